@@ -1,0 +1,97 @@
+"""Everything that this project raises on purpose. A leaf: it imports nothing of the package.
+
+Every message is one paragraph that a person can act on: what happened, where, what to do.
+"""
+
+from __future__ import annotations
+
+
+class DdperfError(Exception):
+    """Base of all errors that the project raises on purpose."""
+
+
+class ConfigurationError(DdperfError):
+    """A user's option, file or environment is wrong. pytest turns it into a usage error, exit status 4."""
+
+
+class BaselineFileError(ConfigurationError):
+    """A baseline or platform file does not hold what it should.
+
+    Args:
+        path: the file.
+        line: its line, counted from 1; None where the format does not tell.
+        found: what is wrong there.
+        expected: what should stand there.
+    """
+
+    def __init__(self, path: object, line: int | None, found: str, expected: str) -> None:
+        self.path = path
+        self.line = line
+        where = f"{path}" if line is None else f"{path}, line {line}"
+        super().__init__(f"{where}: {found}; expected {expected}.")
+
+
+class ServerError(DdperfError):
+    """A DeepDetect server answered with an error, or not at all.
+
+    Args:
+        message: what happened.
+        url: the server, without credentials.
+        service: the service concerned, "" where there is none.
+        http_status: HTTP status of the answer; None where there was no answer.
+        code: `status.code` of the answer's JSON; None where it has none.
+        dd_code: DeepDetect's own error code; None where it has none.
+        dd_msg: DeepDetect's own message; "" where it has none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        url: str = "",
+        service: str = "",
+        http_status: int | None = None,
+        code: int | None = None,
+        dd_code: int | None = None,
+        dd_msg: str = "",
+    ) -> None:
+        self.url = url
+        self.service = service
+        self.http_status = http_status
+        self.code = code
+        self.dd_code = dd_code
+        self.dd_msg = dd_msg
+        facts = [
+            f"server {url}" if url else "",
+            f"service {service}" if service else "",
+            f"HTTP {http_status}" if http_status is not None else "",
+            f"status.code {code}" if code is not None and code != http_status else "",
+            f"dd_code {dd_code}" if dd_code is not None else "",
+            f"dd_msg: {dd_msg}" if dd_msg else "",
+        ]
+        shown = ", ".join(fact for fact in facts if fact)
+        super().__init__(f"{message} ({shown})" if shown else message)
+
+
+class ServerUnreachableError(ServerError):
+    """No connection, a connection that was cut, or no answer in time."""
+
+
+class ServiceNotFoundError(ServerError):
+    """404 with dd_code 1002, or a DELETE or GET of a service that is not there."""
+
+
+class ServiceExistsError(ServerError):
+    """409 with dd_code 1014: the service to create is there already."""
+
+
+class RequestRefusedError(ServerError):
+    """Any other 4xx: the request, the image or the model repository was refused."""
+
+
+class ServerFailedError(ServerError):
+    """Any 5xx, by HTTP status or by `status.code` under HTTP 200."""
+
+
+class AnswerError(ServerError):
+    """The answer is no DeepDetect answer, or its predictions are not those of the request."""

@@ -1,0 +1,247 @@
+"""Frozen values that travel between the layers, and their way to and from builtins.
+
+Units: milliseconds, for the whole batch in a `Pass`, per image wherever a name says `per_image`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Clock(StrEnum):
+    """Which of a pass's clocks: the server's cumulated predict time, `head.time`, or the client's own."""
+
+    PREDICT = "predict"
+    HEAD = "head"
+    CLIENT = "client"
+
+
+class Outcome(StrEnum):
+    """How a cell ended; exactly one each. `REMEASURE` is not final: the cell is measured again later in the run."""
+
+    OK = "ok"
+    IMPROVED = "improved"
+    REGRESSED = "regressed"
+    NEW = "new"
+    UNAVAILABLE = "unavailable"
+    OOM = "oom"
+    CRASHED = "crashed"
+    ERROR = "error"
+    INVALID = "invalid"
+    UNSTABLE = "unstable"
+    REMEASURE = "remeasure"
+
+
+FAILING = frozenset({Outcome.REGRESSED, Outcome.OOM, Outcome.CRASHED, Outcome.ERROR, Outcome.INVALID})
+"""The outcomes that fail their test."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CellKey:
+    """What a baseline is a baseline of: never a node id.
+
+    Args:
+        scenario: "" for plain latency, else what stands at the end of the id (`c4`, `r20`).
+    """
+
+    platform: str
+    model: str
+    batch_size: int
+    scenario: str = ""
+
+    def __str__(self) -> str:
+        """The id as in the node id: `tk1-squeezenet_v1.1-b8`."""
+        tail = f"-{self.scenario}" if self.scenario else ""
+        return f"{self.platform}-{self.model}-b{self.batch_size}{tail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One timed predict call, in milliseconds for the whole batch; None where the server does not tell.
+
+    Args:
+        client_ms: the client's clock around the request, on a kept-alive connection.
+        head_ms: the answer's `head.time` (whole milliseconds).
+        predict_ms: increase of `total_predict_duration_ms` over the pass, transform included.
+        transform_ms: increase of `total_transform_duration_ms` over the pass.
+    """
+
+    client_ms: float
+    head_ms: float | None = None
+    predict_ms: float | None = None
+    transform_ms: float | None = None
+
+    def ms(self, clock: Clock) -> float | None:
+        """The time of this pass by that clock, in milliseconds for the whole batch."""
+        if clock is Clock.PREDICT:
+            return self.predict_ms
+        return self.head_ms if clock is Clock.HEAD else self.client_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One warm-up (thrown away) and the timed passes after it.
+
+    Args:
+        started_s: when it began, seconds since the epoch.
+        passes: in the order they were made.
+    """
+
+    started_s: float
+    passes: tuple[Pass, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under what a value was measured: only values under like conditions are compared.
+
+    Args:
+        clock: the gated clock.
+        backend: the service's mllib.
+        datatype: fp32, fp16 ...
+        width: input width in pixels.
+        height: input height in pixels.
+        gpu: whether the service ran on a GPU.
+        image_route: `path` (the server reads the files) or `inline` (base64 in the request).
+    """
+
+    clock: Clock
+    backend: str
+    datatype: str = "fp32"
+    width: int | None = 224
+    height: int | None = 224
+    gpu: bool = False
+    image_route: str = "path"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """The server that was measured, from its `/info`; `url` never holds credentials."""
+
+    url: str
+    version: str = "unknown"
+    commit: str = "unknown"
+    branch: str = "unknown"
+    build_type: str = "unknown"
+    compile_flags: str = ""
+    deps_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStart:
+    """What is timed apart: creating the service and its first prediction, milliseconds; None where not done."""
+
+    create_ms: float | None = None
+    first_predict_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What was measured of one cell, before any judgement.
+
+    Args:
+        rounds: all rounds of this session; the later ones are re-measurements.
+        exclusive: whether nobody else used the server meanwhile; None where the server does not tell.
+        invalid: why the measurement counts for nothing, "" where it does count.
+    """
+
+    key: CellKey
+    conditions: Conditions
+    rounds: tuple[Round, ...]
+    cold_start: ColdStart = ColdStart()
+    exclusive: bool | None = None
+    invalid: str = ""
+
+    def per_image_ms(self, clock: Clock | None = None) -> list[list[float]]:
+        """Milliseconds per image of every pass, round by round, by `clock` (default: the gated one).
+
+        Passes that lack that clock are left out.
+        """
+        chosen = clock or self.conditions.clock
+        batch_size = self.key.batch_size
+        return [
+            [ms / batch_size for timed in one.passes if (ms := timed.ms(chosen)) is not None] for one in self.rounds
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a cell is held against.
+
+    Args:
+        kind: `report` (a published mean), `recorded` or `history`.
+        value_ms: milliseconds per image as published or recorded (a mean for `report`, a median otherwise).
+        source: where it stands, for a person: file and what the figure is.
+        runs: raw milliseconds per image, one tuple a run, oldest first; empty for `report`.
+        reading_error_ms: how far the figure may be off, where it was read back from a picture.
+        conditions: under what it was recorded; None for `report`.
+    """
+
+    kind: str
+    value_ms: float
+    source: str
+    runs: tuple[tuple[float, ...], ...] = ()
+    reading_error_ms: float = 0.0
+    conditions: Conditions | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A cell that the baseline marks `x`: not measurable on that platform.
+
+    Args:
+        source: where the `x` stands, for a person.
+    """
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """One cell of one run: what the worker sends to the controller, and one line of the history.
+
+    Args:
+        nodeid: the test that measured it.
+        outcome: the verdict.
+        reason: the verdict in words; for failures the whole message.
+        now_ms: milliseconds per image of this run, by the gated clock; None where nothing was measured.
+        change: relative change against the baseline (0.1 = 10 % slower); None without one.
+        measurement: None where nothing was measured.
+    """
+
+    key: CellKey
+    nodeid: str
+    outcome: Outcome
+    reason: str = ""
+    now_ms: float | None = None
+    change: float | None = None
+    tolerance: float | None = None
+    baseline: Baseline | None = None
+    measurement: Measurement | None = None
+    server: ServerFacts | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def to_builtins(record: object) -> Any:  # noqa: ANN401 - builtins of any shape
+    """A record as dicts, lists, strings and numbers only, as execnet and JSON take them."""
+    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
+
+    return msgspec.to_builtins(record)
+
+
+def from_builtins(values: object, kind: type[T]) -> T:
+    """The way back from `to_builtins`.
+
+    Raises:
+        ValueError: the values are not those of a `kind`; the message names the place (`$.rounds[0].passes`).
+    """
+    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
+
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
