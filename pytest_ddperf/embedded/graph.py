@@ -1,0 +1,294 @@
+"""A builder of ONNX graphs in the vocabulary of Caffe, in which the report's networks were written.
+
+Weights are described, not drawn: the graph's initializers hold shapes only, so that a model of 550 MB costs a few
+kilobytes until somebody draws it (`weights.draw`). What differs between Caffe and ONNX is settled here, once: sizes after
+pooling are Caffe's, whatever ONNX's `ceil_mode` would make of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import onnx
+from onnx import TensorProto, helper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OPSET = 17
+IR_VERSION = 8
+INPUT_NAME = "data"
+OUTPUT_NAME = "prob"
+
+CENTRED_RELU_GAIN = 1 / (0.5 - 0.5 / math.pi)
+"""What keeps the variance through a rectifier when every filter sums to zero.
+
+Half of a standard normal, rectified, has the variance 1/2 - 1/(2 pi). (He's factor 2 is for filters that do not sum to
+zero; with those, all images end in nearly the same probabilities.)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSpec:
+    """One weight tensor that is still to be drawn.
+
+    Args:
+        name: its name; together with the seed it decides the values.
+        shape: its dimensions; the first counts the filters.
+        low: least value drawn.
+        high: values stay below it.
+        centred: whether each filter is shifted to sum to zero.
+        pieces: into how many initializers it is cut along the first dimension, named `<name>.<i>`; 1 for no cut.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    low: float
+    high: float
+    centred: bool = False
+    pieces: int = 1
+
+    @property
+    def initializers(self) -> tuple[str, ...]:
+        """Names of the graph's initializers that hold this tensor, in the order of the cut."""
+        return (self.name,) if self.pieces == 1 else tuple(f"{self.name}.{i}" for i in range(self.pieces))
+
+    @property
+    def piece_shape(self) -> tuple[int, ...]:
+        """Dimensions of each of these initializers."""
+        return (self.shape[0] // self.pieces, *self.shape[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkGraph:
+    """A network without its weights.
+
+    Args:
+        name: the network's id.
+        model: the graph; its large initializers hold dimensions and no values.
+        weights: what those initializers are to hold.
+    """
+
+    name: str
+    model: onnx.ModelProto
+    weights: tuple[WeightSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An intermediate result [N, channels, height, width] of the graph."""
+
+    name: str
+    channels: int
+    height: int
+    width: int
+
+
+def pooled_size(size: int, kernel: int, stride: int, pad: int) -> int:
+    """Size after pooling, as Caffe has it: rounded up, but no window starts in the padding beyond the end."""
+    pooled = -(-(size + 2 * pad - kernel) // stride) + 1
+    if pad and (pooled - 1) * stride >= size + pad:
+        pooled -= 1
+    return pooled
+
+
+class GraphBuilder:
+    """Adds layer after layer; each method returns the layer's output.
+
+    Args:
+        name: the network's id.
+        side: height and width of the input in pixels.
+    """
+
+    def __init__(self, name: str, side: int = 224) -> None:
+        self._name = name
+        self._side = side
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: list[onnx.TensorProto] = []
+        self._weights: list[WeightSpec] = []
+
+    @property
+    def input(self) -> Tensor:
+        """The images: 3 channels, float32, about -128 to 128."""
+        return Tensor(INPUT_NAME, 3, self._side, self._side)
+
+    def conv(
+        self,
+        source: Tensor,
+        name: str,
+        channels: int,
+        kernel: int = 1,
+        *,
+        stride: int = 1,
+        pad: int = 0,
+        groups: int = 1,
+        bias: bool = True,
+        gain: float = CENTRED_RELU_GAIN,
+    ) -> Tensor:
+        """A convolution; `gain` is the variance of its output over that of its rectified input."""
+        fan_in = source.channels // groups * kernel * kernel
+        weight = self._draw(f"{name}.weight", (channels, fan_in // kernel**2, kernel, kernel), gain, fan_in)
+        inputs = [source.name, weight, *([self._bias(name, channels)] if bias else [])]
+        self._conv_node(inputs, name, kernel, stride, pad, groups)
+        return self._convolved(source, name, channels, kernel, stride, pad)
+
+    def depthwise(self, source: Tensor, name: str, *, stride: int, split: bool) -> Tensor:
+        """A 3x3 convolution of each channel by itself, padding 1, without bias.
+
+        Args:
+            source: what is convolved.
+            name: the layer's name; the weights are the same whether split or not.
+            stride: 1 or 2.
+            split: one convolution for each group, as plain Caffe runs it, instead of one depthwise convolution.
+        """
+        channels = source.channels
+        pieces = channels if split else 1
+        # Not centred: filters of one channel that sum to zero would be edge detectors, one on top of the other.
+        self._draw(f"{name}.weight", (channels, 1, 3, 3), 2.0, 9, pieces=pieces, centred=False)
+        if split:
+            slices = [f"{name}.in.{i}" for i in range(channels)]
+            parts = [f"{name}.out.{i}" for i in range(channels)]
+            sizes = self._constant(f"{name}.split", [1] * channels)
+            self._node("Split", [source.name, sizes], slices, f"{name}.split", axis=1)
+            for i in range(channels):
+                self._conv_node([slices[i], f"{name}.weight.{i}"], parts[i], 3, stride, 1, 1)
+            self._node("Concat", parts, [name], name, axis=1)
+        else:
+            self._conv_node([source.name, f"{name}.weight"], name, 3, stride, 1, channels)
+        return self._convolved(source, name, channels, 3, stride, 1)
+
+    def norm(self, source: Tensor, name: str, *, gamma: float = 1.0) -> Tensor:
+        """Batch normalisation with its scale: Caffe's BatchNorm and Scale in one node; `gamma` is the mean scale."""
+        shape = (source.channels,)
+        for part, low, high in (
+            ("gamma", 0.9 * gamma, 1.1 * gamma),
+            ("beta", -0.1 * gamma, 0.1 * gamma),
+            ("mean", -0.1, 0.1),
+            ("variance", 0.9, 1.1),
+        ):
+            self._add(WeightSpec(f"{name}.{part}", shape, low, high))
+        parts = [f"{name}.{part}" for part in ("gamma", "beta", "mean", "variance")]
+        self._node("BatchNormalization", [source.name, *parts], [name], name, epsilon=1e-5)
+        return self._like(source, name)
+
+    def relu(self, source: Tensor) -> Tensor:
+        """The rectifier, named after its input."""
+        name = f"{source.name}.relu"
+        self._node("Relu", [source.name], [name], name)
+        return self._like(source, name)
+
+    def pool(
+        self, source: Tensor, name: str, kernel: int, stride: int, *, pad: int = 0, kind: Literal["max", "average"] = "max"
+    ) -> Tensor:
+        """Pooling to Caffe's sizes.
+
+        The padding is written out, so that ONNX has no rounding to do. Average pooling takes no padding of its own here:
+        only there do Caffe and ONNX divide by the same number of pixels.
+        """
+        if kind == "average" and pad:
+            raise ValueError(f"{name}: average pooling with padding differs between Caffe and ONNX")
+        height, width = (pooled_size(size, kernel, stride, pad) for size in (source.height, source.width))
+        ends = [
+            max((out - 1) * stride + kernel - size - pad, 0)
+            for out, size in ((height, source.height), (width, source.width))
+        ]
+        kind_of_node = "MaxPool" if kind == "max" else "AveragePool"
+        shape = {"kernel_shape": [kernel, kernel], "strides": [stride, stride], "pads": [pad, pad, *ends]}
+        self._node(kind_of_node, [source.name], [name], name, **shape)
+        return Tensor(name, source.channels, height, width)
+
+    def global_pool(self, source: Tensor, name: str) -> Tensor:
+        """The mean of each channel."""
+        self._node("GlobalAveragePool", [source.name], [name], name)
+        return Tensor(name, source.channels, 1, 1)
+
+    def lrn(self, source: Tensor, name: str) -> Tensor:
+        """Normalisation over 5 neighbouring channels, with GoogLeNet's constants."""
+        self._node("LRN", [source.name], [name], name, size=5, alpha=1e-4, beta=0.75, bias=1.0)
+        return self._like(source, name)
+
+    def concat(self, sources: Sequence[Tensor], name: str) -> Tensor:
+        """The channels of all sources, one after the other."""
+        self._node("Concat", [one.name for one in sources], [name], name, axis=1)
+        return Tensor(name, sum(one.channels for one in sources), sources[0].height, sources[0].width)
+
+    def add(self, one: Tensor, other: Tensor, name: str) -> Tensor:
+        """The sum, element by element."""
+        self._node("Add", [one.name, other.name], [name], name)
+        return self._like(one, name)
+
+    def shuffle(self, source: Tensor, name: str, groups: int) -> Tensor:
+        """Deal the channels of the groups out in turn."""
+        size = [source.height, source.width]
+        apart = self._constant(f"{name}.apart", [0, groups, source.channels // groups, *size])
+        together = self._constant(f"{name}.together", [0, source.channels, *size])
+        self._node("Reshape", [source.name, apart], [f"{name}.grouped"], f"{name}.grouped")
+        self._node("Transpose", [f"{name}.grouped"], [f"{name}.dealt"], f"{name}.dealt", perm=[0, 2, 1, 3, 4])
+        self._node("Reshape", [f"{name}.dealt", together], [name], name)
+        return self._like(source, name)
+
+    def dense(self, source: Tensor, name: str, classes: int, *, gain: float = CENTRED_RELU_GAIN) -> Tensor:
+        """A fully connected layer over everything in the source."""
+        fan_in = source.channels * source.height * source.width
+        weight = self._draw(f"{name}.weight", (classes, fan_in), gain, fan_in)
+        flat = f"{name}.input"
+        self._node("Flatten", [source.name], [flat], flat, axis=1)
+        self._node("Gemm", [flat, weight, self._bias(name, classes)], [name], name, transB=1)
+        return Tensor(name, classes, 1, 1)
+
+    def finish(self, source: Tensor) -> NetworkGraph:
+        """Put the softmax on top and hand the graph out."""
+        self._node("Flatten", [source.name], ["logits"], "logits", axis=1)
+        self._node("Softmax", ["logits"], [OUTPUT_NAME], OUTPUT_NAME, axis=1)
+        images = helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["N", 3, self._side, self._side])
+        answer = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", source.channels])
+        graph = helper.make_graph(self._nodes, self._name, [images], [answer], self._initializers)
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="pytest-ddperf")
+        return NetworkGraph(self._name, model, tuple(self._weights))
+
+    def _draw(
+        self, name: str, shape: tuple[int, ...], gain: float, fan_in: int, *, pieces: int = 1, centred: bool = True
+    ) -> str:
+        # A uniform distribution over +-a has the variance a^2 / 3.
+        reach = math.sqrt(3 * gain / fan_in)
+        self._add(WeightSpec(name, shape, -reach, reach, centred=centred, pieces=pieces))
+        return name
+
+    def _bias(self, name: str, channels: int) -> str:
+        self._add(WeightSpec(f"{name}.bias", (channels,), -0.05, 0.05))
+        return f"{name}.bias"
+
+    def _add(self, spec: WeightSpec) -> None:
+        self._weights.append(spec)
+        for name in spec.initializers:
+            tensor = TensorProto(
+                name=name,
+                data_type=TensorProto.FLOAT,
+                dims=spec.piece_shape,
+                data_location=TensorProto.EXTERNAL,
+            )
+            tensor.external_data.add(key="location", value="drawn-in-memory")
+            self._initializers.append(tensor)
+
+    def _constant(self, name: str, values: Sequence[int]) -> str:
+        self._initializers.append(helper.make_tensor(name, TensorProto.INT64, [len(values)], values))
+        return name
+
+    def _conv_node(self, inputs: list[str], name: str, kernel: int, stride: int, pad: int, groups: int) -> None:
+        shape = {"kernel_shape": [kernel, kernel], "strides": [stride, stride], "pads": [pad] * 4, "group": groups}
+        self._node("Conv", inputs, [name], name, **shape)
+
+    def _node(self, kind: str, inputs: list[str], outputs: list[str], node_name: str, **attributes: object) -> None:
+        self._nodes.append(helper.make_node(kind, inputs, outputs, name=node_name, **attributes))
+
+    @staticmethod
+    def _convolved(source: Tensor, name: str, channels: int, kernel: int, stride: int, pad: int) -> Tensor:
+        height, width = ((size + 2 * pad - kernel) // stride + 1 for size in (source.height, source.width))
+        return Tensor(name, channels, height, width)
+
+    @staticmethod
+    def _like(source: Tensor, name: str) -> Tensor:
+        return Tensor(name, source.channels, source.height, source.width)
