@@ -95,3 +95,21 @@ class ServerFailedError(ServerError):
 
 class AnswerError(ServerError):
     """The answer is no DeepDetect answer, or its predictions are not those of the request."""
+
+
+class InvalidRoundError(DdperfError):
+    """A round of passes that counts for nothing: it is thrown away and measured again.
+
+    Args:
+        reason: why, in words.
+        exclusive: False where somebody else used the server meanwhile; None where that is not the reason.
+    """
+
+    def __init__(self, reason: str, *, exclusive: bool | None = None) -> None:
+        self.reason = reason
+        self.exclusive = exclusive
+        super().__init__(reason)
+
+
+class TimingError(DdperfError):
+    """No time to judge by: the server does not tell the clock that is asked for, or the time is none (0 ms, NaN)."""

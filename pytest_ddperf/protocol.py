@@ -1,0 +1,396 @@
+"""DeepDetect's JSON, both ways: request bodies out, answers in. Pure, standard library only.
+
+Shapes as real servers answer (v0.28, v0.29): what matters is checked strictly, what differs between servers (totals,
+where the time stands, `gpuid` a number or a list) is taken as it comes. Whatever the answer is, a parse function gives
+a value or raises `AnswerError`, never anything else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_ddperf.errors import (
+    AnswerError,
+    ConfigurationError,
+    RequestRefusedError,
+    ServerFailedError,
+    ServiceExistsError,
+    ServiceNotFoundError,
+)
+from pytest_ddperf.json_reader import JsonReader, as_mapping, as_text, as_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+PROBABILITY_SLACK: Final = 1e-4
+"""How far above 1 a probability may lie: a softmax in float32 sums to 1 only nearly."""
+
+_SERVICE_NOT_FOUND: Final = 1002
+_NAMES_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStats:
+    """A service's running totals since it was created; None where the server (an older one) does not tell.
+
+    Args:
+        predict_count: predictions, failed ones included.
+        predict_success: predictions that were answered.
+        predict_failure: predictions that failed.
+        inference_count: images.
+        total_predict_duration_ms: milliseconds spent predicting, transform included.
+        total_transform_duration_ms: milliseconds spent fetching, decoding and resizing.
+    """
+
+    predict_count: int | None = None
+    predict_success: int | None = None
+    predict_failure: int | None = None
+    inference_count: int | None = None
+    total_predict_duration_ms: float | None = None
+    total_transform_duration_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceInfo:
+    """A service as the server describes it; None (or "") where it does not tell.
+
+    Args:
+        name: in lower case, as the server keeps it.
+        width: of its input, in pixels.
+        height: of its input, in pixels.
+        stats: None where the answer has no `service_stats`.
+    """
+
+    name: str
+    mllib: str = ""
+    width: int | None = None
+    height: int | None = None
+    gpu: bool | None = None
+    datatype: str = ""
+    repository: str = ""
+    stats: ServiceStats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """`GET /info`: the server's build and its services."""
+
+    version: str = "unknown"
+    commit: str = "unknown"
+    branch: str = "unknown"
+    build_type: str = "unknown"
+    compile_flags: str = ""
+    deps_version: str = ""
+    services: tuple[ServiceInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the server says of one image: `classes` are (category, probability), best first."""
+
+    uri: str
+    classes: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`POST /predict`: the predictions, in the server's order (any), and `head.time`.
+
+    Args:
+        head_ms: milliseconds for the whole batch, cut to a whole number, 0 for a very fast one; None where not told.
+    """
+
+    head_ms: float | None
+    predictions: tuple[Prediction, ...]
+
+
+def service_body(
+    *,
+    mllib: str,
+    repository: str,
+    width: int = 224,
+    height: int = 224,
+    gpu: bool = False,
+    gpuid: int = 0,
+    datatype: str = "fp32",
+    max_batch_size: int = 256,
+    max_workspace_size: int = 1024,
+    nclasses: int = 1000,
+    bw: bool = False,
+    rgb: bool = False,
+    histogram_equalization: bool = False,
+    scale: float = 1.0,
+    dla: bool = False,
+    description: str = "image classification service",
+) -> dict[str, object]:
+    """The body of `PUT /services/<name>` for image classification, as dd_bench sends it.
+
+    `repository` is the model's folder as the server sees it; `width` and `height` are in pixels; a TensorRT engine is
+    built for `max_batch_size` images, with `max_workspace_size` MiB; `dla` runs it on a Jetson's first DLA core.
+    `scale` is always sent as a JSON float: real servers refuse the integer 1 with 400/1005.
+    """
+    backend: dict[str, object] = {
+        "nclasses": nclasses,
+        "datatype": datatype,
+        "readEngine": True,
+        "writeEngine": True,
+        "maxBatchSize": max_batch_size,
+        "maxWorkspaceSize": max_workspace_size,
+        "gpu": gpu,
+        "gpuid": gpuid,
+    }
+    if dla:
+        backend["dla"] = 0
+    return {
+        "description": description,
+        "mllib": mllib,
+        "type": "supervised",
+        "parameters": {
+            "input": {
+                "connector": "image",
+                "width": width,
+                "height": height,
+                "bw": bw,
+                "rgb": rgb,
+                "histogram_equalization": histogram_equalization,
+                "scale": float(scale),
+            },
+            "mllib": backend,
+            "output": {},
+        },
+        "model": {"repository": repository},
+    }
+
+
+def predict_body(
+    service: str,
+    data: Sequence[str],
+    *,
+    width: int | None = 224,
+    height: int | None = 224,
+    gpu: bool = False,
+    gpuid: int = 0,
+    interp: str | None = None,
+    cuda: bool = False,
+    output: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """The body of `POST /predict`, as dd_bench sends it; without the `interp: null` that it adds.
+
+    `data` has one entry an image: a path or URL as the server sees it, or the image's bytes in base64. `width` and
+    `height` (pixels) and `interp` (how images are resized) are left to the service where they are None; `cuda` resizes
+    on the GPU. dd_bench's `output` is empty for classification; `{"best": 1}` keeps NCNN from answering all 1,000
+    classes.
+    """
+    entry: dict[str, object] = {}
+    if width is not None:
+        entry["width"] = width
+    if height is not None:
+        entry["height"] = height
+    if interp is not None:
+        entry["interp"] = interp
+    if cuda:
+        entry["cuda"] = True
+    return {
+        "service": service,
+        "parameters": {"input": entry, "mllib": {"gpu": gpu, "gpuid": gpuid}, "output": dict(output or {})},
+        "data": list(data),
+    }
+
+
+def inline_uris(images: int) -> tuple[str, ...]:
+    """The uris that images sent inline (base64) come back under: their numbers, "0" first."""
+    return tuple(str(number) for number in range(images))
+
+
+def raise_for_status(http_status: int, answer: object, *, url: str = "", service: str = "") -> None:
+    """Raise the typed error that an answer stands for; return where it stands for success.
+
+    Args:
+        http_status: of the answer. Under HTTP 200 `status.code` decides: older servers report errors there.
+        answer: its JSON, decoded; None where it has none.
+        url: the server, without credentials, for the message.
+        service: the service concerned, for the message.
+
+    Raises:
+        ServiceNotFoundError: 404 of a service that is not there.
+        ServiceExistsError: 409.
+        RequestRefusedError: another 4xx.
+        ServerFailedError: 5xx.
+        AnswerError: neither success nor an error, such as a redirect.
+    """
+    status = as_mapping(as_mapping(answer).get("status"))
+    code = as_whole(status.get("code"))
+    if 200 <= http_status < 300 and (code is None or code < 400):
+        return
+    dd_code = as_whole(status.get("dd_code"))
+    effective = http_status if http_status >= 400 or code is None else code
+    msg = as_text(status.get("msg"))
+    kind: type[ServiceNotFoundError | ServiceExistsError | RequestRefusedError | ServerFailedError | AnswerError]
+    if effective >= 500:
+        kind, what = ServerFailedError, "The server failed on the request; its log says why"
+    elif effective == 404 and (dd_code == _SERVICE_NOT_FOUND or (service and dd_code is None and msg == "NotFound")):
+        kind, what = ServiceNotFoundError, "The service is not on the server; create it, or name one that is there"
+    elif effective == 409:
+        kind, what = ServiceExistsError, "A service of that name is on the server already; use it, or delete it first"
+    elif effective >= 400:
+        kind, what = RequestRefusedError, "The server refused the request"
+    else:
+        kind, what = AnswerError, "The answer is no DeepDetect answer; check the URL"
+    if msg and kind is RequestRefusedError:
+        what = f"{what}: {msg}"
+    raise kind(
+        f"{what}.",
+        url=url,
+        service=service,
+        http_status=http_status,
+        code=code,
+        dd_code=dd_code,
+        dd_msg=as_text(status.get("dd_msg")),
+    )
+
+
+def parse_info(answer: object, *, url: str = "") -> Info:
+    """`GET /info`, which has no `status` key.
+
+    Raises:
+        AnswerError: it is not DeepDetect's.
+    """
+    parser = JsonReader(url, "")
+    head = parser.mapping(parser.mapping(answer, "the answer").get("head"), "head")
+    listed = parser.sequence(head.get("services"), "head.services")
+    services = tuple(
+        _service(parser, parser.mapping(one, f"head.services[{number}]"), f"head.services[{number}]")
+        for number, one in enumerate(listed)
+    )
+    return Info(
+        version=parser.text(head, "version", "head", "unknown"),
+        commit=parser.text(head, "commit", "head", "unknown"),
+        branch=parser.text(head, "branch", "head", "unknown"),
+        build_type=parser.text(head, "build-type", "head", "unknown"),
+        compile_flags=parser.text(head, "compile_flags", "head", "").strip(),
+        deps_version=parser.text(head, "deps_version", "head", "").strip(),
+        services=services,
+    )
+
+
+def parse_service(answer: object, *, url: str = "", service: str = "") -> ServiceInfo:
+    """`GET /services/<name>`.
+
+    Raises:
+        AnswerError: it is not DeepDetect's.
+    """
+    parser = JsonReader(url, service)
+    return _service(parser, parser.mapping(parser.mapping(answer, "the answer").get("body"), "body"), "body")
+
+
+def parse_prediction(answer: object, *, url: str = "", service: str = "") -> Answer:
+    """`POST /predict` of a classification service; the time may stand in `head` or, with a measure, in `body`.
+
+    Raises:
+        AnswerError: it is not DeepDetect's, or has no classes.
+    """
+    parser = JsonReader(url, service)
+    top = parser.mapping(answer, "the answer")
+    body = parser.mapping(top.get("body"), "body")
+    head_ms = parser.number(as_mapping(top.get("head")), "time", "head")
+    if head_ms is None:
+        head_ms = parser.number(body, "time", "body")
+    listed = parser.sequence(body.get("predictions"), "body.predictions")
+    return Answer(head_ms, tuple(_prediction(parser, one, number) for number, one in enumerate(listed)))
+
+
+def check_predictions(answer: Answer, expected_uris: Iterable[str], *, url: str = "", service: str = "") -> None:
+    """One prediction per image, in any order, under its uri, with probabilities that are probabilities.
+
+    Args:
+        answer: what the server said.
+        expected_uris: the paths or URLs of the request; `inline_uris` for images sent inline.
+        url: the server, without credentials, for the message.
+        service: the service concerned, for the message.
+
+    Raises:
+        AnswerError: a prediction is missing, too many, twice there, without a class, or outside of [0, 1].
+        ConfigurationError: an image was asked for twice: a server answers it once, and is paid for two.
+    """
+    asked = Counter(expected_uris)
+    if twice := [uri for uri, times in asked.items() if times > 1]:
+        raise ConfigurationError(
+            f"The batch names {_named(twice)} more than once; a server answers each image once. Give as many "
+            "different images as the batch is large."
+        )
+    came = Counter(prediction.uri for prediction in answer.predictions)
+    wrong: list[str] = []
+    if missing := [uri for uri in asked if uri not in came]:
+        wrong.append(f"{len(missing)} of {len(asked)} predictions are missing: {_named(missing)}")
+    if unasked := [uri for uri in came if uri not in asked]:
+        wrong.append(f"{len(unasked)} were not asked for: {_named(unasked)}")
+    if repeated := [uri for uri, times in came.items() if times > 1]:
+        wrong.append(f"{len(repeated)} came more than once: {_named(repeated)}")
+    if empty := [prediction.uri for prediction in answer.predictions if not prediction.classes]:
+        wrong.append(f"{len(empty)} without a class: {_named(empty)}")
+    improbable = [
+        f"{prediction.uri} ({probability!r})"
+        for prediction in answer.predictions
+        for _, probability in prediction.classes
+        if not 0 <= probability <= 1 + PROBABILITY_SLACK  # NaN is neither
+    ]
+    if improbable:
+        wrong.append(f"{len(improbable)} probabilities are not between 0 and 1: {_named(improbable)}")
+    if wrong:
+        raise AnswerError(f"The predictions are wrong: {'; '.join(wrong)}.", url=url, service=service)
+
+
+def _service(parser: JsonReader, body: Mapping[str, object], where: str) -> ServiceInfo:
+    name = body.get("name")
+    if not isinstance(name, str) or not name:
+        raise parser.error(f"{where}.name", "a name", name)
+    parameters = as_mapping(body.get("parameters"))
+    image, backend = as_mapping(parameters.get("input")), as_mapping(parameters.get("mllib"))
+    gpu = backend.get("gpu")
+    stats = body.get("service_stats")
+    return ServiceInfo(
+        name=name,
+        mllib=parser.text(body, "mllib", where, ""),
+        width=as_whole(body.get("width")) or as_whole(image.get("width")),
+        height=as_whole(body.get("height")) or as_whole(image.get("height")),
+        gpu=gpu if isinstance(gpu, bool) else None,
+        datatype=as_text(backend.get("datatype")),
+        repository=parser.text(body, "repository", where, ""),
+        stats=None if stats is None else _stats(parser, stats, f"{where}.service_stats"),
+    )
+
+
+def _stats(parser: JsonReader, value: object, where: str) -> ServiceStats:
+    stats = parser.mapping(value, where)
+    return ServiceStats(
+        predict_count=parser.count(stats, "predict_count", where),
+        predict_success=parser.count(stats, "predict_success", where),
+        predict_failure=parser.count(stats, "predict_failure", where),
+        inference_count=parser.count(stats, "inference_count", where),
+        total_predict_duration_ms=parser.number(stats, "total_predict_duration_ms", where),
+        total_transform_duration_ms=parser.number(stats, "total_transform_duration_ms", where),
+    )
+
+
+def _prediction(parser: JsonReader, value: object, number: int) -> Prediction:
+    where = f"body.predictions[{number}]"
+    one = parser.mapping(value, where)
+    uri = one.get("uri")
+    if not isinstance(uri, str):
+        raise parser.error(f"{where}.uri", "a text", uri)
+    classes: list[tuple[str, float]] = []
+    for place, listed in enumerate(parser.sequence(one.get("classes"), f"{where}.classes")):
+        at = f"{where}.classes[{place}]"
+        entry = parser.mapping(listed, at)
+        category, probability = entry.get("cat"), parser.real(entry.get("prob"), f"{at}.prob")
+        if not isinstance(category, str):
+            raise parser.error(f"{at}.cat", "a text", category)
+        classes.append((category, probability))
+    return Prediction(uri, tuple(classes))
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(name if len(name) <= 120 else f"{name[:117]}..." for name in names[:_NAMES_SHOWN])
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
