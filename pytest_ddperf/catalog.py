@@ -1,0 +1,292 @@
+"""Networks, platforms and the matrix of cells: what there is to measure. Pure, standard library only.
+
+The figures of the networks and platforms come from `baselines/networks.csv` and `baselines/platforms.toml`
+(`baselines.load_catalog` reads them); what has to be known without reading a file stands here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.records import CellKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+NETWORK_IDS: tuple[str, ...] = (
+    "mobilenet",
+    "mobilenet_depthwise",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "googlenet",
+    "densenet121",
+    "densenet201",
+    "squeezenet_v1.0",
+    "squeezenet_v1.1",
+    "vgg16",
+    "vgg19",
+    "shufflenet",
+)
+"""The report's 13 networks, in the order of its columns. These are what runs by default."""
+
+BATCH_SIZES_REPORT: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128)
+"""The batch sizes of the report's tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One network.
+
+    Args:
+        id: as in node ids and baselines.
+        title: as a person writes it.
+        top1_accuracy_percent: as the report gives it; None where it is silent.
+        giga_flops: multiply-adds of one image, in 10^9, as the report counts them; None where it is silent.
+        million_params: parameters in 10^6; None where the report is silent.
+        giga_flops_text: the figure as the report prints it, "" where it is silent.
+        million_params_text: the figure as the report prints it, "" where it is silent.
+        task: `classification`, `detection` or `ocr`.
+        width: input width in pixels; None where the report is silent: the service's own then.
+        height: input height in pixels; None likewise.
+        aliases: further spellings that are understood; case, hyphens, dots, underscores and spaces never matter.
+    """
+
+    id: str
+    title: str
+    top1_accuracy_percent: float | None = None
+    giga_flops: float | None = None
+    million_params: float | None = None
+    giga_flops_text: str = ""
+    million_params_text: str = ""
+    task: str = "classification"
+    width: int | None = 224
+    height: int | None = 224
+    aliases: tuple[str, ...] = ()
+
+
+REPORT_NETWORKS: tuple[Network, ...] = (
+    Network("mobilenet", "MobileNet", aliases=("mobilenet_v1",)),
+    Network("mobilenet_depthwise", "MobileNet depthwise", aliases=("mobilenet_v1_depthwise", "mobilenet_dw")),
+    Network("resnet50", "ResNet-50", aliases=("res50",)),
+    Network("resnet101", "ResNet-101", aliases=("res101",)),
+    Network("resnet152", "ResNet-152", aliases=("res152",)),
+    Network("googlenet", "GoogLeNet", aliases=("inception_v1",)),
+    Network("densenet121", "DenseNet-121", aliases=("dense121",)),
+    Network("densenet201", "DenseNet-201", aliases=("dense201",)),
+    Network("squeezenet_v1.0", "SqueezeNet v1.0", aliases=("squeezenet1_0",)),
+    Network("squeezenet_v1.1", "SqueezeNet v1.1", aliases=("squeezenet1_1",)),
+    Network("vgg16", "VGG-16"),
+    Network("vgg19", "VGG-19"),
+    Network("shufflenet", "ShuffleNet", aliases=("shufflenet_v1",)),
+)
+"""The 13 of `NETWORK_IDS`, without the report's figures."""
+
+OTHER_NETWORKS: tuple[Network, ...] = (
+    # On the Nano and the TX2 the report shows a "SqueezeNet" and does not say which. It is a network of its own here:
+    # never held against v1.0 or v1.1, and its figures still load.
+    Network("squeezenet_unversioned", "SqueezeNet (version not stated)"),
+    Network("mobilenet_v2", "MobileNet v2"),
+    Network("seresnet50", "SE-ResNet-50"),
+    Network("squeezenet_ssd_faces", "SqueezeNet SSD, faces", task="detection", width=None, height=None),
+    Network("squeezenet_ssd_voc", "SqueezeNet SSD, VOC", task="detection", width=None, height=None),
+    Network("vgg16_ssd_600", "VGG-16 SSD 600", task="detection", width=None, height=None),
+    Network("resnet18_ocr", "ResNet-18 OCR", task="ocr", width=None, height=None),
+    Network("crnn_ocr", "CRNN OCR", task="ocr", width=None, height=None),
+)
+"""What the report's pictures show besides the 13: known, so that baselines load; run only where they are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """One platform: the server's machine and backend, not the machine that runs pytest.
+
+    Args:
+        id: as in node ids and baselines.
+        title: as a person writes it.
+        backend: what runs the networks there, in words.
+        mllib: DeepDetect's name of that backend, as service creation takes it.
+        url: the server where no option names one; `embedded` for the embedded server; None where there is no default.
+        gpu: whether services are created on the GPU.
+        gpuid: which GPU.
+        tolerance: relative, 0.1 for 10 %.
+        peak_gflops: peak 10^9 floating-point operations a second, as the report states; None where it is silent.
+        cores: number of cores that the report counts for it (CUDA cores on NVidia's); None where it is silent.
+        watts: power under load; None where the report is silent.
+        price_usd: price in US dollars; None where the report is silent.
+        memory_gib: memory, GiB; None where the report is silent.
+        source: where its published figures come from, for a person.
+        reading_error_percent: how far a published figure may be off by its reading, percent of the figure.
+        reading_error_ms: the same in milliseconds per image; both may hold, and then they add up.
+        batch_sizes: the rows of its published table, or what is measured by default, ascending.
+        models: the networks of its published table, in catalogue order; the 13 where it has no table.
+        columns: columns of its published table whose name does not say which network it is, and the network's id.
+        report: whether it is one of the report's.
+        note: what a person should know of it, "" for nothing.
+        repository: model folder on the server; None for no default. May hold `{model}`.
+        service: template of service names; None for no default.
+        data_dir: bench images as the server sees them; None for no default.
+        bench_files: the file that lists their names; None for no default.
+        overridden: the keys that the project's own ddperf.toml set.
+    """
+
+    id: str
+    title: str
+    backend: str = "unknown"
+    mllib: str = "caffe"
+    url: str | None = None
+    gpu: bool = False
+    gpuid: int = 0
+    tolerance: float = 0.1
+    peak_gflops: float | None = None
+    cores: int | None = None
+    watts: float | None = None
+    price_usd: float | None = None
+    memory_gib: float | None = None
+    source: str = ""
+    reading_error_percent: float = 0.0
+    reading_error_ms: float = 0.0
+    batch_sizes: tuple[int, ...] = BATCH_SIZES_REPORT
+    models: tuple[str, ...] = NETWORK_IDS
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    report: bool = False
+    note: str = ""
+    repository: str | None = None
+    service: str | None = None
+    data_dir: str | None = None
+    bench_files: str | None = None
+    overridden: frozenset[str] = frozenset()
+
+    @property
+    def default_models(self) -> tuple[str, ...]:
+        """The networks that run where none is named: those of its table that are among the 13, in catalogue order."""
+        return tuple(model for model in NETWORK_IDS if model in self.models)
+
+    def reading_error_of(self, value_ms: float) -> float:
+        """How far the published `value_ms` (milliseconds per image) may be off by its reading, in milliseconds."""
+        return value_ms * self.reading_error_percent / 100 + self.reading_error_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All networks and platforms that are known.
+
+    Args:
+        networks: by id, the 13 first, in the report's column order.
+        platforms: by id, the report's first.
+    """
+
+    networks: Mapping[str, Network]
+    platforms: Mapping[str, Platform]
+
+    def model(self, name: str) -> Network:
+        """The network of that id or alias.
+
+        Raises:
+            ConfigurationError: there is none, or the name does not say which.
+        """
+        wanted = _plain(name)
+        known = {_plain(spelling): one for one in self.networks.values() for spelling in (*one.aliases, one.id)}
+        if wanted in known:
+            return known[wanted]
+        if candidates := self._meant(wanted):
+            raise ConfigurationError(
+                f"The model {name!r} does not say which is meant: {' or '.join(candidates)}; name one of these."
+            )
+        raise ConfigurationError(_unknown("model", name, self.networks, known))
+
+    def platform(self, name: str) -> Platform:
+        """The platform of that id, in any case.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        if name in self.platforms:
+            return self.platforms[name]
+        known = {_plain(one.id): one for one in self.platforms.values()}
+        found = known.get(_plain(name))
+        if found is None:
+            raise ConfigurationError(_unknown("platform", name, self.platforms, known))
+        return found
+
+    def model_order(self, model: str) -> tuple[int, str]:
+        """A sort key: catalogue order, unknown networks last, by name."""
+        ids = list(self.networks)
+        return (ids.index(model) if model in self.networks else len(ids), model)
+
+    def _meant(self, wanted: str) -> list[str]:
+        """The ids that begin so, if they are several; those of the 13 alone where there are any."""
+        if not wanted:
+            return []
+        begun = [one for one in self.networks if _plain(one).startswith(wanted)]
+        of_the_report = [one for one in begun if one in NETWORK_IDS]
+        chosen = of_the_report or begun
+        return chosen if len(chosen) > 1 else []
+
+
+def bare_catalog(platforms: Mapping[str, Platform] | None = None) -> Catalog:
+    """The networks without the report's figures: enough to resolve names."""
+    return Catalog({one.id: one for one in (*REPORT_NETWORKS, *OTHER_NETWORKS)}, platforms or {})
+
+
+def closest(name: str, spellings: Iterable[str]) -> str | None:
+    """The spelling that is most like `name`, None where nothing is like it. Case and punctuation do not matter."""
+    by_plain = {_plain(spelling): spelling for spelling in spellings}
+    near = difflib.get_close_matches(_plain(name), by_plain, n=1)
+    return by_plain[near[0]] if near else None
+
+
+def batch_schedule(kind: str, maximum: int) -> tuple[int, ...]:
+    """The batch sizes up to and including `maximum`, ascending.
+
+    Args:
+        kind: `pow2`: 1, 2, 4, 8 ... as in the report; `dd_bench`: 1, 2, 4, 8, 16, 32, then every 16.
+        maximum: the largest that may occur.
+
+    Raises:
+        ConfigurationError: another kind, or a maximum below 1.
+    """
+    if maximum < 1:
+        raise ConfigurationError(f"The largest batch size must be 1 or more, not {maximum}.")
+    powers = [2**exponent for exponent in range(maximum.bit_length())]
+    if kind == "pow2":
+        return tuple(powers)
+    if kind == "dd_bench":
+        return (*(size for size in powers if size <= 32), *range(48, maximum + 1, 16))
+    raise ConfigurationError(f"The batch schedule {kind!r} is not known: the valid ones are pow2 and dd_bench.")
+
+
+def matrix(
+    platforms: Sequence[Platform], models: Sequence[str] | None = None, batch_sizes: Sequence[int] | None = None
+) -> list[CellKey]:
+    """Every cell once: platform by platform and model by model as given, batch sizes ascending.
+
+    Args:
+        platforms: which platforms.
+        models: ids of networks; None for those of each platform that run by default.
+        batch_sizes: images per request; None for those of each platform.
+    """
+    cells = [
+        CellKey(platform.id, model, batch_size)
+        for platform in platforms
+        for model in (platform.default_models if models is None else models)
+        for batch_size in sorted(platform.batch_sizes if batch_sizes is None else batch_sizes)
+    ]
+    return list(dict.fromkeys(cells))
+
+
+def _plain(name: str) -> str:
+    r"""A spelling without what people write differently: case and `-_. \` (the report escapes its underscores)."""
+    return re.sub(r"[-_.\s\\]+", "", name).casefold()
+
+
+def _unknown(
+    what: str, name: str, ids: Iterable[str], spellings: Mapping[str, Network] | Mapping[str, Platform]
+) -> str:
+    near = difflib.get_close_matches(_plain(name), spellings, n=1)
+    hint = f" Did you mean {spellings[near[0]].id}?" if near else ""
+    return f"The {what} {name!r} is not known.{hint} The valid ones are {', '.join(ids)}."

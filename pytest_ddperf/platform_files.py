@@ -1,0 +1,194 @@
+"""Platform files: `baselines/platforms.toml` of the package and `ddperf.toml` of a project."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pytest_ddperf.catalog import Platform, closest
+from pytest_ddperf.errors import BaselineFileError
+from pytest_ddperf.published import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+_UNKNOWN_KEY = re.compile(r"unknown field `(.*)`", re.DOTALL)
+_PLACE = re.compile(r"\$\.([A-Za-z0-9_]+)")
+_TABLE = re.compile(r"\s*\[\s*(?P<table>[^\[\]]+)\]")
+_KEY = re.compile(r"\s*(?P<key>[A-Za-z0-9_.\"' -]+?)\s*=")
+_EXPECTED = "[platforms.<id>] tables"
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    """What may stand under [platforms.<id>]; None is never written, it means `not given`."""
+
+    title: str | None = None
+    backend: str | None = None
+    mllib: str | None = None
+    url: str | None = None
+    gpu: bool | None = None
+    gpuid: int | None = None
+    tolerance: float | str | None = None
+    peak_gflops: float | None = None
+    cores: int | None = None
+    watts: float | None = None
+    price_usd: float | None = None
+    memory_gib: float | None = None
+    source: str | None = None
+    reading_error_percent: float | None = None
+    reading_error_ms: float | None = None
+    batch_sizes: list[int] | None = None
+    models: list[str] | None = None
+    columns: dict[str, str] | None = None
+    report: bool | None = None
+    note: str | None = None
+    repository: str | None = None
+    service: str | None = None
+    data_dir: str | None = None
+    bench_files: str | None = None
+
+
+PLATFORM_KEYS: tuple[str, ...] = _Entry.__struct_fields__
+"""The keys that [platforms.<id>] may hold."""
+
+
+def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> dict[str, Platform]:
+    """The platforms of a file over those already known, key by key.
+
+    Args:
+        path: a TOML file with [platforms.<id>] tables.
+        known: what the file adds to and overrides; a key that it sets is then in `Platform.overridden`.
+
+    Returns:
+        All platforms, the known ones first. Names of networks are as the file gives them.
+
+    Raises:
+        BaselineFileError: no TOML, an unknown key or a value that cannot be; names the file and the line.
+    """
+    text = read_text(path, f"TOML with {_EXPECTED}")
+    platforms = dict(known or {})
+    tables = _decode(path, text)
+    for key in tables:
+        if key != "platforms":
+            raise BaselineFileError(path, _line_of(text, (key,)), f"the key {key!r}", _EXPECTED)
+    entries = tables.get("platforms", {})
+    if not isinstance(entries, dict):
+        raise BaselineFileError(path, _line_of(text, ("platforms",)), "`platforms`, which is no table", _EXPECTED)
+    for platform_id, values in entries.items():
+        where = _Where(path, text, platform_id)
+        if not _ID.fullmatch(platform_id):
+            raise where.error(None, f"the platform id {platform_id!r}", "a-z, 0-9 and ._- as in `my-board`")
+        given = _checked(where, _entry(where, values))
+        base = platforms.get(platform_id) or Platform(id=platform_id, title=platform_id)
+        overridden = base.overridden | given.keys() if known is not None else base.overridden
+        platforms[platform_id] = replace(base, **given, overridden=overridden)
+    return platforms
+
+
+class _Where:
+    """A place in a platform file, for messages."""
+
+    def __init__(self, path: Path, text: str, platform_id: str) -> None:
+        self.path = path
+        self.text = text
+        self.platform_id = platform_id
+
+    def error(self, key: str | None, found: str, expected: str) -> BaselineFileError:
+        table = ("platforms", self.platform_id)
+        line = _line_of(self.text, table if key is None else (*table, key)) or _line_of(self.text, table)
+        return BaselineFileError(self.path, line, found, expected)
+
+
+def _decode(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = _LINE.search(str(error))
+        line = int(at[1]) if at else text.count("\n") + 1
+        raise BaselineFileError(path, line, f"no TOML ({error})", f"TOML with {_EXPECTED}") from error
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits, arrays nested without end
+        raise BaselineFileError(path, None, f"no TOML ({error})", f"TOML with {_EXPECTED}") from error
+
+
+def _entry(where: _Where, values: object) -> dict[str, Any]:
+    """The keys that are given, of the right types."""
+    try:
+        entry = msgspec.convert(values, _Entry)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        if unknown := _UNKNOWN_KEY.search(message):
+            near = closest(unknown[1], PLATFORM_KEYS)
+            hint = f" (did you mean {near}?)" if near else ""
+            raise where.error(
+                unknown[1],
+                f"the unknown key {unknown[1]!r} of platform {where.platform_id}{hint}",
+                f"one of {', '.join(PLATFORM_KEYS)}",
+            ) from error
+        place = _PLACE.search(message)
+        key = place[1] if place else None
+        found = f"`{key}` of another type" if key else f"no table under platforms.{where.platform_id}"
+        raise where.error(key, found, message.removeprefix("Expected ").replace(" | null", "")) from error
+    return {key: value for key in PLATFORM_KEYS if (value := getattr(entry, key)) is not None}
+
+
+def _checked(where: _Where, given: dict[str, Any]) -> dict[str, Any]:
+    """The same with every value in its range, lists as tuples and the tolerance as a fraction."""
+    for key in ("peak_gflops", "cores", "watts", "price_usd", "memory_gib"):
+        if key in given and not (math.isfinite(given[key]) and given[key] > 0):
+            raise where.error(key, f"{key} = {given[key]}", "a positive number, or no such key where it is not known")
+    for key in ("reading_error_percent", "reading_error_ms", "gpuid"):
+        if key in given and not (math.isfinite(given[key]) and given[key] >= 0):
+            raise where.error(key, f"{key} = {given[key]}", "a number of 0 or more")
+    for key in ("title", "mllib", "url"):
+        if key in given and not given[key].strip():
+            raise where.error(key, f"an empty {key}", "text, or no such key")
+    if "tolerance" in given:
+        given["tolerance"] = _tolerance(where, given["tolerance"])
+    if "batch_sizes" in given:
+        given["batch_sizes"] = _batch_sizes(where, given["batch_sizes"])
+    if "models" in given:
+        given["models"] = tuple(given["models"])
+    return given
+
+
+def _tolerance(where: _Where, value: float | str) -> float:
+    found = f"tolerance = {value!r}"
+    if isinstance(value, str):
+        percent = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*%", value.strip(), re.ASCII)
+        value = float(percent[1]) / 100 if percent else math.nan
+    elif value >= 1:
+        value = math.nan  # 10 for "10 %" would let everything pass
+    if not (math.isfinite(value) and value >= 0):
+        raise where.error("tolerance", found, 'a fraction from 0 to below 1 (0.1), or percent ("10%")')
+    return value
+
+
+def _batch_sizes(where: _Where, sizes: list[int]) -> tuple[int, ...]:
+    if not sizes or min(sizes) < 1 or len(set(sizes)) < len(sizes):
+        raise where.error("batch_sizes", f"batch_sizes = {sizes}", "whole numbers of 1 or more, each once")
+    return tuple(sorted(sizes))
+
+
+def _line_of(text: str, path: tuple[str, ...]) -> int | None:
+    """The line where a table or a key of TOML begins; None where it is written in another way (an inline table)."""
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _TABLE.match(line):
+            table = _parts(header["table"])
+            if table == path:
+                return number
+        elif (key := _KEY.match(line)) and (*table, *_parts(key["key"])) == path:
+            return number
+    return None
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))

@@ -1,0 +1,216 @@
+"""Published tables: `baselines/<platform>.csv` and `baselines/networks.csv`, in the report's own layout."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.catalog import Catalog, bare_catalog, closest
+from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pytest_ddperf.catalog import Network
+
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_BATCH_SIZE = re.compile(r"[1-9][0-9]{0,5}")
+_NETWORK_COLUMNS = ("model", "top1_accuracy_percent", "giga_flops", "million_params")
+_VALUE = "milliseconds per image (a positive number such as 37.2), or x where it cannot be measured"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCell:
+    """One cell of a published table.
+
+    Args:
+        text: as it is printed.
+        value_ms: milliseconds per image; None for `x`.
+        line: its line in the file, counted from 1.
+    """
+
+    text: str
+    value_ms: float | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTable:
+    """A published table.
+
+    Args:
+        path: its file.
+        models: ids of its columns, in catalogue order.
+        batch_sizes: its rows, in the file's order.
+        cells: by id of the network and batch size; every one is there.
+    """
+
+    path: Path
+    models: tuple[str, ...]
+    batch_sizes: tuple[int, ...]
+    cells: Mapping[tuple[str, int], PublishedCell]
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a file, without a byte order mark.
+
+    Raises:
+        BaselineFileError: it cannot be read, or is no UTF-8 text.
+    """
+    try:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        raise BaselineFileError(path, None, f"it cannot be read ({error})", what) from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BaselineFileError(path, line, "bytes that are no UTF-8 text", what) from error
+
+
+def read_table(path: Path, catalog: Catalog, columns: Mapping[str, str] | None = None) -> PublishedTable:
+    """Read a published table: batch size down, network across, milliseconds per image, `x` for what cannot be measured.
+
+    Args:
+        path: the file.
+        catalog: resolves the names of the columns.
+        columns: columns whose name alone does not say which network it is, and its id.
+
+    Raises:
+        BaselineFileError: the file is no such table; names the line, what was found and what was expected.
+    """
+    rows = _rows(path, "a table whose header is batch_size and names of networks")
+    models = _header(path, *next(rows), catalog, columns or {})
+    cells: dict[tuple[str, int], PublishedCell] = {}
+    batch_sizes: list[int] = []
+    for line, row in rows:
+        if len(row) != len(models) + 1:
+            raise BaselineFileError(
+                path, line, f"a row of {len(row)} cells", f"{len(models) + 1}, as many as the header has"
+            )
+        batch_size = _batch_size(path, line, row[0])
+        if batch_size in batch_sizes:
+            raise BaselineFileError(path, line, f"batch size {batch_size} again", "each batch size once")
+        batch_sizes.append(batch_size)
+        for model, text in zip(models, row[1:], strict=True):
+            cells[model, batch_size] = PublishedCell(text.strip(), _milliseconds(path, line, model, text), line)
+    if not cells:
+        raise BaselineFileError(path, None, "a header and no rows", "a row for each batch size")
+    return PublishedTable(path, tuple(sorted(models, key=catalog.model_order)), tuple(batch_sizes), cells)
+
+
+def read_networks(path: Path) -> dict[str, Network]:
+    """The networks with the report's figures from `networks.csv`; `missing` where the report is silent.
+
+    Raises:
+        BaselineFileError: the file is no such table.
+    """
+    header = ",".join(_NETWORK_COLUMNS)
+    rows = _rows(path, f"a table whose header is {header}")
+    line, found = next(rows)
+    if tuple(found) != _NETWORK_COLUMNS:
+        raise BaselineFileError(path, line, f"the header {','.join(found)}", header)
+    catalog = bare_catalog()
+    networks = dict(catalog.networks)
+    for line, row in rows:
+        if len(row) != len(_NETWORK_COLUMNS):
+            raise BaselineFileError(path, line, f"a row of {len(row)} cells", f"{len(_NETWORK_COLUMNS)}: {header}")
+        name, accuracy, giga_flops, million_params = row
+        network = networks[_resolve(path, line, name, catalog)]
+        networks[network.id] = replace(
+            network,
+            top1_accuracy_percent=_figure(path, line, accuracy),
+            giga_flops=_figure(path, line, giga_flops),
+            million_params=_figure(path, line, million_params),
+            giga_flops_text=_printed(giga_flops),
+            million_params_text=_printed(million_params),
+        )
+    return networks
+
+
+def _rows(path: Path, expected: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with its line; at least one."""
+    reader = csv.reader(io.StringIO(read_text(path, expected), newline=""), strict=True)
+    empty = True
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                empty = False
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise BaselineFileError(path, reader.line_num, f"no CSV ({error})", expected) from error
+    if empty:
+        raise BaselineFileError(path, None, "an empty file", expected)
+
+
+def _header(path: Path, line: int, row: list[str], catalog: Catalog, columns: Mapping[str, str]) -> list[str]:
+    first, *names = (name.strip() for name in row)
+    if re.sub(r"[\s_]+", " ", first.lower()) != "batch size":
+        raise BaselineFileError(path, line, f"the first column {first!r}", "batch_size")
+    if not names:
+        raise BaselineFileError(path, line, "no column but batch_size", "a column for each network")
+    models: dict[str, str] = {}
+    for name in names:
+        model = columns[name] if name in columns else _resolve(path, line, name, catalog)
+        if model in models:
+            raise BaselineFileError(
+                path, line, f"the columns {models[model]!r} and {name!r}, both of {model}", "each network once"
+            )
+        models[model] = name
+    return list(models)
+
+
+def _resolve(path: Path, line: int, name: str, catalog: Catalog) -> str:
+    try:
+        return catalog.model(name).id
+    except ConfigurationError as error:
+        spellings = {spelling: one.id for one in catalog.networks.values() for spelling in (*one.aliases, one.id)}
+        near = closest(name, spellings)
+        hint = f" (did you mean {spellings[near]}?)" if near else ""
+        known = ", ".join(
+            f"{one.id} ({', '.join(one.aliases)})" if one.aliases else one.id for one in catalog.networks.values()
+        )
+        raise BaselineFileError(
+            path, line, f"the network {name!r}, which is not known or not clear{hint}", f"one of {known}"
+        ) from error
+
+
+def _batch_size(path: Path, line: int, text: str) -> int:
+    if not _BATCH_SIZE.fullmatch(text.strip()):
+        raise BaselineFileError(path, line, f"the batch size {text!r}", "a whole number from 1 to 999999")
+    return int(text)
+
+
+def _milliseconds(path: Path, line: int, model: str, text: str) -> float | None:
+    if text.strip() == "x":
+        return None
+    value = _number(text)
+    if value is None:
+        raise BaselineFileError(path, line, f"{text!r} for {model}", _VALUE)
+    return value
+
+
+def _figure(path: Path, line: int, text: str) -> float | None:
+    if not _printed(text):
+        return None
+    value = _number(text)
+    if value is None:
+        raise BaselineFileError(path, line, repr(text), "a positive number, or missing")
+    return value
+
+
+def _printed(text: str) -> str:
+    return "" if text.strip() == "missing" else text.strip()
+
+
+def _number(text: str) -> float | None:
+    """A finite, positive number in plain digits, else None (float() would also take `nan` and `1_0`)."""
+    if not _NUMBER.fullmatch(text.strip()):
+        return None
+    value = float(text)
+    return value if value > 0 and math.isfinite(value) else None
