@@ -1,0 +1,360 @@
+"""A DeepDetect server over HTTP: one kept-alive connection, typed errors, and a clock around each prediction.
+
+Between the clock's two readings there is only what a prediction costs a client: bytes out, bytes in. The request is
+encoded before, the answer is parsed after.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Final, NoReturn
+from urllib.parse import quote
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+
+from pytest_ddperf.errors import (
+    AnswerError,
+    ConfigurationError,
+    ServerFailedError,
+    ServerUnreachableError,
+)
+from pytest_ddperf.measure import Timed, Totals
+from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service, raise_for_status
+from pytest_ddperf.records import ServerFacts
+from pytest_ddperf.server_url import ServerUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from pytest_ddperf.protocol import Info, ServiceInfo
+
+CONNECT_TIMEOUT_S: Final = 2.0
+"""A host name has two addresses at most times (IPv6, IPv4), each tried in turn: a dead server is told in under 5 s."""
+
+READ_TIMEOUT_S: Final = 300.0
+"""A batch of 128 images takes a Raspberry Pi minutes."""
+
+_PROBE_TIMEOUT_S: Final = 2.5
+_FIRST_WAIT_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 2.0
+
+
+class Client:
+    """Talks to one DeepDetect server, over one connection that is kept alive. Not for several threads.
+
+    Proxies and CA bundles of the environment (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE) are followed as every client
+    does, except towards this host: a proxy elsewhere would look for `localhost` on its own machine, and what it
+    answered would be measured. A `.netrc` is never read: credentials stand in the URL or nowhere.
+
+    Args:
+        url: `http[s]://[user:password@]host:port[/path]`.
+        connect_timeout_s: for each address of the host.
+        timeout_s: how long the server may be silent. A prediction that ran into it goes on running on the server.
+        ca_path: certificates to trust instead of the usual ones, a PEM file or a directory.
+        now: a steady clock, seconds.
+
+    Raises:
+        ConfigurationError: the URL is not one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        timeout_s: float = READ_TIMEOUT_S,
+        ca_path: str | Path | None = None,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._url = ServerUrl.parse(url)
+        self._connect_timeout_s = connect_timeout_s
+        self._timeout_s = timeout_s
+        self._now = now
+        self._session = requests.Session()
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+        self._session.mount(f"{self._url.display}/", self._adapter)
+        self._session.trust_env = not self._url.loopback
+        # read once: for every request it would cost more than the request
+        environment = self._session.merge_environment_settings(self._url.display, {}, None, None, None)
+        self._proxies: dict[str, str] = dict(environment["proxies"])
+        self._verify = environment["verify"] if ca_path is None else str(ca_path)
+        self._prepare("GET", "/info", None)  # a host that cannot be one is told now
+
+    @property
+    def display_url(self) -> str:
+        """The server, without credentials and without a slash at the end."""
+        return self._url.display
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.display_url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; a further call opens a new one."""
+        self._session.close()
+
+    def info(self, *, timeout_s: float | None = None) -> Info:
+        """The server's build and its services."""
+        answer, _ = self.request("GET", "/info", timeout_s=timeout_s)
+        return parse_info(answer, url=self.display_url)
+
+    def service(self, name: str) -> ServiceInfo:
+        """One service.
+
+        Raises:
+            ServiceNotFoundError: it is not there.
+        """
+        answer, _ = self.request("GET", _service_path(name), service=name)
+        return parse_service(answer, url=self.display_url, service=name)
+
+    def create_service(self, name: str, body: Mapping[str, object], *, timeout_s: float | None = None) -> float:
+        """Create a service; some servers load the network now, some with its first prediction.
+
+        Returns:
+            How long it took, milliseconds.
+
+        Raises:
+            ServiceExistsError: there is one of that name.
+            RequestRefusedError: the model folder, the library or a parameter was refused.
+        """
+        _, took_ms = self.request("PUT", _service_path(name), _encode(body), service=name, timeout_s=timeout_s)
+        return took_ms
+
+    def delete_service(self, name: str) -> None:
+        """Delete a service; the server first finishes a prediction that runs.
+
+        Raises:
+            ServiceNotFoundError: it is not there.
+        """
+        self.request("DELETE", _service_path(name), service=name)
+
+    def predict(self, body: Mapping[str, object], *, timeout_s: float | None = None) -> Timed:
+        """One prediction, timed from the first byte sent to the last byte received.
+
+        Args:
+            body: as `protocol.predict_body` makes it.
+            timeout_s: how long the server may be silent; default: the client's.
+
+        Raises:
+            ServerError: one of its subclasses, naming server, service and DeepDetect's own words.
+        """
+        service = body.get("service")
+        return self.predict_encoded(_encode(body), service=str(service or ""), timeout_s=timeout_s)
+
+    def predict_encoded(self, content: bytes, *, service: str, timeout_s: float | None = None) -> Timed:
+        """As `predict`, with a body that is JSON already: one that is sent again and again is encoded once."""
+        answer, client_ms = self.request("POST", "/predict", content, service=service, timeout_s=timeout_s)
+        return Timed(parse_prediction(answer, url=self.display_url, service=service), client_ms)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        *,
+        service: str = "",
+        timeout_s: float | None = None,
+    ) -> tuple[object, float]:
+        """Any request: what the other methods are made of.
+
+        Args:
+            method: of HTTP.
+            path: below the server's URL, beginning with a slash.
+            content: the body, JSON.
+            service: the service concerned, for messages.
+            timeout_s: how long the server may be silent; default: the client's.
+
+        Returns:
+            The answer's JSON, decoded, and how long it took, milliseconds.
+
+        Raises:
+            ServerUnreachableError: no connection, no answer in time, or the connection was cut.
+            AnswerError: the answer is not JSON.
+            ServerError: the answer is an error.
+        """
+        request = self._prepare(method, path, content)
+        read_timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        try:
+            began_s = self._now()
+            response = self._adapter.send(
+                request,
+                stream=True,
+                timeout=(self._connect_timeout_s, read_timeout_s),
+                verify=self._verify,
+                proxies=self._proxies,
+            )
+            received = response.content
+            took_ms = (self._now() - began_s) * 1000
+        except (requests.RequestException, HTTPError, OSError) as error:
+            message = _why(error, self._connect_timeout_s, read_timeout_s)
+        else:
+            return self._answer(response, received, service), took_ms
+        # outside of the handler: a chained traceback would show the headers, credentials included, among its locals
+        raise ServerUnreachableError(message, url=self.display_url, service=service)
+
+    def _prepare(self, method: str, path: str, content: bytes | None) -> requests.PreparedRequest:
+        request = requests.PreparedRequest()
+        try:
+            request.prepare(
+                method=method,
+                url=self.display_url + path,
+                headers={
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",  # else real servers answer in chunks of deflate
+                    "Connection": "keep-alive",
+                },
+                data=content,
+            )
+        except (requests.RequestException, UnicodeError):
+            self._refuse_url()
+        if content is not None:
+            request.headers["Content-Type"] = "application/json"
+        if self._url.authorization is not None:
+            request.headers["Authorization"] = self._url.authorization.value
+        return request
+
+    def _refuse_url(self) -> NoReturn:
+        raise ConfigurationError(
+            f"The server URL {self.display_url!r} is none that can be called: check the host name."
+        )
+
+    def _answer(self, response: requests.Response, received: bytes, service: str) -> object:
+        status = response.status_code
+        try:
+            answer: object = json.loads(received)
+        except (ValueError, RecursionError):
+            raise_for_status(status, None, url=self.display_url, service=service)
+            kind = response.headers.get("Content-Type", "no Content-Type")
+            raise AnswerError(
+                f"The answer is not JSON ({kind}, {len(received)} bytes); is this a DeepDetect server?",
+                url=self.display_url,
+                service=service,
+                http_status=status,
+            ) from None
+        raise_for_status(status, answer, url=self.display_url, service=service)
+        return answer
+
+
+class ServiceEndpoint:
+    """One service and one batch, as `measure` wants them; the request is encoded once.
+
+    Args:
+        client: the server.
+        service: its name.
+        body: as `protocol.predict_body` makes it.
+    """
+
+    def __init__(self, client: Client, service: str, body: Mapping[str, object]) -> None:
+        self._client = client
+        self._service = service
+        self._content = _encode(body)
+
+    def predict(self) -> Timed:
+        """One prediction of the batch."""
+        return self._client.predict_encoded(self._content, service=self._service)
+
+    def totals(self) -> Totals | None:
+        """The totals of this service, and the counts of the others, from `/info` where it tells them."""
+        services = self._client.info().services
+        name = self._service.lower()  # as servers keep it
+        own = next((one.stats for one in services if one.name.lower() == name), None)
+        if own is None:  # an older server tells them here, or not at all
+            own = self._client.service(self._service).stats
+        if own is None:
+            return None
+        counts = {
+            one.name: one.stats.predict_count if one.stats else None for one in services if one.name.lower() != name
+        }
+        others = {other: count for other, count in counts.items() if count is not None}
+        return Totals(own, others if len(others) == len(counts) else None)
+
+
+def server_facts(info: Info, url: str) -> ServerFacts:
+    """What is recorded of a server; `url` is a `display_url`."""
+    return ServerFacts(
+        url=url,
+        version=info.version,
+        commit=info.commit,
+        branch=info.branch,
+        build_type=info.build_type,
+        compile_flags=info.compile_flags,
+        deps_version=info.deps_version,
+    )
+
+
+def wait_until_up(
+    client: Client,
+    wait_s: float = 0.0,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Info:
+    """Ask for `/info` until it is answered: once with `wait_s` 0, else again and again, less and less often.
+
+    Args:
+        client: the server.
+        wait_s: how long, seconds.
+        now: a steady clock, seconds.
+        sleep: takes seconds.
+
+    Raises:
+        ServerUnreachableError: it was not up in time.
+        ServerFailedError: it answered with 5xx all that time.
+        ServerError: it is up, and is no DeepDetect server, or refuses us.
+    """
+    until_s = now() + wait_s
+    pause_s = _FIRST_WAIT_S
+    while True:
+        try:
+            return client.info(timeout_s=_PROBE_TIMEOUT_S)
+        except (ServerUnreachableError, ServerFailedError):
+            left_s = until_s - now()
+            if left_s <= 0:
+                raise
+        sleep(min(pause_s, left_s))
+        pause_s = min(2 * pause_s, _LONGEST_WAIT_S)
+
+
+def _service_path(name: str) -> str:
+    if not name:
+        raise ConfigurationError("A service needs a name; --ddperf-service gives one per model.")
+    return f"/services/{quote(name, safe='')}"
+
+
+def _encode(body: Mapping[str, object]) -> bytes:
+    return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:
+    """What became of a request that got no answer, and what to do."""
+    root = _root(error)
+    if isinstance(error, requests.exceptions.SSLError):
+        return "The TLS connection failed: give the CA that signed the server's certificate, or check the URL's scheme"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "The proxy of the environment gave no connection; NO_PROXY exempts a host"
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return f"No connection within {connect_timeout_s:g} s; is the host up, and the port right?"
+    if isinstance(root, (ReadTimeoutError, TimeoutError)):
+        return f"The server was silent for {read_timeout_s:g} s; it may still be at work on the request"
+    if isinstance(root, NewConnectionError):
+        return f"No connection ({root.__cause__ or root}); is the server up, and the port right?"
+    return f"The connection was cut in the middle of a request ({root}); the server may have died on it"
+
+
+def _root(error: Exception) -> Exception:
+    """The innermost error that requests and urllib3 wrapped."""
+    inner = next((one for one in (getattr(error, "reason", None), *error.args) if isinstance(one, Exception)), None)
+    return error if inner is None else _root(inner)

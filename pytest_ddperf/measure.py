@@ -1,0 +1,314 @@
+"""The measuring loop: a warm-up thrown away, passes, their clocks, and when there are enough. Pure.
+
+The server (an `Endpoint`), the clock and the check are injected: nothing here does I/O or sleeps. All times are
+milliseconds for the whole batch, except where a name says `per_image`.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from pytest_ddperf.errors import InvalidRoundError, TimingError
+from pytest_ddperf.protocol import Answer, ServiceStats
+from pytest_ddperf.records import ColdStart, Measurement, Pass, Round
+from pytest_ddperf.summary import AUTO, choose_clock, summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_ddperf.records import CellKey, Conditions
+
+REMEASURED_AT_MOST: Final = 3
+"""How often an invalid round is measured again before the cell is invalid."""
+
+STANDARD_ERROR_BOUND: Final = 0.02
+"""Passes are added while the standard error of the gated clock's mean is above this share of the mean.
+
+A fifth of the default tolerance (10 %): the mean is then known to about 4 % either way (two standard errors).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A prediction and the client's clock around it.
+
+    Args:
+        client_ms: from sending the request to the last byte of the answer, milliseconds.
+    """
+
+    answer: Answer
+    client_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A reading of the server's running totals, between two passes.
+
+    Args:
+        own: those of the service that is measured.
+        others: `predict_count` of every other service of the server, by name; None where the server does not tell.
+    """
+
+    own: ServiceStats
+    others: Mapping[str, int] | None = None
+
+
+class Endpoint(Protocol):
+    """What is measured: one service, one batch."""
+
+    def predict(self) -> Timed:
+        """One prediction of the batch, timed by the client.
+
+        Raises:
+            ServerError: there was none.
+        """
+        ...
+
+    def totals(self) -> Totals | None:
+        """The running totals; None where the server (an older one) does not tell."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured.
+
+    Args:
+        warmup: predictions before the passes, thrown away (the network is resized in the first).
+        npasses: passes a round, at least.
+        max_passes: passes a round, at most; None for `npasses`, and then nothing is added.
+    """
+
+    warmup: int = 1
+    npasses: int = 5
+    max_passes: int | None = None
+
+    @property
+    def most(self) -> int:
+        """Passes a round, at most; never below `npasses`."""
+        return max(self.npasses, self.max_passes or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is about to run; told before every prediction.
+
+    Args:
+        warmup: whether it is thrown away.
+        number: of the prediction in its phase, from 1.
+        of: how many the phase has, as far as is known: passes may be added.
+        attempt: of the round, from 1; the later ones follow invalid rounds.
+        remaining_s: seconds until the round ends, by the passes so far; None before the first.
+    """
+
+    warmup: bool
+    number: int
+    of: int
+    attempt: int = 1
+    remaining_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRound:
+    """A round that counts.
+
+    Args:
+        exclusive: True where the counts show that nobody else used the server; None where it does not tell them.
+    """
+
+    round: Round
+    exclusive: bool | None
+
+
+@dataclass(slots=True)
+class _Passes:
+    """The passes of a round as they come in, and what they tell of others on the server."""
+
+    made: list[Pass] = field(default_factory=list)
+    exclusive: bool | None = True
+
+    def add(self, timed: Timed, before: Totals | None, after: Totals | None) -> None:
+        old, new = (before.own, after.own) if before and after else (ServiceStats(), ServiceStats())
+        if _exclusive(before, after) is None:
+            self.exclusive = None
+        self.made.append(
+            Pass(
+                client_ms=timed.client_ms,
+                head_ms=timed.answer.head_ms,
+                predict_ms=_increase(old.total_predict_duration_ms, new.total_predict_duration_ms, "predict"),
+                transform_ms=_increase(old.total_transform_duration_ms, new.total_transform_duration_ms, "transform"),
+            )
+        )
+
+
+def measure_round(
+    endpoint: Endpoint,
+    plan: Plan,
+    *,
+    preferred: str = AUTO,
+    check: Callable[[Answer], None],
+    now: Callable[[], float],
+    progress: Callable[[Progress], None] = lambda _: None,
+    attempt: int = 1,
+) -> MeasuredRound:
+    """Warm up, then time passes one after the other.
+
+    The totals are read once between passes: the reading after a pass is the one before the next.
+
+    Args:
+        endpoint: what is measured.
+        plan: how much.
+        preferred: the clock that decides whether passes are added, as in `choose_clock`.
+        check: raises for a wrong answer; called for every answer, the warm-up's too.
+        now: seconds since the epoch.
+        progress: told before every prediction.
+        attempt: told to `progress`.
+
+    Raises:
+        InvalidRoundError: the server was restarted, or somebody else used it.
+        ServerError: a prediction failed, or `check` refused it.
+    """
+    started_s = now()
+    for number in range(1, plan.warmup + 1):
+        progress(Progress(True, number, plan.warmup, attempt))
+        check(endpoint.predict().answer)
+    passes = _Passes()
+    before = endpoint.totals()
+    while not _enough(passes.made, plan, preferred):
+        progress(_progress(passes.made, plan, attempt))
+        timed = endpoint.predict()
+        check(timed.answer)
+        after = endpoint.totals()
+        passes.add(timed, before, after)
+        before = after
+    return MeasuredRound(Round(started_s, tuple(passes.made)), passes.exclusive)
+
+
+def measure_cell(
+    endpoint: Endpoint,
+    plan: Plan,
+    *,
+    key: CellKey,
+    conditions: Conditions,
+    preferred: str = AUTO,
+    earlier: Measurement | None = None,
+    cold_start: ColdStart | None = None,
+    check: Callable[[Answer], None],
+    condemn: Callable[[Round], str] = lambda _: "",
+    now: Callable[[], float],
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Measurement:
+    """Measure one more round of a cell; an invalid one is thrown away and measured again, `REMEASURED_AT_MOST` times.
+
+    Args:
+        endpoint: what is measured.
+        plan: how much.
+        key: the cell.
+        conditions: what it is measured under; its clock is replaced by the one that is gated.
+        preferred: `auto` or a clock.
+        earlier: what was measured of the cell already: its rounds are kept, its clock stays the gated one.
+        cold_start: of the service, where this session created it; default: that of `earlier`.
+        check: raises for a wrong answer.
+        condemn: why a round counts for nothing ("the host throttled"), "" where it does count.
+        now: seconds since the epoch.
+        progress: told before every prediction.
+
+    Returns:
+        The measurement, with one more round; or without it, and `invalid` says why.
+
+    Raises:
+        TimingError: the server does not tell the clock that is asked for.
+        ServerError: a prediction failed, or `check` refused it.
+    """
+    rounds = earlier.rounds if earlier else ()
+    clock = earlier.conditions.clock if earlier and rounds else None
+    cold = cold_start or (earlier.cold_start if earlier else ColdStart())
+    invalid, exclusive = "", None
+    for attempt in range(1, 2 + REMEASURED_AT_MOST):
+        try:
+            measured = measure_round(
+                endpoint,
+                plan,
+                preferred=clock or preferred,
+                check=check,
+                now=now,
+                progress=progress,
+                attempt=attempt,
+            )
+        except InvalidRoundError as error:
+            invalid, exclusive = error.reason, error.exclusive
+            continue
+        if reason := condemn(measured.round):
+            invalid, exclusive = reason, measured.exclusive
+            continue
+        chosen = choose_clock(clock or preferred, measured.round.passes)
+        alone = measured.exclusive if not (earlier and rounds) or earlier.exclusive else None
+        return Measurement(
+            key, replace(conditions, clock=chosen), (*rounds, measured.round), cold_start=cold, exclusive=alone
+        )
+    reason = f"{invalid} (measured again {REMEASURED_AT_MOST} times, each time invalid)"
+    kept = replace(conditions, clock=clock) if clock else conditions
+    return Measurement(key, kept, rounds, cold_start=cold, exclusive=exclusive, invalid=reason)
+
+
+def _enough(made: Sequence[Pass], plan: Plan, preferred: str) -> bool:
+    """Whether a round has its passes: the least, and then until the mean is known well enough, or the most."""
+    if len(made) < plan.npasses:
+        return False
+    if len(made) >= plan.most:
+        return True
+    try:
+        clock = choose_clock(preferred, made)
+    except TimingError:
+        return True  # more passes do not mend that
+    return summarise([ms for one in made if (ms := one.ms(clock)) is not None]).standard_error <= STANDARD_ERROR_BOUND
+
+
+def _progress(made: Sequence[Pass], plan: Plan, attempt: int) -> Progress:
+    number = len(made) + 1
+    of = plan.npasses if number <= plan.npasses else plan.most
+    left = (of - len(made)) * statistics.fmean(one.client_ms for one in made) / 1000 if made else None
+    return Progress(False, number, of, attempt, left)
+
+
+def _increase(before: float | None, after: float | None, name: str) -> float | None:
+    """How far a total rose over a pass, in milliseconds; None where the server does not tell."""
+    if before is None or after is None:
+        return None
+    if after < before:
+        raise InvalidRoundError(
+            f"total_{name}_duration_ms fell from {before:g} to {after:g} ms during a pass: the server was restarted or "
+            "the service created anew"
+        )
+    return after - before
+
+
+def _exclusive(before: Totals | None, after: Totals | None) -> bool | None:
+    """True where exactly our one prediction was counted in the pass; None where the server does not count.
+
+    Raises:
+        InvalidRoundError: more, or fewer.
+    """
+    if before is None or after is None or before.own.predict_count is None or after.own.predict_count is None:
+        return None
+    rise = after.own.predict_count - before.own.predict_count
+    if rise > 1:
+        raise InvalidRoundError(
+            f"somebody else used the service during a pass: it counted {rise} predictions, one of them ours",
+            exclusive=False,
+        )
+    if rise < 1:
+        raise InvalidRoundError(
+            f"predict_count went from {before.own.predict_count} to {after.own.predict_count} over one prediction: the "
+            "server was restarted, or the service created anew"
+        )
+    if before.others is None or after.others is None:
+        return None
+    busy = sorted(name for name, count in after.others.items() if count > before.others.get(name, 0))
+    if busy:
+        raise InvalidRoundError(
+            f"somebody else used the server during a pass: predictions by {', '.join(busy)}", exclusive=False
+        )
+    return True

@@ -1,0 +1,102 @@
+"""From passes to figures: which clock to go by, and the statistics of its times. Pure, standard library only."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_ddperf.errors import TimingError
+from pytest_ddperf.records import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_ddperf.records import Pass
+
+AUTO: Final = "auto"
+"""The clock that is asked for by default: predict, else head, never the client's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The statistics of passes, in milliseconds per image.
+
+    Args:
+        stddev_ms: of the sample (n - 1); 0 for one pass.
+        standard_error: of the mean, relative to it; 0 for one pass.
+    """
+
+    passes: int
+    mean_ms: float
+    median_ms: float
+    min_ms: float
+    max_ms: float
+    stddev_ms: float
+    standard_error: float
+    images_per_second: float
+
+
+def choose_clock(preferred: str, passes: Sequence[Pass]) -> Clock:
+    """The clock to gate by: it must have timed every pass, above 0 ms.
+
+    Args:
+        preferred: a clock, or `auto`: predict, else head, never the client's.
+        passes: of one round or more.
+
+    Raises:
+        TimingError: there is none.
+    """
+    wanted = [Clock.PREDICT, Clock.HEAD] if preferred == AUTO else [Clock(preferred)]
+    flaws = [_flaw(clock, passes) for clock in wanted]
+    for clock, flaw in zip(wanted, flaws, strict=True):
+        if not flaw:
+            return clock
+    remedy = "take another clock with --ddperf-timer, or a larger batch size"
+    raise TimingError(f"There is no time to judge by: {'; '.join(flaws)}; {remedy}.")
+
+
+def summarise(per_image_ms: Sequence[float]) -> Summary:
+    """The statistics of a list of times.
+
+    Args:
+        per_image_ms: milliseconds per image, one a pass.
+
+    Raises:
+        TimingError: there is none, or one of them is not finite and above 0.
+    """
+    if not per_image_ms:
+        raise TimingError("There is no pass to summarise.")
+    for ms in per_image_ms:
+        if not (math.isfinite(ms) and ms > 0):
+            raise TimingError(f"A pass of {ms!r} ms per image is no time to reckon with: it must be finite, above 0.")
+    mean = statistics.fmean(per_image_ms)
+    count = len(per_image_ms)
+    stddev = statistics.stdev(per_image_ms) if count > 1 else 0.0
+    return Summary(
+        passes=count,
+        mean_ms=mean,
+        median_ms=statistics.median(per_image_ms),
+        min_ms=min(per_image_ms),
+        max_ms=max(per_image_ms),
+        stddev_ms=stddev,
+        standard_error=stddev / math.sqrt(count) / mean,
+        images_per_second=1000 / mean,
+    )
+
+
+def _flaw(clock: Clock, passes: Sequence[Pass]) -> str:
+    """Why the clock cannot be gated by, "" where it can."""
+    names = {Clock.PREDICT: "total_predict_duration_ms", Clock.HEAD: "head.time", Clock.CLIENT: "the client's clock"}
+    name = names[clock]
+    times = [timed.ms(clock) for timed in passes]
+    lacking = sum(ms is None for ms in times)
+    zero = sum(ms is not None and not ms > 0 for ms in times)
+    if not times:
+        return "there is no pass"
+    if lacking:
+        return f"the server did not tell {name} in {lacking} of {len(times)} passes"
+    if zero:
+        return f"{name} is 0 ms in {zero} of {len(times)} passes, too fast for that clock"
+    return ""
