@@ -83,7 +83,7 @@ class Client:
         # read once: for every request it would cost more than the request
         environment = self._session.merge_environment_settings(self._url.display, {}, None, None, None)
         self._proxies: dict[str, str] = dict(environment["proxies"])
-        self._verify = environment["verify"] if ca_path is None else str(ca_path)
+        self._verify = str(ca_path) if ca_path is not None else environment["verify"] or True  # None: as by default
         self._prepare("GET", "/info", None)  # a host that cannot be one is told now
 
     @property
@@ -232,19 +232,16 @@ class Client:
         )
 
     def _answer(self, response: requests.Response, received: bytes, service: str) -> object:
-        status = response.status_code
-        try:
-            answer: object = json.loads(received)
-        except (ValueError, RecursionError):
-            raise_for_status(status, None, url=self.display_url, service=service)
+        status, answer = response.status_code, _decode(received)
+        raise_for_status(status, answer, url=self.display_url, service=service)
+        if answer is None:
             kind = response.headers.get("Content-Type", "no Content-Type")
             raise AnswerError(
                 f"The answer is not JSON ({kind}, {len(received)} bytes); is this a DeepDetect server?",
                 url=self.display_url,
                 service=service,
                 http_status=status,
-            ) from None
-        raise_for_status(status, answer, url=self.display_url, service=service)
+            )
         return answer
 
 
@@ -336,6 +333,15 @@ def _service_path(name: str) -> str:
 
 def _encode(body: Mapping[str, object]) -> bytes:
     return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _decode(received: bytes) -> object:
+    """The JSON; None where it is none. NaN is taken: real servers write it."""
+    try:
+        answer: object = json.loads(received)
+    except (ValueError, RecursionError):
+        return None
+    return answer
 
 
 def _why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:

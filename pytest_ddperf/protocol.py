@@ -240,6 +240,8 @@ def raise_for_status(http_status: int, answer: object, *, url: str = "", service
         kind, what = AnswerError, "The answer is no DeepDetect answer; check the URL"
     if msg and kind is RequestRefusedError:
         what = f"{what}: {msg}"
+    if answer is None:
+        what = f"{what}. The answer is not JSON: check the URL, and the proxy where the environment names one"
     raise kind(
         f"{what}.",
         url=url,
