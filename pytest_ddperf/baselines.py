@@ -1,0 +1,288 @@
+"""Where baselines are found, and which of them holds for a cell."""
+
+from __future__ import annotations
+
+import re
+import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import platformdirs
+
+from pytest_ddperf.catalog import Catalog, closest
+from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.platform_files import read_platforms
+from pytest_ddperf.published import read_networks, read_table
+from pytest_ddperf.recorded import read_recorded
+from pytest_ddperf.records import Baseline, CellKey, Clock, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.published import PublishedTable
+
+Entry: TypeAlias = "Baseline | Unavailable"
+
+PROJECT_FILE = "ddperf.toml"
+KINDS = ("auto", "history", "recorded", "report")
+LOCAL = "local"
+
+
+def package_data_dir() -> Path:
+    """The folder of the published tables: inside the installed package, or beside it in a source checkout.
+
+    Raises:
+        ConfigurationError: neither is there.
+    """
+    here = Path(__file__).resolve().parent
+    for folder in (here / "_data" / "baselines", here.parent / "baselines"):
+        if (folder / "platforms.toml").is_file():
+            return folder
+    raise ConfigurationError(
+        f"The published baselines of pytest-ddperf are missing: neither {here / '_data' / 'baselines'} nor "
+        f"{here.parent / 'baselines'} holds platforms.toml; install the package again."
+    )
+
+
+def user_cache_dir() -> Path:
+    """The folder for what can be made again, XDG_CACHE_HOME respected; it need not exist."""
+    return platformdirs.user_cache_path("pytest-ddperf")
+
+
+def load_catalog(project_dir: Path | None = None, data_dir: Path | None = None) -> Catalog:
+    """Networks and platforms of the package, with the project's ddperf.toml over them, key by key.
+
+    Args:
+        project_dir: the folder of ddperf.toml and of the project's own `baselines/`; None for neither.
+        data_dir: the package's tables; None for where they are installed.
+
+    Raises:
+        ConfigurationError: a file is malformed; names the file, the line, what was found and what was expected.
+    """
+    package = data_dir or package_data_dir()
+    networks = read_networks(package / "networks.csv")
+    platforms = read_platforms(package / "platforms.toml")
+    own_file = None if project_dir is None else project_dir / PROJECT_FILE
+    if own_file is not None and own_file.is_file():
+        platforms = read_platforms(own_file, platforms)
+    names = Catalog(networks, {})
+    described = {
+        one.id: _with_models(one, names, _tables(project_dir, package, one.id), own_file or package)
+        for one in platforms.values()
+    }
+    return Catalog(networks, described)
+
+
+def published_against(clock: Clock, value_ms: float, batch_size: int) -> float:
+    """A published value as it is to be compared with a measurement by `clock`.
+
+    A published value is a mean of `head.time`, which is cut to whole milliseconds for the batch: half a millisecond is
+    missing on average. So v + 0.5/b is what a clock with fractions would have shown.
+
+    Args:
+        clock: the gated clock of the measurement.
+        value_ms: as published, milliseconds per image.
+        batch_size: images per request.
+
+    Returns:
+        Milliseconds per image.
+    """
+    return value_ms if clock is Clock.HEAD else value_ms + 0.5 / batch_size
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformBaseline:
+    """What is known of one platform.
+
+    Args:
+        platform_id: the platform.
+        layers: the sources, the one that wins first; per cell, the first that holds it is taken.
+    """
+
+    platform_id: str
+    layers: tuple[Mapping[CellKey, Entry], ...] = ()
+
+    def lookup(self, key: CellKey) -> Entry | None:
+        """The baseline of a cell, `Unavailable` where it is marked `x`, None where nothing is known of it."""
+        return next((layer[key] for layer in self.layers if key in layer), None)
+
+    def cells(self) -> tuple[CellKey, ...]:
+        """Every cell that it holds, values and `x`, sorted."""
+        return tuple(sorted(set().union(*self.layers)))
+
+
+class BaselineStore:
+    """The places where baselines are kept.
+
+    Args:
+        catalog: resolves names, knows the platforms.
+        project_dir: the project, whose `baselines/` comes first; None for none.
+        cache_dir: for what this machine recorded of itself; None for the user's cache folder.
+        data_dir: the package's tables; None for where they are installed.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        project_dir: Path | None = None,
+        cache_dir: Path | None = None,
+        data_dir: Path | None = None,
+    ) -> None:
+        self._catalog = catalog
+        self._project_dir = project_dir
+        self._cache_dir = cache_dir
+        self._data_dir = data_dir
+
+    def load(self, platform_id: str, kind: str = "auto") -> PlatformBaseline:
+        """The baseline of a platform.
+
+        Args:
+            platform_id: id of a platform of the catalogue.
+            kind: `auto`: recorded before published, per cell; `recorded`; `report`: published only; or the path of a
+                table (.csv), of a recorded run (.json), or of a folder of such files (a path like one of these words is
+                written with a `./` before it).
+
+        Raises:
+            ConfigurationError: no such platform, kind or file, or a file is malformed.
+        """
+        platform = self._catalog.platform(platform_id)
+        if kind == "history":
+            # The history will be a layer of its own, before the others under `auto`, alone under `history`.
+            raise ConfigurationError("There is no history to compare with yet: use auto, recorded, report or a path.")
+        if kind not in KINDS:
+            return PlatformBaseline(platform.id, self._from_path(platform, kind))
+        layers: list[Mapping[CellKey, Entry]] = []
+        if kind in ("auto", "recorded"):
+            layers.extend(self._recorded(path, platform) for path in self._recorded_files(platform))
+        if kind in ("auto", "report"):
+            layers.extend(self._published(platform))
+        return PlatformBaseline(platform.id, tuple(layers))
+
+    def recorded_path(self, platform_id: str) -> Path:
+        """Where a run of this platform is recorded; the file need not exist.
+
+        The project's `baselines/<platform>.json`. For `local` the user's cache folder, under this host's name, unless
+        the project keeps a `baselines/local.json` of its own, which would win over it.
+
+        Raises:
+            ConfigurationError: there is no project to keep it in.
+        """
+        platform = self._catalog.platform(platform_id)
+        own = None if self._project_dir is None else self._project_dir / "baselines" / f"{platform.id}.json"
+        if platform.id == LOCAL and (own is None or not own.is_file()):
+            return self._local_file()
+        if own is None:
+            raise ConfigurationError(
+                f"There is no project folder to record the baseline of {platform.id} in: run in a folder with a pytest "
+                "configuration (pytest.ini, pyproject.toml or tox.ini)."
+            )
+        return own
+
+    def _package(self) -> Path:
+        return self._data_dir or package_data_dir()
+
+    def _local_file(self) -> Path:
+        host = re.sub(r"[^A-Za-z0-9._-]+", "_", socket.gethostname()) or "host"
+        return (self._cache_dir or user_cache_dir()) / "baselines" / f"local-{host}.json"
+
+    def _recorded_files(self, platform: Platform) -> list[Path]:
+        """The recorded runs that are there, the one that wins first."""
+        name = f"{platform.id}.json"
+        places = [] if self._project_dir is None else [self._project_dir / "baselines" / name]
+        if platform.id == LOCAL:
+            places.append(self._local_file())
+        places.append(self._package() / name)
+        return _that_are_there(places)
+
+    def _from_path(self, platform: Platform, kind: str) -> tuple[Mapping[CellKey, Entry], ...]:
+        path = Path(kind)
+        try:
+            files = [path / f"{platform.id}.json", path / f"{platform.id}.csv"] if path.is_dir() else [path]
+            files = [file for file in files if file.is_file()]
+        except OSError as error:  # a name too long, a folder that may not be entered
+            raise ConfigurationError(f"The baseline {kind!r} cannot be read: {error}.") from error
+        if not files and not path.is_dir():
+            near = closest(kind, KINDS)
+            hint = f" Did you mean {near}?" if near else ""
+            raise ConfigurationError(
+                f"The baseline {kind!r} is neither auto, history, recorded or report, nor a file or folder.{hint}"
+            )
+        layers = tuple(self._from_file(file, platform) for file in files)
+        if not any(layers):
+            raise ConfigurationError(
+                f"The baseline {kind!r} holds nothing of platform {platform.id}: a folder should hold "
+                f"{platform.id}.json or {platform.id}.csv, a recorded run its cells."
+            )
+        return layers
+
+    def _from_file(self, path: Path, platform: Platform) -> Mapping[CellKey, Entry]:
+        if path.suffix.lower() == ".json":
+            return self._recorded(path, platform)
+        if path.suffix.lower() == ".csv":
+            return _entries(read_table(path, self._catalog, platform.columns), platform, own=True)
+        raise BaselineFileError(path, None, f"a file named *{path.suffix}", "a table (.csv) or a recorded run (.json)")
+
+    def _recorded(self, path: Path, platform: Platform) -> Mapping[CellKey, Entry]:
+        cells = read_recorded(path).cells
+        return {key: entry for key, entry in cells.items() if key.platform == platform.id}
+
+    def _published(self, platform: Platform) -> Iterator[Mapping[CellKey, Entry]]:
+        package = self._package()
+        for path in _tables(self._project_dir, package, platform.id):
+            table = read_table(path, self._catalog, platform.columns)
+            yield _entries(table, platform, own=path.parent.resolve() != package.resolve())
+
+
+def _tables(project_dir: Path | None, package: Path, platform_id: str) -> list[Path]:
+    """The published tables that are there, the one that wins first."""
+    folders = [package] if project_dir is None else [project_dir / "baselines", package]
+    return _that_are_there(folder / f"{platform_id}.csv" for folder in folders)
+
+
+def _that_are_there(places: Iterable[Path]) -> list[Path]:
+    """The files among them, each once: in a source checkout the project's folder is the package's."""
+    files: dict[Path, Path] = {}
+    for place in places:
+        if place.is_file():
+            files.setdefault(place.resolve(), place)
+    return list(files.values())
+
+
+def _entries(table: PublishedTable, platform: Platform, *, own: bool) -> dict[CellKey, Entry]:
+    """The cells of a table; `own`: it is a project's, so it is not the report's that the platform's source tells of.
+
+    Neither source nor reading error is taken from the package then, only from the project's own platform file.
+    """
+    told = platform.overridden
+    source = platform.source if not own or "source" in told else ""
+    off = not own or not told.isdisjoint({"reading_error_percent", "reading_error_ms"})
+    entries: dict[CellKey, Entry] = {}
+    for (model, batch_size), cell in table.cells.items():
+        where = f"{table.path.parent.name}/{table.path.name}, line {cell.line}"
+        key = CellKey(platform.id, model, batch_size)
+        if cell.value_ms is None:
+            entries[key] = Unavailable(where)
+        else:
+            words = f"{source}; {where}" if source else where
+            off_ms = platform.reading_error_of(cell.value_ms) if off else 0.0
+            entries[key] = Baseline("report", cell.value_ms, words, reading_error_ms=off_ms)
+    return entries
+
+
+def _with_models(platform: Platform, names: Catalog, tables: Iterable[Path], file: Path) -> Platform:
+    """The platform with the networks of its published tables, unless the project names them; all as ids."""
+    columns = {column: _id(names, model, platform, file) for column, model in platform.columns.items()}
+    if "models" in platform.overridden:
+        found = {_id(names, model, platform, file) for model in platform.models}
+    else:
+        found = {model for path in tables for model in read_table(path, names, columns).models} or set(platform.models)
+    return replace(platform, columns=columns, models=tuple(sorted(found, key=names.model_order)))
+
+
+def _id(names: Catalog, model: str, platform: Platform, file: Path) -> str:
+    try:
+        return names.model(model).id
+    except ConfigurationError as error:
+        raise BaselineFileError(file, None, f"a wrong network of platform {platform.id}: {error}", "its id") from error

@@ -1,0 +1,396 @@
+"""Recorded baselines: pytest-benchmark JSON with the raw durations, and a key `ddperf` of this project's own.
+
+The file holds one benchmark for each cell: `stats.data` is in seconds per image, one figure for each timed pass of the
+gated clock; `extra_info` says which cell it is (`platform`, `model`, `batch_size`, `scenario`), under which `conditions`
+and when (`recorded`) it was measured. `ddperf` holds the version of this format and the cells that are marked `x`
+(`unavailable`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import secrets
+import statistics
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import msgspec
+import platformdirs
+
+from pytest_ddperf.catalog import bare_catalog
+from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.published import read_text
+from pytest_ddperf.records import (
+    Baseline,
+    CellKey,
+    CellRecord,
+    Conditions,
+    Outcome,
+    Unavailable,
+    to_builtins,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    Stats = Callable[[Sequence[float]], Mapping[str, object]]
+
+FORMAT = 1
+MODES = ("accepted", "all")
+LINE_WIDTH = 110
+_LOCK_TIMEOUT_S = 60.0
+_EXPECTED = "pytest-benchmark JSON, as --ddperf-update-baselines or --benchmark-json writes it"
+_CELL_KEYS = frozenset({"platform", "model", "batch_size"})
+_ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
+_TAKEN = {"accepted": _ACCEPTED, "all": _ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}}
+
+
+class _ExtraInfo(msgspec.Struct):
+    platform: str
+    model: str
+    batch_size: int
+    scenario: str = ""
+    conditions: Conditions | None = None
+    recorded: str = ""
+
+
+class _StatsData(msgspec.Struct):
+    data: list[float]
+
+
+class _Benchmark(msgspec.Struct):
+    extra_info: _ExtraInfo
+    stats: _StatsData
+
+
+class _Ours(msgspec.Struct):
+    format: int
+    unavailable: list[CellKey] = msgspec.field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a recorded run holds.
+
+    Args:
+        cells: every cell, those marked `x` as `Unavailable`.
+        recorded_at: when each measured cell was recorded, ISO 8601 in UTC; "" where the file does not say.
+        benchmarks: the benchmarks as they stand in the file, by cell.
+        others: benchmarks that are no cell of this project, as they stand in the file.
+    """
+
+    cells: Mapping[CellKey, Baseline | Unavailable]
+    recorded_at: Mapping[CellKey, str]
+    benchmarks: Mapping[CellKey, dict[str, Any]]
+    others: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What became of a baseline file.
+
+    Args:
+        path: the file.
+        written: the cells that were taken, in the file's order.
+        left_out: the cells that were not, and why.
+    """
+
+    path: Path
+    written: tuple[CellKey, ...]
+    left_out: Mapping[CellKey, str]
+
+
+def read_recorded(path: Path) -> Recorded:
+    """Read a recorded run, or any JSON of a run of this project that holds the raw durations.
+
+    Raises:
+        BaselineFileError: the file holds no such thing; names the line, what was found and what was expected.
+    """
+    text = read_text(path, _EXPECTED)
+    document = _decode(path, text)
+    listed = document.get("benchmarks") if isinstance(document, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise BaselineFileError(path, None, "no list `benchmarks` of objects at the top level", _EXPECTED)
+    ours = _ours(path, text, document)
+    shown = f"{path.parent.name}/{path.name}"
+    cells: dict[CellKey, Baseline | Unavailable] = {}
+    recorded_at: dict[CellKey, str] = {}
+    benchmarks: dict[CellKey, dict[str, Any]] = {}
+    others: list[dict[str, Any]] = []
+    for number, raw in enumerate(listed):
+        extra_info = raw.get("extra_info")
+        if not (isinstance(extra_info, dict) and extra_info.keys() >= _CELL_KEYS):
+            others.append(raw)
+            continue
+        key, info, data = _cell(path, text, number, raw)
+        if key in cells:
+            raise BaselineFileError(path, _line_of(text, raw), f"the cell {key} twice", "each cell once")
+        cells[key] = _baseline(shown, info, data)
+        recorded_at[key] = info.recorded
+        benchmarks[key] = raw
+    if ours is None and not cells:
+        raise BaselineFileError(path, None, "no benchmark with platform, model and batch_size in extra_info", _EXPECTED)
+    for key in ours.unavailable if ours else ():
+        cells.setdefault(key, Unavailable(f"{shown}, ddperf.unavailable"))
+    return Recorded(cells, recorded_at, benchmarks, others)
+
+
+def write_recorded(
+    path: Path,
+    records: Sequence[CellRecord],
+    *,
+    stats: Stats,
+    machine_info: Mapping[str, object],
+    commit_info: Mapping[str, object] | None = None,
+    version: str = "",
+    mode: str = "accepted",
+    now: datetime | None = None,
+    lock_dir: Path | None = None,
+) -> Update:
+    """Merge the cells of a run into a recorded baseline, cell by cell; what the file holds besides stays.
+
+    Taken are the verdicts ok, improved and new; `all` takes regressed and unstable, too. An unavailable cell becomes an
+    `x` where the file has no figures of it; a cell that was measured is no `x` any more. Of two records of one cell the
+    later counts. The file is replaced in one step, and two runs at once lose nothing.
+
+    Args:
+        path: the file; it and its folder need not exist.
+        records: the cells of the run.
+        stats: pytest-benchmark's statistics of durations in seconds.
+        machine_info: the server's facts; replaces that of the file.
+        commit_info: the project's commit; replaces that of the file.
+        version: pytest-benchmark's.
+        mode: `accepted` or `all`.
+        now: when, in UTC; None for now.
+        lock_dir: where the lock is kept; None for the user's cache folder.
+
+    Raises:
+        BaselineFileError: the file is there and is no recorded run; it is left as it is.
+        ConfigurationError: another mode, or the file cannot be written.
+    """
+    if mode not in _TAKEN:
+        raise ConfigurationError(f"The mode {mode!r} is not known: the valid ones are {' and '.join(MODES)}.")
+    path = path.resolve()
+    moment = (now or datetime.now(UTC)).isoformat(timespec="seconds")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(path, lock_dir or platformdirs.user_cache_path("pytest-ddperf") / "locks"):
+            held = read_recorded(path) if path.is_file() else Recorded({}, {}, {}, ())
+            benchmarks = dict(held.benchmarks)
+            unavailable = {key for key, entry in held.cells.items() if isinstance(entry, Unavailable)}
+            written, left_out = _merge(records, benchmarks, unavailable, mode=mode, stats=stats, moment=moment)
+            document = {
+                "machine_info": dict(machine_info),
+                "commit_info": dict(commit_info or {}),
+                "benchmarks": [*(benchmarks[key] for key in sorted(benchmarks, key=file_order)), *held.others],
+                "datetime": moment,
+                "version": version,
+                "ddperf": {
+                    "format": FORMAT,
+                    "unavailable": [to_builtins(key) for key in sorted(unavailable, key=file_order)],
+                },
+            }
+            _replace(path, render_json(document) + "\n")
+    except filelock.Timeout as error:
+        raise ConfigurationError(
+            f"The baseline {path} was not written: another run has held {error.lock_file} for {_LOCK_TIMEOUT_S:.0f} s."
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(f"The baseline {path} cannot be written: {error}.") from error
+    return Update(path, tuple(sorted(written, key=file_order)), left_out)
+
+
+def benchmark_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str, Any]:
+    """One benchmark of the file.
+
+    Args:
+        record: a cell that was measured.
+        stats: pytest-benchmark's statistics of durations in seconds.
+        recorded: when, ISO 8601.
+
+    Raises:
+        ValueError: there is no pass by the gated clock, or one that took no finite, positive time.
+    """
+    measurement = record.measurement
+    times_ms = [ms for one in measurement.per_image_ms() for ms in one] if measurement else []
+    if measurement is None or not times_ms:
+        raise ValueError("no pass was timed by the gated clock")
+    if not all(math.isfinite(ms) and ms > 0 for ms in times_ms):
+        raise ValueError("a pass took no finite, positive time")
+    key = record.key
+    fullname = record.nodeid or f"test_predict[{key}]"
+    return {
+        "group": None,
+        "name": fullname.rpartition("::")[2],
+        "fullname": fullname,
+        "params": {"platform": key.platform, "model": key.model, "batch_size": key.batch_size},
+        "param": str(key),
+        "extra_info": {
+            **to_builtins(key),
+            "conditions": to_builtins(measurement.conditions),
+            "recorded": recorded,
+        },
+        "options": {},
+        "stats": dict(stats([_sensible(ms / 1000) for ms in times_ms])),
+    }
+
+
+def file_order(key: CellKey) -> tuple[str, tuple[int, str], int, str]:
+    """The order of cells in a file: by platform, then networks as in the catalogue, then batch sizes."""
+    return (key.platform, bare_catalog().model_order(key.model), key.batch_size, key.scenario)
+
+
+def render_json(value: object, indent: int = 0) -> str:
+    """JSON for review in a diff: keys in the order given, a list of scalars on one line, a short object likewise."""
+    if isinstance(value, float):
+        return json.dumps(_sensible(value), allow_nan=False)
+    if not isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, ensure_ascii=False)
+    inner = value.values() if isinstance(value, dict) else value
+    pad = "  " * (indent + 1)
+    if isinstance(value, dict):
+        brackets = "{}"
+        parts = [
+            f"{json.dumps(str(key), ensure_ascii=False)}: {render_json(one, indent + 1)}" for key, one in value.items()
+        ]
+    else:
+        brackets = "[]"
+        parts = [render_json(one, indent + 1) for one in value]
+    flat = ", ".join(parts)
+    scalars = not any(isinstance(one, (dict, list, tuple)) for one in inner)
+    if scalars and (brackets == "[]" or len(flat) <= LINE_WIDTH):
+        return f"{brackets[0]}{flat}{brackets[1]}"
+    separator = f",\n{pad}"
+    return f"{brackets[0]}\n{pad}{separator.join(parts)}\n{'  ' * indent}{brackets[1]}"
+
+
+def _merge(
+    records: Sequence[CellRecord],
+    benchmarks: dict[CellKey, dict[str, Any]],
+    unavailable: set[CellKey],
+    *,
+    mode: str,
+    stats: Stats,
+    moment: str,
+) -> tuple[set[CellKey], dict[CellKey, str]]:
+    written: set[CellKey] = set()
+    left_out: dict[CellKey, str] = {}
+    for record in records:
+        key = record.key
+        if record.outcome is Outcome.UNAVAILABLE:
+            if key not in benchmarks:
+                unavailable.add(key)
+            continue
+        if record.outcome not in _TAKEN[mode]:
+            left_out[key] = str(record.outcome)
+            continue
+        try:
+            benchmarks[key] = benchmark_entry(record, stats=stats, recorded=moment)
+        except ValueError as error:
+            left_out[key] = str(error)
+            continue
+        unavailable.discard(key)
+        written.add(key)
+    return written, left_out
+
+
+def _decode(path: Path, text: str) -> Any:  # noqa: ANN401 - JSON of any shape
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        raise BaselineFileError(path, error.lineno, f"no JSON ({error.msg})", _EXPECTED) from error
+    except (ValueError, RecursionError) as error:
+        raise BaselineFileError(path, None, f"no JSON ({error})", _EXPECTED) from error
+
+
+def _no_number(name: str) -> object:
+    raise ValueError(f"{name} is no number")
+
+
+def _ours(path: Path, text: str, document: Mapping[str, Any]) -> _Ours | None:
+    if "ddperf" not in document:
+        return None
+    try:
+        ours = msgspec.convert(document["ddperf"], _Ours)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise BaselineFileError(path, _line_with(text, '"ddperf"'), f"a wrong `ddperf` ({error})", _EXPECTED) from error
+    if ours.format != FORMAT:
+        raise BaselineFileError(
+            path, _line_with(text, '"ddperf"'), f"ddperf.format {ours.format}", f"{FORMAT}, which this version reads"
+        )
+    return ours
+
+
+def _cell(path: Path, text: str, number: int, raw: dict[str, Any]) -> tuple[CellKey, _ExtraInfo, list[float]]:
+    where = f"benchmarks[{number}]"
+    try:
+        benchmark = msgspec.convert(raw, _Benchmark)
+    except (msgspec.ValidationError, OverflowError) as error:
+        expected = _EXPECTED
+        if isinstance(raw.get("stats"), dict) and "data" not in raw["stats"]:
+            expected = (
+                "the raw durations `stats.data`, which --benchmark-json always saves, --benchmark-save-data on request"
+            )
+        raise BaselineFileError(path, _line_of(text, raw), f"a wrong benchmark ({where}: {error})", expected) from error
+    info, data = benchmark.extra_info, benchmark.stats.data
+    if not data or not all(math.isfinite(one) and one > 0 for one in data):
+        raise BaselineFileError(
+            path, _line_of(text, raw), f"durations that are no times ({where}.stats.data)", "seconds per image above 0"
+        )
+    if info.batch_size < 1:
+        raise BaselineFileError(path, _line_of(text, raw), f"batch_size {info.batch_size} ({where})", "1 or more")
+    return CellKey(info.platform, info.model, info.batch_size, info.scenario), info, data
+
+
+def _baseline(shown: str, info: _ExtraInfo, data: Sequence[float]) -> Baseline:
+    passes_ms = tuple(_sensible(one * 1000) for one in data)
+    when = f", recorded {info.recorded[:10]}" if info.recorded else ""
+    return Baseline(
+        "recorded",
+        statistics.median(passes_ms),
+        f"{shown}{when} (median of {len(passes_ms)} passes)",
+        runs=(passes_ms,),
+        conditions=info.conditions,
+    )
+
+
+def _line_of(text: str, raw: Mapping[str, object]) -> int | None:
+    """The line where a benchmark says its name; None where it has none."""
+    name = raw.get("fullname", raw.get("name"))
+    return _line_with(text, json.dumps(name, ensure_ascii=False)) if isinstance(name, str) else None
+
+
+def _line_with(text: str, part: str) -> int | None:
+    at = text.find(part)
+    return None if at < 0 else text.count("\n", 0, at) + 1
+
+
+def _sensible(value: float) -> float:
+    """Seven significant digits: more than a clock gives, and a diff without noise."""
+    return float(f"{value:.7g}")
+
+
+def _lock(path: Path, lock_dir: Path) -> filelock.BaseFileLock:
+    """One lock for each file, kept elsewhere: nothing but data lies in `baselines/`."""
+    lock_dir.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
+    return filelock.FileLock(lock_dir / f"{name}.lock", timeout=_LOCK_TIMEOUT_S)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the whole file beside it, then put it in its place: a reader sees the old or the new one."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
