@@ -1,0 +1,318 @@
+"""A DeepDetect server whose times are scripted: it answers as a real one, at once, and says that it took as long.
+
+    with ScriptedDeepDetect(latency_ms=lambda service, batch: 20.0 * batch, services=["resnet50"]) as server:
+        pytester.runpytest("benchmarks", "--platform=tk1", f"--ddperf-url={server.url}")
+
+Whole runs against it are fast and exact: a cell takes what the script says, on the predict clock and (cut to whole
+milliseconds) in `head.time`. Only the client's clock measures what really passed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from scripted_server import Reply, Request, ScriptedServer
+
+Latency = Callable[[str, int], float]
+_IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
+_TOTALS = ("total_predict_duration_ms", "total_transform_duration_ms")
+_COUNTS = ("predict_count", "predict_success", "predict_failure", "inference_count")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSetup:
+    """A service that is there at the start.
+
+    Args:
+        name: in lower case.
+    """
+
+    name: str
+    mllib: str = "caffe"
+    width: int = 224
+    height: int = 224
+    gpu: bool = True
+    datatype: str = "fp32"
+    repository: str = "/srv/models"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What `fault` and `head_ms` may go by.
+
+    Args:
+        service: which.
+        batch: how many images.
+        number: of the prediction on this server, from 1.
+        latency_ms: what the script says that it takes.
+    """
+
+    service: str
+    batch: int
+    number: int
+    latency_ms: float
+
+
+@dataclass(slots=True)
+class _Service:
+    setup: ServiceSetup
+    totals: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_TOTALS, 0.0))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
+
+    def count(self, images: int, predict_ms: float, transform_ms: float) -> None:
+        for name, value in zip(_TOTALS, (predict_ms, transform_ms), strict=True):
+            self.totals[name] += value
+        for name, rise in zip(_COUNTS, (1, 1, 0, images), strict=True):
+            self.counts[name] += rise
+
+    def fail(self) -> None:
+        self.counts["predict_count"] += 1
+        self.counts["predict_failure"] += 1
+
+
+def cut_to_whole_ms(prediction: Prediction) -> float | None:
+    """`head.time` as real servers give it: whole milliseconds, written as a float."""
+    return float(math.floor(prediction.latency_ms))
+
+
+class ScriptedDeepDetect(ScriptedServer):
+    """DeepDetect's REST API over scripted times; see the module.
+
+    Args:
+        latency_ms: of a prediction, for (service, batch size), milliseconds for the whole batch. It is called once a
+            prediction, in order, so that it may also vary from call to call.
+        services: those that are there at the start, by name or in full.
+        transform_share: how much of the latency is fetching, decoding and resizing.
+        head_ms: `head.time` of a prediction; None leaves it out.
+        totals: what `service_stats` tells: `all`, `counts` (no durations), `durations` (no counts), or `none` (no
+            `service_stats` at all, as older servers).
+        version: in `/info`.
+        accepts: whether a service may be created from that model folder; refused with 400/1006 otherwise.
+        readable: whether an image can be read; refused with 400/1005 otherwise.
+        fault: a reply instead of a prediction (a failure counted, nothing added to the times), or None.
+        wrong: changes the predictions of an answer before it is sent.
+        delay_s: how long a prediction really takes, on top of nothing.
+
+    Attributes:
+        predictions: every prediction that was asked, in order, failed ones too.
+    """
+
+    def __init__(
+        self,
+        latency_ms: Latency = lambda _, batch: 10.0 * batch,
+        services: Iterable[str | ServiceSetup] = (),
+        *,
+        transform_share: float = 0.25,
+        head_ms: Callable[[Prediction], float | None] = cut_to_whole_ms,
+        totals: str = "all",
+        version: str = "v0.28.0",
+        accepts: Callable[[str], bool] = bool,
+        readable: Callable[[str], bool] = lambda _: True,
+        fault: Callable[[Prediction], Reply | None] = lambda _: None,
+        wrong: Callable[[Prediction, list[dict[str, Any]]], list[dict[str, Any]]] = lambda _, predictions: predictions,
+        delay_s: float = 0.0,
+    ) -> None:
+        self.latency_ms = latency_ms
+        self.fault = fault
+        self.wrong = wrong
+        self.predictions: list[Prediction] = []
+        self._transform_share = transform_share
+        self._head_ms = head_ms
+        self._tells = totals
+        self._version = version
+        self._accepts = accepts
+        self._readable = readable
+        self._delay_s = delay_s
+        self._state = threading.RLock()
+        self._services: dict[str, _Service] = {}
+        for one in services:
+            setup = ServiceSetup(one) if isinstance(one, str) else one
+            self._services[setup.name.lower()] = _Service(setup)
+        super().__init__(self._respond)
+
+    @property
+    def services(self) -> list[str]:
+        """The names of those that are there now."""
+        with self._state:
+            return list(self._services)
+
+    def use_elsewhere(self, service: str, *, images: int = 1, predict_ms: float = 10.0) -> None:
+        """Another client has one prediction made."""
+        with self._state:
+            self._services[service].count(images, predict_ms, self._transform_share * predict_ms)
+
+    def restart(self) -> None:
+        """The services stay, their totals begin anew, the connections are cut."""
+        with self._state:
+            self._services = {name: _Service(one.setup) for name, one in self._services.items()}
+        self.hang_up()
+
+    def _respond(self, request: Request) -> Reply:
+        path = urlsplit(request.path).path.rstrip("/")
+        with self._state:
+            if (request.method, path) == ("GET", "/info"):
+                return self._ok(self._info(), reason="OK")
+            if (request.method, path) == ("POST", "/predict"):
+                return self._predict(request)
+            name = unquote(path.removeprefix("/services/")).lower()
+            if path.startswith("/services/") and request.method in {"GET", "PUT", "POST", "DELETE"}:
+                return self._service(request, name)
+        missing = f"Not Found: No mapping for HTTP-method: '{request.method}', URL: '{request.path}'"
+        return Reply(404, {"status": {"code": 404, "msg": missing}}, reason="Not Found", close=True)
+
+    def _service(self, request: Request, name: str) -> Reply:
+        if request.method == "GET":
+            if name not in self._services:
+                return _error(404, "NotFound", 1002, "Service Not Found")
+            return self._ok({"status": {"code": 200, "msg": "OK"}, "body": self._described(name)})
+        if request.method == "DELETE":
+            if self._services.pop(name, None) is None:
+                return _error(404, "NotFound")
+            return self._ok({"status": {"code": 200, "msg": "OK"}})
+        return self._create(request, name)
+
+    def _create(self, request: Request, name: str) -> Reply:
+        try:
+            body: Any = request.json()
+            image, backend = body["parameters"]["input"], body["parameters"]["mllib"]
+            mllib, repository = body["mllib"], body["model"].get("repository", "")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return _error(400, "BadRequest")
+        if name in self._services:
+            return _error(409, "Conflict", 1014, "Service already exists")
+        if image.get("connector") != "image":
+            return _error(404, "NotFound", 1004, "Input Connector Not Found")
+        if not isinstance(image.get("scale", 1.0), float):
+            return _error(400, "BadRequest", 1005, "Service Input Error: scale must be a float")
+        if not self._accepts(repository):
+            what = f"Service Bad Request Error: using template while model directory does not exist: {repository}"
+            return _error(400, "BadRequest", 1006, what)
+        self._services[name] = _Service(
+            ServiceSetup(
+                name,
+                mllib=mllib,
+                width=image.get("width", 224),
+                height=image.get("height", 224),
+                gpu=backend.get("gpu", False),
+                datatype=backend.get("datatype", "fp32"),
+                repository=repository,
+            )
+        )
+        return self._ok({"status": {"code": 201, "msg": "Created"}}, status=201)
+
+    def _predict(self, request: Request) -> Reply:
+        try:
+            body: Any = request.json()
+            name, data = str(body["service"]).lower(), body.get("data")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return _error(400, "BadRequest")
+        service = self._services.get(name)
+        if service is None:
+            return _error(404, "NotFound", 1002, "Service Not Found")
+        if not data:
+            service.fail()
+            return _error(400, "BadRequest", 1005, "Service Input Error: missing data")
+        prediction = Prediction(name, len(data), len(self.predictions) + 1, self.latency_ms(name, len(data)))
+        self.predictions.append(prediction)
+        if (reply := self.fault(prediction)) is not None:
+            service.fail()
+            return reply
+        uris = _uris(data)
+        if unreadable := [uri for uri in uris if uri.startswith("data:") or not self._readable(uri)]:
+            service.fail()
+            what = "Service Input Error: Could not read image(s): image could not be read or does not exist: "
+            return _error(400, "BadRequest", 1005, what + unreadable[0])
+        service.count(len(data), prediction.latency_ms, self._transform_share * prediction.latency_ms)
+        best = body.get("parameters", {}).get("output", {}).get("best", 1)
+        predictions = self.wrong(prediction, [_predicted(uri, best) for uri in reversed(uris)])
+        head: dict[str, object] = {"method": "/predict", "service": name}
+        if (head_ms := self._head_ms(prediction)) is not None:
+            head["time"] = head_ms
+        answer = {"status": {"code": 200, "msg": "OK"}, "head": head, "body": {"predictions": predictions}}
+        return replace(self._ok(answer), delay_s=self._delay_s)
+
+    def _info(self) -> dict[str, object]:
+        return {
+            "head": {
+                "method": "/info",
+                "build-type": "release",
+                "version": self._version,
+                "branch": "HEAD",
+                "commit": "ab3b96ae4cda06e507920e90e0f9b0caa18fb86f",
+                "compile_flags": "USE_CAFFE=ON USE_NCNN=ON ",
+                "deps_version": "OPENCV_VERSION=4.6.0 CUDA_VERSION=",
+                "services": [self._described(name) for name in self._services],
+            }
+        }
+
+    def _described(self, name: str) -> dict[str, object]:
+        service = self._services[name]
+        setup = service.setup
+        described: dict[str, object] = {
+            "name": name,
+            "description": "image classification service",
+            "mllib": setup.mllib,
+            "mltype": "classification",
+            "parameters": {
+                "input": {"connector": "image", "width": setup.width, "height": setup.height},
+                "mllib": {"nclasses": 1000, "gpu": setup.gpu, "gpuid": [0], "datatype": setup.datatype},
+                "output": {},
+            },
+            "repository": setup.repository,
+            "width": setup.width,
+            "height": setup.height,
+        }
+        stats: dict[str, float] = {}
+        if self._tells in {"all", "durations"}:
+            stats |= service.totals
+        if self._tells in {"all", "counts"}:
+            stats |= service.counts
+        if self._tells != "none":
+            described["service_stats"] = stats
+        return described
+
+    @staticmethod
+    def _ok(answer: object, *, status: int = 200, reason: str = "") -> Reply:
+        return Reply(status, answer, reason=reason, compressible=True)
+
+
+def out_of_memory() -> Reply:
+    """As a server on a GPU answers that has no memory left."""
+    return _error(
+        500, "InternalError", 1007, "src/caffe/syncedmem.cpp:56 / Check failed (custom): (error) == (cudaSuccess)"
+    )
+
+
+def _error(status: int, msg: str, dd_code: int | None = None, dd_msg: str = "") -> Reply:
+    told: dict[str, object] = {"code": status, "msg": msg}
+    if dd_code is not None:
+        told |= {"dd_code": dd_code, "dd_msg": dd_msg}
+    return Reply(status, {"status": told}, compressible=True)
+
+
+def _uris(data: list[str]) -> list[str]:
+    """What the images come back under: paths and URLs as they are, each once; inline ones by their number."""
+    named = [
+        one if one.startswith(("http://", "https://", "data:")) or one.lower().endswith(_IMAGES) else str(number)
+        for number, one in enumerate(data)
+    ]
+    return list(dict.fromkeys(named))
+
+
+def _predicted(uri: str, best: int) -> dict[str, Any]:
+    """The same classes for the same uri, always, the best first."""
+    first = sum(json.dumps(uri).encode()) % 1000
+    listed = min(best, 1000) if best >= 0 else 1000
+    classes: list[dict[str, Any]] = [
+        {"prob": 0.9 * 0.1**place, "cat": f"n{(first + place) % 1000:08d} class_{(first + place) % 1000}"}
+        for place in range(listed)
+    ]
+    if classes:
+        classes[-1] = {"last": True, **classes[-1]}
+    return {"uri": uri, "classes": classes, "images": []}

@@ -1,0 +1,264 @@
+"""An HTTP server on a loopback socket that answers what a test scripts, to the byte, and counts what it is asked.
+
+    with ScriptedServer(lambda request: Reply(200, {"status": {"code": 200, "msg": "OK"}})) as server:
+        client = Client(server.url)
+
+Give a function from `Request` to `Reply`, or a list of replies: they are given out one by one, the last one for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import socketserver
+import threading
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asked.
+
+    Args:
+        path: with its query, as sent.
+        headers: names in lower case.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    def json(self) -> object:
+        """The body's JSON; raises ValueError where it is none."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server answers.
+
+    Args:
+        body: bytes go out as they are, everything else as JSON.
+        headers: further ones, or others than the usual (Content-Type, Content-Length, Connection).
+        reason: the reason phrase; real servers leave it empty mostly.
+        delay_s: waits so long before it answers.
+        drop: closes the connection without an answer, as a server that dies.
+        cut_after: sends only so many bytes of the body, and closes the connection.
+        close: closes the connection after the answer, and says so.
+        silently: `close` without saying so, as a server that is restarted between two requests.
+        compressible: in chunks of deflate or gzip where the client takes them, as DeepDetect does.
+    """
+
+    status: int = 200
+    body: object = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+    delay_s: float = 0.0
+    drop: bool = False
+    cut_after: int | None = None
+    close: bool = False
+    silently: bool = False
+    compressible: bool = False
+
+    def content(self) -> bytes:
+        """The body as it is sent, before any compression."""
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body, separators=(",", ":")).encode()
+
+
+Responder = Callable[[Request], Reply]
+
+
+class ScriptedServer:
+    """Serves from its construction to `close`, each connection in a thread of its own.
+
+    Attributes:
+        respond: what answers; may be replaced at any time.
+        requests: everything that was asked, in order.
+        connections: how many there were.
+        most_concurrent: how many requests were in work at the same time, at most.
+    """
+
+    def __init__(self, script: Responder | Sequence[Reply]) -> None:
+        self.respond: Responder = _one_by_one(script) if isinstance(script, Sequence) else script
+        self.requests: list[Request] = []
+        self.connections = 0
+        self.most_concurrent = 0
+        self._concurrent = 0
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._server = _Server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Of its root, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def asked(self, method: str, path: str = "") -> list[Request]:
+        """The requests of that method whose path begins so."""
+        return [one for one in self.requests if one.method == method and one.path.startswith(path)]
+
+    def hang_up(self) -> None:
+        """Close every connection that is open, as a server does with those that are idle too long."""
+        with self._lock:
+            connections = list(self._open)
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Stop listening and close the connections; twice does no harm."""
+        self._server.shutdown()
+        self._server.server_close()
+        self.hang_up()
+        self._thread.join(5)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def answer(self, request: Request) -> Reply:
+        """What the handler calls: counts, then responds."""
+        with self._lock:
+            self.requests.append(request)
+            self._concurrent += 1
+            self.most_concurrent = max(self.most_concurrent, self._concurrent)
+        try:
+            reply = self.respond(request)
+            if reply.delay_s:
+                time.sleep(reply.delay_s)
+            return reply
+        finally:
+            with self._lock:
+                self._concurrent -= 1
+
+    def connected(self, connection: socket.socket) -> None:
+        """A connection was opened."""
+        with self._lock:
+            self.connections += 1
+            self._open.add(connection)
+
+    def disconnected(self, connection: socket.socket) -> None:
+        """A connection is closed."""
+        with self._lock:
+            self._open.discard(connection)
+
+
+def _one_by_one(replies: Sequence[Reply]) -> Responder:
+    left = list(replies)
+    lock = threading.Lock()
+
+    def respond(_: Request) -> Reply:
+        with lock:
+            return left.pop(0) if len(left) > 1 else left[0]
+
+    return respond
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 128
+
+    def __init__(self, scripted: ScriptedServer) -> None:
+        self.scripted = scripted
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hung up is no news; a responder that raised is told by its thread's exception hook."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.scripted.connected(self.connection)
+
+    def finish(self) -> None:
+        self.server.scripted.disconnected(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def handle_one_request(self) -> None:
+        """Read a request of any method, and answer it in one write."""
+        self.close_connection = True
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline or not self.parse_request():
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, self.path, headers, body)
+        try:
+            reply = self.server.scripted.answer(request)
+        except Exception as error:  # noqa: BLE001 - the test shall see it, as an answer
+            reply = Reply(500, f"the script raised {error!r}".encode(), headers={"Content-Type": "text/plain"})
+        if reply.drop:
+            return
+        self._send(request, reply)
+
+    def _send(self, request: Request, reply: Reply) -> None:
+        asked_to_close = request.headers.get("connection", "").lower() == "close"
+        closing = reply.close or asked_to_close
+        content = reply.content()
+        headers = {
+            "Content-Length": str(len(content)),
+            "Connection": "close" if closing else "keep-alive",
+            "Server": "oatpp/1.3.0",
+            "Content-Type": "application/json",
+        }
+        encoding = _encoding(request.headers.get("accept-encoding", "")) if reply.compressible else ""
+        if encoding:
+            content = _chunked(_compressed(content, encoding))
+            del headers["Content-Length"]
+            headers |= {"Content-Encoding": encoding, "Transfer-Encoding": "chunked"}
+        headers |= reply.headers
+        if request.method == "HEAD":
+            content = b""
+        if reply.cut_after is not None:
+            content = content[: reply.cut_after]
+        lines = [f"HTTP/1.1 {reply.status} {reply.reason}", *(f"{name}: {value}" for name, value in headers.items())]
+        with contextlib.suppress(OSError):
+            self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + content)
+        self.close_connection = closing or reply.silently or reply.cut_after is not None
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """Say nothing."""
+
+
+def _encoding(accepted: str) -> str:
+    names = {one.partition(";")[0].strip() for one in accepted.split(",")}
+    return next((name for name in ("deflate", "gzip") if name in names), "")
+
+
+def _compressed(content: bytes, encoding: str) -> bytes:
+    packer = zlib.compressobj(wbits=31 if encoding == "gzip" else 15)
+    return packer.compress(content) + packer.flush()
+
+
+def _chunked(content: bytes) -> bytes:
+    size = 1024
+    parts = [content[at : at + size] for at in range(0, len(content), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in [*parts, b""])
