@@ -1,9 +1,9 @@
 """Recorded baselines: pytest-benchmark JSON with the raw durations, and a key `ddperf` of this project's own.
 
 The file holds one benchmark for each cell: `stats.data` is in seconds per image, one figure for each timed pass of the
-gated clock; `extra_info` says which cell it is (`platform`, `model`, `batch_size`, `scenario`), under which `conditions`
-and when (`recorded`) it was measured. `ddperf` holds the version of this format and the cells that are marked `x`
-(`unavailable`).
+gated clock; `extra_info` says which cell it is (`platform`, `model`, `batch_size`, `scenario`), under which
+`conditions` and when (`recorded`) it was measured. `ddperf` holds the version of this format and the cells that are
+marked `x` (`unavailable`).
 """
 
 from __future__ import annotations
