@@ -22,7 +22,7 @@ class Cell:
 
     Args:
         rounds: milliseconds per image of the passes, a list for each round.
-        baseline: a published mean, the passes of one run, or the passes of several runs, oldest first; None without one.
+        baseline: a published mean, the passes of one run, or those of several runs, oldest first; None without one.
         reading_error_ms: how far a published mean may be off by its reading.
     """
 

@@ -1,0 +1,183 @@
+"""The only module that knows pytest-benchmark's insides: our cells become its benchmarks, and ride all its surfaces.
+
+Three private names of it are used: `config._benchmarksession`, its `benchmarks` and its `groups`; a contract test
+watches them.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from pytest_ddperf.records import Clock, to_builtins
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_ddperf.records import CellRecord, ServerFacts
+
+GROUP = "ddperf"
+"""The first word of our benchmarks' group: `ddperf tk1`."""
+
+SHOWING_OPTIONS = (
+    "--benchmark-columns",
+    "--benchmark-compare",
+    "--benchmark-group-by",
+    "--benchmark-histogram",
+    "--benchmark-name",
+    "--benchmark-sort",
+    "--benchmark-verbose",
+)
+"""Options of pytest-benchmark that ask for its own table; without one of them ours is the only one printed."""
+
+MEASURING_OPTIONS = (
+    "--benchmark-calibration-precision",
+    "--benchmark-disable-gc",
+    "--benchmark-max-time",
+    "--benchmark-min-rounds",
+    "--benchmark-min-time",
+    "--benchmark-timer",
+    "--benchmark-warmup",
+    "--benchmark-warmup-iterations",
+)
+"""Options of pytest-benchmark that say how to measure: ignored on our cells, with one warning."""
+
+
+def stats_from_seconds(seconds: Sequence[float]) -> dict[str, Any]:
+    """pytest-benchmark's statistics of these durations, `data` and `iterations` included."""
+    from pytest_benchmark.stats import Stats  # noqa: PLC0415 - only with results to store
+
+    stats = Stats()
+    for one in seconds:
+        stats.update(one)
+    return {**stats.as_dict(), "data": list(seconds), "iterations": 1}
+
+
+def per_image_s(record: CellRecord) -> list[float]:
+    """Seconds per image, one per timed pass of the gated clock, all rounds; empty where nothing was measured."""
+    if record.measurement is None:
+        return []
+    return [ms / 1000 for one in record.measurement.per_image_ms() for ms in one]
+
+
+def extra_info(record: CellRecord) -> dict[str, Any]:
+    """What a stored benchmark says beside its statistics: builtins only."""
+    measurement = record.measurement
+    info: dict[str, Any] = {
+        "platform": record.key.platform,
+        "model": record.key.model,
+        "batch_size": record.key.batch_size,
+        "scenario": record.key.scenario,
+        "verdict": str(record.outcome),
+        "reason": record.reason,
+        "ms_per_image": record.now_ms,
+        "images_per_second": 1000 / record.now_ms if record.now_ms else None,
+        "change": record.change,
+        "tolerance": record.tolerance,
+        "baseline_ms_per_image": record.baseline.value_ms if record.baseline else None,
+        "baseline_source": record.baseline.source if record.baseline else None,
+    }
+    if measurement is not None:
+        info["conditions"] = to_builtins(measurement.conditions)
+        info["cold_start"] = to_builtins(measurement.cold_start)
+        info["exclusive"] = measurement.exclusive
+        info["clocks_ms_per_image"] = {str(clock): measurement.per_image_ms(clock) for clock in Clock}
+        info["transform_ms_per_image"] = [
+            [None if each.transform_ms is None else each.transform_ms / record.key.batch_size for each in one.passes]
+            for one in measurement.rounds
+        ]
+    if record.server is not None:
+        info["server"] = to_builtins(record.server)
+    return info
+
+
+def machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) -> dict[str, Any]:
+    """pytest-benchmark's machine_info: the servers that were measured, not the machine that runs pytest.
+
+    Args:
+        platforms: by platform id, its title, its backend and what its server says of itself.
+    """
+    described = {
+        name: {
+            "platform": name,
+            "title": title,
+            "backend": backend,
+            "url": facts.url,
+            "version": facts.version,
+            "commit": facts.commit,
+            "branch": facts.branch,
+            "build_type": facts.build_type,
+            "compile_flags": facts.compile_flags,
+            "deps_version": facts.deps_version,
+        }
+        for name, (title, backend, facts) in sorted(platforms.items())
+    }
+    first = next(iter(described.values()), {})
+    # `pytest-benchmark list` and its storage want these names; they are the server's platform, too.
+    common = {"node": "+".join(described), "processor": first.get("backend", ""), "machine": "+".join(described),
+              "system": "DeepDetect", "release": first.get("version", ""), "python_implementation": "DeepDetect",
+              "python_version": first.get("version", ""), "cpu": {}}  # fmt: skip
+    return {**common, "platforms": described} if len(described) != 1 else {**common, **first}
+
+
+def add_benchmarks(config: Any, records: Sequence[CellRecord]) -> None:  # noqa: ANN401 - pytest's Config
+    """Hand our cells to pytest-benchmark's session, as benchmarks of its own."""
+    session = getattr(config, "_benchmarksession", None)
+    if session is None:
+        return
+    from pytest_benchmark.stats import Metadata  # noqa: PLC0415 - only with results to store
+
+    for record in records:
+        seconds = per_image_s(record)
+        if not seconds:
+            continue
+        name = record.nodeid.rsplit("::", 1)[-1]
+        stands_for = SimpleNamespace(
+            name=name,
+            fullname=record.nodeid,
+            group=f"{GROUP} {record.key.platform}",
+            param=str(record.key),
+            params={"platform": record.key.platform, "model": record.key.model, "batch_size": record.key.batch_size},
+            extra_info=extra_info(record),
+            cprofile_stats=None,
+            has_error=False,
+        )
+        metadata = Metadata(stands_for, iterations=1, options={"warmup": True, "timer": "server"})
+        for one in seconds:
+            metadata.update(one)
+        session.benchmarks.append(metadata)
+
+
+def hide_table(config: Any) -> None:  # noqa: ANN401 - pytest's Config
+    """Take our cells out of the table that pytest-benchmark prints, unless one of its own options asked for it."""
+    session = getattr(config, "_benchmarksession", None)
+    groups = getattr(session, "groups", None)
+    if session is None or not groups or any(_is_given(name, config.invocation_params.args) for name in SHOWING_OPTIONS):
+        return
+    session.groups = [
+        (title, left)
+        for title, members in groups
+        if (left := [each for each in members if not str(each["group"] or "").startswith(f"{GROUP} ")])
+    ]
+
+
+def ignored_measuring_options(arguments: Sequence[str]) -> list[str]:
+    """Options of pytest-benchmark among these arguments that say how to measure, which our cells do not take."""
+    return [name for name in MEASURING_OPTIONS if _is_given(name, arguments)]
+
+
+def _is_given(option: str, arguments: Sequence[str]) -> bool:
+    return any(argument == option or argument.startswith(f"{option}=") for argument in arguments)
+
+
+def commit_facts() -> dict[str, Any]:
+    """The commit of the folder that pytest runs in, as pytest-benchmark tells it."""
+    from pytest_benchmark.utils import get_commit_info  # noqa: PLC0415 - starts git
+
+    facts: dict[str, Any] = get_commit_info()
+    return facts
+
+
+def is_only_mark(reason: str) -> bool:
+    """Whether a skip is the one that `--benchmark-only` puts on tests without a `benchmark` fixture."""
+    return "--benchmark-only" in reason

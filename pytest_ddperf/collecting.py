@@ -1,0 +1,159 @@
+"""Which tests are gated and with which cells: the marker, the parametrisation, and the order of the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from pytest_ddperf.errors import ConfigurationError
+
+V = TypeVar("V")
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_ddperf.options import Settings
+    from pytest_ddperf.records import CellKey
+
+FIXTURE = "ddperf"
+"""The name of the fixture that makes a test a gated one."""
+
+MARKER = "ddperf"
+MARKER_HELP = (
+    "ddperf(models=None, batch_sizes=None, platforms=None): restrict a test that uses the `ddperf` fixture to these "
+    "networks, batch sizes and platforms."
+)
+MARKER_KEYS = ("models", "batch_sizes", "platforms")
+
+
+def cell_of(item: pytest.Item) -> CellKey | None:
+    """The cell that a test measures; None for a test that is none of ours."""
+    callspec = getattr(item, "callspec", None)
+    key: CellKey | None = callspec.params.get(FIXTURE) if callspec is not None else None
+    return key
+
+
+def parametrise(metafunc: pytest.Metafunc, settings: Settings) -> None:
+    """Parametrise a test with its cells: platform by platform, model by model, batch sizes ascending.
+
+    Raises:
+        ConfigurationError: the marker names what is not known.
+    """
+    cells = cells_for(settings, restrictions(metafunc.definition))
+    metafunc.parametrize(FIXTURE, cells, ids=[str(key) for key in cells], indirect=True)
+
+
+def restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
+    """What the nearest markers of a test restrict it to.
+
+    Raises:
+        ConfigurationError: a key of the marker is not known, or its value is no list.
+    """
+    found: dict[str, tuple[Any, ...]] = {}
+    for marker in node.iter_markers(MARKER):
+        unknown = [key for key in marker.kwargs if key not in MARKER_KEYS]
+        if marker.args or unknown:
+            raise ConfigurationError(
+                f"{node.nodeid}: @pytest.mark.{MARKER} takes {', '.join(MARKER_KEYS)} as keyword arguments, not "
+                f"{', '.join(unknown) or 'positional ones'}."
+            )
+        for key, value in marker.kwargs.items():
+            if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+                raise ConfigurationError(
+                    f"{node.nodeid}: @pytest.mark.{MARKER}({key}=...) takes a list, such as [{value!r}], not {value!r}."
+                )
+            found.setdefault(key, tuple(value))
+    return found
+
+
+def cells_for(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> list[CellKey]:
+    """The cells of a test: what was asked for on the command line, within what its marker allows.
+
+    A marker may name models and batch sizes outside the platform's own table; what the command line names narrows it.
+
+    Raises:
+        ConfigurationError: the marker names an unknown model or platform, or a batch size that is none.
+    """
+    from pytest_ddperf.catalog import matrix  # noqa: PLC0415 - only with gated tests
+
+    catalog = settings.catalog
+    only_platforms = {catalog.platform(name).id for name in restricted.get("platforms", ())}
+    models = tuple(dict.fromkeys(catalog.model(name).id for name in restricted.get("models", ())))
+    batch_sizes = tuple(sorted({_batch_size(size) for size in restricted.get("batch_sizes", ())}))
+    cells: list[CellKey] = []
+    for platform in settings.platforms:
+        if only_platforms and platform not in only_platforms:
+            continue
+        sizes = settings.batch_sizes(platform)
+        narrowed = any(settings.was_given(name) for name in ("batch-sizes", "max-batch-size", "batch-schedule"))
+        cells += matrix(
+            (catalog.platform(platform),),
+            _within(settings.models(platform), models, given=settings.was_given("models")),
+            _within(sizes, batch_sizes, given=narrowed),
+        )
+    return cells
+
+
+def _within(asked: Sequence[V], marked: Sequence[V], *, given: bool) -> Sequence[V]:
+    if not marked:
+        return asked
+    return [each for each in marked if each in asked] if given else marked
+
+
+def _batch_size(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(
+            f"@pytest.mark.{MARKER}(batch_sizes=...): {value!r} is no batch size; expected 1 or more."
+        )
+    return value
+
+
+def in_measuring_order(items: Iterable[pytest.Item], settings: Settings) -> list[pytest.Item]:
+    """The items with the cells of each platform side by side, model by model: a service is created once a model.
+
+    Stable: tests that measure nothing keep their places, and so do cells within a model.
+    """
+    ordered = list(items)
+    places = [index for index, item in enumerate(ordered) if cell_of(item) is not None]
+    platforms = {name: index for index, name in enumerate(settings.platforms)}
+    gated = [ordered[index] for index in places]
+    models = {name: index for index, name in enumerate(settings.catalog.networks)}
+
+    def rank(item: pytest.Item) -> tuple[int, int]:
+        key = cell_of(item)
+        if key is None:
+            raise TypeError(item.nodeid)
+        return platforms.get(key.platform, len(platforms)), models.get(key.model, len(models))
+
+    for index, item in zip(places, sorted(gated, key=rank), strict=True):
+        ordered[index] = item
+    return ordered
+
+
+def skip(item: pytest.Item, reason: str) -> None:
+    """Skip a test at its setup."""
+    item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def unskip_benchmark_only(item: pytest.Item) -> None:
+    """Take back the skip that --benchmark-only puts on tests without a `benchmark` fixture: a cell is a benchmark."""
+    from pytest_ddperf.benchmark_json import is_only_mark  # noqa: PLC0415 - under --benchmark-only alone
+
+    item.own_markers[:] = [
+        mark for mark in item.own_markers if not (mark.name == "skip" and is_only_mark(str(mark.kwargs.get("reason"))))
+    ]
+
+
+def warn_of_ignored_options(config: pytest.Config) -> None:
+    """Say once which of pytest-benchmark's measuring options do nothing for our cells."""
+    from pytest_ddperf.benchmark_json import ignored_measuring_options  # noqa: PLC0415 - only with gated tests
+
+    if ignored := ignored_measuring_options(config.invocation_params.args):
+        config.issue_config_time_warning(
+            pytest.PytestWarning(
+                f"ddperf: {', '.join(ignored)} say how pytest-benchmark measures and are ignored on ddperf's "
+                "cells; use --ddperf-npasses, --ddperf-max-passes, --ddperf-warmup and --ddperf-timer."
+            ),
+            stacklevel=2,
+        )

@@ -1,0 +1,208 @@
+"""The history: JSON Lines, one file a run, one cell a line, on disk as soon as the cell has ended.
+
+The first line of a file describes the run (`"type": "run"`), each further one is a cell (`"type": "cell"`), and a run
+that came to its end closes with `"type": "end"`. A run that was interrupted or killed lacks that line and keeps all its
+cells.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.records import CellRecord, from_builtins, to_builtins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+FORMAT = 1
+"""Version of the line format, in each file's first line."""
+
+
+class HistoryError(DdperfError):
+    """A run could not be kept, or its file is none of the history's."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunHeader:
+    """What a run was.
+
+    Args:
+        run: name of the run and of its file: UTC time and four random bytes, so that two runs never share one.
+        started: UTC time in ISO 8601.
+        version: version of this package.
+        platforms: the platforms measured.
+        accepted: whether later nights may be held against this one.
+        facts: further facts: commit, tolerance, options given.
+    """
+
+    run: str
+    started: str
+    version: str
+    platforms: tuple[str, ...]
+    accepted: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as it was read back.
+
+    Args:
+        records: its cells, in the order they ended.
+        exit_status: pytest's; None for a run that did not come to its end.
+        broken: lines that could not be read, as (line number from 1, what is wrong).
+    """
+
+    header: RunHeader
+    records: tuple[CellRecord, ...]
+    exit_status: int | None
+    broken: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to its own end."""
+        return self.exit_status is not None
+
+
+def new_run(version: str, platforms: tuple[str, ...], *, accepted: bool, facts: Mapping[str, Any]) -> RunHeader:
+    """A header for a run that starts now."""
+    now = datetime.now(UTC)
+    name = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(4)}"
+    return RunHeader(name, now.isoformat(timespec="seconds"), version, platforms, accepted, dict(facts))
+
+
+class HistoryWriter:
+    """Appends the cells of one run to its own new file; each is on disk when `append` returns.
+
+    Raises:
+        HistoryError: the folder or the file cannot be written; says what to do.
+    """
+
+    def __init__(self, folder: Path, header: RunHeader) -> None:
+        self.path = folder / f"{header.run}.jsonl"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("x", encoding="utf-8")
+        except OSError as error:
+            raise _not_kept(self.path, error) from error
+        self._write({"type": "run", **to_builtins(header)})
+
+    def append(self, record: CellRecord) -> None:
+        """Keep one cell."""
+        self._write({"type": "cell", **to_builtins(record)})
+
+    def close(self, exit_status: int) -> None:
+        """Mark the run as ended and close its file. May be called twice."""
+        if self._file.closed:
+            return
+        try:
+            self._write({"type": "end", "exit_status": exit_status})
+        finally:
+            self._file.close()
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        try:
+            self._file.write(json.dumps(line, allow_nan=False, separators=(",", ":")) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _not_kept(self.path, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def _not_kept(path: Path, error: OSError) -> HistoryError:
+    return HistoryError(
+        f"The history could not be written to {path}: {error.strerror or error}. What is measured would be lost; "
+        "make room or name another folder with --ddperf-storage=DIR."
+    )
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before the first measurement whether the history can be kept.
+
+    Raises:
+        ConfigurationError: the folder cannot be made or written to.
+    """
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise ConfigurationError(
+            f"The history cannot be kept in {folder}: {nearest} cannot be written to; name another folder with "
+            "--ddperf-storage=DIR."
+        )
+
+
+def read_run(path: Path) -> Run:
+    """Read one run back; lines that are broken are counted, not fatal.
+
+    Raises:
+        HistoryError: the file cannot be read, or its first line is no run header of a known format.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise HistoryError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    header = _header(path, lines[0])
+    records: list[CellRecord] = []
+    broken: list[tuple[int, str]] = []
+    exit_status: int | None = None
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
+        try:
+            values = _object(line)
+            if values.get("type") == "end":
+                exit_status = int(values["exit_status"])
+            else:
+                records.append(_record(values))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            broken.append((number, str(error) or type(error).__name__))
+    return Run(header, tuple(records), exit_status, tuple(broken))
+
+
+def runs(folder: Path) -> Iterator[Path]:
+    """The files of the history, oldest first."""
+    yield from sorted(folder.glob("*.jsonl"))
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    values = json.loads(line)
+    if not isinstance(values, dict):
+        raise ValueError("a line must be a JSON object")  # noqa: TRY004 - a malformed file, not a wrong call
+    return values
+
+
+def _record(values: dict[str, Any]) -> CellRecord:
+    if values.pop("type", None) != "cell":
+        raise ValueError('a line must have "type" run, cell or end')
+    return from_builtins(values, CellRecord)
+
+
+def _header(path: Path, line: bytes) -> RunHeader:
+    expected = f"expected a run of the history, format {FORMAT}"
+    try:
+        values = _object(line)
+        kind = values.pop("type", None)
+        header = from_builtins(values, RunHeader)
+    except (ValueError, RecursionError) as error:
+        raise HistoryError(f"{path}, line 1: {error}; {expected}.") from error
+    if kind != "run":
+        raise HistoryError(f"{path}, line 1: it does not begin with a run; {expected}.")
+    if header.format != FORMAT:
+        raise HistoryError(f"{path}, line 1: format {header.format} is not known to this version; {expected}.")
+    return header

@@ -1,0 +1,117 @@
+"""The controller's side of pytest's hooks: records are kept as they come, and shown and stored at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_ddperf.session import record_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_ddperf.session import BenchSession
+    from pytest_ddperf.terminal import Line
+
+
+class Keeper:
+    """Registered in the process that the user started, never in a worker.
+
+    Args:
+        bench: the session of this process.
+    """
+
+    def __init__(self, bench: BenchSession) -> None:
+        self._bench = bench
+        self._others_ran = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Put the record on disk as soon as the cell has ended."""
+        record = record_of(report)
+        if record is not None:
+            self._bench.keep(record)
+        elif report.when == "call":
+            self._others_ran = True
+
+    def pytest_benchmark_generate_machine_info(self) -> dict[str, Any] | None:
+        """The servers that were measured; pytest-benchmark's own answer where none was."""
+        measured = self._bench.measured
+        return self._bench.machine_info(measured) if measured else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_benchmark_compare_machine_info(
+        self, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
+    ) -> None:
+        """Keep pytest-benchmark from warning that a stored server is not this machine.
+
+        It compares before anything is measured, when the server's facts are not known yet; the cells carry their
+        conditions themselves.
+        """
+        stored = compared_benchmark.get("machine_info", {})
+        if stored.get("system") == "DeepDetect":
+            machine_info.clear()
+            machine_info.update(stored)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Hand the cells to pytest-benchmark before it saves; write baselines, end the history, stop the servers."""
+        bench = self._bench
+        if bench.records:
+            from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to store
+
+            benchmark_json.add_benchmarks(session.config, bench.measured)
+            yield
+            benchmark_json.hide_table(session.config)
+            self._end(session)
+        else:
+            yield
+        bench.close()
+
+    def _end(self, session: pytest.Session) -> None:
+        bench = self._bench
+        interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
+        if interrupted and bench.settings.value("update-baselines") is not None:
+            bench.warnings.append("The run was interrupted: no baseline was recorded.")
+        else:
+            bench.update_baselines()
+        if not bench.measured and bench.measures and not self._others_ran and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        bench.close_history(int(session.exitstatus))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """One table a platform, the failures, the totals, and where the files went."""
+        bench = self._bench
+        if not bench.records:
+            return
+        from pytest_ddperf import terminal  # noqa: PLC0415 - only with results to show
+
+        terminalreporter.section("ddperf", sep="=")
+        settings = bench.settings
+        width = terminalreporter._tw.fullwidth  # noqa: SLF001 - the reporter offers no other way to its width
+        records = list(bench.records.values())
+        for platform in settings.platforms:
+            of_platform = [record for record in records if record.key.platform == platform]
+            if not of_platform:
+                continue
+            title = terminal.table_title(settings.catalog.platform(platform).title, platform, of_platform)
+            models = list(settings.catalog.networks)
+            for line in terminal.platform_table(title, of_platform, models=models, width=width):
+                _write(terminalreporter, line)
+            terminalreporter.write_line("")
+        for line in terminal.failure_lines(records):
+            _write(terminalreporter, line)
+        for line in terminal.new_lines(records, recorded=settings.value("update-baselines") is not None):
+            _write(terminalreporter, line)
+        for warning in bench.warnings:
+            terminalreporter.write_line(f"warning: {warning}", yellow=True)
+        _write(terminalreporter, terminal.totals_line(records, bench.not_measured()))
+        for written in bench.written:
+            terminalreporter.write_line(written)
+
+
+def _write(reporter: pytest.TerminalReporter, line: Line) -> None:
+    for text, style in line:
+        reporter.write(text, **({style: True} if style else {}))
+    reporter.write("\n")

@@ -1,0 +1,403 @@
+"""One table of options, and the frozen settings that come of it.
+
+Each option is a command-line option `--ddperf-NAME`, an ini key `ddperf_NAME` and an environment variable
+`DDPERF_NAME`. Precedence: command line, environment, the project's platform file (ddperf.toml), ini, the package's
+platform file, default.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from pytest_ddperf.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import pytest
+
+    from pytest_ddperf.catalog import Catalog, Platform
+    from pytest_ddperf.targets import ServerOptions
+
+T = TypeVar("T")
+
+
+class Origin(IntEnum):
+    """Where a value was given; the greater wins."""
+
+    DEFAULT = 0
+    INI = 1
+    PROJECT = 2
+    ENVIRONMENT = 3
+    COMMAND_LINE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option.
+
+    Args:
+        name: `max-batch-size`; gives `--ddperf-max-batch-size`, `ddperf_max_batch_size`, `DDPERF_MAX_BATCH_SIZE`.
+        help: what `pytest --help` says.
+        parse: text to value; raises ValueError with what was expected.
+        default: the value when nobody gives one.
+        metavar: how the value is shown in the help; None for a flag.
+        bare: the value of the option given without one (`--ddperf-update-baselines`); None: a value is needed.
+    """
+
+    name: str
+    help: str
+    parse: Callable[[str], Any]
+    default: Any = None
+    metavar: str | None = None
+    bare: str | None = None
+
+    @property
+    def flag(self) -> str:
+        """The command-line option."""
+        return f"--ddperf-{self.name}"
+
+    @property
+    def key(self) -> str:
+        """The ini key, and the attribute of pytest's namespace."""
+        return "ddperf_" + self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return self.key.upper()
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        raise ValueError("one name or several, separated by commas")
+    return names
+
+
+def _count(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        expected = f"a whole number of {least} or more"
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(expected) from None
+        if value < least:
+            raise ValueError(expected)
+        return value
+
+    return parse
+
+
+def _batch_sizes(text: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(sorted({_count(1)(part) for part in _names(text)}))
+    except ValueError:
+        raise ValueError("batch sizes of 1 or more, separated by commas, such as 1,2,4,8") from None
+    return sizes
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise ValueError("seconds, 0 or more")
+    return value
+
+
+def _tolerance(text: str) -> float:
+    expected = "a share such as 10% or 0.1 (from 0 % to under 1000 %)"
+    stripped = text.strip()
+    try:
+        value = float(stripped.removesuffix("%")) / (100 if stripped.endswith("%") else 1)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not 0 <= value < 10 or (value >= 1 and not stripped.endswith("%")):
+        raise ValueError(expected)
+    return value
+
+
+def _switch(text: str) -> bool:
+    value = text.strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("true or false")
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return text
+
+    return parse
+
+
+def _urls(text: str) -> dict[str, str]:
+    """`URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`."""
+    from pytest_ddperf.targets import checked_url  # noqa: PLC0415 - only when a URL is given
+
+    urls: dict[str, str] = {}
+    for part in _names(text):
+        name, given, url = part.partition("=")
+        platform, url = (name.strip(), url.strip()) if given and "/" not in name else ("", part)
+        if platform in urls:
+            raise ValueError("one URL a platform" if platform else "platform=URL,platform=URL for several servers")
+        urls[platform] = checked_url(url)
+    if "" in urls and len(urls) > 1:
+        raise ValueError("one URL, or platform=URL,platform=URL for several servers")
+    return urls
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("platform", "platforms to measure; default: local, the embedded server on this machine", _names,
+           ("local",), "A[,B]"),
+    Option("url", "the server: http[s]://[user:password@]host:port[/path], or `embedded`; with several platforms "
+           "tk1=URL,tx1=URL; default: the platform's own", _urls, {}, "URL"),
+    Option("models", "networks to measure; default: those of the platform's baseline table", _names, (), "A[,B]"),
+    Option("batch-sizes", "batch sizes to measure; default: those of the platform's baseline table", _batch_sizes,
+           (), "N[,N]"),
+    Option("max-batch-size", "largest batch size; default: the platform's", _count(1), None, "N"),
+    Option("batch-schedule", "batch sizes up to the largest: pow2 (1, 2, 4, 8 ...) or dd_bench (1, 2, 4, 8, 16, 32, "
+           "then every 16); default: those of the platform's baseline table",
+           _choice("pow2", "dd_bench"), None, "NAME"),
+    Option("data-dir", "folder of bench images, as the server sees it; default: images are sent inline (base64)",
+           str, None, "DIR"),
+    Option("bench-files", "file that lists the names of the images in the data dir, one a line; default: what the "
+           "same folder holds on this machine", str, None, "FILE"),
+    Option("wait", "seconds to wait for a server that is not up yet; default: 0", _seconds, 0.0, "S"),
+    Option("timeout", "seconds to wait for one answer; default: 300", _seconds, 300.0, "S"),
+    Option("repository", "model folder on the server to create services from, may hold {model}", str, None, "DIR"),
+    Option("service", "name of the service per model; default: {model}", str, "{model}", "TEMPLATE"),
+    Option("missing-service", "a cell whose service is not there and cannot be created: fail (default) or skip",
+           _choice("fail", "skip"), "fail", "fail|skip"),
+    Option("mllib", "backend of services to create; default: the platform's", str, None, "NAME"),
+    Option("gpu", "create services on the GPU; default: as the platform has one", _switch, None),
+    Option("gpuid", "which GPU; default: 0", _count(0), 0, "N"),
+    Option("threads", "threads of the embedded server; default: one a core", _count(1), None, "N"),
+    Option("npasses", "timed passes a cell at least; default: 5", _count(1), 5, "N"),
+    Option("max-passes", "timed passes a cell at most, where the first ones scatter; default: npasses",
+           _count(1), None, "N"),
+    Option("warmup", "passes thrown away before the timed ones; default: 1", _count(0), 1, "N"),
+    Option("timer", "the gated clock: predict (the server's cumulated time), head (head.time), client, or auto "
+           "(default): predict, else head", _choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
+    Option("baseline", "what cells are held against: auto (default: recorded, else the report), recorded, report, or "
+           "a file", str, "auto", "KIND|PATH"),
+    Option("tolerance", "how much slower a cell may be, such as 10%%; default: the platform's", _tolerance, None,
+           "SHARE"),
+    Option("require-baseline", "a cell without a baseline fails", _switch, False),
+    Option("accept", "mark this run as one that later nights may be held against", _switch, False),
+    Option("update-baselines", "record this run as the platform's baseline: accepted (default: regressed cells stay as "
+           "they were) or all (regressed cells are taken, and pass)", _choice("accepted", "all"), None,
+           "accepted|all", "accepted"),
+    Option("run-unavailable", "also run the cells that the baseline marks x", _switch, False),
+    Option("storage", "folder of the history; default: .ddperf", str, ".ddperf", "DIR"),
+)  # fmt: skip
+"""The table. README and `pytest --help` are held against it by a test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value and where it came from."""
+
+    value: Any
+    origin: Origin
+
+
+def register(parser: pytest.Parser) -> None:
+    """Add the options and ini keys of the table to pytest's parser."""
+    group = parser.getgroup("ddperf", "DeepDetect performance regression (pytest-ddperf)")
+    for option in OPTIONS:
+        shown: dict[str, Any] = {"dest": option.key, "default": None, "help": option.help}
+        if option.metavar is None:
+            group.addoption(option.flag, action="store_const", const="true", **shown)
+        elif option.bare is not None:
+            group.addoption(option.flag, nargs="?", const=option.bare, metavar=option.metavar, **shown)
+        else:
+            group.addoption(option.flag, metavar=option.metavar, **shown)
+        parser.addini(option.key, f"{option.flag} as an ini key", type="string", default=None)
+
+
+def spell_out_bare(args: list[str]) -> bool:
+    """Give options written bare their value, in place, so that they do not swallow the path that follows them.
+
+    Returns:
+        whether anything was changed.
+    """
+    bare = {option.flag: f"{option.flag}={option.bare}" for option in OPTIONS if option.bare is not None}
+    spelled = [bare.get(arg, arg) for arg in args]
+    changed = spelled != args
+    args[:] = spelled
+    return changed
+
+
+def given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dict[str, Given]:
+    """What was given on the command line, in the environment and in the ini file; nothing else.
+
+    Raises:
+        ConfigurationError: a value cannot be read; names where it stands and what was expected.
+    """
+    found: dict[str, Given] = {}
+    for option in OPTIONS:
+        text = config.getoption(option.key, default=None)
+        if text is not None:
+            found[option.name] = Given(_parsed(option, str(text), option.flag), Origin.COMMAND_LINE)
+            continue
+        text = environ.get(option.variable)
+        if text is not None:
+            found[option.name] = Given(_parsed(option, text, f"environment {option.variable}"), Origin.ENVIRONMENT)
+            continue
+        where = f"{option.key} in {config.inipath}"
+        try:
+            text = config.getini(option.key)
+        except TypeError:
+            raise ConfigurationError(f'{where}: write the value in quotes, such as {option.key} = "..."') from None
+        if text is not None:
+            found[option.name] = Given(_parsed(option, str(text), where), Origin.INI)
+    return found
+
+
+def _parsed(option: Option, text: str, where: str) -> object:
+    try:
+        return option.parse(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {text!r} is not valid; expected {error}.") from None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a run, frozen; per platform where a platform file may speak.
+
+    Args:
+        given: what was given, by option name.
+        catalog: networks and platforms.
+        platforms: the platforms to measure, as ids.
+        project_dir: the folder of pytest's configuration, where ddperf.toml and baselines/ are looked for.
+    """
+
+    given: Mapping[str, Given]
+    catalog: Catalog
+    platforms: tuple[str, ...]
+    project_dir: Path
+
+    @classmethod
+    def resolve(cls, found: Mapping[str, Given], catalog: Catalog, project_dir: Path) -> Settings:
+        """Check what the options name against the catalogue.
+
+        Raises:
+            ConfigurationError: an unknown platform or model, or several platforms and not a URL for each.
+        """
+        default: tuple[str, ...] = ("local",)
+        asked = cast("tuple[str, ...]", found["platform"].value if "platform" in found else default)
+        platforms = tuple(dict.fromkeys(catalog.platform(name).id for name in asked))
+        settings = cls(dict(found), catalog, platforms, project_dir)
+        for name in cast("tuple[str, ...]", settings.value("models")):
+            catalog.model(name)
+        settings._check_urls()
+        if settings.value("baseline") == "history":
+            raise ConfigurationError(
+                "--ddperf-baseline=history: runs of the history cannot be held against yet; expected auto, recorded, "
+                "report or a file."
+            )
+        return settings
+
+    def _check_urls(self) -> None:
+        urls = cast("Mapping[str, str]", self.value("url"))
+        unknown = [self.catalog.platform(name).id for name in urls if name] if urls else []
+        stray = [name for name in unknown if name not in self.platforms]
+        if stray:
+            raise ConfigurationError(
+                f"--ddperf-url names {', '.join(stray)}, which --ddperf-platform={','.join(self.platforms)} does not "
+                "measure; name the same platforms in both."
+            )
+        if len(self.platforms) == 1:
+            return
+        for name in self.platforms:
+            if name not in unknown and "url" not in self.catalog.platform(name).overridden and name != "local":
+                raise ConfigurationError(
+                    f"With several platforms each needs its own server, and {name} has none; expected "
+                    f"--ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, or url under "
+                    f"[platforms.{name}] in ddperf.toml."
+                )
+
+    def value(self, name: str, platform: str | None = None) -> Any:  # noqa: ANN401 - the option's own type
+        """The value of an option, for a platform where platform files may set it (key `max_batch_size` ...)."""
+        option = next(each for each in OPTIONS if each.name == name)
+        said = self.given.get(name)
+        if said is not None and said.origin > Origin.PROJECT:
+            return said.value
+        key = name.replace("-", "_")
+        stands = self.catalog.platform(platform) if platform else None
+        if stands is not None and key in stands.overridden:
+            return getattr(stands, key)
+        if said is not None:
+            return said.value
+        packaged = getattr(stands, key, None) if stands is not None else None
+        return option.default if packaged is None else packaged
+
+    def url(self, platform: str) -> str:
+        """The server of a platform: a URL, or `embedded`."""
+        urls = cast("Mapping[str, str]", self.value("url"))
+        for name, url in urls.items():
+            if not name or self.catalog.platform(name).id == platform:
+                return url
+        return self.catalog.platform(platform).url or "embedded"
+
+    def tolerance(self, platform: str) -> float:
+        """The relative tolerance of a platform's gate."""
+        return cast("float", self.value("tolerance", platform))
+
+    def models(self, platform: str) -> tuple[str, ...]:
+        """Ids of the networks to measure on a platform."""
+        stands = self.catalog.platform(platform)
+        if not self.was_given("models") and "models" not in stands.overridden:
+            return stands.default_models
+        asked = cast("tuple[str, ...]", self.value("models", platform))
+        return tuple(dict.fromkeys(self.catalog.model(name).id for name in asked))
+
+    def batch_sizes(self, platform: str) -> tuple[int, ...]:
+        """Batch sizes to measure on a platform, ascending."""
+        from pytest_ddperf.catalog import batch_schedule  # noqa: PLC0415 - only with cells to measure
+
+        asked = cast("tuple[int, ...]", self.value("batch-sizes", platform))
+        schedule = self.value("batch-schedule")
+        largest = self.value("max-batch-size")
+        if schedule is not None and not self.was_given("batch-sizes"):
+            asked = batch_schedule(schedule, largest or max(asked))
+        return tuple(size for size in asked if largest is None or size <= largest)
+
+    def was_given(self, name: str) -> bool:
+        """Whether an option was given on the command line, in the environment or in the ini file."""
+        return name in self.given
+
+    def server_options(self, platform: str) -> ServerOptions:
+        """How the server of a platform is reached and used."""
+        from pytest_ddperf.targets import ServerOptions  # noqa: PLC0415 - loads the client
+
+        stands: Platform = self.catalog.platform(platform)
+        return ServerOptions(
+            url=self.url(platform),
+            data_dir=self.value("data-dir", platform),
+            bench_files=self.value("bench-files", platform),
+            wait_s=self.value("wait", platform),
+            timeout_s=self.value("timeout", platform),
+            repository=self.value("repository", platform),
+            service=self.value("service", platform),
+            mllib=self.value("mllib", platform) or stands.mllib,
+            gpu=bool(self.value("gpu", platform)),
+            gpuid=self.value("gpuid", platform),
+            threads=self.value("threads", platform),
+        )
+
+    @property
+    def storage_dir(self) -> Path:
+        """The folder of the history."""
+        return self.project_dir / str(self.value("storage"))

@@ -1,0 +1,232 @@
+"""From a cell to its record: server opened, service made, rounds measured, gate asked. Without pytest."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_ddperf import gate
+from pytest_ddperf.baselines import published_against
+from pytest_ddperf.errors import DdperfError
+from pytest_ddperf.measure import measure_cell
+from pytest_ddperf.records import CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
+from pytest_ddperf.targets import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_ddperf.baselines import PlatformBaseline
+    from pytest_ddperf.catalog import Network, Platform
+    from pytest_ddperf.measure import Plan, Progress
+    from pytest_ddperf.records import Baseline, CellKey, Measurement, ServerFacts
+    from pytest_ddperf.targets import Batch, OpenService, ServerOptions
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformPlan:
+    """How one platform is measured and judged.
+
+    Args:
+        timer: the clock asked for: auto, predict, head or client.
+        tolerance: relative.
+        baseline: what its cells are held against.
+    """
+
+    platform: Platform
+    server: ServerOptions
+    passes: Plan
+    timer: str
+    tolerance: float
+    baseline: PlatformBaseline
+
+
+class Runner:
+    """Measures and judges cells; opens each platform's server once, when it is first needed.
+
+    Args:
+        plans: the platforms, by id.
+        networks: by id.
+        say: takes a line for a person who waits.
+    """
+
+    def __init__(
+        self, plans: Mapping[str, PlatformPlan], networks: Mapping[str, Network], say: Callable[[str], None]
+    ) -> None:
+        self._plans = plans
+        self._networks = networks
+        self._targets = {name: Target(plan.server, say) for name, plan in plans.items()}
+        self._down: dict[str, DdperfError] = {}
+        self._warm: set[tuple[str, str]] = set()
+
+    def open(self, platform: str) -> ServerFacts:
+        """The facts of a platform's server, opened where it is not yet. A server that was down is not asked again.
+
+        Raises:
+            ServerError: nothing answers.
+            ConfigurationError: the options do not fit the server.
+        """
+        if platform in self._down:
+            raise self._down[platform]
+        try:
+            return self._targets[platform].open()
+        except DdperfError as error:
+            self._down[platform] = error
+            raise
+
+    def marked_unavailable(self, key: CellKey) -> Unavailable | None:
+        """The `x` of a cell in its baseline."""
+        found = self._plans[key.platform].baseline.lookup(key)
+        return found if isinstance(found, Unavailable) else None
+
+    def predict_once(self, key: CellKey) -> None:
+        """One checked prediction; nothing is recorded.
+
+        Raises:
+            ServerError: it failed, or its answer is not the one to the request.
+        """
+        self._batch(key)[1].predict()
+
+    def measure(
+        self, key: CellKey, progress: Callable[[Progress], None], earlier: Measurement | None = None
+    ) -> Measurement:
+        """Measure one round of a cell.
+
+        Args:
+            key: the cell.
+            progress: told before every prediction.
+            earlier: what was measured of it in this run; the new round is added.
+
+        Raises:
+            ServerError: the server failed, or answered something else.
+            ConfigurationError: there are too few images, or the clock asked for is not told.
+        """
+        plan = self._plans[key.platform]
+        service, batch = self._batch(key)
+        cold_start = ColdStart(create_ms=service.create_ms)
+        if service.created and (key.platform, service.name) not in self._warm:
+            cold_start = replace(cold_start, first_predict_ms=batch.predict().client_ms)
+            self._warm.add((key.platform, service.name))
+        conditions = Conditions(
+            clock=Clock.PREDICT,  # measure_cell puts the gated one here
+            backend=service.mllib or plan.server.mllib,
+            datatype=service.datatype,
+            width=service.width,
+            height=service.height,
+            gpu=service.gpu,
+            image_route=self._targets[key.platform].images.route,
+        )
+        return measure_cell(
+            batch.endpoint,
+            plan.passes,
+            key=key,
+            conditions=conditions,
+            preferred=plan.timer,
+            earlier=earlier,
+            cold_start=cold_start,
+            check=batch.check,
+            now=time.time,
+            progress=progress,
+        )
+
+    def _batch(self, key: CellKey) -> tuple[OpenService, Batch]:
+        self.open(key.platform)
+        target = self._targets[key.platform]
+        service = target.service_for(self._networks[key.model])
+        return service, target.batch(service, key.batch_size)
+
+    def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
+        """The verdict on what was measured of a cell."""
+        key = measurement.key
+        plan = self._plans[key.platform]
+        record = CellRecord(
+            key=key,
+            nodeid=nodeid,
+            outcome=Outcome.INVALID,
+            reason=f"{key} is invalid, not slower: {measurement.invalid}.",
+            tolerance=plan.tolerance,
+            measurement=measurement,
+            server=self._targets[key.platform].facts,
+        )
+        if measurement.invalid:
+            return record
+        found = plan.baseline.lookup(key)
+        baseline = None if isinstance(found, Unavailable) else found
+        notes = differences(measurement.conditions, baseline, plan.platform) if baseline is not None else []
+        if baseline is not None and notes and baseline.kind != "report":
+            record = replace(record, notes=(f"not compared with {baseline.source}: {'; '.join(notes)}",))
+            baseline = None
+        elif baseline is not None:
+            record = replace(record, notes=tuple(notes))
+        verdict = gate.judge([gate_cell(measurement, baseline)], plan.tolerance)[0]
+        return replace(
+            record,
+            outcome=Outcome(verdict.outcome),
+            reason=verdict.reason,
+            now_ms=verdict.now_ms,
+            change=verdict.change,
+            baseline=baseline,
+        )
+
+    def failed(self, key: CellKey, nodeid: str, error: DdperfError) -> CellRecord:
+        """The record of a cell that could not be measured."""
+        target = self._targets[key.platform]
+        reason = f"{key} could not be measured: {error}"
+        return CellRecord(key=key, nodeid=nodeid, outcome=Outcome.ERROR, reason=reason, server=target.facts)
+
+    def unavailable(self, key: CellKey, nodeid: str, reason: str) -> CellRecord:
+        """The record of a cell that is not measured on purpose."""
+        return CellRecord(key=key, nodeid=nodeid, outcome=Outcome.UNAVAILABLE, reason=reason)
+
+    def expected(self, platform: str) -> set[CellKey]:
+        """The cells that a platform's baseline has a value for."""
+        baseline = self._plans[platform].baseline
+        return {key for key in baseline.cells() if not isinstance(baseline.lookup(key), Unavailable)}
+
+    def close(self) -> None:
+        """Give every server back. May be called twice."""
+        for target in self._targets.values():
+            target.close()
+
+
+def gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell:
+    """What the gate is asked: the rounds of the gated clock, and the baseline as that clock would show it."""
+    rounds = measurement.per_image_ms()
+    if baseline is None:
+        return gate.Cell(rounds)
+    if baseline.runs:
+        return gate.Cell(rounds, [list(run) for run in baseline.runs])
+    value_ms = published_against(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
+    return gate.Cell(rounds, value_ms, baseline.reading_error_ms)
+
+
+def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list[str]:
+    """In what the conditions of now differ from those of the baseline, in words.
+
+    A published table tells its backend and whether that had a GPU, and its clock is head.time.
+    """
+    then = baseline.conditions
+    if then is None:
+        facts = [
+            ("the client's clock is held against head.time", now.clock is Clock.CLIENT),
+            (f"the table is of {platform.mllib}, this server runs {now.backend}", now.backend != platform.mllib),
+            (f"the table was made {_with_gpu(platform.gpu)}, this service runs {_with_gpu(now.gpu)}",
+             now.gpu != platform.gpu),
+        ]  # fmt: skip
+        return [words for words, differs in facts if differs]
+    return [
+        f"{what} was {before} and is {after}"
+        for what, before, after in (
+            ("the clock", then.clock, now.clock),
+            ("the backend", then.backend, now.backend),
+            ("the datatype", then.datatype, now.datatype),
+            ("the input size", f"{then.width}x{then.height}", f"{now.width}x{now.height}"),
+            ("GPU", then.gpu, now.gpu),
+            ("the image route", then.image_route, now.image_route),
+        )
+        if before != after
+    ]
+
+
+def _with_gpu(gpu: bool) -> str:
+    return "on a GPU" if gpu else "without a GPU"

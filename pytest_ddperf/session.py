@@ -1,0 +1,266 @@
+"""What one pytest session holds: its settings, its runner, its records, and where they are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_ddperf import __version__
+from pytest_ddperf.errors import DdperfError
+from pytest_ddperf.options import Settings, given
+from pytest_ddperf.records import FAILING, CellRecord, Outcome, from_builtins, to_builtins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_ddperf.history import HistoryWriter
+    from pytest_ddperf.options import Given
+    from pytest_ddperf.records import CellKey
+    from pytest_ddperf.runner import PlatformPlan, Runner
+
+REPORT_ATTRIBUTE = "ddperf"
+"""The record rides on the test's report, as builtins: reports survive xdist, failing tests and killed workers."""
+
+
+def put_record(report: pytest.TestReport, record: CellRecord) -> None:
+    """Send a record with a report."""
+    setattr(report, REPORT_ATTRIBUTE, to_builtins(record))
+
+
+def record_of(report: pytest.TestReport) -> CellRecord | None:
+    """The record that came with a report."""
+    values = getattr(report, REPORT_ATTRIBUTE, None)
+    return None if values is None else from_builtins(values, CellRecord)
+
+
+SESSION_KEY = pytest.StashKey["BenchSession"]()
+
+
+class BenchSession:
+    """State of one pytest process; made empty, and filled when the first gated test is collected.
+
+    Args:
+        config: of the pytest process, controller or worker.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.given: Mapping[str, Given] = given(config)
+        self.records: dict[str, CellRecord] = {}
+        self.deselected = 0
+        self.warnings: list[str] = []
+        self.written: list[str] = []
+        self._settings: Settings | None = None
+        self._runner: Runner | None = None
+        self._history: HistoryWriter | None = None
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this process is an xdist worker: it measures, and the controller keeps what it measured."""
+        return hasattr(self.config, "workerinput")
+
+    @property
+    def measures(self) -> bool:
+        """Whether cells are measured and judged; else each makes one checked prediction."""
+        return not self.config.getoption("benchmark_disable", default=False) or bool(
+            self.config.getoption("benchmark_enable", default=False)
+        )
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, resolved when they are first asked for.
+
+        Raises:
+            ConfigurationError: an option, ddperf.toml or the package's own data is wrong.
+        """
+        if self._settings is None:
+            from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - reads files
+
+            catalog = load_catalog(self.project_dir)
+            self._settings = Settings.resolve(self.given, catalog, self.project_dir)
+        return self._settings
+
+    @property
+    def project_dir(self) -> Path:
+        """The folder of pytest's configuration file, else the root folder."""
+        return self.config.inipath.parent if self.config.inipath is not None else self.config.rootpath
+
+    @property
+    def runner(self) -> Runner:
+        """The runner of the platforms that are measured, made when it is first asked for.
+
+        Raises:
+            ConfigurationError: a baseline cannot be read.
+        """
+        if self._runner is None:
+            from pytest_ddperf.runner import Runner  # noqa: PLC0415 - loads the client
+
+            plans = {name: self._plan(name) for name in self.settings.platforms}
+            self._runner = Runner(plans, self.settings.catalog.networks, self.say)
+        return self._runner
+
+    def _plan(self, platform: str) -> PlatformPlan:
+        from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
+        from pytest_ddperf.measure import Plan  # noqa: PLC0415 - only with gated tests
+        from pytest_ddperf.runner import PlatformPlan  # noqa: PLC0415 - loads the client
+
+        settings = self.settings
+        store = BaselineStore(settings.catalog, project_dir=self.project_dir)
+        return PlatformPlan(
+            platform=settings.catalog.platform(platform),
+            server=settings.server_options(platform),
+            passes=Plan(settings.value("warmup"), settings.value("npasses"), settings.value("max-passes")),
+            timer=settings.value("timer"),
+            tolerance=settings.tolerance(platform),
+            baseline=store.load(platform, settings.value("baseline")),
+        )
+
+    def say(self, line: str) -> None:
+        """Show a line to the person who waits; in a worker there is none."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    def check_servers(self, platforms: Sequence[str]) -> None:
+        """Open the servers before the first test.
+
+        Raises:
+            pytest.UsageError: the only one, or every one, is down; exit status 4. Of several, those that are down give
+                the verdict `error` to their cells.
+        """
+        from pytest_ddperf.history import check_writable  # noqa: PLC0415 - only with gated tests
+
+        check_writable(self.settings.storage_dir)
+        down: list[DdperfError] = []
+        for platform in platforms:
+            try:
+                self.runner.open(platform)
+            except DdperfError as error:
+                down.append(error)
+        if down and len(down) == len(platforms):
+            raise pytest.UsageError(self.no_server_text(platforms, down))
+
+    def no_server_text(self, platforms: Sequence[str], errors: Sequence[DdperfError]) -> str:
+        """The usage error of servers that are down."""
+        causes = " ".join(f"{platform}: {error}" for platform, error in zip(platforms, errors, strict=True))
+        return (
+            f"ddperf: no server to measure. {causes} Start it, name another one with --ddperf-url=URL, wait for it "
+            "with --ddperf-wait=SECONDS, or run on this machine with --ddperf-url=embedded."
+        )
+
+    def keep(self, record: CellRecord) -> None:
+        """Take a record in, and put it on disk at once. Called in the controller only."""
+        self.records[record.nodeid] = record
+        if record.outcome is Outcome.UNAVAILABLE and record.measurement is None:
+            return
+        try:
+            self._open_history().append(record)
+        except DdperfError as error:
+            if str(error) not in self.warnings:
+                self.warnings.append(str(error))
+
+    def _open_history(self) -> HistoryWriter:
+        if self._history is None:
+            from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
+            from pytest_ddperf.history import HistoryWriter, new_run  # noqa: PLC0415 - the same
+
+            settings = self.settings
+            facts = {
+                "commit": benchmark_json.commit_facts(),
+                "tolerance": {name: settings.tolerance(name) for name in settings.platforms},
+            }
+            accepted = bool(settings.value("accept"))
+            header = new_run(__version__, settings.platforms, accepted=accepted, facts=facts)
+            self._history = HistoryWriter(settings.storage_dir, header)
+            self.written.append(f"history: {self._history.path}")
+        return self._history
+
+    @property
+    def measured(self) -> list[CellRecord]:
+        """The records that hold a measurement."""
+        return [record for record in self.records.values() if record.now_ms is not None]
+
+    def not_measured(self) -> int:
+        """Cells of the baselines that this run should have measured and did not; 0 where only a part was asked for."""
+        asked_for_part = self.deselected or any(
+            self._settings is None or self._settings.was_given(name)
+            for name in ("models", "batch-sizes", "max-batch-size", "batch-schedule")
+        )
+        if asked_for_part or self._settings is None:
+            return 0
+        done = {record.key for record in self.measured}
+        in_matrix = {
+            name: (set(self._settings.models(name)), set(self._settings.batch_sizes(name)))
+            for name in self._settings.platforms
+        }
+        expected: set[CellKey] = set()
+        for name, (models, sizes) in in_matrix.items():
+            expected |= {key for key in self.runner.expected(name) if key.model in models and key.batch_size in sizes}
+        return len(expected - done)
+
+    def close_history(self, exit_status: int) -> None:
+        """Mark the run as ended."""
+        if self._history is not None:
+            try:
+                self._history.close(exit_status)
+            except DdperfError as error:
+                self.warnings.append(str(error))
+
+    def update_baselines(self) -> None:
+        """Record this run as the baseline of its platforms, where that was asked for."""
+        mode = None if self._settings is None else self._settings.value("update-baselines")
+        if mode is None or self._settings is None:
+            return
+        from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
+        from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
+        from pytest_ddperf.recorded import write_recorded  # noqa: PLC0415 - only with results to keep
+
+        store = BaselineStore(self._settings.catalog, project_dir=self.project_dir)
+        for platform in self._settings.platforms:
+            records = [record for record in self.measured if record.key.platform == platform]
+            takes = [record for record in records if mode == "all" or record.outcome not in FAILING]
+            if not takes:
+                continue
+            path = store.recorded_path(platform)
+            try:
+                write_recorded(
+                    path,
+                    takes,
+                    machine_info=self.machine_info(takes),
+                    commit_info=benchmark_json.commit_facts(),
+                    stats=benchmark_json.stats_from_seconds,
+                    mode=mode,
+                )
+            except DdperfError as error:
+                self.warnings.append(str(error))
+                continue
+            left = len(records) - len(takes)
+            kept = (
+                f"; {left} regressed left as they were (take them with --ddperf-update-baselines=all)" if left else ""
+            )
+            self.written.append(f"baseline: {path} ({len(takes)} cells recorded{kept})")
+
+    def machine_info(self, records: Iterable[CellRecord]) -> dict[str, object]:
+        """pytest-benchmark's machine_info for these records: their servers."""
+        from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
+
+        catalog = self.settings.catalog
+        return benchmark_json.machine_info(
+            {
+                record.key.platform: (
+                    catalog.platform(record.key.platform).title,
+                    record.measurement.conditions.backend if record.measurement else "",
+                    record.server,
+                )
+                for record in records
+                if record.server is not None
+            }
+        )
+
+    def close(self) -> None:
+        """Give every server back. May be called twice."""
+        if self._runner is not None:
+            self._runner.close()

@@ -1,0 +1,407 @@
+"""A server to measure: how it is reached, remote or embedded, for how long, and by one client at a time.
+
+The only module that names `embedded`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import filelock
+import platformdirs
+
+from pytest_ddperf import bench_images, protocol
+from pytest_ddperf.client import Client, ServiceEndpoint, server_facts, wait_until_up
+from pytest_ddperf.errors import (
+    ConfigurationError,
+    ServerError,
+    ServerUnreachableError,
+    ServiceExistsError,
+    ServiceNotFoundError,
+)
+from pytest_ddperf.server_url import ServerUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_ddperf.catalog import Network
+    from pytest_ddperf.embedded.process import EmbeddedServer
+    from pytest_ddperf.measure import Timed
+    from pytest_ddperf.protocol import Answer, ServiceInfo
+    from pytest_ddperf.records import ServerFacts
+
+EMBEDDED = "embedded"
+DEFAULT_SIDE = 224
+"""Width and height, in pixels, of a service that we create for a network whose input size is not known."""
+
+LOCK_WAIT_S = 1800.0
+"""How long a run waits for another one that measures on the same server: a whole nightly run is shorter."""
+
+
+def checked_url(url: str) -> str:
+    """A server's URL, or `embedded`, as given.
+
+    Raises:
+        ValueError: it is neither; says what was expected.
+    """
+    if url != EMBEDDED:
+        try:
+            ServerUrl.parse(url)
+        except ConfigurationError:
+            raise ValueError("http[s]://[user:password@]host:port[/path], or embedded") from None
+    return url
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How one platform's server is reached and used.
+
+    Args:
+        url: of the server, or `embedded`.
+        data_dir: folder of the bench images as the server sees it; None: images are sent inline.
+        bench_files: file that lists their names; None: what the same folder holds on this machine.
+        wait_s: how long to wait for a server that is not up yet.
+        timeout_s: how long to wait for one answer.
+        repository: model folder on the server, may hold `{model}`; None: services must be there.
+        service: template of a service's name.
+        mllib: backend of services to create.
+        gpu: whether services are created on, and predict on, a GPU.
+        gpuid: which one.
+        threads: of the embedded server; None: one a core.
+    """
+
+    url: str
+    data_dir: str | None = None
+    bench_files: str | None = None
+    wait_s: float = 0.0
+    timeout_s: float = 300.0
+    repository: str | None = None
+    service: str = "{model}"
+    mllib: str = "caffe"
+    gpu: bool = False
+    gpuid: int = 0
+    threads: int | None = None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the server is the embedded one."""
+        return self.url == EMBEDDED
+
+
+@dataclass(frozen=True, slots=True)
+class BenchImages:
+    """The images of the benchmark, as they go into a request.
+
+    Args:
+        route: `path` or `inline`.
+        data: what is sent, one entry an image.
+        uris: under what their predictions come back; for `inline` the position in the batch.
+    """
+
+    route: str
+    data: tuple[str, ...]
+
+    def batch(self, batch_size: int) -> tuple[Sequence[str], Sequence[str]]:
+        """The first images as (data, uris).
+
+        Raises:
+            ConfigurationError: there are fewer images than the batch is large.
+        """
+        if batch_size > len(self.data):
+            raise ConfigurationError(
+                f"A batch of {batch_size} images was asked for and there are {len(self.data)}: a server answers each "
+                "image once, so each must be another one. Name more of them with --ddperf-data-dir and "
+                f"--ddperf-bench-files, or measure up to --ddperf-max-batch-size={len(self.data)}."
+            )
+        data = self.data[:batch_size]
+        return data, data if self.route == "path" else protocol.inline_uris(batch_size)
+
+
+def load_images(options: ServerOptions) -> BenchImages:
+    """The bench images that these options name; the generated ones by default.
+
+    Raises:
+        ConfigurationError: the folder's images are not known, or the list cannot be read.
+    """
+    if options.data_dir is None:
+        folder = bench_images.ensure_bench_images()
+        paths = [folder / name for name in bench_images.list_bench_images(folder)]
+        if options.is_embedded:
+            return BenchImages("path", tuple(str(path) for path in paths))
+        return BenchImages("inline", tuple(bench_images.inline(paths)))
+    names = _listed(options)
+    prefix = options.data_dir.rstrip("/")
+    return BenchImages("path", tuple(f"{prefix}/{name}" for name in names))
+
+
+def _listed(options: ServerOptions) -> list[str]:
+    data_dir = options.data_dir or ""
+    if options.bench_files is not None:
+        try:
+            text = Path(options.bench_files).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"--ddperf-bench-files={options.bench_files} cannot be read: {error}.") from error
+        names = [line.strip() for line in text.splitlines() if line.strip()]
+    elif Path(data_dir).is_dir():
+        names = bench_images.list_bench_images(Path(data_dir))
+    else:
+        raise ConfigurationError(
+            f"--ddperf-data-dir={data_dir} is a folder on the server and is not on this machine, so the names of its "
+            "images are not known; list them, one a line, in a file and name it with --ddperf-bench-files=FILE."
+        )
+    if not names:
+        where = options.bench_files or data_dir
+        raise ConfigurationError(f"{where} names no images (.jpg, .jpeg, .png); expected one at least.")
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class OpenService:
+    """A service that is ready to predict.
+
+    Args:
+        created: whether we created it, and so delete it.
+        create_ms: how long its creation took; None where it was there.
+        width: what to ask for, in pixels; None leaves it to the service.
+        height: what to ask for, in pixels; None leaves it to the service.
+    """
+
+    name: str
+    mllib: str
+    created: bool
+    create_ms: float | None
+    width: int | None
+    height: int | None
+    gpu: bool
+    datatype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch of one service, ready to be predicted again and again.
+
+    Args:
+        endpoint: what is measured.
+        check: raises `AnswerError` for an answer that is not one prediction for each image.
+    """
+
+    endpoint: ServiceEndpoint
+    check: Callable[[Answer], None]
+
+    def predict(self) -> Timed:
+        """One prediction, checked.
+
+        Raises:
+            ServerError: the server refused, failed, or answered something else.
+        """
+        timed = self.endpoint.predict()
+        self.check(timed.answer)
+        return timed
+
+
+class Target:
+    """One server, from `open` to `close`; one service of ours at a time is on it.
+
+    Args:
+        options: how it is reached.
+        say: takes a line for the person who waits.
+    """
+
+    def __init__(self, options: ServerOptions, say: Callable[[str], None]) -> None:
+        self.options = options
+        self._say = say
+        self._lock: filelock.BaseFileLock | None = None
+        self._embedded: EmbeddedServer | None = None
+        self._client: Client | None = None
+        self._service: tuple[str, OpenService] | None = None
+        self._images: BenchImages | None = None
+        self.facts: ServerFacts | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `open` has succeeded."""
+        return self.facts is not None
+
+    def open(self) -> ServerFacts:
+        """Take the server for ourselves, start it where it is ours, and ask what it is. Does nothing when open.
+
+        Raises:
+            ServerUnreachableError: nothing answers at the URL, after `wait_s`.
+            ConfigurationError: the options do not fit, or the embedded server's packages are missing.
+        """
+        if self.facts is not None:
+            return self.facts
+        try:
+            self._take_lock()
+            self._client = Client(self._start(), timeout_s=self.options.timeout_s)
+            info = wait_until_up(self._client, self.options.wait_s)
+            facts = server_facts(info, self._client.display_url)
+            self._images = load_images(self.options)
+            self.facts = facts
+        except BaseException:
+            self.close()
+            raise
+        return self.facts
+
+    def _start(self) -> str:
+        if not self.options.is_embedded:
+            return self.options.url
+        from pytest_ddperf.embedded import process  # noqa: PLC0415 - an optional extra
+
+        data_dir = self.options.data_dir or bench_images.ensure_bench_images()
+        self._embedded = process.start(threads=self.options.threads, data_dir=Path(data_dir))
+        return self._embedded.url
+
+    def _take_lock(self) -> None:
+        folder = platformdirs.user_cache_path("pytest-ddperf") / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        # An embedded server has this machine's cores to itself, as a board has its own.
+        parts = urlsplit(self.options.url)
+        name = EMBEDDED if self.options.is_embedded else f"{parts.hostname}:{parts.port or parts.scheme}"
+        path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+        lock = filelock.FileLock(path)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            self._say(f"ddperf: another run measures on {name}; waiting for it to end ({path})")
+            try:
+                lock.acquire(timeout=LOCK_WAIT_S, poll_interval=0.5)
+            except filelock.Timeout:
+                raise ServerUnreachableError(
+                    f"Another run has been measuring on {name} for {LOCK_WAIT_S / 60:.0f} minutes, and two clients at "
+                    f"once would measure each other; end it, or wait for it. Its lock is {path}."
+                ) from None
+        self._lock = lock
+
+    @property
+    def client(self) -> Client:
+        """The client of the open server."""
+        if self._client is None:
+            raise ServerUnreachableError("The server is not open.")
+        return self._client
+
+    @property
+    def images(self) -> BenchImages:
+        """The bench images of the open server."""
+        if self._images is None:
+            raise ServerUnreachableError("The server is not open.")
+        return self._images
+
+    def service_for(self, model: Network) -> OpenService:
+        """The service of a model: the one that is there, or one created from the repository.
+
+        The service created for the model before is deleted first: a TK1 has 2 GiB.
+
+        Raises:
+            ServiceNotFoundError: it is neither there nor can it be created.
+            ServerError: the server refused.
+        """
+        if self._service is not None and self._service[0] == model.id:
+            return self._service[1]
+        self.release_service()
+        name = self.options.service.replace("{model}", model.id).lower()
+        try:
+            service = self._existing(self.client.service(name))
+        except ServiceNotFoundError:
+            service = self._create(name, model)
+        self._service = (model.id, service)
+        return service
+
+    def _existing(self, info: ServiceInfo) -> OpenService:
+        gpu = self.options.gpu if info.gpu is None else info.gpu
+        return OpenService(info.name, info.mllib, False, None, info.width, info.height, gpu, info.datatype or "fp32")
+
+    def _create(self, name: str, model: Network) -> OpenService:
+        repository = self.options.repository or ("{model}" if self.options.is_embedded else None)
+        if repository is None:
+            raise ServiceNotFoundError(
+                f"There is no service for {model.id}, and it cannot be created: no model folder is known. Create it, "
+                "name it with --ddperf-service=TEMPLATE, or name the folder on the server with "
+                "--ddperf-repository=DIR/{model}.",
+                url=self.client.display_url,
+                service=name,
+            )
+        width, height = model.width or DEFAULT_SIDE, model.height or DEFAULT_SIDE
+        mllib = "onnxruntime" if self.options.is_embedded else self.options.mllib
+        body = protocol.service_body(
+            mllib=mllib,
+            repository=repository.replace("{model}", model.id),
+            width=width,
+            height=height,
+            gpu=self.options.gpu,
+            gpuid=self.options.gpuid,
+        )
+        try:
+            create_ms = self.client.create_service(name, body)
+        except ServiceExistsError:
+            return self._existing(self.client.service(name))
+        return OpenService(name, mllib, True, create_ms, width, height, self.options.gpu, "fp32")
+
+    def batch(self, service: OpenService, batch_size: int) -> Batch:
+        """A batch of a service, ready to be predicted again and again.
+
+        Raises:
+            ConfigurationError: there are fewer images than the batch is large.
+        """
+        data, uris = self.images.batch(batch_size)
+        body = protocol.predict_body(
+            service.name,
+            data,
+            width=service.width,
+            height=service.height,
+            gpu=service.gpu,
+            gpuid=self.options.gpuid,
+            output={"best": 1},
+        )
+        check = functools.partial(
+            protocol.check_predictions, expected_uris=uris, url=self.client.display_url, service=service.name
+        )
+        return Batch(ServiceEndpoint(self.client, service.name, body), check)
+
+    def release_service(self) -> None:
+        """Delete the service that we created last; one that was there stays. A server that is gone has none left."""
+        if self._service is None:
+            return
+        service, self._service = self._service[1], None
+        if not service.created:
+            return
+        try:
+            self.client.delete_service(service.name)
+        except ServerError as error:
+            self._say(f"ddperf: the service {service.name} could not be deleted: {error}")
+
+    def close(self) -> None:
+        """Give everything back: our service, the connection, the embedded server, the lock. May be called twice."""
+        try:
+            if self._client is not None:
+                self.release_service()
+                self._client.close()
+        finally:
+            self._client = None
+            self.facts = None
+            embedded, self._embedded = self._embedded, None
+            if embedded is not None:
+                embedded.stop()
+            lock, self._lock = self._lock, None
+            if lock is not None:
+                lock.release()
+
+
+def probe(options: ServerOptions) -> None:
+    """Find out whether a remote server answers, without taking it; an embedded one needs no probing.
+
+    Raises:
+        ServerUnreachableError: nothing answers at the URL, after `wait_s`.
+    """
+    if options.is_embedded:
+        return
+    client = Client(options.url, timeout_s=options.timeout_s)
+    try:
+        wait_until_up(client, options.wait_s)
+    finally:
+        client.close()

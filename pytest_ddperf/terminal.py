@@ -1,0 +1,191 @@
+"""What a person sees in the terminal: records in, lines of text out. Plain ASCII, and whole at 80 columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.records import FAILING, Clock, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_ddperf.records import Baseline, CellKey, CellRecord
+
+Segment = tuple[str, str]
+"""A piece of a line and its style: "" or one of pytest's markup names (red, green, yellow, bold)."""
+
+Line = list[Segment]
+
+STYLES = {
+    Outcome.OK: "",
+    Outcome.IMPROVED: "green",
+    Outcome.NEW: "yellow",
+    Outcome.UNSTABLE: "yellow",
+    Outcome.REMEASURE: "yellow",
+}
+MARKS = {Outcome.REGRESSED: "!", Outcome.IMPROVED: "*", Outcome.UNSTABLE: "~"}
+LEGEND = {Outcome.REGRESSED: "! regressed", Outcome.IMPROVED: "* improved", Outcome.UNSTABLE: "~ unstable"}
+CLOCK_NAMES = {
+    Clock.PREDICT: "server's predict time",
+    Clock.HEAD: "head.time",
+    Clock.CLIENT: "client's clock",
+}
+
+
+def ms_text(ms: float) -> str:
+    """Milliseconds with three significant digits, as the report prints them, and never in powers of ten."""
+    if ms >= 100:
+        return f"{ms:.0f}"
+    return f"{ms:.1f}" if ms >= 10 else f"{ms:.3g}"
+
+
+def change_text(change: float) -> str:
+    """A relative change with its sign: `-1.7 %`."""
+    percent = change * 100
+    return f"{percent:+.0f} %" if abs(percent) >= 100 else f"{percent:+.1f} %"
+
+
+def verdict_text(record: CellRecord) -> str:
+    """What stands behind PASSED or FAILED in the verbose run: `88.7 ms/img -1.7 %`."""
+    if record.now_ms is None:
+        return str(record.outcome)
+    value = f"{ms_text(record.now_ms)} ms/img"
+    if record.change is None:
+        return f"{value} {record.outcome}"
+    plain = f"{value} {change_text(record.change)}"
+    return plain if record.outcome in {Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED} else f"{plain} {record.outcome}"
+
+
+def passes_text(record: CellRecord) -> str:
+    """The passes of the gated clock, round by round: `64.9 65.1 64.8 | 65.0 ...`."""
+    if record.measurement is None:
+        return ""
+    return " | ".join(" ".join(ms_text(ms) for ms in one) for one in record.measurement.per_image_ms())
+
+
+def regression_text(record: CellRecord, baseline: Baseline) -> str:
+    """The message of a regressed cell: everything that a person needs to act on it."""
+    key = record.key
+    now, change, tolerance = record.now_ms or 0.0, record.change or 0.0, record.tolerance or 0.0
+    clock = CLOCK_NAMES[record.measurement.conditions.clock] if record.measurement else "?"
+    notes = "".join(f" Note: {note}" for note in record.notes)
+    return (
+        f"{key.model}, batch size {key.batch_size}, on {key.platform} regressed: {ms_text(now)} ms per image now, "
+        f"baseline {ms_text(baseline.value_ms)} ms per image, {change_text(change)} "
+        f"(tolerance {tolerance * 100:g} %).\n"
+        f"Baseline: {baseline.source}.\n"
+        f"Passes, ms per image by the {clock}: {passes_text(record)}.\n"
+        f"{record.reason}.{notes}\n"
+        f'To measure it again: pytest benchmarks --platform={key.platform} -k "{key.model} and b{key.batch_size}". '
+        "If the change is meant: --ddperf-update-baselines=all."
+    )
+
+
+def platform_table(title: str, records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> list[Line]:
+    """One platform in the report's layout: batch sizes down, models across, in blocks that fit the width.
+
+    Args:
+        title: the line above it.
+        records: the cells of the platform, any order.
+        models: the order of the columns; models without a record are left out.
+        width: columns of the terminal.
+    """
+    cells = {(record.key.model, record.key.batch_size): record for record in records}
+    batch_sizes = sorted({record.key.batch_size for record in records})
+    columns = [model for model in models if any(model == name for name, _ in cells)]
+    lines: list[Line] = [[(title, "bold")]]
+    for block in _blocks(columns, cells, width):
+        lines.append([("batch", "bold"), *((f"  {model:>{wide}}", "bold") for model, wide in block)])
+        for batch_size in batch_sizes:
+            row: Line = [(f"{batch_size:>5}", "")]
+            for model, wide in block:
+                text, style = _cell(cells.get((model, batch_size)))
+                row.append((f"  {text:>{wide}}", style))
+            lines.append(row)
+    legend = [LEGEND[outcome] for outcome in LEGEND if any(record.outcome is outcome for record in records)]
+    if legend:
+        lines.append([("       " + ", ".join(legend), "")])
+    return lines
+
+
+def _blocks(
+    columns: Sequence[str], cells: dict[tuple[str, int], CellRecord], width: int
+) -> list[list[tuple[str, int]]]:
+    blocks: list[list[tuple[str, int]]] = [[]]
+    used = 5
+    for model in columns:
+        wide = max(len(model), *(len(_cell(record)[0]) for (name, _), record in cells.items() if name == model))
+        if blocks[-1] and used + 2 + wide > width:
+            blocks.append([])
+            used = 5
+        blocks[-1].append((model, wide))
+        used += 2 + wide
+    return blocks
+
+
+def _cell(record: CellRecord | None) -> Segment:
+    if record is None:
+        return "-", ""
+    if record.outcome is Outcome.UNAVAILABLE:
+        return "x", ""
+    style = "red" if record.outcome in FAILING else STYLES.get(record.outcome, "")
+    if record.now_ms is None:
+        return str(record.outcome), style
+    change = "" if record.change is None else f" {change_text(record.change).replace(' ', '')}"
+    mark = MARKS.get(record.outcome, "" if record.outcome in STYLES else f" {record.outcome}")
+    return f"{ms_text(record.now_ms)}{change}{mark}", style
+
+
+def table_title(title: str, platform: str, records: Sequence[CellRecord]) -> str:
+    """The line above a platform's table: what it is, by which clock, held against what."""
+    clocks = {record.measurement.conditions.clock for record in records if record.measurement is not None}
+    clock = ", ".join(sorted(CLOCK_NAMES[one] for one in clocks)) or "nothing measured"
+    kinds = Counter(record.baseline.kind for record in records if record.baseline is not None)
+    against = ", ".join(f"{kind} baseline" for kind, _ in kinds.most_common()) or "no baseline"
+    return f"{platform}: {title}. ms per image ({clock}), change against: {against}"
+
+
+def new_lines(records: Iterable[CellRecord], *, recorded: bool) -> list[Line]:
+    """How to record a baseline, where cells have none."""
+    count = sum(record.outcome is Outcome.NEW for record in records)
+    if not count or recorded:
+        return []
+    cells = "1 cell has" if count == 1 else f"{count} cells have"
+    text = f"{cells} nothing to compare with yet. To record this platform's baseline: add --ddperf-update-baselines"
+    return [[(text, "yellow")]]
+
+
+def failure_lines(records: Iterable[CellRecord]) -> list[Line]:
+    """A line for each cell that failed: its verdict, its numbers, or why there are none."""
+    lines: list[Line] = []
+    for record in records:
+        if record.outcome not in FAILING:
+            continue
+        if record.now_ms is None or record.baseline is None or record.change is None:
+            detail = record.reason.splitlines()[0] if record.reason else "no reason given"
+        else:
+            detail = (
+                f"{ms_text(record.now_ms)} ms/img, baseline {ms_text(record.baseline.value_ms)}, "
+                f"{change_text(record.change)}"
+            )
+        lines.append([(f"{record.outcome} ", "red"), (f"{record.key}: {detail}", "")])
+    return lines
+
+
+def totals_line(records: Sequence[CellRecord], not_measured: int = 0) -> Line:
+    """How many cells ended in each verdict: `52 cells: 50 ok, 2 regressed`."""
+    counts = Counter(record.outcome for record in records)
+    parts = [f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]]
+    if not_measured:
+        parts.append(f"{not_measured} of the baseline not measured")
+    style = "red" if any(record.outcome in FAILING for record in records) else "green"
+    return [(f"{len(records)} cell{'' if len(records) == 1 else 's'}: {', '.join(parts)}", style)]
+
+
+def progress_text(key: CellKey, done: int, total: int, left_s: float | None, width: int) -> str:
+    """The live line: model, batch, pass and time left, cut to the width."""
+    stage = "warming up" if done <= 0 else f"pass {min(done, total)}/{total}"
+    left = "" if left_s is None else f", {left_s:.0f} s left" if left_s >= 1 else ", under 1 s left"
+    text = f"{key.model} b{key.batch_size}: {stage}{left}"
+    return text[: max(width, 0)]
