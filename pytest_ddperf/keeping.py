@@ -56,23 +56,26 @@ class Keeper:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Hand the cells to pytest-benchmark before it saves; write baselines, end the history, stop the servers."""
+        """Hand the cells to pytest-benchmark before it saves; stop the servers when all else is done."""
         bench = self._bench
         if bench.records:
             from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to store
 
             benchmark_json.add_benchmarks(session.config, bench.measured)
+        try:
             yield
-            benchmark_json.hide_table(session.config)
-            self._end(session)
-        else:
-            yield
-        bench.close()
+        finally:
+            bench.close()
 
-    def _end(self, session: pytest.Session) -> None:
+    def end(self, session: pytest.Session) -> None:
+        """What comes behind pytest-benchmark's saving and before the summary: baselines, history, exit status."""
         bench = self._bench
-        interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
-        if interrupted and bench.settings.value("update-baselines") is not None:
+        if not bench.records:
+            return
+        from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to store
+
+        benchmark_json.hide_table(session.config)
+        if session.exitstatus == pytest.ExitCode.INTERRUPTED and bench.settings.value("update-baselines") is not None:
             bench.warnings.append("The run was interrupted: no baseline was recorded.")
         else:
             bench.update_baselines()
@@ -109,6 +112,22 @@ class Keeper:
         _write(terminalreporter, terminal.totals_line(records, bench.not_measured()))
         for written in bench.written:
             terminalreporter.write_line(written)
+
+
+class SessionEnd:
+    """A second implementation of `pytest_sessionfinish`: no wrapper, so it runs between the wrappers' two halves.
+
+    Args:
+        keeper: whose end it is.
+    """
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End the run; the terminal's summary comes after it."""
+        self._keeper.end(session)
 
 
 def _write(reporter: pytest.TerminalReporter, line: Line) -> None:

@@ -50,9 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"ddperf: {error}") from None
     config.add_cleanup(session.close)
     if not session.is_worker:
-        from pytest_ddperf.keeping import Keeper  # noqa: PLC0415 - a worker keeps nothing
+        from pytest_ddperf.keeping import Keeper, SessionEnd  # noqa: PLC0415 - a worker keeps nothing
 
-        config.pluginmanager.register(Keeper(session), "ddperf-keeper")
+        keeper = Keeper(session)
+        config.pluginmanager.register(keeper, "ddperf-keeper")
+        config.pluginmanager.register(SessionEnd(keeper), "ddperf-end")
     if config.pluginmanager.has_plugin("xdist"):
         from pytest_ddperf.distributed import XdistHooks  # noqa: PLC0415 - xdist may be absent or blocked
 

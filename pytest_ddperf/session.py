@@ -185,11 +185,7 @@ class BenchSession:
 
     def not_measured(self) -> int:
         """Cells of the baselines that this run should have measured and did not; 0 where only a part was asked for."""
-        asked_for_part = self.deselected or any(
-            self._settings is None or self._settings.was_given(name)
-            for name in ("models", "batch-sizes", "max-batch-size", "batch-schedule")
-        )
-        if asked_for_part or self._settings is None:
+        if self._settings is None or self._asked_for_part(self._settings):
             return 0
         done = {record.key for record in self.measured}
         in_matrix = {
@@ -200,6 +196,16 @@ class BenchSession:
         for name, (models, sizes) in in_matrix.items():
             expected |= {key for key in self.runner.expected(name) if key.model in models and key.batch_size in sizes}
         return len(expected - done)
+
+    def _asked_for_part(self, settings: Settings) -> bool:
+        """Whether the user chose among the cells. In xdist's controller nothing is deselected: the options tell."""
+        option = self.config.option
+        chosen = any(getattr(option, name, None) for name in ("keyword", "markexpr", "lf", "last_failed", "deselect"))
+        named = any("::" in str(argument) for argument in self.config.args)
+        narrowed = any(
+            settings.was_given(name) for name in ("models", "batch-sizes", "max-batch-size", "batch-schedule")
+        )
+        return bool(self.deselected or chosen or named or narrowed)
 
     def close_history(self, exit_status: int) -> None:
         """Mark the run as ended."""

@@ -42,7 +42,7 @@ def ms_text(ms: float) -> str:
 
 def change_text(change: float) -> str:
     """A relative change with its sign: `-1.7 %`."""
-    percent = change * 100
+    percent = round(change * 100, 1) + 0.0  # -0.0 becomes 0.0
     return f"{percent:+.0f} %" if abs(percent) >= 100 else f"{percent:+.1f} %"
 
 
@@ -76,7 +76,7 @@ def regression_text(record: CellRecord, baseline: Baseline) -> str:
         f"(tolerance {tolerance * 100:g} %).\n"
         f"Baseline: {baseline.source}.\n"
         f"Passes, ms per image by the {clock}: {passes_text(record)}.\n"
-        f"{record.reason}.{notes}\n"
+        f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
         f'To measure it again: pytest benchmarks --platform={key.platform} -k "{key.model} and b{key.batch_size}". '
         "If the change is meant: --ddperf-update-baselines=all."
     )
