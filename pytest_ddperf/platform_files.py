@@ -24,6 +24,7 @@ _UNKNOWN_KEY = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _PLACE = re.compile(r"\$\.([A-Za-z0-9_]+)")
 _TABLE = re.compile(r"\s*\[\s*(?P<table>[^\[\]]+)\]")
 _KEY = re.compile(r"\s*(?P<key>[A-Za-z0-9_.\"' -]+?)\s*=")
+_LIMIT = 1e9  # no figure of a platform comes near; TOML's integers know no end
 _EXPECTED = "[platforms.<id>] tables"
 
 
@@ -142,10 +143,10 @@ def _entry(where: _Where, values: object) -> dict[str, Any]:
 def _checked(where: _Where, given: dict[str, Any]) -> dict[str, Any]:
     """The same with every value in its range, lists as tuples and the tolerance as a fraction."""
     for key in ("peak_gflops", "cores", "watts", "price_usd", "memory_gib"):
-        if key in given and not (math.isfinite(given[key]) and given[key] > 0):
+        if key in given and not 0 < given[key] < _LIMIT:
             raise where.error(key, f"{key} = {given[key]}", "a positive number, or no such key where it is not known")
     for key in ("reading_error_percent", "reading_error_ms", "gpuid"):
-        if key in given and not (math.isfinite(given[key]) and given[key] >= 0):
+        if key in given and not 0 <= given[key] < _LIMIT:
             raise where.error(key, f"{key} = {given[key]}", "a number of 0 or more")
     for key in ("title", "mllib", "url"):
         if key in given and not given[key].strip():
@@ -172,7 +173,7 @@ def _tolerance(where: _Where, value: float | str) -> float:
 
 
 def _batch_sizes(where: _Where, sizes: list[int]) -> tuple[int, ...]:
-    if not sizes or min(sizes) < 1 or len(set(sizes)) < len(sizes):
+    if not sizes or min(sizes) < 1 or max(sizes) >= _LIMIT or len(set(sizes)) < len(sizes):
         raise where.error("batch_sizes", f"batch_sizes = {sizes}", "whole numbers of 1 or more, each once")
     return tuple(sorted(sizes))
 

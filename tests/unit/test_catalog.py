@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_ddperf.catalog import (
+    BATCH_SIZES_REPORT,
+    NETWORK_IDS,
+    OTHER_NETWORKS,
+    REPORT_NETWORKS,
+    Catalog,
+    Platform,
+    bare_catalog,
+    batch_schedule,
+    matrix,
+)
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.records import CellKey
+
+BOARD = Platform("board", "A board", batch_sizes=(1, 2))
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    return bare_catalog({"tk1": Platform("tk1", "Jetson TK1"), "raspi3-ncnn": Platform("raspi3-ncnn", "Pi 3, NCNN")})
+
+
+def test_the_13_networks_stand_in_the_reports_column_order(catalog: Catalog) -> None:
+    assert tuple(one.id for one in REPORT_NETWORKS) == NETWORK_IDS
+    assert tuple(catalog.networks)[:13] == NETWORK_IDS
+
+
+@pytest.mark.parametrize(
+    ("spelling", "model"),
+    [
+        ("mobilenet", "mobilenet"),
+        (r"mobilenet\_depthwise", "mobilenet_depthwise"),
+        ("res50", "resnet50"),
+        ("res101", "resnet101"),
+        ("res152", "resnet152"),
+        ("ResNet-50", "resnet50"),
+        ("googleNet", "googlenet"),
+        ("GoogLeNet", "googlenet"),
+        ("dense121", "densenet121"),
+        ("dense201", "densenet201"),
+        ("Densenet 121", "densenet121"),
+        ("Squeezenetv1.0", "squeezenet_v1.0"),
+        ("Squeezenetv1.1", "squeezenet_v1.1"),
+        ("squeezenet1_1", "squeezenet_v1.1"),
+        ("SqueezeNet v1.1", "squeezenet_v1.1"),
+        ("VGG16", "vgg16"),
+        ("ShuffleNet", "shufflenet"),
+        ("CRNN-OCR", "crnn_ocr"),
+        ("mobilenetv2", "mobilenet_v2"),
+        ("SqueezeNet-SSD-faces", "squeezenet_ssd_faces"),
+    ],
+)
+def test_the_reports_spellings_are_understood(catalog: Catalog, spelling: str, model: str) -> None:
+    assert catalog.model(spelling).id == model
+
+
+def test_no_two_networks_share_a_spelling() -> None:
+    spellings = [spelling for one in (*REPORT_NETWORKS, *OTHER_NETWORKS) for spelling in (one.id, *one.aliases)]
+    catalog = bare_catalog()
+    assert all(spelling in (catalog.model(spelling).id, *catalog.model(spelling).aliases) for spelling in spellings)
+
+
+def test_squeezenet_without_a_version_is_refused_and_both_are_named(catalog: Catalog) -> None:
+    with pytest.raises(ConfigurationError, match=r"squeezenet_v1\.0 or squeezenet_v1\.1; name one of these"):
+        catalog.model("SqueezeNet")
+
+
+def test_an_unknown_model_is_refused_with_the_valid_ones_and_the_closest(catalog: Catalog) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        catalog.model("resent50")
+    assert "Did you mean resnet50?" in str(caught.value)
+    assert all(model in str(caught.value) for model in NETWORK_IDS)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "platform"),
+    [("tk1", "tk1"), ("TK1", "tk1"), ("raspi3_ncnn", "raspi3-ncnn"), ("Raspi3-NCNN", "raspi3-ncnn")],
+)
+def test_a_platform_is_found_in_any_case(catalog: Catalog, spelling: str, platform: str) -> None:
+    assert catalog.platform(spelling).id == platform
+
+
+def test_an_unknown_platform_is_refused_with_the_valid_ones_and_the_closest(catalog: Catalog) -> None:
+    with pytest.raises(ConfigurationError, match=r"'tk11' is not known\. Did you mean tk1\? .* tk1, raspi3-ncnn\."):
+        catalog.platform("tk11")
+
+
+@given(st.text(max_size=20))
+def test_any_name_is_a_network_or_refused(name: str) -> None:
+    catalog = bare_catalog()
+    with contextlib.suppress(ConfigurationError):
+        assert catalog.model(name).id in catalog.networks
+
+
+def test_the_schedule_pow2_is_the_reports() -> None:
+    assert batch_schedule("pow2", 128) == BATCH_SIZES_REPORT
+
+
+def test_the_schedule_pow2_stops_at_the_last_power_within() -> None:
+    assert batch_schedule("pow2", 100) == (1, 2, 4, 8, 16, 32, 64)
+
+
+def test_the_schedule_dd_bench_goes_on_in_steps_of_16() -> None:
+    assert batch_schedule("dd_bench", 100) == (1, 2, 4, 8, 16, 32, 48, 64, 80, 96)
+
+
+@given(st.sampled_from(["pow2", "dd_bench"]), st.integers(1, 2000))
+def test_a_schedule_ascends_from_1_and_stays_within(kind: str, maximum: int) -> None:
+    sizes = batch_schedule(kind, maximum)
+    assert sizes[0] == 1
+    assert sizes[-1] <= maximum
+    assert list(sizes) == sorted(set(sizes))
+
+
+@pytest.mark.parametrize(("kind", "maximum", "said"), [("pow2", 0, "1 or more"), ("pow3", 8, "pow2 and dd_bench")])
+def test_a_wrong_schedule_is_refused(kind: str, maximum: int, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        batch_schedule(kind, maximum)
+
+
+def test_the_matrix_goes_platform_by_platform_model_by_model_batches_ascending() -> None:
+    other = Platform("other", "Another", batch_sizes=(4,))
+    cells = matrix([other, BOARD], ["vgg16", "googlenet"], [8, 1])
+    assert [str(cell) for cell in cells] == [
+        "other-vgg16-b1",
+        "other-vgg16-b8",
+        "other-googlenet-b1",
+        "other-googlenet-b8",
+        "board-vgg16-b1",
+        "board-vgg16-b8",
+        "board-googlenet-b1",
+        "board-googlenet-b8",
+    ]
+
+
+def test_the_matrix_of_a_platform_is_its_networks_among_the_13_and_its_batch_sizes() -> None:
+    platform = Platform(
+        "nano", "Nano", models=("crnn_ocr", "shufflenet", "squeezenet_unversioned"), batch_sizes=(1, 48)
+    )
+    assert matrix([platform]) == [CellKey("nano", "shufflenet", 1), CellKey("nano", "shufflenet", 48)]
+
+
+def test_the_matrix_holds_each_cell_once() -> None:
+    assert matrix([BOARD, BOARD], ["vgg16", "vgg16"], [1, 1]) == [CellKey("board", "vgg16", 1)]
+
+
+def test_reading_errors_in_percent_and_milliseconds_add_up() -> None:
+    platform = Platform("p", "P", reading_error_percent=1.0, reading_error_ms=0.5)
+    assert platform.reading_error_of(200) == pytest.approx(2.5)
+
+
+def test_unknown_networks_are_ordered_last_by_name(catalog: Catalog) -> None:
+    names = ["zoo", "shufflenet", "own", "mobilenet"]
+    assert sorted(names, key=catalog.model_order) == ["mobilenet", "shufflenet", "own", "zoo"]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from pytest_ddperf.catalog import NETWORK_IDS, Platform
+from pytest_ddperf.errors import BaselineFileError
+from pytest_ddperf.platform_files import PLATFORM_KEYS, read_platforms
+
+TK1 = Platform("tk1", "Jetson TK1", mllib="caffe", watts=12.5)
+Write = Callable[[str | bytes], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def written(content: str | bytes) -> Path:
+        path = tmp_path / "ddperf.toml"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return written
+
+
+def test_a_platform_of_ones_own_needs_no_key(write: Write) -> None:
+    platform = read_platforms(write("[platforms.my-board]\n"), {"tk1": TK1})["my-board"]
+    assert (platform.id, platform.title, platform.models, platform.tolerance) == (
+        "my-board",
+        "my-board",
+        NETWORK_IDS,
+        0.1,
+    )
+
+
+def test_a_key_overrides_and_the_others_stay(write: Write) -> None:
+    platform = read_platforms(write('[platforms.tk1]\nurl = "http://board:8080"\n'), {"tk1": TK1})["tk1"]
+    assert (platform.url, platform.watts, platform.title) == ("http://board:8080", 12.5, "Jetson TK1")
+    assert platform.overridden == {"url"}
+
+
+def test_the_packages_own_file_overrides_nothing(write: Write) -> None:
+    assert read_platforms(write("[platforms.tk1]\nwatts = 12.5\n"))["tk1"].overridden == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("written", "tolerance"), [("0.05", 0.05), ('"5%"', 0.05), ('"12.5 %"', 0.125), ('"150%"', 1.5), ("0", 0)]
+)
+def test_a_tolerance_is_a_fraction_or_percent(write: Write, written: str, tolerance: float) -> None:
+    platforms = read_platforms(write(f"[platforms.tk1]\ntolerance = {written}\n"))
+    assert platforms["tk1"].tolerance == pytest.approx(tolerance)
+
+
+def test_batch_sizes_are_sorted(write: Write) -> None:
+    assert read_platforms(write("[platforms.tk1]\nbatch_sizes = [4, 1]\n"))["tk1"].batch_sizes == (1, 4)
+
+
+def test_an_empty_file_changes_nothing(write: Write) -> None:
+    assert read_platforms(write(""), {"tk1": TK1}) == {"tk1": TK1}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[platforms.tk1]\ntitle =\n", r"line 2: no TOML \(Invalid value"),
+        ("[platforms.tk1\n", "line 1: no TOML"),
+        ("[platforms.tk1]\na = 1\na = 2\n", "line .: no TOML"),
+        (b"\xff\xfe[\x00", "line 1: bytes that are no UTF-8 text; expected TOML"),
+        (b"title = 1\n\x00", "no TOML"),
+        ("\n[platform.tk1]\n", r"the key 'platform'; expected \[platforms.<id>\] tables"),
+        ("x = 1\n", r"line 1: the key 'x'; expected \[platforms.<id>\] tables"),
+        ("platforms = 3\n", "line 1: `platforms`, which is no table"),
+        ("[platforms]\ntk1 = 3\n", "line 2: no table under platforms.tk1"),
+        ("[platforms.'../up']\n", r"the platform id '../up'; expected a-z"),
+        ("[platforms.TK1]\n", "line 1: the platform id 'TK1'"),
+        (
+            "[platforms.tk1]\ngpu = true\ntolerence = 0.1\n",
+            r"line 3: the unknown key 'tolerence' of platform tk1 \(did you mean tol",
+        ),
+        (
+            "[platforms.tk1]\nzzz = 0.1\n",
+            "line 2: the unknown key 'zzz' of platform tk1; expected one of title, backend",
+        ),
+        ("[platforms.tk1]\nwatts = '4'\n", "line 2: `watts` of another type; expected `float`, got `str`"),
+        ("[platforms.tk1]\ngpu = 1\n", "line 2: `gpu` of another type"),
+        ("platforms.tk1.gpu = 1\n", "line 1: `gpu` of another type"),
+        ("[platforms.tk1]\nbatch_sizes = [1, 'x']\n", "line 2: `batch_sizes` of another type"),
+        (
+            "[platforms.tk1]\nbatch_sizes = [1, 0]\n",
+            r"line 2: batch_sizes = \[1, 0\]; expected whole numbers of 1 or more",
+        ),
+        ("[platforms.tk1]\nbatch_sizes = [1, 1]\n", "expected whole numbers of 1 or more, each once"),
+        ("[platforms.tk1]\nbatch_sizes = []\n", "batch_sizes = "),
+        ("[platforms.tk1]\ntolerance = 10\n", "line 2: tolerance = 10.*expected a fraction"),
+        ("[platforms.tk1]\ntolerance = '10'\n", "line 2: tolerance = '10'; expected a fraction"),
+        ("[platforms.tk1]\ntolerance = -0.1\n", "line 2: tolerance = -0.1"),
+        ("[platforms.tk1]\ntolerance = nan\n", "line 2: tolerance = nan"),
+        ("[platforms.tk1]\nwatts = inf\n", "line 2: watts = inf; expected a positive number"),
+        ("[platforms.tk1]\ncores = 0\n", "line 2: cores = 0; expected a positive number"),
+        ("[platforms.tk1]\nreading_error_ms = -1\n", "line 2: reading_error_ms = -1.*; expected a number of 0 or more"),
+        ("[platforms.tk1]\nurl = ' '\n", "line 2: an empty url"),
+    ],
+)
+def test_a_malformed_file_is_refused_with_line_found_and_expected(
+    write: Write, content: str | bytes, said: str
+) -> None:
+    path = write(content)
+    with pytest.raises(BaselineFileError, match=said) as caught:
+        read_platforms(path, {"tk1": TK1})
+    assert str(caught.value).startswith(str(path))
+
+
+VALUES = st.one_of(
+    st.integers().map(str),
+    st.floats().map(str),
+    st.booleans().map(lambda value: str(value).lower()),
+    st.text(st.characters(exclude_characters="'\r\n\x7f", min_codepoint=32, exclude_categories=["Cs"])).map(
+        "'{}'".format
+    ),
+    st.lists(st.integers().map(str), max_size=3).map(lambda values: f"[{', '.join(values)}]"),
+    st.just("{a = 'b'}"),
+    st.just("1" + "0" * 400),
+    st.just("9" * 5000),
+    st.just("1979-05-27"),
+)
+ENTRY = st.tuples(st.sampled_from(PLATFORM_KEYS), VALUES).map("[platforms.tk1]\n{0[0]} = {0[1]}\n".format)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.one_of(st.text(max_size=60), st.binary(max_size=60), ENTRY))
+@example("x = " + "[" * 5000)
+def test_any_text_is_a_platform_file_or_refused(write: Write, content: str | bytes) -> None:
+    path = write(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+    with contextlib.suppress(BaselineFileError):
+        read_platforms(path, {"tk1": TK1})

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_ddperf.baselines import load_catalog, package_data_dir
+from pytest_ddperf.catalog import NETWORK_IDS, bare_catalog
+from pytest_ddperf.errors import BaselineFileError
+from pytest_ddperf.published import read_networks, read_table
+
+REPORT = Path(__file__).resolve().parents[3] / "shared" / "report"
+TABLES = {
+    "gtx1080ti": "gtx1080ti.csv",
+    "tx1": "tx1.csv",
+    "tk1": "tk1.csv",
+    "raspi3": "raspi3.csv",
+    "nano": "digitised/nano.csv",
+    "tx2": "digitised/tx2_caffe.csv",
+    "tx2-tensorrt": "digitised/tx2_tensorrt.csv",
+    "raspi3-ncnn": "digitised/raspi3_ncnn.csv",
+    "raspi4-ncnn": "digitised/raspi4_ncnn.csv",
+}
+RAW_TABLES = ("gtx1080ti", "tx1", "tk1", "raspi3")
+Write = Callable[[str | bytes], Path]
+
+report_at_hand = pytest.mark.skipif(not REPORT.is_dir(), reason=f"the report's own tables are not at hand in {REPORT}")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def written(content: str | bytes) -> Path:
+        path = tmp_path / "board.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return written
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+@report_at_hand
+@pytest.mark.parametrize("platform", TABLES)
+def test_every_cell_is_the_reports_as_text_and_as_number(platform: str) -> None:
+    printed = rows_of(REPORT / TABLES[platform])
+    path = package_data_dir() / f"{platform}.csv"
+    assert rows_of(path) == printed
+    catalog = load_catalog()
+    columns = catalog.platform(platform).columns
+    table = read_table(path, catalog, columns)
+    header = [columns[name] if name in columns else catalog.model(name).id for name in printed[0][1:]]
+    assert len(table.cells) == len(header) * (len(printed) - 1)
+    for line, (batch_size, *cells) in enumerate(printed[1:], start=2):
+        for model, text in zip(header, cells, strict=True):
+            cell = table.cells[model, int(batch_size)]
+            assert (cell.text, cell.line) == (text, line)
+            assert cell.value_ms == (None if text == "x" else float(text))
+
+
+@report_at_hand
+def test_accuracies_and_costs_of_the_networks_are_the_reports_as_text_and_as_number() -> None:
+    printed = rows_of(REPORT / "networks.csv")
+    assert rows_of(package_data_dir() / "networks.csv") == printed
+    networks = load_catalog().networks
+    for model, (_, accuracy, giga_flops, million_params) in zip(NETWORK_IDS, printed[1:], strict=True):
+        network = networks[model]
+        assert network.top1_accuracy_percent == (None if accuracy == "missing" else float(accuracy))
+        assert (network.giga_flops, network.giga_flops_text) == (float(giga_flops), giga_flops)
+        assert (network.million_params, network.million_params_text) == (float(million_params), million_params)
+
+
+def test_the_four_raw_tables_hold_416_cells_194_of_them_x() -> None:
+    catalog = load_catalog()
+    tables = [read_table(package_data_dir() / f"{platform}.csv", catalog) for platform in RAW_TABLES]
+    cells = [cell for table in tables for cell in table.cells.values()]
+    assert len(cells) == 416
+    assert sum(cell.value_ms is None for cell in cells) == 194
+    assert all(table.models == NETWORK_IDS for table in tables)
+
+
+def test_a_table_of_ones_own_may_use_any_spelling_and_order(write: Write) -> None:
+    table = read_table(write("batch size, VGG16 ,res50\n4,2.5,x\n1,1e1,3\n"), bare_catalog())
+    assert table.models == ("resnet50", "vgg16")
+    assert table.batch_sizes == (4, 1)
+    assert table.cells["vgg16", 1].value_ms == 10.0
+    assert table.cells["resnet50", 4].value_ms is None
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(write: Write) -> None:
+    table = read_table(write(b"\xef\xbb\xbfbatch_size,vgg16\r\n1,2.5\r\n\r\n"), bare_catalog())
+    assert table.cells["vgg16", 1].value_ms == 2.5
+
+
+def test_a_column_that_does_not_say_which_network_it_is_may_be_told(write: Write) -> None:
+    path = write("batch_size,SqueezeNet\n1,2\n")
+    table = read_table(path, bare_catalog(), {"SqueezeNet": "squeezenet_unversioned"})
+    assert table.models == ("squeezenet_unversioned",)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "board.csv: an empty file; expected a table whose header is batch_size"),
+        ("\n \n", "an empty file"),
+        ("batch_size,vgg16\n", "a header and no rows; expected a row for each batch size"),
+        ("batch_size\n1\n", "line 1: no column but batch_size"),
+        ("model,vgg16\n1,2\n", "line 1: the first column 'model'; expected batch_size"),
+        ("batch_size,vgg16\n1,2,3\n", "line 2: a row of 3 cells; expected 2"),
+        ("batch_size,vgg16\n1,2\n\n2\n", "line 4: a row of 1 cells; expected 2"),
+        ("batch_size,vgg16\n1,fast\n", "line 2: 'fast' for vgg16; expected milliseconds per image"),
+        ("batch_size,vgg16\n1,\n", "line 2: '' for vgg16"),
+        ("batch_size,vgg16\n1,X\n", "line 2: 'X' for vgg16"),
+        ("batch_size,vgg16\n1,-2\n", "line 2: '-2' for vgg16"),
+        ("batch_size,vgg16\n1,0\n", "line 2: '0' for vgg16"),
+        ("batch_size,vgg16\n1,nan\n", "line 2: 'nan' for vgg16"),
+        ("batch_size,vgg16\n1,inf\n", "line 2: 'inf' for vgg16"),
+        ("batch_size,vgg16\n1,1e999\n", "line 2: '1e999' for vgg16"),
+        ("batch_size,vgg16\n1,1_0\n", "line 2: '1_0' for vgg16"),
+        ('batch_size,vgg16\n1,"2,5"\n', "line 2: '2,5' for vgg16"),
+        ("batch_size,vgg16\n1.5,2\n", "line 2: the batch size '1.5'; expected a whole number"),
+        ("batch_size,vgg16\n0,2\n", "line 2: the batch size '0'"),
+        ("batch_size,vgg16\n1,2\n1,3\n", "line 3: batch size 1 again; expected each batch size once"),
+        ("batch_size,vgg16,VGG-16\n1,2,3\n", "line 1: the columns 'vgg16' and 'VGG-16', both of vgg16"),
+        (
+            "batch_size,resent50\n1,2\n",
+            r"line 1: the network 'resent50', which is not known or not clear \(did you mean resnet50\?\)",
+        ),
+        ("batch_size,SqueezeNet\n1,2\n", r"the network 'SqueezeNet'.*squeezenet_v1\.0 \(squeezenet1_0\)"),
+        ("batch_size,zzz\n1,2\n", r"the network 'zzz', which is not known or not clear; .*resnet50 \(res50\)"),
+        ('batch_size,vgg16\n1,"2\n', "no CSV"),
+        (b"batch_size,vgg16\n1,\xff\xfe\n", "line 2: bytes that are no UTF-8 text"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "line 1: bytes that are no UTF-8 text"),
+        (b"\x00\x01\x02\n", "line 1: the first column"),
+    ],
+)
+def test_a_malformed_table_is_refused_with_line_found_and_expected(
+    write: Write, content: str | bytes, said: str
+) -> None:
+    path = write(content)
+    with pytest.raises(BaselineFileError, match=said) as caught:
+        read_table(path, bare_catalog())
+    assert str(caught.value).startswith(str(path))
+
+
+def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BaselineFileError, match=r"gone\.csv: it cannot be read"):
+        read_table(tmp_path / "gone.csv", bare_catalog())
+
+
+HEADER = "model,top1_accuracy_percent,giga_flops,million_params\n"
+
+
+def test_a_figure_that_the_report_misses_is_none(write: Write) -> None:
+    network = read_networks(write(HEADER + "shufflenet,missing,0.1234,1.8137\n"))["shufflenet"]
+    assert (network.top1_accuracy_percent, network.giga_flops_text) == (None, "0.1234")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("model,accuracy\n", "line 1: the header model,accuracy; expected model,top1"),
+        (HEADER + "vgg16,1,2\n", "line 2: a row of 3 cells; expected 4"),
+        (HEADER + "vgg16,1,fast,2\n", "line 2: 'fast'; expected a positive number, or missing"),
+        (HEADER + "vgg99,1,1,2\n", "line 2: the network 'vgg99'"),
+    ],
+)
+def test_a_malformed_networks_file_is_refused(write: Write, content: str, said: str) -> None:
+    with pytest.raises(BaselineFileError, match=said):
+        read_networks(write(content))
+
+
+TABLE_LIKE = st.text(st.sampled_from("batch_size,vgg16\n1234567890.x-e\"'\r \x00é"), max_size=60)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.one_of(st.binary(max_size=60), TABLE_LIKE, TABLE_LIKE.map("batch_size,vgg16\n".__add__)))
+def test_any_bytes_are_a_table_or_refused(write: Write, content: str | bytes) -> None:
+    path = write(content)
+    try:
+        table = read_table(path, bare_catalog())
+    except BaselineFileError:
+        pass
+    else:
+        assert all(cell.value_ms is None or cell.value_ms > 0 for cell in table.cells.values())
+    with contextlib.suppress(BaselineFileError):
+        read_networks(path)
