@@ -178,6 +178,13 @@ def commit_facts() -> dict[str, Any]:
     return facts
 
 
+def pytest_benchmark_version() -> str:
+    """The version that its JSON files carry."""
+    from pytest_benchmark import __version__  # noqa: PLC0415 - only with results to keep
+
+    return str(__version__)
+
+
 def is_only_mark(reason: str) -> bool:
     """Whether a skip is the one that `--benchmark-only` puts on tests without a `benchmark` fixture."""
     return "--benchmark-only" in reason

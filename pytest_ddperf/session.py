@@ -226,28 +226,26 @@ class BenchSession:
 
         store = BaselineStore(self._settings.catalog, project_dir=self.project_dir)
         for platform in self._settings.platforms:
-            records = [record for record in self.measured if record.key.platform == platform]
-            takes = [record for record in records if mode == "all" or record.outcome not in FAILING]
-            if not takes:
+            records = [record for record in self.records.values() if record.key.platform == platform]
+            measured = [record for record in records if record.now_ms is not None]
+            if not measured:
                 continue
-            path = store.recorded_path(platform)
             try:
-                write_recorded(
-                    path,
-                    takes,
-                    machine_info=self.machine_info(takes),
+                update = write_recorded(
+                    store.recorded_path(platform),
+                    records,
+                    machine_info=self.machine_info(measured),
                     commit_info=benchmark_json.commit_facts(),
+                    version=benchmark_json.pytest_benchmark_version(),
                     stats=benchmark_json.stats_from_seconds,
                     mode=mode,
                 )
             except DdperfError as error:
                 self.warnings.append(str(error))
                 continue
-            left = len(records) - len(takes)
-            kept = (
-                f"; {left} regressed left as they were (take them with --ddperf-update-baselines=all)" if left else ""
-            )
-            self.written.append(f"baseline: {path} ({len(takes)} cells recorded{kept})")
+            left = sum(key in update.left_out for key in (record.key for record in measured))
+            kept = f"; {left} left as they were, --ddperf-update-baselines=all takes them" if left else ""
+            self.written.append(f"baseline: {update.path} ({len(update.written)} cells recorded{kept})")
 
     def machine_info(self, records: Iterable[CellRecord]) -> dict[str, object]:
         """pytest-benchmark's machine_info for these records: their servers."""
