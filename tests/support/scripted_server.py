@@ -216,8 +216,9 @@ class _Handler(BaseHTTPRequestHandler):
         except Exception as error:  # noqa: BLE001 - the test shall see it, as an answer
             reply = Reply(500, f"the script raised {error!r}".encode(), headers={"Content-Type": "text/plain"})
         if reply.drop:
-            return
-        self._send(request, reply)
+            self.close_connection = True
+        else:
+            self._send(request, reply)
 
     def _send(self, request: Request, reply: Reply) -> None:
         asked_to_close = request.headers.get("connection", "").lower() == "close"

@@ -1,0 +1,576 @@
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import zlib
+from base64 import b64decode
+from typing import TYPE_CHECKING
+
+import pytest
+from replay import RECORDINGS, Exchange, Replay, load
+from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
+from scripted_server import Reply, Request, ScriptedServer
+
+from pytest_ddperf.client import Client, ServiceEndpoint, server_facts, wait_until_up
+from pytest_ddperf.errors import (
+    AnswerError,
+    ConfigurationError,
+    RequestRefusedError,
+    ServerError,
+    ServerFailedError,
+    ServerUnreachableError,
+    ServiceExistsError,
+    ServiceNotFoundError,
+)
+from pytest_ddperf.measure import Plan, Totals, measure_round
+from pytest_ddperf.protocol import check_predictions, parse_prediction, predict_body, service_body
+from pytest_ddperf.server_url import ServerUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECRET = "s3cr3t"  # noqa: S105 - of nobody
+PREDICTED = {
+    "status": {"code": 200, "msg": "OK"},
+    "head": {"time": 104.0},
+    "body": {"predictions": [{"uri": "a.jpg", "classes": [{"prob": 0.5, "cat": "n01"}]}]},
+}
+BODY = predict_body("resnet50", ["a.jpg"])
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[ScriptedServer]:
+    """A server whose script each test sets; one for the module, since it takes a moment to close."""
+    with ScriptedServer([Reply()]) as server:
+        yield server
+
+
+@pytest.fixture
+def client(stage: ScriptedServer) -> Iterator[Client]:
+    stage.hang_up()
+    with Client(stage.url, timeout_s=5) as one:
+        yield one
+
+
+def unused_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+# --- every recorded exchange
+
+RECORDED = [
+    pytest.param(recording, exchange, id=f"{recording}-{exchange.name}")
+    for recording in RECORDINGS
+    for exchange in load(recording)
+]
+
+
+def expected_error(exchange: Exchange) -> type[ServerError] | None:
+    """By the tables of the API: what the recorded answer stands for."""
+    if exchange.status is None:
+        return ServerUnreachableError
+    if exchange.status == 404:
+        status = exchange.answer["status"] if exchange.answer else {}
+        gone = status.get("dd_code") == 1002 or (exchange.method == "DELETE" and status.get("msg") == "NotFound")
+        return ServiceNotFoundError if gone else RequestRefusedError
+    if exchange.status == 409:
+        return ServiceExistsError
+    if exchange.status >= 500:
+        return ServerFailedError
+    return RequestRefusedError if exchange.status >= 400 else None
+
+
+def ask(client: Client, exchange: Exchange) -> object:
+    """The exchange's request by the method that makes such requests, or else by the plain one."""
+    name = exchange.path.removeprefix("/services/")
+    match exchange.method, exchange.path, exchange.body:
+        case "GET", "/info", None:
+            return client.info()
+        case "GET", _, None if exchange.path == f"/services/{name}" and name.isalnum():
+            return client.service(name)
+        case "DELETE", _, None if name.isalnum():
+            client.delete_service(name)
+            return None
+        case "PUT", _, dict(body) if name.isalnum():
+            return client.create_service(name, body)
+        case "POST", "/predict", dict(body):
+            return client.predict(body)
+        case _:
+            service = name if exchange.path.startswith("/services/") else ""
+            answer, _ = client.request(exchange.method, exchange.path, exchange.content, service=service)
+            return answer
+
+
+@pytest.mark.parametrize(("recording", "exchange"), RECORDED)
+def test_a_recorded_exchange_is_a_result_or_its_typed_error(
+    stage: ScriptedServer, client: Client, recording: str, exchange: Exchange
+) -> None:
+    replay = Replay([exchange])
+    stage.respond = replay
+    kind = expected_error(exchange)
+    if kind is None:
+        ask(client, exchange)
+    else:
+        with pytest.raises(ServerError) as caught:
+            ask(client, exchange)
+        assert type(caught.value) is kind
+        assert stage.url in str(caught.value)
+        if exchange.answer and (dd_msg := exchange.answer["status"].get("dd_msg")):
+            assert dd_msg in str(caught.value)
+    assert replay.unmatched == []
+
+
+@pytest.mark.parametrize("recording", RECORDINGS)
+def test_a_whole_recording_is_played_back_in_its_order(stage: ScriptedServer, client: Client, recording: str) -> None:
+    exchanges = load(recording)
+    stage.respond = Replay(exchanges)
+    for exchange in exchanges:
+        if expected_error(exchange) is None:
+            ask(client, exchange)
+        else:
+            with pytest.raises(ServerError):
+                ask(client, exchange)
+
+
+@pytest.mark.parametrize("recording", RECORDINGS)
+def test_a_recorded_batch_matches_by_the_names_of_its_images(
+    stage: ScriptedServer, client: Client, recording: str
+) -> None:
+    exchange = next(one for one in load(recording) if one.name == "predict_batch_4")
+    stage.respond = Replay([exchange])
+    elsewhere = [f"/elsewhere/{path.rpartition('/')[2]}" for path in exchange.body["data"]]
+    timed = client.predict(exchange.body | {"data": elsewhere})
+    check_predictions(timed.answer, exchange.body["data"])
+
+
+# --- requests
+
+
+def test_a_prediction_is_answered_with_head_time_and_the_clients_clock(
+    stage: ScriptedServer,
+) -> None:
+    stage.respond = lambda _: Reply(200, PREDICTED)
+    clock = iter([10.0, 10.25])
+    with Client(stage.url, now=lambda: next(clock)) as client:
+        timed = client.predict(BODY)
+    assert timed.client_ms == 250.0
+    assert timed.answer == parse_prediction(PREDICTED)
+
+
+def test_the_clock_covers_the_request_and_the_answer_but_not_the_parsing(stage: ScriptedServer) -> None:
+    events: list[str] = []
+
+    def respond(_: Request) -> Reply:
+        events.append("answered")
+        return Reply(200, PREDICTED)
+
+    def now() -> float:
+        events.append("clock")
+        return 0.0
+
+    stage.respond = respond
+    with Client(stage.url, now=now) as client:
+        client.predict(BODY)
+    assert events == ["clock", "answered", "clock"]
+
+
+def test_requests_ask_for_plain_json_on_a_connection_that_is_kept(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(200, PREDICTED, compressible=True)
+    before, asked = stage.connections, len(stage.requests)
+    for _ in range(5):
+        client.predict(BODY)
+    assert stage.connections == before + 1
+    for request in stage.requests[asked:]:
+        assert request.headers["accept-encoding"] == "identity"
+        assert request.headers["connection"] == "keep-alive"
+        assert request.headers["content-type"] == "application/json"
+        assert request.json() == BODY
+
+
+def test_the_connection_does_not_wait_to_fill_its_packets(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(200, PREDICTED)
+    client.predict(BODY)
+    pools = client._adapter.poolmanager.pools
+    (pool,) = (pools[key] for key in pools.keys())  # noqa: SIM118 - it cannot be iterated
+    connection = pool.pool.get_nowait()
+    assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    pool.pool.put(connection)
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_opened_anew(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(200, PREDICTED)
+    for _ in range(3):
+        assert client.predict(BODY).answer.head_ms == 104.0
+        stage.hang_up()  # the client finds its connection closed when it wants to use it
+
+
+def test_an_answer_that_was_compressed_all_the_same_is_read(stage: ScriptedServer, client: Client) -> None:
+    compressed = zlib.compress(json.dumps(PREDICTED).encode())
+    stage.respond = lambda _: Reply(200, compressed, headers={"Content-Encoding": "deflate"})
+    assert client.predict(BODY).answer.head_ms == 104.0
+
+
+def test_a_service_is_created_described_and_deleted() -> None:
+    with ScriptedDeepDetect() as server, Client(server.url) as client:
+        assert client.create_service("ResNet50", service_body(mllib="ncnn", repository="/m/resnet50")) > 0
+        assert client.service("resnet50").mllib == "ncnn"
+        with pytest.raises(ServiceExistsError, match="resnet50"):
+            client.create_service("resnet50", service_body(mllib="ncnn", repository="/m/resnet50"))
+        client.delete_service("resnet50")
+        with pytest.raises(ServiceNotFoundError):
+            client.delete_service("resnet50")
+        assert server.services == []
+
+
+def test_the_name_of_a_service_is_one_segment_of_the_path(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(200, {"status": {"code": 200}})
+    client.delete_service("squeezenet_v1.1 a/b?c")
+    assert stage.requests[-1].path == "/services/squeezenet_v1.1%20a%2Fb%3Fc"
+
+
+def test_a_service_without_a_name_is_refused_before_it_is_asked(client: Client) -> None:
+    with pytest.raises(ConfigurationError, match="--ddperf-service"):
+        client.service("")
+
+
+def test_the_base_path_of_the_url_is_kept(stage: ScriptedServer) -> None:
+    stage.respond = lambda _: Reply(200, {"head": {"services": []}})
+    with Client(f"{stage.url}/deep/detect/") as client:
+        client.info()
+        assert client.display_url == f"{stage.url}/deep/detect"
+    assert stage.requests[-1].path == "/deep/detect/info"
+
+
+def test_the_facts_of_a_server_are_those_of_its_info() -> None:
+    with ScriptedDeepDetect(version="v0.9") as server, Client(server.url) as client:
+        facts = server_facts(client.info(), client.display_url)
+    assert (facts.url, facts.version, facts.build_type) == (server.url, "v0.9", "release")
+
+
+# --- faults
+
+
+def test_a_server_that_is_down_is_told_with_its_url() -> None:
+    url = f"http://127.0.0.1:{unused_port()}"
+    with Client(url) as client, pytest.raises(ServerUnreachableError, match="Connection refused") as caught:
+        client.info()
+    assert caught.value.url == url
+
+
+def test_a_host_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with (
+        Client("http://no-such-host.invalid:8080") as client,
+        pytest.raises(ServerUnreachableError, match="No connection"),
+    ):
+        client.info()
+
+
+def test_a_server_that_is_silent_too_long_is_told_with_the_time(stage: ScriptedServer) -> None:
+    stage.respond = lambda _: Reply(200, PREDICTED, delay_s=0.3)
+    with (
+        Client(stage.url, timeout_s=0.05) as client,
+        pytest.raises(ServerUnreachableError, match=r"silent for 0\.05 s"),
+    ):
+        client.predict(BODY)
+
+
+def test_one_request_may_be_given_more_time(stage: ScriptedServer) -> None:
+    stage.respond = lambda _: Reply(200, PREDICTED, delay_s=0.1)
+    with Client(stage.url, timeout_s=0.01) as client:
+        assert client.predict(BODY, timeout_s=5).answer.head_ms == 104.0
+
+
+def test_a_connection_that_is_cut_names_the_service(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(drop=True)
+    with pytest.raises(ServerUnreachableError, match="may have died") as caught:
+        client.predict(BODY)
+    assert caught.value.service == "resnet50"
+
+
+def test_half_an_answer_is_a_connection_that_was_cut(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(200, PREDICTED, cut_after=20)
+    with pytest.raises(ServerUnreachableError, match="cut"):
+        client.predict(BODY)
+
+
+def test_after_a_cut_the_next_request_has_a_new_connection(stage: ScriptedServer, client: Client) -> None:
+    replies = iter([Reply(200, PREDICTED, cut_after=20), Reply(200, PREDICTED)])
+    stage.respond = lambda _: next(replies)
+    with pytest.raises(ServerUnreachableError):
+        client.predict(BODY)
+    assert client.predict(BODY).answer.head_ms == 104.0
+
+
+def test_nothing_is_asked_twice_by_itself(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(drop=True)
+    asked = len(stage.requests)
+    with pytest.raises(ServerUnreachableError):
+        client.predict(BODY)
+    assert len(stage.requests) == asked + 1
+
+
+def test_html_instead_of_json_is_no_deepdetect_server(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(200, b"<html>hello</html>", headers={"Content-Type": "text/html"})
+    with pytest.raises(AnswerError, match=r"not JSON \(text/html, 18 bytes\)"):
+        client.info()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[" * 100_000, b"9" * 5000, b"\xff\xfe", b'{"head": ', b"null", b"3", b'"a"']
+)
+def test_an_answer_of_any_bytes_is_an_error_of_ours(stage: ScriptedServer, client: Client, content: bytes) -> None:
+    stage.respond = lambda _: Reply(200, content)
+    with pytest.raises(AnswerError):
+        client.info()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, RequestRefusedError), (404, RequestRefusedError), (502, ServerFailedError), (301, AnswerError)],
+)
+def test_an_html_error_page_has_the_type_of_its_status(
+    stage: ScriptedServer, client: Client, status: int, kind: type[ServerError]
+) -> None:
+    stage.respond = lambda _: Reply(status, b"<html>", headers={"Location": "http://elsewhere.invalid/"})
+    with pytest.raises(ServerError, match=f"not JSON.*HTTP {status}") as caught:
+        client.info()
+    assert type(caught.value) is kind
+
+
+def test_an_error_under_http_200_is_an_error(stage: ScriptedServer, client: Client) -> None:
+    told = {"status": {"code": 500, "msg": "InternalError", "dd_code": 1007, "dd_msg": "out of memory"}}
+    stage.respond = lambda _: Reply(200, told)
+    with pytest.raises(ServerFailedError, match="out of memory") as caught:
+        client.predict(BODY)
+    assert (caught.value.http_status, caught.value.code, caught.value.dd_code) == (200, 500, 1007)
+
+
+# --- the URL and its credentials
+
+
+def test_credentials_of_the_url_are_sent_as_basic_authentication(stage: ScriptedServer) -> None:
+    stage.respond = lambda _: Reply(200, {"head": {"services": []}})
+    with Client(f"http://me:{SECRET}%40%C3%A9@127.0.0.1:{stage.port}") as client:
+        client.info()
+    sent = stage.requests[-1].headers["authorization"]
+    assert b64decode(sent.removeprefix("Basic ")).decode() == f"me:{SECRET}@é"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(drop=True),
+        Reply(500, {"status": {"code": 500}}),
+        Reply(200, b"<html>"),
+        Reply(401, b"no"),
+        Reply(delay_s=0.3),
+    ],
+)
+def test_credentials_appear_nowhere(stage: ScriptedServer, caplog: pytest.LogCaptureFixture, reply: Reply) -> None:
+    caplog.set_level(logging.DEBUG)
+    stage.respond = lambda _: reply
+    with Client(f"http://me:{SECRET}@127.0.0.1:{stage.port}", timeout_s=0.1) as client:
+        with pytest.raises(ServerError) as caught:
+            client.predict(BODY)
+        shown = [repr(client), client.display_url, caplog.text, repr(caught.value.__dict__), str(caught.value)]
+    shown.append(str(caught.getrepr(style="long", showlocals=True)))
+    for text in shown:
+        assert SECRET not in text
+        assert "Basic " not in text
+
+
+def test_netrc_is_not_read(
+    stage: ScriptedServer, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    netrc = tmp_path_factory.mktemp("home") / "netrc"
+    netrc.write_text(f"machine 127.0.0.1 login me password {SECRET}\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    stage.respond = lambda _: Reply(200, {"head": {"services": []}})
+    with Client(stage.url) as client:
+        client.info()
+    assert "authorization" not in stage.requests[-1].headers
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_does_not_touch_this_host(
+    stage: ScriptedServer, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{unused_port()}")
+    stage.respond = lambda _: Reply(200, {"head": {"services": []}})
+    with Client(stage.url) as client:
+        assert client.info().services == ()
+
+
+def test_a_proxy_of_the_environment_is_used_for_other_hosts(
+    stage: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, stage.url)
+    stage.respond = lambda _: Reply(200, {"head": {"services": []}})
+    with Client("http://board.invalid:8080") as client:
+        client.info()
+    assert stage.requests[-1].path == "http://board.invalid:8080/info"
+
+
+def test_certificates_to_trust_may_be_given(tmp_path: Path) -> None:
+    with Client("https://127.0.0.1:1", ca_path=tmp_path / "ca.pem") as client, pytest.raises(ServerUnreachableError):
+        client.info()
+    assert client._verify == str(tmp_path / "ca.pem")
+
+
+def test_a_server_that_speaks_no_tls_is_told(stage: ScriptedServer) -> None:
+    with Client(f"https://127.0.0.1:{stage.port}") as client, pytest.raises(ServerUnreachableError, match="TLS"):
+        client.info()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8080",
+        "http://",
+        "ftp://board",
+        f"http://me:{SECRET}@board:port",
+        f"http://me:{SECRET}/x@board:8080",
+        f"me:{SECRET}@board:8080",
+        f"http://me:{SECRET}@board:8080/?a=b",
+        f"http://me:{SECRET}@[::1:8080",
+        f"http://me:{SECRET}@{'x' * 70}.com",
+        f"http://me:{SECRET}@a b:80",
+        "",
+    ],
+)
+def test_a_url_that_is_none_is_refused_without_its_credentials(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="The server URL") as caught:
+        Client(url)
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "display"),
+    [
+        ("http://localhost:8080/", "http://localhost:8080"),
+        ("https://me:pw@Board.example/dd/", "https://board.example/dd"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_a_url_is_shown_without_credentials(url: str, display: str) -> None:
+    assert ServerUrl.parse(url).display == display
+    assert "pw" not in repr(ServerUrl.parse(url))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "[::1]", "dd.localhost"])
+def test_this_host_is_recognised(host: str) -> None:
+    assert ServerUrl.parse(f"http://{host}:8080").loopback
+    assert not ServerUrl.parse("http://board:8080").loopback
+
+
+# --- waiting
+
+
+class FakeTime:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.slept_s: list[float] = []
+
+    def now(self) -> float:
+        return self.now_s
+
+    def sleep(self, duration_s: float) -> None:
+        self.slept_s.append(duration_s)
+        self.now_s += duration_s
+
+
+def test_a_server_that_is_up_is_not_waited_for(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(200, {"head": {"version": "v1", "services": []}})
+    time = FakeTime()
+    assert wait_until_up(client, 60, now=time.now, sleep=time.sleep).version == "v1"
+    assert time.slept_s == []
+
+
+def test_without_waiting_a_server_that_is_down_is_asked_once(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(drop=True)
+    asked = len(stage.requests)
+    with pytest.raises(ServerUnreachableError):
+        wait_until_up(client)
+    assert len(stage.requests) == asked + 1
+
+
+def test_a_server_that_comes_up_is_waited_for_less_and_less_often(stage: ScriptedServer, client: Client) -> None:
+    replies = iter([Reply(drop=True)] * 4 + [Reply(503, b"")] * 2 + [Reply(200, {"head": {"services": []}})])
+    stage.respond = lambda _: next(replies)
+    time = FakeTime()
+    wait_until_up(client, 60, now=time.now, sleep=time.sleep)
+    assert time.slept_s == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
+
+
+def test_waiting_ends_when_the_time_is_over(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(drop=True)
+    time = FakeTime()
+    with pytest.raises(ServerUnreachableError):
+        wait_until_up(client, 1.0, now=time.now, sleep=time.sleep)
+    assert sum(time.slept_s) == pytest.approx(1.0)
+
+
+def test_what_is_no_deepdetect_server_is_not_waited_for(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda _: Reply(200, b"<html>")
+    time = FakeTime()
+    with pytest.raises(AnswerError):
+        wait_until_up(client, 60, now=time.now, sleep=time.sleep)
+    assert time.slept_s == []
+
+
+# --- the endpoint that is measured
+
+
+def test_totals_are_those_of_the_service_and_the_counts_of_the_others() -> None:
+    with ScriptedDeepDetect(services=["resnet50", "vgg16"]) as server, Client(server.url) as client:
+        endpoint = ServiceEndpoint(client, "ResNet50", BODY)
+        endpoint.predict()
+        server.use_elsewhere("vgg16")
+        totals = endpoint.totals()
+    assert totals is not None
+    assert (totals.own.predict_count, totals.own.total_predict_duration_ms) == (1, 10.0)
+    assert totals.others == {"vgg16": 1}
+
+
+def test_an_older_server_has_no_totals() -> None:
+    with ScriptedDeepDetect(services=["resnet50"], totals="none") as server, Client(server.url) as client:
+        assert ServiceEndpoint(client, "resnet50", BODY).totals() is None
+
+
+def test_totals_that_only_the_service_itself_tells_are_found(stage: ScriptedServer, client: Client) -> None:
+    stats = {"predict_count": 4}
+    answers = {
+        "/info": {"head": {"services": [{"name": "resnet50"}, {"name": "vgg16"}]}},
+        "/services/resnet50": {"body": {"name": "resnet50", "service_stats": stats}},
+    }
+    stage.respond = lambda request: Reply(200, answers[request.path])
+    totals = ServiceEndpoint(client, "resnet50", BODY).totals()
+    assert isinstance(totals, Totals)
+    assert (totals.own.predict_count, totals.others) == (4, None)
+
+
+def test_a_round_against_a_scripted_server_has_the_scripted_times() -> None:
+    setup = ServiceSetup("resnet50", width=227, height=227)
+    with ScriptedDeepDetect(lambda _, batch: 20.25 * batch, [setup]) as server, Client(server.url) as client:
+        images = [f"/srv/{number}.jpg" for number in range(4)]
+        done = measure_round(
+            ServiceEndpoint(client, "resnet50", predict_body("resnet50", images, output={"best": 1})),
+            Plan(),
+            check=lambda answer: check_predictions(answer, images),
+            now=lambda: 0.0,
+        )
+        assert server.connections == 1
+    assert [(one.predict_ms, one.head_ms, one.transform_ms) for one in done.round.passes] == [(81.0, 81.0, 20.25)] * 5
+    assert done.exclusive is True
+    assert len(server.predictions) == 6

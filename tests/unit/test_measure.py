@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_ddperf.errors import AnswerError, InvalidRoundError, ServerUnreachableError, TimingError
+from pytest_ddperf.measure import Plan, Progress, Timed, Totals, measure_cell, measure_round
+from pytest_ddperf.protocol import Answer, ServiceStats
+from pytest_ddperf.records import CellKey, Clock, ColdStart, Conditions, Measurement, Round
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY = CellKey("tk1", "resnet50", 8)
+CONDITIONS = Conditions(Clock.PREDICT, "caffe")
+
+
+@dataclass
+class FakeServer:
+    """Predictions that take what `times_ms` says, one after the other, the last one for ever."""
+
+    times_ms: list[float] = field(default_factory=lambda: [80.0])
+    head: bool = True
+    durations: bool = True
+    counts: bool = True
+    others: dict[str, int] | None = field(default_factory=dict)
+    during: Callable[[FakeServer, int], None] = lambda _server, _number: None
+    calls: list[str] = field(default_factory=list)
+    stats: ServiceStats = field(default_factory=lambda: ServiceStats(0, 0, 0, 0, 0.0, 0.0))
+
+    def predict(self) -> Timed:
+        number = self.calls.count("predict")
+        self.calls.append("predict")
+        ms = self.times_ms[min(number, len(self.times_ms) - 1)]
+        self.add(1, ms)
+        self.during(self, number)
+        return Timed(Answer(float(int(ms)) if self.head else None, ()), ms + 2)
+
+    def totals(self) -> Totals | None:
+        self.calls.append("totals")
+        if not (self.durations or self.counts):
+            return None
+        seen = self.stats
+        if not self.durations:
+            seen = replace(seen, total_predict_duration_ms=None, total_transform_duration_ms=None)
+        if not self.counts:
+            seen = ServiceStats(
+                None, None, None, None, seen.total_predict_duration_ms, seen.total_transform_duration_ms
+            )
+        return Totals(seen, None if self.others is None else dict(self.others))
+
+    def add(self, predictions: int, ms: float) -> None:
+        old = self.stats
+        self.stats = replace(
+            old,
+            predict_count=(old.predict_count or 0) + predictions,
+            total_predict_duration_ms=(old.total_predict_duration_ms or 0.0) + ms,
+            total_transform_duration_ms=(old.total_transform_duration_ms or 0.0) + ms / 4,
+        )
+
+
+def accept(_: Answer) -> None:
+    pass
+
+
+def measured(server: FakeServer, plan: Plan = Plan(), **options: object) -> Measurement:  # noqa: B008 - frozen
+    given: dict[str, object] = {"key": KEY, "conditions": CONDITIONS, "check": accept, "now": lambda: 5.0}
+    return measure_cell(server, plan, **(given | options))  # type: ignore[arg-type]
+
+
+# --- one round
+
+
+def test_the_warm_up_is_thrown_away() -> None:
+    server = FakeServer([6421.0, 178.0])
+    done = measure_round(server, Plan(1, 5), check=accept, now=lambda: 5.0)
+    assert [one.predict_ms for one in done.round.passes] == [178.0] * 5
+    assert done.round.started_s == 5.0
+
+
+def test_a_pass_has_four_figures() -> None:
+    one = measure_round(FakeServer([80.0, 80.6]), Plan(1, 1), check=accept, now=lambda: 0.0).round.passes[0]
+    assert (one.client_ms, one.head_ms) == (82.6, 80.0)
+    assert one.predict_ms == pytest.approx(80.6)
+    assert one.transform_ms == pytest.approx(80.6 / 4)
+
+
+def test_the_totals_are_read_once_between_passes() -> None:
+    server = FakeServer()
+    measure_round(server, Plan(2, 3), check=accept, now=lambda: 0.0)
+    assert server.calls == ["predict"] * 2 + ["totals"] + ["predict", "totals"] * 3
+
+
+def test_an_older_server_without_totals_has_head_time_and_client_time_only() -> None:
+    server = FakeServer(durations=False, counts=False)
+    done = measure_round(server, Plan(), check=accept, now=lambda: 0.0)
+    assert {(one.head_ms, one.predict_ms, one.transform_ms) for one in done.round.passes} == {(80.0, None, None)}
+    assert done.exclusive is None
+
+
+def test_a_server_that_counts_shows_that_nobody_else_used_it() -> None:
+    assert measure_round(FakeServer(), Plan(), check=accept, now=lambda: 0.0).exclusive is True
+
+
+def test_without_counts_exclusivity_is_unknown() -> None:
+    assert measure_round(FakeServer(counts=False), Plan(), check=accept, now=lambda: 0.0).exclusive is None
+
+
+def test_without_the_counts_of_the_other_services_exclusivity_is_unknown() -> None:
+    assert measure_round(FakeServer(others=None), Plan(), check=accept, now=lambda: 0.0).exclusive is None
+
+
+def test_every_answer_is_checked_the_warm_up_too() -> None:
+    def refuse(_: Answer) -> None:
+        raise AnswerError("wrong")
+
+    server = FakeServer()
+    with pytest.raises(AnswerError):
+        measure_round(server, Plan(), check=refuse, now=lambda: 0.0)
+    assert server.calls == ["predict"]
+
+
+def test_a_second_prediction_on_the_service_makes_the_round_invalid() -> None:
+    server = FakeServer(during=lambda one, number: one.add(1, 9.0) if number == 3 else None)
+    with pytest.raises(InvalidRoundError, match="somebody else used the service") as caught:
+        measure_round(server, Plan(), check=accept, now=lambda: 0.0)
+    assert caught.value.exclusive is False
+
+
+def test_a_prediction_on_another_service_makes_the_round_invalid() -> None:
+    def elsewhere(server: FakeServer, number: int) -> None:
+        if number == 3:
+            server.others = {"vgg16": 1}
+
+    with pytest.raises(InvalidRoundError, match="predictions by vgg16") as caught:
+        measure_round(FakeServer(during=elsewhere), Plan(), check=accept, now=lambda: 0.0)
+    assert caught.value.exclusive is False
+
+
+def test_what_others_did_between_the_rounds_is_nobodys_fault() -> None:
+    server = FakeServer(others={"vgg16": 3}, during=lambda one, number: one.add(5, 9.0) if number == 0 else None)
+    assert measure_round(server, Plan(1, 3), check=accept, now=lambda: 0.0).exclusive is True
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_restarted_server_makes_the_round_invalid(counts: bool) -> None:
+    def restart(server: FakeServer, number: int) -> None:
+        if number == 3:
+            server.stats = ServiceStats(1, 1, 0, 8, 80.0, 20.0)
+
+    with pytest.raises(InvalidRoundError, match="restarted"):
+        measure_round(FakeServer(during=restart, counts=counts), Plan(), check=accept, now=lambda: 0.0)
+
+
+def test_progress_is_told_before_every_prediction_with_the_time_left() -> None:
+    told: list[Progress] = []
+    measure_round(FakeServer([98.0]), Plan(1, 3), check=accept, now=lambda: 0.0, progress=told.append)
+    assert told == [
+        Progress(warmup=True, number=1, of=1),
+        Progress(warmup=False, number=1, of=3),
+        Progress(warmup=False, number=2, of=3, remaining_s=0.2),
+        Progress(warmup=False, number=3, of=3, remaining_s=0.1),
+    ]
+
+
+# --- the stopping rule
+
+
+def test_without_max_passes_nothing_is_added_however_noisy() -> None:
+    assert len(measured(FakeServer([1.0, 50.0, 100.0]), Plan(1, 3)).rounds[0].passes) == 3
+
+
+def test_quiet_passes_stop_at_the_least() -> None:
+    assert len(measured(FakeServer(), Plan(1, 5, 20)).rounds[0].passes) == 5
+
+
+def test_passes_are_added_until_the_mean_is_known_to_two_percent() -> None:
+    server = FakeServer([80.0, 72.0, 88.0, *[80.0] * 30])
+    # 72, 88 and n - 2 times 80: stddev/sqrt(n)/80 = sqrt(128 / (n - 1) / n) / 80 falls below 0.02 at n = 8
+    assert len(measured(server, Plan(1, 5, 20)).rounds[0].passes) == 8
+
+
+def test_noise_stops_at_the_most() -> None:
+    assert len(measured(FakeServer([50.0, 100.0] * 30), Plan(1, 5, 12)).rounds[0].passes) == 12
+
+
+def test_the_gated_clock_decides_whether_passes_are_added() -> None:
+    server = FakeServer([80.1, 80.9] * 30)  # head.time is 80 each time
+    assert len(measured(server, Plan(1, 5, 20), preferred="head").rounds[0].passes) == 5
+
+
+def test_a_clock_that_is_not_told_adds_no_pass() -> None:
+    server = FakeServer([50.0, 100.0] * 30, durations=False, counts=False, head=False)
+    with pytest.raises(TimingError):
+        measured(server, Plan(0, 5, 20))
+    assert server.calls.count("predict") == 5
+
+
+# --- a cell
+
+
+def test_a_cell_has_one_round_and_the_clock_that_is_gated() -> None:
+    cell = measured(FakeServer(), cold_start=ColdStart(12.0, 6421.0))
+    assert (cell.conditions.clock, cell.exclusive, cell.invalid) == (Clock.PREDICT, True, "")
+    assert cell.cold_start == ColdStart(12.0, 6421.0)
+    assert cell.per_image_ms() == [[10.0] * 5]
+
+
+def test_auto_falls_back_to_head_time_on_an_older_server() -> None:
+    assert measured(FakeServer(durations=False)).conditions.clock is Clock.HEAD
+
+
+def test_a_head_time_of_zero_is_an_error_not_a_division() -> None:
+    with pytest.raises(TimingError, match=r"head\.time is 0 ms in 5 of 5"):
+        measured(FakeServer([0.4], durations=False))
+
+
+def test_a_later_round_is_added_and_keeps_the_gated_clock() -> None:
+    first = measured(FakeServer(durations=False), cold_start=ColdStart(12.0))
+    second = measured(FakeServer([88.0]), earlier=first)
+    assert second.conditions.clock is Clock.HEAD
+    assert second.per_image_ms() == [[10.0] * 5, [11.0] * 5]
+    assert second.cold_start == ColdStart(12.0)
+
+
+def test_an_invalid_round_is_thrown_away_and_measured_again() -> None:
+    server = FakeServer(during=lambda one, number: one.add(1, 9.0) if number in {3, 8} else None)
+    cell = measured(server)
+    assert (len(cell.rounds), cell.invalid, cell.exclusive) == (1, "", True)
+    assert cell.per_image_ms() == [[10.0] * 5]
+
+
+def test_a_round_is_measured_again_at_most_three_times_before_the_cell_is_invalid() -> None:
+    told: list[Progress] = []
+    server = FakeServer(during=lambda one, _: one.add(1, 9.0))
+    cell = measured(server, progress=told.append)
+    assert cell.rounds == ()
+    assert "somebody else used the service" in cell.invalid
+    assert cell.exclusive is False
+    assert sorted({one.attempt for one in told}) == [1, 2, 3, 4]
+
+
+def test_an_invalid_later_round_keeps_the_rounds_before_it() -> None:
+    first = measured(FakeServer())
+    cell = measured(FakeServer(during=lambda one, _: one.add(1, 9.0)), earlier=first)
+    assert cell.rounds == first.rounds
+    assert cell.invalid
+
+
+def test_a_round_may_be_condemned_from_outside() -> None:
+    reasons = iter(["the host throttled", ""])
+    seen: list[Round] = []
+
+    def condemn(one: Round) -> str:
+        seen.append(one)
+        return next(reasons)
+
+    cell = measured(FakeServer(), condemn=condemn)
+    assert (len(seen), cell.rounds, cell.invalid) == (2, (seen[1],), "")
+
+
+def test_a_server_error_is_no_invalid_round() -> None:
+    def die(_: FakeServer, number: int) -> None:
+        if number == 2:
+            raise ServerUnreachableError("cut")
+
+    server = FakeServer(during=die)
+    with pytest.raises(ServerUnreachableError):
+        measured(server)
+    assert server.calls.count("predict") == 3
+
+
+def test_rounds_of_unknown_exclusivity_make_the_whole_unknown() -> None:
+    first = measured(FakeServer(counts=False))
+    assert measured(FakeServer(), earlier=first).exclusive is None

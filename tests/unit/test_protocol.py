@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from replay import RECORDINGS, load
+
+from pytest_ddperf.errors import (
+    AnswerError,
+    ConfigurationError,
+    DdperfError,
+    RequestRefusedError,
+    ServerError,
+    ServerFailedError,
+    ServiceExistsError,
+    ServiceNotFoundError,
+)
+from pytest_ddperf.protocol import (
+    Answer,
+    Prediction,
+    ServiceStats,
+    check_predictions,
+    inline_uris,
+    parse_info,
+    parse_prediction,
+    parse_service,
+    predict_body,
+    raise_for_status,
+    service_body,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+PARSERS: list[Callable[[object], object]] = [
+    parse_info,
+    parse_service,
+    parse_prediction,
+    lambda answer: raise_for_status(200, answer),
+    lambda answer: raise_for_status(500, answer, service="s"),
+]
+
+
+def prediction_answer(**changes: object) -> dict[str, Any]:
+    one = {"uri": "a.jpg", "classes": [{"prob": 0.5, "cat": "n01 cat", "last": True}], "images": []}
+    return {
+        "status": {"code": 200, "msg": "OK"},
+        "head": {"method": "/predict", "service": "s", "time": 104.0},
+        "body": {"predictions": [one]},
+    } | changes
+
+
+def answer_of(*uris: str, probability: float = 0.5) -> Answer:
+    return Answer(1.0, tuple(Prediction(uri, (("n01 cat", probability),)) for uri in uris))
+
+
+# --- bodies
+
+
+def test_a_service_is_created_with_the_body_of_dd_bench() -> None:
+    assert service_body(mllib="caffe", repository="/srv/models/resnet50") == {
+        "description": "image classification service",
+        "mllib": "caffe",
+        "type": "supervised",
+        "parameters": {
+            "input": {
+                "connector": "image",
+                "width": 224,
+                "height": 224,
+                "bw": False,
+                "rgb": False,
+                "histogram_equalization": False,
+                "scale": 1.0,
+            },
+            "mllib": {
+                "nclasses": 1000,
+                "datatype": "fp32",
+                "readEngine": True,
+                "writeEngine": True,
+                "maxBatchSize": 256,
+                "maxWorkspaceSize": 1024,
+                "gpu": False,
+                "gpuid": 0,
+            },
+            "output": {},
+        },
+        "model": {"repository": "/srv/models/resnet50"},
+    }
+
+
+def test_scale_is_a_json_float_even_where_a_whole_number_is_asked() -> None:
+    assert '"scale": 1.0' in json.dumps(service_body(mllib="caffe", repository="/m", scale=1))
+
+
+def test_dla_is_a_core_number_and_absent_otherwise() -> None:
+    parameters: Any = service_body(mllib="tensorrt", repository="/m", dla=True)["parameters"]
+    assert parameters["mllib"]["dla"] == 0
+
+
+def test_a_prediction_is_asked_with_the_body_of_dd_bench_without_its_interp_null() -> None:
+    assert predict_body("resnet50", ["/srv/a.jpg", "/srv/b.jpg"], gpu=True) == {
+        "service": "resnet50",
+        "parameters": {
+            "input": {"width": 224, "height": 224},
+            "mllib": {"gpu": True, "gpuid": 0},
+            "output": {},
+        },
+        "data": ["/srv/a.jpg", "/srv/b.jpg"],
+    }
+
+
+def test_size_interpolation_cuda_and_output_are_sent_where_they_are_given() -> None:
+    body: Any = predict_body("s", [], width=None, height=None, interp="cubic", cuda=True, output={"best": 1})
+    assert body["parameters"]["input"] == {"interp": "cubic", "cuda": True}
+    assert body["parameters"]["output"] == {"best": 1}
+
+
+# --- status
+
+
+def told(code: int, dd_code: int | None = None, msg: str = "") -> dict[str, Any]:
+    return {"status": {"code": code, "msg": msg} | ({} if dd_code is None else {"dd_code": dd_code, "dd_msg": "why"})}
+
+
+@pytest.mark.parametrize(
+    ("http_status", "answer", "kind"),
+    [
+        pytest.param(404, told(404, 1002), ServiceNotFoundError, id="unknown service"),
+        pytest.param(404, told(404, msg="NotFound"), ServiceNotFoundError, id="DELETE has no dd_code"),
+        pytest.param(404, told(404, 1000), RequestRefusedError, id="unknown library"),
+        pytest.param(404, told(404, msg="Not Found: No mapping"), RequestRefusedError, id="unknown route"),
+        pytest.param(409, told(409, 1014), ServiceExistsError, id="service exists"),
+        pytest.param(400, told(400, 1005), RequestRefusedError, id="bad image"),
+        pytest.param(500, told(500, 1007), ServerFailedError, id="internal error"),
+        pytest.param(200, told(500, 1007), ServerFailedError, id="older server: 500 under HTTP 200"),
+        pytest.param(200, told(404, 1002), ServiceNotFoundError, id="older server: 404 under HTTP 200"),
+        pytest.param(503, None, ServerFailedError, id="no JSON"),
+        pytest.param(302, None, AnswerError, id="a redirect is no answer"),
+    ],
+)
+def test_an_error_has_its_type(http_status: int, answer: object, kind: type[ServerError]) -> None:
+    with pytest.raises(ServerError) as caught:
+        raise_for_status(http_status, answer, url="http://h:8080", service="resnet50")
+    assert type(caught.value) is kind
+
+
+def test_an_error_names_server_service_and_deepdetects_own_words() -> None:
+    with pytest.raises(RequestRefusedError) as caught:
+        raise_for_status(400, told(400, 1006), url="http://tk1:8080", service="resnet50")
+    assert (caught.value.dd_code, caught.value.dd_msg, caught.value.http_status) == (1006, "why", 400)
+    for fact in ("http://tk1:8080", "resnet50", "HTTP 400", "dd_code 1006", "dd_msg: why"):
+        assert fact in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [{}, told(200), told(201), {"head": {}}])
+def test_success_raises_nothing(answer: object) -> None:
+    raise_for_status(200, answer)
+
+
+# --- answers
+
+
+def test_info_tells_the_build_and_every_service_with_its_totals() -> None:
+    recorded = next(one for one in load("caffe-v0.28") if one.name == "info_two_services")
+    info = parse_info(recorded.answer)
+    assert (info.version, info.build_type, info.branch) == ("v0.28.0", "release", "HEAD")
+    assert info.compile_flags.endswith("USE_HTTP_SERVER=OFF")
+    assert [one.name for one in info.services] == ["squeezenet2", "squeezenet"]
+    assert info.services[1].stats == ServiceStats(57, 45, 12, 201, 22453.619752000002, 928.825102)
+
+
+def test_a_service_tells_backend_size_gpu_datatype_and_folder() -> None:
+    recorded = next(one for one in load("ncnn-v0.29") if one.name == "get_service_final")
+    service = parse_service(recorded.answer)
+    assert (service.name, service.mllib, service.width, service.height) == ("squeezenet", "ncnn", 227, 227)
+    assert (service.gpu, service.datatype, service.repository) == (False, "fp32", "/srv/models/ncnn/squeezenet")
+
+
+def test_a_service_of_an_older_server_has_no_stats() -> None:
+    assert parse_service({"body": {"name": "s"}}).stats is None
+
+
+def test_totals_that_a_server_leaves_out_are_none() -> None:
+    assert parse_service({"body": {"name": "s", "service_stats": {"predict_count": 3.0}}}).stats == ServiceStats(3)
+
+
+def test_the_size_may_stand_in_the_input_parameters_only() -> None:
+    service = parse_service({"body": {"name": "s", "parameters": {"input": {"width": 300, "height": 200}}}})
+    assert (service.width, service.height) == (300, 200)
+
+
+@pytest.mark.parametrize("gpuid", [0, [0], [0, 1], None])
+def test_gpuid_may_be_a_number_or_a_list(gpuid: object) -> None:
+    answer = {"body": {"name": "s", "parameters": {"mllib": {"gpu": True, "gpuid": gpuid}}}}
+    assert parse_service(answer).gpu is True
+
+
+@pytest.mark.parametrize("recording", RECORDINGS)
+def test_with_a_measure_the_time_stands_in_the_body(recording: str) -> None:
+    recorded = next(one for one in load(recording) if one.name == "predict_measure")
+    assert parse_prediction(recorded.answer).head_ms == recorded.answer["body"]["time"]
+
+
+def test_a_time_of_zero_is_a_time_and_an_absent_one_is_none() -> None:
+    assert parse_prediction(prediction_answer(head={"time": 0.0})).head_ms == 0.0
+    assert parse_prediction(prediction_answer(head={})).head_ms is None
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), -1.0, "12", True, None, [], 10**400])
+def test_a_time_that_is_none_is_refused_by_its_place(time: object) -> None:
+    with pytest.raises(AnswerError, match=r"head\.time should be"):
+        parse_prediction(prediction_answer(head={"time": time}))
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({}, "body.predictions should be a list"),
+        ({"predictions": [3]}, "body.predictions[0] should be an object, not 3"),
+        ({"predictions": [{"classes": []}]}, "body.predictions[0].uri should be a text"),
+        ({"predictions": [{"uri": "a"}]}, "body.predictions[0].classes should be a list"),
+        ({"predictions": [{"uri": "a", "classes": [{"cat": "c"}]}]}, "classes[0].prob should be a finite number"),
+        ({"predictions": [{"uri": "a", "classes": [{"prob": float("nan"), "cat": "c"}]}]}, "not nan"),
+        ({"predictions": [{"uri": "a", "classes": [{"prob": 0.5}]}]}, "classes[0].cat should be a text"),
+        ({"predictions": [{"uri": "a", "classes": ["...[1000 items]"]}]}, "classes[0] should be an object"),
+    ],
+)
+def test_a_wrong_prediction_is_refused_by_its_place(body: object, named: str) -> None:
+    with pytest.raises(AnswerError) as caught:
+        parse_prediction(prediction_answer(body=body), url="http://h", service="resnet50")
+    assert named in str(caught.value)
+    assert "resnet50" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "stats", [3, {"predict_count": -1}, {"predict_count": 1.5}, {"total_predict_duration_ms": "1"}]
+)
+def test_wrong_totals_are_refused(stats: object) -> None:
+    with pytest.raises(AnswerError, match="service_stats"):
+        parse_service({"body": {"name": "s", "service_stats": stats}})
+
+
+@given(st.sampled_from(PARSERS), JSON)
+def test_any_json_gives_a_value_or_an_error_of_ours(parse: Callable[[object], object], answer: object) -> None:
+    try:
+        parse(answer)
+    except DdperfError as error:
+        assert len(str(error)) < 500  # noqa: PT017 - whether it raises is up to the input
+
+
+@given(st.sampled_from(PARSERS), st.sampled_from(("head", "body", "status")), st.text(max_size=4), JSON)
+def test_any_json_inside_an_answer_gives_a_value_or_an_error_of_ours(
+    parse: Callable[[object], object], place: str, key: str, value: object
+) -> None:
+    keys = [key, "services", "predictions", "time", "code", "name", "service_stats", "parameters", "width"]
+    for one in keys:
+        for answer in ({place: {one: value}}, {place: {"name": "s", "predictions": [], one: [value]}}):
+            try:
+                parse(answer)
+            except DdperfError:
+                continue
+
+
+# --- predictions
+
+
+def test_predictions_may_come_in_any_order() -> None:
+    check_predictions(answer_of("b.jpg", "a.jpg"), ["a.jpg", "b.jpg"])
+
+
+def test_inline_images_come_back_under_their_numbers() -> None:
+    check_predictions(answer_of("1", "0"), inline_uris(2))
+
+
+def test_a_wrong_uri_is_refused() -> None:
+    with pytest.raises(AnswerError, match=r"1 of 1 predictions are missing: a\.jpg; 1 were not asked for: b\.jpg"):
+        check_predictions(answer_of("b.jpg"), ["a.jpg"])
+
+
+def test_missing_predictions_are_counted_and_named() -> None:
+    asked = [f"{number}.jpg" for number in range(8)]
+    with pytest.raises(AnswerError, match=r"5 of 8 predictions are missing: 3\.jpg, 4\.jpg, 5\.jpg and 2 more"):
+        check_predictions(answer_of(*asked[:3]), asked, url="http://h", service="s")
+
+
+def test_a_prediction_that_comes_twice_is_refused() -> None:
+    with pytest.raises(AnswerError, match=r"1 came more than once: a\.jpg"):
+        check_predictions(answer_of("a.jpg", "a.jpg"), ["a.jpg"])
+
+
+@pytest.mark.parametrize("probability", [float("nan"), float("inf"), -0.01, 1.01])
+def test_a_probability_that_is_none_is_refused(probability: float) -> None:
+    with pytest.raises(AnswerError, match="1 probabilities are not between 0 and 1"):
+        check_predictions(answer_of("a.jpg", probability=probability), ["a.jpg"])
+
+
+def test_a_softmax_may_exceed_one_by_rounding() -> None:
+    check_predictions(answer_of("a.jpg", probability=1.0000001), ["a.jpg"])
+
+
+def test_a_prediction_without_a_class_is_refused() -> None:
+    with pytest.raises(AnswerError, match=r"1 without a class: a\.jpg"):
+        check_predictions(Answer(1.0, (Prediction("a.jpg", ()),)), ["a.jpg"])
+
+
+def test_a_batch_that_names_an_image_twice_is_a_mistake_of_the_configuration() -> None:
+    with pytest.raises(ConfigurationError, match=r"a\.jpg more than once"):
+        check_predictions(answer_of("a.jpg"), ["a.jpg", "a.jpg"])
+
+
+@pytest.mark.parametrize("recording", RECORDINGS)
+@pytest.mark.parametrize("batch_size", [1, 2, 4, 8, 16, 32])
+def test_recorded_batches_pass(recording: str, batch_size: int) -> None:
+    recorded = next(one for one in load(recording) if one.name == f"predict_batch_{batch_size}")
+    check_predictions(parse_prediction(recorded.answer), recorded.body["data"])

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_ddperf.errors import TimingError
+from pytest_ddperf.records import Clock, Pass
+from pytest_ddperf.summary import choose_clock, summarise
+
+
+def test_auto_takes_the_servers_predict_time() -> None:
+    assert choose_clock("auto", [Pass(9.0, 8.0, 8.5, 1.0)]) is Clock.PREDICT
+
+
+def test_auto_takes_head_time_where_one_pass_lacks_the_predict_time() -> None:
+    assert choose_clock("auto", [Pass(9.0, 8.0, 8.5), Pass(9.0, 8.0)]) is Clock.HEAD
+
+
+def test_auto_never_takes_the_clients_clock() -> None:
+    with pytest.raises(TimingError, match=r"total_predict_duration_ms in 1 of 1 passes; .* head\.time"):
+        choose_clock("auto", [Pass(9.0)])
+
+
+def test_a_head_time_of_zero_cannot_be_gated() -> None:
+    with pytest.raises(TimingError, match=r"head\.time is 0 ms in 1 of 2 passes"):
+        choose_clock("head", [Pass(0.4, 0.0), Pass(1.4, 1.0)])
+
+
+@pytest.mark.parametrize("clock", list(Clock))
+def test_the_clock_that_is_asked_for_is_taken_where_it_is_told(clock: Clock) -> None:
+    assert choose_clock(clock, [Pass(9.0, 8.0, 8.5)]) is clock
+
+
+def test_a_clock_that_is_asked_for_and_not_told_is_an_error_not_another_clock() -> None:
+    with pytest.raises(TimingError, match=r"did not tell head\.time in 1 of 1 passes.*--ddperf-timer"):
+        choose_clock("head", [Pass(9.0, None, 8.5)])
+
+
+def test_no_pass_has_no_clock() -> None:
+    with pytest.raises(TimingError, match="no pass"):
+        choose_clock("auto", [])
+
+
+def test_the_figures_of_five_passes() -> None:
+    summary = summarise([10.0, 12.0, 11.0, 10.0, 17.0])
+    assert (summary.passes, summary.mean_ms, summary.median_ms) == (5, 12.0, 11.0)
+    assert (summary.min_ms, summary.max_ms) == (10.0, 17.0)
+    assert summary.stddev_ms == pytest.approx(math.sqrt(34 / 4))
+    assert summary.standard_error == pytest.approx(summary.stddev_ms / math.sqrt(5) / 12)
+    assert summary.images_per_second == pytest.approx(1000 / 12)
+
+
+def test_one_pass_has_no_spread() -> None:
+    assert (summarise([4.0]).stddev_ms, summarise([4.0]).standard_error) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("ms", [0.0, -1.0, math.nan, math.inf])
+def test_a_time_that_is_none_is_refused(ms: float) -> None:
+    with pytest.raises(TimingError):
+        summarise([10.0, ms])
+
+
+def test_no_pass_is_refused() -> None:
+    with pytest.raises(TimingError):
+        summarise([])
+
+
+@given(st.lists(st.floats(1e-3, 1e9), min_size=1, max_size=50))
+def test_mean_and_median_lie_between_the_fastest_and_the_slowest(passes: list[float]) -> None:
+    summary = summarise(passes)
+    slack = 1e-9 * summary.max_ms
+    assert summary.min_ms - slack <= summary.mean_ms <= summary.max_ms + slack
+    assert summary.min_ms <= summary.median_ms <= summary.max_ms
