@@ -1,10 +1,10 @@
 """What a network costs: multiply-adds and parameters, counted in the graph that runs, as the report counts them.
 
-The rule, recovered from the report's table (shared/facts/networks.md): multiply-adds are the weights of convolutions and fully
-connected layers times their output positions; parameters are those weights and two per channel for each batch
-normalisation with its scale (mean and gamma); biases count nowhere. A depthwise convolution - as many groups as channels -
-was a layer type of its own to the report, and has no multiply-adds there. In the figures it prints, layers without
-multiply-adds stand with their parameters instead: only so does each printed digit come out.
+The rule, recovered from the report's own table: multiply-adds are the weights of convolutions and fully connected
+layers times their output positions; parameters are those weights and two per channel for each batch normalisation with
+its scale (mean and gamma); biases count nowhere. A depthwise convolution (as many groups as channels) was a layer type
+of its own to the report, and has no multiply-adds there. In the figures that it prints, layers without multiply-adds
+stand with their parameters instead: only so does each printed digit come out, all of them cut and none rounded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from onnx import shape_inference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import onnx
 
@@ -85,25 +85,33 @@ def cost(model: onnx.ModelProto) -> Cost:
             graph runs count nothing.
     """
     shapes = _shapes(model)
-    weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     multiply_adds = true_multiply_adds = parameters = other_parameters = 0
-    for node in model.graph.node:
-        shape = weights.get(node.input[1]) if len(node.input) > 1 else None
-        if shape is None:
-            continue
-        if node.op_type == "BatchNormalization":
-            parameters += 2 * math.prod(shape)
-            other_parameters += 2 * math.prod(shape)
-        elif node.op_type in {"Conv", "Gemm", "MatMul"}:
-            size = math.prod(shape)
-            operations = size * _positions(node, shapes)
-            parameters += size
-            true_multiply_adds += operations
-            if _is_depthwise(node, shape):
-                other_parameters += size
-            else:
-                multiply_adds += operations
+    for node, shape in _layers(model):
+        parameters += (own := _parameters_of(node, shape))
+        operations = 0 if node.op_type == "BatchNormalization" else own * _positions(node, shapes)
+        true_multiply_adds += operations
+        if node.op_type == "BatchNormalization" or _is_depthwise(node, shape):
+            other_parameters += own
+        else:
+            multiply_adds += operations
     return Cost(multiply_adds, true_multiply_adds, parameters, other_parameters)
+
+
+def count_parameters(model: onnx.ModelProto) -> int:
+    """The parameters alone; for a model of any size, since no shape need be inferred."""
+    return sum(_parameters_of(node, shape) for node, shape in _layers(model))
+
+
+def _layers(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, Sequence[int]]]:
+    """The layers that have weights, with the dimensions of these."""
+    weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type in {"Conv", "Gemm", "MatMul", "BatchNormalization"} and node.input[1] in weights:
+            yield node, weights[node.input[1]]
+
+
+def _parameters_of(node: onnx.NodeProto, shape: Sequence[int]) -> int:
+    return math.prod(shape) * (2 if node.op_type == "BatchNormalization" else 1)
 
 
 def _shapes(model: onnx.ModelProto) -> Mapping[str, Sequence[int]]:

@@ -1,8 +1,8 @@
 """A builder of ONNX graphs in the vocabulary of Caffe, in which the report's networks were written.
 
 Weights are described, not drawn: the graph's initializers hold shapes only, so that a model of 550 MB costs a few
-kilobytes until somebody draws it (`weights.draw`). What differs between Caffe and ONNX is settled here, once: sizes after
-pooling are Caffe's, whatever ONNX's `ceil_mode` would make of them.
+kilobytes until somebody draws it (`weights.draw_weights`). What differs between Caffe and ONNX is settled here, once:
+sizes after pooling are Caffe's, whatever ONNX's `ceil_mode` would make of them.
 """
 
 from __future__ import annotations
@@ -86,6 +86,22 @@ class Tensor:
     width: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """How a convolution moves over an image, in pixels."""
+
+    kernel: int
+    stride: int
+    pad: int
+
+    def over(self, source: Tensor, name: str, channels: int) -> Tensor:
+        """The output of that convolution: sizes are rounded down, in Caffe too."""
+        height, width = (
+            (size + 2 * self.pad - self.kernel) // self.stride + 1 for size in (source.height, source.width)
+        )
+        return Tensor(name, channels, height, width)
+
+
 def pooled_size(size: int, kernel: int, stride: int, pad: int) -> int:
     """Size after pooling, as Caffe has it: rounded up, but no window starts in the padding beyond the end."""
     pooled = -(-(size + 2 * pad - kernel) // stride) + 1
@@ -131,8 +147,9 @@ class GraphBuilder:
         fan_in = source.channels // groups * kernel * kernel
         weight = self._draw(f"{name}.weight", (channels, fan_in // kernel**2, kernel, kernel), gain, fan_in)
         inputs = [source.name, weight, *([self._bias(name, channels)] if bias else [])]
-        self._conv_node(inputs, name, kernel, stride, pad, groups)
-        return self._convolved(source, name, channels, kernel, stride, pad)
+        window = _Window(kernel, stride, pad)
+        self._conv_node(inputs, name, window, groups)
+        return window.over(source, name, channels)
 
     def depthwise(self, source: Tensor, name: str, *, stride: int, split: bool) -> Tensor:
         """A 3x3 convolution of each channel by itself, padding 1, without bias.
@@ -144,6 +161,7 @@ class GraphBuilder:
             split: one convolution for each group, as plain Caffe runs it, instead of one depthwise convolution.
         """
         channels = source.channels
+        window = _Window(3, stride, 1)
         pieces = channels if split else 1
         # Not centred: filters of one channel that sum to zero would be edge detectors, one on top of the other.
         self._draw(f"{name}.weight", (channels, 1, 3, 3), 2.0, 9, pieces=pieces, centred=False)
@@ -153,11 +171,11 @@ class GraphBuilder:
             sizes = self._constant(f"{name}.split", [1] * channels)
             self._node("Split", [source.name, sizes], slices, f"{name}.split", axis=1)
             for i in range(channels):
-                self._conv_node([slices[i], f"{name}.weight.{i}"], parts[i], 3, stride, 1, 1)
+                self._conv_node([slices[i], f"{name}.weight.{i}"], parts[i], window, 1)
             self._node("Concat", parts, [name], name, axis=1)
         else:
-            self._conv_node([source.name, f"{name}.weight"], name, 3, stride, 1, channels)
-        return self._convolved(source, name, channels, 3, stride, 1)
+            self._conv_node([source.name, f"{name}.weight"], name, window, channels)
+        return window.over(source, name, channels)
 
     def norm(self, source: Tensor, name: str, *, gamma: float = 1.0) -> Tensor:
         """Batch normalisation with its scale: Caffe's BatchNorm and Scale in one node; `gamma` is the mean scale."""
@@ -180,12 +198,19 @@ class GraphBuilder:
         return self._like(source, name)
 
     def pool(
-        self, source: Tensor, name: str, kernel: int, stride: int, *, pad: int = 0, kind: Literal["max", "average"] = "max"
+        self,
+        source: Tensor,
+        name: str,
+        kernel: int,
+        stride: int,
+        *,
+        pad: int = 0,
+        kind: Literal["max", "average"] = "max",
     ) -> Tensor:
         """Pooling to Caffe's sizes.
 
-        The padding is written out, so that ONNX has no rounding to do. Average pooling takes no padding of its own here:
-        only there do Caffe and ONNX divide by the same number of pixels.
+        The padding is written out, so that ONNX has no rounding to do. Average pooling takes no padding of its own
+        here: only so do Caffe and ONNX divide by the same number of pixels.
         """
         if kind == "average" and pad:
             raise ValueError(f"{name}: average pooling with padding differs between Caffe and ONNX")
@@ -270,24 +295,27 @@ class GraphBuilder:
                 dims=spec.piece_shape,
                 data_location=TensorProto.EXTERNAL,
             )
-            tensor.external_data.add(key="location", value="drawn-in-memory")
+            tensor.external_data.add(key="location", value=name)
             self._initializers.append(tensor)
 
     def _constant(self, name: str, values: Sequence[int]) -> str:
         self._initializers.append(helper.make_tensor(name, TensorProto.INT64, [len(values)], values))
         return name
 
-    def _conv_node(self, inputs: list[str], name: str, kernel: int, stride: int, pad: int, groups: int) -> None:
-        shape = {"kernel_shape": [kernel, kernel], "strides": [stride, stride], "pads": [pad] * 4, "group": groups}
-        self._node("Conv", inputs, [name], name, **shape)
+    def _conv_node(self, inputs: list[str], name: str, window: _Window, groups: int) -> None:
+        shape = {
+            "kernel_shape": [window.kernel] * 2,
+            "strides": [window.stride] * 2,
+            "pads": [window.pad] * 4,
+        }
+        self._node("Conv", inputs, [name], name, group=groups, **shape)
 
-    def _node(self, kind: str, inputs: list[str], outputs: list[str], node_name: str, **attributes: object) -> None:
-        self._nodes.append(helper.make_node(kind, inputs, outputs, name=node_name, **attributes))
-
-    @staticmethod
-    def _convolved(source: Tensor, name: str, channels: int, kernel: int, stride: int, pad: int) -> Tensor:
-        height, width = ((size + 2 * pad - kernel) // stride + 1 for size in (source.height, source.width))
-        return Tensor(name, channels, height, width)
+    def _node(
+        self, kind: str, inputs: list[str], outputs: list[str], node_name: str, **attributes: float | Sequence[int]
+    ) -> None:
+        node = helper.make_node(kind, inputs, outputs, name=node_name)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self._nodes.append(node)
 
     @staticmethod
     def _like(source: Tensor, name: str) -> Tensor:

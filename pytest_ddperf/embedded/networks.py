@@ -1,8 +1,8 @@
 """The 13 networks of the report, built in code as ONNX graphs.
 
-Each is the variant that the report ran, recovered from its own table of multiply-adds and parameters: `cost` gives that table
-back from these graphs, to every printed digit. Input `data`: float32 [N, 3, 224, 224]; output `prob`: float32 [N, 1000], a
-softmax; N is free.
+Each is the variant that the report ran, recovered from its own table of multiply-adds and parameters: `cost` gives that
+table back from these graphs, to every printed digit. Input `data`: float32 [N, 3, 224, 224]; output `prob`: float32
+[N, 1000], a softmax; N is free.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _fire(net: GraphBuilder, x: Tensor, name: str, squeezed: int, expanded: int)
 
 
 def _squeezenet(net: GraphBuilder, *, first: tuple[int, int], pools_before: Sequence[int], last_pad: int) -> Tensor:
-    """SqueezeNet; `first` is channels and kernel of its first layer, `pools_before` the fire modules behind a pooling."""
+    """SqueezeNet; `first`: channels and kernel of its first layer; `pools_before`: fire modules behind a pooling."""
     x = net.relu(net.conv(net.input, "conv1", first[0], first[1], stride=2, gain=PIXEL_GAIN))
     fires = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
     for number, (squeezed, expanded) in enumerate(fires, start=2):
