@@ -1,0 +1,231 @@
+"""The embedded server as a process: `python -m pytest_ddperf.embedded`.
+
+One line of JSON on standard output says where it is, once it answers; everything else goes to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import json
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from pytest_ddperf.embedded.app import build_app
+from pytest_ddperf.embedded.fetch import is_loopback
+from pytest_ddperf.embedded.images import ImageReader
+from pytest_ddperf.embedded.lifetime import end_soon, watch_pipe, watch_process
+from pytest_ddperf.embedded.networks import NETWORK_IDS
+from pytest_ddperf.embedded.repository import Repository
+from pytest_ddperf.embedded.services import Services
+from pytest_ddperf.embedded.wire import parse_service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+_KEEP_ALIVE_S = 600
+"""How long an idle connection stays open, in seconds: longer than the slowest client thinks between two passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    host: str
+    port: int
+    models: tuple[str, ...]
+    model_dir: Path | None
+    data_dir: Path | None
+    threads: int
+    seed: int
+    service_stats: bool
+    slow: dict[str, float]
+    parent_pid: int | None
+    exit_on_eof: bool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until told to end; the exit status is 0 then."""
+    arguments = _parse(argv)
+    threads = arguments.threads or len(os.sched_getaffinity(0))
+    repository = Repository(model_dir=arguments.model_dir, seed=arguments.seed, threads=threads, slow=arguments.slow)
+    reader = ImageReader(arguments.data_dir, workers=threads)
+    listener = _listen(arguments.host, arguments.port)
+    services = Services(repository, reader, with_stats=arguments.service_stats)
+    config = uvicorn.Config(
+        build_app(services, threads=threads),
+        loop="asyncio",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config, url=_url(listener))
+    if arguments.parent_pid is not None:
+        watch_process(arguments.parent_pid, lambda: end_soon(server.stop))
+    if arguments.exit_on_eof:
+        watch_pipe(sys.stdin.fileno(), lambda: end_soon(server.stop))
+
+    async def serve() -> None:
+        for name in arguments.models:
+            services.create(name, parse_service(_declared(name)))
+        await server.serve(sockets=[listener])
+
+    asyncio.run(serve())
+    if services.busy:  # a network that runs cannot be interrupted, and would be waited for
+        sys.stderr.flush()
+        os._exit(0)
+    services.close()
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and ends with status 0 on a signal."""
+
+    def __init__(self, config: uvicorn.Config, *, url: str) -> None:
+        super().__init__(config)
+        self._url = url
+
+    def stop(self) -> None:
+        """End, from any thread: the server looks at it ten times a second."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets=sockets)
+        sys.stdout.write(json.dumps({"url": self._url, "pid": os.getpid()}) + "\n")
+        sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End on a signal, without dying of it afterwards as uvicorn's own does."""
+
+        def told(_signal: int, _frame: FrameType | None) -> None:
+            end_soon(self.stop)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, told)
+        yield
+
+
+def _declared(name: str) -> dict[str, object]:
+    return {
+        "mllib": "onnxruntime",
+        "description": name,
+        "type": "supervised",
+        "parameters": {
+            "input": {"connector": "image", "width": 224, "height": 224},
+            "mllib": {"nclasses": 1000},
+            "output": {},
+        },
+        "model": {"repository": name},
+    }
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        sys.exit(
+            f"cannot listen on {host}, port {port}: {error.strerror}; choose another with --port, 0 for a free one"
+        )
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _parse(argv: Sequence[str] | None) -> _Arguments:
+    parser = argparse.ArgumentParser(
+        prog="python -m pytest_ddperf.embedded",
+        description="An inference server with DeepDetect's REST API, for this host only.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--host", type=_host, default="127.0.0.1", help="a loopback address (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=0, help="0 for a free one (default)")
+    parser.add_argument("--models", type=_models, default=(), metavar="A,B|all", help="services there from the start")
+    parser.add_argument("--model-dir", type=_folder, metavar="DIR", help="holds folders with an .onnx file each")
+    parser.add_argument("--data-dir", type=_folder, metavar="DIR", help="images by path come from below it")
+    parser.add_argument("--threads", type=_threads, default=0, metavar="N", help="of each network (default: all cores)")
+    parser.add_argument("--seed", type=int, default=0, help="of the networks' weights (default: %(default)s)")
+    parser.add_argument(
+        "--no-service-stats", dest="service_stats", action="store_false", help="leave them out, as older servers do"
+    )
+    parser.add_argument(
+        "--slow", type=_slow, action="append", default=[], metavar="NAME=FACTOR", help="make one network slower"
+    )
+    parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with that process")
+    parser.add_argument("--exit-on-eof", action="store_true", help="end when standard input is closed")
+    values = vars(parser.parse_args(argv))
+    return _Arguments(**(values | {"slow": dict(values["slow"])}))
+
+
+def _host(text: str) -> str:
+    if not is_loopback(text):
+        raise argparse.ArgumentTypeError(f"{text} is no loopback address; this server is for its own host only")
+    return "127.0.0.1" if text == "localhost" else str(ipaddress.ip_address(text))
+
+
+def _port(text: str) -> int:
+    return _number(text, 0, 65535)
+
+
+def _threads(text: str) -> int:
+    return _number(text, 0, 1024)
+
+
+def _number(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number between {least} and {most}")
+    return int(text)
+
+
+def _models(text: str) -> tuple[str, ...]:
+    if text == "all":
+        return NETWORK_IDS
+    return tuple(dict.fromkeys(_network(name) for name in text.split(",") if name))
+
+
+def _network(name: str) -> str:
+    if name not in NETWORK_IDS:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(NETWORK_IDS)}")
+    return name
+
+
+def _folder(text: str) -> Path:
+    path = Path(text).absolute()
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return path
+
+
+def _slow(text: str) -> tuple[str, float]:
+    name, _, factor = text.partition("=")
+    try:
+        value = float(factor)
+    except ValueError:
+        value = 0.0
+    if not 1.0 <= value <= 1000.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=FACTOR with a factor from 1 to 1000")
+    return _network(name), value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""DeepDetect's REST API over HTTP: routes, bodies and status codes. What a request does is in `services`."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import zlib
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from pytest_ddperf.embedded.wire import (
+    ApiError,
+    JsonObject,
+    internal,
+    malformed,
+    parse_predict,
+    parse_service,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from pytest_ddperf.embedded.services import Services
+
+    Handler = Callable[[Request], Awaitable[Response]]
+
+_LOG = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 256 * 2**20
+"""Largest request body, in bytes, unpacked: 256 inline images of 750 kB."""
+
+
+def build_app(services: Services, *, threads: int) -> Starlette:
+    """The server's application.
+
+    Args:
+        services: what it serves.
+        threads: of each network, for `/info`.
+    """
+    routes = _Routes(services, _build_facts(threads))
+    table: list[tuple[str, str, Handler]] = [
+        ("GET", "/info", routes.info),
+        ("PUT", "/services/{name}", routes.create),
+        ("POST", "/services/{name}", routes.create),
+        ("GET", "/services/{name}", routes.describe),
+        ("DELETE", "/services/{name}", routes.delete),
+        ("POST", "/predict", routes.predict),
+        ("GET", "/train", routes.training),
+    ]
+    app = Starlette(
+        routes=[_route(method, path + slash, handler) for method, path, handler in table for slash in ("", "/")],
+        exception_handlers={
+            404: _no_mapping,
+            405: _no_mapping,  # DeepDetect makes no difference
+            ApiError: _refused,
+            Exception: _failed,
+        },
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Routes:
+    services: Services
+    facts: JsonObject
+
+    async def info(self, request: Request) -> Response:
+        """The server and all its services; answers while predictions run."""
+        jobs = _flag(request, "status", default=False)
+        services = self.services.describe_all(jobs=jobs)
+        return _answer(request, {"head": {"method": "/info", **self.facts, "services": services}})
+
+    async def create(self, request: Request) -> Response:
+        """Create a service."""
+        name = request.path_params["name"]
+        document = await _document(request)
+        self.services.require_absent(name)
+        self.services.create(name, parse_service(document))
+        return _answer(request, {"status": {"code": 201, "msg": "Created"}}, 201)
+
+    async def describe(self, request: Request) -> Response:
+        """One service."""
+        jobs = _flag(request, "status", default=True)
+        body = self.services.get(request.path_params["name"]).describe(in_list=False, jobs=jobs)
+        return _answer(request, {"status": {"code": 200, "msg": "OK"}, "body": body})
+
+    async def delete(self, request: Request) -> Response:
+        """Drop a service; whatever `clear` says, no file is touched: none was written."""
+        await self.services.delete(request.path_params["name"])
+        return _answer(request, {"status": {"code": 200, "msg": "OK"}})
+
+    async def predict(self, request: Request) -> Response:
+        """Predict."""
+        return _answer(request, await self.services.predict(parse_predict(await _document(request))))
+
+    async def training(self, request: Request) -> Response:
+        """There is no training, and so never a job."""
+        self.services.get(request.query_params.get("service", ""))
+        try:
+            job = int(request.query_params.get("job", ""))
+        except ValueError:
+            raise malformed() from None
+        missing = ApiError(404, "NotFound", 1003, "Job Not Found")
+        return _answer(request, {**missing.body(), "head": {"method": "/train", "job": job}}, 404)
+
+
+def _route(method: str, path: str, handler: Handler) -> Route:
+    route = Route(path, handler, methods=[method])
+    route.methods = {method}  # Starlette adds HEAD to GET; DeepDetect has none
+    return route
+
+
+async def _document(request: Request) -> Any:  # noqa: ANN401 - any JSON
+    """The body's JSON, whatever its Content-Type; packed or not.
+
+    Raises:
+        ApiError: it is none.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+    content = bytes(body)
+    if request.headers.get("content-encoding", "").lower() in ("gzip", "deflate"):
+        content = _unpacked(content)
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        raise malformed() from None
+
+
+def _unpacked(content: bytes) -> bytes:
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, as the content's head says
+    try:
+        unpacked = unpacker.decompress(content, MAX_BODY_BYTES)
+    except zlib.error:
+        raise malformed() from None
+    if unpacker.unconsumed_tail:
+        raise _too_large()
+    return unpacked
+
+
+def _too_large() -> ApiError:
+    return ApiError(413, "PayloadTooLarge", 413, f"a request has at most {MAX_BODY_BYTES} bytes")
+
+
+def _flag(request: Request, key: str, *, default: bool) -> bool:
+    value = request.query_params.get(key)
+    if value is None:
+        return default
+    if value not in ("true", "false"):
+        raise ApiError(400, "Bad request", 400, f"{key} must be a boolean value")
+    return value == "true"
+
+
+def _answer(request: Request, document: JsonObject, status: int = 200) -> Response:
+    """An answer, packed where the client takes that: then it is chunked, as DeepDetect's."""
+    content = msgspec.json.encode(document)
+    taken = {part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")}
+    if "deflate" in taken:
+        encoding, packed = "deflate", zlib.compress(content, 1)
+    elif "gzip" in taken:
+        encoding, packed = "gzip", gzip.compress(content, 1)
+    else:
+        return Response(content, status, media_type="application/json")
+    headers = {"Content-Encoding": encoding}
+    return StreamingResponse(_once(packed), status, headers, media_type="application/json")
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def _no_mapping(request: Request, _error: Exception) -> Response:
+    text = f"Not Found: No mapping for HTTP-method: '{request.method}', URL: '{request.url.path}'"
+    content = msgspec.json.encode({"status": {"code": 404, "msg": text}})
+    return Response(content, 404, {"Connection": "close"}, media_type="application/json")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101 - it is registered for this class only
+    answer = _answer(request, error.body(), error.status)
+    if error.status == 413:  # what is left of the body is not read
+        answer.headers["Connection"] = "close"
+    return answer
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _answer(request, internal(f"{type(error).__name__}: {error}").body(), 500)
+
+
+def _build_facts(threads: int) -> JsonObject:
+    """What `/info` tells of the build, in DeepDetect's keys."""
+    own = _version("pytest-ddperf")
+    return {
+        "build-type": "release",
+        "version": f"v{own}",
+        "branch": "embedded",
+        "commit": own,
+        "compile_flags": f"USE_ONNXRUNTIME=ON THREADS={threads}",
+        "deps_version": " ".join(
+            f"{key}_VERSION={_version(distribution)}"
+            for key, distribution in (
+                ("ONNXRUNTIME", "onnxruntime"),
+                ("ONNX", "onnx"),
+                ("OPENCV", "opencv-python-headless"),
+            )
+        ),
+    }
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"

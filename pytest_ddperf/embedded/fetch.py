@@ -1,0 +1,80 @@
+"""Images by http URL, from this host only: the server must not be a way into the network that it stands in."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import time
+from urllib.parse import urlsplit
+
+from pytest_ddperf.errors import DdperfError
+
+MAX_FILE_BYTES = 64 * 2**20
+"""Largest image file, in bytes, however it comes: a 50-megapixel PNG fits."""
+
+FETCH_TIMEOUT_S = 5.0
+"""Longest wait for a URL of this host, in seconds, connecting, waiting and reading together."""
+
+
+class ImageReadError(DdperfError):
+    """An image that cannot be had; the message is what DeepDetect says of it."""
+
+
+def unreadable(uri: str) -> ImageReadError:
+    """DeepDetect's message for whatever is wrong with an image; it shows the first 200 characters of what was sent."""
+    shown = uri if len(uri) <= 197 else f"{uri[:197]}..."
+    return ImageReadError(f"image could not be read or does not exist: {shown}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, a name or an address, can only be this one."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def fetch(url: str) -> bytes:
+    """The bytes behind an http URL of this host. Redirects are not followed.
+
+    Raises:
+        ImageReadError: another host, no connection, no 200, too large or too slow.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 80
+    except ValueError:
+        raise unreadable(url) from None
+    if parts.scheme != "http" or not is_loopback(host):
+        raise ImageReadError(f"only http URLs of this host are read here: {url[:200]}")
+    deadline = time.monotonic() + FETCH_TIMEOUT_S
+    connection = http.client.HTTPConnection(host, port, timeout=FETCH_TIMEOUT_S)
+    try:
+        try:
+            connection.connect()
+        except OSError:
+            waited = max(0, int(1000 * (FETCH_TIMEOUT_S - (deadline - time.monotonic()))))
+            raise ImageReadError(
+                f"Failed to connect to {host} port {port} after {waited} ms: Couldn't connect to server"
+            ) from None
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("GET", target)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise unreadable(url)
+        return _read(answer, url, deadline)
+    except (OSError, ValueError, http.client.HTTPException):
+        raise unreadable(url) from None
+    finally:
+        connection.close()
+
+
+def _read(answer: http.client.HTTPResponse, url: str, deadline: float) -> bytes:
+    content = bytearray()
+    while chunk := answer.read1(2**16):
+        content += chunk
+        if len(content) > MAX_FILE_BYTES or time.monotonic() > deadline:
+            raise unreadable(url)
+    return bytes(content)

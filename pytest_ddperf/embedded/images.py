@@ -1,0 +1,218 @@
+"""The image connector: from what a request names to the network's input, as DeepDetect does it.
+
+DeepDetect decodes and resizes with OpenCV (its imginputfileconn.h), and so does this module: blue, green, red; both
+sides set, whatever that does to the aspect ratio; cubic interpolation without antialiasing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+MAX_PIXELS = 50_000_000
+"""Largest image, in pixels: 150 MB once decoded. A small file can hold far more (a decompression bomb)."""
+
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)  # OpenCV takes it from there, when it is loaded
+
+import cv2  # noqa: E402 - after its limit is set
+import numpy as np  # noqa: E402 - sorted behind cv2
+
+from pytest_ddperf.embedded.fetch import MAX_FILE_BYTES, ImageReadError, fetch, unreadable  # noqa: E402 - likewise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_ddperf.embedded.wire import ImageSettings
+
+MAX_IMAGES = 256
+"""Most images of one request, folders opened: dd_bench's largest batch. Their input is 154 MB at 224x224."""
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+"""What counts as an image in a folder."""
+
+_INTERPOLATION = {
+    "nearest": cv2.INTER_NEAREST,
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+    "lanczos4": cv2.INTER_LANCZOS4,
+}
+
+_LONGEST_PATH = 4096
+"""Linux's PATH_MAX: what is longer is no path, and the system would refuse to look for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One image: under what name it is answered, what a message calls it, and how its file is read."""
+
+    uri: str
+    shown: str
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The images of one request, ready for the network.
+
+    Args:
+        uris: under what name each is answered, in the order of `pixels`; one that was named twice is there twice.
+        pixels: float32 [N, 3, height, width].
+    """
+
+    uris: tuple[str, ...]
+    pixels: NDArray[np.float32]
+
+
+class ImageReader:
+    """Reads, decodes and resizes the images of requests, several at a time.
+
+    Args:
+        data_dir: images by path come from below this folder only; None for none at all.
+        workers: how many are decoded at the same time.
+    """
+
+    def __init__(self, data_dir: Path | None, workers: int) -> None:
+        self._data_dir = None if data_dir is None else Path(os.path.realpath(data_dir))
+        self._pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="decode")
+
+    def close(self) -> None:
+        """Let its threads end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def read(
+        self,
+        data: Sequence[str],
+        settings: ImageSettings,
+        size: tuple[int, int],
+        buffer: NDArray[np.float32] | None = None,
+    ) -> Batch:
+        """The network's input for `data`, in the order of `data`.
+
+        Args:
+            data: paths, folders, http URLs of this host, and base64.
+            settings: what is done with the images; its width and height do not count here.
+            size: width and height, in pixels.
+            buffer: where to put it, when its shape fits: fresh memory costs about as much as resizing into it.
+
+        Raises:
+            ImageReadError: the first, in this order, that cannot be read; or too many.
+        """
+        sources = [source for index, entry in enumerate(data) for source in self._sources(index, entry)]
+        if len(sources) > MAX_IMAGES:
+            raise ImageReadError(f"{len(sources)} images in one request, at most {MAX_IMAGES} are taken")
+        width, height = size
+        shape = (len(sources), 3, height, width)
+        pixels = buffer if buffer is not None and buffer.shape == shape else np.empty(shape, np.float32)
+
+        def put(index: int) -> None:
+            source = sources[index]
+            pixels[index] = prepare(source.read(), source.shown, settings, size)
+
+        if len(sources) == 1:
+            put(0)
+        else:
+            # all of them end before the buffer goes back, whichever fails
+            for failure in [future.exception() for future in [self._pool.submit(put, i) for i in range(len(sources))]]:
+                if failure is not None:
+                    raise failure
+        _normalise(pixels, settings)
+        return Batch(uris=tuple(source.uri for source in sources), pixels=pixels)
+
+    def _sources(self, index: int, entry: str) -> list[_Source]:
+        if entry.startswith(("http://", "https://")):
+            return [_Source(entry, entry, lambda: fetch(entry))]
+        path = self._path(entry)
+        if path is not None and path.is_dir():
+            names = sorted(file.name for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+            folder = entry.rstrip("/")
+            return [self._file(f"{folder}/{name}") for name in names]
+        if path is not None:
+            return [self._file(entry)]
+        content = _base64(entry)
+        if not content:
+            raise unreadable(entry)
+        return [_Source(str(index), entry, lambda: content)]
+
+    def _file(self, entry: str) -> _Source:
+        def read() -> bytes:
+            path = self._path(entry)
+            try:
+                if path is None or not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+                    raise unreadable(entry)
+                return path.read_bytes()
+            except OSError:
+                raise unreadable(entry) from None
+
+        return _Source(entry, entry, read)
+
+    def _path(self, entry: str) -> Path | None:
+        """The file or folder of that name below the data folder, wherever links lead; None where there is none."""
+        if self._data_dir is None or not entry or len(entry) > _LONGEST_PATH or "\0" in entry:
+            return None
+        path = Path(os.path.realpath(self._data_dir / entry))
+        try:
+            return path if path.is_relative_to(self._data_dir) and path.exists() else None
+        except OSError:  # a name longer than the file system has: base64
+            return None
+
+
+def prepare(content: bytes, shown: str, settings: ImageSettings, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """One image file as the network takes it: uint8 [3, height, width]. A truncated JPEG keeps what there is of it.
+
+    Args:
+        content: the file's bytes.
+        shown: what a message calls it.
+        settings: colours and interpolation.
+        size: width and height, in pixels.
+
+    Raises:
+        ImageReadError: it is no image, or too large.
+    """
+    flag = cv2.IMREAD_GRAYSCALE if settings.bw else cv2.IMREAD_COLOR
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if content else None
+        if image is None:
+            raise unreadable(shown)
+        resized = cv2.resize(image, size, interpolation=_INTERPOLATION[settings.interp]).astype(np.uint8, copy=False)
+    except cv2.error:
+        raise unreadable(shown) from None
+    if settings.histogram_equalization:
+        resized = _equalised(resized)
+    if resized.ndim == 2:
+        return np.broadcast_to(resized, (3, *resized.shape))
+    planes = resized.transpose(2, 0, 1)
+    return planes[::-1] if settings.rgb else planes
+
+
+def _equalised(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if image.ndim == 2:
+        return cv2.equalizeHist(image).astype(np.uint8, copy=False)
+    brightness = cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb)
+    brightness[:, :, 0] = cv2.equalizeHist(np.ascontiguousarray(brightness[:, :, 0]))
+    return cv2.cvtColor(brightness, cv2.COLOR_YCrCb2BGR).astype(np.uint8, copy=False)
+
+
+def _normalise(pixels: NDArray[np.float32], settings: ImageSettings) -> None:
+    if settings.scale != 1.0:
+        pixels *= np.float32(settings.scale)
+    if settings.mean:
+        pixels -= np.array(settings.mean, np.float32).reshape(-1, 1, 1)
+    if settings.std:
+        pixels /= np.array(settings.std, np.float32).reshape(-1, 1, 1)
+
+
+def _base64(text: str) -> bytes | None:
+    if len(text) % 4 or len(text) > MAX_FILE_BYTES * 4 // 3:
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,101 @@
+"""What a service's `model.repository` stands for: one of the 13 networks, or a folder with a network of the user's."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_ddperf.embedded.networks import NETWORK_IDS
+from pytest_ddperf.embedded.wire import bad_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Engine(Protocol):
+    """A network that is ready to run; `pytest_ddperf.embedded.engine` has the real ones."""
+
+    @property
+    def classes(self) -> int:
+        """How many classes it tells apart."""
+        ...
+
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """Width and height in pixels; None where it takes any."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        ...
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities [N, classes] of a batch [N, 3, height, width]."""
+        ...
+
+    def close(self) -> None:
+        """Give the memory back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Where networks come from.
+
+    Args:
+        model_dir: folders with an .onnx file come from below this one only; None for none at all.
+        seed: what the weights of the 13 networks are drawn from.
+        threads: of each network; 0 for one per core.
+        slow: factors by which networks are made slower, by id.
+    """
+
+    model_dir: Path | None = None
+    seed: int = 0
+    threads: int = 0
+    slow: Mapping[str, float] = field(default_factory=dict)
+
+    def find(self, name: str) -> Callable[[], Engine]:
+        """What loads the network that `name` stands for; finding it costs nothing, loading it is left to its first use.
+
+        Args:
+            name: the id of one of the 13 networks, else a folder below `model_dir` that holds exactly one .onnx file.
+
+        Raises:
+            ApiError: 400/1006, there is none.
+        """
+        if name in NETWORK_IDS:
+            return lambda: self._load_builtin(name)
+        folder = self._folder(name)
+        if folder is None:
+            raise bad_service(f"destination model directory {name} is not writable or does not exist.")
+        files = sorted(folder.glob("*.onnx"))
+        if len(files) != 1:
+            found = ", ".join(file.name for file in files)
+            raise bad_service(f"could not load one .onnx file [{found}] from repo [{name}]")
+        return lambda: self._load_file(files[0])
+
+    def _folder(self, name: str) -> Path | None:
+        if self.model_dir is None or not name or "\0" in name:
+            return None
+        root = Path(os.path.realpath(self.model_dir))
+        folder = Path(os.path.realpath(root / name))
+        try:
+            return folder if folder.is_relative_to(root) and folder.is_dir() else None
+        except OSError:  # a name longer than the file system has
+            return None
+
+    def _load_builtin(self, name: str) -> Engine:
+        from pytest_ddperf.embedded.engine import load_builtin  # noqa: PLC0415 - ONNX Runtime loads with the first network
+
+        return load_builtin(name, seed=self.seed, threads=self.threads, slow_factor=self.slow.get(name, 1.0))
+
+    def _load_file(self, path: Path) -> Engine:
+        from pytest_ddperf.embedded.engine import load_file  # noqa: PLC0415 - likewise
+
+        return load_file(path, threads=self.threads)

@@ -1,0 +1,294 @@
+"""The services: created, described, used and dropped, as DeepDetect does it, without HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.embedded.descriptions import described_parameters
+from pytest_ddperf.embedded.fetch import ImageReadError
+from pytest_ddperf.embedded.predictions import answered
+from pytest_ddperf.embedded.service_stats import ServiceStatistics
+from pytest_ddperf.embedded.wire import (
+    ApiError,
+    JsonObject,
+    OutputSettings,
+    PredictRequest,
+    ServiceRequest,
+    bad_input,
+    bad_service,
+    internal,
+    parse_parameters,
+    service_not_found,
+)
+from pytest_ddperf.errors import DdperfError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pytest_ddperf.embedded.images import ImageReader
+    from pytest_ddperf.embedded.repository import Engine, Repository
+
+MAX_SERVICES = 64
+"""Most services at a time: a few for each network. A client that never deletes runs into this, not out of memory."""
+
+_AT_ONCE = 8
+"""Predictions of different services that run side by side; those of one service queue."""
+
+_DEFAULT_SIZE = (224, 224)
+"""DeepDetect's own default of width and height."""
+
+
+class Service:
+    """One service: its network, loaded when it is first used, and what it has done.
+
+    Args:
+        name: as it is answered, lower case.
+        request: what it was created from.
+        load: makes its network.
+        reader: reads its images.
+        threads: of its network, for the description.
+        with_stats: whether its description holds `service_stats`, which older servers did not have.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        request: ServiceRequest,
+        load: Callable[[], Engine],
+        *,
+        reader: ImageReader,
+        threads: int,
+        with_stats: bool,
+    ) -> None:
+        self.name = name
+        self.lock = asyncio.Lock()  # fair: first come, first served
+        self.closed = False
+        self._request = request
+        self._load = load
+        self._reader = reader
+        self._threads = threads
+        self._with_stats = with_stats
+        self._statistics = ServiceStatistics()
+        self._engine: Engine | None = None
+        self._buffer: NDArray[np.float32] | None = None
+
+    def close(self) -> None:
+        """Give the memory of network and input back."""
+        self.closed = True
+        engine, self._engine, self._buffer = self._engine, None, None
+        if engine is not None:
+            engine.close()
+
+    def predict(self, request: PredictRequest, arrived_s: float) -> JsonObject:
+        """The answer to one prediction. Not to be called twice at a time.
+
+        Args:
+            request: what to predict.
+            arrived_s: when it came, on the steady clock, before it waited for this service.
+
+        Raises:
+            ApiError: what is wrong with it; counted as a failure.
+        """
+        work = _Work()
+        answer: JsonObject | None = None
+        try:
+            predictions, output = self._predictions(request, work)
+            answer = {
+                "status": {"code": 200, "msg": "OK"},
+                "head": {"method": "/predict", "service": self.name},
+                "body": {"predictions": predictions},
+            }
+        finally:
+            predict_ms = (time.perf_counter() - arrived_s) * 1000
+            self._statistics.add(
+                success=answer is not None,
+                images=work.images,
+                predict_ms=predict_ms,
+                transform_ms=work.transform_ms,
+            )
+        # cut to whole milliseconds, and written as a float, as DeepDetect does
+        answer["body" if output.measure else "head"]["time"] = float(int(predict_ms))
+        return answer
+
+    def describe(self, *, in_list: bool, jobs: bool) -> JsonObject:
+        """The service's JSON.
+
+        Args:
+            in_list: as one of `/info`, whose `gpuid` is a number there and a list otherwise.
+            jobs: with the key `jobs`.
+        """
+        width, height = self._size()
+        parameters = described_parameters(self._request.parameters, width, height, self._threads)
+        if not in_list:
+            parameters["mllib"]["gpuid"] = [0]
+        model_stats = {} if self._engine is None else {"params": self._engine.parameters}
+        return {
+            "name": self.name,
+            "description": self._request.description,
+            "mllib": "onnxruntime",
+            "mltype": "classification",
+            "parameters": parameters,
+            "type": "supervised",
+            "predict": True,
+            "training": False,
+            "stats": model_stats,
+            "model_stats": model_stats,
+            **({"jobs": []} if jobs else {}),
+            "repository": self._request.repository,
+            "width": width,
+            "height": height,
+            **({"service_stats": self._statistics.to_json()} if self._with_stats else {}),
+        }
+
+    def _size(self) -> tuple[int, int]:
+        fallback = (self._engine.input_size if self._engine is not None else None) or _DEFAULT_SIZE
+        settings = self._request.settings
+        return settings.width or fallback[0], settings.height or fallback[1]
+
+    def _predictions(self, request: PredictRequest, work: _Work) -> tuple[list[JsonObject], OutputSettings]:
+        settings, output = parse_parameters(request.parameters, self._request.settings)
+        if not request.data:
+            raise bad_input("missing data")
+        engine = self._loaded()
+        fallback = self._size()
+        size = (settings.width or fallback[0], settings.height or fallback[1])
+        started_s = time.perf_counter()
+        try:
+            batch = self._reader.read(request.data, settings, size, self._buffer)
+        except ImageReadError as error:
+            raise bad_input(f"Could not read image(s): {error}") from error
+        finally:
+            work.transform_ms = (time.perf_counter() - started_s) * 1000
+        if not batch.uris:
+            raise bad_input("missing data")
+        work.images = len(batch.uris)
+        self._buffer = batch.pixels
+        wanted = engine.input_size
+        if wanted is not None and wanted != size:
+            raise internal(f"the network takes images of {wanted[0]}x{wanted[1]}, not {size[0]}x{size[1]}")
+        try:
+            probabilities = engine.run(batch.pixels)
+        except MemoryError:
+            raise internal("out of memory") from None
+        except Exception as error:
+            raise internal(f"the network failed: {error}") from error
+        return answered(batch.uris, probabilities, output), output
+
+    def _loaded(self) -> Engine:
+        if self._engine is None:
+            try:
+                self._engine = self._load()
+            except DdperfError as error:
+                raise bad_service(str(error)) from error
+        return self._engine
+
+
+class _Work:
+    """What of a prediction was done, whether or not it succeeds."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.transform_ms = 0.0
+
+
+class Services:
+    """All services of the server. Everything but the predictions themselves happens on one event loop.
+
+    Args:
+        repository: where their networks come from.
+        reader: reads their images.
+        with_stats: whether they tell their `service_stats`.
+    """
+
+    def __init__(self, repository: Repository, reader: ImageReader, *, with_stats: bool = True) -> None:
+        self._repository = repository
+        self._reader = reader
+        self._with_stats = with_stats
+        self._services: dict[str, Service] = {}
+        self._workers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="predict")
+        self._running = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a prediction is running."""
+        return self._running > 0
+
+    def require_absent(self, name: str) -> None:
+        """Raise ApiError 409/1014 where that service exists."""
+        if name.lower() in self._services:
+            raise ApiError(409, "Conflict", 1014, "Service already exists")
+
+    def create(self, name: str, request: ServiceRequest) -> None:
+        """A new service; its network is loaded when it is first used.
+
+        Raises:
+            ApiError: 409/1014 it exists, 400/1006 its repository holds no network, or there are too many.
+        """
+        self.require_absent(name)
+        if len(self._services) >= MAX_SERVICES:
+            raise bad_service(f"{MAX_SERVICES} services exist, delete one first")
+        load = self._repository.find(request.repository)
+        self._services[name.lower()] = Service(
+            name.lower(),
+            request,
+            load,
+            reader=self._reader,
+            threads=self._repository.threads,
+            with_stats=self._with_stats,
+        )
+
+    def get(self, name: str) -> Service:
+        """A service by its name, in any case.
+
+        Raises:
+            ApiError: 404/1002.
+        """
+        try:
+            return self._services[name.lower()]
+        except KeyError:
+            raise service_not_found() from None
+
+    def describe_all(self, *, jobs: bool) -> list[JsonObject]:
+        """The `services` of `/info`."""
+        return [service.describe(in_list=True, jobs=jobs) for service in self._services.values()]
+
+    async def predict(self, request: PredictRequest) -> JsonObject:
+        """The answer to a prediction; it waits for its turn, and the wait counts in its time.
+
+        Raises:
+            ApiError: what is wrong with it.
+        """
+        arrived_s = time.perf_counter()
+        service = self.get(request.service)
+        async with service.lock:
+            if service.closed:  # while it waited
+                raise service_not_found()
+            self._running += 1
+            try:
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._workers, service.predict, request, arrived_s)
+            finally:
+                self._running -= 1
+
+    async def delete(self, name: str) -> None:
+        """Drop a service and its memory, when its running prediction has ended. It is not found from now on.
+
+        Raises:
+            ApiError: 404, without dd_code.
+        """
+        service = self._services.pop(name.lower(), None)
+        if service is None:
+            raise service_not_found(told=False)
+        async with service.lock:
+            service.close()
+
+    def close(self) -> None:
+        """Let the threads end; the memory goes with the process."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        self._reader.close()

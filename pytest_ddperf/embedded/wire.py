@@ -1,0 +1,309 @@
+"""What the requests say, checked, and the errors that DeepDetect answers to what is wrong with them.
+
+Texts and codes are those of recorded servers, v0.29 (NCNN) first, v0.28 (Caffe) where v0.29 dies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_ddperf.errors import DdperfError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+JsonObject = dict[str, Any]
+
+MLLIBS = frozenset(
+    {"caffe", "caffe2", "dlib", "ncnn", "onnxruntime", "pytorch", "tensorflow", "tensorrt", "tf", "torch"}
+)
+"""What may stand as `mllib`: DeepDetect's libraries for images, so that a request for a board works here unchanged."""
+
+INTERPOLATIONS = ("nearest", "linear", "cubic", "area", "lanczos4")
+"""The values of `interp`; as on DeepDetect, any other means `cubic`."""
+
+MAX_SIDE = 4096
+"""Widest and highest network input: 200 MB a picture in float32. Beyond it, a typing error would take the memory."""
+
+
+class ApiError(DdperfError):
+    """A request that is answered with an error.
+
+    Args:
+        status: HTTP status, and `status.code`.
+        msg: `status.msg`.
+        dd_code: DeepDetect's own code; None where it sends none.
+        dd_msg: DeepDetect's own message; None where it sends none.
+    """
+
+    def __init__(self, status: int, msg: str, dd_code: int | None = None, dd_msg: str | None = None) -> None:
+        super().__init__(dd_msg or msg)
+        self.status = status
+        self.msg = msg
+        self.dd_code = dd_code
+        self.dd_msg = dd_msg
+
+    def body(self) -> JsonObject:
+        """The answer's JSON."""
+        status: JsonObject = {"code": self.status, "msg": self.msg}
+        if self.dd_code is not None:
+            status |= {"dd_code": self.dd_code, "dd_msg": self.dd_msg}
+        return {"status": status}
+
+
+def malformed() -> ApiError:
+    """No JSON, or no request at all."""
+    return ApiError(400, "BadRequest")
+
+
+def missing(what: str) -> ApiError:
+    """A creation without what it cannot be without. v0.29 dies of these, v0.28 answers so, with an emptier text."""
+    return ApiError(400, "BadRequest", 400, what)
+
+
+def bad_service(what: str = "") -> ApiError:
+    """A service that cannot be."""
+    return ApiError(400, "BadRequest", 1006, "Service Bad Request Error" + (f": {what}" if what else ""))
+
+
+def bad_input(what: str) -> ApiError:
+    """Images, or parameters of the image connector, that cannot be used."""
+    return ApiError(400, "BadRequest", 1005, f"Service Input Error: {what}")
+
+
+def internal(what: str) -> ApiError:
+    """A wrong JSON type, or a failure inside."""
+    return ApiError(500, "InternalError", 1007, what)
+
+
+def service_not_found(*, told: bool = True) -> ApiError:
+    """No such service; DELETE tells no dd_code."""
+    return ApiError(404, "NotFound", 1002, "Service Not Found") if told else ApiError(404, "NotFound")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """What the image connector does with an image.
+
+    Args:
+        width: pixels; None where neither the service nor the request says it.
+        height: pixels; likewise.
+        bw: gray, repeated over the three channels.
+        rgb: channels in the order red, green, blue; else blue, green, red, as OpenCV has them.
+        histogram_equalization: spread the brightness over its whole range.
+        interp: how it is resized, one of `INTERPOLATIONS`.
+        scale: what every value is multiplied with, first.
+        mean: what is then subtracted, one value a channel.
+        std: what is then divided by, one value a channel.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    bw: bool = False
+    rgb: bool = False
+    histogram_equalization: bool = False
+    interp: str = "cubic"
+    scale: float = 1.0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """What of a prediction is answered.
+
+    Args:
+        best: how many classes, the most probable first; negative for all.
+        confidence_threshold: classes below it are left out.
+        measure: whether measures were asked for; the time then stands in the body.
+    """
+
+    best: int = -1
+    confidence_threshold: float = 0.0
+    measure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRequest:
+    """A service to create.
+
+    Args:
+        parameters: as sent, `input`, `mllib` and `output` being objects.
+    """
+
+    description: str
+    repository: str
+    settings: ImageSettings
+    parameters: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """A prediction to make; its parameters are checked when its service is known, as they count as its failures.
+
+    Args:
+        data: what stands for the images; never empty strings only, possibly none.
+        parameters: as sent; None where they were not.
+    """
+
+    service: str
+    data: tuple[str, ...]
+    parameters: Any
+
+
+def parse_service(document: object) -> ServiceRequest:
+    """A service to create, from its JSON.
+
+    Raises:
+        ApiError: it cannot be created so.
+    """
+    if not isinstance(document, dict):
+        raise missing("the request is no JSON object")
+    if not isinstance(mllib := document.get("mllib"), str):
+        raise missing("mllib is missing")
+    parameters = document.get("parameters")
+    if not isinstance(parameters, dict):
+        raise missing("parameters are missing")
+    if mllib not in MLLIBS:
+        raise ApiError(404, "NotFound", 1000, "Unknown Library")
+    parts = {part: _object(parameters, part) for part in ("input", "mllib", "output")}
+    connector = parts["input"].get("connector")
+    if not isinstance(connector, str):
+        raise missing("the input connector is missing")
+    if connector != "image":
+        raise ApiError(404, "NotFound", 1004, "Input Connector Not Found")
+    if (_text(document, "type") or "supervised") != "supervised":
+        raise bad_service()
+    return ServiceRequest(
+        description=_text(document, "description") or "",
+        repository=_text(_object(document, "model"), "repository") or "",
+        settings=parse_input(parts["input"], ImageSettings()),
+        parameters=parts,
+    )
+
+
+def parse_predict(document: object) -> PredictRequest:
+    """A prediction to make, from its JSON.
+
+    Raises:
+        ApiError: 400 without a service, 500/1007 where `data` is no list of strings.
+    """
+    if not isinstance(document, dict) or not isinstance(service := document.get("service"), str):
+        raise malformed()
+    data = document.get("data")
+    if data is None:
+        data = []
+    if not isinstance(data, list) or not all(isinstance(entry, str) for entry in data):
+        raise internal("in get<T>()")
+    return PredictRequest(service=service.lower(), data=tuple(data), parameters=document.get("parameters"))
+
+
+def parse_parameters(parameters: object, settings: ImageSettings) -> tuple[ImageSettings, OutputSettings]:
+    """What a prediction's parameters make of its service's settings.
+
+    Raises:
+        ApiError: 500/1007 for a wrong JSON type, 400/1005 for a value that the connector refuses.
+    """
+    if parameters is None:
+        return settings, OutputSettings()
+    if not isinstance(parameters, dict):
+        raise internal("in get<T>()")
+    output = _object(parameters, "output")
+    best = _integer(output, "best")
+    threshold = _number(output, "confidence_threshold")
+    measure = output.get("measure")
+    if measure is not None and not isinstance(measure, list):
+        raise internal("in get<T>()")
+    return (
+        parse_input(_object(parameters, "input"), settings),
+        OutputSettings(
+            best=-1 if best is None else best,
+            confidence_threshold=0.0 if threshold is None else threshold,
+            measure=bool(measure),
+        ),
+    )
+
+
+def parse_input(given: Mapping[str, Any], settings: ImageSettings) -> ImageSettings:
+    """`settings`, with what the parameters of the image connector change in them; null changes nothing.
+
+    Raises:
+        ApiError: 500/1007 for a wrong JSON type, 400/1005 for a value that the connector refuses.
+    """
+    changes: JsonObject = {}
+    for key in ("width", "height"):
+        if given.get(key) is not None:
+            changes[key] = _side(given, key)
+    for key in ("bw", "rgb", "histogram_equalization"):
+        if given.get(key) is not None:
+            changes[key] = _boolean(given, key)
+    for key in ("mean", "std"):
+        if given.get(key) is not None:
+            changes[key] = _per_channel(given, key)
+    if (scale := given.get("scale")) is not None:
+        if not isinstance(scale, float):  # the integer 1 too, which dd_bench sends by default
+            raise bad_input("could not read double value for scale input parameter")
+        changes["scale"] = scale
+    if (interp := _text(given, "interp")) is not None:
+        changes["interp"] = interp if interp in INTERPOLATIONS else "cubic"
+    return replace(settings, **changes)
+
+
+def _side(given: Mapping[str, Any], key: str) -> int:
+    pixels = _integer(given, key) or 0
+    if not 0 < pixels <= MAX_SIDE:
+        raise bad_input(f"{key} must be between 1 and {MAX_SIDE}, not {pixels}")
+    return pixels
+
+
+def _boolean(given: Mapping[str, Any], key: str) -> bool:
+    value = given[key]
+    if not isinstance(value, bool):
+        raise internal("ERROR_INVALID_BOOLEAN")
+    return value
+
+
+def _per_channel(given: Mapping[str, Any], key: str) -> tuple[float, ...]:
+    values = given[key]
+    if not isinstance(values, list) or not all(_is_number(value) for value in values):
+        raise internal("in get<T>()")
+    if len(values) not in (1, 3):
+        raise bad_input(f"{key} must hold one value or one for each of the 3 channels, not {len(values)}")
+    if key == "std" and 0 in values:
+        raise bad_input("std must not hold 0")
+    return tuple(float(value) for value in values)
+
+
+def _object(parent: Mapping[str, Any], key: str) -> JsonObject:
+    value = parent.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise internal("in get<T>()")
+    return value
+
+
+def _text(parent: Mapping[str, Any], key: str) -> str | None:
+    value = parent.get(key)
+    if value is not None and not isinstance(value, str):
+        raise internal("ERROR_INVALID_STRING")
+    return value
+
+
+def _integer(parent: Mapping[str, Any], key: str) -> int | None:
+    value = parent.get(key)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise internal("ERROR_INVALID_INTEGER")
+    return value
+
+
+def _number(parent: Mapping[str, Any], key: str) -> float | None:
+    value = parent.get(key)
+    if value is not None and not _is_number(value):
+        raise internal("ERROR_INVALID_FLOAT")
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
