@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Final, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+from urllib3.util import Timeout
 
 from pytest_ddperf.errors import (
     AnswerError,
@@ -28,9 +38,11 @@ from pytest_ddperf.server_url import ServerUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
+
+    from urllib3.connectionpool import HTTPConnectionPool
+    from urllib3.response import BaseHTTPResponse
 
     from pytest_ddperf.protocol import Info, ServiceInfo
 
@@ -60,7 +72,7 @@ class Client:
         now: a steady clock, seconds.
 
     Raises:
-        ConfigurationError: the URL is not one.
+        ConfigurationError: the URL is not one, or the certificates are not there.
     """
 
     def __init__(
@@ -77,14 +89,20 @@ class Client:
         self._timeout_s = timeout_s
         self._now = now
         self._session = requests.Session()
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
-        self._session.mount(f"{self._url.display}/", self._adapter)
         self._session.trust_env = not self._url.loopback
-        # read once: for every request it would cost more than the request
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+        self._session.mount(f"{self._url.display}/", adapter)
+        # what requests works out anew for every request, worked out once: it costs more than the request on loopback
         environment = self._session.merge_environment_settings(self._url.display, {}, None, None, None)
-        self._proxies: dict[str, str] = dict(environment["proxies"])
-        self._verify = str(ca_path) if ca_path is not None else environment["verify"] or True  # None: as by default
-        self._prepare("GET", "/info", None)  # a host that cannot be one is told now
+        proxies = dict(environment["proxies"])
+        verify = ca_path or environment["verify"]  # True: the usual certificates
+        trusted = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
+        if self.display_url.startswith("https:") and not Path(trusted).exists():
+            raise ConfigurationError(f"The certificates to trust for {self.display_url} are not there: {trusted}.")
+        probe = self._probe()
+        pool = adapter.get_connection_with_tls_context(probe, trusted, proxies=proxies)
+        self._pool = cast("HTTPConnectionPool", pool)
+        self._target = adapter.request_url(probe, proxies).removesuffix("/info")  # a proxy is asked for the whole URL
 
     @property
     def display_url(self) -> str:
@@ -185,54 +203,51 @@ class Client:
             AnswerError: the answer is not JSON.
             ServerError: the answer is an error.
         """
-        request = self._prepare(method, path, content)
         read_timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        timeout = Timeout(connect=self._connect_timeout_s, read=read_timeout_s)
         try:
             began_s = self._now()
-            response = self._adapter.send(
-                request,
-                stream=True,
-                timeout=(self._connect_timeout_s, read_timeout_s),
-                verify=self._verify,
-                proxies=self._proxies,
+            response = self._pool.urlopen(
+                method,
+                self._target + path,
+                body=content,
+                headers=self._headers(content),
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=timeout,
             )
-            received = response.content
-            took_ms = (self._now() - began_s) * 1000
-        except (requests.RequestException, HTTPError, OSError) as error:
+            took_ms = (self._now() - began_s) * 1000  # the whole body was read
+        except (HTTPError, OSError) as error:
             message = _why(error, self._connect_timeout_s, read_timeout_s)
         else:
-            return self._answer(response, received, service), took_ms
+            return self._answer(response, service), took_ms
         # outside of the handler: a chained traceback would show the headers, credentials included, among its locals
         raise ServerUnreachableError(message, url=self.display_url, service=service)
 
-    def _prepare(self, method: str, path: str, content: bytes | None) -> requests.PreparedRequest:
-        request = requests.PreparedRequest()
-        try:
-            request.prepare(
-                method=method,
-                url=self.display_url + path,
-                headers={
-                    "Accept": "application/json",
-                    "Accept-Encoding": "identity",  # else real servers answer in chunks of deflate
-                    "Connection": "keep-alive",
-                },
-                data=content,
-            )
-        except (requests.RequestException, UnicodeError):
-            self._refuse_url()
+    def _headers(self, content: bytes | None) -> dict[str, str]:
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # else real servers answer in chunks of deflate
+            "Connection": "keep-alive",
+        }
         if content is not None:
-            request.headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = "application/json"
         if self._url.authorization is not None:
-            request.headers["Authorization"] = self._url.authorization.value
-        return request
+            headers["Authorization"] = self._url.authorization.value
+        return headers
 
-    def _refuse_url(self) -> NoReturn:
-        raise ConfigurationError(
-            f"The server URL {self.display_url!r} is none that can be called: check the host name."
-        )
+    def _probe(self) -> requests.PreparedRequest:
+        """A request for `/info`, by which requests tells the pool and the proxy; it is never sent."""
+        try:
+            return requests.Request("GET", f"{self.display_url}/info").prepare()
+        except (requests.RequestException, UnicodeError):
+            message = f"The server URL {self.display_url!r} is none that can be called: check the host name."
+        raise ConfigurationError(message)
 
-    def _answer(self, response: requests.Response, received: bytes, service: str) -> object:
-        status, answer = response.status_code, _decode(received)
+    def _answer(self, response: BaseHTTPResponse, service: str) -> object:
+        status, received = response.status, response.data
+        answer = _decode(received)
         raise_for_status(status, answer, url=self.display_url, service=service)
         if answer is None:
             kind = response.headers.get("Content-Type", "no Content-Type")
@@ -346,21 +361,15 @@ def _decode(received: bytes) -> object:
 
 def _why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:
     """What became of a request that got no answer, and what to do."""
-    root = _root(error)
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, SSLError):
         return "The TLS connection failed: give the CA that signed the server's certificate, or check the URL's scheme"
-    if isinstance(error, requests.exceptions.ProxyError):
+    if isinstance(error, ProxyError):
         return "The proxy of the environment gave no connection; NO_PROXY exempts a host"
-    if isinstance(error, requests.exceptions.ConnectTimeout):
+    if isinstance(error, NewConnectionError):
+        return f"No connection ({error.__cause__ or error}); is the server up, and the port right?"
+    if isinstance(error, ConnectTimeoutError):
         return f"No connection within {connect_timeout_s:g} s; is the host up, and the port right?"
-    if isinstance(root, (ReadTimeoutError, TimeoutError)):
+    if isinstance(error, (ReadTimeoutError, TimeoutError)):
         return f"The server was silent for {read_timeout_s:g} s; it may still be at work on the request"
-    if isinstance(root, NewConnectionError):
-        return f"No connection ({root.__cause__ or root}); is the server up, and the port right?"
-    return f"The connection was cut in the middle of a request ({root}); the server may have died on it"
-
-
-def _root(error: Exception) -> Exception:
-    """The innermost error that requests and urllib3 wrapped."""
-    inner = next((one for one in (getattr(error, "reason", None), *error.args) if isinstance(one, Exception)), None)
-    return error if inner is None else _root(inner)
+    inner = error.args[-1] if error.args else ""
+    return f"The connection was cut in the middle of a request ({inner or error}); the server may have died on it"

@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
     from types import TracebackType
 
@@ -87,9 +88,13 @@ class ScriptedServer:
         requests: everything that was asked, in order.
         connections: how many there were.
         most_concurrent: how many requests were in work at the same time, at most.
+
+    Args:
+        script: what answers.
+        tls: makes it an https server.
     """
 
-    def __init__(self, script: Responder | Sequence[Reply]) -> None:
+    def __init__(self, script: Responder | Sequence[Reply], *, tls: ssl.SSLContext | None = None) -> None:
         self.respond: Responder = _one_by_one(script) if isinstance(script, Sequence) else script
         self.requests: list[Request] = []
         self.connections = 0
@@ -97,14 +102,17 @@ class ScriptedServer:
         self._concurrent = 0
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._tls = tls is not None
         self._server = _Server(self)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
         """Of its root, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def port(self) -> int:

@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import ssl
 import zlib
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
-from replay import RECORDINGS, Exchange, Replay, load
+from replay import DATA, RECORDINGS, Exchange, Replay, load
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply, Request, ScriptedServer
 
@@ -37,6 +38,7 @@ PREDICTED = {
     "head": {"time": 104.0},
     "body": {"predictions": [{"uri": "a.jpg", "classes": [{"prob": 0.5, "cat": "n01"}]}]},
 }
+CERTIFICATE = DATA / "127.0.0.1.pem"  # with its key; valid until 2126, made for these tests alone
 BODY = predict_body("resnet50", ["a.jpg"])
 
 
@@ -194,11 +196,10 @@ def test_requests_ask_for_plain_json_on_a_connection_that_is_kept(stage: Scripte
 def test_the_connection_does_not_wait_to_fill_its_packets(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(200, PREDICTED)
     client.predict(BODY)
-    pools = client._adapter.poolmanager.pools
-    (pool,) = (pools[key] for key in pools.keys())  # noqa: SIM118 - it cannot be iterated
-    connection = pool.pool.get_nowait()
+    assert client._pool.pool is not None
+    connection = client._pool.pool.get_nowait()
     assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    pool.pool.put(connection)
+    client._pool.pool.put(connection)
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_opened_anew(stage: ScriptedServer, client: Client) -> None:
@@ -421,10 +422,27 @@ def test_a_proxy_of_the_environment_is_used_for_other_hosts(
     assert stage.requests[-1].path == "http://board.invalid:8080/info"
 
 
-def test_certificates_to_trust_may_be_given(tmp_path: Path) -> None:
-    with Client("https://127.0.0.1:1", ca_path=tmp_path / "ca.pem") as client, pytest.raises(ServerUnreachableError):
+def test_certificates_to_trust_that_are_not_there_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"are not there: .*ca\.pem"):
+        Client("https://127.0.0.1:1", ca_path=tmp_path / "ca.pem")
+
+
+@pytest.fixture
+def tls_server() -> Iterator[ScriptedServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    with ScriptedServer([Reply(200, {"head": {"services": []}})], tls=context) as server:
+        yield server
+
+
+def test_the_certificates_to_trust_may_be_given(tls_server: ScriptedServer) -> None:
+    with Client(tls_server.url, ca_path=CERTIFICATE) as client:
+        assert client.info().services == ()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tls_server: ScriptedServer) -> None:
+    with Client(tls_server.url) as client, pytest.raises(ServerUnreachableError, match="TLS connection failed"):
         client.info()
-    assert client._verify == str(tmp_path / "ca.pem")
 
 
 def test_a_server_that_speaks_no_tls_is_told(stage: ScriptedServer) -> None:

@@ -1,0 +1,133 @@
+"""A project as a user has it, with benchmarks/test_predict.py and a scripted server, and pytest run in it.
+
+def test_something(tk1: BenchProject) -> None:
+    tk1.server.slow("squeezenet_v1.1", 8, 1.3)
+    result = tk1.run("-k", "squeezenet_v1.1 and b8")
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b8": "regressed"}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripted_deepdetect import ScriptedDeepDetect
+
+from pytest_ddperf.baselines import BaselineStore, load_catalog
+from pytest_ddperf.catalog import NETWORK_IDS
+from pytest_ddperf.history import read_run, runs
+from pytest_ddperf.records import Baseline, CellKey
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_ddperf.history import Run
+    from pytest_ddperf.records import CellRecord
+
+ROOT = Path(__file__).parents[2]
+DATA_DIR = "/srv/bench"
+SQUEEZENET = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,8")
+"""Two cells of the TK1 table: 90.2 ms per image at batch size 1, 53.6 at 8."""
+
+Table = dict[tuple[str, int], float]
+
+
+def table(platform: str) -> Table:
+    """A published table, milliseconds per image by (model, batch size); cells marked `x` are left out."""
+    published = BaselineStore(load_catalog()).load(platform, "report")
+    return {
+        (key.model, key.batch_size): entry.value_ms
+        for key in published.cells()
+        if isinstance(entry := published.lookup(key), Baseline)
+    }
+
+
+class TableServer(ScriptedDeepDetect):
+    """A server as fast as a published table says, but for the cells that a test makes slower or faster."""
+
+    def __init__(self, platform: str, **scripted: Any) -> None:  # noqa: ANN401 - those of ScriptedDeepDetect
+        self.table = table(platform)
+        self._factors: dict[tuple[str, int], float] = {}
+        super().__init__(self._latency_ms, scripted.pop("services", NETWORK_IDS), **scripted)
+
+    def slow(self, model: str, batch_size: int, factor: float) -> None:
+        """Let a cell take so many times as long as the table says."""
+        self._factors[model, batch_size] = factor
+
+    def _latency_ms(self, service: str, batch_size: int) -> float:
+        per_image_ms = self.table.get((service, batch_size), 100.0)
+        return (per_image_ms + 0.5 / batch_size) * batch_size * self._factors.get((service, batch_size), 1.0)
+
+
+class BenchProject:
+    """The folder, and what pytest made of it.
+
+    Args:
+        pytester: of the test.
+        server: what is measured.
+        platform: which baseline holds.
+    """
+
+    def __init__(self, pytester: pytest.Pytester, server: ScriptedDeepDetect, platform: str = "tk1") -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        self.server = server
+        self.platform = platform
+        shutil.copytree(ROOT / "benchmarks", self.path / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
+        names = "".join(f"img_{number:03d}.jpg\n" for number in range(128))
+        (self.path / "images.txt").write_text(names, encoding="utf-8")
+        self.ini()
+
+    def ini(self, **keys: str) -> None:
+        """Write pytest.ini with further keys."""
+        lines = ["[pytest]", f"ddperf_data_dir = {DATA_DIR}", "ddperf_bench_files = images.txt"]
+        lines += [f"{key} = {value}" for key, value in keys.items()]
+        (self.path / "pytest.ini").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    @property
+    def where(self) -> tuple[str, str]:
+        """The options that name the platform and its server."""
+        return f"--platform={self.platform}", f"--ddperf-url={self.server.url}"
+
+    def run(self, *args: str) -> pytest.RunResult:
+        """`pytest benchmarks --platform=... --ddperf-url=...` in this process."""
+        return self.pytester.runpytest_inprocess("benchmarks", *self.where, *args)
+
+    def pytest(self, *args: str) -> pytest.RunResult:
+        """`pytest` with these arguments alone, in this process."""
+        return self.pytester.runpytest_inprocess(*args)
+
+    def apart(self, *args: str) -> pytest.RunResult:
+        """As `run`, in a process of its own."""
+        return self.pytester.runpytest_subprocess("benchmarks", *self.where, *args)
+
+    def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - those of Popen
+        """As `apart`, without waiting for its end."""
+        command = [sys.executable, "-m", "pytest", "benchmarks", *self.where, *args]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=self.path, env=dict(os.environ), **(streams | options))
+
+    def histories(self) -> list[Run]:
+        """The runs of the history, oldest first."""
+        return [read_run(path) for path in runs(self.path / ".ddperf")]
+
+    def records(self) -> list[CellRecord]:
+        """The cells of the last run."""
+        return list(self.histories()[-1].records)
+
+    def verdicts(self) -> dict[str, str]:
+        """The verdicts of the last run, by cell."""
+        return {str(record.key): str(record.outcome) for record in self.records()}
+
+    def json(self, name: str) -> Any:  # noqa: ANN401 - JSON of any shape
+        """A JSON file of the project."""
+        return json.loads((self.path / name).read_text(encoding="utf-8"))
+
+    def key(self, model: str, batch_size: int) -> CellKey:
+        """A cell of the platform."""
+        return CellKey(self.platform, model, batch_size)
