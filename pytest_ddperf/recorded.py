@@ -251,14 +251,12 @@ def render_json(value: object, indent: int = 0) -> str:
     if isinstance(value, float):
         return json.dumps(_sensible(value), allow_nan=False)
     if not isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value)
     inner = value.values() if isinstance(value, dict) else value
     pad = "  " * (indent + 1)
     if isinstance(value, dict):
         brackets = "{}"
-        parts = [
-            f"{json.dumps(str(key), ensure_ascii=False)}: {render_json(one, indent + 1)}" for key, one in value.items()
-        ]
+        parts = [f"{json.dumps(str(key))}: {render_json(one, indent + 1)}" for key, one in value.items()]
     else:
         brackets = "[]"
         parts = [render_json(one, indent + 1) for one in value]
@@ -363,7 +361,7 @@ def _baseline(shown: str, info: _ExtraInfo, data: Sequence[float]) -> Baseline:
 def _line_of(text: str, raw: Mapping[str, object]) -> int | None:
     """The line where a benchmark says its name; None where it has none."""
     name = raw.get("fullname", raw.get("name"))
-    return _line_with(text, json.dumps(name, ensure_ascii=False)) if isinstance(name, str) else None
+    return _line_with(text, json.dumps(name)) if isinstance(name, str) else None
 
 
 def _line_with(text: str, part: str) -> int | None:

@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import shutil
+import socket
+import tomllib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+from recording import measured, skipped
+
+from pytest_ddperf import baselines
+from pytest_ddperf.baselines import (
+    BaselineStore,
+    load_catalog,
+    package_data_dir,
+    published_against,
+    user_cache_dir,
+)
+from pytest_ddperf.benchmark_json import stats_from_seconds
+from pytest_ddperf.catalog import BATCH_SIZES_REPORT, NETWORK_IDS
+from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.published import read_table
+from pytest_ddperf.recorded import write_recorded
+from pytest_ddperf.records import Baseline, CellKey, CellRecord, Clock, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+REPORT_PLATFORMS = (
+    "gtx1080ti",
+    "tx1",
+    "nano",
+    "tk1",
+    "raspi3",
+    "tx2",
+    "tx2-tensorrt",
+    "raspi3-ncnn",
+    "raspi4-ncnn",
+)
+NewStore: TypeAlias = "Callable[[], BaselineStore]"
+KEY = CellKey("tk1", "resnet50", 2)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "project" / "baselines").mkdir(parents=True)
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def store(project: Path, cache: Path) -> NewStore:
+    return lambda: BaselineStore(load_catalog(project), project_dir=project, cache_dir=cache)
+
+
+def record(path: Path, *records: CellRecord) -> None:
+    write_recorded(
+        path,
+        records,
+        stats=stats_from_seconds,
+        machine_info={},
+        now=datetime(2026, 3, 1, tzinfo=UTC),
+        lock_dir=path.parent.parent / "locks",
+    )
+
+
+def test_the_catalogue_holds_the_reports_platforms_and_local() -> None:
+    platforms = load_catalog().platforms
+    assert tuple(platforms) == (*REPORT_PLATFORMS, "local")
+    assert [one.id for one in platforms.values() if one.report] == list(REPORT_PLATFORMS)
+
+
+def test_the_rows_of_every_published_table_are_its_platforms_batch_sizes() -> None:
+    catalog = load_catalog()
+    for platform in REPORT_PLATFORMS:
+        described = catalog.platform(platform)
+        table = read_table(package_data_dir() / f"{platform}.csv", catalog, described.columns)
+        assert table.batch_sizes == described.batch_sizes
+        assert table.models == described.models
+
+
+def test_every_key_of_the_packages_platform_file_is_taken_over() -> None:
+    tables = tomllib.loads((package_data_dir() / "platforms.toml").read_text(encoding="utf-8"))["platforms"]
+    for platform_id, values in tables.items():
+        described = load_catalog().platform(platform_id)
+        for key, value in values.items():
+            assert getattr(described, key) == (tuple(value) if isinstance(value, list) else value)
+
+
+def test_what_the_report_states_of_the_tk1() -> None:
+    tk1 = load_catalog().platform("tk1")
+    assert (tk1.peak_gflops, tk1.cores, tk1.watts, tk1.price_usd, tk1.memory_gib) == (300, 192, 12.5, 200, None)
+    assert (tk1.mllib, tk1.gpu, tk1.tolerance, tk1.url) == ("caffe", True, 0.1, "http://localhost:8080")
+    assert tk1.batch_sizes == BATCH_SIZES_REPORT
+
+
+def test_local_is_the_embedded_server_with_the_13_networks_at_1_to_8() -> None:
+    local = load_catalog().platform("local")
+    assert (local.url, local.default_models, local.batch_sizes) == ("embedded", NETWORK_IDS, (1, 2, 4, 8))
+
+
+def test_networks_beside_the_13_load_and_do_not_run_by_default() -> None:
+    nano = load_catalog().platform("nano")
+    assert nano.default_models == ("shufflenet",)
+    assert "crnn_ocr" in nano.models
+    baseline = BaselineStore(load_catalog()).load("nano").lookup(CellKey("nano", "crnn_ocr", 1))
+    assert isinstance(baseline, Baseline)
+    assert baseline.value_ms == 346
+
+
+@pytest.mark.parametrize("platform", ["nano", "tx2", "tx2-tensorrt"])
+def test_a_squeezenet_without_version_is_held_against_neither(platform: str) -> None:
+    baseline = BaselineStore(load_catalog()).load(platform)
+    assert baseline.lookup(CellKey(platform, "squeezenet_unversioned", 1)) is not None
+    assert baseline.lookup(CellKey(platform, "squeezenet_v1.0", 1)) is None
+    assert baseline.lookup(CellKey(platform, "squeezenet_v1.1", 1)) is None
+
+
+def test_a_published_value_names_its_source_and_line() -> None:
+    assert BaselineStore(load_catalog()).load("tk1").lookup(CellKey("tk1", "squeezenet_v1.1", 8)) == Baseline(
+        "report", 53.6, "report, TK1 table (mean of 5 passes of head.time); baselines/tk1.csv, line 5"
+    )
+
+
+def test_a_published_x_is_unavailable_and_names_its_line() -> None:
+    assert BaselineStore(load_catalog()).load("tk1").lookup(CellKey("tk1", "densenet201", 2)) == Unavailable(
+        "baselines/tk1.csv, line 3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "reading_error_ms"),
+    [
+        (CellKey("nano", "shufflenet", 1), 68.5 * 0.007),
+        (CellKey("raspi4-ncnn", "shufflenet", 1), 4.7),
+        (CellKey("tx1", "shufflenet", 1), 0.0),
+    ],
+)
+def test_a_published_value_carries_its_reading_error(key: CellKey, reading_error_ms: float) -> None:
+    baseline = BaselineStore(load_catalog()).load(key.platform).lookup(key)
+    assert isinstance(baseline, Baseline)
+    assert baseline.reading_error_ms == pytest.approx(reading_error_ms)
+
+
+def test_a_cell_that_nobody_published_has_no_baseline() -> None:
+    assert BaselineStore(load_catalog()).load("tk1").lookup(CellKey("tk1", "resnet50", 3)) is None
+
+
+def test_the_cells_of_a_platform_are_all_of_its_table() -> None:
+    assert len(BaselineStore(load_catalog()).load("tk1").cells()) == 104
+
+
+@pytest.mark.parametrize(("clock", "value_ms"), [(Clock.PREDICT, 10.125), (Clock.HEAD, 10.0), (Clock.CLIENT, 10.125)])
+def test_a_published_value_misses_half_a_millisecond_for_the_batch(clock: Clock, value_ms: float) -> None:
+    assert published_against(clock, 10.0, 4) == value_ms
+
+
+def test_a_projects_platform_file_adds_and_overrides(project: Path) -> None:
+    (project / "ddperf.toml").write_text('[platforms.tk1]\nurl = "http://a"\n[platforms.own]\nmodels = ["res50"]\n')
+    catalog = load_catalog(project)
+    assert (catalog.platform("tk1").url, catalog.platform("tk1").watts) == ("http://a", 12.5)
+    assert catalog.platform("own").models == ("resnet50",)
+
+
+@pytest.mark.parametrize("line", ['models = ["res51"]', 'columns = {Own = "res51"}'])
+def test_an_unknown_network_in_a_platform_file_is_refused(project: Path, line: str) -> None:
+    (project / "ddperf.toml").write_text(f"[platforms.own]\n{line}\n")
+    with pytest.raises(BaselineFileError, match=r"ddperf\.toml.*platform own.*'res51' is not known"):
+        load_catalog(project)
+
+
+def test_the_networks_of_a_projects_own_table_are_its_platforms(project: Path) -> None:
+    (project / "ddperf.toml").write_text("[platforms.own]\n")
+    (project / "baselines" / "own.csv").write_text("batch_size,vgg16,res50\n1,2,3\n")
+    assert load_catalog(project).platform("own").models == ("resnet50", "vgg16")
+
+
+def test_a_projects_own_table_comes_before_the_packages(project: Path, store: NewStore) -> None:
+    (project / "baselines" / "nano.csv").write_text("batch_size,ShuffleNet\n1,7\n")
+    baseline = store().load("nano")
+    assert baseline.lookup(CellKey("nano", "shufflenet", 1)) == Baseline("report", 7.0, "baselines/nano.csv, line 2")
+    published = baseline.lookup(CellKey("nano", "shufflenet", 2))
+    assert isinstance(published, Baseline)
+    assert published.value_ms == 41.4
+
+
+def test_a_projects_own_reading_error_holds_for_its_own_table(project: Path, store: NewStore) -> None:
+    (project / "ddperf.toml").write_text('[platforms.tk1]\nreading_error_ms = 1\nsource = "my desk"\n')
+    (project / "baselines" / "tk1.csv").write_text("batch_size,vgg16\n1,7\n")
+    assert store().load("tk1").lookup(CellKey("tk1", "vgg16", 1)) == Baseline(
+        "report", 7.0, "my desk; baselines/tk1.csv, line 2", reading_error_ms=1.0
+    )
+
+
+def test_recorded_wins_over_published_cell_by_cell(project: Path, store: NewStore) -> None:
+    record(project / "baselines" / "tk1.json", measured("resnet50", 2), skipped("googlenet", 1))
+    baseline = store().load("tk1")
+    recorded, published = baseline.lookup(KEY), baseline.lookup(CellKey("tk1", "resnet50", 1))
+    assert isinstance(recorded, Baseline)
+    assert isinstance(published, Baseline)
+    assert (recorded.kind, recorded.value_ms) == ("recorded", 51.0)
+    assert (published.kind, published.value_ms) == ("report", 203.0)
+    assert isinstance(baseline.lookup(CellKey("tk1", "googlenet", 1)), Unavailable)
+
+
+def test_only_recorded_or_only_published_can_be_asked_for(project: Path, store: NewStore) -> None:
+    record(project / "baselines" / "tk1.json", measured("resnet50", 2))
+    assert store().load("tk1", "recorded").cells() == (KEY,)
+    published = store().load("tk1", "report").lookup(KEY)
+    assert isinstance(published, Baseline)
+    assert published.value_ms == 231.0
+
+
+def test_cells_of_other_platforms_in_a_file_are_passed_over(project: Path, store: NewStore) -> None:
+    record(project / "baselines" / "tk1.json", measured("resnet50", 2, platform="tx1"))
+    assert store().load("tk1", "recorded").cells() == ()
+
+
+def test_history_is_refused_as_long_as_there_is_none(store: NewStore) -> None:
+    with pytest.raises(ConfigurationError, match="no history to compare with yet"):
+        store().load("tk1", "history")
+
+
+def test_a_path_to_a_table_is_the_baseline(tmp_path: Path, store: NewStore) -> None:
+    path = tmp_path / "old.csv"
+    path.write_text("batch_size,res50\n2,7\n")
+    baseline = store().load("tk1", str(path))
+    assert baseline.cells() == (KEY,)
+    assert isinstance(found := baseline.lookup(KEY), Baseline)
+    assert (found.value_ms, found.kind) == (7.0, "report")
+
+
+def test_a_path_to_a_recorded_run_is_the_baseline(tmp_path: Path, store: NewStore) -> None:
+    record(tmp_path / "runs" / "monday.json", measured("resnet50", 2))
+    assert store().load("tk1", str(tmp_path / "runs" / "monday.json")).cells() == (KEY,)
+
+
+def test_a_path_to_a_folder_is_its_recorded_run_and_its_table(tmp_path: Path, store: NewStore) -> None:
+    record(tmp_path / "old" / "tk1.json", measured("resnet50", 2))
+    (tmp_path / "old" / "tk1.csv").write_text("batch_size,res50\n1,7\n2,9\n")
+    baseline = store().load("tk1", str(tmp_path / "old"))
+    assert baseline.cells() == (CellKey("tk1", "resnet50", 1), KEY)
+    assert isinstance(found := baseline.lookup(KEY), Baseline)
+    assert found.kind == "recorded"
+
+
+def test_a_path_that_holds_nothing_of_the_platform_is_refused(tmp_path: Path, store: NewStore) -> None:
+    record(tmp_path / "runs" / "tx1.json", measured("resnet50", 2, platform="tx1"))
+    for path in (tmp_path / "runs" / "tx1.json", tmp_path / "runs"):
+        with pytest.raises(ConfigurationError, match="holds nothing of platform tk1"):
+            store().load("tk1", str(path))
+
+
+@pytest.mark.parametrize("kind", ["recordet", "x" * 5000, "a\0b", ""])
+def test_what_is_neither_a_word_nor_a_path_is_refused(store: NewStore, kind: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"The baseline '.*"):
+        store().load("tk1", kind)
+
+
+def test_a_misspelt_kind_is_guessed(store: NewStore) -> None:
+    with pytest.raises(ConfigurationError, match=r"Did you mean recorded\?"):
+        store().load("tk1", "recordet")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, store: NewStore) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(BaselineFileError, match=r"notes\.txt.*expected a table \(\.csv\) or a recorded run"):
+        store().load("tk1", str(tmp_path / "notes.txt"))
+
+
+def test_a_run_is_recorded_in_the_project(project: Path, store: NewStore) -> None:
+    assert store().recorded_path("tk1") == project / "baselines" / "tk1.json"
+
+
+def test_a_run_without_a_project_has_no_place(cache: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no project folder"):
+        BaselineStore(load_catalog(), cache_dir=cache).recorded_path("tk1")
+
+
+def test_local_is_recorded_in_the_cache_under_this_hosts_name_and_read_again(
+    cache: Path, store: NewStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "my host/1")
+    path = store().recorded_path("local")
+    assert path == cache / "baselines" / "local-my_host_1.json"
+    record(path, measured("vgg16", 1, platform="local"))
+    assert store().load("local").cells() == (CellKey("local", "vgg16", 1),)
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    assert store().load("local").cells() == ()
+
+
+def test_a_local_baseline_that_the_project_keeps_is_read_and_written_there(project: Path, store: NewStore) -> None:
+    record(store().recorded_path("local"), measured("vgg16", 1, platform="local"))
+    own = project / "baselines" / "local.json"
+    record(own, measured("vgg16", 1, platform="local", batch_ms=(7.0,)))
+    found = store().load("local").lookup(CellKey("local", "vgg16", 1))
+    assert isinstance(found, Baseline)
+    assert found.value_ms == 7.0
+    assert store().recorded_path("local") == own
+
+
+def test_the_users_cache_folder_is_where_xdg_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert user_cache_dir() == tmp_path / "pytest-ddperf"
+    assert BaselineStore(load_catalog()).recorded_path("local").parent == tmp_path / "pytest-ddperf" / "baselines"
+
+
+def test_in_a_source_checkout_no_table_is_read_twice(tmp_path: Path) -> None:
+    shutil.copytree(package_data_dir(), tmp_path / "baselines")
+    data_dir = tmp_path / "baselines"
+    catalog = load_catalog(tmp_path, data_dir)
+    store = BaselineStore(catalog, project_dir=tmp_path, cache_dir=tmp_path / "cache", data_dir=data_dir)
+    baseline = store.load("nano")
+    assert len(baseline.layers) == 1
+    assert isinstance(found := baseline.lookup(CellKey("nano", "shufflenet", 1)), Baseline)
+    assert found.reading_error_ms > 0
+
+
+def test_the_tables_of_an_installed_package_are_found_inside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "pytest_ddperf"
+    shutil.copytree(package_data_dir(), installed / "_data" / "baselines")
+    monkeypatch.setattr(baselines, "__file__", str(installed / "baselines.py"))
+    assert package_data_dir() == installed / "_data" / "baselines"
+
+
+def test_an_installation_without_its_tables_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "__file__", str(tmp_path / "pytest_ddperf" / "baselines.py"))
+    with pytest.raises(ConfigurationError, match="install the package again"):
+        package_data_dir()

@@ -1,0 +1,406 @@
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import recording
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from recording import CONDITIONS, measured, skipped
+
+from pytest_ddperf.benchmark_json import stats_from_seconds
+from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.recorded import Update, read_recorded, render_json, write_recorded
+from pytest_ddperf.records import Baseline, CellKey, CellRecord, Measurement, Outcome, Pass, Round, Unavailable
+
+NOW = datetime(2026, 3, 1, 4, 5, 6, tzinfo=UTC)
+STAT_NAMES = (
+    "min max mean stddev rounds median iqr q1 q3 iqr_outliers stddev_outliers outliers ld15iqr hd15iqr ops total data "
+    "iterations"
+)
+Record = Callable[..., Update]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "baselines" / "tk1.json"
+
+
+@pytest.fixture
+def record(path: Path, tmp_path: Path) -> Record:
+    def recorded(*records: CellRecord, **options: Any) -> Update:  # noqa: ANN401 - any of write_recorded's
+        options = {"machine_info": {"platform": "tk1"}, "now": NOW, "lock_dir": tmp_path / "locks", **options}
+        return write_recorded(path, records, stats=stats_from_seconds, **options)
+
+    return recorded
+
+
+def test_what_was_recorded_is_read_again(path: Path, record: Record) -> None:
+    record(measured())
+    assert read_recorded(path).cells == {
+        CellKey("tk1", "resnet50", 2): Baseline(
+            "recorded",
+            51.0,
+            "baselines/tk1.json, recorded 2026-03-01 (median of 3 passes)",
+            runs=((50.0, 52.0, 51.0),),
+            conditions=CONDITIONS,
+        )
+    }
+
+
+def test_when_a_cell_was_recorded_is_kept(path: Path, record: Record) -> None:
+    record(measured("vgg16"))
+    record(measured("resnet50"), now=datetime(2026, 4, 1, tzinfo=UTC))
+    assert read_recorded(path).recorded_at == {
+        CellKey("tk1", "resnet50", 2): "2026-04-01T00:00:00+00:00",
+        CellKey("tk1", "vgg16", 2): "2026-03-01T04:05:06+00:00",
+    }
+
+
+def test_the_file_has_pytest_benchmarks_shape_with_seconds_per_image(path: Path, record: Record) -> None:
+    record(measured(), commit_info={"id": "abc"}, version="5.3.1")
+    document = json.loads(path.read_text())
+    assert list(document) == ["machine_info", "commit_info", "benchmarks", "datetime", "version", "ddperf"]
+    (benchmark,) = document["benchmarks"]
+    assert benchmark.keys() >= {"group", "name", "fullname", "params", "param", "extra_info", "options", "stats"}
+    assert list(benchmark["stats"]) == STAT_NAMES.split()
+    assert benchmark["stats"]["data"] == [0.05, 0.052, 0.051]
+    assert benchmark["stats"]["median"] == 0.051
+    assert document["ddperf"] == {"format": 1, "unavailable": []}
+
+
+def test_all_rounds_are_recorded(path: Path, record: Record) -> None:
+    one = measured()
+    assert one.measurement is not None
+    rounds = (*one.measurement.rounds, Round(60.0, (Pass(client_ms=99.0, predict_ms=90.0),)))
+    record(CellRecord(one.key, "", Outcome.OK, measurement=Measurement(one.key, CONDITIONS, rounds)))
+    baseline = read_recorded(path).cells[one.key]
+    assert isinstance(baseline, Baseline)
+    assert baseline.runs == ((50.0, 52.0, 51.0, 45.0),)
+
+
+def test_cells_that_were_not_run_stay(path: Path, record: Record) -> None:
+    record(measured("vgg16"), measured("resnet50"))
+    before = read_recorded(path).cells[CellKey("tk1", "vgg16", 2)]
+    update = record(measured("resnet50", batch_ms=(80.0,)))
+    after = read_recorded(path).cells
+    assert update.written == (CellKey("tk1", "resnet50", 2),)
+    assert after[CellKey("tk1", "vgg16", 2)] == before
+    assert isinstance(changed := after[CellKey("tk1", "resnet50", 2)], Baseline)
+    assert changed.value_ms == 40.0
+
+
+def test_cells_stand_by_platform_then_in_catalogue_order_then_by_batch_size(path: Path, record: Record) -> None:
+    record(
+        measured("vgg16", 1),
+        measured("mobilenet", 16),
+        measured("mobilenet", 2),
+        measured("mobilenet", 2, scenario="c4"),
+        measured("squeezenet_v1.1", 1, platform="tx1"),
+        measured("own_network", 1),
+    )
+    names = [one["param"] for one in json.loads(path.read_text())["benchmarks"]]
+    assert names == [
+        "tk1-mobilenet-b2",
+        "tk1-mobilenet-b2-c4",
+        "tk1-mobilenet-b16",
+        "tk1-vgg16-b1",
+        "tk1-own_network-b1",
+        "tx1-squeezenet_v1.1-b1",
+    ]
+
+
+def test_recording_the_same_again_changes_nothing(path: Path, record: Record) -> None:
+    record(measured("vgg16", batch_ms=(100 / 3, 100 / 7)), skipped("vgg19", 1))
+    before = path.read_bytes()
+    record(measured("vgg16", batch_ms=(100 / 3, 100 / 7)))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OK, Outcome.IMPROVED, Outcome.NEW])
+def test_accepted_takes(record: Record, outcome: Outcome) -> None:
+    assert record(measured(outcome=outcome)).written
+
+
+NEVER = [Outcome.OOM, Outcome.CRASHED, Outcome.ERROR, Outcome.INVALID, Outcome.REMEASURE]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REGRESSED, Outcome.UNSTABLE, *NEVER])
+def test_accepted_leaves_as_it_was(path: Path, record: Record, outcome: Outcome) -> None:
+    record(measured())
+    before = read_recorded(path)
+    update = record(measured(outcome=outcome, batch_ms=(200.0,)))
+    assert update.left_out == {CellKey("tk1", "resnet50", 2): str(outcome)}
+    assert update.written == ()
+    assert read_recorded(path) == before
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REGRESSED, Outcome.UNSTABLE])
+def test_all_takes_regressed_and_unstable_too(record: Record, outcome: Outcome) -> None:
+    assert record(measured(outcome=outcome), mode="all").written
+
+
+@pytest.mark.parametrize("outcome", NEVER)
+def test_all_does_not_take(record: Record, outcome: Outcome) -> None:
+    assert not record(measured(outcome=outcome), mode="all").written
+
+
+def test_another_mode_is_refused(path: Path, record: Record) -> None:
+    with pytest.raises(ConfigurationError, match="accepted and all"):
+        record(measured(), mode="some")
+    assert not path.exists()
+
+
+def test_a_cell_without_a_pass_by_its_clock_is_left_out(record: Record) -> None:
+    one = measured()
+    measurement = Measurement(one.key, CONDITIONS, (Round(0.0, (Pass(client_ms=9.0),)),))
+    update = record(CellRecord(one.key, "", Outcome.OK, measurement=measurement))
+    assert update.left_out == {one.key: "no pass was timed by the gated clock"}
+
+
+def test_a_cell_with_a_time_of_0_is_left_out(record: Record) -> None:
+    update = record(measured(batch_ms=(1.0, 0.0)))
+    assert list(update.left_out.values()) == ["a pass took no finite, positive time"]
+
+
+def test_an_unavailable_cell_is_kept_as_x(path: Path, record: Record) -> None:
+    record(skipped("vgg16", 1))
+    record(measured())
+    assert read_recorded(path).cells[CellKey("tk1", "vgg16", 1)] == Unavailable(
+        "baselines/tk1.json, ddperf.unavailable"
+    )
+
+
+def test_a_cell_that_was_measured_after_all_is_no_x_any_more(path: Path, record: Record) -> None:
+    record(skipped("resnet50", 2))
+    record(measured("resnet50", 2))
+    assert isinstance(read_recorded(path).cells[CellKey("tk1", "resnet50", 2)], Baseline)
+    assert json.loads(path.read_text())["ddperf"]["unavailable"] == []
+
+
+def test_figures_are_not_lost_to_an_unavailable_cell(path: Path, record: Record) -> None:
+    record(measured("resnet50", 2))
+    record(skipped("resnet50", 2))
+    assert isinstance(read_recorded(path).cells[CellKey("tk1", "resnet50", 2)], Baseline)
+
+
+def test_a_malformed_file_is_not_written_over(path: Path, record: Record) -> None:
+    path.parent.mkdir()
+    path.write_text("{")
+    with pytest.raises(BaselineFileError):
+        record(measured())
+    assert path.read_text() == "{"
+
+
+def test_a_file_that_cannot_be_written_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        write_recorded(
+            tmp_path / "file" / "tk1.json",
+            [measured()],
+            stats=stats_from_seconds,
+            machine_info={},
+            lock_dir=tmp_path / "locks",
+        )
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(path: Path, record: Record) -> None:
+    record(measured())
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        record(measured("vgg16"), machine_info={"load": float("nan")})
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_link_to_a_baseline_stays_a_link(path: Path, record: Record, tmp_path: Path) -> None:
+    record(measured())
+    kept = tmp_path / "kept.json"
+    path.rename(kept)
+    path.symlink_to(kept)
+    record(measured("vgg16"))
+    assert path.is_symlink()
+    assert len(read_recorded(kept).cells) == 2
+
+
+WRITER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from recording import measured
+from pytest_ddperf.benchmark_json import stats_from_seconds
+from pytest_ddperf.recorded import write_recorded
+for batch_size in range(1, 9):
+    records = [measured(sys.argv[3], batch_size)]
+    options = {"machine_info": {}, "lock_dir": Path(sys.argv[4])}
+    write_recorded(Path(sys.argv[2]), records, stats=stats_from_seconds, **options)
+"""
+
+
+def test_two_runs_at_once_lose_nothing(path: Path, tmp_path: Path) -> None:
+    support = str(Path(recording.__file__).parent)
+    started = [
+        subprocess.Popen([sys.executable, "-c", WRITER, support, str(path), model, str(tmp_path / "locks")])
+        for model in ("vgg16", "resnet50")
+    ]
+    assert [one.wait(timeout=120) for one in started] == [0, 0]
+    assert len(read_recorded(path).cells) == 16
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_pytest_benchmark_compares_two_recorded_files(path: Path, record: Record, tmp_path: Path) -> None:
+    record(measured("vgg16"), measured("resnet50"))
+    other = tmp_path / "other.json"
+    write_recorded(
+        other,
+        [measured("vgg16", batch_ms=(50.0,))],
+        stats=stats_from_seconds,
+        machine_info={},
+        lock_dir=tmp_path / "locks",
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest_benchmark",
+        "compare",
+        str(path),
+        str(other),
+        "--columns=median,rounds",
+        "--group-by=param:model",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Failed to load" not in done.stdout + done.stderr
+    assert "tk1-vgg16-b2" in done.stdout
+    assert "resnet50" in done.stdout
+    assert "25.0000" in done.stdout
+
+
+def benchmark(**stats: object) -> dict[str, Any]:
+    return {
+        "name": "test_predict[tk1-vgg16-b1]",
+        "fullname": "test_predict[tk1-vgg16-b1]",
+        "extra_info": {"platform": "tk1", "model": "vgg16", "batch_size": 1},
+        "stats": {"data": [0.1], **stats},
+    }
+
+
+def changed(place: str, value: object) -> dict[str, Any]:
+    entry = copy.deepcopy(benchmark())
+    *tables, key = place.split(".")
+    at = entry
+    for table in tables:
+        at = at[table]
+    at[key] = value
+    return entry
+
+
+def test_the_json_of_a_run_is_read_too_and_other_peoples_benchmarks_are_passed_over(path: Path) -> None:
+    path.parent.mkdir()
+    other = {"name": "test_other", "extra_info": {}, "stats": {"median": 1.0}}
+    path.write_text(json.dumps({"machine_info": {}, "benchmarks": [other, benchmark()]}))
+    baseline = read_recorded(path).cells[CellKey("tk1", "vgg16", 1)]
+    assert isinstance(baseline, Baseline)
+    assert (baseline.value_ms, baseline.conditions) == (100.0, None)
+
+
+def test_other_peoples_benchmarks_stay_in_the_file(path: Path, record: Record) -> None:
+    path.parent.mkdir()
+    other = {"name": "test_other", "extra_info": {}, "stats": {"median": 1.0}}
+    path.write_text(json.dumps({"benchmarks": [other, benchmark()]}))
+    record(measured("vgg19"))
+    document = json.loads(path.read_text())
+    assert [one["name"] for one in document["benchmarks"]] == [
+        "test_predict[tk1-vgg16-b1]",
+        "test_predict[tk1-vgg19-b2]",
+        "test_other",
+    ]
+
+
+def file_of(*benchmarks: object, **more: object) -> str:
+    return json.dumps({"benchmarks": benchmarks, **more}, indent=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", r"line 1: no JSON \(Expecting value\); expected pytest-benchmark JSON"),
+        ('{\n"benchmarks": [,]}', "line 2: no JSON"),
+        ('{"benchmarks": [NaN]}', "no JSON .NaN is no number"),
+        ("[" * 100_000, "no JSON"),
+        (b"\xff\xfe\x00", "line 1: bytes that are no UTF-8 text"),
+        ("[]", "no list `benchmarks`"),
+        ("3", "no list `benchmarks`"),
+        ('{"benchmarks": 3}', "no list `benchmarks`"),
+        ('{"benchmarks": [3]}', "no list `benchmarks`"),
+        ('{"benchmarks": []}', "no benchmark with platform, model and batch_size in extra_info"),
+        (file_of(benchmark(), benchmark()), "line 4: the cell tk1-vgg16-b1 twice; expected each cell once"),
+        (file_of(changed("extra_info.batch_size", "1")), r"line 4: a wrong benchmark .benchmarks\[0\].*batch_size"),
+        (file_of(changed("extra_info.batch_size", 0)), r"line 4: batch_size 0"),
+        (file_of(changed("extra_info.conditions", {"clock": "sun"})), r"\$\.extra_info\.conditions"),
+        (file_of(changed("stats", {"median": 1.0})), "expected the raw durations `stats.data`"),
+        (file_of(changed("stats", 3)), r"\$\.stats"),
+        (file_of(benchmark(data=[])), r"durations that are no times \(benchmarks\[0\]\.stats\.data\)"),
+        (file_of(benchmark(data=[1.0, 0.0])), "durations that are no times"),
+        (file_of(benchmark(data=[-1.0])), "expected seconds per image above 0"),
+        (file_of(benchmark(data=["fast"])), r"\$\.stats\.data\[0\]"),
+        (file_of(benchmark()).replace("0.1", "1e999"), "durations that are no times"),
+        (file_of(ddperf=3), r"line 3: a wrong `ddperf`"),
+        (file_of(ddperf={"format": 2}), "ddperf.format 2; expected 1"),
+        (file_of(ddperf={"format": 1, "unavailable": [{}]}), r"a wrong `ddperf` .*\$\.unavailable\[0\]"),
+    ],
+)  # fmt: skip
+def test_a_malformed_file_is_refused_with_found_and_expected(path: Path, content: str | bytes, said: str) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(BaselineFileError, match=said) as caught:
+        read_recorded(path)
+    assert str(caught.value).startswith(str(path))
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+PLACES = ["extra_info", "extra_info.platform", "extra_info.model", "extra_info.batch_size", "extra_info.scenario",
+          "extra_info.conditions", "extra_info.recorded", "stats", "stats.data", "fullname"]  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        JSON_VALUES.map(json.dumps),
+        JSON_VALUES.map(file_of),
+        JSON_VALUES.map(lambda value: file_of(benchmark(), ddperf=value)),
+        st.tuples(st.sampled_from(PLACES), JSON_VALUES).map(lambda drawn: file_of(changed(*drawn))),
+    )
+)
+@example(file_of(changed("extra_info.model", "\ud800")))
+def test_any_bytes_are_a_recorded_run_or_refused(path: Path, content: str | bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with contextlib.suppress(BaselineFileError):
+        read_recorded(path)
+
+
+@given(JSON_VALUES.filter(lambda value: "NaN" not in json.dumps(value) and "Infinity" not in json.dumps(value)))
+def test_what_is_rendered_is_the_same_json_but_for_digits_that_no_clock_gives(value: object) -> None:
+    read = json.loads(render_json(value))
+    assert json.loads(render_json(read)) == read
+    assert type(read) is type(value)
+
+
+def test_a_list_of_numbers_stands_on_one_line_and_floats_have_seven_digits() -> None:
+    assert render_json({"data": [0.123456789, 1.0], "in": {"a": [{"b": 1}]}, "none": []}) == (
+        '{\n  "data": [0.1234568, 1.0],\n  "in": {\n    "a": [\n      {"b": 1}\n    ]\n  },\n  "none": []\n}'
+    )
