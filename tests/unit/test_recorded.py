@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 import recording
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from recording import CONDITIONS, measured, skipped
 
+from pytest_ddperf import recorded
 from pytest_ddperf.benchmark_json import stats_from_seconds
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.recorded import Update, read_recorded, render_json, write_recorded
@@ -36,11 +38,11 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def record(path: Path, tmp_path: Path) -> Record:
-    def recorded(*records: CellRecord, **options: Any) -> Update:  # noqa: ANN401 - any of write_recorded's
+    def run(*records: CellRecord, **options: Any) -> Update:  # noqa: ANN401 - any of write_recorded's
         options = {"machine_info": {"platform": "tk1"}, "now": NOW, "lock_dir": tmp_path / "locks", **options}
         return write_recorded(path, records, stats=stats_from_seconds, **options)
 
-    return recorded
+    return run
 
 
 def test_what_was_recorded_is_read_again(path: Path, record: Record) -> None:
@@ -254,6 +256,17 @@ def test_two_runs_at_once_lose_nothing(path: Path, tmp_path: Path) -> None:
     assert [one.wait(timeout=120) for one in started] == [0, 0]
     assert len(read_recorded(path).cells) == 16
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_that_another_run_holds_is_given_up_with_the_lock_named(
+    path: Path, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(measured())
+    (lock,) = (tmp_path / "locks").iterdir()
+    monkeypatch.setattr(recorded, "_LOCK_TIMEOUT_S", 0.0)
+    with filelock.FileLock(lock), pytest.raises(ConfigurationError, match=f"another run has held {lock}"):
+        record(measured("vgg16"))
+    assert len(read_recorded(path).cells) == 1
 
 
 def test_pytest_benchmark_compares_two_recorded_files(path: Path, record: Record, tmp_path: Path) -> None:
