@@ -422,6 +422,31 @@ def test_a_proxy_of_the_environment_is_used_for_other_hosts(
     assert stage.requests[-1].path == "http://board.invalid:8080/info"
 
 
+def test_a_proxy_that_is_down_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port()}")
+    with Client("http://board.invalid:8080") as client, pytest.raises(ServerUnreachableError, match="NO_PROXY"):
+        client.info()
+
+
+def test_a_host_that_does_not_take_connections_is_told_with_the_time() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        with socket.socket() as first, socket.socket() as second:  # they fill its queue: the next one waits
+            for waiting in (first, second):
+                waiting.setblocking(False)
+                waiting.connect_ex(address)
+            with (
+                Client(f"http://127.0.0.1:{address[1]}", connect_timeout_s=0.05) as client,
+                pytest.raises(ServerUnreachableError, match=r"No connection within 0\.05 s"),
+            ):
+                client.info()
+
+
 def test_certificates_to_trust_that_are_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"are not there: .*ca\.pem"):
         Client("https://127.0.0.1:1", ca_path=tmp_path / "ca.pem")
