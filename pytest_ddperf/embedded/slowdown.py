@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,6 +47,7 @@ class Ballast:
         self._piece = piece
         self._clock = clock
         self._owed_s = 0.0
+        self._shortest_s = math.inf
 
     def run(self, work: Callable[[], None]) -> None:
         """Do the work, then the ballast that its time asks for."""
@@ -53,12 +55,11 @@ class Ballast:
         work()
         before_s = self._clock()
         self._owed_s += (self._factor - 1) * (before_s - started_s)
-        shortest_s = self._owed_s
         while self._owed_s > 0:
             self._piece()
             now_s = self._clock()
             self._owed_s -= now_s - before_s
-            shortest_s = min(shortest_s, now_s - before_s)
+            self._shortest_s = min(self._shortest_s, now_s - before_s)
             before_s = now_s
         # A piece that was held up by another process must not free the next passes of their share.
-        self._owed_s = max(self._owed_s, -shortest_s)
+        self._owed_s = max(self._owed_s, -self._shortest_s)
