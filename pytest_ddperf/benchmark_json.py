@@ -14,6 +14,7 @@ from pytest_ddperf.records import Clock, to_builtins
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_ddperf.history import Run
     from pytest_ddperf.records import CellRecord, ServerFacts
 
 GROUP = "ddperf"
@@ -120,6 +121,51 @@ def machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) -> dict[
     return {**common, "platforms": described} if len(described) != 1 else {**common, **first}
 
 
+def _described(record: CellRecord) -> dict[str, Any]:
+    """What a benchmark of ours says of itself, beside its statistics."""
+    return {
+        "group": f"{GROUP} {record.key.platform}",
+        "name": record.nodeid.rsplit("::", 1)[-1],
+        "fullname": record.nodeid,
+        "params": {"platform": record.key.platform, "model": record.key.model, "batch_size": record.key.batch_size},
+        "param": str(record.key),
+        "extra_info": extra_info(record),
+    }
+
+
+OPTIONS = {"warmup": True, "timer": "server"}
+"""What stands for pytest-benchmark's measuring options in our benchmarks."""
+
+
+def run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
+    """A stored run as pytest-benchmark JSON.
+
+    Args:
+        run: of the history.
+        titles: of the platforms, by id.
+    """
+    measured = [record for record in run.records if per_image_s(record)]
+    platforms = {
+        record.key.platform: (
+            titles.get(record.key.platform, record.key.platform),
+            record.measurement.conditions.backend if record.measurement else "",
+            record.server,
+        )
+        for record in measured
+        if record.server is not None
+    }
+    return {
+        "machine_info": machine_info(platforms),
+        "commit_info": dict(run.header.facts.get("commit", {})),
+        "benchmarks": [
+            {**_described(record), "options": OPTIONS, "stats": stats_from_seconds(per_image_s(record))}
+            for record in measured
+        ],
+        "datetime": run.header.started,
+        "version": pytest_benchmark_version(),
+    }
+
+
 def add_benchmarks(config: Any, records: Sequence[CellRecord]) -> None:  # noqa: ANN401 - pytest's Config
     """Hand our cells to pytest-benchmark's session, as benchmarks of its own."""
     session = getattr(config, "_benchmarksession", None)
@@ -131,18 +177,8 @@ def add_benchmarks(config: Any, records: Sequence[CellRecord]) -> None:  # noqa:
         seconds = per_image_s(record)
         if not seconds:
             continue
-        name = record.nodeid.rsplit("::", 1)[-1]
-        stands_for = SimpleNamespace(
-            name=name,
-            fullname=record.nodeid,
-            group=f"{GROUP} {record.key.platform}",
-            param=str(record.key),
-            params={"platform": record.key.platform, "model": record.key.model, "batch_size": record.key.batch_size},
-            extra_info=extra_info(record),
-            cprofile_stats=None,
-            has_error=False,
-        )
-        metadata = Metadata(stands_for, iterations=1, options={"warmup": True, "timer": "server"})
+        stands_for = SimpleNamespace(**_described(record), cprofile_stats=None, has_error=False)
+        metadata = Metadata(stands_for, iterations=1, options=dict(OPTIONS))
         for one in seconds:
             metadata.update(one)
         session.benchmarks.append(metadata)

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf.records import FAILING, Clock, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from pytest_ddperf.catalog import Network
     from pytest_ddperf.records import Baseline, CellKey, CellRecord
+
+
+class Counted(Protocol):
+    """The cost of a network, as counted in its graph."""
+
+    @property
+    def giga_flops_text(self) -> str:
+        """Giga multiply-adds, as the report prints them."""
+        ...
+
+    @property
+    def million_params_text(self) -> str:
+        """Millions of parameters, as the report prints them."""
+        ...
+
+    @property
+    def true_multiply_adds(self) -> int:
+        """Multiply-adds, depthwise layers included."""
+        ...
+
 
 Segment = tuple[str, str]
 """A piece of a line and its style: "" or one of pytest's markup names (red, green, yellow, bold)."""
@@ -181,6 +202,30 @@ def totals_line(records: Sequence[CellRecord], not_measured: int = 0) -> Line:
         parts.append(f"{not_measured} of the baseline not measured")
     style = "red" if any(record.outcome in FAILING for record in records) else "green"
     return [(f"{len(records)} cell{'' if len(records) == 1 else 's'}: {', '.join(parts)}", style)]
+
+
+def cost_lines(networks: Mapping[str, Network], counted: Mapping[str, Counted]) -> list[str]:
+    """The cost table: what the report prints, and the same figures counted in the graphs that run.
+
+    Args:
+        networks: by id.
+        counted: by id; empty where the graphs cannot be built here.
+    """
+    lines = [
+        "Cost of one image at 224x224: the report's figures, and the same counted in the graphs that run",
+        f"{'model':<20}{'GFLOPs':>9}{'counted':>9}{'M params':>10}{'counted':>9}  multiply-adds with depthwise",
+    ]
+    for network in networks.values():
+        if not network.giga_flops_text:
+            continue
+        ours = counted.get(network.id)
+        graph = (ours.giga_flops_text, ours.million_params_text) if ours else ("-", "-")
+        true = f"{ours.true_multiply_adds:>15,}" if ours else "-"
+        lines.append(
+            f"{network.id:<20}{network.giga_flops_text:>9}{graph[0]:>9}"
+            f"{network.million_params_text:>10}{graph[1]:>9}  {true}"
+        )
+    return lines
 
 
 def progress_text(key: CellKey, done: int, total: int, left_s: float | None, width: int) -> str:

@@ -112,7 +112,7 @@ def start(
         ConfigurationError: the extra `embedded` is not installed.
         ServerUnreachableError: it ended, or did not answer in time; the message holds the end of its log.
     """
-    _require_extra()
+    require_extra()
     arguments = ["--port", "0", "--seed", str(seed), "--exit-on-eof", "--parent-pid", str(os.getpid())]
     for option, value in (("--threads", threads), ("--data-dir", data_dir), ("--model-dir", model_dir)):
         if value is not None:
@@ -137,7 +137,12 @@ def start(
     return EmbeddedServer(process, url, log)
 
 
-def _require_extra() -> None:
+def require_extra() -> None:
+    """Find out whether the server can run here.
+
+    Raises:
+        ConfigurationError: the extra `embedded` is not installed.
+    """
     absent = sorted(distribution for module, distribution in _NEEDED.items() if find_spec(module) is None)
     if absent:
         raise ConfigurationError(
@@ -155,20 +160,19 @@ def _environment() -> dict[str, str]:
 
 def _ready_url(process: subprocess.Popen[bytes], log: IO[bytes], timeout_s: float) -> str:
     line = _first_line(process, timeout_s)
-    try:
-        return str(json.loads(line)["url"])
-    except (ValueError, KeyError, TypeError):
-        pass
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=0 if line is None else _STOP_TIMEOUT_S)
+    if line is not None:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return str(json.loads(line)["url"])
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_STOP_TIMEOUT_S)  # for its status
     status = process.poll()
     what = f"did not answer within {timeout_s:g} s" if status is None else f"ended with status {status}"
     tail = _tail(log) or "nothing"
     raise ServerUnreachableError(f"The embedded server {what} before it was ready. The end of its log: {tail}")
 
 
-def _first_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes:
-    """What it prints first; b"" where it ends or takes too long before that."""
+def _first_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes | None:
+    """What it prints first, what there is of it where it ends before that; None where it takes too long."""
     assert process.stdout is not None  # noqa: S101 - it was opened as a pipe
     deadline = time.monotonic() + timeout_s
     line = b""
@@ -176,7 +180,7 @@ def _first_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes:
         selector.register(process.stdout, selectors.EVENT_READ)
         while not line.endswith(b"\n"):
             if not selector.select(max(0.0, deadline - time.monotonic())):
-                return b""
+                return None
             chunk = os.read(process.stdout.fileno(), 4096)
             if not chunk:
                 break
