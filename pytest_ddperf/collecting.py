@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.records import CellKey
 
 V = TypeVar("V")
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_ddperf.options import Settings
-    from pytest_ddperf.records import CellKey
 
 FIXTURE = "ddperf"
 """The name of the fixture that makes a test a gated one."""
@@ -30,8 +30,8 @@ MARKER_KEYS = ("models", "batch_sizes", "platforms")
 def cell_of(item: pytest.Item) -> CellKey | None:
     """The cell that a test measures; None for a test that is none of ours."""
     callspec = getattr(item, "callspec", None)
-    key: CellKey | None = callspec.params.get(FIXTURE) if callspec is not None else None
-    return key
+    key = callspec.params.get(FIXTURE) if callspec is not None else None
+    return key if isinstance(key, CellKey) else None
 
 
 def parametrise(metafunc: pytest.Metafunc, settings: Settings) -> None:
@@ -41,6 +41,10 @@ def parametrise(metafunc: pytest.Metafunc, settings: Settings) -> None:
         ConfigurationError: the marker names what is not known.
     """
     cells = cells_for(settings, restrictions(metafunc.definition))
+    if not cells:
+        none = pytest.mark.skip(reason="no cell is left of what the options and the test's marker ask for")
+        metafunc.parametrize(FIXTURE, [pytest.param(None, marks=none, id="no-cell")], indirect=True)
+        return
     metafunc.parametrize(FIXTURE, cells, ids=[str(key) for key in cells], indirect=True)
 
 
@@ -64,6 +68,8 @@ def restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
                     f"{node.nodeid}: @pytest.mark.{MARKER}({key}=...) takes a list, such as [{value!r}], not {value!r}."
                 )
             found.setdefault(key, tuple(value))
+            if key != "batch_sizes" and not all(isinstance(name, str) for name in found[key]):
+                raise ConfigurationError(f"{node.nodeid}: @pytest.mark.{MARKER}({key}={value!r}): expected names.")
     return found
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from pytest_ddperf.errors import ServiceNotFoundError
 from pytest_ddperf.live import LiveLine
 
 if TYPE_CHECKING:
@@ -53,15 +50,10 @@ class Bench:
             DdperfError: the server failed, or answered something else; the test fails with the verdict `error`.
         """
         runner = self._session.runner
-        try:
-            if not self._session.measures:
-                runner.predict_once(self.key)
-                self.predicted = True
-                return None
-            with LiveLine(self._session.config, self.key) as live:
-                self.measurement = runner.measure(self.key, live.show, self.measurement)
-        except ServiceNotFoundError as error:
-            if self._session.settings.value("missing-service") == "skip":
-                pytest.skip(str(error))
-            raise
+        if not self._session.measures:
+            runner.predict_once(self.key)
+            self.predicted = True
+            return None
+        with LiveLine(self._session.config, self.key) as live:
+            self.measurement = runner.measure(self.key, live.show, self.measurement)
         return self.measurement

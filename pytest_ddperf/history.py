@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Mapping  # noqa: TC003 - read at run time, from the fields of RunHeader
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -18,7 +19,7 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.records import CellRecord, from_builtins, to_builtins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ddperf.session import record_of
+from pytest_ddperf.session import REFUSED, is_gated, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,15 +25,25 @@ class Keeper:
     def __init__(self, bench: BenchSession) -> None:
         self._bench = bench
         self._others_ran = False
+        self._gated = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Put the record on disk as soon as the cell has ended."""
+        if not is_gated(report):
+            self._others_ran = self._others_ran or report.when == "call"
+            return
+        self._gated = True
         record = record_of(report)
         if record is not None:
             self._bench.keep(record)
-        elif report.when == "call":
-            self._others_ran = True
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Turn a wrong configuration or marker into a usage error, exit status 4; with xdist, too."""
+        text = str(report.longrepr) if report.failed else ""
+        if text.startswith(REFUSED):
+            self._bench.refused = True
+            raise pytest.UsageError(text)
 
     def pytest_benchmark_generate_machine_info(self) -> dict[str, Any] | None:
         """The servers that were measured; pytest-benchmark's own answer where none was."""
@@ -70,6 +80,9 @@ class Keeper:
     def end(self, session: pytest.Session) -> None:
         """What comes behind pytest-benchmark's saving and before the summary: baselines, history, exit status."""
         bench = self._bench
+        nothing = not bench.measured and bench.measures
+        if self._gated and nothing and not self._others_ran and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         if not bench.records:
             return
         from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to store
@@ -79,8 +92,6 @@ class Keeper:
             bench.warnings.append("The run was interrupted: no baseline was recorded.")
         else:
             bench.update_baselines()
-        if not bench.measured and bench.measures and not self._others_ran and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         bench.close_history(int(session.exitstatus))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,21 +6,22 @@ Every pytest run on the machine loads this module, so it imports nothing that su
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from pytest_ddperf import collecting
-from pytest_ddperf.collecting import MARKER_HELP, cell_of
-from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.collecting import FIXTURE, MARKER_HELP, cell_of
+from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
 from pytest_ddperf.options import register, spell_out_bare
 from pytest_ddperf.records import FAILING, CellRecord, Outcome
-from pytest_ddperf.session import SESSION_KEY, BenchSession, put_record, record_of
+from pytest_ddperf.session import REFUSED, SESSION_KEY, BenchSession, put_record, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from pytest_ddperf.fixture import Bench
+    from pytest_ddperf.records import CellKey
 
 RECORD_KEY = pytest.StashKey[CellRecord]()
 
@@ -68,7 +69,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         collecting.parametrise(metafunc, metafunc.config.stash[SESSION_KEY].settings)
     except ConfigurationError as error:
-        raise pytest.Collector.CollectError(f"ddperf: {error}") from None
+        # The controller makes a usage error of it, where it comes in as a report: here pytest would go on collecting.
+        raise pytest.Collector.CollectError(f"{REFUSED}{error}") from None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -100,7 +102,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     bench = config.stash[SESSION_KEY]
     gated = [item for item in session.items if cell_of(item) is not None]
     runnable = [item for item in gated if not any(item.iter_markers("skip"))]
-    if not runnable or bench.is_worker or config.option.collectonly:
+    if not runnable or bench.is_worker or bench.refused or config.option.collectonly:
         return
     collecting.warn_of_ignored_options(config)
     platforms = list(dict.fromkeys(key.platform for item in runnable if (key := cell_of(item))))
@@ -137,17 +139,27 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         result = yield
     except DdperfError as error:
-        record = bench.runner.failed(cell.key, item.nodeid, error)
-        item.stash[RECORD_KEY] = record
-        pytest.fail(record.reason, pytrace=False)
-    finally:
-        if cell.measurement is not None:
+        _raise_error(bench, item, cell.key, error)
+    except BaseException:
+        if cell.measurement is not None:  # the test's own failure; what was measured counts all the same
             item.stash[RECORD_KEY] = bench.runner.judge(cell.measurement, item.nodeid)
+        raise
     if cell.measurement is not None:
-        _raise_verdict(bench, item.stash[RECORD_KEY])
+        record = bench.runner.judge(cell.measurement, item.nodeid)
+        item.stash[RECORD_KEY] = record
+        _raise_verdict(bench, record)
     elif not cell.predicted:
         pytest.fail(f"{cell.key}: the test uses `ddperf` and measured nothing; call ddperf.measure().", pytrace=False)
     return result
+
+
+def _raise_error(bench: BenchSession, item: pytest.Item, key: CellKey, error: DdperfError) -> NoReturn:
+    if isinstance(error, ServiceNotFoundError) and bench.settings.value("missing-service") == "skip":
+        item.stash[RECORD_KEY] = bench.runner.unavailable(key, item.nodeid, str(error))
+        raise pytest.skip.Exception(str(error), _use_item_location=True)
+    record = bench.runner.failed(key, item.nodeid, error)
+    item.stash[RECORD_KEY] = record
+    pytest.fail(record.reason, pytrace=False)
 
 
 def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
@@ -170,9 +182,9 @@ def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Send the record with the report of the phase that made it."""
     report = yield
-    record = item.stash.get(RECORD_KEY, None)
-    if record is not None and (report.when == "call" or (report.when == "setup" and report.skipped)):
-        put_record(report, record)
+    if FIXTURE in getattr(item, "fixturenames", ()):
+        ended = report.when == "call" or (report.when == "setup" and report.skipped)
+        put_record(report, item.stash.get(RECORD_KEY, None) if ended else None)
     return report
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf import __version__
-from pytest_ddperf.errors import DdperfError
+from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.options import Settings, given
-from pytest_ddperf.records import FAILING, CellRecord, Outcome, from_builtins, to_builtins
+from pytest_ddperf.records import CellRecord, Outcome, from_builtins, to_builtins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +24,18 @@ REPORT_ATTRIBUTE = "ddperf"
 """The record rides on the test's report, as builtins: reports survive xdist, failing tests and killed workers."""
 
 
-def put_record(report: pytest.TestReport, record: CellRecord) -> None:
-    """Send a record with a report."""
-    setattr(report, REPORT_ATTRIBUTE, to_builtins(record))
+REFUSED = "ddperf: "
+"""How a collection error begins that is a usage error: the user's configuration or marker is wrong."""
+
+
+def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
+    """Send a record with a report; None says that the test is gated and has none yet."""
+    setattr(report, REPORT_ATTRIBUTE, None if record is None else to_builtins(record))
+
+
+def is_gated(report: pytest.TestReport) -> bool:
+    """Whether a report is that of a test that uses the `ddperf` fixture."""
+    return hasattr(report, REPORT_ATTRIBUTE)
 
 
 def record_of(report: pytest.TestReport) -> CellRecord | None:
@@ -50,6 +59,7 @@ class BenchSession:
         self.given: Mapping[str, Given] = given(config)
         self.records: dict[str, CellRecord] = {}
         self.deselected = 0
+        self.refused = False
         self.warnings: list[str] = []
         self.written: list[str] = []
         self._settings: Settings | None = None
@@ -128,6 +138,7 @@ class BenchSession:
         """Open the servers before the first test.
 
         Raises:
+            ConfigurationError: the options do not fit the server.
             pytest.UsageError: the only one, or every one, is down; exit status 4. Of several, those that are down give
                 the verdict `error` to their cells.
         """
@@ -138,6 +149,8 @@ class BenchSession:
         for platform in platforms:
             try:
                 self.runner.open(platform)
+            except ConfigurationError:
+                raise
             except DdperfError as error:
                 down.append(error)
         if down and len(down) == len(platforms):
@@ -226,7 +239,7 @@ class BenchSession:
 
         store = BaselineStore(self._settings.catalog, project_dir=self.project_dir)
         for platform in self._settings.platforms:
-            records = [record for record in self.records.values() if record.key.platform == platform]
+            records = [record for record in self.records.values() if self._may_be_recorded(record, platform)]
             measured = [record for record in records if record.now_ms is not None]
             if not measured:
                 continue
@@ -246,6 +259,12 @@ class BenchSession:
             left = sum(key in update.left_out for key in (record.key for record in measured))
             kept = f"; {left} left as they were, --ddperf-update-baselines=all takes them" if left else ""
             self.written.append(f"baseline: {update.path} ({len(update.written)} cells recorded{kept})")
+
+    def _may_be_recorded(self, record: CellRecord, platform: str) -> bool:
+        """Whether a record tells something of the platform: a service that was missing does not make a cell `x`."""
+        if record.key.platform != platform:
+            return False
+        return record.outcome is not Outcome.UNAVAILABLE or self.runner.marked_unavailable(record.key) is not None
 
     def machine_info(self, records: Iterable[CellRecord]) -> dict[str, object]:
         """pytest-benchmark's machine_info for these records: their servers."""

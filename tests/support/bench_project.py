@@ -8,6 +8,7 @@ def test_something(tk1: BenchProject) -> None:
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -28,6 +29,27 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.history import Run
     from pytest_ddperf.records import CellRecord
+
+# pytester forgets what a run in this process imported: what is there before is imported once, and not for every run.
+for _module in (
+    "hypothesis.internal.observability",
+    "pytest_benchmark.fixture",
+    "pytest_benchmark.session",
+    "pytest_benchmark.stats",
+    "pytest_benchmark.table",
+    "pytest_benchmark.utils",
+    "pytest_ddperf.benchmark_json",
+    "pytest_ddperf.distributed",
+    "pytest_ddperf.fixture",
+    "pytest_ddperf.keeping",
+    "pytest_ddperf.platform_alias",
+    "pytest_ddperf.plugin",
+    "pytest_ddperf.runner",
+    "pytest_ddperf.terminal",
+    "xdist.dsession",
+    "xdist.plugin",
+):
+    importlib.import_module(_module)
 
 ROOT = Path(__file__).parents[2]
 DATA_DIR = "/srv/bench"
@@ -73,7 +95,7 @@ class BenchProject:
         platform: which baseline holds.
     """
 
-    def __init__(self, pytester: pytest.Pytester, server: ScriptedDeepDetect, platform: str = "tk1") -> None:
+    def __init__(self, pytester: pytest.Pytester, server: TableServer, platform: str = "tk1") -> None:
         self.pytester = pytester
         self.path = pytester.path
         self.server = server
@@ -98,7 +120,7 @@ class BenchProject:
         """`pytest benchmarks --platform=... --ddperf-url=...` in this process."""
         return self.pytester.runpytest_inprocess("benchmarks", *self.where, *args)
 
-    def pytest(self, *args: str) -> pytest.RunResult:
+    def bare(self, *args: str) -> pytest.RunResult:
         """`pytest` with these arguments alone, in this process."""
         return self.pytester.runpytest_inprocess(*args)
 

@@ -1,0 +1,36 @@
+"""pytest as a user runs it, on a server whose times are those of the TK1 table."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from bench_project import BenchProject, TableServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of this machine's user reaches a run: no options in the environment, no cache, 80 columns."""
+    for name in os.environ:
+        if name.startswith(("DDPERF_", "PYTEST_", "PY_COLORS", "FORCE_COLOR")) and name != "PYTEST_CURRENT_TEST":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def server() -> Iterator[TableServer]:
+    """A server as fast as the TK1 table says."""
+    with TableServer("tk1") as running:
+        yield running
+
+
+@pytest.fixture
+def tk1(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
+    """A project and that server."""
+    return BenchProject(pytester, server)

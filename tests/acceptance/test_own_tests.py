@@ -1,0 +1,125 @@
+"""Tests of a user's own, in a project that only has the package installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from bench_project import BenchProject
+
+
+def write(project: BenchProject, marker: str = "", body: str = "ddperf.measure()") -> None:
+    """The only test of the project, in a folder of the user's choice."""
+    (project.path / "benchmarks" / "test_predict.py").unlink()
+    (project.path / "speed").mkdir()
+    text = f"import pytest\n\n{marker}\ndef test_mine(ddperf):\n    {body}\n"
+    (project.path / "speed" / "test_mine.py").write_text(text, encoding="utf-8")
+
+
+def collected(result: pytest.RunResult) -> list[str]:
+    return [line.rpartition("::")[2] for line in result.outlines if "::test_mine[" in line]
+
+
+def test_a_test_of_ones_own_is_measured_and_gated(tk1: BenchProject) -> None:
+    write(tk1)
+    tk1.server.slow("squeezenet_v1.1", 8, 1.3)
+    result = tk1.bare("speed", *tk1.where, "--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,8")
+    result.assert_outcomes(passed=1, failed=1)
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b1": "ok", "tk1-squeezenet_v1.1-b8": "regressed"}
+
+
+def test_the_marker_restricts_models_and_batch_sizes(tk1: BenchProject) -> None:
+    write(tk1, '@pytest.mark.ddperf(models=["res50"], batch_sizes=[2, 1])')
+    result = tk1.bare("speed", *tk1.where, "--collect-only", "-q")
+    assert collected(result) == ["test_mine[tk1-resnet50-b1]", "test_mine[tk1-resnet50-b2]"]
+
+
+def test_the_command_line_narrows_what_the_marker_allows(tk1: BenchProject) -> None:
+    write(tk1, '@pytest.mark.ddperf(models=["resnet50", "googlenet"], batch_sizes=[1, 2])')
+    args = ("--ddperf-models=googlenet,vgg16", "--ddperf-max-batch-size=1")
+    result = tk1.bare("speed", *tk1.where, "--collect-only", "-q", *args)
+    assert collected(result) == ["test_mine[tk1-googlenet-b1]"]
+
+
+def test_the_marker_may_name_what_the_table_does_not_hold(tk1: BenchProject) -> None:
+    write(tk1, '@pytest.mark.ddperf(models=["mobilenet_v2"], batch_sizes=[3])')
+    result = tk1.bare("speed", *tk1.where, "--collect-only", "-q")
+    assert collected(result) == ["test_mine[tk1-mobilenet_v2-b3]"]
+
+
+def test_the_marker_restricts_platforms(tk1: BenchProject) -> None:
+    write(tk1, '@pytest.mark.ddperf(platforms=["TX1"], models=["resnet50"], batch_sizes=[1])')
+    args = ("--platform=tk1,tx1", "--ddperf-url=tk1=http://localhost:1,tx1=http://localhost:2")
+    result = tk1.bare("speed", *args, "--collect-only", "-q")
+    assert collected(result) == ["test_mine[tx1-resnet50-b1]"]
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ('@pytest.mark.ddperf(modles=["resnet50"])', "*takes models, batch_sizes, platforms*not modles*"),
+        ('@pytest.mark.ddperf(["resnet50"])', "*as keyword arguments, not positional ones*"),
+        ('@pytest.mark.ddperf(models="resnet50")', "*takes a list, such as*"),
+        ('@pytest.mark.ddperf(models=["resnet5"])', "*'resnet5' is not known. Did you mean resnet50?*"),
+        ("@pytest.mark.ddperf(batch_sizes=[0])", "*0 is no batch size; expected 1 or more*"),
+        ('@pytest.mark.ddperf(platforms=["tk2"])', "*'tk2' is not known*"),
+        ("@pytest.mark.ddperf(models=[7])", "*7*"),
+    ],
+)
+def test_a_marker_that_cannot_be_is_refused(tk1: BenchProject, marker: str, said: str) -> None:
+    write(tk1, marker)
+    result = tk1.bare("speed", *tk1.where)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([said])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_test_that_measures_nothing_fails(tk1: BenchProject) -> None:
+    write(tk1, body="assert ddperf.model")
+    result = tk1.bare("speed", *tk1.where, "--ddperf-models=resnet50", "--ddperf-batch-sizes=1")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["tk1-resnet50-b1: the test uses `ddperf` and measured nothing*"])
+
+
+def test_the_fixture_tells_its_cell_and_what_was_measured(tk1: BenchProject) -> None:
+    write(
+        tk1,
+        body="m = ddperf.measure(); assert (ddperf.platform, ddperf.model, ddperf.batch_size, len(m.per_image_ms()[0]))"
+        " == ('tk1', 'resnet50', 2, 5)",
+    )
+    tk1.bare("speed", *tk1.where, "--ddperf-models=resnet50", "--ddperf-batch-sizes=2").assert_outcomes(passed=1)
+
+
+def test_a_failing_assertion_of_the_users_keeps_what_was_measured(tk1: BenchProject) -> None:
+    write(tk1, body="ddperf.measure(); assert not 'mine'")
+    result = tk1.bare("speed", *tk1.where, "--ddperf-models=resnet50", "--ddperf-batch-sizes=2")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E*assert not 'mine'"])
+    assert tk1.verdicts() == {"tk1-resnet50-b2": "ok"}
+
+
+def test_a_second_measure_adds_a_round(tk1: BenchProject) -> None:
+    write(tk1, body="ddperf.measure(); ddperf.measure()")
+    tk1.bare("speed", *tk1.where, "--ddperf-models=resnet50", "--ddperf-batch-sizes=2").assert_outcomes(passed=1)
+    measurement = tk1.records()[0].measurement
+    assert measurement is not None
+    assert [len(one.passes) for one in measurement.rounds] == [5, 5]
+
+
+def test_an_error_after_a_measurement_is_an_error(tk1: BenchProject) -> None:
+    from scripted_deepdetect import out_of_memory  # noqa: PLC0415 - here alone
+
+    tk1.server.fault = lambda prediction: out_of_memory() if prediction.number > 6 else None
+    write(tk1, body="ddperf.measure(); ddperf.measure()")
+    result = tk1.bare("speed", *tk1.where, "--ddperf-models=resnet50", "--ddperf-batch-sizes=2")
+    result.assert_outcomes(failed=1)
+    assert tk1.verdicts() == {"tk1-resnet50-b2": "error"}
+
+
+def test_other_tests_in_the_same_run_stay_as_they_are(tk1: BenchProject) -> None:
+    (tk1.path / "test_other.py").write_text("def test_other():\n    assert True\n", encoding="utf-8")
+    result = tk1.bare("test_other.py", "benchmarks", *tk1.where, "-v", "-k", "other or squeezenet_v1.1-b8")
+    result.assert_outcomes(passed=2, deselected=103)
+    result.stdout.re_match_lines([r"test_other.py::test_other PASSED +\[.*"])
