@@ -14,16 +14,12 @@ V = TypeVar("V")
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_ddperf.options import Settings
+    from pytest_ddperf.settings import Settings
 
 FIXTURE = "ddperf"
 """The name of the fixture that makes a test a gated one."""
 
 MARKER = "ddperf"
-MARKER_HELP = (
-    "ddperf(models=None, batch_sizes=None, platforms=None): restrict a test that uses the `ddperf` fixture to these "
-    "networks, batch sizes and platforms."
-)
 MARKER_KEYS = ("models", "batch_sizes", "platforms")
 
 

@@ -7,10 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.session import SESSION_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,24 +16,21 @@ if TYPE_CHECKING:
     from pytest_ddperf.session import BenchSession
 
 
-class ServerScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no types
-    """Hands out the cells of a server as one unit, all other tests one by one.
+def by_server(config: pytest.Config, log: Any, scope_of: Callable[[str], str]) -> Any:  # noqa: ANN401 - xdist's
+    """A scheduler that hands out the cells of a server as one unit, all other tests one by one.
 
     Args:
+        config: of the controller.
+        log: xdist's own.
         scope_of: a node id's unit.
     """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - in the controller alone
 
-    def __init__(
-        self,
-        config: pytest.Config,
-        log: Any,  # noqa: ANN401 - xdist's
-        scope_of: Callable[[str], str],
-    ) -> None:
-        super().__init__(config, log)
-        self._scope_of = scope_of
+    class ServerScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no types
+        def _split_scope(self, nodeid: str) -> str:
+            return scope_of(nodeid)
 
-    def _split_scope(self, nodeid: str) -> str:
-        return self._scope_of(nodeid)
+    return ServerScheduling(config, log)
 
 
 class LateScheduling:
@@ -45,18 +40,18 @@ class LateScheduling:
 
     Args:
         usual: what xdist would have used.
-        by_server: makes the scheduler to use where there are cells.
+        for_cells: makes the scheduler to use where there are cells.
         has_cells: whether a collection holds any.
     """
 
     def __init__(
         self,
         usual: Any,  # noqa: ANN401 - xdist's
-        by_server: Callable[[], Any],
+        for_cells: Callable[[], Any],
         has_cells: Callable[[Sequence[str]], bool],
     ) -> None:
         self._scheduling = usual
-        self._by_server = by_server
+        self._for_cells = for_cells
         self._has_cells = has_cells
         self._chosen = False
 
@@ -65,7 +60,7 @@ class LateScheduling:
         if not self._chosen:
             self._chosen = True
             if self._has_cells(collection):
-                usual, self._scheduling = self._scheduling, self._by_server()
+                usual, self._scheduling = self._scheduling, self._for_cells()
                 for known in usual.nodes:
                     self._scheduling.add_node(known)
         self._scheduling.add_node_collection(node, collection)
@@ -78,12 +73,12 @@ class XdistHooks:
     """The controller's and the workers' hooks.
 
     Args:
-        config: of this process.
+        bench: the session of this process.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-        self._bench: BenchSession = config.stash[SESSION_KEY]
+    def __init__(self, bench: BenchSession) -> None:
+        self._config = config = bench.config
+        self._bench = bench
         self._asked = False
         self._only = False
         if self.is_active and config.getoption("benchmark_only", default=False):
@@ -111,7 +106,7 @@ class XdistHooks:
         """Let cells be scheduled by server, whatever --dist says."""
         usual = yield
         return LateScheduling(
-            usual, lambda: ServerScheduling(config, log, self._scope_of), lambda ids: any(map(self._platform_of, ids))
+            usual, lambda: by_server(config, log, self._scope_of), lambda ids: any(map(self._platform_of, ids))
         )
 
     def _platform_of(self, nodeid: str) -> str | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pytest_ddperf.live import LiveLine
+from pytest_ddperf.session import RECORD_KEY, SESSION_KEY
 
 if TYPE_CHECKING:
     from pytest_ddperf.records import CellKey, Measurement
@@ -57,3 +60,17 @@ class Bench:
         with LiveLine(self._session.config, self.key) as live:
             self.measurement = runner.measure(self.key, live.show, self.measurement)
         return self.measurement
+
+
+def bench_for(request: pytest.FixtureRequest) -> Bench:
+    """The fixture's value for the cell of a test; skips a cell that the baseline marks `x`."""
+    session = request.config.stash[SESSION_KEY]
+    key: CellKey = request.param
+    marked = session.runner.marked_unavailable(key)
+    if marked is not None and not session.settings.value("run-unavailable"):
+        # The reason is the same for all cells of a platform, so that pytest folds them into one line.
+        reason = f"the baseline of {key.platform} marks the cell x, not measurable there"
+        record = session.runner.unavailable(key, request.node.nodeid, f"{reason} ({marked.source})")
+        request.node.stash[RECORD_KEY] = record
+        pytest.skip(f"{reason}; --ddperf-run-unavailable runs it all the same")
+    return Bench(key, session)

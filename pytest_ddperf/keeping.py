@@ -45,24 +45,11 @@ class Keeper:
             self._bench.refused = True
             raise pytest.UsageError(text)
 
+    @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_generate_machine_info(self) -> dict[str, Any] | None:
         """The servers that were measured; pytest-benchmark's own answer where none was."""
         measured = self._bench.measured
         return self._bench.machine_info(measured) if measured else None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_benchmark_compare_machine_info(
-        self, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
-    ) -> None:
-        """Keep pytest-benchmark from warning that a stored server is not this machine.
-
-        It compares before anything is measured, when the server's facts are not known yet; the cells carry their
-        conditions themselves.
-        """
-        stored = compared_benchmark.get("machine_info", {})
-        if stored.get("system") == "DeepDetect":
-            machine_info.clear()
-            machine_info.update(stored)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:

@@ -8,17 +8,17 @@ import pytest
 
 from pytest_ddperf import __version__
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.options import Settings, given
 from pytest_ddperf.records import CellRecord, Outcome, from_builtins, to_builtins
+from pytest_ddperf.settings import Settings, given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_ddperf.history import HistoryWriter
-    from pytest_ddperf.options import Given
     from pytest_ddperf.records import CellKey
     from pytest_ddperf.runner import PlatformPlan, Runner
+    from pytest_ddperf.settings import Given
 
 REPORT_ATTRIBUTE = "ddperf"
 """The record rides on the test's report, as builtins: reports survive xdist, failing tests and killed workers."""
@@ -45,6 +45,8 @@ def record_of(report: pytest.TestReport) -> CellRecord | None:
 
 
 SESSION_KEY = pytest.StashKey["BenchSession"]()
+RECORD_KEY = pytest.StashKey[CellRecord]()
+"""On an item: the record of its cell, once there is one."""
 
 
 class BenchSession:

@@ -1,0 +1,129 @@
+"""Hooks of gated tests, registered when the first of them is collected: a run without any pays nothing for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from pytest_ddperf import collecting
+from pytest_ddperf.collecting import FIXTURE, cell_of
+from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
+from pytest_ddperf.records import FAILING, CellRecord, Outcome
+from pytest_ddperf.session import RECORD_KEY, SESSION_KEY, put_record, record_of
+from pytest_ddperf.terminal import regression_text, verdict_text
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from pytest_ddperf.fixture import Bench
+    from pytest_ddperf.records import CellKey
+    from pytest_ddperf.session import BenchSession
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Put the cells in measuring order; make pytest-benchmark's selecting options hold for them."""
+    yield
+    gated = [item for item in items if cell_of(item) is not None]
+    if not gated:
+        return
+    only = config.getoption("benchmark_only", default=False)
+    for item in gated:
+        if only:
+            collecting.unskip_benchmark_only(item)
+        elif config.getoption("benchmark_skip", default=False):
+            collecting.skip(item, "--benchmark-skip")
+    items[:] = collecting.in_measuring_order(items, config.stash[SESSION_KEY].settings)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count what a full run would have measured."""
+    for item in items:
+        if cell_of(item) is not None:
+            item.config.stash[SESSION_KEY].deselected += 1
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Find the servers before the first test."""
+    config = session.config
+    bench = config.stash[SESSION_KEY]
+    gated = [item for item in session.items if cell_of(item) is not None]
+    runnable = [item for item in gated if not any(item.iter_markers("skip"))]
+    if not runnable or bench.is_worker or bench.refused or config.option.collectonly:
+        return
+    collecting.warn_of_ignored_options(config)
+    platforms = list(dict.fromkeys(key.platform for item in runnable if (key := cell_of(item))))
+    try:
+        bench.check_servers(platforms)
+    except ConfigurationError as error:
+        raise pytest.UsageError(f"ddperf: {error}") from None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Judge the cell when its test has ended, in the call phase: JUnit, -x, --lf and strict xfail see the verdict."""
+    cell: Bench | None = getattr(item, "funcargs", {}).get("ddperf")
+    if cell is None or item.get_closest_marker("skip"):
+        return (yield)
+    bench = item.config.stash[SESSION_KEY]
+    try:
+        result = yield
+    except DdperfError as error:
+        _raise_error(bench, item, cell.key, error)
+    except BaseException:
+        if cell.measurement is not None:  # the test's own failure; what was measured counts all the same
+            item.stash[RECORD_KEY] = bench.runner.judge(cell.measurement, item.nodeid)
+        raise
+    if cell.measurement is not None:
+        record = bench.runner.judge(cell.measurement, item.nodeid)
+        item.stash[RECORD_KEY] = record
+        _raise_verdict(bench, record)
+    elif not cell.predicted:
+        pytest.fail(f"{cell.key}: the test uses `ddperf` and measured nothing; call ddperf.measure().", pytrace=False)
+    return result
+
+
+def _raise_error(bench: BenchSession, item: pytest.Item, key: CellKey, error: DdperfError) -> NoReturn:
+    if isinstance(error, ServiceNotFoundError) and bench.settings.value("missing-service") == "skip":
+        item.stash[RECORD_KEY] = bench.runner.unavailable(key, item.nodeid, str(error))
+        raise pytest.skip.Exception(str(error), _use_item_location=True)
+    record = bench.runner.failed(key, item.nodeid, error)
+    item.stash[RECORD_KEY] = record
+    pytest.fail(record.reason, pytrace=False)
+
+
+def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
+    if record.outcome is Outcome.REGRESSED and record.baseline is not None:
+        if bench.settings.value("update-baselines") != "all":
+            pytest.fail(regression_text(record, record.baseline), pytrace=False)
+    elif record.outcome in FAILING:
+        pytest.fail(record.reason, pytrace=False)
+    elif record.outcome is Outcome.NEW and bench.settings.value("require-baseline"):
+        pytest.fail(
+            f"{record.key} has no baseline ({'; '.join(record.notes) or record.reason}), and --ddperf-require-baseline "
+            "asks for one. Record it with --ddperf-update-baselines.",
+            pytrace=False,
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Send the record with the report of the phase that made it."""
+    report = yield
+    if FIXTURE in getattr(item, "fixturenames", ()):
+        ended = report.when == "call" or (report.when == "setup" and report.skipped)
+        put_record(report, item.stash.get(RECORD_KEY, None) if ended else None)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(
+    report: pytest.TestReport,
+) -> tuple[str, str, str] | None:
+    """`PASSED 88.7 ms/img -1.7 %` in the verbose run."""
+    record = record_of(report) if report.when == "call" else None
+    if record is None or report.skipped or hasattr(report, "wasxfail"):
+        return None
+    letter, word = (".", "PASSED") if report.passed else ("F", "FAILED")
+    return report.outcome, letter, f"{word} {verdict_text(record)}"

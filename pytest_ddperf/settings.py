@@ -1,0 +1,203 @@
+"""The frozen settings of a run: what was given for the options, and what follows from it for each platform."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, cast
+
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.options import OPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pytest
+
+    from pytest_ddperf.catalog import Catalog, Platform
+    from pytest_ddperf.options import Option
+    from pytest_ddperf.targets import ServerOptions
+
+
+class Origin(IntEnum):
+    """Where a value was given; the greater wins."""
+
+    DEFAULT = 0
+    INI = 1
+    PROJECT = 2
+    ENVIRONMENT = 3
+    COMMAND_LINE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value and where it came from."""
+
+    value: Any
+    origin: Origin
+
+
+def given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dict[str, Given]:
+    """What was given on the command line, in the environment and in the ini file; nothing else.
+
+    Raises:
+        ConfigurationError: a value cannot be read; names where it stands and what was expected.
+    """
+    found: dict[str, Given] = {}
+    for option in OPTIONS:
+        text = config.getoption(option.key, default=None)
+        if text is not None:
+            found[option.name] = Given(_parsed(option, str(text), option.flag), Origin.COMMAND_LINE)
+            continue
+        text = environ.get(option.variable)
+        if text is not None:
+            found[option.name] = Given(_parsed(option, text, f"environment {option.variable}"), Origin.ENVIRONMENT)
+            continue
+        where = f"{option.key} in {config.inipath}"
+        try:
+            text = config.getini(option.key)
+        except TypeError:
+            raise ConfigurationError(f'{where}: write the value in quotes, such as {option.key} = "..."') from None
+        if text is not None:
+            found[option.name] = Given(_parsed(option, str(text), where), Origin.INI)
+    return found
+
+
+def _parsed(option: Option, text: str, where: str) -> object:
+    try:
+        return option.parse(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {text!r} is not valid; expected {error}.") from None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a run, frozen; per platform where a platform file may speak.
+
+    Args:
+        given: what was given, by option name.
+        catalog: networks and platforms.
+        platforms: the platforms to measure, as ids.
+        project_dir: the folder of pytest's configuration, where ddperf.toml and baselines/ are looked for.
+    """
+
+    given: Mapping[str, Given]
+    catalog: Catalog
+    platforms: tuple[str, ...]
+    project_dir: Path
+
+    @classmethod
+    def resolve(cls, found: Mapping[str, Given], catalog: Catalog, project_dir: Path) -> Settings:
+        """Check what the options name against the catalogue.
+
+        Raises:
+            ConfigurationError: an unknown platform or model, or several platforms and not a URL for each.
+        """
+        default: tuple[str, ...] = ("local",)
+        asked = cast("tuple[str, ...]", found["platform"].value if "platform" in found else default)
+        platforms = tuple(dict.fromkeys(catalog.platform(name).id for name in asked))
+        settings = cls(dict(found), catalog, platforms, project_dir)
+        for name in cast("tuple[str, ...]", settings.value("models")):
+            catalog.model(name)
+        settings._check_urls()
+        if settings.value("baseline") == "history":
+            raise ConfigurationError(
+                "--ddperf-baseline=history: runs of the history cannot be held against yet; expected auto, recorded, "
+                "report or a file."
+            )
+        return settings
+
+    def _check_urls(self) -> None:
+        urls = cast("Mapping[str, str]", self.value("url"))
+        unknown = [self.catalog.platform(name).id for name in urls if name] if urls else []
+        stray = [name for name in unknown if name not in self.platforms]
+        if stray:
+            raise ConfigurationError(
+                f"--ddperf-url names {', '.join(stray)}, which --ddperf-platform={','.join(self.platforms)} does not "
+                "measure; name the same platforms in both."
+            )
+        if len(self.platforms) == 1:
+            return
+        for name in self.platforms:
+            if name not in unknown and "url" not in self.catalog.platform(name).overridden and name != "local":
+                raise ConfigurationError(
+                    f"With several platforms each needs its own server, and {name} has none; expected "
+                    f"--ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, or url under "
+                    f"[platforms.{name}] in ddperf.toml."
+                )
+
+    def value(self, name: str, platform: str | None = None) -> Any:  # noqa: ANN401 - the option's own type
+        """The value of an option, for a platform where platform files may set it (key `max_batch_size` ...)."""
+        option = next(each for each in OPTIONS if each.name == name)
+        said = self.given.get(name)
+        if said is not None and said.origin > Origin.PROJECT:
+            return said.value
+        key = name.replace("-", "_")
+        stands = self.catalog.platform(platform) if platform else None
+        if stands is not None and key in stands.overridden:
+            return getattr(stands, key)
+        if said is not None:
+            return said.value
+        packaged = getattr(stands, key, None) if stands is not None else None
+        return option.default if packaged is None else packaged
+
+    def url(self, platform: str) -> str:
+        """The server of a platform: a URL, or `embedded`."""
+        urls = cast("Mapping[str, str]", self.value("url"))
+        for name, url in urls.items():
+            if not name or self.catalog.platform(name).id == platform:
+                return url
+        return self.catalog.platform(platform).url or "embedded"
+
+    def tolerance(self, platform: str) -> float:
+        """The relative tolerance of a platform's gate."""
+        return cast("float", self.value("tolerance", platform))
+
+    def models(self, platform: str) -> tuple[str, ...]:
+        """Ids of the networks to measure on a platform."""
+        stands = self.catalog.platform(platform)
+        if not self.was_given("models") and "models" not in stands.overridden:
+            return stands.default_models
+        asked = cast("tuple[str, ...]", self.value("models", platform))
+        return tuple(dict.fromkeys(self.catalog.model(name).id for name in asked))
+
+    def batch_sizes(self, platform: str) -> tuple[int, ...]:
+        """Batch sizes to measure on a platform, ascending."""
+        from pytest_ddperf.catalog import batch_schedule  # noqa: PLC0415 - only with cells to measure
+
+        asked = cast("tuple[int, ...]", self.value("batch-sizes", platform))
+        schedule = self.value("batch-schedule")
+        largest = self.value("max-batch-size")
+        if schedule is not None and not self.was_given("batch-sizes"):
+            asked = batch_schedule(schedule, largest or max(asked))
+        return tuple(size for size in asked if largest is None or size <= largest)
+
+    def was_given(self, name: str) -> bool:
+        """Whether an option was given on the command line, in the environment or in the ini file."""
+        return name in self.given
+
+    def server_options(self, platform: str) -> ServerOptions:
+        """How the server of a platform is reached and used."""
+        from pytest_ddperf.targets import ServerOptions  # noqa: PLC0415 - loads the client
+
+        stands: Platform = self.catalog.platform(platform)
+        return ServerOptions(
+            url=self.url(platform),
+            data_dir=self.value("data-dir", platform),
+            bench_files=self.value("bench-files", platform),
+            wait_s=self.value("wait", platform),
+            timeout_s=self.value("timeout", platform),
+            repository=self.value("repository", platform),
+            service=self.value("service", platform),
+            mllib=self.value("mllib", platform) or stands.mllib,
+            gpu=bool(self.value("gpu", platform)),
+            gpuid=self.value("gpuid", platform),
+            threads=self.value("threads", platform),
+        )
+
+    @property
+    def storage_dir(self) -> Path:
+        """The folder of the history."""
+        return self.project_dir / str(self.value("storage"))
