@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     repository = Repository(model_dir=arguments.model_dir, seed=arguments.seed, threads=threads, slow=arguments.slow)
     reader = ImageReader(arguments.data_dir, workers=threads)
     listener = _listen(arguments.host, arguments.port)
-    services = Services(repository, reader, with_stats=arguments.service_stats)
+    services = Services(repository.find, reader, threads=threads, with_stats=arguments.service_stats)
     config = uvicorn.Config(
         build_app(services, threads=threads),
         loop="asyncio",
@@ -135,7 +135,8 @@ def _declared(name: str) -> dict[str, object]:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    # the protocol is named: asyncio sends without Nagle's delay of 40 ms only where it is
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -45,6 +45,8 @@ _INTERPOLATION = {
     "lanczos4": cv2.INTER_LANCZOS4,
 }
 
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
 _LONGEST_PATH = 4096
 """Linux's PATH_MAX: what is longer is no path, and the system would refuse to look for it."""
 
@@ -176,9 +178,8 @@ def prepare(content: bytes, shown: str, settings: ImageSettings, size: tuple[int
     Raises:
         ImageReadError: it is no image, or too large.
     """
-    flag = cv2.IMREAD_GRAYSCALE if settings.bw else cv2.IMREAD_COLOR
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if content else None
+        image = _decoded(content, cv2.IMREAD_GRAYSCALE if settings.bw else cv2.IMREAD_COLOR)
         if image is None:
             raise unreadable(shown)
         resized = cv2.resize(image, size, interpolation=_INTERPOLATION[settings.interp]).astype(np.uint8, copy=False)
@@ -190,6 +191,14 @@ def prepare(content: bytes, shown: str, settings: ImageSettings, size: tuple[int
         return np.broadcast_to(resized, (3, *resized.shape))
     planes = resized.transpose(2, 0, 1)
     return planes[::-1] if settings.rgb else planes
+
+
+def _decoded(content: bytes, flag: int) -> NDArray[np.uint8] | None:
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if content else None
+    if image is None and content.startswith(_JPEG_START):
+        # truncated: OpenCV takes that of a file, as DeepDetect reads it, and not of memory, unless it ends properly
+        image = cv2.imdecode(np.frombuffer(content + _JPEG_END, np.uint8), flag)
+    return None if image is None else image.astype(np.uint8, copy=False)
 
 
 def _equalised(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

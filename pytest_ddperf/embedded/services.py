@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_ddperf.embedded.images import ImageReader
-    from pytest_ddperf.embedded.repository import Engine, Repository
+    from pytest_ddperf.embedded.repository import Engine
 
 MAX_SERVICES = 64
 """Most services at a time: a few for each network. A client that never deletes runs into this, not out of memory."""
@@ -68,7 +68,6 @@ class Service:
     ) -> None:
         self.name = name
         self.lock = asyncio.Lock()  # fair: first come, first served
-        self.closed = False
         self._request = request
         self._load = load
         self._reader = reader
@@ -80,7 +79,6 @@ class Service:
 
     def close(self) -> None:
         """Give the memory of network and input back."""
-        self.closed = True
         engine, self._engine, self._buffer = self._engine, None, None
         if engine is not None:
             engine.close()
@@ -201,13 +199,22 @@ class Services:
     """All services of the server. Everything but the predictions themselves happens on one event loop.
 
     Args:
-        repository: where their networks come from.
+        find: what loads the network that a `model.repository` stands for.
         reader: reads their images.
+        threads: of each network, for their descriptions.
         with_stats: whether they tell their `service_stats`.
     """
 
-    def __init__(self, repository: Repository, reader: ImageReader, *, with_stats: bool = True) -> None:
-        self._repository = repository
+    def __init__(
+        self,
+        find: Callable[[str], Callable[[], Engine]],
+        reader: ImageReader,
+        *,
+        threads: int = 1,
+        with_stats: bool = True,
+    ) -> None:
+        self._find = find
+        self._threads = threads
         self._reader = reader
         self._with_stats = with_stats
         self._services: dict[str, Service] = {}
@@ -233,13 +240,13 @@ class Services:
         self.require_absent(name)
         if len(self._services) >= MAX_SERVICES:
             raise bad_service(f"{MAX_SERVICES} services exist, delete one first")
-        load = self._repository.find(request.repository)
+        load = self._find(request.repository)
         self._services[name.lower()] = Service(
             name.lower(),
             request,
             load,
             reader=self._reader,
-            threads=self._repository.threads,
+            threads=self._threads,
             with_stats=self._with_stats,
         )
 
@@ -267,8 +274,6 @@ class Services:
         arrived_s = time.perf_counter()
         service = self.get(request.service)
         async with service.lock:
-            if service.closed:  # while it waited
-                raise service_not_found()
             self._running += 1
             try:
                 loop = asyncio.get_running_loop()
@@ -277,7 +282,7 @@ class Services:
                 self._running -= 1
 
     async def delete(self, name: str) -> None:
-        """Drop a service and its memory, when its running prediction has ended. It is not found from now on.
+        """Drop a service and its memory, when the predictions asked for before have ended. It is not found from now on.
 
         Raises:
             ApiError: 404, without dd_code.

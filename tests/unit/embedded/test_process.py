@@ -1,0 +1,220 @@
+"""The embedded server's life, with real processes, on every way that it can end."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from pytest_ddperf.embedded import process
+from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
+ROOT = Path(__file__).resolve().parents[3]
+
+PARENT = """
+import sys, time
+from pytest_ddperf.embedded import process
+server = process.start()
+print(server.pid, flush=True)
+{then}
+"""
+
+
+def is_gone(pid: int, within_s: float = 10.0) -> bool:
+    """Whether a process ends in time. One that nobody has waited for yet is gone, too."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def started_parent(then: str) -> tuple[subprocess.Popen[bytes], int]:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT.format(then=then)],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    assert parent.stdout is not None
+    return parent, int(parent.stdout.readline())
+
+
+def get(url: str) -> dict[str, object]:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own http URL
+        loaded: dict[str, object] = json.load(answer)
+        return loaded
+
+
+def test_it_answers_as_soon_as_it_is_started() -> None:
+    with process.start(models=("shufflenet",)) as server:
+        assert server.running
+        assert "shufflenet" in str(get(f"{server.url}/info"))
+
+
+def test_it_is_gone_when_it_was_stopped_and_stopping_twice_does_nothing() -> None:
+    server = process.start()
+    server.stop()
+    assert not server.running
+    assert is_gone(server.pid, within_s=0.5)
+    server.stop()
+    assert server.log_tail == ""
+
+
+def test_it_is_gone_when_nobody_holds_it_any_more() -> None:
+    server = process.start()
+    pid = server.pid
+    del server
+    assert is_gone(pid)
+
+
+def test_it_is_gone_after_the_normal_end_of_its_parent() -> None:
+    parent, pid = started_parent("")
+    assert parent.wait(timeout=20) == 0
+    parent.communicate()
+    assert is_gone(pid)
+
+
+def test_it_is_gone_after_its_parent_was_killed() -> None:
+    parent, pid = started_parent("time.sleep(60)")
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.communicate(timeout=20)
+    assert is_gone(pid)
+
+
+def test_it_is_gone_after_its_parent_was_killed_while_a_grandchild_holds_the_pipe() -> None:
+    parent, pid = started_parent("import os\nif os.fork() == 0: time.sleep(20); os._exit(0)\ntime.sleep(60)")
+    time.sleep(0.2)
+    children = psutil.Process(parent.pid).children()
+    os.kill(parent.pid, signal.SIGKILL)
+    try:
+        assert is_gone(pid)
+    finally:
+        for child in children:
+            child.kill()
+        parent.communicate(timeout=20)
+
+
+def test_a_fork_of_its_parent_does_not_stop_it() -> None:
+    parent, pid = started_parent(
+        "import os\nif os.fork() == 0: sys.exit()\nos.wait()\nprint(server.running, flush=True)"
+    )
+    assert parent.communicate(timeout=20)[0] == b"True\n"
+    assert is_gone(pid)
+
+
+def test_ctrl_c_reaches_its_parent_and_not_the_server() -> None:
+    then = "try: time.sleep(60)\nexcept KeyboardInterrupt: print(server.running, flush=True)"
+    parent, pid = started_parent(then)
+    time.sleep(0.1)  # until the parent is in its try
+    os.killpg(parent.pid, signal.SIGINT)
+    assert parent.communicate(timeout=20)[0] == b"True\n"
+    assert is_gone(pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_status_0(number: signal.Signals) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pytest_ddperf.embedded"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    )
+    assert child.stdout is not None
+    assert json.loads(child.stdout.readline())["pid"] == child.pid
+    child.send_signal(number)
+    assert child.communicate(timeout=10) == (b"", b"")
+    assert child.returncode == 0
+
+
+def test_it_ends_while_it_predicts(tmp_path: Path) -> None:
+    from PIL import Image  # noqa: PLC0415 - for this test only
+
+    Image.new("RGB", (64, 48)).save(tmp_path / "image.jpg")
+    # a thousand times slower: minutes, were it waited for
+    server = process.start(models=("shufflenet",), data_dir=tmp_path, extra=("--slow", "shufflenet=1000"))
+    body = json.dumps({"service": "shufflenet", "data": ["image.jpg"] * 64}).encode()
+    code = f"import urllib.request; urllib.request.urlopen('{server.url}/predict', data={body!r})"
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as client:
+        busy = psutil.Process(server.pid)
+        until = time.monotonic() + 20
+        while busy.cpu_times().user < 1.5 and time.monotonic() < until:
+            time.sleep(0.05)
+        server.stop()
+        assert is_gone(server.pid, within_s=0.5)
+        assert client.wait(timeout=10) != 0
+
+
+def test_a_server_that_dies_before_it_is_ready_shows_its_log() -> None:
+    with pytest.raises(ServerUnreachableError, match=r"(?s)ended with status 2 .*'nonet' is none of mobilenet"):
+        process.start(models=("nonet",))
+
+
+def test_a_server_that_is_not_ready_in_time_is_stopped() -> None:
+    before = psutil.Process().children()
+    with pytest.raises(ServerUnreachableError, match="did not answer within 0 s"):
+        process.start(ready_timeout_s=0)
+    assert psutil.Process().children() == before
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+
+    def find(name: str, package: str | None = None) -> ModuleSpec | None:
+        return None if name == "onnxruntime" else found(name, package)
+
+    monkeypatch.setattr(process, "find_spec", find)
+    with pytest.raises(ConfigurationError, match=r"needs onnxruntime, .*pip install 'pytest-ddperf\[embedded\]'"):
+        process.start()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--host", "0.0.0.0"], "no loopback address"),  # noqa: S104 - that it is refused is what is tested
+        (["--host", "example.org"], "no loopback address"),
+        (["--port", "70000"], "no whole number between 0 and 65535"),
+        (["--models", "resnet18"], "is none of mobilenet"),
+        (["--slow", "vgg16=fast"], "no NAME=FACTOR"),
+        (["--data-dir", "/nowhere/at/all"], "is no folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_argument_is_refused_with_status_2(arguments: list[str], said: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest_ddperf.embedded", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert said in ended.stderr
+
+
+def test_a_port_in_use_is_told() -> None:
+    with process.start() as server:
+        port = server.url.rpartition(":")[2]
+        with pytest.raises(ServerUnreachableError, match=f"cannot listen on 127.0.0.1, port {port}"):
+            process.start(extra=("--port", port))
+
+
+def test_it_serves_ipv6_loopback() -> None:
+    with process.start(extra=("--host", "::1")) as server:
+        assert server.url.startswith("http://[::1]:")
+        assert get(f"{server.url}/info")
