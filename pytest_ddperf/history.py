@@ -7,6 +7,7 @@ cells.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -95,7 +96,12 @@ class HistoryWriter:
             self._file = self.path.open("x", encoding="utf-8")
         except OSError as error:
             raise _not_kept(self.path, error) from error
-        self._write({"type": "run", **to_builtins(header)})
+        try:
+            self._write({"type": "run", **to_builtins(header)})
+        except HistoryError:
+            with contextlib.suppress(OSError):
+                self._file.close()  # what it could not write, it tries to write again
+            raise
 
     def append(self, record: CellRecord) -> None:
         """Keep one cell."""
@@ -108,7 +114,8 @@ class HistoryWriter:
         try:
             self._write({"type": "end", "exit_status": exit_status})
         finally:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
 
     def _write(self, line: Mapping[str, Any]) -> None:
         try:

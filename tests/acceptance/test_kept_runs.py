@@ -1,0 +1,156 @@
+"""What of a run is on disk, whatever becomes of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from bench_project import SQUEEZENET, BenchProject, TableServer
+
+from pytest_ddperf.history import read_run, runs
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+SIZES = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,2,4,8")
+
+
+@pytest.fixture
+def tk1(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
+    """A project whose server stops at the third cell until it is told to go on."""
+    return BenchProject(pytester, server)
+
+
+def lines(project: BenchProject) -> list[dict[str, object]]:
+    (path,) = runs(project.path / ".ddperf")
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait for something that a run does."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def stop_in_the_third_cell(project: BenchProject, how: signal.Signals, *args: str) -> tuple[int, str]:
+    """Start a run, and send it a signal while its third cell is measured; its exit status and output."""
+    hold = {"delay": False}
+    original = project.server.latency_ms
+
+    def latency_ms(service: str, batch_size: int) -> float:
+        hold["delay"] = batch_size >= 4
+        project.server._delay_s = 5.0 if hold["delay"] else 0.0
+        return original(service, batch_size)
+
+    project.server.latency_ms = latency_ms
+    process = project.start(*SIZES, *args)
+    until(lambda: hold["delay"], process)
+    process.send_signal(how)
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output
+
+
+def test_a_run_is_one_file_of_json_lines(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET)
+    written = lines(tk1)
+    assert [line["type"] for line in written] == ["run", "cell", "cell", "end"]
+    assert written[0]["platforms"] == ["tk1"]
+    assert written[-1]["exit_status"] == 0
+
+
+def test_a_run_reads_back_as_it_was(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET)
+    (run,) = tk1.histories()
+    assert run.complete
+    assert run.broken == ()
+    assert [str(record.key) for record in run.records] == ["tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b8"]
+    assert run.records[0].server is not None
+    assert run.records[0].server.url == tk1.server.url
+
+
+def test_two_runs_never_share_a_file(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET)
+    tk1.run(*SQUEEZENET)
+    assert [len(run.records) for run in tk1.histories()] == [2, 2]
+
+
+def test_a_run_says_whether_later_nights_may_be_held_against_it(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET)
+    tk1.run(*SQUEEZENET, "--ddperf-accept")
+    assert [run.header.accepted for run in tk1.histories()] == [False, True]
+
+
+def test_the_history_goes_where_it_is_told(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-storage=kept/here")
+    assert len(list(runs(tk1.path / "kept" / "here"))) == 1
+
+
+def test_a_cell_is_on_disk_before_the_next_one_begins(tk1: BenchProject) -> None:
+    seen: list[int] = []
+    original = tk1.server.latency_ms
+
+    def latency_ms(service: str, batch_size: int) -> float:
+        seen.append(len(lines(tk1)) if (tk1.path / ".ddperf").exists() else 0)
+        return original(service, batch_size)
+
+    tk1.server.latency_ms = latency_ms
+    tk1.run(*SQUEEZENET)
+    assert seen == [0] * 6 + [2] * 6
+
+
+def test_a_run_that_was_killed_keeps_the_cells_measured_so_far(tk1: BenchProject) -> None:
+    status, _ = stop_in_the_third_cell(tk1, signal.SIGKILL)
+    assert status == -signal.SIGKILL
+    (run,) = tk1.histories()
+    assert [record.key.batch_size for record in run.records] == [1, 2]
+    assert not run.complete
+
+
+def test_ctrl_c_saves_what_was_measured_and_exits_2(tk1: BenchProject) -> None:
+    status, output = stop_in_the_third_cell(
+        tk1, signal.SIGINT, "--benchmark-json=out.json", "--ddperf-update-baselines"
+    )
+    assert status == pytest.ExitCode.INTERRUPTED, output
+    (run,) = tk1.histories()
+    assert run.exit_status == pytest.ExitCode.INTERRUPTED
+    assert [record.key.batch_size for record in run.records] == [1, 2]
+    assert [one["extra_info"]["batch_size"] for one in tk1.json("out.json")["benchmarks"]] == [1, 2]
+    assert "The run was interrupted: no baseline was recorded." in output
+    assert not (tk1.path / "baselines").exists()
+
+
+def test_lines_that_are_broken_are_counted(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET)
+    (path,) = runs(tk1.path / ".ddperf")
+    whole = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(whole[0] + whole[1] + whole[2][:100] + b"\n" + b"\xff\xfe\n" + whole[3])
+    run = read_run(path)
+    assert len(run.records) == 1
+    assert [number for number, _ in run.broken] == [3, 4]
+    assert run.complete
+
+
+def test_a_history_that_cannot_be_written_is_refused_before_the_first_measurement(tk1: BenchProject) -> None:
+    (tk1.path / "occupied").write_text("", encoding="utf-8")
+    result = tk1.run(*SQUEEZENET, "--ddperf-storage=occupied")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--ddperf-storage=DIR*"])
+    assert tk1.server.predictions == []
+
+
+def test_a_full_disk_is_told_and_the_verdicts_stay(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pytest_ddperf.history.os.fsync", full)
+    result = tk1.run(*SQUEEZENET)
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["warning: The history could not be written to *: No space left on device*"])

@@ -1,0 +1,221 @@
+"""pytest-benchmark's JSON, its options and its own command, on the cells of a run."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bench_project import SQUEEZENET
+from scripted_deepdetect import out_of_memory
+
+if TYPE_CHECKING:
+    from bench_project import BenchProject
+
+B8 = "squeezenet_v1.1", 8
+OWN_BENCHMARK = "def test_sum(benchmark):\n    benchmark(sum, [1, 2])\n"
+
+
+def saved(project: BenchProject, *args: str) -> Any:  # noqa: ANN401 - JSON of any shape
+    """What --benchmark-json wrote."""
+    project.run(*SQUEEZENET, "--benchmark-json=out.json", *args)
+    return project.json("out.json")
+
+
+def cell(document: Any, name: str = "test_predict[tk1-squeezenet_v1.1-b8]") -> Any:  # noqa: ANN401 - JSON
+    return next(one for one in document["benchmarks"] if one["name"] == name)
+
+
+def benchmark_command(project: BenchProject, *args: str) -> str:
+    """What `pytest-benchmark ...` prints."""
+    command = [sys.executable, "-m", "pytest_benchmark", *args]
+    done = subprocess.run(command, cwd=project.path, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_durations_are_seconds_per_image_one_a_pass(tk1: BenchProject) -> None:
+    document = saved(tk1)
+    stats = cell(document)["stats"]
+    assert stats["data"] == pytest.approx([(53.6 + 0.5 / 8) / 1000] * len(stats["data"]))
+    assert stats["rounds"] == len(stats["data"]) >= 5
+    assert math.isclose(stats["mean"], 0.0536625)
+    assert stats["iterations"] == 1
+
+
+def test_every_cell_of_the_run_is_there_once(tk1: BenchProject) -> None:
+    document = saved(tk1)
+    assert [one["fullname"] for one in document["benchmarks"]] == [
+        f"benchmarks/test_predict.py::test_predict[tk1-squeezenet_v1.1-b{size}]" for size in (1, 8)
+    ]
+
+
+def test_the_parameters_are_scalars(tk1: BenchProject) -> None:
+    one = cell(saved(tk1))
+    assert one["params"] == {"platform": "tk1", "model": "squeezenet_v1.1", "batch_size": 8}
+    assert one["param"] == "tk1-squeezenet_v1.1-b8"
+
+
+def test_extra_info_holds_the_cell_its_verdict_its_baseline_and_its_clocks(tk1: BenchProject) -> None:
+    info = cell(saved(tk1))["extra_info"]
+    told = {name: info[name] for name in ("platform", "model", "batch_size", "verdict", "baseline_ms_per_image")}
+    assert told == {
+        "platform": "tk1",
+        "model": "squeezenet_v1.1",
+        "batch_size": 8,
+        "verdict": "ok",
+        "baseline_ms_per_image": 53.6,
+    }
+    assert info["images_per_second"] == pytest.approx(1000 / (53.6 + 0.5 / 8))
+    assert info["baseline_source"].endswith("baselines/tk1.csv, line 5")
+    clocks = info["clocks_ms_per_image"]
+    assert set(clocks) == {"predict", "head", "client"}
+    assert {len(passes) for rounds in clocks.values() for passes in rounds} == {5}
+    assert info["conditions"]["clock"] == "predict"
+
+
+def test_a_regressed_cell_is_saved_with_its_verdict(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    info = cell(saved(tk1))["extra_info"]
+    assert info["verdict"] == "regressed"
+    assert info["change"] == pytest.approx(0.3, abs=0.01)
+
+
+def test_a_cell_that_was_not_measured_is_not_saved(tk1: BenchProject) -> None:
+    tk1.server.fault = lambda prediction: out_of_memory() if prediction.batch == 8 else None
+    assert [one["extra_info"]["batch_size"] for one in saved(tk1)["benchmarks"]] == [1]
+
+
+def test_machine_info_describes_the_server(tk1: BenchProject) -> None:
+    machine = saved(tk1)["machine_info"]
+    assert machine["platform"] == "tk1"
+    assert machine["version"] == "v0.28.0"
+    assert machine["commit"] == "ab3b96ae4cda06e507920e90e0f9b0caa18fb86f"
+    assert machine["backend"] == "caffe"
+    assert machine["url"] == tk1.server.url
+
+
+def test_credentials_are_nowhere_in_what_is_written_or_shown(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    url = f"http://anna:s3cret-w0rd@127.0.0.1:{tk1.server.port}"
+    kept = ("--benchmark-json=out.json", "--benchmark-autosave", "--junitxml=junit.xml", "--ddperf-update-baselines")
+    result = tk1.bare("benchmarks", "--platform=tk1", f"--ddperf-url={url}", *SQUEEZENET, *kept, "-vv", "-l")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert all(one.headers["authorization"].startswith("Basic ") for one in tk1.server.requests)
+    files = [path for path in tk1.path.rglob("*") if path.is_file()]
+    texts = {str(path): path.read_text(encoding="utf-8", errors="replace") for path in files}
+    shown = texts | {"out": str(result.stdout), "err": str(result.stderr)}
+    assert [name for name, text in shown.items() if "s3cret" in text or "anna" in text] == []
+
+
+def test_autosave_and_compare_show_both_runs(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--benchmark-autosave")
+    tk1.server.slow(*B8, 1.05)
+    result = tk1.run(*SQUEEZENET, "--benchmark-compare")
+    result.stdout.fnmatch_lines(["Comparing against benchmarks from: *0001_*"])
+    result.stdout.fnmatch_lines(["*squeezenet_v1.1-b8* (NOW)*"])
+    result.stdout.fnmatch_lines(["*squeezenet_v1.1-b8* (0001_*"])
+    result.stdout.no_fnmatch_line("*machine_info is different*")
+
+
+def test_the_command_of_pytest_benchmark_compares_saved_runs(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--benchmark-save=first")
+    tk1.run(*SQUEEZENET, "--benchmark-save=second")
+    text = benchmark_command(tk1, "compare", "0001", "0002", "--columns=mean")
+    assert text.count("squeezenet_v1.1-b8]") == 2
+    assert "first" in text
+    assert "second" in text
+
+
+def test_the_command_of_pytest_benchmark_lists_saved_runs(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--benchmark-save=first")
+    assert "0001_first.json" in benchmark_command(tk1, "list")
+
+
+def test_a_saved_run_serves_as_a_baseline(tk1: BenchProject) -> None:
+    saved(tk1)
+    tk1.server.slow(*B8, 1.3)
+    result = tk1.run(*SQUEEZENET, "--ddperf-baseline=out.json")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["Baseline: *out.json*"])
+
+
+def test_pytest_benchmark_s_table_is_not_printed(tk1: BenchProject) -> None:
+    result = tk1.run(*SQUEEZENET)
+    result.stdout.no_fnmatch_line("*Legend:*")
+    result.stdout.no_fnmatch_line("*benchmark 'ddperf*")
+
+
+@pytest.mark.parametrize(
+    "asked", [["--benchmark-columns=mean"], ["--benchmark-sort", "name"], ["--benchmark-group-by=param:model"]]
+)
+def test_pytest_benchmark_s_table_is_printed_where_it_is_asked_for(tk1: BenchProject, asked: list[str]) -> None:
+    tk1.run(*SQUEEZENET, *asked).stdout.fnmatch_lines(["*benchmark *2 tests*", "*squeezenet_v1.1-b8*"])
+
+
+def test_benchmarks_of_the_user_s_own_keep_their_table(tk1: BenchProject) -> None:
+    (tk1.path / "benchmarks" / "test_sum.py").write_text(OWN_BENCHMARK, encoding="utf-8")
+    result = tk1.run(*SQUEEZENET, "--benchmark-max-time=0.001")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*benchmark: 1 tests*", "test_sum*", "*Legend:*"])
+    result.stdout.no_fnmatch_line("*benchmark 'ddperf*")
+
+
+def test_benchmark_only_runs_the_cells_and_skips_what_is_none(tk1: BenchProject) -> None:
+    (tk1.path / "benchmarks" / "test_other.py").write_text("def test_other():\n    pass\n", encoding="utf-8")
+    tk1.run(*SQUEEZENET, "--benchmark-only").assert_outcomes(passed=2, skipped=1)
+
+
+def test_benchmark_skip_skips_the_cells(tk1: BenchProject) -> None:
+    (tk1.path / "benchmarks" / "test_other.py").write_text("def test_other():\n    pass\n", encoding="utf-8")
+    result = tk1.run(*SQUEEZENET, "--benchmark-skip")
+    result.assert_outcomes(passed=1, skipped=2)
+    assert result.ret == pytest.ExitCode.OK
+    assert tk1.server.requests == []
+
+
+def test_benchmark_disable_makes_one_checked_prediction_a_cell_and_no_record(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    result = tk1.run(*SQUEEZENET, "--benchmark-disable")
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(passed=2)
+    assert [one.batch for one in tk1.server.predictions] == [1, 8]
+    assert not (tk1.path / ".ddperf").exists()
+
+
+def test_benchmark_disable_checks_the_prediction(tk1: BenchProject) -> None:
+    tk1.server.wrong = lambda _, answered: answered[1:]
+    tk1.run(*SQUEEZENET, "--benchmark-disable").assert_outcomes(failed=2)
+
+
+def test_measuring_options_are_ignored_with_one_warning(tk1: BenchProject) -> None:
+    result = tk1.run(*SQUEEZENET, "--benchmark-min-rounds=9", "--benchmark-warmup", "on")
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*--benchmark-min-rounds, --benchmark-warmup say how pytest-benchmark measures and*"])
+    assert [one.batch for one in tk1.server.predictions] == [1] * 6 + [8] * 6
+
+
+def test_measuring_options_warn_nobody_without_cells(tk1: BenchProject) -> None:
+    (tk1.path / "test_sum.py").write_text(OWN_BENCHMARK, encoding="utf-8")
+    tk1.bare("test_sum.py", "--benchmark-min-rounds=2", "--benchmark-max-time=0.001").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("name", ["benchmark", "pytest_benchmark.plugin"])
+def test_a_run_without_pytest_benchmark_measures_and_gates(tk1: BenchProject, name: str) -> None:
+    tk1.server.slow(*B8, 1.3)
+    result = tk1.run(*SQUEEZENET, "-p", f"no:{name}", "--ddperf-update-baselines")
+    result.assert_outcomes(passed=1, failed=1)
+    assert tk1.verdicts()["tk1-squeezenet_v1.1-b8"] == "regressed"
+
+
+def test_without_cells_machine_info_is_that_of_this_machine(tk1: BenchProject) -> None:
+    (tk1.path / "test_sum.py").write_text(OWN_BENCHMARK, encoding="utf-8")
+    tk1.bare("test_sum.py", "--benchmark-json=out.json", "--benchmark-max-time=0.001").assert_outcomes(passed=1)
+    assert tk1.json("out.json")["machine_info"]["python_implementation"] != "DeepDetect"
+
+
+def test_a_histogram_is_drawn_where_it_is_asked_for(tk1: BenchProject) -> None:
+    pytest.importorskip("pygal")
+    tk1.run(*SQUEEZENET, "--benchmark-histogram=drawn")
+    assert list(tk1.path.glob("drawn*.svg"))

@@ -1,0 +1,146 @@
+"""--ddperf-update-baselines: a run becomes the baseline of its platform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bench_project import SQUEEZENET, BenchProject, TableServer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+B1, B8 = ("squeezenet_v1.1", 1), ("squeezenet_v1.1", 8)
+
+
+def recorded_ms(project: BenchProject) -> dict[str, float]:
+    """What baselines/tk1.json holds, rounded, by cell."""
+    document = project.json("baselines/tk1.json")
+    return {one["param"]: round(1000 * one["stats"]["median"], 1) for one in document["benchmarks"]}
+
+
+def test_a_run_is_recorded_in_the_project(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines").assert_outcomes(passed=2)
+    assert recorded_ms(tk1) == {"tk1-squeezenet_v1.1-b1": 90.7, "tk1-squeezenet_v1.1-b8": 53.7}
+
+
+def test_the_next_run_is_held_against_it(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 0.5)
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    tk1.server.slow(*B8, 0.65)
+    result = tk1.run(*SQUEEZENET)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["Baseline: baselines/tk1.json, recorded * (median of 5 passes)."])
+
+
+def test_accepted_leaves_regressed_cells_and_the_exit_status(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    tk1.server.slow(*B8, 1.3)
+    tk1.server.slow(*B1, 0.97)
+    result = tk1.run(*SQUEEZENET, "--ddperf-update-baselines=accepted")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert recorded_ms(tk1) == {"tk1-squeezenet_v1.1-b1": 88.0, "tk1-squeezenet_v1.1-b8": 53.7}
+    text = " ".join(result.outlines)
+    assert "(1 cells recorded; 1 left as they were, --ddperf-update-baselines=all takes them)" in text
+
+
+def test_all_takes_regressed_cells_and_lets_them_pass(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    tk1.server.slow(*B8, 1.3)
+    result = tk1.run(*SQUEEZENET, "--ddperf-update-baselines=all")
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(passed=2)
+    assert recorded_ms(tk1)["tk1-squeezenet_v1.1-b8"] == 69.8
+    tk1.run(*SQUEEZENET).assert_outcomes(passed=2)
+
+
+def test_all_does_not_let_errors_pass(tk1: BenchProject) -> None:
+    tk1.server.wrong = lambda prediction, answered: answered[1:] if prediction.batch == 8 else answered
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines=all").assert_outcomes(passed=1, failed=1)
+    assert recorded_ms(tk1) == {"tk1-squeezenet_v1.1-b1": 90.7}
+
+
+def test_the_bare_option_does_not_swallow_the_path_behind_it(tk1: BenchProject) -> None:
+    result = tk1.bare(*tk1.where, *SQUEEZENET, "--ddperf-update-baselines", "benchmarks")
+    result.assert_outcomes(passed=2)
+    assert set(recorded_ms(tk1)) == {"tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b8"}
+
+
+def test_the_bare_option_in_addopts_does_not_swallow_a_path(tk1: BenchProject) -> None:
+    tk1.ini(addopts="--ddperf-update-baselines")
+    tk1.run(*SQUEEZENET).assert_outcomes(passed=2)
+    assert len(recorded_ms(tk1)) == 2
+
+
+def test_another_mode_is_refused(tk1: BenchProject) -> None:
+    result = tk1.run("--ddperf-update-baselines=some")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--ddperf-update-baselines: 'some' is not valid; expected one of accepted, all.*"])
+
+
+def test_cells_that_did_not_run_keep_their_baseline(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    tk1.server.slow(*B8, 0.97)
+    tk1.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8", "--ddperf-update-baselines")
+    assert recorded_ms(tk1) == {"tk1-squeezenet_v1.1-b1": 90.7, "tk1-squeezenet_v1.1-b8": 52.1}
+
+
+def test_the_x_of_the_table_is_recorded(tk1: BenchProject) -> None:
+    args = ("--ddperf-models=resnet152", "--ddperf-batch-sizes=2,4")
+    tk1.run(*args, "--ddperf-update-baselines")
+    unavailable = tk1.json("baselines/tk1.json")["ddperf"]["unavailable"]
+    assert [(one["model"], one["batch_size"]) for one in unavailable] == [("resnet152", 4)]
+    tk1.run(*args).assert_outcomes(passed=1, skipped=1)
+
+
+def test_a_service_that_was_missing_is_not_recorded_as_x(tk1: BenchProject) -> None:
+    with TableServer("tk1", services=["squeezenet_v1.1"]) as server:
+        tk1.server = server
+        args = ("--ddperf-models=squeezenet_v1.1,resnet50", "--ddperf-batch-sizes=1", "--ddperf-missing-service=skip")
+        tk1.run(*args, "--ddperf-update-baselines").assert_outcomes(passed=1, skipped=1)
+    assert tk1.json("baselines/tk1.json")["ddperf"]["unavailable"] == []
+
+
+def test_a_run_that_measured_nothing_records_nothing(tk1: BenchProject) -> None:
+    tk1.run("--ddperf-models=vgg16", "--ddperf-update-baselines")
+    assert not (tk1.path / "baselines").exists()
+
+
+def test_a_baseline_of_other_conditions_makes_the_cell_new_and_says_why(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    result = tk1.run(*SQUEEZENET, "--ddperf-timer=head", "--ddperf-require-baseline")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*not compared with baselines/tk1.json*the clock was predict and is head*"])
+
+
+def test_the_report_s_table_can_be_asked_for_all_the_same(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 0.5)
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    tk1.server.slow(*B8, 1.0)
+    tk1.run(*SQUEEZENET, "--ddperf-baseline=report").assert_outcomes(passed=2)
+
+
+def test_a_written_baseline_reads_well_in_a_diff(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    first = (tk1.path / "baselines" / "tk1.json").read_text(encoding="utf-8").splitlines()
+    tk1.server.slow(*B8, 0.97)
+    tk1.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8", "--ddperf-update-baselines")
+    second = (tk1.path / "baselines" / "tk1.json").read_text(encoding="utf-8").splitlines()
+    assert len(first) == len(second)
+    kept = [one for one in first if "b1" in one or '"batch_size": 1' in one]
+    assert kept
+    assert set(kept) <= set(second)
+
+
+def test_nothing_of_the_history_or_the_cache_lies_in_baselines(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    assert [path.name for path in (tk1.path / "baselines").iterdir()] == ["tk1.json"]
+
+
+def test_a_recorded_baseline_is_pytest_benchmark_json(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    document: Mapping[str, Any] = tk1.json("baselines/tk1.json")
+    assert {"machine_info", "commit_info", "benchmarks", "datetime", "version", "ddperf"} <= set(document)
+    assert document["machine_info"]["url"] == tk1.server.url
+    stats = document["benchmarks"][0]["stats"]
+    assert {"min", "max", "mean", "stddev", "rounds", "median", "data"} <= set(stats)

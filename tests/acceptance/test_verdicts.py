@@ -1,0 +1,287 @@
+"""How a cell ends, and what pytest makes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from bench_project import SQUEEZENET, BenchProject, TableServer
+from scripted_deepdetect import out_of_memory
+
+from pytest_ddperf.catalog import NETWORK_IDS
+
+if TYPE_CHECKING:
+    from scripted_deepdetect import Prediction
+
+B8 = "squeezenet_v1.1", 8
+RESNET152 = ("--ddperf-models=resnet152", "--ddperf-batch-sizes=2,4")
+"""Two cells of the TK1 table: 477 ms per image at batch size 2, `x` at 4."""
+
+
+def test_an_unchanged_cell_is_ok_and_passes(tk1: BenchProject) -> None:
+    result = tk1.run(*SQUEEZENET)
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(passed=2)
+    assert set(tk1.verdicts().values()) == {"ok"}
+
+
+def test_a_cell_30_percent_slower_is_regressed_and_fails_in_its_call_phase(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    result = tk1.run(*SQUEEZENET)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=1, failed=1)
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b1": "ok", "tk1-squeezenet_v1.1-b8": "regressed"}
+
+
+def test_the_message_of_a_regressed_cell_is_enough_to_act_on(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    result = tk1.run(*SQUEEZENET)
+    result.stdout.fnmatch_lines(
+        [
+            "squeezenet_v1.1, batch size 8, on tk1 regressed: 69.8 ms per image now, baseline 53.6 ms per image, "
+            "+*.* % (tolerance 10 %).",
+            "Baseline: report, TK1 table (mean of 5 passes of head.time); baselines/tk1.csv, line 5.",
+            "Passes, ms per image by the server's predict time: 69.8 69.8 69.8 69.8 69.8*",
+            'To measure it again: pytest benchmarks --platform=tk1 -k "squeezenet_v1.1 and b8". If the change is meant: '
+            "--ddperf-update-baselines=all.",
+        ]
+    )
+
+
+def test_a_failure_shows_no_lines_of_this_package(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    result = tk1.run(*SQUEEZENET)
+    result.stdout.no_fnmatch_line("*plugin.py*")
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_cell_twice_as_fast_is_improved_and_passes(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 0.5)
+    tk1.run(*SQUEEZENET).assert_outcomes(passed=2)
+    assert tk1.verdicts()["tk1-squeezenet_v1.1-b8"] == "improved"
+
+
+def test_a_cell_without_a_baseline_is_new_and_passes(tk1: BenchProject) -> None:
+    result = tk1.run("--ddperf-models=mobilenet_v2", "--ddperf-batch-sizes=1", "--ddperf-service=resnet50")
+    result.assert_outcomes(passed=1)
+    assert tk1.verdicts() == {"tk1-mobilenet_v2-b1": "new"}
+
+
+def test_a_new_cell_fails_where_a_baseline_is_required(tk1: BenchProject) -> None:
+    result = tk1.run("--ddperf-models=resnet50", "--ddperf-batch-sizes=2,3", "--ddperf-require-baseline")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["tk1-resnet50-b3 has no baseline *Record it with --ddperf-update-baselines.*"])
+
+
+def test_a_cell_that_the_baseline_marks_x_is_skipped_with_its_reason(tk1: BenchProject) -> None:
+    result = tk1.run(*RESNET152, "-rs")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*the baseline of tk1 marks the cell x*--ddperf-run-unavailable*"])
+    assert [one.batch for one in tk1.server.predictions] == [2] * 6
+
+
+def test_an_unavailable_cell_runs_on_request(tk1: BenchProject) -> None:
+    result = tk1.run(*RESNET152, "--ddperf-run-unavailable")
+    result.assert_outcomes(passed=2)
+    assert tk1.verdicts() == {"tk1-resnet152-b2": "ok", "tk1-resnet152-b4": "new"}
+
+
+def test_a_cell_whose_service_is_missing_is_an_error_and_the_others_run(tk1: BenchProject) -> None:
+    with TableServer("tk1", services=[name for name in NETWORK_IDS if name != "googlenet"]) as server:
+        tk1.server = server
+        result = tk1.run("--ddperf-models=googlenet,shufflenet", "--ddperf-batch-sizes=1")
+    result.assert_outcomes(passed=1, failed=1)
+    assert tk1.verdicts() == {"tk1-googlenet-b1": "error", "tk1-shufflenet-b1": "ok"}
+    result.stdout.fnmatch_lines(["*There is no service for googlenet*--ddperf-repository*"])
+
+
+def test_a_missing_service_may_be_skipped(tk1: BenchProject) -> None:
+    with TableServer("tk1", services=["shufflenet"]) as server:
+        tk1.server = server
+        args = ("--ddperf-models=googlenet,shufflenet", "--ddperf-batch-sizes=1", "--ddperf-missing-service=skip")
+        result = tk1.run(*args, "-rs")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*test_predict.py*There is no service for googlenet*", ])
+    result.stdout.fnmatch_lines(["2 cells: 1 ok, 1 unavailable"])
+
+
+def test_a_service_that_is_missing_is_created_from_the_repository_and_deleted_again(tk1: BenchProject) -> None:
+    with TableServer("tk1", services=[]) as server:
+        tk1.server = server
+        args = ("--ddperf-models=googlenet,shufflenet", "--ddperf-batch-sizes=1,2")
+        tk1.run(*args, "--ddperf-repository=/srv/models/{model}").assert_outcomes(passed=4)
+        assert server.services == []
+        puts = [one.path for one in server.asked("PUT") + server.asked("POST", "/services")]
+        assert puts == ["/services/googlenet", "/services/shufflenet"]
+
+
+def test_a_server_that_answers_500_gives_an_error_and_the_others_run(tk1: BenchProject) -> None:
+    tk1.server.fault = lambda prediction: out_of_memory() if prediction.batch == 1 else None
+    result = tk1.run(*SQUEEZENET)
+    result.assert_outcomes(passed=1, failed=1)
+    assert tk1.verdicts()["tk1-squeezenet_v1.1-b8"] == "ok"
+    assert tk1.verdicts()["tk1-squeezenet_v1.1-b1"] in {"error", "oom"}
+    result.stdout.fnmatch_lines(["*HTTP 500*dd_msg: src/caffe/syncedmem.cpp:56*"])
+
+
+def test_the_message_of_an_error_names_server_and_service(tk1: BenchProject) -> None:
+    tk1.server.fault = lambda _: out_of_memory()
+    result = tk1.run(*SQUEEZENET)
+    result.stdout.fnmatch_lines([f"*server {tk1.server.url}, service squeezenet_v1.1*"])
+
+
+def one_missing(_: Prediction, answered: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return answered[1:]
+
+
+def another_uri(_: Prediction, answered: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**answered[0], "uri": "/srv/bench/other.jpg"}, *answered[1:]]
+
+
+def one_twice(_: Prediction, answered: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [answered[0], *answered[:-1]]
+
+
+def not_finite(_: Prediction, answered: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**one, "classes": [{"prob": float("nan"), "cat": "a", "last": True}]} for one in answered]
+
+
+@pytest.mark.parametrize("lie", [one_missing, another_uri, one_twice, not_finite])
+def test_wrong_predictions_are_an_error(tk1: BenchProject, lie: Any) -> None:  # noqa: ANN401 - one of the above
+    tk1.server.wrong = lambda prediction, answered: lie(prediction, answered) if prediction.batch == 8 else answered
+    result = tk1.run(*SQUEEZENET)
+    result.assert_outcomes(passed=1, failed=1)
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b1": "ok", "tk1-squeezenet_v1.1-b8": "error"}
+
+
+def test_a_cell_during_which_somebody_else_used_the_server_is_invalid(tk1: BenchProject) -> None:
+    def intrude(prediction: Prediction, answered: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if prediction.batch == 8:
+            tk1.server.use_elsewhere("resnet50")
+        return answered
+
+    tk1.server.wrong = intrude
+    result = tk1.run(*SQUEEZENET)
+    result.assert_outcomes(passed=1, failed=1)
+    assert tk1.verdicts()["tk1-squeezenet_v1.1-b8"] == "invalid"
+    result.stdout.fnmatch_lines(["*is invalid, not slower: somebody else used the server*"])
+
+
+def test_a_clock_that_tells_no_time_is_an_error(tk1: BenchProject) -> None:
+    with TableServer("tk1", totals="none", head_ms=lambda _: None) as server:
+        tk1.server = server
+        result = tk1.run(*SQUEEZENET)
+        result.assert_outcomes(failed=2)
+        assert set(tk1.verdicts().values()) == {"error"}
+
+
+def test_a_time_of_0_ms_is_an_error_and_no_crash(tk1: BenchProject) -> None:
+    with TableServer("tk1", totals="none", head_ms=lambda _: 0.0) as server:
+        tk1.server = server
+        result = tk1.run(*SQUEEZENET)
+        result.assert_outcomes(failed=2)
+        result.stdout.no_fnmatch_line("*ValueError*")
+        assert set(tk1.verdicts().values()) == {"error"}
+
+
+def test_an_older_server_without_totals_is_gated_by_head_time(tk1: BenchProject) -> None:
+    with TableServer("tk1", totals="none") as server:
+        tk1.server = server
+        server.slow(*B8, 1.3)
+        tk1.run(*SQUEEZENET).assert_outcomes(passed=1, failed=1)
+    measured = [record.measurement for record in tk1.records()]
+    assert [one.conditions.clock.value for one in measured if one] == ["head", "head"]
+
+
+def test_the_client_s_clock_is_gated_only_where_it_is_asked_for(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-timer=client").assert_outcomes(passed=2)
+    assert set(tk1.verdicts().values()) == {"improved"}  # the scripted server answers at once
+
+
+def test_every_cell_makes_the_passes_that_were_asked_for(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-npasses=7", "--ddperf-warmup=2").assert_outcomes(passed=2)
+    assert [one.batch for one in tk1.server.predictions] == [1] * 9 + [8] * 9
+
+
+def test_the_tolerance_decides(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    tk1.run(*SQUEEZENET, "--ddperf-tolerance=60%").assert_outcomes(passed=2)
+
+
+def test_junit_xml_tells_the_verdicts(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    tk1.server.fault = lambda prediction: out_of_memory() if prediction.service == "vgg16" else None
+    args = ("--ddperf-models=squeezenet_v1.1,vgg16,resnet152", "--ddperf-batch-sizes=1,8", "--ddperf-run-unavailable")
+    tk1.run(*args, "-k", "squeezenet or vgg16 and b1", "--junitxml=junit.xml")
+    suite = ET.parse(tk1.path / "junit.xml").getroot()[0]  # noqa: S314 - written by this run
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "3",
+        "failures": "2",
+        "errors": "0",
+        "skipped": "0",
+    }
+    failed = {case.get("name"): case.find("failure") for case in suite if case.find("failure") is not None}
+    message = failed["test_predict[tk1-squeezenet_v1.1-b8]"]
+    assert message is not None
+    assert "squeezenet_v1.1, batch size 8, on tk1 regressed" in str(message.text)
+
+
+def test_junit_xml_counts_unavailable_cells_as_skipped(tk1: BenchProject) -> None:
+    tk1.run(*RESNET152, "--junitxml=junit.xml")
+    suite = ET.parse(tk1.path / "junit.xml").getroot()[0]  # noqa: S314 - written by this run
+    assert (suite.get("tests"), suite.get("skipped"), suite.get("failures")) == ("2", "1", "0")
+
+
+def test_x_stops_at_the_first_regressed_cell(tk1: BenchProject) -> None:
+    tk1.server.slow("squeezenet_v1.1", 1, 1.3)
+    tk1.run(*SQUEEZENET, "-x").assert_outcomes(failed=1)
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b1": "regressed"}
+
+
+def test_lf_runs_the_regressed_cell_again(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    tk1.run(*SQUEEZENET)
+    tk1.server.slow(*B8, 1.0)
+    tk1.run(*SQUEEZENET, "--lf").assert_outcomes(passed=1, deselected=0)
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b8": "ok"}
+
+
+@pytest.mark.parametrize(("factor", "outcome"), [(1.3, "xfailed"), (1.0, "failed")])
+def test_strict_xfail_expects_the_regression(tk1: BenchProject, factor: float, outcome: str) -> None:
+    tk1.server.slow(*B8, factor)
+    path = tk1.path / "benchmarks" / "test_predict.py"
+    marked = "import pytest\n\n\n@pytest.mark.xfail(strict=True)\ndef test_predict(ddperf):\n    ddperf.measure()\n"
+    path.write_text(marked, encoding="utf-8")
+    result = tk1.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8")
+    result.assert_outcomes(**{outcome: 1})
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b8": "regressed" if factor > 1 else "ok"}
+
+
+def test_a_run_that_measured_nothing_exits_5(tk1: BenchProject) -> None:
+    result = tk1.run("--ddperf-models=vgg16")
+    result.assert_outcomes(skipped=8)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_a_run_whose_services_were_all_missing_exits_5(tk1: BenchProject) -> None:
+    with TableServer("tk1", services=[]) as server:
+        tk1.server = server
+        result = tk1.run(*SQUEEZENET, "--ddperf-missing-service=skip")
+    result.assert_outcomes(skipped=2)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_a_run_of_other_tests_and_no_measured_cell_keeps_its_exit_status(tk1: BenchProject) -> None:
+    (tk1.path / "benchmarks" / "test_other.py").write_text("def test_other():\n    pass\n", encoding="utf-8")
+    assert tk1.run("--ddperf-models=vgg16").ret == pytest.ExitCode.OK
+
+
+def test_cells_of_the_baseline_that_a_whole_run_did_not_reach_are_counted(tk1: BenchProject) -> None:
+    tk1.server.slow("mobilenet", 2, 1.3)
+    result = tk1.run("-x")
+    result.stdout.fnmatch_lines(["2 cells: 1 ok, 1 regressed, 42 of the baseline not measured"])
+
+
+def test_a_part_that_was_asked_for_is_whole(tk1: BenchProject) -> None:
+    tk1.run("-k", "squeezenet_v1.1 and b8").stdout.fnmatch_lines(["1 cell: 1 ok"])
