@@ -158,7 +158,7 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
     """
     if name not in NETWORK_IDS:
         raise ModelLoadError(f"There is no built-in network {name!r}; there are {', '.join(NETWORK_IDS)}.")
-    slowdown = FullSpeed() if slow_factor == 1 else _ballast(slow_factor, threads)
+    slowdown = FullSpeed() if slow_factor == 1 else _ballast(slow_factor)
     graph = build(name)
     options = _session_options(threads)
     drawn = draw_weights(graph, seed)
@@ -222,8 +222,11 @@ def _image_input(name: str, session: ort.InferenceSession) -> tuple[str, int, tu
     return inputs[0].name, images, (width, height) if width and height else None
 
 
-def _ballast(factor: float, threads: int) -> Ballast:
-    """Convolutions of 0.1 ms or so each, on as many threads as the network they slow down."""
+def _ballast(factor: float) -> Ballast:
+    """Convolutions of 0.1 ms or so each.
+
+    On one thread: the idle threads of a second pool would spin, and slow the network itself down.
+    """
     channels, side = 32, 28
     weight = helper.make_tensor(
         "weight", TensorProto.FLOAT, [channels, channels, 3, 3], np.full(channels * channels * 9, 0.01, np.float32)
@@ -237,7 +240,7 @@ def _ballast(factor: float, threads: int) -> Ballast:
         [weight],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    session = _session("the slowdown", model.SerializeToString(), _session_options(threads))
+    session = _session("the slowdown", model.SerializeToString(), _session_options(threads=1))
     feed = {"x": np.ones(shape, np.float32)}
 
     def piece() -> None:
