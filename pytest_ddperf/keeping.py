@@ -92,6 +92,7 @@ class Keeper:
         settings = bench.settings
         width = terminalreporter._tw.fullwidth  # noqa: SLF001 - the reporter offers no other way to its width
         records = list(bench.records.values())
+        recorded = settings.value("update-baselines") is not None
         for platform in settings.platforms:
             of_platform = [record for record in records if record.key.platform == platform]
             if not of_platform:
@@ -101,12 +102,13 @@ class Keeper:
             for line in terminal.platform_table(title, of_platform, models=models, width=width):
                 _write(terminalreporter, line)
             terminalreporter.write_line("")
-        for line in terminal.failure_lines(records):
+        for line in terminal.failure_lines(records, width):
             _write(terminalreporter, line)
-        for line in terminal.new_lines(records, recorded=settings.value("update-baselines") is not None):
+        for line in terminal.new_lines(records, recorded=recorded, width=width):
             _write(terminalreporter, line)
         for warning in bench.warnings:
-            terminalreporter.write_line(f"warning: {warning}", yellow=True)
+            for line in terminal.wrapped(f"warning: {warning}", width, "yellow"):
+                _write(terminalreporter, line)
         _write(terminalreporter, terminal.totals_line(records, bench.not_measured()))
         for written in bench.written:
             terminalreporter.write_line(written)

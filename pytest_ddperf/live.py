@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -12,13 +13,14 @@ if TYPE_CHECKING:
     from pytest_ddperf.measure import Progress
     from pytest_ddperf.records import CellKey
 
-SAVE_CURSOR = "\x1b7"
-RESTORE_CURSOR = "\x1b8"
 ERASE = "\x1b[K"  # to the end of the line
+UP = "\x1b[1A"
 
 
 class LiveLine:
-    """Writes behind the cursor and takes it back: what pytest wrote on the line stays as it is.
+    """Writes on the line below the cursor and takes the cursor back: what pytest wrote stays as it is.
+
+    The way back is relative: on the last line of a terminal everything moves up by one, and that holds all the same.
 
     Args:
         config: whose terminal reporter is written to; nothing is shown where it is no terminal, or under `-q`.
@@ -31,6 +33,7 @@ class LiveLine:
             reporter = None
         # the reporter itself offers no write that leaves its count of columns alone
         self._writer = reporter._tw if reporter is not None else None  # noqa: SLF001
+        self._capture = config.pluginmanager.get_plugin("capturemanager")
         self._key = key
 
     def show(self, progress: Progress) -> None:
@@ -39,13 +42,17 @@ class LiveLine:
             return
         from pytest_ddperf.terminal import progress_text  # noqa: PLC0415 - on a terminal only
 
-        left = self._writer.fullwidth - self._writer.width_of_current_line - 2
         done = 0 if progress.warmup else progress.number
-        text = progress_text(self._key, done, progress.of, progress.remaining_s, left)
-        self._raw(f"{SAVE_CURSOR} {text}{ERASE}{RESTORE_CURSOR}")
+        width = self._writer.fullwidth - 1
+        self._below(progress_text(self._key, done, progress.of, progress.remaining_s, width))
 
-    def _raw(self, text: str) -> None:
-        if self._writer is not None:
+    def _below(self, text: str) -> None:
+        if self._writer is None:
+            return
+        column = self._writer.width_of_current_line % self._writer.fullwidth + 1
+        text = f"\r\n{text}{ERASE}{UP}\x1b[{column}G"
+        # while a test runs, what is written is captured
+        with contextlib.nullcontext() if self._capture is None else self._capture.global_and_fixture_disabled():
             self._writer._file.write(text)  # noqa: SLF001 - its own write() counts the columns, which stay unchanged
             self._writer._file.flush()  # noqa: SLF001 - the same
 
@@ -56,4 +63,4 @@ class LiveLine:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Erase the line."""
-        self._raw(ERASE)
+        self._below("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,9 +133,12 @@ class BenchSession:
     def say(self, line: str) -> None:
         """Show a line to the person who waits; in a worker there is none."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        capture = self.config.pluginmanager.get_plugin("capturemanager")
         if reporter is not None:
-            reporter.ensure_newline()
-            reporter.write_line(line)
+            # while a test runs, what is written is captured
+            with contextlib.nullcontext() if capture is None else capture.global_and_fixture_disabled():
+                reporter.ensure_newline()
+                reporter.write_line(line)
 
     def check_servers(self, platforms: Sequence[str]) -> None:
         """Open the servers before the first test.

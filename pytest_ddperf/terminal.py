@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
@@ -115,7 +116,7 @@ def platform_table(title: str, records: Sequence[CellRecord], *, models: Sequenc
     cells = {(record.key.model, record.key.batch_size): record for record in records}
     batch_sizes = sorted({record.key.batch_size for record in records})
     columns = [model for model in models if any(model == name for name, _ in cells)]
-    lines: list[Line] = [[(title, "bold")]]
+    lines = wrapped(title, width, "bold")
     for block in _blocks(columns, cells, width):
         lines.append([("batch", "bold"), *((f"  {model:>{wide}}", "bold") for model, wide in block)])
         for batch_size in batch_sizes:
@@ -167,18 +168,24 @@ def table_title(title: str, platform: str, records: Sequence[CellRecord]) -> str
     return f"{platform}: {title}. ms per image ({clock}), change against: {against}"
 
 
-def new_lines(records: Iterable[CellRecord], *, recorded: bool) -> list[Line]:
+def wrapped(text: str, width: int, style: str = "") -> list[Line]:
+    """A text on lines that fit the width, the further ones indented; a longer word, such as a path, stays whole."""
+    parts = textwrap.wrap(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return [[(part, style)] for part in parts]
+
+
+def new_lines(records: Iterable[CellRecord], *, recorded: bool, width: int = 80) -> list[Line]:
     """How to record a baseline, where cells have none."""
     count = sum(record.outcome is Outcome.NEW for record in records)
     if not count or recorded:
         return []
     cells = "1 cell has" if count == 1 else f"{count} cells have"
     text = f"{cells} nothing to compare with yet. To record this platform's baseline: add --ddperf-update-baselines"
-    return [[(text, "yellow")]]
+    return wrapped(text, width, "yellow")
 
 
-def failure_lines(records: Iterable[CellRecord]) -> list[Line]:
-    """A line for each cell that failed: its verdict, its numbers, or why there are none."""
+def failure_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
+    """What became of each cell that failed: its verdict, its numbers, or why there are none."""
     lines: list[Line] = []
     for record in records:
         if record.outcome not in FAILING:
@@ -190,7 +197,9 @@ def failure_lines(records: Iterable[CellRecord]) -> list[Line]:
                 f"{ms_text(record.now_ms)} ms/img, baseline {ms_text(record.baseline.value_ms)}, "
                 f"{change_text(record.change)}"
             )
-        lines.append([(f"{record.outcome} ", "red"), (f"{record.key}: {detail}", "")])
+        first, *further = wrapped(f"{record.outcome} {record.key}: {detail}", width)
+        outcome, _, rest = first[0][0].partition(" ")
+        lines += [[(f"{outcome} ", "red"), (rest, "")], *further]
     return lines
 
 
