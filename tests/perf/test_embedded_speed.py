@@ -1,0 +1,94 @@
+"""The embedded server against ONNX Runtime called directly on the same decoded batch, in turns, in one run."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+import onnxruntime as ort
+import pytest
+
+from pytest_ddperf import bench_images, protocol
+from pytest_ddperf.client import Client, ServiceEndpoint
+from pytest_ddperf.embedded import engine, process
+from pytest_ddperf.embedded.images import ImageReader
+from pytest_ddperf.embedded.wire import ImageSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BATCH_SIZE = 8
+TURNS = {"squeezenet_v1.1": 60, "resnet50": 20}
+PREDICT_BOUND = 1.10
+REQUEST_BOUND = 1.30
+PAUSE_S = 0.05
+"""Before each, so that both start from idle cores: ONNX Runtime's threads go on spinning for a while after a run."""
+
+
+class Direct:
+    """ONNX Runtime in this process: the graph, the weights and the settings of the server, without the server."""
+
+    def __init__(self, model: str) -> None:
+        self._engine = engine.load_builtin(model)
+        session = self._engine._session
+        assert isinstance(session, ort.InferenceSession)
+        self._session = session
+        self._input = session.get_inputs()[0].name
+
+    def ms(self, batch: NDArray[np.float32]) -> float:
+        began_s = time.perf_counter()
+        self._session.run(None, {self._input: batch})
+        return (time.perf_counter() - began_s) * 1000
+
+
+@pytest.mark.parametrize("model", TURNS)
+def test_the_server_adds_at_most_10_percent_to_inference_and_30_to_the_whole_request(model: str) -> None:
+    folder = bench_images.ensure_bench_images()
+    names = bench_images.list_bench_images(folder)[:BATCH_SIZE]
+    data = [str(folder / name) for name in names]
+    batch = ImageReader(folder, workers=2).read(data, ImageSettings(), (224, 224)).pixels
+    direct = Direct(model)
+    direct_ms, predict_ms, request_ms = [], [], []
+    with process.start(models=(model,), data_dir=folder) as server, Client(server.url) as client:
+        body = protocol.predict_body(model, data, output={"best": 1})
+        endpoint = ServiceEndpoint(client, model, body)
+        for _ in range(3):
+            direct.ms(batch)
+            endpoint.predict()
+        before = endpoint.totals()
+        for _ in range(TURNS[model]):
+            time.sleep(PAUSE_S)
+            direct_ms.append(direct.ms(batch))
+            time.sleep(PAUSE_S)
+            request_ms.append(endpoint.predict().client_ms)
+            after = endpoint.totals()
+            predict_ms.append(inference_ms(after) - inference_ms(before))
+            before = after
+    rows = [
+        ("ONNX Runtime, directly", direct_ms),
+        ("server: inference and output", predict_ms),
+        ("client: the whole request", request_ms),
+    ]
+    base = lower_quartile(direct_ms)
+    print(
+        f"\n{f'{model}, batch size {BATCH_SIZE}, {TURNS[model]} turns':<40}{'median ms':>12}{'quartile':>12}{'ratio':>8}"
+    )
+    for what, times in rows:
+        quartile = lower_quartile(times)
+        print(f"{what:<40}{statistics.median(times):>12.2f}{quartile:>12.2f}{quartile / base:>8.3f}")
+    print(f"bounds: {PREDICT_BOUND:.2f} for inference, {REQUEST_BOUND:.2f} for the whole request")
+    assert lower_quartile(predict_ms) <= PREDICT_BOUND * base
+    assert lower_quartile(request_ms) <= REQUEST_BOUND * base
+
+
+def lower_quartile(times: list[float]) -> float:
+    """What a quarter of the turns stayed under: what else runs on the host only ever adds time."""
+    return statistics.quantiles(times, n=4)[0]
+
+
+def inference_ms(totals: object) -> float:
+    """The service's predict time so far, less what fetching, decoding and resizing took."""
+    own = totals.own  # type: ignore[attr-defined]
+    return float(own.total_predict_duration_ms - own.total_transform_duration_ms)
