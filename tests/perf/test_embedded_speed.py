@@ -73,7 +73,8 @@ def test_the_server_adds_at_most_10_percent_to_inference_and_30_to_the_whole_req
     ]
     base = lower_quartile(direct_ms)
     print(
-        f"\n{f'{model}, batch size {BATCH_SIZE}, {TURNS[model]} turns':<40}{'median ms':>12}{'quartile':>12}{'ratio':>8}"
+    title = f"{model}, batch size {BATCH_SIZE}, {TURNS[model]} turns"
+    print(f"\n{title:<40}{'median ms':>12}{'quartile':>12}{'ratio':>8}")
     )
     for what, times in rows:
         quartile = lower_quartile(times)

@@ -48,11 +48,8 @@ def test_it_takes_at_most_5_minutes_and_3_gib(tmp_path: Path) -> None:
 
 def server_bytes(parent: int) -> list[int]:
     """Resident memory of the embedded server among the run's children, in bytes."""
-    found: list[int] = []
     try:
-        for child in psutil.Process(parent).children():
-            if "pytest_ddperf.embedded" in child.cmdline():
-                found.append(child.memory_info().rss)
+        children = psutil.Process(parent).children()
+        return [child.memory_info().rss for child in children if "pytest_ddperf.embedded" in child.cmdline()]
     except psutil.NoSuchProcess:
-        pass  # it ended meanwhile
-    return found
+        return []  # it ended meanwhile

@@ -19,7 +19,7 @@ RUNS = 9
 
 
 def cpu_s(folder: Path, *arguments: str) -> float:
-    """CPU seconds of a pytest run, its own clock of user and system time: other processes on the machine do not count."""
+    """CPU seconds, user and system, of a pytest run: what else runs on the machine does not count."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
