@@ -72,10 +72,8 @@ def test_the_server_adds_at_most_10_percent_to_inference_and_30_to_the_whole_req
         ("client: the whole request", request_ms),
     ]
     base = lower_quartile(direct_ms)
-    print(
     title = f"{model}, batch size {BATCH_SIZE}, {TURNS[model]} turns"
     print(f"\n{title:<40}{'median ms':>12}{'quartile':>12}{'ratio':>8}")
-    )
     for what, times in rows:
         quartile = lower_quartile(times)
         print(f"{what:<40}{statistics.median(times):>12.2f}{quartile:>12.2f}{quartile / base:>8.3f}")
