@@ -405,11 +405,13 @@ class Target:
 
 
 def probe(options: ServerOptions) -> None:
-    """Find out whether a remote server answers, without taking it; an embedded one needs no probing.
+    """Find out whether a remote server answers, without taking it, and whether there are images to send.
 
     Raises:
-        ServerUnreachableError: nothing answers at the URL, after `wait_s`.
+        ServerError: nothing answers at the URL, after `wait_s`, or something else does.
+        ConfigurationError: the images that the options name are not known.
     """
+    load_images(options)
     if options.is_embedded:
         return
     client = Client(options.url, timeout_s=options.timeout_s)
