@@ -88,7 +88,7 @@ class Keeper:
             return
         from pytest_ddperf import terminal  # noqa: PLC0415 - only with results to show
 
-        terminalreporter.section("ddperf", sep="=")
+        terminalreporter.write_sep("=", "ddperf")
         settings = bench.settings
         width = terminalreporter._tw.fullwidth  # noqa: SLF001 - the reporter offers no other way to its width
         records = list(bench.records.values())
