@@ -50,7 +50,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     bench = config.stash[SESSION_KEY]
     gated = [item for item in session.items if cell_of(item) is not None]
     runnable = [item for item in gated if not any(item.iter_markers("skip"))]
-    if not runnable or bench.is_worker or bench.refused or config.option.collectonly:
+    plans_only = config.option.collectonly or config.option.setuponly or config.option.setupplan
+    if not runnable or bench.is_worker or bench.refused or plans_only:
         return
     collecting.warn_of_ignored_options(config)
     platforms = list(dict.fromkeys(key.platform for item in runnable if (key := cell_of(item))))

@@ -33,7 +33,7 @@ class Keeper:
         if not is_gated(report):
             self._others_ran = self._others_ran or report.when == "call"
             return
-        self._gated = True
+        self._gated = self._gated or report.when == "call" or report.skipped
         record = record_of(report)
         if record is not None:
             self._bench.keep(record)

@@ -154,3 +154,12 @@ def test_a_full_disk_is_told_and_the_verdicts_stay(tk1: BenchProject, monkeypatc
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["warning: The history could not be written to*", "*No space left on device*"])
+
+
+def test_ctrl_c_with_workers_saves_what_was_measured(tk1: BenchProject) -> None:
+    status, output = stop_in_the_third_cell(tk1, signal.SIGINT, "-n1", "--benchmark-json=out.json")
+    assert status == pytest.ExitCode.INTERRUPTED, output
+    (run,) = tk1.histories()
+    assert [record.key.batch_size for record in run.records] == [1, 2]
+    assert run.exit_status == pytest.ExitCode.INTERRUPTED
+    assert [one["extra_info"]["batch_size"] for one in tk1.json("out.json")["benchmarks"]] == [1, 2]

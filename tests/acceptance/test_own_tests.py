@@ -123,3 +123,36 @@ def test_other_tests_in_the_same_run_stay_as_they_are(tk1: BenchProject) -> None
     result = tk1.bare("test_other.py", "benchmarks", *tk1.where, "-v", "-k", "other or squeezenet_v1.1-b8")
     result.assert_outcomes(passed=2, deselected=103)
     result.stdout.re_match_lines([r"test_other.py::test_other PASSED +\[.*"])
+
+
+def test_a_test_may_have_parameters_of_its_own(tk1: BenchProject) -> None:
+    (tk1.path / "benchmarks" / "test_predict.py").write_text(
+        "import pytest\n\n@pytest.mark.parametrize('own', ['x', 'y'])\ndef test_mine(own, ddperf):\n"
+        "    ddperf.measure()\n",
+        encoding="utf-8",
+    )
+    args = ("--ddperf-models=resnet50", "--ddperf-batch-sizes=1", "--benchmark-json=out.json")
+    tk1.run(*args).assert_outcomes(passed=2)
+    assert [str(record.key) for record in tk1.records()] == ["tk1-resnet50-b1"] * 2
+    assert len(tk1.json("out.json")["benchmarks"]) == 2
+
+
+def test_the_fixture_may_be_used_through_another_one(tk1: BenchProject) -> None:
+    tk1.server.slow("resnet50", 1, 1.3)
+    (tk1.path / "benchmarks" / "test_predict.py").write_text(
+        "import pytest\n\n@pytest.fixture\ndef timed(ddperf):\n    return ddperf.measure\n\n"
+        "def test_mine(timed):\n    timed()\n",
+        encoding="utf-8",
+    )
+    tk1.run("--ddperf-models=resnet50", "--ddperf-batch-sizes=1").assert_outcomes(failed=1)
+    assert tk1.verdicts() == {"tk1-resnet50-b1": "regressed"}
+
+
+def test_a_method_of_a_class_is_a_test_like_any_other(tk1: BenchProject) -> None:
+    (tk1.path / "benchmarks" / "test_predict.py").write_text(
+        "import pytest\n\n@pytest.mark.ddperf(models=['resnet50'])\nclass TestMine:\n"
+        "    @pytest.mark.ddperf(batch_sizes=[2])\n    def test_mine(self, ddperf):\n        ddperf.measure()\n",
+        encoding="utf-8",
+    )
+    tk1.run().assert_outcomes(passed=1)
+    assert tk1.verdicts() == {"tk1-resnet50-b2": "ok"}

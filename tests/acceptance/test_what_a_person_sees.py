@@ -197,3 +197,23 @@ def test_nothing_of_the_live_line_is_left_behind(tk1: BenchProject, args: list[s
 def test_a_quiet_run_on_a_terminal_has_no_live_line(tk1: BenchProject) -> None:
     _, written = on_a_terminal(tk1, "--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8", "-q")
     assert "pass 1/5" not in written
+
+
+def test_a_run_without_a_terminal_plugin_measures_all_the_same(tk1: BenchProject) -> None:
+    assert tk1.run(*SQUEEZENET, "-p", "no:terminal").ret == pytest.ExitCode.OK
+    assert len(tk1.verdicts()) == 2
+
+
+def test_a_run_without_capturing_measures_all_the_same(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "-s").assert_outcomes(passed=2)
+
+
+def test_a_run_gives_no_warnings(tk1: BenchProject) -> None:
+    result = tk1.run(*SQUEEZENET, "-W", "error", "--benchmark-json=out.json", "--ddperf-update-baselines")
+    result.assert_outcomes(passed=2, warnings=0)
+
+
+@pytest.mark.parametrize("option", ["--setup-plan", "--setup-only"])
+def test_showing_the_fixtures_measures_nothing_and_is_no_failure(tk1: BenchProject, option: str) -> None:
+    assert tk1.run(*SQUEEZENET, option).ret == pytest.ExitCode.OK
+    assert tk1.server.requests == []

@@ -68,6 +68,7 @@ def test_a_text_becomes_the_option_s_value(name: str, text: str, value: object) 
         ("max-batch-size", "0", "a whole number of 1 or more"),
         ("gpuid", "-1", "a whole number of 0 or more"),
         ("npasses", "five", "a whole number of 1 or more"),
+        ("wait", "soon", "seconds, 0 or more"),
         ("wait", "-1", "seconds, 0 or more"),
         ("wait", "inf", "seconds, 0 or more"),
         ("tolerance", "10", "a share such as 10% or 0.1"),

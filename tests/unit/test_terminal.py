@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_ddperf.catalog import Network
 from pytest_ddperf.records import (
     Baseline,
     CellKey,
@@ -17,9 +18,11 @@ from pytest_ddperf.records import (
     Pass,
     Round,
 )
+from pytest_ddperf.targets import NetworkCost
 from pytest_ddperf.terminal import (
     Line,
     change_text,
+    cost_lines,
     failure_lines,
     ms_text,
     new_lines,
@@ -290,3 +293,17 @@ def test_wrapping_keeps_every_word_within_the_width(words: list[str], width: int
 def test_wrapping_leaves_a_path_whole() -> None:
     path = "/a/very-long/" * 10
     assert path in texts(wrapped(f"history: {path}", 40))[1]
+
+
+def test_the_cost_table_shows_the_report_s_figures_beside_the_counted_ones() -> None:
+    counted = NetworkCost("4.09", "25.5", 4_089_184_256, 25_557_032)
+    networks = {
+        "resnet50": Network("resnet50", "ResNet-50", giga_flops_text="4.09", million_params_text="25.5"),
+        "vgg16": Network("vgg16", "VGG-16", giga_flops_text="15.47", million_params_text="138.3"),
+        "mobilenet_v2": Network("mobilenet_v2", "MobileNet v2"),
+    }
+    lines = cost_lines(networks, {"resnet50": counted})
+    assert [line.split() for line in lines[2:]] == [
+        ["resnet50", "4.09", "4.09", "25.5", "25.5", "4,089,184,256"],
+        ["vgg16", "15.47", "-", "138.3", "-", "-"],
+    ]
