@@ -10,6 +10,7 @@ from pytest_ddperf import collecting
 from pytest_ddperf.collecting import FIXTURE, cell_of
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
 from pytest_ddperf.records import FAILING, CellRecord, Outcome
+from pytest_ddperf.remeasuring import OUTCOME, PutOff
 from pytest_ddperf.session import RECORD_KEY, SESSION_KEY, put_record, record_of
 from pytest_ddperf.terminal import regression_text, verdict_text
 
@@ -94,6 +95,8 @@ def _raise_error(bench: BenchSession, item: pytest.Item, key: CellKey, error: Dd
 
 
 def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
+    if record.outcome is Outcome.REMEASURE:
+        raise PutOff(record.reason)
     if record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
             pytest.fail(regression_text(record, record.baseline), pytrace=False)
@@ -107,13 +110,19 @@ def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
         )
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Send the record with the report of the phase that made it."""
     report = yield
     if FIXTURE in getattr(item, "fixturenames", ()):
         ended = report.when == "call" or (report.when == "setup" and report.skipped)
-        put_record(report, item.stash.get(RECORD_KEY, None) if ended else None)
+        record = item.stash.get(RECORD_KEY, None) if ended else None
+        put_record(report, record)
+        if call.excinfo is not None and call.excinfo.errisinstance(PutOff):
+            report.outcome = OUTCOME  # type: ignore[assignment] # a word of our own, which `pytest_report_teststatus` knows
+            report.longrepr = None
     return report
 
 
@@ -125,5 +134,7 @@ def pytest_report_teststatus(
     record = record_of(report) if report.when == "call" else None
     if record is None or report.skipped or hasattr(report, "wasxfail"):
         return None
+    if report.outcome == OUTCOME:
+        return OUTCOME, "R", f"REMEASURE {verdict_text(record)}"
     letter, word = (".", "PASSED") if report.passed else ("F", "FAILED")
     return report.outcome, letter, f"{word} {verdict_text(record)}"

@@ -211,6 +211,8 @@ class CellRecord:
         now_ms: milliseconds per image of this run, by the gated clock; None where nothing was measured.
         change: relative change against the baseline (0.1 = 10 % slower); None without one.
         measurement: None where nothing was measured.
+        resolution: the smallest relative change that the gate can tell from noise here; None without a baseline.
+        suite_shift: by how much the platform's other cells are slower than their baselines, relative; None where unknown.
     """
 
     key: CellKey
@@ -223,6 +225,8 @@ class CellRecord:
     baseline: Baseline | None = None
     measurement: Measurement | None = None
     server: ServerFacts | None = None
+    resolution: float | None = None
+    suite_shift: float | None = None
     notes: tuple[str, ...] = field(default=())
 
 

@@ -1,0 +1,123 @@
+"""Verdicts on what was measured: each cell in the company of its platform's other cells, against its baseline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_ddperf import gate
+from pytest_ddperf.baselines import published_against
+from pytest_ddperf.records import CellRecord, Clock, Outcome, Unavailable
+
+if TYPE_CHECKING:
+    from pytest_ddperf.baselines import PlatformBaseline
+    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.records import Baseline, Conditions, Measurement, ServerFacts
+
+FELLOWS = 200
+"""How many cells are judged together at the most, the newest ones: a suite's centre and spread need no more."""
+
+
+class Judge:
+    """Judges the cells of one platform as they are measured.
+
+    Args:
+        platform: whose cells they are.
+        tolerance: relative.
+        baseline: what they are held against.
+    """
+
+    def __init__(self, platform: Platform, tolerance: float, baseline: PlatformBaseline) -> None:
+        self._platform = platform
+        self._tolerance = tolerance
+        self._baseline = baseline
+        self._cells: dict[str, gate.Cell] = {}
+
+    def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
+        """The verdict on a cell, by all rounds of it and by what its fellows were like so far.
+
+        Args:
+            measurement: all that was measured of the cell in this run.
+            nodeid: its test.
+            server: that was measured.
+        """
+        record = CellRecord(
+            key=measurement.key,
+            nodeid=nodeid,
+            outcome=Outcome.INVALID,
+            reason=f"{measurement.key} is invalid, not slower: {measurement.invalid}.",
+            tolerance=self._tolerance,
+            measurement=measurement,
+            server=server,
+        )
+        if measurement.invalid:
+            self._cells.pop(nodeid, None)
+            return record
+        baseline, notes = self._comparable(measurement)
+        self._cells.pop(nodeid, None)
+        self._cells[nodeid] = _gate_cell(measurement, baseline)
+        verdict = gate.judge(list(self._cells.values())[-FELLOWS:], self._tolerance)[-1]
+        return replace(
+            record,
+            outcome=Outcome(verdict.outcome),
+            reason=verdict.reason,
+            now_ms=verdict.now_ms,
+            change=verdict.change,
+            baseline=baseline,
+            resolution=verdict.resolution,
+            suite_shift=verdict.suite_shift,
+            notes=notes,
+        )
+
+    def _comparable(self, measurement: Measurement) -> tuple[Baseline | None, tuple[str, ...]]:
+        """The baseline of a cell, None where there is none that was made under like conditions; and what to say of it."""
+        found = self._baseline.lookup(measurement.key)
+        if found is None or isinstance(found, Unavailable):
+            return None, ()
+        notes = differences(measurement.conditions, found, self._platform)
+        if notes and found.kind != "report":
+            return None, (f"not compared with {found.source}: {'; '.join(notes)}",)
+        return found, tuple(notes)
+
+
+def _gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell:
+    """What the gate is asked: the rounds of the gated clock, and the baseline as that clock would show it."""
+    rounds = measurement.per_image_ms()
+    if baseline is None:
+        return gate.Cell(rounds)
+    if baseline.runs:
+        return gate.Cell(rounds, [list(run) for run in baseline.runs])
+    value_ms = published_against(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
+    return gate.Cell(rounds, value_ms, baseline.reading_error_ms)
+
+
+def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list[str]:
+    """In what the conditions of now differ from those of the baseline, in words.
+
+    A published table tells its backend and whether that had a GPU, and its clock is head.time.
+    """
+    then = baseline.conditions
+    if then is None:
+        facts = [
+            ("the client's clock is held against head.time", now.clock is Clock.CLIENT),
+            (f"the table is of {platform.mllib}, this server runs {now.backend}", now.backend != platform.mllib),
+            (f"the table was made {_with_gpu(platform.gpu)}, this service runs {_with_gpu(now.gpu)}",
+             now.gpu != platform.gpu),
+        ]  # fmt: skip
+        return [words for words, differs in facts if differs]
+    return [
+        f"{what} was {before} and is {after}"
+        for what, before, after in (
+            ("the clock", then.clock, now.clock),
+            ("the backend", then.backend, now.backend),
+            ("the datatype", then.datatype, now.datatype),
+            ("the input size", f"{then.width}x{then.height}", f"{now.width}x{now.height}"),
+            ("GPU", then.gpu, now.gpu),
+            ("the image route", then.image_route, now.image_route),
+        )
+        if before != after
+    ]
+
+
+def _with_gpu(gpu: bool) -> str:
+    return "on a GPU" if gpu else "without a GPU"
