@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ class Judge:
             record,
             outcome=Outcome(verdict.outcome),
             reason=verdict.reason,
-            now_ms=verdict.now_ms,
+            now_ms=_shown_ms(measurement, baseline),
             change=verdict.change,
             baseline=baseline,
             resolution=verdict.resolution,
@@ -70,7 +71,7 @@ class Judge:
         )
 
     def _comparable(self, measurement: Measurement) -> tuple[Baseline | None, tuple[str, ...]]:
-        """The baseline of a cell, None where there is none that was made under like conditions; and what to say of it."""
+        """The baseline of a cell, None where none was made under like conditions; and what to say of it."""
         found = self._baseline.lookup(measurement.key)
         if found is None or isinstance(found, Unavailable):
             return None, ()
@@ -89,6 +90,12 @@ def _gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell
         return gate.Cell(rounds, [list(run) for run in baseline.runs])
     value_ms = published_against(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
     return gate.Cell(rounds, value_ms, baseline.reading_error_ms)
+
+
+def _shown_ms(measurement: Measurement, baseline: Baseline | None) -> float:
+    """What a person reads as the time of now, milliseconds per image: a mean beside a published mean, else a median."""
+    passes = [ms for one in measurement.per_image_ms() for ms in one]
+    return statistics.fmean(passes) if baseline is not None and not baseline.runs else statistics.median(passes)
 
 
 def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list[str]:

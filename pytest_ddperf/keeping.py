@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ddperf.session import REFUSED, is_gated, record_of
+from pytest_ddperf.records import Outcome
+from pytest_ddperf.session import REFUSED, is_gated, put_record, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -26,6 +28,7 @@ class Keeper:
         self._bench = bench
         self._others_ran = False
         self._gated = False
+        self._put_off: dict[str, pytest.TestReport] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -35,8 +38,13 @@ class Keeper:
             return
         self._gated = True
         record = record_of(report)
-        if record is not None:
-            self._bench.keep(record)
+        if record is None:
+            return
+        self._bench.keep(record)
+        if record.outcome is Outcome.REMEASURE:
+            self._put_off[report.nodeid] = report
+        else:
+            self._put_off.pop(report.nodeid, None)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Turn a wrong configuration or marker into a usage error, exit status 4; with xdist, too."""
@@ -55,6 +63,7 @@ class Keeper:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Hand the cells to pytest-benchmark before it saves; stop the servers when all else is done."""
         bench = self._bench
+        self._fail_unconfirmed(session)
         if bench.records:
             from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to store
 
@@ -63,6 +72,29 @@ class Keeper:
             yield
         finally:
             bench.close()
+
+    def _fail_unconfirmed(self, session: pytest.Session) -> None:
+        """Fail the cells that were put off and never measured again: the run was stopped, or their worker died."""
+        for nodeid, report in list(self._put_off.items()):
+            record = record_of(report)
+            if record is None:
+                continue
+            reason = (
+                f"{record.key}: not confirmed. {record.reason}; it was to be measured again at the end of the "
+                "platform's cells, and the run ended before that. Run it again."
+            )
+            last = pytest.TestReport(
+                nodeid=nodeid, location=report.location, keywords={}, outcome="failed", longrepr=reason, when="call"
+            )
+            put_record(last, replace(record, outcome=Outcome.ERROR, reason=reason))
+            session.config.hook.pytest_runtest_logreport(report=last)
+            closing = pytest.TestReport(
+                nodeid=nodeid, location=report.location, keywords={}, outcome="passed", longrepr=None, when="teardown"
+            )
+            put_record(closing, None)
+            session.config.hook.pytest_runtest_logreport(report=closing)
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def end(self, session: pytest.Session) -> None:
         """What comes behind pytest-benchmark's saving and before the summary: baselines, history, exit status."""

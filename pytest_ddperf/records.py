@@ -212,7 +212,7 @@ class CellRecord:
         change: relative change against the baseline (0.1 = 10 % slower); None without one.
         measurement: None where nothing was measured.
         resolution: the smallest relative change that the gate can tell from noise here; None without a baseline.
-        suite_shift: by how much the platform's other cells are slower than their baselines, relative; None where unknown.
+        suite_shift: by how much the platform's other cells are slower than their baselines, relative; None: unknown.
     """
 
     key: CellKey

@@ -1,19 +1,21 @@
 """Measuring a cell again later in the run: undecided cells are put off to the end of their platform's cells.
 
-An undecided attempt ends its call phase with `PutOff`; its report gets an outcome of its own and nobody takes it for the
-last word. When the last cell of the platform has run, the undecided ones run again, one after the other, until each has
-its verdict: then its report is an ordinary pass or failure of the same node id.
+An undecided attempt ends its call phase with `PutOff`; its report gets an outcome of its own and nobody takes it for
+the last word. When the last cell of the platform has run, the undecided ones run again, one after the other, until each
+has its verdict: then its report is an ordinary pass or failure of the same node id.
 
-All of it happens within the protocol of the platform's last cell, so that neither pytest's main loop nor xdist's scheduler
-has to know: a worker measures its own server's cells again.
+All of it happens within the protocol of the platform's last cell, so that neither pytest's main loop nor xdist's
+scheduler has to know: a worker measures its own server's cells again.
 """
 
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.outcomes import Skipped
 from _pytest.runner import call_and_report
 
 from pytest_ddperf.collecting import cell_of
@@ -28,7 +30,7 @@ ROUNDS_AT_MOST = 12
 """How often a cell is run again at the most: the gate decides after six rounds, and each run measures one."""
 
 
-class PutOff(pytest.skip.Exception):
+class PutOff(Skipped):
     """Ends the call phase of an undecided attempt. A skip, so that no other plugin takes it for a failure."""
 
 
@@ -56,7 +58,7 @@ class Remeasuring:
             for position, one in enumerate(again):
                 if _is_stopping(item.session):
                     return True
-                self._attempt(one, lambda rest=again[position + 1 :], one=one: self._next(rest, one, nextitem))  # type: ignore[misc]
+                self._attempt(one, partial(self._next, again[position + 1 :], one, nextitem))
         self._put_off = []
         return True
 
@@ -75,7 +77,7 @@ class Remeasuring:
         hook = item.ihook
         with _as_current(item):
             hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-            item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - as pytest itself does for an item that is run again
+            item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - as pytest does for an item run again
             undecided = False
             try:
                 setup = call_and_report(item, "setup")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.baselines import PlatformBaseline
     from pytest_ddperf.catalog import Network, Platform
     from pytest_ddperf.measure import Plan, Progress
-    from pytest_ddperf.records import Baseline, CellKey, Measurement, ServerFacts
+    from pytest_ddperf.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.targets import Batch, OpenService, ServerOptions
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.history import HistoryWriter
-    from pytest_ddperf.records import CellKey
+    from pytest_ddperf.records import CellKey, Measurement
     from pytest_ddperf.runner import PlatformPlan, Runner
     from pytest_ddperf.settings import Given
 
@@ -61,6 +61,7 @@ class BenchSession:
         self.config = config
         self.given: Mapping[str, Given] = given(config)
         self.records: dict[str, CellRecord] = {}
+        self.measurements: dict[str, Measurement] = {}
         self.deselected = 0
         self.refused = False
         self.warnings: list[str] = []
