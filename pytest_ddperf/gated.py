@@ -79,6 +79,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if cell.measurement is not None:
         record = bench.runner.judge(cell.measurement, item.nodeid)
         item.stash[RECORD_KEY] = record
+        if record.outcome is Outcome.UNSTABLE:
+            item.warn(pytest.PytestWarning(f"ddperf: {record.key} is unstable: {record.reason}"))
         _raise_verdict(bench, record)
     elif not cell.predicted:
         pytest.fail(f"{cell.key}: the test uses `ddperf` and measured nothing; call ddperf.measure().", pytrace=False)

@@ -26,9 +26,13 @@ class Judge:
         platform: whose cells they are.
         tolerance: relative.
         baseline: what they are held against.
+        least_rounds: rounds without which no cell is done, whatever the gate says: recording a baseline takes more.
     """
 
-    def __init__(self, platform: Platform, tolerance: float, baseline: PlatformBaseline) -> None:
+    def __init__(
+        self, platform: Platform, tolerance: float, baseline: PlatformBaseline, *, least_rounds: int = 1
+    ) -> None:
+        self._least_rounds = least_rounds
         self._platform = platform
         self._tolerance = tolerance
         self._baseline = baseline
@@ -58,10 +62,12 @@ class Judge:
         self._cells.pop(nodeid, None)
         self._cells[nodeid] = _gate_cell(measurement, baseline)
         verdict = gate.judge(list(self._cells.values())[-FELLOWS:], self._tolerance)[-1]
+        rounds = len(measurement.rounds)
+        done = rounds >= self._least_rounds
         return replace(
             record,
-            outcome=Outcome(verdict.outcome),
-            reason=verdict.reason,
+            outcome=Outcome(verdict.outcome) if done else Outcome.REMEASURE,
+            reason=verdict.reason if done else f"{rounds} of the {self._least_rounds} rounds of a recorded baseline",
             now_ms=_shown_ms(measurement, baseline),
             change=verdict.change,
             baseline=baseline,

@@ -134,6 +134,9 @@ class Keeper:
             for line in terminal.platform_table(title, of_platform, models=models, width=width):
                 _write(terminalreporter, line)
             terminalreporter.write_line("")
+        for platform in settings.platforms:
+            for line in terminal.gate_lines([one for one in records if one.key.platform == platform], width):
+                _write(terminalreporter, line)
         for line in terminal.failure_lines(records, width):
             _write(terminalreporter, line)
         for line in terminal.new_lines(records, recorded=recorded, width=width):

@@ -30,6 +30,7 @@ class PlatformPlan:
         timer: the clock asked for: auto, predict, head or client.
         tolerance: relative.
         baseline: what its cells are held against.
+        least_rounds: rounds a cell at least.
     """
 
     platform: Platform
@@ -38,6 +39,7 @@ class PlatformPlan:
     timer: str
     tolerance: float
     baseline: PlatformBaseline
+    least_rounds: int = 1
 
 
 class Runner:
@@ -57,7 +59,10 @@ class Runner:
         self._targets = {name: Target(plan.server, say) for name, plan in plans.items()}
         self._down: dict[str, DdperfError] = {}
         self._warm: set[tuple[str, str]] = set()
-        self._judges = {name: Judge(plan.platform, plan.tolerance, plan.baseline) for name, plan in plans.items()}
+        self._judges = {
+            name: Judge(plan.platform, plan.tolerance, plan.baseline, least_rounds=plan.least_rounds)
+            for name, plan in plans.items()
+        }
 
     def open(self, platform: str) -> ServerFacts:
         """The facts of a platform's server, opened where it is not yet. A server that was down is not asked again.

@@ -29,6 +29,10 @@ REFUSED = "ddperf: "
 """How a collection error begins that is a usage error: the user's configuration or marker is wrong."""
 
 
+RECORDED_ROUNDS = 3
+"""Rounds a cell that --ddperf-update-baselines records at least: one round alone does not show its own bias."""
+
+
 def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
     """Send a record with a report; None says that the test is gated and has none yet."""
     setattr(report, REPORT_ATTRIBUTE, None if record is None else to_builtins(record))
@@ -129,6 +133,7 @@ class BenchSession:
             timer=settings.value("timer"),
             tolerance=settings.tolerance(platform),
             baseline=store.load(platform, settings.value("baseline")),
+            least_rounds=1 if settings.value("update-baselines") is None else RECORDED_ROUNDS,
         )
 
     def say(self, line: str) -> None:

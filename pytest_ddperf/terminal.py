@@ -47,6 +47,9 @@ STYLES = {
     Outcome.REMEASURE: "yellow",
 }
 MARKS = {Outcome.REGRESSED: "!", Outcome.IMPROVED: "*", Outcome.UNSTABLE: "~"}
+COARSER = 1.05
+"""A resolution this many times the tolerance is called coarser than it: the rest is rounding."""
+
 LEGEND = {Outcome.REGRESSED: "! regressed", Outcome.IMPROVED: "* improved", Outcome.UNSTABLE: "~ unstable"}
 CLOCK_NAMES = {
     Clock.PREDICT: "server's predict time",
@@ -75,8 +78,12 @@ def verdict_text(record: CellRecord) -> str:
     value = f"{ms_text(record.now_ms)} ms/img"
     if record.change is None:
         return f"{value} {record.outcome}"
-    plain = f"{value} {change_text(record.change)}"
-    return plain if record.outcome in {Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED} else f"{plain} {record.outcome}"
+    parts = [value, change_text(record.change)]
+    if record.outcome not in {Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED, Outcome.REMEASURE}:
+        parts.append(str(record.outcome))
+    if record.resolution is not None:
+        parts.append(f"(sees >= {record.resolution * 100:.1f} %)")
+    return " ".join(parts)
 
 
 def passes_text(record: CellRecord) -> str:
@@ -200,6 +207,30 @@ def failure_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
         first, *further = wrapped(f"{record.outcome} {record.key}: {detail}", width)
         outcome, _, rest = first[0][0].partition(" ")
         lines += [[(f"{outcome} ", "red"), (rest, "")], *further]
+    return lines
+
+
+def gate_lines(records: Sequence[CellRecord], width: int = 80) -> list[Line]:
+    """What the gate has to say of a platform as a whole: that it moved, what it cannot see, which cells are unstable."""
+    lines: list[Line] = []
+    judged = [record for record in records if record.change is not None and record.tolerance is not None]
+    shifts = [record.suite_shift for record in judged if record.suite_shift is not None]
+    if shifts and judged and abs(shifts[-1]) > (judged[-1].tolerance or 0.0):
+        text = (
+            f"{judged[-1].key.platform} moved: its cells as a whole are {change_text(shifts[-1])} off their baselines"
+        )
+        lines += wrapped(text, width, "red" if shifts[-1] > 0 else "yellow")
+    coarse = [record for record in judged if (record.resolution or 0.0) > (record.tolerance or 0.0) * COARSER]
+    if coarse:
+        worst = max(coarse, key=lambda record: record.resolution or 0.0)
+        text = (
+            f"warning: in {len(coarse)} of {len(judged)} cells the gate cannot see changes as small as the tolerance of "
+            f"{(worst.tolerance or 0.0) * 100:g} %; coarsest {worst.key}, which sees >= {(worst.resolution or 0) * 100:.1f} %"
+        )
+        lines += wrapped(text, width, "yellow")
+    for record in records:
+        if record.outcome is Outcome.UNSTABLE:
+            lines += wrapped(f"unstable {record.key}: {record.reason}", width, "yellow")
     return lines
 
 
