@@ -6,6 +6,7 @@ back where one of them owns the name.
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,5 +23,5 @@ def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, None
         parser.getgroup("ddperf").addoption(
             "--platform", dest="ddperf_platform", metavar="A[,B]", help="the same as --ddperf-platform"
         )
-    except ValueError:
+    except (ValueError, argparse.ArgumentError):  # the same group has it, or another one
         return  # a conftest of the user's has an option of this name, and keeps it

@@ -69,7 +69,12 @@ def _parsed(option: Option, text: str, where: str) -> object:
     try:
         return option.parse(text)
     except ValueError as error:
-        raise ConfigurationError(f"{where}: {text!r} is not valid; expected {error}.") from None
+        shown = _without_credentials(text) if option.name == "url" else text
+        raise ConfigurationError(f"{where}: {shown!r} is not valid; expected {error}.") from None
+
+
+def _without_credentials(urls: str) -> str:
+    return ",".join(url.rpartition("@")[2] for url in urls.split(","))
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,7 @@ class Settings:
         settings = cls(dict(found), catalog, platforms, project_dir)
         for name in cast("tuple[str, ...]", settings.value("models")):
             catalog.model(name)
+        settings._check_platform_files()
         settings._check_urls()
         if settings.value("baseline") == "history":
             raise ConfigurationError(
@@ -127,6 +133,32 @@ class Settings:
                     f"--ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, or url under "
                     f"[platforms.{name}] in ddperf.toml."
                 )
+        self._check_servers()
+
+    def _check_platform_files(self) -> None:
+        from pytest_ddperf.server_url import ServerUrl  # noqa: PLC0415 - only where a platform file has a URL
+
+        for name in self.platforms:
+            stands = self.catalog.platform(name)
+            if "url" in stands.overridden and stands.url not in {None, "embedded"}:
+                try:
+                    ServerUrl.parse(str(stands.url))
+                except ConfigurationError as error:
+                    path = self.project_dir / "ddperf.toml"
+                    raise ConfigurationError(f"{path}: url of platform {name}: {error}") from None
+
+    def _check_servers(self) -> None:
+        from pytest_ddperf.targets import server_name  # noqa: PLC0415 - loads the client
+
+        platform_on: dict[str, str] = {}
+        for name in self.platforms:
+            server = server_name(self.url(name))
+            if server in platform_on:
+                raise ConfigurationError(
+                    f"{platform_on[server]} and {name} name the same server, {server}; a platform is what its server "
+                    "runs on, so each needs another server: measure them one after the other, or name another URL."
+                )
+            platform_on[server] = name
 
     def value(self, name: str, platform: str | None = None) -> Any:  # noqa: ANN401 - the option's own type
         """The value of an option, for a platform where platform files may set it (key `max_batch_size` ...)."""
@@ -145,11 +177,13 @@ class Settings:
 
     def url(self, platform: str) -> str:
         """The server of a platform: a URL, or `embedded`."""
-        urls = cast("Mapping[str, str]", self.value("url"))
-        for name, url in urls.items():
-            if not name or self.catalog.platform(name).id == platform:
-                return url
-        return self.catalog.platform(platform).url or "embedded"
+        stands = self.catalog.platform(platform)
+        said = self.given.get("url")
+        if said is not None and (said.origin > Origin.PROJECT or "url" not in stands.overridden):
+            for name, url in cast("Mapping[str, str]", said.value).items():
+                if not name or self.catalog.platform(name).id == platform:
+                    return url
+        return stands.url or "embedded"
 
     def tolerance(self, platform: str) -> float:
         """The relative tolerance of a platform's gate."""
@@ -168,11 +202,16 @@ class Settings:
         from pytest_ddperf.catalog import batch_schedule  # noqa: PLC0415 - only with cells to measure
 
         asked = cast("tuple[int, ...]", self.value("batch-sizes", platform))
-        schedule = self.value("batch-schedule")
         largest = self.value("max-batch-size")
-        if schedule is not None and not self.was_given("batch-sizes"):
-            asked = batch_schedule(schedule, largest or max(asked))
+        schedule = self.given.get("batch-schedule")
+        if schedule is not None and schedule.origin > self._origin("batch-sizes", platform):
+            asked = batch_schedule(schedule.value, largest or max(asked))
         return tuple(size for size in asked if largest is None or size <= largest)
+
+    def _origin(self, name: str, platform: str) -> Origin:
+        said = self.given.get(name)
+        stands = name.replace("-", "_") in self.catalog.platform(platform).overridden
+        return max(said.origin if said else Origin.DEFAULT, Origin.PROJECT if stands else Origin.DEFAULT)
 
     def was_given(self, name: str) -> bool:
         """Whether an option was given on the command line, in the environment or in the ini file."""

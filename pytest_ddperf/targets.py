@@ -57,6 +57,20 @@ def checked_url(url: str) -> str:
     return url
 
 
+def server_name(url: str) -> str:
+    """What a server is told apart by: host and port, without credentials.
+
+    Embedded servers are one: each has this machine's cores to itself, as a board has its own.
+
+    Raises:
+        ConfigurationError: it is no URL.
+    """
+    if url == EMBEDDED:
+        return EMBEDDED
+    parts = urlsplit(ServerUrl.parse(url).display)
+    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """How one platform's server is reached and used.
@@ -260,9 +274,7 @@ class Target:
     def _take_lock(self) -> None:
         folder = platformdirs.user_cache_path("pytest-ddperf") / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        # An embedded server has this machine's cores to itself, as a board has its own.
-        parts = urlsplit(self.options.url)
-        name = EMBEDDED if self.options.is_embedded else f"{parts.hostname}:{parts.port or parts.scheme}"
+        name = server_name(self.options.url)
         path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
         lock = filelock.FileLock(path)
         try:

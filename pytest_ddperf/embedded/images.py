@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +83,8 @@ class ImageReader:
 
     def __init__(self, data_dir: Path | None, workers: int) -> None:
         self._data_dir = None if data_dir is None else Path(os.path.realpath(data_dir))
-        self._pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="decode")
+        self._workers = max(1, workers)
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="decode")
 
     def close(self) -> None:
         """Let its threads end."""
@@ -114,17 +115,23 @@ class ImageReader:
         shape = (len(sources), 3, height, width)
         pixels = buffer if buffer is not None and buffer.shape == shape else np.empty(shape, np.float32)
 
-        def put(index: int) -> None:
-            source = sources[index]
-            pixels[index] = prepare(source.read(), source.shown, settings, size)
+        failures: dict[int, Exception] = {}
+
+        def put(indices: range) -> None:
+            for index in indices:
+                source = sources[index]
+                try:
+                    pixels[index] = prepare(source.read(), source.shown, settings, size)
+                except Exception as error:  # noqa: BLE001 - raised below, once nobody writes to the buffer any more
+                    failures[index] = error
 
         if len(sources) == 1:
-            put(0)
+            put(range(1))
         else:
-            # all of them end before the buffer goes back, whichever fails
-            for failure in [future.exception() for future in [self._pool.submit(put, i) for i in range(len(sources))]]:
-                if failure is not None:
-                    raise failure
+            shares = [range(first, len(sources), self._workers) for first in range(self._workers)]
+            wait([self._pool.submit(put, share) for share in shares])
+        if failures:
+            raise failures[min(failures)]
         _normalise(pixels, settings)
         return Batch(uris=tuple(source.uri for source in sources), pixels=pixels)
 
@@ -135,17 +142,16 @@ class ImageReader:
         if path is not None and path.is_dir():
             names = sorted(file.name for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
             folder = entry.rstrip("/")
-            return [self._file(f"{folder}/{name}") for name in names]
+            return [self._file(name, self._path(name)) for name in (f"{folder}/{name}" for name in names)]
         if path is not None:
-            return [self._file(entry)]
+            return [self._file(entry, path)]
         content = _base64(entry)
         if not content:
             raise unreadable(entry)
         return [_Source(str(index), entry, lambda: content)]
 
-    def _file(self, entry: str) -> _Source:
+    def _file(self, entry: str, path: Path | None) -> _Source:
         def read() -> bytes:
-            path = self._path(entry)
             try:
                 if path is None or not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
                     raise unreadable(entry)

@@ -98,6 +98,7 @@ class ScriptedDeepDetect(ScriptedServer):
         fault: a reply instead of a prediction (a failure counted, nothing added to the times), or None.
         wrong: changes the predictions of an answer before it is sent.
         delay_s: how long a prediction really takes, on top of nothing.
+        port: where it listens; 0 for a free one.
 
     Attributes:
         predictions: every prediction that was asked, in order, failed ones too.
@@ -117,6 +118,7 @@ class ScriptedDeepDetect(ScriptedServer):
         fault: Callable[[Prediction], Reply | None] = lambda _: None,
         wrong: Callable[[Prediction, list[dict[str, Any]]], list[dict[str, Any]]] = lambda _, predictions: predictions,
         delay_s: float = 0.0,
+        port: int = 0,
     ) -> None:
         self.latency_ms = latency_ms
         self.fault = fault
@@ -134,7 +136,7 @@ class ScriptedDeepDetect(ScriptedServer):
         for one in services:
             setup = ServiceSetup(one) if isinstance(one, str) else one
             self._services[setup.name.lower()] = _Service(setup)
-        super().__init__(self._respond)
+        super().__init__(self._respond, port=port)
 
     @property
     def services(self) -> list[str]:

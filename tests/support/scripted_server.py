@@ -94,7 +94,9 @@ class ScriptedServer:
         tls: makes it an https server.
     """
 
-    def __init__(self, script: Responder | Sequence[Reply], *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, script: Responder | Sequence[Reply], *, tls: ssl.SSLContext | None = None, port: int = 0
+    ) -> None:
         self.respond: Responder = _one_by_one(script) if isinstance(script, Sequence) else script
         self.requests: list[Request] = []
         self.connections = 0
@@ -103,7 +105,7 @@ class ScriptedServer:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._tls = tls is not None
-        self._server = _Server(self)
+        self._server = _Server(self, port)
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -188,9 +190,9 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, scripted: ScriptedServer) -> None:
+    def __init__(self, scripted: ScriptedServer, port: int) -> None:
         self.scripted = scripted
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hung up is no news; a responder that raised is told by its thread's exception hook."""

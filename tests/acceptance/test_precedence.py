@@ -1,0 +1,173 @@
+"""Command line over environment over ddperf.toml over ini over the package's platform file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from bench_project import BenchProject
+
+ONE = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8")
+
+
+def passes(project: BenchProject, *args: str) -> int:
+    """How many timed passes the one cell of a run made."""
+    project.server.predictions.clear()
+    project.run(*ONE, *args).assert_outcomes(passed=1)
+    return len(project.server.predictions) - 1
+
+
+def platform_file(project: BenchProject, *lines: str) -> None:
+    (project.path / "ddperf.toml").write_text("\n".join(["[platforms.tk1]", *lines, ""]), encoding="utf-8")
+
+
+def test_an_ini_key_is_taken(tk1: BenchProject) -> None:
+    tk1.ini(ddperf_npasses="7")
+    assert passes(tk1) == 7
+
+
+def test_a_variable_wins_over_an_ini_key(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    tk1.ini(ddperf_npasses="7")
+    monkeypatch.setenv("DDPERF_NPASSES", "6")
+    assert passes(tk1) == 6
+
+
+def test_the_command_line_wins_over_a_variable(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    tk1.ini(ddperf_npasses="7")
+    monkeypatch.setenv("DDPERF_NPASSES", "6")
+    assert passes(tk1, "--ddperf-npasses=8") == 8
+
+
+def slower_passes(project: BenchProject, *args: str) -> bool:
+    """Whether a cell that is 30 % slower passes."""
+    project.server.slow("squeezenet_v1.1", 8, 1.3)
+    return project.run(*ONE, *args).ret == pytest.ExitCode.OK
+
+
+def test_the_package_s_platform_file_has_the_default(tk1: BenchProject) -> None:
+    assert not slower_passes(tk1)
+
+
+def test_an_ini_key_wins_over_the_package_s_platform_file(tk1: BenchProject) -> None:
+    tk1.ini(ddperf_tolerance="60%")
+    assert slower_passes(tk1)
+
+
+def test_the_project_s_platform_file_wins_over_an_ini_key(tk1: BenchProject) -> None:
+    tk1.ini(ddperf_tolerance="60%")
+    platform_file(tk1, 'tolerance = "5%"')
+    assert not slower_passes(tk1)
+
+
+def test_a_variable_wins_over_the_project_s_platform_file(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DDPERF_TOLERANCE", "0.6")
+    platform_file(tk1, 'tolerance = "5%"')
+    assert slower_passes(tk1)
+
+
+def test_the_command_line_wins_over_the_project_s_platform_file(tk1: BenchProject) -> None:
+    platform_file(tk1, 'tolerance = "5%"')
+    assert slower_passes(tk1, "--ddperf-tolerance=60%")
+
+
+def test_the_project_s_url_wins_over_an_ini_key(tk1: BenchProject) -> None:
+    tk1.ini(ddperf_url="http://127.0.0.1:9")
+    platform_file(tk1, f'url = "{tk1.server.url}"')
+    tk1.bare("benchmarks", "--platform=tk1", *ONE).assert_outcomes(passed=1)
+
+
+def test_a_url_on_the_command_line_wins_over_the_project_s(tk1: BenchProject) -> None:
+    platform_file(tk1, 'url = "http://127.0.0.1:9"')
+    tk1.run(*ONE).assert_outcomes(passed=1)
+
+
+def cells(project: BenchProject, *args: str) -> list[str]:
+    result = project.run("--collect-only", "-q", *args)
+    return [line.rpartition("[tk1-")[2].removesuffix("]") for line in result.outlines if "[tk1-" in line]
+
+
+def test_models_and_batch_sizes_of_the_project_s_platform_file_are_the_matrix(tk1: BenchProject) -> None:
+    platform_file(tk1, 'models = ["res50", "vgg16"]', "batch_sizes = [1, 3]")
+    assert cells(tk1) == ["resnet50-b1", "resnet50-b3", "vgg16-b1", "vgg16-b3"]
+
+
+def test_a_schedule_on_the_command_line_wins_over_batch_sizes_of_the_ini(tk1: BenchProject) -> None:
+    tk1.ini(ddperf_batch_sizes="1,2", ddperf_models="resnet50")
+    assert cells(tk1, "--ddperf-batch-schedule=pow2", "--ddperf-max-batch-size=4") == [
+        "resnet50-b1",
+        "resnet50-b2",
+        "resnet50-b4",
+    ]
+
+
+def test_batch_sizes_on_the_command_line_win_over_a_schedule_of_the_ini(tk1: BenchProject) -> None:
+    tk1.ini(ddperf_batch_schedule="dd_bench", ddperf_models="resnet50")
+    assert cells(tk1, "--ddperf-batch-sizes=3") == ["resnet50-b3"]
+
+
+def test_a_platform_of_the_project_s_own_has_its_own_table(tk1: BenchProject) -> None:
+    text = '[platforms.my-board]\ntitle = "My board"\nbatch_sizes = [1, 2]\n'
+    (tk1.path / "ddperf.toml").write_text(text, encoding="utf-8")
+    (tk1.path / "baselines").mkdir()
+    (tk1.path / "baselines" / "my-board.csv").write_text("batch_size,res50\n1,203\n2,77\n", encoding="utf-8")
+    result = tk1.bare("benchmarks", "--platform=my-board", f"--ddperf-url={tk1.server.url}")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["Baseline: *baselines/my-board.csv, line 3."])
+
+
+def test_platforms_may_be_named_in_the_environment(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DDPERF_PLATFORM", "tk1")
+    monkeypatch.setenv("DDPERF_URL", tk1.server.url)
+    tk1.bare("benchmarks", *ONE).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("value", ["true", "1", "yes", "on"])
+def test_a_flag_may_be_set_in_the_environment(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("DDPERF_REQUIRE_BASELINE", value)
+    tk1.run("--ddperf-models=resnet50", "--ddperf-batch-sizes=3").assert_outcomes(failed=1)
+
+
+OWN_OPTION = """
+def pytest_addoption(parser):
+    parser.addoption("--platform", choices=["linux", "mac"], default="linux")
+"""
+
+
+def test_a_platform_option_of_the_user_s_conftest_wins(tk1: BenchProject) -> None:
+    (tk1.path / "conftest.py").write_text(OWN_OPTION, encoding="utf-8")
+    (tk1.path / "test_own.py").write_text(
+        "def test_own(pytestconfig):\n    assert pytestconfig.getoption('--platform') == 'mac'\n", encoding="utf-8"
+    )
+    tk1.bare("test_own.py", "--platform=mac").assert_outcomes(passed=1)
+
+
+def test_with_a_platform_option_of_the_user_s_the_long_name_still_works(tk1: BenchProject) -> None:
+    (tk1.path / "conftest.py").write_text(OWN_OPTION, encoding="utf-8")
+    url = f"--ddperf-url={tk1.server.url}"
+    tk1.bare("benchmarks", "--ddperf-platform=tk1", url, "--platform=mac", *ONE).assert_outcomes(passed=1)
+
+
+def test_the_alias_can_be_blocked(tk1: BenchProject) -> None:
+    result = tk1.bare("benchmarks", "-p", "no:ddperf_platform", "--platform=tk1")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*unrecognized arguments: --platform=tk1*"])
+
+
+def test_with_the_alias_blocked_the_long_name_works(tk1: BenchProject) -> None:
+    args = ("-p", "no:ddperf_platform", "--ddperf-platform=tk1", f"--ddperf-url={tk1.server.url}")
+    tk1.bare("benchmarks", *args, *ONE).assert_outcomes(passed=1)
+
+
+def test_loading_the_plugin_again_by_name_does_no_harm(tk1: BenchProject) -> None:
+    (tk1.path / "conftest.py").write_text('pytest_plugins = ["pytest_ddperf.plugin"]\n', encoding="utf-8")
+    tk1.run(*ONE, "-p", "pytest_ddperf.plugin").assert_outcomes(passed=1)
+
+
+def test_help_lists_every_option_and_ini_key(tk1: BenchProject) -> None:
+    from pytest_ddperf.options import OPTIONS  # noqa: PLC0415 - here alone
+
+    text = str(tk1.bare("--help").stdout)
+    assert [option.name for option in OPTIONS if option.flag not in text or f"{option.key} (string" not in text] == []
+    assert "--platform=A[,B]" in text

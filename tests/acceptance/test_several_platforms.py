@@ -1,0 +1,78 @@
+"""Several platforms in one run, each on its own server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from bench_project import BenchProject, TableServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CELLS = ("--ddperf-models=squeezenet_v1.1,googlenet", "--ddperf-batch-sizes=1,2")
+
+
+@pytest.fixture
+def tx1() -> Iterator[TableServer]:
+    """A second server, as fast as the TX1 table says."""
+    with TableServer("tx1") as running:
+        yield running
+
+
+def both(tk1: BenchProject, tx1: TableServer, *args: str) -> pytest.RunResult:
+    urls = f"--ddperf-url=tk1={tk1.server.url},tx1={tx1.url}"
+    return tk1.bare("benchmarks", "--platform=tk1,tx1", urls, *CELLS, *args)
+
+
+def test_each_is_measured_on_its_own_server(tk1: BenchProject, tx1: TableServer) -> None:
+    both(tk1, tx1).assert_outcomes(passed=8)
+    assert len(tk1.server.predictions) == len(tx1.predictions) == 4 * 6
+    assert set(tk1.verdicts().values()) == {"ok"}
+
+
+def test_each_has_a_table(tk1: BenchProject, tx1: TableServer) -> None:
+    result = both(tk1, tx1)
+    result.stdout.fnmatch_lines(["tk1: Jetson TK1.*", "*tx1: Jetson TX1.*", "8 cells: 8 ok"])
+
+
+def test_they_run_one_after_the_other(tk1: BenchProject, tx1: TableServer) -> None:
+    both(tk1, tx1)
+    assert [record.key.platform for record in tk1.records()] == ["tk1"] * 4 + ["tx1"] * 4
+
+
+def test_of_several_servers_one_that_is_down_makes_errors_of_its_cells(tk1: BenchProject, tx1: TableServer) -> None:
+    tx1.close()
+    result = both(tk1, tx1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=4, failed=4)
+    assert {name: verdict for name, verdict in tk1.verdicts().items() if verdict != "ok"} == {
+        f"tx1-{model}-b{size}": "error" for model in ("googlenet", "squeezenet_v1.1") for size in (1, 2)
+    }
+    result.stdout.fnmatch_lines([f"*{tx1.url}*"])
+
+
+def test_all_servers_down_is_a_usage_error(tk1: BenchProject, tx1: TableServer) -> None:
+    tk1.server.close()
+    tx1.close()
+    result = both(tk1, tx1)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: *{tk1.server.url}*{tx1.url}*--ddperf-url=embedded*"])
+
+
+def test_machine_info_names_both(tk1: BenchProject, tx1: TableServer) -> None:
+    both(tk1, tx1, "--benchmark-json=out.json")
+    platforms = tk1.json("out.json")["machine_info"]["platforms"]
+    assert {name: one["url"] for name, one in platforms.items()} == {"tk1": tk1.server.url, "tx1": tx1.url}
+
+
+def test_each_has_its_own_baseline_file(tk1: BenchProject, tx1: TableServer) -> None:
+    both(tk1, tx1, "--ddperf-update-baselines")
+    assert sorted(path.name for path in (tk1.path / "baselines").iterdir()) == ["tk1.json", "tx1.json"]
+    assert tk1.json("baselines/tx1.json")["machine_info"]["url"] == tx1.url
+
+
+def test_urls_of_the_project_s_platform_file_suffice(tk1: BenchProject, tx1: TableServer) -> None:
+    text = f'[platforms.tk1]\nurl = "{tk1.server.url}"\n[platforms.tx1]\nurl = "{tx1.url}"\n'
+    (tk1.path / "ddperf.toml").write_text(text, encoding="utf-8")
+    tk1.bare("benchmarks", "--platform=tk1,tx1", *CELLS).assert_outcomes(passed=8)
