@@ -122,29 +122,17 @@ class Keeper:
 
         terminalreporter.section("ddperf", sep="=")
         settings = bench.settings
-        width = terminalreporter._tw.fullwidth  # noqa: SLF001 - the reporter offers no other way to its width
-        records = list(bench.records.values())
-        recorded = settings.value("update-baselines") is not None
-        for platform in settings.platforms:
-            of_platform = [record for record in records if record.key.platform == platform]
-            if not of_platform:
-                continue
-            title = terminal.table_title(settings.catalog.platform(platform).title, platform, of_platform)
-            models = list(settings.catalog.networks)
-            for line in terminal.platform_table(title, of_platform, models=models, width=width):
-                _write(terminalreporter, line)
-            terminalreporter.write_line("")
-        for platform in settings.platforms:
-            for line in terminal.gate_lines([one for one in records if one.key.platform == platform], width):
-                _write(terminalreporter, line)
-        for line in terminal.failure_lines(records, width):
+        lines = terminal.run_lines(
+            list(bench.records.values()),
+            titles={name: settings.catalog.platform(name).title for name in settings.platforms},
+            models=list(settings.catalog.networks),
+            width=terminalreporter._tw.fullwidth,  # noqa: SLF001 - the reporter offers no other way to its width
+            recorded=settings.value("update-baselines") is not None,
+            warnings=bench.warnings,
+            not_measured=bench.not_measured(),
+        )
+        for line in lines:
             _write(terminalreporter, line)
-        for line in terminal.new_lines(records, recorded=recorded, width=width):
-            _write(terminalreporter, line)
-        for warning in bench.warnings:
-            for line in terminal.wrapped(f"warning: {warning}", width, "yellow"):
-                _write(terminalreporter, line)
-        _write(terminalreporter, terminal.totals_line(records, bench.not_measured()))
         for written in bench.written:
             terminalreporter.write_line(written)
 
