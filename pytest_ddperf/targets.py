@@ -16,6 +16,7 @@ import filelock
 import platformdirs
 
 from pytest_ddperf import bench_images, protocol
+from pytest_ddperf.batches import BenchImages, load_images
 from pytest_ddperf.client import Client, ServiceEndpoint, server_facts, wait_until_up
 from pytest_ddperf.errors import (
     ConfigurationError,
@@ -108,73 +109,6 @@ class ServerOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class BenchImages:
-    """The images of the benchmark, as they go into a request.
-
-    Args:
-        route: `path` or `inline`.
-        data: what is sent, one entry an image.
-        uris: under what their predictions come back; for `inline` the position in the batch.
-    """
-
-    route: str
-    data: tuple[str, ...]
-
-    def batch(self, batch_size: int) -> tuple[Sequence[str], Sequence[str]]:
-        """The first images as (data, uris).
-
-        Raises:
-            ConfigurationError: there are fewer images than the batch is large.
-        """
-        if batch_size > len(self.data):
-            raise ConfigurationError(
-                f"A batch of {batch_size} images was asked for and there are {len(self.data)}: a server answers each "
-                "image once, so each must be another one. Name more of them with --ddperf-data-dir and "
-                f"--ddperf-bench-files, or measure up to --ddperf-max-batch-size={len(self.data)}."
-            )
-        data = self.data[:batch_size]
-        return data, data if self.route == "path" else protocol.inline_uris(batch_size)
-
-
-def load_images(options: ServerOptions) -> BenchImages:
-    """The bench images that these options name; the generated ones by default.
-
-    Raises:
-        ConfigurationError: the folder's images are not known, or the list cannot be read.
-    """
-    if options.data_dir is None:
-        folder = bench_images.ensure_bench_images()
-        paths = [folder / name for name in bench_images.list_bench_images(folder)]
-        if options.is_embedded:
-            return BenchImages("path", tuple(str(path) for path in paths))
-        return BenchImages("inline", tuple(bench_images.inline(paths)))
-    names = _listed(options)
-    prefix = options.data_dir.rstrip("/")
-    return BenchImages("path", tuple(f"{prefix}/{name}" for name in names))
-
-
-def _listed(options: ServerOptions) -> list[str]:
-    data_dir = options.data_dir or ""
-    if options.bench_files is not None:
-        try:
-            text = Path(options.bench_files).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"--ddperf-bench-files={options.bench_files} cannot be read: {error}.") from error
-        names = [line.strip() for line in text.splitlines() if line.strip()]
-    elif Path(data_dir).is_dir():
-        names = bench_images.list_bench_images(Path(data_dir))
-    else:
-        raise ConfigurationError(
-            f"--ddperf-data-dir={data_dir} is a folder on the server and is not on this machine, so the names of its "
-            "images are not known; list them, one a line, in a file and name it with --ddperf-bench-files=FILE."
-        )
-    if not names:
-        where = options.bench_files or data_dir
-        raise ConfigurationError(f"{where} names no images (.jpg, .jpeg, .png); expected one at least.")
-    return names
-
-
-@dataclass(frozen=True, slots=True)
 class OpenService:
     """A service that is ready to predict.
 
@@ -255,7 +189,9 @@ class Target:
             self._client = Client(self._start(), timeout_s=self.options.timeout_s)
             info = wait_until_up(self._client, self.options.wait_s)
             facts = server_facts(info, self._client.display_url)
-            self._images = load_images(self.options)
+            self._images = load_images(
+                self.options.data_dir, self.options.bench_files, same_machine=self.options.is_embedded
+            )
             self.facts = facts
         except BaseException:
             self.close()

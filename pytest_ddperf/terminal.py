@@ -261,7 +261,7 @@ def gate_lines(records: Sequence[CellRecord], width: int = 80) -> list[Line]:
     if coarse:
         resolution, key, tolerance = max(coarse)
         text = (
-            f"warning: in {len(coarse)} of {len(judged)} cells the gate cannot see changes as small as the tolerance of "
+            f"warning: in {len(coarse)} of {len(judged)} cells the gate cannot see changes as small as the tolerance, "
             f"{tolerance * 100:g} %; coarsest {key}, which sees >= {resolution * 100:.1f} %"
         )
         lines += wrapped(text, width, "yellow")
