@@ -28,6 +28,7 @@ NIGHT_PRIOR_VARIANCE = 0.02**2
 """Of the logarithm, of one night of one cell, where neither a history nor a suite tells: a board of one's own, with room."""
 
 _PRIOR_WEIGHT = 6.0  # degrees of freedom that this prior counts for
+_LEAST_VARIANCE = 1e-8  # (0.01 %) squared: a clock that counts whole milliseconds can look free of noise
 _POOL_WEIGHT = 20.0  # nights that the pool counts for in a cell's own variance
 _SHIFT_PRIOR_SD = 0.01  # of a night's common shift, where the history is short: a host of one's own
 _SHIFT_PRIOR_WEIGHT = 5.0  # nights that this prior counts for
@@ -69,7 +70,9 @@ class ShiftHistory:
     nights: int
 
 
-def runs_of(baseline: float | Sequence[float] | Sequence[Sequence[float]] | None) -> float | list[Sequence[float]] | None:
+def runs_of(
+    baseline: float | Sequence[float] | Sequence[Sequence[float]] | None,
+) -> float | list[Sequence[float]] | None:
     """A baseline as a positive mean, or as runs with `[]` for the nights that lack the cell; None where there is none.
 
     Raises:
@@ -81,17 +84,21 @@ def runs_of(baseline: float | Sequence[float] | Sequence[Sequence[float]] | None
         if not 0 < baseline < math.inf:
             raise ValueError(f"a baseline must be a finite, positive time, not {baseline!r} ms")
         return float(baseline)
-    if isinstance(baseline, str) or not hasattr(baseline, "__len__"):
+    if not _is_list(baseline):
         raise ValueError(f"a baseline must be milliseconds, a list of them, or a list of runs, not {baseline!r}")
     if not len(baseline):
         return None
     numbers = [isinstance(entry, (int, float)) for entry in baseline]
     if all(numbers):
         return [baseline]  # type: ignore[list-item] # all of its entries are numbers
-    if any(numbers) or not all(hasattr(entry, "__len__") and not isinstance(entry, str) for entry in baseline):
+    if any(numbers) or not all(_is_list(entry) for entry in baseline):
         raise ValueError(f"a baseline must hold either passes or runs, not both: {baseline!r}")
     runs: list[Sequence[float]] = list(baseline)  # type: ignore[arg-type] # none of its entries is a number
     return runs if any(len(run) for run in runs) else None
+
+
+def _is_list(value: object) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, (str, bytes))
 
 
 def published(mean_ms: float, reading_error_ms: float) -> Reference:
@@ -140,7 +147,9 @@ def references(suite: Sequence[Sequence[Sequence[float]]], passes: int) -> tuple
     found: list[Reference] = []
     for runs, values, centre, (variance, degrees) in zip(suite, nights, centres, own, strict=True):
         weight = degrees if len(values) >= HISTORY_FROM else 0.0
-        shrunk = None if pool is None else (weight * variance + _POOL_WEIGHT * pool) / (weight + _POOL_WEIGHT)
+        shrunk = None
+        if pool is not None:
+            shrunk = max((weight * variance + _POOL_WEIGHT * pool) / (weight + _POOL_WEIGHT), _LEAST_VARIANCE)
         newest = next(run for run in reversed(runs) if len(run))
         per_round = len(newest) if len(newest) < 2 * passes else passes
         rests_on = (weight + _POOL_WEIGHT) ** 2 / weight if weight and len(known) > 1 else max(weight, degrees_pooled)
@@ -192,4 +201,3 @@ def _shift_history(shifts: dict[int, float], nights: int) -> ShiftHistory:
     total = degrees + _SHIFT_PRIOR_WEIGHT
     pooled = (degrees * variance + _SHIFT_PRIOR_WEIGHT * _SHIFT_PRIOR_SD**2) / total
     return ShiftHistory(math.sqrt(pooled), total, min(nights, len(shifts)))
-

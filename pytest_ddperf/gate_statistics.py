@@ -123,7 +123,7 @@ def level(values: Sequence[float], sigma: float) -> float:
     return sum(min(value, most) for value in ordered[:-1]) / (len(ordered) - 1)
 
 
-def slowest_dropped_variance(count: int) -> float:
+def level_variance(count: int) -> float:
     """Variance of `level` of that many standard normal draws (integrated numerically up to 6)."""
     return _SLOWEST_DROPPED[count - 1] if count <= len(_SLOWEST_DROPPED) else 1.06 / count
 
