@@ -104,7 +104,6 @@ def test_a_wait_that_was_in_vain_is_a_refusal(tk1: BenchProject) -> None:
         ("--ddperf-wait=nan", "'nan' is not valid; expected seconds, 0 or more"),
         ("--ddperf-missing-service=ignore", "'ignore' is not valid; expected one of fail, skip"),
         ("--ddperf-baseline=reprot", "'reprot' is neither auto, history, recorded or report, nor a file or folder"),
-        ("--ddperf-baseline=history", "expected auto, recorded, report or a file"),
         ("--ddperf-url=localhost:8080", "'localhost:8080' is not valid; expected http[s]://[user:password@]host:port"),
         ("--ddperf-url=http://h:99999", "expected http[s]://[user:password@]host:port[/path], or embedded"),
         ("--ddperf-url=tx1=http://localhost:1", "--ddperf-url names tx1, which --ddperf-platform=tk1 does not measure"),
