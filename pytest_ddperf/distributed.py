@@ -125,7 +125,9 @@ class XdistHooks:
         if self._asked:
             return
         self._asked = True
-        platforms = list(dict.fromkeys(filter(None, map(self._platform_of, ids))))
+        cells = [platform for platform in map(self._platform_of, ids) if platform is not None]
+        self._bench.collected = len(cells)
+        platforms = list(dict.fromkeys(cells))
         if not platforms:
             return
         if self._config.getoption("dist") == "each":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -50,6 +51,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     bench = config.stash[SESSION_KEY]
     gated = [item for item in session.items if cell_of(item) is not None]
+    bench.collected = len(gated)
     runnable = [item for item in gated if not any(item.iter_markers("skip"))]
     if not runnable or bench.is_worker or bench.refused or config.option.collectonly:
         return
@@ -74,7 +76,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         _raise_error(bench, item, cell.key, error)
     except BaseException:
         if cell.measurement is not None:  # the test's own failure; what was measured counts all the same
-            item.stash[RECORD_KEY] = bench.runner.judge(cell.measurement, item.nodeid)
+            item.stash[RECORD_KEY] = _as_it_stands(bench.runner.judge(cell.measurement, item.nodeid))
         raise
     if cell.measurement is not None:
         record = bench.runner.judge(cell.measurement, item.nodeid)
@@ -94,6 +96,14 @@ def _raise_error(bench: BenchSession, item: pytest.Item, key: CellKey, error: Dd
     record = bench.runner.failed(key, item.nodeid, error)
     item.stash[RECORD_KEY] = record
     pytest.fail(record.reason, pytrace=False)
+
+
+def _as_it_stands(record: CellRecord) -> CellRecord:
+    """The last word on a cell whose test ended by itself: one that is undecided stays so, it is not measured again."""
+    if record.outcome is not Outcome.REMEASURE:
+        return record
+    reason = f"{record.reason}; it was not, because the test itself ended otherwise"
+    return replace(record, outcome=Outcome.UNSTABLE, reason=reason)
 
 
 def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:

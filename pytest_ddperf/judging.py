@@ -13,7 +13,11 @@ from pytest_ddperf.records import CellRecord, Clock, Outcome, Unavailable
 if TYPE_CHECKING:
     from pytest_ddperf.baselines import PlatformBaseline
     from pytest_ddperf.catalog import Platform
-    from pytest_ddperf.records import Baseline, Conditions, Measurement, ServerFacts
+    from pytest_ddperf.nights import Nights
+    from pytest_ddperf.records import Baseline, CellKey, Conditions, Measurement, ServerFacts
+
+UNSTABLE_RUNS = 3
+"""Runs running in which an unstable cell may be beyond the tolerance, less one."""
 
 FELLOWS = 200
 """How many cells are judged together at the most, the newest ones: a suite's centre and spread need no more."""
@@ -26,12 +30,21 @@ class Judge:
         platform: whose cells they are.
         tolerance: relative.
         baseline: what they are held against.
+        nights: the platform's history, of each cell since it was recorded: for slow creep, and for cells that stay
+            unstable; None for none.
         least_rounds: rounds without which no cell is done, whatever the gate says: recording a baseline takes more.
     """
 
     def __init__(
-        self, platform: Platform, tolerance: float, baseline: PlatformBaseline, *, least_rounds: int = 1
+        self,
+        platform: Platform,
+        tolerance: float,
+        baseline: PlatformBaseline,
+        *,
+        nights: Nights | None = None,
+        least_rounds: int = 1,
     ) -> None:
+        self._nights = nights
         self._least_rounds = least_rounds
         self._platform = platform
         self._tolerance = tolerance
@@ -64,10 +77,14 @@ class Judge:
         verdict = gate.judge(list(self._cells.values())[-FELLOWS:], self._tolerance)[-1]
         rounds = len(measurement.rounds)
         done = rounds >= self._least_rounds
+        outcome, reason = Outcome(verdict.outcome), verdict.reason
+        if not done and outcome is not Outcome.REMEASURE:
+            outcome, reason = Outcome.REMEASURE, f"{rounds} of the {self._least_rounds} rounds of a recorded baseline"
+        outcome, reason = self._by_its_past(measurement.key, outcome, reason, verdict.change)
         return replace(
             record,
-            outcome=Outcome(verdict.outcome) if done else Outcome.REMEASURE,
-            reason=verdict.reason if done else f"{rounds} of the {self._least_rounds} rounds of a recorded baseline",
+            outcome=outcome,
+            reason=reason,
             now_ms=_shown_ms(measurement, baseline),
             change=verdict.change,
             baseline=baseline,
@@ -75,6 +92,23 @@ class Judge:
             suite_shift=verdict.suite_shift,
             notes=notes,
         )
+
+    def _by_its_past(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
+        """The verdict, unless the nights before say otherwise: slow creep is red, and instability that stays, too."""
+        if self._nights is None:
+            return outcome, reason
+        if outcome is Outcome.UNSTABLE and change is not None and change > self._tolerance:
+            streak = self._nights.unstable_streak(key)
+            if streak >= UNSTABLE_RUNS - 1:
+                return Outcome.REGRESSED, f"unstable, and beyond the tolerance in {streak + 1} runs running; {reason}"
+        if outcome in {Outcome.OK, Outcome.UNSTABLE}:
+            crept = gate.creep(self._nights.creep_values(key), self._tolerance)
+            if crept.alarm:
+                return Outcome.REGRESSED, (
+                    f"creep: {crept.change * 100:+.1f} % over the nights since the first ones, in steps too small for "
+                    "the gate of a single night; it stays red until it is recorded with --ddperf-update-baselines=all"
+                )
+        return outcome, reason
 
     def _comparable(self, measurement: Measurement) -> tuple[Baseline | None, tuple[str, ...]]:
         """The baseline of a cell, None where none was made under like conditions; and what to say of it."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.baselines import PlatformBaseline
     from pytest_ddperf.catalog import Network, Platform
     from pytest_ddperf.measure import Plan, Progress
+    from pytest_ddperf.nights import Nights
     from pytest_ddperf.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.targets import Batch, OpenService, ServerOptions
 
@@ -30,6 +31,7 @@ class PlatformPlan:
         timer: the clock asked for: auto, predict, head or client.
         tolerance: relative.
         baseline: what its cells are held against.
+        nights: its history; None for none.
         least_rounds: rounds a cell at least.
     """
 
@@ -39,6 +41,7 @@ class PlatformPlan:
     timer: str
     tolerance: float
     baseline: PlatformBaseline
+    nights: Nights | None = None
     least_rounds: int = 1
 
 
@@ -58,9 +61,11 @@ class Runner:
         self._networks = networks
         self._targets = {name: Target(plan.server, say) for name, plan in plans.items()}
         self._down: dict[str, DdperfError] = {}
-        self._warm: set[tuple[str, str]] = set()
+        self._warm: dict[str, OpenService] = {}
         self._judges = {
-            name: Judge(plan.platform, plan.tolerance, plan.baseline, least_rounds=plan.least_rounds)
+            name: Judge(
+                plan.platform, plan.tolerance, plan.baseline, nights=plan.nights, least_rounds=plan.least_rounds
+            )
             for name, plan in plans.items()
         }
 
@@ -109,9 +114,9 @@ class Runner:
         plan = self._plans[key.platform]
         service, batch = self._batch(key)
         cold_start = ColdStart(create_ms=service.create_ms)
-        if service.created and (key.platform, service.name) not in self._warm:
+        if service.created and self._warm.get(key.platform) is not service:
             cold_start = replace(cold_start, first_predict_ms=batch.predict().client_ms)
-            self._warm.add((key.platform, service.name))
+            self._warm[key.platform] = service
         conditions = Conditions(
             clock=Clock.PREDICT,  # measure_cell puts the gated one here
             backend=service.mllib or plan.server.mllib,
@@ -128,7 +133,7 @@ class Runner:
             conditions=conditions,
             preferred=plan.timer,
             earlier=earlier,
-            cold_start=cold_start,
+            cold_start=earlier.cold_start if earlier else cold_start,
             check=batch.check,
             now=time.time,
             progress=progress,
