@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -30,21 +31,39 @@ class Keeper:
         self._gated = False
         self._put_off: dict[str, pytest.TestReport] = {}
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Put the record on disk as soon as the cell has ended."""
-        if not is_gated(report):
-            self._others_ran = self._others_ran or report.when == "call"
-            return
-        self._gated = True
         record = record_of(report)
-        if record is None:
-            return
-        self._bench.keep(record)
-        if record.outcome is Outcome.REMEASURE:
-            self._put_off[report.nodeid] = report
-        else:
+        if record is not None:
+            self._bench.keep(record)
             self._put_off.pop(report.nodeid, None)
+            if record.outcome is Outcome.REMEASURE:
+                self._put_off[report.nodeid] = report
+        elif report.failed and report.when != "teardown":
+            self._failed_otherwise(report)
+        if is_gated(report):
+            self._gated = True
+        else:
+            self._others_ran = self._others_ran or report.when == "call"
+        yield
+        if report.nodeid in self._put_off:
+            self._take_off_progress(report)
+
+    def _failed_otherwise(self, report: pytest.TestReport) -> None:
+        """A cell that was put off could not be measured again: its setup failed, or its worker died with it."""
+        undecided = self._put_off.pop(report.nodeid, None)
+        record = None if undecided is None else record_of(undecided)
+        if record is not None:
+            reason = f"{record.key}: not confirmed. {record.reason}; it could not be, see the failure of its test."
+            self._bench.keep(replace(record, outcome=Outcome.ERROR, reason=reason))
+
+    def _take_off_progress(self, report: pytest.TestReport) -> None:
+        """Keep the progress in percent from counting a cell as done that is to be measured again."""
+        reporter = self._bench.config.pluginmanager.get_plugin("terminalreporter")
+        reported = getattr(reporter, "_progress_nodeids_reported", None)  # private: without it, only the figure is off
+        if reported is not None:
+            reported.discard(getattr(report, "id", report.nodeid))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Turn a wrong configuration or marker into a usage error, exit status 4; with xdist, too."""
@@ -75,7 +94,7 @@ class Keeper:
 
     def _fail_unconfirmed(self, session: pytest.Session) -> None:
         """Fail the cells that were put off and never measured again: the run was stopped, or their worker died."""
-        for nodeid, report in list(self._put_off.items()):
+        for report in list(self._put_off.values()):
             record = record_of(report)
             if record is None:
                 continue
@@ -83,14 +102,10 @@ class Keeper:
                 f"{record.key}: not confirmed. {record.reason}; it was to be measured again at the end of the "
                 "platform's cells, and the run ended before that. Run it again."
             )
-            last = pytest.TestReport(
-                nodeid=nodeid, location=report.location, keywords={}, outcome="failed", longrepr=reason, when="call"
-            )
+            last = _following(report, "call", "failed", reason)
             put_record(last, replace(record, outcome=Outcome.ERROR, reason=reason))
             session.config.hook.pytest_runtest_logreport(report=last)
-            closing = pytest.TestReport(
-                nodeid=nodeid, location=report.location, keywords={}, outcome="passed", longrepr=None, when="teardown"
-            )
+            closing = _following(report, "teardown", "passed", None)
             put_record(closing, None)
             session.config.hook.pytest_runtest_logreport(report=closing)
             if session.exitstatus == pytest.ExitCode.OK:
@@ -151,6 +166,15 @@ class SessionEnd:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End the run; the terminal's summary comes after it."""
         self._keeper.end(session)
+
+
+def _following(
+    report: pytest.TestReport, when: Literal["call", "teardown"], outcome: Literal["passed", "failed"], text: str | None
+) -> pytest.TestReport:
+    """A later report of the same test, from the same worker: JUnit puts them into one testcase."""
+    later = copy.copy(report)
+    later.when, later.outcome, later.longrepr, later.duration = when, outcome, text, 0.0
+    return later
 
 
 def _write(reporter: pytest.TerminalReporter, line: Line) -> None:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.outcomes import Skipped
-from _pytest.runner import call_and_report
+from _pytest.runner import call_and_report, show_test_item
 
 from pytest_ddperf.collecting import cell_of
+from pytest_ddperf.session import RECORD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +40,13 @@ class Remeasuring:
 
     def __init__(self) -> None:
         self._put_off: list[pytest.Item] = []
+        self._last: dict[str, pytest.Item] = {}
+        self._choose_next: Callable[[], pytest.Item | None] | None = None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Find the last cell of each platform: tests that measure nothing may stand between them."""
+        if not hasattr(session.config, "workerinput"):  # a worker gets a platform's cells side by side
+            self._last = {key.platform: item for item in session.items if (key := cell_of(item)) is not None}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
@@ -46,21 +54,34 @@ class Remeasuring:
         key = cell_of(item)
         if key is None:
             return None
-        follows = cell_of(nextitem) if nextitem is not None else None
-        if follows is not None and follows.platform == key.platform:
+        if self._choose_next is not None:  # called from below, for a cell that is measured again
+            choose_next, self._choose_next = self._choose_next, None
+            self._attempt(item, choose_next)
+        elif self._more_follow(item, key.platform, nextitem):
             self._attempt(item, lambda: nextitem)
-            return True
-        self._attempt(item, lambda: self._first_put_off(item, nextitem))
+        else:
+            self._attempt(item, lambda: self._first_put_off(item, nextitem))
+            self._measure_again(nextitem)
+        return True
+
+    def _more_follow(self, item: pytest.Item, platform: str, nextitem: pytest.Item | None) -> bool:
+        if self._last:
+            return item is not self._last.get(platform)
+        follows = cell_of(nextitem) if nextitem is not None else None
+        return follows is not None and follows.platform == platform
+
+    def _measure_again(self, nextitem: pytest.Item | None) -> None:
+        """Round by round, so that the rounds of a cell are apart in time."""
         for _ in range(ROUNDS_AT_MOST):
-            if not self._put_off or _is_stopping(item.session):
-                break
             again, self._put_off = self._put_off, []
             for position, one in enumerate(again):
-                if _is_stopping(item.session):
-                    return True
-                self._attempt(one, partial(self._next, again[position + 1 :], one, nextitem))
+                if _is_stopping(one.session):
+                    return
+                self._choose_next = partial(self._next, again[position + 1 :], one, nextitem)
+                # The whole protocol: other plugins give each test its own warnings and its own timeout there.
+                one.ihook.pytest_runtest_protocol(item=one, nextitem=nextitem)
+                self._choose_next = None
         self._put_off = []
-        return True
 
     def _next(self, rest: list[pytest.Item], item: pytest.Item, nextitem: pytest.Item | None) -> pytest.Item | None:
         return rest[0] if rest else self._first_put_off(item, nextitem)
@@ -78,11 +99,12 @@ class Remeasuring:
         with _as_current(item):
             hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
             item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - as pytest does for an item run again
+            properties, sections = list(item.user_properties), len(item._report_sections)  # noqa: SLF001 - see below
+            if RECORD_KEY in item.stash:
+                del item.stash[RECORD_KEY]
             undecided = False
             try:
-                setup = call_and_report(item, "setup")
-                if setup.passed and not item.config.getoption("setuponly", default=False):
-                    undecided = call_and_report(item, "call").outcome == OUTCOME
+                undecided = _setup_and_call(item)
                 if undecided:
                     self._put_off.append(item)
                 follows = None if _is_stopping(item.session) else choose_next()
@@ -93,7 +115,20 @@ class Remeasuring:
             finally:
                 item._request = False  # type: ignore[attr-defined] # noqa: SLF001 - as pytest itself does
                 item.funcargs = None  # type: ignore[attr-defined]
+            if undecided:  # its output and its properties are not those of the attempt that counts
+                item.user_properties[:] = properties
+                del item._report_sections[sections:]  # noqa: SLF001 - pytest has no other way to run a test again
             hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+
+def _setup_and_call(item: pytest.Item) -> bool:
+    """Whether the cell is undecided."""
+    if not call_and_report(item, "setup").passed:
+        return False
+    only_setup = item.config.getoption("setuponly", default=False)
+    if item.config.getoption("setupshow", default=False):
+        show_test_item(item, add_space=not only_setup)
+    return not only_setup and call_and_report(item, "call").outcome == OUTCOME
 
 
 def _is_stopping(session: pytest.Session) -> bool:

@@ -230,7 +230,7 @@ class BenchSession:
         return len(expected - done)
 
     def _measured_all(self) -> bool:
-        """Whether every cell that the options make up came to its end: only then may later nights be held against it."""
+        """Whether every cell of the options came to its end: only then may later nights be held against the run."""
         return not self._chose() and 0 < self.collected <= len(self.records)
 
     def _chose(self) -> bool:
