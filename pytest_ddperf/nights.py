@@ -34,7 +34,8 @@ MOST = 400
 
 _NEWEST = 30  # runs that are read whether or not a night was ever accepted
 _ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
-_JUDGED = _ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}
+_RED_OR_UNSTABLE = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
+_JUDGED = _ACCEPTED | _RED_OR_UNSTABLE
 _MOST_LOG = 700.0  # logarithms beyond it are no floats any more
 _NEVER: Mapping[CellKey, str] = MappingProxyType({})
 
@@ -46,14 +47,14 @@ class NightCell:
     Args:
         conditions: under which it was measured.
         accepted: whether later nights may be held against it.
-        unstable: whether it was beyond the tolerance, and too noisy to tell from chance.
+        beyond: whether it was beyond the tolerance, be it red or too noisy to tell from chance.
         passes_ms: milliseconds per image by the gated clock, of all rounds.
         statistic: what its first round is worth, a logarithm.
     """
 
     conditions: Conditions
     accepted: bool
-    unstable: bool
+    beyond: bool
     passes_ms: tuple[float, ...]
     statistic: float
 
@@ -167,12 +168,13 @@ class Nights:
     def unstable_streak(self, key: CellKey) -> int:
         """In how many of its newest nights, without a gap, a cell was unstable and beyond its tolerance.
 
-        Nights that did not measure and judge the cell say nothing of it and are passed over.
+        A night on which it was red beyond the tolerance counts, too: else the first red night would end the count that
+        made it red. Nights that did not measure and judge the cell say nothing of it and are passed over.
         """
         streak = 0
         for _, night in self._newest_first():
             cell = night.cells.get(key)
-            if cell is not None and not cell.unstable:
+            if cell is not None and not cell.beyond:
                 break
             streak += cell is not None
         return streak
@@ -288,7 +290,7 @@ def _cell(record: CellRecord, *, accepted: bool) -> NightCell | None:
     return NightCell(
         conditions=measurement.conditions,
         accepted=accepted and record.outcome in _ACCEPTED,
-        unstable=record.outcome is Outcome.UNSTABLE and beyond,
+        beyond=record.outcome in _RED_OR_UNSTABLE and beyond,
         passes_ms=_flat(rounds),
         statistic=round_statistic(rounds[0]),
     )

@@ -364,6 +364,19 @@ def test_the_newest_unstable_runs_without_a_gap_are_counted(tmp_path: Path, coun
     assert of(tmp_path).unstable_streak(KEY) == count
 
 
+def test_a_red_night_does_not_end_the_count_that_made_it_red(tmp_path: Path) -> None:
+    for night in range(2):
+        write_night(tmp_path, night, [unstable()])
+    write_night(tmp_path, 2, [replace(unstable(), outcome=Outcome.REGRESSED)])
+    assert of(tmp_path).unstable_streak(KEY) == 3
+
+
+def test_a_cell_that_is_red_within_the_tolerance_ends_the_count(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [unstable()])
+    write_night(tmp_path, 1, [replace(unstable(0.03), outcome=Outcome.REGRESSED, reason="creep")])
+    assert of(tmp_path).unstable_streak(KEY) == 0
+
+
 @pytest.mark.parametrize("record", [unstable(0.04), unstable(None), replace(unstable(), tolerance=None)])
 def test_an_unstable_run_within_the_tolerance_ends_the_count(tmp_path: Path, record: CellRecord) -> None:
     write_night(tmp_path, 0, [unstable()])
