@@ -87,7 +87,8 @@ class Judge:
             reason=reason,
             now_ms=_shown_ms(measurement, baseline),
             change=verdict.change,
-            baseline=baseline,
+            # without its runs: thirty nights of them in every record would make the history grow by the square
+            baseline=None if baseline is None else replace(baseline, runs=()),
             resolution=verdict.resolution,
             suite_shift=verdict.suite_shift,
             notes=notes,
