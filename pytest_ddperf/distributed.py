@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.errors import ConfigurationError, ServerError
 from pytest_ddperf.records import Outcome
 
 if TYPE_CHECKING:
@@ -162,13 +162,15 @@ class XdistHooks:
             )
         from pytest_ddperf.targets import probe  # noqa: PLC0415 - loads the client
 
-        down: list[DdperfError] = []
-        for platform in platforms:
-            try:
-                probe(self._bench.settings.server_options(platform))
-            except ConfigurationError as error:
-                raise pytest.UsageError(f"ddperf: {error}") from None
-            except DdperfError as error:
-                down.append(error)
+        down: list[ServerError] = []
+        try:
+            self._bench.prepare()
+            for platform in platforms:
+                try:
+                    probe(self._bench.settings.server_options(platform))
+                except ServerError as error:
+                    down.append(error)
+        except ConfigurationError as error:
+            raise pytest.UsageError(f"ddperf: {error}") from None
         if down and len(down) == len(platforms):
             raise pytest.UsageError(self._bench.no_server_text(platforms, down))

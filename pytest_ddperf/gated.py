@@ -99,11 +99,11 @@ def _raise_error(bench: BenchSession, item: pytest.Item, key: CellKey, error: Dd
 
 
 def _as_it_stands(record: CellRecord) -> CellRecord:
-    """The last word on a cell whose test ended by itself: one that is undecided stays so, it is not measured again."""
+    """The last word on a cell whose test ended by itself: one that is undecided is not measured again."""
     if record.outcome is not Outcome.REMEASURE:
         return record
-    reason = f"{record.reason}; it was not, because the test itself ended otherwise"
-    return replace(record, outcome=Outcome.UNSTABLE, reason=reason)
+    reason = f"{record.key}: not confirmed. {record.reason}; it was not, because the test itself failed or was skipped."
+    return replace(record, outcome=Outcome.ERROR, reason=reason)
 
 
 def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:

@@ -75,6 +75,7 @@ class Judge:
         self._cells.pop(nodeid, None)
         self._cells[nodeid] = _gate_cell(measurement, baseline)
         verdict = gate.judge(list(self._cells.values())[-FELLOWS:], self._tolerance)[-1]
+        now_ms = _shown_ms(measurement, baseline)
         rounds = len(measurement.rounds)
         done = rounds >= self._least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
@@ -85,8 +86,8 @@ class Judge:
             record,
             outcome=outcome,
             reason=reason,
-            now_ms=_shown_ms(measurement, baseline),
-            change=verdict.change,
+            now_ms=now_ms,
+            change=None if baseline is None else now_ms / _comparable_ms(measurement, baseline) - 1,
             # without its runs: thirty nights of them in every record would make the history grow by the square
             baseline=None if baseline is None else replace(baseline, runs=()),
             resolution=verdict.resolution,
@@ -129,8 +130,14 @@ def _gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell
         return gate.Cell(rounds)
     if baseline.runs:
         return gate.Cell(rounds, [list(run) for run in baseline.runs])
-    value_ms = published_against(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
-    return gate.Cell(rounds, value_ms, baseline.reading_error_ms)
+    return gate.Cell(rounds, _comparable_ms(measurement, baseline), baseline.reading_error_ms)
+
+
+def _comparable_ms(measurement: Measurement, baseline: Baseline) -> float:
+    """The baseline's value as the gated clock would show it, milliseconds per image."""
+    if baseline.runs:
+        return baseline.value_ms
+    return published_against(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
 
 
 def _shown_ms(measurement: Measurement, baseline: Baseline | None) -> float:

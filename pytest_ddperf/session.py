@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf import __version__
-from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.errors import DdperfError, ServerError
 from pytest_ddperf.records import CellRecord, Outcome, from_builtins, to_builtins
 from pytest_ddperf.settings import Settings, given
 
@@ -153,6 +153,17 @@ class BenchSession:
                 reporter.ensure_newline()
                 reporter.write_line(line)
 
+    def prepare(self) -> None:
+        """Find what would stop the run, apart from its servers, before the first test.
+
+        Raises:
+            ConfigurationError: the history cannot be kept, or a baseline cannot be read.
+        """
+        from pytest_ddperf.history import check_writable  # noqa: PLC0415 - only with gated tests
+
+        check_writable(self.settings.storage_dir)
+        _ = self.runner
+
     def check_servers(self, platforms: Sequence[str]) -> None:
         """Open the servers before the first test.
 
@@ -161,16 +172,12 @@ class BenchSession:
             pytest.UsageError: the only one, or every one, is down; exit status 4. Of several, those that are down give
                 the verdict `error` to their cells.
         """
-        from pytest_ddperf.history import check_writable  # noqa: PLC0415 - only with gated tests
-
-        check_writable(self.settings.storage_dir)
-        down: list[DdperfError] = []
+        self.prepare()
+        down: list[ServerError] = []
         for platform in platforms:
             try:
                 self.runner.open(platform)
-            except ConfigurationError:
-                raise
-            except DdperfError as error:
+            except ServerError as error:
                 down.append(error)
         if down and len(down) == len(platforms):
             raise pytest.UsageError(self.no_server_text(platforms, down))

@@ -189,9 +189,7 @@ class Target:
             self._client = Client(self._start(), timeout_s=self.options.timeout_s)
             info = wait_until_up(self._client, self.options.wait_s)
             facts = server_facts(info, self._client.display_url)
-            self._images = load_images(
-                self.options.data_dir, self.options.bench_files, same_machine=self.options.is_embedded
-            )
+            self._images = _images(self.options)
             self.facts = facts
         except BaseException:
             self.close()
@@ -341,10 +339,11 @@ class Target:
 
 
 def probe(options: ServerOptions) -> None:
-    """Find out whether a remote server answers, without taking it; an embedded one needs no probing.
+    """Find out whether a remote server answers, without taking it, and whether there are images to send.
 
     Raises:
-        ServerUnreachableError: nothing answers at the URL, after `wait_s`.
+        ServerError: nothing answers at the URL, after `wait_s`, or something else does.
+        ConfigurationError: the images that the options name are not known.
     """
     if options.is_embedded:
         return
@@ -353,6 +352,11 @@ def probe(options: ServerOptions) -> None:
         wait_until_up(client, options.wait_s)
     finally:
         client.close()
+    _images(options)
+
+
+def _images(options: ServerOptions) -> BenchImages:
+    return load_images(options.data_dir, options.bench_files, same_machine=options.is_embedded)
 
 
 def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:

@@ -179,7 +179,7 @@ def written(path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_a_malformed_platform_file_is_told_with_its_line(tk1: BenchProject, given: bool) -> None:  # noqa: FBT001
+def test_a_malformed_platform_file_is_told_with_its_line(tk1: BenchProject, given: bool) -> None:
     path = written(tk1.path / "ddperf.toml", '[platforms.tk1]\ntitle = "Mine"\ntolerence = 0.1\n')
     (tk1.path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     said = refusal(tk1, tk1.run() if given else tk1.bare("benchmarks"))

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 # pytester forgets what a run in this process imported: what is there before is imported once, and not for every run.
 for _module in (
-    "hypothesis.internal.observability",
     "pytest_benchmark.fixture",
     "pytest_benchmark.session",
     "pytest_benchmark.stats",

@@ -1,0 +1,109 @@
+"""What the plugin costs a run that has no cells: nothing that can be left out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY = {
+    "cpuinfo",
+    "filelock",
+    "matplotlib",
+    "msgspec",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "PIL",
+    "platformdirs",
+    "requests",
+    "starlette",
+    "urllib3",
+    "uvicorn",
+}
+REPORTS = """
+import sys
+
+import pytest
+
+HEAVY = {heavy!r}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    loaded = sorted(HEAVY.intersection(sys.modules))
+    ours = sorted(name for name in sys.modules if name.startswith("pytest_ddperf."))
+    print("LOADED", *loaded)
+    print("OURS", *ours)
+"""
+OWN = ["errors", "options", "platform_alias", "plugin"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "conftest.py").write_text(REPORTS.format(heavy=HEAVY), encoding="utf-8")
+    (tmp_path / "test_one.py").write_text("def test_one():\n    pass\n", encoding="utf-8")
+    return tmp_path
+
+
+def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *args], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def said(done: subprocess.CompletedProcess[str], what: str) -> list[str]:
+    return next(line.split()[1:] for line in done.stdout.splitlines() if line.startswith(what))
+
+
+def without_plugin(folder: Path, *args: str) -> set[str]:
+    """What other plugins of this installation load by themselves."""
+    return set(said(run(folder, *args, "-p", "no:pytest_ddperf.plugin", "-p", "no:ddperf_platform"), "LOADED"))
+
+
+def test_a_run_without_cells_loads_nothing_heavy(project: Path) -> None:
+    done = run(project, "-q")
+    assert done.returncode == 0
+    assert set(said(done, "LOADED")) <= without_plugin(project, "-q")
+
+
+def test_a_run_without_cells_loads_four_small_modules_of_ours(project: Path) -> None:
+    assert said(run(project, "-q"), "OURS") == [f"pytest_ddperf.{name}" for name in OWN]
+
+
+def test_it_writes_nothing(project: Path) -> None:
+    run(project, "-q", "-p", "no:cacheprovider")
+    names = {path.name for path in project.iterdir()}
+    assert names <= {"conftest.py", "test_one.py", "__pycache__", ".benchmarks"}  # the last one is pytest-benchmark's
+
+
+def test_pytest_version_works(project: Path) -> None:
+    done = run(project, "--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("pytest 9") or done.stderr.startswith("pytest 9")
+
+
+def test_a_malformed_platform_file_is_no_matter_to_a_run_without_cells(project: Path) -> None:
+    (project / "ddperf.toml").write_text("[[[", encoding="utf-8")
+    assert run(project, "-q").returncode == 0
+
+
+def test_strict_markers_know_ours(project: Path) -> None:
+    (project / "test_one.py").write_text(
+        "import pytest\n\n@pytest.mark.ddperf(models=['vgg16'])\ndef test_one():\n    pass\n", encoding="utf-8"
+    )
+    assert run(project, "-q", "--strict-markers", "-W", "error").returncode == 0
+
+
+def test_markers_are_explained(project: Path) -> None:
+    assert "@pytest.mark.ddperf(models=None" in run(project, "--markers").stdout
+
+
+def test_the_fixture_is_explained(project: Path) -> None:
+    assert "ddperf -- " in run(project, "--fixtures").stdout
