@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import inspect
+import statistics
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_ddperf import benchmark_json
+from pytest_ddperf.records import (
+    Baseline,
+    CellKey,
+    CellRecord,
+    Clock,
+    Conditions,
+    Measurement,
+    Outcome,
+    Pass,
+    Round,
+    ServerFacts,
+)
+
+KEY = CellKey("tk1", "resnet50", 2)
+NODEID = "benchmarks/test_predict.py::test_predict[tk1-resnet50-b2]"
+MEASUREMENT = Measurement(
+    KEY,
+    Conditions(Clock.PREDICT, "caffe", gpu=True),
+    (
+        Round(0.0, (Pass(9.0, 8.0, 8.4, 2.0), Pass(9.0, 8.0, 8.8, 2.0))),
+        Round(1.0, (Pass(9.0, 8.0, 8.6),)),
+    ),
+)
+RECORD = CellRecord(
+    KEY,
+    NODEID,
+    Outcome.OK,
+    now_ms=4.3,
+    change=0.075,
+    tolerance=0.1,
+    baseline=Baseline("report", 4.0, "tk1.csv, line 3"),
+    measurement=MEASUREMENT,
+    server=ServerFacts("http://h:1", version="v0.28.0"),
+)
+NOTHING = CellRecord(CellKey("tk1", "vgg16", 1), "x::y", Outcome.ERROR, reason="no answer")
+
+
+class Config(SimpleNamespace):
+    """As much of pytest's as the module asks for."""
+
+
+def config(*args: str, **session: Any) -> Any:  # noqa: ANN401 - stands for pytest's Config
+    return Config(_benchmarksession=SimpleNamespace(**session), invocation_params=SimpleNamespace(args=tuple(args)))
+
+
+def test_durations_are_seconds_per_image_of_the_gated_clock_all_rounds() -> None:
+    assert benchmark_json.per_image_s(RECORD) == pytest.approx([0.0042, 0.0044, 0.0043])
+    assert benchmark_json.per_image_s(NOTHING) == []
+
+
+def test_the_statistics_are_those_of_pytest_benchmark() -> None:
+    data = [0.0042, 0.0044, 0.0043]
+    stats = benchmark_json.stats_from_seconds(data)
+    assert stats["data"] == data
+    assert stats["mean"] == pytest.approx(statistics.fmean(data))
+    assert stats["median"] == pytest.approx(0.0043)
+    assert (stats["rounds"], stats["iterations"]) == (3, 1)
+    assert {"min", "max", "stddev", "iqr", "q1", "q3", "outliers", "ops", "total"} <= set(stats)
+
+
+def test_extra_info_tells_all_of_a_measured_cell() -> None:
+    info = benchmark_json.extra_info(RECORD)
+    assert info["images_per_second"] == pytest.approx(1000 / 4.3)
+    assert info["clocks_ms_per_image"] == {
+        "predict": [pytest.approx([4.2, 4.4]), pytest.approx([4.3])],
+        "head": [[4.0, 4.0], [4.0]],
+        "client": [[4.5, 4.5], [4.5]],
+    }
+    assert info["transform_ms_per_image"] == [[1.0, 1.0], [None]]
+    assert info["server"]["version"] == "v0.28.0"
+    assert (info["baseline_ms_per_image"], info["baseline_source"]) == (4.0, "tk1.csv, line 3")
+
+
+def test_extra_info_of_a_cell_that_was_not_measured_has_its_verdict_and_reason() -> None:
+    info = benchmark_json.extra_info(NOTHING)
+    assert (info["verdict"], info["reason"], info["ms_per_image"]) == ("error", "no answer", None)
+    assert "conditions" not in info
+    assert "server" not in info
+
+
+def test_machine_info_of_one_platform_is_flat() -> None:
+    info = benchmark_json.machine_info({"tk1": ("Jetson TK1", "caffe", ServerFacts("http://h:1", version="v0.28.0"))})
+    assert (info["platform"], info["backend"], info["url"], info["version"]) == (
+        "tk1",
+        "caffe",
+        "http://h:1",
+        "v0.28.0",
+    )
+    assert info["system"] == "DeepDetect"
+
+
+def test_machine_info_of_several_platforms_holds_each() -> None:
+    facts = ServerFacts("http://h:1")
+    info = benchmark_json.machine_info({"tx1": ("TX1", "caffe", facts), "tk1": ("TK1", "caffe", facts)})
+    assert info["node"] == "tk1+tx1"
+    assert list(info["platforms"]) == ["tk1", "tx1"]
+
+
+def test_machine_info_of_none_is_still_one() -> None:
+    assert benchmark_json.machine_info({})["node"] == ""
+
+
+def test_the_private_names_of_pytest_benchmark_are_as_we_use_them(pytester: pytest.Pytester) -> None:
+    inner = pytester.parseconfigure()
+    session = inner._benchmarksession
+    assert session.benchmarks == []
+    assert session.groups is None
+    finish = inspect.getsource(type(session).finish)
+    assert "self.handle_saving()" in finish
+    assert "self.groups = " in finish
+    assert "self.benchmarks" in inspect.getsource(type(session).handle_saving)
+
+
+def test_cells_become_benchmarks_of_its_session(pytester: pytest.Pytester) -> None:
+    inner = pytester.parseconfigure()
+    benchmark_json.add_benchmarks(inner, [RECORD, NOTHING])
+    (added,) = inner._benchmarksession.benchmarks
+    stored = added.as_dict(include_data=True)
+    assert (stored["fullname"], stored["name"]) == (NODEID, "test_predict[tk1-resnet50-b2]")
+    assert stored["group"] == "ddperf tk1"
+    assert stored["stats"]["data"] == pytest.approx([0.0042, 0.0044, 0.0043])
+    assert stored["extra_info"]["verdict"] == "ok"
+
+
+def test_without_pytest_benchmark_nothing_is_added_or_hidden() -> None:
+    bare = SimpleNamespace(invocation_params=SimpleNamespace(args=()))
+    benchmark_json.add_benchmarks(bare, [RECORD])
+    benchmark_json.hide_table(bare)
+
+
+def groups() -> list[tuple[str, list[dict[str, Any]]]]:
+    ours, theirs = {"group": "ddperf tk1", "name": "a"}, {"group": None, "name": "b"}
+    return [("", [ours, theirs]), ("ddperf tk1", [ours])]
+
+
+def test_our_cells_leave_its_table() -> None:
+    inner = config(groups=groups())
+    benchmark_json.hide_table(inner)
+    assert inner._benchmarksession.groups == [("", [{"group": None, "name": "b"}])]
+
+
+@pytest.mark.parametrize("option", benchmark_json.SHOWING_OPTIONS)
+def test_our_cells_stay_in_a_table_that_was_asked_for(option: str) -> None:
+    inner = config(f"{option}=x", groups=groups())
+    benchmark_json.hide_table(inner)
+    assert inner._benchmarksession.groups == groups()
+
+
+def test_no_groups_are_no_harm() -> None:
+    inner = config(groups=None)
+    benchmark_json.hide_table(inner)
+    assert inner._benchmarksession.groups is None
+
+
+def test_measuring_options_are_found_however_they_are_written() -> None:
+    args = ("--benchmark-min-rounds=3", "--benchmark-timer", "time.time", "--benchmark-json=x")
+    assert benchmark_json.ignored_measuring_options(args) == ["--benchmark-min-rounds", "--benchmark-timer"]
+
+
+def test_the_options_that_are_named_exist(pytester: pytest.Pytester) -> None:
+    text = str(pytester.runpytest_inprocess("--help").stdout)
+    named = benchmark_json.MEASURING_OPTIONS + benchmark_json.SHOWING_OPTIONS
+    assert [name for name in named if name not in text] == []
+
+
+def test_the_mark_of_benchmark_only_is_known() -> None:
+    from pytest_benchmark import plugin  # noqa: PLC0415 - here alone
+
+    reason = "Skipping non-benchmark (--benchmark-only active)."
+    assert reason in inspect.getsource(plugin)
+    assert benchmark_json.is_only_mark(reason)
+    assert not benchmark_json.is_only_mark("anything else")

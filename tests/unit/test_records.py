@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_ddperf.records import (
+    FAILING,
+    Baseline,
+    CellKey,
+    CellRecord,
+    Clock,
+    ColdStart,
+    Conditions,
+    Measurement,
+    Outcome,
+    Pass,
+    Round,
+    ServerFacts,
+    from_builtins,
+    to_builtins,
+)
+
+MS = st.floats(min_value=0, max_value=1e9, allow_nan=False)
+MAYBE_MS = st.none() | MS
+TEXT = st.text(max_size=20)
+KEYS = st.builds(CellKey, TEXT, TEXT, st.integers(1, 1024), TEXT)
+PASSES = st.builds(Pass, MS, MAYBE_MS, MAYBE_MS, MAYBE_MS)
+ROUNDS = st.builds(Round, MS, st.lists(PASSES, max_size=3).map(tuple))
+SIDES = st.none() | st.integers(1, 4096)
+CONDITIONS = st.builds(Conditions, st.sampled_from(Clock), TEXT, TEXT, SIDES, SIDES, st.booleans(), TEXT)
+COLD_STARTS = st.builds(ColdStart, MAYBE_MS, MAYBE_MS)
+MEASUREMENTS = st.builds(
+    Measurement,
+    KEYS,
+    CONDITIONS,
+    st.lists(ROUNDS, max_size=2).map(tuple),
+    COLD_STARTS,
+    st.none() | st.booleans(),
+    TEXT,
+)
+RUNS = st.lists(st.lists(MS, max_size=3).map(tuple), max_size=2).map(tuple)
+BASELINES = st.builds(Baseline, TEXT, MS, TEXT, RUNS, MS, st.none() | CONDITIONS)
+SERVERS = st.builds(ServerFacts, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT)
+RECORDS = st.builds(
+    CellRecord,
+    KEYS,
+    TEXT,
+    st.sampled_from(Outcome),
+    TEXT,
+    MAYBE_MS,
+    MAYBE_MS,
+    MAYBE_MS,
+    st.none() | BASELINES,
+    st.none() | MEASUREMENTS,
+    st.none() | SERVERS,
+    st.lists(TEXT, max_size=2).map(tuple),
+)
+KEY = CellKey("tk1", "resnet50", 2)
+CONDITION = Conditions(Clock.PREDICT, "caffe")
+
+
+def only_builtins(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(type(key) is str and only_builtins(one) for key, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return type(value) in {list, tuple} and all(map(only_builtins, value))
+    return value is None or type(value) in {str, int, float, bool}
+
+
+@given(RECORDS)
+def test_a_record_comes_back_from_json_as_it_was(record: CellRecord) -> None:
+    assert from_builtins(json.loads(json.dumps(to_builtins(record))), CellRecord) == record
+
+
+@given(RECORDS)
+def test_a_record_travels_as_builtins_alone(record: CellRecord) -> None:
+    assert only_builtins(to_builtins(record))
+
+
+def test_what_is_no_record_is_refused_with_its_place() -> None:
+    values = to_builtins(CellRecord(KEY, "x::y", Outcome.OK))
+    values["key"]["batch_size"] = "two"
+    with pytest.raises(ValueError, match=r"\$\.key\.batch_size"):
+        from_builtins(values, CellRecord)
+
+
+def test_an_unknown_verdict_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\$\.outcome"):
+        from_builtins({**to_builtins(CellRecord(KEY, "", Outcome.OK)), "outcome": "fine"}, CellRecord)
+
+
+def test_a_cell_is_written_as_in_the_node_id() -> None:
+    assert str(CellKey("tk1", "squeezenet_v1.1", 8)) == "tk1-squeezenet_v1.1-b8"
+
+
+def test_a_scenario_stands_at_the_end_of_the_id() -> None:
+    assert str(CellKey("tk1", "squeezenet_v1.1", 8, "c4")) == "tk1-squeezenet_v1.1-b8-c4"
+
+
+@pytest.mark.parametrize(("clock", "ms"), [(Clock.PREDICT, 3.0), (Clock.HEAD, 2.0), (Clock.CLIENT, 1.0)])
+def test_a_pass_tells_its_time_by_each_clock(clock: Clock, ms: float) -> None:
+    assert Pass(client_ms=1.0, head_ms=2.0, predict_ms=3.0, transform_ms=4.0).ms(clock) == ms
+
+
+def test_times_per_image_are_the_batch_s_divided_by_its_size_round_by_round() -> None:
+    rounds = (
+        Round(0.0, (Pass(9.0, predict_ms=8.0), Pass(9.0, predict_ms=6.0))),
+        Round(1.0, (Pass(9.0, predict_ms=4.0),)),
+    )
+    assert Measurement(KEY, CONDITION, rounds).per_image_ms() == [[4.0, 3.0], [2.0]]
+
+
+def test_passes_that_lack_a_clock_are_left_out() -> None:
+    rounds = (Round(0.0, (Pass(9.0, head_ms=8.0), Pass(7.0))),)
+    assert Measurement(KEY, CONDITION, rounds).per_image_ms(Clock.HEAD) == [[4.0]]
+    assert Measurement(KEY, CONDITION, rounds).per_image_ms(Clock.CLIENT) == [[4.5, 3.5]]
+
+
+def test_the_verdicts_that_fail_their_test() -> None:
+    assert {str(one) for one in FAILING} == {"regressed", "oom", "crashed", "error", "invalid"}

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_ddperf.records import (
+    Baseline,
+    CellKey,
+    CellRecord,
+    Clock,
+    Conditions,
+    Measurement,
+    Outcome,
+    Pass,
+    Round,
+)
+from pytest_ddperf.terminal import (
+    Line,
+    change_text,
+    failure_lines,
+    ms_text,
+    new_lines,
+    passes_text,
+    platform_table,
+    progress_text,
+    regression_text,
+    table_title,
+    totals_line,
+    verdict_text,
+    wrapped,
+)
+
+BASELINE = Baseline("report", 53.6, "report, TK1 table; baselines/tk1.csv, line 5")
+MODELS = ("resnet50", "squeezenet_v1.1", "shufflenet")
+
+
+def measured(
+    outcome: Outcome = Outcome.OK,
+    *,
+    model: str = "squeezenet_v1.1",
+    batch_size: int = 8,
+    now_ms: float = 53.6,
+    change: float | None = 0.0,
+    clock: Clock = Clock.PREDICT,
+) -> CellRecord:
+    key = CellKey("tk1", model, batch_size)
+    whole_ms = now_ms * batch_size
+    passes = (Pass(whole_ms, whole_ms, whole_ms),) * 2
+    measurement = Measurement(key, Conditions(clock, "caffe"), (Round(0.0, passes),))
+    return CellRecord(
+        key,
+        f"x::test_predict[{key}]",
+        outcome,
+        reason="slower than the baseline by more than the tolerance",
+        now_ms=now_ms,
+        change=change,
+        tolerance=0.1,
+        baseline=None if change is None else BASELINE,
+        measurement=measurement,
+    )
+
+
+def unmeasured(outcome: Outcome, reason: str = "because", model: str = "resnet50", batch_size: int = 8) -> CellRecord:
+    return CellRecord(CellKey("tk1", model, batch_size), "x::y", outcome, reason=reason)
+
+
+def text(line: Line) -> str:
+    return "".join(part for part, _ in line)
+
+
+def texts(lines: list[Line]) -> list[str]:
+    return [text(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("ms", "shown"),
+    [(464.4, "464"), (100.0, "100"), (88.71, "88.7"), (10.04, "10.0"), (9.876, "9.88"), (0.5, "0.5"), (0.01234, "0.0123"),
+     (12345.6, "12346")],
+)  # fmt: skip
+def test_milliseconds_have_three_significant_digits(ms: float, shown: str) -> None:
+    assert ms_text(ms) == shown
+
+
+@given(st.floats(min_value=1e-4, max_value=1e7))
+def test_milliseconds_are_never_written_in_powers_of_ten(ms: float) -> None:
+    assert "e" not in ms_text(ms)
+    assert float(ms_text(ms)) == pytest.approx(ms, rel=0.006)
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [(-0.017, "-1.7 %"), (0.0, "+0.0 %"), (-0.0001, "+0.0 %"), (0.298, "+29.8 %"), (1.5, "+150 %"), (0.9999, "+100 %")],
+)
+def test_a_change_has_its_sign(change: float, shown: str) -> None:
+    assert change_text(change) == shown
+
+
+def test_a_verdict_s_text_is_the_value_and_its_change() -> None:
+    assert verdict_text(measured(now_ms=88.7, change=-0.017)) == "88.7 ms/img -1.7 %"
+
+
+def test_a_verdict_s_text_names_what_the_word_before_it_does_not_tell() -> None:
+    assert verdict_text(measured(Outcome.NEW, change=None)) == "53.6 ms/img new"
+    assert verdict_text(measured(Outcome.UNSTABLE, change=0.12)) == "53.6 ms/img +12.0 % unstable"
+    assert verdict_text(unmeasured(Outcome.ERROR)) == "error"
+
+
+def test_the_passes_stand_round_by_round() -> None:
+    record = measured(now_ms=50.0)
+    assert record.measurement is not None
+    twice = replace(record, measurement=replace(record.measurement, rounds=record.measurement.rounds * 2))
+    assert passes_text(twice) == "50.0 50.0 | 50.0 50.0"
+    assert passes_text(unmeasured(Outcome.ERROR)) == ""
+
+
+def test_the_message_of_a_regression_holds_everything_to_act_on() -> None:
+    record = replace(measured(Outcome.REGRESSED, now_ms=69.7, change=0.3), notes=("another backend",))
+    said = regression_text(record, BASELINE)
+    for part in (
+        "squeezenet_v1.1",
+        "batch size 8",
+        "tk1",
+        "69.7 ms",
+        "53.6 ms",
+        "+30.0 %",
+        BASELINE.source,
+        "69.7 69.7",
+        "the server's predict time",
+        "another backend",
+        '-k "squeezenet_v1.1 and b8"',
+        "--ddperf-update-baselines=all",
+    ):
+        assert part in said
+
+
+def test_a_regression_without_a_measurement_still_has_a_message() -> None:
+    record = replace(measured(Outcome.REGRESSED, change=0.3), measurement=None)
+    assert "squeezenet_v1.1" in regression_text(record, BASELINE)
+
+
+def test_the_table_has_batch_sizes_down_and_models_across() -> None:
+    records = [
+        measured(batch_size=8),
+        measured(batch_size=1, now_ms=90.2, change=0.004),
+        measured(Outcome.REGRESSED, model="shufflenet", now_ms=67.6, change=0.3),
+        unmeasured(Outcome.UNAVAILABLE, model="resnet50"),
+        unmeasured(Outcome.ERROR, model="resnet50", batch_size=1),
+    ]
+    lines = texts(platform_table("tk1: Jetson TK1.", records, models=MODELS, width=80))
+    assert lines == [
+        "tk1: Jetson TK1.",
+        "batch  resnet50  squeezenet_v1.1    shufflenet",
+        "    1     error       90.2 +0.4%             -",
+        "    8         x       53.6 +0.0%  67.6 +30.0%!",
+        "       ! regressed",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_the_table_fits_the_width_in_blocks(width: int) -> None:
+    models = [f"network_number_{number}" for number in range(13)]
+    records = [
+        measured(model=model, batch_size=size, now_ms=1234.0, change=0.1) for model in models for size in (1, 128)
+    ]
+    lines = texts(platform_table("a title of several words " * 6, records, models=models, width=width))
+    assert max(map(len, lines)) <= width
+    assert [sum(model in line.split() for line in lines) for model in models] == [1] * 13
+
+
+def test_a_column_wider_than_the_terminal_stands_alone() -> None:
+    records = [measured(model="a" * 50), measured(model="b" * 50)]
+    lines = texts(platform_table("t", records, models=["a" * 50, "b" * 50], width=40))
+    assert [line.split()[0] for line in lines] == ["t", "batch", "8", "batch", "8"]
+
+
+def test_models_that_were_not_run_have_no_column() -> None:
+    lines = texts(platform_table("t", [measured()], models=MODELS, width=80))
+    assert lines[1].split() == ["batch", "squeezenet_v1.1"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shown", "style"),
+    [
+        (Outcome.OK, "53.6 +0.0%", ""),
+        (Outcome.IMPROVED, "53.6 +0.0%*", "green"),
+        (Outcome.REGRESSED, "53.6 +0.0%!", "red"),
+        (Outcome.UNSTABLE, "53.6 +0.0%~", "yellow"),
+        (Outcome.CRASHED, "53.6 +0.0% crashed", "red"),
+    ],
+)
+def test_a_cell_is_marked_and_coloured_by_its_verdict(outcome: Outcome, shown: str, style: str) -> None:
+    row = platform_table("t", [measured(outcome)], models=MODELS, width=80)[2]
+    assert row[1][0].strip() == shown
+    assert row[1][1] == style
+
+
+def test_a_new_cell_has_its_value_alone() -> None:
+    row = platform_table("t", [measured(Outcome.NEW, change=None)], models=MODELS, width=80)[2]
+    assert (row[1][0].strip(), row[1][1]) == ("53.6", "yellow")
+
+
+def test_the_title_says_clock_and_kind_of_baseline() -> None:
+    title = table_title("Jetson TK1", "tk1", [measured(), measured(Outcome.NEW, change=None)])
+    assert title == "tk1: Jetson TK1. ms per image (server's predict time), change against: report baseline"
+
+
+def test_the_title_of_nothing_measured_says_so() -> None:
+    title = table_title("Jetson TK1", "tk1", [unmeasured(Outcome.ERROR)])
+    assert title == "tk1: Jetson TK1. ms per image (nothing measured), change against: no baseline"
+
+
+def test_the_title_names_several_clocks() -> None:
+    title = table_title("Jetson TK1", "tk1", [measured(), measured(clock=Clock.HEAD)])
+    assert "(head.time, server's predict time)" in title
+
+
+def test_a_failure_s_line_has_its_numbers() -> None:
+    record = measured(Outcome.REGRESSED, now_ms=69.7, change=0.3)
+    assert texts(failure_lines([record, measured()])) == [
+        "regressed tk1-squeezenet_v1.1-b8: 69.7 ms/img, baseline 53.6, +30.0 %"
+    ]
+
+
+def test_a_failure_without_numbers_has_its_reason_s_first_line() -> None:
+    lines = failure_lines([unmeasured(Outcome.ERROR, "no answer\nsecond line")])
+    assert texts(lines) == ["error tk1-resnet50-b8: no answer"]
+    assert lines[0][0] == ("error ", "red")
+
+
+def test_a_failure_without_a_reason_says_so() -> None:
+    assert texts(failure_lines([unmeasured(Outcome.ERROR, "")])) == ["error tk1-resnet50-b8: no reason given"]
+
+
+def test_a_long_reason_goes_on_indented() -> None:
+    lines = texts(failure_lines([unmeasured(Outcome.ERROR, "word " * 40)], width=60))
+    assert max(map(len, lines)) <= 60
+    assert all(line.startswith("  ") for line in lines[1:])
+
+
+def test_new_cells_say_how_to_record_them() -> None:
+    (line,) = texts(new_lines([measured(Outcome.NEW, change=None)], recorded=False, width=120))
+    assert line.startswith("1 cell has nothing to compare with yet.")
+    assert "--ddperf-update-baselines" in line
+    two = [measured(Outcome.NEW, change=None)] * 2
+    assert texts(new_lines(two, recorded=False, width=120))[0].startswith("2 cells have nothing")
+
+
+def test_new_cells_that_were_recorded_say_nothing() -> None:
+    assert new_lines([measured(Outcome.NEW, change=None)], recorded=True) == []
+    assert new_lines([measured()], recorded=False) == []
+
+
+def test_the_totals_count_each_verdict() -> None:
+    line = totals_line([measured(), measured(Outcome.REGRESSED), unmeasured(Outcome.UNAVAILABLE)], 4)
+    assert text(line) == "3 cells: 1 ok, 1 regressed, 1 unavailable, 4 of the baseline not measured"
+    assert line[0][1] == "red"
+
+
+def test_the_totals_of_one_good_cell_are_green() -> None:
+    assert totals_line([measured()]) == [("1 cell: 1 ok", "green")]
+
+
+@pytest.mark.parametrize(
+    ("done", "left_s", "shown"),
+    [
+        (0, None, "resnet50 b8: warming up"),
+        (2, 3.4, "resnet50 b8: pass 2/5, 3 s left"),
+        (5, 0.2, "resnet50 b8: pass 5/5, under 1 s left"),
+        (7, None, "resnet50 b8: pass 5/5"),
+    ],
+)
+def test_the_live_line_says_model_batch_pass_and_time_left(done: int, left_s: float | None, shown: str) -> None:
+    assert progress_text(CellKey("tk1", "resnet50", 8), done, 5, left_s, 80) == shown
+
+
+@given(st.integers(-5, 40))
+def test_the_live_line_never_is_wider_than_it_may_be(width: int) -> None:
+    assert len(progress_text(CellKey("tk1", "resnet50", 8), 1, 5, 3.0, width)) <= max(width, 0)
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=12), max_size=30), st.integers(30, 100))
+def test_wrapping_keeps_every_word_within_the_width(words: list[str], width: int) -> None:
+    lines = texts(wrapped(" ".join(words), width))
+    assert " ".join(lines).split() == words
+    assert all(len(line) <= width for line in lines)
+
+
+def test_wrapping_leaves_a_path_whole() -> None:
+    path = "/a/very-long/" * 10
+    assert path in texts(wrapped(f"history: {path}", 40))[1]
