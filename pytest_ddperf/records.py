@@ -225,9 +225,9 @@ class CellRecord:
     baseline: Baseline | None = None
     measurement: Measurement | None = None
     server: ServerFacts | None = None
+    notes: tuple[str, ...] = field(default=())
     resolution: float | None = None
     suite_shift: float | None = None
-    notes: tuple[str, ...] = field(default=())
 
 
 def to_builtins(record: object) -> Any:  # noqa: ANN401 - builtins of any shape
