@@ -1,12 +1,52 @@
 """The gate: samples and baselines to verdicts. Pure, on builtins, standard library only.
 
-DOCSTRING
+A suite of a hundred cells needs a rule that is wrong once in ten thousand cells. More passes of one run do not make
+one, since runs differ more than passes do; measuring again later does. All reckoning is in logarithms, so that a
+factor is a difference.
+
+A round (one warm-up, some timed passes) is worth the mean logarithm of its fastest 60 %: latency noise is
+one-sided. After the first round a cell that is clearly below its limit is green. Any other asks to be measured
+again, at the end of its platform, until it is clear, six rounds at most. What its rounds are worth together is
+their mean without the slowest; of the others none counts for more than 2.5 standard deviations above their median.
+Red needs all of:
+
+- more than the tolerance;
+- more than the suite's common shift plus z standard errors: z is the Sidak quantile for the number of cells (1967),
+widened to
+  Student's t for what the variance rests on; smaller where many other cells are slow too (Benjamini and Hochberg
+  1995), and larger before the last round, so that the looks together do not exceed the chance of one (alpha
+  spending);
+- every round by itself beyond half the tolerance, and before the last round beyond all of it;
+- three rounds, and more where first rounds of other cells were out and came back.
+
+The suite's shift is the centre of its unregressed crowd (`gate_statistics.bulk`), so that half the suite may be
+slower. A shift that is itself beyond the tolerance, and significant against the shifts of the nights before (or
+against a stated prior), says that the platform moved: then every cell beyond the tolerance is red. Below 8 cells
+there is no shift; its prior variance goes into the standard error.
+
+The standard error has a part that no new round draws again (the baseline's, the night's) and one that each round
+does: its passes, and half of the run's bias by prior, corrected by the rounds that tonight's other cells had. Where
+the variance of a night comes from depends on the baseline:
+
+- published (a mean): the spread of the suite tonight, half of which is the baseline's; a mean is held against a
+mean by the
+  expected order statistics of the fastest passes (Blom 1958). A reading error joins in.
+- recorded (1 to 7 runs): the same with one run; the pooled variance between the runs with more.
+- history (8 nights or more, the last 30): each cell's own variance between nights, each night's common shift taken
+out, shrunk
+  to the pool by empirical Bayes. On a night wider than its history all limits widen.
+
+No cell takes part in what it is judged by: its own rounds never widen its own limit. Making a cell slower therefore
+never makes its verdict greener. A cell beyond the tolerance after all rounds that chance could explain is
+`unstable`.
+
+`tests/perf/gate_power.py` prints how often all this is wrong.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.gate_creep import Creep, creep
@@ -19,8 +59,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_ROUNDS", "MIN_ROUNDS", "Cell", "Creep", "Verdict", "creep", "judge"]
 
-FALSE_ALARM = 0.02
-"""Chance of a red cell on a night without change that the quantile is chosen for; the other conditions only lower it."""
+FALSE_ALARM = {PUBLISHED: 0.008, RECORDED: 0.02, HISTORY: 0.035}
+"""Chance of a red cell on a night without change that the quantile is chosen for; the other conditions lower it,
+most of all where the cell's own scatter is known (tests/perf/gate_power.py prints what comes of it)."""
 
 _EARLY = 0.2  # share of that chance which a verdict before the last round may use
 _CLEAR = 1.8  # standard deviations of what more rounds could move (one in thirty)
@@ -33,7 +74,8 @@ class Cell:
 
     Args:
         rounds: milliseconds per image of the passes, a list for each round.
-        baseline: a published mean, the passes of one run, or the passes of several runs, oldest first; None without one.
+        baseline: a published mean, the passes of one run, or the passes of several runs, oldest first; None without
+        one.
         reading_error_ms: how far a published mean may be off by its reading.
     """
 
@@ -54,7 +96,8 @@ class Verdict:
         limit: the change beyond which the cell is regressed, with the rounds it has.
         rounds_used: how many rounds were judged.
         reason: the verdict in words.
-        suite_shift: by how much the other cells of its kind are slower than their baselines; None where that is not known.
+        suite_shift: by how much the other cells of its kind are slower than their baselines; None where that is not
+        known.
         resolution: the smallest change that the gate can tell from noise after all rounds, at least the tolerance; None
             without a baseline.
         kind: published, recorded or history; "" without a baseline.
@@ -97,7 +140,8 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
         tolerance: relative, 0.1 for 10 %.
 
     Raises:
-        ValueError: no round, no pass, a time that is not finite and positive, or a baseline that is none of the three kinds.
+        ValueError: no round, no pass, a time that is not finite and positive, or a baseline that is none of the
+        three kinds.
     """
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"the tolerance must be a number of 0 or more, not {tolerance!r}")
@@ -144,11 +188,11 @@ def _suite(kind: str, group: Sequence[_Entry], sigmas: Sequence[float], limit: f
 
 
 class _Gate:
-    """The rules, for one tolerance and one number of cells."""
+    """The rules, for one tolerance (as a logarithm) and one number of cells."""
 
     def __init__(self, limit: float, cells: int) -> None:
         self.limit = limit
-        self._z, self._z_early = sidak_z(FALSE_ALARM, cells), sidak_z(_EARLY * FALSE_ALARM, cells)
+        self._cells = cells
 
     def verdict(self, kind: str, suite: Suite, subject: Subject) -> Verdict:
         noise = suite.noise(subject)
@@ -156,65 +200,73 @@ class _Gate:
         base = centre + noise.offset
         change = level(subject.values, math.sqrt(noise.night * noise.prior_share)) - base
         fastest = min(subject.values) - base
-        reach = noise.reach(self._z if rounds >= MAX_ROUNDS else self._z_early, rounds)
+        z = sidak_z(FALSE_ALARM[kind], self._cells / (1 + noise.companions))
+        z_now = z if rounds >= MAX_ROUNDS else sidak_z(_EARLY * FALSE_ALARM[kind], self._cells / (1 + noise.companions))
+        reach = noise.reach(z_now, rounds)
         limit = self.limit if noise.moved > 0 else max(self.limit, noise.shift + reach)
         every_round = fastest > self.limit / 2 + EPSILON
-        if change > limit + EPSILON and every_round and rounds >= suite.least_rounds(subject):
+        # Before the last round two accidents of three could pass for a change: then each must be out by itself.
+        lasting = every_round if rounds >= MAX_ROUNDS else fastest > self.limit + EPSILON
+        if change > limit + EPSILON and lasting and rounds >= suite.least_rounds(subject):
             outcome = "regressed"
         elif change < -self.limit - EPSILON and (noise.moved < 0 or change < noise.shift - reach - EPSILON):
             outcome = "improved"
-        elif change <= (self._clear_below(noise, rounds) if every_round else self.limit) + EPSILON:
+        elif change <= (self._clear_below(kind, noise, rounds) if every_round else self.limit) + EPSILON:
             outcome = "ok"
         elif rounds < MAX_ROUNDS:
             outcome = "remeasure"
         else:
             outcome = "unstable" if change > self.limit + EPSILON else "ok"
-        resolution = _relative(max(self.limit, noise.reach(self._z, max(rounds, MAX_ROUNDS))))
-        return Verdict(
+        resolution = _relative(max(self.limit, noise.reach(z, max(rounds, MAX_ROUNDS))))
+        verdict = Verdict(
             outcome=outcome,
             now_ms=_exp(centre + change),
             baseline_ms=_exp(centre),
             change=_relative(change),
             limit=_relative(limit),
             rounds_used=rounds,
-            reason=self._reason(outcome, kind, change, limit, rounds, noise, resolution),
+            reason="",
             suite_shift=None if noise.alone else _relative(noise.shift),
             resolution=resolution,
             kind=kind,
         )
+        return replace(verdict, reason=_in_words(verdict, self.limit, moved=noise.moved > 0))
 
-    def _clear_below(self, noise: Noise, rounds: int) -> float:
+    def _clear_below(self, kind: str, noise: Noise, rounds: int) -> float:
         """The change below which more rounds would hardly lift a cell over its limit any more.
 
         It rests on what was known of the noise after the first round, not on later ones: a cell that is clear stays so.
         """
         last = max(rounds, MAX_ROUNDS)
-        final = noise.shift + noise.reach(self._z, last, noise.prior_share)
+        z = sidak_z(FALSE_ALARM[kind], self._cells)
+        final = noise.shift + noise.reach(z, last, noise.prior_share)
         final = self.limit if noise.moved > 0 else max(self.limit, final)
         room = math.sqrt(noise.night * noise.prior_share * (level_variance(rounds) - level_variance(last)))
         return max(self.limit / 2, min(self.limit - room, final - _CLEAR * room))
 
-    def _reason(
-        self, outcome: str, kind: str, change: float, limit: float, rounds: int, noise: Noise, resolution: float
-    ) -> str:
-        sees = f"sees >= {resolution:.1%}"
-        if resolution > _relative(self.limit) + EPSILON:
-            sees += ", coarser than the tolerance"
-        measured = f"{_percent(change)} after {rounds} round{'s' * (rounds > 1)}"
-        if outcome == "regressed" and noise.moved > 0:
-            return f"{measured}: the platform moved, the other cells are {_percent(noise.shift)} together ({sees})"
-        if outcome == "regressed":
-            return f"{measured}, each beyond half the tolerance, limit {_percent(limit)} ({sees})"
-        if outcome == "improved":
-            stale = ": the published table looks stale" if kind == PUBLISHED else ": record it as the baseline"
-            return f"{measured}, faster than chance explains{stale} ({sees})"
-        if outcome == "remeasure":
-            return f"{measured}, not clear of the limit {_percent(limit)}: to be measured again ({sees})"
-        if outcome == "unstable":
-            return (
-                f"{measured}, beyond the tolerance, but too noisy to tell from chance, limit {_percent(limit)} ({sees})"
-            )
-        return f"{measured}, within the tolerance ({sees})"
+
+def _in_words(verdict: Verdict, limit: float, *, moved: bool) -> str:
+    assert verdict.change is not None  # noqa: S101 - only cells without a baseline lack these
+    assert verdict.resolution is not None  # noqa: S101
+    sees = f"sees >= {verdict.resolution:.1%}"
+    if verdict.resolution > _relative(limit) + EPSILON:
+        sees += ", coarser than the tolerance"
+    measured = f"{verdict.change:+.1%} after {verdict.rounds_used} round{'s' * (verdict.rounds_used > 1)}"
+    if verdict.outcome == "regressed" and moved:
+        why = f": the platform moved, the other cells are {verdict.suite_shift:+.1%} together"
+    elif verdict.outcome == "regressed":
+        why = f", each beyond half the tolerance, limit {verdict.limit:+.1%}"
+    elif verdict.outcome == "improved" and verdict.kind == PUBLISHED:
+        why = ", faster than chance explains: the published table looks stale"
+    elif verdict.outcome == "improved":
+        why = ", faster than chance explains"
+    elif verdict.outcome == "remeasure":
+        why = f", not clear of the limit {verdict.limit:+.1%}: to be measured again"
+    elif verdict.outcome == "unstable":
+        why = f", beyond the tolerance, but too noisy to tell from chance, limit {verdict.limit:+.1%}"
+    else:
+        why = ", within the tolerance"
+    return f"{measured}{why} ({sees})"
 
 
 def _exp(logarithm: float) -> float:
@@ -223,7 +275,3 @@ def _exp(logarithm: float) -> float:
 
 def _relative(logarithm: float) -> float:
     return math.expm1(min(logarithm, _MOST))
-
-
-def _percent(logarithm: float) -> str:
-    return f"{_relative(logarithm):+.1%}"

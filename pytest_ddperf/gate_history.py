@@ -1,9 +1,10 @@
-"""What the cells of a suite are held against: published means, recorded runs, a history of nights. Pure, standard library only."""
+"""What cells are held against: published means, recorded runs, nights. Pure, standard library only."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,13 @@ SUITE_FROM = 8
 """Cells from which the suite has a shift and a spread of its own."""
 
 NIGHT_PRIOR_VARIANCE = 0.02**2
-"""Of the logarithm, of one night of one cell, where neither a history nor a suite tells: a board of one's own, with room."""
+"""Of the logarithm, of one night of one cell, where neither a history nor a suite tells: a board of one's own, with
+room."""
 
+_POOL_DEGREES = 12.0  # below it tonight's suite tells more of the noise than the runs do
 _PRIOR_WEIGHT = 6.0  # degrees of freedom that this prior counts for
 _LEAST_VARIANCE = 1e-8  # (0.01 %) squared: a clock that counts whole milliseconds can look free of noise
-_POOL_WEIGHT = 20.0  # nights that the pool counts for in a cell's own variance
+_POOL_WEIGHT, _POOL_RANGE = 20.0, (10.0, 80.0)  # nights that the pool counts for in a cell's own variance
 _SHIFT_PRIOR_SD = 0.01  # of a night's common shift, where the history is short: a host of one's own
 _SHIFT_PRIOR_WEIGHT = 5.0  # nights that this prior counts for
 
@@ -76,7 +79,8 @@ def runs_of(
     """A baseline as a positive mean, or as runs with `[]` for the nights that lack the cell; None where there is none.
 
     Raises:
-        ValueError: not a number, a list of numbers or a list of lists of numbers, or a mean that is not positive and finite.
+        ValueError: not a number, a list of numbers or a list of lists of numbers, or a mean that is not positive
+        and finite.
     """
     if baseline is None:
         return None
@@ -102,25 +106,28 @@ def _is_list(value: object) -> bool:
 
 
 def published(mean_ms: float, reading_error_ms: float) -> Reference:
-    """A published mean; its reading error is taken as evenly distributed (variance of a uniform: half-width squared / 3)."""
+    """A published mean.
+
+    Its reading error is taken as evenly distributed (variance of a uniform: half-width squared / 3).
+    """
     return Reference(math.log(mean_ms), 1.0, (reading_error_ms / mean_ms) ** 2 / 3, None, 0.0, 0)
 
 
 def run_value(run: Sequence[float], passes: int) -> float:
-    """The logarithm that one run is worth: the midmean of its rounds, which are told apart by the length of a round."""
+    """The logarithm of what one run is worth: the midmean of its rounds, told apart by the length of a round."""
     if len(run) < 2 * passes:
         return round_statistic(run)
     parts = max(1, round(len(run) / passes))
     bounds = [len(run) * part // parts for part in range(parts + 1)]
-    return midmean(round_statistic(run[start:stop]) for start, stop in zip(bounds, bounds[1:], strict=False))
+    return midmean(round_statistic(run[start:stop]) for start, stop in pairwise(bounds))
 
 
 def references(suite: Sequence[Sequence[Sequence[float]]], passes: int) -> tuple[list[Reference], ShiftHistory]:
     """Centre and scatter of cells that have runs.
 
-    The nights are aligned at their newest end. Each night's common shift is taken out first (the median over the cells of
-    the difference from each cell's own median). A cell's variance is shrunk towards the pool's in proportion to its nights; below
-    8 nights the pool's alone counts.
+    The nights are aligned at their newest end. Each night's common shift is taken out first (the median over the
+    cells of the difference from each cell's own median). A cell's variance is shrunk towards the pool's in
+    proportion to its nights; below 8 nights the pool's alone counts.
 
     Args:
         suite: per cell its runs, oldest first, `[]` for a night that lacks it; at least one run each.
@@ -144,15 +151,16 @@ def references(suite: Sequence[Sequence[Sequence[float]]], passes: int) -> tuple
     known = sorted(variance for variance, degrees in own if degrees)
     degrees_pooled = sum(degrees for _, degrees in own)
     pool = _pool(known, degrees_pooled, len(nights))
+    pool_weight = _pool_weight(own)
     found: list[Reference] = []
     for runs, values, centre, (variance, degrees) in zip(suite, nights, centres, own, strict=True):
         weight = degrees if len(values) >= HISTORY_FROM else 0.0
         shrunk = None
         if pool is not None:
-            shrunk = max((weight * variance + _POOL_WEIGHT * pool) / (weight + _POOL_WEIGHT), _LEAST_VARIANCE)
+            shrunk = max((weight * variance + pool_weight * pool) / (weight + pool_weight), _LEAST_VARIANCE)
         newest = next(run for run in reversed(runs) if len(run))
         per_round = len(newest) if len(newest) < 2 * passes else passes
-        rests_on = (weight + _POOL_WEIGHT) ** 2 / weight if weight and len(known) > 1 else max(weight, degrees_pooled)
+        rests_on = (weight + pool_weight) ** 2 / weight if weight and len(known) > 1 else max(weight, degrees_pooled)
         found.append(Reference(centre, midmean_variance(len(values)), 0.0, shrunk, rests_on, per_round))
     return found, _shift_history(shifts, max(len(values) for values in nights))
 
@@ -176,17 +184,33 @@ def _scatter(residuals: Sequence[float]) -> tuple[float, float]:
     spared = min(2, count // HISTORY_FROM)
     squares[count - spared :] = [squares[count - spared - 1]] * spared
     inflation = 1.0 + (0.0, 2.0, 3.0)[spared] / count  # expectation of what was cut off, for normal residuals
-    return inflation * sum(squares) / (count - 1), count - 1.0
+    return max(inflation * sum(squares) / (count - 1), _LEAST_VARIANCE), count - 1.0
+
+
+def _pool_weight(own: Sequence[tuple[float, float]]) -> float:
+    """Nights that the pool counts for: the more, the less the cells' variances differ beyond chance (empirical Bayes).
+
+    The logarithm of a variance of n degrees of freedom scatters by 2 / n; what it scatters more is the cells' own.
+    """
+    full = [(math.log(variance), degrees) for variance, degrees in own if degrees >= HISTORY_FROM - 1 and variance > 0]
+    if len(full) < SUITE_FROM:
+        return _POOL_WEIGHT
+    mean = sum(logarithm for logarithm, _ in full) / len(full)
+    total = sum((logarithm - mean) ** 2 for logarithm, _ in full) / (len(full) - 1)
+    chance = sum(2.2 / degrees for _, degrees in full) / len(full)
+    return min(max(2 / max(total - chance, 0.001), _POOL_RANGE[0]), _POOL_RANGE[1])
 
 
 def _pool(known: Sequence[float], degrees: float, cells: int) -> float | None:
     """The variance of one night that the cells agree on; None where nothing but tonight's suite can tell.
 
-    The median of the cells' variances, divided by where the median of a chi-squared variable lies (Wilson and Hilferty 1931).
-    A handful of cells is shrunk towards the prior instead.
+    The median of the cells' variances, divided by where the median of a chi-squared variable lies (Wilson and
+    Hilferty 1931). A handful of cells is shrunk towards the prior instead.
     """
     if not known:
         return NIGHT_PRIOR_VARIANCE if cells < SUITE_FROM else None
+    if cells >= SUITE_FROM and degrees < _POOL_DEGREES:
+        return None
     each = degrees / len(known)
     middle = median(known) / (1 - 2 / (9 * each)) ** 3
     if cells >= SUITE_FROM:

@@ -1,7 +1,7 @@
 """The formulae of the gate: what a round is worth, where a suite stands, how far chance reaches.
 
-Everything here works on natural logarithms of times, so that a factor is a difference and the unit drops out. Constants are
-those of independent normal draws, and say which; none of them was fitted to a measurement.
+Everything here works on natural logarithms of times, so that a factor is a difference and the unit drops out.
+Constants are those of independent normal draws, and say which; none of them was fitted to a measurement.
 """
 
 from __future__ import annotations
@@ -69,19 +69,22 @@ def _check(passes_ms: Sequence[float]) -> None:
 
 @functools.cache
 def _normal_scores(passes: int) -> tuple[float, ...]:
-    """Expected order statistics of `passes` standard normal draws (Blom 1958: the quantiles of (i - 3/8) / (n + 1/4))."""
+    """Expected order statistics of standard normal draws (Blom 1958: quantiles of (i - 3/8) / (n + 1/4))."""
     return tuple(_NORMAL.inv_cdf((rank - 0.375) / (passes + 0.25)) for rank in range(1, passes + 1))
 
 
 @functools.cache
 def expected_offset(passes: int) -> float:
-    """By how many standard deviations of a pass the round statistic lies below the passes' mean, as a negative number."""
+    """How far the round statistic lies from the passes' mean, in standard deviations of a pass; negative."""
     count = fastest_count(passes)
     return sum(_normal_scores(passes)[:count]) / count
 
 
 def round_variance(passes: int) -> float:
-    """Variance of the round statistic of that many standard normal passes (integrated numerically: 1.17 / n to 1.23 / n)."""
+    """Variance of the round statistic of that many standard normal passes.
+
+    Integrated numerically, it is 1.17 / n to 1.23 / n.
+    """
     return 1.2 / passes if passes > 2 else 1.0 / passes
 
 
@@ -114,7 +117,8 @@ def midmean_variance(count: int) -> float:
 def level(values: Sequence[float], sigma: float) -> float:
     """What several rounds are worth: their mean with the slowest left out (the only one stays).
 
-    Of the others, none counts for more than 2.5 standard deviations above the (lower) median: two accidents are no change.
+    Of the others, none counts for more than 2.5 standard deviations above the (lower) median: two accidents are no
+    change.
     """
     ordered = sorted(values)
     if len(ordered) < 3:
@@ -139,13 +143,14 @@ def median_without(ordered: Sequence[float], own: float | None) -> float:
     return at(count // 2) if count % 2 else (at(count // 2 - 1) + at(count // 2)) / 2
 
 
-def sidak_z(alpha: float, count: int) -> float:
-    """One-sided normal quantile at which `count` independent cells are all clear with probability 1 - alpha (Sidak 1967)."""
-    return _NORMAL.inv_cdf(math.exp(math.log1p(-alpha) / max(1, count)))
+@functools.cache
+def sidak_z(alpha: float, count: float) -> float:
+    """One-sided normal quantile that all of `count` cells stay below with probability 1 - alpha (Sidak 1967)."""
+    return _NORMAL.inv_cdf(math.exp(math.log1p(-alpha) / max(1.0, count)))
 
 
 def student(z: float, degrees: float) -> float:
-    """Quantile of Student's t where the normal's is z: the first two terms of its expansion (Abramowitz-Stegun 26.7.5)."""
+    """Quantile of Student's t where the normal's is z: the head of its expansion (Abramowitz-Stegun 26.7.5)."""
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     return z + first / degrees + second / degrees**2
@@ -169,10 +174,11 @@ class Bulk:
 def bulk(values: Iterable[float]) -> Bulk:
     """The largest unregressed crowd among cells of which half or more may be slower.
 
-    Where the values fall in two (the split of least variance, Otsu 1979), only the faster part counts. From it, the lowest of the
-    nearly shortest windows that hold 40 % of the values (the shortest half of Rousseeuw and Leroy 1987, on the side of the
-    faster cells), as narrow as the window or what lies below it say, grows by clipping at 2.5 standard deviations until it stays
-    the same. Where as many cells again lie below it, or where it falls in two, it starts again from the faster part.
+    Where the values fall in two (the split of least variance, Otsu 1979), only the faster part counts. From it, the
+    lowest of the nearly shortest windows that hold 40 % of the values (the shortest half of Rousseeuw and Leroy
+    1987, on the side of the faster cells), as narrow as the window or what lies below it say, grows by clipping at
+    2.5 standard deviations until it stays the same. Where as many cells again lie below it, or where it falls in
+    two, it starts again from the faster part.
     """
     ordered = sorted(values)
     least = max(3, math.ceil(_SMALLEST_PART * len(ordered)))
@@ -246,8 +252,9 @@ def _split(ordered: Sequence[float], kept: float, scatter: float) -> int:
 class Crowd:
     """The cells of a suite, each to be held against all the others.
 
-    A cell never takes part in the centre and the spread that it is judged by: what it does cannot excuse it, and a slower
-    cell can never be judged more mildly. In a very large suite one cell's weight is lost in the rounding, and the cells share one.
+    A cell never takes part in the centre and the spread that it is judged by: what it does cannot excuse it, and a
+    slower cell can never be judged more mildly. In a very large suite one cell's weight is lost in the rounding,
+    and the cells share one.
     """
 
     SHARED_FROM = 1024

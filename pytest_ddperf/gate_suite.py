@@ -1,12 +1,13 @@
 """What chance can do to the cells of one suite, as their fellows and their past tell it. Pure, standard library only.
 
-A cell never takes part in what it is judged by: neither its rounds of tonight nor their scatter can widen its own limit, so
-that a slower cell is never judged more mildly.
+A cell never takes part in what it is judged by: neither its rounds of tonight nor their scatter can widen its own
+limit, so that a slower cell is never judged more mildly.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,8 @@ _ALONE_DEGREES = 12.0  # of the prior variance of a night, where there is no sui
 _QUIET_NIGHT = 0.013  # standard deviation of a night of a board of one's own
 _SPREAD_WEIGHT = 10.0  # cells that the prior counts for in a suite's spread
 _SPREAD_DEGREES = 0.6  # degrees of freedom that a cell of the suite brings to its spread, after clipping
+_COMPANION = 3.0  # standard deviations of the suite beyond which another cell is slow
+_CHANCE_COMPANIONS = 0.05  # share of the cells that may be so by chance
 _SHIFT_PRIOR_SD = 0.01  # of a suite's shift against a baseline of one night, on a quiet host
 _SHIFT_OF_SPREAD = 0.5  # and at least that part of the suite's spread
 _NOISY_NIGHT = 1.3  # how much wider than its history a suite may scatter before that counts
@@ -92,6 +95,7 @@ class Noise:
         moved: 1 or -1 where the suite's shift is itself beyond the tolerance and significant, else 0.
         offset: what is to be taken off a difference, where the baseline is another statistic than the round's.
         alone: whether there are too few cells for a suite; its shift is then taken as 0.
+        companions: how many other cells are slow in three rounds or more, beyond what chance brings.
     """
 
     shift: float
@@ -103,6 +107,7 @@ class Noise:
     moved: int
     offset: float
     alone: bool
+    companions: int
 
     def reach(self, z: float, rounds: int, share: float | None = None) -> float:
         """How far chance reaches after that many rounds."""
@@ -131,6 +136,7 @@ class Suite:
         scatters = [_between_rounds(subject) for subject in subjects]
         self._squares = math.fsum(square for square, _ in scatters)
         self._degrees = sum(degrees for _, degrees in scatters)
+        self._lasting = sorted(_fastest(subject) for subject in subjects if len(subject.values) >= MIN_ROUNDS)
         self._flips = sum(self._flipped(subject) for subject in subjects)
         references = [subject.reference for subject in subjects]
         expected = sorted(one.variance * (1 + one.centre_weight) for one in references if one.variance is not None)
@@ -190,12 +196,20 @@ class Suite:
             moved=self._moved(shift, others),
             offset=offset,
             alone=others is None,
+            companions=0 if others is None else self._companions(subject, others),
         )
+
+    def _companions(self, subject: Subject, others: Bulk) -> int:
+        threshold = others.centre + _COMPANION * math.sqrt(others.variance) + EPSILON
+        found = len(self._lasting) - bisect_right(self._lasting, threshold)
+        found -= len(subject.values) >= MIN_ROUNDS and _fastest(subject) > threshold
+        return max(0, found - math.ceil(_CHANCE_COMPANIONS * self._count))
 
     def _redrawn_prior(self, night: float, sigma: float, passes: int) -> float:
         """Share of a night's variance that a new round draws again: its passes, and half of the run's bias.
 
-        A shift that the whole suite has in common is part of that bias, though no part of the variance between its cells.
+        A shift that the whole suite has in common is part of that bias, though no part of the variance between its
+        cells.
         """
         scatter = min(night, sigma * sigma * round_variance(passes))
         common = self._shifts.sd**2 if self._shifts and self._shifts.nights >= HISTORY_FROM else 0.0
@@ -227,9 +241,13 @@ class Suite:
 
 
 def _between_rounds(subject: Subject) -> tuple[float, float]:
-    """Squares, in units of a night's variance, and degrees of freedom of the rounds that say what a new round draws anew.
+    """What the rounds say of the part of a night's variance that a new round draws anew.
 
-    The first is left out, since it was chosen for being slow, and so is the slowest of the others, which may be an accident.
+    The first round is left out, since it was chosen for being slow, and so is the slowest of the others, which may be
+    an accident.
+
+    Returns:
+        Squares, in units of a night's variance where that is known, and their degrees of freedom.
     """
     later = sorted(subject.values[1:])
     if len(later) < 3:
@@ -242,3 +260,7 @@ def _between_rounds(subject: Subject) -> tuple[float, float]:
 
 def _unit(reference: Reference) -> float:
     return 1.0 if reference.variance is None else reference.variance
+
+
+def _fastest(subject: Subject) -> float:
+    return min(subject.values) - subject.reference.centre

@@ -8,15 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from pytest_ddperf.gate import MAX_ROUNDS, Cell, creep, judge
+from pytest_ddperf.gate import MAX_ROUNDS, Cell, judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-GREENNESS = ["improved", "ok", "remeasure", "unstable", "regressed"]
 KINDS = ["published", "recorded", "three runs", "history"]
 
 
@@ -183,7 +180,14 @@ def test_what_the_gate_can_resolve_is_told_and_coarser_than_the_tolerance_where_
 
 def test_the_kind_follows_the_number_of_runs() -> None:
     board = Board()
-    baselines = [10.0, board.passes(), board.rounds(7), [*board.rounds(8), []], [[], *board.rounds(7)], None]
+    baselines: list[float | list[float] | list[list[float]] | None] = [
+        10.0,
+        board.passes(),
+        board.rounds(7),
+        [*board.rounds(8), []],
+        [[], *board.rounds(7)],
+        None,
+    ]
 
     kinds = [verdict.kind for verdict in judge([Cell(board.rounds(1), one) for one in baselines], 0.05)]
 
@@ -344,145 +348,3 @@ def test_extreme_times_overflow_nothing(scale: float) -> None:
     cells = [Cell([[10.0 * scale] * 5] * 6, 10.0) for _ in range(10)]
 
     assert set(outcomes(cells)) <= {"regressed", "improved"}
-
-
-times = st.floats(0.5, 2.0)
-passes = st.lists(times, min_size=1, max_size=6)
-published_baselines = times
-recorded_baselines = passes
-several_runs = st.lists(st.one_of(passes, st.just([])), min_size=1, max_size=10).filter(any)
-baselines = st.one_of(published_baselines, recorded_baselines, several_runs)
-free_cells = st.builds(Cell, st.lists(passes, min_size=1, max_size=7), baselines)
-
-
-@st.composite
-def near_cells(draw: st.DrawFn) -> Cell:
-    """Cells near the limit, where verdicts are close."""
-    count = draw(st.integers(1, 7))
-    factor = draw(st.sampled_from([0.9, 1.0, 1.0, 1.0, 1.04, 1.05, 1.06, 1.08, 1.1, 1.2]))
-    noise = st.floats(0.97, 1.03)
-    rounds = [[10 * factor * draw(noise) for _ in range(5)] for _ in range(count)]
-    runs = draw(st.sampled_from([0, 1, 2, 8]))
-    if not runs:
-        return Cell(rounds, 10.0)
-    return Cell(rounds, [[10 * draw(noise) for _ in range(5)] for _ in range(runs)])
-
-
-suites = st.one_of(
-    st.lists(free_cells, min_size=1, max_size=12),
-    st.lists(near_cells(), min_size=1, max_size=12),
-)
-
-
-def greenness(outcome: str) -> int:
-    return GREENNESS.index(outcome)
-
-
-@settings(max_examples=300, deadline=None)
-@given(suites, st.data(), st.sampled_from([0.0, 0.05, 0.1]))
-def test_slower_is_never_greener(cells: list[Cell], data: st.DataObject, tolerance: float) -> None:
-    index = data.draw(st.integers(0, len(cells) - 1))
-    cell = cells[index]
-    factors = st.floats(1.0, 1.5)
-    rounds = [[ms * data.draw(factors) for ms in one] for one in cell.rounds]
-    slower = [*cells[:index], replace(cell, rounds=rounds), *cells[index + 1 :]]
-
-    before, after = judge(cells, tolerance)[index], judge(slower, tolerance)[index]
-
-    assert greenness(after.outcome) >= greenness(before.outcome)
-
-
-@settings(max_examples=200, deadline=None)
-@given(suites, st.randoms(use_true_random=False))
-def test_the_order_of_the_cells_does_not_matter(cells: list[Cell], chance: random.Random) -> None:
-    order = list(range(len(cells)))
-    chance.shuffle(order)
-
-    straight = judge(cells, 0.05)
-    shuffled = judge([cells[index] for index in order], 0.05)
-
-    assert shuffled == [straight[index] for index in order]
-
-
-@settings(max_examples=200, deadline=None)
-@given(suites, st.floats(1e-3, 1e3))
-def test_scaling_all_times_and_baselines_alike_changes_nothing(cells: list[Cell], scale: float) -> None:
-    def scaled(baseline: object) -> object:
-        if isinstance(baseline, list):
-            return [scaled(entry) for entry in baseline]
-        assert isinstance(baseline, float)
-        return baseline * scale
-
-    other = [Cell([[ms * scale for ms in one] for one in cell.rounds], scaled(cell.baseline)) for cell in cells]  # type: ignore[arg-type]
-
-    for before, after in zip(judge(cells, 0.05), judge(other, 0.05), strict=True):
-        assert after.outcome == before.outcome
-        assert after.change == pytest.approx(before.change, abs=1e-6)
-        assert after.limit == pytest.approx(before.limit, abs=1e-6)
-
-
-@settings(max_examples=100, deadline=None)
-@given(suites)
-def test_every_cell_gets_one_of_the_five_outcomes_and_finite_numbers(cells: list[Cell]) -> None:
-    for verdict, cell in zip(judge(cells, 0.05), cells, strict=True):
-        assert verdict.outcome in GREENNESS
-        assert verdict.rounds_used == len(cell.rounds)
-        assert all(math.isfinite(number or 0.0) for number in (verdict.now_ms, verdict.change, verdict.limit))
-        if verdict.outcome == "remeasure":
-            assert verdict.rounds_used < MAX_ROUNDS
-
-
-def nightly(seed: int, nights: int, creep_a_night: float = 0.0, start: int = 30, sd: float = 0.0134) -> list[float]:
-    chance = random.Random(seed)  # noqa: S311 - noise, not secrets
-    return [
-        10 * math.exp(chance.gauss(0, sd)) * (1 + creep_a_night * max(0, night - start)) for night in range(nights)
-    ]
-
-
-def test_nights_without_change_do_not_creep() -> None:
-    assert not any(creep(nightly(seed, 90)).alarm for seed in range(100))
-
-
-def test_a_creep_of_a_fifth_of_a_percent_is_found_before_five() -> None:
-    for seed in range(30):
-        found = creep(nightly(seed, 30 + 25, 0.002))
-
-        assert found.alarm
-        assert found.since is not None
-        assert 20 <= found.since < 55
-        assert found.change > 0.02
-
-
-def test_a_creep_alarm_stays() -> None:
-    crept = [*nightly(1, 60, 0.002), *nightly(2, 20)]
-
-    assert creep(crept).alarm
-
-
-def test_a_cell_that_gets_faster_does_not_creep() -> None:
-    assert not creep(nightly(1, 80, -0.002)).alarm
-
-
-@pytest.mark.parametrize("nights", [0, 1, 8, 14])
-def test_too_few_nights_do_not_creep(nights: int) -> None:
-    assert creep(nightly(1, nights)) == creep([])
-    assert not creep([]).alarm
-
-
-def test_nights_without_any_scatter_do_not_creep() -> None:
-    assert not creep([10.0] * 60).alarm
-
-
-@pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
-def test_a_nightly_value_that_is_no_time_is_an_error(bad: float) -> None:
-    with pytest.raises(ValueError, match="nightly value"):
-        creep([10.0, bad])
-
-
-def test_the_unit_of_the_nightly_values_does_not_matter() -> None:
-    values = nightly(1, 60, 0.002)
-    found, scaled = creep(values), creep([value * 1000 for value in values])
-
-    assert (found.alarm, found.since) == (scaled.alarm, scaled.since)
-    assert found.change == pytest.approx(scaled.change)
-
