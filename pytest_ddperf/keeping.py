@@ -135,7 +135,7 @@ class Keeper:
             return
         from pytest_ddperf import terminal  # noqa: PLC0415 - only with results to show
 
-        terminalreporter.section("ddperf", sep="=")
+        terminalreporter.write_sep("=", "ddperf")
         settings = bench.settings
         lines = terminal.run_lines(
             list(bench.records.values()),

@@ -62,6 +62,11 @@ def test_the_table_is_in_the_report_s_layout_and_marks_regressions(tk1: BenchPro
     assert lines[head + 3].strip() == "! regressed, * improved"
 
 
+def test_one_blank_line_stands_behind_the_table(tk1: BenchProject) -> None:
+    lines = section(tk1.run(*SQUEEZENET))
+    assert [line for line in lines if not line] == [""]
+
+
 def test_the_failures_are_listed_with_their_numbers(tk1: BenchProject) -> None:
     tk1.server.slow(*B8, 1.3)
     result = tk1.run(*SQUEEZENET)

@@ -111,7 +111,7 @@ def test_machine_info_of_none_is_still_one() -> None:
 
 
 def test_the_private_names_of_pytest_benchmark_are_as_we_use_them(pytester: pytest.Pytester) -> None:
-    inner = pytester.parseconfigure()
+    inner: Any = pytester.parseconfigure()
     session = inner._benchmarksession
     assert session.benchmarks == []
     assert session.groups is None
@@ -122,7 +122,7 @@ def test_the_private_names_of_pytest_benchmark_are_as_we_use_them(pytester: pyte
 
 
 def test_cells_become_benchmarks_of_its_session(pytester: pytest.Pytester) -> None:
-    inner = pytester.parseconfigure()
+    inner: Any = pytester.parseconfigure()
     benchmark_json.add_benchmarks(inner, [RECORD, NOTHING])
     (added,) = inner._benchmarksession.benchmarks
     stored = added.as_dict(include_data=True)

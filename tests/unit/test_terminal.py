@@ -77,9 +77,8 @@ def texts(lines: list[Line]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("ms", "shown"),
-    [(464.4, "464"), (100.0, "100"), (88.71, "88.7"), (10.04, "10.0"), (9.876, "9.88"), (0.5, "0.5"), (0.01234, "0.0123"),
-     (12345.6, "12346")],
-)  # fmt: skip
+    [(12345.6, "12346"), (100.0, "100"), (88.71, "88.7"), (10.04, "10.0"), (9.876, "9.88"), (0.01234, "0.0123")],
+)
 def test_milliseconds_have_three_significant_digits(ms: float, shown: str) -> None:
     assert ms_text(ms) == shown
 

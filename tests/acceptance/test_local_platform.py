@@ -1,0 +1,87 @@
+"""Platform `local`: the embedded server on this machine, started and stopped by the run."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from bench_project import BenchProject, TableServer
+
+from pytest_ddperf import bench_images
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+pytest.importorskip("onnxruntime", reason="the extra `embedded` is not installed")
+
+CELLS = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,2", "--ddperf-threads=1")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> str:
+    """A folder of two bench images."""
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for number in range(2):
+        bench_images.draw(number).save(folder / f"{number}.jpg")
+    return f"--ddperf-data-dir={folder}"
+
+
+@pytest.fixture
+def local(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
+    """A project of no platform: `pytest benchmarks` and no more."""
+    project = BenchProject(pytester, server, "local")
+    (project.path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    return project
+
+
+def embedded_servers() -> list[psutil.Process]:
+    return [
+        one for one in psutil.Process().children(recursive=True) if "pytest_ddperf.embedded" in " ".join(one.cmdline())
+    ]
+
+
+def test_the_first_run_is_new_the_next_is_held_against_it_and_the_server_goes(
+    local: BenchProject, images: str, tmp_path: Path
+) -> None:
+    first = local.bare("benchmarks", *CELLS, images, "--ddperf-update-baselines")
+    first.assert_outcomes(passed=2)
+    assert set(local.verdicts().values()) == {"new"}
+    assert embedded_servers() == []
+    (baseline,) = (tmp_path / "cache" / "pytest-ddperf" / "baselines").glob("local-*.json")
+    first.stdout.fnmatch_lines([f"baseline: {baseline} (2 cells recorded)"])
+    assert not (local.path / "baselines").exists()
+    second = local.bare("benchmarks", *CELLS, images, "--ddperf-tolerance=900%")
+    second.assert_outcomes(passed=2)
+    assert set(local.verdicts().values()) <= {"ok", "improved"}
+    assert {record.baseline.kind for record in local.records() if record.baseline} == {"recorded"}
+
+
+def test_cells_without_a_baseline_say_how_to_record_one(local: BenchProject, images: str) -> None:
+    result = local.bare("benchmarks", *CELLS[:1], "--ddperf-batch-sizes=1", images)
+    text = " ".join(" ".join(result.outlines).split())
+    assert "1 cell has nothing to compare with yet" in text
+    assert "add --ddperf-update-baselines" in text
+
+
+def wait_for_server(run: subprocess.Popen[str]) -> psutil.Process:
+    deadline = time.monotonic() + 60
+    while not (found := embedded_servers()):
+        assert run.poll() is None, run.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found[0]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_the_server_is_gone_after_a_run_that_was_stopped(local: BenchProject, images: str, how: signal.Signals) -> None:
+    run = local.start(*CELLS, images, "--ddperf-url=embedded", "--ddperf-npasses=10000")
+    server = wait_for_server(run)
+    run.send_signal(how)
+    run.communicate(timeout=60)
+    server.wait(30)
+    assert not server.is_running()

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.collecting import cell_of, cells_for, in_measuring_order, restrictions, skip, unskip_benchmark_only
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.options import OPTIONS
+from pytest_ddperf.records import CellKey
+from pytest_ddperf.settings import Given, Origin, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARSE = {option.name: option.parse for option in OPTIONS}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def settings(folder: Path, **texts: str) -> Settings:
+    given = {
+        name.replace("_", "-"): Given(PARSE[name.replace("_", "-")](text), Origin.COMMAND_LINE)
+        for name, text in texts.items()
+    }
+    return Settings.resolve(given, load_catalog(folder), folder)
+
+
+def cells(folder: Path, marked: dict[str, tuple[Any, ...]], **texts: str) -> list[str]:
+    return [str(key) for key in cells_for(settings(folder, **texts), marked)]
+
+
+def item(key: object = None, *markers: pytest.MarkDecorator) -> Any:  # noqa: ANN401 - stands for pytest's Item
+    """As much of a test as is asked."""
+    own = [marker.mark for marker in markers]
+    return SimpleNamespace(
+        nodeid="x::y",
+        callspec=SimpleNamespace(params={} if key is None else {"ddperf": key}),
+        own_markers=own,
+        iter_markers=lambda name: [mark for mark in own if mark.name == name],
+        add_marker=lambda marker: own.append(marker.mark),
+    )
+
+
+def test_a_test_s_cell_is_its_parameter() -> None:
+    assert cell_of(item(CellKey("tk1", "resnet50", 1))) == CellKey("tk1", "resnet50", 1)
+
+
+def test_a_test_without_a_cell_has_none() -> None:
+    assert cell_of(item()) is None
+    assert cell_of(item("something else")) is None
+    stands_for: Any = SimpleNamespace()
+    assert cell_of(stands_for) is None
+
+
+def test_the_nearest_marker_wins_key_by_key() -> None:
+    near = pytest.mark.ddperf(models=["vgg16"])
+    far = pytest.mark.ddperf(models=["vgg19"], batch_sizes=[1])
+    assert restrictions(item(None, near, far)) == {"models": ("vgg16",), "batch_sizes": (1,)}
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        (pytest.mark.ddperf(["vgg16"]), "not positional ones"),
+        (pytest.mark.ddperf(model=["vgg16"]), "not model"),
+        (pytest.mark.ddperf(models="vgg16"), "takes a list"),
+        (pytest.mark.ddperf(batch_sizes=8), "takes a list, such as"),
+        (pytest.mark.ddperf(models=[7]), "expected names"),
+    ],
+)
+def test_a_marker_that_cannot_be_is_refused(marker: pytest.MarkDecorator, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        restrictions(item(None, marker))
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, "1", True])
+def test_a_batch_size_that_is_none_is_refused(folder: Path, size: object) -> None:
+    with pytest.raises(ConfigurationError, match="no batch size"):
+        cells(folder, {"batch_sizes": (size,)})
+
+
+def test_cells_go_platform_by_platform_model_by_model_batch_sizes_ascending(folder: Path) -> None:
+    asked = {"platform": "tk1,tx1", "url": "tk1=http://a,tx1=http://b", "models": "vgg16,res50", "batch_sizes": "2,1"}
+    assert cells(folder, {}, **asked) == [
+        f"{platform}-{model}-b{size}"
+        for platform in ("tk1", "tx1")
+        for model in ("vgg16", "resnet50")
+        for size in (1, 2)
+    ]
+
+
+def test_a_marker_may_go_beyond_the_platform_s_table(folder: Path) -> None:
+    assert cells(folder, {"models": ("mobilenet_v2",), "batch_sizes": (3, 3)}, platform="tk1") == [
+        "tk1-mobilenet_v2-b3"
+    ]
+
+
+def test_the_command_line_narrows_the_marker(folder: Path) -> None:
+    marked = {"models": ("vgg16", "resnet50"), "batch_sizes": (1, 3)}
+    assert cells(folder, marked, platform="tk1", models="res50,vgg19", batch_sizes="1,2") == ["tk1-resnet50-b1"]
+
+
+def test_a_marker_keeps_to_its_platforms(folder: Path) -> None:
+    asked = {"platform": "tk1,tx1", "url": "tk1=http://a,tx1=http://b", "models": "vgg16", "batch_sizes": "1"}
+    assert cells(folder, {"platforms": ("TX1",)}, **asked) == ["tx1-vgg16-b1"]
+
+
+def test_the_order_of_the_run_is_by_platform_then_model(folder: Path) -> None:
+    asked = settings(folder, platform="tk1,tx1", url="tk1=http://a,tx1=http://b")
+    keys = [
+        CellKey("tx1", "resnet50", 1),
+        CellKey("tk1", "vgg16", 1),
+        None,
+        CellKey("tk1", "resnet50", 2),
+        CellKey("tk1", "vgg16", 2),
+        CellKey("tk1", "resnet50", 1),
+    ]
+    ordered = in_measuring_order([item(key) for key in keys], asked)
+    assert [None if (key := cell_of(one)) is None else str(key) for one in ordered] == [
+        "tk1-resnet50-b2",
+        "tk1-resnet50-b1",
+        None,
+        "tk1-vgg16-b1",
+        "tk1-vgg16-b2",
+        "tx1-resnet50-b1",
+    ]
+
+
+def test_only_the_skip_of_benchmark_only_is_taken_back() -> None:
+    only = pytest.mark.skip(reason="Skipping non-benchmark (--benchmark-only active).")
+    one = item(None, only, pytest.mark.skip(reason="mine"))
+    unskip_benchmark_only(one)
+    assert [mark.kwargs["reason"] for mark in one.own_markers] == ["mine"]
+
+
+def test_skipping_leaves_the_reason() -> None:
+    one = item()
+    skip(one, "because")
+    assert [mark.kwargs["reason"] for mark in one.own_markers] == ["because"]

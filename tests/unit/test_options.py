@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_ddperf.options import OPTIONS, Option, is_any_given, spell_out_bare
+
+BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def option(name: str) -> Option:
+    return BY_NAME[name]
+
+
+def test_each_option_has_its_name_in_three_forms() -> None:
+    one = option("max-batch-size")
+    assert (one.flag, one.key, one.variable) == (
+        "--ddperf-max-batch-size",
+        "ddperf_max_batch_size",
+        "DDPERF_MAX_BATCH_SIZE",
+    )
+
+
+def test_no_option_stands_twice() -> None:
+    assert len(BY_NAME) == len(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("platform", "tk1, tx1", ("tk1", "tx1")),
+        ("models", "res50,", ("res50",)),
+        ("batch-sizes", "8,1,8", (1, 8)),
+        ("max-batch-size", "16", 16),
+        ("batch-schedule", "dd_bench", "dd_bench"),
+        ("wait", "0", 0.0),
+        ("wait", "1.5", 1.5),
+        ("tolerance", "10%", 0.1),
+        ("tolerance", " 0.25 ", 0.25),
+        ("tolerance", "0", 0.0),
+        ("tolerance", "250 %", 2.5),
+        ("gpuid", "0", 0),
+        ("warmup", "0", 0),
+        ("timer", "head", "head"),
+        ("require-baseline", "TRUE", True),
+        ("require-baseline", "off", False),
+        ("require-baseline", "", False),
+        ("update-baselines", "all", "all"),
+        ("url", "http://a:b@h:8080/dd", {"": "http://a:b@h:8080/dd"}),
+        ("url", "embedded", {"": "embedded"}),
+        ("url", "tk1=http://h:1, tx1=embedded", {"tk1": "http://h:1", "tx1": "embedded"}),
+        ("url", "http://h:1/a=b", {"": "http://h:1/a=b"}),
+        ("url", "http://a:b=c@h:1", {"": "http://a:b=c@h:1"}),
+        ("url", "tk1=http://a:b=c@h:1", {"tk1": "http://a:b=c@h:1"}),
+    ],
+)
+def test_a_text_becomes_the_option_s_value(name: str, text: str, value: object) -> None:
+    assert option(name).parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("platform", " , ", "one name or several"),
+        ("batch-sizes", "1,2.5", "batch sizes of 1 or more"),
+        ("batch-sizes", "", "batch sizes of 1 or more"),
+        ("max-batch-size", "0", "a whole number of 1 or more"),
+        ("gpuid", "-1", "a whole number of 0 or more"),
+        ("npasses", "five", "a whole number of 1 or more"),
+        ("wait", "-1", "seconds, 0 or more"),
+        ("wait", "inf", "seconds, 0 or more"),
+        ("tolerance", "10", "a share such as 10% or 0.1"),
+        ("tolerance", "1000%", "a share such as 10% or 0.1"),
+        ("tolerance", "-1%", "a share such as 10% or 0.1"),
+        ("tolerance", "nan", "a share such as 10% or 0.1"),
+        ("tolerance", "ten", "a share such as 10% or 0.1"),
+        ("accept", "maybe", "true or false"),
+        ("timer", "Head", "one of auto, predict, head, client"),
+        ("url", "ftp://h", r"http\[s\]://"),
+        ("url", "http://h:1,http://h:2", "platform=URL,platform=URL for several servers"),
+        ("url", "http://h:1,tk1=http://h:2", "one URL, or platform=URL,platform=URL"),
+        ("url", "tk1=http://h:1,tk1=http://h:2", "one URL a platform"),
+    ],
+)
+def test_a_text_that_cannot_be_says_what_was_expected(name: str, text: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        option(name).parse(text)
+
+
+def test_bare_options_are_spelled_out_in_place() -> None:
+    args = ["-v", "--ddperf-update-baselines", "benchmarks"]
+    assert spell_out_bare(args)
+    assert args == ["-v", "--ddperf-update-baselines=accepted", "benchmarks"]
+
+
+def test_options_with_a_value_stay() -> None:
+    args = ["--ddperf-update-baselines=all", "benchmarks"]
+    assert not spell_out_bare(args)
+    assert args == ["--ddperf-update-baselines=all", "benchmarks"]
+
+
+class Config:
+    """As much of pytest's as is asked."""
+
+    def __init__(self, given: dict[str, str] | None = None, ini: dict[str, Any] | None = None) -> None:
+        self._given = given or {}
+        self._ini = ini or {}
+
+    def getoption(self, name: str, default: object = None) -> object:
+        return self._given.get(name, default)
+
+    def getini(self, name: str) -> object:
+        value = self._ini.get(name)
+        if isinstance(value, int):
+            raise TypeError(name)
+        return value
+
+
+def asked(config: Config) -> bool:
+    stands_for: Any = config
+    return is_any_given(stands_for)
+
+
+def test_nothing_given_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for one in OPTIONS:
+        monkeypatch.delenv(one.variable, raising=False)
+    assert not asked(Config())
+
+
+@pytest.mark.parametrize("one", OPTIONS, ids=lambda one: one.name)
+def test_each_option_is_noticed_wherever_it_stands(one: Option, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked(Config({one.key: "x"}))
+    assert asked(Config(ini={one.key: "x"}))
+    assert asked(Config(ini={one.key: 7}))
+    monkeypatch.setenv(one.variable, "")
+    assert asked(Config())

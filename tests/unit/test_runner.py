@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scripted_deepdetect import ScriptedDeepDetect
+
+from pytest_ddperf.baselines import PlatformBaseline
+from pytest_ddperf.catalog import Platform, bare_catalog
+from pytest_ddperf.errors import ConfigurationError, ServerError, ServerUnreachableError
+from pytest_ddperf.measure import Plan
+from pytest_ddperf.records import Baseline, CellKey, Clock, Conditions, Measurement, Outcome, Pass, Round, Unavailable
+from pytest_ddperf.runner import PlatformPlan, Runner, differences, gate_cell
+from pytest_ddperf.targets import ServerOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_ddperf.measure import Progress
+
+PLATFORM = Platform("tk1", "Jetson TK1", mllib="caffe", gpu=True)
+KEY, OTHER, X = CellKey("tk1", "resnet50", 2), CellKey("tk1", "resnet50", 4), CellKey("tk1", "vgg16", 1)
+CONDITIONS = Conditions(Clock.PREDICT, "caffe", gpu=True)
+PUBLISHED = PlatformBaseline("tk1", ({KEY: Baseline("report", 9.75, "tk1.csv, line 3"), X: Unavailable("line 2")},))
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "names.txt").write_text("".join(f"{number}.jpg\n" for number in range(8)), encoding="utf-8")
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedDeepDetect]:
+    """10 ms an image."""
+    with ScriptedDeepDetect(services=["resnet50"]) as running:
+        yield running
+
+
+def runner_for(
+    server: ScriptedDeepDetect,
+    folder: Path,
+    baseline: PlatformBaseline = PUBLISHED,
+    repository: str | None = None,
+    timer: str = "auto",
+) -> Runner:
+    options = ServerOptions(
+        server.url, data_dir="/srv", bench_files=str(folder / "names.txt"), repository=repository, gpu=True
+    )
+    plan = PlatformPlan(PLATFORM, options, Plan(1, 5), timer, 0.1, baseline)
+    return Runner({"tk1": plan}, bare_catalog().networks, lambda _: None)
+
+
+def quiet(_: Progress) -> None:
+    """Nobody watches."""
+
+
+def measured(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> Measurement:
+    passes = (Pass(2 * ms + 1, 2 * ms, 2 * ms),) * 5
+    return Measurement(KEY, conditions, (Round(0.0, passes),))
+
+
+def recorded(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> PlatformBaseline:
+    one = Baseline("recorded", ms, "tk1.json", runs=((ms,) * 5,), conditions=conditions)
+    return PlatformBaseline("tk1", ({KEY: one},))
+
+
+def test_a_cell_is_measured_under_its_conditions(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    runner = runner_for(server, tmp_path)
+    measurement = runner.measure(KEY, quiet)
+    assert measurement.conditions == CONDITIONS
+    assert measurement.per_image_ms() == [pytest.approx([10.0] * 5)]
+    assert measurement.cold_start.create_ms is None
+    runner.close()
+    runner.close()
+
+
+def test_the_start_of_a_service_that_we_create_is_timed_once(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    runner = runner_for(server, tmp_path, repository="/models/{model}")
+    first = runner.measure(CellKey("tk1", "vgg16", 1), quiet)
+    second = runner.measure(CellKey("tk1", "vgg16", 2), quiet)
+    assert first.cold_start.create_ms is not None
+    assert first.cold_start.first_predict_ms is not None
+    assert second.cold_start.first_predict_ms is None
+    assert [one.batch for one in server.predictions] == [1] * 7 + [2] * 6
+    runner.close()
+
+
+def test_a_second_round_is_added_to_the_first(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    runner = runner_for(server, tmp_path)
+    again = runner.measure(KEY, quiet, runner.measure(KEY, quiet))
+    assert [len(one.passes) for one in again.rounds] == [5, 5]
+    runner.close()
+
+
+def test_one_prediction_can_be_made_without_a_measurement(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    runner = runner_for(server, tmp_path)
+    runner.predict_once(KEY)
+    assert [one.batch for one in server.predictions] == [2]
+    runner.close()
+
+
+def test_progress_is_told_before_every_prediction(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    told: list[tuple[bool, int]] = []
+    runner = runner_for(server, tmp_path)
+    runner.measure(KEY, lambda progress: told.append((progress.warmup, progress.number)))
+    assert told == [(True, 1), (False, 1), (False, 2), (False, 3), (False, 4), (False, 5)]
+    runner.close()
+
+
+def test_a_server_that_was_down_is_not_asked_again(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    server.close()
+    runner = runner_for(server, tmp_path)
+    with pytest.raises(ServerUnreachableError) as first:
+        runner.open("tk1")
+    with pytest.raises(ServerUnreachableError) as second:
+        runner.measure(KEY, quiet)
+    assert first.value is second.value
+    runner.close()
+
+
+def test_too_few_images_are_told(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    runner = runner_for(server, tmp_path)
+    with pytest.raises(ConfigurationError, match="A batch of 16"):
+        runner.measure(CellKey("tk1", "resnet50", 16), quiet)
+    runner.close()
+
+
+@pytest.mark.parametrize(("ms", "outcome"), [(10.0, Outcome.OK), (13.5, Outcome.REGRESSED), (5.0, Outcome.IMPROVED)])
+def test_a_measurement_is_judged_against_its_baseline(
+    server: ScriptedDeepDetect, tmp_path: Path, ms: float, outcome: Outcome
+) -> None:
+    record = runner_for(server, tmp_path).judge(measured(ms), "x::y")
+    assert (record.outcome, record.nodeid, record.tolerance) == (outcome, "x::y", 0.1)
+    assert record.now_ms == pytest.approx(ms)
+    assert record.baseline is not None
+    assert record.change == pytest.approx(ms / 10 - 1, abs=0.02)
+
+
+def test_a_cell_without_a_baseline_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    record = runner_for(server, tmp_path, PlatformBaseline("tk1")).judge(measured(), "x::y")
+    assert (record.outcome, record.baseline, record.change) == (Outcome.NEW, None, None)
+
+
+def test_a_cell_marked_x_that_was_measured_all_the_same_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    marked = PlatformBaseline("tk1", ({KEY: Unavailable("line 3")},))
+    assert runner_for(server, tmp_path, marked).judge(measured(), "x::y").outcome is Outcome.NEW
+
+
+def test_an_invalid_measurement_is_never_called_slower(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    record = runner_for(server, tmp_path).judge(replace(measured(99.0), invalid="the host throttled"), "x::y")
+    assert record.outcome is Outcome.INVALID
+    assert record.now_ms is None
+    assert record.reason == "tk1-resnet50-b2 is invalid, not slower: the host throttled."
+
+
+def test_a_recorded_baseline_of_like_conditions_counts(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    record = runner_for(server, tmp_path, recorded()).judge(measured(13.5), "x::y")
+    assert (record.outcome, record.notes) == (Outcome.REGRESSED, ())
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"clock": Clock.HEAD}, "the clock was predict and is head"),
+        ({"backend": "ncnn"}, "the backend was caffe and is ncnn"),
+        ({"datatype": "fp16"}, "the datatype was fp32 and is fp16"),
+        ({"width": 300}, "the input size was 224x224 and is 300x224"),
+        ({"gpu": False}, "GPU was True and is False"),
+        ({"image_route": "inline"}, "the image route was path and is inline"),
+    ],
+)
+def test_a_recorded_baseline_of_other_conditions_makes_the_cell_new(
+    server: ScriptedDeepDetect, tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    record = runner_for(server, tmp_path, recorded()).judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+    assert (record.outcome, record.baseline) == (Outcome.NEW, None)
+    assert record.notes == (f"not compared with tk1.json: {said}",)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"clock": Clock.CLIENT}, "the client's clock is held against head.time"),
+        ({"backend": "ncnn"}, "the table is of caffe, this server runs ncnn"),
+        ({"gpu": False}, "the table was made on a GPU, this service runs without a GPU"),
+    ],
+)
+def test_a_published_baseline_of_other_conditions_counts_with_a_note(
+    server: ScriptedDeepDetect, tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    record = runner_for(server, tmp_path).judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+    assert record.outcome is Outcome.OK
+    assert record.notes == (said,)
+
+
+def test_like_conditions_have_no_differences() -> None:
+    assert differences(CONDITIONS, Baseline("report", 1.0, "s"), PLATFORM) == []
+    assert differences(CONDITIONS, Baseline("recorded", 1.0, "s", conditions=CONDITIONS), PLATFORM) == []
+
+
+def test_the_gate_is_asked_with_the_published_value_as_the_clock_would_show_it() -> None:
+    published = Baseline("report", 10.0, "s", reading_error_ms=0.5)
+    assert gate_cell(measured(), published).baseline == 10.25  # half a millisecond cut off two images
+    assert gate_cell(measured(conditions=replace(CONDITIONS, clock=Clock.HEAD)), published).baseline == 10.0
+    assert gate_cell(measured(), published).reading_error_ms == 0.5
+
+
+def test_the_gate_is_asked_with_the_raw_passes_of_a_recorded_baseline() -> None:
+    found = recorded().lookup(KEY)
+    assert isinstance(found, Baseline)
+    cell = gate_cell(measured(), found)
+    assert (cell.rounds, cell.baseline) == ([[10.0] * 5], [[10.0] * 5])
+
+
+def test_the_gate_is_asked_without_a_baseline() -> None:
+    assert gate_cell(measured(), None).baseline is None
+
+
+def test_a_cell_that_failed_says_why(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    runner = runner_for(server, tmp_path)
+    record = runner.failed(KEY, "x::y", ServerError("It failed", http_status=500))
+    assert (record.outcome, record.now_ms) == (Outcome.ERROR, None)
+    assert record.reason == "tk1-resnet50-b2 could not be measured: It failed (HTTP 500)"
+
+
+def test_what_the_baseline_marks_and_holds_is_known(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    runner = runner_for(server, tmp_path)
+    assert runner.marked_unavailable(X) == Unavailable("line 2")
+    assert runner.marked_unavailable(KEY) is None
+    assert runner.marked_unavailable(OTHER) is None
+    assert runner.expected("tk1") == {KEY}
+    assert runner.unavailable(X, "x::y", "because").outcome is Outcome.UNAVAILABLE

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.options import OPTIONS
+from pytest_ddperf.settings import Given, Origin, Settings, given
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARSE = {option.name: option.parse for option in OPTIONS}
+
+
+def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, **texts: str) -> Settings:
+    """Settings of options that are given as texts, all from one place."""
+    if toml:
+        (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
+    names = {name.replace("_", "-"): text for name, text in texts.items()}
+    found = {name: Given(PARSE[name](text), origin) for name, text in names.items()}
+    return Settings.resolve(found, load_catalog(folder), folder)
+
+
+class Config:
+    """As much of pytest's as is asked."""
+
+    inipath = "pytest.ini"
+
+    def __init__(self, options: dict[str, str] | None = None, ini: dict[str, Any] | None = None) -> None:
+        self._options = options or {}
+        self._ini = ini or {}
+
+    def getoption(self, name: str, default: object = None) -> object:
+        return self._options.get(name, default)
+
+    def getini(self, name: str) -> object:
+        value = self._ini.get(name)
+        if isinstance(value, int):
+            raise TypeError(name)
+        return value
+
+
+def found(config: Config, **environ: str) -> dict[str, Given]:
+    stands_for: Any = config
+    return given(stands_for, environ)
+
+
+def test_what_was_given_says_where() -> None:
+    config = Config({"ddperf_npasses": "7"}, {"ddperf_npasses": "5", "ddperf_timer": "head", "ddperf_warmup": "0"})
+    assert found(config, DDPERF_TIMER="client", DDPERF_NPASSES="6") == {
+        "npasses": Given(7, Origin.COMMAND_LINE),
+        "timer": Given("client", Origin.ENVIRONMENT),
+        "warmup": Given(0, Origin.INI),
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "environ", "said"),
+    [
+        (Config({"ddperf_npasses": "x"}), {}, "--ddperf-npasses: 'x' is not valid; expected a whole number"),
+        (Config(), {"DDPERF_NPASSES": "x"}, "environment DDPERF_NPASSES: 'x' is not valid"),
+        (Config(ini={"ddperf_npasses": "x"}), {}, "ddperf_npasses in pytest.ini: 'x' is not valid"),
+        (Config(ini={"ddperf_npasses": 7}), {}, "ddperf_npasses in pytest.ini: write the value in quotes"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_place(config: Config, environ: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        found(config, **environ)
+
+
+def test_a_wrong_url_is_told_without_credentials() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        found(Config({"ddperf_url": "tk1=http://u:pw@h:1,tx1=http://u:pw@h:99999"}))
+    assert "'h:1,h:99999' is not valid" in str(caught.value)
+
+
+def test_the_default_platform_is_local_and_embedded(tmp_path: Path) -> None:
+    settings = resolve(tmp_path)
+    assert settings.platforms == ("local",)
+    assert settings.url("local") == "embedded"
+    assert settings.batch_sizes("local") == (1, 2, 4, 8)
+    assert len(settings.models("local")) == 13
+
+
+def test_a_platform_named_twice_is_measured_once(tmp_path: Path) -> None:
+    assert resolve(tmp_path, platform="TK1,tk1").platforms == ("tk1",)
+
+
+def test_a_platform_has_its_own_defaults(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, platform="tk1")
+    options = settings.server_options("tk1")
+    assert (options.url, options.gpu, options.mllib) == ("http://localhost:8080", True, "caffe")
+    assert settings.tolerance("tk1") == 0.1
+    assert settings.batch_sizes("tk1") == (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+TOML = """
+[platforms.tk1]
+url = "http://board:1"
+tolerance = 0.2
+models = ["res50"]
+batch_sizes = [1, 3]
+service = "caffe_{model}"
+"""
+
+
+def test_the_project_s_platform_file_wins_over_the_ini(tmp_path: Path) -> None:
+    settings = resolve(
+        tmp_path, TOML, Origin.INI, platform="tk1", url="http://ini:1", tolerance="0.3", models="vgg16", service="x"
+    )
+    assert settings.url("tk1") == "http://board:1"
+    assert settings.tolerance("tk1") == 0.2
+    assert settings.models("tk1") == ("resnet50",)
+    assert settings.server_options("tk1").service == "caffe_{model}"
+
+
+@pytest.mark.parametrize("origin", [Origin.ENVIRONMENT, Origin.COMMAND_LINE])
+def test_environment_and_command_line_win_over_the_project_s_platform_file(tmp_path: Path, origin: Origin) -> None:
+    settings = resolve(
+        tmp_path, TOML, origin, platform="tk1", url="http://cli:1", tolerance="0.3", models="vgg16", batch_sizes="2"
+    )
+    assert settings.url("tk1") == "http://cli:1"
+    assert settings.tolerance("tk1") == 0.3
+    assert settings.models("tk1") == ("vgg16",)
+    assert settings.batch_sizes("tk1") == (2,)
+
+
+def test_a_schedule_of_the_ini_yields_to_the_project_s_batch_sizes(tmp_path: Path) -> None:
+    assert resolve(tmp_path, TOML, Origin.INI, platform="tk1", batch_schedule="pow2").batch_sizes("tk1") == (1, 3)
+
+
+def test_a_schedule_goes_up_to_the_platform_s_largest(tmp_path: Path) -> None:
+    sizes = resolve(tmp_path, platform="tk1", batch_schedule="dd_bench").batch_sizes("tk1")
+    assert sizes == (1, 2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+
+
+def test_batch_sizes_and_a_schedule_from_one_place_are_the_batch_sizes(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, platform="tk1", batch_sizes="1,3", batch_schedule="pow2", max_batch_size="2")
+    assert settings.batch_sizes("tk1") == (1,)
+
+
+def test_urls_are_per_platform(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, platform="tk1,tx1", url="TX1=http://b:1,tk1=http://a:1")
+    assert (settings.url("tk1"), settings.url("tx1")) == ("http://a:1", "http://b:1")
+
+
+def test_local_needs_no_url_beside_others(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, platform="tk1,local", url="tk1=http://a:1")
+    assert settings.url("local") == "embedded"
+
+
+def test_a_project_s_url_counts_among_several(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, TOML, platform="tk1,tx1", url="tx1=http://b:1")
+    assert settings.url("tk1") == "http://board:1"
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ({"platform": "tk3"}, "The platform 'tk3' is not known"),
+        ({"models": "resnet51"}, "The model 'resnet51' is not known"),
+        ({"platform": "tk1,tx1"}, "tk1 has none"),
+        ({"platform": "tk1,tx1", "url": "http://a:1"}, "each needs its own server"),
+        ({"platform": "tk1", "url": "tx1=http://a:1"}, "--ddperf-url names tx1"),
+        (
+            {"platform": "tk1,tx1", "url": "tk1=http://a:1,tx1=http://u:p@a:1/x"},
+            "tk1 and tx1 name the same server, a:1",
+        ),
+        ({"platform": "tk1,local", "url": "tk1=embedded"}, "tk1 and local name the same server, embedded"),
+        ({"baseline": "history"}, "cannot be held against yet"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(tmp_path: Path, texts: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        resolve(tmp_path, **texts)
+
+
+def test_a_wrong_url_of_the_project_is_told_with_its_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"ddperf\.toml: url of platform tk1: .*expected http"):
+        resolve(tmp_path, '[platforms.tk1]\nurl = "board"\n', platform="tk1")
+
+
+def test_the_embedded_server_may_be_any_platform_s(tmp_path: Path) -> None:
+    assert resolve(tmp_path, '[platforms.tk1]\nurl = "embedded"\n', platform="tk1").url("tk1") == "embedded"
+
+
+def test_the_history_lies_in_the_project(tmp_path: Path) -> None:
+    assert resolve(tmp_path).storage_dir == tmp_path / ".ddperf"
+    assert resolve(tmp_path, storage="/elsewhere").storage_dir.as_posix() == "/elsewhere"
