@@ -73,7 +73,7 @@ class Judge:
             return record
         baseline, notes = self._comparable(measurement)
         self._cells.pop(nodeid, None)
-        self._cells[nodeid] = _gate_cell(measurement, baseline)
+        self._cells[nodeid] = gate_cell(measurement, baseline)
         verdict = gate.judge(list(self._cells.values())[-FELLOWS:], self._tolerance)[-1]
         now_ms = _shown_ms(measurement, baseline)
         rounds = len(measurement.rounds)
@@ -123,7 +123,7 @@ class Judge:
         return found, tuple(notes)
 
 
-def _gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell:
+def gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell:
     """What the gate is asked: the rounds of the gated clock, and the baseline as that clock would show it."""
     rounds = measurement.per_image_ms()
     if baseline is None:

@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 import filelock
 import platformdirs
 
-from pytest_ddperf import bench_images, protocol
-from pytest_ddperf.batches import BenchImages, load_images
+from pytest_ddperf import batches, bench_images, protocol
 from pytest_ddperf.client import Client, ServiceEndpoint, server_facts, wait_until_up
 from pytest_ddperf.errors import (
     ConfigurationError,
@@ -30,6 +29,7 @@ from pytest_ddperf.server_url import ServerUrl
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.catalog import Network
     from pytest_ddperf.embedded.process import EmbeddedServer
     from pytest_ddperf.measure import Timed
@@ -189,7 +189,7 @@ class Target:
             self._client = Client(self._start(), timeout_s=self.options.timeout_s)
             info = wait_until_up(self._client, self.options.wait_s)
             facts = server_facts(info, self._client.display_url)
-            self._images = _images(self.options)
+            self._images = load_images(self.options)
             self.facts = facts
         except BaseException:
             self.close()
@@ -352,11 +352,16 @@ def probe(options: ServerOptions) -> None:
         wait_until_up(client, options.wait_s)
     finally:
         client.close()
-    _images(options)
+    load_images(options)
 
 
-def _images(options: ServerOptions) -> BenchImages:
-    return load_images(options.data_dir, options.bench_files, same_machine=options.is_embedded)
+def load_images(options: ServerOptions) -> BenchImages:
+    """The bench images that these options name; the generated ones by default.
+
+    Raises:
+        ConfigurationError: the folder's images are not known, or the list cannot be read.
+    """
+    return batches.load_images(options.data_dir, options.bench_files, same_machine=options.is_embedded)
 
 
 def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:
