@@ -314,8 +314,14 @@ class TestStopping:
         tk1.run(*CELLS, "--lf").assert_outcomes(failed=2)
         assert verdicts(tk1) == {"googlenet-b1": "regressed", "squeezenet_v1.1-b1": "regressed"}
 
-    @pytest.mark.parametrize("rounds", [3, 5], ids=["in a first round", "in a later round"])
-    def test_ctrl_c_fails_the_undecided_and_keeps_what_was_measured(self, tk1: BenchProject, rounds: int) -> None:
+    @pytest.mark.parametrize(
+        ("rounds", "how"),
+        [(3, ()), (5, ()), (5, ("-n1",))],
+        ids=["in a first round", "in a later round", "in a worker's later round"],
+    )
+    def test_ctrl_c_fails_the_undecided_and_keeps_what_was_measured(
+        self, tk1: BenchProject, rounds: int, how: tuple[str, ...]
+    ) -> None:
         tk1.server.slow(*G1, 1.5)
         tk1.server.slow(*G8, 1.5)
         usual, reached = tk1.server.latency_ms, []
@@ -327,7 +333,7 @@ class TestStopping:
             return usual(service, batch_size)
 
         tk1.server.latency_ms = latency_ms
-        process = tk1.start(*CELLS, "--benchmark-json=out.json", "--junitxml=junit.xml")
+        process = tk1.start(*CELLS, "--benchmark-json=out.json", "--junitxml=junit.xml", *how)
         deadline = time.monotonic() + 60
         while not reached:
             assert process.poll() is None, process.communicate()[0]
