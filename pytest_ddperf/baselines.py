@@ -21,13 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.nights import Nights
     from pytest_ddperf.published import PublishedTable
+    from pytest_ddperf.recorded import Recorded
 
 Entry: TypeAlias = "Baseline | Unavailable"
 
 PROJECT_FILE = "ddperf.toml"
 KINDS = ("auto", "history", "recorded", "report")
 LOCAL = "local"
+
+HISTORY_FROM = 8
+"""Accepted nights since the recorded baseline from which the history comes before it."""
 
 
 def package_data_dir() -> Path:
@@ -135,30 +140,44 @@ class BaselineStore:
         self._cache_dir = cache_dir
         self._data_dir = data_dir
 
-    def load(self, platform_id: str, kind: str = "auto") -> PlatformBaseline:
+    def load(self, platform_id: str, kind: str = "auto", nights: Nights | None = None) -> PlatformBaseline:
         """The baseline of a platform.
 
         Args:
             platform_id: id of a platform of the catalogue.
-            kind: `auto`: recorded before published, per cell; `recorded`; `report`: published only; or the path of a
-                table (.csv), of a recorded run (.json), or of a folder of such files (a path like one of these words is
-                written with a `./` before it).
+            kind: `auto`: per cell the history from 8 accepted nights since it was recorded, else recorded, else
+                published; `history`: whatever accepted nights there are since; `recorded`; `report`: published only; or
+                the path of a table (.csv), of a recorded run (.json), or of a folder of such files (a path like one of
+                these words is written with a `./` before it).
+            nights: the platform's history; None for none.
 
         Raises:
             ConfigurationError: no such platform, kind or file, or a file is malformed.
         """
         platform = self._catalog.platform(platform_id)
-        if kind == "history":
-            # The history will be a layer of its own, before the others under `auto`, alone under `history`.
-            raise ConfigurationError("There is no history to compare with yet: use auto, recorded, report or a path.")
         if kind not in KINDS:
             return PlatformBaseline(platform.id, self._from_path(platform, kind))
+        files = [] if kind == "report" else self._recorded_runs(platform)
         layers: list[Mapping[CellKey, Entry]] = []
         if kind in ("auto", "recorded"):
-            layers.extend(self._recorded(path, platform) for path in self._recorded_files(platform))
+            layers.extend(_cells_of(platform, recorded) for recorded in files)
         if kind in ("auto", "report"):
             layers.extend(self._published(platform))
-        return PlatformBaseline(platform.id, tuple(layers))
+        stored = PlatformBaseline(platform.id, tuple(layers))
+        if nights is None or kind not in ("auto", "history"):
+            return stored
+        held = nights.baselines(_since(files))
+        if kind == "auto":
+            held = {key: entry for key, entry in held.items() if _comes_first(entry, stored.lookup(key))}
+        return PlatformBaseline(platform.id, (held, *layers))
+
+    def recorded_since(self, platform_id: str) -> Mapping[CellKey, str]:
+        """When each cell was recorded, ISO 8601 in UTC, by the file that holds for it: its history begins there.
+
+        Raises:
+            ConfigurationError: no such platform, or a file is malformed.
+        """
+        return _since(self._recorded_runs(self._catalog.platform(platform_id)))
 
     def recorded_path(self, platform_id: str) -> Path:
         """Where a run of this platform is recorded; the file need not exist.
@@ -187,14 +206,14 @@ class BaselineStore:
         host = re.sub(r"[^A-Za-z0-9._-]+", "_", socket.gethostname()) or "host"
         return (self._cache_dir or user_cache_dir()) / "baselines" / f"local-{host}.json"
 
-    def _recorded_files(self, platform: Platform) -> list[Path]:
+    def _recorded_runs(self, platform: Platform) -> list[Recorded]:
         """The recorded runs that are there, the one that wins first."""
         name = f"{platform.id}.json"
         places = [] if self._project_dir is None else [self._project_dir / "baselines" / name]
         if platform.id == LOCAL:
             places.append(self._local_file())
         places.append(self._package() / name)
-        return _that_are_there(places)
+        return [read_recorded(path) for path in _that_are_there(places)]
 
     def _from_path(self, platform: Platform, kind: str) -> tuple[Mapping[CellKey, Entry], ...]:
         path = Path(kind)
@@ -219,20 +238,34 @@ class BaselineStore:
 
     def _from_file(self, path: Path, platform: Platform) -> Mapping[CellKey, Entry]:
         if path.suffix.lower() == ".json":
-            return self._recorded(path, platform)
+            return _cells_of(platform, read_recorded(path))
         if path.suffix.lower() == ".csv":
             return _entries(read_table(path, self._catalog, platform.columns), platform, own=True)
         raise BaselineFileError(path, None, f"a file named *{path.suffix}", "a table (.csv) or a recorded run (.json)")
-
-    def _recorded(self, path: Path, platform: Platform) -> Mapping[CellKey, Entry]:
-        cells = read_recorded(path).cells
-        return {key: entry for key, entry in cells.items() if key.platform == platform.id}
 
     def _published(self, platform: Platform) -> Iterator[Mapping[CellKey, Entry]]:
         package = self._package()
         for path in _tables(self._project_dir, package, platform.id):
             table = read_table(path, self._catalog, platform.columns)
             yield _entries(table, platform, own=path.parent.resolve() != package.resolve())
+
+
+def _cells_of(platform: Platform, recorded: Recorded) -> Mapping[CellKey, Entry]:
+    return {key: entry for key, entry in recorded.cells.items() if key.platform == platform.id}
+
+
+def _since(files: Iterable[Recorded]) -> Mapping[CellKey, str]:
+    """When each cell was recorded; of several files the first that holds the cell counts."""
+    since: dict[CellKey, str] = {}
+    for recorded in files:
+        for key in recorded.cells:
+            since.setdefault(key, recorded.recorded_at.get(key, ""))
+    return since
+
+
+def _comes_first(history: Baseline, stored: Entry | None) -> bool:
+    """Whether the history is held against a cell: an `x` is somebody's word that it is not to be run, and stays."""
+    return sum(1 for run in history.runs if run) >= HISTORY_FROM and not isinstance(stored, Unavailable)
 
 
 def _tables(project_dir: Path | None, package: Path, platform_id: str) -> list[Path]:

@@ -160,16 +160,13 @@ def _print_run(run: Run, catalog: Catalog) -> None:
     width = shutil.get_terminal_size().columns
     state = "" if run.complete else ", interrupted"
     sys.stdout.write(f"\nRun {run.header.run} of {run.header.started}{state}\n")
-    for platform in dict.fromkeys(record.key.platform for record in run.records):
-        records = [record for record in run.records if record.key.platform == platform]
-        known = catalog.platforms.get(platform)
-        title = terminal.table_title(known.title if known else platform, platform, records)
-        for line in terminal.platform_table(title, records, models=list(catalog.networks), width=width):
-            sys.stdout.write("".join(text for text, _ in line) + "\n")
-    for line in (*terminal.failure_lines(run.records), terminal.totals_line(run.records)):
+    titles = {name: platform.title for name, platform in catalog.platforms.items()}
+    broken = [f"line {number} of the run's file cannot be read and was left out: {what}" for number, what in run.broken]
+    lines = terminal.run_lines(
+        run.records, titles=titles, models=list(catalog.networks), width=width, recorded=True, warnings=broken
+    )
+    for line in lines:
         sys.stdout.write("".join(text for text, _ in line) + "\n")
-    for number, what in run.broken:
-        sys.stdout.write(f"warning: line {number} of the run's file cannot be read and was left out: {what}\n")
 
 
 def _platforms(_: argparse.Namespace) -> int:

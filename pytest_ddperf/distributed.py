@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError, ServerError
+from pytest_ddperf.records import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,19 +17,35 @@ if TYPE_CHECKING:
     from pytest_ddperf.session import BenchSession
 
 
-def by_server(config: pytest.Config, log: Any, scope_of: Callable[[str], str]) -> Any:  # noqa: ANN401 - xdist's
+def by_server(
+    config: pytest.Config,
+    log: Any,  # noqa: ANN401 - xdist's
+    scope_of: Callable[[str], str],
+    is_done: Callable[[str], bool],
+) -> Any:  # noqa: ANN401 - xdist's
     """A scheduler that hands out the cells of a server as one unit, all other tests one by one.
 
     Args:
         config: of the controller.
         log: xdist's own.
         scope_of: a node id's unit.
+        is_done: whether a node id has its verdict, and others of its unit were measured again when their worker died.
     """
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - in the controller alone
 
     class ServerScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no types
         def _split_scope(self, nodeid: str) -> str:
             return scope_of(nodeid)
+
+        def remove_node(self, node: Any) -> str | None:  # noqa: ANN401 - xdist's
+            """What a worker was at when it died is not run again: it has failed, and may kill the next one, too."""
+            for unit in self.assigned_work[node].values():
+                for nodeid, completed in unit.items():
+                    if not completed:
+                        unit[nodeid] = True
+                        super().remove_node(node)
+                        return None if is_done(nodeid) else nodeid
+            return super().remove_node(node)  # type: ignore[no-any-return] # xdist ships no types
 
     return ServerScheduling(config, log)
 
@@ -106,7 +123,16 @@ class XdistHooks:
         """Let cells be scheduled by server, whatever --dist says."""
         usual = yield
         return LateScheduling(
-            usual, lambda: by_server(config, log, self._scope_of), lambda ids: any(map(self._platform_of, ids))
+            usual,
+            lambda: by_server(config, log, self._scope_of, self._is_done),
+            lambda ids: any(map(self._platform_of, ids)),
+        )
+
+    def _is_done(self, nodeid: str) -> bool:
+        """Whether a cell has its verdict while others have not: its worker died at those, within its protocol."""
+        outcomes = {name: record.outcome for name, record in self._bench.records.items()}
+        return (
+            outcomes.get(nodeid, Outcome.REMEASURE) is not Outcome.REMEASURE and Outcome.REMEASURE in outcomes.values()
         )
 
     def _platform_of(self, nodeid: str) -> str | None:
@@ -125,7 +151,9 @@ class XdistHooks:
         if self._asked:
             return
         self._asked = True
-        platforms = list(dict.fromkeys(filter(None, map(self._platform_of, ids))))
+        cells = [platform for platform in map(self._platform_of, ids) if platform is not None]
+        self._bench.collected = len(cells)
+        platforms = list(dict.fromkeys(cells))
         if not platforms:
             return
         if self._config.getoption("dist") == "each":

@@ -19,11 +19,13 @@ class Bench:
 
     Args:
         key: the cell.
+        nodeid: of the test: what earlier attempts of it measured in this run is added to.
         session: of the pytest process.
     """
 
-    def __init__(self, key: CellKey, session: BenchSession) -> None:
+    def __init__(self, key: CellKey, nodeid: str, session: BenchSession) -> None:
         self.key = key
+        self._nodeid = nodeid
         self.measurement: Measurement | None = None
         self.predicted = False
         self._session = session
@@ -58,7 +60,8 @@ class Bench:
             self.predicted = True
             return None
         with LiveLine(self._session.config, self.key) as live:
-            self.measurement = runner.measure(self.key, live.show, self.measurement)
+            self.measurement = runner.measure(self.key, live.show, self._session.measurements.get(self._nodeid))
+        self._session.measurements[self._nodeid] = self.measurement
         return self.measurement
 
 
@@ -73,4 +76,4 @@ def bench_for(request: pytest.FixtureRequest) -> Bench:
         record = session.runner.unavailable(key, request.node.nodeid, f"{reason} ({marked.source})")
         request.node.stash[RECORD_KEY] = record
         pytest.skip(f"{reason}; --ddperf-run-unavailable runs it all the same")
-    return Bench(key, session)
+    return Bench(key, request.node.nodeid, session)

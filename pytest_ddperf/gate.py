@@ -1,19 +1,71 @@
 """The gate: samples and baselines to verdicts. Pure, on builtins, standard library only.
 
-The first rule: the mean of the passes against the baseline, beyond the tolerance or not.
+A suite of a hundred cells needs a rule that is wrong once in ten thousand cells. More passes of one run do not make
+one, since runs differ more than passes do; measuring again later does. All reckoning is in logarithms, so that a
+factor is a difference.
+
+A round (one warm-up, some timed passes) is worth the mean logarithm of its fastest 60 %: latency noise is
+one-sided. After the first round a cell that is clearly below its limit is green. Any other asks to be measured
+again, at the end of its platform, until it is clear, six rounds at most. What its rounds are worth together is
+their mean without the slowest; of the others none counts for more than 2.5 standard deviations above their median.
+Red needs all of:
+
+- more than the tolerance;
+- more than the suite's common shift plus z standard errors: z is the Sidak quantile for the number of cells (1967),
+widened to
+  Student's t for what the variance rests on; smaller where many other cells are slow too (Benjamini and Hochberg
+  1995), and larger before the last round, so that the looks together do not exceed the chance of one (alpha
+  spending);
+- every round by itself beyond half the tolerance, and before the last round beyond all of it;
+- three rounds, and more where first rounds of other cells were out and came back.
+
+The suite's shift is the centre of its unregressed crowd (`gate_statistics.bulk`), so that half the suite may be
+slower. A shift that is itself beyond the tolerance, and significant against the shifts of the nights before (or
+against a stated prior), says that the platform moved: then every cell beyond the tolerance is red. Below 8 cells
+there is no shift; its prior variance goes into the standard error.
+
+The standard error has a part that no new round draws again (the baseline's, the night's) and one that each round
+does: its passes, and half of the run's bias by prior, corrected by the rounds that tonight's other cells had. Where
+the variance of a night comes from depends on the baseline:
+
+- published (a mean): the spread of the suite tonight, half of which is the baseline's; a mean is held against a
+mean by the
+  expected order statistics of the fastest passes (Blom 1958). A reading error joins in.
+- recorded (1 to 7 runs): the same with one run; the pooled variance between the runs with more.
+- history (8 nights or more, the last 30): each cell's own variance between nights, each night's common shift taken
+out, shrunk
+  to the pool by empirical Bayes. On a night wider than its history all limits widen.
+
+No cell takes part in what it is judged by: its own rounds never widen its own limit. Making a cell slower therefore
+never makes its verdict greener. A cell beyond the tolerance after all rounds that chance could explain is
+`unstable`.
+
+`tests/perf/gate_power.py` prints how often all this is wrong.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from pytest_ddperf.gate_creep import Creep, creep
+from pytest_ddperf.gate_history import HISTORY, HISTORY_FROM, PUBLISHED, RECORDED, published, references, runs_of
+from pytest_ddperf.gate_statistics import EPSILON, level, level_variance, pass_sigma, round_statistic, sidak_z
+from pytest_ddperf.gate_suite import MAX_ROUNDS, MIN_ROUNDS, PASS_PRIOR, Noise, Subject, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BaselineSamples = "float | Sequence[float] | Sequence[Sequence[float]] | None"
+__all__ = ["MAX_ROUNDS", "MIN_ROUNDS", "Cell", "Creep", "Verdict", "creep", "judge"]
+
+FALSE_ALARM = {PUBLISHED: 0.008, RECORDED: 0.02, HISTORY: 0.035}
+"""Chance of a red cell on a night without change that the quantile is chosen for; the other conditions lower it,
+most of all where the cell's own scatter is known (tests/perf/gate_power.py prints what comes of it)."""
+
+_EARLY = 0.2  # share of that chance which a verdict before the last round may use
+_CLEAR = 1.8  # standard deviations of what more rounds could move (one in thirty)
+_MOST = 700.0  # logarithms beyond it are no floats any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +74,8 @@ class Cell:
 
     Args:
         rounds: milliseconds per image of the passes, a list for each round.
-        baseline: a published mean, the passes of one run, or those of several runs, oldest first; None without one.
+        baseline: a published mean, the passes of one run, or the passes of several runs, oldest first; None without
+        one.
         reading_error_ms: how far a published mean may be off by its reading.
     """
 
@@ -37,12 +90,17 @@ class Verdict:
 
     Args:
         outcome: ok, regressed, improved, remeasure or unstable; new without a baseline.
-        now_ms: milliseconds per image now.
+        now_ms: milliseconds per image now, on the baseline's footing (`baseline_ms` times 1 + `change`).
         baseline_ms: milliseconds per image of the baseline, None without one.
         change: now / baseline - 1, None without one.
-        limit: the change beyond which the cell is regressed.
+        limit: the change beyond which the cell is regressed, with the rounds it has.
         rounds_used: how many rounds were judged.
         reason: the verdict in words.
+        suite_shift: by how much the other cells of its kind are slower than their baselines; None where that is not
+        known.
+        resolution: the smallest change that the gate can tell from noise after all rounds, at least the tolerance; None
+            without a baseline.
+        kind: published, recorded or history; "" without a baseline.
     """
 
     outcome: str
@@ -52,56 +110,168 @@ class Verdict:
     limit: float
     rounds_used: int
     reason: str
+    suite_shift: float | None = None
+    resolution: float | None = None
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A cell on its way to a verdict: its place, what each round is worth, and its runs or its published mean."""
+
+    index: int
+    cell: Cell
+    values: list[float]
+    sigma: float | None
+    held: float | list[Sequence[float]]
+
+    @property
+    def kind(self) -> str:
+        if isinstance(self.held, float):
+            return PUBLISHED
+        return HISTORY if sum(1 for run in self.held if len(run)) >= HISTORY_FROM else RECORDED
 
 
 def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
     """Judge a whole suite, in the order of the cells.
 
     Args:
-        cells: the suite.
+        cells: the suite: every cell of one platform that was measured, also those that have their verdict already.
         tolerance: relative, 0.1 for 10 %.
 
     Raises:
-        ValueError: no passes, or a time that is not finite and positive.
+        ValueError: no round, no pass, a time that is not finite and positive, or a baseline that is none of the
+        three kinds.
     """
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"the tolerance must be a number of 0 or more, not {tolerance!r}")
-    return [_judge_cell(cell, tolerance) for cell in cells]
+    verdicts: dict[int, Verdict] = {}
+    groups: dict[str, list[_Entry]] = {}
+    for index, cell in enumerate(cells):
+        values = _values(cell)
+        held = runs_of(cell.baseline)
+        if held is None:
+            now_ms = _exp(level(values, math.inf))
+            verdicts[index] = Verdict("new", now_ms, None, None, tolerance, len(values), "nothing to compare with")
+        else:
+            entry = _Entry(index, cell, values, pass_sigma(cell.rounds[0]), held)
+            groups.setdefault(entry.kind, []).append(entry)
+    sigmas = [entry.sigma for group in groups.values() for entry in group if entry.sigma is not None]
+    sigmas = sorted([*sigmas, PASS_PRIOR, PASS_PRIOR, PASS_PRIOR])
+    gate = _Gate(math.log1p(tolerance), sum(len(group) for group in groups.values()))
+    for kind, group in groups.items():
+        suite, subjects = _suite(kind, group, sigmas, gate.limit)
+        verdicts.update((subject.index, gate.verdict(kind, suite, subject)) for subject in subjects)
+    return [verdicts[index] for index in range(len(cells))]
 
 
-def _judge_cell(cell: Cell, tolerance: float) -> Verdict:
-    passes = [_positive(ms, "a pass") for one in cell.rounds for ms in one]
-    if not passes:
-        raise ValueError("there is no pass to judge")
-    now_ms = statistics.fmean(passes)
-    baseline_ms = _centre(cell.baseline)
-    if baseline_ms is None:
-        return Verdict("new", now_ms, None, None, tolerance, len(cell.rounds), "nothing to compare with")
-    change = now_ms / baseline_ms - 1
-    off_ms = cell.reading_error_ms / baseline_ms
-    if change > tolerance + off_ms:
-        outcome, reason = "regressed", "slower than the baseline by more than the tolerance"
-    elif change < -(tolerance + off_ms):
-        outcome, reason = "improved", "faster than the baseline by more than the tolerance"
+def _values(cell: Cell) -> list[float]:
+    if not len(cell.rounds):
+        raise ValueError("a cell holds no round: there is nothing to judge")
+    if not 0 <= cell.reading_error_ms < math.inf:
+        raise ValueError(f"a reading error must be 0 ms or more, not {cell.reading_error_ms!r}")
+    return [round_statistic(one) for one in cell.rounds]
+
+
+def _suite(kind: str, group: Sequence[_Entry], sigmas: Sequence[float], limit: float) -> tuple[Suite, list[Subject]]:
+    passes = sorted(len(entry.cell.rounds[0]) for entry in group)[len(group) // 2]
+    shifts = None
+    if kind == PUBLISHED:
+        held = [published(entry.held, entry.cell.reading_error_ms) for entry in group if isinstance(entry.held, float)]
     else:
-        outcome, reason = "ok", "within the tolerance"
-    return Verdict(outcome, now_ms, baseline_ms, change, tolerance + off_ms, len(cell.rounds), reason)
+        held, shifts = references([entry.held for entry in group if isinstance(entry.held, list)], passes)
+    subjects = [
+        Subject(entry.index, entry.values, len(entry.cell.rounds[0]), entry.sigma, reference)
+        for entry, reference in zip(group, held, strict=True)
+    ]
+    return Suite(kind, subjects, shifts, sigmas, limit), subjects
 
 
-def _centre(baseline: float | Sequence[float] | Sequence[Sequence[float]] | None) -> float | None:
-    if baseline is None:
-        return None
-    if isinstance(baseline, (int, float)):
-        return _positive(baseline, "the baseline")
-    flat: list[float] = []
-    for run in baseline:
-        flat.extend([run] if isinstance(run, (int, float)) else run)
-    if not flat:
-        return None
-    return statistics.fmean(_positive(ms, "a pass of the baseline") for ms in flat)
+class _Gate:
+    """The rules, for one tolerance (as a logarithm) and one number of cells."""
+
+    def __init__(self, limit: float, cells: int) -> None:
+        self.limit = limit
+        self._cells = cells
+
+    def verdict(self, kind: str, suite: Suite, subject: Subject) -> Verdict:
+        noise = suite.noise(subject)
+        centre, rounds = subject.reference.centre, len(subject.values)
+        base = centre + noise.offset
+        change = level(subject.values, math.sqrt(noise.night * noise.prior_share)) - base
+        fastest = min(subject.values) - base
+        z = sidak_z(FALSE_ALARM[kind], self._cells / (1 + noise.companions))
+        z_now = z if rounds >= MAX_ROUNDS else sidak_z(_EARLY * FALSE_ALARM[kind], self._cells / (1 + noise.companions))
+        reach = noise.reach(z_now, rounds)
+        limit = self.limit if noise.moved > 0 else max(self.limit, noise.shift + reach)
+        every_round = fastest > self.limit / 2 + EPSILON
+        # Before the last round two accidents of three could pass for a change: then each must be out by itself.
+        lasting = every_round if rounds >= MAX_ROUNDS else fastest > self.limit + EPSILON
+        if change > limit + EPSILON and lasting and rounds >= suite.least_rounds(subject):
+            outcome = "regressed"
+        elif change < -self.limit - EPSILON and (noise.moved < 0 or change < noise.shift - reach - EPSILON):
+            outcome = "improved"
+        elif change <= (self._clear_below(kind, noise, rounds) if every_round else self.limit) + EPSILON:
+            outcome = "ok"
+        elif rounds < MAX_ROUNDS:
+            outcome = "remeasure"
+        else:
+            outcome = "unstable" if change > self.limit + EPSILON else "ok"
+        resolution = _relative(max(self.limit, noise.reach(z, max(rounds, MAX_ROUNDS))))
+        verdict = Verdict(
+            outcome=outcome,
+            now_ms=_exp(centre + change),
+            baseline_ms=_exp(centre),
+            change=_relative(change),
+            limit=_relative(limit),
+            rounds_used=rounds,
+            reason="",
+            suite_shift=None if noise.alone else _relative(noise.shift),
+            resolution=resolution,
+            kind=kind,
+        )
+        return replace(verdict, reason=_in_words(verdict, self.limit, moved=noise.moved > 0))
+
+    def _clear_below(self, kind: str, noise: Noise, rounds: int) -> float:
+        """The change below which more rounds would hardly lift a cell over its limit any more.
+
+        It rests on what was known of the noise after the first round, not on later ones: a cell that is clear stays so.
+        """
+        last = max(rounds, MAX_ROUNDS)
+        z = sidak_z(FALSE_ALARM[kind], self._cells)
+        final = noise.shift + noise.reach(z, last, noise.prior_share)
+        final = self.limit if noise.moved > 0 else max(self.limit, final)
+        room = math.sqrt(noise.night * noise.prior_share * (level_variance(rounds) - level_variance(last)))
+        return max(self.limit / 2, min(self.limit - room, final - _CLEAR * room))
 
 
-def _positive(ms: float, what: str) -> float:
-    if not (math.isfinite(ms) and ms > 0):
-        raise ValueError(f"{what} must take a finite, positive time, not {ms!r} ms")
-    return float(ms)
+def _in_words(verdict: Verdict, limit: float, *, moved: bool) -> str:
+    assert verdict.change is not None  # noqa: S101 - only cells without a baseline lack these
+    assert verdict.resolution is not None  # noqa: S101
+    sees = f"sees >= {verdict.resolution:.1%}"
+    if verdict.resolution > _relative(limit) + EPSILON:
+        sees += ", coarser than the tolerance"
+    measured = f"{verdict.change:+.1%} after {verdict.rounds_used} round{'s' * (verdict.rounds_used > 1)}"
+    if verdict.outcome == "regressed" and moved:
+        why = f": the platform moved, the other cells are {verdict.suite_shift:+.1%} together"
+    elif verdict.outcome == "regressed":
+        why = f", each beyond half the tolerance, limit {verdict.limit:+.1%}"
+    elif verdict.outcome == "improved" and verdict.kind == PUBLISHED:
+        why = ", faster than chance explains: the published table looks stale"
+    elif verdict.outcome == "improved":
+        why = ", faster than chance explains"
+    elif verdict.outcome == "remeasure":
+        why = f", not clear of the limit {verdict.limit:+.1%}: to be measured again"
+    elif verdict.outcome == "unstable":
+        why = f", beyond the tolerance, but too noisy to tell from chance, limit {verdict.limit:+.1%}"
+    else:
+        why = ", within the tolerance"
+    return f"{measured}{why} ({sees})"
+
+
+def _exp(logarithm: float) -> float:
+    return math.exp(min(logarithm, _MOST))
+
+
+def _relative(logarithm: float) -> float:
+    return math.expm1(min(logarithm, _MOST))

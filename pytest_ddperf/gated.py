@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -10,6 +11,7 @@ from pytest_ddperf import collecting
 from pytest_ddperf.collecting import FIXTURE, cell_of
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
 from pytest_ddperf.records import FAILING, CellRecord, Outcome
+from pytest_ddperf.remeasuring import OUTCOME, PutOff
 from pytest_ddperf.session import RECORD_KEY, SESSION_KEY, put_record, record_of
 from pytest_ddperf.terminal import regression_text, verdict_text
 
@@ -49,6 +51,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     bench = config.stash[SESSION_KEY]
     gated = [item for item in session.items if cell_of(item) is not None]
+    bench.collected = len(gated)
     runnable = [item for item in gated if not any(item.iter_markers("skip"))]
     plans_only = config.option.collectonly or config.option.setuponly or config.option.setupplan
     if not runnable or bench.is_worker or bench.refused or plans_only:
@@ -74,11 +77,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         _raise_error(bench, item, cell.key, error)
     except BaseException:
         if cell.measurement is not None:  # the test's own failure; what was measured counts all the same
-            item.stash[RECORD_KEY] = bench.runner.judge(cell.measurement, item.nodeid)
+            item.stash[RECORD_KEY] = _as_it_stands(bench.runner.judge(cell.measurement, item.nodeid))
         raise
     if cell.measurement is not None:
         record = bench.runner.judge(cell.measurement, item.nodeid)
         item.stash[RECORD_KEY] = record
+        if record.outcome is Outcome.UNSTABLE:
+            item.warn(pytest.PytestWarning(f"ddperf: {record.key} is unstable: {record.reason}"))
         _raise_verdict(bench, record)
     elif not cell.predicted:
         pytest.fail(f"{cell.key}: the test uses `ddperf` and measured nothing; call ddperf.measure().", pytrace=False)
@@ -94,7 +99,17 @@ def _raise_error(bench: BenchSession, item: pytest.Item, key: CellKey, error: Dd
     pytest.fail(record.reason, pytrace=False)
 
 
+def _as_it_stands(record: CellRecord) -> CellRecord:
+    """The last word on a cell whose test ended by itself: one that is undecided is not measured again."""
+    if record.outcome is not Outcome.REMEASURE:
+        return record
+    reason = f"{record.key}: not confirmed. {record.reason}; it was not, because the test itself failed or was skipped."
+    return replace(record, outcome=Outcome.ERROR, reason=reason)
+
+
 def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
+    if record.outcome is Outcome.REMEASURE:
+        raise PutOff(record.reason)
     if record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
             pytest.fail(regression_text(record, record.baseline), pytrace=False)
@@ -108,13 +123,19 @@ def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
         )
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Send the record with the report of the phase that made it."""
     report = yield
     if FIXTURE in getattr(item, "fixturenames", ()):
         ended = report.when == "call" or (report.when == "setup" and report.skipped)
-        put_record(report, item.stash.get(RECORD_KEY, None) if ended else None)
+        record = item.stash.get(RECORD_KEY, None) if ended else None
+        put_record(report, record)
+        if call.excinfo is not None and call.excinfo.errisinstance(PutOff):
+            report.outcome = OUTCOME  # type: ignore[assignment] # a word of our own, which `pytest_report_teststatus` knows
+            report.longrepr = None
     return report
 
 
@@ -126,5 +147,7 @@ def pytest_report_teststatus(
     record = record_of(report) if report.when == "call" else None
     if record is None or report.skipped or hasattr(report, "wasxfail"):
         return None
+    if report.outcome == OUTCOME:
+        return OUTCOME, "R", f"REMEASURE {verdict_text(record)}"
     letter, word = (".", "PASSED") if report.passed else ("F", "FAILED")
     return report.outcome, letter, f"{word} {verdict_text(record)}"

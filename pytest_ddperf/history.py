@@ -1,8 +1,8 @@
 """The history: JSON Lines, one file a run, one cell a line, on disk as soon as the cell has ended.
 
 The first line of a file describes the run (`"type": "run"`), each further one is a cell (`"type": "cell"`), and a run
-that came to its end closes with `"type": "end"`. A run that was interrupted or killed lacks that line and keeps all its
-cells.
+that came to its end closes with `"type": "end"`. A run that was killed lacks that line and keeps all its cells. A cell
+that was measured again has a line for each attempt; each holds all rounds so far, so the last one counts.
 """
 
 from __future__ import annotations
@@ -14,18 +14,25 @@ import secrets
 from collections.abc import Mapping  # noqa: TC003 - read at run time, from the fields of RunHeader
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import msgspec
 
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.records import CellRecord, from_builtins, to_builtins
+from pytest_ddperf.records import CellRecord, to_builtins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
+T = TypeVar("T")
+
 FORMAT = 1
 """Version of the line format, in each file's first line."""
+
+_LONGEST_HEADER = 1 << 20
+"""Bytes of a first line that are read at the most: what is longer is no history."""
 
 
 class HistoryError(DdperfError):
@@ -54,20 +61,31 @@ class RunHeader:
     format: int = FORMAT
 
 
+class _Line(msgspec.Struct):
+    type: str = ""
+
+
+class _End(msgspec.Struct):
+    exit_status: int
+    whole: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run as it was read back.
 
     Args:
-        records: its cells, in the order they ended.
+        records: its cells, in the order they were first measured, each as it was at last.
         exit_status: pytest's; None for a run that did not come to its end.
         broken: lines that could not be read, as (line number from 1, what is wrong).
+        whole: whether it measured the whole matrix of its platforms, uninterrupted.
     """
 
     header: RunHeader
     records: tuple[CellRecord, ...]
     exit_status: int | None
     broken: tuple[tuple[int, str], ...] = ()
+    whole: bool = False
 
     @property
     def complete(self) -> bool:
@@ -107,12 +125,17 @@ class HistoryWriter:
         """Keep one cell."""
         self._write({"type": "cell", **to_builtins(record)})
 
-    def close(self, exit_status: int) -> None:
-        """Mark the run as ended and close its file. May be called twice."""
+    def close(self, exit_status: int, *, whole: bool = False) -> None:
+        """Mark the run as ended and close its file. May be called twice.
+
+        Args:
+            exit_status: pytest's.
+            whole: whether it measured the whole matrix of its platforms, uninterrupted.
+        """
         if self._file.closed:
             return
         try:
-            self._write({"type": "end", "exit_status": exit_status})
+            self._write({"type": "end", "exit_status": exit_status, "whole": whole})
         finally:
             with contextlib.suppress(OSError):
                 self._file.close()
@@ -141,6 +164,10 @@ def _not_kept(path: Path, error: OSError) -> HistoryError:
     )
 
 
+def _not_read(path: Path, error: OSError) -> HistoryError:
+    return HistoryError(f"{path}: cannot be read: {error.strerror or error}.")
+
+
 def check_writable(folder: Path) -> None:
     """Find out before the first measurement whether the history can be kept.
 
@@ -155,8 +182,22 @@ def check_writable(folder: Path) -> None:
         )
 
 
+def read_header(path: Path) -> RunHeader:
+    """Read what a run was, and none of its cells.
+
+    Raises:
+        HistoryError: the file cannot be read, or its first line is no run header of a known format.
+    """
+    try:
+        with path.open("rb") as file:
+            line = file.readline(_LONGEST_HEADER)
+    except OSError as error:
+        raise _not_read(path, error) from error
+    return _header(path, line)
+
+
 def read_run(path: Path) -> Run:
-    """Read one run back; lines that are broken are counted, not fatal.
+    """Read one run back; lines that are broken are counted, not fatal. Of the records of a node id the last one counts.
 
     Raises:
         HistoryError: the file cannot be read, or its first line is no run header of a known format.
@@ -164,23 +205,28 @@ def read_run(path: Path) -> Run:
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise HistoryError(f"{path}: cannot be read: {error.strerror or error}.") from error
+        raise _not_read(path, error) from error
     header = _header(path, lines[0])
-    records: list[CellRecord] = []
+    records: dict[str, CellRecord] = {}
     broken: list[tuple[int, str]] = []
-    exit_status: int | None = None
+    end: _End | None = None
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
         try:
-            values = _object(line)
-            if values.get("type") == "end":
-                exit_status = int(values["exit_status"])
+            kind = _decoded(line, _Line).type
+            if kind == "end":
+                end = _decoded(line, _End)
+            elif kind == "cell":
+                record = _decoded(line, CellRecord)
+                records[record.nodeid] = record
             else:
-                records.append(_record(values))
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            broken.append((number, str(error) or type(error).__name__))
-    return Run(header, tuple(records), exit_status, tuple(broken))
+                broken.append((number, 'a line must have "type" run, cell or end'))
+        except ValueError as error:
+            broken.append((number, str(error)))
+    if end is None:
+        return Run(header, tuple(records.values()), None, tuple(broken))
+    return Run(header, tuple(records.values()), end.exit_status, tuple(broken), end.whole)
 
 
 def runs(folder: Path) -> Iterator[Path]:
@@ -188,26 +234,24 @@ def runs(folder: Path) -> Iterator[Path]:
     yield from sorted(folder.glob("*.jsonl"))
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    values = json.loads(line)
-    if not isinstance(values, dict):
-        raise ValueError("a line must be a JSON object")  # noqa: TRY004 - a malformed file, not a wrong call
-    return values
+def _decoded(line: bytes, kind: type[T]) -> T:
+    """A line as a value; keys that are not known to this version are passed over.
 
-
-def _record(values: dict[str, Any]) -> CellRecord:
-    if values.pop("type", None) != "cell":
-        raise ValueError('a line must have "type" run, cell or end')
-    return from_builtins(values, CellRecord)
+    Raises:
+        ValueError: it is no JSON, or not that of a `kind`.
+    """
+    try:
+        return msgspec.json.decode(line, type=kind)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(str(error) or type(error).__name__) from error
 
 
 def _header(path: Path, line: bytes) -> RunHeader:
     expected = f"expected a run of the history, format {FORMAT}"
     try:
-        values = _object(line)
-        kind = values.pop("type", None)
-        header = from_builtins(values, RunHeader)
-    except (ValueError, RecursionError) as error:
+        kind = _decoded(line, _Line).type
+        header = _decoded(line, RunHeader)
+    except ValueError as error:
         raise HistoryError(f"{path}, line 1: {error}; {expected}.") from error
     if kind != "run":
         raise HistoryError(f"{path}, line 1: it does not begin with a run; {expected}.")

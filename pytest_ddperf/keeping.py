@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_ddperf.session import REFUSED, is_gated, record_of
+from pytest_ddperf.records import Outcome
+from pytest_ddperf.session import REFUSED, is_gated, put_record, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -26,17 +29,41 @@ class Keeper:
         self._bench = bench
         self._others_ran = False
         self._gated = False
+        self._put_off: dict[str, pytest.TestReport] = {}
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Put the record on disk as soon as the cell has ended."""
-        if not is_gated(report):
-            self._others_ran = self._others_ran or report.when == "call"
-            return
-        self._gated = self._gated or report.when == "call" or report.skipped
         record = record_of(report)
         if record is not None:
             self._bench.keep(record)
+            self._put_off.pop(report.nodeid, None)
+            if record.outcome is Outcome.REMEASURE:
+                self._put_off[report.nodeid] = report
+        elif report.failed and report.when != "teardown":
+            self._failed_otherwise(report)
+        if is_gated(report):
+            self._gated = self._gated or report.when == "call" or report.skipped
+        else:
+            self._others_ran = self._others_ran or report.when == "call"
+        yield
+        if report.nodeid in self._put_off:
+            self._take_off_progress(report)
+
+    def _failed_otherwise(self, report: pytest.TestReport) -> None:
+        """A cell that was put off could not be measured again: its setup failed, or its worker died with it."""
+        undecided = self._put_off.pop(report.nodeid, None)
+        record = None if undecided is None else record_of(undecided)
+        if record is not None:
+            reason = f"{record.key}: not confirmed. {record.reason}; it could not be, see the failure of its test."
+            self._bench.keep(replace(record, outcome=Outcome.ERROR, reason=reason))
+
+    def _take_off_progress(self, report: pytest.TestReport) -> None:
+        """Keep the progress in percent from counting a cell as done that is to be measured again."""
+        reporter = self._bench.config.pluginmanager.get_plugin("terminalreporter")
+        reported = getattr(reporter, "_progress_nodeids_reported", None)  # private: without it, only the figure is off
+        if reported is not None:
+            reported.discard(getattr(report, "id", report.nodeid))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Turn a wrong configuration or marker into a usage error, exit status 4; with xdist, too."""
@@ -55,6 +82,7 @@ class Keeper:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Hand the cells to pytest-benchmark before it saves; stop the servers when all else is done."""
         bench = self._bench
+        self._fail_unconfirmed(session)
         if bench.records:
             from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to store
 
@@ -63,6 +91,25 @@ class Keeper:
             yield
         finally:
             bench.close()
+
+    def _fail_unconfirmed(self, session: pytest.Session) -> None:
+        """Fail the cells that were put off and never measured again: the run was stopped, or their worker died."""
+        for report in list(self._put_off.values()):
+            record = record_of(report)
+            if record is None:
+                continue
+            reason = (
+                f"{record.key}: not confirmed. {record.reason}; it was to be measured again at the end of the "
+                "platform's cells, and the run ended before that. Run it again."
+            )
+            last = _following(report, "call", "failed", reason)
+            put_record(last, replace(record, outcome=Outcome.ERROR, reason=reason))
+            session.config.hook.pytest_runtest_logreport(report=last)
+            closing = _following(report, "teardown", "passed", None)
+            put_record(closing, None)
+            session.config.hook.pytest_runtest_logreport(report=closing)
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def end(self, session: pytest.Session) -> None:
         """What comes behind pytest-benchmark's saving and before the summary: baselines, history, exit status."""
@@ -90,26 +137,17 @@ class Keeper:
 
         terminalreporter.write_sep("=", "ddperf")
         settings = bench.settings
-        width = terminalreporter._tw.fullwidth  # noqa: SLF001 - the reporter offers no other way to its width
-        records = list(bench.records.values())
-        recorded = settings.value("update-baselines") is not None
-        for platform in settings.platforms:
-            of_platform = [record for record in records if record.key.platform == platform]
-            if not of_platform:
-                continue
-            title = terminal.table_title(settings.catalog.platform(platform).title, platform, of_platform)
-            models = list(settings.catalog.networks)
-            for line in terminal.platform_table(title, of_platform, models=models, width=width):
-                _write(terminalreporter, line)
-            terminalreporter.write_line("")
-        for line in terminal.failure_lines(records, width):
+        lines = terminal.run_lines(
+            list(bench.records.values()),
+            titles={name: settings.catalog.platform(name).title for name in settings.platforms},
+            models=list(settings.catalog.networks),
+            width=terminalreporter._tw.fullwidth,  # noqa: SLF001 - the reporter offers no other way to its width
+            recorded=settings.value("update-baselines") is not None,
+            warnings=bench.warnings,
+            not_measured=bench.not_measured(),
+        )
+        for line in lines:
             _write(terminalreporter, line)
-        for line in terminal.new_lines(records, recorded=recorded, width=width):
-            _write(terminalreporter, line)
-        for warning in bench.warnings:
-            for line in terminal.wrapped(f"warning: {warning}", width, "yellow"):
-                _write(terminalreporter, line)
-        _write(terminalreporter, terminal.totals_line(records, bench.not_measured()))
         for written in bench.written:
             terminalreporter.write_line(written)
 
@@ -128,6 +166,15 @@ class SessionEnd:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End the run; the terminal's summary comes after it."""
         self._keeper.end(session)
+
+
+def _following(
+    report: pytest.TestReport, when: Literal["call", "teardown"], outcome: Literal["passed", "failed"], text: str | None
+) -> pytest.TestReport:
+    """A later report of the same test, from the same worker: JUnit puts them into one testcase."""
+    later = copy.copy(report)
+    later.when, later.outcome, later.longrepr, later.duration = when, outcome, text, 0.0
+    return later
 
 
 def _write(reporter: pytest.TerminalReporter, line: Line) -> None:

@@ -167,8 +167,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("warmup", "passes thrown away before the timed ones; default: 1", _count(0), 1, "N"),
     Option("timer", "the gated clock: predict (the server's cumulated time), head (head.time), client, or auto "
            "(default): predict, else head", _choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
-    Option("baseline", "what cells are held against: auto (default: recorded, else the report), recorded, report, or "
-           "a file", str, "auto", "KIND|PATH"),
+    Option("baseline", "what cells are held against: auto (default: the history from 8 accepted nights, else recorded, "
+           "else the report), history, recorded, report, or a file", str, "auto", "KIND|PATH"),
     Option("tolerance", "how much slower a cell may be, such as 10%%; default: the platform's", _tolerance, None,
            "SHARE"),
     Option("require-baseline", "a cell without a baseline fails", _switch, False),

@@ -59,6 +59,7 @@ def _session(config: pytest.Config) -> BenchSession:
     """The session of this process, and the hooks of gated tests with it; made when they are first needed."""
     from pytest_ddperf import gated  # noqa: PLC0415 - a run without gated tests does not pay for it
     from pytest_ddperf.keeping import Keeper, SessionEnd  # noqa: PLC0415 - the same
+    from pytest_ddperf.remeasuring import Remeasuring  # noqa: PLC0415 - the same
     from pytest_ddperf.session import SESSION_KEY, BenchSession  # noqa: PLC0415 - the same
 
     session = config.stash.get(SESSION_KEY, None)
@@ -67,6 +68,7 @@ def _session(config: pytest.Config) -> BenchSession:
     session = config.stash[SESSION_KEY] = BenchSession(config)
     config.add_cleanup(session.close)
     config.pluginmanager.register(gated, "ddperf-gated")
+    config.pluginmanager.register(Remeasuring(), "ddperf-remeasuring")
     if not session.is_worker:  # a worker keeps nothing
         keeper = Keeper(session)
         config.pluginmanager.register(keeper, "ddperf-keeper")

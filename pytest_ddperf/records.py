@@ -211,6 +211,8 @@ class CellRecord:
         now_ms: milliseconds per image of this run, by the gated clock; None where nothing was measured.
         change: relative change against the baseline (0.1 = 10 % slower); None without one.
         measurement: None where nothing was measured.
+        resolution: the smallest relative change that the gate can tell from noise here; None without a baseline.
+        suite_shift: by how much the platform's other cells are slower than their baselines, relative; None: unknown.
     """
 
     key: CellKey
@@ -224,6 +226,8 @@ class CellRecord:
     measurement: Measurement | None = None
     server: ServerFacts | None = None
     notes: tuple[str, ...] = field(default=())
+    resolution: float | None = None
+    suite_shift: float | None = None
 
 
 def to_builtins(record: object) -> Any:  # noqa: ANN401 - builtins of any shape

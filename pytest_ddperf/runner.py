@@ -6,9 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import gate
-from pytest_ddperf.baselines import published_against
 from pytest_ddperf.errors import DdperfError
+from pytest_ddperf.judging import Judge
 from pytest_ddperf.measure import measure_cell
 from pytest_ddperf.records import CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
 from pytest_ddperf.targets import Target
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.baselines import PlatformBaseline
     from pytest_ddperf.catalog import Network, Platform
     from pytest_ddperf.measure import Plan, Progress
-    from pytest_ddperf.records import Baseline, CellKey, Measurement, ServerFacts
+    from pytest_ddperf.nights import Nights
+    from pytest_ddperf.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.targets import Batch, OpenService, ServerOptions
 
 
@@ -31,6 +31,8 @@ class PlatformPlan:
         timer: the clock asked for: auto, predict, head or client.
         tolerance: relative.
         baseline: what its cells are held against.
+        nights: its history; None for none.
+        least_rounds: rounds a cell at least.
     """
 
     platform: Platform
@@ -39,6 +41,8 @@ class PlatformPlan:
     timer: str
     tolerance: float
     baseline: PlatformBaseline
+    nights: Nights | None = None
+    least_rounds: int = 1
 
 
 class Runner:
@@ -57,7 +61,13 @@ class Runner:
         self._networks = networks
         self._targets = {name: Target(plan.server, say) for name, plan in plans.items()}
         self._down: dict[str, DdperfError] = {}
-        self._warm: set[tuple[str, str]] = set()
+        self._warm: dict[str, OpenService] = {}
+        self._judges = {
+            name: Judge(
+                plan.platform, plan.tolerance, plan.baseline, nights=plan.nights, least_rounds=plan.least_rounds
+            )
+            for name, plan in plans.items()
+        }
 
     def open(self, platform: str) -> ServerFacts:
         """The facts of a platform's server, opened where it is not yet. A server that was down is not asked again.
@@ -104,9 +114,9 @@ class Runner:
         plan = self._plans[key.platform]
         service, batch = self._batch(key)
         cold_start = ColdStart(create_ms=service.create_ms)
-        if service.created and (key.platform, service.name) not in self._warm:
+        if service.created and self._warm.get(key.platform) is not service:
             cold_start = replace(cold_start, first_predict_ms=batch.predict().client_ms)
-            self._warm.add((key.platform, service.name))
+            self._warm[key.platform] = service
         conditions = Conditions(
             clock=Clock.PREDICT,  # measure_cell puts the gated one here
             backend=service.mllib or plan.server.mllib,
@@ -123,7 +133,7 @@ class Runner:
             conditions=conditions,
             preferred=plan.timer,
             earlier=earlier,
-            cold_start=cold_start,
+            cold_start=earlier.cold_start if earlier else cold_start,
             check=batch.check,
             now=time.time,
             progress=progress,
@@ -137,36 +147,8 @@ class Runner:
 
     def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
         """The verdict on what was measured of a cell."""
-        key = measurement.key
-        plan = self._plans[key.platform]
-        record = CellRecord(
-            key=key,
-            nodeid=nodeid,
-            outcome=Outcome.INVALID,
-            reason=f"{key} is invalid, not slower: {measurement.invalid}.",
-            tolerance=plan.tolerance,
-            measurement=measurement,
-            server=self._targets[key.platform].facts,
-        )
-        if measurement.invalid:
-            return record
-        found = plan.baseline.lookup(key)
-        baseline = None if isinstance(found, Unavailable) else found
-        notes = differences(measurement.conditions, baseline, plan.platform) if baseline is not None else []
-        if baseline is not None and notes and baseline.kind != "report":
-            record = replace(record, notes=(f"not compared with {baseline.source}: {'; '.join(notes)}",))
-            baseline = None
-        elif baseline is not None:
-            record = replace(record, notes=tuple(notes))
-        verdict = gate.judge([gate_cell(measurement, baseline)], plan.tolerance)[0]
-        return replace(
-            record,
-            outcome=Outcome(verdict.outcome),
-            reason=verdict.reason,
-            now_ms=verdict.now_ms,
-            change=verdict.change,
-            baseline=baseline,
-        )
+        platform = measurement.key.platform
+        return self._judges[platform].judge(measurement, nodeid, self._targets[platform].facts)
 
     def failed(self, key: CellKey, nodeid: str, error: DdperfError) -> CellRecord:
         """The record of a cell that could not be measured."""
@@ -187,46 +169,3 @@ class Runner:
         """Give every server back. May be called twice."""
         for target in self._targets.values():
             target.close()
-
-
-def gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell:
-    """What the gate is asked: the rounds of the gated clock, and the baseline as that clock would show it."""
-    rounds = measurement.per_image_ms()
-    if baseline is None:
-        return gate.Cell(rounds)
-    if baseline.runs:
-        return gate.Cell(rounds, [list(run) for run in baseline.runs])
-    value_ms = published_against(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
-    return gate.Cell(rounds, value_ms, baseline.reading_error_ms)
-
-
-def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list[str]:
-    """In what the conditions of now differ from those of the baseline, in words.
-
-    A published table tells its backend and whether that had a GPU, and its clock is head.time.
-    """
-    then = baseline.conditions
-    if then is None:
-        facts = [
-            ("the client's clock is held against head.time", now.clock is Clock.CLIENT),
-            (f"the table is of {platform.mllib}, this server runs {now.backend}", now.backend != platform.mllib),
-            (f"the table was made {_with_gpu(platform.gpu)}, this service runs {_with_gpu(now.gpu)}",
-             now.gpu != platform.gpu),
-        ]  # fmt: skip
-        return [words for words, differs in facts if differs]
-    return [
-        f"{what} was {before} and is {after}"
-        for what, before, after in (
-            ("the clock", then.clock, now.clock),
-            ("the backend", then.backend, now.backend),
-            ("the datatype", then.datatype, now.datatype),
-            ("the input size", f"{then.width}x{then.height}", f"{now.width}x{now.height}"),
-            ("GPU", then.gpu, now.gpu),
-            ("the image route", then.image_route, now.image_route),
-        )
-        if before != after
-    ]
-
-
-def _with_gpu(gpu: bool) -> str:
-    return "on a GPU" if gpu else "without a GPU"

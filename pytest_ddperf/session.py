@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.history import HistoryWriter
-    from pytest_ddperf.records import CellKey
+    from pytest_ddperf.records import CellKey, Measurement
     from pytest_ddperf.runner import PlatformPlan, Runner
     from pytest_ddperf.settings import Given
 
@@ -27,6 +27,10 @@ REPORT_ATTRIBUTE = "ddperf"
 
 REFUSED = "ddperf: "
 """How a collection error begins that is a usage error: the user's configuration or marker is wrong."""
+
+
+RECORDED_ROUNDS = 3
+"""Rounds a cell that --ddperf-update-baselines records at least: one round alone does not show its own bias."""
 
 
 def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
@@ -61,6 +65,8 @@ class BenchSession:
         self.config = config
         self.given: Mapping[str, Given] = given(config)
         self.records: dict[str, CellRecord] = {}
+        self.measurements: dict[str, Measurement] = {}
+        self.collected = 0
         self.deselected = 0
         self.refused = False
         self.warnings: list[str] = []
@@ -117,17 +123,24 @@ class BenchSession:
     def _plan(self, platform: str) -> PlatformPlan:
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
         from pytest_ddperf.measure import Plan  # noqa: PLC0415 - only with gated tests
+        from pytest_ddperf.nights import read_nights  # noqa: PLC0415 - only with gated tests
         from pytest_ddperf.runner import PlatformPlan  # noqa: PLC0415 - loads the client
 
         settings = self.settings
         store = BaselineStore(settings.catalog, project_dir=self.project_dir)
+        nights = None
+        if settings.value("baseline") in ("auto", "history"):
+            nights = read_nights(settings.storage_dir, platform)
+            self.warnings += [one for one in nights.skipped if one not in self.warnings]
         return PlatformPlan(
             platform=settings.catalog.platform(platform),
             server=settings.server_options(platform),
             passes=Plan(settings.value("warmup"), settings.value("npasses"), settings.value("max-passes")),
             timer=settings.value("timer"),
             tolerance=settings.tolerance(platform),
-            baseline=store.load(platform, settings.value("baseline")),
+            baseline=store.load(platform, settings.value("baseline"), nights),
+            nights=None if nights is None else nights.after(store.recorded_since(platform)),
+            least_rounds=1 if settings.value("update-baselines") is None else RECORDED_ROUNDS,
         )
 
     def say(self, line: str) -> None:
@@ -223,21 +236,27 @@ class BenchSession:
             expected |= {key for key in self.runner.expected(name) if key.model in models and key.batch_size in sizes}
         return len(expected - done)
 
-    def _asked_for_part(self, settings: Settings) -> bool:
-        """Whether the user chose among the cells. In xdist's controller nothing is deselected: the options tell."""
+    def _measured_all(self) -> bool:
+        """Whether every cell of the options came to its end: only then may later nights be held against the run."""
+        return not self._chose() and 0 < self.collected <= len(self.records)
+
+    def _chose(self) -> bool:
+        """Whether the user chose among the tests. In xdist's controller nothing is deselected: the options tell."""
         option = self.config.option
         chosen = any(getattr(option, name, None) for name in ("keyword", "markexpr", "lf", "last_failed", "deselect"))
-        named = any("::" in str(argument) for argument in self.config.args)
-        narrowed = any(
+        return bool(self.deselected or chosen or any("::" in str(argument) for argument in self.config.args))
+
+    def _asked_for_part(self, settings: Settings) -> bool:
+        """Whether the run is less than the platform's own matrix."""
+        return self._chose() or any(
             settings.was_given(name) for name in ("models", "batch-sizes", "max-batch-size", "batch-schedule")
         )
-        return bool(self.deselected or chosen or named or narrowed)
 
     def close_history(self, exit_status: int) -> None:
         """Mark the run as ended."""
         if self._history is not None:
             try:
-                self._history.close(exit_status)
+                self._history.close(exit_status, whole=self._measured_all())
             except DdperfError as error:
                 self.warnings.append(str(error))
 

@@ -108,11 +108,6 @@ class Settings:
             catalog.model(name)
         settings._check_platform_files()
         settings._check_urls()
-        if settings.value("baseline") == "history":
-            raise ConfigurationError(
-                "--ddperf-baseline=history: runs of the history cannot be held against yet; expected auto, recorded, "
-                "report or a file."
-            )
         return settings
 
     def _check_urls(self) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import filelock
 import platformdirs
 
-from pytest_ddperf import bench_images, protocol
+from pytest_ddperf import batches, bench_images, protocol
 from pytest_ddperf.client import Client, ServiceEndpoint, server_facts, wait_until_up
 from pytest_ddperf.errors import (
     ConfigurationError,
@@ -29,6 +29,7 @@ from pytest_ddperf.server_url import ServerUrl
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.catalog import Network
     from pytest_ddperf.embedded.process import EmbeddedServer
     from pytest_ddperf.measure import Timed
@@ -105,73 +106,6 @@ class ServerOptions:
     def is_embedded(self) -> bool:
         """Whether the server is the embedded one."""
         return self.url == EMBEDDED
-
-
-@dataclass(frozen=True, slots=True)
-class BenchImages:
-    """The images of the benchmark, as they go into a request.
-
-    Args:
-        route: `path` or `inline`.
-        data: what is sent, one entry an image.
-        uris: under what their predictions come back; for `inline` the position in the batch.
-    """
-
-    route: str
-    data: tuple[str, ...]
-
-    def batch(self, batch_size: int) -> tuple[Sequence[str], Sequence[str]]:
-        """The first images as (data, uris).
-
-        Raises:
-            ConfigurationError: there are fewer images than the batch is large.
-        """
-        if batch_size > len(self.data):
-            raise ConfigurationError(
-                f"A batch of {batch_size} images was asked for and there are {len(self.data)}: a server answers each "
-                "image once, so each must be another one. Name more of them with --ddperf-data-dir and "
-                f"--ddperf-bench-files, or measure up to --ddperf-max-batch-size={len(self.data)}."
-            )
-        data = self.data[:batch_size]
-        return data, data if self.route == "path" else protocol.inline_uris(batch_size)
-
-
-def load_images(options: ServerOptions) -> BenchImages:
-    """The bench images that these options name; the generated ones by default.
-
-    Raises:
-        ConfigurationError: the folder's images are not known, or the list cannot be read.
-    """
-    if options.data_dir is None:
-        folder = bench_images.ensure_bench_images()
-        paths = [folder / name for name in bench_images.list_bench_images(folder)]
-        if options.is_embedded:
-            return BenchImages("path", tuple(str(path) for path in paths))
-        return BenchImages("inline", tuple(bench_images.inline(paths)))
-    names = _listed(options)
-    prefix = options.data_dir.rstrip("/")
-    return BenchImages("path", tuple(f"{prefix}/{name}" for name in names))
-
-
-def _listed(options: ServerOptions) -> list[str]:
-    data_dir = options.data_dir or ""
-    if options.bench_files is not None:
-        try:
-            text = Path(options.bench_files).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"--ddperf-bench-files={options.bench_files} cannot be read: {error}.") from error
-        names = [line.strip() for line in text.splitlines() if line.strip()]
-    elif Path(data_dir).is_dir():
-        names = bench_images.list_bench_images(Path(data_dir))
-    else:
-        raise ConfigurationError(
-            f"--ddperf-data-dir={data_dir} is a folder on the server and is not on this machine, so the names of its "
-            "images are not known; list them, one a line, in a file and name it with --ddperf-bench-files=FILE."
-        )
-    if not names:
-        where = options.bench_files or data_dir
-        raise ConfigurationError(f"{where} names no images (.jpg, .jpeg, .png); expected one at least.")
-    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,7 +345,6 @@ def probe(options: ServerOptions) -> None:
         ServerError: nothing answers at the URL, after `wait_s`, or something else does.
         ConfigurationError: the images that the options name are not known.
     """
-    load_images(options)
     if options.is_embedded:
         return
     client = Client(options.url, timeout_s=options.timeout_s)
@@ -419,6 +352,16 @@ def probe(options: ServerOptions) -> None:
         wait_until_up(client, options.wait_s)
     finally:
         client.close()
+    load_images(options)
+
+
+def load_images(options: ServerOptions) -> BenchImages:
+    """The bench images that these options name; the generated ones by default.
+
+    Raises:
+        ConfigurationError: the folder's images are not known, or the list cannot be read.
+    """
+    return batches.load_images(options.data_dir, options.bench_files, same_machine=options.is_embedded)
 
 
 def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:

@@ -47,6 +47,9 @@ STYLES = {
     Outcome.REMEASURE: "yellow",
 }
 MARKS = {Outcome.REGRESSED: "!", Outcome.IMPROVED: "*", Outcome.UNSTABLE: "~"}
+COARSER = 1.05
+"""A resolution this many times the tolerance is called coarser than it: the rest is rounding."""
+
 LEGEND = {Outcome.REGRESSED: "! regressed", Outcome.IMPROVED: "* improved", Outcome.UNSTABLE: "~ unstable"}
 CLOCK_NAMES = {
     Clock.PREDICT: "server's predict time",
@@ -75,8 +78,12 @@ def verdict_text(record: CellRecord) -> str:
     value = f"{ms_text(record.now_ms)} ms/img"
     if record.change is None:
         return f"{value} {record.outcome}"
-    plain = f"{value} {change_text(record.change)}"
-    return plain if record.outcome in {Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED} else f"{plain} {record.outcome}"
+    parts = [value, change_text(record.change)]
+    if record.outcome not in {Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED, Outcome.REMEASURE}:
+        parts.append(str(record.outcome))
+    if record.resolution is not None:
+        parts.append(f"(sees >= {record.resolution * 100:.1f} %)")
+    return " ".join(parts)
 
 
 def passes_text(record: CellRecord) -> str:
@@ -200,6 +207,67 @@ def failure_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
         first, *further = wrapped(f"{record.outcome} {record.key}: {detail}", width)
         outcome, _, rest = first[0][0].partition(" ")
         lines += [[(f"{outcome} ", "red"), (rest, "")], *further]
+    return lines
+
+
+def run_lines(
+    records: Sequence[CellRecord],
+    *,
+    titles: Mapping[str, str],
+    models: Sequence[str],
+    width: int,
+    recorded: bool,
+    warnings: Sequence[str] = (),
+    not_measured: int = 0,
+) -> list[Line]:
+    """A whole run: a table for each platform, what the gate has to say, the failures, the totals.
+
+    Args:
+        records: of all platforms.
+        titles: of the platforms, by id; the others are called by their id.
+        models: the order of the tables' columns.
+        width: columns of the terminal.
+        recorded: whether a baseline was recorded, so that nobody has to be told how.
+        warnings: what went wrong on the way.
+        not_measured: cells of the baselines that the run should have measured.
+    """
+    lines: list[Line] = []
+    platforms = {platform: [record for record in records if record.key.platform == platform] for platform in titles}
+    platforms = {platform: own for platform, own in platforms.items() if own}
+    for platform, own in platforms.items():
+        title = table_title(titles[platform], platform, own)
+        lines += [*platform_table(title, own, models=models, width=width), [("", "")]]
+    for own in platforms.values():
+        lines += gate_lines(own, width)
+    lines += failure_lines(records, width)
+    lines += new_lines(records, recorded=recorded, width=width)
+    for warning in warnings:
+        lines += wrapped(f"warning: {warning}", width, "yellow")
+    lines.append(totals_line(records, not_measured))
+    return lines
+
+
+def gate_lines(records: Sequence[CellRecord], width: int = 80) -> list[Line]:
+    """What the gate has to say of a platform as a whole: that it moved, what it cannot see, what is unstable."""
+    lines: list[Line] = []
+    judged = [(record, record.tolerance) for record in records if record.change is not None and record.tolerance]
+    shifts = [(record.suite_shift, tolerance) for record, tolerance in judged if record.suite_shift is not None]
+    if shifts and abs(shifts[-1][0]) > shifts[-1][1]:
+        shift = shifts[-1][0]
+        text = f"{records[0].key.platform} moved: its cells as a whole are {change_text(shift)} off their baselines"
+        lines += wrapped(text, width, "red" if shift > 0 else "yellow")
+    seen = [(record.resolution, record.key, tolerance) for record, tolerance in judged if record.resolution is not None]
+    coarse = [each for each in seen if each[0] > each[2] * COARSER]
+    if coarse:
+        resolution, key, tolerance = max(coarse)
+        text = (
+            f"warning: in {len(coarse)} of {len(judged)} cells the gate cannot see changes as small as the tolerance, "
+            f"{tolerance * 100:g} %; coarsest {key}, which sees >= {resolution * 100:.1f} %"
+        )
+        lines += wrapped(text, width, "yellow")
+    for record in records:
+        if record.outcome is Outcome.UNSTABLE:
+            lines += wrapped(f"unstable {record.key}: {record.reason}", width, "yellow")
     return lines
 
 

@@ -40,7 +40,9 @@ def test_the_verdicts_are_the_same_and_kept_once(tk1: BenchProject) -> None:
     assert len(document["benchmarks"]) == 4
     assert document["machine_info"]["url"] == tk1.server.url
     assert tk1.server.most_concurrent == 1
-    assert [one.service for one in tk1.server.predictions] == ["googlenet"] * 12 + ["squeezenet_v1.1"] * 12
+    services = [one.service for one in tk1.server.predictions]
+    assert services[:12] == ["googlenet"] * 12
+    assert set(services[12:]) == {"squeezenet_v1.1"}  # the regressed cell was measured again
 
 
 @pytest.mark.parametrize("dist", ["worksteal", "loadgroup"])

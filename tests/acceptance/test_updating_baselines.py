@@ -30,7 +30,7 @@ def test_the_next_run_is_held_against_it(tk1: BenchProject) -> None:
     tk1.server.slow(*B8, 0.65)
     result = tk1.run(*SQUEEZENET)
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["Baseline: baselines/tk1.json, recorded * (median of 5 passes)."])
+    result.stdout.fnmatch_lines(["Baseline: baselines/tk1.json, recorded * (median of 15 passes)."])
 
 
 def test_accepted_leaves_regressed_cells_and_the_exit_status(tk1: BenchProject) -> None:

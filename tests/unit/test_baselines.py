@@ -3,15 +3,17 @@ from __future__ import annotations
 import shutil
 import socket
 import tomllib
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
+from nightly import cell, moment, write_night
 from recording import measured, skipped
 
 from pytest_ddperf import baselines
 from pytest_ddperf.baselines import (
     BaselineStore,
+    PlatformBaseline,
     load_catalog,
     package_data_dir,
     published_against,
@@ -20,9 +22,10 @@ from pytest_ddperf.baselines import (
 from pytest_ddperf.benchmark_json import stats_from_seconds
 from pytest_ddperf.catalog import BATCH_SIZES_REPORT, NETWORK_IDS
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.nights import Nights, read_nights
 from pytest_ddperf.published import read_table
 from pytest_ddperf.recorded import write_recorded
-from pytest_ddperf.records import Baseline, CellKey, CellRecord, Clock, Unavailable
+from pytest_ddperf.records import Baseline, CellKey, CellRecord, Clock, Outcome, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,13 +62,13 @@ def store(project: Path, cache: Path) -> NewStore:
     return lambda: BaselineStore(load_catalog(project), project_dir=project, cache_dir=cache)
 
 
-def record(path: Path, *records: CellRecord) -> None:
+def record(path: Path, *records: CellRecord, now: str = "2026-03-01T00:00:00+00:00") -> None:
     write_recorded(
         path,
         records,
         stats=stats_from_seconds,
         machine_info={},
-        now=datetime(2026, 3, 1, tzinfo=UTC),
+        now=datetime.fromisoformat(now),
         lock_dir=path.parent.parent / "locks",
     )
 
@@ -222,9 +225,86 @@ def test_cells_of_other_platforms_in_a_file_are_passed_over(project: Path, store
     assert store().load("tk1", "recorded").cells() == ()
 
 
-def test_history_is_refused_as_long_as_there_is_none(store: NewStore) -> None:
-    with pytest.raises(ConfigurationError, match="no history to compare with yet"):
-        store().load("tk1", "history")
+def nights_of(folder: Path, count: int, *keys: CellKey, first: int = 0) -> Nights:
+    """A history of the TK1: so many accepted nights."""
+    for night in range(first, first + count):
+        write_night(folder, night, [cell(key, [70.0]) for key in keys])
+    return read_nights(folder, "tk1")
+
+
+def kind_of(baseline: PlatformBaseline, key: CellKey = KEY) -> str:
+    found = baseline.lookup(key)
+    return found.kind if isinstance(found, Baseline) else repr(found)
+
+
+@pytest.mark.parametrize(("count", "kind"), [(7, "report"), (8, "history")])
+def test_the_history_comes_first_from_8_accepted_nights_cell_by_cell(
+    tmp_path: Path, store: NewStore, count: int, kind: str
+) -> None:
+    baseline = store().load("tk1", nights=nights_of(tmp_path, count, KEY))
+    assert kind_of(baseline) == kind
+    assert kind_of(baseline, CellKey("tk1", "resnet50", 1)) == "report"
+
+
+@pytest.mark.parametrize(("count", "kind"), [(7, "recorded"), (8, "history")])
+def test_only_nights_since_the_recorded_baseline_count(
+    tmp_path: Path, project: Path, store: NewStore, count: int, kind: str
+) -> None:
+    record(project / "baselines" / "tk1.json", measured("resnet50", 2), now=moment(9))
+    nights_of(tmp_path, 10, KEY)
+    assert kind_of(store().load("tk1", nights=nights_of(tmp_path, count, KEY, first=10))) == kind
+
+
+def test_a_regressed_cell_whose_nights_do_not_count_keeps_its_recorded_baseline(
+    tmp_path: Path, project: Path, store: NewStore
+) -> None:
+    record(project / "baselines" / "tk1.json", measured("resnet50", 2), now=moment(0))
+    for night in range(1, 20):
+        write_night(tmp_path, night, [cell(KEY, [90.0], outcome=Outcome.REGRESSED)])
+    assert kind_of(store().load("tk1", nights=read_nights(tmp_path, "tk1"))) == "recorded"
+
+
+def test_the_history_alone_can_be_asked_for_from_one_night(tmp_path: Path, store: NewStore) -> None:
+    baseline = store().load("tk1", "history", nights_of(tmp_path, 1, KEY))
+    assert baseline.cells() == (KEY,)
+    assert kind_of(baseline) == "history"
+
+
+def test_the_history_alone_begins_after_the_recorded_baseline_too(
+    tmp_path: Path, project: Path, store: NewStore
+) -> None:
+    record(project / "baselines" / "tk1.json", measured("resnet50", 2), now=moment(5))
+    assert store().load("tk1", "history", nights_of(tmp_path, 5, KEY)).cells() == ()
+
+
+def test_a_history_that_there_is_none_of_holds_nothing(store: NewStore) -> None:
+    assert store().load("tk1", "history").cells() == ()
+    assert store().load("tk1", "history", Nights("tk1")).cells() == ()
+
+
+@pytest.mark.parametrize("kind", ["recorded", "report"])
+def test_the_history_is_left_aside_where_another_baseline_is_asked_for(
+    tmp_path: Path, project: Path, store: NewStore, kind: str
+) -> None:
+    record(project / "baselines" / "tk1.json", measured("resnet50", 2))
+    assert kind_of(store().load("tk1", kind, nights_of(tmp_path, 30, KEY))) == kind
+
+
+@pytest.mark.parametrize("key", [CellKey("tk1", "densenet201", 2), CellKey("tk1", "googlenet", 1)])
+def test_an_x_stays_whatever_the_history_holds(tmp_path: Path, project: Path, store: NewStore, key: CellKey) -> None:
+    record(project / "baselines" / "tk1.json", skipped("googlenet", 1))
+    baseline = store().load("tk1", nights=nights_of(tmp_path, 8, key))
+    assert isinstance(baseline.lookup(key), Unavailable)
+
+
+def test_the_store_says_since_when_each_cell_is_recorded(project: Path, store: NewStore) -> None:
+    path = project / "baselines" / "tk1.json"
+    record(path, measured("resnet50", 2), measured("vgg16", 1))
+    record(path, measured("vgg16", 1), now="2026-04-02T10:00:00+00:00")
+    assert store().recorded_since("tk1") == {
+        KEY: "2026-03-01T00:00:00+00:00",
+        CellKey("tk1", "vgg16", 1): "2026-04-02T10:00:00+00:00",
+    }
 
 
 def test_a_path_to_a_table_is_the_baseline(tmp_path: Path, store: NewStore) -> None:

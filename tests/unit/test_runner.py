@@ -9,9 +9,10 @@ from scripted_deepdetect import ScriptedDeepDetect
 from pytest_ddperf.baselines import PlatformBaseline
 from pytest_ddperf.catalog import Platform, bare_catalog
 from pytest_ddperf.errors import ConfigurationError, ServerError, ServerUnreachableError
+from pytest_ddperf.judging import differences, gate_cell
 from pytest_ddperf.measure import Plan
 from pytest_ddperf.records import Baseline, CellKey, Clock, Conditions, Measurement, Outcome, Pass, Round, Unavailable
-from pytest_ddperf.runner import PlatformPlan, Runner, differences, gate_cell
+from pytest_ddperf.runner import PlatformPlan, Runner
 from pytest_ddperf.targets import ServerOptions
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def quiet(_: Progress) -> None:
 
 def measured(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> Measurement:
     passes = (Pass(2 * ms + 1, 2 * ms, 2 * ms),) * 5
-    return Measurement(KEY, conditions, (Round(0.0, passes),))
+    return Measurement(KEY, conditions, (Round(0.0, passes),) * 3)
 
 
 def recorded(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> PlatformBaseline:
@@ -212,7 +213,7 @@ def test_the_gate_is_asked_with_the_raw_passes_of_a_recorded_baseline() -> None:
     found = recorded().lookup(KEY)
     assert isinstance(found, Baseline)
     cell = gate_cell(measured(), found)
-    assert (cell.rounds, cell.baseline) == ([[10.0] * 5], [[10.0] * 5])
+    assert (cell.rounds, cell.baseline) == ([[10.0] * 5] * 3, [[10.0] * 5])
 
 
 def test_the_gate_is_asked_without_a_baseline() -> None:

@@ -170,7 +170,6 @@ def test_a_project_s_url_counts_among_several(tmp_path: Path) -> None:
             "tk1 and tx1 name the same server, a:1",
         ),
         ({"platform": "tk1,local", "url": "tk1=embedded"}, "tk1 and local name the same server, embedded"),
-        ({"baseline": "history"}, "cannot be held against yet"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path: Path, texts: dict[str, Any], said: str) -> None:

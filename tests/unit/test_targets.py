@@ -8,6 +8,7 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply
 
 from pytest_ddperf import bench_images, targets
+from pytest_ddperf.batches import BenchImages
 from pytest_ddperf.catalog import Network
 from pytest_ddperf.errors import (
     AnswerError,
@@ -17,7 +18,6 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.targets import (
-    BenchImages,
     ServerOptions,
     Target,
     checked_url,

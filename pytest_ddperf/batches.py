@@ -1,0 +1,83 @@
+"""The images of a batch, as they go into a request: by path where the server sees them, else inline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_ddperf import bench_images, protocol
+from pytest_ddperf.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class BenchImages:
+    """The images of the benchmark, as they go into a request.
+
+    Args:
+        route: `path` or `inline`.
+        data: what is sent, one entry an image.
+    """
+
+    route: str
+    data: tuple[str, ...]
+
+    def batch(self, batch_size: int) -> tuple[Sequence[str], Sequence[str]]:
+        """The first images as (data, uris).
+
+        Raises:
+            ConfigurationError: there are fewer images than the batch is large.
+        """
+        if batch_size > len(self.data):
+            raise ConfigurationError(
+                f"A batch of {batch_size} images was asked for and there are {len(self.data)}: a server answers each "
+                "image once, so each must be another one. Name more of them with --ddperf-data-dir and "
+                f"--ddperf-bench-files, or measure up to --ddperf-max-batch-size={len(self.data)}."
+            )
+        data = self.data[:batch_size]
+        return data, data if self.route == "path" else protocol.inline_uris(batch_size)
+
+
+def load_images(data_dir: str | None, bench_files: str | None, *, same_machine: bool) -> BenchImages:
+    """The bench images that the options name; the generated ones by default.
+
+    Args:
+        data_dir: folder of the images as the server sees it; None for the generated ones.
+        bench_files: file that lists their names; None for what the same folder holds on this machine.
+        same_machine: whether the server sees this machine's files: then generated images go by path, else inline.
+
+    Raises:
+        ConfigurationError: the folder's images are not known, or the list cannot be read.
+    """
+    if data_dir is None:
+        folder = bench_images.ensure_bench_images()
+        paths = [folder / name for name in bench_images.list_bench_images(folder)]
+        if same_machine:
+            return BenchImages("path", tuple(str(path) for path in paths))
+        return BenchImages("inline", tuple(bench_images.inline(paths)))
+    names = _listed(data_dir, bench_files)
+    prefix = data_dir.rstrip("/")
+    return BenchImages("path", tuple(f"{prefix}/{name}" for name in names))
+
+
+def _listed(data_dir: str, bench_files: str | None) -> list[str]:
+    if bench_files is not None:
+        try:
+            text = Path(bench_files).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"--ddperf-bench-files={bench_files} cannot be read: {error}.") from error
+        names = [line.strip() for line in text.splitlines() if line.strip()]
+    elif Path(data_dir).is_dir():
+        names = bench_images.list_bench_images(Path(data_dir))
+    else:
+        raise ConfigurationError(
+            f"--ddperf-data-dir={data_dir} is a folder on the server and is not on this machine, so the names of its "
+            "images are not known; list them, one a line, in a file and name it with --ddperf-bench-files=FILE."
+        )
+    if not names:
+        where = bench_files or data_dir
+        raise ConfigurationError(f"{where} names no images (.jpg, .jpeg, .png); expected one at least.")
+    return names

@@ -1,0 +1,227 @@
+"""What cells are held against: published means, recorded runs, nights. Pure, standard library only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.gate_statistics import midmean, midmean_variance, round_statistic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PUBLISHED, RECORDED, HISTORY = "published", "recorded", "history"
+"""The kinds: a mean, 1 to 7 runs, 8 or more nights (A, B, C)."""
+
+HISTORY_FROM = 8
+"""Nights from which a cell's own scatter counts."""
+
+NIGHTS = 30
+"""How many of the newest nights make the centre."""
+
+SUITE_FROM = 8
+"""Cells from which the suite has a shift and a spread of its own."""
+
+NIGHT_PRIOR_VARIANCE = 0.02**2
+"""Of the logarithm, of one night of one cell, where neither a history nor a suite tells: a board of one's own, with
+room."""
+
+_POOL_DEGREES = 12.0  # below it tonight's suite tells more of the noise than the runs do
+_PRIOR_WEIGHT = 6.0  # degrees of freedom that this prior counts for
+_LEAST_VARIANCE = 1e-8  # (0.01 %) squared: a clock that counts whole milliseconds can look free of noise
+_POOL_WEIGHT, _POOL_RANGE = 20.0, (10.0, 80.0)  # nights that the pool counts for in a cell's own variance
+_SHIFT_PRIOR_SD = 0.01  # of a night's common shift, where the history is short: a host of one's own
+_SHIFT_PRIOR_WEIGHT = 5.0  # nights that this prior counts for
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What one cell is held against.
+
+    Args:
+        centre: mean logarithm of milliseconds.
+        centre_weight: variance of the centre, in units of the variance of one night.
+        reading_variance: of the logarithm, of how the centre was read.
+        variance: of the logarithm, of one night (first round); None where nothing but the suite can tell.
+        degrees: how many independent nights that variance is worth.
+        passes: how many passes make a run; 0 for a mean of them.
+    """
+
+    centre: float
+    centre_weight: float
+    reading_variance: float
+    variance: float | None
+    degrees: float
+    passes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftHistory:
+    """How far whole nights have been from each other.
+
+    Args:
+        sd: standard deviation of a night's common shift.
+        degrees: how many nights that is worth, the prior's share counted in.
+        nights: how many nights the centre of the reference rests on; 0 where nothing is known.
+    """
+
+    sd: float
+    degrees: float
+    nights: int
+
+
+def runs_of(
+    baseline: float | Sequence[float] | Sequence[Sequence[float]] | None,
+) -> float | list[Sequence[float]] | None:
+    """A baseline as a positive mean, or as runs with `[]` for the nights that lack the cell; None where there is none.
+
+    Raises:
+        ValueError: not a number, a list of numbers or a list of lists of numbers, or a mean that is not positive
+        and finite.
+    """
+    if baseline is None:
+        return None
+    if isinstance(baseline, (int, float)):
+        if not 0 < baseline < math.inf:
+            raise ValueError(f"a baseline must be a finite, positive time, not {baseline!r} ms")
+        return float(baseline)
+    if not _is_list(baseline):
+        raise ValueError(f"a baseline must be milliseconds, a list of them, or a list of runs, not {baseline!r}")
+    if not len(baseline):
+        return None
+    numbers = [isinstance(entry, (int, float)) for entry in baseline]
+    if all(numbers):
+        return [baseline]  # type: ignore[list-item] # all of its entries are numbers
+    if any(numbers) or not all(_is_list(entry) for entry in baseline):
+        raise ValueError(f"a baseline must hold either passes or runs, not both: {baseline!r}")
+    runs: list[Sequence[float]] = list(baseline)  # type: ignore[arg-type] # none of its entries is a number
+    return runs if any(len(run) for run in runs) else None
+
+
+def _is_list(value: object) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, (str, bytes))
+
+
+def published(mean_ms: float, reading_error_ms: float) -> Reference:
+    """A published mean.
+
+    Its reading error is taken as evenly distributed (variance of a uniform: half-width squared / 3).
+    """
+    return Reference(math.log(mean_ms), 1.0, (reading_error_ms / mean_ms) ** 2 / 3, None, 0.0, 0)
+
+
+def run_value(run: Sequence[float], passes: int) -> float:
+    """The logarithm of what one run is worth: the midmean of its rounds, told apart by the length of a round."""
+    if len(run) < 2 * passes:
+        return round_statistic(run)
+    parts = max(1, round(len(run) / passes))
+    bounds = [len(run) * part // parts for part in range(parts + 1)]
+    return midmean(round_statistic(run[start:stop]) for start, stop in pairwise(bounds))
+
+
+def references(suite: Sequence[Sequence[Sequence[float]]], passes: int) -> tuple[list[Reference], ShiftHistory]:
+    """Centre and scatter of cells that have runs.
+
+    The nights are aligned at their newest end. Each night's common shift is taken out first (the median over the
+    cells of the difference from each cell's own median). A cell's variance is shrunk towards the pool's in
+    proportion to its nights; below 8 nights the pool's alone counts.
+
+    Args:
+        suite: per cell its runs, oldest first, `[]` for a night that lacks it; at least one run each.
+        passes: how many passes make a round.
+    """
+    nights: list[dict[int, float]] = []
+    for runs in suite:
+        values: dict[int, float] = {}
+        for age, run in enumerate(reversed(runs)):
+            if len(run):
+                values[age] = run_value(run, passes)
+                if len(values) == NIGHTS:
+                    break
+        nights.append(values)
+    shifts = _night_shifts(nights)
+    centres = [midmean([value - shifts.get(age, 0.0) for age, value in values.items()]) for values in nights]
+    own = [
+        _scatter([value - shifts.get(age, 0.0) - centre for age, value in values.items()])
+        for values, centre in zip(nights, centres, strict=True)
+    ]
+    known = sorted(variance for variance, degrees in own if degrees)
+    degrees_pooled = sum(degrees for _, degrees in own)
+    pool = _pool(known, degrees_pooled, len(nights))
+    pool_weight = _pool_weight(own)
+    found: list[Reference] = []
+    for runs, values, centre, (variance, degrees) in zip(suite, nights, centres, own, strict=True):
+        weight = degrees if len(values) >= HISTORY_FROM else 0.0
+        shrunk = None
+        if pool is not None:
+            shrunk = max((weight * variance + pool_weight * pool) / (weight + pool_weight), _LEAST_VARIANCE)
+        newest = next(run for run in reversed(runs) if len(run))
+        per_round = len(newest) if len(newest) < 2 * passes else passes
+        rests_on = (weight + pool_weight) ** 2 / weight if weight and len(known) > 1 else max(weight, degrees_pooled)
+        found.append(Reference(centre, midmean_variance(len(values)), 0.0, shrunk, rests_on, per_round))
+    return found, _shift_history(shifts, max(len(values) for values in nights))
+
+
+def _night_shifts(nights: Sequence[dict[int, float]]) -> dict[int, float]:
+    by_night: dict[int, list[float]] = {}
+    for values in nights:
+        if len(values) > 1:
+            middle = median(values.values())
+            for age, value in values.items():
+                by_night.setdefault(age, []).append(value - middle)
+    return {age: median(off) for age, off in by_night.items() if len(off) >= SUITE_FROM}
+
+
+def _scatter(residuals: Sequence[float]) -> tuple[float, float]:
+    """Variance and degrees of freedom; slow clocks on one night in 8 or more, or on two in 16, do not widen it."""
+    count = len(residuals)
+    if count < 2:
+        return 0.0, 0.0
+    squares = sorted(residual * residual for residual in residuals)
+    spared = min(2, count // HISTORY_FROM)
+    squares[count - spared :] = [squares[count - spared - 1]] * spared
+    inflation = 1.0 + (0.0, 2.0, 3.0)[spared] / count  # expectation of what was cut off, for normal residuals
+    return max(inflation * sum(squares) / (count - 1), _LEAST_VARIANCE), count - 1.0
+
+
+def _pool_weight(own: Sequence[tuple[float, float]]) -> float:
+    """Nights that the pool counts for: the more, the less the cells' variances differ beyond chance (empirical Bayes).
+
+    The logarithm of a variance of n degrees of freedom scatters by 2 / n; what it scatters more is the cells' own.
+    """
+    full = [(math.log(variance), degrees) for variance, degrees in own if degrees >= HISTORY_FROM - 1 and variance > 0]
+    if len(full) < SUITE_FROM:
+        return _POOL_WEIGHT
+    mean = sum(logarithm for logarithm, _ in full) / len(full)
+    total = sum((logarithm - mean) ** 2 for logarithm, _ in full) / (len(full) - 1)
+    chance = sum(2.2 / degrees for _, degrees in full) / len(full)
+    return min(max(2 / max(total - chance, 0.001), _POOL_RANGE[0]), _POOL_RANGE[1])
+
+
+def _pool(known: Sequence[float], degrees: float, cells: int) -> float | None:
+    """The variance of one night that the cells agree on; None where nothing but tonight's suite can tell.
+
+    The median of the cells' variances, divided by where the median of a chi-squared variable lies (Wilson and
+    Hilferty 1931). A handful of cells is shrunk towards the prior instead.
+    """
+    if not known:
+        return NIGHT_PRIOR_VARIANCE if cells < SUITE_FROM else None
+    if cells >= SUITE_FROM and degrees < _POOL_DEGREES:
+        return None
+    each = degrees / len(known)
+    middle = median(known) / (1 - 2 / (9 * each)) ** 3
+    if cells >= SUITE_FROM:
+        return middle
+    return (degrees * middle + _PRIOR_WEIGHT * NIGHT_PRIOR_VARIANCE) / (degrees + _PRIOR_WEIGHT)
+
+
+def _shift_history(shifts: dict[int, float], nights: int) -> ShiftHistory:
+    if not shifts:
+        return ShiftHistory(_SHIFT_PRIOR_SD, _SHIFT_PRIOR_WEIGHT, 0)
+    variance, degrees = _scatter([shift - median(shifts.values()) for shift in shifts.values()])
+    total = degrees + _SHIFT_PRIOR_WEIGHT
+    pooled = (degrees * variance + _SHIFT_PRIOR_WEIGHT * _SHIFT_PRIOR_SD**2) / total
+    return ShiftHistory(math.sqrt(pooled), total, min(nights, len(shifts)))

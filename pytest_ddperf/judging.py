@@ -1,0 +1,178 @@
+"""Verdicts on what was measured: each cell in the company of its platform's other cells, against its baseline."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_ddperf import gate
+from pytest_ddperf.baselines import published_against
+from pytest_ddperf.records import CellRecord, Clock, Outcome, Unavailable
+
+if TYPE_CHECKING:
+    from pytest_ddperf.baselines import PlatformBaseline
+    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.nights import Nights
+    from pytest_ddperf.records import Baseline, CellKey, Conditions, Measurement, ServerFacts
+
+UNSTABLE_RUNS = 3
+"""Runs running in which an unstable cell may be beyond the tolerance, less one."""
+
+FELLOWS = 200
+"""How many cells are judged together at the most, the newest ones: a suite's centre and spread need no more."""
+
+
+class Judge:
+    """Judges the cells of one platform as they are measured.
+
+    Args:
+        platform: whose cells they are.
+        tolerance: relative.
+        baseline: what they are held against.
+        nights: the platform's history, of each cell since it was recorded: for slow creep, and for cells that stay
+            unstable; None for none.
+        least_rounds: rounds without which no cell is done, whatever the gate says: recording a baseline takes more.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        tolerance: float,
+        baseline: PlatformBaseline,
+        *,
+        nights: Nights | None = None,
+        least_rounds: int = 1,
+    ) -> None:
+        self._nights = nights
+        self._least_rounds = least_rounds
+        self._platform = platform
+        self._tolerance = tolerance
+        self._baseline = baseline
+        self._cells: dict[str, gate.Cell] = {}
+
+    def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
+        """The verdict on a cell, by all rounds of it and by what its fellows were like so far.
+
+        Args:
+            measurement: all that was measured of the cell in this run.
+            nodeid: its test.
+            server: that was measured.
+        """
+        record = CellRecord(
+            key=measurement.key,
+            nodeid=nodeid,
+            outcome=Outcome.INVALID,
+            reason=f"{measurement.key} is invalid, not slower: {measurement.invalid}.",
+            tolerance=self._tolerance,
+            measurement=measurement,
+            server=server,
+        )
+        if measurement.invalid:
+            self._cells.pop(nodeid, None)
+            return record
+        baseline, notes = self._comparable(measurement)
+        self._cells.pop(nodeid, None)
+        self._cells[nodeid] = gate_cell(measurement, baseline)
+        verdict = gate.judge(list(self._cells.values())[-FELLOWS:], self._tolerance)[-1]
+        now_ms = _shown_ms(measurement, baseline)
+        rounds = len(measurement.rounds)
+        done = rounds >= self._least_rounds
+        outcome, reason = Outcome(verdict.outcome), verdict.reason
+        if not done and outcome is not Outcome.REMEASURE:
+            outcome, reason = Outcome.REMEASURE, f"{rounds} of the {self._least_rounds} rounds of a recorded baseline"
+        outcome, reason = self._by_its_past(measurement.key, outcome, reason, verdict.change)
+        return replace(
+            record,
+            outcome=outcome,
+            reason=reason,
+            now_ms=now_ms,
+            change=None if baseline is None else now_ms / _comparable_ms(measurement, baseline) - 1,
+            # without its runs: thirty nights of them in every record would make the history grow by the square
+            baseline=None if baseline is None else replace(baseline, runs=()),
+            resolution=verdict.resolution,
+            suite_shift=verdict.suite_shift,
+            notes=notes,
+        )
+
+    def _by_its_past(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
+        """The verdict, unless the nights before say otherwise: slow creep is red, and instability that stays, too."""
+        if self._nights is None:
+            return outcome, reason
+        if outcome is Outcome.UNSTABLE and change is not None and change > self._tolerance:
+            streak = self._nights.unstable_streak(key)
+            if streak >= UNSTABLE_RUNS - 1:
+                return Outcome.REGRESSED, f"unstable, and beyond the tolerance in {streak + 1} runs running; {reason}"
+        if outcome in {Outcome.OK, Outcome.UNSTABLE}:
+            crept = gate.creep(self._nights.creep_values(key), self._tolerance)
+            if crept.alarm:
+                return Outcome.REGRESSED, (
+                    f"creep: {crept.change * 100:+.1f} % over the nights since the first ones, in steps too small for "
+                    "the gate of a single night; it stays red until it is recorded with --ddperf-update-baselines=all"
+                )
+        return outcome, reason
+
+    def _comparable(self, measurement: Measurement) -> tuple[Baseline | None, tuple[str, ...]]:
+        """The baseline of a cell, None where none was made under like conditions; and what to say of it."""
+        found = self._baseline.lookup(measurement.key)
+        if found is None or isinstance(found, Unavailable):
+            return None, ()
+        notes = differences(measurement.conditions, found, self._platform)
+        if notes and found.kind != "report":
+            return None, (f"not compared with {found.source}: {'; '.join(notes)}",)
+        return found, tuple(notes)
+
+
+def gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell:
+    """What the gate is asked: the rounds of the gated clock, and the baseline as that clock would show it."""
+    rounds = measurement.per_image_ms()
+    if baseline is None:
+        return gate.Cell(rounds)
+    if baseline.runs:
+        return gate.Cell(rounds, [list(run) for run in baseline.runs])
+    return gate.Cell(rounds, _comparable_ms(measurement, baseline), baseline.reading_error_ms)
+
+
+def _comparable_ms(measurement: Measurement, baseline: Baseline) -> float:
+    """The baseline's value as the gated clock would show it, milliseconds per image."""
+    if baseline.runs:
+        return baseline.value_ms
+    return published_against(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
+
+
+def _shown_ms(measurement: Measurement, baseline: Baseline | None) -> float:
+    """What a person reads as the time of now, milliseconds per image: a mean beside a published mean, else a median."""
+    passes = [ms for one in measurement.per_image_ms() for ms in one]
+    return statistics.fmean(passes) if baseline is not None and not baseline.runs else statistics.median(passes)
+
+
+def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list[str]:
+    """In what the conditions of now differ from those of the baseline, in words.
+
+    A published table tells its backend and whether that had a GPU, and its clock is head.time.
+    """
+    then = baseline.conditions
+    if then is None:
+        facts = [
+            ("the client's clock is held against head.time", now.clock is Clock.CLIENT),
+            (f"the table is of {platform.mllib}, this server runs {now.backend}", now.backend != platform.mllib),
+            (f"the table was made {_with_gpu(platform.gpu)}, this service runs {_with_gpu(now.gpu)}",
+             now.gpu != platform.gpu),
+        ]  # fmt: skip
+        return [words for words, differs in facts if differs]
+    return [
+        f"{what} was {before} and is {after}"
+        for what, before, after in (
+            ("the clock", then.clock, now.clock),
+            ("the backend", then.backend, now.backend),
+            ("the datatype", then.datatype, now.datatype),
+            ("the input size", f"{then.width}x{then.height}", f"{now.width}x{now.height}"),
+            ("GPU", then.gpu, now.gpu),
+            ("the image route", then.image_route, now.image_route),
+        )
+        if before != after
+    ]
+
+
+def _with_gpu(gpu: bool) -> str:
+    return "on a GPU" if gpu else "without a GPU"

@@ -1,0 +1,431 @@
+"""How often the gate is wrong, simulated: `python tests/perf/gate_power.py [--nights 1000] [--tables rules,kinds,...]`.
+
+Prints, for published baselines (A), one and three recorded runs (B, B3) and 30 nights of history (C), how many
+nights without any change are red, how many slower cells are found and how many passes that takes, beside other
+rules in use. Seeded: the same command prints the same tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ddperf.gate import MAX_ROUNDS, Cell, Verdict, creep, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+CELLS = 104
+PASSES = 5
+NIGHTS_OF_HISTORY = 30
+FEW = 5
+"""Cells that are slower where a few are."""
+
+Array = npt.NDArray[np.float64]
+Published = float | list[float] | list[list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Noise of one host, as standard deviations of logarithms and as probabilities.
+
+    Args:
+        sigma: of a pass.
+        sigma_factor: between cells, at most.
+        outliers: share of the passes in a burst, which takes 1.3 to 2 times as long.
+        slow_clock: probability that a round runs at a clock 12 % slower.
+        drift: by how much a round's passes drift, at most.
+        bias: of a run.
+        common, night: shares of the bias's variance that stay for the whole night, for all cells and for one.
+    """
+
+    sigma: float = 0.015
+    sigma_factor: float = 1.4
+    outliers: float = 0.02
+    slow_clock: float = 0.005
+    drift: float = 0.01
+    bias: float = 0.0107
+    common: float = 0.0
+    night: float = 0.5
+
+
+class Host:
+    """Draws what the passes of a suite take, round by round, in milliseconds per image."""
+
+    def __init__(self, noise: Noise, seed: int, cells: int = CELLS) -> None:
+        self.noise, self.cells = noise, cells
+        self.random = np.random.default_rng(seed)
+        reach = math.log(noise.sigma_factor)
+        self.sigmas = noise.sigma * np.exp(self.random.uniform(-reach, reach, cells))
+        self.truth = np.exp(self.random.uniform(math.log(2), math.log(300), cells))
+
+    def night(self, rounds: int = MAX_ROUNDS) -> Array:
+        """One night: cells x rounds x passes."""
+        noise, random, cells = self.noise, self.random, self.cells
+        bias = noise.bias * (
+            math.sqrt(noise.common) * random.standard_normal()
+            + math.sqrt(noise.night) * random.standard_normal((cells, 1))
+            + math.sqrt(1 - noise.common - noise.night) * random.standard_normal((cells, rounds))
+        )
+        bias += math.log(1.12) * (random.random((cells, rounds)) < noise.slow_clock)
+        slope = random.uniform(0, noise.drift, (cells, rounds, 1)) * random.choice([-1, 1], (cells, rounds, 1))
+        logs = bias[..., None] + slope * np.linspace(0, 1, PASSES)
+        logs += self.sigmas[:, None, None] * random.standard_normal((cells, rounds, PASSES))
+        if noise.outliers:
+            logs += np.log(random.uniform(1.3, 2, logs.shape)) * self._bursts(rounds)
+        return np.asarray(np.exp(logs) * self.truth[:, None, None])
+
+    def _bursts(self, rounds: int) -> npt.NDArray[np.bool_]:
+        """Outliers follow one another: a burst goes on with probability one half."""
+        share, draws = self.noise.outliers, self.random.random((self.cells, rounds, PASSES))
+        inside = np.zeros((self.cells, rounds, PASSES), dtype=bool)
+        inside[..., 0] = draws[..., 0] < share
+        for index in range(1, PASSES):
+            begins = share / (1 - share) / 2
+            inside[..., index] = np.where(inside[..., index - 1], draws[..., index] < 0.5, draws[..., index] < begins)
+        return inside
+
+
+QUIET = Noise()
+VIRTUAL = Noise(sigma=0.05, bias=0.07, common=0.25, night=0.25)
+NONE = Noise(sigma=1e-4, sigma_factor=1.0, outliers=0.0, slow_clock=0.0, drift=0.0, bias=0.0)
+SCENARIOS = {
+    "all": QUIET,
+    "all, shifts common": replace(QUIET, common=0.25, night=0.25),
+    "passes alone": replace(NONE, sigma=0.015, sigma_factor=1.4),
+    "outliers alone": replace(NONE, outliers=0.02),
+    "slow clocks alone": replace(NONE, slow_clock=0.005),
+    "drift alone": replace(NONE, drift=0.01),
+    "run to run alone": replace(NONE, bias=0.0107),
+    "run to run 2 %": replace(QUIET, bias=0.02),
+    "run to run 3 %": replace(QUIET, bias=0.03),
+    "unlocked clocks": replace(QUIET, slow_clock=0.3),
+}
+
+
+class Baselines:
+    """Nights of one host, and what a suite is held against before each."""
+
+    def __init__(self, kind: str, host: Host) -> None:
+        self.kind, self.host = kind, host
+        count = {"A": 1, "B": 1, "B3": 3, "C": NIGHTS_OF_HISTORY}[kind]
+        self.nights = [host.night(1)[:, 0].tolist() for _ in range(count)]
+
+    def cells(self) -> list[Published]:
+        if self.kind == "A":
+            return [sum(passes) / len(passes) for passes in self.nights[0]]
+        if self.kind == "B":
+            return list(self.nights[0])
+        return [list(runs) for runs in zip(*self.nights, strict=True)]
+
+    def advance(self, rounds: Array | None) -> None:
+        """The next night's baseline: the accepted night joins a history, anything else is recorded anew."""
+        if self.kind == "C" and rounds is not None:
+            self.nights = [*self.nights[1:], rounds[:, 0].tolist()]
+        else:
+            self.nights = [self.host.night(1)[:, 0].tolist() for _ in self.nights]
+
+
+def one_night(baselines: list[Published], rounds: list[list[list[float]]], tolerance: float) -> list[Verdict]:
+    """A whole night: judged after the first round, then again with one round more for every cell that asks."""
+    cells = [Cell(every[:1], baseline) for every, baseline in zip(rounds, baselines, strict=True)]
+    for _ in range(4 * MAX_ROUNDS):
+        verdicts = judge(cells, tolerance)
+        again = [index for index, verdict in enumerate(verdicts) if verdict.outcome == "remeasure"]
+        if not again:
+            return verdicts
+        for index in again:
+            cells[index] = Cell(rounds[index][: len(cells[index].rounds) + 1], cells[index].baseline)
+    raise AssertionError("a cell asks for more than six rounds")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of many nights."""
+
+    nights: int = 0
+    red_nights: int = 0
+    red_cells: int = 0
+    slower: int = 0
+    found: int = 0
+    nights_found: int = 0
+    passes_unchanged: float = 0.0
+    unchanged: int = 0
+    passes_slower: float = 0.0
+    unstable: int = 0
+    resolution: float = 0.0
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+    def add(self, verdicts: list[Verdict], slow: set[int]) -> None:
+        self.nights += 1
+        red = {index for index, verdict in enumerate(verdicts) if verdict.outcome == "regressed"}
+        self.red_nights += bool(red - slow)
+        self.red_cells += len(red - slow)
+        self.slower += len(slow)
+        self.found += len(red & slow)
+        self.nights_found += bool(red & slow)
+        for index, verdict in enumerate(verdicts):
+            self.resolution += verdict.resolution or 0.0
+            self.outcomes[verdict.outcome] = self.outcomes.get(verdict.outcome, 0) + 1
+            if index in slow:
+                self.passes_slower += PASSES * verdict.rounds_used
+            else:
+                self.passes_unchanged += PASSES * verdict.rounds_used
+                self.unchanged += 1
+
+    def line(self) -> str:
+        parts = [f"red {self.red_nights / self.nights:6.2%} of {self.nights:4} nights"]
+        if self.slower:
+            parts.append(f"found {self.found / self.slower:6.1%} (on {self.nights_found / self.nights:4.0%} of nights)")
+            parts.append(f"passes {self.passes_slower / self.slower:5.1f}")
+        if self.unchanged:
+            parts.append(f"unchanged {self.passes_unchanged / self.unchanged:5.2f}")
+        cells = sum(self.outcomes.values())
+        parts.append(f"sees {self.resolution / cells:5.1%}")
+        parts += [f"{name} {count / cells:.2%}" for name, count in sorted(self.outcomes.items()) if name != "ok"]
+        return "  ".join(parts)
+
+
+def simulate(
+    kind: str,
+    noise: Noise,
+    nights: int,
+    *,
+    tolerance: float = 0.05,
+    slower: float = 0.0,
+    slow_cells: int = 0,
+    seed: int = 1,
+    creeping: bool = False,
+) -> Tally:
+    """Nights of one host, of which some cells are slower; with `creeping`, creep alarms of the others count as red."""
+    host = Host(noise, seed)
+    baselines = Baselines(kind, host)
+    tally = Tally()
+    chooser = np.random.default_rng(seed + 1)
+    for night in range(nights):
+        rounds = host.night()
+        slow = set(chooser.choice(host.cells, slow_cells, replace=False).tolist()) if slow_cells else set()
+        changed = rounds.copy()
+        changed[list(slow)] *= 1 + slower
+        before = baselines.cells()
+        verdicts = one_night(before, changed.tolist(), tolerance)
+        if creeping:
+            verdicts = [
+                replace(verdict, outcome="regressed") if crept(runs, now[0], tolerance) else verdict
+                for verdict, runs, now in zip(verdicts, before, rounds.tolist(), strict=True)
+            ]
+        tally.add(verdicts, slow)
+        baselines.advance(rounds if night % 100 else None)
+    return tally
+
+
+def crept(runs: Published, now: list[float], tolerance: float) -> bool:
+    """Whether a cell's nights, tonight's included, creep."""
+    nights = [one for one in runs if isinstance(one, list)] if isinstance(runs, list) else []
+    return creep([nightly(one) for one in [*nights, now]], tolerance).alarm
+
+
+def nightly(passes: Sequence[float]) -> float:
+    """What a night is worth: the geometric mean of its fastest 3 passes."""
+    return math.exp(sum(math.log(ms) for ms in sorted(passes)[:3]) / 3)
+
+
+def mean_beyond_tolerance(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
+    """Mean of 5 passes against the mean of 5."""
+    return np.asarray(now[:, :PASSES].mean(1) > before[:, :PASSES].mean(1) * (1 + tolerance))
+
+
+def mann_whitney(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
+    """Exact two-sided test at 5 %, and the median beyond the tolerance."""
+    before, now = before[:, :PASSES], now[:, :PASSES]
+    wins = (now[:, :, None] > before[:, None, :]).sum((1, 2))
+    every = [sum(ranks) - PASSES * (PASSES - 1) // 2 for ranks in combinations(range(2 * PASSES), PASSES)]
+    critical = min(u for u in range(PASSES**2 + 1) if 2 * sum(one >= u for one in every) / len(every) <= 0.05)
+    beyond = np.median(now, axis=1) > np.median(before, axis=1) * (1 + tolerance)
+    return np.asarray((wins >= critical) & beyond)
+
+
+def resampled_means(passes: Array, draws: int = 1000) -> Array:
+    """Means of resamples: cells x draws; the same resamples for every cell."""
+    picks = np.random.default_rng(7).integers(0, PASSES, (draws, PASSES))
+    return np.asarray(passes[:, picks].mean(2))
+
+
+def criterion(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
+    """Bootstrapped t test of the pooled passes at 5 %, and the change of the mean beyond the tolerance."""
+    before, now = before[:, :PASSES], now[:, :PASSES]
+
+    def statistic(one: Array, other: Array) -> Array:
+        spread = np.sqrt((one.var(-1, ddof=1) + other.var(-1, ddof=1)) / PASSES)
+        return np.asarray((other.mean(-1) - one.mean(-1)) / spread)
+
+    picks = np.random.default_rng(7).integers(0, 2 * PASSES, (500, 2, PASSES))
+    pooled = np.concatenate([before, now], axis=1)
+    null = statistic(pooled[:, picks[:, 0]], pooled[:, picks[:, 1]])
+    chance = (np.abs(null) >= np.abs(statistic(before, now))[:, None]).mean(1)
+    return np.asarray((chance < 0.05) & mean_beyond_tolerance(before, now, tolerance))
+
+
+def asv(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
+    """Disjoint 99 % posterior intervals of a Laplace location, and the median beyond the tolerance."""
+    before, now = before[:, :PASSES], now[:, :PASSES]
+
+    def interval(passes: Array) -> tuple[Array, Array]:
+        centre, width = np.median(passes, axis=1), np.ptp(passes, axis=1) + 1e-9
+        grid = centre[:, None] + width[:, None] * np.linspace(-3, 3, 601)
+        density = np.abs(passes[:, None, :] - grid[:, :, None]).sum(2) ** -float(PASSES)
+        share = density.cumsum(1) / density.sum(1, keepdims=True)
+        rows = np.arange(len(passes))
+        return grid[rows, (share < 0.005).sum(1)], grid[rows, np.minimum((share < 0.995).sum(1), 600)]
+
+    beyond = np.median(now, axis=1) > np.median(before, axis=1) * (1 + tolerance)
+    return np.asarray((interval(now)[0] > interval(before)[1]) & beyond)
+
+
+def bootstrap_interval(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
+    """Lower end of the 95 % bootstrap interval of the ratio of means beyond the tolerance."""
+    ratio = resampled_means(now[:, :PASSES]) / resampled_means(before[:, :PASSES])[:, ::-1]
+    return np.asarray(np.quantile(ratio, 0.025, axis=1) > 1 + tolerance)
+
+
+def sprt(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
+    """Wald's sequential test, pass by pass within one run: no change or the tolerance, both errors at 2 %."""
+    step, sigma = math.log1p(tolerance), 0.015
+    gained = (np.log(now) - np.log(before[:, :PASSES]).mean(1, keepdims=True)) * step / sigma**2
+    ratio = np.cumsum(gained - step**2 / (2 * sigma**2), axis=1)
+    bound = math.log(0.98 / 0.02)
+    up, down = ratio >= bound, ratio <= -bound
+    first_up = np.where(up.any(1), up.argmax(1), ratio.shape[1])
+    return np.asarray(first_up < np.where(down.any(1), down.argmax(1), ratio.shape[1]))
+
+
+RULES: dict[str, Callable[[Array, Array, float], npt.NDArray[np.bool_]]] = {
+    "mean beyond the tolerance": mean_beyond_tolerance,
+    "Mann-Whitney and tolerance": mann_whitney,
+    "Criterion": criterion,
+    "asv": asv,
+    "bootstrap interval": bootstrap_interval,
+    "SPRT within one run": sprt,
+}
+
+
+def table_rules(nights: int) -> None:
+    """Other rules, one run against one run."""
+    host, tolerance = Host(QUIET, 1), 0.05
+    red, found = dict.fromkeys(RULES, 0), dict.fromkeys(RULES, 0)
+    for _ in range(nights):
+        before, now = host.night(1)[:, 0], host.night(1)[:, 0]
+        for name, rule in RULES.items():
+            red[name] += bool(rule(before, now, tolerance).any())
+            found[name] += int(rule(before, now * 1.1, tolerance).sum())
+    for name in RULES:
+        share = found[name] / nights / CELLS
+        say(f"{name:28}  red {red[name] / nights:6.1%} of {nights} nights  10 % slower found {share:6.1%}")
+
+
+def table_kinds(nights: int) -> None:
+    """The gate, by kind of baseline."""
+    for kind in KINDS:
+        say(f"{kind:3} no change     {simulate(kind, QUIET, nights, creeping=kind == 'C').line()}")
+        for slower in (0.03, 0.05, 0.07, 0.1, 0.2):
+            tally = simulate(kind, QUIET, max(1, nights // 4), slower=slower, slow_cells=FEW)
+            say(f"{kind:3} {slower:4.0%} slower   {tally.line()}")
+
+
+def table_many(nights: int) -> None:
+    """Half of the suite 10 % slower, and all of it."""
+    for kind in KINDS:
+        for name, count in (("half slower", CELLS // 2), ("all slower", CELLS)):
+            tally = simulate(kind, QUIET, max(1, nights // 4), slower=0.1, slow_cells=count)
+            say(f"{kind:3} {name:12}  {tally.line()}")
+
+
+def table_noises(nights: int) -> None:
+    """A history of 30 nights under every noise."""
+    for name, noise in SCENARIOS.items():
+        say(f"C   {name:22}  {simulate('C', noise, nights).line()}")
+
+
+def table_virtual(nights: int) -> None:
+    """The shared virtual machine, tolerance 10 %."""
+    for kind in KINDS:
+        say(f"{kind:3} no change     {simulate(kind, VIRTUAL, nights, tolerance=0.1, creeping=kind == 'C').line()}")
+        for slower in (0.25, 0.5):
+            tally = simulate(kind, VIRTUAL, max(1, nights // 4), tolerance=0.1, slower=slower, slow_cells=FEW)
+            say(f"{kind:3} {slower:4.0%} slower   {tally.line()}")
+
+
+def table_creep(nights: int) -> None:
+    """New alarms in 60 nights of a suite after 30 quiet ones, and the height of a creep of 0.2 % a night when it is
+    found."""
+    quiet, length = 30, 60
+    suites = max(1, nights // 60)
+    alarms, heights = 0, []
+    for suite in range(suites):
+        host = Host(QUIET, 100 + suite)
+        every = [[nightly(one) for one in host.night(1)[:, 0].tolist()] for _ in range(quiet + length)]
+        for cell in range(CELLS):
+            values = [night[cell] for night in every]
+            alarms += creep(values).alarm
+            risen = [ms * (1 + 0.002 * max(0, night + 1 - quiet)) for night, ms in enumerate(values)]
+            if cell % 4 == 0:
+                found = (upto for upto in range(quiet, quiet + length) if creep(risen[: upto + 1]).alarm)
+                heights.append(0.002 * (next(found, quiet + length) + 1 - quiet))
+    late = sum(height >= 0.05 for height in heights) / len(heights)
+    say(f"new alarms on {alarms / suites / length:6.2%} of nights ({suites} suites of {length} nights)")
+    height = np.median(heights)
+    say(f"0.2 % a night found at a median of {height:.1%}, before 5 % in {1 - late:.1%} of {len(heights)} cells")
+
+
+def table_speed(_: int) -> None:
+    """One suite of 104 cells with 30 nights."""
+    host = Host(QUIET, 1)
+    baselines, rounds = Baselines("C", host).cells(), host.night(1).tolist()
+    cells = [Cell(one, baseline) for one, baseline in zip(rounds, baselines, strict=True)]
+    durations = []
+    for _ in range(21):
+        start = time.perf_counter()
+        judge(cells, 0.05)
+        durations.append(time.perf_counter() - start)
+    middle = np.median(durations) * 1e3
+    say(f"104 cells of 30 nights judged in {min(durations) * 1e3:.1f} ms at best, {middle:.1f} ms in the middle")
+
+
+KINDS = ("A", "B", "B3", "C")
+TABLES: dict[str, Callable[[int], None]] = {
+    "rules": table_rules,
+    "kinds": table_kinds,
+    "many": table_many,
+    "noises": table_noises,
+    "virtual": table_virtual,
+    "creep": table_creep,
+    "speed": table_speed,
+}
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--nights", type=int, default=1000, help="nights of a row without change; slower rows take a quarter"
+    )
+    parser.add_argument("--tables", default=",".join(TABLES), help="which, of " + ", ".join(TABLES))
+    chosen = parser.parse_args(arguments)
+    for name in chosen.tables.split(","):
+        say(f"\n{name}: {TABLES[name].__doc__}")
+        TABLES[name](chosen.nights)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

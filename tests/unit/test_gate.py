@@ -1,0 +1,350 @@
+"""The gate, from samples and baselines to verdicts; noise is drawn from seeds."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_ddperf.gate import MAX_ROUNDS, Cell, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KINDS = ["published", "recorded", "three runs", "history"]
+
+
+class Board:
+    """A quiet board: passes of 1.5 % scatter, runs of 1 %."""
+
+    def __init__(self, seed: int = 1, sigma: float = 0.015, bias: float = 0.01) -> None:
+        self.random = random.Random(seed)  # noqa: S311 - noise, not secrets
+        self.sigma, self.bias = sigma, bias
+
+    def passes(self, mean_ms: float = 10.0, count: int = 5) -> list[float]:
+        mean_ms *= math.exp(self.random.gauss(0, self.bias))
+        return [mean_ms * math.exp(self.random.gauss(0, self.sigma)) for _ in range(count)]
+
+    def rounds(self, count: int, mean_ms: float = 10.0) -> list[list[float]]:
+        return [self.passes(mean_ms) for _ in range(count)]
+
+    def baseline(self, kind: str, mean_ms: float = 10.0) -> float | list[float] | list[list[float]]:
+        if kind == "published":
+            return mean_ms
+        if kind == "recorded":
+            return self.passes(mean_ms)
+        return self.rounds(3 if kind == "three runs" else 30, mean_ms)
+
+    def suite(self, kind: str, cells: int = 40, factor: float = 1.0) -> list[Cell]:
+        return [Cell(self.rounds(1, 10 * factor), self.baseline(kind)) for _ in range(cells)]
+
+
+def outcomes(cells: Sequence[Cell], tolerance: float = 0.05) -> list[str]:
+    return [verdict.outcome for verdict in judge(cells, tolerance)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_suite_without_change_is_green_after_one_round(kind: str) -> None:
+    found = outcomes(Board().suite(kind))
+
+    assert found.count("ok") >= 38
+    assert "regressed" not in found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_slow_round_asks_for_another(kind: str) -> None:
+    board = Board()
+    cells = [Cell(board.rounds(1, 11.0), board.baseline(kind)), *board.suite(kind)]
+
+    assert outcomes(cells)[0] == "remeasure"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cell_slow_in_every_round_is_red(kind: str) -> None:
+    board = Board()
+    cells = [Cell(board.rounds(6, 11.5), board.baseline(kind)), *board.suite(kind)]
+
+    verdict = judge(cells, 0.05)[0]
+
+    assert verdict.outcome == "regressed"
+    assert verdict.change == pytest.approx(0.15, abs=0.03)
+    assert verdict.rounds_used == 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_slow_rounds_are_never_enough_for_red(kind: str) -> None:
+    board = Board()
+    cells = [Cell(board.rounds(2, 15.0), board.baseline(kind)), *board.suite(kind)]
+
+    assert outcomes(cells)[0] == "remeasure"
+
+
+def test_a_slow_round_that_does_not_come_back_is_green() -> None:
+    board = Board()
+    cells = [Cell([*board.rounds(1, 12.0), *board.rounds(1)], board.baseline("history")), *board.suite("history")]
+
+    assert outcomes(cells)[0] == "ok"
+
+
+def test_a_single_outlier_in_a_round_is_not_seen() -> None:
+    board = Board()
+    fast = board.passes()
+    cells = [Cell([[*fast[:4], 20.0]], board.baseline("history")), *board.suite("history")]
+
+    assert outcomes(cells)[0] == "ok"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_faster_cell_is_improved(kind: str) -> None:
+    board = Board()
+    cells = [Cell(board.rounds(1, 8.0), board.baseline(kind)), *board.suite(kind)]
+
+    assert outcomes(cells)[0] == "improved"
+
+
+def test_a_cell_much_faster_than_a_published_table_says_that_the_table_is_stale() -> None:
+    board = Board()
+    cells = [Cell(board.rounds(1, 8.0), 10.0), *board.suite("published")]
+
+    assert "stale" in judge(cells, 0.05)[0].reason
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_of_the_suite_slower_is_seen(kind: str) -> None:
+    board = Board()
+    slow = [Cell(board.rounds(6, 11.2), board.baseline(kind)) for _ in range(20)]
+
+    found = outcomes([*slow, *board.suite(kind, 20)])
+
+    assert found[:20].count("regressed") >= 16
+    assert "regressed" not in found[20:]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_platform_that_moved_as_a_whole_is_red_and_says_so(kind: str) -> None:
+    board = Board()
+    cells = [Cell(board.rounds(3, 11.5), board.baseline(kind)) for _ in range(30)]
+
+    verdicts = judge(cells, 0.05)
+
+    assert sum(verdict.outcome == "regressed" for verdict in verdicts) >= 28
+    assert "the platform moved" in verdicts[0].reason
+    assert verdicts[0].suite_shift == pytest.approx(0.15, abs=0.03)
+
+
+def test_a_common_shift_that_a_noisy_host_shows_every_week_is_not_red() -> None:
+    board = Board(sigma=0.02)
+    nights = [board.random.gauss(0, 0.08) for _ in range(30)]
+    tonight = math.exp(0.1)
+    cells = [
+        Cell(board.rounds(3, 10 * tonight), [board.passes(10 * math.exp(shift)) for shift in nights]) for _ in range(30)
+    ]
+
+    assert "regressed" not in outcomes(cells)
+
+
+def test_a_noisy_cell_beyond_the_tolerance_is_unstable_after_the_last_round() -> None:
+    board = Board(sigma=0.05, bias=0.1)
+    cells = [
+        Cell([[11.0] * 5] * MAX_ROUNDS, [[10.0] * 5]),
+        *(Cell(board.rounds(1), [board.passes()]) for _ in range(30)),
+    ]
+
+    verdict = judge(cells, 0.05)[0]
+
+    assert verdict.outcome == "unstable"
+    assert "too noisy" in verdict.reason
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rounds", [6, 7, 12])
+def test_after_six_rounds_no_cell_asks_again(kind: str, rounds: int) -> None:
+    board = Board(3, sigma=0.06, bias=0.08)
+    cells = [Cell(board.rounds(rounds, 10.6), board.baseline(kind)) for _ in range(30)]
+
+    assert "remeasure" not in outcomes(cells)
+
+
+def test_what_the_gate_can_resolve_is_told_and_coarser_than_the_tolerance_where_it_is_noisy() -> None:
+    quiet = judge(Board().suite("history"), 0.05)[0]
+    noisy = judge(Board(sigma=0.05, bias=0.07).suite("history"), 0.05)[0]
+
+    assert quiet.resolution == pytest.approx(0.05)
+    assert noisy.resolution is not None
+    assert noisy.resolution > 0.1
+    assert "coarser than the tolerance" in noisy.reason
+
+
+def test_the_kind_follows_the_number_of_runs() -> None:
+    board = Board()
+    baselines: list[float | list[float] | list[list[float]] | None] = [
+        10.0,
+        board.passes(),
+        board.rounds(7),
+        [*board.rounds(8), []],
+        [[], *board.rounds(7)],
+        None,
+    ]
+
+    kinds = [verdict.kind for verdict in judge([Cell(board.rounds(1), one) for one in baselines], 0.05)]
+
+    assert kinds == ["published", "recorded", "recorded", "history", "recorded", ""]
+
+
+def test_only_the_last_thirty_nights_make_the_centre() -> None:
+    board = Board()
+    cells = [Cell(board.rounds(1), [*board.rounds(20, 50.0), *board.rounds(30)]) for _ in range(20)]
+
+    assert outcomes(cells) == ["ok"] * 20
+
+
+def test_a_night_that_lacks_the_cell_is_left_out() -> None:
+    board = Board()
+    whole = board.suite("history", 20)
+    runs = board.rounds(30)
+    gaps = [[] if night % 3 == 0 else run for night, run in enumerate(runs)]
+
+    assert outcomes([Cell(board.rounds(1), gaps), *whole])[0] == "ok"
+
+
+def test_the_rounds_of_one_session_are_one_run() -> None:
+    board = Board()
+    long_runs = [[*board.passes(), *board.passes(), *board.passes()] for _ in range(7)]
+
+    assert judge([Cell(board.rounds(1), long_runs)], 0.05)[0].kind == "recorded"
+    assert judge([Cell(board.rounds(1), long_runs)], 0.05)[0].outcome == "ok"
+
+
+def test_a_published_mean_is_held_against_a_mean() -> None:
+    board = Board(sigma=0.05, bias=0.0)
+    cells = [Cell([board.passes(count=5)], 10.0) for _ in range(200)]
+
+    changes = sorted(verdict.change or 0.0 for verdict in judge(cells, 0.3))
+
+    assert changes[100] == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_reading_error_widens_the_limit() -> None:
+    board = Board()
+    sharp = board.suite("published", 30)
+    vague = [replace(sharp[0], reading_error_ms=1.0), *sharp[1:]]
+
+    assert judge(vague, 0.05)[0].limit > judge(sharp, 0.05)[0].limit * 1.2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_single_cell_gets_a_verdict(kind: str) -> None:
+    board = Board()
+    baseline = board.baseline(kind)
+
+    assert outcomes([Cell(board.rounds(1), baseline)]) == ["ok"]
+    assert outcomes([Cell(board.rounds(1, 12.0), baseline)]) == ["remeasure"]
+    assert outcomes([Cell(board.rounds(6, 12.0), baseline)]) == ["regressed"]
+
+
+def test_below_eight_cells_there_is_no_suite_shift() -> None:
+    board = Board()
+    verdicts = judge([Cell(board.rounds(6, 12.0), 10.0) for _ in range(7)], 0.05)
+
+    assert {(verdict.outcome, verdict.suite_shift) for verdict in verdicts} == {("regressed", None)}
+
+
+@pytest.mark.parametrize("baseline", [None, [], [[]], [[], []]])
+def test_a_cell_without_baseline_is_new(baseline: list[float] | None) -> None:
+    verdict = judge([Cell([[10.0] * 5], baseline)], 0.05)[0]
+
+    assert (verdict.outcome, verdict.baseline_ms, verdict.change) == ("new", None, None)
+
+
+def test_a_cell_without_baseline_does_not_change_the_others() -> None:
+    suite = Board().suite("published", 20)
+    new = [Cell([[1000.0] * 5] * 4) for _ in range(30)]
+
+    assert judge([*new, *suite], 0.05)[30:] == judge(suite, 0.05)
+
+
+def test_no_cells_have_no_verdicts() -> None:
+    assert judge([], 0.05) == []
+
+
+def test_ten_thousand_cells_are_judged() -> None:
+    board = Board()
+    cells = [Cell(board.rounds(1, 10.0 + (index % 100 == 0) * 5), 10.0) for index in range(10_000)]
+
+    found = outcomes(cells)
+
+    assert found.count("remeasure") >= 100
+    assert "regressed" not in found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_clock_without_any_scatter_is_judged(kind: str) -> None:
+    flat: dict[str, float | list[float] | list[list[float]]] = {
+        "published": 10.0,
+        "recorded": [10.0] * 5,
+        "three runs": [[10.0] * 5] * 3,
+        "history": [[10.0] * 5] * 30,
+    }
+    cells = [Cell([[10.0] * 5], flat[kind]) for _ in range(20)]
+    slow = Cell([[11.0] * 5] * 6, flat[kind])
+
+    assert outcomes([slow, *cells]) == ["regressed", *["ok"] * 20]
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        [],
+        [[]],
+        [[10.0], []],
+        [[0.0]],
+        [[-1.0]],
+        [[10.0, math.nan, 10.0]],
+        [[math.nan]],
+        [[math.inf]],
+        [[10.0, -math.inf]],
+        [["10"]],
+        [None],
+        [10.0],
+    ],
+)
+def test_rounds_that_cannot_be_judged_are_an_error(rounds: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match=r"round|pass"):
+        judge([Cell([[10.0]], 10.0), Cell(rounds, 10.0)], 0.05)
+
+
+@pytest.mark.parametrize(
+    "baseline",
+    [0.0, -1.0, math.nan, math.inf, [0.0], [10.0, math.nan], [[10.0, -1.0]], [[10.0], 10.0], "10", [["10"]], [None]],
+)
+def test_a_baseline_that_cannot_be_compared_with_is_an_error(baseline: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"baseline|pass|round"):
+        judge([Cell([[10.0]], baseline)], 0.05)
+
+
+@pytest.mark.parametrize("tolerance", [-0.1, math.nan, math.inf])
+def test_a_tolerance_that_is_none_is_an_error(tolerance: float) -> None:
+    with pytest.raises(ValueError, match="tolerance"):
+        judge([], tolerance)
+
+
+@pytest.mark.parametrize("error", [-0.1, math.nan, math.inf])
+def test_a_reading_error_that_is_none_is_an_error(error: float) -> None:
+    with pytest.raises(ValueError, match="reading error"):
+        judge([Cell([[10.0]], 10.0, error)], 0.05)
+
+
+def test_one_pass_a_round_is_judged() -> None:
+    cells = [Cell([[10.0]], 10.0) for _ in range(20)]
+
+    assert outcomes([Cell([[20.0]] * 6, 10.0), *cells]) == ["regressed", *["ok"] * 20]
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_extreme_times_overflow_nothing(scale: float) -> None:
+    cells = [Cell([[10.0 * scale] * 5] * 6, 10.0) for _ in range(10)]
+
+    assert set(outcomes(cells)) <= {"regressed", "improved"}

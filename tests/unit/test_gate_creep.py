@@ -1,0 +1,63 @@
+"""Slow creep; noise is drawn from seeds."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from pytest_ddperf.gate import creep
+
+
+def nightly(seed: int, nights: int, creep_a_night: float = 0.0, start: int = 30, sd: float = 0.0134) -> list[float]:
+    chance = random.Random(seed)  # noqa: S311 - noise, not secrets
+    return [10 * math.exp(chance.gauss(0, sd)) * (1 + creep_a_night * max(0, night - start)) for night in range(nights)]
+
+
+def test_nights_without_change_do_not_creep() -> None:
+    assert not any(creep(nightly(seed, 90)).alarm for seed in range(100))
+
+
+def test_a_creep_of_a_fifth_of_a_percent_is_found_before_five() -> None:
+    for seed in range(30):
+        found = creep(nightly(seed, 30 + 25, 0.002))
+
+        assert found.alarm
+        assert found.since is not None
+        assert 8 <= found.since < 50
+        assert found.change > 0.02
+
+
+def test_a_creep_alarm_stays() -> None:
+    crept = [*nightly(1, 60, 0.002), *nightly(2, 20)]
+
+    assert creep(crept).alarm
+
+
+def test_a_cell_that_gets_faster_does_not_creep() -> None:
+    assert not creep(nightly(1, 80, -0.002)).alarm
+
+
+@pytest.mark.parametrize("nights", [0, 1, 8, 14])
+def test_too_few_nights_do_not_creep(nights: int) -> None:
+    assert creep(nightly(1, nights)) == creep([])
+    assert not creep([]).alarm
+
+
+def test_nights_without_any_scatter_do_not_creep() -> None:
+    assert not creep([10.0] * 60).alarm
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
+def test_a_nightly_value_that_is_no_time_is_an_error(bad: float) -> None:
+    with pytest.raises(ValueError, match="nightly value"):
+        creep([10.0, bad])
+
+
+def test_the_unit_of_the_nightly_values_does_not_matter() -> None:
+    values = nightly(1, 60, 0.002)
+    found, scaled = creep(values), creep([value * 1000 for value in values])
+
+    assert (found.alarm, found.since) == (scaled.alarm, scaled.since)
+    assert found.change == pytest.approx(scaled.change)

@@ -1,0 +1,103 @@
+"""What holds of the gate for any suite."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_ddperf.gate import MAX_ROUNDS, Cell, judge
+
+if TYPE_CHECKING:
+    import random
+
+GREENNESS = ["improved", "ok", "remeasure", "unstable", "regressed"]
+
+times = st.floats(0.5, 2.0)
+passes = st.lists(times, min_size=1, max_size=6)
+published_baselines = times
+recorded_baselines = passes
+several_runs = st.lists(st.one_of(passes, st.just([])), min_size=1, max_size=10).filter(any)
+baselines = st.one_of(published_baselines, recorded_baselines, several_runs)
+free_cells = st.builds(Cell, st.lists(passes, min_size=1, max_size=7), baselines)
+
+
+@st.composite
+def near_cells(draw: st.DrawFn) -> Cell:
+    """Cells near the limit, where verdicts are close."""
+    count = draw(st.integers(1, 7))
+    factor = draw(st.sampled_from([0.9, 1.0, 1.0, 1.0, 1.04, 1.05, 1.06, 1.08, 1.1, 1.2]))
+    noise = st.floats(0.97, 1.03)
+    rounds = [[10 * factor * draw(noise) for _ in range(5)] for _ in range(count)]
+    runs = draw(st.sampled_from([0, 1, 2, 8]))
+    if not runs:
+        return Cell(rounds, 10.0)
+    return Cell(rounds, [[10 * draw(noise) for _ in range(5)] for _ in range(runs)])
+
+
+suites = st.one_of(
+    st.lists(free_cells, min_size=1, max_size=12),
+    st.lists(near_cells(), min_size=1, max_size=12),
+)
+
+
+def greenness(outcome: str) -> int:
+    return GREENNESS.index(outcome)
+
+
+@settings(max_examples=300, deadline=None)
+@given(suites, st.data(), st.sampled_from([0.0, 0.05, 0.1]))
+def test_slower_is_never_greener(cells: list[Cell], data: st.DataObject, tolerance: float) -> None:
+    index = data.draw(st.integers(0, len(cells) - 1))
+    cell = cells[index]
+    factors = st.floats(1.0, 1.5)
+    rounds = [[ms * data.draw(factors) for ms in one] for one in cell.rounds]
+    slower = [*cells[:index], replace(cell, rounds=rounds), *cells[index + 1 :]]
+
+    before, after = judge(cells, tolerance)[index], judge(slower, tolerance)[index]
+
+    assert greenness(after.outcome) >= greenness(before.outcome)
+
+
+@settings(max_examples=200, deadline=None)
+@given(suites, st.randoms(use_true_random=False))
+def test_the_order_of_the_cells_does_not_matter(cells: list[Cell], chance: random.Random) -> None:
+    order = list(range(len(cells)))
+    chance.shuffle(order)
+
+    straight = judge(cells, 0.05)
+    shuffled = judge([cells[index] for index in order], 0.05)
+
+    assert shuffled == [straight[index] for index in order]
+
+
+@settings(max_examples=200, deadline=None)
+@given(suites, st.floats(1e-3, 1e3))
+def test_scaling_all_times_and_baselines_alike_changes_nothing(cells: list[Cell], scale: float) -> None:
+    def scaled(baseline: object) -> object:
+        if isinstance(baseline, list):
+            return [scaled(entry) for entry in baseline]
+        assert isinstance(baseline, float)
+        return baseline * scale
+
+    other = [Cell([[ms * scale for ms in one] for one in cell.rounds], scaled(cell.baseline)) for cell in cells]  # type: ignore[arg-type]
+
+    for before, after in zip(judge(cells, 0.05), judge(other, 0.05), strict=True):
+        assert after.outcome == before.outcome
+        assert after.change == pytest.approx(before.change, rel=1e-6, abs=1e-6)
+        assert after.limit == pytest.approx(before.limit, rel=1e-6, abs=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(suites)
+def test_every_cell_gets_one_of_the_five_outcomes_and_finite_numbers(cells: list[Cell]) -> None:
+    for verdict, cell in zip(judge(cells, 0.05), cells, strict=True):
+        assert verdict.outcome in GREENNESS
+        assert verdict.rounds_used == len(cell.rounds)
+        assert all(math.isfinite(number or 0.0) for number in (verdict.now_ms, verdict.change, verdict.limit))
+        if verdict.outcome == "remeasure":
+            assert verdict.rounds_used < MAX_ROUNDS

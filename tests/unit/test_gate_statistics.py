@@ -1,0 +1,137 @@
+"""The formulae of the gate, against figures known from elsewhere."""
+
+from __future__ import annotations
+
+import math
+import random
+from statistics import NormalDist
+
+import pytest
+
+from pytest_ddperf.gate_statistics import (
+    Crowd,
+    bulk,
+    expected_offset,
+    level,
+    level_variance,
+    median_without,
+    midmean,
+    pass_sigma,
+    round_statistic,
+    sidak_z,
+    student,
+)
+
+
+def normals(count: int, seed: int = 1, mean: float = 0.0) -> list[float]:
+    chance = random.Random(seed)  # noqa: S311 - noise, not secrets
+    return [chance.gauss(mean, 1.0) for _ in range(count)]
+
+
+def test_a_round_is_worth_its_fastest_three_of_five() -> None:
+    assert round_statistic([1.0, 100.0, 2.0, 50.0, 4.0]) == pytest.approx(math.log(2.0))
+
+
+def test_one_pass_is_worth_itself() -> None:
+    assert round_statistic([3.0]) == pytest.approx(math.log(3.0))
+
+
+def test_the_fastest_three_of_five_lie_half_a_deviation_below_the_mean() -> None:
+    # Means of the order statistics of five normal draws: -1.163, -0.495, 0.
+    assert expected_offset(5) == pytest.approx((-1.163 - 0.495 + 0.0) / 3, abs=0.01)
+    assert expected_offset(1) == 0.0
+
+
+def test_the_scatter_of_passes_is_found_from_those_that_count() -> None:
+    chance = random.Random(1)  # noqa: S311 - noise, not secrets
+    found = [pass_sigma([math.exp(chance.gauss(0, 0.02)) for _ in range(5)]) or 0.0 for _ in range(2000)]
+
+    assert sum(found) / len(found) == pytest.approx(0.02, rel=0.05)
+
+
+def test_two_passes_tell_no_scatter() -> None:
+    assert pass_sigma([1.0, 2.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "middle"),
+    [([1.0], 1.0), ([1.0, 2.0], 1.5), ([1.0, 9.0, 2.0], 2.0), ([1.0, 2.0, 4.0, 99.0], 3.0)],
+)
+def test_the_midmean_leaves_the_ends_out(values: list[float], middle: float) -> None:
+    assert midmean(values) == middle
+
+
+def test_several_rounds_are_worth_their_mean_without_the_slowest() -> None:
+    assert level([0.3, 0.1, 0.2], 1.0) == pytest.approx(0.15)
+    assert level([0.3], 1.0) == 0.3
+
+
+def test_two_accidents_hardly_count() -> None:
+    assert level([0.0, 0.0, 0.0, 0.0, 5.0, 5.0], 0.01) == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_the_variance_of_several_rounds_is_that_of_normal_draws(count: int) -> None:
+    draws = normals(30_000)
+    found = [level(draws[start : start + count], math.inf) for start in range(0, len(draws) - count, count)]
+    mean = sum(found) / len(found)
+
+    assert sum((value - mean) ** 2 for value in found) / len(found) == pytest.approx(level_variance(count), rel=0.06)
+
+
+def test_a_median_leaves_one_value_out() -> None:
+    assert median_without([1.0, 2.0, 2.0, 3.0], 2.0) == 2.0
+    assert median_without([1.0, 2.0, 3.0], 1.0) == 2.5
+    assert median_without([1.0, 2.0, 3.0], None) == 2.0
+
+
+def test_the_quantile_for_one_cell_is_the_normal_one() -> None:
+    assert sidak_z(0.02, 1) == pytest.approx(NormalDist().inv_cdf(0.98))
+
+
+def test_the_quantile_keeps_all_cells_clear_together() -> None:
+    z = sidak_z(0.02, 104)
+
+    assert NormalDist().cdf(z) ** 104 == pytest.approx(0.98)
+
+
+def test_students_quantile_is_that_of_the_tables() -> None:
+    # t of 20 degrees of freedom at 97.5 %: 2.086.
+    assert student(NormalDist().inv_cdf(0.975), 20) == pytest.approx(2.086, abs=0.002)
+
+
+def test_the_bulk_of_one_crowd_is_its_mean_and_variance() -> None:
+    found = bulk(normals(500))
+
+    assert found.centre == pytest.approx(0.0, abs=0.15)
+    assert found.variance == pytest.approx(1.0, rel=0.2)
+
+
+def test_the_bulk_is_the_faster_half() -> None:
+    found = bulk([*normals(50), *normals(54, 2, mean=6.0)])
+
+    assert found.centre == pytest.approx(0.0, abs=0.5)
+    assert found.variance == pytest.approx(1.0, rel=0.6)
+
+
+def test_the_bulk_does_not_see_a_few_cells_far_away() -> None:
+    found = bulk([*normals(90), *normals(10, 2, mean=30.0), *normals(4, 3, mean=-30.0)])
+
+    assert found.centre == pytest.approx(0.0, abs=0.3)
+    assert found.variance == pytest.approx(1.0, rel=0.4)
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, 1.0], [2.0] * 50])
+def test_the_bulk_of_equal_values_has_no_width(values: list[float]) -> None:
+    found = bulk(values)
+
+    assert found.centre == values[0]
+    assert found.variance == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_cell_is_held_against_the_others_alone() -> None:
+    values = normals(20)
+    crowd = Crowd(values)
+
+    assert crowd.others(values[3]) == bulk([*values[:3], *values[4:]])
+    assert crowd.others(None) == bulk(values)

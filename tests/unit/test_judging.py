@@ -1,0 +1,171 @@
+"""The verdict on a cell, by all its rounds, its baseline and the cells that were measured before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_ddperf.baselines import PlatformBaseline, load_catalog, published_against
+from pytest_ddperf.judging import Judge, differences
+from pytest_ddperf.records import (
+    Baseline,
+    CellKey,
+    CellRecord,
+    Clock,
+    Conditions,
+    Measurement,
+    Outcome,
+    Pass,
+    Round,
+    Unavailable,
+)
+
+TK1 = load_catalog().platform("tk1")
+NOW = Conditions(Clock.PREDICT, TK1.mllib, gpu=TK1.gpu)
+BATCH_SIZES = (1, 2, 4, 8)
+SCATTER = (1.0, 1.01, 0.99, 1.005, 0.995)
+
+
+def key(batch_size: int = 8, model: str = "googlenet") -> CellKey:
+    return CellKey("tk1", model, batch_size)
+
+
+def nodeid(cell: CellKey) -> str:
+    return f"benchmarks/test_predict.py::test_predict[{cell}]"
+
+
+def one_round(per_image_ms: float, batch_size: int) -> Round:
+    times = [per_image_ms * batch_size * scatter for scatter in SCATTER]
+    return Round(0.0, tuple(Pass(ms + 2.0, float(int(ms)), ms) for ms in times))
+
+
+def measurement(*per_image_ms: float, cell: CellKey | None = None, conditions: Conditions = NOW) -> Measurement:
+    """A cell with a round for each of these times."""
+    cell = cell or key()
+    return Measurement(cell, conditions, tuple(one_round(ms, cell.batch_size) for ms in per_image_ms))
+
+
+def recorded(ms: float = 50.0, conditions: Conditions = NOW) -> Baseline:
+    run = tuple(ms * scatter for scatter in SCATTER)
+    return Baseline("recorded", ms, "baselines/tk1.json", (run, run, run), conditions=conditions)
+
+
+def judge_of(*cells: CellKey, baseline: Baseline | Unavailable | None = None, least_rounds: int = 1) -> Judge:
+    """A judge whose baseline holds the same for each cell (default: one cell)."""
+    entries = {} if baseline is None else dict.fromkeys(cells or (key(),), baseline)
+    return Judge(TK1, 0.1, PlatformBaseline("tk1", (entries,)), least_rounds=least_rounds)
+
+
+def verdict(judge: Judge, measured: Measurement) -> CellRecord:
+    return judge.judge(measured, nodeid(measured.key), None)
+
+
+def test_an_unchanged_cell_is_ok_after_one_round() -> None:
+    record = verdict(judge_of(baseline=recorded()), measurement(50.2))
+    assert record.outcome is Outcome.OK
+    assert record.change == pytest.approx(0.004, abs=0.001)
+    assert record.now_ms == pytest.approx(50.2)
+    assert record.tolerance == 0.1
+
+
+def test_a_slower_cell_is_undecided_after_one_round_and_says_why() -> None:
+    record = verdict(judge_of(baseline=recorded()), measurement(75.0))
+    assert record.outcome is Outcome.REMEASURE
+    assert "after 1 round" in record.reason
+    assert "to be measured again" in record.reason
+
+
+def test_it_is_regressed_when_later_rounds_say_the_same() -> None:
+    judge = judge_of(baseline=recorded())
+    rounds = [75.0]
+    while (record := verdict(judge, measurement(*rounds))).outcome is Outcome.REMEASURE:
+        rounds.append(75.0)
+    assert record.outcome is Outcome.REGRESSED
+    assert 3 <= len(rounds) <= 6
+
+
+def test_it_is_ok_when_a_later_round_says_that_it_was_an_accident() -> None:
+    judge = judge_of(baseline=recorded())
+    assert verdict(judge, measurement(75.0)).outcome is Outcome.REMEASURE
+    assert verdict(judge, measurement(75.0, 50.0)).outcome is Outcome.OK
+
+
+def test_it_is_judged_once_however_often_it_was_measured() -> None:
+    cells = [key(size, model) for model in ("googlenet", "resnet50", "vgg16") for size in BATCH_SIZES]
+    often, once = (judge_of(*cells, baseline=recorded()) for _ in range(2))
+    for cell in cells[1:]:
+        verdict(often, measurement(50.0, cell=cell))
+        verdict(once, measurement(50.0, cell=cell))
+    for count in range(1, 4):
+        last = verdict(often, measurement(*[75.0] * count, cell=cells[0]))
+    assert last == verdict(once, measurement(75.0, 75.0, 75.0, cell=cells[0]))
+
+
+def test_the_cells_before_it_tell_how_far_the_platform_is_off() -> None:
+    cells = [key(size, model) for model in ("googlenet", "resnet50", "vgg16") for size in BATCH_SIZES]
+    judge = judge_of(*cells, baseline=recorded())
+    records = [verdict(judge, measurement(52.0, cell=cell)) for cell in cells]
+    assert records[0].suite_shift is None
+    assert records[-1].suite_shift == pytest.approx(0.04, abs=0.01)
+
+
+def test_a_cell_without_a_baseline_is_new() -> None:
+    record = verdict(judge_of(), measurement(50.0))
+    assert record.outcome is Outcome.NEW
+    assert (record.change, record.baseline, record.resolution) == (None, None, None)
+
+
+def test_a_cell_that_the_baseline_marks_x_is_new_where_it_is_run_all_the_same() -> None:
+    assert verdict(judge_of(baseline=Unavailable("tk1.csv, line 5")), measurement(50.0)).outcome is Outcome.NEW
+
+
+def test_an_invalid_measurement_is_invalid_and_leaves_the_suite() -> None:
+    judge = judge_of(baseline=recorded())
+    verdict(judge, measurement(75.0))
+    record = verdict(judge, replace(measurement(75.0), invalid="somebody else used the server"))
+    assert record.outcome is Outcome.INVALID
+    assert "is invalid, not slower: somebody else used the server." in record.reason
+    assert record.now_ms is None
+    assert judge._cells == {}
+
+
+@pytest.mark.parametrize(("rounds", "outcome"), [(1, Outcome.REMEASURE), (2, Outcome.REMEASURE), (3, Outcome.OK)])
+def test_a_cell_that_is_to_be_recorded_takes_more_rounds(rounds: int, outcome: Outcome) -> None:
+    judge = judge_of(baseline=recorded(), least_rounds=3)
+    assert verdict(judge, measurement(*[50.0] * rounds)).outcome is outcome
+
+
+def test_so_does_a_new_one() -> None:
+    judge = judge_of(least_rounds=3)
+    record = verdict(judge, measurement(50.0))
+    assert record.outcome is Outcome.REMEASURE
+    assert record.reason == "1 of the 3 rounds of a recorded baseline"
+    assert verdict(judge, measurement(50.0, 50.0, 50.0)).outcome is Outcome.NEW
+
+
+def test_a_published_mean_is_held_against_as_the_gated_clock_would_show_it() -> None:
+    table = Baseline("report", 50.0, "tk1.csv, line 5", conditions=None)
+    expected = published_against(Clock.PREDICT, 50.0, 8)
+    assert verdict(judge_of(baseline=table), measurement(expected)).outcome is Outcome.OK
+    record = verdict(judge_of(baseline=table), measurement(expected))
+    assert record.change == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_recorded_baseline_of_other_conditions_is_not_compared_with() -> None:
+    other = recorded(conditions=replace(NOW, datatype="fp16"))
+    record = verdict(judge_of(baseline=other), measurement(75.0))
+    assert record.outcome is Outcome.NEW
+    assert record.notes == ("not compared with baselines/tk1.json: the datatype was fp16 and is fp32",)
+
+
+def test_a_published_one_of_other_conditions_is_compared_with_and_says_so() -> None:
+    table = Baseline("report", 50.0, "tk1.csv, line 5")
+    record = verdict(judge_of(baseline=table), measurement(50.0, conditions=replace(NOW, backend="ncnn")))
+    assert record.outcome is Outcome.OK
+    assert record.notes == ("the table is of caffe, this server runs ncnn",)
+
+
+def test_like_conditions_differ_in_nothing() -> None:
+    assert differences(NOW, recorded(), TK1) == []
+    assert differences(NOW, Baseline("report", 50.0, "tk1.csv"), TK1) == []

@@ -1,0 +1,445 @@
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nightly import CONDITIONS, cell, moment, without_measurement, write_night
+
+from pytest_ddperf.gate import creep
+from pytest_ddperf.gate_statistics import round_statistic
+from pytest_ddperf.history import HistoryError, Run, read_run
+from pytest_ddperf.nights import Nights, read_nights
+from pytest_ddperf.records import CellKey, CellRecord, Clock, Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY, OTHER = CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)
+SUITE = tuple(CellKey("tk1", "googlenet", size) for size in range(1, 12))
+PASSES = (5.0, 5.2, 5.1)
+
+
+def of(folder: Path, platform: str = "tk1") -> Nights:
+    return read_nights(folder, platform)
+
+
+def held(folder: Path, key: CellKey = KEY) -> tuple[tuple[float, ...], ...]:
+    """The runs that a cell is held against."""
+    baseline = of(folder).baselines().get(key)
+    return () if baseline is None else baseline.runs
+
+
+# ---- accepted nights
+
+
+def test_an_empty_history_holds_nothing(tmp_path: Path) -> None:
+    nights = of(tmp_path / "missing")
+    assert (nights.nights, nights.skipped, nights.baselines()) == ((), (), {})
+    assert (nights.creep_values(KEY), nights.unstable_streak(KEY)) == ((), 0)
+
+
+def test_a_baseline_is_the_median_of_the_nights_and_says_how_many_since_when(tmp_path: Path) -> None:
+    for night, ms in enumerate((5.0, 7.0, 6.0)):
+        write_night(tmp_path, night, [cell(KEY, [ms, ms + 0.2, ms + 0.1])])
+    baseline = of(tmp_path).baselines()[KEY]
+    assert baseline.kind == "history"
+    assert baseline.value_ms == pytest.approx(6.1)
+    assert baseline.source == "history, 3 accepted nights since 2026-11-01"
+    assert baseline.conditions == CONDITIONS
+    assert [run[0] for run in baseline.runs] == [5.0, 7.0, 6.0]
+
+
+def test_one_night_is_one_night(tmp_path: Path) -> None:
+    write_night(tmp_path, 4, [cell(KEY, PASSES)])
+    assert of(tmp_path).baselines()[KEY].source == "history, 1 accepted night since 2026-11-05"
+
+
+def test_the_rounds_of_a_night_are_one_run(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [cell(KEY, (5.0, 6.0), (7.0, 8.0))])
+    assert held(tmp_path) == ((5.0, 6.0, 7.0, 8.0),)
+
+
+def test_of_a_cell_that_was_measured_again_all_rounds_count_once(tmp_path: Path) -> None:
+    first = cell(KEY, (5.0, 6.0), outcome=Outcome.REMEASURE)
+    write_night(tmp_path, 0, [first, cell(KEY, (5.0, 6.0), (7.0, 8.0))])
+    assert held(tmp_path) == ((5.0, 6.0, 7.0, 8.0),)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "whole", "ended"), [(False, True, True), (True, False, True), (True, True, False)]
+)
+def test_a_night_that_is_not_accepted_whole_and_complete_is_no_baseline(
+    tmp_path: Path, accepted: bool, whole: bool, ended: bool
+) -> None:
+    write_night(tmp_path, 0, [cell(KEY, PASSES)], accepted=accepted, whole=whole, ended=ended)
+    assert of(tmp_path).baselines() == {}
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OK, Outcome.IMPROVED, Outcome.NEW])
+def test_a_green_cell_becomes_a_baseline(tmp_path: Path, outcome: Outcome) -> None:
+    write_night(tmp_path, 0, [cell(KEY, PASSES, outcome=outcome)])
+    assert held(tmp_path) == (PASSES,)
+
+
+@pytest.mark.parametrize(
+    "outcome", sorted(set(Outcome) - {Outcome.OK, Outcome.IMPROVED, Outcome.NEW}, key=str), ids=str
+)
+def test_any_other_verdict_never_becomes_a_baseline(tmp_path: Path, outcome: Outcome) -> None:
+    write_night(tmp_path, 0, [cell(KEY, PASSES)])
+    write_night(tmp_path, 1, [cell(KEY, [9.0], outcome=outcome), cell(OTHER, PASSES)])
+    assert held(tmp_path) == (PASSES, ())
+    assert of(tmp_path).baselines()[KEY].value_ms == 5.1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        without_measurement(KEY, Outcome.OK),
+        cell(KEY),
+        cell(KEY, []),
+        cell(KEY, PASSES, invalid="the host throttled"),
+        cell(KEY, [5.0, 0.0]),
+        cell(KEY, [5.0, -1.0]),
+        replace(cell(KEY, PASSES), measurement=cell(OTHER, PASSES).measurement),
+        replace(cell(KEY, PASSES), key=replace(KEY, batch_size=0)),
+        cell(KEY, PASSES, conditions=replace(CONDITIONS, clock=Clock.HEAD)),
+    ],
+    ids=["nothing", "no round", "no pass", "invalid", "zero", "negative", "another", "no images", "no such clock"],
+)
+def test_a_cell_without_times_that_can_be_compared_counts_for_nothing(tmp_path: Path, record: CellRecord) -> None:
+    write_night(tmp_path, 0, [record])
+    nights = of(tmp_path)
+    assert (nights.baselines(), nights.creep_values(KEY), nights.unstable_streak(KEY)) == ({}, (), 0)
+
+
+def test_only_nights_under_the_conditions_of_the_newest_accepted_one_count(tmp_path: Path) -> None:
+    inline = replace(CONDITIONS, image_route="inline")
+    write_night(tmp_path, 0, [cell(KEY, [5.0])])
+    write_night(tmp_path, 1, [cell(KEY, [6.0], conditions=inline)])
+    write_night(tmp_path, 2, [cell(KEY, [7.0])])
+    write_night(tmp_path, 3, [cell(KEY, [8.0], conditions=inline)], accepted=False)
+    assert held(tmp_path) == ((5.0,), (7.0,))
+    assert of(tmp_path).creep_values(KEY) == pytest.approx((5.0, 7.0))
+
+
+def test_runs_are_aligned_by_night_across_the_cells(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [cell(KEY, [1.0])])
+    write_night(tmp_path, 1, [cell(KEY, [2.0]), cell(OTHER, [20.0])])
+    write_night(tmp_path, 2, [cell(OTHER, [30.0]), cell(KEY, [3.0], outcome=Outcome.REGRESSED)])
+    write_night(tmp_path, 3, [cell(KEY, [4.0]), cell(OTHER, [40.0], outcome=Outcome.UNSTABLE)])
+    assert held(tmp_path) == ((1.0,), (2.0,), (), (4.0,))
+    assert held(tmp_path, OTHER) == ((), (20.0,), (30.0,), ())
+
+
+def test_the_newest_30_nights_count(tmp_path: Path) -> None:
+    for night in range(35):
+        write_night(tmp_path, night, [cell(KEY, [10.0 + night]), cell(OTHER, PASSES)])
+    assert held(tmp_path) == tuple((10.0 + night,) for night in range(5, 35))
+
+
+def test_a_cell_that_is_red_for_long_stays_held_against_the_nights_before(tmp_path: Path) -> None:
+    for night in range(50):
+        outcome = Outcome.OK if night < 10 else Outcome.REGRESSED
+        write_night(tmp_path, night, [cell(KEY, [5.0 if night < 10 else 8.0], outcome=outcome), cell(OTHER, PASSES)])
+    assert held(tmp_path) == ((5.0,),) * 10 + ((),) * 30
+    assert held(tmp_path, OTHER) == ((),) * 10 + (PASSES,) * 30
+
+
+def test_a_recorded_baseline_restarts_a_cells_history_and_no_others(tmp_path: Path) -> None:
+    for night in range(4):
+        write_night(tmp_path, night, [cell(KEY, [1.0 + night]), cell(OTHER, [10.0 + night])])
+    baselines = of(tmp_path).baselines({KEY: moment(1)})
+    assert baselines[KEY].runs == ((), (), (3.0,), (4.0,))
+    assert baselines[KEY].source == "history, 2 accepted nights since 2026-11-03"
+    assert baselines[OTHER].runs == ((10.0,), (11.0,), (12.0,), (13.0,))
+
+
+def test_a_cell_that_was_recorded_after_the_last_night_has_no_history(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [cell(KEY, PASSES)])
+    assert of(tmp_path).baselines({KEY: moment(3)}) == {}
+
+
+@pytest.mark.parametrize(
+    ("since", "left"),
+    [("", 2), ("last week", 2), ("2026-11-01", 2), ("2026-11-02", 1), ("2026-11-02T03:30:00+02:00", 1),
+     ("0001-01-01T00:00:00+14:00", 2)],
+)  # fmt: skip
+def test_a_date_is_compared_as_a_moment_and_what_is_none_restricts_nothing(
+    tmp_path: Path, since: str, left: int
+) -> None:
+    for night in range(2):
+        write_night(tmp_path, night, [cell(KEY, PASSES)])
+    assert len(of(tmp_path).baselines({KEY: since})[KEY].runs) == left
+
+
+# ---- which files are read
+
+
+def test_a_run_counts_for_the_platforms_that_it_names(tmp_path: Path) -> None:
+    tx1 = replace(KEY, platform="tx1")
+    write_night(tmp_path, 0, [cell(KEY, PASSES), cell(tx1, [9.0])], platforms=("tk1", "tx1"))
+    write_night(tmp_path, 1, [cell(KEY, [1.0])], platforms=("nano",))
+    assert held(tmp_path) == (PASSES,)
+    assert [*of(tmp_path, "tx1").baselines()] == [tx1]
+
+
+def test_the_cells_of_other_platforms_runs_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+
+    def reading(path: Path) -> Run:
+        read.append(path)
+        return read_run(path)
+
+    monkeypatch.setattr("pytest_ddperf.nights.read_run", reading)
+    write_night(tmp_path, 0, [], platforms=("tx1",))
+    mine = write_night(tmp_path, 1, [])
+    of(tmp_path)
+    assert read == [mine]
+
+
+def test_what_is_no_history_is_named_and_passed_over(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [cell(KEY, PASSES)])
+    undated = write_night(tmp_path, 1, [cell(KEY, PASSES)])
+    undated.write_text(undated.read_text().replace(moment(1), "yesterday"))
+    (tmp_path / "notes.jsonl").write_text("remember the milk\n")
+    (tmp_path / "folder.jsonl").mkdir()
+    nights = of(tmp_path)
+    assert len(nights.nights) == 1
+    assert sorted(words.rpartition(".jsonl")[0].rpartition("/")[2] for words in nights.skipped) == [
+        undated.stem,
+        "folder",
+        "notes",
+    ]
+
+
+def test_a_file_that_vanishes_meanwhile_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_night(tmp_path, 0, [])
+
+    def gone(path: Path) -> Run:
+        raise HistoryError(f"{path}: cannot be read: No such file or directory.")
+
+    monkeypatch.setattr("pytest_ddperf.nights.read_run", gone)
+    (words,) = of(tmp_path).skipped
+    assert "No such file" in words
+
+
+def test_nights_are_in_the_order_they_began_whatever_their_files_are_called(tmp_path: Path) -> None:
+    write_night(tmp_path, 1, [cell(KEY, [2.0])])
+    write_night(tmp_path, 0, [cell(KEY, [1.0])]).rename(tmp_path / "copied.jsonl")
+    assert held(tmp_path) == ((1.0,), (2.0,))
+
+
+def test_no_more_accepted_nights_are_read_than_asked_for(tmp_path: Path) -> None:
+    for night in range(6):
+        write_night(tmp_path, night, [cell(KEY, [1.0 + night])])
+    nights = read_nights(tmp_path, "tk1", most=3)
+    assert nights.baselines()[KEY].runs == ((4.0,), (5.0,), (6.0,))
+
+
+def test_runs_that_nobody_accepted_do_not_push_accepted_ones_out(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [cell(KEY, [1.0])])
+    for night in range(1, 50):
+        write_night(tmp_path, night, [cell(KEY, PASSES)], accepted=False)
+    nights = read_nights(tmp_path, "tk1", most=40)
+    assert nights.baselines()[KEY].runs == ((1.0,),)
+    assert len(nights.nights) == 41
+
+
+def test_where_no_night_was_ever_accepted_the_newest_30_runs_are_read(tmp_path: Path) -> None:
+    for night in range(40):
+        write_night(tmp_path, night, [], accepted=False)
+    assert [night.started.isoformat() for night in of(tmp_path).nights] == [moment(night) for night in range(10, 40)]
+
+
+# ---- creep
+
+
+def suite(night: int, factor: float = 1.0) -> list[CellRecord]:
+    """Cells that are as on any other night, up to the night's common factor."""
+    return [cell(key, [size * factor * (1 + night % 2 * 1e-3)] * 5) for size, key in enumerate(SUITE, 5)]
+
+
+def test_a_nightly_value_is_what_the_first_round_is_worth_to_the_gate(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [cell(KEY, [5.0, 9.0, 5.2, 5.1, 7.0], [1.0] * 5)])
+    assert of(tmp_path).creep_values(KEY) == pytest.approx((math.exp(round_statistic([5.0, 5.1, 5.2, 7.0, 9.0])),))
+
+
+def test_a_night_on_which_all_cells_were_slower_is_taken_out(tmp_path: Path) -> None:
+    for night in range(12):
+        factor = 1.3 if night == 10 else 1.0
+        write_night(tmp_path, night, [cell(KEY, [6.0 * factor] * 5), *suite(night, factor)])
+    assert of(tmp_path).creep_values(KEY) == pytest.approx([6.0] * 12, rel=2e-3)
+
+
+def test_below_8_cells_no_shift_is_taken_out(tmp_path: Path) -> None:
+    for night in range(12):
+        write_night(tmp_path, night, [cell(KEY, [6.0 + night / 10]), *suite(night)[:6]])
+    assert of(tmp_path).creep_values(KEY) == pytest.approx([6.0 + night / 10 for night in range(12)])
+
+
+def test_the_first_8_values_are_the_first_8_accepted_nights(tmp_path: Path) -> None:
+    for night in range(20):
+        write_night(tmp_path, night, [cell(KEY, [10.0 + night])], accepted=night % 2 == 0)
+    assert of(tmp_path).creep_values(KEY) == pytest.approx([*range(10, 26, 2), 25, 26, 27, 28, 29])
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OK, Outcome.IMPROVED, Outcome.NEW, Outcome.REGRESSED, Outcome.UNSTABLE])
+def test_creep_looks_at_every_night_that_was_judged(tmp_path: Path, outcome: Outcome) -> None:
+    for night in range(8):
+        write_night(tmp_path, night, [cell(KEY, [5.0])])
+    write_night(tmp_path, 8, [cell(KEY, [6.0], outcome=outcome)], accepted=False, whole=False, ended=False)
+    assert of(tmp_path).creep_values(KEY) == pytest.approx([5.0] * 8 + [6.0])
+
+
+@pytest.mark.parametrize(
+    "outcome", [Outcome.INVALID, Outcome.ERROR, Outcome.CRASHED, Outcome.OOM, Outcome.REMEASURE, Outcome.UNAVAILABLE]
+)
+def test_creep_does_not_look_at_a_night_without_a_verdict(tmp_path: Path, outcome: Outcome) -> None:
+    for night in range(8):
+        write_night(tmp_path, night, [cell(KEY, [5.0])])
+    write_night(tmp_path, 8, [cell(KEY, [6.0], outcome=outcome)])
+    assert len(of(tmp_path).creep_values(KEY)) == 8
+
+
+def test_creep_begins_anew_with_a_recorded_baseline(tmp_path: Path) -> None:
+    for night in range(12):
+        write_night(tmp_path, night, [cell(KEY, [5.0 if night < 6 else 7.0] * 5), *suite(night)])
+    nights = of(tmp_path).after({KEY: moment(5)})
+    assert nights.creep_values(KEY) == pytest.approx([7.0] * 6, rel=2e-3)
+    assert len(nights.creep_values(SUITE[0])) == 12
+
+
+def test_cells_that_were_recorded_at_different_times_do_not_disturb_each_others_shift(tmp_path: Path) -> None:
+    since = dict.fromkeys(SUITE[:6], moment(9))
+    for night in range(30):
+        records = [cell(key, [(2.0 if key in since and night >= 10 else 1.0) * 7.0] * 5) for key in SUITE]
+        write_night(tmp_path, night, [cell(KEY, [6.0] * 5), *records])
+    assert of(tmp_path).after(since).creep_values(KEY) == pytest.approx([6.0] * 30)
+
+
+def test_a_cell_that_creeps_among_others_raises_the_gates_alarm(tmp_path: Path) -> None:
+    for night in range(60):
+        wave = 1 + 0.02 * (night * 7 % 5 - 2) / 2  # the whole host is up to 2 % slower or faster
+        slow = wave * 1.003 ** max(0, night - 10)
+        write_night(tmp_path, night, [cell(KEY, [8.0 * slow] * 5), *suite(night, wave)], accepted=night < 40)
+    nights = of(tmp_path)
+    assert creep(nights.creep_values(KEY)).alarm
+    assert not creep(nights.creep_values(SUITE[0])).alarm
+
+
+def test_tonights_shift_is_told_against_the_same_first_nights(tmp_path: Path) -> None:
+    for night in range(8):
+        write_night(tmp_path, night, [cell(key, [5.0] * 5) for key in SUITE])
+    nights = of(tmp_path)
+    tonight = dict.fromkeys(SUITE, math.log(5.5))
+    assert nights.common_shift({**tonight, OTHER: 99.0}) == pytest.approx(math.log(1.1))
+    assert nights.common_shift(dict.fromkeys(SUITE[:7], math.log(5.5))) == 0.0
+
+
+def test_absurd_times_stay_finite_and_positive(tmp_path: Path) -> None:
+    for night, ms in enumerate([1e-300] * 8 + [1e300]):
+        write_night(tmp_path, night, [cell(key, [ms]) for key in SUITE])
+    assert all(0 < value < math.inf for value in of(tmp_path).creep_values(SUITE[0]))
+
+
+# ---- unstable in several runs running
+
+
+def unstable(change: float | None = 0.08) -> CellRecord:
+    return cell(KEY, PASSES, outcome=Outcome.UNSTABLE, change=change)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_newest_unstable_runs_without_a_gap_are_counted(tmp_path: Path, count: int) -> None:
+    write_night(tmp_path, 0, [unstable()])
+    write_night(tmp_path, 1, [cell(KEY, PASSES)])
+    for night in range(2, 2 + count):
+        write_night(tmp_path, night, [unstable()], accepted=False)
+    assert of(tmp_path).unstable_streak(KEY) == count
+
+
+def test_a_red_night_does_not_end_the_count_that_made_it_red(tmp_path: Path) -> None:
+    for night in range(2):
+        write_night(tmp_path, night, [unstable()])
+    write_night(tmp_path, 2, [replace(unstable(), outcome=Outcome.REGRESSED)])
+    assert of(tmp_path).unstable_streak(KEY) == 3
+
+
+def test_a_cell_that_is_red_within_the_tolerance_ends_the_count(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [unstable()])
+    write_night(tmp_path, 1, [replace(unstable(0.03), outcome=Outcome.REGRESSED, reason="creep")])
+    assert of(tmp_path).unstable_streak(KEY) == 0
+
+
+@pytest.mark.parametrize("record", [unstable(0.04), unstable(None), replace(unstable(), tolerance=None)])
+def test_an_unstable_run_within_the_tolerance_ends_the_count(tmp_path: Path, record: CellRecord) -> None:
+    write_night(tmp_path, 0, [unstable()])
+    write_night(tmp_path, 1, [record])
+    assert of(tmp_path).unstable_streak(KEY) == 0
+
+
+@pytest.mark.parametrize("records", [[], [cell(KEY, PASSES, outcome=Outcome.ERROR)], [cell(OTHER, PASSES)]])
+def test_a_run_that_did_not_judge_the_cell_says_nothing_of_it(tmp_path: Path, records: list[CellRecord]) -> None:
+    write_night(tmp_path, 0, [unstable()])
+    write_night(tmp_path, 1, records)
+    write_night(tmp_path, 2, [unstable()])
+    assert of(tmp_path).unstable_streak(KEY) == 2
+
+
+def test_recording_the_cell_ends_the_count(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [unstable()])
+    write_night(tmp_path, 2, [unstable()])
+    assert of(tmp_path).after({KEY: moment(1)}).unstable_streak(KEY) == 1
+
+
+# ---- broken files, and many
+
+
+LINES = st.one_of(
+    st.binary(max_size=60).map(lambda line: line.replace(b"\n", b"")),
+    st.sampled_from([b"{}", b"null", b'{"type":"cell"}', b'{"type":"end","exit_status":0,"whole":true}', b"1" * 400]),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(LINES, max_size=6), st.integers(0, 2000), st.binary(max_size=4))
+def test_a_broken_file_is_never_fatal_and_costs_no_other_night(
+    tmp_path: Path, lines: list[bytes], cut: int, junk: bytes
+) -> None:
+    sound = write_night(tmp_path, 0, [cell(KEY, PASSES)])
+    broken = write_night(tmp_path, 1, [cell(KEY, [9.0]), cell(OTHER, [9.0])])
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:cut] + junk + whole[cut + len(junk) :] + b"\n".join(lines))
+    (tmp_path / "lines.jsonl").write_bytes(b"\n".join(lines))
+    try:
+        nights = of(tmp_path)
+        assert PASSES in nights.baselines()[KEY].runs
+        assert any("lines.jsonl" in words for words in nights.skipped)
+        nights.creep_values(KEY)
+        nights.unstable_streak(KEY)
+    finally:
+        sound.unlink()
+        broken.unlink()
+
+
+def test_60_nights_of_104_cells_are_read_once_and_told_of_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pytest_ddperf.history.os.fsync", lambda _: None)
+    keys = [CellKey("tk1", f"network{model}", 1 << size) for model, size in product(range(13), range(8))]
+    for night in range(60):
+        write_night(tmp_path, night, [cell(key, [5.0, 5.1, 5.2, 5.3, 5.4]) for key in keys])
+        write_night(tmp_path, 100 + night, [cell(key, PASSES) for key in keys], platforms=("tx1",))
+    began_s = time.perf_counter()
+    nights = of(tmp_path)
+    read_s, began_s = time.perf_counter() - began_s, time.perf_counter()
+    assert len(nights.baselines()) == 104
+    assert {len(nights.creep_values(key)) for key in keys} == {60}
+    with capsys.disabled():
+        print(f"\n60 nights of 104 cells: read in {read_s:.2f} s, told of in {time.perf_counter() - began_s:.2f} s")
