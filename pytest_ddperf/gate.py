@@ -12,9 +12,8 @@ Red needs all of:
 
 - more than the tolerance;
 - more than the suite's common shift plus z standard errors: z is the Sidak quantile for the number of cells (1967),
-widened to
-  Student's t for what the variance rests on; smaller where many other cells are slow too (Benjamini and Hochberg
-  1995), and larger before the last round, so that the looks together do not exceed the chance of one (alpha
+  widened to Student's t for what the variance rests on; smaller where many other cells are slow too (Benjamini and
+  Hochberg 1995), and larger before the last round, so that the looks together do not exceed the chance of one (alpha
   spending);
 - every round by itself beyond half the tolerance, and before the last round beyond all of it;
 - three rounds, and more where first rounds of other cells were out and came back.
@@ -28,13 +27,11 @@ The standard error has a part that no new round draws again (the baseline's, the
 does: its passes, and half of the run's bias by prior, corrected by the rounds that tonight's other cells had. Where
 the variance of a night comes from depends on the baseline:
 
-- published (a mean): the spread of the suite tonight, half of which is the baseline's; a mean is held against a
-mean by the
-  expected order statistics of the fastest passes (Blom 1958). A reading error joins in.
+- published (a mean): the spread of the suite tonight, half of which is the baseline's; a mean is held against a mean
+  by the expected order statistics of the fastest passes (Blom 1958). A reading error joins in.
 - recorded (1 to 7 runs): the same with one run; the pooled variance between the runs with more.
 - history (8 nights or more, the last 30): each cell's own variance between nights, each night's common shift taken
-out, shrunk
-  to the pool by empirical Bayes. On a night wider than its history all limits widen.
+  out, shrunk to the pool by empirical Bayes. On a night wider than its history all limits widen.
 
 No cell takes part in what it is judged by: its own rounds never widen its own limit. Making a cell slower therefore
 never makes its verdict greener. A cell beyond the tolerance after all rounds that chance could explain is
