@@ -412,8 +412,9 @@ LINES = st.one_of(
 def test_a_broken_file_is_never_fatal_and_costs_no_other_night(
     tmp_path: Path, lines: list[bytes], cut: int, junk: bytes
 ) -> None:
-    sound = write_night(tmp_path, 0, [cell(KEY, PASSES)])
-    broken = write_night(tmp_path, 1, [cell(KEY, [9.0]), cell(OTHER, [9.0])])
+    # the newest night is the sound one: a letter changed in the other's conditions makes them others, and is no error
+    sound = write_night(tmp_path, 1, [cell(KEY, PASSES)])
+    broken = write_night(tmp_path, 0, [cell(KEY, [9.0]), cell(OTHER, [9.0])])
     whole = broken.read_bytes()
     broken.write_bytes(whole[:cut] + junk + whole[cut + len(junk) :] + b"\n".join(lines))
     (tmp_path / "lines.jsonl").write_bytes(b"\n".join(lines))
