@@ -105,7 +105,7 @@ def test_dist_each_stays_allowed_without_cells(tk1: BenchProject) -> None:
 
 def test_no_server_is_said_once_and_exits_4(tk1: BenchProject) -> None:
     tk1.server.close()
-    result = tk1.apart(*CELLS, "-n2")
+    result = tk1.apart(*CELLS, "-n1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     said = [line for line in result.errlines if line.startswith("ERROR: ")]
     assert len(said) == 1
@@ -126,7 +126,7 @@ def test_a_malformed_file_is_said_and_exits_4(tk1: BenchProject, name: str, text
     path = tk1.path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    result = tk1.apart(*CELLS, "-n2")
+    result = tk1.apart(*CELLS, "-n1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"{path}{line}: " in str(result.stderr)
     assert tk1.server.predictions == []
@@ -135,38 +135,38 @@ def test_a_malformed_file_is_said_and_exits_4(tk1: BenchProject, name: str, text
 def test_a_wrong_marker_is_said_and_exits_4(tk1: BenchProject) -> None:
     marked = "import pytest\n\n\n@pytest.mark.ddperf(modles=['x'])\ndef test_predict(ddperf):\n    ddperf.measure()\n"
     (tk1.path / "benchmarks" / "test_predict.py").write_text(marked, encoding="utf-8")
-    result = tk1.apart(*CELLS, "-n2")
+    result = tk1.apart(*CELLS, "-n1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "not modles" in str(result.stderr)
 
 
 def test_errors_skips_and_exit_5_are_as_without_workers(tk1: BenchProject) -> None:
     tk1.server.fault = lambda _: out_of_memory()
-    args = ("--ddperf-models=vgg16,squeezenet_v1.1", "--ddperf-batch-sizes=8", "-n2")
+    args = ("--ddperf-models=vgg16,squeezenet_v1.1", "--ddperf-batch-sizes=8", "-n1")
     tk1.apart(*args).assert_outcomes(failed=1, skipped=1)
-    result = tk1.apart("--ddperf-models=vgg16", "-n2")
+    result = tk1.apart("--ddperf-models=vgg16", "-n1")
     result.assert_outcomes(skipped=8)
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def test_baselines_are_recorded_by_the_controller(tk1: BenchProject) -> None:
-    tk1.apart(*CELLS, "-n2", "--ddperf-update-baselines").assert_outcomes(passed=4)
+    tk1.apart(*CELLS, "-n1", "--ddperf-update-baselines").assert_outcomes(passed=4)
     assert len(tk1.json("baselines/tk1.json")["benchmarks"]) == 4
 
 
 def test_benchmark_only_runs_the_cells(tk1: BenchProject) -> None:
     (tk1.path / "benchmarks" / "test_other.py").write_text("def test_other():\n    pass\n", encoding="utf-8")
-    result = tk1.apart(*CELLS, "-n2", "--benchmark-only")
+    result = tk1.apart(*CELLS, "-n1", "--benchmark-only")
     result.assert_outcomes(passed=4, skipped=1)
 
 
 def test_benchmark_skip_skips_the_cells(tk1: BenchProject) -> None:
-    tk1.apart(*CELLS, "-n2", "--benchmark-skip").assert_outcomes(skipped=4)
+    tk1.apart(*CELLS, "-n1", "--benchmark-skip").assert_outcomes(skipped=4)
     assert tk1.server.predictions == []
 
 
 def test_benchmark_disable_makes_one_prediction_a_cell(tk1: BenchProject) -> None:
-    tk1.apart(*CELLS, "-n2", "--benchmark-disable").assert_outcomes(passed=4)
+    tk1.apart(*CELLS, "-n1", "--benchmark-disable").assert_outcomes(passed=4)
     assert len(tk1.server.predictions) == 4
 
 

@@ -46,7 +46,7 @@ def stop_in_the_third_cell(project: BenchProject, how: signal.Signals, *args: st
 
     def latency_ms(service: str, batch_size: int) -> float:
         hold["delay"] = batch_size >= 4
-        project.server._delay_s = 5.0 if hold["delay"] else 0.0
+        project.server._delay_s = 2.0 if hold["delay"] else 0.0
         return original(service, batch_size)
 
     project.server.latency_ms = latency_ms
