@@ -1,0 +1,12 @@
+"""Shared by all tests: property tests try the same examples every time, so that no clean clone fails by chance.
+
+To search further: `pytest --hypothesis-profile=search`.
+"""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("search", deadline=None)
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
