@@ -24,12 +24,14 @@ from pytest_ddperf.terminal import (
     change_text,
     cost_lines,
     failure_lines,
+    gate_lines,
     ms_text,
     new_lines,
     passes_text,
     platform_table,
     progress_text,
     regression_text,
+    run_lines,
     table_title,
     totals_line,
     verdict_text,
@@ -307,3 +309,40 @@ def test_the_cost_table_shows_the_report_s_figures_beside_the_counted_ones() -> 
         ["resnet50", "4.09", "4.09", "25.5", "25.5", "4,089,184,256"],
         ["vgg16", "15.47", "-", "138.3", "-", "-"],
     ]
+
+
+def test_a_run_s_lines_are_tables_then_failures_warnings_and_totals() -> None:
+    records = [measured(Outcome.REGRESSED, now_ms=69.7, change=0.3), measured(Outcome.NEW, batch_size=1, change=None)]
+    titles = {"tx1": "Jetson TX1", "tk1": "Jetson TK1"}
+    shown = run_lines(
+        records, titles=titles, models=MODELS, width=120, recorded=False, warnings=["full"], not_measured=2
+    )
+    lines = texts(shown)
+    assert lines[0].startswith("tk1: Jetson TK1.")
+    assert lines[1].split() == ["batch", "squeezenet_v1.1"]
+    begun = [line.partition(" ")[0] for line in lines[lines.index("") + 1 :]]
+    assert begun == ["regressed", "1", "warning:", "2"]
+    assert lines[-1].endswith("2 of the baseline not measured")
+
+
+def test_a_platform_that_moved_as_a_whole_is_said() -> None:
+    moved = [replace(measured(change=0.3), suite_shift=0.25)]
+    assert texts(gate_lines(moved)) == ["tk1 moved: its cells as a whole are +25.0 % off their baselines"]
+    assert gate_lines([replace(measured(), suite_shift=0.05)]) == []
+    assert gate_lines([measured(change=None)]) == []
+
+
+def test_cells_that_the_gate_sees_coarsely_are_counted_with_the_coarsest() -> None:
+    coarse = [replace(measured(batch_size=size), resolution=size / 10) for size in (4, 8)]
+    text_of_all = " ".join(texts(gate_lines(coarse)))
+    assert text_of_all.startswith("warning: in 2 of 2 cells the gate cannot see changes as small as the tolerance")
+    assert "coarsest tk1-squeezenet_v1.1-b8, which sees >= 80.0 %" in " ".join(text_of_all.split())
+
+
+def test_unstable_cells_have_a_line_of_their_own() -> None:
+    (line,) = texts(gate_lines([replace(measured(Outcome.UNSTABLE), reason="too noisy")]))
+    assert line == "unstable tk1-squeezenet_v1.1-b8: too noisy"
+
+
+def test_a_verdict_s_text_says_what_the_gate_can_see() -> None:
+    assert verdict_text(replace(measured(), resolution=0.042)) == "53.6 ms/img +0.0 % (sees >= 4.2 %)"

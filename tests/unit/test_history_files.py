@@ -1,0 +1,119 @@
+"""The files of the history: whose they are, when they are on disk, and what a disk that cannot hold them does."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.history import HistoryError, HistoryWriter, check_writable, new_run, read_run, runs
+from pytest_ddperf.records import CellKey, CellRecord, Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECORD = CellRecord(CellKey("tk1", "resnet50", 2), "x::y", Outcome.OK, now_ms=1.5)
+HEADER = new_run("0.1.0", ("tk1",), accepted=True, facts={"commit": {"id": "abc"}, "tolerance": {"tk1": 0.1}})
+
+
+def write(folder: Path) -> Path:
+    with HistoryWriter(folder, HEADER) as writer:
+        writer.append(RECORD)
+        writer.close(0)
+    return writer.path
+
+
+def test_a_run_reads_back_with_what_it_was(tmp_path: Path) -> None:
+    run = read_run(write(tmp_path))
+    assert (run.header, run.records, run.exit_status, run.complete) == (HEADER, (RECORD,), 0, True)
+
+
+def test_a_cell_is_on_disk_when_append_returns(tmp_path: Path) -> None:
+    with HistoryWriter(tmp_path, HEADER) as writer:
+        writer.append(RECORD)
+        assert read_run(writer.path).records == (RECORD,)
+
+
+def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
+    writer = HistoryWriter(tmp_path, HEADER)
+    writer.close(1)
+    writer.close(2)
+    assert read_run(writer.path).exit_status == 1
+
+
+def test_two_runs_that_start_at_once_have_two_names() -> None:
+    assert len({new_run("0.1.0", ("tk1",), accepted=False, facts={}).run for _ in range(100)}) == 100
+
+
+def test_runs_are_listed_oldest_first(tmp_path: Path) -> None:
+    names = [f"{begun}.jsonl" for begun in ("20260101T000000.000Z-ff", "20260101T000000.001Z-aa", "20260102T0")]
+    for name in (*reversed(names), "notes.txt"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    assert [path.name for path in runs(tmp_path)] == names
+
+
+def test_a_folder_that_is_not_there_holds_no_runs(tmp_path: Path) -> None:
+    assert list(runs(tmp_path / "none")) == []
+
+
+def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with pytest.raises(HistoryError, match="--ddperf-storage=DIR"):
+        HistoryWriter(tmp_path, HEADER)
+    assert read_run(path).records == (RECORD,)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(HistoryError, match="could not be written"):
+        HistoryWriter(tmp_path / "file" / "below", HEADER)
+
+
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+
+
+def test_a_full_disk_is_told_and_the_file_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = HistoryWriter(tmp_path, HEADER)
+    fill_the_disk(monkeypatch)
+    with pytest.raises(HistoryError, match="No space left on device"):
+        writer.append(RECORD)
+    with pytest.raises(HistoryError, match="No space left on device"):
+        writer.close(0)
+    writer.close(0)
+
+
+def test_a_new_file_on_a_full_disk_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_the_disk(monkeypatch)
+    with pytest.raises(HistoryError, match="No space left on device"):
+        HistoryWriter(tmp_path, HEADER)
+
+
+def test_a_folder_below_one_that_can_be_written_is_good(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a" / "b" / "c")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="--ddperf-storage=DIR"):
+        check_writable(tmp_path / "file" / "below")
+
+
+def test_every_line_is_json(tmp_path: Path) -> None:
+    lines = write(tmp_path).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["type"] for line in lines] == ["run", "cell", "end"]
+
+
+def test_a_file_whose_first_line_is_a_cell_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    text = path.read_text(encoding="utf-8").replace('"type":"run"', '"type":"cell"', 1)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(HistoryError, match="line 1: it does not begin with a run"):
+        read_run(path)
