@@ -12,6 +12,7 @@ import platformdirs
 
 from pytest_ddperf.catalog import Catalog, closest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.gate_history import HISTORY_FROM
 from pytest_ddperf.platform_files import read_platforms
 from pytest_ddperf.published import read_networks, read_table
 from pytest_ddperf.recorded import read_recorded
@@ -30,9 +31,6 @@ Entry: TypeAlias = "Baseline | Unavailable"
 PROJECT_FILE = "ddperf.toml"
 KINDS = ("auto", "history", "recorded", "report")
 LOCAL = "local"
-
-HISTORY_FROM = 8
-"""Accepted nights since the recorded baseline from which the history comes before it."""
 
 
 def package_data_dir() -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.options import FIXTURE
 from pytest_ddperf.records import CellKey
 
 V = TypeVar("V")
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_ddperf.settings import Settings
-
-FIXTURE = "ddperf"
-"""The name of the fixture that makes a test a gated one."""
 
 MARKER = "ddperf"
 MARKER_KEYS = ("models", "batch_sizes", "platforms")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from pytest_ddperf import collecting
-from pytest_ddperf.collecting import FIXTURE, cell_of
+from pytest_ddperf.collecting import cell_of
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
+from pytest_ddperf.options import FIXTURE
 from pytest_ddperf.records import FAILING, CellRecord, Outcome
 from pytest_ddperf.remeasuring import OUTCOME, PutOff
 from pytest_ddperf.session import RECORD_KEY, SESSION_KEY, put_record, record_of

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import pytest
 
 
+FIXTURE = "ddperf"
+"""The name of the fixture that makes a test a gated one: here, where every run may read it."""
+
+
 class Option(NamedTuple):
     """One option.
 

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.options import is_any_given, register, spell_out_bare
+from pytest_ddperf.options import FIXTURE, is_any_given, register, spell_out_bare
 
 if TYPE_CHECKING:
     from pytest_ddperf.fixture import Bench
     from pytest_ddperf.session import BenchSession
 
-FIXTURE = "ddperf"
 MARKER_HELP = (
     "ddperf(models=None, batch_sizes=None, platforms=None): restrict a test that uses the `ddperf` fixture to these "
     "networks, batch sizes and platforms."
