@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_ddperf.presenting import present
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.session import REFUSED, is_gated, put_record, record_of
 
@@ -127,6 +128,7 @@ class Keeper:
         else:
             bench.update_baselines()
         bench.close_history(int(session.exitstatus))
+        present(bench)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """One table a platform, the failures, the totals, and where the files went."""

@@ -29,6 +29,8 @@ class Option(NamedTuple):
         default: the value when nobody gives one.
         metavar: how the value is shown in the help; None for a flag.
         bare: the value of the option given without one (`--ddperf-update-baselines`); None: a value is needed.
+        repeatable: whether it may be given several times on the command line; elsewhere its values are separated by
+            commas, and `parse` takes them so.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Option(NamedTuple):
     default: Any = None
     metavar: str | None = None
     bare: str | None = None
+    repeatable: bool = False
 
     @property
     def flag(self) -> str:
@@ -181,6 +184,10 @@ OPTIONS: tuple[Option, ...] = (
            "they were) or all (regressed cells are taken, and pass)", _choice("accepted", "all"), None,
            "accepted|all", "accepted"),
     Option("run-unavailable", "also run the cells that the baseline marks x", _switch, False),
+    Option("plot", "draw the figures into this folder; with no path on the command line no test is run, and what is "
+           "stored is drawn; default: ddperf-figures", str, None, "DIR", "ddperf-figures"),
+    Option("report", "write a report, by the file's ending: .md, .html, .csv or .json; bmf:FILE for Bencher, "
+           "pytest:FILE for github-action-benchmark; may be given several times", _names, (), "FILE", repeatable=True),
     Option("storage", "folder of the history; default: .ddperf", str, ".ddperf", "DIR"),
 )  # fmt: skip
 """The table. README and `pytest --help` are held against it by a test."""
@@ -195,6 +202,8 @@ def register(parser: pytest.Parser) -> None:
             group.addoption(option.flag, action="store_const", const="true", **shown)
         elif option.bare is not None:
             group.addoption(option.flag, nargs="?", const=option.bare, metavar=option.metavar, **shown)
+        elif option.repeatable:
+            group.addoption(option.flag, action="append", metavar=option.metavar, **shown)
         else:
             group.addoption(option.flag, metavar=option.metavar, **shown)
         parser.addini(option.key, f"{option.flag} as an ini key", type="string", default=None)

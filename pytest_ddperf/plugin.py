@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.options import FIXTURE, is_any_given, register, spell_out_bare
 
 if TYPE_CHECKING:
@@ -45,13 +45,31 @@ def pytest_configure(config: pytest.Config) -> None:
     distributes = config.getoption("dist", default="no") != "no"
     try:
         if is_any_given(config):
-            _ = _session(config).settings
+            from pytest_ddperf import presenting  # noqa: PLC0415 - a run without gated tests does not pay for it
+
+            settings = _session(config).settings
+            if not is_worker:
+                presenting.check(settings)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
     if is_worker or distributes:
         from pytest_ddperf.distributed import XdistHooks  # noqa: PLC0415 - xdist may be absent, blocked or unused
 
         config.pluginmanager.register(XdistHooks(_session(config)), "ddperf-xdist")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """`pytest --ddperf-plot` with no path: draw what is stored, and run no test."""
+    if config.getoption("ddperf_plot", default=None) is None:
+        return None
+    from pytest_ddperf import presenting  # noqa: PLC0415 - a run without figures does not pay for it
+
+    try:
+        session = _session(config)
+        return presenting.draw_stored(session) if presenting.draws_only(config, session) else None
+    except DdperfError as error:
+        raise pytest.UsageError(f"ddperf: {error}") from None
 
 
 def _session(config: pytest.Config) -> BenchSession:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_ddperf.history import HistoryWriter
+    from pytest_ddperf.history import HistoryWriter, RunHeader
     from pytest_ddperf.records import CellKey, Measurement
+    from pytest_ddperf.results import RunFacts
     from pytest_ddperf.runner import PlatformPlan, Runner
     from pytest_ddperf.settings import Given
 
@@ -74,6 +75,7 @@ class BenchSession:
         self._settings: Settings | None = None
         self._runner: Runner | None = None
         self._history: HistoryWriter | None = None
+        self._header: RunHeader | None = None
 
     @property
     def is_worker(self) -> bool:
@@ -213,9 +215,19 @@ class BenchSession:
             }
             accepted = bool(settings.value("accept"))
             header = new_run(__version__, settings.platforms, accepted=accepted, facts=facts)
+            self._header = header
             self._history = HistoryWriter(settings.storage_dir, header)
             self.written.append(f"history: {self._history.path}")
         return self._history
+
+    def run_facts(self) -> dict[str, RunFacts]:
+        """By platform, what reports say of this run; empty before a record was kept."""
+        from pytest_ddperf.gathering import facts_of  # noqa: PLC0415 - only with reports to write
+
+        if self._header is None:
+            return {}
+        facts = facts_of(self._header, self.records.values(), complete=True)
+        return dict.fromkeys((record.key.platform for record in self.measured), facts)
 
     @property
     def measured(self) -> list[CellRecord]:

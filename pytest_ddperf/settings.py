@@ -48,6 +48,7 @@ def given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dic
     found: dict[str, Given] = {}
     for option in OPTIONS:
         text = config.getoption(option.key, default=None)
+        text = ",".join(text) if isinstance(text, list) else text
         if text is not None:
             found[option.name] = Given(_parsed(option, str(text), option.flag), Origin.COMMAND_LINE)
             continue

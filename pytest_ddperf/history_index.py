@@ -1,0 +1,339 @@
+"""An index of the history: one row a run and one a cell, so that a trend costs what it shows and not what is stored.
+
+The JSON Lines files are the truth; the index is made of them and may be deleted at any time. It is brought up to date
+when it is opened: files that are new or changed are read, those that are gone are dropped, the others are not touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from pytest_ddperf.history import HistoryError, read_header
+from pytest_ddperf.records import CellKey, Outcome
+from pytest_ddperf.results import Trend, TrendNight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from pytest_ddperf.history import RunHeader
+
+FILE = "index.sqlite"
+_VERSION = 1
+MOST_NIGHTS = 90
+"""Nights of a trend that are shown, unless more are asked for."""
+
+_WAIT_S = 10.0
+_ACCEPTED = (Outcome.OK, Outcome.IMPROVED, Outcome.NEW)
+_SCHEMA = """
+CREATE TABLE file (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, size INTEGER NOT NULL,
+    changed_ns INTEGER NOT NULL, run TEXT, started TEXT, accepted INTEGER, commit_id TEXT, complete INTEGER,
+    problem TEXT, broken INTEGER NOT NULL);
+CREATE TABLE platform (file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE, name TEXT NOT NULL);
+CREATE INDEX platform_name ON platform (name, file);
+CREATE TABLE cell (platform TEXT NOT NULL, model TEXT NOT NULL, batch_size INTEGER NOT NULL, scenario TEXT NOT NULL,
+    file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE, nodeid TEXT NOT NULL, outcome TEXT NOT NULL, now_ms REAL,
+    change REAL, tolerance REAL, baseline_ms REAL, baseline_kind TEXT NOT NULL,
+    PRIMARY KEY (platform, model, batch_size, scenario, file, nodeid)) WITHOUT ROWID;
+CREATE INDEX cell_file ON cell (file);
+"""
+
+
+class _Key(msgspec.Struct):
+    platform: str
+    model: str
+    batch_size: int
+    scenario: str = ""
+
+
+class _Baseline(msgspec.Struct):
+    kind: str
+    value_ms: float
+
+
+class _Line(msgspec.Struct):
+    """What the index takes of a line of the history; the rest is not decoded."""
+
+    type: str = ""
+    key: _Key | None = None
+    nodeid: str = ""
+    outcome: Outcome | None = None
+    now_ms: float | None = None
+    change: float | None = None
+    tolerance: float | None = None
+    baseline: _Baseline | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedRun:
+    """A run of the history, without its cells.
+
+    Args:
+        path: its file.
+        started: UTC time in ISO 8601.
+        accepted: whether it was a whole, uninterrupted run with --ddperf-accept.
+        complete: whether it came to its own end.
+    """
+
+    path: Path
+    run: str
+    started: str
+    accepted: bool
+    complete: bool
+
+
+class HistoryIndex:
+    """The index of one folder of the history, brought up to date when it is opened.
+
+    Where its file cannot be written it lives in memory, for this process alone.
+
+    Args:
+        folder: the history's; it need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._database = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        path = self._folder / FILE
+        if self._folder.is_dir() and os.access(self._folder, os.W_OK):
+            for _ in range(2):
+                try:
+                    return self._up_to_date(sqlite3.connect(path, timeout=_WAIT_S))
+                except sqlite3.OperationalError:
+                    break  # locked for long, or the disk is full: what is there is left as it is
+                except sqlite3.DatabaseError:
+                    with contextlib.suppress(OSError):
+                        path.unlink()  # no index, or a damaged one: made anew
+        return self._up_to_date(sqlite3.connect(":memory:"))
+
+    def _up_to_date(self, database: sqlite3.Connection) -> sqlite3.Connection:
+        try:
+            database.isolation_level = None
+            database.execute("PRAGMA foreign_keys = ON")
+            database.execute("BEGIN IMMEDIATE")
+            if database.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+                _make(database)
+            self._refresh(database)
+            database.execute("COMMIT")
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _refresh(self, database: sqlite3.Connection) -> None:
+        known = {
+            name: (number, size, changed_ns)
+            for number, name, size, changed_ns in database.execute("SELECT id, name, size, changed_ns FROM file")
+        }
+        for path, size, changed_ns in _files(self._folder):
+            stands = known.pop(path.name, None)
+            if stands is not None and stands[1:] == (size, changed_ns):
+                continue
+            if stands is not None:
+                database.execute("DELETE FROM file WHERE id = ?", stands[:1])
+            _take_in(database, path, size, changed_ns)
+        database.executemany("DELETE FROM file WHERE id = ?", [(number,) for number, _, _ in known.values()])
+
+    def runs(self, platform: str | None = None) -> list[IndexedRun]:
+        """The runs, oldest first; those of one platform where it is named."""
+        rows = self._database.execute(
+            "SELECT name, run, started, accepted, complete FROM file WHERE problem IS NULL AND "
+            "(:platform IS NULL OR id IN (SELECT file FROM platform WHERE name = :platform)) ORDER BY started, name",
+            {"platform": platform},
+        )
+        return [
+            IndexedRun(self._folder / name, run, started, bool(accepted), bool(complete))
+            for name, run, started, accepted, complete in rows
+        ]
+
+    def newest(self, platform: str) -> IndexedRun | None:
+        """The newest run that measured something of a platform; None where there is none."""
+        row = self._database.execute(
+            "SELECT name, run, started, accepted, complete FROM file WHERE problem IS NULL AND id IN "
+            "(SELECT file FROM cell WHERE platform = ? AND now_ms IS NOT NULL) ORDER BY started DESC, name DESC",
+            (platform,),
+        ).fetchone()
+        if row is None:
+            return None
+        name, run, started, accepted, complete = row
+        return IndexedRun(self._folder / name, run, started, bool(accepted), bool(complete))
+
+    def platforms(self) -> list[str]:
+        """The platforms of which something was measured, sorted."""
+        rows = self._database.execute("SELECT DISTINCT platform FROM cell WHERE now_ms IS NOT NULL ORDER BY platform")
+        return [name for (name,) in rows]
+
+    def cells(self, platform: str) -> list[CellKey]:
+        """The cells of a platform that were ever measured, sorted."""
+        rows = self._database.execute(
+            "SELECT DISTINCT platform, model, batch_size, scenario FROM cell WHERE platform = ? AND now_ms IS NOT NULL "
+            "ORDER BY model, batch_size, scenario",
+            (platform,),
+        )
+        return [CellKey(*row) for row in rows]
+
+    def trend(self, key: CellKey, most: int = MOST_NIGHTS) -> Trend:
+        """The newest nights of one cell on which it was measured, oldest first; nothing else is read.
+
+        Args:
+            key: the cell.
+            most: how many nights at the most.
+        """
+        rows = self._database.execute(
+            "SELECT run, started, now_ms, outcome, accepted, change, tolerance, baseline_ms, baseline_kind, commit_id "
+            "FROM cell JOIN file ON file.id = cell.file WHERE platform = ? AND model = ? AND batch_size = ? AND "
+            "scenario = ? AND now_ms IS NOT NULL ORDER BY started DESC, name DESC LIMIT ?",
+            (key.platform, key.model, key.batch_size, key.scenario, most),
+        )
+        return Trend(key, tuple(reversed([_night(row) for row in rows])))
+
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for each file that is no history or holds broken lines; it names the file."""
+        rows = self._database.execute(
+            "SELECT name, problem, broken FROM file WHERE problem IS NOT NULL OR broken > 0 ORDER BY name"
+        )
+        return [
+            problem
+            or f"{self._folder / name}: {broken} line{'s' * (broken > 1)} could not be read and "
+            f"{'were' if broken > 1 else 'was'} skipped; the rest of the run counts."
+            for name, problem, broken in rows
+        ]
+
+    def close(self) -> None:
+        """Close the index's file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _make(database: sqlite3.Connection) -> None:
+    for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        database.execute(f'DROP TABLE "{name}"')
+    for statement in _SCHEMA.split(";\n"):
+        if statement.strip():
+            database.execute(statement)
+    database.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, int, int]]:
+    """The files of the history, their sizes and when they were changed."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".jsonl"):
+                try:
+                    status = entry.stat()
+                except OSError:
+                    continue  # gone meanwhile
+                yield folder / entry.name, status.st_size, status.st_mtime_ns
+
+
+def _take_in(database: sqlite3.Connection, path: Path, size: int, changed_ns: int) -> None:
+    try:
+        header = read_header(path)
+        lines, broken = _read(path)
+    except HistoryError as error:
+        database.execute(
+            "INSERT INTO file (name, size, changed_ns, problem, broken) VALUES (?, ?, ?, ?, 0)",
+            (path.name, size, changed_ns, str(error)),
+        )
+        return
+    ends = [line for line in lines if line.type == "end"]
+    whole = bool(ends) and ends[-1].whole
+    number = database.execute(
+        "INSERT INTO file (name, size, changed_ns, run, started, accepted, commit_id, complete, broken) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (path.name, size, changed_ns, header.run, _utc(header.started).isoformat(timespec="seconds"),
+         header.accepted and whole, commit_of(header), bool(ends), broken),
+    ).lastrowid  # fmt: skip
+    database.executemany("INSERT INTO platform VALUES (?, ?)", [(name, number) for name in header.platforms])
+    database.executemany(
+        "INSERT OR REPLACE INTO cell VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [_row(line, number or 0) for line in lines if line.key is not None],
+    )
+
+
+def _read(path: Path) -> tuple[Sequence[_Line], int]:
+    """The lines of a run after its first, and how many of them cannot be read."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise HistoryError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    decoder = msgspec.json.Decoder(_Line)
+    read: list[_Line] = []
+    broken = 0
+    for line in lines[1:]:
+        if not line.strip():
+            continue
+        try:
+            found = decoder.decode(line)
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+            broken += 1
+            continue
+        if found.type == "end" or (found.type == "cell" and found.key is not None and found.outcome is not None):
+            read.append(found)
+        else:
+            broken += 1
+    return read, broken
+
+
+def _row(line: _Line, number: int) -> tuple[object, ...]:
+    key, baseline = line.key, line.baseline
+    assert key is not None  # noqa: S101 - only cells come here
+    return (
+        key.platform, key.model, key.batch_size, key.scenario, number, line.nodeid, str(line.outcome), line.now_ms,
+        line.change, line.tolerance, None if baseline is None else baseline.value_ms,
+        "" if baseline is None else baseline.kind,
+    )  # fmt: skip
+
+
+def _night(row: tuple[str, str, float, str, int, float | None, float | None, float | None, str, str]) -> TrendNight:
+    run, started, now_ms, outcome, accepted, change, tolerance, baseline_ms, baseline_kind, commit = row
+    verdict = Outcome(outcome)
+    return TrendNight(
+        run=run,
+        started=datetime.fromisoformat(started),
+        now_ms=now_ms,
+        outcome=verdict,
+        accepted=bool(accepted) and verdict in _ACCEPTED,
+        change=change,
+        tolerance=tolerance,
+        baseline_ms=baseline_ms,
+        baseline_kind=baseline_kind,
+        commit=commit,
+    )
+
+
+def commit_of(header: RunHeader) -> str:
+    """The id of the commit that a run tested, "" where its header does not tell."""
+    facts = header.facts.get("commit")
+    found = facts.get("id") if isinstance(facts, dict) else None
+    return found if isinstance(found, str) and found != "unknown" else ""
+
+
+def _utc(text: str) -> datetime:
+    """A moment in UTC; the beginning of time where the text is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return datetime(1970, 1, 1, tzinfo=UTC)
