@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_ROUNDS", "MIN_ROUNDS", "Cell", "Creep", "Verdict", "creep", "judge"]
 
-FALSE_ALARM = {PUBLISHED: 0.008, RECORDED: 0.02, HISTORY: 0.035}
+FALSE_ALARM = {PUBLISHED: 0.008, RECORDED: 0.02, HISTORY: 0.022}
 """Chance of a red cell on a night without change that the quantile is chosen for; the other conditions lower it,
 most of all where the cell's own scatter is known (tests/perf/gate_power.py prints what comes of it)."""
 

@@ -4,6 +4,9 @@ For every night and every night on which a rise could have begun, a straight ris
 against the mean of all nights before it: the matched filter of a ramp, which a rise of 0.2 % a night passes two to
 four nights earlier than a cumulative sum of equal weights (Page 1954) at the same rate of false alarms. The
 reference is pinned: it ends where the rise begins, and never takes in a night of it, however long ago that was.
+
+What has once risen without a doubt stays an alarm until the cell is recorded anew. A rise that chance might explain
+is one only as long as the last 7 nights are still up: by itself it would go on, and chance goes away.
 """
 
 from __future__ import annotations
@@ -29,7 +32,12 @@ FIRST_NIGHT = 22
 RECENT_NIGHTS = 7
 """Nights of which a rise consists at least."""
 
-_ALARM = 4.4  # standard deviations of the fitted rise: 4 false alarms in 1,000 nights of 104 cells (tests/perf)
+_ALARM = 4.4  # standard deviations of the fitted rise (tests/perf/gate_power.py prints what comes of all these)
+_NO_DOUBT = 6.0  # the same, beyond which the rise is none of chance
+_STILL_UP, _STILL_UP_ROOM = 4.0, 0.006
+"""Standard deviations of the last 7 nights against the reference, less what the estimate of a quiet host's may err."""
+
+_MIDMEAN_VARIANCE = 1.2  # of the last 7 nights and of the reference, in units of a night's, divided by their number
 _LEAST_CHANGE = 0.025
 _CLIP = 1.5  # standard deviations from the recent median that a night may count for
 _PRIOR_SD, _PRIOR_NIGHTS = 0.013, 15.0  # scatter of a night, and the degrees of freedom it counts for; only ever widens
@@ -71,16 +79,40 @@ def creep(values: Sequence[float], tolerance: float = 0.05) -> Creep:
     if len(values) < FIRST_NIGHT:
         return Creep(alarm=False, since=None, change=0.0)
     logs = [math.log(value) for value in values]
-    since = _first_rise(logs, math.log1p(max(_LEAST_CHANGE, tolerance / 2)))
-    reference = midmean(logs[: REFERENCE_NIGHTS if since is None else since])
-    change = math.expm1(min(midmean(logs[-RECENT_NIGHTS:]) - reference, 700.0))
-    return Creep(alarm=since is not None, since=since, change=change)
+    least = math.log1p(max(_LEAST_CHANGE, tolerance / 2))
+    rise = _first_rise(logs, least)
+    reference = REFERENCE_NIGHTS if rise is None else rise.start
+    height = midmean(logs[-RECENT_NIGHTS:]) - midmean(logs[:reference])
+    if rise is not None and not rise.certain:
+        scatter = rise.sigma * math.sqrt(_MIDMEAN_VARIANCE * (1 / RECENT_NIGHTS + 1 / reference))
+        if height <= max(least, _STILL_UP * scatter - _STILL_UP_ROOM):
+            rise = None
+    return Creep(
+        alarm=rise is not None, since=None if rise is None else rise.start, change=math.expm1(min(height, 700.0))
+    )
 
 
-def _first_rise(logs: Sequence[float], least: float) -> int | None:
-    """Where the rise began that was the first to be significant and beyond `least`, if any was."""
+@dataclass(frozen=True, slots=True)
+class _Rise:
+    """A significant rise.
+
+    Args:
+        start: index of the night with which it began.
+        certain: whether it was ever beyond what chance can do.
+        sigma: standard deviation of a night, as it is known by now.
+    """
+
+    start: int
+    certain: bool
+    sigma: float
+
+
+def _first_rise(logs: Sequence[float], least: float) -> _Rise | None:
+    """The rise that was the first to be significant and beyond `least`, if any was."""
     origin = logs[0]
     sums, weighted = [0.0], [0.0]
+    first: int | None = None
+    sigma = _PRIOR_SD
     for night, sigma in enumerate(_scatter(logs)):
         recent = median(logs[max(0, night - RECENT_NIGHTS + 1) : night + 1])
         value = min(max(logs[night], recent - _CLIP * sigma), recent + _CLIP * sigma) - origin
@@ -96,8 +128,10 @@ def _first_rise(logs: Sequence[float], least: float) -> int | None:
             gained = weighted[-1] - weighted[start] - start * (sums[-1] - sums[start]) - linear * sums[start] / start
             error = sigma * math.sqrt(square + linear * linear / start)
             if gained > _ALARM * error and gained / square * length > least:
-                return start
-    return None
+                first = start if first is None else first
+                if gained > _NO_DOUBT * error:
+                    return _Rise(first, certain=True, sigma=sigma)
+    return None if first is None else _Rise(first, certain=False, sigma=sigma)
 
 
 def _lengths(most: int) -> Iterator[int]:

@@ -11,7 +11,16 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate_history import HISTORY, HISTORY_FROM, NIGHT_PRIOR_VARIANCE, SUITE_FROM, Reference, ShiftHistory
+from pytest_ddperf.gate_history import (
+    HISTORY,
+    HISTORY_FROM,
+    NIGHT_PRIOR_VARIANCE,
+    PUBLISHED,
+    RECORDED,
+    SUITE_FROM,
+    Reference,
+    ShiftHistory,
+)
 from pytest_ddperf.gate_statistics import (
     EPSILON,
     Bulk,
@@ -51,8 +60,13 @@ _ALONE_DEGREES = 12.0  # of the prior variance of a night, where there is no sui
 _QUIET_NIGHT = 0.013  # standard deviation of a night of a board of one's own
 _SPREAD_WEIGHT = 10.0  # cells that the prior counts for in a suite's spread
 _SPREAD_DEGREES = 0.6  # degrees of freedom that a cell of the suite brings to its spread, after clipping
-_COMPANION = 3.0  # standard deviations of the suite beyond which another cell is slow
-_CHANCE_COMPANIONS = 0.05  # share of the cells that may be so by chance
+_COMPANION = {PUBLISHED: 3.0, RECORDED: 3.0, HISTORY: 1.75}
+"""Standard deviations of the suite beyond which all rounds of another cell must be for it to count as slow. A baseline
+of few runs errs in all rounds alike, one of many nights does not: there the rounds of a cell speak for themselves."""
+
+_CHANCE_COMPANIONS = {PUBLISHED: 0.05, RECORDED: 0.05, HISTORY: 0.01}
+"""Share of the cells that may be so by chance."""
+
 _SHIFT_PRIOR_SD = 0.01  # of a suite's shift against a baseline of one night, on a quiet host
 _SHIFT_OF_SPREAD = 0.5  # and at least that part of the suite's spread
 _NOISY_NIGHT = 1.3  # how much wider than its history a suite may scatter before that counts
@@ -200,10 +214,10 @@ class Suite:
         )
 
     def _companions(self, subject: Subject, others: Bulk) -> int:
-        threshold = others.centre + _COMPANION * math.sqrt(others.variance) + EPSILON
+        threshold = others.centre + _COMPANION[self._kind] * math.sqrt(others.variance) + EPSILON
         found = len(self._lasting) - bisect_right(self._lasting, threshold)
         found -= len(subject.values) >= MIN_ROUNDS and _fastest(subject) > threshold
-        return max(0, found - math.ceil(_CHANCE_COMPANIONS * self._count))
+        return max(0, found - math.ceil(_CHANCE_COMPANIONS[self._kind] * self._count))
 
     def _redrawn_prior(self, night: float, sigma: float, passes: int) -> float:
         """Share of a night's variance that a new round draws again: its passes, and half of the run's bias.

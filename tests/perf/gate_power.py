@@ -12,103 +12,23 @@ import math
 import sys
 import time
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+from gate_noise import CELLS, PASSES, QUIET, SCENARIOS, VIRTUAL, Array, Host, Noise
+from gate_rules import RULES
 
 from pytest_ddperf.gate import MAX_ROUNDS, Cell, Verdict, creep, judge
+from pytest_ddperf.gate_creep import REFERENCE_NIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-CELLS = 104
-PASSES = 5
 NIGHTS_OF_HISTORY = 30
 FEW = 5
 """Cells that are slower where a few are."""
 
-Array = npt.NDArray[np.float64]
 Published = float | list[float] | list[list[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """Noise of one host, as standard deviations of logarithms and as probabilities.
-
-    Args:
-        sigma: of a pass.
-        sigma_factor: between cells, at most.
-        outliers: share of the passes in a burst, which takes 1.3 to 2 times as long.
-        slow_clock: probability that a round runs at a clock 12 % slower.
-        drift: by how much a round's passes drift, at most.
-        bias: of a run.
-        common, night: shares of the bias's variance that stay for the whole night, for all cells and for one.
-    """
-
-    sigma: float = 0.015
-    sigma_factor: float = 1.4
-    outliers: float = 0.02
-    slow_clock: float = 0.005
-    drift: float = 0.01
-    bias: float = 0.0107
-    common: float = 0.0
-    night: float = 0.5
-
-
-class Host:
-    """Draws what the passes of a suite take, round by round, in milliseconds per image."""
-
-    def __init__(self, noise: Noise, seed: int, cells: int = CELLS) -> None:
-        self.noise, self.cells = noise, cells
-        self.random = np.random.default_rng(seed)
-        reach = math.log(noise.sigma_factor)
-        self.sigmas = noise.sigma * np.exp(self.random.uniform(-reach, reach, cells))
-        self.truth = np.exp(self.random.uniform(math.log(2), math.log(300), cells))
-
-    def night(self, rounds: int = MAX_ROUNDS) -> Array:
-        """One night: cells x rounds x passes."""
-        noise, random, cells = self.noise, self.random, self.cells
-        bias = noise.bias * (
-            math.sqrt(noise.common) * random.standard_normal()
-            + math.sqrt(noise.night) * random.standard_normal((cells, 1))
-            + math.sqrt(1 - noise.common - noise.night) * random.standard_normal((cells, rounds))
-        )
-        bias += math.log(1.12) * (random.random((cells, rounds)) < noise.slow_clock)
-        slope = random.uniform(0, noise.drift, (cells, rounds, 1)) * random.choice([-1, 1], (cells, rounds, 1))
-        logs = bias[..., None] + slope * np.linspace(0, 1, PASSES)
-        logs += self.sigmas[:, None, None] * random.standard_normal((cells, rounds, PASSES))
-        if noise.outliers:
-            logs += np.log(random.uniform(1.3, 2, logs.shape)) * self._bursts(rounds)
-        return np.asarray(np.exp(logs) * self.truth[:, None, None])
-
-    def _bursts(self, rounds: int) -> npt.NDArray[np.bool_]:
-        """Outliers follow one another: a burst goes on with probability one half."""
-        share, draws = self.noise.outliers, self.random.random((self.cells, rounds, PASSES))
-        inside = np.zeros((self.cells, rounds, PASSES), dtype=bool)
-        inside[..., 0] = draws[..., 0] < share
-        for index in range(1, PASSES):
-            begins = share / (1 - share) / 2
-            inside[..., index] = np.where(inside[..., index - 1], draws[..., index] < 0.5, draws[..., index] < begins)
-        return inside
-
-
-QUIET = Noise()
-VIRTUAL = Noise(sigma=0.05, bias=0.07, common=0.25, night=0.25)
-NONE = Noise(sigma=1e-4, sigma_factor=1.0, outliers=0.0, slow_clock=0.0, drift=0.0, bias=0.0)
-SCENARIOS = {
-    "all": QUIET,
-    "all, shifts common": replace(QUIET, common=0.25, night=0.25),
-    "passes alone": replace(NONE, sigma=0.015, sigma_factor=1.4),
-    "outliers alone": replace(NONE, outliers=0.02),
-    "slow clocks alone": replace(NONE, slow_clock=0.005),
-    "drift alone": replace(NONE, drift=0.01),
-    "run to run alone": replace(NONE, bias=0.0107),
-    "run to run 2 %": replace(QUIET, bias=0.02),
-    "run to run 3 %": replace(QUIET, bias=0.03),
-    "unlocked clocks": replace(QUIET, slow_clock=0.3),
-}
 
 
 class Baselines:
@@ -219,102 +139,29 @@ def simulate(
         verdicts = one_night(before, changed.tolist(), tolerance)
         if creeping:
             verdicts = [
-                replace(verdict, outcome="regressed") if crept(runs, now[0], tolerance) else verdict
-                for verdict, runs, now in zip(verdicts, before, rounds.tolist(), strict=True)
+                replace(verdict, outcome="regressed") if alarm else verdict
+                for verdict, alarm in zip(verdicts, crept(before, rounds[:, 0].tolist(), tolerance), strict=True)
             ]
         tally.add(verdicts, slow)
         baselines.advance(rounds if night % 100 else None)
     return tally
 
 
-def crept(runs: Published, now: list[float], tolerance: float) -> bool:
-    """Whether a cell's nights, tonight's included, creep."""
-    nights = [one for one in runs if isinstance(one, list)] if isinstance(runs, list) else []
-    return creep([nightly(one) for one in [*nights, now]], tolerance).alarm
+def crept(before: list[Published], now: list[list[float]], tolerance: float) -> list[bool]:
+    """Which cells' nights, tonight's included, creep; each night's common shift is taken out, as a run does."""
+    every = [
+        [nightly(one) for one in [*(run for run in runs if isinstance(run, list)), tonight]]
+        for runs, tonight in zip(before, now, strict=True)
+        if isinstance(runs, list)
+    ]
+    logs = np.log(np.array(every))
+    shifts = np.median(logs - logs[:, :REFERENCE_NIGHTS].mean(1, keepdims=True), axis=0)
+    return [creep(values, tolerance).alarm for values in np.exp(logs - shifts).tolist()]
 
 
 def nightly(passes: Sequence[float]) -> float:
     """What a night is worth: the geometric mean of its fastest 3 passes."""
     return math.exp(sum(math.log(ms) for ms in sorted(passes)[:3]) / 3)
-
-
-def mean_beyond_tolerance(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
-    """Mean of 5 passes against the mean of 5."""
-    return np.asarray(now[:, :PASSES].mean(1) > before[:, :PASSES].mean(1) * (1 + tolerance))
-
-
-def mann_whitney(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
-    """Exact two-sided test at 5 %, and the median beyond the tolerance."""
-    before, now = before[:, :PASSES], now[:, :PASSES]
-    wins = (now[:, :, None] > before[:, None, :]).sum((1, 2))
-    every = [sum(ranks) - PASSES * (PASSES - 1) // 2 for ranks in combinations(range(2 * PASSES), PASSES)]
-    critical = min(u for u in range(PASSES**2 + 1) if 2 * sum(one >= u for one in every) / len(every) <= 0.05)
-    beyond = np.median(now, axis=1) > np.median(before, axis=1) * (1 + tolerance)
-    return np.asarray((wins >= critical) & beyond)
-
-
-def resampled_means(passes: Array, draws: int = 1000) -> Array:
-    """Means of resamples: cells x draws; the same resamples for every cell."""
-    picks = np.random.default_rng(7).integers(0, PASSES, (draws, PASSES))
-    return np.asarray(passes[:, picks].mean(2))
-
-
-def criterion(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
-    """Bootstrapped t test of the pooled passes at 5 %, and the change of the mean beyond the tolerance."""
-    before, now = before[:, :PASSES], now[:, :PASSES]
-
-    def statistic(one: Array, other: Array) -> Array:
-        spread = np.sqrt((one.var(-1, ddof=1) + other.var(-1, ddof=1)) / PASSES)
-        return np.asarray((other.mean(-1) - one.mean(-1)) / spread)
-
-    picks = np.random.default_rng(7).integers(0, 2 * PASSES, (500, 2, PASSES))
-    pooled = np.concatenate([before, now], axis=1)
-    null = statistic(pooled[:, picks[:, 0]], pooled[:, picks[:, 1]])
-    chance = (np.abs(null) >= np.abs(statistic(before, now))[:, None]).mean(1)
-    return np.asarray((chance < 0.05) & mean_beyond_tolerance(before, now, tolerance))
-
-
-def asv(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
-    """Disjoint 99 % posterior intervals of a Laplace location, and the median beyond the tolerance."""
-    before, now = before[:, :PASSES], now[:, :PASSES]
-
-    def interval(passes: Array) -> tuple[Array, Array]:
-        centre, width = np.median(passes, axis=1), np.ptp(passes, axis=1) + 1e-9
-        grid = centre[:, None] + width[:, None] * np.linspace(-3, 3, 601)
-        density = np.abs(passes[:, None, :] - grid[:, :, None]).sum(2) ** -float(PASSES)
-        share = density.cumsum(1) / density.sum(1, keepdims=True)
-        rows = np.arange(len(passes))
-        return grid[rows, (share < 0.005).sum(1)], grid[rows, np.minimum((share < 0.995).sum(1), 600)]
-
-    beyond = np.median(now, axis=1) > np.median(before, axis=1) * (1 + tolerance)
-    return np.asarray((interval(now)[0] > interval(before)[1]) & beyond)
-
-
-def bootstrap_interval(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
-    """Lower end of the 95 % bootstrap interval of the ratio of means beyond the tolerance."""
-    ratio = resampled_means(now[:, :PASSES]) / resampled_means(before[:, :PASSES])[:, ::-1]
-    return np.asarray(np.quantile(ratio, 0.025, axis=1) > 1 + tolerance)
-
-
-def sprt(before: Array, now: Array, tolerance: float) -> npt.NDArray[np.bool_]:
-    """Wald's sequential test, pass by pass within one run: no change or the tolerance, both errors at 2 %."""
-    step, sigma = math.log1p(tolerance), 0.015
-    gained = (np.log(now) - np.log(before[:, :PASSES]).mean(1, keepdims=True)) * step / sigma**2
-    ratio = np.cumsum(gained - step**2 / (2 * sigma**2), axis=1)
-    bound = math.log(0.98 / 0.02)
-    up, down = ratio >= bound, ratio <= -bound
-    first_up = np.where(up.any(1), up.argmax(1), ratio.shape[1])
-    return np.asarray(first_up < np.where(down.any(1), down.argmax(1), ratio.shape[1]))
-
-
-RULES: dict[str, Callable[[Array, Array, float], npt.NDArray[np.bool_]]] = {
-    "mean beyond the tolerance": mean_beyond_tolerance,
-    "Mann-Whitney and tolerance": mann_whitney,
-    "Criterion": criterion,
-    "asv": asv,
-    "bootstrap interval": bootstrap_interval,
-    "SPRT within one run": sprt,
-}
 
 
 def table_rules(nights: int) -> None:
