@@ -211,23 +211,25 @@ def table_virtual(nights: int) -> None:
 
 
 def table_creep(nights: int) -> None:
-    """New alarms in 60 nights of a suite after 30 quiet ones, and the height of a creep of 0.2 % a night when it is
-    found."""
+    """60 nights of suites after 30 quiet ones: how many are red by creep without any, and where 0.2 % a night is found."""
     quiet, length = 30, 60
-    suites = max(1, nights // 60)
-    alarms, heights = 0, []
+    suites = max(1, nights // length)
+    red, new, heights = 0, 0, []
     for suite in range(suites):
         host = Host(QUIET, 100 + suite)
         every = [[nightly(one) for one in host.night(1)[:, 0].tolist()] for _ in range(quiet + length)]
-        for cell in range(CELLS):
-            values = [night[cell] for night in every]
-            alarms += creep(values).alarm
+        cells = [[night[cell] for night in every] for cell in range(CELLS)]
+        before: set[int] = set()
+        for upto in range(quiet + 1, quiet + length + 1):
+            alarms = {cell for cell, values in enumerate(cells) if creep(values[:upto]).alarm}
+            red, new, before = red + bool(alarms), new + bool(alarms - before), alarms
+        for values in cells[::4]:
             risen = [ms * (1 + 0.002 * max(0, night + 1 - quiet)) for night, ms in enumerate(values)]
-            if cell % 4 == 0:
-                found = (upto for upto in range(quiet, quiet + length) if creep(risen[: upto + 1]).alarm)
-                heights.append(0.002 * (next(found, quiet + length) + 1 - quiet))
+            found = (upto for upto in range(quiet, quiet + length) if creep(risen[: upto + 1]).alarm)
+            heights.append(0.002 * (next(found, quiet + length) + 1 - quiet))
     late = sum(height >= 0.05 for height in heights) / len(heights)
-    say(f"new alarms on {alarms / suites / length:6.2%} of nights ({suites} suites of {length} nights)")
+    every_night = suites * length
+    say(f"red by creep on {red / every_night:.2%} of nights, newly on {new / every_night:.2%} ({every_night} nights)")
     height = np.median(heights)
     say(f"0.2 % a night found at a median of {height:.1%}, before 5 % in {1 - late:.1%} of {len(heights)} cells")
 
