@@ -211,7 +211,7 @@ def table_virtual(nights: int) -> None:
 
 
 def table_creep(nights: int) -> None:
-    """60 nights of suites after 30 quiet ones: how many are red by creep without any, and where 0.2 % a night is found."""
+    """60 nights after 30 quiet ones: how many are red by creep without any, and where 0.2 % a night is found."""
     quiet, length = 30, 60
     suites = max(1, nights // length)
     red, new, heights = 0, 0, []

@@ -178,6 +178,17 @@ def test_what_the_gate_can_resolve_is_told_and_coarser_than_the_tolerance_where_
     assert "coarser than the tolerance" in noisy.reason
 
 
+def test_against_a_history_other_slow_cells_make_a_slow_cell_more_likely() -> None:
+    board = Board(sigma=0.05, bias=0.05)
+    suite = board.suite("history", 60)
+    slow = [Cell(board.rounds(MAX_ROUNDS, 13), board.baseline("history")) for _ in range(6)]
+    alone = judge([*suite, slow[0]], 0.1)[-1]
+
+    together = judge([*suite, *slow[1:], slow[0]], 0.1)[-1]
+
+    assert together.limit < alone.limit
+
+
 def test_the_kind_follows_the_number_of_runs() -> None:
     board = Board()
     baselines: list[float | list[float] | list[list[float]] | None] = [

@@ -35,6 +35,28 @@ def test_a_creep_alarm_stays() -> None:
     assert creep(crept).alarm
 
 
+def test_what_chance_lets_rise_for_a_while_is_no_alarm_any_more_when_it_is_gone() -> None:
+    values = nightly(3172, 60)
+    alarms = {night for night in range(22, 61) if creep(values[:night]).alarm}
+
+    assert alarms
+    assert max(alarms) < 60
+
+
+def test_nights_that_scatter_as_on_a_shared_machine_do_not_creep() -> None:
+    alarms = sum(creep(nightly(seed, 31, sd=0.08), 0.1).alarm for seed in range(500))
+
+    assert alarms == 0
+
+
+def test_a_rise_that_stops_before_five_percent_stays_an_alarm() -> None:
+    for seed in range(10):
+        values = nightly(seed, 110)
+        level = [ms * (1 + 0.002 * min(20, max(0, night - 30))) for night, ms in enumerate(values)]
+
+        assert creep(level).alarm
+
+
 def test_a_cell_that_gets_faster_does_not_creep() -> None:
     assert not creep(nightly(1, 80, -0.002)).alarm
 
