@@ -9,7 +9,7 @@ import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 import filelock
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.catalog import Network
+    from pytest_ddperf.embedded import onnx_files
     from pytest_ddperf.embedded.process import EmbeddedServer
     from pytest_ddperf.measure import Timed
     from pytest_ddperf.protocol import Answer, ServiceInfo
@@ -421,3 +422,21 @@ def network_costs() -> dict[str, NetworkCost]:
         name: NetworkCost(one.giga_flops_text, one.million_params_text, one.true_multiply_adds, one.parameters)
         for name, one in counted.items()
     }
+
+
+OnnxNet: TypeAlias = "onnx_files.OnnxNet"
+
+
+def read_onnx(path: Path) -> OnnxNet:
+    """What an .onnx file says of its network.
+
+    Raises:
+        ModelFileError: it is no ONNX model.
+        ConfigurationError: the embedded server's packages are not installed.
+    """
+    from pytest_ddperf.embedded import process  # noqa: PLC0415 - an optional extra
+
+    process.require_extra()
+    from pytest_ddperf.embedded.onnx_files import read_onnx as read  # noqa: PLC0415 - an optional extra
+
+    return read(path)
