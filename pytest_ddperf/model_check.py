@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import model_folder
@@ -10,12 +11,12 @@ from pytest_ddperf.errors import ConfigurationError, ModelFileError
 from pytest_ddperf.model_check_caffe import check_caffe
 from pytest_ddperf.model_cost import BYTES
 from pytest_ddperf.model_findings import SIDE, BatchMemory, Finding, KindCheck, Level, labels, megabytes, missing
-from pytest_ddperf.model_folder import Kind
+from pytest_ddperf.model_folder import Kind, ModelFacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from pytest_ddperf.catalog import Network
     from pytest_ddperf.model_folder import ModelFolder
     from pytest_ddperf.targets import OnnxNet
 
@@ -175,3 +176,22 @@ def check_folder(path: Path, batch_sizes: Sequence[int] = (1,)) -> list[KindChec
         ConfigurationError: it is no folder, or cannot be read.
     """
     return check(model_folder.look(path), batch_sizes)
+
+
+def facts_of_files(model: Network, preferred: str) -> ModelFacts:
+    """What the files of a network of the user's say of a service for it; nothing where they are not here.
+
+    Args:
+        model: the network.
+        preferred: the backend that is taken where it reads these files.
+
+    Raises:
+        ConfigurationError: its folder cannot be read.
+    """
+    if model.path is None:
+        return ModelFacts(preferred)
+    folder = model_folder.look(Path(model.path))
+    mllib = folder.backend(model.mllib or preferred)
+    readable = model_folder.READERS.get(mllib, tuple(Kind))
+    one = next((each for each in check(folder, ()) if each.kind in readable), None)
+    return ModelFacts(mllib) if one is None else ModelFacts(mllib, one.width, one.height, one.classes)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.caffe.net import read_net
@@ -14,9 +15,8 @@ from pytest_ddperf.errors import ConfigurationError, ModelFileError
 from pytest_ddperf.ncnn_param import read_param
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_ddperf.caffe.net import CaffeNet
+    from pytest_ddperf.catalog import Network
     from pytest_ddperf.ncnn_param import NcnnNet
 
 LARGEST_TEXT = 64 * 2**20
@@ -100,6 +100,22 @@ class ModelFolder:
         return OWN_BACKEND[kinds[0]]
 
 
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a service is created with.
+
+    Args:
+        width: of the input in pixels; None where it is not known.
+        height: of the input in pixels; None likewise.
+        nclasses: how many classes there are; None likewise.
+    """
+
+    mllib: str
+    width: int | None = None
+    height: int | None = None
+    nclasses: int | None = None
+
+
 def look(path: Path) -> ModelFolder:
     """The files of a folder, by their names.
 
@@ -125,6 +141,30 @@ def look(path: Path) -> ModelFolder:
         torch=tuple(one for one in files if one.suffix == ".pt"),
         labels=_newest([one for one in files if "corresp" in one.name]),
     )
+
+
+def runs_embedded(model: Network) -> bool:
+    """Whether the embedded server runs a network of the user's: it takes a folder here with one .onnx file.
+
+    Raises:
+        ConfigurationError: its folder cannot be read.
+    """
+    return model.path is not None and len(look(Path(model.path)).onnx) == 1
+
+
+def check_embedded(model: Network) -> None:
+    """Refuse a network of the user's that the embedded server does not run.
+
+    Raises:
+        ConfigurationError: the embedded server does not run it, or its folder cannot be read.
+    """
+    if not runs_embedded(model):
+        there = "is not on this machine" if model.path is None else "does not hold one .onnx file"
+        raise ConfigurationError(
+            f"The embedded server runs networks of one's own from .onnx files, and the folder of the model {model.id}, "
+            f"{model.path or model.repository}, {there}. Export the network to ONNX, or name a DeepDetect server with "
+            "--ddperf-url."
+        )
 
 
 def read_deploy(path: Path) -> CaffeNet:

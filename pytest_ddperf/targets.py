@@ -24,6 +24,7 @@ from pytest_ddperf.errors import (
     ServiceExistsError,
     ServiceNotFoundError,
 )
+from pytest_ddperf.model_folder import ModelFacts
 from pytest_ddperf.server_url import ServerUrl
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class ServerOptions:
         gpu: whether services are created on, and predict on, a GPU.
         gpuid: which one.
         threads: of the embedded server; None: one a core.
+        mllib_named: whether the command line or the environment names `mllib`, so that it holds for every network.
+        model_dirs: folders of the user's own networks here, for the embedded server.
     """
 
     url: str
@@ -102,6 +105,8 @@ class ServerOptions:
     gpu: bool = False
     gpuid: int = 0
     threads: int | None = None
+    mllib_named: bool = False
+    model_dirs: tuple[str, ...] = ()
 
     @property
     def is_embedded(self) -> bool:
@@ -203,7 +208,11 @@ class Target:
         from pytest_ddperf.embedded import process  # noqa: PLC0415 - an optional extra
 
         data_dir = self.options.data_dir or bench_images.ensure_bench_images()
-        self._embedded = process.start(threads=self.options.threads, data_dir=Path(data_dir))
+        self._embedded = process.start(
+            threads=self.options.threads,
+            data_dir=Path(data_dir),
+            model_dirs=[Path(one) for one in self.options.model_dirs],
+        )
         return self._embedded.url
 
     def _take_lock(self) -> None:
@@ -264,7 +273,7 @@ class Target:
         return OpenService(info.name, info.mllib, False, None, info.width, info.height, gpu, info.datatype or "fp32")
 
     def _create(self, name: str, model: Network) -> OpenService:
-        repository = self.options.repository or ("{model}" if self.options.is_embedded else None)
+        repository = model.repository or self.options.repository or ("{model}" if self.options.is_embedded else None)
         if repository is None:
             raise ServiceNotFoundError(
                 f"There is no service for {model.id}, and it cannot be created: no model folder is known. Create it, "
@@ -273,11 +282,13 @@ class Target:
                 url=self.client.display_url,
                 service=name,
             )
-        width, height = model.width or DEFAULT_SIDE, model.height or DEFAULT_SIDE
-        mllib = "onnxruntime" if self.options.is_embedded else self.options.mllib
+        facts = own_facts(model, self.options)
+        width, height = facts.width or DEFAULT_SIDE, facts.height or DEFAULT_SIDE
+        mllib = "onnxruntime" if self.options.is_embedded else facts.mllib
         body = protocol.service_body(
             mllib=mllib,
-            repository=repository.replace("{model}", model.id),
+            repository=repository if model.is_own else repository.replace("{model}", model.id),
+            nclasses=facts.nclasses or 1000,
             width=width,
             height=height,
             gpu=self.options.gpu,
@@ -337,6 +348,22 @@ class Target:
             lock, self._lock = self._lock, None
             if lock is not None:
                 lock.release()
+
+
+def own_facts(model: Network, options: ServerOptions) -> ModelFacts:
+    """What a service of a network is created with; of the user's own, what nobody says is taken from its files."""
+    named = ModelFacts(options.mllib, model.width, model.height, model.nclasses)
+    if not model.is_own:
+        return named
+    from pytest_ddperf.model_check import facts_of_files  # noqa: PLC0415 - only with models of one's own
+
+    found = facts_of_files(model, options.mllib)
+    return ModelFacts(
+        mllib=options.mllib if options.mllib_named else model.mllib or found.mllib,
+        width=model.width or found.width,
+        height=model.height or found.height,
+        nclasses=model.nclasses or found.nclasses,
+    )
 
 
 def probe(options: ServerOptions) -> None:
