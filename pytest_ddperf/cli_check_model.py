@@ -97,11 +97,11 @@ def _cost(one: KindCheck, width: int) -> Iterator[str]:
         return
     yield ""
     if one.operations is not None and one.true_multiply_adds is not None:
-        yield f"  multiply-adds, 10^9    {cut(one.operations, 9):>10}  as the report counts and cuts them (*)"
+        yield f"  multiply-adds, 10^9    {cut(one.operations, 9):>10}  as the report counts (*)"
         yield f"                         {cut(one.true_multiply_adds, 9):>10}  those of depthwise layers included"
-    yield f"  parameters, 10^6       {cut(one.parameters, 6):>10}  as the report counts and cuts them: no biases"
+    yield f"  parameters, 10^6       {cut(one.parameters, 6):>10}  as the report counts: no biases"
     if one.operations is not None:
-        note = "(*) Layers without multiply-adds count with their parameters; depthwise layers are among these."
+        note = "(*) Layers without multiply-adds count with their parameters, depthwise ones too. Figures are cut."
         yield from textwrap.wrap(note, width, initial_indent="  ", subsequent_indent="  ")
 
 
