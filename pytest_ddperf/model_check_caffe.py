@@ -91,6 +91,8 @@ def _input(net: CaffeNet, layers: Sequence[Sized]) -> Finding:
         is_now = f"is {net.inputs[0].name!r}, an input" if net.inputs else f"is {first.name!r}, of type {first.type}"
         text = f"the first layer must be of type MemoryData, and {is_now}. Put there instead: {wanted}"
         return missing("input", text)
+    if len(first.tops) != 2:
+        return missing("input", f"MemoryData has two tops, {first.name!r} has {len(first.tops)}. Write: {wanted}")
     size = shown(sides)
     if sides[0] not in {1, 3}:
         return missing("input", f"{first.tops[0]}, {size}: images have 3 channels, or 1 in black and white.")

@@ -273,7 +273,9 @@ class Target:
         return OpenService(info.name, info.mllib, False, None, info.width, info.height, gpu, info.datatype or "fp32")
 
     def _create(self, name: str, model: Network) -> OpenService:
-        repository = model.repository or self.options.repository or ("{model}" if self.options.is_embedded else None)
+        repository = model.repository or self.options.repository
+        if self.options.is_embedded:
+            repository = model.path or repository or "{model}"
         if repository is None:
             raise ServiceNotFoundError(
                 f"There is no service for {model.id}, and it cannot be created: no model folder is known. Create it, "

@@ -92,6 +92,7 @@ def test_memory_is_weights_and_what_every_layer_gives(tmp_path: Path, capsys: py
             ["output"],
             'classification needs a softmax. Add: layer { name: "prob" type: "Softmax" bottom: "prob" top: "prob" }',
         ),
+        ((' top: "label"', ""), ["input"], "MemoryData has two tops, 'data' has 1."),
         (("channels: 3", "channels: 4"), ["input"], "images have 3 channels, or 1 in black and white"),
         (("num_output: 5", "num_output: five"), ["network"], "num_output: 'five'; expected a whole number."),
         (('bottom: "pool"', 'bottom: "pol"'), ["network"], "the bottom 'pol'; expected the name of an input"),

@@ -108,6 +108,39 @@ def test_the_backend_is_what_reads_the_files_unless_somebody_names_one(tk1: Benc
     assert created(tk1.server)["small"]["mllib"] == "ncnn"
 
 
+def test_a_platform_may_choose_among_the_models_of_ddperf_toml(tk1: BenchProject) -> None:
+    toml(
+        tk1,
+        "[models.mine]",
+        'repository = "/srv/a"',
+        "[models.other]",
+        'repository = "/srv/b"',
+        "[platforms.tk1]",
+        'models = ["other", "squeezenet_v1.1"]',
+    )
+    tk1.run("--ddperf-batch-sizes=1").assert_outcomes(passed=2)
+    assert set(tk1.verdicts()) == {"tk1-other-b1", "tk1-squeezenet_v1.1-b1"}
+
+
+def test_a_folder_in_the_ini_file_begins_at_it(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    caffe_folder(tk1.path / "mine")
+    tk1.ini(ddperf_models="./mine")
+    (tk1.path / "elsewhere").mkdir()
+    monkeypatch.chdir(tk1.path / "elsewhere")
+    names = f"--ddperf-bench-files={tk1.path / 'images.txt'}"
+    result = tk1.bare("-c", str(tk1.path / "pytest.ini"), "../benchmarks", *tk1.where, "--ddperf-batch-sizes=1", names)
+    result.assert_outcomes(passed=1)
+    assert created(tk1.server)["mine"]["model"]["repository"] == str(tk1.path / "mine")
+
+
+def test_a_published_table_of_the_project_may_have_a_column_of_it(tk1: BenchProject) -> None:
+    toml(tk1, "[models.mine]", 'repository = "/srv/a"')
+    (tk1.path / "baselines").mkdir()
+    (tk1.path / "baselines" / "tk1.csv").write_text("batch_size,mine\n1,99.5\n", encoding="utf-8")
+    tk1.run("--ddperf-models=mine", "--ddperf-batch-sizes=1").assert_outcomes(passed=1)
+    assert tk1.verdicts() == {"tk1-mine-b1": "ok"}
+
+
 def test_a_marker_may_name_a_model_of_ddperf_toml(tk1: BenchProject) -> None:
     caffe_folder(tk1.path / "a")
     toml(tk1, "[models.mine]", 'path = "a"')
@@ -198,12 +231,15 @@ def test_the_embedded_server_runs_folders_with_an_onnx_file(local: BenchProject,
 def test_by_default_the_embedded_server_runs_the_onnx_models_of_ddperf_toml_alone(local: BenchProject) -> None:
     onnx_folder(local.path / "a")
     caffe_folder(local.path / "b")
-    toml(local, "[models.mine]", 'path = "a"', "[models.boards]", 'path = "b"')
+    toml(local, "[models.mine]", 'path = "a"', 'repository = "/opt/a"', "[models.boards]", 'path = "b"')
     result = local.bare("benchmarks", "--collect-only", "-q", "--ddperf-batch-sizes=1")
     cells = [line.partition("[")[2].rstrip("]") for line in result.outlines if "::" in line]
     assert "local-mine-b1" in cells
     assert "local-boards-b1" not in cells
     assert len(cells) == 14
+    local.bare("benchmarks", "-k", "mine", "--ddperf-batch-sizes=1", "--ddperf-threads=1").assert_outcomes(
+        passed=1, deselected=13
+    )
 
 
 def test_the_embedded_server_is_not_asked_for_a_caffe_network(local: BenchProject) -> None:
