@@ -22,7 +22,7 @@ MISSING = 1
 
 DEFAULT_BATCH_SIZES = "1,2,4,8,16,32,64,128"
 _WIDEST = 100
-_LARGEST_BATCH = 1_000_000
+_LARGEST_BATCH = 10_000
 _DESCRIPTION = """\
 Say what DeepDetect needs of a model folder and what of it is missing, and what the network costs: multiply-adds and
 parameters as DeepDetect's performance report counts them, and the memory of each batch size. A Caffe network
@@ -129,7 +129,7 @@ def _batch_sizes(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and len(part) < 8 and 0 < int(part) <= _LARGEST_BATCH for part in parts):
         raise ConfigurationError(
-            f"--batch-sizes: {text!r} is not valid; expected batch sizes of 1 or more, separated by commas, such as "
-            "1,2,4,8."
+            f"--batch-sizes: {text!r} is not valid; expected batch sizes from 1 to {_LARGEST_BATCH}, separated by "
+            "commas, such as 1,2,4,8."
         )
     return tuple(sorted({int(part) for part in parts}))

@@ -193,5 +193,6 @@ def facts_of_files(model: Network, preferred: str) -> ModelFacts:
     folder = model_folder.look(Path(model.path))
     mllib = folder.backend(model.mllib or preferred)
     readable = model_folder.READERS.get(mllib, tuple(Kind))
-    one = next((each for each in check(folder, ()) if each.kind in readable), None)
+    found = {each.kind: each for each in check(folder, ())}
+    one = next((found[kind] for kind in readable if kind in found), None)
     return ModelFacts(mllib) if one is None else ModelFacts(mllib, one.width, one.height, one.classes)

@@ -107,6 +107,7 @@ def labels(folder: ModelFolder, classes: int | None) -> Finding:
 def megabytes(size: int) -> str:
     """Bytes as a person reads them: `4.9 MB`, with three digits or so."""
     for unit, bound in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= bound:
-            return f"{size / bound:.3g} {unit}" if size < 1000 * bound else f"{size / bound:,.0f} {unit}"
+        value = size / bound
+        if value >= 0.9995:
+            return f"{value:.3g} {unit}" if value < 999.5 else f"{value:,.0f} {unit}"
     return f"{size} bytes"

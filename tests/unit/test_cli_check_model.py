@@ -275,6 +275,7 @@ def test_it_is_readable_at_80_columns(tmp_path: Path, capsys: pytest.CaptureFixt
         (("nowhere",), "cannot be read as a model folder"),
         ((".", "--batch-sizes=0"), "--batch-sizes: '0' is not valid"),
         ((".", "--batch-sizes=1,two"), "--batch-sizes: '1,two' is not valid"),
+        ((".", "--batch-sizes=10001"), "expected batch sizes from 1 to 10000"),
         ((".", "--batch-sizes="), "--batch-sizes: '' is not valid"),
     ],
 )
