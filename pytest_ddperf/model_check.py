@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.model_folder import ModelFolder
     from pytest_ddperf.targets import OnnxNet
 
+_TENSORRT_NAME = "net_tensorRT.onnx"
+
 
 def check(folder: ModelFolder, batch_sizes: Sequence[int]) -> list[KindCheck]:
     """What there is of each network in a folder, the most whole first.
@@ -61,6 +63,7 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         Kind.ONNX,
         (
             Finding(Level.OK, "network", f"{path.name}, {net.nodes} operators"),
+            *_onnx_name(path),
             _onnx_input(net),
             _onnx_output(net, classes),
             weights,
@@ -76,6 +79,13 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         sizes[0],
         classes,
     )
+
+
+def _onnx_name(path: Path) -> list[Finding]:
+    """The name that DeepDetect's TensorRT wanted until it took any (its pull request 1294)."""
+    if path.name == _TENSORRT_NAME:
+        return []
+    return [Finding(Level.NOTE, "name", f"servers of before mid-2021 take an .onnx file as {_TENSORRT_NAME} only.")]
 
 
 def _onnx_input(net: OnnxNet) -> Finding:

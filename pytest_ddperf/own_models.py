@@ -85,10 +85,11 @@ def _described(where: Where, name: str, values: object) -> Network:
 
 def _network(name: str, folder: Path | None, given: dict[str, Any]) -> Network:
     repository = given.get("repository", None if folder is None else str(folder))
-    own = {key: value for key, value in given.items() if key in {"mllib", "width", "height", "nclasses", "task"}}
-    sizes: dict[str, Any] = {"width": None, "height": None}
+    own: dict[str, Any] = {key: given.get(key) for key in ("mllib", "width", "height", "nclasses")}
+    if "task" in given:
+        own["task"] = TASKS[TASKS.index(given["task"])]
     path = None if folder is None else str(folder)
-    return Network(name, given.get("title", name), repository=repository, path=path, **(sizes | own))
+    return Network(name, given.get("title", name), repository=repository, path=path, **own)
 
 
 def is_folder_name(name: str) -> bool:

@@ -183,6 +183,14 @@ def test_an_onnx_file_is_reckoned_by_its_graph(tmp_path: Path, capsys: pytest.Ca
     assert float(two[3]) == pytest.approx(2 * float(one[3]), abs=0.2)
 
 
+def test_the_name_that_older_servers_want_is_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
+    folder = onnx_folder(tmp_path / "mine", side=224)
+    assert "take an .onnx file as net_tensorRT.onnx only" in Run(capsys, folder).text
+    (folder / "model.onnx").rename(folder / "net_tensorRT.onnx")
+    assert "note name" not in Run(capsys, folder).text
+
+
 def test_an_onnx_file_without_a_softmax_lacks_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
     run = Run(capsys, onnx_folder(tmp_path / "mine", last="Relu"))
