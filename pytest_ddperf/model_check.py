@@ -188,6 +188,28 @@ def check_folder(path: Path, batch_sizes: Sequence[int] = (1,)) -> list[KindChec
     return check(model_folder.look(path), batch_sizes)
 
 
+def service_facts(model: Network, mllib: str, *, named: bool) -> ModelFacts:
+    """What a service of a network is created with; of the user's own, what nobody says is taken from its files.
+
+    Args:
+        model: the network.
+        mllib: the platform's backend.
+        named: whether the command line or the environment names that backend: it holds for every network then.
+
+    Raises:
+        ConfigurationError: its folder cannot be read.
+    """
+    if not model.is_own:
+        return ModelFacts(mllib, model.width, model.height, model.nclasses)
+    found = facts_of_files(model, mllib)
+    return ModelFacts(
+        mllib=mllib if named else model.mllib or found.mllib,
+        width=model.width or found.width,
+        height=model.height or found.height,
+        nclasses=model.nclasses or found.nclasses,
+    )
+
+
 def facts_of_files(model: Network, preferred: str) -> ModelFacts:
     """What the files of a network of the user's say of a service for it; nothing where they are not here.
 

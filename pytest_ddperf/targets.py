@@ -24,7 +24,6 @@ from pytest_ddperf.errors import (
     ServiceExistsError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.model_folder import ModelFacts
 from pytest_ddperf.server_url import ServerUrl
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded import onnx_files
     from pytest_ddperf.embedded.process import EmbeddedServer
     from pytest_ddperf.measure import Timed
+    from pytest_ddperf.model_folder import ModelFacts
     from pytest_ddperf.protocol import Answer, ServiceInfo
     from pytest_ddperf.records import ServerFacts
 
@@ -284,7 +284,7 @@ class Target:
                 url=self.client.display_url,
                 service=name,
             )
-        facts = own_facts(model, self.options)
+        facts = self._facts_for(model)
         width, height = facts.width or DEFAULT_SIDE, facts.height or DEFAULT_SIDE
         mllib = "onnxruntime" if self.options.is_embedded else facts.mllib
         body = protocol.service_body(
@@ -301,6 +301,11 @@ class Target:
         except ServiceExistsError:
             return self._existing(self.client.service(name))
         return OpenService(name, mllib, True, create_ms, width, height, self.options.gpu, "fp32")
+
+    def _facts_for(self, model: Network) -> ModelFacts:
+        from pytest_ddperf.model_check import service_facts  # noqa: PLC0415 - only where a service is created
+
+        return service_facts(model, self.options.mllib, named=self.options.mllib_named)
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """A batch of a service, ready to be predicted again and again.
@@ -350,22 +355,6 @@ class Target:
             lock, self._lock = self._lock, None
             if lock is not None:
                 lock.release()
-
-
-def own_facts(model: Network, options: ServerOptions) -> ModelFacts:
-    """What a service of a network is created with; of the user's own, what nobody says is taken from its files."""
-    named = ModelFacts(options.mllib, model.width, model.height, model.nclasses)
-    if not model.is_own:
-        return named
-    from pytest_ddperf.model_check import facts_of_files  # noqa: PLC0415 - only with models of one's own
-
-    found = facts_of_files(model, options.mllib)
-    return ModelFacts(
-        mllib=options.mllib if options.mllib_named else model.mllib or found.mllib,
-        width=model.width or found.width,
-        height=model.height or found.height,
-        nclasses=model.nclasses or found.nclasses,
-    )
 
 
 def probe(options: ServerOptions) -> None:

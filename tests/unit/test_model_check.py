@@ -12,9 +12,9 @@ from model_folders import NCNN, caffe_folder, ncnn_folder, tiny_prototxt
 
 from pytest_ddperf.catalog import Network
 from pytest_ddperf.cli_check_model import lines
-from pytest_ddperf.model_check import check_folder, facts_of_files
+from pytest_ddperf.model_check import check_folder, facts_of_files, service_facts
 from pytest_ddperf.model_findings import Level, megabytes
-from pytest_ddperf.model_folder import Kind
+from pytest_ddperf.model_folder import Kind, ModelFacts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,3 +78,35 @@ def test_facts_of_the_backend_that_is_meant(tmp_path: Path) -> None:
 )
 def test_sizes_as_a_person_reads_them(size: int, text: str) -> None:
     assert megabytes(size) == text
+
+
+def test_what_nobody_says_of_a_service_is_taken_from_the_files(tmp_path: Path) -> None:
+    own = Network("a", "a", width=None, height=None, repository="/m", path=str(caffe_folder(tmp_path / "a", 64, 7)))
+    assert service_facts(own, "caffe", named=False) == ModelFacts("caffe", 64, 64, 7)
+
+
+def test_what_somebody_says_wins_over_the_files(tmp_path: Path) -> None:
+    path = str(caffe_folder(tmp_path / "a", 64, 7))
+    own = Network("a", "a", width=32, height=16, repository="/m", path=path, mllib="torch", nclasses=2)
+    assert service_facts(own, "caffe", named=False) == ModelFacts("torch", 32, 16, 2)
+
+
+def test_the_backend_by_command_line_then_table_then_platform_where_it_reads_the_files_then_files(
+    tmp_path: Path,
+) -> None:
+    path = str(ncnn_folder(tmp_path / "a"))
+    own = Network("a", "a", repository="/m", path=path)
+    assert service_facts(own, "caffe", named=False).mllib == "ncnn"
+    assert service_facts(own, "ncnn", named=False).mllib == "ncnn"
+    told = Network("a", "a", repository="/m", path=path, mllib="torch")
+    assert service_facts(told, "ncnn", named=False).mllib == "torch"
+    assert service_facts(told, "caffe", named=True).mllib == "caffe"
+
+
+def test_of_a_folder_that_is_not_here_nothing_is_known() -> None:
+    own = Network("a", "a", width=None, height=None, repository="/m")
+    assert service_facts(own, "caffe", named=False) == ModelFacts("caffe")
+
+
+def test_the_catalogues_networks_are_created_as_before() -> None:
+    assert service_facts(Network("resnet50", "R"), "ncnn", named=False) == ModelFacts("ncnn", 224, 224)

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from model_folders import caffe_folder, ncnn_folder
+from model_folders import caffe_folder
 
 from pytest_ddperf.catalog import Catalog, Network, bare_catalog
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.model_folder import ModelFacts
 from pytest_ddperf.own_models import is_folder_name, named_models, read_models
 from pytest_ddperf.platform_files import ID
-from pytest_ddperf.targets import ServerOptions, own_facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,39 +96,3 @@ def test_models_may_be_absent(tmp_path: Path) -> None:
 def test_what_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(BaselineFileError, match=r"ddperf\.toml"):
         described(tmp_path, text)
-
-
-def options(**given: object) -> ServerOptions:
-    return ServerOptions("http://h:1", **given)  # type: ignore[arg-type]
-
-
-def test_what_nobody_says_of_a_service_is_taken_from_the_files(tmp_path: Path) -> None:
-    own = Network("a", "a", width=None, height=None, repository="/m", path=str(caffe_folder(tmp_path / "a", 64, 7)))
-    assert own_facts(own, options()) == ModelFacts("caffe", 64, 64, 7)
-
-
-def test_what_somebody_says_wins_over_the_files(tmp_path: Path) -> None:
-    path = str(caffe_folder(tmp_path / "a", 64, 7))
-    own = Network("a", "a", width=32, height=16, repository="/m", path=path, mllib="torch", nclasses=2)
-    assert own_facts(own, options()) == ModelFacts("torch", 32, 16, 2)
-
-
-def test_the_backend_by_command_line_then_table_then_platform_where_it_reads_the_files_then_files(
-    tmp_path: Path,
-) -> None:
-    path = str(ncnn_folder(tmp_path / "a"))
-    own = Network("a", "a", repository="/m", path=path)
-    assert own_facts(own, options(mllib="caffe")).mllib == "ncnn"
-    assert own_facts(own, options(mllib="ncnn")).mllib == "ncnn"
-    told = Network("a", "a", repository="/m", path=path, mllib="torch")
-    assert own_facts(told, options(mllib="ncnn")).mllib == "torch"
-    assert own_facts(told, options(mllib="caffe", mllib_named=True)).mllib == "caffe"
-
-
-def test_of_a_folder_that_is_not_here_nothing_is_known() -> None:
-    own = Network("a", "a", width=None, height=None, repository="/m")
-    assert own_facts(own, options(mllib="caffe")) == ModelFacts("caffe")
-
-
-def test_the_catalogues_networks_are_created_as_before() -> None:
-    assert own_facts(Network("resnet50", "R"), options(mllib="ncnn")) == ModelFacts("ncnn", 224, 224)
