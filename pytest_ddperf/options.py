@@ -159,6 +159,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("bench-files", "file that lists the names of the images in the data dir, one a line; default: what the "
            "same folder holds on this machine", str, None, "FILE"),
     Option("wait", "seconds to wait for a server that is not up yet; default: 0", _seconds, 0.0, "S"),
+    Option("lock-wait", "seconds to wait for another run that measures the same server; default: 1800", _seconds,
+           1800.0, "S"),
     Option("timeout", "seconds to wait for one answer; default: 300", _seconds, 300.0, "S"),
     Option("repository", "model folder on the server to create services from, may hold {model}", str, None, "DIR"),
     Option("service", "name of the service per model; default: {model}", str, "{model}", "TEMPLATE"),
