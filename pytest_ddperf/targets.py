@@ -6,7 +6,7 @@ The only module that names `embedded`.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.server_lock import LOCK_WAIT_S, ServerLock
 from pytest_ddperf.server_url import EMBEDDED, ServerUrl, server_name
+from pytest_ddperf.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,6 +98,7 @@ class OpenService:
         create_ms: how long its creation took; None where it was there.
         width: what to ask for, in pixels; None leaves it to the service.
         height: what to ask for, in pixels; None leaves it to the service.
+        task: what it is asked for.
     """
 
     name: str
@@ -107,6 +109,7 @@ class OpenService:
     height: int | None
     gpu: bool
     datatype: str
+    task: Task = Task.CLASSIFICATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,7 @@ class Target:
             service = self._existing(self.client.service(name))
         except ServiceNotFoundError:
             service = self._create(name, model)
+        service = replace(service, task=model.task)
         self._service = (model.id, service)
         return service
 
@@ -250,6 +254,8 @@ class Target:
             height=height,
             gpu=self.options.gpu,
             gpuid=self.options.gpuid,
+            nclasses=model.nclasses,
+            task=model.task,
         )
         try:
             create_ms = self.client.create_service(name, body)
@@ -271,10 +277,16 @@ class Target:
             height=service.height,
             gpu=service.gpu,
             gpuid=self.options.gpuid,
-            output={"best": 1},
+            output={"best": 1} if service.task is Task.CLASSIFICATION else None,
+            task=service.task,
         )
         check = functools.partial(
-            protocol.check_predictions, expected_uris=uris, url=self.client.display_url, service=service.name
+            protocol.check_predictions,
+            expected_uris=uris,
+            url=self.client.display_url,
+            service=service.name,
+            task=service.task,
+            input_size=(service.width, service.height) if service.width and service.height else None,
         )
         return Batch(ServiceEndpoint(self.client, service.name, body), check)
 
