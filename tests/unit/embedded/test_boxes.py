@@ -106,7 +106,8 @@ def test_of_two_boxes_on_each_other_the_more_probable_stays_but_only_within_a_cl
 
 def test_there_are_no_more_objects_than_asked_for_and_never_more_than_ssd_keeps() -> None:
     side = 32
-    grid = np.array([[x, y, x + 1, y + 1] for x in range(side) for y in range(side)], np.float32) / side
+    cells = [(x / side, y / side, (x + 1) / side, (y + 1) / side) for x in range(side) for y in range(side)]
+    grid = corners(*cells)
     probabilities = np.tile(np.array([0.1, 0.45, 0.45], np.float32), (len(grid), 1))
     assert len(detected(grid, probabilities, threshold=0.1, overlap=0.45)) == KEPT < 2 * CANDIDATES
     assert len(detected(grid, probabilities, threshold=0.1, overlap=0.45, best=3)) == 3

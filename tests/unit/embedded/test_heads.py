@@ -51,7 +51,8 @@ def pictures(name: str) -> NDArray[np.float32]:
     draw = np.random.default_rng(7)
     coarse = draw.uniform(0, 255, (3, 3, 8, 8)).repeat(-(-model.height // 8), 2).repeat(-(-model.width // 8), 3)
     contrast = np.array([1.0, 0.7, 0.4]).reshape(3, 1, 1, 1)
-    return (coarse[:, :, : model.height, : model.width] * contrast).astype(np.float32)
+    drawn: NDArray[np.float32] = (coarse[:, :, : model.height, : model.width] * contrast).astype(np.float32)
+    return drawn
 
 
 def asked(task: Task, **more: object) -> OutputSettings:

@@ -31,4 +31,4 @@ def test_no_vector_that_is_left_out_is_nearer(vectors: list[tuple[float, float, 
 
 
 def test_vectors_are_brought_to_length_1_and_none_becomes_infinite() -> None:
-    np.testing.assert_allclose(normalised(np.array([[3, 4], [0, 0]], np.float32)), [[0.6, 0.8], [0, 0]])
+    np.testing.assert_allclose(normalised(np.array([[3, 4], [0, 0]], np.float32)), np.array([[0.6, 0.8], [0.0, 0.0]]))
