@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from pytest_ddperf import protocol
 from pytest_ddperf.catalog import batch_schedule
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.knobs import TENSORRT
 from pytest_ddperf.summary import AUTO
 from pytest_ddperf.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-TENSORRT = "tensorrt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ class Platform:
         url: the server where no option names one; `embedded` for the embedded server; None where there is no default.
         gpu: whether services are created on the GPU.
         gpuid: which GPU.
+        img_width: and the following to `delete_services`: knobs as in `knobs.Knobs`; None for the option's default.
         tolerance: relative, 0.1 for 10 %.
         peak_gflops: peak 10^9 floating-point operations a second, as the report states; None where it is silent.
         cores: number of cores that the report counts for it (CUDA cores on NVidia's); None where it is silent.
@@ -173,6 +174,19 @@ class Platform:
     url: str | None = None
     gpu: bool = False
     gpuid: int = 0
+    img_width: int | None = None
+    img_height: int | None = None
+    bw: bool | None = None
+    rgb: bool | None = None
+    scale: float | None = None
+    histogram_equalization: bool | None = None
+    image_interp: str | None = None
+    gpu_resize: bool | None = None
+    nclasses: int | None = None
+    max_workspace_size: int | None = None
+    dla: bool | None = None
+    recreate: bool | None = None
+    delete_services: bool | None = None
     tolerance: float = 0.1
     peak_gflops: float | None = None
     cores: int | None = None

@@ -95,7 +95,7 @@ class Runner:
         if platform in self._gone:
             self._come_back(platform)
         if self._open not in {None, platform}:
-            self._targets[str(self._open)].close()
+            self._targets[str(self._open)].finish()
         self._open = platform
         try:
             facts = self._targets[platform].open()
@@ -191,6 +191,8 @@ class Runner:
             height=service.height,
             gpu=service.gpu,
             image_route=self._targets[key.platform].images.route,
+            preparation=plan.server.knobs.preparation(created=service.created),
+            engine=service.engine,
         )
         return measure_cell(
             batch.endpoint,
@@ -208,7 +210,7 @@ class Runner:
     def _batch(self, key: CellKey) -> tuple[OpenService, Batch]:
         self.open(key.platform)
         target = self._targets[key.platform]
-        service = target.service_for(self._networks[key.model])
+        service = target.service_for(self._networks[key.model], key.batch_size)
         return service, target.batch(service, key.batch_size)
 
     def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
@@ -247,5 +249,5 @@ class Runner:
     def close(self) -> None:
         """Give every server back. May be called twice."""
         for target in self._targets.values():
-            target.close()
+            target.finish()
         self._open = None
