@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_ddperf.baselines import load_catalog
@@ -148,6 +148,7 @@ def met_by_hand(one: Considered, asked: Requirements) -> bool:
     return True
 
 
+@settings(max_examples=40)  # each judges every published cell
 @given(asked=LIMITS)
 def test_every_cell_is_a_candidate_or_ruled_out_and_the_candidates_alone_meet_everything(
     published: Results, asked: Requirements
@@ -159,6 +160,7 @@ def test_every_cell_is_a_candidate_or_ruled_out_and_the_candidates_alone_meet_ev
     assert not any(met_by_hand(one, asked) or not one.misses for one in chosen.ruled_out)
 
 
+@settings(max_examples=40)  # each judges every published cell
 @given(asked=LIMITS, other=LIMITS)
 def test_tightening_a_requirement_never_adds_a_candidate(
     published: Results, asked: Requirements, other: Requirements
@@ -172,6 +174,7 @@ def test_tightening_a_requirement_never_adds_a_candidate(
     assert keys(narrow.candidates) <= keys(select(published, asked).candidates)
 
 
+@settings(max_examples=40)  # each judges every published cell
 @given(asked=LIMITS)
 def test_the_groups_hold_each_cell_that_is_ruled_out_once(published: Results, asked: Requirements) -> None:
     chosen = select(published, asked)
@@ -182,6 +185,7 @@ def test_the_groups_hold_each_cell_that_is_ruled_out_once(published: Results, as
     )
 
 
+@settings(max_examples=40)  # each judges every published cell
 @given(asked=LIMITS)
 def test_the_nearest_misses_are_one_a_pair_without_candidate_nearest_first_and_never_of_unknown_distance(
     published: Results, asked: Requirements
@@ -198,6 +202,7 @@ def test_the_nearest_misses_are_one_a_pair_without_candidate_nearest_first_and_n
     assert all(closest[one.pair] <= one.shortfall for one in chosen.ruled_out if one.pair in closest)
 
 
+@settings(max_examples=40)  # each judges every published cell
 @given(asked=LIMITS, ranking=st.sampled_from(list(Ranking)))
 def test_candidates_are_ranked_by_the_figure_asked_for_and_unknown_ones_come_last(
     published: Results, asked: Requirements, ranking: Ranking
