@@ -143,8 +143,7 @@ def _figure(cell: Result, platform: Platform, run: str) -> _Figure:
     notes_of_run = (f"invalid in {named}",) if cell.outcome is Outcome.INVALID else ()
     if cell.baseline_ms is None:
         if cell.unavailable:
-            where = f": {cell.baseline_source}" if cell.baseline_source else ""
-            return _Figure(None, miss=Miss(Rule.UNAVAILABLE, f"x, not measurable there{where}"))
+            return _Figure(None, miss=Miss(Rule.UNAVAILABLE, "x, not measurable there"))
         return _Figure(None, miss=Miss(Rule.NOT_MEASURED, "; ".join(("not measured", *notes_of_run))))
     low_ms, high_ms = _published_range(cell, platform) if cell.baseline_kind == "report" else (cell.baseline_ms,) * 2
     source = "published" if cell.baseline_kind == "report" else cell.baseline_kind
@@ -209,6 +208,7 @@ class _Limit:
         value: the figure; None where it is not known.
         bound: the limit.
         text: `{value}` of a `{bound}`, in words.
+        decimals: of the figure where it is printed; None for as many as it has.
         rising: whether more is better.
         span: between what the figure lies, where it is not exact.
     """
@@ -217,6 +217,7 @@ class _Limit:
     value: float | None
     bound: float
     text: str
+    decimals: int | None = None
     rising: bool = False
     span: tuple[float, float] | None = None
 
@@ -233,10 +234,17 @@ class _Limit:
 
     def miss(self, value: float) -> Miss:
         """What is to be said of a figure that is not within the limit."""
-        text = self.text.format(value=value, bound=self.bound)
+        text = self.text.format(value=self._printed(value), bound=self.bound)
         if self.on_edge:
             text += " (within its error)"
         return Miss(self.rule, text, self.bound / value - 1 if self.rising else value / self.bound - 1)
+
+    def _printed(self, value: float) -> str:
+        """A figure that misses the limit, with enough decimals to be seen to: never `25.0 of 25`."""
+        if self.decimals is None:
+            return f"{value:g}"
+        printed = (f"{value:.{decimals}f}" for decimals in range(self.decimals, 12))
+        return next((text for text in printed if float(text) != self.bound), f"{value}")
 
 
 def _limits(
@@ -249,25 +257,25 @@ def _limits(
     asked: Requirements,
 ) -> Iterator[_Limit]:
     """The requirements, each with the cell's figure; those on the time only where there is one."""
-    stated: Sequence[tuple[Rule, float | None, float | None, str]] = (
-        (Rule.WATTS, platform.watts, asked.max_watts, "{value:g} W of at most {bound:g}"),
-        (Rule.PRICE, platform.price_usd, asked.max_price_usd, "{value:g} USD of at most {bound:g}"),
-        (Rule.MEMORY, memory_gib, asked.max_memory_gib, "needs at least {value:.3f} GiB of {bound:g}"),
-        (Rule.BATCH_SIZE, batch_size, asked.max_batch_size, "batch {value:g} of at most {bound:g}"),
+    stated: Sequence[tuple[Rule, float | None, float | None, str, int | None]] = (
+        (Rule.WATTS, platform.watts, asked.max_watts, "{value} W of at most {bound:g}", None),
+        (Rule.PRICE, platform.price_usd, asked.max_price_usd, "{value} USD of at most {bound:g}", None),
+        (Rule.MEMORY, memory_gib, asked.max_memory_gib, "needs at least {value} GiB of {bound:g}", 3),
+        (Rule.BATCH_SIZE, batch_size, asked.max_batch_size, "batch {value} of at most {bound:g}", None),
     )
-    for rule, value, bound, text in stated:
+    for rule, value, bound, text, decimals in stated:
         if bound is not None:
-            yield _Limit(rule, value, bound, text)
+            yield _Limit(rule, value, bound, text, decimals)
     if (bound := asked.min_accuracy_percent) is not None:
-        text = "top-1 accuracy {value:g} % of {bound:g}"
+        text = "top-1 accuracy {value} % of {bound:g}"
         yield _Limit(Rule.ACCURACY, network.top1_accuracy_percent, bound, text, rising=True)
     value_ms, low_ms, high_ms = figure.value_ms, figure.low_ms, figure.high_ms
     if value_ms is None:
         return
     if (bound := asked.max_latency_ms) is not None:
-        text = "{value:.3g} ms for the batch of at most {bound:g}"
+        text = "{value} ms for the batch of at most {bound:g}"
         span = (low_ms * batch_size, high_ms * batch_size)
-        yield _Limit(Rule.LATENCY, value_ms * batch_size, bound, text, span=span)
+        yield _Limit(Rule.LATENCY, value_ms * batch_size, bound, text, 1, span=span)
     if (bound := asked.min_fps) is not None:
         span = (1000 / high_ms, 1000 / low_ms if low_ms > 0 else inf)
-        yield _Limit(Rule.SPEED, 1000 / value_ms, bound, "{value:.1f} of {bound:g} images/s", rising=True, span=span)
+        yield _Limit(Rule.SPEED, 1000 / value_ms, bound, "{value} of {bound:g} images/s", 1, rising=True, span=span)

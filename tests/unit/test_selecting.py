@@ -250,7 +250,7 @@ def test_a_figure_that_is_exactly_the_limit_meets_it() -> None:
         (Requirements(min_fps=50), Rule.SPEED, "25.0 of 50 images/s", 1.0),
         (Requirements(max_watts=8), Rule.WATTS, "10 W of at most 8", 0.25),
         (Requirements(max_batch_size=2), Rule.BATCH_SIZE, "batch 4 of at most 2", 1.0),
-        (Requirements(max_latency_ms=100), Rule.LATENCY, "160 ms for the batch of at most 100", 0.6),
+        (Requirements(max_latency_ms=100), Rule.LATENCY, "160.0 ms for the batch of at most 100", 0.6),
     ],
 )
 def test_a_limit_that_is_missed_says_the_figure_the_limit_and_by_how_much(
@@ -260,6 +260,20 @@ def test_a_limit_that_is_missed_says_the_figure_the_limit_and_by_how_much(
     (miss,) = out.misses
     assert (miss.rule, miss.text, miss.unknown) == (rule, text, False)
     assert miss.shortfall == pytest.approx(shortfall)
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "text"),
+    [(40.02, "24.99 of 25 images/s"), (40.0004, "24.9998 of 25 images/s"), (5000.0, "0.2 of 25 images/s")],
+)
+def test_a_figure_that_misses_the_limit_is_never_printed_as_the_limit(now_ms: float, text: str) -> None:
+    (out,) = only(Requirements(min_fps=25), replace(PUBLISHED, now_ms=now_ms, outcome=Outcome.OK)).ruled_out
+    assert [miss.text for miss in out.misses] == [text]
+
+
+def test_long_batches_are_printed_in_plain_milliseconds() -> None:
+    (out,) = only(Requirements(max_latency_ms=100), replace(PUBLISHED, now_ms=5000.0, outcome=Outcome.OK)).ruled_out
+    assert [miss.text for miss in out.misses] == ["20000.0 ms for the batch of at most 100"]
 
 
 @pytest.mark.parametrize(
@@ -341,7 +355,7 @@ def test_a_baseline_says_of_which_kind_it_is_and_where_it_stands(kind: str, sour
 
 
 def test_an_invalid_measurement_leaves_the_published_figure_and_says_so() -> None:
-    (one,) = only(Requirements(), replace(PUBLISHED, outcome=Outcome.INVALID)).candidates
+    (one,) = only(Requirements(), replace(PUBLISHED, outcome=Outcome.INVALID, now_ms=20.0)).candidates
     assert (one.value_ms, one.source, one.notes) == (40.0, "published", ("invalid in run 20261101",))
 
 
