@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import __version__
+from pytest_ddperf import __version__, cli_select
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--run", dest="name", metavar="NAME", help="which run; default: the last")
     report.add_argument("--json", type=Path, metavar="FILE", help="export the run as pytest-benchmark JSON")
     report.set_defaults(run=_report)
+
+    cli_select.add_parser(commands)
 
     platforms = commands.add_parser("platforms", help="list the platforms", description=_platforms.__doc__)
     platforms.set_defaults(run=_platforms)
