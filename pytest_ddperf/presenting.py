@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -98,25 +99,55 @@ def draw_stored(session: BenchSession) -> int:
     return int(pytest.ExitCode.OK)
 
 
-def present(session: BenchSession) -> None:
-    """Draw and write what was asked for, with the run that has just ended over its baseline."""
+def present(session: BenchSession, exit_status: int) -> None:
+    """Draw and write what was asked for, with the run that has just ended over its baseline; tell GitHub Actions of it.
+
+    Args:
+        session: of the process that the user started; workers present nothing.
+        exit_status: pytest's.
+    """
     settings = session.settings
-    if plot_dir(settings) is None and not settings.value("report"):
-        return
+    if plot_dir(settings) is not None or settings.value("report"):
+        try:
+            results = _results(session)
+            session.written += [str(path) for path in _made(settings, results, settings.platforms)]
+        except DdperfError as error:
+            session.warnings.append(str(error))
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _tell_github(session, exit_status)
+
+
+def _results(session: BenchSession, platforms: Sequence[str] | None = None) -> Results:
+    """The run over the baselines of these platforms, of all by default."""
     from pytest_ddperf.gathering import gathered  # noqa: PLC0415 - only where it was asked for
 
+    return gathered(
+        session.settings.catalog,
+        session.records.values(),
+        session.run_facts(),
+        project_dir=session.settings.project_dir,
+        platforms=platforms,
+        not_measured=session.not_measured(),
+        warnings=session.warnings,
+    )
+
+
+def _tell_github(session: BenchSession, exit_status: int) -> None:
+    """The job summary, the outputs of the step and the annotations; what cannot be written is a warning."""
+    from pytest_ddperf.report import github  # noqa: PLC0415 - only on GitHub Actions
+
+    ending = github.Ending(exit_status, new_fails=bool(session.settings.value("require-baseline")))
     try:
-        results = gathered(
-            settings.catalog,
-            session.records.values(),
-            session.run_facts(),
-            project_dir=settings.project_dir,
-            not_measured=session.not_measured(),
-            warnings=session.warnings,
-        )
-        session.written += [str(path) for path in _made(settings, results, settings.platforms)]
+        results = _results(session, session.settings.platforms)
     except DdperfError as error:
         session.warnings.append(str(error))
+        return
+    session.warnings += github.publish(results, ending, os.environ)
+    commands = github.commands(results, ending)
+    if commands:
+        session.say("")  # a test may have left a line unfinished, and a command counts only at the start of one
+    for command in commands:
+        session.say(command)
 
 
 def _made(settings: Settings, results: Results, platforms: Sequence[str]) -> list[Path]:
