@@ -50,7 +50,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     return Runner(tmp_path / "runner", monkeypatch)
 
 
-def annotations(result: pytest.RunResult) -> list[str]:
+def annotated(result: pytest.RunResult) -> list[str]:
     """What GitHub takes for a workflow command: only from the start of a line."""
     commands = [line for line in result.outlines if line.lstrip().startswith("::")]
     assert len(re.findall("::(?:error|warning) ", str(result.stdout))) == len(commands)
@@ -61,7 +61,7 @@ def annotations(result: pytest.RunResult) -> list[str]:
 def test_a_regressed_cell_is_in_all_three(tk1: BenchProject, runner: Runner, how: str) -> None:
     tk1.server.slow(*B8, 1.3)
     result = tk1.run(*SQUEEZENET, how)
-    (command,) = annotations(result)
+    (command,) = annotated(result)
     assert re.match(r"::error title=tk1-squeezenet_v1\.1-b8 regressed \+\d+\.\d %25::69\.8 ms per image now", command)
     assert "%0ABaseline%3A" not in command  # a colon ends a property, and stands as it is in a message
     assert "%0ABaseline: report, TK1 table" in command
@@ -81,7 +81,7 @@ def test_a_regressed_cell_is_in_all_three(tk1: BenchProject, runner: Runner, how
 def test_an_unchanged_run_is_ok_and_annotates_nothing(tk1: BenchProject, runner: Runner, how: str) -> None:
     result = tk1.run(*SQUEEZENET, how)
     assert result.ret == pytest.ExitCode.OK
-    assert annotations(result) == []
+    assert annotated(result) == []
     assert runner.outputs.items() >= {"verdict": "ok", "cells": "2", "ok": "2", "failing": "0"}.items()
     assert len(runner.table) == 2
 
@@ -105,7 +105,7 @@ def test_ten_annotations_at_the_most_and_the_summary_has_every_cell(tk1: BenchPr
     tk1.server.slow("googlenet", 4, 1.5)
     models = "--ddperf-models=googlenet,squeezenet_v1.0,squeezenet_v1.1,shufflenet,resnet50"
     result = tk1.run(models, "--ddperf-batch-sizes=1,2,4")
-    commands = annotations(result)
+    commands = annotated(result)
     assert len(commands) == 10
     assert commands[0].startswith("::error title=tk1-googlenet-b4 regressed")
     assert commands[-1].endswith("%0A3 more failed; the job summary lists them.")
@@ -115,7 +115,7 @@ def test_ten_annotations_at_the_most_and_the_summary_has_every_cell(tk1: BenchPr
 
 def test_a_cell_that_could_not_be_measured_is_failed(tk1: BenchProject, runner: Runner) -> None:
     tk1.server.fault = lambda asked: out_of_memory() if asked.batch == 8 else None
-    (command,) = annotations(tk1.run(*SQUEEZENET))
+    (command,) = annotated(tk1.run(*SQUEEZENET))
     assert command.startswith("::error title=tk1-squeezenet_v1.1-b8 error::")
     assert "HTTP 500" in command
     assert runner.outputs["verdict"] == "failed"
@@ -151,7 +151,7 @@ def test_a_test_that_fails_by_itself_leaves_no_green_verdict(tk1: BenchProject, 
 
 def test_a_missing_baseline_is_annotated_where_it_fails(tk1: BenchProject, runner: Runner) -> None:
     result = tk1.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=3", "--ddperf-require-baseline")
-    (command,) = annotations(result)
+    (command,) = annotated(result)
     assert command.startswith("::error title=tk1-squeezenet_v1.1-b3 new::")
     assert runner.outputs["verdict"] == "failed"
 
@@ -160,7 +160,7 @@ def test_regressions_that_are_taken_as_the_baseline_are_no_errors(tk1: BenchProj
     tk1.server.slow(*B8, 1.3)
     result = tk1.run(*SQUEEZENET, "--ddperf-update-baselines=all")
     assert result.ret == pytest.ExitCode.OK
-    (command,) = annotations(result)
+    (command,) = annotated(result)
     assert command.startswith("::warning title=tk1-squeezenet_v1.1-b8 regressed")
 
 
@@ -169,7 +169,7 @@ def test_what_the_server_says_is_no_markup_and_no_command(tk1: BenchProject, run
         tk1.server = server
         server.slow(*B8, 1.3)
         result = tk1.run(*SQUEEZENET)
-    assert len(annotations(result)) == 1
+    assert len(annotated(result)) == 1
     told = r"version v1 \| &lt;b&gt;x&lt;/b&gt; \:\:error\:\:forged" + "\N{REPLACEMENT CHARACTER}" + r"\[31m"
     assert told in runner.summary
 
@@ -204,5 +204,5 @@ def test_elsewhere_nothing_is_written(
     if value is not None:
         monkeypatch.setenv("GITHUB_ACTIONS", value)
     tk1.server.slow(*B8, 1.3)
-    assert annotations(tk1.run(*SQUEEZENET)) == []
+    assert annotated(tk1.run(*SQUEEZENET)) == []
     assert runner.summary == runner.output_path.read_text(encoding="utf-8") == ""
