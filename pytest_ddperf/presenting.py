@@ -12,9 +12,10 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.settings import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from pytest_ddperf.records import CellRecord
     from pytest_ddperf.report import ReportFile
     from pytest_ddperf.results import Results
     from pytest_ddperf.session import BenchSession
@@ -109,7 +110,7 @@ def present(session: BenchSession, exit_status: int) -> None:
     settings = session.settings
     if plot_dir(settings) is not None or settings.value("report"):
         try:
-            results = _results(session)
+            results = _results(session, session.records.values())
             session.written += [str(path) for path in _made(settings, results, settings.platforms)]
         except DdperfError as error:
             session.warnings.append(str(error))
@@ -117,13 +118,13 @@ def present(session: BenchSession, exit_status: int) -> None:
         _tell_github(session, exit_status)
 
 
-def _results(session: BenchSession, platforms: Sequence[str] | None = None) -> Results:
-    """The run over the baselines of these platforms, of all by default."""
+def _results(session: BenchSession, records: Iterable[CellRecord], platforms: Sequence[str] | None = None) -> Results:
+    """The run over the baselines of these platforms, of all by default; of a cell's records the last one counts."""
     from pytest_ddperf.gathering import gathered  # noqa: PLC0415 - only where it was asked for
 
     return gathered(
         session.settings.catalog,
-        session.records.values(),
+        records,
         session.run_facts(),
         project_dir=session.settings.project_dir,
         platforms=platforms,
@@ -135,10 +136,12 @@ def _results(session: BenchSession, platforms: Sequence[str] | None = None) -> R
 def _tell_github(session: BenchSession, exit_status: int) -> None:
     """The job summary, the outputs of the step and the annotations; what cannot be written is a warning."""
     from pytest_ddperf.report import github  # noqa: PLC0415 - only on GitHub Actions
+    from pytest_ddperf.results import SEVERITY  # noqa: PLC0415 - the same
 
     ending = github.Ending(exit_status, new_fails=bool(session.settings.value("require-baseline")))
+    redder_last = sorted(session.records.values(), key=lambda record: SEVERITY.index(record.outcome), reverse=True)
     try:
-        results = _results(session, session.settings.platforms)
+        results = _results(session, redder_last, session.settings.platforms)
     except DdperfError as error:
         session.warnings.append(str(error))
         return

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 B8 = "squeezenet_v1.1", 8
 
-plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n2"])
+plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n2"], ids=["plain", "xdist"])
 
 
 class Runner:
@@ -86,8 +86,10 @@ def test_an_unchanged_run_is_ok_and_annotates_nothing(tk1: BenchProject, runner:
     assert len(runner.table) == 2
 
 
-@pytest.mark.parametrize("options", [("-q",), ("-qq",), ("-v",), ("-s",), ("--capture=sys",), ("--no-summary",),
-                                     ("--color=yes",), ("-q", "-n1")], ids=" ".join)  # fmt: skip
+SHOWN = ["-q", "-qq", "-v", "-s", "--capture=sys", "--no-summary", "--color=yes"]
+
+
+@pytest.mark.parametrize("options", [*((one,) for one in SHOWN), ("-q", "-n1")], ids=[*SHOWN, "-q with xdist"])
 def test_a_command_begins_its_line_however_the_run_is_shown(
     tk1: BenchProject, runner: Runner, options: tuple[str, ...]
 ) -> None:
@@ -154,6 +156,16 @@ def test_a_missing_baseline_is_annotated_where_it_fails(tk1: BenchProject, runne
     (command,) = annotated(result)
     assert command.startswith("::error title=tk1-squeezenet_v1.1-b3 new::")
     assert runner.outputs["verdict"] == "failed"
+
+
+def test_of_a_cell_that_two_tests_measure_the_redder_verdict_counts(tk1: BenchProject, runner: Runner) -> None:
+    twice = "".join(f"def test_{name}(ddperf):\n    ddperf.measure()\n\n" for name in ("first", "second"))
+    (tk1.path / "benchmarks" / "test_predict.py").write_text(twice, encoding="utf-8")
+    tk1.server.fault = lambda asked: out_of_memory() if asked.number == 1 else None
+    result = tk1.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8")
+    result.assert_outcomes(passed=1, failed=1)
+    assert len(annotated(result)) == 1
+    assert runner.outputs.items() >= {"verdict": "failed", "cells": "1", "error": "1", "ok": "0"}.items()
 
 
 def test_regressions_that_are_taken_as_the_baseline_are_no_errors(tk1: BenchProject, runner: Runner) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 B1, B8 = "test_predict[tk1-squeezenet_v1.1-b1]", "test_predict[tk1-squeezenet_v1.1-b8]"
 XML = "--junitxml=junit.xml"
 
-plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n2"])
+plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n2"], ids=["plain", "xdist"])
 
 
 def properties(project: BenchProject) -> list[tuple[str, dict[str, str]]]:
