@@ -220,14 +220,14 @@ class BenchSession:
             self.written.append(f"history: {self._history.path}")
         return self._history
 
-    def run_facts(self) -> dict[str, RunFacts]:
+    def run_facts(self, *, complete: bool) -> dict[str, RunFacts]:
         """By platform, what reports say of this run; empty before a record was kept."""
         from pytest_ddperf.gathering import facts_of  # noqa: PLC0415 - only with reports to write
 
         if self._header is None:
             return {}
-        facts = facts_of(self._header, self.records.values(), complete=True)
-        return dict.fromkeys((record.key.platform for record in self.measured), facts)
+        facts = facts_of(self._header, self.records.values(), complete=complete)
+        return dict.fromkeys((record.key.platform for record in self.records.values()), facts)
 
     @property
     def measured(self) -> list[CellRecord]:
