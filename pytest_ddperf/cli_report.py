@@ -56,6 +56,8 @@ def _report(arguments: argparse.Namespace) -> int:
     """
     from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - each command loads what it needs
 
+    if arguments.storage.exists() and not arguments.storage.is_dir():
+        raise ConfigurationError(f"The history {arguments.storage} is no folder; name one with --storage=DIR.")
     catalog = load_catalog(Path.cwd())
     platforms = None if arguments.platform is None else _platforms(arguments.platform, catalog)
     if arguments.output or arguments.plot is not None:
@@ -95,6 +97,8 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
     folder = Path.cwd()
     files: list[ReportFile] = [report.report_file(text, folder) for text in arguments.output]
     report.check_writable(files)
+    if arguments.plot is not None:
+        _make_folder(folder / arguments.plot)
     results = gathering.stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
     for warning in results.warnings:
         sys.stderr.write(f"warning: {warning}\n")
@@ -104,18 +108,23 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
     if arguments.plot is not None:
         from pytest_ddperf.plots import draw  # noqa: PLC0415 - loads matplotlib
 
-        try:
-            written += draw(results, nights, folder / arguments.plot, shown)
-        except OSError as error:
-            raise ConfigurationError(
-                f"The figures cannot be drawn into {folder / arguments.plot}: {error.strerror or error}; name another "
-                "folder with --plot=DIR."
-            ) from error
+        written += draw(results, nights, folder / arguments.plot, shown)
     for file in files:
         written += report.write(file, results.only(shown), nights)
     for path in written:
         sys.stdout.write(f"{path}\n")
     return 0
+
+
+def _make_folder(folder: Path) -> None:
+    """Find out before anything is drawn whether the figures have a place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The figures cannot be drawn into {folder}: {error.strerror or error}; name another folder with "
+            "--plot=DIR."
+        ) from error
 
 
 def _stored_run(folder: Path, name: str | None) -> Run | None:

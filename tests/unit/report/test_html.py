@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -66,7 +67,8 @@ def cells_of(reader: Reader) -> dict[CellKey, dict[str, object]]:
     data = json.loads(json.dumps(reader.data))
     found = {}
     for row in data["cells"]:
-        values = dict.fromkeys(data["fields"]) | dict(zip(data["fields"], row, strict=False))
+        values: dict[str, Any] = dict.fromkeys(data["fields"])
+        values |= dict(zip(data["fields"], row, strict=False))
         platform, model = data["platforms"][values["platform"]]["id"], data["models"][values["model"]]["id"]
         found[CellKey(platform, model, values["batch"], values["scenario"])] = values
     return found

@@ -14,7 +14,7 @@ from report_examples import measured, published
 
 from pytest_ddperf.baselines import load_catalog, package_data_dir
 from pytest_ddperf.catalog import NETWORK_IDS
-from pytest_ddperf.report import markdown
+from pytest_ddperf.report import markdown, wording
 from pytest_ddperf.report.markdown_tables import escaped, table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PUBLISHED = [name for name in CATALOG.platforms if name != "local"]
 
 
 def rendered(text: str) -> str:
-    return MarkdownIt("commonmark").enable("table").render(text)
+    return str(MarkdownIt("commonmark").enable("table").render(text))
 
 
 def tables(text: str) -> dict[str, list[list[str]]]:
@@ -211,7 +211,7 @@ def test_any_text_is_shown_as_it_is_in_one_cell(text: str) -> None:
     assert re.findall(r"<(?!/?(?:table|thead|tbody|tr|th|td)\b)", html) == []
     assert html.count("<td") == 2
     (cell,) = [row[0] for row in tables("\n".join(table(["one", "two"], [[escaped(text), "end"]])))[""][1:]]
-    assert cell == markdown.wording.one_line(text)
+    assert cell == wording.one_line(text)
 
 
 def test_strings_of_a_server_and_of_the_configuration_stay_text() -> None:
