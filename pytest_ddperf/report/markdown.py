@@ -92,7 +92,7 @@ class Figures:
 
     def of_platform(self, platform: str) -> list[str]:
         """The names of one platform's figures of the time per image, the logarithmic one first."""
-        own = rf"latency/{re.escape(platform)}(_log|_linear)?"
+        own = rf"latency/{re.escape(platform)}(_log|_linear|_bars)?"
         return sorted((name for name in self.names("latency") if re.fullmatch(own, name)), key=_linear_last)
 
     def image(self, name: str, indent: str = "") -> str:
