@@ -32,13 +32,17 @@
     platforms: new Set([(measured[0] ?? data.platforms[0] ?? {}).id]),
     hidden: new Set(),
     cell: null,
-    sort: { column: judged ? "verdict" : "platform", down: false },
+    sort: { column: judged ? "verdict" : "model", down: false },
     shown: null,
   };
 
   // ---- words and elements
   const number = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : String(Number(value.toPrecision(3))));
-  const percent = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value * 100).toFixed(Math.abs(value) >= 0.9995 ? 0 : 1)}\u202f%`;
+  function signed(value, digits) {
+    const text = Math.abs(value * 100).toFixed(digits);
+    return `${value < 0 && Number(text) ? "\u2212" : "+"}${text}`;
+  }
+  const percent = (value) => `${signed(value, Math.abs(value) >= 0.9995 ? 0 : 1)}\u202f%`;
   const share = (value) => `${Number((value * 100).toPrecision(3))}\u202f%`;
   const colourOf = (outcome) => (FAILING.has(outcome) ? "red" : AMBER.has(outcome) ? "amber" : GREEN.has(outcome) ? "green" : "grey");
   const find = (id) => document.getElementById(id);
@@ -66,6 +70,7 @@
   function logScale(low, high, from, to) {
     const least = Math.log(low), span = Math.log(high) - least || 1;
     const at = (value) => from + ((Math.log(value) - least) / span) * (to - from);
+    if (high / low < 4) return { at, ticks: linearScale(low, high, from, to).ticks };
     const ticks = [];
     for (let decade = Math.floor(Math.log10(low)); decade <= Math.ceil(Math.log10(high)); decade++)
       for (const step of high / low > 1000 ? [1] : high / low > 30 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8]) {
@@ -191,7 +196,7 @@
       batches.forEach((batch, column) => drawn(canvas, "text", { x: left + (column + 0.5) * wide, y: top + head - 8, "text-anchor": "middle" }, `b${batch}`));
       models.forEach((model, line) => {
         const y = top + head + line * row;
-        drawn(canvas, "text", { class: "name", x: left - 8, y: y + 19 }, narrow ? model.id.slice(0, 17) : model.title);
+        drawn(canvas, "text", { class: "name", x: left - 8, y: y + 19 }, narrow ? model.id.length > 15 ? `${model.id.slice(0, 14)}\u2026` : model.id : model.title);
         batches.forEach((batch, column) => {
           const cell = shown.find((each) => each.platform === platform && each.model === model && each.batch === batch);
           if (!cell) return;
@@ -200,7 +205,7 @@
           const side = cell.change === null ? "empty" : cell.change >= 0 ? "slower" : "faster";
           const group = drawn(canvas, "g", { class: "series", "data-series": `${platform.id}/${model.id}` });
           drawn(group, "rect", { class: `tile ${side}${failed ? " fails" : ""}`, x: x + 1, y: y + 1, width: wide - 2, height: row - 2, rx: 4, "fill-opacity": side === "empty" ? "" : (0.08 + 0.62 * strength).toFixed(3), "data-cell": cell.id, "data-value": cell.change });
-          const words = cell.change === null ? cell.outcome : wide < 52 ? `${cell.change < 0 ? "\u2212" : "+"}${Math.abs(cell.change * 100).toFixed(0)}` : percent(cell.change);
+          const words = cell.change === null ? (cell.outcome === "unavailable" ? "x" : cell.outcome) : wide < 52 ? signed(cell.change, 0) : percent(cell.change);
           drawn(group, "text", { class: `change${failed ? " strong" : ""}`, x: x + wide / 2, y: y + 19 }, `${words.slice(0, Math.max(3, Math.floor(wide / 6.5)))}${failed && cell.change !== null ? " !" : ""}`);
           spots.push({ x: x + wide / 2, y: y + row / 2, group, cell, reach: Math.max(wide, row) * 0.7 });
         });
@@ -401,7 +406,8 @@
     { key: "sees", name: "Gate sees", figure: true, by: (cell) => cell.sees, show: (cell) => (cell.sees === null ? "" : `\u2265 ${share(cell.sees)}`), run: true },
     { key: "speed", name: "Images/s", figure: true, by: (cell) => (cell.value ? 1000 / cell.value : null), show: (cell) => (cell.value ? number(1000 / cell.value) : "") },
     { key: "kind", name: "Held against", by: (cell) => cell.kind || null, show: (cell) => element("span", { title: cell.source ?? "" }, cell.kind ?? "") },
-  ].filter((column) => judged || !column.run);
+  ].filter((column) => (judged || !column.run) && (column.key !== "platform" || data.platforms.length > 1));
+  if (!judged && data.platforms.length > 1) state.sort.column = "platform";
   const searched = new Map(cells.map((cell) => [cell, [cell.id, cell.platform.title, cell.model.title, cell.outcome ?? NOT_RUN, cell.kind, cell.why].join(" ").toLowerCase()]));
   const kinds = [...data.severity.filter((outcome) => cells.some((cell) => cell.outcome === outcome)), ...(cells.some((cell) => cell.outcome === null) ? [NOT_RUN] : [])];
   state.shown = new Set(judged ? kinds.filter((kind) => kind !== NOT_RUN) : kinds);

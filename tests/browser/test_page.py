@@ -322,6 +322,20 @@ def test_the_page_fits_narrow_and_wide_screens_in_light_and_dark(page: Chromium,
         page.emulate("Emulation.setEmulatedMedia", features=[])
 
 
+def test_on_paper_the_tables_are_whole_and_the_colours_light(page: Chromium) -> None:
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    page.emulate("Emulation.setEmulatedMedia", media="print", features=[dark])
+    page.emulate("Emulation.setDeviceMetricsOverride", width=720, height=1000, deviceScaleFactor=1, mobile=False)
+    try:
+        assert page.run("return document.documentElement.scrollWidth") <= 720
+        assert page.run("return getComputedStyle(document.querySelector('#cells .scroll')).overflowY") == "visible"
+        assert lightness(page.run("return getComputedStyle(document.body).backgroundColor")) > 0.9
+        assert page.run("return document.querySelector('#views').offsetHeight") == 0
+    finally:
+        page.emulate("Emulation.clearDeviceMetricsOverride")
+        page.emulate("Emulation.setEmulatedMedia", media="", features=[])
+
+
 def lightness(colour: str) -> float:
     """Of `rgb(r, g, b)`, from 0 to 1."""
     return sum(float(part) for part in re.findall(r"\d+", colour)[:3]) / 3 / 255
