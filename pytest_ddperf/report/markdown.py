@@ -337,6 +337,8 @@ def _raw_data(results: Results) -> list[str]:
             run = results.runs.get(platform)
             of = "" if run is None else f", run {escaped(run.run)}"
             lines += [f"### Measured processing time({title}{of}):", *measured_table(cells, results.catalog), ""]
+        others = [cell for cell in results.of(platform) if cell.key.scenario and cell.outcome is not None]
+        lines += _cells(f"### Measured in other scenarios({title}):", others)
     return [*lines, *_costs(results), "", "</details>", ""]
 
 

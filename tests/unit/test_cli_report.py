@@ -177,6 +177,30 @@ def test_a_run_is_exported_as_pytest_benchmark_json(project: Path, capsys: pytes
     assert len(json.loads((project / "out.json").read_text(encoding="utf-8"))["benchmarks"]) == 1
 
 
+def test_the_run_that_is_named_is_printed(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    oldest = min((project / ".ddperf").glob("*.jsonl")).stem
+    assert run("--run", oldest) == 0
+    said = capsys.readouterr().out
+    assert f"Run {oldest}" in said
+    assert "2 cells: 2 ok" in said
+
+
+def test_a_run_that_is_not_there_cannot_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--run=nope") == 2
+    assert "The run 'nope' is not in .ddperf; the last ones there are 2026" in capsys.readouterr().err
+
+
+def test_an_export_that_cannot_be_written_says_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "occupied").write_text("", encoding="utf-8")
+    assert run("--json=occupied/out.json") == 2
+    assert "occupied/out.json cannot be written: Not a directory" in capsys.readouterr().err
+
+
+def test_without_a_history_there_is_no_run_to_print(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--storage=nowhere") == 0
+    assert "No run is stored in nowhere." in capsys.readouterr().out
+
+
 def test_there_is_nothing_to_export_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--json=out.json", "--storage=nowhere") == 2
     assert "There is no run in nowhere to export" in capsys.readouterr().err

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from report_examples import measured, published
+from report_examples import B8, measured, published
 
 from pytest_ddperf.baselines import load_catalog, package_data_dir
 from pytest_ddperf.catalog import NETWORK_IDS
+from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import markdown, wording
 from pytest_ddperf.report.markdown_tables import escaped, table
 
@@ -139,6 +140,16 @@ def test_measured_values_stand_in_a_table_of_the_same_layout() -> None:
     assert rows[2] == ["1", "", "", "90.9 (+0.2 %)", "66.1 (-20.6 %) improved"]
     assert rows[5] == ["4", "", "error", "", ""]
     assert rows[6] == ["8", "", "", "69.8 (+29.1 %) regressed", ""]
+
+
+def test_a_cell_of_another_scenario_has_its_own_table(tmp_path: Path) -> None:
+    results = measured()
+    key = replace(B8, scenario="c4")
+    own = replace(next(cell for cell in results.cells if cell.key == B8), key=key, now_ms=88.0, outcome=Outcome.OK)
+    by_heading = tables(markdown.text(replace(results, cells=(*results.cells, own)), NO_FIGURES))
+    assert by_heading["Measured in other scenarios(Jetson TK1):"][1][:3] == [str(key), "ok", "88.0"]
+    ((_, rows),) = [each for each in by_heading.items() if each[0].startswith("Measured processing time(Jetson TK1")]
+    assert rows[6][3] == "69.8 (+29.1 %) regressed"
 
 
 def test_a_recorded_baseline_is_not_called_the_report_s() -> None:

@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_examples import measured
+from report_examples import B8, RUN, measured, trend
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.report import ReportFile, check_writable, figures_dir, report_file, write
+from pytest_ddperf.records import CellKey
+from pytest_ddperf.report import ReportFile, check_writable, figures_dir, markdown, report_file, write
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,22 @@ def test_a_report_is_written_whole_and_leaves_nothing_else(tmp_path: Path, name:
     assert write(report_file(name, tmp_path), measured(), []) == [tmp_path / name]
     assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["r.html", "r.csv", "r.json", "r.md"])
+def test_a_network_and_a_platform_that_the_catalogue_does_not_know_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(markdown, "draw", lambda *_: [])
+    results = measured()
+    known = next(cell for cell in results.cells if cell.key == B8)
+    cells = (*results.cells, replace(known, key=CellKey("myboard", "mynet", 8), now_ms=3.25))
+    unknown = replace(results, cells=cells, runs={**results.runs, "myboard": replace(RUN, servers={})})
+    write(report_file(name, tmp_path), unknown, [trend(CellKey("myboard", "mynet", 8))])
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    assert "myboard" in text
+    assert "mynet" in text
+    assert "3.25" in text
 
 
 def test_what_cannot_be_written_after_all_says_so(tmp_path: Path) -> None:
