@@ -1,8 +1,9 @@
 """The HTML report: one page that holds everything and loads nothing, for a browser with no network.
 
-What failed is written into the page and needs no script; the figures and the table of all cells are drawn by `page.js`
-from the data that the page carries. The page's policy allows that script and that style alone, by their hashes, and no
-connection at all, so that not even a string of a server that got through could do anything.
+What failed is written into the page and needs no script; the figures and the table of all cells are drawn by the
+scripts of the folder `page` from the data that the page carries. The page's policy allows that script and that style
+alone, by their hashes, and no connection at all, so that not even a string of a server that got through could do
+anything.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from pytest_ddperf.records import ServerFacts
     from pytest_ddperf.results import Result, Results, RunFacts, Trend
 
+_SCRIPTS = ("data.js", "plot.js", "hover.js", "controls.js", "table.js")
+"""In the order in which they build upon each other."""
+
 LONGEST_REASON = 600
 """Characters of a verdict's words that are shown; the page's data and the other reports have them whole."""
 
@@ -34,7 +38,7 @@ _STRIP_WIDTH, _STRIP_HEIGHT, _STRIP_MARGIN = 170, 30, 6
 
 def page(results: Results, trends: Sequence[Trend]) -> str:
     """The whole page."""
-    css, js = _file("page.css"), _file("page.js")
+    css, js = _file("page.css"), _script()
     policy = (
         f"default-src 'none'; script-src '{_hash(js)}'; style-src '{_hash(css)}'; base-uri 'none'; form-action 'none'"
     )
@@ -67,7 +71,12 @@ def css_class(outcome: Outcome) -> str:
 
 
 def _file(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return resources.files(__package__).joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    """The scripts as one, in a scope of its own."""
+    return f'"use strict";\n(() => {{\n{"".join(_file(name) for name in _SCRIPTS)}}})();\n'
 
 
 def _hash(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -98,7 +99,7 @@ class Figures:
     def image(self, name: str, indent: str = "") -> str:
         """One figure."""
         self._shown.add(name)
-        return f"{indent}![{escaped(name)}]({self._links[name]})"
+        return f"{indent}![{escaped(_words(name))}]({self._links[name]})"
 
     def side_by_side(self, names: Sequence[str]) -> list[str]:
         """Figures in rows of two."""
@@ -108,7 +109,7 @@ class Figures:
             lines += ["<table>", "  <tr>"]
             for name in names[first : first + 2]:
                 lines.append(
-                    f'     <th><img src="{self._links[name]}" width="{_WIDTH}" alt="{quote(name, "/ ")}"></th>'
+                    f'     <th><img src="{self._links[name]}" width="{_WIDTH}" alt="{escape(_words(name))}"></th>'
                 )
             lines += ["  </tr>", "</table>"]
         return [*lines, ""] if lines else []
@@ -119,6 +120,11 @@ class Figures:
             return []
         shown = [line for name in names for line in (self.image(name, "  "), "")]
         return ["<details>", f"  <summary>{summary}</summary>", "", *shown, "</details>", ""]
+
+
+def _words(name: str) -> str:
+    """What a figure shows, for those who do not see it: `latency, tk1 log`."""
+    return name.replace("/", ", ").replace("_", " ")
 
 
 def _linear_last(name: str) -> bool:

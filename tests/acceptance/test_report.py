@@ -146,7 +146,7 @@ def stopped(project: BenchProject, *args: str) -> tuple[int, str]:
     return process.returncode, output
 
 
-@pytest.mark.parametrize("workers", [(), ("-n1",)])
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["here", "xdist"])
 def test_an_interrupted_run_writes_what_it_measured_and_says_that_it_was(
     tk1: BenchProject, workers: tuple[str, ...]
 ) -> None:

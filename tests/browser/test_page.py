@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import webdriver
-from report_examples import B8, measured, published, trend
+from report_examples import B8, RUN, measured, published, trend
 from webdriver import Chromium
 
-from pytest_ddperf.records import CellKey
+from pytest_ddperf.records import CellKey, Outcome
 from pytest_ddperf.report import html
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ return [...document.querySelectorAll("#plot .series")].map((group) => ({
 """
 TICKS = """
 return [...document.querySelectorAll("#plot .tick")].map((tick) => [Number(tick.dataset.value), Number(tick.dataset.y)])
+"""
+DASHES = """
+const lines = [...document.querySelectorAll("[data-side=now] .line")];
+return [...new Set(lines.map((line) => line.getAttribute("stroke-dasharray")))]
 """
 ROWS = 'return [...document.querySelectorAll("#table tbody tr")].map((row) => row.dataset.cell)'
 
@@ -361,6 +365,19 @@ def test_the_policy_stops_what_got_into_the_page_all_the_same(browser: Chromium,
     assert any("Content Security Policy" in line and "127.0.0.1:9" in line for line in said)
     assert len(browser.run(ROWS)) == 7
     browser.requested()
+
+
+def test_of_several_platforms_the_one_that_regressed_is_shown_first(browser: Chromium, tmp_path: Path) -> None:
+    results = published().only(["tx1", "tk1"])
+    good = {
+        cell.key: replace(cell, now_ms=cell.baseline_ms, change=0.0, outcome=Outcome.OK) for cell in results.of("tx1")
+    }
+    both = replace(results, cells=(*good.values(), *measured().cells), runs={"tx1": RUN, "tk1": RUN})
+    for page in opened(browser, tmp_path, html.page(both, [])):
+        assert {series.split("/")[0] for series, _ in lines(page)} == {"tk1"}
+        page.click("[data-platform='tx1']")
+        assert {series.split("/")[0] for series, _ in lines(page)} == {"tk1", "tx1"}
+        assert len(page.run(DASHES)) == 2  # a platform is told by its dash, a model by its colour
 
 
 def test_hostile_strings_do_nothing(browser: Chromium, tmp_path: Path) -> None:
