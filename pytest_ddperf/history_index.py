@@ -265,9 +265,7 @@ def _take_in(database: sqlite3.Connection, path: Path, size: int, changed_ns: in
         (path.name, size, changed_ns, header.run, _utc(header.started).isoformat(timespec="seconds"),
          header.accepted and whole, commit_of(header), bool(ends), broken),
     ).lastrowid  # fmt: skip
-    database.executemany(
-        "INSERT INTO platform (name, file) VALUES (?, ?)", [(name, number) for name in header.platforms]
-    )
+    database.executemany("INSERT INTO platform VALUES (?, ?)", [(number, name) for name in header.platforms])
     database.executemany(
         "INSERT OR REPLACE INTO cell VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [_row(line, number or 0) for line in lines if line.key is not None],

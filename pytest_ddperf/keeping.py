@@ -128,7 +128,7 @@ class Keeper:
         else:
             bench.update_baselines()
         bench.close_history(int(session.exitstatus))
-        present(bench, complete=session.exitstatus != pytest.ExitCode.INTERRUPTED)
+        present(bench)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """One table a platform, the failures, the totals, and where the files went."""

@@ -98,13 +98,8 @@ def draw_stored(session: BenchSession) -> int:
     return int(pytest.ExitCode.OK)
 
 
-def present(session: BenchSession, *, complete: bool) -> None:
-    """Draw and write what was asked for, with the run that has just ended over its baseline.
-
-    Args:
-        session: of the run.
-        complete: whether it came to its own end.
-    """
+def present(session: BenchSession) -> None:
+    """Draw and write what was asked for, with the run that has just ended over its baseline."""
     settings = session.settings
     if plot_dir(settings) is None and not settings.value("report"):
         return
@@ -114,7 +109,7 @@ def present(session: BenchSession, *, complete: bool) -> None:
         results = gathered(
             settings.catalog,
             session.records.values(),
-            session.run_facts(complete=complete),
+            session.run_facts(),
             project_dir=settings.project_dir,
             not_measured=session.not_measured(),
             warnings=session.warnings,

@@ -76,6 +76,7 @@ class BenchSession:
         self._runner: Runner | None = None
         self._history: HistoryWriter | None = None
         self._header: RunHeader | None = None
+        self._interrupted = False
 
     @property
     def is_worker(self) -> bool:
@@ -220,13 +221,13 @@ class BenchSession:
             self.written.append(f"history: {self._history.path}")
         return self._history
 
-    def run_facts(self, *, complete: bool) -> dict[str, RunFacts]:
+    def run_facts(self) -> dict[str, RunFacts]:
         """By platform, what reports say of this run; empty before a record was kept."""
         from pytest_ddperf.gathering import facts_of  # noqa: PLC0415 - only with reports to write
 
         if self._header is None:
             return {}
-        facts = facts_of(self._header, self.records.values(), complete=complete)
+        facts = facts_of(self._header, self.records.values(), complete=not self._interrupted)
         return dict.fromkeys((record.key.platform for record in self.records.values()), facts)
 
     @property
@@ -266,6 +267,7 @@ class BenchSession:
 
     def close_history(self, exit_status: int) -> None:
         """Mark the run as ended."""
+        self._interrupted = exit_status == pytest.ExitCode.INTERRUPTED
         if self._history is not None:
             try:
                 self._history.close(exit_status, whole=self._measured_all())
