@@ -76,6 +76,7 @@ class BenchSession:
         self._runner: Runner | None = None
         self._history: HistoryWriter | None = None
         self._header: RunHeader | None = None
+        self._interrupted = False
 
     @property
     def is_worker(self) -> bool:
@@ -226,8 +227,8 @@ class BenchSession:
 
         if self._header is None:
             return {}
-        facts = facts_of(self._header, self.records.values(), complete=True)
-        return dict.fromkeys((record.key.platform for record in self.measured), facts)
+        facts = facts_of(self._header, self.records.values(), complete=not self._interrupted)
+        return dict.fromkeys((record.key.platform for record in self.records.values()), facts)
 
     @property
     def measured(self) -> list[CellRecord]:
@@ -266,6 +267,7 @@ class BenchSession:
 
     def close_history(self, exit_status: int) -> None:
         """Mark the run as ended."""
+        self._interrupted = exit_status == pytest.ExitCode.INTERRUPTED
         if self._history is not None:
             try:
                 self._history.close(exit_status, whole=self._measured_all())
