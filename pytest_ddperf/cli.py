@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import __version__
+from pytest_ddperf import __version__, cli_platforms
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--json", type=Path, metavar="FILE", help="export the run as pytest-benchmark JSON")
     report.set_defaults(run=_report)
 
-    platforms = commands.add_parser("platforms", help="list the platforms", description=_platforms.__doc__)
-    platforms.set_defaults(run=_platforms)
+    cli_platforms.add_parser(commands)
     return parser
 
 
@@ -167,17 +166,3 @@ def _print_run(run: Run, catalog: Catalog) -> None:
     )
     for line in lines:
         sys.stdout.write("".join(text for text, _ in line) + "\n")
-
-
-def _platforms(_: argparse.Namespace) -> int:
-    """List the platforms that are known here, with this folder's ddperf.toml."""
-    from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - each command loads what it needs
-
-    catalog = load_catalog(Path.cwd())
-    for platform in catalog.platforms.values():
-        server = platform.url or "no default URL"
-        sys.stdout.write(
-            f"{platform.id:<14}  {platform.title}; {platform.backend}; {server}; "
-            f"tolerance {platform.tolerance * 100:g} %\n"
-        )
-    return 0

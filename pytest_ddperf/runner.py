@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.boards import Board
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.judging import Judge
 from pytest_ddperf.measure import measure_cell
 from pytest_ddperf.records import CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
+from pytest_ddperf.server_url import display_url
 from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:
@@ -59,7 +62,8 @@ class Runner:
     ) -> None:
         self._plans = plans
         self._networks = networks
-        self._targets = {name: Target(plan.server, say) for name, plan in plans.items()}
+        self._boards = {name: Board(plan.platform, display_url(plan.server.url), say) for name, plan in plans.items()}
+        self._targets = {name: Target(plan.server, say, self._boards[name]) for name, plan in plans.items()}
         self._down: dict[str, DdperfError] = {}
         self._warm: dict[str, OpenService] = {}
         self._judges = {
@@ -74,6 +78,7 @@ class Runner:
 
         Raises:
             ServerError: nothing answers.
+            HookError: a command that is to run before its cells failed.
             ConfigurationError: the options do not fit the server.
         """
         if platform in self._down:
@@ -115,7 +120,8 @@ class Runner:
         service, batch = self._batch(key)
         cold_start = ColdStart(create_ms=service.create_ms)
         if service.created and self._warm.get(key.platform) is not service:
-            cold_start = replace(cold_start, first_predict_ms=batch.predict().client_ms)
+            first = batch.predict(plan.server.cold_start_timeout_s)
+            cold_start = replace(cold_start, first_predict_ms=first.client_ms)
             self._warm[key.platform] = service
         conditions = Conditions(
             clock=Clock.PREDICT,  # measure_cell puts the gated one here
@@ -167,5 +173,6 @@ class Runner:
 
     def close(self) -> None:
         """Give every server back. May be called twice."""
-        for target in self._targets.values():
-            target.close()
+        with contextlib.ExitStack() as stack:  # one that fails keeps no other from being given back
+            for target in self._targets.values():
+                stack.callback(target.close)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf import __version__
-from pytest_ddperf.errors import DdperfError, ServerError
+from pytest_ddperf.errors import DdperfError, HookError, ServerError
 from pytest_ddperf.records import CellRecord, Outcome, from_builtins, to_builtins
 from pytest_ddperf.settings import Settings, given
 
@@ -179,6 +179,8 @@ class BenchSession:
         for platform in platforms:
             try:
                 self.runner.open(platform)
+            except HookError as error:  # its cells are errors, each saying why; the other platforms are measured
+                self.say(f"ddperf: {platform}: {error}")
             except ServerError as error:
                 down.append(error)
         if down and len(down) == len(platforms):

@@ -214,7 +214,12 @@ class Settings:
         return name in self.given
 
     def server_options(self, platform: str) -> ServerOptions:
-        """How the server of a platform is reached and used."""
+        """How the server of a platform is reached and used.
+
+        Raises:
+            ConfigurationError: an environment variable that holds its credentials is not set.
+        """
+        from pytest_ddperf.credentials import authorization  # noqa: PLC0415 - only with servers to ask
         from pytest_ddperf.targets import ServerOptions  # noqa: PLC0415 - loads the client
 
         stands: Platform = self.catalog.platform(platform)
@@ -230,7 +235,19 @@ class Settings:
             gpu=bool(self.value("gpu", platform)),
             gpuid=self.value("gpuid", platform),
             threads=self.value("threads", platform),
+            datatype=self.value("datatype", platform),
+            cold_start_timeout_s=self.value("cold-start-timeout", platform),
+            ca_path=self._path("ca-file", platform),
+            authorization=authorization(stands),
+            prepared_first=bool(stands.before),
         )
+
+    def _path(self, name: str, platform: str) -> Path | None:
+        """A file that an option names, from the project's folder on."""
+        from pathlib import Path  # noqa: PLC0415 - only where one is given
+
+        value = self.value(name, platform)
+        return None if value is None else self.project_dir / Path(value).expanduser()
 
     @property
     def storage_dir(self) -> Path:

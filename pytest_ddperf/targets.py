@@ -9,7 +9,7 @@ import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 import filelock
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.measure import Timed
     from pytest_ddperf.protocol import Answer, ServiceInfo
     from pytest_ddperf.records import ServerFacts
+    from pytest_ddperf.server_url import Secret
 
 EMBEDDED = "embedded"
 DEFAULT_SIDE = 224
@@ -88,6 +89,11 @@ class ServerOptions:
         gpu: whether services are created on, and predict on, a GPU.
         gpuid: which one.
         threads: of the embedded server; None: one a core.
+        datatype: of services to create.
+        cold_start_timeout_s: how long to wait for a service to be created, and for its first prediction.
+        ca_path: certificates to trust, PEM; None: the usual ones.
+        authorization: the header's value where the URL holds no credentials; None for none.
+        prepared_first: whether a command of the user's runs before the server is asked: it may be down until then.
     """
 
     url: str
@@ -101,6 +107,19 @@ class ServerOptions:
     gpu: bool = False
     gpuid: int = 0
     threads: int | None = None
+    datatype: str = "fp32"
+    cold_start_timeout_s: float = 900.0
+    ca_path: Path | None = None
+    authorization: Secret | None = None
+    prepared_first: bool = False
+
+    def client(self, url: str) -> Client:
+        """A client of that server.
+
+        Raises:
+            ConfigurationError: the certificates to trust are not there.
+        """
+        return Client(url, timeout_s=self.timeout_s, ca_path=self.ca_path, authorization=self.authorization)
 
     @property
     def is_embedded(self) -> bool:
@@ -141,15 +160,34 @@ class Batch:
     endpoint: ServiceEndpoint
     check: Callable[[Answer], None]
 
-    def predict(self) -> Timed:
+    def predict(self, timeout_s: float | None = None) -> Timed:
         """One prediction, checked.
+
+        Args:
+            timeout_s: how long the server may be silent; default: as for any answer.
 
         Raises:
             ServerError: the server refused, failed, or answered something else.
         """
-        timed = self.endpoint.predict()
+        timed = self.endpoint.predict(timeout_s)
         self.check(timed.answer)
         return timed
+
+
+class Surroundings(Protocol):
+    """What is done around a server while it is ours alone."""
+
+    def begin(self) -> None:
+        """Called once the server's lock is held, before the server is asked anything.
+
+        Raises:
+            DdperfError: it cannot be measured.
+        """
+        ...
+
+    def end(self) -> None:
+        """Called before the lock is given back; may be called twice."""
+        ...
 
 
 class Target:
@@ -158,10 +196,14 @@ class Target:
     Args:
         options: how it is reached.
         say: takes a line for the person who waits.
+        surroundings: what is done around it; None for nothing.
     """
 
-    def __init__(self, options: ServerOptions, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: ServerOptions, say: Callable[[str], None], surroundings: Surroundings | None = None
+    ) -> None:
         self.options = options
+        self._surroundings = surroundings
         self._say = say
         self._lock: filelock.BaseFileLock | None = None
         self._embedded: EmbeddedServer | None = None
@@ -186,7 +228,9 @@ class Target:
             return self.facts
         try:
             self._take_lock()
-            self._client = Client(self._start(), timeout_s=self.options.timeout_s)
+            if self._surroundings is not None:
+                self._surroundings.begin()
+            self._client = self.options.client(self._start())
             info = wait_until_up(self._client, self.options.wait_s)
             facts = server_facts(info, self._client.display_url)
             self._images = load_images(self.options)
@@ -281,12 +325,13 @@ class Target:
             height=height,
             gpu=self.options.gpu,
             gpuid=self.options.gpuid,
+            datatype=self.options.datatype,
         )
         try:
-            create_ms = self.client.create_service(name, body)
+            create_ms = self.client.create_service(name, body, timeout_s=self.options.cold_start_timeout_s)
         except ServiceExistsError:
             return self._existing(self.client.service(name))
-        return OpenService(name, mllib, True, create_ms, width, height, self.options.gpu, "fp32")
+        return OpenService(name, mllib, True, create_ms, width, height, self.options.gpu, self.options.datatype)
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """A batch of a service, ready to be predicted again and again.
@@ -333,9 +378,13 @@ class Target:
             embedded, self._embedded = self._embedded, None
             if embedded is not None:
                 embedded.stop()
-            lock, self._lock = self._lock, None
-            if lock is not None:
-                lock.release()
+            try:
+                if self._surroundings is not None:
+                    self._surroundings.end()
+            finally:
+                lock, self._lock = self._lock, None
+                if lock is not None:
+                    lock.release()
 
 
 def probe(options: ServerOptions) -> None:
@@ -345,9 +394,9 @@ def probe(options: ServerOptions) -> None:
         ServerError: nothing answers at the URL, after `wait_s`, or something else does.
         ConfigurationError: the images that the options name are not known.
     """
-    if options.is_embedded:
+    if options.is_embedded or options.prepared_first:
         return
-    client = Client(options.url, timeout_s=options.timeout_s)
+    client = options.client(options.url)
     try:
         wait_until_up(client, options.wait_s)
     finally:

@@ -1,0 +1,165 @@
+"""What ddperf.toml says of a platform's board: its server, its credentials, and the commands around its cells."""
+
+from __future__ import annotations
+
+import json
+import signal
+import ssl
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bench_project import SQUEEZENET, BenchProject, TableServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ONE = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8")
+CERTIFICATE = Path(__file__).parents[1] / "data" / "127.0.0.1.pem"
+
+
+def platform_file(project: BenchProject, *lines: str, platform: str = "tk1", url: str = "") -> None:
+    """Add a platform to the project's ddperf.toml."""
+    text = "\n".join([f"[platforms.{platform}]", f'url = "{url or project.server.url}"', *lines, ""])
+    with (project.path / "ddperf.toml").open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def from_file(project: BenchProject, *args: str) -> pytest.RunResult:
+    """A run that has everything of its platform from ddperf.toml."""
+    return project.bare("benchmarks", "--platform=tk1", *args)
+
+
+@pytest.fixture
+def tx1() -> Iterator[TableServer]:
+    with TableServer("tx1") as running:
+        yield running
+
+
+def everything(project: BenchProject) -> str:
+    """All that a run has left in its folder, apart from ddperf.toml."""
+    paths = [path for path in project.path.rglob("*") if path.is_file() and path.name != "ddperf.toml"]
+    return "\n".join(path.read_bytes().decode(errors="replace") for path in paths)
+
+
+def test_credentials_are_sent_and_stand_nowhere(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TK1_USER", "engineer")
+    monkeypatch.setenv("TK1_PASSWORD", "s3cret")
+    platform_file(tk1, 'user_env = "TK1_USER"', 'password_env = "TK1_PASSWORD"')
+    result = from_file(tk1, *ONE, "--benchmark-json=out.json", "--junitxml=junit.xml", "-vv")
+    assert result.ret == pytest.ExitCode.OK
+    sent = {request.headers.get("authorization") for request in tk1.server.requests}
+    assert sent == {"Basic ZW5naW5lZXI6czNjcmV0"}
+    left = everything(tk1) + str(result.stdout) + str(result.stderr)
+    assert "squeezenet" in left
+    for secret in ("s3cret", "ZW5naW5lZXI6czNjcmV0"):
+        assert secret not in left
+
+
+def test_a_failure_does_not_show_credentials(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TK1_USER", "engineer")
+    monkeypatch.setenv("TK1_PASSWORD", "s3cret")
+    platform_file(tk1, 'user_env = "TK1_USER"', 'password_env = "TK1_PASSWORD"', "timeout = 7")
+    tk1.server.fault = lambda _: tk1.server.close()
+    result = from_file(tk1, *ONE, "--showlocals", "--tb=long", "--full-trace")
+    result.assert_outcomes(failed=1)
+    assert "s3cret" not in str(result.stdout) + everything(tk1)
+
+
+def test_a_variable_that_is_not_set_is_a_usage_error(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TK1_USER", raising=False)
+    platform_file(tk1, 'user_env = "TK1_USER"')
+    result = from_file(tk1, *ONE)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: ddperf: Platform tk1: user_env names*TK1_USER, which is not set*"])
+    assert tk1.server.predictions == []
+
+
+def test_a_server_s_own_certificate_is_trusted_where_it_is_named(pytester: pytest.Pytester) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(CERTIFICATE)
+    with TableServer("tk1", tls=tls) as server:
+        project = BenchProject(pytester, server)
+        (project.path / "board.pem").write_bytes(CERTIFICATE.read_bytes())
+        platform_file(project, 'ca_file = "board.pem"')
+        from_file(project, *ONE).assert_outcomes(passed=1)
+        result = from_file(project, *ONE, "--ddperf-ca-file=no.pem")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*certificates to trust*no.pem*"])
+
+
+def created(server: TableServer) -> list[dict[str, Any]]:
+    return [json.loads(request.body) for request in server.requests if request.method == "PUT"]
+
+
+def test_services_are_created_in_the_datatype_that_is_asked_for(pytester: pytest.Pytester) -> None:
+    with TableServer("tk1", services=()) as server:
+        project = BenchProject(pytester, server)
+        platform_file(project, 'datatype = "fp16"', 'repository = "/models/{model}"')
+        from_file(project, *ONE).assert_outcomes(passed=1)
+        assert [body["parameters"]["mllib"]["datatype"] for body in created(server)] == ["fp16"]
+        (record,) = project.records()
+        assert record.measurement is not None
+        assert record.measurement.conditions.datatype == "fp16"
+
+
+def log_to(project: BenchProject, name: str) -> str:
+    return f'["echo {name} >> {project.path}/log"]'
+
+
+def logged(project: BenchProject) -> list[str]:
+    path = project.path / "log"
+    return path.read_text(encoding="utf-8").split() if path.exists() else []
+
+
+def test_commands_run_before_and_after_the_cells(tk1: BenchProject) -> None:
+    platform_file(tk1, f"before = {log_to(tk1, 'before')}", f"after = {log_to(tk1, 'after')}")
+    from_file(tk1, *SQUEEZENET).assert_outcomes(passed=2)
+    assert logged(tk1) == ["before", "after"]
+
+
+def test_under_xdist_they_run_in_the_worker_once(tk1: BenchProject) -> None:
+    platform_file(tk1, f"before = {log_to(tk1, 'before')}", f"after = {log_to(tk1, 'after')}")
+    tk1.pytester.runpytest_subprocess("benchmarks", "--platform=tk1", *SQUEEZENET, "-n2").assert_outcomes(passed=2)
+    assert logged(tk1) == ["before", "after"]
+
+
+def test_a_server_that_a_command_starts_may_be_down_before(tk1: BenchProject) -> None:
+    platform_file(tk1, f"before = {log_to(tk1, 'before')}", url="http://127.0.0.1:9")
+    result = tk1.pytester.runpytest_subprocess("benchmarks", "--platform=tk1", *ONE, "-n1")
+    result.assert_outcomes(failed=1)
+    assert logged(tk1) == ["before"]
+
+
+def test_a_command_that_fails_makes_errors_of_its_platform_s_cells_and_the_others_run(
+    tk1: BenchProject, tx1: TableServer
+) -> None:
+    platform_file(tk1, 'before = ["echo no such clock; exit 3"]', f"after = {log_to(tk1, 'after')}")
+    platform_file(tk1, platform="tx1", url=tx1.url)
+    result = tk1.bare("benchmarks", "--platform=tk1,tx1", *ONE)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b8": "error", "tx1-squeezenet_v1.1-b8": "ok"}
+    result.stdout.fnmatch_lines(["*exit 3` failed with status 3; its output ends with:*", "*no such clock*"])
+    assert tk1.server.requests == []
+    assert logged(tk1) == ["after"]
+
+
+def test_of_the_only_platform_too(tk1: BenchProject) -> None:
+    platform_file(tk1, 'before = ["exit 3"]')
+    result = from_file(tk1, *ONE)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b8": "error"}
+
+
+def test_the_commands_after_the_cells_run_after_ctrl_c_too(tk1: BenchProject) -> None:
+    platform_file(tk1, f"before = {log_to(tk1, 'before')}", f"after = {log_to(tk1, 'after')}")
+    tk1.server.latency_ms = lambda *_: time.sleep(0.2) or 1.0  # type: ignore[func-returns-value]
+    process = tk1.start("--ddperf-models=squeezenet_v1.1")
+    while not tk1.server.predictions:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == pytest.ExitCode.INTERRUPTED
+    assert logged(tk1) == ["before", "after"]
+    process.communicate()
