@@ -1,17 +1,21 @@
-"""What is done to a platform's board around its cells: the user's commands before and after."""
+"""What is done to a platform's board around its cells: the user's commands, its sensors, the wait until it is cool."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import hooks
 from pytest_ddperf.credentials import without_secrets
 from pytest_ddperf.errors import HookError
+from pytest_ddperf.telemetry.monitor import Monitor
+from pytest_ddperf.telemetry.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.records import Measurement, Telemetry
 
 
 class Board:
@@ -21,16 +25,21 @@ class Board:
         platform: whose board it is.
         url: of its server, without credentials; told to the commands.
         say: takes a line for the person who waits.
+        gpuid: which of its GPUs is measured.
     """
 
-    def __init__(self, platform: Platform, url: str, say: Callable[[str], None]) -> None:
+    def __init__(self, platform: Platform, url: str, say: Callable[[str], None], *, gpuid: int = 0) -> None:
+        self._gpuid = gpuid
+        self._monitor: Monitor | None = None
+        self._ready = False
+        self._told = False
         self._platform = platform
         self._say = say
         self._variables = {"DDPERF_HOOK_PLATFORM": platform.id, "DDPERF_HOOK_URL": url}
         self._begun = False
 
     def begin(self) -> None:
-        """Run the commands that come before the cells.
+        """Run the commands that come before the cells, and start to read the sensors.
 
         Raises:
             HookError: one failed; the ones behind it were not run.
@@ -41,18 +50,74 @@ class Board:
                 hooks.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
             except HookError as error:
                 raise HookError(without_secrets(str(error), self._platform)) from None
+        if self._platform.telemetry is not None:
+            self._ready = self._told = False
+            self._monitor = Monitor(Source.parse(self._platform.telemetry), gpuid=self._gpuid)
+            self._monitor.start()
+
+    def ready(self) -> None:
+        """Wait, before its first cell, until the board's sensors speak, and until it is as cool as was asked."""
+        if self._monitor is None or self._ready:
+            return
+        self._ready = True
+        self._monitor.wait_for_first()
+        if self._platform.cool_to_c is not None:
+            self._cool(self._monitor, self._platform.cool_to_c)
+
+    def _cool(self, monitor: Monitor, to_c: float) -> None:
+        began_s = time.monotonic()
+        until_s = began_s + self._platform.cool_wait
+        said = False
+        while (hottest_c := monitor.hottest_c()) is not None and hottest_c > to_c:
+            if not said:
+                self._tell(
+                    f"{hottest_c:.1f} C; waiting until it has cooled to {to_c:g} C, for {self._platform.cool_wait:g} s "
+                    "at the most"
+                )
+                said = True
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                self._tell(f"still {hottest_c:.1f} C after {self._platform.cool_wait:g} s; it is measured as it is")
+                return
+            monitor.next_reading(min(left_s, 1.0))
+        if hottest_c is None:
+            self._tell(f"its temperature is unknown, so nothing is waited for. {monitor.problem}".rstrip())
+        elif said:
+            self._tell(f"{hottest_c:.1f} C after {time.monotonic() - began_s:.0f} s")
+
+    def condemned(self, began_s: float, ended_s: float) -> str:
+        """Why a round that was measured then does not count; "" where nothing speaks against it."""
+        seen = [] if self._monitor is None else self._monitor.throttled(began_s, ended_s)
+        return f"the board throttled while it was measured: {', '.join(seen)}" if seen else ""
+
+    def telemetry(self, began_s: float, ended_s: float, earlier: Measurement | None = None) -> Telemetry | None:
+        """What the sensors said meanwhile, and in earlier rounds of the same cell; None where nobody reads them."""
+        before = None if earlier is None else earlier.telemetry
+        if self._monitor is None:
+            return before
+        if self._monitor.problem and not self._told:
+            self._told = True
+            self._tell(f"its sensors are unknown: {self._monitor.problem}")
+        now = self._monitor.telemetry(began_s, ended_s)
+        return now if before is None else before.merged(now)
+
+    def _tell(self, text: str) -> None:
+        self._say(f"ddperf: {self._platform.id}: {text}")
 
     def end(self) -> None:
         """Run all commands that come after the cells, whatever became of those. May be called twice."""
         if not self._begun:
             return
         self._begun = False
+        monitor, self._monitor = self._monitor, None
+        if monitor is not None:
+            monitor.stop()
         interrupted: KeyboardInterrupt | None = None
         for command in self._platform.after:
             try:
                 hooks.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
             except HookError as error:
-                self._say(f"ddperf: {self._platform.id}: {without_secrets(str(error), self._platform)}")
+                self._tell(without_secrets(str(error), self._platform))
             except KeyboardInterrupt as error:  # Ctrl-C once more ends one command, and never what puts the board back
                 interrupted = error
         if interrupted is not None:

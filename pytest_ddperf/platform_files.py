@@ -13,6 +13,7 @@ import msgspec
 from pytest_ddperf.catalog import DATATYPES, Platform, closest
 from pytest_ddperf.errors import BaselineFileError
 from pytest_ddperf.published import read_text
+from pytest_ddperf.telemetry.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -199,6 +200,11 @@ def _board_checked(where: _Where, given: dict[str, Any]) -> dict[str, Any]:
     for key in ("before", "after"):
         if key in given:
             given[key] = _commands(where, key, given[key])
+    if "telemetry" in given:
+        try:
+            Source.parse(given["telemetry"])
+        except ValueError as error:
+            raise where.error("telemetry", f"telemetry = {given['telemetry']!r}", str(error)) from None
     if "datatype" in given and given["datatype"] not in DATATYPES:
         raise where.error("datatype", f"datatype = {given['datatype']!r}", f"one of {', '.join(DATATYPES)}")
     return given

@@ -62,7 +62,10 @@ class Runner:
     ) -> None:
         self._plans = plans
         self._networks = networks
-        self._boards = {name: Board(plan.platform, display_url(plan.server.url), say) for name, plan in plans.items()}
+        self._boards = {
+            name: Board(plan.platform, display_url(plan.server.url), say, gpuid=plan.server.gpuid)
+            for name, plan in plans.items()
+        }
         self._targets = {name: Target(plan.server, say, self._boards[name]) for name, plan in plans.items()}
         self._down: dict[str, DdperfError] = {}
         self._warm: dict[str, OpenService] = {}
@@ -117,7 +120,9 @@ class Runner:
             ConfigurationError: there are too few images, or the clock asked for is not told.
         """
         plan = self._plans[key.platform]
+        board = self._boards[key.platform]
         service, batch = self._batch(key)
+        board.ready()
         cold_start = ColdStart(create_ms=service.create_ms)
         if service.created and self._warm.get(key.platform) is not service:
             first = batch.predict(plan.server.cold_start_timeout_s)
@@ -132,7 +137,8 @@ class Runner:
             gpu=service.gpu,
             image_route=self._targets[key.platform].images.route,
         )
-        return measure_cell(
+        began_s = time.time()
+        measured = measure_cell(
             batch.endpoint,
             plan.passes,
             key=key,
@@ -141,9 +147,11 @@ class Runner:
             earlier=earlier,
             cold_start=earlier.cold_start if earlier else cold_start,
             check=batch.check,
+            condemn=lambda round_: board.condemned(round_.started_s, time.time()),
             now=time.time,
             progress=progress,
         )
+        return replace(measured, telemetry=board.telemetry(began_s, time.time(), earlier))
 
     def _batch(self, key: CellKey) -> tuple[OpenService, Batch]:
         self.open(key.platform)

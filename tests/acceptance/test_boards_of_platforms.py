@@ -9,11 +9,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import board_files
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
+from real_sshd import HOST, RealSshd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_ddperf.records import Telemetry
 
 ONE = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8")
 CERTIFICATE = Path(__file__).parents[1] / "data" / "127.0.0.1.pem"
@@ -163,3 +167,118 @@ def test_the_commands_after_the_cells_run_after_ctrl_c_too(tk1: BenchProject) ->
     assert process.wait(60) == pytest.ExitCode.INTERRUPTED
     assert logged(tk1) == ["before", "after"]
     process.communicate()
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the sensors of the board are looked for."""
+    folder = tmp_path / "root"
+    folder.mkdir()
+    monkeypatch.setenv("DDPERF_SYSFS_ROOT", str(folder))
+    return folder
+
+
+def telemetry_of(project: BenchProject) -> Telemetry:
+    (record,) = project.records()
+    assert record.measurement is not None
+    assert record.measurement.telemetry is not None
+    return record.measurement.telemetry
+
+
+def test_what_the_sensors_said_is_kept_with_the_cell(tk1: BenchProject, root: Path) -> None:
+    board_files.tx1(root)
+    platform_file(tk1, 'telemetry = "local"')
+    from_file(tk1, *ONE, "--benchmark-json=out.json").assert_outcomes(passed=1)
+    kept = telemetry_of(tk1)
+    assert kept.temperature_c["GPU-therm"].mean == 39.0
+    assert kept.power_w["VDD_IN"].most == pytest.approx(2.532)
+    (benchmark,) = tk1.json("out.json")["benchmarks"]
+    assert benchmark["extra_info"]["telemetry"]["clock_mhz"]["gpu"]["mean"] == pytest.approx(998.4)
+
+
+def test_without_a_source_nothing_is_read(tk1: BenchProject) -> None:
+    tk1.run(*ONE)
+    (record,) = tk1.records()
+    assert record.measurement is not None
+    assert record.measurement.telemetry is None
+
+
+def test_a_history_from_before_telemetry_is_still_read(tk1: BenchProject) -> None:
+    tk1.run(*ONE)
+    (path,) = (tk1.path / ".ddperf").glob("*.jsonl")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    del lines[1]["measurement"]["telemetry"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    (run,) = tk1.histories()
+    assert not run.broken
+    assert len(run.records) == 1
+
+
+def test_a_cell_measured_while_the_board_throttled_is_invalid_and_never_regressed(
+    tk1: BenchProject, root: Path
+) -> None:
+    board_files.raspberry(root, "50005")
+    platform_file(tk1, 'telemetry = "local"')
+    tk1.server.slow("squeezenet_v1.1", 8, 3.0)
+    result = from_file(tk1, *ONE)
+    result.assert_outcomes(failed=1)
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b8": "invalid"}
+    (record,) = tk1.records()
+    assert "is invalid, not slower: the board throttled while it was measured:" in record.reason
+    assert "under-voltage" in record.reason
+    assert len(tk1.server.predictions) == 4 * 6  # three times more, as any invalid round
+
+
+def test_a_round_that_is_measured_again_after_the_throttling_counts(tk1: BenchProject, root: Path) -> None:
+    board = board_files.raspberry(root, "4")
+    platform_file(tk1, 'telemetry = "local"')
+    usual = tk1.server.latency_ms
+
+    def slower_while_throttled(service: str, batch_size: int) -> float:
+        if len(tk1.server.predictions) == 7:  # the second round has begun
+            board.write(board_files.THROTTLED, "40000")
+            time.sleep(3)
+        return usual(service, batch_size) * (1 if len(tk1.server.predictions) >= 7 else 3)
+
+    tk1.server.latency_ms = slower_while_throttled
+    from_file(tk1, *ONE).assert_outcomes(passed=1)
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b8": "ok"}
+    assert telemetry_of(tk1).throttled == ("throttled by the firmware",)
+
+
+def test_what_happened_before_the_run_makes_nothing_invalid(tk1: BenchProject, root: Path) -> None:
+    board_files.raspberry(root, "50000")
+    platform_file(tk1, 'telemetry = "local"')
+    from_file(tk1, *ONE).assert_outcomes(passed=1)
+    assert "since the board was started: under-voltage" in telemetry_of(tk1).notes
+
+
+def test_a_board_that_ssh_cannot_reach_is_measured_without_its_sensors(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DDPERF_SSH_COMMAND", "false")
+    platform_file(tk1, 'telemetry = "ssh:no-such-board"')
+    result = from_file(tk1, *ONE)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["ddperf: tk1: its sensors are unknown: ssh:no-such-board ended with status 1*"])
+    assert telemetry_of(tk1).notes == ("unknown: ssh:no-such-board ended with status 1",)
+
+
+def test_under_xdist_the_worker_reads_the_sensors_over_a_real_sshd(
+    tk1: BenchProject, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board_files.tk1(root)
+    (tmp_path / "ssh").mkdir()
+    with RealSshd(tmp_path / "ssh", {"PATH": "/usr/bin:/bin"}) as sshd:
+        monkeypatch.setenv("DDPERF_SSH_COMMAND", sshd.command)
+        platform_file(tk1, f'telemetry = "ssh:{HOST}"')
+        result = tk1.pytester.runpytest_subprocess("benchmarks", "--platform=tk1", *ONE, "-n2")
+    result.assert_outcomes(passed=1)
+    assert telemetry_of(tk1).temperature_c["CPU-therm"].mean == 36.0
+
+
+def test_a_source_that_is_none_is_a_usage_error(tk1: BenchProject) -> None:
+    platform_file(tk1, 'telemetry = "telnet:tk1"')
+    result = from_file(tk1, *ONE)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*ddperf.toml, line 3: telemetry = 'telnet:tk1'; expected local, ssh:HOST*"])
