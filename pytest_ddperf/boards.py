@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import hooks
@@ -10,6 +11,7 @@ from pytest_ddperf.credentials import without_secrets
 from pytest_ddperf.errors import HookError
 from pytest_ddperf.telemetry.monitor import Monitor
 from pytest_ddperf.telemetry.source import Source
+from pytest_ddperf.tuning import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +28,14 @@ class Board:
         url: of its server, without credentials; told to the commands.
         say: takes a line for the person who waits.
         gpuid: which of its GPUs is measured.
+        tune: whether its clocks are set to their highest meanwhile.
     """
 
-    def __init__(self, platform: Platform, url: str, say: Callable[[str], None], *, gpuid: int = 0) -> None:
+    def __init__(
+        self, platform: Platform, url: str, say: Callable[[str], None], *, gpuid: int = 0, tune: bool = False
+    ) -> None:
+        self._tune = tune
+        self._tuning: Tuning | None = None
         self._gpuid = gpuid
         self._monitor: Monitor | None = None
         self._ready = False
@@ -39,10 +46,10 @@ class Board:
         self._begun = False
 
     def begin(self) -> None:
-        """Run the commands that come before the cells, and start to read the sensors.
+        """Run the commands that come before the cells, set the clocks where asked to, start to read the sensors.
 
         Raises:
-            HookError: one failed; the ones behind it were not run.
+            HookError: one failed, and the ones behind it were not run; or a clock could not be set.
         """
         self._begun = True
         for command in self._platform.before:
@@ -52,7 +59,11 @@ class Board:
                 raise HookError(without_secrets(str(error), self._platform)) from None
         if self._platform.telemetry is not None:
             self._ready = self._told = False
-            self._monitor = Monitor(Source.parse(self._platform.telemetry), gpuid=self._gpuid)
+            source = Source.parse(self._platform.telemetry)
+            if self._tune:
+                self._tuning = Tuning(self._platform.id, source, self._platform.nvpmodel, self._tell)
+                self._tuning.apply()
+            self._monitor = Monitor(source, gpuid=self._gpuid)
             self._monitor.start()
 
     def ready(self) -> None:
@@ -99,13 +110,15 @@ class Board:
             self._told = True
             self._tell(f"its sensors are unknown: {self._monitor.problem}")
         now = self._monitor.telemetry(began_s, ended_s)
+        if self._tuning is not None and self._tuning.note:
+            now = replace(now, notes=(*now.notes, self._tuning.note))
         return now if before is None else before.merged(now)
 
     def _tell(self, text: str) -> None:
         self._say(f"ddperf: {self._platform.id}: {text}")
 
     def end(self) -> None:
-        """Run all commands that come after the cells, whatever became of those. May be called twice."""
+        """Put the clocks back, and run all commands that come after the cells, whatever became of those."""
         if not self._begun:
             return
         self._begun = False
@@ -113,6 +126,13 @@ class Board:
         if monitor is not None:
             monitor.stop()
         interrupted: KeyboardInterrupt | None = None
+        tuning, self._tuning = self._tuning, None
+        if tuning is not None:
+            try:
+                tuning.restore()
+            except KeyboardInterrupt as error:
+                interrupted = error
+                tuning.restore()
         for command in self._platform.after:
             try:
                 hooks.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)

@@ -151,6 +151,7 @@ class Platform:
         telemetry: where its sensors are read: `local`, `ssh:HOST` or `ssh://[user@]host[:port]`; None for nowhere.
         cool_to_c: the temperature to wait for before its first cell, degrees Celsius; None for no wait.
         cool_wait: seconds to wait for it at the most.
+        nvpmodel: the Jetson's power mode under --ddperf-tune; None leaves it.
         overridden: the keys that the project's own ddperf.toml set.
     """
 
@@ -192,6 +193,7 @@ class Platform:
     telemetry: str | None = None
     cool_to_c: float | None = None
     cool_wait: float = 600.0
+    nvpmodel: int | None = None
     overridden: frozenset[str] = frozenset()
 
     @property

@@ -173,6 +173,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("datatype", "what services to create compute in: fp32 (default) or fp16", _choice("fp32", "fp16"), "fp32",
            "fp32|fp16"),
     Option("threads", "threads of the embedded server; default: one a core", _count(1), None, "N"),
+    Option("tune", "set the board's clocks to their highest while it is measured (nvpmodel, jetson_clocks, CPU "
+           "governor), where ddperf.toml says how it is reached (telemetry), and put them back", _switch, False),
     Option("npasses", "timed passes a cell at least; default: 5", _count(1), 5, "N"),
     Option("max-passes", "timed passes a cell at most, where the first ones scatter; default: npasses",
            _count(1), None, "N"),

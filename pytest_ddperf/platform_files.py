@@ -35,7 +35,11 @@ _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
         lambda value: value > 0,
         "a positive number, or no such key where it is not known",
     ),
-    (("reading_error_percent", "reading_error_ms", "gpuid"), lambda value: value >= 0, "a number of 0 or more"),
+    (
+        ("reading_error_percent", "reading_error_ms", "gpuid", "nvpmodel"),
+        lambda value: value >= 0,
+        "a number of 0 or more",
+    ),
     (
         ("wait", "timeout", "cold_start_timeout", "hook_timeout", "cool_wait"),
         lambda value: value >= 0,
@@ -87,6 +91,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     telemetry: str | None = None
     cool_to_c: float | None = None
     cool_wait: float | None = None
+    nvpmodel: int | None = None
 
 
 PLATFORM_KEYS: tuple[str, ...] = _Entry.__struct_fields__

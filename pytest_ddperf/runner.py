@@ -36,6 +36,7 @@ class PlatformPlan:
         baseline: what its cells are held against.
         nights: its history; None for none.
         least_rounds: rounds a cell at least.
+        tune: whether the board's clocks are set to their highest meanwhile.
     """
 
     platform: Platform
@@ -46,6 +47,7 @@ class PlatformPlan:
     baseline: PlatformBaseline
     nights: Nights | None = None
     least_rounds: int = 1
+    tune: bool = False
 
 
 class Runner:
@@ -63,7 +65,7 @@ class Runner:
         self._plans = plans
         self._networks = networks
         self._boards = {
-            name: Board(plan.platform, display_url(plan.server.url), say, gpuid=plan.server.gpuid)
+            name: Board(plan.platform, display_url(plan.server.url), say, gpuid=plan.server.gpuid, tune=plan.tune)
             for name, plan in plans.items()
         }
         self._targets = {name: Target(plan.server, say, self._boards[name]) for name, plan in plans.items()}

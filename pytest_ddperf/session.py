@@ -142,6 +142,7 @@ class BenchSession:
             tolerance=settings.tolerance(platform),
             baseline=store.load(platform, settings.value("baseline"), nights),
             nights=None if nights is None else nights.after(store.recorded_since(platform)),
+            tune=bool(settings.value("tune")),
             least_rounds=1 if settings.value("update-baselines") is None else RECORDED_ROUNDS,
         )
 

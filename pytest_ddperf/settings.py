@@ -109,6 +109,7 @@ class Settings:
             catalog.model(name)
         settings._check_platform_files()
         settings._check_urls()
+        settings._check_tuning()
         return settings
 
     def _check_urls(self) -> None:
@@ -142,6 +143,14 @@ class Settings:
                 except ConfigurationError as error:
                     path = self.project_dir / "ddperf.toml"
                     raise ConfigurationError(f"{path}: url of platform {name}: {error}") from None
+
+    def _check_tuning(self) -> None:
+        unknown = [name for name in self.platforms if self.catalog.platform(name).telemetry is None]
+        if self.value("tune") and unknown:
+            raise ConfigurationError(
+                f"--ddperf-tune has to know how the board of {', '.join(unknown)} is reached; expected telemetry under "
+                f'[platforms.{unknown[0]}] in ddperf.toml, "local" or "ssh:HOST".'
+            )
 
     def _check_servers(self) -> None:
         from pytest_ddperf.targets import server_name  # noqa: PLC0415 - loads the client

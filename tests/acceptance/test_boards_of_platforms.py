@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import ssl
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import board_files
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
+from board_files import FakeBoard
 from real_sshd import HOST, RealSshd
 
 if TYPE_CHECKING:
@@ -282,3 +284,74 @@ def test_a_source_that_is_none_is_a_usage_error(tk1: BenchProject) -> None:
     result = from_file(tk1, *ONE)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*ddperf.toml, line 3: telemetry = 'telnet:tk1'; expected local, ssh:HOST*"])
+
+
+@pytest.fixture
+def jetson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeBoard:
+    """A Jetson in power mode 1 with its usual clocks; its tools are in front of PATH."""
+    board = FakeBoard(tmp_path)
+    board.jetson()
+    monkeypatch.setenv("DDPERF_SYSFS_ROOT", str(board.root))
+    monkeypatch.setenv("PATH", f"{board.tools}:{os.environ['PATH']}")
+    return board
+
+
+def test_clocks_are_changed_only_when_asked_for(tk1: BenchProject, jetson: FakeBoard) -> None:
+    platform_file(tk1, 'telemetry = "local"', "nvpmodel = 0")
+    from_file(tk1, *ONE).assert_outcomes(passed=1)
+    assert not (jetson.folder / "calls").exists()
+
+
+def test_tuned_clocks_are_high_while_cells_are_measured_and_put_back(tk1: BenchProject, jetson: FakeBoard) -> None:
+    platform_file(tk1, 'telemetry = "local"', "nvpmodel = 0")
+    usual = tk1.server.latency_ms
+    seen: set[tuple[str, str]] = set()
+
+    def latency_ms(service: str, batch_size: int) -> float:
+        seen.add(jetson.state)
+        return usual(service, batch_size)
+
+    tk1.server.latency_ms = latency_ms
+    result = from_file(tk1, *ONE, "--ddperf-tune")
+    result.assert_outcomes(passed=1)
+    assert seen == {("0", "highest")}
+    assert jetson.state == ("1", "usual")
+    result.stdout.fnmatch_lines(["ddperf: tk1: tuned: nvpmodel -m 0, jetson_clocks; to be put back: nvpmodel -m 1,*"])
+    assert "tuned: nvpmodel -m 0, jetson_clocks" in telemetry_of(tk1).notes
+
+
+def test_they_are_put_back_after_ctrl_c(tk1: BenchProject, jetson: FakeBoard) -> None:
+    platform_file(tk1, 'telemetry = "local"', "nvpmodel = 0")
+    tk1.server.latency_ms = lambda *_: time.sleep(0.2) or 1.0  # type: ignore[func-returns-value]
+    process = tk1.start("--ddperf-models=squeezenet_v1.1", "--ddperf-tune")
+    while not tk1.server.predictions:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    assert jetson.state == ("0", "highest")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == pytest.ExitCode.INTERRUPTED
+    assert jetson.state == ("1", "usual")
+    process.communicate()
+
+
+def test_they_are_put_back_after_a_failure(tk1: BenchProject, jetson: FakeBoard) -> None:
+    platform_file(tk1, 'telemetry = "local"', "nvpmodel = 0", 'after = ["exit 3"]')
+    tk1.server.slow("squeezenet_v1.1", 8, 3)
+    assert from_file(tk1, *ONE, "--ddperf-tune").ret == pytest.ExitCode.TESTS_FAILED
+    assert jetson.state == ("1", "usual")
+
+
+def test_a_clock_that_cannot_be_set_makes_errors_of_the_cells(tk1: BenchProject, jetson: FakeBoard) -> None:
+    platform_file(tk1, 'telemetry = "local"', "nvpmodel = 0")
+    jetson.tool("jetson_clocks", "echo no root; exit 1")
+    from_file(tk1, *ONE, "--ddperf-tune")
+    (record,) = tk1.records()
+    assert record.outcome == "error"
+    assert "clocks stored: no root" in record.reason
+
+
+def test_tuning_a_board_that_nobody_knows_the_way_to_is_a_usage_error(tk1: BenchProject) -> None:
+    platform_file(tk1)
+    result = from_file(tk1, *ONE, "--ddperf-tune")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--ddperf-tune has to know how the board of tk1 is reached*ddperf.toml*"])

@@ -113,3 +113,64 @@ def raspberry(root: Path, bits: str = "0") -> BoardFiles:
     board.write("sys/class/hwmon/hwmon0/name", "rpi_volt")
     board.write("sys/class/hwmon/hwmon0/in0_lcrit_alarm", 0)
     return board
+
+
+NVPMODEL = """
+state={folder}/nvpmodel.mode
+case $1 in
+-q) echo "NV Power Mode: MODE"; cat "$state";;
+-m) echo "nvpmodel $*" >> {folder}/calls; echo "$2" > "$state";;
+esac
+"""
+JETSON_CLOCKS = """
+state={folder}/clocks
+echo "jetson_clocks ${{1-}}" >> {folder}/calls
+case ${{1-}} in
+--store) cp "$state" "$2";;
+--restore) cp "$2" "$state";;
+"") echo highest > "$state";;
+esac
+"""
+
+
+class FakeBoard:
+    """Tools that stand for a board's, to be put in front of a PATH (`tools`), and its files (`root`).
+
+    Args:
+        folder: for both.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tools = folder / "tools"
+        self.tools.mkdir()
+        self.root = folder / "root"
+        self.root.mkdir()
+        self.tool("sudo", 'while [ "$1" = -n ]; do shift; done; exec "$@"')  # where the tests are not root
+
+    def tool(self, name: str, body: str) -> None:
+        """Add a tool, or put another in its place."""
+        path = self.tools / name
+        path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+        path.chmod(0o755)
+
+    def jetson(self) -> None:
+        """Make it a Jetson: power mode 1, its usual clocks."""
+        self.tool("nvpmodel", NVPMODEL.format(folder=self.folder))
+        self.tool("jetson_clocks", JETSON_CLOCKS.format(folder=self.folder))
+        (self.folder / "nvpmodel.mode").write_text("1\n", encoding="utf-8")
+        (self.folder / "clocks").write_text("usual\n", encoding="utf-8")
+
+    def text(self, name: str) -> str:
+        """What stands in one of its files."""
+        return (self.folder / name).read_text(encoding="utf-8").strip()
+
+    @property
+    def state(self) -> tuple[str, str]:
+        """A Jetson's power mode and clocks."""
+        return self.text("nvpmodel.mode"), self.text("clocks")
+
+    @property
+    def calls(self) -> list[str]:
+        """How a Jetson's tools were called to change something."""
+        return self.text("calls").splitlines()
