@@ -15,6 +15,7 @@ from pytest_ddperf.tuning import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pytest_ddperf.catalog import Platform
     from pytest_ddperf.records import Measurement, Telemetry
@@ -29,11 +30,20 @@ class Board:
         say: takes a line for the person who waits.
         gpuid: which of its GPUs is measured.
         tune: whether its clocks are set to their highest meanwhile.
+        marker: a file that is there from `begin` to `end`, for a process that outlives this one; None for none.
     """
 
     def __init__(
-        self, platform: Platform, url: str, say: Callable[[str], None], *, gpuid: int = 0, tune: bool = False
+        self,
+        platform: Platform,
+        url: str,
+        say: Callable[[str], None],
+        *,
+        gpuid: int = 0,
+        tune: bool = False,
+        marker: Path | None = None,
     ) -> None:
+        self._marker = marker
         self._tune = tune
         self._tuning: Tuning | None = None
         self._gpuid = gpuid
@@ -52,6 +62,9 @@ class Board:
             HookError: one failed, and the ones behind it were not run; or a clock could not be set.
         """
         self._begun = True
+        if self._marker is not None and self._leaves_something:
+            self._marker.parent.mkdir(parents=True, exist_ok=True)
+            self._marker.touch()
         for command in self._platform.before:
             try:
                 hooks.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
@@ -61,10 +74,26 @@ class Board:
             self._ready = self._told = False
             source = Source.parse(self._platform.telemetry)
             if self._tune:
-                self._tuning = Tuning(self._platform.id, source, self._platform.nvpmodel, self._tell)
+                self._tuning = self._tuning_of(source)
                 self._tuning.apply()
             self._monitor = Monitor(source, gpuid=self._gpuid)
             self._monitor.start()
+
+    @property
+    def _leaves_something(self) -> bool:
+        return self._tune or bool(self._platform.after)
+
+    def _tuning_of(self, source: Source) -> Tuning:
+        return Tuning(self._platform.id, source, self._platform.nvpmodel, self._tell)
+
+    def make_up(self) -> None:
+        """Do what `end` would have done in a process that died before it: xdist's worker, of its controller."""
+        if self._marker is None or not self._marker.exists():
+            return
+        self._begun = True
+        if self._tune and self._platform.telemetry is not None:
+            self._tuning = self._tuning_of(Source.parse(self._platform.telemetry))
+        self.end()
 
     def ready(self) -> None:
         """Wait, before its first cell, until the board's sensors speak, and until it is as cool as was asked."""
@@ -140,5 +169,7 @@ class Board:
                 self._tell(without_secrets(str(error), self._platform))
             except KeyboardInterrupt as error:  # Ctrl-C once more ends one command, and never what puts the board back
                 interrupted = error
+        if self._marker is not None:
+            self._marker.unlink(missing_ok=True)
         if interrupted is not None:
             raise interrupted

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import platformdirs
+
 from pytest_ddperf.boards import Board
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.judging import Judge
@@ -17,6 +19,7 @@ from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from pytest_ddperf.baselines import PlatformBaseline
     from pytest_ddperf.catalog import Network, Platform
@@ -57,15 +60,27 @@ class Runner:
         plans: the platforms, by id.
         networks: by id.
         say: takes a line for a person who waits.
+        run_id: the same in all processes of a run, "" where there is one only.
     """
 
     def __init__(
-        self, plans: Mapping[str, PlatformPlan], networks: Mapping[str, Network], say: Callable[[str], None]
+        self,
+        plans: Mapping[str, PlatformPlan],
+        networks: Mapping[str, Network],
+        say: Callable[[str], None],
+        run_id: str = "",
     ) -> None:
         self._plans = plans
         self._networks = networks
         self._boards = {
-            name: Board(plan.platform, display_url(plan.server.url), say, gpuid=plan.server.gpuid, tune=plan.tune)
+            name: Board(
+                plan.platform,
+                display_url(plan.server.url),
+                say,
+                gpuid=plan.server.gpuid,
+                tune=plan.tune,
+                marker=_marker(run_id, name) if run_id else None,
+            )
             for name, plan in plans.items()
         }
         self._targets = {name: Target(plan.server, say, self._boards[name]) for name, plan in plans.items()}
@@ -186,3 +201,12 @@ class Runner:
         with contextlib.ExitStack() as stack:  # one that fails keeps no other from being given back
             for target in self._targets.values():
                 stack.callback(target.close)
+
+    def make_up(self) -> None:
+        """Put the boards back whose processes died before they could."""
+        for board in self._boards.values():
+            board.make_up()
+
+
+def _marker(run_id: str, platform: str) -> Path:
+    return platformdirs.user_cache_path("pytest-ddperf") / "begun" / f"{run_id}-{platform}"

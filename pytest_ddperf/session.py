@@ -119,8 +119,16 @@ class BenchSession:
             from pytest_ddperf.runner import Runner  # noqa: PLC0415 - loads the client
 
             plans = {name: self._plan(name) for name in self.settings.platforms}
-            self._runner = Runner(plans, self.settings.catalog.networks, self.say)
+            self._runner = Runner(plans, self.settings.catalog.networks, self.say, self._run_id)
         return self._runner
+
+    @property
+    def _run_id(self) -> str:
+        """The same in xdist's controller and its workers; "" without xdist."""
+        if self.is_worker:
+            return str(self.config.workerinput["testrunuid"])  # type: ignore[attr-defined] # xdist's
+        manager = getattr(self.config.pluginmanager.get_plugin("dsession"), "nodemanager", None)
+        return str(getattr(manager, "testrunuid", ""))
 
     def _plan(self, platform: str) -> PlatformPlan:
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
@@ -334,3 +342,5 @@ class BenchSession:
         """Give every server back. May be called twice."""
         if self._runner is not None:
             self._runner.close()
+            if not self.is_worker:
+                self._runner.make_up()

@@ -171,6 +171,33 @@ def test_the_commands_after_the_cells_run_after_ctrl_c_too(tk1: BenchProject) ->
     process.communicate()
 
 
+def test_they_run_after_a_worker_died_too(tk1: BenchProject, jetson: FakeBoard) -> None:
+    before = f'["echo $PPID > {tk1.path}/worker"]'
+    platform_file(tk1, 'telemetry = "local"', "nvpmodel = 0", f"before = {before}", f"after = {log_to(tk1, 'after')}")
+
+    def kill_the_worker(*_: object) -> float:
+        os.kill(int((tk1.path / "worker").read_text(encoding="utf-8")), signal.SIGKILL)
+        return 1.0
+
+    tk1.server.latency_ms = kill_the_worker
+    arguments = ("benchmarks", "--platform=tk1", *ONE, "-n1", "--max-worker-restart=0", "--ddperf-tune")
+    assert tk1.pytester.runpytest_subprocess(*arguments).ret != pytest.ExitCode.OK
+    assert logged(tk1) == ["after"]
+    assert jetson.state == ("1", "usual")
+
+
+def test_they_run_once_after_ctrl_c_under_xdist(tk1: BenchProject) -> None:
+    platform_file(tk1, f"before = {log_to(tk1, 'before')}", f"after = {log_to(tk1, 'after')}")
+    tk1.server.latency_ms = lambda *_: time.sleep(0.2) or 1.0  # type: ignore[func-returns-value]
+    process = tk1.start("--ddperf-models=squeezenet_v1.1", "-n1")
+    while not tk1.server.predictions:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert logged(tk1) == ["before", "after"]
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the sensors of the board are looked for."""
