@@ -133,6 +133,7 @@ class Prepared:
         sigma: standard deviation of the first round's passes; None without a baseline, or where they are too few.
         held: its runs or its published mean; None without a baseline.
         kind: published, recorded or history; "" without a baseline.
+        subject: what a suite takes of it, where that does not depend on the runs of its fellows: a published mean.
     """
 
     passes: int
@@ -140,7 +141,7 @@ class Prepared:
     sigma: float | None
     held: float | list[Sequence[float]] | None
     kind: str
-    reading_error_ms: float
+    subject: Subject | None = None
 
 
 def prepare(cell: Cell) -> Prepared:
@@ -152,12 +153,13 @@ def prepare(cell: Cell) -> Prepared:
     values, held = _values(cell), runs_of(cell.baseline)
     passes = len(cell.rounds[0])
     if held is None:
-        return Prepared(passes, values, None, None, "", cell.reading_error_ms)
+        return Prepared(passes, values, None, None, "")
+    sigma = pass_sigma(cell.rounds[0])
     if isinstance(held, float):
-        kind = PUBLISHED
-    else:
-        kind = HISTORY if sum(1 for run in held if len(run)) >= HISTORY_FROM else RECORDED
-    return Prepared(passes, values, pass_sigma(cell.rounds[0]), held, kind, cell.reading_error_ms)
+        subject = Subject(values, passes, sigma, published(held, cell.reading_error_ms))
+        return Prepared(passes, values, sigma, held, PUBLISHED, subject)
+    kind = HISTORY if sum(1 for run in held if len(run)) >= HISTORY_FROM else RECORDED
+    return Prepared(passes, values, sigma, held, kind)
 
 
 def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
@@ -175,8 +177,9 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
     gate, sigmas = _common(prepared, tolerance)
     verdicts = {index: _new(one, tolerance) for index, one in enumerate(prepared) if one.held is None}
     for kind in dict.fromkeys(one.kind for one in prepared if one.held is not None):
+        places = [index for index, one in enumerate(prepared) if one.kind == kind]
         suite, subjects = _suite(kind, prepared, sigmas, gate.limit)
-        verdicts.update((subject.index, gate.verdict(kind, suite, subject)) for subject in subjects)
+        verdicts.update(zip(places, [gate.verdict(kind, suite, subject) for subject in subjects], strict=True))
     return [verdicts[index] for index in range(len(cells))]
 
 
@@ -219,17 +222,15 @@ def _values(cell: Cell) -> list[float]:
 def _suite(
     kind: str, prepared: Sequence[Prepared], sigmas: Sequence[float], limit: float
 ) -> tuple[Suite, list[Subject]]:
-    """The cells of one kind of baseline, with their places among all."""
-    group = [(index, one) for index, one in enumerate(prepared) if one.kind == kind]
-    passes = sorted(one.passes for _, one in group)[len(group) // 2]
-    shifts = None
+    """The cells of one kind of baseline, in their order."""
+    group = [one for one in prepared if one.kind == kind]
     if kind == PUBLISHED:
-        held = [published(one.held, one.reading_error_ms) for _, one in group if isinstance(one.held, float)]
-    else:
-        held, shifts = references([one.held for _, one in group if isinstance(one.held, list)], passes)
+        subjects = [one.subject for one in group if one.subject is not None]
+        return Suite(kind, subjects, None, sigmas, limit), subjects
+    passes = sorted(one.passes for one in group)[len(group) // 2]
+    held, shifts = references([one.held for one in group if isinstance(one.held, list)], passes)
     subjects = [
-        Subject(index, one.values, one.passes, one.sigma, reference)
-        for (index, one), reference in zip(group, held, strict=True)
+        Subject(one.values, one.passes, one.sigma, reference) for one, reference in zip(group, held, strict=True)
     ]
     return Suite(kind, subjects, shifts, sigmas, limit), subjects
 
