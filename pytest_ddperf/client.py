@@ -29,6 +29,7 @@ from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
     ServerFailedError,
+    ServerGoneError,
     ServerUnreachableError,
 )
 from pytest_ddperf.measure import Timed, Totals
@@ -53,7 +54,9 @@ CONNECT_TIMEOUT_S: Final = 2.0
 READ_TIMEOUT_S: Final = 300.0
 """A batch of 128 images takes a Raspberry Pi minutes."""
 
-_PROBE_TIMEOUT_S: Final = 2.5
+PROBE_TIMEOUT_S: Final = 2.5
+"""How long a server may take to say that it is there."""
+
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 2.0
 
@@ -203,7 +206,8 @@ class Client:
             The answer's JSON, decoded, and how long it took, milliseconds.
 
         Raises:
-            ServerUnreachableError: no connection, no answer in time, or the connection was cut.
+            ServerUnreachableError: no connection, or no answer in time.
+            ServerGoneError: the connection was cut.
             AnswerError: the answer is not JSON.
             ServerError: the answer is an error.
         """
@@ -224,10 +228,12 @@ class Client:
             took_ms = (self._now() - began_s) * 1000  # the whole body was read
         except (HTTPError, OSError) as error:
             message = _why(error, self._connect_timeout_s, read_timeout_s)
+            kind = ServerUnreachableError if message else ServerGoneError
+            message = message or _cut(error)
         else:
             return self._answer(response, service), took_ms
         # outside of the handler: a chained traceback would show the headers, credentials included, among its locals
-        raise ServerUnreachableError(message, url=self.display_url, service=service)
+        raise kind(message, url=self.display_url, service=service)
 
     def _headers(self, content: bytes | None) -> dict[str, str]:
         headers = {
@@ -335,7 +341,7 @@ def wait_until_up(
     pause_s = _FIRST_WAIT_S
     while True:
         try:
-            return client.info(timeout_s=_PROBE_TIMEOUT_S)
+            return client.info(timeout_s=PROBE_TIMEOUT_S)
         except (ServerUnreachableError, ServerFailedError):
             left_s = until_s - now()
             if left_s <= 0:
@@ -364,7 +370,7 @@ def _decode(received: bytes) -> object:
 
 
 def _why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:
-    """What became of a request that got no answer, and what to do."""
+    """What became of a request that got no answer, and what to do; "" where it was cut off in the middle."""
     if isinstance(error, SSLError):
         return "The TLS connection failed: give the CA that signed the server's certificate, or check the URL's scheme"
     if isinstance(error, ProxyError):
@@ -375,5 +381,9 @@ def _why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> s
         return f"No connection within {connect_timeout_s:g} s; is the host up, and the port right?"
     if isinstance(error, (ReadTimeoutError, TimeoutError)):
         return f"The server was silent for {read_timeout_s:g} s; it may still be at work on the request"
+    return ""
+
+
+def _cut(error: Exception) -> str:
     inner = error.args[-1] if error.args else ""
     return f"The connection was cut in the middle of a request ({inner or error}); the server may have died on it"

@@ -81,6 +81,10 @@ class ServerUnreachableError(ServerError):
     """No connection, a connection that was cut, or no answer in time."""
 
 
+class ServerGoneError(ServerUnreachableError):
+    """A server that was there is not any more: the connection was cut in the middle of a request, or refused since."""
+
+
 class ServiceNotFoundError(ServerError):
     """404 with dd_code 1002, or a DELETE or GET of a service that is not there."""
 

@@ -159,6 +159,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("bench-files", "file that lists the names of the images in the data dir, one a line; default: what the "
            "same folder holds on this machine", str, None, "FILE"),
     Option("wait", "seconds to wait for a server that is not up yet; default: 0", _seconds, 0.0, "S"),
+    Option("lock-wait", "seconds to wait for another run that measures the same server; default: 1800", _seconds,
+           1800.0, "S"),
     Option("timeout", "seconds to wait for one answer; default: 300", _seconds, 300.0, "S"),
     Option("cold-start-timeout", "seconds to wait for a service to be created, and for its first prediction; default: "
            "900", _seconds, 900.0, "S"),

@@ -130,7 +130,6 @@ class Settings:
                     f"--ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, or url under "
                     f"[platforms.{name}] in ddperf.toml."
                 )
-        self._check_servers()
 
     def _check_platform_files(self) -> None:
         from pytest_ddperf.server_url import ServerUrl  # noqa: PLC0415 - only where a platform file has a URL
@@ -152,18 +151,15 @@ class Settings:
                 f'[platforms.{unknown[0]}] in ddperf.toml, "local" or "ssh:HOST".'
             )
 
-    def _check_servers(self) -> None:
-        from pytest_ddperf.targets import server_name  # noqa: PLC0415 - loads the client
+    def shared_servers(self) -> dict[str, tuple[str, ...]]:
+        """By server, the platforms that name it, where they are several: measured one after the other."""
+        from pytest_ddperf.server_url import server_name  # noqa: PLC0415 - only where platforms are measured
 
-        platform_on: dict[str, str] = {}
+        found: dict[str, tuple[str, ...]] = {}
         for name in self.platforms:
             server = server_name(self.url(name))
-            if server in platform_on:
-                raise ConfigurationError(
-                    f"{platform_on[server]} and {name} name the same server, {server}; a platform is what its server "
-                    "runs on, so each needs another server: measure them one after the other, or name another URL."
-                )
-            platform_on[server] = name
+            found[server] = (*found.get(server, ()), name)
+        return {server: names for server, names in found.items() if len(names) > 1}
 
     def value(self, name: str, platform: str | None = None) -> Any:  # noqa: ANN401 - the option's own type
         """The value of an option, for a platform where platform files may set it (key `max_batch_size` ...)."""
@@ -249,6 +245,7 @@ class Settings:
             ca_path=self._path("ca-file", platform),
             authorization=authorization(stands),
             prepared_first=bool(stands.before),
+            lock_wait_s=self.value("lock-wait", platform),
         )
 
     def _path(self, name: str, platform: str) -> Path | None:
