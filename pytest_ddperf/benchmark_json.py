@@ -92,6 +92,7 @@ def extra_info(record: CellRecord) -> dict[str, Any]:
         info["conditions"] = to_builtins(measurement.conditions)
         info["cold_start"] = to_builtins(measurement.cold_start)
         info["exclusive"] = measurement.exclusive
+        info["telemetry"] = to_builtins(measurement.telemetry)
         info["clocks_ms_per_image"] = {str(clock): measurement.per_image_ms(clock) for clock in Clock}
         info["transform_ms_per_image"] = [
             [None if each.transform_ms is None else each.transform_ms / record.key.batch_size for each in one.passes]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import __version__, cli_report, cli_select
+from pytest_ddperf import __version__, cli_platforms, cli_report, cli_select
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_report.add_parser(commands)
     cli_select.add_parser(commands)
 
-    platforms = commands.add_parser("platforms", help="list the platforms", description=_platforms.__doc__)
-    platforms.set_defaults(run=_platforms)
+    cli_platforms.add_parser(commands)
     return parser
 
 
@@ -86,17 +85,3 @@ def _serve(arguments: argparse.Namespace) -> int:
     return targets.serve(
         port=arguments.port, data_dir=arguments.data_dir, options=["--seed", str(arguments.seed), *options]
     )
-
-
-def _platforms(_: argparse.Namespace) -> int:
-    """List the platforms that are known here, with this folder's ddperf.toml."""
-    from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - each command loads what it needs
-
-    catalog = load_catalog(Path.cwd())
-    for platform in catalog.platforms.values():
-        server = platform.url or "no default URL"
-        sys.stdout.write(
-            f"{platform.id:<14}  {platform.title}; {platform.backend}; {server}; "
-            f"tolerance {platform.tolerance * 100:g} %\n"
-        )
-    return 0

@@ -31,6 +31,10 @@ class BaselineFileError(ConfigurationError):
         super().__init__(f"{where}: {found}; expected {expected}.")
 
 
+class HookError(DdperfError):
+    """A command that the user gave to run around a platform's cells failed, or took too long."""
+
+
 class ServerError(DdperfError):
     """A DeepDetect server answered with an error, or not at all.
 
@@ -75,6 +79,10 @@ class ServerError(DdperfError):
 
 class ServerUnreachableError(ServerError):
     """No connection, a connection that was cut, or no answer in time."""
+
+
+class ServerGoneError(ServerUnreachableError):
+    """A server that was there is not any more: the connection was cut in the middle of a request, or refused since."""
 
 
 class ServiceNotFoundError(ServerError):

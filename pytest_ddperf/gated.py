@@ -65,6 +65,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         raise pytest.UsageError(f"ddperf: {error}") from None
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Give a worker's servers back while xdist still waits for it: a few seconds later it is killed."""
+    bench = session.config.stash[SESSION_KEY]
+    if bench.is_worker:
+        bench.close()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Judge the cell when its test has ended, in the call phase: JUnit, -x, --lf and strict xfail see the verdict."""

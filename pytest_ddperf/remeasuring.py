@@ -98,7 +98,8 @@ class Remeasuring:
         hook = item.ihook
         with _as_current(item):
             hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-            item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - as pytest does for an item run again
+            if not item._request:  # type: ignore[attr-defined] # noqa: SLF001 - as pytest does for an item run again
+                item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - the same
             properties, sections = list(item.user_properties), len(item._report_sections)  # noqa: SLF001 - see below
             if RECORD_KEY in item.stash:
                 del item.stash[RECORD_KEY]

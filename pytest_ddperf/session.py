@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_ddperf import __version__
-from pytest_ddperf.errors import DdperfError, ServerError
+from pytest_ddperf.errors import DdperfError, HookError, ServerError
 from pytest_ddperf.records import CellRecord, Outcome, from_builtins, to_builtins
 from pytest_ddperf.settings import Settings, given
 
@@ -120,8 +121,16 @@ class BenchSession:
             from pytest_ddperf.runner import Runner  # noqa: PLC0415 - loads the client
 
             plans = {name: self._plan(name) for name in self.settings.platforms}
-            self._runner = Runner(plans, self.settings.catalog.networks, self.say)
+            self._runner = Runner(plans, self.settings.catalog.networks, self.say, self._run_id)
         return self._runner
+
+    @property
+    def _run_id(self) -> str:
+        """The same in xdist's controller and its workers; "" without xdist."""
+        if self.is_worker:
+            return str(self.config.workerinput["testrunuid"])  # type: ignore[attr-defined] # xdist's
+        manager = getattr(self.config.pluginmanager.get_plugin("dsession"), "nodemanager", None)
+        return str(getattr(manager, "testrunuid", ""))
 
     def _plan(self, platform: str) -> PlatformPlan:
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
@@ -143,16 +152,20 @@ class BenchSession:
             tolerance=settings.tolerance(platform),
             baseline=store.load(platform, settings.value("baseline"), nights),
             nights=None if nights is None else nights.after(store.recorded_since(platform)),
+            tune=bool(settings.value("tune")),
             least_rounds=1 if settings.value("update-baselines") is None else RECORDED_ROUNDS,
         )
 
     def say(self, line: str) -> None:
-        """Show a line to the person who waits; in a worker there is none."""
+        """Show a line to the person who waits: in a worker on standard error, which is the user's own."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         capture = self.config.pluginmanager.get_plugin("capturemanager")
-        if reporter is not None:
-            # while a test runs, what is written is captured
-            with contextlib.nullcontext() if capture is None else capture.global_and_fixture_disabled():
+        # while a test runs, what is written is captured
+        with contextlib.nullcontext() if capture is None else capture.global_and_fixture_disabled():
+            if self.is_worker:
+                sys.stderr.write(f"\n{line}\n")
+                sys.stderr.flush()
+            elif reporter is not None:
                 reporter.ensure_newline()
                 reporter.write_line(line)
 
@@ -165,25 +178,48 @@ class BenchSession:
         from pytest_ddperf.history import check_writable  # noqa: PLC0415 - only with gated tests
 
         check_writable(self.settings.storage_dir)
+        self.warnings += [
+            f"{' and '.join(names)} name the same server, {server}: measured one after the other, by one client."
+            for server, names in self.settings.shared_servers().items()
+        ]
         _ = self.runner
 
     def check_servers(self, platforms: Sequence[str]) -> None:
-        """Open the servers before the first test.
+        """Find the servers before the first test; a single one is opened.
+
+        Of several, each is asked, and opened when its turn comes: they are measured one after the other.
 
         Raises:
             ConfigurationError: the options do not fit the server.
             pytest.UsageError: the only one, or every one, is down; exit status 4. Of several, those that are down give
                 the verdict `error` to their cells.
         """
+        if len(platforms) > 1:
+            for platform, down in self.probe_servers(platforms).items():
+                self.runner.mark_down(platform, down)
+            return
         self.prepare()
-        down: list[ServerError] = []
-        for platform in platforms:
-            try:
-                self.runner.open(platform)
-            except ServerError as error:
-                down.append(error)
-        if down and len(down) == len(platforms):
-            raise pytest.UsageError(self.no_server_text(platforms, down))
+        try:
+            self.runner.open(platforms[0])
+        except HookError as error:  # its cells are errors, each saying why
+            self.say(f"ddperf: {platforms[0]}: {error}")
+        except ServerError as error:
+            raise pytest.UsageError(self.no_server_text(platforms, [error])) from None
+
+    def probe_servers(self, platforms: Sequence[str]) -> dict[str, ServerError]:
+        """Find out which servers are down, by platform, before the first test; none is taken.
+
+        Raises:
+            ConfigurationError: the options do not fit the server.
+            pytest.UsageError: every one is down; exit status 4.
+        """
+        self.prepare()
+        from pytest_ddperf.probing import probe_all  # noqa: PLC0415 - loads the client
+
+        down = probe_all({name: self.settings.server_options(name) for name in platforms}, self.say)
+        if len(down) == len(platforms):
+            raise pytest.UsageError(self.no_server_text(platforms, list(down.values())))
+        return down
 
     def no_server_text(self, platforms: Sequence[str], errors: Sequence[DdperfError]) -> str:
         """The usage error of servers that are down."""
@@ -333,3 +369,5 @@ class BenchSession:
         """Give every server back. May be called twice."""
         if self._runner is not None:
             self._runner.close()
+            if not self.is_worker:
+                self._runner.make_up()

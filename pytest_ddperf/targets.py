@@ -6,17 +6,12 @@ The only module that names `embedded`.
 from __future__ import annotations
 
 import functools
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
-import filelock
-import platformdirs
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf import batches, bench_images, protocol
-from pytest_ddperf.client import Client, ServiceEndpoint, server_facts, wait_until_up
+from pytest_ddperf.client import PROBE_TIMEOUT_S, Client, ServiceEndpoint, server_facts, wait_until_up
 from pytest_ddperf.errors import (
     ConfigurationError,
     ServerError,
@@ -24,7 +19,8 @@ from pytest_ddperf.errors import (
     ServiceExistsError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.server_url import ServerUrl
+from pytest_ddperf.server_lock import LOCK_WAIT_S, ServerLock
+from pytest_ddperf.server_url import EMBEDDED, ServerUrl, server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,13 +31,10 @@ if TYPE_CHECKING:
     from pytest_ddperf.measure import Timed
     from pytest_ddperf.protocol import Answer, ServiceInfo
     from pytest_ddperf.records import ServerFacts
+    from pytest_ddperf.server_url import Secret
 
-EMBEDDED = "embedded"
 DEFAULT_SIDE = 224
 """Width and height, in pixels, of a service that we create for a network whose input size is not known."""
-
-LOCK_WAIT_S = 1800.0
-"""How long a run waits for another one that measures on the same server: a whole nightly run is shorter."""
 
 
 def checked_url(url: str) -> str:
@@ -56,20 +49,6 @@ def checked_url(url: str) -> str:
         except ConfigurationError:
             raise ValueError("http[s]://[user:password@]host:port[/path], or embedded") from None
     return url
-
-
-def server_name(url: str) -> str:
-    """What a server is told apart by: host and port, without credentials.
-
-    Embedded servers are one: each has this machine's cores to itself, as a board has its own.
-
-    Raises:
-        ConfigurationError: it is no URL.
-    """
-    if url == EMBEDDED:
-        return EMBEDDED
-    parts = urlsplit(ServerUrl.parse(url).display)
-    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +67,12 @@ class ServerOptions:
         gpu: whether services are created on, and predict on, a GPU.
         gpuid: which one.
         threads: of the embedded server; None: one a core.
+        datatype: of services to create.
+        cold_start_timeout_s: how long to wait for a service to be created, and for its first prediction.
+        ca_path: certificates to trust, PEM; None: the usual ones.
+        authorization: the header's value where the URL holds no credentials; None for none.
+        prepared_first: whether a command of the user's runs before the server is asked: it may be down until then.
+        lock_wait_s: how long to wait for another run that measures the same server.
     """
 
     url: str
@@ -101,6 +86,20 @@ class ServerOptions:
     gpu: bool = False
     gpuid: int = 0
     threads: int | None = None
+    datatype: str = "fp32"
+    cold_start_timeout_s: float = 900.0
+    ca_path: Path | None = None
+    authorization: Secret | None = None
+    prepared_first: bool = False
+    lock_wait_s: float = LOCK_WAIT_S
+
+    def client(self, url: str) -> Client:
+        """A client of that server.
+
+        Raises:
+            ConfigurationError: the certificates to trust are not there.
+        """
+        return Client(url, timeout_s=self.timeout_s, ca_path=self.ca_path, authorization=self.authorization)
 
     @property
     def is_embedded(self) -> bool:
@@ -141,15 +140,34 @@ class Batch:
     endpoint: ServiceEndpoint
     check: Callable[[Answer], None]
 
-    def predict(self) -> Timed:
+    def predict(self, timeout_s: float | None = None) -> Timed:
         """One prediction, checked.
+
+        Args:
+            timeout_s: how long the server may be silent; default: as for any answer.
 
         Raises:
             ServerError: the server refused, failed, or answered something else.
         """
-        timed = self.endpoint.predict()
+        timed = self.endpoint.predict(timeout_s)
         self.check(timed.answer)
         return timed
+
+
+class Surroundings(Protocol):
+    """What is done around a server while it is ours alone."""
+
+    def begin(self) -> None:
+        """Called once the server's lock is held, before the server is asked anything.
+
+        Raises:
+            DdperfError: it cannot be measured.
+        """
+        ...
+
+    def end(self) -> None:
+        """Called before the lock is given back; may be called twice."""
+        ...
 
 
 class Target:
@@ -158,12 +176,16 @@ class Target:
     Args:
         options: how it is reached.
         say: takes a line for the person who waits.
+        surroundings: what is done around it; None for nothing.
     """
 
-    def __init__(self, options: ServerOptions, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: ServerOptions, say: Callable[[str], None], surroundings: Surroundings | None = None
+    ) -> None:
         self.options = options
+        self._surroundings = surroundings
         self._say = say
-        self._lock: filelock.BaseFileLock | None = None
+        self._lock: ServerLock | None = None
         self._embedded: EmbeddedServer | None = None
         self._client: Client | None = None
         self._service: tuple[str, OpenService] | None = None
@@ -185,8 +207,10 @@ class Target:
         if self.facts is not None:
             return self.facts
         try:
-            self._take_lock()
-            self._client = Client(self._start(), timeout_s=self.options.timeout_s)
+            self._lock = ServerLock(server_name(self.options.url)).acquire(self.options.lock_wait_s, self._say)
+            if self._surroundings is not None:
+                self._surroundings.begin()
+            self._client = self.options.client(self._start())
             info = wait_until_up(self._client, self.options.wait_s)
             facts = server_facts(info, self._client.display_url)
             self._images = load_images(self.options)
@@ -205,24 +229,13 @@ class Target:
         self._embedded = process.start(threads=self.options.threads, data_dir=Path(data_dir))
         return self._embedded.url
 
-    def _take_lock(self) -> None:
-        folder = platformdirs.user_cache_path("pytest-ddperf") / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        name = server_name(self.options.url)
-        path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
-        lock = filelock.FileLock(path)
+    def is_up(self) -> bool:
+        """Whether the open server answers: one quick question."""
         try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            self._say(f"ddperf: another run measures on {name}; waiting for it to end ({path})")
-            try:
-                lock.acquire(timeout=LOCK_WAIT_S, poll_interval=0.5)
-            except filelock.Timeout:
-                raise ServerUnreachableError(
-                    f"Another run has been measuring on {name} for {LOCK_WAIT_S / 60:.0f} minutes, and two clients at "
-                    f"once would measure each other; end it, or wait for it. Its lock is {path}."
-                ) from None
-        self._lock = lock
+            self.client.info(timeout_s=PROBE_TIMEOUT_S)
+        except ServerError:
+            return False
+        return True
 
     @property
     def client(self) -> Client:
@@ -281,12 +294,13 @@ class Target:
             height=height,
             gpu=self.options.gpu,
             gpuid=self.options.gpuid,
+            datatype=self.options.datatype,
         )
         try:
-            create_ms = self.client.create_service(name, body)
+            create_ms = self.client.create_service(name, body, timeout_s=self.options.cold_start_timeout_s)
         except ServiceExistsError:
             return self._existing(self.client.service(name))
-        return OpenService(name, mllib, True, create_ms, width, height, self.options.gpu, "fp32")
+        return OpenService(name, mllib, True, create_ms, width, height, self.options.gpu, self.options.datatype)
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """A batch of a service, ready to be predicted again and again.
@@ -318,6 +332,8 @@ class Target:
             return
         try:
             self.client.delete_service(service.name)
+        except ServiceNotFoundError:
+            return  # the server was restarted
         except ServerError as error:
             self._say(f"ddperf: the service {service.name} could not be deleted: {error}")
 
@@ -333,26 +349,13 @@ class Target:
             embedded, self._embedded = self._embedded, None
             if embedded is not None:
                 embedded.stop()
-            lock, self._lock = self._lock, None
-            if lock is not None:
-                lock.release()
-
-
-def probe(options: ServerOptions) -> None:
-    """Find out whether a remote server answers, without taking it, and whether there are images to send.
-
-    Raises:
-        ServerError: nothing answers at the URL, after `wait_s`, or something else does.
-        ConfigurationError: the images that the options name are not known.
-    """
-    if options.is_embedded:
-        return
-    client = Client(options.url, timeout_s=options.timeout_s)
-    try:
-        wait_until_up(client, options.wait_s)
-    finally:
-        client.close()
-    load_images(options)
+            try:
+                if self._surroundings is not None:
+                    self._surroundings.end()
+            finally:
+                lock, self._lock = self._lock, None
+                if lock is not None:
+                    lock.release()
 
 
 def load_images(options: ServerOptions) -> BenchImages:
@@ -362,6 +365,17 @@ def load_images(options: ServerOptions) -> BenchImages:
         ConfigurationError: the folder's images are not known, or the list cannot be read.
     """
     return batches.load_images(options.data_dir, options.bench_files, same_machine=options.is_embedded)
+
+
+def require_embedded() -> None:
+    """Find out whether the embedded server can run here.
+
+    Raises:
+        ConfigurationError: its packages are not installed.
+    """
+    from pytest_ddperf.embedded import process  # noqa: PLC0415 - an optional extra
+
+    process.require_extra()
 
 
 def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply
 
-from pytest_ddperf import bench_images, targets
+from pytest_ddperf import bench_images
 from pytest_ddperf.batches import BenchImages
 from pytest_ddperf.catalog import Network
 from pytest_ddperf.errors import (
@@ -22,8 +21,6 @@ from pytest_ddperf.targets import (
     Target,
     checked_url,
     load_images,
-    probe,
-    server_name,
 )
 
 if TYPE_CHECKING:
@@ -73,19 +70,6 @@ def test_a_url_or_the_word_embedded_is_taken() -> None:
 def test_anything_else_is_refused() -> None:
     with pytest.raises(ValueError, match="or embedded"):
         checked_url("embeded")
-
-
-@pytest.mark.parametrize(
-    ("url", "name"),
-    [
-        ("embedded", "embedded"),
-        ("http://u:p@H:1/x", "h:1"),
-        ("http://h", "h:80"),
-        ("https://h", "h:443"),
-    ],
-)
-def test_a_server_is_told_apart_by_host_and_port(url: str, name: str) -> None:
-    assert server_name(url) == name
 
 
 def test_images_are_named_as_the_server_sees_them(names: str) -> None:
@@ -259,52 +243,3 @@ def test_a_batch_is_predicted_and_checked(server: ScriptedDeepDetect, names: str
     with pytest.raises(AnswerError):
         batch.predict()
     target.close()
-
-
-def test_a_second_target_waits_for_the_first_and_says_so(server: ScriptedDeepDetect, names: str) -> None:
-    first = opened(server, names)
-    said: list[str] = []
-    waiting = threading.Event()
-
-    def say(line: str) -> None:
-        said.append(line)
-        waiting.set()
-
-    second = Target(ServerOptions(server.url, data_dir="/srv", bench_files=names), say)
-    thread = threading.Thread(target=second.open)
-    thread.start()
-    assert waiting.wait(10)
-    assert not is_open(second)
-    first.close()
-    thread.join(10)
-    assert is_open(second)
-    second.close()
-    assert f"another run measures on 127.0.0.1:{server.port}" in said[0]
-
-
-def test_a_wait_for_another_run_ends(server: ScriptedDeepDetect, names: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "LOCK_WAIT_S", 0.1)
-    first = opened(server, names)
-    second = Target(ServerOptions(server.url, data_dir="/srv", bench_files=names), quiet)
-    with pytest.raises(ServerUnreachableError, match="Another run has been measuring"):
-        second.open()
-    first.close()
-
-
-def test_probing_asks_a_remote_server_once_and_takes_nothing(server: ScriptedDeepDetect, names: str) -> None:
-    options = ServerOptions(server.url, data_dir="/srv", bench_files=names)
-    probe(options)
-    assert [one.path for one in server.requests] == ["/info"]
-    target = Target(options, quiet)
-    target.open()
-    target.close()
-
-
-def test_probing_a_server_that_is_down_tells_it(server: ScriptedDeepDetect, names: str) -> None:
-    server.close()
-    with pytest.raises(ServerUnreachableError):
-        probe(ServerOptions(server.url, data_dir="/srv", bench_files=names))
-
-
-def test_an_embedded_server_needs_no_probing(names: str) -> None:
-    probe(ServerOptions("embedded", data_dir="/srv", bench_files=names))
