@@ -8,7 +8,6 @@ that was measured again has a line for each attempt; each holds all rounds so fa
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import time
@@ -32,7 +31,7 @@ T = TypeVar("T")
 FORMAT = 1
 """Version of the line format, in each file's first line."""
 
-SYNCING_SHARE = 0.05
+SYNCING_SHARE = 0.02
 """Share of a run's time that may go into confirmations of the disk, one a cell, before cells share them."""
 
 SYNCING_FREE_S = 0.2
@@ -110,7 +109,7 @@ def new_run(version: str, platforms: tuple[str, ...], *, accepted: bool, facts: 
 class HistoryWriter:
     """Appends the cells of one run to its own new file; no cell is lost with the process once `append` has returned.
 
-    Each is on the disk by then, too, and survives the machine, as long as that takes no more than a twentieth of the
+    Each is on the disk by then, too, and survives the machine, as long as that takes no more than a fiftieth of the
     run's time: cells that follow each other faster than a disk can confirm them share a confirmation.
 
     Args:
@@ -160,7 +159,7 @@ class HistoryWriter:
 
     def _write(self, line: Mapping[str, Any], *, sync: bool = False) -> None:
         try:
-            self._file.write(json.dumps(line, allow_nan=False, separators=(",", ":")) + "\n")
+            self._file.write(msgspec.json.encode(line).decode() + "\n")
             self._file.flush()
             began_s = self._now()
             if sync or self._syncing_s <= SYNCING_FREE_S + SYNCING_SHARE * (began_s - self._began_s):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 UNSTABLE_RUNS = 3
 """Runs running in which an unstable cell may be beyond the tolerance, less one."""
 
-FELLOWS = 200
+FELLOWS = 128
 """How many cells are judged together at the most, the newest ones: a suite's centre and spread need no more."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,7 +37,10 @@ RECORDED_ROUNDS = 3
 
 def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
     """Send a record with a report; None says that the test is gated and has none yet."""
-    setattr(report, REPORT_ATTRIBUTE, None if record is None else to_builtins(record))
+    values = None if record is None else to_builtins(record)
+    setattr(report, REPORT_ATTRIBUTE, values)
+    if values is not None:
+        _read_last[:] = values, record
 
 
 def is_gated(report: pytest.TestReport) -> bool:
@@ -48,7 +51,16 @@ def is_gated(report: pytest.TestReport) -> bool:
 def record_of(report: pytest.TestReport) -> CellRecord | None:
     """The record that came with a report."""
     values = getattr(report, REPORT_ATTRIBUTE, None)
-    return None if values is None else from_builtins(values, CellRecord)
+    if values is None:
+        return None
+    if _read_last[0] is not values:  # several hooks ask, one after the other; the report itself takes builtins only
+        _read_last[:] = values, from_builtins(values, CellRecord)
+    record: CellRecord = _read_last[1]
+    return record
+
+
+_read_last: list[Any] = [None, None]
+"""What a report carried, as builtins, and the record that it stands for."""
 
 
 SESSION_KEY = pytest.StashKey["BenchSession"]()
