@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars
 
 _WIDTH_IN, _LABELS_IN, _GAP_IN, _RIGHT_IN = 9.0, 2.3, 0.4, 0.35
-_ROW_IN, _BELOW_IN, _ABOVE_IN = 0.31, 0.55, 0.3
+_ROW_IN, _BELOW_IN, _LEVELS_IN = 0.31, 0.55, 0.25
 
 
 def draw_bars(chart: BarChart) -> Figure:
     """The figure; each bar's gid says which it is: `bar:0:resnet50`, the number being that of its panel."""
     columns = max(len(panel.bars) for panel in chart.panels)
     row = _ROW_IN * (1 if columns == 1 else 1.35)
-    frame = style.frame(chart.text, _WIDTH_IN, row * max(3, len(chart.rows)) + _BELOW_IN + _ABOVE_IN)
+    above = _LEVELS_IN if any(panel.levels for panel in chart.panels) else 0.05
+    frame = style.frame(chart.text, _WIDTH_IN, row * max(3, len(chart.rows)) + _BELOW_IN + above)
     width = (_WIDTH_IN - _LABELS_IN - _RIGHT_IN - _GAP_IN * (len(chart.panels) - 1)) / len(chart.panels)
-    height = frame.height - frame.top - frame.bottom - _BELOW_IN - _ABOVE_IN
+    height = frame.height - frame.top - frame.bottom - _BELOW_IN - above
     for number, panel in enumerate(chart.panels):
         axes = frame.at(_LABELS_IN + number * (width + _GAP_IN), frame.bottom + _BELOW_IN, width, height)
         _draw(axes, chart, panel, number)

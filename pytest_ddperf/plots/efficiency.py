@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.results import Result, Results
 
 PER_WATT = "images per second per watt"
-PER_GFLOP = "images per second per GFLOP of the network"
+PER_GFLOP = "images per second per GFLOP"
 _WATTS = "Watts: the platform's under load, as the report states them."
 _GFLOPS = "GFLOPs: of the network, 10\u2079 multiply-adds an image, as the report counts them."
 

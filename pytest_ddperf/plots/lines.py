@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.plots.charts import Level, LineChart, Series
 
-_WIDTH_IN, _ROOM_IN = 9.0, 4.6
-_LEGEND_IN = 2.75
+_WIDTH_IN, _ROOM_IN = 9.2, 4.6
+_LEGEND_IN = 3.15
 
 
 def draw_lines(chart: LineChart) -> Figure:
     """The figure; each line's gid says which it is: `run:resnet50`, `baseline:resnet50`, `level:25 fps`."""
     frame = style.frame(chart.text, _WIDTH_IN, _ROOM_IN)
-    wrapped = any(len(label) > 12 for _, label in chart.ticks)
-    axes = frame.axes(0.75, _LEGEND_IN, below=0.55 if chart.x_label or wrapped else 0.4, above=0.05)
+    axes = frame.axes(0.75, _LEGEND_IN, below=0.55, above=0.05)
     _x_axis(axes, chart)
     values = [value for one in chart.series for value in one.values]
     value_axis(axes.yaxis, [*values, *(level.value for level in chart.levels)], logarithmic=chart.y_log)
@@ -85,18 +84,17 @@ def _x_axis(axes: Axes, chart: LineChart) -> None:
         axes.set_xlim(min(places) - 0.3, max(places) + 0.3)
     axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([_folded(label) for _, label in chart.ticks])
+    crowded = len(chart.ticks) > 5 and not chart.x_log
+    axes.set_xticklabels([_folded(label, 9 if crowded else 14) for _, label in chart.ticks], fontsize=8 if crowded else 9)
     axes.set_xlabel(chart.x_label)
 
 
-def _folded(label: str) -> str:
+def _folded(label: str, longest: int) -> str:
     """A platform's title in lines short enough to stand beside others."""
-    if len(label) <= 8:
-        return label
     lines = [""]
     for word in label.split():
         together = f"{lines[-1]} {word}".strip()
-        lines = [*lines[:-1], together] if len(together) <= 12 else [*lines, word]
+        lines = [*lines[:-1], together] if len(together) <= longest else [*lines, word]
     return "\n".join(line for line in lines if line)
 
 
@@ -157,7 +155,7 @@ def _legend(axes: Axes, chart: LineChart) -> None:
             if label.startswith(("this", "base")) or any(str(gid).startswith(label) for gid in by_gid):
                 handles.append(Line2D([], [], color=style.FAINT, **key))
                 labels.append({"measured only": "measured only: no baseline", "baseline only": "not measured"}.get(label, label))
-    axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.115, 1.015), borderaxespad=0)
+    axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.11, 1.015), borderaxespad=0)
 
 
 def _has_run(series: Series, chart: LineChart) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     from pytest_ddperf.plots.charts import Choice, DotChart, ScatterChart
 
 _WIDTH_IN, _ROOM_IN = 8.0, 4.6
-_DOTS_WIDTH_IN, _DOTS_LEGEND_IN, _ROW_IN = 9.0, 2.0, 0.3
+_DOTS_WIDTH_IN, _DOTS_LEGEND_IN, _ROW_IN = 9.4, 2.3, 0.3
 _LABEL_POINTS = 8.0
-_CHARACTER_PT = 0.6 * _LABEL_POINTS
+_CHARACTER_PT = 0.66 * _LABEL_POINTS
 """Width of a character, at the most on the average, in points."""
 
 _PLACES: tuple[tuple[float, float, str, str], ...] = (
-    (7, 0, "left", "center"), (0, 7, "center", "bottom"), (0, -7, "center", "top"), (-7, 0, "right", "center"),
-    (6, 6, "left", "bottom"), (6, -6, "left", "top"), (-6, 6, "right", "bottom"), (-6, -6, "right", "top"),
+    (8, 0, "left", "center"), (-3, 7, "right", "bottom"), (0, 7, "center", "bottom"), (0, -7, "center", "top"),
+    (-8, 0, "right", "center"), (6, 6, "left", "bottom"), (6, -6, "left", "top"), (-6, -6, "right", "top"),
     (0, 18, "center", "bottom"), (0, -18, "center", "top"),
 )  # fmt: skip
 """Where a label may stand beside its point, the best place first: offset in points, and which of its corners is there."""
@@ -85,6 +86,8 @@ def _label(axes: Axes, choices: Sequence[Choice], width_pt: float, height_pt: fl
         for choice in choices
     }
     taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in at.values()]
+    for (x, y), (next_x, next_y) in pairwise(at[choice] for choice in choices if choice.on_front):
+        taken += [(x, y - 2, next_x, y + 2), (next_x - 2, y, next_x + 2, next_y)]
     for choice in choices:
         x, y = at[choice]
         length = len(choice.label) * _CHARACTER_PT
