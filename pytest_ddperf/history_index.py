@@ -50,8 +50,8 @@ CREATE TABLE night (cell INTEGER NOT NULL, moment TEXT NOT NULL,
     tolerance REAL, baseline_ms REAL, baseline_kind TEXT NOT NULL, PRIMARY KEY (cell, moment)) WITHOUT ROWID;
 CREATE INDEX night_file ON night (file);
 """
-"""`night` holds the cells that were measured. A `moment` is a run's beginning and its file's name: it orders the nights,
-and no two are equal, so that the newest nights of a cell lie together and nothing else is read for them."""
+"""`night` holds the cells that were measured. A `moment` is a run's beginning and its file's name: it orders the
+nights, and no two are equal, so that the newest nights of a cell lie together and nothing else is read for them."""
 
 
 class _Key(msgspec.Struct, frozen=True):

@@ -6,9 +6,6 @@ functions between them draw one family each, for a reader who wants only that.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.errors import ConfigurationError
@@ -16,6 +13,7 @@ from pytest_ddperf.plots import against_baseline, comparison, cost, efficiency, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from matplotlib.figure import Figure
 
@@ -82,13 +80,14 @@ def draw_mobilenets(results: Results, platforms: Sequence[str], folder: Path) ->
 
 def draw_trend(trend: Trend, path: Path) -> Path:
     """Draw the history of one cell into one file, by its ending `.png` or `.svg`."""
-    from pytest_ddperf.plots.style import encoded, styled  # noqa: PLC0415 - loads matplotlib
+    from pytest_ddperf.plots.sharing import written  # noqa: PLC0415 - loads matplotlib
+    from pytest_ddperf.plots.style import encoded, styled  # noqa: PLC0415 - the same
 
     ending = path.suffix.lower().lstrip(".")
     if ending not in names.ENDINGS:
         raise ConfigurationError(f"The figure {path} cannot be drawn: its ending must be .png or .svg.")
     with styled():
-        _write(path, encoded(trend_figure(trend), (ending,))[ending])
+        written(path, encoded(trend_figure(trend), (ending,))[ending])
     return path
 
 
@@ -117,18 +116,10 @@ def draw_charts(charts: Mapping[str, Chart], folder: Path) -> list[Path]:
     Raises:
         ConfigurationError: a file cannot be written.
     """
-    from pytest_ddperf.plots.style import encoded, styled  # noqa: PLC0415 - loads matplotlib
+    from pytest_ddperf.plots.sharing import drawn  # noqa: PLC0415 - loads matplotlib
 
-    files: list[Path] = []
-    with styled():
-        from pytest_ddperf.plots import drawing  # noqa: PLC0415 - the same
-
-        for name, chart in charts.items():
-            for ending, content in encoded(drawing.figure_of(chart), names.ENDINGS).items():
-                path = folder / f"{name}.{ending}"
-                _write(path, content)
-                files.append(path)
-    return files
+    drawn(charts, folder)
+    return [folder / f"{name}.{ending}" for name in charts for ending in names.ENDINGS]
 
 
 def _cost(catalog: Catalog) -> Iterator[tuple[str, Chart]]:
@@ -164,19 +155,3 @@ def _efficiency(results: Results, platforms: Sequence[str]) -> Iterator[tuple[st
         if chart is not None:
             yield names.efficiency(platform), chart
     yield from efficiency.across_charts(results).items()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """A file whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise ConfigurationError(
-            f"The figure {path} cannot be written: {error.strerror or error}; make room or name another folder with "
-            "--ddperf-plot=DIR."
-        ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
@@ -60,7 +60,7 @@ def _handle(bars: Bars) -> Patch:
     return Patch(facecolor=style.FAINT) if bars.emphasis else Patch(**_pale(style.FAINT))
 
 
-def _pale(colour: str) -> dict[str, object]:
+def _pale(colour: str) -> dict[str, Any]:
     """What something is held against: an outline, hatched, so that it differs in grey, too."""
     return {"facecolor": "white", "edgecolor": colour, "hatch": "/////", "linewidth": 0.8}
 

@@ -1,7 +1,7 @@
 """What a figure shows, as values: every number that is drawn, and none of how it looks. Pure.
 
-A description is made from results by the module of its family (`latency`, `comparison`, `cost` ...), drawn by `drawing`,
-and read by tests and reports. Units: milliseconds per image, images per second, as the axis' label says.
+A description is made from results by the module of its family (`latency`, `comparison`, `cost` ...), drawn by
+`drawing`, and read by tests and reports. Units: milliseconds per image, images per second, as the axis' label says.
 """
 
 from __future__ import annotations

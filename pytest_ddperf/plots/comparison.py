@@ -1,4 +1,4 @@
-"""A network across platforms, and the report's finding: MobileNet by grouped convolutions and by depthwise layers. Pure."""
+"""A network across platforms, and the report's finding: MobileNet's grouped convolutions, and its depthwise layers."""
 
 from __future__ import annotations
 

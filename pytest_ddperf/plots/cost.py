@@ -40,7 +40,7 @@ def cost_chart(catalog: Catalog, *, small: bool) -> BarChart | None:
     text = Text(
         "What the small networks cost" if small else "What the networks cost",
         rule if small else "one image, forward",
-        ("Source: the report's table of flops and parameters. GFLOPs: 10\u2079 multiply-adds, as the report counts them.",),
+        ("Source: the report's table of flops and parameters. GFLOPs: 10\u2079 multiply-adds, as it counts them.",),
     )
     return BarChart(text, _rows(catalog, chosen), _panels(chosen))
 

@@ -6,6 +6,7 @@ makes it draw. GFLOPs are the network's, multiply-adds of one image as the repor
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.plots import names, reading
@@ -44,7 +45,7 @@ def platform_chart(results: Results, platform: str) -> BarChart | None:
     panels = [
         panel
         for label, efficiency in ((PER_WATT, per_watt), (PER_GFLOP, per_gflop))
-        if (panel := _panel(results, label, efficiency, chosen, at_first, first)) is not None
+        if (panel := _panel(label, chosen, at_first, partial(efficiency, results))) is not None
     ]
     if not panels:
         return None
@@ -106,7 +107,9 @@ def _dots(
     models = sorted(greatest, key=lambda model: (-greatest[model], results.catalog.model_order(model)))
     series = []
     for platform in best:
-        dots = [(values[platform, model], float(row)) for row, model in enumerate(models) if (platform, model) in values]
+        dots = [
+            (values[platform, model], float(row)) for row, model in enumerate(models) if (platform, model) in values
+        ]
         if dots:
             x, rows = zip(*dots, strict=True)
             series.append(Series(platform, reading.platform_title(results.catalog, platform), x, rows))
@@ -116,21 +119,18 @@ def _dots(
 
 
 def _panel(
-    results: Results,
     label: str,
-    efficiency: Callable[[Results, Result], float | None],
     chosen: Sequence[Result],
     at_first: dict[str, Result],
-    first: int,
+    efficiency: Callable[[Result], float | None],
 ) -> BarPanel | None:
-    values = tuple(efficiency(results, cell) for cell in chosen)
+    values = tuple(efficiency(cell) for cell in chosen)
     if all(value is None for value in values):
         return None
+    (first,) = {cell.key.batch_size for cell in at_first.values()}
     if all(cell.key.batch_size == first for cell in chosen):
         return BarPanel(label, (Bars("", values),))
-    others = tuple(
-        None if (cell := at_first.get(one.key.model)) is None else efficiency(results, cell) for one in chosen
-    )
+    others = tuple(None if (cell := at_first.get(one.key.model)) is None else efficiency(cell) for one in chosen)
     remarks = tuple(f"b{cell.key.batch_size}" for cell in chosen)
     return BarPanel(
         label,

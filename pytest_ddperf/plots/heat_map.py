@@ -80,7 +80,9 @@ def _scale(frame: Frame, colours: LinearSegmentedColormap, width: float, height:
     axes.grid(visible=False)
     steps = 64
     for step in range(steps):
-        axes.add_patch(Rectangle((0, step / steps), 1, 1.05 / steps, facecolor=colours((step + 0.5) / steps), linewidth=0))
+        axes.add_patch(
+            Rectangle((0, step / steps), 1, 1.05 / steps, facecolor=colours((step + 0.5) / steps), linewidth=0)
+        )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_xticks([])

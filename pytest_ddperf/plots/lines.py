@@ -85,7 +85,9 @@ def _x_axis(axes: Axes, chart: LineChart) -> None:
     axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_minor_locator(NullLocator())
     crowded = len(chart.ticks) > 5 and not chart.x_log
-    axes.set_xticklabels([_folded(label, 9 if crowded else 14) for _, label in chart.ticks], fontsize=8 if crowded else 9)
+    axes.set_xticklabels(
+        [_folded(label, 9 if crowded else 14) for _, label in chart.ticks], fontsize=8 if crowded else 9
+    )
     axes.set_xlabel(chart.x_label)
 
 
@@ -101,8 +103,8 @@ def _folded(label: str, longest: int) -> str:
 def value_axis(axis: Axis, values: Sequence[float], *, logarithmic: bool) -> None:
     """The scale of an axis, its range and its ticks, from what stands on it."""
     low, high = min(values), max(values)
-    x = axis.axis_name == "x"
     axes = axis.axes
+    x = axis is axes.xaxis
     set_scale, set_limits = (axes.set_xscale, axes.set_xlim) if x else (axes.set_yscale, axes.set_ylim)
     axis.set_major_formatter(FuncFormatter(_tick))
     if not logarithmic:
@@ -128,8 +130,8 @@ def _tick(value: float, _: int | None = None) -> str:
 def draw_levels(axes: Axes, levels: Sequence[Level], *, vertical: bool = False) -> None:
     """The lines of levels, each with its name outside the axes."""
     for level in levels:
-        line = {"color": style.INK, "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorder": 1.5}
-        named = {"fontsize": 8, "color": style.INK, "clip_on": False}
+        line: dict[str, Any] = {"color": style.INK, "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorder": 1.5}
+        named: dict[str, Any] = {"fontsize": 8, "color": style.INK, "clip_on": False}
         if vertical:
             axes.axvline(level.value, gid=f"level:{level.label}", **line)
             axes.text(level.value, 1.01, level.label, transform=axes.get_xaxis_transform(), ha="center", va="bottom",
@@ -146,15 +148,12 @@ def _legend(axes: Axes, chart: LineChart) -> None:
     shown = [one for one in chart.series if one.of_run or not _has_run(one, chart)]
     if chart.keyed_by == "model":
         shown.sort(key=lambda one: one.values[-1], reverse=True)
-    handles: list[Line2D] = [
-        by_gid[f"{'run' if one.of_run else 'baseline'}:{one.label}"] for one in shown
-    ]
+    handles: list[Line2D] = [by_gid[f"{'run' if one.of_run else 'baseline'}:{one.label}"] for one in shown]
     labels = [one.label for one in shown]
-    if chart.with_run:
-        for label, key in _KEYS:
-            if label.startswith(("this", "base")) or any(str(gid).startswith(label) for gid in by_gid):
-                handles.append(Line2D([], [], color=style.FAINT, **key))
-                labels.append({"measured only": "measured only: no baseline", "baseline only": "not measured"}.get(label, label))
+    for label, prefix, key in _KEYS if chart.with_run else ():
+        if not prefix or any(str(gid).startswith(prefix) for gid in by_gid):
+            handles.append(Line2D([], [], color=style.FAINT, **key))
+            labels.append(label)
     axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.11, 1.015), borderaxespad=0)
 
 
@@ -162,9 +161,11 @@ def _has_run(series: Series, chart: LineChart) -> bool:
     return any(other.of_run and other.label == series.label for other in chart.series)
 
 
-_KEYS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("this run", {"linestyle": "-"}),
-    ("baseline", {"linestyle": style.BASELINE_DASHES, "linewidth": 0.9}),
-    ("measured only", {"linestyle": "", "marker": "o", "markersize": 10, "markerfacecolor": "none"}),
-    ("baseline only", {"linestyle": "", "marker": "x", "markersize": 7}),
-)
+_KEYS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("this run", "", {"linestyle": "-"}),
+    ("baseline", "", {"linestyle": style.BASELINE_DASHES, "linewidth": 0.9}),
+    ("measured, no baseline", "measured only:",
+     {"linestyle": "", "marker": "o", "markersize": 10, "markerfacecolor": "none"}),
+    ("not measured", "baseline only:", {"linestyle": "", "marker": "x", "markersize": 7}),
+)  # fmt: skip
+"""What the legend says of a run over its baseline, and of which gids it is said."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
@@ -71,7 +72,9 @@ def _panel(axes: Axes, panel: NightPanel, number: int, width_in: float) -> None:
     _points(axes, chosen, f"failed:{number}", {**_OTHER_FAILURE, "markeredgecolor": "white"}, 5)
     for day, night in zip(days, nights, strict=True):
         if night.rebaselined:
-            axes.axvline(day, color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), gid=f"rebaselined:{number}", zorder=2)
+            axes.axvline(
+                day, color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), gid=f"rebaselined:{number}", zorder=2
+            )
     _axes(axes, days, nights, panel.title)
     _commits(axes, days, nights, number, width_in)
 
@@ -84,17 +87,19 @@ def _points(axes: Axes, points: Sequence[tuple[float, float]], gid: str, look: d
 
 def _band(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], number: int) -> None:
     """The baseline of each night and its tolerance, each from half-way to the night before to half-way to the next."""
-    edges = [days[0] - 0.5, *((one + other) / 2 for one, other in zip(days, days[1:], strict=False)), days[-1] + 0.5]
+    edges = [days[0] - 0.5, *((one + other) / 2 for one, other in pairwise(days)), days[-1] + 0.5]
     x: list[float] = []
     low: list[float] = []
     middle: list[float] = []
     high: list[float] = []
-    for begin, end, night in zip(edges, edges[1:], nights, strict=False):
+    for begin, end, night in zip(edges[:-1], edges[1:], nights, strict=True):
         x += [begin, end]
-        for values, value in ((low, night.low_ms), (middle, night.baseline_ms), (high, night.high_ms)):
-            values += [math.nan if value is None else value] * 2
+        for edge, value in ((low, night.low_ms), (middle, night.baseline_ms), (high, night.high_ms)):
+            edge.extend([math.nan if value is None else value] * 2)
     axes.fill_between(x, low, high, color=_BAND, linewidth=0, zorder=1, gid=f"band:{number}")
-    axes.plot(x, middle, color=style.INK, linewidth=0.9, linestyle=style.BASELINE_DASHES, zorder=2, gid=f"baseline:{number}")
+    axes.plot(
+        x, middle, color=style.INK, linewidth=0.9, linestyle=style.BASELINE_DASHES, zorder=2, gid=f"baseline:{number}"
+    )
 
 
 def _axes(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], title: str) -> None:
@@ -140,10 +145,14 @@ def _legend(figure: Figure, chart: NightChart, y: float) -> None:
         Line2D([], [], linestyle="", label="accepted night", **_POINT),
         Line2D([], [], linestyle="", label="other night", markerfacecolor="white", **_POINT),
     ]
-    handles += [Line2D([], [], linestyle="", label=name, **look) for name, outcome, look in _CHANGES if outcome in shown]
+    handles += [
+        Line2D([], [], linestyle="", label=name, **look) for name, outcome, look in _CHANGES if outcome in shown
+    ]
     if shown & (FAILING - {Outcome.REGRESSED}):
         handles.append(Line2D([], [], linestyle="", label="failed otherwise", **_OTHER_FAILURE))
     if rebaselined:
-        handles.append(Line2D([], [], color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), label="another baseline"))
+        handles.append(
+            Line2D([], [], color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), label="another baseline")
+        )
     figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.2 / _WIDTH_IN, y), ncols=len(handles),
                   handlelength=2.2, columnspacing=1.6, borderaxespad=0)  # fmt: skip

@@ -30,7 +30,7 @@ _PLACES: tuple[tuple[float, float, str, str], ...] = (
     (-8, 0, "right", "center"), (6, 6, "left", "bottom"), (6, -6, "left", "top"), (-6, -6, "right", "top"),
     (0, 18, "center", "bottom"), (0, -18, "center", "top"),
 )  # fmt: skip
-"""Where a label may stand beside its point, the best place first: offset in points, and which of its corners is there."""
+"""Where a label may stand beside its point, the best first: offset in points, and which of its corners is there."""
 
 Box = tuple[float, float, float, float]
 
@@ -58,10 +58,12 @@ def draw_scatter(chart: ScatterChart) -> Figure:
         axes.plot([choice.ms], [choice.accuracy], look.marker, markersize=9, markerfacecolor=look.colour,
                   markeredgecolor="white", markeredgewidth=0.8, gid=f"point:{choice.label}", zorder=4)  # fmt: skip
     _label(axes, chart.choices, (frame.width - 1.1) * 72, (_ROOM_IN - 0.8) * 72)
-    keys = [("Pareto front", {"linestyle": "-"})]
+    keys: list[tuple[str, dict[str, Any]]] = [("Pareto front", {"linestyle": "-"})]
     if chart.before:
         keys.append(("front of the baseline", {"linestyle": style.BASELINE_DASHES, "linewidth": 0.9}))
-    axes.legend([Line2D([], [], color=style.INK, **key) for _, key in keys], [label for label, _ in keys], loc="lower right")
+    axes.legend(
+        [Line2D([], [], color=style.INK, **key) for _, key in keys], [label for label, _ in keys], loc="lower right"
+    )
     return frame.figure
 
 
@@ -92,7 +94,11 @@ def _label(axes: Axes, choices: Sequence[Choice], width_pt: float, height_pt: fl
         x, y = at[choice]
         length = len(choice.label) * _CHARACTER_PT
         options = [(place, _box(x, y, place, length)) for place in _PLACES]
-        inside = [one for one in options if one[1][0] >= 0 and one[1][2] <= width_pt and 0 <= one[1][1] and one[1][3] <= height_pt]
+        inside = [
+            one
+            for one in options
+            if one[1][0] >= 0 and one[1][2] <= width_pt and one[1][1] >= 0 and one[1][3] <= height_pt
+        ]
         place, box = min(inside or options, key=lambda one: sum(_overlap(one[1], other) for other in taken))
         taken.append(box)
         axes.annotate(choice.label, (choice.ms, choice.accuracy), place[:2], textcoords="offset points", ha=place[2],
@@ -122,8 +128,8 @@ def draw_dots(chart: DotChart) -> Figure:
     for one in chart.series:
         look = style.look_of("platform", one.id)
         axes.plot(one.x, one.values, linestyle="", marker=look.marker, color=look.colour, markersize=7,
-                  markerfacecolor="white" if look.fill == "none" else look.colour, label=one.label, gid=f"dots:{one.id}",
-                  zorder=3)  # fmt: skip
+                  markerfacecolor="white" if look.fill == "none" else look.colour, label=one.label,
+                  gid=f"dots:{one.id}", zorder=3)  # fmt: skip
     axes.set_ylim(len(chart.rows) - 0.4, -0.6)
     axes.yaxis.set_major_locator(FixedLocator(range(len(chart.rows))))
     axes.set_yticklabels([title for _, title in chart.rows])

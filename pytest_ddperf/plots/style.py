@@ -1,7 +1,7 @@
 """How every figure looks: one style, whatever the user's own matplotlib is set to; and its way to bytes.
 
-Colours are those of Masataka Okabe and Kei Ito, "Color Universal Design" (2008, https://jfly.uni-koeln.de/color/), without
-its yellow, which is too pale on paper. Marker and line style tell what colour tells, so that a grey print can be read.
+Colours are those of Masataka Okabe and Kei Ito, "Color Universal Design" (2008, https://jfly.uni-koeln.de/color/),
+without its yellow, which is too pale on paper. Marker and line style tell what colour tells: a grey print can be read.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _batch_look(size: int) -> Look:
     return Look(colour, _BATCH_MARKERS[number % len(_BATCH_MARKERS)], _BATCH_DASHES[number % len(_BATCH_DASHES)])
 
 
-RC: Mapping[str, Any] = {
+RC: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9.0,
     "text.color": INK,

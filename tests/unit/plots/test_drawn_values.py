@@ -1,4 +1,4 @@
-"""The drawn lines, read back from the figures and held against the published tables, which this file reads by itself."""
+"""The drawn lines, read back from the figures, against the published tables, which this file reads by itself."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ import csv
 import math
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from figure_results import published
-from matplotlib.axes import Axes
 
 from pytest_ddperf.plots import comparison, cost, figure_of, latency, names
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 REPO = Path(__file__).resolve().parents[3]
-SHARED = next((one / "shared" / "report" for one in REPO.parents if (one / "shared" / "report").is_dir()), REPO / "none")
+SHARED = next(
+    (one / "shared" / "report" for one in REPO.parents if (one / "shared" / "report").is_dir()), REPO / "none"
+)
 LINES = ("gtx1080ti", "tx1", "nano", "tk1", "raspi3", "tx2", "tx2-tensorrt")
 BARS = ("raspi3-ncnn", "raspi4-ncnn")
 DIGITISED = {
@@ -66,14 +72,18 @@ def axes_of(platform: str, scale: str) -> Axes:
     return axes
 
 
+def numbers(data: object) -> list[float]:
+    return [float(value) for value in np.asarray(data, dtype=float)]
+
+
 def drawn(axes: Axes, kind: str = "baseline") -> Table:
     """The points of every line of that kind; a gap is no point."""
     read: Table = {}
     for line in axes.lines:
         prefix, _, label = str(line.get_gid()).partition(":")
         if prefix == kind:
-            points = zip(line.get_xdata(), line.get_ydata(), strict=True)
-            read[label] = {int(x): float(y) for x, y in points if not math.isnan(y)}
+            points = zip(numbers(line.get_xdata()), numbers(line.get_ydata()), strict=True)
+            read[label] = {int(x): y for x, y in points if not math.isnan(y)}
     return read
 
 
@@ -82,8 +92,8 @@ def levels(axes: Axes, coordinate: str = "y") -> dict[str, float]:
     for line in axes.lines:
         prefix, _, label = str(line.get_gid()).partition(":")
         if prefix == "level":
-            (value,) = set(line.get_ydata() if coordinate == "y" else line.get_xdata())
-            read[label] = float(value)
+            (value,) = set(numbers(line.get_ydata() if coordinate == "y" else line.get_xdata()))
+            read[label] = value
     return read
 
 
@@ -135,8 +145,9 @@ def test_bars_have_the_fps_lines_too(platform: str) -> None:
 def test_an_x_is_a_gap_in_its_line() -> None:
     axes = axes_of("tx1", "log")
     line = next(one for one in axes.lines if one.get_gid() == "baseline:ResNet-152")
-    assert [float(y) for y in line.get_ydata()[:2]] == [195.0, 180.0]
-    assert all(math.isnan(y) for y in line.get_ydata()[2:])
+    values = numbers(line.get_ydata())
+    assert values[:2] == [195.0, 180.0]
+    assert all(math.isnan(value) for value in values[2:])
 
 
 @pytest.mark.parametrize(("scale", "expected"), [("log", "log"), ("linear", "linear")])
@@ -171,9 +182,7 @@ def test_a_model_s_figure_has_every_platform_s_numbers() -> None:
             expected.setdefault(f"batch size {size}", {})[published().catalog.platforms[platform].title] = value
     (axes,) = figure_of(comparison.model_chart(published(), "resnet50")).axes
     titles = [label.get_text().replace("\n", " ") for label in axes.get_xticklabels()]
-    found = {
-        label: {titles[place]: value for place, value in of.items()} for label, of in drawn(axes).items()
-    }
+    found = {label: {titles[place]: value for place, value in of.items()} for label, of in drawn(axes).items()}
     assert found == expected
 
 
