@@ -232,6 +232,12 @@ class HistoryIndex:
             for name, problem, broken in rows
         ]
 
+    @property
+    def skipped(self) -> tuple[int, int]:
+        """How many files are no history or cannot be read, and how many files there are."""
+        ((skipped, every),) = self._rows("SELECT COUNT(problem), COUNT(*) FROM file")
+        return skipped, every
+
     def close(self) -> None:
         """Close the index's file."""
         self._database.close()

@@ -114,9 +114,15 @@ def present(session: BenchSession) -> None:
             not_measured=session.not_measured(),
             warnings=session.warnings,
         )
-        session.written += [str(path) for path in _made(settings, results, settings.platforms)]
+        files = _made(settings, results, settings.platforms)
     except DdperfError as error:
         session.warnings.append(str(error))
+        return
+    folder = plot_dir(settings)
+    figures = [path for path in files if folder is not None and folder in path.parents]
+    if figures:
+        session.written.append(f"figures: {len(figures)} files in {folder}")
+    session.written += [str(path) for path in files if path not in figures]
 
 
 def _made(settings: Settings, results: Results, platforms: Sequence[str]) -> list[Path]:

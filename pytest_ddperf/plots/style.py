@@ -11,6 +11,7 @@ import importlib.util
 import io
 import math
 import os
+import sys
 import textwrap
 import zlib
 from dataclasses import dataclass
@@ -178,19 +179,19 @@ def styled() -> Iterator[None]:
 def _alone() -> Iterator[None]:
     """Keep matplotlib, while it is loaded, from a backend that does not exist and from a broken matplotlibrc.
 
-    Either may raise on import, and neither matters: figures are drawn by Agg, by matplotlib's own defaults.
+    Either may raise on import, and neither matters: figures are drawn by Agg, by matplotlib's own defaults. A
+    matplotlibrc is looked for in the working folder first, whatever the environment says.
     """
-    spec = importlib.util.find_spec("matplotlib")
-    kept = {name: os.environ.pop(name, None) for name in ("MPLBACKEND", "MATPLOTLIBRC")}
-    if spec is not None and spec.origin is not None:
-        os.environ["MATPLOTLIBRC"] = str(Path(spec.origin).parent / "mpl-data" / "matplotlibrc")
-    try:
+    spec = None if "matplotlib" in sys.modules else importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
         yield
+        return
+    kept = {name: os.environ.pop(name) for name in ("MPLBACKEND", "MATPLOTLIBRC") if name in os.environ}
+    try:
+        with contextlib.chdir(Path(spec.origin).parent / "mpl-data"):
+            yield
     finally:
-        for name, value in kept.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+        os.environ.update(kept)
 
 
 @dataclass(frozen=True, slots=True)
