@@ -51,9 +51,8 @@ def panel(trend: Trend) -> NightPanel:
     commit = ""
     nights: list[NightPoint] = []
     for night in trend.nights:
-        short = night.commit[:COMMIT_DIGITS]
-        nights.append(_point(night, before, short if short != commit else ""))
-        before, commit = night, short or commit
+        nights.append(_point(night, before, night.commit[:COMMIT_DIGITS] if night.commit != commit else ""))
+        before, commit = night, night.commit or commit
     size = f"batch size {trend.key.batch_size}"
     return NightPanel(f"{size}, {trend.key.scenario}" if trend.key.scenario else size, tuple(nights))
 

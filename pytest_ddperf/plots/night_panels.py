@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.plots.charts import NightChart, NightPanel, NightPoint
 
 _WIDTH_IN, _PANEL_IN, _LEFT_IN, _RIGHT_IN, _GAP_IN = 11.0, 1.9, 0.65, 0.25, 0.65
-_ABOVE_IN, _BELOW_IN, _LEGEND_IN = 0.3, 0.35, 0.3
+_ABOVE_IN, _BELOW_IN, _LEGEND_IN, _LEGEND_COLUMNS = 0.3, 0.35, 0.27, 7
 _COMMIT_CHARACTERS = 9
 """How wide a commit's name is drawn, in its own characters, with room."""
 
@@ -43,14 +43,19 @@ def draw_nights(chart: NightChart) -> Figure:
     columns = 1 if len(chart.panels) == 1 else 2
     rows = math.ceil(len(chart.panels) / columns)
     panel_in = 3.2 if len(chart.panels) == 1 else _PANEL_IN
-    frame = style.frame(chart.text, _WIDTH_IN, rows * (panel_in + _ABOVE_IN + _BELOW_IN) + _LEGEND_IN)
+    handles = _keys(chart)
+    legend_in = _LEGEND_IN * math.ceil(len(handles) / _LEGEND_COLUMNS)
+    frame = style.frame(chart.text, _WIDTH_IN, rows * (panel_in + _ABOVE_IN + _BELOW_IN) + legend_in)
     width = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN - _GAP_IN * (columns - 1)) / columns
     top = frame.height - frame.top
     for number, panel in enumerate(chart.panels):
         left = _LEFT_IN + (number % columns) * (width + _GAP_IN)
         bottom = top - (number // columns + 1) * (panel_in + _ABOVE_IN + _BELOW_IN) + _BELOW_IN
         _panel(frame.at(left, bottom, width, panel_in), panel, number, width)
-    _legend(frame.figure, chart, (frame.bottom + 0.02) / frame.height)
+    frame.figure.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0.2 / _WIDTH_IN, (frame.bottom + 0.02) / frame.height),
+        ncols=min(len(handles), _LEGEND_COLUMNS), handlelength=2.2, columnspacing=1.6, borderaxespad=0,
+    )  # fmt: skip
     return frame.figure
 
 
@@ -136,7 +141,8 @@ def _commits(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], nu
                       gid=f"commit:{number}", zorder=2)  # fmt: skip
 
 
-def _legend(figure: Figure, chart: NightChart, y: float) -> None:
+def _keys(chart: NightChart) -> list[Line2D | Patch]:
+    """What the legend explains: what the panels hold."""
     shown = {night.outcome for panel in chart.panels for night in panel.nights}
     rebaselined = any(night.rebaselined for panel in chart.panels for night in panel.nights)
     handles: list[Line2D | Patch] = [
@@ -154,5 +160,4 @@ def _legend(figure: Figure, chart: NightChart, y: float) -> None:
         handles.append(
             Line2D([], [], color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), label="another baseline")
         )
-    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.2 / _WIDTH_IN, y), ncols=len(handles),
-                  handlelength=2.2, columnspacing=1.6, borderaxespad=0)  # fmt: skip
+    return handles
