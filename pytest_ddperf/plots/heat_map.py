@@ -61,9 +61,9 @@ def _cell(axes: Axes, cell: HeatCell, colour: tuple[float, float, float, float] 
     box.set_facecolor(colour if colour is not None else "#f3f3f3" if cell.side == "x" else "white")
     box.set_edgecolor(style.INK if fails else style.GRID)
     box.set_linewidth(2.0 if fails else 0.7)
-    if colour is None and cell.side in ("baseline", "measured"):
+    if colour is None and not fails and cell.side in ("baseline", "measured"):
         box.set_hatch("...." if cell.side == "measured" else "////")
-        box.set_edgecolor("#c9c9c9")
+        box.set_edgecolor("#e2e2e2")
     axes.add_patch(box)
     dark = colour is not None and 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 0.5
     ink = "white" if dark else style.FAINT if cell.side in ("x", "baseline") and not fails else style.INK

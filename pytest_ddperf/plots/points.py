@@ -57,7 +57,7 @@ def draw_scatter(chart: ScatterChart) -> Figure:
         look = style.look_of("model", choice.id)
         axes.plot([choice.ms], [choice.accuracy], look.marker, markersize=9, markerfacecolor=look.colour,
                   markeredgecolor="white", markeredgewidth=0.8, gid=f"point:{choice.label}", zorder=4)  # fmt: skip
-    _label(axes, chart.choices, (frame.width - 1.1) * 72, (_ROOM_IN - 0.8) * 72)
+    _label(axes, chart, (frame.width - 1.1) * 72, (_ROOM_IN - 0.8) * 72)
     keys: list[tuple[str, dict[str, Any]]] = [("Pareto front", {"linestyle": "-"})]
     if chart.before:
         keys.append(("front of the baseline", {"linestyle": style.BASELINE_DASHES, "linewidth": 0.9}))
@@ -75,7 +75,7 @@ def _front(axes: Axes, choices: Sequence[Choice], gid: str, look: dict[str, Any]
                   drawstyle="steps-post", gid=gid, **look)  # fmt: skip
 
 
-def _label(axes: Axes, choices: Sequence[Choice], width_pt: float, height_pt: float) -> None:
+def _label(axes: Axes, chart: ScatterChart, width_pt: float, height_pt: float) -> None:
     """A name beside each point, where it covers no other name and no point."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     scale = axes.xaxis.get_transform()
@@ -85,12 +85,13 @@ def _label(axes: Axes, choices: Sequence[Choice], width_pt: float, height_pt: fl
             float((scale.transform([choice.ms])[0] - low) / (high - low)) * width_pt,
             (choice.accuracy - bottom) / (top - bottom) * height_pt,
         )
-        for choice in choices
+        for choice in (*chart.choices, *chart.before)
     }
     taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in at.values()]
-    for (x, y), (next_x, next_y) in pairwise(at[choice] for choice in choices if choice.on_front):
-        taken += [(x, y - 2, next_x, y + 2), (next_x - 2, y, next_x + 2, next_y)]
-    for choice in choices:
+    for choices in (chart.choices, chart.before):
+        for (x, y), (next_x, next_y) in pairwise(at[choice] for choice in choices if choice.on_front):
+            taken += [(x, y - 2, next_x, y + 2), (next_x - 2, y, next_x + 2, next_y)]
+    for choice in chart.choices:
         x, y = at[choice]
         length = len(choice.label) * _CHARACTER_PT
         options = [(place, _box(x, y, place, length)) for place in _PLACES]

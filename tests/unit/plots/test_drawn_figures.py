@@ -173,6 +173,9 @@ def test_the_heat_map_frames_what_fails() -> None:
     boxes = {str(box.get_gid()): box for axes in figure.axes for box in axes.patches if box.get_gid()}
     framed = [gid for gid, box in boxes.items() if box.get_linewidth() > 1]
     assert len(framed) == 2
+    assert all(boxes[gid].get_hatch() is None for gid in framed)  # a hatch would take the frame's colour
+    hatched = [box for box in boxes.values() if box.get_hatch()]
+    assert len(hatched) == 2  # one not measured, one without a baseline
 
 
 @pytest.mark.parametrize("name", CHARTS)
