@@ -251,3 +251,13 @@ def test_the_user_s_matplotlib_neither_changes_figures_nor_is_changed() -> None:
 def test_numbers_have_no_exponent(value: float) -> None:
     assert float(style.number(value)) == pytest.approx(value, rel=0.3)
     assert "e" not in style.number(value) or value < 0.001
+
+
+def test_describing_loads_no_matplotlib() -> None:
+    script = (
+        "import sys; from pytest_ddperf.baselines import load_catalog; from pytest_ddperf.gathering import gathered; "
+        "from pytest_ddperf.plots import described; results = gathered(load_catalog(), [], {}); "
+        "assert len(described(results, [], results.platforms)) > 90; "
+        "assert not {'matplotlib', 'numpy', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
