@@ -13,6 +13,7 @@ import math
 import os
 import sys
 import textwrap
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,7 @@ RC: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9.0,
     "text.color": INK,
+    "text.parse_math": False,
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
     "axes.labelsize": 9.5,
@@ -166,13 +168,16 @@ _CHARACTERS_AN_INCH = 17.5
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
     """The style alone: matplotlib's defaults and `RC`, nothing of the user's; what held before holds again after it."""
-    with _alone():
-        import matplotlib as mpl  # noqa: PLC0415 - loaded when something is drawn
-
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(RC)
-        yield
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # of a letter that the font lacks, say: the user's tests may make errors of them
+        with _alone():
+            import matplotlib as mpl  # noqa: PLC0415 - loaded when something is drawn
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(RC)
+            yield
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import hashlib
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -251,6 +252,16 @@ def test_the_user_s_matplotlib_neither_changes_figures_nor_is_changed() -> None:
 def test_numbers_have_no_exponent(value: float) -> None:
     assert float(style.number(value)) == pytest.approx(value, rel=0.3)
     assert "e" not in style.number(value) or value < 0.001
+
+
+def test_a_network_may_be_called_what_it_likes(tmp_path: Path) -> None:
+    name = "$\\frac{$ \u6a21\u578b"
+    cells = tuple(replace(cell, key=replace(cell.key, model=name)) for cell in published().of("tk1")[:8])
+    results = replace(published(), cells=cells)
+    files = plots.draw(results, [trend(cells[0].key, [100.0, 101.0])], tmp_path, ["tk1"])
+    assert {f"history/tk1/{names.plain(name)}.png", f"model/{names.plain(name)}.svg"} <= {
+        str(path.relative_to(tmp_path)) for path in files
+    }
 
 
 def test_describing_loads_no_matplotlib() -> None:
