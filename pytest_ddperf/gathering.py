@@ -84,7 +84,10 @@ def stored(
     facts: dict[str, RunFacts] = {}
     with HistoryIndex(storage) as index:
         warnings = index.problems
+        skipped, every = index.skipped
         paths = _paths(index, storage, run)
+    if skipped:
+        warnings.append(f"{skipped} of the {every} files in {storage} could not be read and were skipped.")
     for platform, path in paths.items():
         try:
             found = read_run(path)

@@ -111,11 +111,19 @@ def present(session: BenchSession, exit_status: int) -> None:
     if plot_dir(settings) is not None or settings.value("report"):
         try:
             results = _results(session, session.records.values())
-            session.written += [str(path) for path in _made(settings, results, settings.platforms)]
+            _say_written(session, _made(settings, results, settings.platforms))
         except DdperfError as error:
             session.warnings.append(str(error))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         _tell_github(session, exit_status)
+
+
+def _say_written(session: BenchSession, files: Sequence[Path]) -> None:
+    folder = plot_dir(session.settings)
+    figures = [path for path in files if folder is not None and folder in path.parents]
+    if figures:
+        session.written.append(f"figures: {len(figures)} files in {folder}")
+    session.written += [str(path) for path in files if path not in figures]
 
 
 def _results(session: BenchSession, records: Iterable[CellRecord], platforms: Sequence[str] | None = None) -> Results:
