@@ -133,6 +133,13 @@ TASK_NETWORKS: tuple[Network, ...] = (
 _RUN_BY_DEFAULT = (*NETWORK_IDS, *(one.id for one in OTHER_NETWORKS if one.id != UNVERSIONED))
 
 
+Command = str | tuple[str, ...]
+"""A command of the user's: a line for the shell, or the words of a program and its arguments."""
+
+DATATYPES: tuple[str, ...] = ("fp32", "fp16")
+"""What services can be asked to compute in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """One platform: the server's machine and backend, not the machine that runs pytest.
@@ -164,6 +171,20 @@ class Platform:
         service: template of service names; None for no default.
         data_dir: bench images as the server sees them; None for no default.
         bench_files: the file that lists their names; None for no default.
+        datatype: of services to create, `fp32` or `fp16`; None for the option's default.
+        wait: seconds to wait for a server that is not up yet; None for the option's default.
+        timeout: seconds to wait for one answer; None for the option's default.
+        cold_start_timeout: seconds to wait for a service to be created, and for its first prediction; None likewise.
+        ca_file: certificates to trust, PEM; None for the usual ones.
+        user_env: the environment variable that holds the server's user; None for no credentials.
+        password_env: the one that holds the password; None for none.
+        before: commands that run before its cells, each a shell line or the words of a command.
+        after: commands that run after them, whatever became of the run.
+        hook_timeout: seconds that each of them may take.
+        telemetry: where its sensors are read: `local`, `ssh:HOST` or `ssh://[user@]host[:port]`; None for nowhere.
+        cool_to_c: the temperature to wait for before its first cell, degrees Celsius; None for no wait.
+        cool_wait: seconds to wait for it at the most.
+        nvpmodel: the Jetson's power mode under --ddperf-tune; None leaves it.
         overridden: the keys that the project's own ddperf.toml set.
     """
 
@@ -205,6 +226,20 @@ class Platform:
     service: str | None = None
     data_dir: str | None = None
     bench_files: str | None = None
+    datatype: str | None = None
+    wait: float | None = None
+    timeout: float | None = None
+    cold_start_timeout: float | None = None
+    ca_file: str | None = None
+    user_env: str | None = None
+    password_env: str | None = None
+    before: tuple[Command, ...] = ()
+    after: tuple[Command, ...] = ()
+    hook_timeout: float = 60.0
+    telemetry: str | None = None
+    cool_to_c: float | None = None
+    cool_wait: float = 600.0
+    nvpmodel: int | None = None
     overridden: frozenset[str] = frozenset()
 
     @property

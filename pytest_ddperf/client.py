@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
     from pytest_ddperf.protocol import Info, ServiceInfo
+    from pytest_ddperf.server_url import Secret
 
 CONNECT_TIMEOUT_S: Final = 2.0
 """A host name has two addresses at most times (IPv6, IPv4), each tried in turn: a dead server is told in under 5 s."""
@@ -72,6 +73,7 @@ class Client:
         connect_timeout_s: for each address of the host.
         timeout_s: how long the server may be silent. A prediction that ran into it goes on running on the server.
         ca_path: certificates to trust instead of the usual ones, a PEM file or a directory.
+        authorization: the header's value where the URL holds no credentials; None for none.
         now: a steady clock, seconds.
 
     Raises:
@@ -85,9 +87,11 @@ class Client:
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         timeout_s: float = READ_TIMEOUT_S,
         ca_path: str | Path | None = None,
+        authorization: Secret | None = None,
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._url = ServerUrl.parse(url)
+        self._authorization = self._url.authorization or authorization
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
         self._now = now
@@ -239,8 +243,8 @@ class Client:
         }
         if content is not None:
             headers["Content-Type"] = "application/json"
-        if self._url.authorization is not None:
-            headers["Authorization"] = self._url.authorization.value
+        if self._authorization is not None:
+            headers["Authorization"] = self._authorization.value
         return headers
 
     def _probe(self) -> requests.PreparedRequest:
@@ -280,9 +284,9 @@ class ServiceEndpoint:
         self._service = service
         self._content = _encode(body)
 
-    def predict(self) -> Timed:
+    def predict(self, timeout_s: float | None = None) -> Timed:
         """One prediction of the batch."""
-        return self._client.predict_encoded(self._content, service=self._service)
+        return self._client.predict_encoded(self._content, service=self._service, timeout_s=timeout_s)
 
     def totals(self) -> Totals | None:
         """The totals of this service, and the counts of the others, from `/info` where it tells them."""

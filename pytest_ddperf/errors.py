@@ -31,6 +31,10 @@ class BaselineFileError(ConfigurationError):
         super().__init__(f"{where}: {found}; expected {expected}.")
 
 
+class HookError(DdperfError):
+    """A command that the user gave to run around a platform's cells failed, or took too long."""
+
+
 class ServerError(DdperfError):
     """A DeepDetect server answered with an error, or not at all.
 

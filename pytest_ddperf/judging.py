@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import gate
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 UNSTABLE_RUNS = 3
 """Runs running in which an unstable cell may be beyond the tolerance, less one."""
 
-FELLOWS = 200
+FELLOWS = 128
 """How many cells are judged together at the most, the newest ones: a suite's centre and spread need no more."""
 
 
@@ -49,7 +50,7 @@ class Judge:
         self._platform = platform
         self._tolerance = tolerance
         self._baseline = baseline
-        self._cells: dict[str, gate.Cell] = {}
+        self._cells: dict[str, gate.Prepared] = {}
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
         """The verdict on a cell, by all rounds of it and by what its fellows were like so far.
@@ -73,8 +74,9 @@ class Judge:
             return record
         baseline, notes = self._comparable(measurement)
         self._cells.pop(nodeid, None)
-        self._cells[nodeid] = gate_cell(measurement, baseline)
-        verdict = gate.judge(list(self._cells.values())[-FELLOWS:], self._tolerance)[-1]
+        self._cells[nodeid] = gate.prepare(gate_cell(measurement, baseline))
+        fellows = list(islice(reversed(self._cells.values()), FELLOWS))[::-1]
+        verdict = gate.judge_last(fellows, self._tolerance)
         now_ms = _shown_ms(measurement, baseline)
         rounds = len(measurement.rounds)
         done = rounds >= self._least_rounds
@@ -129,7 +131,7 @@ def gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell:
     if baseline is None:
         return gate.Cell(rounds)
     if baseline.runs:
-        return gate.Cell(rounds, [list(run) for run in baseline.runs])
+        return gate.Cell(rounds, baseline.runs)
     return gate.Cell(rounds, _comparable_ms(measurement, baseline), baseline.reading_error_ms)
 
 

@@ -172,6 +172,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("lock-wait", "seconds to wait for another run that measures the same server; default: 1800", _seconds,
            1800.0, "S"),
     Option("timeout", "seconds to wait for one answer; default: 300", _seconds, 300.0, "S"),
+    Option("cold-start-timeout", "seconds to wait for a service to be created, and for its first prediction; default: "
+           "900", _seconds, 900.0, "S"),
+    Option("ca-file", "certificates to trust for https, PEM; default: the usual ones", str, None, "FILE"),
     Option("repository", "model folder on the server to create services from, may hold {model}", str, None, "DIR"),
     Option("service", "name of the service per model; default: {model}", str, "{model}", "TEMPLATE"),
     Option("missing-service", "a cell whose service is not there and cannot be created: fail (default) or skip",
@@ -179,6 +182,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("mllib", "backend of services to create; default: the platform's", str, None, "NAME"),
     Option("gpu", "create services on the GPU; default: as the platform has one", _switch, None),
     Option("gpuid", "which GPU; default: 0", _count(0), 0, "N"),
+    Option("datatype", "what services to create compute in: fp32 (default) or fp16", _choice("fp32", "fp16"), "fp32",
+           "fp32|fp16"),
     Option("recreate", "create a service of ours anew for each batch size; TensorRT's always are, an engine for each",
            _switch, False),
     Option("delete-services", "delete the services that were measured at the end, those that were there, too", _switch,
@@ -197,6 +202,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("max-workspace-size", "workspace of a TensorRT engine in MiB; default: 1024", _count(1), 1024, "N"),
     Option("dla", "create services on a Jetson's DLA core", _switch, False),
     Option("threads", "threads of the embedded server; default: one a core", _count(1), None, "N"),
+    Option("tune", "set the board's clocks to their highest while it is measured (nvpmodel, jetson_clocks, CPU "
+           "governor), where ddperf.toml says how it is reached (telemetry), and put them back", _switch, False),
     Option("npasses", "timed passes a cell at least; default: 5", _count(1), 5, "N"),
     Option("max-passes", "timed passes a cell at most, where the first ones scatter; default: npasses",
            _count(1), None, "N"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.client import Client, wait_until_up
+from pytest_ddperf.client import wait_until_up
 from pytest_ddperf.errors import ServerError
 from pytest_ddperf.server_lock import ServerLock, busy_text
 from pytest_ddperf.server_url import server_name
@@ -42,9 +42,11 @@ def _ask(options: ServerOptions, say: Callable[[str], None]) -> None:
     if options.is_embedded:
         require_embedded()
         return
+    if options.prepared_first:  # it may be down until the user's command has run
+        return
     lock = ServerLock(server_name(options.url))
     if lock.acquire_at_once():
-        client = Client(options.url, timeout_s=options.timeout_s)
+        client = options.client(options.url)
         try:
             wait_until_up(client, options.wait_s)
         finally:

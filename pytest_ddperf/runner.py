@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
+import platformdirs
+
+from pytest_ddperf.boards import Board
 from pytest_ddperf.errors import DdperfError, ServerGoneError, ServerUnreachableError
 from pytest_ddperf.judging import Judge
 from pytest_ddperf.measure import measure_cell
 from pytest_ddperf.records import CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
-from pytest_ddperf.server_url import server_name
+from pytest_ddperf.server_url import display_url, server_name
 from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from pytest_ddperf.baselines import PlatformBaseline
     from pytest_ddperf.catalog import Network, Platform
@@ -38,6 +43,7 @@ class PlatformPlan:
         baseline: what its cells are held against.
         nights: its history; None for none.
         least_rounds: rounds a cell at least.
+        tune: whether the board's clocks are set to their highest meanwhile.
     """
 
     platform: Platform
@@ -48,6 +54,7 @@ class PlatformPlan:
     baseline: PlatformBaseline
     nights: Nights | None = None
     least_rounds: int = 1
+    tune: bool = False
 
 
 class Runner:
@@ -60,14 +67,30 @@ class Runner:
         plans: the platforms, by id.
         networks: by id.
         say: takes a line for a person who waits.
+        run_id: the same in all processes of a run, "" where there is one only.
     """
 
     def __init__(
-        self, plans: Mapping[str, PlatformPlan], networks: Mapping[str, Network], say: Callable[[str], None]
+        self,
+        plans: Mapping[str, PlatformPlan],
+        networks: Mapping[str, Network],
+        say: Callable[[str], None],
+        run_id: str = "",
     ) -> None:
         self._plans = plans
         self._networks = networks
-        self._targets = {name: Target(plan.server, say) for name, plan in plans.items()}
+        self._boards = {
+            name: Board(
+                plan.platform,
+                display_url(plan.server.url),
+                say,
+                gpuid=plan.server.gpuid,
+                tune=plan.tune,
+                marker=_marker(run_id, name) if run_id else None,
+            )
+            for name, plan in plans.items()
+        }
+        self._targets = {name: Target(plan.server, say, self._boards[name]) for name, plan in plans.items()}
         self._facts: dict[str, ServerFacts] = {}
         self._open: str | None = None
         self._down: dict[str, DdperfError] = {}
@@ -88,6 +111,7 @@ class Runner:
         Raises:
             ServerGoneError: it was there, and does not answer any more.
             ServerError: nothing answers.
+            HookError: a command that is to run before its cells failed.
             ConfigurationError: the options do not fit the server.
         """
         if platform in self._down:
@@ -178,10 +202,13 @@ class Runner:
     def _measure(
         self, key: CellKey, plan: PlatformPlan, progress: Callable[[Progress], None], earlier: Measurement | None
     ) -> Measurement:
+        board = self._boards[key.platform]
         service, batch = self._batch(key)
+        board.ready()
         cold_start = ColdStart(create_ms=service.create_ms)
         if service.created and self._warm.get(key.platform) is not service:
-            cold_start = replace(cold_start, first_predict_ms=batch.predict().client_ms)
+            first = batch.predict(plan.server.cold_start_timeout_s)
+            cold_start = replace(cold_start, first_predict_ms=first.client_ms)
             self._warm[key.platform] = service
         conditions = Conditions(
             clock=Clock.PREDICT,  # measure_cell puts the gated one here
@@ -194,7 +221,8 @@ class Runner:
             preparation=plan.server.knobs.preparation(created=service.created),
             engine=service.engine,
         )
-        return measure_cell(
+        began_s = time.time()
+        measured = measure_cell(
             batch.endpoint,
             plan.passes,
             key=key,
@@ -203,9 +231,11 @@ class Runner:
             earlier=earlier,
             cold_start=earlier.cold_start if earlier else cold_start,
             check=batch.check,
+            condemn=lambda round_: board.condemned(round_.started_s, time.time()),
             now=time.time,
             progress=progress,
         )
+        return replace(measured, telemetry=board.telemetry(began_s, time.time(), earlier))
 
     def _batch(self, key: CellKey) -> tuple[OpenService, Batch]:
         self.open(key.platform)
@@ -248,6 +278,16 @@ class Runner:
 
     def close(self) -> None:
         """Give every server back. May be called twice."""
-        for target in self._targets.values():
-            target.finish()
+        with contextlib.ExitStack() as stack:  # one that fails keeps no other from being given back
+            for target in self._targets.values():
+                stack.callback(target.finish)
         self._open = None
+
+    def make_up(self) -> None:
+        """Put the boards back whose processes died before they could."""
+        for board in self._boards.values():
+            board.make_up()
+
+
+def _marker(run_id: str, platform: str) -> Path:
+    return platformdirs.user_cache_path("pytest-ddperf") / "begun" / f"{run_id}-{platform}"

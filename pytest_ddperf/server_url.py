@@ -69,6 +69,15 @@ class ServerUrl:
         return cls(where, _is_loopback(parts.hostname), _authorization(parts))
 
 
+def display_url(url: str) -> str:
+    """A server's URL without its credentials; `embedded` stays what it is.
+
+    Raises:
+        ConfigurationError: it is no URL.
+    """
+    return url if url == EMBEDDED else ServerUrl.parse(url).display
+
+
 def server_name(url: str) -> str:
     """What a server is told apart by: host and port, without credentials, path and scheme.
 
@@ -101,7 +110,12 @@ def _host(name: str) -> str:
 def _authorization(parts: SplitResult) -> Secret | None:
     if parts.username is None:
         return None
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return basic(unquote(parts.username), unquote(parts.password or ""))
+
+
+def basic(user: str, password: str) -> Secret:
+    """The value of the Authorization header for a user and a password."""
+    pair = f"{user}:{password}"
     return Secret(f"Basic {b64encode(pair.encode()).decode('ascii')}")
 
 

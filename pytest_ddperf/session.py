@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_ddperf import __version__
-from pytest_ddperf.errors import DdperfError, ServerError
+from pytest_ddperf.errors import DdperfError, HookError, ServerError
 from pytest_ddperf.records import CellRecord, Outcome, from_builtins, to_builtins
 from pytest_ddperf.settings import Settings, given
 
@@ -37,7 +37,10 @@ RECORDED_ROUNDS = 3
 
 def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
     """Send a record with a report; None says that the test is gated and has none yet."""
-    setattr(report, REPORT_ATTRIBUTE, None if record is None else to_builtins(record))
+    values = None if record is None else to_builtins(record)
+    setattr(report, REPORT_ATTRIBUTE, values)
+    if values is not None:
+        _read_last[:] = values, record
 
 
 def is_gated(report: pytest.TestReport) -> bool:
@@ -48,7 +51,16 @@ def is_gated(report: pytest.TestReport) -> bool:
 def record_of(report: pytest.TestReport) -> CellRecord | None:
     """The record that came with a report."""
     values = getattr(report, REPORT_ATTRIBUTE, None)
-    return None if values is None else from_builtins(values, CellRecord)
+    if values is None:
+        return None
+    if _read_last[0] is not values:  # several hooks ask, one after the other; the report itself takes builtins only
+        _read_last[:] = values, from_builtins(values, CellRecord)
+    record: CellRecord = _read_last[1]
+    return record
+
+
+_read_last: list[Any] = [None, None]
+"""What a report carried, as builtins, and the record that it stands for."""
 
 
 SESSION_KEY = pytest.StashKey["BenchSession"]()
@@ -77,6 +89,7 @@ class BenchSession:
         self._runner: Runner | None = None
         self._history: HistoryWriter | None = None
         self._header: RunHeader | None = None
+        self._interrupted = False
 
     @property
     def is_worker(self) -> bool:
@@ -120,8 +133,16 @@ class BenchSession:
             from pytest_ddperf.runner import Runner  # noqa: PLC0415 - loads the client
 
             plans = {name: self._plan(name) for name in self.settings.platforms}
-            self._runner = Runner(plans, self.settings.catalog.networks, self.say)
+            self._runner = Runner(plans, self.settings.catalog.networks, self.say, self._run_id)
         return self._runner
+
+    @property
+    def _run_id(self) -> str:
+        """The same in xdist's controller and its workers; "" without xdist."""
+        if self.is_worker:
+            return str(self.config.workerinput["testrunuid"])  # type: ignore[attr-defined] # xdist's
+        manager = getattr(self.config.pluginmanager.get_plugin("dsession"), "nodemanager", None)
+        return str(getattr(manager, "testrunuid", ""))
 
     def _plan(self, platform: str) -> PlatformPlan:
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
@@ -143,6 +164,7 @@ class BenchSession:
             tolerance=settings.tolerance(platform),
             baseline=store.load(platform, settings.value("baseline"), nights),
             nights=None if nights is None else nights.after(store.recorded_since(platform)),
+            tune=bool(settings.value("tune")),
             least_rounds=1 if settings.value("update-baselines") is None else RECORDED_ROUNDS,
         )
 
@@ -191,6 +213,8 @@ class BenchSession:
         self.prepare()
         try:
             self.runner.open(platforms[0])
+        except HookError as error:  # its cells are errors, each saying why
+            self.say(f"ddperf: {platforms[0]}: {error}")
         except ServerError as error:
             raise pytest.UsageError(self.no_server_text(platforms, [error])) from None
 
@@ -251,8 +275,8 @@ class BenchSession:
 
         if self._header is None:
             return {}
-        facts = facts_of(self._header, self.records.values(), complete=True)
-        return dict.fromkeys((record.key.platform for record in self.measured), facts)
+        facts = facts_of(self._header, self.records.values(), complete=not self._interrupted)
+        return dict.fromkeys((record.key.platform for record in self.records.values()), facts)
 
     @property
     def measured(self) -> list[CellRecord]:
@@ -291,6 +315,7 @@ class BenchSession:
 
     def close_history(self, exit_status: int) -> None:
         """Mark the run as ended."""
+        self._interrupted = exit_status == pytest.ExitCode.INTERRUPTED
         if self._history is not None:
             try:
                 self._history.close(exit_status, whole=self._measured_all())
@@ -356,3 +381,5 @@ class BenchSession:
         """Give every server back. May be called twice."""
         if self._runner is not None:
             self._runner.close()
+            if not self.is_worker:
+                self._runner.make_up()

@@ -110,6 +110,7 @@ class Settings:
             catalog.model(name)
         settings._check_platform_files()
         settings._check_urls()
+        settings._check_tuning()
         return settings
 
     def _check_urls(self) -> None:
@@ -142,6 +143,14 @@ class Settings:
                 except ConfigurationError as error:
                     path = self.project_dir / "ddperf.toml"
                     raise ConfigurationError(f"{path}: url of platform {name}: {error}") from None
+
+    def _check_tuning(self) -> None:
+        unknown = [name for name in self.platforms if self.catalog.platform(name).telemetry is None]
+        if self.value("tune") and unknown:
+            raise ConfigurationError(
+                f"--ddperf-tune has to know how the board of {', '.join(unknown)} is reached; expected telemetry under "
+                f'[platforms.{unknown[0]}] in ddperf.toml, "local" or "ssh:HOST".'
+            )
 
     def shared_servers(self) -> dict[str, tuple[str, ...]]:
         """By server, the platforms that name it, where they are several: measured one after the other."""
@@ -211,7 +220,12 @@ class Settings:
         return name in self.given
 
     def server_options(self, platform: str) -> ServerOptions:
-        """How the server of a platform is reached and used."""
+        """How the server of a platform is reached and used.
+
+        Raises:
+            ConfigurationError: an environment variable that holds its credentials is not set.
+        """
+        from pytest_ddperf.credentials import authorization  # noqa: PLC0415 - only with servers to ask
         from pytest_ddperf.targets import ServerOptions  # noqa: PLC0415 - loads the client
 
         stands: Platform = self.catalog.platform(platform)
@@ -228,6 +242,11 @@ class Settings:
             gpuid=self.value("gpuid", platform),
             knobs=self.knobs(platform),
             threads=self.value("threads", platform),
+            datatype=self.value("datatype", platform),
+            cold_start_timeout_s=self.value("cold-start-timeout", platform),
+            ca_path=self._path("ca-file", platform),
+            authorization=authorization(stands),
+            prepared_first=bool(stands.before),
             lock_wait_s=self.value("lock-wait", platform),
         )
 
@@ -238,6 +257,13 @@ class Settings:
         return Knobs(
             **{one.name: self.value(one.name.replace("_", "-"), platform) for one in fields(Knobs)},
         )
+
+    def _path(self, name: str, platform: str) -> Path | None:
+        """A file that an option names, from the project's folder on."""
+        from pathlib import Path  # noqa: PLC0415 - only where one is given
+
+        value = self.value(name, platform)
+        return None if value is None else self.project_dir / Path(value).expanduser()
 
     @property
     def storage_dir(self) -> Path:

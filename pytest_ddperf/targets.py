@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf import batches, bench_images, protocol
 from pytest_ddperf.client import PROBE_TIMEOUT_S, Client, ServiceEndpoint, server_facts, wait_until_up
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.measure import Timed
     from pytest_ddperf.protocol import Answer, ServiceInfo
     from pytest_ddperf.records import ServerFacts
+    from pytest_ddperf.server_url import Secret
 
 MAX_BATCH_SIZE = 256
 """`maxBatchSize` of a service that is for all batch sizes; only TensorRT looks at it."""
@@ -72,6 +73,11 @@ class ServerOptions:
         gpuid: which one.
         knobs: how services are created and images prepared.
         threads: of the embedded server; None: one a core.
+        datatype: of services to create.
+        cold_start_timeout_s: how long to wait for a service to be created, and for its first prediction.
+        ca_path: certificates to trust, PEM; None: the usual ones.
+        authorization: the header's value where the URL holds no credentials; None for none.
+        prepared_first: whether a command of the user's runs before the server is asked: it may be down until then.
         lock_wait_s: how long to wait for another run that measures the same server.
     """
 
@@ -87,7 +93,20 @@ class ServerOptions:
     gpuid: int = 0
     knobs: Knobs = field(default_factory=Knobs)
     threads: int | None = None
+    datatype: str = "fp32"
+    cold_start_timeout_s: float = 900.0
+    ca_path: Path | None = None
+    authorization: Secret | None = None
+    prepared_first: bool = False
     lock_wait_s: float = LOCK_WAIT_S
+
+    def client(self, url: str) -> Client:
+        """A client of that server.
+
+        Raises:
+            ConfigurationError: the certificates to trust are not there.
+        """
+        return Client(url, timeout_s=self.timeout_s, ca_path=self.ca_path, authorization=self.authorization)
 
     @property
     def is_embedded(self) -> bool:
@@ -132,15 +151,34 @@ class Batch:
     endpoint: ServiceEndpoint
     check: Callable[[Answer], None]
 
-    def predict(self) -> Timed:
+    def predict(self, timeout_s: float | None = None) -> Timed:
         """One prediction, checked.
+
+        Args:
+            timeout_s: how long the server may be silent; default: as for any answer.
 
         Raises:
             ServerError: the server refused, failed, or answered something else.
         """
-        timed = self.endpoint.predict()
+        timed = self.endpoint.predict(timeout_s)
         self.check(timed.answer)
         return timed
+
+
+class Surroundings(Protocol):
+    """What is done around a server while it is ours alone."""
+
+    def begin(self) -> None:
+        """Called once the server's lock is held, before the server is asked anything.
+
+        Raises:
+            DdperfError: it cannot be measured.
+        """
+        ...
+
+    def end(self) -> None:
+        """Called before the lock is given back; may be called twice."""
+        ...
 
 
 class Target:
@@ -149,10 +187,14 @@ class Target:
     Args:
         options: how it is reached.
         say: takes a line for the person who waits.
+        surroundings: what is done around it; None for nothing.
     """
 
-    def __init__(self, options: ServerOptions, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: ServerOptions, say: Callable[[str], None], surroundings: Surroundings | None = None
+    ) -> None:
         self.options = options
+        self._surroundings = surroundings
         self._say = say
         self._lock: ServerLock | None = None
         self._embedded: EmbeddedServer | None = None
@@ -178,7 +220,9 @@ class Target:
             return self.facts
         try:
             self._lock = ServerLock(server_name(self.options.url)).acquire(self.options.lock_wait_s, self._say)
-            self._client = Client(self._start(), timeout_s=self.options.timeout_s)
+            if self._surroundings is not None:
+                self._surroundings.begin()
+            self._client = self.options.client(self._start())
             info = wait_until_up(self._client, self.options.wait_s)
             facts = server_facts(info, self._client.display_url)
             self._images = load_images(self.options)
@@ -273,6 +317,7 @@ class Target:
             height=height,
             gpu=self.options.gpu,
             gpuid=self.options.gpuid,
+            datatype=self.options.datatype,
             max_batch_size=engine or MAX_BATCH_SIZE,
             max_workspace_size=knobs.max_workspace_size,
             nclasses=knobs.nclasses or model.nclasses,
@@ -284,10 +329,12 @@ class Target:
             task=model.task,
         )
         try:
-            create_ms = self.client.create_service(name, body)
+            create_ms = self.client.create_service(name, body, timeout_s=self.options.cold_start_timeout_s)
         except ServiceExistsError:
             return self._existing(self.client.service(name))
-        return OpenService(name, mllib, True, create_ms, width, height, self.options.gpu, "fp32", engine=engine)
+        return OpenService(
+            name, mllib, True, create_ms, width, height, self.options.gpu, self.options.datatype, engine=engine
+        )
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """A batch of a service, ready to be predicted again and again.
@@ -359,9 +406,13 @@ class Target:
             embedded, self._embedded = self._embedded, None
             if embedded is not None:
                 embedded.stop()
-            lock, self._lock = self._lock, None
-            if lock is not None:
-                lock.release()
+            try:
+                if self._surroundings is not None:
+                    self._surroundings.end()
+            finally:
+                lock, self._lock = self._lock, None
+                if lock is not None:
+                    lock.release()
 
 
 def load_images(options: ServerOptions) -> BenchImages:

@@ -49,6 +49,7 @@ class _Arguments:
     seed: int
     service_stats: bool
     slow: dict[str, float]
+    delay: float | None
     parent_pid: int | None
     exit_on_eof: bool
 
@@ -57,7 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to end; the exit status is 0 then."""
     arguments = _parse(argv)
     threads = arguments.threads or len(os.sched_getaffinity(0))
-    repository = Repository(model_dir=arguments.model_dir, seed=arguments.seed, threads=threads, slow=arguments.slow)
+    repository = Repository(
+        model_dir=arguments.model_dir,
+        seed=arguments.seed,
+        threads=threads,
+        slow=arguments.slow,
+        delay_s=arguments.delay,
+    )
     reader = ImageReader(arguments.data_dir, workers=threads)
     listener = _listen(arguments.host, arguments.port)
     services = Services(repository.find, reader, threads=threads, with_stats=arguments.service_stats)
@@ -175,6 +182,9 @@ def _parse(argv: Sequence[str] | None) -> _Arguments:
     parser.add_argument(
         "--slow", type=_slow, action="append", default=[], metavar="NAME=FACTOR", help="make one network slower"
     )
+    parser.add_argument(
+        "--delay", type=_delay, metavar="S", help="for tests: sleep so many seconds in place of each inference"
+    )
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with that process")
     parser.add_argument("--exit-on-eof", action="store_true", help="end when standard input is closed")
     values = vars(parser.parse_args(argv))
@@ -218,6 +228,16 @@ def _folder(text: str) -> Path:
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is no folder")
     return path
+
+
+def _delay(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 3600.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to 3600")
+    return value
 
 
 def _slow(text: str) -> tuple[str, float]:

@@ -61,12 +61,14 @@ class Repository:
         seed: what the weights of the 13 networks are drawn from.
         threads: of each network; 0 for one per core.
         slow: factors by which networks are made slower, by id.
+        delay_s: seconds that a prediction takes instead of any inference; None for real ones.
     """
 
     model_dir: Path | None = None
     seed: int = 0
     threads: int = 0
     slow: Mapping[str, float] = field(default_factory=dict)
+    delay_s: float | None = None
 
     def find(self, name: str) -> Callable[[], Engine]:
         """What loads the network that `name` stands for; finding it costs nothing, loading it is left to its first use.
@@ -99,6 +101,10 @@ class Repository:
             return None
 
     def _load_builtin(self, name: str) -> Engine:
+        if self.delay_s is not None:
+            from pytest_ddperf.embedded.delayed import Delayed  # noqa: PLC0415 - for tests
+
+            return Delayed(self.delay_s)
         from pytest_ddperf.embedded.engine import load_builtin  # noqa: PLC0415 - ONNX Runtime loads with the first network
 
         return load_builtin(name, seed=self.seed, threads=self.threads, slow_factor=self.slow.get(name, 1.0))

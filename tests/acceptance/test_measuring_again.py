@@ -565,7 +565,7 @@ class TestFixtures:
         tk1.server.slow(*G8, 1.5)
         result = tk1.run(*CELLS, "--junitxml=junit.xml", "-o", "junit_family=xunit1", "-W", "always")
         suite = ET.parse(tk1.path / "junit.xml").getroot()[0]  # noqa: S314 - written by this run
-        assert [len(case.findall(".//property")) for case in suite] == [1] * 4
+        assert [len(case.findall(".//property[@name='mine']")) for case in suite] == [1] * 4
         assert result.outlines.count("printed once") == 1
         warned = Counter(line.strip() for line in result.outlines if line.strip().endswith("-b8]"))
         assert warned["benchmarks/test_predict.py::test_predict[tk1-squeezenet_v1.1-b8]"] == 1

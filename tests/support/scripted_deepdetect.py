@@ -14,11 +14,14 @@ import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from scripted_server import Reply, Request, ScriptedServer
 from scripted_tasks import by_task
+
+if TYPE_CHECKING:
+    import ssl
 
 Latency = Callable[[str, int], float]
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -100,6 +103,7 @@ class ScriptedDeepDetect(ScriptedServer):
         wrong: changes the predictions of an answer before it is sent.
         delay_s: how long a prediction really takes, on top of nothing.
         port: where it listens; 0 for a free one.
+        tls: its certificate; None for plain HTTP.
 
     Attributes:
         predictions: every prediction that was asked, in order, failed ones too.
@@ -120,6 +124,7 @@ class ScriptedDeepDetect(ScriptedServer):
         wrong: Callable[[Prediction, list[dict[str, Any]]], list[dict[str, Any]]] = lambda _, predictions: predictions,
         delay_s: float = 0.0,
         port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.latency_ms = latency_ms
         self.fault = fault
@@ -137,7 +142,7 @@ class ScriptedDeepDetect(ScriptedServer):
         for one in services:
             setup = ServiceSetup(one) if isinstance(one, str) else one
             self._services[setup.name.lower()] = _Service(setup)
-        super().__init__(self._respond, port=port)
+        super().__init__(self._respond, port=port, tls=tls)
 
     @property
     def services(self) -> list[str]:
