@@ -24,7 +24,7 @@ from pytest_ddperf.measure import Plan, measure_cell
 from pytest_ddperf.predictions import alike
 from pytest_ddperf.records import CellKey, Clock, Conditions
 from pytest_ddperf.server_lock import LOCK_WAIT_S, ServerLock
-from pytest_ddperf.server_url import ServerUrl, server_name
+from pytest_ddperf.server_url import server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -88,7 +88,6 @@ class Bench:
             ServerError: the server cannot be reached, or there is no service that predicts.
             ConfigurationError: the service is there, and would have to be created.
         """
-        ServerUrl.parse(self._options.url)
         with contextlib.ExitStack() as stack:
             lock = ServerLock(server_name(self._options.url))
             lock.acquire(LOCK_WAIT_S, self._remark)

@@ -13,6 +13,8 @@ from scripted_server import Reply
 
 from pytest_ddperf import bench_run
 from pytest_ddperf.cli import main
+from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.server_url import server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -512,6 +514,18 @@ def test_somebody_else_on_the_server_makes_a_batch_size_invalid_and_others_are_m
     assert ran.status == 1
     assert "batch size 1 was not measured: somebody else used the service during a pass" in ran.err
     assert [row["batch_size"] for row in bench.rows()] == ["2"]
+
+
+def test_a_server_that_another_run_measures_is_waited_for(bench: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_run, "LOCK_WAIT_S", 0.2)
+    held = ServerLock(server_name(bench.server.url))
+    assert held.acquire_at_once()
+    ran = bench(*ONE)
+    held.release()
+    assert ran.status == 2
+    assert "another run measures on" in ran.err
+    assert bench.server.requests == []
+    assert bench(*ONE).status == 0
 
 
 def test_a_server_that_is_not_there_is_a_paragraph(bench: Command) -> None:
