@@ -160,6 +160,9 @@ def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list
             (f"the table is of {platform.mllib}, this server runs {now.backend}", now.backend != platform.mllib),
             (f"the table was made {_with_gpu(platform.gpu)}, this service runs {_with_gpu(now.gpu)}",
              now.gpu != platform.gpu),
+            (f"the table's engine was built for its largest batch size, this one for {now.engine}",
+             now.engine not in {None, max(platform.batch_sizes)}),
+            (f"the table's images were prepared as usual, these otherwise ({now.preparation})", bool(now.preparation)),
         ]  # fmt: skip
         return [words for words, differs in facts if differs]
     return [
@@ -171,6 +174,8 @@ def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list
             ("the input size", f"{then.width}x{then.height}", f"{now.width}x{now.height}"),
             ("GPU", then.gpu, now.gpu),
             ("the image route", then.image_route, now.image_route),
+            ("the preparation of images", then.preparation or "as usual", now.preparation or "as usual"),
+            ("the batch size that the engine is built for", then.engine or "any", now.engine or "any"),
         )
         if before != after
     ]

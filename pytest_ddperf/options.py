@@ -96,6 +96,16 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _factor(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value or abs(value) == float("inf") or value != value:  # noqa: PLR0124 - NaN is not itself
+        raise ValueError("a finite number other than 0")
+    return value
+
+
 def _tolerance(text: str) -> float:
     expected = "a share such as 10% or 0.1 (from 0 % to under 1000 %)"
     stripped = text.strip()
@@ -174,6 +184,23 @@ OPTIONS: tuple[Option, ...] = (
     Option("gpuid", "which GPU; default: 0", _count(0), 0, "N"),
     Option("datatype", "what services to create compute in: fp32 (default) or fp16", _choice("fp32", "fp16"), "fp32",
            "fp32|fp16"),
+    Option("recreate", "create a service of ours anew for each batch size; TensorRT's always are, an engine for each",
+           _switch, False),
+    Option("delete-services", "delete the services that were measured at the end, those that were there, too", _switch,
+           False),
+    Option("img-width", "width of the networks' input in pixels; default: each network's own", _count(1), None, "N"),
+    Option("img-height", "height of the networks' input in pixels; default: each network's own", _count(1), None, "N"),
+    Option("bw", "create services for black and white images", _switch, False),
+    Option("rgb", "create services for channels in the order red, green, blue", _switch, False),
+    Option("scale", "create services that multiply all values of an image by this factor; default: 1", _factor, 1.0,
+           "F"),
+    Option("histogram-equalization", "create services that equalise the histogram of an image", _switch, False),
+    Option("image-interp", "how images are resized: nearest, linear, cubic, area or lanczos4; default: the server's",
+           _choice("nearest", "linear", "cubic", "area", "lanczos4"), None, "NAME"),
+    Option("gpu-resize", "resize images on the GPU", _switch, False),
+    Option("nclasses", "classes of services to create; default: each network's own", _count(1), None, "N"),
+    Option("max-workspace-size", "workspace of a TensorRT engine in MiB; default: 1024", _count(1), 1024, "N"),
+    Option("dla", "create services on a Jetson's DLA core", _switch, False),
     Option("threads", "threads of the embedded server; default: one a core", _count(1), None, "N"),
     Option("tune", "set the board's clocks to their highest while it is measured (nvpmodel, jetson_clocks, CPU "
            "governor), where ddperf.toml says how it is reached (telemetry), and put them back", _switch, False),

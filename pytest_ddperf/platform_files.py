@@ -6,7 +6,7 @@ import math
 import re
 import tomllib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -60,6 +60,19 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     url: str | None = None
     gpu: bool | None = None
     gpuid: int | None = None
+    img_width: int | None = None
+    img_height: int | None = None
+    bw: bool | None = None
+    rgb: bool | None = None
+    scale: float | None = None
+    histogram_equalization: bool | None = None
+    image_interp: Literal["nearest", "linear", "cubic", "area", "lanczos4"] | None = None
+    gpu_resize: bool | None = None
+    nclasses: int | None = None
+    max_workspace_size: int | None = None
+    dla: bool | None = None
+    recreate: bool | None = None
+    delete_services: bool | None = None
     tolerance: float | str | None = None
     peak_gflops: float | None = None
     cores: int | None = None
@@ -124,7 +137,7 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
         where = _Where(path, text, platform_id)
         if not _ID.fullmatch(platform_id):
             raise where.error(None, f"the platform id {platform_id!r}", "a-z, 0-9 and ._- as in `my-board`")
-        given = _checked(where, _entry(where, values))
+        given = _checked(where, _with_knobs(where, _entry(where, values)))
         base = platforms.get(platform_id) or Platform(id=platform_id, title=platform_id)
         overridden = frozenset({*base.overridden, *given}) if known is not None else base.overridden
         platforms[platform_id] = replace(base, **given, overridden=overridden)
@@ -212,6 +225,16 @@ def _board_checked(where: _Where, given: dict[str, Any]) -> dict[str, Any]:
             raise where.error("telemetry", f"telemetry = {given['telemetry']!r}", str(error)) from None
     if "datatype" in given and given["datatype"] not in DATATYPES:
         raise where.error("datatype", f"datatype = {given['datatype']!r}", f"one of {', '.join(DATATYPES)}")
+    return given
+
+
+def _with_knobs(where: _Where, given: dict[str, Any]) -> dict[str, Any]:
+    """The same; every knob is in its range."""
+    for key in ("img_width", "img_height", "nclasses", "max_workspace_size"):
+        if key in given and not 0 < given[key] < _LIMIT:
+            raise where.error(key, f"{key} = {given[key]}", "a whole number of 1 or more")
+    if "scale" in given and not 0 < abs(given["scale"]) < _LIMIT:
+        raise where.error("scale", f"scale = {given['scale']}", "a finite number other than 0")
     return given
 
 

@@ -107,6 +107,8 @@ class Conditions:
         height: input height in pixels.
         gpu: whether the service ran on a GPU.
         image_route: `path` (the server reads the files) or `inline` (base64 in the request).
+        preparation: how images are prepared in another way than usual, in words; "" where they are not.
+        engine: the batch size that the service was created for; None where one service is for all.
     """
 
     clock: Clock
@@ -116,6 +118,8 @@ class Conditions:
     height: int | None = 224
     gpu: bool = False
     image_route: str = "path"
+    preparation: str = ""
+    engine: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

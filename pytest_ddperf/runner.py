@@ -119,7 +119,7 @@ class Runner:
         if platform in self._gone:
             self._come_back(platform)
         if self._open not in {None, platform}:
-            self._targets[str(self._open)].close()
+            self._targets[str(self._open)].finish()
         self._open = platform
         try:
             facts = self._targets[platform].open()
@@ -218,6 +218,8 @@ class Runner:
             height=service.height,
             gpu=service.gpu,
             image_route=self._targets[key.platform].images.route,
+            preparation=plan.server.knobs.preparation(created=service.created),
+            engine=service.engine,
         )
         began_s = time.time()
         measured = measure_cell(
@@ -238,7 +240,7 @@ class Runner:
     def _batch(self, key: CellKey) -> tuple[OpenService, Batch]:
         self.open(key.platform)
         target = self._targets[key.platform]
-        service = target.service_for(self._networks[key.model])
+        service = target.service_for(self._networks[key.model], key.batch_size)
         return service, target.batch(service, key.batch_size)
 
     def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
@@ -278,7 +280,7 @@ class Runner:
         """Give every server back. May be called twice."""
         with contextlib.ExitStack() as stack:  # one that fails keeps no other from being given back
             for target in self._targets.values():
-                stack.callback(target.close)
+                stack.callback(target.finish)
         self._open = None
 
     def make_up(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_ddperf.catalog import Catalog, Platform
+    from pytest_ddperf.knobs import Knobs
     from pytest_ddperf.options import Option
     from pytest_ddperf.targets import ServerOptions
 
@@ -239,6 +240,7 @@ class Settings:
             mllib=self.value("mllib", platform) or stands.mllib,
             gpu=bool(self.value("gpu", platform)),
             gpuid=self.value("gpuid", platform),
+            knobs=self.knobs(platform),
             threads=self.value("threads", platform),
             datatype=self.value("datatype", platform),
             cold_start_timeout_s=self.value("cold-start-timeout", platform),
@@ -246,6 +248,14 @@ class Settings:
             authorization=authorization(stands),
             prepared_first=bool(stands.before),
             lock_wait_s=self.value("lock-wait", platform),
+        )
+
+    def knobs(self, platform: str) -> Knobs:
+        """How services of a platform are created and images prepared."""
+        from pytest_ddperf.knobs import Knobs  # noqa: PLC0415 - only with cells to measure
+
+        return Knobs(
+            **{one.name: self.value(one.name.replace("_", "-"), platform) for one in fields(Knobs)},
         )
 
     def _path(self, name: str, platform: str) -> Path | None:

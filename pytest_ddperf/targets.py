@@ -6,7 +6,7 @@ The only module that names `embedded`.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,8 +19,10 @@ from pytest_ddperf.errors import (
     ServiceExistsError,
     ServiceNotFoundError,
 )
+from pytest_ddperf.knobs import Knobs
 from pytest_ddperf.server_lock import LOCK_WAIT_S, ServerLock
 from pytest_ddperf.server_url import EMBEDDED, ServerUrl, server_name
+from pytest_ddperf.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from pytest_ddperf.protocol import Answer, ServiceInfo
     from pytest_ddperf.records import ServerFacts
     from pytest_ddperf.server_url import Secret
+
+MAX_BATCH_SIZE = 256
+"""`maxBatchSize` of a service that is for all batch sizes; only TensorRT looks at it."""
 
 DEFAULT_SIDE = 224
 """Width and height, in pixels, of a service that we create for a network whose input size is not known."""
@@ -66,6 +71,7 @@ class ServerOptions:
         mllib: backend of services to create.
         gpu: whether services are created on, and predict on, a GPU.
         gpuid: which one.
+        knobs: how services are created and images prepared.
         threads: of the embedded server; None: one a core.
         datatype: of services to create.
         cold_start_timeout_s: how long to wait for a service to be created, and for its first prediction.
@@ -85,6 +91,7 @@ class ServerOptions:
     mllib: str = "caffe"
     gpu: bool = False
     gpuid: int = 0
+    knobs: Knobs = field(default_factory=Knobs)
     threads: int | None = None
     datatype: str = "fp32"
     cold_start_timeout_s: float = 900.0
@@ -116,6 +123,8 @@ class OpenService:
         create_ms: how long its creation took; None where it was there.
         width: what to ask for, in pixels; None leaves it to the service.
         height: what to ask for, in pixels; None leaves it to the service.
+        task: what it is asked for.
+        engine: the batch size that it was created for; None where it is for all.
     """
 
     name: str
@@ -126,6 +135,8 @@ class OpenService:
     height: int | None
     gpu: bool
     datatype: str
+    task: Task = Task.CLASSIFICATION
+    engine: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +199,8 @@ class Target:
         self._lock: ServerLock | None = None
         self._embedded: EmbeddedServer | None = None
         self._client: Client | None = None
-        self._service: tuple[str, OpenService] | None = None
+        self._service: tuple[tuple[str, int | None], OpenService] | None = None
+        self._used: set[str] = set()
         self._images: BenchImages | None = None
         self.facts: ServerFacts | None = None
 
@@ -251,31 +263,41 @@ class Target:
             raise ServerUnreachableError("The server is not open.")
         return self._images
 
-    def service_for(self, model: Network) -> OpenService:
+    def service_for(self, model: Network, batch_size: int = 1) -> OpenService:
         """The service of a model: the one that is there, or one created from the repository.
 
-        The service created for the model before is deleted first: a TK1 has 2 GiB.
+        The service created for the model before is deleted first: a TK1 has 2 GiB. So is the one of another batch size
+        where there is one for each: TensorRT's engines are built for one.
 
         Raises:
             ServiceNotFoundError: it is neither there nor can it be created.
             ServerError: the server refused.
         """
-        if self._service is not None and self._service[0] == model.id:
+        engine = self.options.knobs.engine_for(self._mllib, batch_size)
+        if self._service is not None and self._service[0] in {(model.id, engine), (model.id, None)}:
             return self._service[1]
         self.release_service()
         name = self.options.service.replace("{model}", model.id).lower()
         try:
             service = self._existing(self.client.service(name))
         except ServiceNotFoundError:
-            service = self._create(name, model)
-        self._service = (model.id, service)
+            service = self._create(name, model, engine)
+        service = replace(service, task=model.task)
+        self._service = ((model.id, service.engine), service)
+        self._used.add(service.name)
         return service
+
+    @property
+    def _mllib(self) -> str:
+        return "onnxruntime" if self.options.is_embedded else self.options.mllib
 
     def _existing(self, info: ServiceInfo) -> OpenService:
         gpu = self.options.gpu if info.gpu is None else info.gpu
-        return OpenService(info.name, info.mllib, False, None, info.width, info.height, gpu, info.datatype or "fp32")
+        width = self.options.knobs.img_width or info.width
+        height = self.options.knobs.img_height or info.height
+        return OpenService(info.name, info.mllib, False, None, width, height, gpu, info.datatype or "fp32")
 
-    def _create(self, name: str, model: Network) -> OpenService:
+    def _create(self, name: str, model: Network, engine: int | None) -> OpenService:
         repository = self.options.repository or ("{model}" if self.options.is_embedded else None)
         if repository is None:
             raise ServiceNotFoundError(
@@ -285,8 +307,9 @@ class Target:
                 url=self.client.display_url,
                 service=name,
             )
-        width, height = model.width or DEFAULT_SIDE, model.height or DEFAULT_SIDE
-        mllib = "onnxruntime" if self.options.is_embedded else self.options.mllib
+        knobs, mllib = self.options.knobs, self._mllib
+        width = knobs.img_width or model.width or DEFAULT_SIDE
+        height = knobs.img_height or model.height or DEFAULT_SIDE
         body = protocol.service_body(
             mllib=mllib,
             repository=repository.replace("{model}", model.id),
@@ -295,12 +318,23 @@ class Target:
             gpu=self.options.gpu,
             gpuid=self.options.gpuid,
             datatype=self.options.datatype,
+            max_batch_size=engine or MAX_BATCH_SIZE,
+            max_workspace_size=knobs.max_workspace_size,
+            nclasses=knobs.nclasses or model.nclasses,
+            bw=knobs.bw,
+            rgb=knobs.rgb,
+            histogram_equalization=knobs.histogram_equalization,
+            scale=knobs.scale,
+            dla=knobs.dla,
+            task=model.task,
         )
         try:
             create_ms = self.client.create_service(name, body, timeout_s=self.options.cold_start_timeout_s)
         except ServiceExistsError:
             return self._existing(self.client.service(name))
-        return OpenService(name, mllib, True, create_ms, width, height, self.options.gpu, self.options.datatype)
+        return OpenService(
+            name, mllib, True, create_ms, width, height, self.options.gpu, self.options.datatype, engine=engine
+        )
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """A batch of a service, ready to be predicted again and again.
@@ -316,10 +350,18 @@ class Target:
             height=service.height,
             gpu=service.gpu,
             gpuid=self.options.gpuid,
-            output={"best": 1},
+            interp=self.options.knobs.image_interp,
+            cuda=self.options.knobs.gpu_resize,
+            output={"best": 1} if service.task is Task.CLASSIFICATION else None,
+            task=service.task,
         )
         check = functools.partial(
-            protocol.check_predictions, expected_uris=uris, url=self.client.display_url, service=service.name
+            protocol.check_predictions,
+            expected_uris=uris,
+            url=self.client.display_url,
+            service=service.name,
+            task=service.task,
+            input_size=(service.width, service.height) if service.width and service.height else None,
         )
         return Batch(ServiceEndpoint(self.client, service.name, body), check)
 
@@ -328,14 +370,29 @@ class Target:
         if self._service is None:
             return
         service, self._service = self._service[1], None
-        if not service.created:
-            return
+        if service.created:
+            self._used.discard(service.name)
+            self._delete(service.name)
+
+    def _delete(self, name: str) -> None:
         try:
-            self.client.delete_service(service.name)
+            self.client.delete_service(name)
         except ServiceNotFoundError:
             return  # the server was restarted
         except ServerError as error:
-            self._say(f"ddperf: the service {service.name} could not be deleted: {error}")
+            self._say(f"ddperf: the service {name} could not be deleted: {error}")
+
+    def finish(self) -> None:
+        """Nothing more is measured on the server: delete what services were used, where that is asked for, and close.
+
+        May be called twice.
+        """
+        if self._client is not None and self.options.knobs.delete_services:
+            self.release_service()
+            for name in sorted(self._used):
+                self._delete(name)
+        self._used.clear()
+        self.close()
 
     def close(self) -> None:
         """Give everything back: our service, the connection, the embedded server, the lock. May be called twice."""

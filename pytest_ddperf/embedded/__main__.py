@@ -27,6 +27,7 @@ from pytest_ddperf.embedded.lifetime import end_soon, watch_pipe, watch_process
 from pytest_ddperf.embedded.networks import NETWORK_IDS
 from pytest_ddperf.embedded.repository import Repository
 from pytest_ddperf.embedded.services import Services
+from pytest_ddperf.embedded.task_models import TASK_MODELS
 from pytest_ddperf.embedded.wire import parse_service
 
 if TYPE_CHECKING:
@@ -127,13 +128,15 @@ class _Server(uvicorn.Server):
 
 
 def _declared(name: str) -> dict[str, object]:
+    task = TASK_MODELS.get(name)
+    width, height, classes = (task.width, task.height, task.classes) if task else (224, 224, 1000)
     return {
         "mllib": "onnxruntime",
         "description": name,
         "type": "supervised",
         "parameters": {
-            "input": {"connector": "image", "width": 224, "height": 224},
-            "mllib": {"nclasses": 1000},
+            "input": {"connector": "image", "width": width, "height": height},
+            "mllib": {"nclasses": classes},
             "output": {},
         },
         "model": {"repository": name},
@@ -215,8 +218,8 @@ def _models(text: str) -> tuple[str, ...]:
 
 
 def _network(name: str) -> str:
-    if name not in NETWORK_IDS:
-        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(NETWORK_IDS)}")
+    if name not in NETWORK_IDS and name not in TASK_MODELS:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join((*NETWORK_IDS, *TASK_MODELS))}")
     return name
 
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_ddperf.embedded.heads import ClassHead
 from pytest_ddperf.embedded.networks import CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from pytest_ddperf.embedded.heads import Head
 
 
 class Delayed:
@@ -30,6 +33,7 @@ class Delayed:
     def __init__(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
         self._seconds = seconds
         self._sleep = sleep
+        self.head: Head = ClassHead()
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same probability for each class, [N, classes]."""

@@ -1,4 +1,4 @@
-"""What a service's `model.repository` stands for: one of the 13 networks, or a folder with a network of the user's."""
+"""What a service's `model.repository` stands for: a network that is built in, or a folder with one of the user's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf.embedded.networks import NETWORK_IDS
+from pytest_ddperf.embedded.task_models import TASK_MODELS
 from pytest_ddperf.embedded.wire import bad_service
 
 if TYPE_CHECKING:
@@ -16,9 +17,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pytest_ddperf.embedded.heads import Head
+
 
 class Engine(Protocol):
     """A network that is ready to run; `pytest_ddperf.embedded.engine` has the real ones."""
+
+    @property
+    def head(self) -> Head:
+        """What makes predictions of what it says."""
+        ...
 
     @property
     def classes(self) -> int:
@@ -36,7 +44,7 @@ class Engine(Protocol):
         ...
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities [N, classes] of a batch [N, 3, height, width]."""
+        """A row of numbers for each image of a batch [N, 3, height, width]; probabilities where it classifies."""
         ...
 
     def close(self) -> None:
@@ -66,12 +74,12 @@ class Repository:
         """What loads the network that `name` stands for; finding it costs nothing, loading it is left to its first use.
 
         Args:
-            name: the id of one of the 13 networks, else a folder below `model_dir` that holds exactly one .onnx file.
+            name: the id of one that is built in, else a folder below `model_dir` that holds exactly one .onnx file.
 
         Raises:
             ApiError: 400/1006, there is none.
         """
-        if name in NETWORK_IDS:
+        if name in NETWORK_IDS or name in TASK_MODELS:
             return lambda: self._load_builtin(name)
         folder = self._folder(name)
         if folder is None:

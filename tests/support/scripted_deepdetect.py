@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from scripted_server import Reply, Request, ScriptedServer
+from scripted_tasks import by_task
 
 if TYPE_CHECKING:
     import ssl
@@ -236,8 +237,10 @@ class ScriptedDeepDetect(ScriptedServer):
             what = "Service Input Error: Could not read image(s): image could not be read or does not exist: "
             return _error(400, "BadRequest", 1005, what + unreadable[0])
         service.count(len(data), prediction.latency_ms, self._transform_share * prediction.latency_ms)
-        best = body.get("parameters", {}).get("output", {}).get("best", 1)
-        predictions = self.wrong(prediction, [_predicted(uri, best) for uri in reversed(uris)])
+        parameters = body.get("parameters", {})
+        best = parameters.get("output", {}).get("best", 1)
+        answered = [by_task(uri, parameters, _predicted(uri, best)) for uri in reversed(uris)]
+        predictions = self.wrong(prediction, answered)
         head: dict[str, object] = {"method": "/predict", "service": name}
         if (head_ms := self._head_ms(prediction)) is not None:
             head["time"] = head_ms
