@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.history import Run
-    from pytest_ddperf.records import CellRecord, ServerFacts
+    from pytest_ddperf.records import CellKey, CellRecord, ServerFacts
+    from pytest_ddperf.results import Result
 
 GROUP = "ddperf"
 """The first word of our benchmarks' group: `ddperf tk1`."""
@@ -61,27 +62,37 @@ def per_image_s(record: CellRecord) -> list[float]:
     return [ms / 1000 for one in record.measurement.per_image_ms() for ms in one]
 
 
+def judged_info(cell: CellRecord | Result, *, baseline_ms: float | None, baseline_source: str | None) -> dict[str, Any]:
+    """Which cell a benchmark is of, and how it was judged: builtins only."""
+    return {
+        "platform": cell.key.platform,
+        "model": cell.key.model,
+        "batch_size": cell.key.batch_size,
+        "scenario": cell.key.scenario,
+        "verdict": str(cell.outcome),
+        "reason": cell.reason,
+        "ms_per_image": cell.now_ms,
+        "images_per_second": 1000 / cell.now_ms if cell.now_ms else None,
+        "change": cell.change,
+        "tolerance": cell.tolerance,
+        "baseline_ms_per_image": baseline_ms,
+        "baseline_source": baseline_source,
+    }
+
+
 def extra_info(record: CellRecord) -> dict[str, Any]:
     """What a stored benchmark says beside its statistics: builtins only."""
-    measurement = record.measurement
-    info: dict[str, Any] = {
-        "platform": record.key.platform,
-        "model": record.key.model,
-        "batch_size": record.key.batch_size,
-        "scenario": record.key.scenario,
-        "verdict": str(record.outcome),
-        "reason": record.reason,
-        "ms_per_image": record.now_ms,
-        "images_per_second": 1000 / record.now_ms if record.now_ms else None,
-        "change": record.change,
-        "tolerance": record.tolerance,
-        "baseline_ms_per_image": record.baseline.value_ms if record.baseline else None,
-        "baseline_source": record.baseline.source if record.baseline else None,
-    }
+    measurement, baseline = record.measurement, record.baseline
+    info = judged_info(
+        record,
+        baseline_ms=baseline.value_ms if baseline else None,
+        baseline_source=baseline.source if baseline else None,
+    )
     if measurement is not None:
         info["conditions"] = to_builtins(measurement.conditions)
         info["cold_start"] = to_builtins(measurement.cold_start)
         info["exclusive"] = measurement.exclusive
+        info["telemetry"] = to_builtins(measurement.telemetry)
         info["clocks_ms_per_image"] = {str(clock): measurement.per_image_ms(clock) for clock in Clock}
         info["transform_ms_per_image"] = [
             [None if each.transform_ms is None else each.transform_ms / record.key.batch_size for each in one.passes]
@@ -121,20 +132,56 @@ def machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) -> dict[
     return {**common, "platforms": described} if len(described) != 1 else {**common, **first}
 
 
-def _described(record: CellRecord) -> dict[str, Any]:
+def _described(key: CellKey, nodeid: str, info: Mapping[str, Any]) -> dict[str, Any]:
     """What a benchmark of ours says of itself, beside its statistics."""
     return {
-        "group": f"{GROUP} {record.key.platform}",
-        "name": record.nodeid.rsplit("::", 1)[-1],
-        "fullname": record.nodeid,
-        "params": {"platform": record.key.platform, "model": record.key.model, "batch_size": record.key.batch_size},
-        "param": str(record.key),
-        "extra_info": extra_info(record),
+        "group": f"{GROUP} {key.platform}",
+        "name": nodeid.rsplit("::", 1)[-1],
+        "fullname": nodeid,
+        "params": {"platform": key.platform, "model": key.model, "batch_size": key.batch_size},
+        "param": str(key),
+        "extra_info": dict(info),
     }
 
 
 OPTIONS = {"warmup": True, "timer": "server"}
 """What stands for pytest-benchmark's measuring options in our benchmarks."""
+
+
+def benchmark(key: CellKey, nodeid: str, seconds: Sequence[float], info: Mapping[str, Any]) -> dict[str, Any]:
+    """One cell as pytest-benchmark stores it.
+
+    Args:
+        key: the cell.
+        nodeid: its test; whoever follows the cell over time knows it by that name.
+        seconds: per image, one per timed pass; not empty.
+        info: its `extra_info`.
+    """
+    return {**_described(key, nodeid, info), "options": OPTIONS, "stats": stats_from_seconds(seconds)}
+
+
+def document(
+    benchmarks: Sequence[Mapping[str, Any]],
+    platforms: Mapping[str, tuple[str, str, ServerFacts]],
+    *,
+    commit: Mapping[str, Any],
+    started: str,
+) -> dict[str, Any]:
+    """A file of pytest-benchmark's.
+
+    Args:
+        benchmarks: as `benchmark` makes them.
+        platforms: as `machine_info` takes them.
+        commit: facts of the commit that was tested; empty where unknown.
+        started: UTC time in ISO 8601.
+    """
+    return {
+        "machine_info": machine_info(platforms),
+        "commit_info": dict(commit),
+        "benchmarks": list(benchmarks),
+        "datetime": started,
+        "version": pytest_benchmark_version(),
+    }
 
 
 def run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
@@ -154,16 +201,12 @@ def run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
         for record in measured
         if record.server is not None
     }
-    return {
-        "machine_info": machine_info(platforms),
-        "commit_info": dict(run.header.facts.get("commit", {})),
-        "benchmarks": [
-            {**_described(record), "options": OPTIONS, "stats": stats_from_seconds(per_image_s(record))}
-            for record in measured
-        ],
-        "datetime": run.header.started,
-        "version": pytest_benchmark_version(),
-    }
+    return document(
+        [benchmark(record.key, record.nodeid, per_image_s(record), extra_info(record)) for record in measured],
+        platforms,
+        commit=run.header.facts.get("commit", {}),
+        started=run.header.started,
+    )
 
 
 def add_benchmarks(config: Any, records: Sequence[CellRecord]) -> None:  # noqa: ANN401 - pytest's Config
@@ -177,7 +220,9 @@ def add_benchmarks(config: Any, records: Sequence[CellRecord]) -> None:  # noqa:
         seconds = per_image_s(record)
         if not seconds:
             continue
-        stands_for = SimpleNamespace(**_described(record), cprofile_stats=None, has_error=False)
+        stands_for = SimpleNamespace(
+            **_described(record.key, record.nodeid, extra_info(record)), cprofile_stats=None, has_error=False
+        )
         metadata = Metadata(stands_for, iterations=1, options=dict(OPTIONS))
         for one in seconds:
             metadata.update(one)

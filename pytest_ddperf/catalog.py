@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.records import CellKey
+from pytest_ddperf.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,14 +51,15 @@ class Network:
         million_params: parameters in 10^6; None where the report is silent.
         giga_flops_text: the figure as the report prints it, "" where it is silent.
         million_params_text: the figure as the report prints it, "" where it is silent.
-        task: `classification`, `detection` or `ocr`.
-        width: input width in pixels; None where the report is silent: the service's own then.
+        task: what it is for.
+        width: input width in pixels; None where it is not known: the service's own then.
         height: input height in pixels; None likewise.
+        nclasses: how many classes it tells apart; background, or the blank of a sequence, is one. None where nobody
+            says it: the files of a network of the user's own may.
         aliases: further spellings that are understood; case, hyphens, dots, underscores and spaces never matter.
         repository: model folder of a network of the user's own, as the server sees it; None for those of the report.
         path: the same folder on this machine; None where it is not here.
         mllib: backend of its services; None: the platform's, or what reads its files.
-        nclasses: how many classes it tells apart; None where nobody says.
     """
 
     id: str
@@ -67,14 +69,14 @@ class Network:
     million_params: float | None = None
     giga_flops_text: str = ""
     million_params_text: str = ""
-    task: str = "classification"
+    task: Task = Task.CLASSIFICATION
     width: int | None = 224
     height: int | None = 224
+    nclasses: int | None = 1000
     aliases: tuple[str, ...] = ()
     repository: str | None = None
     path: str | None = None
     mllib: str | None = None
-    nclasses: int | None = None
 
     @property
     def is_own(self) -> bool:
@@ -99,19 +101,55 @@ REPORT_NETWORKS: tuple[Network, ...] = (
 )
 """The 13 of `NETWORK_IDS`, without the report's figures."""
 
+UNVERSIONED = "squeezenet_unversioned"
+"""On the Nano and the TX2 the report shows a "SqueezeNet" and does not say which. It is a network of its own here:
+never held against v1.0 or v1.1, and run only where it is named."""
+
 OTHER_NETWORKS: tuple[Network, ...] = (
-    # On the Nano and the TX2 the report shows a "SqueezeNet" and does not say which. It is a network of its own here:
-    # never held against v1.0 or v1.1, and its figures still load.
-    Network("squeezenet_unversioned", "SqueezeNet (version not stated)"),
+    Network(UNVERSIONED, "SqueezeNet (version not stated)"),
     Network("mobilenet_v2", "MobileNet v2"),
     Network("seresnet50", "SE-ResNet-50"),
-    Network("squeezenet_ssd_faces", "SqueezeNet SSD, faces", task="detection", width=None, height=None),
-    Network("squeezenet_ssd_voc", "SqueezeNet SSD, VOC", task="detection", width=None, height=None),
-    Network("vgg16_ssd_600", "VGG-16 SSD 600", task="detection", width=None, height=None),
-    Network("resnet18_ocr", "ResNet-18 OCR", task="ocr", width=None, height=None),
-    Network("crnn_ocr", "CRNN OCR", task="ocr", width=None, height=None),
+    # 300x300: so DeepDetect publishes them (squeezenet_ssd_faces_ncnn_300x300, ..._voc_ncnn_300x300).
+    # Faces and background; the 20 objects of Pascal VOC and background.
+    Network("squeezenet_ssd_faces", "SqueezeNet SSD, faces", task=Task.DETECTION, width=300, height=300, nclasses=2),
+    Network("squeezenet_ssd_voc", "SqueezeNet SSD, VOC", task=Task.DETECTION, width=300, height=300, nclasses=21),
+    # 600 is how many objects it tells apart (DeepDetect's model detection_600: those of Open Images): an SSD of 300x300
+    # takes twice the 15.5 giga multiply-adds of VGG-16, and on the Nano about twice its time; 600x600 would take eight.
+    Network("vgg16_ssd_600", "VGG-16 SSD 600", task=Task.DETECTION, width=300, height=300, nclasses=601),
+    # 220x136 and 69 characters: so DeepDetect's own tests create its OCR service (tests/ut-chain.cc, multiword_ocr).
+    Network("resnet18_ocr", "ResNet-18 OCR", task=Task.OCR, width=220, height=136, nclasses=69),
+    Network("crnn_ocr", "CRNN OCR", task=Task.OCR, width=220, height=136, nclasses=69),
 )
-"""What the report's pictures show besides the 13: known, so that baselines load; run only where they are named."""
+"""What the report's pictures show besides the 13: run where a platform's table has them, or where they are named."""
+
+TASK_NETWORKS: tuple[Network, ...] = (
+    Network("task_detection", "SqueezeNet SSD (embedded)", task=Task.DETECTION, width=300, height=300, nclasses=21),
+    Network("task_segmentation", "Segmentation (embedded)", task=Task.SEGMENTATION, nclasses=21),
+    Network("task_regression", "Regression (embedded)", task=Task.REGRESSION, nclasses=1),
+    Network("task_search", "Similarity search (embedded)", task=Task.SEARCH, nclasses=512),
+    Network(
+        "task_roi_search", "Search by each object (embedded)", task=Task.ROI_SEARCH, width=300, height=300, nclasses=21
+    ),
+    Network(
+        "task_multibox_search",
+        "Search by all objects (embedded)",
+        task=Task.MULTIBOX_SEARCH,
+        width=300,
+        height=300,
+        nclasses=21,
+    ),
+    Network("task_ocr", "CRNN (embedded)", task=Task.OCR, width=128, height=32, nclasses=37),
+)
+"""One small network for each task but classification, as the embedded server has them: run where they are named."""
+
+_RUN_BY_DEFAULT = (*NETWORK_IDS, *(one.id for one in OTHER_NETWORKS if one.id != UNVERSIONED))
+
+
+Command = str | tuple[str, ...]
+"""A command of the user's: a line for the shell, or the words of a program and its arguments."""
+
+DATATYPES: tuple[str, ...] = ("fp32", "fp16")
+"""What services can be asked to compute in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +164,7 @@ class Platform:
         url: the server where no option names one; `embedded` for the embedded server; None where there is no default.
         gpu: whether services are created on the GPU.
         gpuid: which GPU.
+        img_width: and the following to `delete_services`: knobs as in `knobs.Knobs`; None for the option's default.
         tolerance: relative, 0.1 for 10 %.
         peak_gflops: peak 10^9 floating-point operations a second, as the report states; None where it is silent.
         cores: number of cores that the report counts for it (CUDA cores on NVidia's); None where it is silent.
@@ -144,6 +183,20 @@ class Platform:
         service: template of service names; None for no default.
         data_dir: bench images as the server sees them; None for no default.
         bench_files: the file that lists their names; None for no default.
+        datatype: of services to create, `fp32` or `fp16`; None for the option's default.
+        wait: seconds to wait for a server that is not up yet; None for the option's default.
+        timeout: seconds to wait for one answer; None for the option's default.
+        cold_start_timeout: seconds to wait for a service to be created, and for its first prediction; None likewise.
+        ca_file: certificates to trust, PEM; None for the usual ones.
+        user_env: the environment variable that holds the server's user; None for no credentials.
+        password_env: the one that holds the password; None for none.
+        before: commands that run before its cells, each a shell line or the words of a command.
+        after: commands that run after them, whatever became of the run.
+        hook_timeout: seconds that each of them may take.
+        telemetry: where its sensors are read: `local`, `ssh:HOST` or `ssh://[user@]host[:port]`; None for nowhere.
+        cool_to_c: the temperature to wait for before its first cell, degrees Celsius; None for no wait.
+        cool_wait: seconds to wait for it at the most.
+        nvpmodel: the Jetson's power mode under --ddperf-tune; None leaves it.
         overridden: the keys that the project's own ddperf.toml set.
     """
 
@@ -154,6 +207,19 @@ class Platform:
     url: str | None = None
     gpu: bool = False
     gpuid: int = 0
+    img_width: int | None = None
+    img_height: int | None = None
+    bw: bool | None = None
+    rgb: bool | None = None
+    scale: float | None = None
+    histogram_equalization: bool | None = None
+    image_interp: str | None = None
+    gpu_resize: bool | None = None
+    nclasses: int | None = None
+    max_workspace_size: int | None = None
+    dla: bool | None = None
+    recreate: bool | None = None
+    delete_services: bool | None = None
     tolerance: float = 0.1
     peak_gflops: float | None = None
     cores: int | None = None
@@ -172,12 +238,26 @@ class Platform:
     service: str | None = None
     data_dir: str | None = None
     bench_files: str | None = None
+    datatype: str | None = None
+    wait: float | None = None
+    timeout: float | None = None
+    cold_start_timeout: float | None = None
+    ca_file: str | None = None
+    user_env: str | None = None
+    password_env: str | None = None
+    before: tuple[Command, ...] = ()
+    after: tuple[Command, ...] = ()
+    hook_timeout: float = 60.0
+    telemetry: str | None = None
+    cool_to_c: float | None = None
+    cool_wait: float = 600.0
+    nvpmodel: int | None = None
     overridden: frozenset[str] = frozenset()
 
     @property
     def default_models(self) -> tuple[str, ...]:
-        """The networks that run where none is named: those of its table that are among the 13, in catalogue order."""
-        return tuple(model for model in NETWORK_IDS if model in self.models)
+        """The networks that run where none is named: those of its table of which is known which they are."""
+        return tuple(model for model in _RUN_BY_DEFAULT if model in self.models)
 
     def reading_error_of(self, value_ms: float) -> float:
         """How far the published `value_ms` (milliseconds per image) may be off by its reading, in milliseconds."""
@@ -272,7 +352,7 @@ class Catalog:
 
 def bare_catalog(platforms: Mapping[str, Platform] | None = None) -> Catalog:
     """The networks without the report's figures: enough to resolve names."""
-    return Catalog({one.id: one for one in (*REPORT_NETWORKS, *OTHER_NETWORKS)}, platforms or {})
+    return Catalog({one.id: one for one in (*REPORT_NETWORKS, *OTHER_NETWORKS, *TASK_NETWORKS)}, platforms or {})
 
 
 def closest(name: str, spellings: Iterable[str]) -> str | None:

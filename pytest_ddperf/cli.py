@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import __version__, cli_check_model
-from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf import __version__, cli_bench, cli_check_model, cli_platforms, cli_report, cli_select
+from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from pytest_ddperf.catalog import Catalog
-    from pytest_ddperf.history import Run
 
 USAGE_ERROR = 2
 DEFAULT_PORT = 8080
@@ -68,18 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(run=_serve)
 
-    report = commands.add_parser("report", help="what networks cost, and a stored run", description=_report.__doc__)
-    report.add_argument(
-        "--storage", type=Path, default=Path(".ddperf"), metavar="DIR", help="the history; default: %(default)s"
-    )
-    report.add_argument("--run", dest="name", metavar="NAME", help="which run; default: the last")
-    report.add_argument("--json", type=Path, metavar="FILE", help="export the run as pytest-benchmark JSON")
-    report.set_defaults(run=_report)
+    cli_report.add_parser(commands)
+    cli_select.add_parser(commands)
 
     cli_check_model.add_parser(commands)
-
-    platforms = commands.add_parser("platforms", help="list the platforms", description=_platforms.__doc__)
-    platforms.set_defaults(run=_platforms)
+    cli_bench.add_parser(commands)
+    cli_platforms.add_parser(commands)
     return parser
 
 
@@ -98,88 +87,3 @@ def _serve(arguments: argparse.Namespace) -> int:
     return targets.serve(
         port=arguments.port, data_dir=arguments.data_dir, options=["--seed", str(arguments.seed), *options]
     )
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    """Print what the 13 networks cost, by the report and by the graphs that run, and the tables of a stored run."""
-    from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - each command loads what it needs
-
-    catalog = load_catalog(Path.cwd())
-    run = _stored_run(arguments.storage, arguments.name)
-    if arguments.json is not None:
-        if run is None:
-            raise ConfigurationError(f"There is no run in {arguments.storage} to export; run pytest benchmarks first.")
-        _export(run, catalog, arguments.json)
-        return 0
-    _print_costs(catalog)
-    if run is None:
-        sys.stdout.write(f"\nNo run is stored in {arguments.storage}.\n")
-    else:
-        _print_run(run, catalog)
-    return 0
-
-
-def _stored_run(folder: Path, name: str | None) -> Run | None:
-    from pytest_ddperf.history import read_run, runs  # noqa: PLC0415 - each command loads what it needs
-
-    paths = {path.stem: path for path in runs(folder)}
-    if name is None:
-        return read_run(paths[max(paths)]) if paths else None
-    if name not in paths:
-        known = ", ".join(sorted(paths)[-5:]) or "none"
-        raise ConfigurationError(f"The run {name!r} is not in {folder}; the last ones there are {known}.")
-    return read_run(paths[name])
-
-
-def _export(run: Run, catalog: Catalog, path: Path) -> None:
-    from pytest_ddperf import benchmark_json  # noqa: PLC0415 - each command loads what it needs
-
-    titles = {name: platform.title for name, platform in catalog.platforms.items()}
-    document = benchmark_json.run_document(run, titles)
-    try:
-        path.write_text(json.dumps(document, indent=4) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}.") from error
-    sys.stdout.write(f"{path}: {len(document['benchmarks'])} cells of {run.header.run}\n")
-
-
-def _print_costs(catalog: Catalog) -> None:
-    from pytest_ddperf import targets, terminal  # noqa: PLC0415 - each command loads what it needs
-
-    try:
-        counted = targets.network_costs()
-        note = ""
-    except ConfigurationError as error:
-        counted, note = {}, f"\nOnly the report's own figures: {error}\n"
-    for line in terminal.cost_lines(catalog.networks, counted):
-        sys.stdout.write(line + "\n")
-    sys.stdout.write(note)
-
-
-def _print_run(run: Run, catalog: Catalog) -> None:
-    from pytest_ddperf import terminal  # noqa: PLC0415 - each command loads what it needs
-
-    width = shutil.get_terminal_size().columns
-    state = "" if run.complete else ", interrupted"
-    sys.stdout.write(f"\nRun {run.header.run} of {run.header.started}{state}\n")
-    titles = {name: platform.title for name, platform in catalog.platforms.items()}
-    broken = [f"line {number} of the run's file cannot be read and was left out: {what}" for number, what in run.broken]
-    lines = terminal.run_lines(
-        run.records, titles=titles, models=list(catalog.networks), width=width, recorded=True, warnings=broken
-    )
-    for line in lines:
-        sys.stdout.write("".join(text for text, _ in line) + "\n")
-
-
-def _platforms(_: argparse.Namespace) -> int:
-    """List the platforms that are known here, with this folder's ddperf.toml."""
-    from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - each command loads what it needs
-
-    catalog = load_catalog(Path.cwd())
-    for platform in catalog.platforms.values():
-        server = platform.url or "no default URL"
-        sys.stdout.write(
-            f"{platform.id:<14}  {platform.title}; {platform.backend}; {server}; "
-            f"tolerance {platform.tolerance * 100:g} %\n"
-        )
-    return 0

@@ -29,6 +29,7 @@ from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
     ServerFailedError,
+    ServerGoneError,
     ServerUnreachableError,
 )
 from pytest_ddperf.measure import Timed, Totals
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
     from pytest_ddperf.protocol import Info, ServiceInfo
+    from pytest_ddperf.server_url import Secret
 
 CONNECT_TIMEOUT_S: Final = 2.0
 """A host name has two addresses at most times (IPv6, IPv4), each tried in turn: a dead server is told in under 5 s."""
@@ -52,7 +54,9 @@ CONNECT_TIMEOUT_S: Final = 2.0
 READ_TIMEOUT_S: Final = 300.0
 """A batch of 128 images takes a Raspberry Pi minutes."""
 
-_PROBE_TIMEOUT_S: Final = 2.5
+PROBE_TIMEOUT_S: Final = 2.5
+"""How long a server may take to say that it is there."""
+
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 2.0
 
@@ -69,6 +73,7 @@ class Client:
         connect_timeout_s: for each address of the host.
         timeout_s: how long the server may be silent. A prediction that ran into it goes on running on the server.
         ca_path: certificates to trust instead of the usual ones, a PEM file or a directory.
+        authorization: the header's value where the URL holds no credentials; None for none.
         now: a steady clock, seconds.
 
     Raises:
@@ -82,9 +87,11 @@ class Client:
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         timeout_s: float = READ_TIMEOUT_S,
         ca_path: str | Path | None = None,
+        authorization: Secret | None = None,
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._url = ServerUrl.parse(url)
+        self._authorization = self._url.authorization or authorization
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
         self._now = now
@@ -199,7 +206,8 @@ class Client:
             The answer's JSON, decoded, and how long it took, milliseconds.
 
         Raises:
-            ServerUnreachableError: no connection, no answer in time, or the connection was cut.
+            ServerUnreachableError: no connection, or no answer in time.
+            ServerGoneError: the connection was cut.
             AnswerError: the answer is not JSON.
             ServerError: the answer is an error.
         """
@@ -220,10 +228,12 @@ class Client:
             took_ms = (self._now() - began_s) * 1000  # the whole body was read
         except (HTTPError, OSError) as error:
             message = _why(error, self._connect_timeout_s, read_timeout_s)
+            kind = ServerUnreachableError if message else ServerGoneError
+            message = message or _cut(error)
         else:
             return self._answer(response, service), took_ms
         # outside of the handler: a chained traceback would show the headers, credentials included, among its locals
-        raise ServerUnreachableError(message, url=self.display_url, service=service)
+        raise kind(message, url=self.display_url, service=service)
 
     def _headers(self, content: bytes | None) -> dict[str, str]:
         headers = {
@@ -233,8 +243,8 @@ class Client:
         }
         if content is not None:
             headers["Content-Type"] = "application/json"
-        if self._url.authorization is not None:
-            headers["Authorization"] = self._url.authorization.value
+        if self._authorization is not None:
+            headers["Authorization"] = self._authorization.value
         return headers
 
     def _probe(self) -> requests.PreparedRequest:
@@ -274,9 +284,9 @@ class ServiceEndpoint:
         self._service = service
         self._content = _encode(body)
 
-    def predict(self) -> Timed:
+    def predict(self, timeout_s: float | None = None) -> Timed:
         """One prediction of the batch."""
-        return self._client.predict_encoded(self._content, service=self._service)
+        return self._client.predict_encoded(self._content, service=self._service, timeout_s=timeout_s)
 
     def totals(self) -> Totals | None:
         """The totals of this service, and the counts of the others, from `/info` where it tells them."""
@@ -331,7 +341,7 @@ def wait_until_up(
     pause_s = _FIRST_WAIT_S
     while True:
         try:
-            return client.info(timeout_s=_PROBE_TIMEOUT_S)
+            return client.info(timeout_s=PROBE_TIMEOUT_S)
         except (ServerUnreachableError, ServerFailedError):
             left_s = until_s - now()
             if left_s <= 0:
@@ -360,7 +370,7 @@ def _decode(received: bytes) -> object:
 
 
 def _why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:
-    """What became of a request that got no answer, and what to do."""
+    """What became of a request that got no answer, and what to do; "" where it was cut off in the middle."""
     if isinstance(error, SSLError):
         return "The TLS connection failed: give the CA that signed the server's certificate, or check the URL's scheme"
     if isinstance(error, ProxyError):
@@ -371,5 +381,9 @@ def _why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> s
         return f"No connection within {connect_timeout_s:g} s; is the host up, and the port right?"
     if isinstance(error, (ReadTimeoutError, TimeoutError)):
         return f"The server was silent for {read_timeout_s:g} s; it may still be at work on the request"
+    return ""
+
+
+def _cut(error: Exception) -> str:
     inner = error.args[-1] if error.args else ""
     return f"The connection was cut in the middle of a request ({inner or error}); the server may have died on it"

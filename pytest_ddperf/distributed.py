@@ -4,50 +4,59 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ddperf.errors import ConfigurationError, ServerError
-from pytest_ddperf.records import Outcome
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.records import CellKey, CellRecord, Outcome
+from pytest_ddperf.session import put_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
+    from pytest_ddperf.scheduling import ServerScheduling
     from pytest_ddperf.session import BenchSession
 
+RESTARTS_A_WORKER = 4
+"""Workers that are started in place of dead ones, for each of the start: xdist's own bound under -n."""
 
-def by_server(
-    config: pytest.Config,
-    log: Any,  # noqa: ANN401 - xdist's
-    scope_of: Callable[[str], str],
-    is_done: Callable[[str], bool],
-) -> Any:  # noqa: ANN401 - xdist's
-    """A scheduler that hands out the cells of a server as one unit, all other tests one by one.
+
+def tell_difference(config: pytest.Config, nodes: tuple[Any, Any], collections: tuple[Any, Any]) -> None:
+    """Fail the run where two workers did not collect the same tests, and say in what they differ."""
+    from xdist.report import report_collection_diff  # noqa: PLC0415 - in the controller alone
+
+    text = report_collection_diff(*collections, *(node.gateway.id for node in nodes))
+    if text:
+        name = nodes[1].gateway.id
+        config.hook.pytest_collectreport(report=pytest.CollectReport(name, "failed", longrepr=text, result=[]))
+
+
+class CellNames:
+    """Which node ids are cells: the controller collects nothing and knows no more than their names.
 
     Args:
-        config: of the controller.
-        log: xdist's own.
-        scope_of: a node id's unit.
-        is_done: whether a node id has its verdict, and others of its unit were measured again when their worker died.
+        platforms: those that are measured.
+        models: those that are known.
     """
-    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - in the controller alone
 
-    class ServerScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no types
-        def _split_scope(self, nodeid: str) -> str:
-            return scope_of(nodeid)
+    def __init__(self, platforms: Iterable[str], models: Iterable[str]) -> None:
+        named = "|".join(re.escape(name) for name in sorted(platforms, key=len, reverse=True))
+        # --dist loadgroup puts an @group behind a node id
+        self._cell = re.compile(rf"[\[-]({named})-([\w.]+)-b(\d+)(?:-([cr]\d+))?(?:-[^\]]*)?\](?:@.*)?$")
+        self._models = frozenset(models)
+        self._known: dict[str, CellKey | None] = {}
 
-        def remove_node(self, node: Any) -> str | None:  # noqa: ANN401 - xdist's
-            """What a worker was at when it died is not run again: it has failed, and may kill the next one, too."""
-            for unit in self.assigned_work[node].values():
-                for nodeid, completed in unit.items():
-                    if not completed:
-                        unit[nodeid] = True
-                        super().remove_node(node)
-                        return None if is_done(nodeid) else nodeid
-            return super().remove_node(node)  # type: ignore[no-any-return] # xdist ships no types
-
-    return ServerScheduling(config, log)
+    def key(self, nodeid: str) -> CellKey | None:
+        """The cell of a node id; None for any other test."""
+        if nodeid not in self._known:
+            found = self._cell.search(nodeid)
+            cell = None
+            if found is not None and found[2] in self._models:
+                cell = CellKey(found[1], found[2], int(found[3]), found[4] or "")
+            self._known[nodeid] = cell
+        return self._known[nodeid]
 
 
 class LateScheduling:
@@ -96,8 +105,14 @@ class XdistHooks:
     def __init__(self, bench: BenchSession) -> None:
         self._config = config = bench.config
         self._bench = bench
+        self._names: CellNames | None = None
+        self._scheduling: ServerScheduling | None = None
         self._asked = False
         self._only = False
+        self._deaths = 0
+        self._begun: set[str] = set()
+        self._told: set[str] = set()
+        self._under_way: dict[str, str] = {}
         if self.is_active and config.getoption("benchmark_only", default=False):
             # pytest-benchmark refuses --benchmark-only under xdist, where its own benchmarks cannot run; ours can.
             config.option.benchmark_only = False
@@ -119,58 +134,143 @@ class XdistHooks:
                     skip(item, "Skipping what is no ddperf cell (--benchmark-only with xdist).")
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's
+    def pytest_xdist_make_scheduler(self) -> Any:  # noqa: ANN401 - xdist's
         """Let cells be scheduled by server, whatever --dist says."""
         usual = yield
-        return LateScheduling(
-            usual,
-            lambda: by_server(config, log, self._scope_of, self._is_done),
-            lambda ids: any(map(self._platform_of, ids)),
+        return LateScheduling(usual, self._by_server, lambda ids: any(map(self._key, ids)))
+
+    def _by_server(self) -> ServerScheduling:
+        from xdist.workermanage import parse_tx_spec_config  # noqa: PLC0415 - in the controller alone
+
+        from pytest_ddperf.scheduling import ServerScheduling  # noqa: PLC0415 - the same
+
+        workers = len(parse_tx_spec_config(self._config))
+        self._bound_restarts(workers)
+        longest_first = self._config.getoption("loadscopereorder", default=True)
+        self._scheduling = ServerScheduling(
+            workers,
+            unit_of=self._unit_of,
+            story=self,
+            weigh=self._weigh if longest_first else None,
+            differ=lambda one, ids, other, theirs: tell_difference(self._config, (one, other), (ids, theirs)),
         )
+        return self._scheduling
 
-    def _is_done(self, nodeid: str) -> bool:
-        """Whether a cell has its verdict while others have not: its worker died at those, within its protocol."""
-        outcomes = {name: record.outcome for name, record in self._bench.records.items()}
-        return (
-            outcomes.get(nodeid, Outcome.REMEASURE) is not Outcome.REMEASURE and Outcome.REMEASURE in outcomes.values()
-        )
+    def _bound_restarts(self, workers: int) -> None:
+        """With --tx and without -n xdist starts workers again for ever; with -n four times each."""
+        session = self._config.pluginmanager.get_plugin("dsession")
+        if getattr(session, "_max_worker_restart", 0) is None:  # private: without it, restarts are bounded a server
+            session._max_worker_restart = RESTARTS_A_WORKER * workers  # type: ignore[union-attr] # noqa: SLF001
 
-    def _platform_of(self, nodeid: str) -> str | None:
-        """The platform of a cell's node id; None for any other test."""
-        for platform in sorted(self._bench.settings.platforms, key=len, reverse=True):
-            if re.search(rf"[\[-]{re.escape(platform)}-[\w.]+-b\d+[^\]]*\]$", nodeid):
-                return platform
-        return None
+    def _key(self, nodeid: str) -> CellKey | None:
+        if self._names is None:
+            settings = self._bench.settings
+            self._names = CellNames(settings.platforms, settings.catalog.networks)
+        return self._names.key(nodeid)
 
-    def _scope_of(self, nodeid: str) -> str:
-        platform = self._platform_of(nodeid)
-        return nodeid if platform is None else f"server {self._bench.settings.url(platform)}"
+    def _unit_of(self, nodeid: str) -> str:
+        key = self._key(nodeid)
+        return nodeid if key is None else f"server {self._server(key.platform)}"
+
+    def _server(self, platform: str) -> str:
+        from pytest_ddperf.server_url import server_name  # noqa: PLC0415 - in the controller alone
+
+        return server_name(self._bench.settings.url(platform))
+
+    def _weigh(self, nodeid: str) -> float:
+        key = self._key(nodeid)
+        return 0.0 if key is None else self._bench.runner.expected_ms(key)
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Find the servers before the first test, once."""
         if self._asked:
             return
         self._asked = True
-        cells = [platform for platform in map(self._platform_of, ids) if platform is not None]
+        cells = [key.platform for key in map(self._key, ids) if key is not None]
         self._bench.collected = len(cells)
         platforms = list(dict.fromkeys(cells))
         if not platforms:
             return
-        if self._config.getoption("dist") == "each":
+        dist = self._config.getoption("dist")
+        if dist == "each":
             raise pytest.UsageError(
                 "ddperf: --dist each would let every worker measure the same server; use --dist load."
             )
-        from pytest_ddperf.targets import probe  # noqa: PLC0415 - loads the client
-
-        down: list[ServerError] = []
+        if dist != "load":
+            self._bench.warnings.append(
+                f"--dist {dist} is overruled: a server has one client, so that all its cells go to one worker."
+            )
         try:
-            self._bench.prepare()
-            for platform in platforms:
-                try:
-                    probe(self._bench.settings.server_options(platform))
-                except ServerError as error:
-                    down.append(error)
+            self._bench.probe_servers(platforms)
         except ConfigurationError as error:
             raise pytest.UsageError(f"ddperf: {error}") from None
-        if down and len(down) == len(platforms):
-            raise pytest.UsageError(self._bench.no_server_text(platforms, down))
+
+    # what the workers tell, and what becomes of one that dies
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test begins; in the controller, some worker's."""
+        self._begun.add(nodeid)
+        if self._scheduling is not None:
+            self._under_way[self._unit_of(nodeid)] = nodeid
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """And ends."""
+        self._told.add(nodeid)
+        if self._scheduling is not None:
+            self._under_way.pop(self._unit_of(nodeid), None)
+
+    def under_way(self, unit: str) -> str | None:
+        """The test of a unit that has begun and not ended."""
+        return self._under_way.pop(unit, None)
+
+    def is_begun(self, nodeid: str) -> bool:
+        """Whether a test has begun."""
+        return nodeid in self._begun
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, error: object | None) -> None:
+        """Count the workers that died."""
+        self._deaths += bool(error)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """A worker died while it measured: the cell has the verdict `crashed`, and what was measured of it is kept."""
+        key = self._key(crashitem)
+        if key is None:
+            return
+        reason = f"{key} crashed: the worker that measured it on {self._server(key.platform)} died."
+        self._told.add(crashitem)
+        report.when, report.longrepr, report.location = "call", reason, _location(crashitem)
+        put_record(report, self._crashed(key, crashitem, reason))
+
+    def _crashed(self, key: CellKey, nodeid: str, reason: str) -> CellRecord:
+        measured = self._bench.records.get(nodeid)
+        if measured is None:
+            return CellRecord(key, nodeid, Outcome.CRASHED, reason)
+        return replace(measured, outcome=Outcome.CRASHED, reason=reason)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Fail the cells that no worker was left for: none is lost without a word."""
+        result = yield
+        if self._scheduling is not None and self._deaths:
+            for nodeid in self._scheduling.collection:
+                key = self._key(nodeid)
+                if key is not None and nodeid not in self._told:
+                    self._fail_unrun(key, nodeid, self._scheduling.given_up.get(nodeid))
+        return result
+
+    def _fail_unrun(self, key: CellKey, nodeid: str, deaths: int | None) -> None:
+        if deaths is None:
+            why = "a worker died, and none was left to measure it (--max-worker-restart)"
+        else:
+            why = f"{deaths} workers died while they measured on {self._server(key.platform)}"
+        reason = f"{key} crashed: it was not run, since {why}."
+        report = pytest.TestReport(nodeid, _location(nodeid), {}, "failed", reason, "call")
+        put_record(report, self._crashed(key, nodeid, reason))
+        self._config.hook.pytest_runtest_logreport(report=report)
+
+
+def _location(nodeid: str) -> tuple[str, None, str]:
+    path, _, name = nodeid.partition("::")
+    return path, None, name.replace("::", ".")

@@ -39,6 +39,10 @@ class ModelFileError(FileContentError):
     """A file that describes a network does not hold what it should."""
 
 
+class HookError(DdperfError):
+    """A command that the user gave to run around a platform's cells failed, or took too long."""
+
+
 class ServerError(DdperfError):
     """A DeepDetect server answered with an error, or not at all.
 
@@ -83,6 +87,10 @@ class ServerError(DdperfError):
 
 class ServerUnreachableError(ServerError):
     """No connection, a connection that was cut, or no answer in time."""
+
+
+class ServerGoneError(ServerUnreachableError):
+    """A server that was there is not any more: the connection was cut in the middle of a request, or refused since."""
 
 
 class ServiceNotFoundError(ServerError):

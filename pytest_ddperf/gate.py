@@ -54,7 +54,18 @@ from pytest_ddperf.gate_suite import MAX_ROUNDS, MIN_ROUNDS, PASS_PRIOR, Noise, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MAX_ROUNDS", "MIN_ROUNDS", "Cell", "Creep", "Verdict", "creep", "judge"]
+__all__ = [
+    "MAX_ROUNDS",
+    "MIN_ROUNDS",
+    "Cell",
+    "Creep",
+    "Prepared",
+    "Verdict",
+    "creep",
+    "judge",
+    "judge_last",
+    "prepare",
+]
 
 FALSE_ALARM = {PUBLISHED: 0.008, RECORDED: 0.02, HISTORY: 0.022}
 """Chance of a red cell on a night without change that the quantile is chosen for; the other conditions lower it,
@@ -113,20 +124,42 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """A cell on its way to a verdict: its place, what each round is worth, and its runs or its published mean."""
+class Prepared:
+    """A cell on its way to a verdict: what of it does not depend on its fellows, reckoned once.
 
-    index: int
-    cell: Cell
+    Args:
+        passes: how many its first round has.
+        values: what each round is worth.
+        sigma: standard deviation of the first round's passes; None without a baseline, or where they are too few.
+        held: its runs or its published mean; None without a baseline.
+        kind: published, recorded or history; "" without a baseline.
+        subject: what a suite takes of it, where that does not depend on the runs of its fellows: a published mean.
+    """
+
+    passes: int
     values: list[float]
     sigma: float | None
-    held: float | list[Sequence[float]]
+    held: float | list[Sequence[float]] | None
+    kind: str
+    subject: Subject | None = None
 
-    @property
-    def kind(self) -> str:
-        if isinstance(self.held, float):
-            return PUBLISHED
-        return HISTORY if sum(1 for run in self.held if len(run)) >= HISTORY_FROM else RECORDED
+
+def prepare(cell: Cell) -> Prepared:
+    """What a cell brings to a suite.
+
+    Raises:
+        ValueError: as `judge`.
+    """
+    values, held = _values(cell), runs_of(cell.baseline)
+    passes = len(cell.rounds[0])
+    if held is None:
+        return Prepared(passes, values, None, None, "")
+    sigma = pass_sigma(cell.rounds[0])
+    if isinstance(held, float):
+        subject = Subject(values, passes, sigma, published(held, cell.reading_error_ms))
+        return Prepared(passes, values, sigma, held, PUBLISHED, subject)
+    kind = HISTORY if sum(1 for run in held if len(run)) >= HISTORY_FROM else RECORDED
+    return Prepared(passes, values, sigma, held, kind)
 
 
 def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
@@ -140,26 +173,42 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
         ValueError: no round, no pass, a time that is not finite and positive, or a baseline that is none of the
         three kinds.
     """
+    prepared = [prepare(cell) for cell in cells]
+    gate, sigmas = _common(prepared, tolerance)
+    verdicts = {index: _new(one, tolerance) for index, one in enumerate(prepared) if one.held is None}
+    for kind in dict.fromkeys(one.kind for one in prepared if one.held is not None):
+        places = [index for index, one in enumerate(prepared) if one.kind == kind]
+        suite, subjects = _suite(kind, prepared, sigmas, gate.limit)
+        verdicts.update(zip(places, [gate.verdict(kind, suite, subject) for subject in subjects], strict=True))
+    return [verdicts[index] for index in range(len(cells))]
+
+
+def judge_last(prepared: Sequence[Prepared], tolerance: float) -> Verdict:
+    """The last of the verdicts that `judge` gives, without reckoning the others.
+
+    Raises:
+        ValueError: as `judge`.
+    """
+    gate, sigmas = _common(prepared, tolerance)
+    last = prepared[-1]
+    if last.held is None:
+        return _new(last, tolerance)
+    suite, subjects = _suite(last.kind, prepared, sigmas, gate.limit)
+    return gate.verdict(last.kind, suite, subjects[-1])
+
+
+def _common(prepared: Sequence[Prepared], tolerance: float) -> tuple[_Gate, list[float]]:
+    """The rules for a suite, and the sorted standard deviations of its passes."""
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"the tolerance must be a number of 0 or more, not {tolerance!r}")
-    verdicts: dict[int, Verdict] = {}
-    groups: dict[str, list[_Entry]] = {}
-    for index, cell in enumerate(cells):
-        values = _values(cell)
-        held = runs_of(cell.baseline)
-        if held is None:
-            now_ms = _exp(level(values, math.inf))
-            verdicts[index] = Verdict("new", now_ms, None, None, tolerance, len(values), "nothing to compare with")
-        else:
-            entry = _Entry(index, cell, values, pass_sigma(cell.rounds[0]), held)
-            groups.setdefault(entry.kind, []).append(entry)
-    sigmas = [entry.sigma for group in groups.values() for entry in group if entry.sigma is not None]
+    sigmas = [one.sigma for one in prepared if one.sigma is not None]
     sigmas = sorted([*sigmas, PASS_PRIOR, PASS_PRIOR, PASS_PRIOR])
-    gate = _Gate(math.log1p(tolerance), sum(len(group) for group in groups.values()))
-    for kind, group in groups.items():
-        suite, subjects = _suite(kind, group, sigmas, gate.limit)
-        verdicts.update((subject.index, gate.verdict(kind, suite, subject)) for subject in subjects)
-    return [verdicts[index] for index in range(len(cells))]
+    return _Gate(math.log1p(tolerance), sum(one.held is not None for one in prepared)), sigmas
+
+
+def _new(prepared: Prepared, tolerance: float) -> Verdict:
+    now_ms = _exp(level(prepared.values, math.inf))
+    return Verdict("new", now_ms, None, None, tolerance, len(prepared.values), "nothing to compare with")
 
 
 def _values(cell: Cell) -> list[float]:
@@ -170,16 +219,18 @@ def _values(cell: Cell) -> list[float]:
     return [round_statistic(one) for one in cell.rounds]
 
 
-def _suite(kind: str, group: Sequence[_Entry], sigmas: Sequence[float], limit: float) -> tuple[Suite, list[Subject]]:
-    passes = sorted(len(entry.cell.rounds[0]) for entry in group)[len(group) // 2]
-    shifts = None
+def _suite(
+    kind: str, prepared: Sequence[Prepared], sigmas: Sequence[float], limit: float
+) -> tuple[Suite, list[Subject]]:
+    """The cells of one kind of baseline, in their order."""
+    group = [one for one in prepared if one.kind == kind]
     if kind == PUBLISHED:
-        held = [published(entry.held, entry.cell.reading_error_ms) for entry in group if isinstance(entry.held, float)]
-    else:
-        held, shifts = references([entry.held for entry in group if isinstance(entry.held, list)], passes)
+        subjects = [one.subject for one in group if one.subject is not None]
+        return Suite(kind, subjects, None, sigmas, limit), subjects
+    passes = sorted(one.passes for one in group)[len(group) // 2]
+    held, shifts = references([one.held for one in group if isinstance(one.held, list)], passes)
     subjects = [
-        Subject(entry.index, entry.values, len(entry.cell.rounds[0]), entry.sigma, reference)
-        for entry, reference in zip(group, held, strict=True)
+        Subject(one.values, one.passes, one.sigma, reference) for one, reference in zip(group, held, strict=True)
     ]
     return Suite(kind, subjects, shifts, sigmas, limit), subjects
 

@@ -32,7 +32,7 @@ FIRST_NIGHT = 22
 RECENT_NIGHTS = 7
 """Nights of which a rise consists at least."""
 
-_ALARM = 4.4  # standard deviations of the fitted rise (tests/perf/gate_power.py prints what comes of all these)
+_ALARM = 4.5  # standard deviations of the fitted rise (tests/perf/gate_power.py prints what comes of all these)
 _NO_DOUBT = 6.0  # the same, beyond which the rise is none of chance
 _STILL_UP, _STILL_UP_ROOM = 4.0, 0.006
 """Standard deviations of the last 7 nights against the reference, less what the estimate of a quiet host's may err."""

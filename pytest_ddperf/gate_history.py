@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
@@ -115,6 +116,11 @@ def published(mean_ms: float, reading_error_ms: float) -> Reference:
 
 def run_value(run: Sequence[float], passes: int) -> float:
     """The logarithm of what one run is worth: the midmean of its rounds, told apart by the length of a round."""
+    return _run_value(tuple(run), passes)
+
+
+@lru_cache(maxsize=1 << 14)  # every cell of a suite is judged by the runs of all
+def _run_value(run: tuple[float, ...], passes: int) -> float:
     if len(run) < 2 * passes:
         return round_statistic(run)
     parts = max(1, round(len(run) / passes))

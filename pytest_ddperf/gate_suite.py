@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.gate_history import (
@@ -77,22 +77,28 @@ class Subject:
     """A cell that has a baseline, in logarithms.
 
     Args:
-        index: its place in the suite.
         values: what each round is worth.
         passes: how many passes the first round has.
         pass_sigma: standard deviation of its passes, None where they are too few.
     """
 
-    index: int
     values: list[float]
     passes: int
     pass_sigma: float | None
     reference: Reference
+    first: float = field(init=False)
+    """How far the first round is from the baseline."""
+    fastest: float = field(init=False)
+    """How far the fastest round is."""
+    between: tuple[float, float] = field(init=False)
+    """What its rounds say of the part of a night's variance that a new round draws anew."""
 
-    @property
-    def first(self) -> float:
-        """How far the first round is from the baseline."""
-        return self.values[0] - self.reference.centre
+    def __post_init__(self) -> None:
+        """Reckon once what every suite asks of each of its cells."""
+        centre = self.reference.centre
+        object.__setattr__(self, "first", self.values[0] - centre)
+        object.__setattr__(self, "fastest", min(self.values) - centre)
+        object.__setattr__(self, "between", _between_rounds(self.values, self.reference))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +153,11 @@ class Suite:
         """
         self._kind, self._count, self._shifts, self._sigmas, self._limit = kind, len(subjects), shifts, sigmas, limit
         self._crowd = Crowd([subject.first for subject in subjects]) if len(subjects) >= SUITE_FROM else None
-        scatters = [_between_rounds(subject) for subject in subjects]
-        self._squares = math.fsum(square for square, _ in scatters)
-        self._degrees = sum(degrees for _, degrees in scatters)
-        self._lasting = sorted(_fastest(subject) for subject in subjects if len(subject.values) >= MIN_ROUNDS)
-        self._flips = sum(self._flipped(subject) for subject in subjects)
+        again = [subject for subject in subjects if len(subject.values) > 1]  # one round says nothing of these
+        self._squares = math.fsum(subject.between[0] for subject in again)
+        self._degrees = sum(subject.between[1] for subject in again)
+        self._lasting = sorted(subject.fastest for subject in again if len(subject.values) >= MIN_ROUNDS)
+        self._flips = sum(self._flipped(subject) for subject in again)
         references = [subject.reference for subject in subjects]
         expected = sorted(one.variance * (1 + one.centre_weight) for one in references if one.variance is not None)
         self._expected_spread = expected[len(expected) // 2] if expected else None
@@ -194,7 +200,7 @@ class Suite:
             night, then, degrees = self._together(reference, others)
             shift_variance = others.variance / (_SPREAD_DEGREES * others.count)
         prior = self._redrawn_prior(night, sigma, subject.passes)
-        square, freedom = _between_rounds(subject)
+        square, freedom = subject.between
         squares = max(0.0, self._squares - square) * _unit(reference) / night
         share = (squares + _REDRAWN_WEIGHT * prior) / (self._degrees - freedom + _REDRAWN_WEIGHT)
         share = min(max(share, _REDRAWN_RANGE[0]), _REDRAWN_RANGE[1])
@@ -216,7 +222,7 @@ class Suite:
     def _companions(self, subject: Subject, others: Bulk) -> int:
         threshold = others.centre + _COMPANION[self._kind] * math.sqrt(others.variance) + EPSILON
         found = len(self._lasting) - bisect_right(self._lasting, threshold)
-        found -= len(subject.values) >= MIN_ROUNDS and _fastest(subject) > threshold
+        found -= len(subject.values) >= MIN_ROUNDS and subject.fastest > threshold
         return max(0, found - math.ceil(_CHANCE_COMPANIONS[self._kind] * self._count))
 
     def _redrawn_prior(self, night: float, sigma: float, passes: int) -> float:
@@ -254,7 +260,7 @@ class Suite:
         return 1 if shift > 0 else -1
 
 
-def _between_rounds(subject: Subject) -> tuple[float, float]:
+def _between_rounds(values: Sequence[float], reference: Reference) -> tuple[float, float]:
     """What the rounds say of the part of a night's variance that a new round draws anew.
 
     The first round is left out, since it was chosen for being slow, and so is the slowest of the others, which may be
@@ -263,18 +269,14 @@ def _between_rounds(subject: Subject) -> tuple[float, float]:
     Returns:
         Squares, in units of a night's variance where that is known, and their degrees of freedom.
     """
-    later = sorted(subject.values[1:])
+    later = sorted(values[1:])
     if len(later) < 3:
         return 0.0, 0.0
     kept = later[:-1]
     mean = sum(kept) / len(kept)
     part = _LOWER_VARIANCE[min(len(later), 6) - 3]
-    return sum((value - mean) ** 2 for value in kept) / part / _unit(subject.reference), len(kept) - 1.0
+    return sum((value - mean) ** 2 for value in kept) / part / _unit(reference), len(kept) - 1.0
 
 
 def _unit(reference: Reference) -> float:
     return 1.0 if reference.variance is None else reference.variance
-
-
-def _fastest(subject: Subject) -> float:
-    return min(subject.values) - subject.reference.centre

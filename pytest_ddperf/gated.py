@@ -54,7 +54,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gated = [item for item in session.items if cell_of(item) is not None]
     bench.collected = len(gated)
     runnable = [item for item in gated if not any(item.iter_markers("skip"))]
-    plans_only = config.option.collectonly or config.option.setuponly or config.option.setupplan
+    option = config.option
+    plans_only = option.collectonly or option.setuponly or option.setupplan
+    plans_only = plans_only or option.showfixtures or option.show_fixtures_per_test
     if not runnable or bench.is_worker or bench.refused or plans_only:
         return
     collecting.warn_of_ignored_options(config)
@@ -63,6 +65,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         bench.check_servers(platforms)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Give a worker's servers back while xdist still waits for it: a few seconds later it is killed."""
+    bench = session.config.stash[SESSION_KEY]
+    if bench.is_worker:
+        bench.close()
 
 
 @pytest.hookimpl(wrapper=True)

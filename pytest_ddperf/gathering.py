@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pytest_ddperf.records import Baseline, CellKey, CellRecord, Unavailable
     from pytest_ddperf.results import Result, Trend
 
+_INTERRUPTED = 2
+"""pytest's exit status of a run that was stopped."""
+
 
 def gathered(
     catalog: Catalog,
@@ -81,7 +84,10 @@ def stored(
     facts: dict[str, RunFacts] = {}
     with HistoryIndex(storage) as index:
         warnings = index.problems
+        skipped, every = index.skipped
         paths = _paths(index, storage, run)
+    if skipped:
+        warnings.append(f"{skipped} of the {every} files in {storage} could not be read and were skipped.")
     for platform, path in paths.items():
         try:
             found = read_run(path)
@@ -90,7 +96,7 @@ def stored(
             continue
         own = [record for record in found.records if record.key.platform == platform]
         records += own
-        facts[platform] = facts_of(found.header, own, complete=found.complete)
+        facts[platform] = facts_of(found.header, own, complete=found.exit_status not in {None, _INTERRUPTED})
     if not paths and not warnings:
         warnings.append(f"There is no run in {storage} yet: what is shown is the baselines alone.")
     return gathered(catalog, records, facts, project_dir=project_dir, platforms=platforms, warnings=warnings)

@@ -8,9 +8,9 @@ that was measured again has a line for each attempt; each holds all rounds so fa
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
+import time
 from collections.abc import Mapping  # noqa: TC003 - read at run time, from the fields of RunHeader
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.records import CellRecord, to_builtins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -30,6 +30,12 @@ T = TypeVar("T")
 
 FORMAT = 1
 """Version of the line format, in each file's first line."""
+
+SYNCING_SHARE = 0.02
+"""Share of a run's time that may go into confirmations of the disk, one a cell, before cells share them."""
+
+SYNCING_FREE_S = 0.2
+"""Seconds of it that are free beside that: in a short run each cell is confirmed."""
 
 _LONGEST_HEADER = 1 << 20
 """Bytes of a first line that are read at the most: what is longer is no history."""
@@ -101,13 +107,24 @@ def new_run(version: str, platforms: tuple[str, ...], *, accepted: bool, facts: 
 
 
 class HistoryWriter:
-    """Appends the cells of one run to its own new file; each is on disk when `append` returns.
+    """Appends the cells of one run to its own new file; no cell is lost with the process once `append` has returned.
+
+    Each is on the disk by then, too, and survives the machine, as long as that takes no more than a fiftieth of the
+    run's time: cells that follow each other faster than a disk can confirm them share a confirmation.
+
+    Args:
+        folder: of the history.
+        header: what the run is.
+        now: a steady clock, seconds.
 
     Raises:
         HistoryError: the folder or the file cannot be written; says what to do.
     """
 
-    def __init__(self, folder: Path, header: RunHeader) -> None:
+    def __init__(self, folder: Path, header: RunHeader, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._began_s = now()
+        self._syncing_s = 0.0
         self.path = folder / f"{header.run}.jsonl"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -135,16 +152,19 @@ class HistoryWriter:
         if self._file.closed:
             return
         try:
-            self._write({"type": "end", "exit_status": exit_status, "whole": whole})
+            self._write({"type": "end", "exit_status": exit_status, "whole": whole}, sync=True)
         finally:
             with contextlib.suppress(OSError):
                 self._file.close()
 
-    def _write(self, line: Mapping[str, Any]) -> None:
+    def _write(self, line: Mapping[str, Any], *, sync: bool = False) -> None:
         try:
-            self._file.write(json.dumps(line, allow_nan=False, separators=(",", ":")) + "\n")
+            self._file.write(msgspec.json.encode(line).decode() + "\n")
             self._file.flush()
-            os.fsync(self._file.fileno())
+            began_s = self._now()
+            if sync or self._syncing_s <= SYNCING_FREE_S + SYNCING_SHARE * (began_s - self._began_s):
+                os.fsync(self._file.fileno())
+                self._syncing_s += self._now() - began_s
         except OSError as error:
             raise _not_kept(self.path, error) from error
 

@@ -11,7 +11,7 @@ import os
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -20,14 +20,14 @@ from pytest_ddperf.records import CellKey, Outcome
 from pytest_ddperf.results import Trend, TrendNight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from pytest_ddperf.history import RunHeader
 
 FILE = "index.sqlite"
-_VERSION = 1
+_VERSION = 2
 MOST_NIGHTS = 90
 """Nights of a trend that are shown, unless more are asked for."""
 
@@ -37,17 +37,24 @@ _SCHEMA = """
 CREATE TABLE file (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, size INTEGER NOT NULL,
     changed_ns INTEGER NOT NULL, run TEXT, started TEXT, accepted INTEGER, commit_id TEXT, complete INTEGER,
     problem TEXT, broken INTEGER NOT NULL);
-CREATE TABLE platform (file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE, name TEXT NOT NULL);
+CREATE TABLE platform (name TEXT NOT NULL, file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE);
 CREATE INDEX platform_name ON platform (name, file);
-CREATE TABLE cell (platform TEXT NOT NULL, model TEXT NOT NULL, batch_size INTEGER NOT NULL, scenario TEXT NOT NULL,
-    file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE, nodeid TEXT NOT NULL, outcome TEXT NOT NULL, now_ms REAL,
-    change REAL, tolerance REAL, baseline_ms REAL, baseline_kind TEXT NOT NULL,
-    PRIMARY KEY (platform, model, batch_size, scenario, file, nodeid)) WITHOUT ROWID;
-CREATE INDEX cell_file ON cell (file);
+CREATE INDEX platform_file ON platform (file);
+CREATE TABLE measured (platform TEXT NOT NULL, moment TEXT NOT NULL,
+    file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE, PRIMARY KEY (platform, moment)) WITHOUT ROWID;
+CREATE INDEX measured_file ON measured (file);
+CREATE TABLE cell (id INTEGER PRIMARY KEY, platform TEXT NOT NULL, model TEXT NOT NULL, batch_size INTEGER NOT NULL,
+    scenario TEXT NOT NULL, UNIQUE (platform, model, batch_size, scenario));
+CREATE TABLE night (cell INTEGER NOT NULL, moment TEXT NOT NULL,
+    file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE, outcome TEXT NOT NULL, now_ms REAL NOT NULL, change REAL,
+    tolerance REAL, baseline_ms REAL, baseline_kind TEXT NOT NULL, PRIMARY KEY (cell, moment)) WITHOUT ROWID;
+CREATE INDEX night_file ON night (file);
 """
+"""`night` holds the cells that were measured. A `moment` is a run's beginning and its file's name: it orders the
+nights, and no two are equal, so that the newest nights of a cell lie together and nothing else is read for them."""
 
 
-class _Key(msgspec.Struct):
+class _Key(msgspec.Struct, frozen=True):
     platform: str
     model: str
     batch_size: int
@@ -136,48 +143,62 @@ class HistoryIndex:
             name: (number, size, changed_ns)
             for number, name, size, changed_ns in database.execute("SELECT id, name, size, changed_ns FROM file")
         }
+        stale: list[tuple[int]] = []
+        new: list[tuple[Path, int, int]] = []
         for path, size, changed_ns in _files(self._folder):
             stands = known.pop(path.name, None)
             if stands is not None and stands[1:] == (size, changed_ns):
                 continue
             if stands is not None:
-                database.execute("DELETE FROM file WHERE id = ?", stands[:1])
+                stale.append(stands[:1])
+            new.append((path, size, changed_ns))
+        stale += [(number,) for number, _, _ in known.values()]
+        database.executemany("DELETE FROM file WHERE id = ?", stale)
+        for path, size, changed_ns in new:
             _take_in(database, path, size, changed_ns)
-        database.executemany("DELETE FROM file WHERE id = ?", [(number,) for number, _, _ in known.values()])
+        if stale:
+            database.execute("DELETE FROM cell WHERE NOT EXISTS (SELECT 1 FROM night WHERE night.cell = cell.id)")
+
+    def _rows(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError:  # damaged where bringing it up to date did not look: made anew
+            self._database.close()
+            with contextlib.suppress(OSError):
+                (self._folder / FILE).unlink()
+            self._database = self._opened()
+            return self._database.execute(statement, values).fetchall()
 
     def runs(self, platform: str | None = None) -> list[IndexedRun]:
         """The runs, oldest first; those of one platform where it is named."""
-        rows = self._database.execute(
+        rows = self._rows(
             "SELECT name, run, started, accepted, complete FROM file WHERE problem IS NULL AND "
             "(:platform IS NULL OR id IN (SELECT file FROM platform WHERE name = :platform)) ORDER BY started, name",
             {"platform": platform},
         )
-        return [
-            IndexedRun(self._folder / name, run, started, bool(accepted), bool(complete))
-            for name, run, started, accepted, complete in rows
-        ]
+        return [self._run(row) for row in rows]
 
     def newest(self, platform: str) -> IndexedRun | None:
         """The newest run that measured something of a platform; None where there is none."""
-        row = self._database.execute(
-            "SELECT name, run, started, accepted, complete FROM file WHERE problem IS NULL AND id IN "
-            "(SELECT file FROM cell WHERE platform = ? AND now_ms IS NOT NULL) ORDER BY started DESC, name DESC",
+        rows = self._rows(
+            "SELECT name, run, started, accepted, complete FROM measured JOIN file ON file.id = measured.file "
+            "WHERE platform = ? ORDER BY moment DESC LIMIT 1",
             (platform,),
-        ).fetchone()
-        if row is None:
-            return None
+        )
+        return self._run(rows[0]) if rows else None
+
+    def _run(self, row: tuple[Any, ...]) -> IndexedRun:
         name, run, started, accepted, complete = row
         return IndexedRun(self._folder / name, run, started, bool(accepted), bool(complete))
 
     def platforms(self) -> list[str]:
         """The platforms of which something was measured, sorted."""
-        rows = self._database.execute("SELECT DISTINCT platform FROM cell WHERE now_ms IS NOT NULL ORDER BY platform")
-        return [name for (name,) in rows]
+        return [name for (name,) in self._rows("SELECT DISTINCT platform FROM cell ORDER BY platform")]
 
     def cells(self, platform: str) -> list[CellKey]:
         """The cells of a platform that were ever measured, sorted."""
-        rows = self._database.execute(
-            "SELECT DISTINCT platform, model, batch_size, scenario FROM cell WHERE platform = ? AND now_ms IS NOT NULL "
+        rows = self._rows(
+            "SELECT platform, model, batch_size, scenario FROM cell WHERE platform = ? "
             "ORDER BY model, batch_size, scenario",
             (platform,),
         )
@@ -190,10 +211,10 @@ class HistoryIndex:
             key: the cell.
             most: how many nights at the most.
         """
-        rows = self._database.execute(
+        rows = self._rows(
             "SELECT run, started, now_ms, outcome, accepted, change, tolerance, baseline_ms, baseline_kind, commit_id "
-            "FROM cell JOIN file ON file.id = cell.file WHERE platform = ? AND model = ? AND batch_size = ? AND "
-            "scenario = ? AND now_ms IS NOT NULL ORDER BY started DESC, name DESC LIMIT ?",
+            "FROM night JOIN file ON file.id = night.file WHERE cell = (SELECT id FROM cell WHERE platform = ? AND "
+            "model = ? AND batch_size = ? AND scenario = ?) ORDER BY moment DESC LIMIT ?",
             (key.platform, key.model, key.batch_size, key.scenario, most),
         )
         return Trend(key, tuple(reversed([_night(row) for row in rows])))
@@ -201,7 +222,7 @@ class HistoryIndex:
     @property
     def problems(self) -> list[str]:
         """A sentence for each file that is no history or holds broken lines; it names the file."""
-        rows = self._database.execute(
+        rows = self._rows(
             "SELECT name, problem, broken FROM file WHERE problem IS NOT NULL OR broken > 0 ORDER BY name"
         )
         return [
@@ -210,6 +231,12 @@ class HistoryIndex:
             f"{'were' if broken > 1 else 'was'} skipped; the rest of the run counts."
             for name, problem, broken in rows
         ]
+
+    @property
+    def skipped(self) -> tuple[int, int]:
+        """How many files are no history or cannot be read, and how many files there are."""
+        ((skipped, every),) = self._rows("SELECT COUNT(problem), COUNT(*) FROM file")
+        return skipped, every
 
     def close(self) -> None:
         """Close the index's file."""
@@ -259,17 +286,31 @@ def _take_in(database: sqlite3.Connection, path: Path, size: int, changed_ns: in
         return
     ends = [line for line in lines if line.type == "end"]
     whole = bool(ends) and ends[-1].whole
+    started = _utc(header.started).isoformat(timespec="seconds")
     number = database.execute(
         "INSERT INTO file (name, size, changed_ns, run, started, accepted, commit_id, complete, broken) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (path.name, size, changed_ns, header.run, _utc(header.started).isoformat(timespec="seconds"),
-         header.accepted and whole, commit_of(header), bool(ends), broken),
+        (path.name, size, changed_ns, header.run, started, header.accepted and whole, commit_of(header), bool(ends),
+         broken),
     ).lastrowid  # fmt: skip
+    moment = f"{started} {path.name}"
+    measured = [line for line in _last_of_each(lines).values() if line.now_ms is not None]
+    platforms = dict.fromkeys(line.key.platform for line in measured if line.key is not None)
     database.executemany("INSERT INTO platform VALUES (?, ?)", [(name, number) for name in header.platforms])
+    database.executemany("INSERT INTO measured VALUES (?, ?, ?)", [(name, moment, number) for name in platforms])
+    keys = [(key.platform, key.model, key.batch_size, key.scenario) for line in measured if (key := line.key)]
+    database.executemany("INSERT OR IGNORE INTO cell (platform, model, batch_size, scenario) VALUES (?, ?, ?, ?)", keys)
     database.executemany(
-        "INSERT OR REPLACE INTO cell VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [_row(line, number or 0) for line in lines if line.key is not None],
+        "INSERT INTO night VALUES ((SELECT id FROM cell WHERE platform = ? AND model = ? AND batch_size = ? AND "
+        "scenario = ?), ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(*key, moment, number, *_values(line)) for key, line in zip(keys, measured, strict=True)],
     )
+
+
+def _last_of_each(lines: Iterable[_Line]) -> dict[_Key, _Line]:
+    """The line that counts of each cell: the last of each test, as `read_run` has it, and of several tests the last."""
+    tests = {line.nodeid: line for line in lines if line.key is not None}
+    return {line.key: line for line in tests.values() if line.key is not None}
 
 
 def _read(path: Path) -> tuple[Sequence[_Line], int]:
@@ -296,17 +337,13 @@ def _read(path: Path) -> tuple[Sequence[_Line], int]:
     return read, broken
 
 
-def _row(line: _Line, number: int) -> tuple[object, ...]:
-    key, baseline = line.key, line.baseline
-    assert key is not None  # noqa: S101 - only cells come here
-    return (
-        key.platform, key.model, key.batch_size, key.scenario, number, line.nodeid, str(line.outcome), line.now_ms,
-        line.change, line.tolerance, None if baseline is None else baseline.value_ms,
-        "" if baseline is None else baseline.kind,
-    )  # fmt: skip
+def _values(line: _Line) -> tuple[object, ...]:
+    baseline = line.baseline
+    value_ms, kind = (None, "") if baseline is None else (baseline.value_ms, baseline.kind)
+    return str(line.outcome), line.now_ms, line.change, line.tolerance, value_ms, kind
 
 
-def _night(row: tuple[str, str, float, str, int, float | None, float | None, float | None, str, str]) -> TrendNight:
+def _night(row: tuple[Any, ...]) -> TrendNight:
     run, started, now_ms, outcome, accepted, change, tolerance, baseline_ms, baseline_kind, commit = row
     verdict = Outcome(outcome)
     return TrendNight(

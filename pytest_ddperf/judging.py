@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import gate
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 UNSTABLE_RUNS = 3
 """Runs running in which an unstable cell may be beyond the tolerance, less one."""
 
-FELLOWS = 200
+FELLOWS = 128
 """How many cells are judged together at the most, the newest ones: a suite's centre and spread need no more."""
 
 
@@ -49,7 +50,7 @@ class Judge:
         self._platform = platform
         self._tolerance = tolerance
         self._baseline = baseline
-        self._cells: dict[str, gate.Cell] = {}
+        self._cells: dict[str, gate.Prepared] = {}
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
         """The verdict on a cell, by all rounds of it and by what its fellows were like so far.
@@ -73,8 +74,9 @@ class Judge:
             return record
         baseline, notes = self._comparable(measurement)
         self._cells.pop(nodeid, None)
-        self._cells[nodeid] = gate_cell(measurement, baseline)
-        verdict = gate.judge(list(self._cells.values())[-FELLOWS:], self._tolerance)[-1]
+        self._cells[nodeid] = gate.prepare(gate_cell(measurement, baseline))
+        fellows = list(islice(reversed(self._cells.values()), FELLOWS))[::-1]
+        verdict = gate.judge_last(fellows, self._tolerance)
         now_ms = _shown_ms(measurement, baseline)
         rounds = len(measurement.rounds)
         done = rounds >= self._least_rounds
@@ -129,7 +131,7 @@ def gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell:
     if baseline is None:
         return gate.Cell(rounds)
     if baseline.runs:
-        return gate.Cell(rounds, [list(run) for run in baseline.runs])
+        return gate.Cell(rounds, baseline.runs)
     return gate.Cell(rounds, _comparable_ms(measurement, baseline), baseline.reading_error_ms)
 
 
@@ -158,6 +160,9 @@ def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list
             (f"the table is of {platform.mllib}, this server runs {now.backend}", now.backend != platform.mllib),
             (f"the table was made {_with_gpu(platform.gpu)}, this service runs {_with_gpu(now.gpu)}",
              now.gpu != platform.gpu),
+            (f"the table's engine was built for its largest batch size, this one for {now.engine}",
+             now.engine not in {None, max(platform.batch_sizes)}),
+            (f"the table's images were prepared as usual, these otherwise ({now.preparation})", bool(now.preparation)),
         ]  # fmt: skip
         return [words for words, differs in facts if differs]
     return [
@@ -169,6 +174,8 @@ def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list
             ("the input size", f"{then.width}x{then.height}", f"{now.width}x{now.height}"),
             ("GPU", then.gpu, now.gpu),
             ("the image route", then.image_route, now.image_route),
+            ("the preparation of images", then.preparation or "as usual", now.preparation or "as usual"),
+            ("the batch size that the engine is built for", then.engine or "any", now.engine or "any"),
         )
         if before != after
     ]

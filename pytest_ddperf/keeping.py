@@ -10,6 +10,7 @@ import pytest
 
 from pytest_ddperf.presenting import present
 from pytest_ddperf.records import Outcome
+from pytest_ddperf.report import junit
 from pytest_ddperf.session import REFUSED, is_gated, put_record, record_of
 
 if TYPE_CHECKING:
@@ -44,12 +45,22 @@ class Keeper:
         elif report.failed and report.when != "teardown":
             self._failed_otherwise(report)
         if is_gated(report):
+            self._add_properties(report)
             self._gated = self._gated or report.when == "call" or report.skipped
         else:
             self._others_ran = self._others_ran or report.when == "call"
         yield
         if report.nodeid in self._put_off:
             self._take_off_progress(report)
+
+    def _add_properties(self, report: pytest.TestReport) -> None:
+        """What JUnit says of the cell: on the report of its last attempt, and on the teardown, which JUnit goes by.
+
+        Here and not where the test runs: only here is it known what became of a cell that could not be confirmed.
+        """
+        record = self._bench.records.get(report.nodeid)
+        if report.when in {"call", "teardown"} and record is not None and record.outcome is not Outcome.REMEASURE:
+            report.user_properties = [*report.user_properties, *junit.properties(record)]
 
     def _failed_otherwise(self, report: pytest.TestReport) -> None:
         """A cell that was put off could not be measured again: its setup failed, or its worker died with it."""
@@ -128,7 +139,7 @@ class Keeper:
         else:
             bench.update_baselines()
         bench.close_history(int(session.exitstatus))
-        present(bench)
+        present(bench, int(session.exitstatus))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """One table a platform, the failures, the totals, and where the files went."""

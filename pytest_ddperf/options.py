@@ -96,6 +96,16 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _factor(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value or abs(value) == float("inf") or value != value:  # noqa: PLR0124 - NaN is not itself
+        raise ValueError("a finite number other than 0")
+    return value
+
+
 def _tolerance(text: str) -> float:
     expected = "a share such as 10% or 0.1 (from 0 % to under 1000 %)"
     stripped = text.strip()
@@ -128,7 +138,7 @@ def _choice(*choices: str) -> Callable[[str], str]:
 
 def _urls(text: str) -> dict[str, str]:
     """`URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`."""
-    from pytest_ddperf.targets import checked_url  # noqa: PLC0415 - only when a URL is given
+    from pytest_ddperf.server_url import checked_url  # noqa: PLC0415 - only when a URL is given
 
     urls: dict[str, str] = {}
     for part in _names(text):
@@ -160,7 +170,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("bench-files", "file that lists the names of the images in the data dir, one a line; default: what the "
            "same folder holds on this machine", str, None, "FILE"),
     Option("wait", "seconds to wait for a server that is not up yet; default: 0", _seconds, 0.0, "S"),
+    Option("lock-wait", "seconds to wait for another run that measures the same server; default: 1800", _seconds,
+           1800.0, "S"),
     Option("timeout", "seconds to wait for one answer; default: 300", _seconds, 300.0, "S"),
+    Option("cold-start-timeout", "seconds to wait for a service to be created, and for its first prediction; default: "
+           "900", _seconds, 900.0, "S"),
+    Option("ca-file", "certificates to trust for https, PEM; default: the usual ones", str, None, "FILE"),
     Option("repository", "model folder on the server to create services from, may hold {model}", str, None, "DIR"),
     Option("service", "name of the service per model; default: {model}", str, "{model}", "TEMPLATE"),
     Option("missing-service", "a cell whose service is not there and cannot be created: fail (default) or skip",
@@ -168,7 +183,28 @@ OPTIONS: tuple[Option, ...] = (
     Option("mllib", "backend of services to create; default: the platform's", str, None, "NAME"),
     Option("gpu", "create services on the GPU; default: as the platform has one", _switch, None),
     Option("gpuid", "which GPU; default: 0", _count(0), 0, "N"),
+    Option("datatype", "what services to create compute in: fp32 (default) or fp16", _choice("fp32", "fp16"), "fp32",
+           "fp32|fp16"),
+    Option("recreate", "create a service of ours anew for each batch size; TensorRT's always are, an engine for each",
+           _switch, False),
+    Option("delete-services", "delete the services that were measured at the end, those that were there, too", _switch,
+           False),
+    Option("img-width", "width of the networks' input in pixels; default: each network's own", _count(1), None, "N"),
+    Option("img-height", "height of the networks' input in pixels; default: each network's own", _count(1), None, "N"),
+    Option("bw", "create services for black and white images", _switch, False),
+    Option("rgb", "create services for channels in the order red, green, blue", _switch, False),
+    Option("scale", "create services that multiply all values of an image by this factor; default: 1", _factor, 1.0,
+           "F"),
+    Option("histogram-equalization", "create services that equalise the histogram of an image", _switch, False),
+    Option("image-interp", "how images are resized: nearest, linear, cubic, area or lanczos4; default: the server's",
+           _choice("nearest", "linear", "cubic", "area", "lanczos4"), None, "NAME"),
+    Option("gpu-resize", "resize images on the GPU", _switch, False),
+    Option("nclasses", "classes of services to create; default: each network's own", _count(1), None, "N"),
+    Option("max-workspace-size", "workspace of a TensorRT engine in MiB; default: 1024", _count(1), 1024, "N"),
+    Option("dla", "create services on a Jetson's DLA core", _switch, False),
     Option("threads", "threads of the embedded server; default: one a core", _count(1), None, "N"),
+    Option("tune", "set the board's clocks to their highest while it is measured (nvpmodel, jetson_clocks, CPU "
+           "governor), where ddperf.toml says how it is reached (telemetry), and put them back", _switch, False),
     Option("npasses", "timed passes a cell at least; default: 5", _count(1), 5, "N"),
     Option("max-passes", "timed passes a cell at most, where the first ones scatter; default: npasses",
            _count(1), None, "N"),

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pytest_ddperf.catalog import OTHER_NETWORKS, REPORT_NETWORKS, Network
+from pytest_ddperf.catalog import Network
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.platform_files import ID, Where, decode, entry, line_of
 from pytest_ddperf.published import read_text
+from pytest_ddperf.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_ddperf.catalog import Catalog
 
-TASKS = tuple(dict.fromkeys(one.task for one in (*REPORT_NETWORKS, *OTHER_NETWORKS)))
+TASKS = tuple(Task)
 _EXPECTED = "[models.<id>] tables"
 _LARGEST = 1_000_000
 
@@ -87,7 +88,7 @@ def _network(name: str, folder: Path | None, given: dict[str, Any]) -> Network:
     repository = given.get("repository", None if folder is None else str(folder))
     own: dict[str, Any] = {key: given.get(key) for key in ("mllib", "width", "height", "nclasses")}
     if "task" in given:
-        own["task"] = TASKS[TASKS.index(given["task"])]
+        own["task"] = Task(given["task"])
     path = None if folder is None else str(folder)
     return Network(name, given.get("title", name), repository=repository, path=path, **own)
 

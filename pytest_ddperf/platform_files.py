@@ -6,17 +6,20 @@ import math
 import re
 import tomllib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from pytest_ddperf.catalog import Platform, closest
+from pytest_ddperf.catalog import DATATYPES, Platform, closest
 from pytest_ddperf.errors import BaselineFileError
 from pytest_ddperf.published import read_text
+from pytest_ddperf.telemetry.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from pytest_ddperf.catalog import Command
 
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """What names a platform, or a model of the user's, in node ids."""
@@ -26,7 +29,27 @@ _UNKNOWN_KEY = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _PLACE = re.compile(r"\$\.([A-Za-z0-9_]+)")
 _TABLE = re.compile(r"\s*\[\s*(?P<table>[^\[\]]+)\]")
 _KEY = re.compile(r"\s*(?P<key>[A-Za-z0-9_.\"' -]+?)\s*=")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LIMIT = 1e9  # no figure of a platform comes near; TOML's integers know no end
+_RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
+    (
+        ("peak_gflops", "cores", "watts", "price_usd", "memory_gib"),
+        lambda value: value > 0,
+        "a positive number, or no such key where it is not known",
+    ),
+    (
+        ("reading_error_percent", "reading_error_ms", "gpuid", "nvpmodel"),
+        lambda value: value >= 0,
+        "a number of 0 or more",
+    ),
+    (
+        ("wait", "timeout", "cold_start_timeout", "hook_timeout", "cool_wait"),
+        lambda value: value >= 0,
+        "seconds, 0 or more",
+    ),
+    (("cool_to_c",), lambda value: 0 < value <= 120, "degrees Celsius, above 0 and up to 120, such as 45"),
+)
+"""Keys, which values they may have, and that in words."""
 _EXPECTED = "[platforms.<id>] tables, or [models.<id>] tables"
 
 
@@ -39,6 +62,19 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     url: str | None = None
     gpu: bool | None = None
     gpuid: int | None = None
+    img_width: int | None = None
+    img_height: int | None = None
+    bw: bool | None = None
+    rgb: bool | None = None
+    scale: float | None = None
+    histogram_equalization: bool | None = None
+    image_interp: Literal["nearest", "linear", "cubic", "area", "lanczos4"] | None = None
+    gpu_resize: bool | None = None
+    nclasses: int | None = None
+    max_workspace_size: int | None = None
+    dla: bool | None = None
+    recreate: bool | None = None
+    delete_services: bool | None = None
     tolerance: float | str | None = None
     peak_gflops: float | None = None
     cores: int | None = None
@@ -57,6 +93,20 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     service: str | None = None
     data_dir: str | None = None
     bench_files: str | None = None
+    datatype: str | None = None
+    wait: float | None = None
+    timeout: float | None = None
+    cold_start_timeout: float | None = None
+    ca_file: str | None = None
+    user_env: str | None = None
+    password_env: str | None = None
+    before: str | list[str | list[str]] | None = None
+    after: str | list[str | list[str]] | None = None
+    hook_timeout: float | None = None
+    telemetry: str | None = None
+    cool_to_c: float | None = None
+    cool_wait: float | None = None
+    nvpmodel: int | None = None
 
 
 PLATFORM_KEYS: tuple[str, ...] = _Entry.__struct_fields__
@@ -89,9 +139,9 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
         where = Where(path, text, ("platforms", platform_id))
         if not ID.fullmatch(platform_id):
             raise where.error(None, f"the platform id {platform_id!r}", "a-z, 0-9 and ._- as in `my-board`")
-        given = _checked(where, entry(where, values, _Entry))
+        given = _checked(where, _with_knobs(where, entry(where, values, _Entry)))
         base = platforms.get(platform_id) or Platform(id=platform_id, title=platform_id)
-        overridden = base.overridden | given.keys() if known is not None else base.overridden
+        overridden = frozenset({*base.overridden, *given}) if known is not None else base.overridden
         platforms[platform_id] = replace(base, **given, overridden=overridden)
     return platforms
 
@@ -166,13 +216,11 @@ def entry(where: Where, values: object, kind: type[msgspec.Struct]) -> dict[str,
 
 def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     """The same with every value in its range, lists as tuples and the tolerance as a fraction."""
-    for key in ("peak_gflops", "cores", "watts", "price_usd", "memory_gib"):
-        if key in given and not 0 < given[key] < _LIMIT:
-            raise where.error(key, f"{key} = {given[key]}", "a positive number, or no such key where it is not known")
-    for key in ("reading_error_percent", "reading_error_ms", "gpuid"):
-        if key in given and not 0 <= given[key] < _LIMIT:
-            raise where.error(key, f"{key} = {given[key]}", "a number of 0 or more")
-    for key in ("title", "mllib", "url"):
+    for keys, fits, expected in _RANGES:
+        for key in keys:
+            if key in given and not (fits(given[key]) and given[key] < _LIMIT):
+                raise where.error(key, f"{key} = {given[key]}", expected)
+    for key in ("title", "mllib", "url", "ca_file"):
         if key in given and not given[key].strip():
             raise where.error(key, f"an empty {key}", "text, or no such key")
     if "tolerance" in given:
@@ -181,7 +229,47 @@ def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
         given["batch_sizes"] = _batch_sizes(where, given["batch_sizes"])
     if "models" in given:
         given["models"] = tuple(given["models"])
+    return _board_checked(where, given)
+
+
+def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
+    """The same for what concerns the board itself."""
+    for key in ("user_env", "password_env"):
+        if key in given and not _VARIABLE.fullmatch(given[key]):
+            # what stands there may be the secret itself: it is not shown
+            found = f"{key} that is no name of an environment variable"
+            raise where.error(key, found, 'the name of the variable that holds it, such as "TK1_PASSWORD"')
+    for key in ("before", "after"):
+        if key in given:
+            given[key] = _commands(where, key, given[key])
+    if "telemetry" in given:
+        try:
+            Source.parse(given["telemetry"])
+        except ValueError as error:
+            raise where.error("telemetry", f"telemetry = {given['telemetry']!r}", str(error)) from None
+    if "datatype" in given and given["datatype"] not in DATATYPES:
+        raise where.error("datatype", f"datatype = {given['datatype']!r}", f"one of {', '.join(DATATYPES)}")
     return given
+
+
+def _with_knobs(where: Where, given: dict[str, Any]) -> dict[str, Any]:
+    """The same; every knob is in its range."""
+    for key in ("img_width", "img_height", "nclasses", "max_workspace_size"):
+        if key in given and not 0 < given[key] < _LIMIT:
+            raise where.error(key, f"{key} = {given[key]}", "a whole number of 1 or more")
+    if "scale" in given and not 0 < abs(given["scale"]) < _LIMIT:
+        raise where.error("scale", f"scale = {given['scale']}", "a finite number other than 0")
+    return given
+
+
+def _commands(where: Where, key: str, value: str | list[str | list[str]]) -> tuple[Command, ...]:
+    commands = tuple(
+        one if isinstance(one, str) else tuple(one) for one in ([value] if isinstance(value, str) else value)
+    )
+    if not all(one.strip() if isinstance(one, str) else one and one[0] for one in commands):
+        expected = '["a line for the shell", ["program", "argument"]]'
+        raise where.error(key, f"{key} with an empty command", expected)
+    return commands
 
 
 def _tolerance(where: Where, value: float | str) -> float:

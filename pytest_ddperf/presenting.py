@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,10 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.settings import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from pytest_ddperf.records import CellRecord
     from pytest_ddperf.report import ReportFile
     from pytest_ddperf.results import Results
     from pytest_ddperf.session import BenchSession
@@ -98,25 +100,65 @@ def draw_stored(session: BenchSession) -> int:
     return int(pytest.ExitCode.OK)
 
 
-def present(session: BenchSession) -> None:
-    """Draw and write what was asked for, with the run that has just ended over its baseline."""
+def present(session: BenchSession, exit_status: int) -> None:
+    """Draw and write what was asked for, with the run that has just ended over its baseline; tell GitHub Actions of it.
+
+    Args:
+        session: of the process that the user started; workers present nothing.
+        exit_status: pytest's.
+    """
     settings = session.settings
-    if plot_dir(settings) is None and not settings.value("report"):
-        return
+    if plot_dir(settings) is not None or settings.value("report"):
+        try:
+            results = _results(session, session.records.values())
+            _say_written(session, _made(settings, results, settings.platforms))
+        except DdperfError as error:
+            session.warnings.append(str(error))
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _tell_github(session, exit_status)
+
+
+def _say_written(session: BenchSession, files: Sequence[Path]) -> None:
+    folder = plot_dir(session.settings)
+    figures = [path for path in files if folder is not None and folder in path.parents]
+    if figures:
+        session.written.append(f"figures: {len(figures)} files in {folder}")
+    session.written += [str(path) for path in files if path not in figures]
+
+
+def _results(session: BenchSession, records: Iterable[CellRecord], platforms: Sequence[str] | None = None) -> Results:
+    """The run over the baselines of these platforms, of all by default; of a cell's records the last one counts."""
     from pytest_ddperf.gathering import gathered  # noqa: PLC0415 - only where it was asked for
 
+    return gathered(
+        session.settings.catalog,
+        records,
+        session.run_facts(),
+        project_dir=session.settings.project_dir,
+        platforms=platforms,
+        not_measured=session.not_measured(),
+        warnings=session.warnings,
+    )
+
+
+def _tell_github(session: BenchSession, exit_status: int) -> None:
+    """The job summary, the outputs of the step and the annotations; what cannot be written is a warning."""
+    from pytest_ddperf.report import github  # noqa: PLC0415 - only on GitHub Actions
+    from pytest_ddperf.results import SEVERITY  # noqa: PLC0415 - the same
+
+    ending = github.Ending(exit_status, new_fails=bool(session.settings.value("require-baseline")))
+    redder_last = sorted(session.records.values(), key=lambda record: SEVERITY.index(record.outcome), reverse=True)
     try:
-        results = gathered(
-            settings.catalog,
-            session.records.values(),
-            session.run_facts(),
-            project_dir=settings.project_dir,
-            not_measured=session.not_measured(),
-            warnings=session.warnings,
-        )
-        session.written += [str(path) for path in _made(settings, results, settings.platforms)]
+        results = _results(session, redder_last, session.settings.platforms)
     except DdperfError as error:
         session.warnings.append(str(error))
+        return
+    session.warnings += github.publish(results, ending, os.environ)
+    commands = github.commands(results, ending)
+    if commands:
+        session.say("")  # a test may have left a line unfinished, and a command counts only at the start of one
+    for command in commands:
+        session.say(command)
 
 
 def _made(settings: Settings, results: Results, platforms: Sequence[str]) -> list[Path]:

@@ -20,15 +20,15 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.json_reader import JsonReader, as_mapping, as_text, as_whole
+from pytest_ddperf.predictions import flaws, named, parse_one
+from pytest_ddperf.tasks import Task, create_input, predict_input, predict_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-PROBABILITY_SLACK: Final = 1e-4
-"""How far above 1 a probability may lie: a softmax in float32 sums to 1 only nearly."""
+    from pytest_ddperf.predictions import Prediction
 
 _SERVICE_NOT_FOUND: Final = 1002
-_NAMES_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,6 @@ class Info:
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the server says of one image: `classes` are (category, probability), best first."""
-
-    uri: str
-    classes: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """`POST /predict`: the predictions, in the server's order (any), and `head.time`.
 
@@ -124,8 +116,9 @@ def service_body(
     scale: float = 1.0,
     dla: bool = False,
     description: str = "image classification service",
+    task: Task = Task.CLASSIFICATION,
 ) -> dict[str, object]:
-    """The body of `PUT /services/<name>` for image classification, as dd_bench sends it.
+    """The body of `PUT /services/<name>` for images, as dd_bench sends it, description included.
 
     `repository` is the model's folder as the server sees it; `width` and `height` are in pixels; a TensorRT engine is
     built for `max_batch_size` images, with `max_workspace_size` MiB; `dla` runs it on a Jetson's first DLA core.
@@ -156,6 +149,7 @@ def service_body(
                 "rgb": rgb,
                 "histogram_equalization": histogram_equalization,
                 "scale": float(scale),
+                **create_input(task),
             },
             "mllib": backend,
             "output": {},
@@ -175,13 +169,14 @@ def predict_body(
     interp: str | None = None,
     cuda: bool = False,
     output: Mapping[str, object] | None = None,
+    task: Task = Task.CLASSIFICATION,
 ) -> dict[str, object]:
     """The body of `POST /predict`, as dd_bench sends it; without the `interp: null` that it adds.
 
     `data` has one entry an image: a path or URL as the server sees it, or the image's bytes in base64. `width` and
     `height` (pixels) and `interp` (how images are resized) are left to the service where they are None; `cuda` resizes
-    on the GPU. dd_bench's `output` is empty for classification; `{"best": 1}` keeps NCNN from answering all 1,000
-    classes.
+    on the GPU. `output` is that of the task where it is None, which is empty for classification; `{"best": 1}` keeps
+    NCNN from answering all 1,000 classes.
     """
     entry: dict[str, object] = {}
     if width is not None:
@@ -192,9 +187,11 @@ def predict_body(
         entry["interp"] = interp
     if cuda:
         entry["cuda"] = True
+    entry |= predict_input(task)
+    asked = predict_output(task) if output is None else dict(output)
     return {
         "service": service,
-        "parameters": {"input": entry, "mllib": {"gpu": gpu, "gpuid": gpuid}, "output": dict(output or {})},
+        "parameters": {"input": entry, "mllib": {"gpu": gpu, "gpuid": gpuid}, "output": asked},
         "data": list(data),
     }
 
@@ -288,10 +285,10 @@ def parse_service(answer: object, *, url: str = "", service: str = "") -> Servic
 
 
 def parse_prediction(answer: object, *, url: str = "", service: str = "") -> Answer:
-    """`POST /predict` of a classification service; the time may stand in `head` or, with a measure, in `body`.
+    """`POST /predict`; the time may stand in `head` or, with a measure, in `body`.
 
     Raises:
-        AnswerError: it is not DeepDetect's, or has no classes.
+        AnswerError: it is not DeepDetect's, or says nothing of an image.
     """
     parser = JsonReader(url, service)
     top = parser.mapping(answer, "the answer")
@@ -300,46 +297,47 @@ def parse_prediction(answer: object, *, url: str = "", service: str = "") -> Ans
     if head_ms is None:
         head_ms = parser.number(body, "time", "body")
     listed = parser.sequence(body.get("predictions"), "body.predictions")
-    return Answer(head_ms, tuple(_prediction(parser, one, number) for number, one in enumerate(listed)))
+    return Answer(head_ms, tuple(parse_one(parser, one, number) for number, one in enumerate(listed)))
 
 
-def check_predictions(answer: Answer, expected_uris: Iterable[str], *, url: str = "", service: str = "") -> None:
-    """One prediction per image, in any order, under its uri, with probabilities that are probabilities.
+def check_predictions(
+    answer: Answer,
+    expected_uris: Iterable[str],
+    *,
+    url: str = "",
+    service: str = "",
+    task: Task = Task.CLASSIFICATION,
+    input_size: tuple[int, int] | None = None,
+) -> None:
+    """One prediction per image, in any order, under its uri, and each such as the task has it.
 
     Args:
         answer: what the server said.
         expected_uris: the paths or URLs of the request; `inline_uris` for images sent inline.
         url: the server, without credentials, for the message.
         service: the service concerned, for the message.
+        task: what was asked for.
+        input_size: width and height of the network's input, in pixels; None where they are not known.
 
     Raises:
-        AnswerError: a prediction is missing, too many, twice there, without a class, or outside of [0, 1].
+        AnswerError: a prediction is missing, too many, twice there, or not one of that task.
         ConfigurationError: an image was asked for twice: a server answers it once, and is paid for two.
     """
     asked = Counter(expected_uris)
     if twice := [uri for uri, times in asked.items() if times > 1]:
         raise ConfigurationError(
-            f"The batch names {_named(twice)} more than once; a server answers each image once. Give as many "
+            f"The batch names {named(twice)} more than once; a server answers each image once. Give as many "
             "different images as the batch is large."
         )
     came = Counter(prediction.uri for prediction in answer.predictions)
     wrong: list[str] = []
     if missing := [uri for uri in asked if uri not in came]:
-        wrong.append(f"{len(missing)} of {len(asked)} predictions are missing: {_named(missing)}")
+        wrong.append(f"{len(missing)} of {len(asked)} predictions are missing: {named(missing)}")
     if unasked := [uri for uri in came if uri not in asked]:
-        wrong.append(f"{len(unasked)} were not asked for: {_named(unasked)}")
+        wrong.append(f"{len(unasked)} were not asked for: {named(unasked)}")
     if repeated := [uri for uri, times in came.items() if times > 1]:
-        wrong.append(f"{len(repeated)} came more than once: {_named(repeated)}")
-    if empty := [prediction.uri for prediction in answer.predictions if not prediction.classes]:
-        wrong.append(f"{len(empty)} without a class: {_named(empty)}")
-    improbable = [
-        f"{prediction.uri} ({probability!r})"
-        for prediction in answer.predictions
-        for _, probability in prediction.classes
-        if not 0 <= probability <= 1 + PROBABILITY_SLACK  # NaN is neither
-    ]
-    if improbable:
-        wrong.append(f"{len(improbable)} probabilities are not between 0 and 1: {_named(improbable)}")
+        wrong.append(f"{len(repeated)} came more than once: {named(repeated)}")
+    wrong += flaws(answer.predictions, task, input_size)
     if wrong:
         raise AnswerError(f"The predictions are wrong: {'; '.join(wrong)}.", url=url, service=service)
 
@@ -374,25 +372,3 @@ def _stats(parser: JsonReader, value: object, where: str) -> ServiceStats:
         total_predict_duration_ms=parser.number(stats, "total_predict_duration_ms", where),
         total_transform_duration_ms=parser.number(stats, "total_transform_duration_ms", where),
     )
-
-
-def _prediction(parser: JsonReader, value: object, number: int) -> Prediction:
-    where = f"body.predictions[{number}]"
-    one = parser.mapping(value, where)
-    uri = one.get("uri")
-    if not isinstance(uri, str):
-        raise parser.error(f"{where}.uri", "a text", uri)
-    classes: list[tuple[str, float]] = []
-    for place, listed in enumerate(parser.sequence(one.get("classes"), f"{where}.classes")):
-        at = f"{where}.classes[{place}]"
-        entry = parser.mapping(listed, at)
-        category, probability = entry.get("cat"), parser.real(entry.get("prob"), f"{at}.prob")
-        if not isinstance(category, str):
-            raise parser.error(f"{at}.cat", "a text", category)
-        classes.append((category, probability))
-    return Prediction(uri, tuple(classes))
-
-
-def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(name if len(name) <= 120 else f"{name[:117]}..." for name in names[:_NAMES_SHOWN])
-    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.outcomes import Skipped
@@ -42,9 +42,15 @@ class Remeasuring:
         self._put_off: list[pytest.Item] = []
         self._last: dict[str, pytest.Item] = {}
         self._choose_next: Callable[[], pytest.Item | None] | None = None
+        self._worker: Any = None
+        self._places: dict[pytest.Item, int] = {}
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Find the last cell of each platform: tests that measure nothing may stand between them."""
+        plugins = session.config.pluginmanager.get_plugins()
+        self._worker = next((one for one in plugins if type(one).__name__ == "WorkerInteractor"), None)
+        if self._worker is not None:
+            self._places = {item: place for place, item in enumerate(session.items)}
         if not hasattr(session.config, "workerinput"):  # a worker gets a platform's cells side by side
             self._last = {key.platform: item for item in session.items if (key := cell_of(item)) is not None}
 
@@ -96,9 +102,10 @@ class Remeasuring:
     def _attempt(self, item: pytest.Item, choose_next: Callable[[], pytest.Item | None]) -> None:
         """Setup, call and teardown; what follows is chosen after the call, when it is known whether it was put off."""
         hook = item.ihook
-        with _as_current(item):
+        with self._as_current(item):
             hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-            item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - as pytest does for an item run again
+            if not item._request:  # type: ignore[attr-defined] # noqa: SLF001 - as pytest does for an item run again
+                item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - the same
             properties, sections = list(item.user_properties), len(item._report_sections)  # noqa: SLF001 - see below
             if RECORD_KEY in item.stash:
                 del item.stash[RECORD_KEY]
@@ -120,6 +127,19 @@ class Remeasuring:
                 del item._report_sections[sections:]  # noqa: SLF001 - pytest has no other way to run a test again
             hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
+    @contextlib.contextmanager
+    def _as_current(self, item: pytest.Item) -> Iterator[None]:
+        """In an xdist worker: tell it which item runs, since it sends that item's index with every report."""
+        if self._worker is None:
+            yield
+            return
+        current = self._worker.item_index
+        self._worker.item_index = self._places[item]
+        try:
+            yield
+        finally:
+            self._worker.item_index = current
+
 
 def _setup_and_call(item: pytest.Item) -> bool:
     """Whether the cell is undecided."""
@@ -133,19 +153,3 @@ def _setup_and_call(item: pytest.Item) -> bool:
 
 def _is_stopping(session: pytest.Session) -> bool:
     return bool(session.shouldfail or session.shouldstop)
-
-
-@contextlib.contextmanager
-def _as_current(item: pytest.Item) -> Iterator[None]:
-    """In an xdist worker: tell it which item runs, since it sends that item's index with every report."""
-    manager = item.config.pluginmanager
-    worker = next((one for one in manager.get_plugins() if type(one).__name__ == "WorkerInteractor"), None)
-    if worker is None:
-        yield
-        return
-    current = worker.item_index
-    worker.item_index = item.session.items.index(item)
-    try:
-        yield
-    finally:
-        worker.item_index = current

@@ -9,6 +9,12 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pytest_ddperf.errors import ConfigurationError
 
+EMBEDDED = "embedded"
+"""What stands in place of a URL for the embedded server of this machine."""
+
+THIS_HOST = "localhost"
+"""The one name of this host, whichever loopback address a URL gives it."""
+
 
 class Secret:
     """A text that shows itself nowhere: not in a repr, not among a traceback's locals."""
@@ -63,17 +69,78 @@ class ServerUrl:
         return cls(where, _is_loopback(parts.hostname), _authorization(parts))
 
 
+def checked_url(url: str) -> str:
+    """A server's URL, or `embedded`, as given.
+
+    Raises:
+        ValueError: it is neither; says what was expected.
+    """
+    if url != EMBEDDED:
+        try:
+            ServerUrl.parse(url)
+        except ConfigurationError:
+            raise ValueError("http[s]://[user:password@]host:port[/path], or embedded") from None
+    return url
+
+
+def display_url(url: str) -> str:
+    """A server's URL without its credentials; `embedded` stays what it is.
+
+    Raises:
+        ConfigurationError: it is no URL.
+    """
+    return url if url == EMBEDDED else ServerUrl.parse(url).display
+
+
+def server_name(url: str) -> str:
+    """What a server is told apart by: host and port, without credentials, path and scheme.
+
+    Every name and address of the loopback interface is this host. A path is left out: what stands behind it may well be
+    the same machine, and two clients at once would measure each other. Names are not looked up: a board that one URL
+    calls by its name and another by its address is two.
+
+    Embedded servers are one: each has this machine's cores to itself, as a board has its own.
+
+    Raises:
+        ConfigurationError: it is no URL.
+    """
+    if url == EMBEDDED:
+        return EMBEDDED
+    parsed = ServerUrl.parse(url)
+    parts = urlsplit(parsed.display)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{THIS_HOST if parsed.loopback else _host(parts.hostname or '')}:{port}"
+
+
+def _host(name: str) -> str:
+    """A host in one spelling: an IPv6 address shortened and in brackets, a name without the root's dot."""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name.removesuffix(".")
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
 def _authorization(parts: SplitResult) -> Secret | None:
     if parts.username is None:
         return None
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return basic(unquote(parts.username), unquote(parts.password or ""))
+
+
+def basic(user: str, password: str) -> Secret:
+    """The value of the Authorization header for a user and a password."""
+    pair = f"{user}:{password}"
     return Secret(f"Basic {b64encode(pair.encode()).decode('ascii')}")
 
 
 def _is_loopback(host: str) -> bool:
+    host = host.removesuffix(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:  # a name
         return False
+    mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:127.0.0.1
+    # 0.0.0.0 and :: are addresses to listen on; whoever connects to them reaches this host
+    return address.is_loopback or address.is_unspecified or (mapped is not None and mapped.is_loopback)

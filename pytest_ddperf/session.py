@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_ddperf import __version__
-from pytest_ddperf.errors import DdperfError, ServerError
+from pytest_ddperf.errors import DdperfError, HookError, ServerError
 from pytest_ddperf.records import CellRecord, Outcome, from_builtins, to_builtins
 from pytest_ddperf.settings import Settings, given
 
@@ -36,7 +37,10 @@ RECORDED_ROUNDS = 3
 
 def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
     """Send a record with a report; None says that the test is gated and has none yet."""
-    setattr(report, REPORT_ATTRIBUTE, None if record is None else to_builtins(record))
+    values = None if record is None else to_builtins(record)
+    setattr(report, REPORT_ATTRIBUTE, values)
+    if values is not None:
+        _read_last[:] = values, record
 
 
 def is_gated(report: pytest.TestReport) -> bool:
@@ -47,7 +51,16 @@ def is_gated(report: pytest.TestReport) -> bool:
 def record_of(report: pytest.TestReport) -> CellRecord | None:
     """The record that came with a report."""
     values = getattr(report, REPORT_ATTRIBUTE, None)
-    return None if values is None else from_builtins(values, CellRecord)
+    if values is None:
+        return None
+    if _read_last[0] is not values:  # several hooks ask, one after the other; the report itself takes builtins only
+        _read_last[:] = values, from_builtins(values, CellRecord)
+    record: CellRecord = _read_last[1]
+    return record
+
+
+_read_last: list[Any] = [None, None]
+"""What a report carried, as builtins, and the record that it stands for."""
 
 
 SESSION_KEY = pytest.StashKey["BenchSession"]()
@@ -76,6 +89,7 @@ class BenchSession:
         self._runner: Runner | None = None
         self._history: HistoryWriter | None = None
         self._header: RunHeader | None = None
+        self._interrupted = False
 
     @property
     def is_worker(self) -> bool:
@@ -119,8 +133,16 @@ class BenchSession:
             from pytest_ddperf.runner import Runner  # noqa: PLC0415 - loads the client
 
             plans = {name: self._plan(name) for name in self.settings.platforms}
-            self._runner = Runner(plans, self.settings.catalog.networks, self.say)
+            self._runner = Runner(plans, self.settings.catalog.networks, self.say, self._run_id)
         return self._runner
+
+    @property
+    def _run_id(self) -> str:
+        """The same in xdist's controller and its workers; "" without xdist."""
+        if self.is_worker:
+            return str(self.config.workerinput["testrunuid"])  # type: ignore[attr-defined] # xdist's
+        manager = getattr(self.config.pluginmanager.get_plugin("dsession"), "nodemanager", None)
+        return str(getattr(manager, "testrunuid", ""))
 
     def _plan(self, platform: str) -> PlatformPlan:
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
@@ -142,16 +164,20 @@ class BenchSession:
             tolerance=settings.tolerance(platform),
             baseline=store.load(platform, settings.value("baseline"), nights),
             nights=None if nights is None else nights.after(store.recorded_since(platform)),
+            tune=bool(settings.value("tune")),
             least_rounds=1 if settings.value("update-baselines") is None else RECORDED_ROUNDS,
         )
 
     def say(self, line: str) -> None:
-        """Show a line to the person who waits; in a worker there is none."""
+        """Show a line to the person who waits: in a worker on standard error, which is the user's own."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         capture = self.config.pluginmanager.get_plugin("capturemanager")
-        if reporter is not None:
-            # while a test runs, what is written is captured
-            with contextlib.nullcontext() if capture is None else capture.global_and_fixture_disabled():
+        # while a test runs, what is written is captured
+        with contextlib.nullcontext() if capture is None else capture.global_and_fixture_disabled():
+            if self.is_worker:
+                sys.stderr.write(f"\n{line}\n")
+                sys.stderr.flush()
+            elif reporter is not None:
                 reporter.ensure_newline()
                 reporter.write_line(line)
 
@@ -164,25 +190,48 @@ class BenchSession:
         from pytest_ddperf.history import check_writable  # noqa: PLC0415 - only with gated tests
 
         check_writable(self.settings.storage_dir)
+        self.warnings += [
+            f"{' and '.join(names)} name the same server, {server}: measured one after the other, by one client."
+            for server, names in self.settings.shared_servers().items()
+        ]
         _ = self.runner
 
     def check_servers(self, platforms: Sequence[str]) -> None:
-        """Open the servers before the first test.
+        """Find the servers before the first test; a single one is opened.
+
+        Of several, each is asked, and opened when its turn comes: they are measured one after the other.
 
         Raises:
             ConfigurationError: the options do not fit the server.
             pytest.UsageError: the only one, or every one, is down; exit status 4. Of several, those that are down give
                 the verdict `error` to their cells.
         """
+        if len(platforms) > 1:
+            for platform, down in self.probe_servers(platforms).items():
+                self.runner.mark_down(platform, down)
+            return
         self.prepare()
-        down: list[ServerError] = []
-        for platform in platforms:
-            try:
-                self.runner.open(platform)
-            except ServerError as error:
-                down.append(error)
-        if down and len(down) == len(platforms):
-            raise pytest.UsageError(self.no_server_text(platforms, down))
+        try:
+            self.runner.open(platforms[0])
+        except HookError as error:  # its cells are errors, each saying why
+            self.say(f"ddperf: {platforms[0]}: {error}")
+        except ServerError as error:
+            raise pytest.UsageError(self.no_server_text(platforms, [error])) from None
+
+    def probe_servers(self, platforms: Sequence[str]) -> dict[str, ServerError]:
+        """Find out which servers are down, by platform, before the first test; none is taken.
+
+        Raises:
+            ConfigurationError: the options do not fit the server.
+            pytest.UsageError: every one is down; exit status 4.
+        """
+        self.prepare()
+        from pytest_ddperf.probing import probe_all  # noqa: PLC0415 - loads the client
+
+        down = probe_all({name: self.settings.server_options(name) for name in platforms}, self.say)
+        if len(down) == len(platforms):
+            raise pytest.UsageError(self.no_server_text(platforms, list(down.values())))
+        return down
 
     def no_server_text(self, platforms: Sequence[str], errors: Sequence[DdperfError]) -> str:
         """The usage error of servers that are down."""
@@ -226,8 +275,8 @@ class BenchSession:
 
         if self._header is None:
             return {}
-        facts = facts_of(self._header, self.records.values(), complete=True)
-        return dict.fromkeys((record.key.platform for record in self.measured), facts)
+        facts = facts_of(self._header, self.records.values(), complete=not self._interrupted)
+        return dict.fromkeys((record.key.platform for record in self.records.values()), facts)
 
     @property
     def measured(self) -> list[CellRecord]:
@@ -266,6 +315,7 @@ class BenchSession:
 
     def close_history(self, exit_status: int) -> None:
         """Mark the run as ended."""
+        self._interrupted = exit_status == pytest.ExitCode.INTERRUPTED
         if self._history is not None:
             try:
                 self._history.close(exit_status, whole=self._measured_all())
@@ -331,3 +381,5 @@ class BenchSession:
         """Give every server back. May be called twice."""
         if self._runner is not None:
             self._runner.close()
+            if not self.is_worker:
+                self._runner.make_up()

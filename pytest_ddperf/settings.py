@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_ddperf.catalog import Catalog, Platform
+    from pytest_ddperf.knobs import Knobs
     from pytest_ddperf.options import Option
-    from pytest_ddperf.targets import ServerOptions
+    from pytest_ddperf.server_options import ServerOptions
 
 
 class Origin(IntEnum):
@@ -109,6 +110,7 @@ class Settings:
         settings._check_platform_files()
         settings._check_urls()
         settings._check_own_models()
+        settings._check_tuning()
         return settings
 
     def _check_urls(self) -> None:
@@ -129,7 +131,6 @@ class Settings:
                     f"--ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, or url under "
                     f"[platforms.{name}] in ddperf.toml."
                 )
-        self._check_servers()
 
     def _check_platform_files(self) -> None:
         from pytest_ddperf.server_url import ServerUrl  # noqa: PLC0415 - only where a platform file has a URL
@@ -143,18 +144,23 @@ class Settings:
                     path = self.project_dir / "ddperf.toml"
                     raise ConfigurationError(f"{path}: url of platform {name}: {error}") from None
 
-    def _check_servers(self) -> None:
-        from pytest_ddperf.targets import server_name  # noqa: PLC0415 - loads the client
+    def _check_tuning(self) -> None:
+        unknown = [name for name in self.platforms if self.catalog.platform(name).telemetry is None]
+        if self.value("tune") and unknown:
+            raise ConfigurationError(
+                f"--ddperf-tune has to know how the board of {', '.join(unknown)} is reached; expected telemetry under "
+                f'[platforms.{unknown[0]}] in ddperf.toml, "local" or "ssh:HOST".'
+            )
 
-        platform_on: dict[str, str] = {}
+    def shared_servers(self) -> dict[str, tuple[str, ...]]:
+        """By server, the platforms that name it, where they are several: measured one after the other."""
+        from pytest_ddperf.server_url import server_name  # noqa: PLC0415 - only where platforms are measured
+
+        found: dict[str, tuple[str, ...]] = {}
         for name in self.platforms:
             server = server_name(self.url(name))
-            if server in platform_on:
-                raise ConfigurationError(
-                    f"{platform_on[server]} and {name} name the same server, {server}; a platform is what its server "
-                    "runs on, so each needs another server: measure them one after the other, or name another URL."
-                )
-            platform_on[server] = name
+            found[server] = (*found.get(server, ()), name)
+        return {server: names for server, names in found.items() if len(names) > 1}
 
     def _check_own_models(self) -> None:
         for name in self.platforms:
@@ -232,8 +238,13 @@ class Settings:
         return name in self.given
 
     def server_options(self, platform: str) -> ServerOptions:
-        """How the server of a platform is reached and used."""
-        from pytest_ddperf.targets import ServerOptions  # noqa: PLC0415 - loads the client
+        """How the server of a platform is reached and used.
+
+        Raises:
+            ConfigurationError: an environment variable that holds its credentials is not set.
+        """
+        from pytest_ddperf.credentials import authorization  # noqa: PLC0415 - only with servers to ask
+        from pytest_ddperf.server_options import ServerOptions  # noqa: PLC0415 - loads the client
 
         stands: Platform = self.catalog.platform(platform)
         return ServerOptions(
@@ -247,10 +258,32 @@ class Settings:
             mllib=self.value("mllib", platform) or stands.mllib,
             gpu=bool(self.value("gpu", platform)),
             gpuid=self.value("gpuid", platform),
+            knobs=self.knobs(platform),
             threads=self.value("threads", platform),
             mllib_named=self._origin("mllib", None) > Origin.PROJECT,
             model_dirs=tuple(one.path for one in self.catalog.own_models if one.path is not None),
+            datatype=self.value("datatype", platform),
+            cold_start_timeout_s=self.value("cold-start-timeout", platform),
+            ca_path=self._path("ca-file", platform),
+            authorization=authorization(stands),
+            prepared_first=bool(stands.before),
+            lock_wait_s=self.value("lock-wait", platform),
         )
+
+    def knobs(self, platform: str) -> Knobs:
+        """How services of a platform are created and images prepared."""
+        from pytest_ddperf.knobs import Knobs  # noqa: PLC0415 - only with cells to measure
+
+        return Knobs(
+            **{one.name: self.value(one.name.replace("_", "-"), platform) for one in fields(Knobs)},
+        )
+
+    def _path(self, name: str, platform: str) -> Path | None:
+        """A file that an option names, from the project's folder on."""
+        from pathlib import Path  # noqa: PLC0415 - only where one is given
+
+        value = self.value(name, platform)
+        return None if value is None else self.project_dir / Path(value).expanduser()
 
     @property
     def storage_dir(self) -> Path:

@@ -1,161 +1,49 @@
-"""A server to measure: how it is reached, remote or embedded, for how long, and by one client at a time.
+"""A server to measure: how it is opened, remote or embedded, for how long, and by one client at a time.
 
 The only module that names `embedded`.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import filelock
-import platformdirs
-
-from pytest_ddperf import batches, bench_images, protocol
-from pytest_ddperf.client import Client, ServiceEndpoint, server_facts, wait_until_up
-from pytest_ddperf.errors import (
-    ConfigurationError,
-    ServerError,
-    ServerUnreachableError,
-    ServiceExistsError,
-    ServiceNotFoundError,
-)
-from pytest_ddperf.server_url import ServerUrl
+from pytest_ddperf import bench_images
+from pytest_ddperf.client import PROBE_TIMEOUT_S, server_facts, wait_until_up
+from pytest_ddperf.errors import ServerError, ServerUnreachableError, ServiceNotFoundError
+from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.server_options import load_images
+from pytest_ddperf.server_services import batch_of, open_service
+from pytest_ddperf.server_url import server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.catalog import Network
+    from pytest_ddperf.client import Client
     from pytest_ddperf.embedded import onnx_files
     from pytest_ddperf.embedded.process import EmbeddedServer
-    from pytest_ddperf.measure import Timed
-    from pytest_ddperf.model_folder import ModelFacts
-    from pytest_ddperf.protocol import Answer, ServiceInfo
     from pytest_ddperf.records import ServerFacts
-
-EMBEDDED = "embedded"
-DEFAULT_SIDE = 224
-"""Width and height, in pixels, of a service that we create for a network whose input size is not known."""
-
-LOCK_WAIT_S = 1800.0
-"""How long a run waits for another one that measures on the same server: a whole nightly run is shorter."""
+    from pytest_ddperf.server_options import ServerOptions
+    from pytest_ddperf.server_services import Batch, OpenService
 
 
-def checked_url(url: str) -> str:
-    """A server's URL, or `embedded`, as given.
+class Surroundings(Protocol):
+    """What is done around a server while it is ours alone."""
 
-    Raises:
-        ValueError: it is neither; says what was expected.
-    """
-    if url != EMBEDDED:
-        try:
-            ServerUrl.parse(url)
-        except ConfigurationError:
-            raise ValueError("http[s]://[user:password@]host:port[/path], or embedded") from None
-    return url
-
-
-def server_name(url: str) -> str:
-    """What a server is told apart by: host and port, without credentials.
-
-    Embedded servers are one: each has this machine's cores to itself, as a board has its own.
-
-    Raises:
-        ConfigurationError: it is no URL.
-    """
-    if url == EMBEDDED:
-        return EMBEDDED
-    parts = urlsplit(ServerUrl.parse(url).display)
-    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """How one platform's server is reached and used.
-
-    Args:
-        url: of the server, or `embedded`.
-        data_dir: folder of the bench images as the server sees it; None: images are sent inline.
-        bench_files: file that lists their names; None: what the same folder holds on this machine.
-        wait_s: how long to wait for a server that is not up yet.
-        timeout_s: how long to wait for one answer.
-        repository: model folder on the server, may hold `{model}`; None: services must be there.
-        service: template of a service's name.
-        mllib: backend of services to create.
-        gpu: whether services are created on, and predict on, a GPU.
-        gpuid: which one.
-        threads: of the embedded server; None: one a core.
-        mllib_named: whether the command line or the environment names `mllib`, so that it holds for every network.
-        model_dirs: folders of the user's own networks here, for the embedded server.
-    """
-
-    url: str
-    data_dir: str | None = None
-    bench_files: str | None = None
-    wait_s: float = 0.0
-    timeout_s: float = 300.0
-    repository: str | None = None
-    service: str = "{model}"
-    mllib: str = "caffe"
-    gpu: bool = False
-    gpuid: int = 0
-    threads: int | None = None
-    mllib_named: bool = False
-    model_dirs: tuple[str, ...] = ()
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether the server is the embedded one."""
-        return self.url == EMBEDDED
-
-
-@dataclass(frozen=True, slots=True)
-class OpenService:
-    """A service that is ready to predict.
-
-    Args:
-        created: whether we created it, and so delete it.
-        create_ms: how long its creation took; None where it was there.
-        width: what to ask for, in pixels; None leaves it to the service.
-        height: what to ask for, in pixels; None leaves it to the service.
-    """
-
-    name: str
-    mllib: str
-    created: bool
-    create_ms: float | None
-    width: int | None
-    height: int | None
-    gpu: bool
-    datatype: str
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One batch of one service, ready to be predicted again and again.
-
-    Args:
-        endpoint: what is measured.
-        check: raises `AnswerError` for an answer that is not one prediction for each image.
-    """
-
-    endpoint: ServiceEndpoint
-    check: Callable[[Answer], None]
-
-    def predict(self) -> Timed:
-        """One prediction, checked.
+    def begin(self) -> None:
+        """Called once the server's lock is held, before the server is asked anything.
 
         Raises:
-            ServerError: the server refused, failed, or answered something else.
+            DdperfError: it cannot be measured.
         """
-        timed = self.endpoint.predict()
-        self.check(timed.answer)
-        return timed
+        ...
+
+    def end(self) -> None:
+        """Called before the lock is given back; may be called twice."""
+        ...
 
 
 class Target:
@@ -164,15 +52,20 @@ class Target:
     Args:
         options: how it is reached.
         say: takes a line for the person who waits.
+        surroundings: what is done around it; None for nothing.
     """
 
-    def __init__(self, options: ServerOptions, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: ServerOptions, say: Callable[[str], None], surroundings: Surroundings | None = None
+    ) -> None:
         self.options = options
+        self._surroundings = surroundings
         self._say = say
-        self._lock: filelock.BaseFileLock | None = None
+        self._lock: ServerLock | None = None
         self._embedded: EmbeddedServer | None = None
         self._client: Client | None = None
         self._service: tuple[str, OpenService] | None = None
+        self._used: set[str] = set()
         self._images: BenchImages | None = None
         self.facts: ServerFacts | None = None
 
@@ -191,8 +84,10 @@ class Target:
         if self.facts is not None:
             return self.facts
         try:
-            self._take_lock()
-            self._client = Client(self._start(), timeout_s=self.options.timeout_s)
+            self._lock = ServerLock(server_name(self.options.url)).acquire(self.options.lock_wait_s, self._say)
+            if self._surroundings is not None:
+                self._surroundings.begin()
+            self._client = self.options.client(self._start())
             info = wait_until_up(self._client, self.options.wait_s)
             facts = server_facts(info, self._client.display_url)
             self._images = load_images(self.options)
@@ -215,24 +110,13 @@ class Target:
         )
         return self._embedded.url
 
-    def _take_lock(self) -> None:
-        folder = platformdirs.user_cache_path("pytest-ddperf") / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        name = server_name(self.options.url)
-        path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
-        lock = filelock.FileLock(path)
+    def is_up(self) -> bool:
+        """Whether the open server answers: one quick question."""
         try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            self._say(f"ddperf: another run measures on {name}; waiting for it to end ({path})")
-            try:
-                lock.acquire(timeout=LOCK_WAIT_S, poll_interval=0.5)
-            except filelock.Timeout:
-                raise ServerUnreachableError(
-                    f"Another run has been measuring on {name} for {LOCK_WAIT_S / 60:.0f} minutes, and two clients at "
-                    f"once would measure each other; end it, or wait for it. Its lock is {path}."
-                ) from None
-        self._lock = lock
+            self.client.info(timeout_s=PROBE_TIMEOUT_S)
+        except ServerError:
+            return False
+        return True
 
     @property
     def client(self) -> Client:
@@ -248,64 +132,26 @@ class Target:
             raise ServerUnreachableError("The server is not open.")
         return self._images
 
-    def service_for(self, model: Network) -> OpenService:
+    def service_for(self, model: Network, batch_size: int = 1) -> OpenService:
         """The service of a model: the one that is there, or one created from the repository.
 
-        The service created for the model before is deleted first: a TK1 has 2 GiB.
+        The service created for the model before is deleted first: a TK1 has 2 GiB. So is the one of another batch size
+        where there is one for each: TensorRT's engines are built for one.
 
         Raises:
             ServiceNotFoundError: it is neither there nor can it be created.
             ServerError: the server refused.
+            ConfigurationError: the folder of a network of the user's cannot be read.
         """
-        if self._service is not None and self._service[0] == model.id:
-            return self._service[1]
+        if self._service is not None:
+            of_model, service = self._service
+            if of_model == model.id and service.engine in {None, batch_size}:
+                return service
         self.release_service()
-        name = self.options.service.replace("{model}", model.id).lower()
-        try:
-            service = self._existing(self.client.service(name))
-        except ServiceNotFoundError:
-            service = self._create(name, model)
+        service = open_service(self.client, self.options, model, batch_size)
         self._service = (model.id, service)
+        self._used.add(service.name)
         return service
-
-    def _existing(self, info: ServiceInfo) -> OpenService:
-        gpu = self.options.gpu if info.gpu is None else info.gpu
-        return OpenService(info.name, info.mllib, False, None, info.width, info.height, gpu, info.datatype or "fp32")
-
-    def _create(self, name: str, model: Network) -> OpenService:
-        repository = model.repository or self.options.repository
-        if self.options.is_embedded:
-            repository = model.path or repository or "{model}"
-        if repository is None:
-            raise ServiceNotFoundError(
-                f"There is no service for {model.id}, and it cannot be created: no model folder is known. Create it, "
-                "name it with --ddperf-service=TEMPLATE, or name the folder on the server with "
-                "--ddperf-repository=DIR/{model}.",
-                url=self.client.display_url,
-                service=name,
-            )
-        facts = self._facts_for(model)
-        width, height = facts.width or DEFAULT_SIDE, facts.height or DEFAULT_SIDE
-        mllib = "onnxruntime" if self.options.is_embedded else facts.mllib
-        body = protocol.service_body(
-            mllib=mllib,
-            repository=repository if model.is_own else repository.replace("{model}", model.id),
-            nclasses=facts.nclasses or 1000,
-            width=width,
-            height=height,
-            gpu=self.options.gpu,
-            gpuid=self.options.gpuid,
-        )
-        try:
-            create_ms = self.client.create_service(name, body)
-        except ServiceExistsError:
-            return self._existing(self.client.service(name))
-        return OpenService(name, mllib, True, create_ms, width, height, self.options.gpu, "fp32")
-
-    def _facts_for(self, model: Network) -> ModelFacts:
-        from pytest_ddperf.model_check import service_facts  # noqa: PLC0415 - only where a service is created
-
-        return service_facts(model, self.options.mllib, named=self.options.mllib_named)
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """A batch of a service, ready to be predicted again and again.
@@ -313,32 +159,36 @@ class Target:
         Raises:
             ConfigurationError: there are fewer images than the batch is large.
         """
-        data, uris = self.images.batch(batch_size)
-        body = protocol.predict_body(
-            service.name,
-            data,
-            width=service.width,
-            height=service.height,
-            gpu=service.gpu,
-            gpuid=self.options.gpuid,
-            output={"best": 1},
-        )
-        check = functools.partial(
-            protocol.check_predictions, expected_uris=uris, url=self.client.display_url, service=service.name
-        )
-        return Batch(ServiceEndpoint(self.client, service.name, body), check)
+        return batch_of(self.client, self.options, self.images, service, batch_size)
 
     def release_service(self) -> None:
         """Delete the service that we created last; one that was there stays. A server that is gone has none left."""
         if self._service is None:
             return
         service, self._service = self._service[1], None
-        if not service.created:
-            return
+        if service.created:
+            self._used.discard(service.name)
+            self._delete(service.name)
+
+    def _delete(self, name: str) -> None:
         try:
-            self.client.delete_service(service.name)
+            self.client.delete_service(name)
+        except ServiceNotFoundError:
+            return  # the server was restarted
         except ServerError as error:
-            self._say(f"ddperf: the service {service.name} could not be deleted: {error}")
+            self._say(f"ddperf: the service {name} could not be deleted: {error}")
+
+    def finish(self) -> None:
+        """Nothing more is measured on the server: delete what services were used, where that is asked for, and close.
+
+        May be called twice.
+        """
+        if self._client is not None and self.options.knobs.delete_services:
+            self.release_service()
+            for name in sorted(self._used):
+                self._delete(name)
+        self._used.clear()
+        self.close()
 
     def close(self) -> None:
         """Give everything back: our service, the connection, the embedded server, the lock. May be called twice."""
@@ -352,35 +202,24 @@ class Target:
             embedded, self._embedded = self._embedded, None
             if embedded is not None:
                 embedded.stop()
-            lock, self._lock = self._lock, None
-            if lock is not None:
-                lock.release()
+            try:
+                if self._surroundings is not None:
+                    self._surroundings.end()
+            finally:
+                lock, self._lock = self._lock, None
+                if lock is not None:
+                    lock.release()
 
 
-def probe(options: ServerOptions) -> None:
-    """Find out whether a remote server answers, without taking it, and whether there are images to send.
-
-    Raises:
-        ServerError: nothing answers at the URL, after `wait_s`, or something else does.
-        ConfigurationError: the images that the options name are not known.
-    """
-    if options.is_embedded:
-        return
-    client = Client(options.url, timeout_s=options.timeout_s)
-    try:
-        wait_until_up(client, options.wait_s)
-    finally:
-        client.close()
-    load_images(options)
-
-
-def load_images(options: ServerOptions) -> BenchImages:
-    """The bench images that these options name; the generated ones by default.
+def require_embedded() -> None:
+    """Find out whether the embedded server can run here.
 
     Raises:
-        ConfigurationError: the folder's images are not known, or the list cannot be read.
+        ConfigurationError: its packages are not installed.
     """
-    return batches.load_images(options.data_dir, options.bench_files, same_machine=options.is_embedded)
+    from pytest_ddperf.embedded import process  # noqa: PLC0415 - an optional extra
+
+    process.require_extra()
 
 
 def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:

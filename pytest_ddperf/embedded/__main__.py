@@ -27,6 +27,7 @@ from pytest_ddperf.embedded.lifetime import end_soon, watch_pipe, watch_process
 from pytest_ddperf.embedded.networks import NETWORK_IDS
 from pytest_ddperf.embedded.repository import Repository
 from pytest_ddperf.embedded.services import Services
+from pytest_ddperf.embedded.task_models import TASK_MODELS
 from pytest_ddperf.embedded.wire import parse_service
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class _Arguments:
     seed: int
     service_stats: bool
     slow: dict[str, float]
+    delay: float | None
     parent_pid: int | None
     exit_on_eof: bool
 
@@ -57,7 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     threads = arguments.threads or len(os.sched_getaffinity(0))
     repository = Repository(
-        model_dirs=tuple(arguments.model_dir), seed=arguments.seed, threads=threads, slow=arguments.slow
+        model_dirs=tuple(arguments.model_dir),
+        seed=arguments.seed,
+        threads=threads,
+        slow=arguments.slow,
+        delay_s=arguments.delay,
     )
     reader = ImageReader(arguments.data_dir, workers=threads)
     listener = _listen(arguments.host, arguments.port)
@@ -122,13 +128,15 @@ class _Server(uvicorn.Server):
 
 
 def _declared(name: str) -> dict[str, object]:
+    task = TASK_MODELS.get(name)
+    width, height, classes = (task.width, task.height, task.classes) if task else (224, 224, 1000)
     return {
         "mllib": "onnxruntime",
         "description": name,
         "type": "supervised",
         "parameters": {
-            "input": {"connector": "image", "width": 224, "height": 224},
-            "mllib": {"nclasses": 1000},
+            "input": {"connector": "image", "width": width, "height": height},
+            "mllib": {"nclasses": classes},
             "output": {},
         },
         "model": {"repository": name},
@@ -181,6 +189,9 @@ def _parse(argv: Sequence[str] | None) -> _Arguments:
     parser.add_argument(
         "--slow", type=_slow, action="append", default=[], metavar="NAME=FACTOR", help="make one network slower"
     )
+    parser.add_argument(
+        "--delay", type=_delay, metavar="S", help="for tests: sleep so many seconds in place of each inference"
+    )
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with that process")
     parser.add_argument("--exit-on-eof", action="store_true", help="end when standard input is closed")
     values = vars(parser.parse_args(argv))
@@ -214,8 +225,8 @@ def _models(text: str) -> tuple[str, ...]:
 
 
 def _network(name: str) -> str:
-    if name not in NETWORK_IDS:
-        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(NETWORK_IDS)}")
+    if name not in NETWORK_IDS and name not in TASK_MODELS:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join((*NETWORK_IDS, *TASK_MODELS))}")
     return name
 
 
@@ -224,6 +235,16 @@ def _folder(text: str) -> Path:
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is no folder")
     return path
+
+
+def _delay(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 3600.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to 3600")
+    return value
 
 
 def _slow(text: str) -> tuple[str, float]:

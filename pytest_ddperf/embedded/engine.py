@@ -19,8 +19,11 @@ import onnxruntime as ort
 from onnx import TensorProto, helper
 
 from pytest_ddperf.embedded.cost import count_parameters
+from pytest_ddperf.embedded.heads import ClassHead, task_head
 from pytest_ddperf.embedded.networks import CLASSES, NETWORK_IDS, build
 from pytest_ddperf.embedded.slowdown import Ballast, FullSpeed, Slowdown
+from pytest_ddperf.embedded.task_models import TASK_MODELS
+from pytest_ddperf.embedded.task_networks import build_task
 from pytest_ddperf.embedded.weights import draw_weights
 from pytest_ddperf.errors import DdperfError
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from pytest_ddperf.embedded.heads import Head
 
 IMAGES_AT_ONCE = 16
 """Larger batches run in slices of this many images, so that memory stays bounded: VGG-16 takes 43 MB an image."""
@@ -59,6 +64,7 @@ class Engine:
         slowdown: what makes it slower than it is.
 
     Attributes:
+        head: what makes predictions of what it says.
         input_size: (width, height) in pixels; None where the network takes any.
         classes: how many classes it tells apart.
 
@@ -70,6 +76,7 @@ class Engine:
         self, name: str, session: ort.InferenceSession, *, parameters: int, classes: int | None, slowdown: Slowdown
     ) -> None:
         self.name = name
+        self.head: Head = ClassHead()
         self.parameters = parameters
         self._session: ort.InferenceSession | None = session
         self._slowdown = slowdown
@@ -85,7 +92,7 @@ class Engine:
             batch: images [N, 3, height, width], N of 1 or more.
 
         Returns:
-            One row of numbers per image, [N, classes]; probabilities where the network ends in a softmax.
+            One row of numbers per image; [N, classes], probabilities, where the network ends in a softmax.
 
         Raises:
             ModelRunError: ONNX Runtime gave up, or the batch is not of the network's shape.
@@ -144,10 +151,10 @@ class Engine:
 
 
 def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: float = 1.0) -> Engine:
-    """One of the 13 networks.
+    """One of the 13 networks, or one of those for another task.
 
     Args:
-        name: one of `NETWORK_IDS`.
+        name: one of `NETWORK_IDS` or `TASK_MODELS`.
         seed: decides the weights.
         threads: how many a run may use; 0 for one per core.
         slow_factor: above 1, each run takes that many times as long, by further convolutions.
@@ -156,10 +163,12 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
         ModelLoadError: there is no such network, or no memory for it.
         ValueError: a slow factor below 1.
     """
-    if name not in NETWORK_IDS:
-        raise ModelLoadError(f"There is no built-in network {name!r}; there are {', '.join(NETWORK_IDS)}.")
+    task = TASK_MODELS.get(name)
+    if name not in NETWORK_IDS and task is None:
+        known = ", ".join((*NETWORK_IDS, *TASK_MODELS))
+        raise ModelLoadError(f"There is no built-in network {name!r}; there are {known}.")
     slowdown = FullSpeed() if slow_factor == 1 else _ballast(slow_factor)
-    graph = build(name)
+    graph = build(name) if task is None else build_task(name)
     options = _session_options(threads)
     drawn = draw_weights(graph, seed)
     # ONNX Runtime copies these while the session is made, and does not look at them afterwards.
@@ -168,7 +177,11 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
     session = _session(name, graph.model.SerializeToString(), options)
     del options, files, drawn
     _return_freed_memory()
-    return Engine(name, session, parameters=count_parameters(graph.model), classes=CLASSES, slowdown=slowdown)
+    classes = CLASSES if task is None else task.classes
+    engine = Engine(name, session, parameters=count_parameters(graph.model), classes=classes, slowdown=slowdown)
+    if task is not None:
+        engine.head = task_head(name, engine.run, seed)
+    return engine
 
 
 def load_file(path: Path, *, threads: int = 0) -> Engine:

@@ -67,10 +67,12 @@ class Batch:
     Args:
         uris: under what name each is answered, in the order of `pixels`; one that was named twice is there twice.
         pixels: float32 [N, 3, height, width].
+        sizes: width and height of each image before it was resized.
     """
 
     uris: tuple[str, ...]
     pixels: NDArray[np.float32]
+    sizes: tuple[tuple[int, int], ...]
 
 
 class ImageReader:
@@ -115,13 +117,16 @@ class ImageReader:
         shape = (len(sources), 3, height, width)
         pixels = buffer if buffer is not None and buffer.shape == shape else np.empty(shape, np.float32)
 
+        sizes = [size] * len(sources)
         failures: dict[int, Exception] = {}
 
         def put(indices: range) -> None:
             for index in indices:
                 source = sources[index]
                 try:
-                    pixels[index] = prepare(source.read(), source.shown, settings, size)
+                    image = decoded(source.read(), source.shown, settings)
+                    sizes[index] = (image.shape[1], image.shape[0])
+                    pixels[index] = fitted(image, source.shown, settings, size)
                 except Exception as error:  # noqa: BLE001 - raised below, once nobody writes to the buffer any more
                     failures[index] = error
 
@@ -133,7 +138,7 @@ class ImageReader:
         if failures:
             raise failures[min(failures)]
         _normalise(pixels, settings)
-        return Batch(uris=tuple(source.uri for source in sources), pixels=pixels)
+        return Batch(uris=tuple(source.uri for source in sources), pixels=pixels, sizes=tuple(sizes))
 
     def _sources(self, index: int, entry: str) -> list[_Source]:
         if entry.startswith(("http://", "https://")):
@@ -184,10 +189,31 @@ def prepare(content: bytes, shown: str, settings: ImageSettings, size: tuple[int
     Raises:
         ImageReadError: it is no image, or too large.
     """
+    return fitted(decoded(content, shown, settings), shown, settings, size)
+
+
+def decoded(content: bytes, shown: str, settings: ImageSettings) -> NDArray[np.uint8]:
+    """One image file, decoded: uint8 [height, width, 3], or [height, width] where it is gray.
+
+    Raises:
+        ImageReadError: it is no image, or too large.
+    """
     try:
         image = _decoded(content, cv2.IMREAD_GRAYSCALE if settings.bw else cv2.IMREAD_COLOR)
-        if image is None:
-            raise unreadable(shown)
+    except cv2.error:
+        raise unreadable(shown) from None
+    if image is None:
+        raise unreadable(shown)
+    return image
+
+
+def fitted(image: NDArray[np.uint8], shown: str, settings: ImageSettings, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A decoded image as the network takes it: uint8 [3, height, width].
+
+    Raises:
+        ImageReadError: it cannot be resized.
+    """
+    try:
         resized = cv2.resize(image, size, interpolation=_INTERPOLATION[settings.interp]).astype(np.uint8, copy=False)
     except cv2.error:
         raise unreadable(shown) from None

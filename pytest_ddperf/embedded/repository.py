@@ -1,4 +1,4 @@
-"""What a service's `model.repository` stands for: one of the 13 networks, or a folder with a network of the user's."""
+"""What a service's `model.repository` stands for: a network that is built in, or a folder with one of the user's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf.embedded.networks import NETWORK_IDS
+from pytest_ddperf.embedded.task_models import TASK_MODELS
 from pytest_ddperf.embedded.wire import bad_service
 
 if TYPE_CHECKING:
@@ -16,9 +17,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pytest_ddperf.embedded.heads import Head
+
 
 class Engine(Protocol):
     """A network that is ready to run; `pytest_ddperf.embedded.engine` has the real ones."""
+
+    @property
+    def head(self) -> Head:
+        """What makes predictions of what it says."""
+        ...
 
     @property
     def classes(self) -> int:
@@ -36,7 +44,7 @@ class Engine(Protocol):
         ...
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities [N, classes] of a batch [N, 3, height, width]."""
+        """A row of numbers for each image of a batch [N, 3, height, width]; probabilities where it classifies."""
         ...
 
     def close(self) -> None:
@@ -53,23 +61,25 @@ class Repository:
         seed: what the weights of the 13 networks are drawn from.
         threads: of each network; 0 for one per core.
         slow: factors by which networks are made slower, by id.
+        delay_s: seconds that a prediction takes instead of any inference; None for real ones.
     """
 
     model_dirs: tuple[Path, ...] = ()
     seed: int = 0
     threads: int = 0
     slow: Mapping[str, float] = field(default_factory=dict)
+    delay_s: float | None = None
 
     def find(self, name: str) -> Callable[[], Engine]:
         """What loads the network that `name` stands for; finding it costs nothing, loading it is left to its first use.
 
         Args:
-            name: the id of one of the 13 networks, else a folder in `model_dirs` that holds exactly one .onnx file.
+            name: the id of one that is built in, else a folder in `model_dirs` that holds exactly one .onnx file.
 
         Raises:
             ApiError: 400/1006, there is none.
         """
-        if name in NETWORK_IDS:
+        if name in NETWORK_IDS or name in TASK_MODELS:
             return lambda: self._load_builtin(name)
         folder = self._folder(name)
         if folder is None:
@@ -86,6 +96,10 @@ class Repository:
         return next((found for root in self.model_dirs if (found := _below(root, name)) is not None), None)
 
     def _load_builtin(self, name: str) -> Engine:
+        if self.delay_s is not None:
+            from pytest_ddperf.embedded.delayed import Delayed  # noqa: PLC0415 - for tests
+
+            return Delayed(self.delay_s)
         from pytest_ddperf.embedded.engine import load_builtin  # noqa: PLC0415 - ONNX Runtime loads with the first network
 
         return load_builtin(name, seed=self.seed, threads=self.threads, slow_factor=self.slow.get(name, 1.0))

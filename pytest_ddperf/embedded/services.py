@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.embedded.descriptions import described_parameters
 from pytest_ddperf.embedded.fetch import ImageReadError
-from pytest_ddperf.embedded.predictions import answered
 from pytest_ddperf.embedded.service_stats import ServiceStatistics
+from pytest_ddperf.embedded.task_models import TASK_MODELS
 from pytest_ddperf.embedded.wire import (
     ApiError,
     JsonObject,
@@ -121,6 +121,7 @@ class Service:
             in_list: as one of `/info`, whose `gpuid` is a number there and a list otherwise.
             jobs: with the key `jobs`.
         """
+        task = TASK_MODELS.get(self._request.repository)
         width, height = self._size()
         parameters = described_parameters(self._request.parameters, width, height, self._threads)
         if not in_list:
@@ -130,7 +131,7 @@ class Service:
             "name": self.name,
             "description": self._request.description,
             "mllib": "onnxruntime",
-            "mltype": "classification",
+            "mltype": task.mltype if task else "classification",
             "parameters": parameters,
             "type": "supervised",
             "predict": True,
@@ -171,12 +172,12 @@ class Service:
         if wanted is not None and wanted != size:
             raise internal(f"the network takes images of {wanted[0]}x{wanted[1]}, not {size[0]}x{size[1]}")
         try:
-            probabilities = engine.run(batch.pixels)
+            rows = engine.run(batch.pixels)
         except MemoryError:
             raise internal("out of memory") from None
         except Exception as error:
             raise internal(f"the network failed: {error}") from error
-        return answered(batch.uris, probabilities, output), output
+        return engine.head.predictions(batch.uris, rows, batch.sizes, output), output
 
     def _loaded(self) -> Engine:
         if self._engine is None:

@@ -109,6 +109,9 @@ class ImageSettings:
     std: tuple[float, ...] = ()
 
 
+_OUTPUT_FLAGS = ("bbox", "multibox_rois", "search", "index", "build_index", "regression", "ctc")
+
+
 @dataclass(frozen=True, slots=True)
 class OutputSettings:
     """What of a prediction is answered.
@@ -117,11 +120,42 @@ class OutputSettings:
         best: how many classes, the most probable first; negative for all.
         confidence_threshold: classes below it are left out.
         measure: whether measures were asked for; the time then stands in the body.
+        bbox: objects with their boxes.
+        best_bbox: how many objects at most; below 1 for no bound of the request's.
+        nms_threshold: how much two boxes of a class may share.
+        rois: objects with their features: the layer that these are taken from, "" for none.
+        multibox_rois: the objects of an image are searched for together.
+        search: the nearest neighbours in the index.
+        search_nn: how many.
+        index: the images are to be added to the index.
+        build_index: the index is to be built.
+        regression: values.
+        ctc: a sequence of characters.
+        blank_label: the class that stands for none; below 0 for the network's own.
     """
 
     best: int = -1
     confidence_threshold: float = 0.0
     measure: bool = False
+    bbox: bool = False
+    best_bbox: int = -1
+    nms_threshold: float = 0.45
+    rois: str = ""
+    multibox_rois: bool = False
+    search: bool = False
+    search_nn: int = 10
+    index: bool = False
+    build_index: bool = False
+    regression: bool = False
+    ctc: bool = False
+    blank_label: int = -1
+
+    @property
+    def asks_for(self) -> frozenset[str]:
+        """What a network must be able to answer."""
+        return frozenset(
+            key for key in ("bbox", "rois", "multibox_rois", "search", "regression", "ctc") if getattr(self, key)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,20 +243,27 @@ def parse_parameters(parameters: object, settings: ImageSettings) -> tuple[Image
         return settings, OutputSettings()
     if not isinstance(parameters, dict):
         raise internal("in get<T>()")
-    output = _object(parameters, "output")
-    best = _integer(output, "best")
-    threshold = _number(output, "confidence_threshold")
-    measure = output.get("measure")
+    return parse_input(_object(parameters, "input"), settings), parse_output(_object(parameters, "output"))
+
+
+def parse_output(given: Mapping[str, Any]) -> OutputSettings:
+    """What the output parameters ask for; null asks for nothing.
+
+    Raises:
+        ApiError: 500/1007 for a wrong JSON type.
+    """
+    measure = given.get("measure")
     if measure is not None and not isinstance(measure, list):
         raise internal("in get<T>()")
-    return (
-        parse_input(_object(parameters, "input"), settings),
-        OutputSettings(
-            best=-1 if best is None else best,
-            confidence_threshold=0.0 if threshold is None else threshold,
-            measure=bool(measure),
-        ),
-    )
+    asked: JsonObject = {"measure": bool(measure)}
+    for keys, take in (
+        (("best", "best_bbox", "search_nn", "blank_label"), _integer),
+        (("confidence_threshold", "nms_threshold"), _number),
+        (("rois",), _text),
+        (_OUTPUT_FLAGS, _flag),
+    ):
+        asked |= {key: value for key in keys if (value := take(given, key)) is not None}
+    return OutputSettings(**asked)
 
 
 def parse_input(given: Mapping[str, Any], settings: ImageSettings) -> ImageSettings:
@@ -273,6 +314,10 @@ def _per_channel(given: Mapping[str, Any], key: str) -> tuple[float, ...]:
     if key == "std" and 0 in values:
         raise bad_input("std must not hold 0")
     return tuple(float(value) for value in values)
+
+
+def _flag(given: Mapping[str, Any], key: str) -> bool | None:
+    return None if given.get(key) is None else _boolean(given, key)
 
 
 def _object(parent: Mapping[str, Any], key: str) -> JsonObject:

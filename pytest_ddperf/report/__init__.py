@@ -54,22 +54,40 @@ def report_file(text: str, folder: Path) -> ReportFile:
     return ReportFile(kind, folder / text)
 
 
+def figures_dir(path: Path) -> Path:
+    """Where the figures of a Markdown report go: beside it."""
+    return path.with_name(f"{path.stem}_figures")
+
+
 def check_writable(files: Sequence[ReportFile]) -> None:
     """Find out before the first measurement whether the reports can be written; makes their folders.
 
     Raises:
-        ConfigurationError: one cannot; names it.
+        ConfigurationError: one cannot, or two are the same file; names it.
     """
+    taken: set[Path] = set()
     for file in files:
         path = file.path
+        if path in taken:
+            raise ConfigurationError(f"The report {path} was asked for twice; name another file for one of them.")
+        taken.add(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _check(file)
         except OSError as error:
             raise _not_written(path, error) from error
-        if path.is_dir():
-            raise ConfigurationError(f"The report {path} cannot be written: it is a folder; name a file in it.")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise ConfigurationError(f"The report {path} cannot be written: permission denied; name another file.")
+
+
+def _check(file: ReportFile) -> None:
+    path = file.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise ConfigurationError(f"The report {path} cannot be written: it is a folder; name a file in it.")
+    figures = figures_dir(path)
+    if file.kind == "markdown" and figures.exists() and not figures.is_dir():
+        raise ConfigurationError(f"The figures of {path} cannot be written: {figures} is no folder; name another file.")
+    partial = _partial(path)
+    with partial.open("x"):  # permissions are not all: a folder may take no new file for other reasons
+        partial.unlink()
 
 
 def write(file: ReportFile, results: Results, trends: Sequence[Trend]) -> list[Path]:
@@ -94,8 +112,8 @@ def write(file: ReportFile, results: Results, trends: Sequence[Trend]) -> list[P
             text, figures = markdown.with_figures(results, trends, file.path)
         else:
             text = _text(file.kind, results, trends)
-        partial = file.path.with_name(f".{file.path.name}.{os.getpid()}")
-        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial = _partial(file.path)
+        partial.write_text(text, encoding="utf-8", errors="replace", newline="\n")  # a path may hold what is no UTF-8
         partial.replace(file.path)
     except OSError as error:
         raise _not_written(file.path, error) from error
@@ -118,6 +136,11 @@ def _text(kind: str, results: Results, trends: Sequence[Trend]) -> str:
     from pytest_ddperf.report import exchange  # noqa: PLC0415 - the same
 
     return exchange.bmf_text(results) if kind == "bmf" else exchange.pytest_text(results)
+
+
+def _partial(path: Path) -> Path:
+    """The file that becomes the report when it is whole."""
+    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def _not_written(path: Path, error: OSError) -> ConfigurationError:

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _own_surroundings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of this machine's user reaches a run: no options in the environment, no cache, 80 columns."""
+    """Nothing of this machine reaches a run: no options in the environment, no GitHub, no cache, 80 columns."""
     for name in os.environ:
-        if name.startswith(("DDPERF_", "PYTEST_", "PY_COLORS", "FORCE_COLOR")) and name != "PYTEST_CURRENT_TEST":
+        if (
+            name.startswith(("DDPERF_", "GITHUB_", "PYTEST_", "PY_COLORS", "FORCE_COLOR"))
+            and name != "PYTEST_CURRENT_TEST"
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "80")

@@ -11,6 +11,7 @@ import pytest
 from bench_project import BenchProject, TableServer
 
 from pytest_ddperf import bench_images
+from pytest_ddperf.catalog import TASK_NETWORKS
 
 if TYPE_CHECKING:
     import subprocess
@@ -59,6 +60,16 @@ def test_the_first_run_is_new_the_next_is_held_against_it_and_the_server_goes(
     second.assert_outcomes(passed=2)
     assert set(local.verdicts().values()) <= {"ok", "improved"}
     assert {record.baseline.kind for record in local.records() if record.baseline} == {"recorded"}
+
+
+def test_every_task_is_measured_on_a_real_network(local: BenchProject, images: str) -> None:
+    tasks = [one.id for one in TASK_NETWORKS]
+    models = f"--ddperf-models={','.join(tasks)}"
+    result = local.bare("benchmarks", models, "--ddperf-batch-sizes=1,2", "--ddperf-threads=1", images)
+    result.assert_outcomes(passed=2 * len(tasks))
+    assert local.verdicts() == {f"local-{task}-b{size}": "new" for task in tasks for size in (1, 2)}
+    sizes = {record.key.model: record.measurement.conditions for record in local.records() if record.measurement}
+    assert (sizes["task_ocr"].width, sizes["task_ocr"].height) == (128, 32)
 
 
 def test_cells_without_a_baseline_say_how_to_record_one(local: BenchProject, images: str) -> None:

@@ -373,7 +373,12 @@ class TestKilledWorker:
         result = tk1.run(*CELLS, "-n1", "--junitxml=junit.xml")
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         result.assert_outcomes(passed=2, failed=2)
-        assert verdicts(tk1) == {"googlenet-b1": "error", "googlenet-b8": "ok", "squeezenet_v1.1-b8": "ok"}
+        assert verdicts(tk1) == {
+            "googlenet-b1": "error",
+            "googlenet-b8": "ok",
+            "squeezenet_v1.1-b1": "crashed",
+            "squeezenet_v1.1-b8": "ok",
+        }
         result.stdout.fnmatch_lines(["*tk1-googlenet-b1: not confirmed. *"])
         assert set(junit(tk1)[1].values()) == {1}
 
@@ -384,21 +389,19 @@ class TestKilledWorker:
         result = tk1.run(*CELLS, "-n1")
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert verdicts(tk1) == {
-            "googlenet-b1": "error",
+            "googlenet-b1": "crashed",
             "googlenet-b8": "ok",
             "squeezenet_v1.1-b1": "error",
             "squeezenet_v1.1-b8": "ok",
         }
-        result.stdout.fnmatch_lines(
-            ["*tk1-googlenet-b1: not confirmed. *", "*tk1-squeezenet_v1.1-b1: not confirmed. *"]
-        )
+        result.stdout.fnmatch_lines(["tk1-googlenet-b1 crashed: *", "*tk1-squeezenet_v1.1-b1: not confirmed. *"])
 
     def test_while_it_measures_its_last_cell_again_that_one_fails_once(self, tk1: BenchProject) -> None:
         tk1.server.slow(*S8, 1.5)
         write(tk1, KILL.format(attempt=2, cell="squeezenet_v1.1-b8"), "benchmarks/conftest.py")
         result = tk1.run(*CELLS, "-n1")
         result.assert_outcomes(passed=3, failed=1)
-        assert verdicts(tk1)["squeezenet_v1.1-b8"] == "error"
+        assert verdicts(tk1)["squeezenet_v1.1-b8"] == "crashed"
 
 
 class TestSelecting:
@@ -562,7 +565,7 @@ class TestFixtures:
         tk1.server.slow(*G8, 1.5)
         result = tk1.run(*CELLS, "--junitxml=junit.xml", "-o", "junit_family=xunit1", "-W", "always")
         suite = ET.parse(tk1.path / "junit.xml").getroot()[0]  # noqa: S314 - written by this run
-        assert [len(case.findall(".//property")) for case in suite] == [1] * 4
+        assert [len(case.findall(".//property[@name='mine']")) for case in suite] == [1] * 4
         assert result.outlines.count("printed once") == 1
         warned = Counter(line.strip() for line in result.outlines if line.strip().endswith("-b8]"))
         assert warned["benchmarks/test_predict.py::test_predict[tk1-squeezenet_v1.1-b8]"] == 1

@@ -83,6 +83,29 @@ def test_a_table_of_ddperf_toml_is_a_row_of_every_run_with_its_own_keys(tk1: Ben
     assert (image["width"], image["height"], body["parameters"]["mllib"]["nclasses"]) == (320, 240, 3)
 
 
+def test_the_task_of_a_table_shapes_the_request(tk1: BenchProject) -> None:
+    toml(tk1, "[models.mine]", 'repository = "/srv/a"', 'task = "detection"', "width = 300", "height = 300")
+    tk1.run("--ddperf-models=mine", SIZES).assert_outcomes(passed=2)
+    bodies: list[Any] = [one.json() for one in tk1.server.asked("POST", "/predict")]
+    assert {each["parameters"]["output"]["bbox"] for each in bodies} == {True}
+    assert {each["parameters"]["input"]["width"] for each in bodies} == {300}
+
+
+def test_an_onnx_folder_on_a_board_has_an_engine_for_each_batch_size(tk1: BenchProject) -> None:
+    (tk1.path / "mine").mkdir()
+    (tk1.path / "mine" / "net.onnx").write_bytes(b"")
+    tk1.run("--ddperf-models=./mine", SIZES).assert_outcomes(passed=2)
+    bodies: list[Any] = [one.json() for one in tk1.server.asked("PUT", "/services/mine")]
+    assert [(each["mllib"], each["parameters"]["mllib"]["maxBatchSize"]) for each in bodies] == [
+        ("tensorrt", 1),
+        ("tensorrt", 8),
+    ]
+    engines = {
+        record.key.batch_size: record.measurement.conditions.engine for record in tk1.records() if record.measurement
+    }
+    assert engines == {1: 1, 8: 8}
+
+
 def test_a_folder_that_only_the_server_sees_is_named_as_it_sees_it(tk1: BenchProject) -> None:
     tk1.run("--ddperf-models=/srv/models/theirs,squeezenet_v1.1", SIZES).assert_outcomes(passed=4)
     body = created(tk1.server)["theirs"]

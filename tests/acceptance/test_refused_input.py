@@ -133,12 +133,6 @@ def test_several_platforms_do_not_share_one_url(tk1: BenchProject) -> None:
     assert "tk1=URL,tx1=URL" in said
 
 
-def test_two_platforms_are_not_one_server(tk1: BenchProject) -> None:
-    url = tk1.server.url
-    said = refusal(tk1, tk1.bare("benchmarks", "--platform=tk1,tx1", f"--ddperf-url=tk1={url},tx1={url}"))
-    assert "tk1 and tx1" in said
-
-
 @pytest.mark.parametrize("url", ["http://anna:s3cret@host:99999", "anna:s3cret@host:80", "http://anna:s3cret@/x"])
 def test_a_wrong_url_is_told_without_its_credentials(tk1: BenchProject, url: str) -> None:
     result = tk1.bare("benchmarks", "--platform=tk1", f"--ddperf-url={url}")

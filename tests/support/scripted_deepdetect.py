@@ -14,10 +14,14 @@ import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from scripted_server import Reply, Request, ScriptedServer
+from scripted_tasks import by_task
+
+if TYPE_CHECKING:
+    import ssl
 
 Latency = Callable[[str, int], float]
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -99,6 +103,7 @@ class ScriptedDeepDetect(ScriptedServer):
         wrong: changes the predictions of an answer before it is sent.
         delay_s: how long a prediction really takes, on top of nothing.
         port: where it listens; 0 for a free one.
+        tls: its certificate; None for plain HTTP.
 
     Attributes:
         predictions: every prediction that was asked, in order, failed ones too.
@@ -119,6 +124,7 @@ class ScriptedDeepDetect(ScriptedServer):
         wrong: Callable[[Prediction, list[dict[str, Any]]], list[dict[str, Any]]] = lambda _, predictions: predictions,
         delay_s: float = 0.0,
         port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.latency_ms = latency_ms
         self.fault = fault
@@ -136,7 +142,7 @@ class ScriptedDeepDetect(ScriptedServer):
         for one in services:
             setup = ServiceSetup(one) if isinstance(one, str) else one
             self._services[setup.name.lower()] = _Service(setup)
-        super().__init__(self._respond, port=port)
+        super().__init__(self._respond, port=port, tls=tls)
 
     @property
     def services(self) -> list[str]:
@@ -231,8 +237,10 @@ class ScriptedDeepDetect(ScriptedServer):
             what = "Service Input Error: Could not read image(s): image could not be read or does not exist: "
             return _error(400, "BadRequest", 1005, what + unreadable[0])
         service.count(len(data), prediction.latency_ms, self._transform_share * prediction.latency_ms)
-        best = body.get("parameters", {}).get("output", {}).get("best", 1)
-        predictions = self.wrong(prediction, [_predicted(uri, best) for uri in reversed(uris)])
+        parameters = body.get("parameters", {})
+        best = parameters.get("output", {}).get("best", 1)
+        answered = [by_task(uri, parameters, _predicted(uri, best)) for uri in reversed(uris)]
+        predictions = self.wrong(prediction, answered)
         head: dict[str, object] = {"method": "/predict", "service": name}
         if (head_ms := self._head_ms(prediction)) is not None:
             head["time"] = head_ms

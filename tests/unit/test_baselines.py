@@ -108,10 +108,17 @@ def test_local_is_the_embedded_server_with_the_13_networks_at_1_to_8() -> None:
     assert (local.url, local.default_models, local.batch_sizes) == ("embedded", NETWORK_IDS, (1, 2, 4, 8))
 
 
-def test_networks_beside_the_13_load_and_do_not_run_by_default() -> None:
+def test_the_networks_of_a_picture_run_by_default_but_for_the_one_that_it_does_not_tell() -> None:
     nano = load_catalog().platform("nano")
-    assert nano.default_models == ("shufflenet",)
-    assert "crnn_ocr" in nano.models
+    assert nano.default_models == (
+        "shufflenet",
+        "squeezenet_ssd_faces",
+        "squeezenet_ssd_voc",
+        "vgg16_ssd_600",
+        "resnet18_ocr",
+        "crnn_ocr",
+    )
+    assert "squeezenet_unversioned" in nano.models
     baseline = BaselineStore(load_catalog()).load("nano").lookup(CellKey("nano", "crnn_ocr", 1))
     assert isinstance(baseline, Baseline)
     assert baseline.value_ms == 346

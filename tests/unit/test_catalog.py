@@ -11,6 +11,7 @@ from pytest_ddperf.catalog import (
     NETWORK_IDS,
     OTHER_NETWORKS,
     REPORT_NETWORKS,
+    TASK_NETWORKS,
     Catalog,
     Network,
     Platform,
@@ -20,6 +21,7 @@ from pytest_ddperf.catalog import (
 )
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.records import CellKey
+from pytest_ddperf.tasks import Task
 
 BOARD = Platform("board", "A board", batch_sizes=(1, 2))
 
@@ -142,11 +144,32 @@ def test_the_matrix_goes_platform_by_platform_model_by_model_batches_ascending()
     ]
 
 
-def test_the_matrix_of_a_platform_is_its_networks_among_the_13_and_its_batch_sizes() -> None:
+def test_the_matrix_of_a_platform_is_its_networks_that_are_known_and_its_batch_sizes() -> None:
     platform = Platform(
         "nano", "Nano", models=("crnn_ocr", "shufflenet", "squeezenet_unversioned"), batch_sizes=(1, 48)
     )
-    assert matrix([platform]) == [CellKey("nano", "shufflenet", 1), CellKey("nano", "shufflenet", 48)]
+    assert matrix([platform]) == [
+        CellKey("nano", model, batch_size) for model in ("shufflenet", "crnn_ocr") for batch_size in (1, 48)
+    ]
+
+
+def test_the_networks_of_the_pictures_have_their_task_and_input_size(catalog: Catalog) -> None:
+    told = {one.id: (one.task, one.width, one.height) for one in OTHER_NETWORKS}
+    assert told == {
+        "squeezenet_unversioned": (Task.CLASSIFICATION, 224, 224),
+        "mobilenet_v2": (Task.CLASSIFICATION, 224, 224),
+        "seresnet50": (Task.CLASSIFICATION, 224, 224),
+        "squeezenet_ssd_faces": (Task.DETECTION, 300, 300),
+        "squeezenet_ssd_voc": (Task.DETECTION, 300, 300),
+        "vgg16_ssd_600": (Task.DETECTION, 300, 300),
+        "resnet18_ocr": (Task.OCR, 220, 136),
+        "crnn_ocr": (Task.OCR, 220, 136),
+    }
+
+
+def test_there_is_a_network_of_the_embedded_servers_for_every_further_task(catalog: Catalog) -> None:
+    assert [one.task for one in TASK_NETWORKS] == [task for task in Task if task is not Task.CLASSIFICATION]
+    assert all(catalog.model(one.id) is one for one in TASK_NETWORKS)
 
 
 def test_the_matrix_holds_each_cell_once() -> None:

@@ -20,6 +20,7 @@ from pytest_ddperf.errors import (
     RequestRefusedError,
     ServerError,
     ServerFailedError,
+    ServerGoneError,
     ServerUnreachableError,
     ServiceExistsError,
     ServiceNotFoundError,
@@ -74,7 +75,7 @@ RECORDED = [
 def expected_error(exchange: Exchange) -> type[ServerError] | None:
     """By the tables of the API: what the recorded answer stands for."""
     if exchange.status is None:
-        return ServerUnreachableError
+        return ServerGoneError
     if exchange.status == 404:
         status = exchange.answer["status"] if exchange.answer else {}
         gone = status.get("dd_code") == 1002 or (exchange.method == "DELETE" and status.get("msg") == "NotFound")
@@ -288,14 +289,14 @@ def test_one_request_may_be_given_more_time(stage: ScriptedServer) -> None:
 
 def test_a_connection_that_is_cut_names_the_service(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(drop=True)
-    with pytest.raises(ServerUnreachableError, match="may have died") as caught:
+    with pytest.raises(ServerGoneError, match="may have died") as caught:
         client.predict(BODY)
     assert caught.value.service == "resnet50"
 
 
 def test_half_an_answer_is_a_connection_that_was_cut(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(200, PREDICTED, cut_after=20)
-    with pytest.raises(ServerUnreachableError, match="cut"):
+    with pytest.raises(ServerGoneError, match="cut"):
         client.predict(BODY)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_ddperf.gate import MAX_ROUNDS, Cell, judge
+from pytest_ddperf.gate import MAX_ROUNDS, Cell, judge, judge_last, prepare
 
 if TYPE_CHECKING:
     import random
@@ -47,6 +47,13 @@ suites = st.one_of(
 
 def greenness(outcome: str) -> int:
     return GREENNESS.index(outcome)
+
+
+@settings(max_examples=200, deadline=None)
+@given(suites, st.booleans(), st.sampled_from([0.0, 0.05, 0.1]))
+def test_the_last_verdict_alone_is_the_last_of_all(cells: list[Cell], without: bool, tolerance: float) -> None:
+    suite = [*cells, replace(cells[0], baseline=None)] if without else cells
+    assert judge_last([prepare(cell) for cell in suite], tolerance) == judge(suite, tolerance)[-1]
 
 
 @settings(max_examples=300, deadline=None)

@@ -72,6 +72,38 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         HistoryWriter(tmp_path / "file" / "below", HEADER)
 
 
+def confirmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, sync_s: float, cell_s: float) -> int:
+    """How many of 1,000 cells the disk confirms one by one, by what a confirmation and a cell take."""
+    clock = [0.0]
+    synced = []
+
+    def sync(_: int) -> None:
+        clock[0] += sync_s
+        synced.append(clock[0])
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with HistoryWriter(tmp_path, HEADER, lambda: clock[0]) as writer:
+        for _ in range(1000):
+            clock[0] += cell_s
+            writer.append(RECORD)
+        before = len(synced)
+        writer.close(0)
+    assert len(synced) == before + 1  # the end of a run is always confirmed
+    assert len(read_run(writer.path).records) == 1
+    return before - 1
+
+
+def test_the_disk_confirms_each_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert confirmed(tmp_path, monkeypatch, sync_s=0.004, cell_s=0.5) == 1000
+
+
+def test_cells_that_come_faster_than_a_disk_can_confirm_share_a_confirmation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = confirmed(tmp_path, monkeypatch, sync_s=0.004, cell_s=0.001)
+    assert 50 < count < 60  # 0.2 s, and a fiftieth of the run
+
+
 def fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")

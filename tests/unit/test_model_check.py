@@ -81,7 +81,9 @@ def test_sizes_as_a_person_reads_them(size: int, text: str) -> None:
 
 
 def test_what_nobody_says_of_a_service_is_taken_from_the_files(tmp_path: Path) -> None:
-    own = Network("a", "a", width=None, height=None, repository="/m", path=str(caffe_folder(tmp_path / "a", 64, 7)))
+    own = Network(
+        "a", "a", width=None, height=None, nclasses=None, repository="/m", path=str(caffe_folder(tmp_path / "a", 64, 7))
+    )
     assert service_facts(own, "caffe", named=False) == ModelFacts("caffe", 64, 64, 7)
 
 
@@ -104,9 +106,9 @@ def test_the_backend_by_command_line_then_table_then_platform_where_it_reads_the
 
 
 def test_of_a_folder_that_is_not_here_nothing_is_known() -> None:
-    own = Network("a", "a", width=None, height=None, repository="/m")
+    own = Network("a", "a", width=None, height=None, nclasses=None, repository="/m")
     assert service_facts(own, "caffe", named=False) == ModelFacts("caffe")
 
 
 def test_the_catalogues_networks_are_created_as_before() -> None:
-    assert service_facts(Network("resnet50", "R"), "ncnn", named=False) == ModelFacts("ncnn", 224, 224)
+    assert service_facts(Network("resnet50", "R"), "ncnn", named=False) == ModelFacts("ncnn", 224, 224, 1000)

@@ -12,6 +12,7 @@ from pytest_ddperf.catalog import Catalog, Network, bare_catalog
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.own_models import is_folder_name, named_models, read_models
 from pytest_ddperf.platform_files import ID
+from pytest_ddperf.tasks import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +74,13 @@ def test_whatever_a_folder_is_called_its_id_is_one_or_it_is_refused(name: str) -
 
 def test_a_table_sets_what_it_names_and_leaves_the_rest_to_the_files(tmp_path: Path) -> None:
     (one,) = described(tmp_path, '[models.a]\nrepository = "/m"\ntitle = "A"\nwidth = 32\ntask = "ocr"\n').own_models
-    assert one == Network("a", "A", task="ocr", width=32, height=None, repository="/m")
+    assert one == Network("a", "A", task=Task.OCR, width=32, height=None, nclasses=None, repository="/m")
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_every_task_may_be_that_of_a_table(tmp_path: Path, task: Task) -> None:
+    (one,) = described(tmp_path, f'[models.a]\nrepository = "/m"\ntask = "{task}"\n').own_models
+    assert one.task is task
 
 
 def test_paths_of_a_table_begin_at_its_file(tmp_path: Path) -> None:

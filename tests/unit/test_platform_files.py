@@ -136,3 +136,34 @@ def test_any_text_is_a_platform_file_or_refused(write: Write, content: str | byt
     path = write(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
     with contextlib.suppress(BaselineFileError):
         read_platforms(path, {"tk1": TK1})
+
+
+def test_commands_are_shell_lines_or_lists_of_words(write: Write) -> None:
+    text = '[platforms.tk1]\nbefore = ["a b | c", ["d", "e f"]]\nafter = "g"\n'
+    platform = read_platforms(write(text))["tk1"]
+    assert platform.before == ("a b | c", ("d", "e f"))
+    assert platform.after == ("g",)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('before = [""]', "line 2: before with an empty command"),
+        ("after = [[]]", "line 2: after with an empty command"),
+        ("before = [1]", "line 2: `before` of another type"),
+        ("timeout = -1", "line 2: timeout = -1.*expected seconds, 0 or more"),
+        ("cold_start_timeout = nan", "line 2: cold_start_timeout = nan"),
+        ("cool_to_c = 450", "line 2: cool_to_c = 450.*degrees Celsius"),
+        ("datatype = 'fp64'", "line 2: datatype = 'fp64'; expected one of fp32, fp16"),
+    ],
+)
+def test_a_key_of_the_board_is_refused_by_its_line(write: Write, line: str, said: str) -> None:
+    with pytest.raises(BaselineFileError, match=said):
+        read_platforms(write(f"[platforms.tk1]\n{line}\n"))
+
+
+@pytest.mark.parametrize("key", ["user_env", "password_env"])
+def test_a_secret_where_the_name_of_a_variable_should_stand_is_refused_and_not_shown(write: Write, key: str) -> None:
+    with pytest.raises(BaselineFileError, match=f"line 2: {key} that is no name of an environment variable") as caught:
+        read_platforms(write(f'[platforms.tk1]\n{key} = "s3cret!"\n'))
+    assert "s3cret" not in str(caught.value)

@@ -18,9 +18,9 @@ from pytest_ddperf.errors import (
     ServiceExistsError,
     ServiceNotFoundError,
 )
+from pytest_ddperf.predictions import Prediction
 from pytest_ddperf.protocol import (
     Answer,
-    Prediction,
     ServiceStats,
     check_predictions,
     inline_uris,

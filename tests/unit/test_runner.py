@@ -5,19 +5,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect
+from scripted_server import Reply
 
 from pytest_ddperf.baselines import PlatformBaseline
 from pytest_ddperf.catalog import Platform, bare_catalog
-from pytest_ddperf.errors import ConfigurationError, ServerError, ServerUnreachableError
+from pytest_ddperf.errors import ConfigurationError, ServerError, ServerGoneError, ServerUnreachableError
 from pytest_ddperf.judging import differences, gate_cell
 from pytest_ddperf.measure import Plan
 from pytest_ddperf.records import Baseline, CellKey, Clock, Conditions, Measurement, Outcome, Pass, Round, Unavailable
-from pytest_ddperf.runner import PlatformPlan, Runner
-from pytest_ddperf.targets import ServerOptions
+from pytest_ddperf.runner import UNKNOWN_MS, PlatformPlan, Runner
+from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.server_options import ServerOptions
+from pytest_ddperf.server_url import server_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from scripted_server import Request
 
     from pytest_ddperf.measure import Progress
 
@@ -46,9 +51,16 @@ def runner_for(
     baseline: PlatformBaseline = PUBLISHED,
     repository: str | None = None,
     timer: str = "auto",
+    *,
+    timeout_s: float = 300.0,
 ) -> Runner:
     options = ServerOptions(
-        server.url, data_dir="/srv", bench_files=str(folder / "names.txt"), repository=repository, gpu=True
+        server.url,
+        data_dir="/srv",
+        bench_files=str(folder / "names.txt"),
+        repository=repository,
+        gpu=True,
+        timeout_s=timeout_s,
     )
     plan = PlatformPlan(PLATFORM, options, Plan(1, 5), timer, 0.1, baseline)
     return Runner({"tk1": plan}, bare_catalog().networks, lambda _: None)
@@ -120,6 +132,87 @@ def test_a_server_that_was_down_is_not_asked_again(server: ScriptedDeepDetect, t
         runner.measure(KEY, quiet)
     assert first.value is second.value
     runner.close()
+
+
+def cut_from(server: ScriptedDeepDetect, prediction: int, cuts: int | None = None) -> None:
+    """From a prediction on, let a server hang up on all requests, or on so many."""
+    usual, left = server.respond, [True] * cuts if cuts is not None else None
+
+    def respond(request: Request) -> Reply:
+        if len(server.predictions) < prediction or left == []:
+            return usual(request)
+        if left is not None:
+            left.pop()
+        return Reply(drop=True)
+
+    server.respond = respond
+
+
+def test_a_server_that_hangs_up_in_the_middle_is_gone(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    runner = runner_for(server, tmp_path)
+    cut_from(server, 3)
+    with pytest.raises(ServerGoneError, match="cut in the middle") as gone:
+        runner.measure(KEY, quiet)
+    assert runner.failed(KEY, "test", gone.value).outcome is Outcome.CRASHED
+    before = len(server.requests)
+    with pytest.raises(ServerGoneError, match="still does not answer"):
+        runner.measure(OTHER, quiet)
+    assert [one.path for one in server.requests[before:]] == ["/info"]
+    runner.close()
+
+
+def test_a_server_that_comes_back_is_opened_anew(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    runner = runner_for(server, tmp_path)
+    cut_from(server, 3, cuts=1)
+    with pytest.raises(ServerGoneError):
+        runner.measure(KEY, quiet)
+    assert len(runner.measure(OTHER, quiet).rounds) == 1
+    runner.close()
+
+
+def test_a_server_that_is_silent_too_long_and_still_there_is_no_crash(
+    server: ScriptedDeepDetect, tmp_path: Path
+) -> None:
+    runner = runner_for(server, tmp_path, timeout_s=0.1)
+    server.fault = lambda prediction: Reply(delay_s=0.4) if prediction.number == 3 else None
+    with pytest.raises(ServerUnreachableError, match="silent") as slow:
+        runner.measure(KEY, quiet)
+    assert not isinstance(slow.value, ServerGoneError)
+    assert runner.failed(KEY, "test", slow.value).outcome is Outcome.ERROR
+    runner.close()
+
+
+def test_one_server_at_a_time_is_taken(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    with ScriptedDeepDetect(services=["resnet50"]) as second:
+        plans = {
+            name: PlatformPlan(
+                replace(PLATFORM, id=name),
+                ServerOptions(one.url, data_dir="/srv", bench_files=str(tmp_path / "names.txt")),
+                Plan(1, 5),
+                "auto",
+                0.1,
+                PUBLISHED,
+            )
+            for name, one in (("tk1", server), ("tx1", second), ("nano", server))
+        }
+        runner = Runner(plans, bare_catalog().networks, lambda _: None)
+        locks = [ServerLock(server_name(one.url)) for one in (server, second)]
+        taken = []
+        for platform in ("tk1", "tx1", "nano"):
+            runner.measure(replace(KEY, platform=platform), quiet)
+            free = [lock.acquire_at_once() for lock in locks]
+            taken.append([not one for one in free])
+            for lock in locks:
+                lock.release()
+        assert taken == [[True, False], [False, True], [True, False]]
+        runner.close()
+
+
+def test_a_cell_without_a_baseline_is_expected_to_take_some_time(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    runner = runner_for(server, tmp_path)
+    assert runner.expected_ms(KEY) == 2 * 9.75
+    assert runner.expected_ms(OTHER) == 4 * UNKNOWN_MS
+    assert runner.expected_ms(X) == 0.0
 
 
 def test_too_few_images_are_told(server: ScriptedDeepDetect, tmp_path: Path) -> None:
@@ -213,7 +306,7 @@ def test_the_gate_is_asked_with_the_raw_passes_of_a_recorded_baseline() -> None:
     found = recorded().lookup(KEY)
     assert isinstance(found, Baseline)
     cell = gate_cell(measured(), found)
-    assert (cell.rounds, cell.baseline) == ([[10.0] * 5] * 3, [[10.0] * 5])
+    assert (cell.rounds, cell.baseline) == ([[10.0] * 5] * 3, ((10.0,) * 5,))
 
 
 def test_the_gate_is_asked_without_a_baseline() -> None:

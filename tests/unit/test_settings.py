@@ -165,16 +165,22 @@ def test_a_project_s_url_counts_among_several(tmp_path: Path) -> None:
         ({"platform": "tk1,tx1"}, "tk1 has none"),
         ({"platform": "tk1,tx1", "url": "http://a:1"}, "each needs its own server"),
         ({"platform": "tk1", "url": "tx1=http://a:1"}, "--ddperf-url names tx1"),
-        (
-            {"platform": "tk1,tx1", "url": "tk1=http://a:1,tx1=http://u:p@a:1/x"},
-            "tk1 and tx1 name the same server, a:1",
-        ),
-        ({"platform": "tk1,local", "url": "tk1=embedded"}, "tk1 and local name the same server, embedded"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path: Path, texts: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         resolve(tmp_path, **texts)
+
+
+def test_platforms_that_share_a_server_are_told(tmp_path: Path) -> None:
+    urls = "tk1=http://u:p@localhost:1/x,nano=http://b:1,tx1=http://127.0.0.1:1"
+    settings = resolve(tmp_path, platform="tk1,nano,tx1,local", url=urls)
+    assert settings.shared_servers() == {"localhost:1": ("tk1", "tx1")}
+
+
+def test_the_embedded_server_is_one_however_many_platforms_name_it(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, platform="tk1,local", url="tk1=embedded")
+    assert settings.shared_servers() == {"embedded": ("tk1", "local")}
 
 
 def test_a_wrong_url_of_the_project_is_told_with_its_file(tmp_path: Path) -> None:

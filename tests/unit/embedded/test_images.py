@@ -90,6 +90,13 @@ def test_one_mean_counts_for_all_channels(reader: ImageReader) -> None:
     np.testing.assert_array_equal(plain(reader, "0.jpg", ImageSettings(mean=(7.0,))), plain(reader, "0.jpg") - 7)
 
 
+def test_the_size_that_an_image_had_is_kept(reader: ImageReader, folder: Path) -> None:
+    for name, size in (("wide.png", (40, 10)), ("high.png", (7, 31))):
+        Image.new("RGB", size).save(folder / name)
+    batch = reader.read(["wide.png", "high.png"], PLAIN, SIZE)
+    assert batch.sizes == ((40, 10), (7, 31))
+
+
 def test_the_batch_is_in_the_order_of_the_request_and_duplicates_are_paid_for(reader: ImageReader) -> None:
     batch = reader.read(["2.jpg", "0.jpg", "2.jpg"], PLAIN, SIZE)
     assert batch.uris == ("2.jpg", "0.jpg", "2.jpg")

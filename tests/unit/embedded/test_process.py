@@ -190,6 +190,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
         (["--port", "70000"], "no whole number between 0 and 65535"),
         (["--models", "resnet18"], "is none of mobilenet"),
         (["--slow", "vgg16=fast"], "no NAME=FACTOR"),
+        (["--delay", "long"], "no number of seconds"),
         (["--data-dir", "/nowhere/at/all"], "is no folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pytest_ddperf.embedded.heads import ClassHead
 from pytest_ddperf.embedded.images import ImageReader
 from pytest_ddperf.embedded.services import Services
 from pytest_ddperf.embedded.wire import ApiError, PredictRequest, ServiceRequest, parse_service
@@ -28,6 +29,7 @@ class HeldEngine:
     """Two classes; runs when it is let, and says when it does."""
 
     classes = 2
+    head = ClassHead()
     input_size: tuple[int, int] | None = (16, 8)
     parameters = 7
 

@@ -9,6 +9,7 @@ from pytest_ddperf.embedded.wire import (
     ApiError,
     ImageSettings,
     OutputSettings,
+    parse_output,
     parse_parameters,
     parse_predict,
     parse_service,
@@ -170,3 +171,40 @@ def test_a_wrong_json_type_is_a_failure_inside(parameters: object) -> None:
 )
 def test_a_value_that_the_connector_cannot_use_is_refused(given: dict[str, object]) -> None:
     assert refused(parse_parameters, {"input": given}, PLAIN) == (400, 1005)
+
+
+def test_what_the_tasks_ask_for_is_read() -> None:
+    output = parse_output(
+        {
+            "bbox": True,
+            "best_bbox": 3,
+            "nms_threshold": 0.3,
+            "rois": "rois",
+            "multibox_rois": True,
+            "search": True,
+            "search_nn": 5,
+            "regression": True,
+            "ctc": True,
+            "blank_label": 0,
+        }
+    )
+    assert (output.best_bbox, output.nms_threshold, output.rois, output.search_nn, output.blank_label) == (
+        3,
+        0.3,
+        "rois",
+        5,
+        0,
+    )
+    assert output.asks_for == {"bbox", "rois", "multibox_rois", "search", "regression", "ctc"}
+
+
+def test_null_and_nothing_ask_for_nothing() -> None:
+    assert parse_output({}) == parse_output({"bbox": None, "rois": None, "search_nn": None}) == OutputSettings()
+    assert OutputSettings().asks_for == frozenset()
+
+
+@pytest.mark.parametrize("output", [{"bbox": 1}, {"rois": True}, {"search_nn": 2.5}, {"nms_threshold": "0.3"}])
+def test_a_wrong_type_of_what_a_task_asks_for_is_a_failure_inside(output: dict[str, object]) -> None:
+    with pytest.raises(ApiError) as caught:
+        parse_output(output)
+    assert (caught.value.status, caught.value.dd_code) == (500, 1007)

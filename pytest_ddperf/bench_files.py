@@ -1,0 +1,107 @@
+"""dd_bench's files: the list of images that it reads, and the results that it writes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_ddperf import bench_images
+from pytest_ddperf.batches import BenchImages
+from pytest_ddperf.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_ddperf.bench_requests import BenchOptions
+
+LIST_NAME = "list_bench_files.txt"
+"""Where dd_bench looks for the names of the images; they come with the report's images in a file of that name."""
+
+
+def listed_images(options: BenchOptions, say: Callable[[str], None]) -> BenchImages:
+    """The images that the options name, as the server sees them; one that is listed twice counts once.
+
+    Args:
+        options: with the folder, and the list's file where one is named.
+        say: takes a line for a person.
+
+    Raises:
+        ConfigurationError: their names are not known, or there are none.
+    """
+    names = _names(options)
+    if twice := len(names) - len(set(names)):
+        say(f"{twice} images are listed more than once; each is sent once, as a server answers it once")
+    folder = options.data_dir.removesuffix("/")
+    return BenchImages("path", tuple(f"{folder}/{name}" for name in dict.fromkeys(names)))
+
+
+def _names(options: BenchOptions) -> list[str]:
+    folder = Path(options.data_dir)
+    if options.list_bench_files is not None:
+        found: Path | None = Path(options.list_bench_files)
+    else:
+        found = next((path for path in (Path(LIST_NAME), folder / LIST_NAME) if path.is_file()), None)
+    if found is None and folder.is_dir():
+        names = bench_images.list_bench_images(folder)
+    elif found is None:
+        raise ConfigurationError(
+            f"The names of the images in {folder}, a folder on the server, are not known: there is no {LIST_NAME} "
+            "here. List them, one a line, in a file and name it with --list-bench-files FILE."
+        )
+    else:
+        try:
+            lines = found.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"The list of images {found} cannot be read: {error}.") from error
+        names = [line.strip() for line in lines if line.strip()]
+    if not names:
+        raise ConfigurationError(f"{found or folder} names no images; expected one at least.")
+    return names
+
+
+class ResultFile:
+    """A file of results, written anew after each batch size: what is measured is in it, however the run ends.
+
+    Args:
+        path: where.
+
+    Raises:
+        ConfigurationError: nothing can be written there. What is there now is not touched.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        folder = self.path.parent
+        if self.path.is_dir():
+            raise ConfigurationError(f"{path} is a folder; name a file in it for the results.")
+        if not folder.is_dir():
+            raise ConfigurationError(f"The results cannot be written to {path}: there is no folder {folder}.")
+        if not os.access(self.path if self.path.exists() else folder, os.W_OK):
+            raise ConfigurationError(f"The results cannot be written to {path}: it may not be written.")
+
+    def write(self, text: str) -> None:
+        """Put the text in place of what is there; a reader sees the old or the new one.
+
+        Raises:
+            ConfigurationError: it cannot be written.
+        """
+        temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}.tmp")
+        try:
+            with temporary.open("x", encoding="utf-8", newline="") as file:
+                file.write(text)
+            temporary.replace(self.path)
+        except OSError as error:
+            raise ConfigurationError(f"{self.path} cannot be written: {error.strerror or error}.") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def open_results(paths: Mapping[str, str | None]) -> dict[str, ResultFile]:
+    """The files that are asked for, by kind; nothing is written yet.
+
+    Raises:
+        ConfigurationError: nothing can be written to one of them.
+    """
+    return {kind: ResultFile(path) for kind, path in paths.items() if path}

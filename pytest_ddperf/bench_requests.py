@@ -1,0 +1,192 @@
+"""dd_bench's options and the requests that it makes of them. Pure, standard library only.
+
+The same bodies go over the wire, but for two of its defects: `scale` is sent as a float (real servers refuse the
+integer 1), and `interp` only where one is named.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_ddperf import protocol
+from pytest_ddperf.catalog import batch_schedule
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.knobs import TENSORRT
+from pytest_ddperf.summary import AUTO
+from pytest_ddperf.tasks import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """dd_bench's options, under its names and with its defaults; the last two are our own.
+
+    Args:
+        img_width: of the network's input, pixels.
+        img_height: of the network's input, pixels.
+        gpu: whether services are created on, and predict on, a GPU.
+        remote_bench_data_dir: folder of the images, as the server sees it.
+        max_workspace_size: of a TensorRT engine, MiB.
+        list_bench_files: file that lists the names of the images; None for `list_bench_files.txt`, here or there.
+        create: model folder on the server; None where the service is there.
+        auto_kill: whether the service is deleted at the end, whoever created it.
+        recreate: whether there is a new service for each batch size.
+        timer: the clock: predict, head, client, or auto.
+        timeout_s: how long the server may be silent.
+    """
+
+    sname: str | None = None
+    host: str = "localhost"
+    port: int = 8080
+    img_width: int = 224
+    img_height: int = 224
+    bw: bool = False
+    rgb: bool = False
+    scale: float = 1.0
+    histogram_equalization: bool = False
+    gpu: bool = False
+    gpuid: int = 0
+    remote_bench_data_dir: str | None = None
+    max_batch_size: int = 256
+    max_workspace_size: int = 1024
+    list_bench_files: str | None = None
+    npasses: int = 5
+    detection: bool = False
+    segmentation: bool = False
+    regression: bool = False
+    search: bool = False
+    search_multibox: bool = False
+    create: str | None = None
+    nclasses: int = 1000
+    auto_kill: bool = False
+    csv_output: str | None = None
+    json_output: str | None = None
+    mllib: str = "caffe"
+    datatype: str = "fp32"
+    recreate: bool = False
+    dla: bool = False
+    gpu_resize: bool = False
+    image_interp: str | None = None
+    timer: str = AUTO
+    timeout_s: float = 300.0
+
+    @property
+    def service(self) -> str:
+        """The service's name, as given; servers keep it in lower case."""
+        return self.sname or ""
+
+    @property
+    def data_dir(self) -> str:
+        """The folder of the images on the server, without a slash at the end; the root stays one."""
+        folder = self.remote_bench_data_dir or ""
+        return folder.rstrip("/") or folder[:1]
+
+    @property
+    def url(self) -> str:
+        """The server; an IPv6 address is put in brackets, and a host may also be given as a whole URL."""
+        if "://" in self.host:
+            return self.host
+        host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def task(self) -> Task:
+        """What the service is asked for; the options weigh as they do in dd_bench."""
+        if self.detection and self.search_multibox:
+            return Task.MULTIBOX_SEARCH
+        if self.detection:
+            return Task.ROI_SEARCH if self.search else Task.DETECTION
+        if self.segmentation:
+            return Task.SEGMENTATION
+        if self.regression:
+            return Task.REGRESSION
+        return Task.SEARCH if self.search else Task.CLASSIFICATION
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """1, 2, 4, 8, 16, 32, then every 16, up to the largest."""
+        return batch_schedule("dd_bench", self.max_batch_size)
+
+    @property
+    def engine_batch_size(self) -> int:
+        """`maxBatchSize` of a service that serves all batch sizes; only TensorRT looks at it."""
+        return self.max_batch_size if self.mllib == TENSORRT else 1
+
+    def service_body(self, max_batch_size: int) -> dict[str, object]:
+        """The body that creates the service from the folder `create`."""
+        return protocol.service_body(
+            mllib=self.mllib,
+            repository=self.create or "",
+            width=self.img_width,
+            height=self.img_height,
+            gpu=self.gpu,
+            gpuid=self.gpuid,
+            datatype=self.datatype,
+            max_batch_size=max_batch_size,
+            max_workspace_size=self.max_workspace_size,
+            nclasses=self.nclasses,
+            bw=self.bw,
+            rgb=self.rgb,
+            histogram_equalization=self.histogram_equalization,
+            scale=self.scale,
+            dla=self.dla,
+            task=self.task,
+        )
+
+    def predict_body(self, data: Sequence[str]) -> dict[str, object]:
+        """The body that predicts a batch."""
+        return protocol.predict_body(
+            self.service,
+            data,
+            width=self.img_width,
+            height=self.img_height,
+            gpu=self.gpu,
+            gpuid=self.gpuid,
+            interp=self.image_interp or None,
+            cuda=self.gpu_resize,
+            task=self.task,
+        )
+
+    def check(self) -> list[str]:
+        """Find out whether the options can be meant, before anything is asked of the server or written.
+
+        Returns:
+            What a person should know, a line each.
+
+        Raises:
+            ConfigurationError: they cannot; says what to do.
+        """
+        if not self.service.strip():
+            raise ConfigurationError("No service is named; give its name with --sname, such as --sname imageserv.")
+        if not self.remote_bench_data_dir:
+            raise ConfigurationError(
+                "No folder of images is named; give the one that the server sees with --remote-bench-data-dir DIR."
+            )
+        asked = [f"--{name}" for name in ("detection", "segmentation", "regression") if getattr(self, name)]
+        if len(asked) > 1:
+            raise ConfigurationError(f"A service has one task, and {' and '.join(asked)} name several; name one.")
+        if self.recreate and not self.create:
+            raise ConfigurationError(
+                "--recreate deletes the service and creates it anew, for which its model folder must be known; add "
+                "--create DIR, or leave --recreate away."
+            )
+        if not math.isfinite(self.scale):
+            raise ConfigurationError(f"--scale {self.scale} is no factor; expected a finite number.")
+        return self._remarks()
+
+    def _remarks(self) -> list[str]:
+        remarks = []
+        if self.search_multibox and not self.detection:
+            remarks.append("--search-multibox has no effect without --detection, as in dd_bench")
+        if self.search and (self.segmentation or self.regression):
+            remarks.append("--search has no effect with --segmentation or --regression, as in dd_bench")
+        if self.create and not self.recreate and self.mllib == TENSORRT:
+            remarks.append(
+                f"one TensorRT engine, built for {self.max_batch_size} images, runs all batch sizes; --recreate "
+                "builds one for each"
+            )
+        return remarks

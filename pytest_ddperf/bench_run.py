@@ -1,0 +1,270 @@
+"""A run of `ddperf bench`: dd_bench's order of requests, on the measuring core of the plugin."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import statistics
+import time
+from typing import TYPE_CHECKING, Final
+
+from pytest_ddperf import bench_output, protocol
+from pytest_ddperf.bench_output import BatchResult
+from pytest_ddperf.client import Client, ServiceEndpoint
+from pytest_ddperf.errors import (
+    ConfigurationError,
+    DdperfError,
+    RequestRefusedError,
+    ServerError,
+    ServiceExistsError,
+    ServiceNotFoundError,
+)
+from pytest_ddperf.measure import Plan, measure_cell
+from pytest_ddperf.predictions import alike
+from pytest_ddperf.records import CellKey, Clock, Conditions
+from pytest_ddperf.server_lock import LOCK_WAIT_S, ServerLock
+from pytest_ddperf.server_url import server_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from pytest_ddperf.batches import BenchImages
+    from pytest_ddperf.bench_requests import BenchOptions
+    from pytest_ddperf.predictions import Prediction
+    from pytest_ddperf.protocol import Answer
+
+RECREATED_FIRST: Final = 5
+"""Predictions that dd_bench makes on a service that was created anew, before the one that it throws away."""
+
+COLD_TIMEOUT_S: Final = 2000.0
+"""How long a service may take to be created and to load: a Jetson builds a TensorRT engine for many minutes."""
+
+RECOVERY_TRIES: Final = 6
+"""How often a server is asked after a failure before it counts as lost: after out-of-memory one is not enough."""
+
+_FIRST_PAUSE_S: Final = 0.25
+
+_DIGITS: Final = 6
+"""Of milliseconds: what differences of running totals have behind them is no time."""
+
+
+class Bench:
+    """One run against one server.
+
+    Args:
+        options: dd_bench's, checked.
+        images: as the server sees them.
+        line: takes a line of output.
+        remark: takes a line for a person, beside the output.
+        sleep: takes seconds.
+    """
+
+    def __init__(
+        self,
+        options: BenchOptions,
+        images: BenchImages,
+        *,
+        line: Callable[[str], None],
+        remark: Callable[[str], None],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._options = options
+        self._images = images
+        self._line = line
+        self._remark = remark
+        self._sleep = sleep
+        self._client = Client(options.url, timeout_s=options.timeout_s)
+        self._usual: Prediction | None = None
+        self._lost = ""
+        self._clock: Clock | None = None
+
+    def run(self) -> Generator[BatchResult, None, None]:
+        """Measure one batch size after the other; each is handed out when it is done.
+
+        The server is ours alone meanwhile, as far as this host goes.
+
+        Raises:
+            ServerError: the server cannot be reached, or there is no service that predicts.
+            ConfigurationError: the service is there, and would have to be created.
+        """
+        with contextlib.ExitStack() as stack:
+            lock = ServerLock(server_name(self._options.url))
+            lock.acquire(LOCK_WAIT_S, self._remark)
+            stack.callback(lock.release)
+            stack.callback(self._client.close)
+            self._open()
+            if self._options.auto_kill:
+                stack.callback(self._kill)
+            if not self._options.recreate:
+                self._usual = self._first()
+            for batch_size in self._options.batch_sizes:
+                result = self._measured(batch_size)
+                for text in bench_output.pass_lines(result):
+                    self._line(text)
+                if result.transform_ms is not None:
+                    self._line(f"mean transform time = {result.transform_ms}")
+                self._line(bench_output.closing_line(result))
+                if result.failure:
+                    self._remark(f"batch size {batch_size} was not measured: {result.failure}")
+                yield result
+
+    def _open(self) -> None:
+        """Find the service, or create it; with `recreate`, see that there is none that is not ours."""
+        options = self._options
+        if options.create and not options.recreate:
+            try:
+                self._create(options.engine_batch_size)
+            except ServiceExistsError:
+                self._remark(f"the service {options.service} is there already, and used as it is")
+            return
+        try:
+            self._client.service(options.service)
+        except ServiceNotFoundError:
+            if options.recreate:
+                return
+            raise ServiceNotFoundError(
+                f"There is no service {options.service}; create it from its model folder with --create DIR.",
+                url=self._client.display_url,
+                service=options.service,
+            ) from None
+        if options.recreate:
+            raise ConfigurationError(
+                f"The service {options.service} is on the server, and --recreate would delete it; delete it yourself, "
+                "or name another one with --sname."
+            )
+
+    def _create(self, max_batch_size: int) -> None:
+        options = self._options
+        try:
+            self._client.create_service(options.service, options.service_body(max_batch_size), timeout_s=COLD_TIMEOUT_S)
+        except RequestRefusedError as error:
+            raise RequestRefusedError(
+                f"The service could not be created with --mllib {options.mllib}; {self._backends()}. Where the server "
+                "has that library no more, name another with --mllib; else look at the folder of --create",
+                url=error.url,
+                service=error.service,
+                http_status=error.http_status,
+                code=error.code,
+                dd_code=error.dd_code,
+                dd_msg=error.dd_msg,
+            ) from None
+
+    def _backends(self) -> str:
+        """What the server says that it was built with."""
+        with contextlib.suppress(ServerError):
+            flags = self._client.info().compile_flags
+            if built := re.findall(r"USE_(NCNN|TORCH|TENSORRT|CAFFE|CAFFE2|DLIB|TF|ONNXRUNTIME)=ON", flags):
+                return f"it is built with {', '.join(name.lower() for name in built)}"
+        return "it does not say which libraries it is built with"
+
+    def _first(self) -> Prediction:
+        """Load the model with one image; what the server says of it is what it has to say again after a failure."""
+        data, uris = self._images.batch(1)
+        timed = self._client.predict(self._options.predict_body(data), timeout_s=COLD_TIMEOUT_S)
+        self._check(timed.answer, uris)
+        return timed.answer.predictions[0]
+
+    def _check(self, answer: Answer, uris: Sequence[str]) -> None:
+        protocol.check_predictions(
+            answer,
+            uris,
+            url=self._client.display_url,
+            service=self._options.service,
+            task=self._options.task,
+            input_size=(self._options.img_width, self._options.img_height),
+        )
+
+    def _measured(self, batch_size: int) -> BatchResult:
+        if self._lost:
+            return BatchResult(batch_size, failure=self._lost)
+        if batch_size > len(self._images.data):
+            return BatchResult(
+                batch_size,
+                failure=f"it needs as many different images, and {len(self._images.data)} are listed",
+            )
+        try:
+            if self._options.recreate:
+                return self._on_a_new_service(batch_size)
+            return self._passes(batch_size, warmup=1)
+        except ServerError as error:
+            self._lost = "" if self._options.recreate else self._recover()
+            return BatchResult(batch_size, failure=str(error))
+        except DdperfError as error:
+            return BatchResult(batch_size, failure=str(error).replace("--ddperf-timer", "--timer"))
+
+    def _on_a_new_service(self, batch_size: int) -> BatchResult:
+        self._create(batch_size)
+        try:
+            return self._passes(batch_size, warmup=RECREATED_FIRST + 1)
+        finally:
+            self._delete()
+
+    def _passes(self, batch_size: int, *, warmup: int) -> BatchResult:
+        options = self._options
+        data, uris = self._images.batch(batch_size)
+        measurement = measure_cell(
+            ServiceEndpoint(self._client, options.service, options.predict_body(data)),
+            Plan(warmup=warmup, npasses=options.npasses),
+            key=CellKey(server_name(options.url), options.service, batch_size),
+            conditions=Conditions(
+                clock=Clock.HEAD,  # measure_cell puts the gated one here
+                backend=options.mllib,
+                datatype=options.datatype,
+                width=options.img_width,
+                height=options.img_height,
+                gpu=options.gpu,
+            ),
+            preferred=options.timer,
+            check=functools.partial(self._check, uris=uris),
+            now=time.time,
+            progress=lambda _: self._line(f"testing batch size = {batch_size}"),
+        )
+        if measurement.invalid:
+            return BatchResult(batch_size, failure=measurement.invalid)
+        clock = measurement.conditions.clock
+        if clock is not self._clock:
+            self._clock = clock
+            self._remark(f"times are those of {_CLOCKS[clock]}")
+        passes = measurement.rounds[-1].passes
+        transforms = [one.transform_ms for one in passes if one.transform_ms is not None]
+        return BatchResult(
+            batch_size,
+            tuple(round(ms, _DIGITS) for one in passes if (ms := one.ms(clock)) is not None),
+            round(statistics.fmean(transforms), _DIGITS) if len(transforms) == len(passes) else None,
+        )
+
+    def _recover(self) -> str:
+        """Bring the server back with single images; "" once it says again what it said, else why it counts as lost."""
+        pause_s, why = _FIRST_PAUSE_S, ""
+        for _ in range(RECOVERY_TRIES):
+            try:
+                again = self._first()
+            except ServerError as error:
+                why = str(error)
+            else:
+                if self._usual is None or alike(again, self._usual):
+                    return ""
+                why = "it answers, and its predictions are no longer those that it began with"
+            self._sleep(pause_s)
+            pause_s *= 2
+        return f"the server did not recover from the failure before: {why}"
+
+    def _kill(self) -> None:
+        if not self._options.recreate:  # its services are deleted one by one
+            self._delete()
+
+    def _delete(self) -> None:
+        try:
+            self._client.delete_service(self._options.service)
+        except ServiceNotFoundError:
+            return  # somebody was faster, or the server was restarted
+        except ServerError as error:
+            self._remark(f"the service {self._options.service} could not be deleted: {error}")
+
+
+_CLOCKS: Final = {
+    Clock.PREDICT: "the server's total_predict_duration_ms, fractions of a millisecond (--timer head: as dd_bench)",
+    Clock.HEAD: "head.time, cut to whole milliseconds by the server",
+    Clock.CLIENT: "this host's clock, HTTP included",
+}

@@ -1,0 +1,175 @@
+"""What is done to a platform's board around its cells: the user's commands, its sensors, the wait until it is cool."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_ddperf import hooks
+from pytest_ddperf.credentials import without_secrets
+from pytest_ddperf.errors import HookError
+from pytest_ddperf.telemetry.monitor import Monitor
+from pytest_ddperf.telemetry.source import Source
+from pytest_ddperf.tuning import Tuning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.records import Measurement, Telemetry
+
+
+class Board:
+    """One platform's board, from `begin` to `end`.
+
+    Args:
+        platform: whose board it is.
+        url: of its server, without credentials; told to the commands.
+        say: takes a line for the person who waits.
+        gpuid: which of its GPUs is measured.
+        tune: whether its clocks are set to their highest meanwhile.
+        marker: a file that is there from `begin` to `end`, for a process that outlives this one; None for none.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        url: str,
+        say: Callable[[str], None],
+        *,
+        gpuid: int = 0,
+        tune: bool = False,
+        marker: Path | None = None,
+    ) -> None:
+        self._marker = marker
+        self._tune = tune
+        self._tuning: Tuning | None = None
+        self._gpuid = gpuid
+        self._monitor: Monitor | None = None
+        self._ready = False
+        self._told = False
+        self._platform = platform
+        self._say = say
+        self._variables = {"DDPERF_HOOK_PLATFORM": platform.id, "DDPERF_HOOK_URL": url}
+        self._begun = False
+
+    def begin(self) -> None:
+        """Run the commands that come before the cells, set the clocks where asked to, start to read the sensors.
+
+        Raises:
+            HookError: one failed, and the ones behind it were not run; or a clock could not be set.
+        """
+        self._begun = True
+        if self._marker is not None and self._leaves_something:
+            self._marker.parent.mkdir(parents=True, exist_ok=True)
+            self._marker.touch()
+        for command in self._platform.before:
+            try:
+                hooks.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
+            except HookError as error:
+                raise HookError(without_secrets(str(error), self._platform)) from None
+        if self._platform.telemetry is not None:
+            self._ready = self._told = False
+            source = Source.parse(self._platform.telemetry)
+            if self._tune:
+                self._tuning = self._tuning_of(source)
+                self._tuning.apply()
+            self._monitor = Monitor(source, gpuid=self._gpuid)
+            self._monitor.start()
+
+    @property
+    def _leaves_something(self) -> bool:
+        return self._tune or bool(self._platform.after)
+
+    def _tuning_of(self, source: Source) -> Tuning:
+        return Tuning(self._platform.id, source, self._platform.nvpmodel, self._tell)
+
+    def make_up(self) -> None:
+        """Do what `end` would have done in a process that died before it: xdist's worker, of its controller."""
+        if self._marker is None or not self._marker.exists():
+            return
+        self._begun = True
+        if self._tune and self._platform.telemetry is not None:
+            self._tuning = self._tuning_of(Source.parse(self._platform.telemetry))
+        self.end()
+
+    def ready(self) -> None:
+        """Wait, before its first cell, until the board's sensors speak, and until it is as cool as was asked."""
+        if self._monitor is None or self._ready:
+            return
+        self._ready = True
+        self._monitor.wait_for_first()
+        if self._platform.cool_to_c is not None:
+            self._cool(self._monitor, self._platform.cool_to_c)
+
+    def _cool(self, monitor: Monitor, to_c: float) -> None:
+        began_s = time.monotonic()
+        until_s = began_s + self._platform.cool_wait
+        said = False
+        while (hottest_c := monitor.hottest_c()) is not None and hottest_c > to_c:
+            if not said:
+                self._tell(
+                    f"{hottest_c:.1f} C; waiting until it has cooled to {to_c:g} C, for {self._platform.cool_wait:g} s "
+                    "at the most"
+                )
+                said = True
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                self._tell(f"still {hottest_c:.1f} C after {self._platform.cool_wait:g} s; it is measured as it is")
+                return
+            monitor.next_reading(min(left_s, 1.0))
+        if hottest_c is None:
+            self._tell(f"its temperature is unknown, so nothing is waited for. {monitor.problem}".rstrip())
+        elif said:
+            self._tell(f"{hottest_c:.1f} C after {time.monotonic() - began_s:.0f} s")
+
+    def condemned(self, began_s: float, ended_s: float) -> str:
+        """Why a round that was measured then does not count; "" where nothing speaks against it."""
+        seen = [] if self._monitor is None else self._monitor.throttled(began_s, ended_s)
+        return f"the board throttled while it was measured: {', '.join(seen)}" if seen else ""
+
+    def telemetry(self, began_s: float, ended_s: float, earlier: Measurement | None = None) -> Telemetry | None:
+        """What the sensors said meanwhile, and in earlier rounds of the same cell; None where nobody reads them."""
+        before = None if earlier is None else earlier.telemetry
+        if self._monitor is None:
+            return before
+        if self._monitor.problem and not self._told:
+            self._told = True
+            self._tell(f"its sensors are unknown: {self._monitor.problem}")
+        now = self._monitor.telemetry(began_s, ended_s)
+        if self._tuning is not None and self._tuning.note:
+            now = replace(now, notes=(*now.notes, self._tuning.note))
+        return now if before is None else before.merged(now)
+
+    def _tell(self, text: str) -> None:
+        self._say(f"ddperf: {self._platform.id}: {text}")
+
+    def end(self) -> None:
+        """Put the clocks back, and run all commands that come after the cells, whatever became of those."""
+        if not self._begun:
+            return
+        self._begun = False
+        monitor, self._monitor = self._monitor, None
+        if monitor is not None:
+            monitor.stop()
+        interrupted: KeyboardInterrupt | None = None
+        tuning, self._tuning = self._tuning, None
+        if tuning is not None:
+            try:
+                tuning.restore()
+            except KeyboardInterrupt as error:
+                interrupted = error
+                tuning.restore()
+        for command in self._platform.after:
+            try:
+                hooks.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
+            except HookError as error:
+                self._tell(without_secrets(str(error), self._platform))
+            except KeyboardInterrupt as error:  # Ctrl-C once more ends one command, and never what puts the board back
+                interrupted = error
+        if self._marker is not None:
+            self._marker.unlink(missing_ok=True)
+        if interrupted is not None:
+            raise interrupted

@@ -1,0 +1,274 @@
+"""`ddperf platforms`: what is known of the platforms, where each value comes from, and which servers are up."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import shlex
+import shutil
+import sys
+import textwrap
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_ddperf.baselines import load_catalog, package_data_dir
+from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.platform_files import PLATFORM_KEYS, read_platforms
+from pytest_ddperf.server_url import display_url
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from pytest_ddperf.catalog import Catalog, Platform
+    from pytest_ddperf.protocol import Info
+
+PACKAGE: Final = "package"
+PROJECT: Final = "ddperf.toml"
+DEFAULT: Final = "default"
+"""Where a value comes from: baselines/platforms.toml of the package, the project's file, or the option's default."""
+
+CHECK_TIMEOUT_S: Final = 10.0
+"""How long all servers together may take to answer: they are asked side by side."""
+
+_WIDEST = 100
+_NOT_KNOWN = "-"
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to `ddperf`."""
+    parser = commands.add_parser("platforms", help="list the platforms, check their servers", description=run.__doc__)
+    parser.add_argument("platform", nargs="?", help="show all that is known of this one, and where it comes from")
+    parser.add_argument(
+        "--check",
+        nargs="?",
+        const="",
+        metavar="A,B",
+        help="ask these platforms' servers whether they are up; default: all those that ddperf.toml gives a url for",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the platforms that are known in this folder, with its ddperf.toml, and where each value comes from."""
+    project_dir = Path.cwd()
+    catalog = load_catalog(project_dir)
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    if arguments.check is not None:
+        return _check(_asked(catalog, arguments.check or arguments.platform), project_dir, width)
+    if arguments.platform is not None:
+        lines = described(catalog.platform(arguments.platform), width)
+    else:
+        lines = listed(list(catalog.platforms.values()), width)
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    return 0
+
+
+def listed(platforms: Sequence[Platform], width: int) -> list[str]:
+    """A line or more for each platform.
+
+    Args:
+        platforms: those to show.
+        width: of a line, columns at the most.
+    """
+    packaged = _packaged()
+    rows = [("PLATFORM", "TITLE", "SERVER", "TOL.", "FROM")]
+    for platform in platforms:
+        known = [PACKAGE] if platform.id in packaged else []
+        own = ", ".join(key for key in PLATFORM_KEYS if key in platform.overridden)
+        known += [f"{PROJECT}: {own}"] if own else [] if known else [PROJECT]
+        tolerance = f"{platform.tolerance * 100:g} %"
+        rows.append((platform.id, platform.title, _server(platform), tolerance, "; ".join(known)))
+    return table(rows, width)
+
+
+def described(platform: Platform, width: int) -> list[str]:
+    """Every key of a platform, its value, and where that comes from.
+
+    Args:
+        platform: the one to show.
+        width: of a line, columns at the most.
+    """
+    rows = [("KEY", "VALUE", "FROM")]
+    for key in PLATFORM_KEYS:
+        value, origin = value_and_origin(platform, key)
+        rows.append((key, value, origin))
+    return table(rows, width)
+
+
+def value_and_origin(platform: Platform, key: str) -> tuple[str, str]:
+    """A value as a person reads it, and where it comes from."""
+    if key in platform.overridden:
+        origin = PROJECT
+    else:
+        packaged = _packaged().get(platform.id)
+        origin = PACKAGE if packaged is not None and key in packaged.overridden else DEFAULT
+    value = getattr(platform, key)
+    if value is None:
+        value = option_default(key)
+    if key == "url":
+        return _server(platform), origin
+    return _shown(key, value), origin
+
+
+def option_default(key: str) -> Any:  # noqa: ANN401 - the option's own type
+    """The default of the option that a key of ddperf.toml stands for; None where there is none."""
+    from pytest_ddperf.server_options import ServerOptions  # noqa: PLC0415 - loads the client
+
+    fields = {one.name: one.default for one in dataclasses.fields(ServerOptions)}
+    named = {"wait": "wait_s", "timeout": "timeout_s", "cold_start_timeout": "cold_start_timeout_s"}
+    value = fields.get(named.get(key, key))
+    return None if value is dataclasses.MISSING else value
+
+
+def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Columns side by side; where they are too wide, the text of the widest ones goes on below itself.
+
+    What has no blanks, such as a URL, stays in one piece if the others leave room for it.
+    """
+    gap = 2
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    for least in (
+        [max(len(word) for cell in column for word in cell.split(" ")) for column in columns],
+        [1] * len(columns),
+    ):
+        while sum(widths) + gap * (len(widths) - 1) > width:
+            room = [have if have > need else 0 for have, need in zip(widths, least, strict=True)]
+            if not any(room):
+                break
+            widths[room.index(max(room))] -= 1
+    lines = []
+    for row in rows:
+        wrapped = [textwrap.wrap(cell, room) or [""] for cell, room in zip(row, widths, strict=True)]
+        for parts in itertools.zip_longest(*wrapped, fillvalue=""):
+            line = (" " * gap).join(part.ljust(room) for part, room in zip(parts, widths, strict=True))
+            lines.append(line.rstrip())
+    return lines
+
+
+def _packaged() -> dict[str, Platform]:
+    """The package's platforms; `overridden` holds the keys that its file sets."""
+    return read_platforms(package_data_dir() / "platforms.toml", {})
+
+
+def _server(platform: Platform) -> str:
+    """A platform's server, never with credentials."""
+    if platform.url is None:
+        return "embedded"
+    try:
+        return display_url(platform.url)
+    except ConfigurationError:
+        return f"{platform.url.rpartition('@')[2]} (no URL)"
+
+
+def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - of any key
+    if value is None or value in ("", (), {}):
+        return _NOT_KNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key == "tolerance":
+        return f"{value * 100:g} %"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} = {one}" for name, one in value.items())
+    if isinstance(value, tuple):
+        between = "; " if key in {"before", "after"} else ", "
+        return between.join(shlex.join(one) if isinstance(one, tuple) else str(one) for one in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a server answered.
+
+    Args:
+        up: whether it is a DeepDetect server that answers; None for the embedded one, which was not asked.
+        text: its version and services, or why it is not up.
+    """
+
+    up: bool | None
+    text: str
+
+
+def _asked(catalog: Catalog, names: str | None) -> list[Platform]:
+    """The platforms to ask: those that are named, else those that the project has a server for, else all."""
+    if names:
+        wanted = [name.strip() for name in names.split(",") if name.strip()]
+        return list(dict.fromkeys(catalog.platform(name) for name in wanted))
+    every = list(catalog.platforms.values())
+    return [one for one in every if "url" in one.overridden] or every
+
+
+def _check(platforms: Sequence[Platform], project_dir: Path, width: int) -> int:
+    """Print which servers are up.
+
+    Returns:
+        0 if all are, 1 otherwise.
+    """
+    answers = ask_all(platforms, lambda platform: ask(platform, project_dir))
+    rows = [("PLATFORM", "SERVER", "STATE", "WHAT IT SAYS")]
+    for platform, answer in zip(platforms, answers, strict=True):
+        state = {True: "up", False: "DOWN", None: "not asked"}[answer.up]
+        rows.append((platform.id, _server(platform), state, answer.text))
+    sys.stdout.writelines(f"{line}\n" for line in table(rows, width))
+    return 1 if any(answer.up is False for answer in answers) else 0
+
+
+def ask_all(
+    platforms: Sequence[Platform], asking: Callable[[Platform], Asked], timeout_s: float = CHECK_TIMEOUT_S
+) -> list[Asked]:
+    """Ask all servers side by side.
+
+    Args:
+        platforms: whose servers.
+        asking: asks one.
+        timeout_s: how long all of them together may take.
+    """
+    late = Asked(False, f"no whole answer within {timeout_s:g} s")
+    answers = [late] * len(platforms)
+
+    def into(place: int, platform: Platform) -> None:
+        answers[place] = asking(platform)
+
+    # daemons: one whose server sends its answer byte by byte does not keep the command from ending
+    threads = [threading.Thread(target=into, args=each, daemon=True) for each in enumerate(platforms)]
+    for thread in threads:
+        thread.start()
+    until_s = time.monotonic() + timeout_s
+    for thread in threads:
+        thread.join(max(0.0, until_s - time.monotonic()))
+    return list(answers)
+
+
+def ask(platform: Platform, project_dir: Path) -> Asked:
+    """Ask a platform's server for `/info`.
+
+    Args:
+        platform: whose.
+        project_dir: where a `ca_file` that is no absolute path is looked for.
+    """
+    from pytest_ddperf.client import Client  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.credentials import authorization  # noqa: PLC0415 - the same
+
+    if platform.url in {None, "embedded"}:
+        return Asked(None, "the embedded server; every run starts its own")
+    ca_path = None if platform.ca_file is None else project_dir / Path(platform.ca_file).expanduser()
+    try:
+        with Client(str(platform.url), ca_path=ca_path, authorization=authorization(platform)) as client:
+            info = client.info(timeout_s=CHECK_TIMEOUT_S / 2)
+    except DdperfError as error:
+        return Asked(False, str(error))
+    return Asked(True, _said(info))
+
+
+def _said(info: Info) -> str:
+    """Version, build, and services with their backends, in words."""
+    build = ", ".join(one for one in (info.version, info.build_type) if one and one != "unknown")
+    backends = sorted({one.mllib for one in info.services if one.mllib})
+    services = ", ".join(sorted(one.name for one in info.services))
+    count = f"{len(info.services)} service{'' if len(info.services) == 1 else 's'}"
+    with_backend = f"{count} on {', '.join(backends)}" if backends else count
+    return f"{build or 'version unknown'}; {with_backend}" + (f": {services}" if services else "")

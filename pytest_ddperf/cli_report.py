@@ -1,0 +1,180 @@
+"""`ddperf report`: what networks cost, the tables of a stored run, and figures and reports of it as files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from pytest_ddperf.catalog import Catalog
+    from pytest_ddperf.history import Run
+    from pytest_ddperf.report import ReportFile
+
+PLOT_DIR = Path("ddperf-figures")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    report = commands.add_parser("report", help="what networks cost, and a stored run", description=_report.__doc__)
+    report.add_argument(
+        "-o",
+        "--output",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write a report, by the file's ending: .md, .html, .csv or .json; bmf:FILE for Bencher, pytest:FILE for "
+        "github-action-benchmark; may be given several times",
+    )
+    report.add_argument(
+        "--plot", type=Path, nargs="?", const=PLOT_DIR, metavar="DIR", help=f"draw the figures; default: {PLOT_DIR}"
+    )
+    report.add_argument(
+        "--platform",
+        metavar="A[,B]",
+        help="of these platforms alone; default: all",
+    )
+    report.add_argument(
+        "--storage", type=Path, default=Path(".ddperf"), metavar="DIR", help="the history; default: %(default)s"
+    )
+    report.add_argument("--run", dest="name", metavar="NAME", help="which run; default: the last of each platform")
+    report.add_argument("--json", type=Path, metavar="FILE", help="export the run as pytest-benchmark JSON")
+    report.set_defaults(run=_report)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    """Print what the 13 networks cost, by the report and by the graphs that run, and the tables of a stored run.
+
+    With -o or --plot, write reports and figures of what is stored instead; without a run, of the baselines alone.
+    """
+    from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - each command loads what it needs
+
+    if arguments.storage.exists() and not arguments.storage.is_dir():
+        raise ConfigurationError(f"The history {arguments.storage} is no folder; name one with --storage=DIR.")
+    catalog = load_catalog(Path.cwd())
+    platforms = None if arguments.platform is None else _platforms(arguments.platform, catalog)
+    if arguments.output or arguments.plot is not None:
+        if arguments.json is not None:
+            raise ConfigurationError("--json exports a run on its own: give it without -o and --plot.")
+        return _write(arguments, catalog, platforms)
+    run = _stored_run(arguments.storage, arguments.name)
+    if arguments.json is not None:
+        if run is None:
+            raise ConfigurationError(f"There is no run in {arguments.storage} to export; run pytest benchmarks first.")
+        _export(run, catalog, arguments.json)
+        return 0
+    _print_costs(catalog)
+    if run is None:
+        sys.stdout.write(f"\nNo run is stored in {arguments.storage}.\n")
+    else:
+        _print_run(run, catalog, platforms)
+    return 0
+
+
+def _platforms(text: str, catalog: Catalog) -> list[str]:
+    """The ids of the platforms named, each once.
+
+    Raises:
+        ConfigurationError: one is not known, or none is named.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise ConfigurationError(f"--platform names none; the valid ones are {', '.join(catalog.platforms)}.")
+    return list(dict.fromkeys(catalog.platform(name).id for name in names))
+
+
+def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[str] | None) -> int:
+    """Write the reports and draw the figures that were asked for, and print their names."""
+    from pytest_ddperf import gathering, report  # noqa: PLC0415 - each command loads what it needs
+
+    folder = Path.cwd()
+    files: list[ReportFile] = [report.report_file(text, folder) for text in arguments.output]
+    report.check_writable(files)
+    if arguments.plot is not None:
+        _make_folder(folder / arguments.plot)
+    results = gathering.stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
+    for warning in results.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    shown = list(platforms or results.platforms)
+    nights = gathering.trends(arguments.storage, shown)
+    written: list[Path] = []
+    if arguments.plot is not None:
+        from pytest_ddperf.plots import draw  # noqa: PLC0415 - loads matplotlib
+
+        written += draw(results, nights, folder / arguments.plot, shown)
+    for file in files:
+        written += report.write(file, results.only(shown), nights)
+    for path in written:
+        sys.stdout.write(f"{path}\n")
+    return 0
+
+
+def _make_folder(folder: Path) -> None:
+    """Find out before anything is drawn whether the figures have a place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The figures cannot be drawn into {folder}: {error.strerror or error}; name another folder with "
+            "--plot=DIR."
+        ) from error
+
+
+def _stored_run(folder: Path, name: str | None) -> Run | None:
+    from pytest_ddperf.history import read_run, runs  # noqa: PLC0415 - each command loads what it needs
+
+    paths = {path.stem: path for path in runs(folder)}
+    if name is None:
+        return read_run(paths[max(paths)]) if paths else None
+    if name not in paths:
+        known = ", ".join(sorted(paths)[-5:]) or "none"
+        raise ConfigurationError(f"The run {name!r} is not in {folder}; the last ones there are {known}.")
+    return read_run(paths[name])
+
+
+def _export(run: Run, catalog: Catalog, path: Path) -> None:
+    from pytest_ddperf import benchmark_json  # noqa: PLC0415 - each command loads what it needs
+
+    titles = {name: platform.title for name, platform in catalog.platforms.items()}
+    document = benchmark_json.run_document(run, titles)
+    try:
+        path.write_text(json.dumps(document, indent=4) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}.") from error
+    sys.stdout.write(f"{path}: {len(document['benchmarks'])} cells of {run.header.run}\n")
+
+
+def _print_costs(catalog: Catalog) -> None:
+    from pytest_ddperf import targets, terminal  # noqa: PLC0415 - each command loads what it needs
+
+    try:
+        counted = targets.network_costs()
+        note = ""
+    except ConfigurationError as error:
+        counted, note = {}, f"\nOnly the report's own figures: {error}\n"
+    for line in terminal.cost_lines(catalog.networks, counted):
+        sys.stdout.write(line + "\n")
+    sys.stdout.write(note)
+
+
+def _print_run(run: Run, catalog: Catalog, platforms: Sequence[str] | None) -> None:
+    from pytest_ddperf import terminal  # noqa: PLC0415 - each command loads what it needs
+
+    width = shutil.get_terminal_size().columns
+    state = "" if run.complete else ", interrupted"
+    sys.stdout.write(f"\nRun {run.header.run} of {run.header.started}{state}\n")
+    titles = {name: platform.title for name, platform in catalog.platforms.items()}
+    broken = [f"line {number} of the run's file cannot be read and was left out: {what}" for number, what in run.broken]
+    records = [record for record in run.records if platforms is None or record.key.platform in platforms]
+    lines = terminal.run_lines(
+        records, titles=titles, models=list(catalog.networks), width=width, recorded=True, warnings=broken
+    )
+    for line in lines:
+        sys.stdout.write("".join(text for text, _ in line) + "\n")

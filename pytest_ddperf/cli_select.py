@@ -1,0 +1,160 @@
+"""`ddperf select`: which platform, network and batch size meets what an application asks for."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.catalog import closest
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.selecting import select
+from pytest_ddperf.selection import Ranking, Requirements
+from pytest_ddperf.selection_text import csv_text, json_text, lines
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from pytest_ddperf.catalog import Catalog
+
+NONE_MEETS_IT = 1
+"""Exit status where nothing meets what is asked for."""
+
+DEFAULT_STORAGE = Path(".ddperf")
+_TASKS = ("classification", "detection", "ocr")
+_DESCRIPTION = """\
+Say which platform, network and batch size meets what an application asks for, by what was measured here (the newest
+stored run of each platform), else by recorded baselines, else by the published report.
+"""
+_EPILOG = """\
+Of each platform and network, the smallest batch that meets everything stands for it: its first result comes soonest.
+These are ranked by top-1 accuracy, then by images per second per watt, then by images per second; what is unknown ranks
+last. A figure that is asked for and that nobody stated is never taken as met: such cells are ruled out as unknown,
+unless --allow-unknown is given. A time that was read back from a picture, cut to whole milliseconds, or that scatters
+between passes, so that it may lie on either side of a limit, is marked ~. Memory is a lower bound, weights and one
+batch of input: what needs more than --max-memory certainly does not fit, the rest may still not. The exit status is 1
+where nothing meets it.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to `ddperf`."""
+    parser = commands.add_parser(
+        "select", help="which platform and network meets what is asked for", description=_DESCRIPTION, epilog=_EPILOG
+    )
+    parser.add_argument("--min-fps", metavar="N", help="images per second at least; the report's marks are 10 and 25")
+    parser.add_argument("--max-watts", metavar="W", help="of the platform under load, at most")
+    parser.add_argument("--min-accuracy", metavar="P", help="top-1 accuracy, percent, at least")
+    parser.add_argument("--max-batch", metavar="N", help="images per request at most")
+    parser.add_argument("--max-latency", metavar="MS", help="for the whole batch, until its first result is there")
+    parser.add_argument("--max-memory", metavar="GIB", help="rules out what certainly needs more (see below)")
+    parser.add_argument("--max-price", metavar="USD", help="of the platform, at most")
+    parser.add_argument("--allow-unknown", action="store_true", help="take figures that nobody stated as met")
+    parser.add_argument("--platform", metavar="A[,B]", help="only these; default: all that ddperf platforms lists")
+    parser.add_argument("--models", metavar="A[,B]", help="only these networks; default: all")
+    parser.add_argument("--task", metavar="A[,B]", help=f"only networks for {', '.join(_TASKS)}; default: all")
+    parser.add_argument("--rank-by", metavar="FIGURE", default="accuracy", help=f"{', '.join(Ranking)}: ranks first")
+    parser.add_argument("--storage", metavar="DIR", help=f"the history; default: {DEFAULT_STORAGE}")
+    parser.add_argument("--all", action="store_true", help="every batch size that meets it, and all that is ruled out")
+    written = parser.add_mutually_exclusive_group()
+    written.add_argument("--csv", action="store_true", help="print one row a cell instead of the tables")
+    written.add_argument("--json", action="store_true", help="print JSON instead of the tables")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the answer; the exit status.
+
+    Raises:
+        ConfigurationError: an option is wrong, or a baseline cannot be read.
+    """
+    from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.gathering import stored  # noqa: PLC0415 - the same
+
+    asked = requirements(arguments)
+    ranking = Ranking(_one_of("--rank-by", arguments.rank_by, list(Ranking)))
+    tasks = None if arguments.task is None else [_one_of("--task", one, _TASKS) for one in _listed(arguments.task)]
+    project_dir = Path.cwd()
+    catalog = load_catalog(project_dir)
+    platforms = _platforms(catalog, arguments.platform)
+    models = None if arguments.models is None else [catalog.model(one).id for one in _listed(arguments.models)]
+    results = stored(catalog, _storage(arguments.storage), project_dir=project_dir, platforms=platforms)
+    chosen = select(results, asked, ranking=ranking, platforms=platforms, models=models, tasks=tasks)
+    if arguments.csv or arguments.json:
+        for warning in chosen.warnings:
+            sys.stderr.write(f"warning: {warning}\n")
+        write = csv_text if arguments.csv else json_text
+        sys.stdout.write(write(chosen, whole=arguments.all))
+    else:
+        width = shutil.get_terminal_size().columns
+        sys.stdout.writelines(f"{line}\n" for line in lines(chosen, width, whole=arguments.all))
+    return 0 if chosen.candidates else NONE_MEETS_IT
+
+
+def requirements(arguments: argparse.Namespace) -> Requirements:
+    """What the options ask for.
+
+    Raises:
+        ConfigurationError: a limit is no sensible number.
+    """
+    batch_size = _number("--max-batch", arguments.max_batch, "a whole number of 1 or more such as 8")
+    if batch_size is not None and batch_size != int(batch_size):
+        raise _wrong("--max-batch", arguments.max_batch, "a whole number of 1 or more such as 8")
+    percent = "percent from 0 to 100 such as 67.9"
+    accuracy = _number("--min-accuracy", arguments.min_accuracy, percent)
+    if accuracy is not None and accuracy > 100:
+        raise _wrong("--min-accuracy", arguments.min_accuracy, percent)
+    return Requirements(
+        min_fps=_number("--min-fps", arguments.min_fps, "images per second above 0 such as 25"),
+        max_watts=_number("--max-watts", arguments.max_watts, "watts above 0 such as 15"),
+        min_accuracy_percent=accuracy,
+        max_batch_size=None if batch_size is None else int(batch_size),
+        max_memory_gib=_number("--max-memory", arguments.max_memory, "GiB above 0 such as 0.5"),
+        max_price_usd=_number("--max-price", arguments.max_price, "US dollars above 0 such as 200"),
+        max_latency_ms=_number("--max-latency", arguments.max_latency, "milliseconds above 0 such as 100"),
+        allow_unknown=arguments.allow_unknown,
+    )
+
+
+def _number(option: str, text: str | None, expected: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise _wrong(option, text, expected)
+    return value
+
+
+def _wrong(option: str, text: str, expected: str) -> ConfigurationError:
+    return ConfigurationError(f"{option} is {text!r}; expected {expected}.")
+
+
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",")]
+
+
+def _one_of(option: str, text: str, known: Sequence[str]) -> str:
+    if text in known:
+        return text
+    near = closest(text, known)
+    hint = f" Did you mean {near}?" if near else ""
+    raise ConfigurationError(f"{option} is {text!r}.{hint} The valid ones are {', '.join(known)}.")
+
+
+def _platforms(catalog: Catalog, text: str | None) -> list[str]:
+    if text is None:
+        return list(catalog.platforms)
+    return list(dict.fromkeys(catalog.platform(one).id for one in _listed(text)))
+
+
+def _storage(text: str | None) -> Path:
+    """The folder of the history: the usual one need not be there, one that is named must."""
+    if text is not None and not Path(text).is_dir():
+        raise ConfigurationError(f"--storage is {text!r}, which is no folder; name the one that holds the history.")
+    return DEFAULT_STORAGE if text is None else Path(text)

@@ -1,0 +1,58 @@
+"""Credentials of servers: a platform names the environment variables that hold them, never the secrets themselves."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.server_url import Secret, basic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_ddperf.catalog import Platform
+
+HIDDEN = "***"
+"""What stands where a secret stood."""
+
+
+def authorization(platform: Platform, environ: Mapping[str, str] = os.environ) -> Secret | None:
+    """The value of the Authorization header for a platform's server; None where it names no credentials.
+
+    Args:
+        platform: whose `user_env` and `password_env` are looked up.
+        environ: the environment.
+
+    Raises:
+        ConfigurationError: a variable that is named is not set, or a password has no user.
+    """
+    if platform.user_env is None and platform.password_env is None:
+        return None
+    if platform.user_env is None:
+        raise ConfigurationError(
+            f"Platform {platform.id} has password_env and no user_env: name the environment variable that holds the "
+            "user, too."
+        )
+    user = _value(platform, "user_env", platform.user_env, environ)
+    password = "" if platform.password_env is None else _value(platform, "password_env", platform.password_env, environ)
+    return basic(user, password)
+
+
+def without_secrets(text: str, platform: Platform, environ: Mapping[str, str] = os.environ) -> str:
+    """A text in which no password of a platform can be read, nor the header that is made of it."""
+    password = environ.get(platform.password_env or "", "")
+    if not password:
+        return text
+    header = basic(environ.get(platform.user_env or "", ""), password).value.removeprefix("Basic ")
+    return text.replace(password, HIDDEN).replace(header, HIDDEN)
+
+
+def _value(platform: Platform, key: str, variable: str, environ: Mapping[str, str]) -> str:
+    value = environ.get(variable)
+    if not value:
+        raise ConfigurationError(
+            f"Platform {platform.id}: {key} names the environment variable {variable}, which is not set; set it to the "
+            f"{key.removesuffix('_env')} of its server, or take {key} out of ddperf.toml."
+        )
+    return value

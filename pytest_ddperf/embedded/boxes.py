@@ -1,0 +1,106 @@
+"""Boxes of a single-shot detector (SSD): where they may lie, where they do, and which of them say the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+PER_POSITION: Final = 4
+"""Shapes of boxes at each position of a grid: two squares, one lying and one standing rectangle."""
+
+CANDIDATES: Final = 400
+"""Most boxes of a class that are compared with each other, the most probable ones: SSD's own."""
+
+KEPT: Final = 200
+"""Most objects of an image: SSD's own."""
+
+_CENTRE_VARIANCE, _SIZE_VARIANCE = 0.1, 0.2
+_SMALLEST, _LARGEST = 0.2, 0.9
+
+
+def prior_boxes(grids: Sequence[int]) -> NDArray[np.float32]:
+    """The boxes that the network's answers are relative to: [boxes, (x, y, width, height)] of the centre, 0 to 1.
+
+    Args:
+        grids: the side of each square grid, from fine to coarse; its boxes are larger the coarser it is.
+    """
+    step = (_LARGEST - _SMALLEST) / max(1, len(grids) - 1)
+    scales = [_SMALLEST + step * number for number in range(len(grids) + 1)]
+    return np.array(
+        [box for number, side in enumerate(grids) for box in _on_grid(side, scales[number], scales[number + 1])],
+        np.float32,
+    )
+
+
+def _on_grid(side: int, scale: float, next_scale: float) -> Iterator[tuple[float, float, float, float]]:
+    between = float(np.sqrt(scale * next_scale))
+    lying = float(np.sqrt(2))
+    for row in range(side):
+        for column in range(side):
+            x, y = (column + 0.5) / side, (row + 0.5) / side
+            yield x, y, scale, scale
+            yield x, y, between, between
+            yield x, y, scale * lying, scale / lying
+            yield x, y, scale / lying, scale * lying
+
+
+def decode(offsets: NDArray[np.float32], priors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Corners [boxes, (xmin, ymin, xmax, ymax)], from 0 to 1, of what the network says relative to the priors."""
+    centres = priors[:, :2] + _CENTRE_VARIANCE * offsets[:, :2] * priors[:, 2:]
+    halves = priors[:, 2:] * np.exp(np.clip(_SIZE_VARIANCE * offsets[:, 2:], -4, 4)) / 2
+    corners = np.concatenate([centres - halves, centres + halves], axis=1)
+    return corners.clip(0, 1).astype(np.float32, copy=False)
+
+
+def detected(
+    corners: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    *,
+    threshold: float,
+    overlap: float,
+    best: int = -1,
+) -> list[tuple[int, float, int]]:
+    """The objects of one image as (class, probability, number of the box), most probable first.
+
+    Args:
+        corners: of all boxes.
+        probabilities: [boxes, classes]; class 0 is the background.
+        threshold: less probable boxes are left out.
+        overlap: of two boxes of a class that share more than this (intersection over union), the less probable goes.
+        best: how many objects at most; below 1 for `KEPT`.
+    """
+    found: list[tuple[int, float, int]] = []
+    for kind in range(1, probabilities.shape[1]):
+        scores = probabilities[:, kind]
+        candidates = np.flatnonzero(scores > threshold)
+        candidates = candidates[np.argsort(-scores[candidates], kind="stable")[:CANDIDATES]]
+        kept = apart(corners[candidates], overlap)
+        found += [(kind, float(scores[candidates[place]]), int(candidates[place])) for place in kept]
+    found.sort(key=lambda one: -one[1])
+    return found[: best if best > 0 else KEPT]
+
+
+def apart(corners: NDArray[np.float32], overlap: float) -> list[int]:
+    """Which of the boxes remain, given most probable first, when none may share more than `overlap` with one before."""
+    remaining = np.arange(len(corners))
+    kept: list[int] = []
+    while remaining.size:
+        first, others = remaining[0], remaining[1:]
+        kept.append(int(first))
+        remaining = others[shared(corners[first], corners[others]) <= overlap]
+    return kept
+
+
+def shared(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intersection over union of a box with others; 0 for two boxes without area."""
+    low, high = np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:])
+    both = np.prod(np.clip(high - low, 0, None), axis=1)
+    union = np.prod(one[2:] - one[:2]) + np.prod(others[:, 2:] - others[:, :2], axis=1) - both
+    share: NDArray[np.float32] = np.divide(both, union, out=np.zeros_like(both), where=union > 0)
+    return share

@@ -1,0 +1,283 @@
+"""From a network's row of numbers to what is answered of an image, task by task, in DeepDetect's shapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import cv2
+import numpy as np
+
+from pytest_ddperf.embedded import boxes, sequences
+from pytest_ddperf.embedded.predictions import answered, in_an_order_of_its_own
+from pytest_ddperf.embedded.similarity import Index, normalised
+from pytest_ddperf.embedded.task_models import TASK_MODELS
+from pytest_ddperf.embedded.task_networks import FEATURES, GRIDS
+from pytest_ddperf.embedded.wire import OutputSettings, bad_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from pytest_ddperf.embedded.task_models import TaskModel
+    from pytest_ddperf.embedded.wire import JsonObject
+
+    Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+INDEXED = 32
+"""Pictures that the index of a network that searches holds."""
+
+_INDEXED_OBJECTS = OutputSettings(confidence_threshold=0.1, best_bbox=20)
+
+Size = tuple[int, int]
+
+
+class Head(Protocol):
+    """What turns rows into predictions."""
+
+    def predictions(
+        self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
+    ) -> list[JsonObject]:
+        """One prediction for each different uri, in an order that is not the request's.
+
+        Args:
+            uris: of the images.
+            rows: what the network says of each.
+            sizes: width and height of each image before it was resized.
+            output: what is asked for.
+
+        Raises:
+            ApiError: the network is of another task.
+        """
+        ...
+
+
+class ClassHead:
+    """Probabilities of classes."""
+
+    def predictions(
+        self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
+    ) -> list[JsonObject]:
+        """The most probable classes of each image."""
+        del sizes
+        _require(output, frozenset(), "classification")
+        return answered(uris, rows, output)
+
+
+class _ByImage:
+    """A head that looks at one image after the other."""
+
+    def __init__(self, model: TaskModel) -> None:
+        self.model = model
+
+    def predictions(
+        self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
+    ) -> list[JsonObject]:
+        """What is said of each image."""
+        _require(output, self.model.answers, self.model.mltype)
+        return [{"uri": uri, **self.one(rows[row], sizes[row], output)} for uri, row in in_an_order_of_its_own(uris)]
+
+    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
+        """What is said of one image, but for its uri."""
+        raise NotImplementedError
+
+
+class SegmentationHead(_ByImage):
+    """The class of each pixel, at the size that the image had."""
+
+    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
+        """A value for each pixel, row by row."""
+        del output
+        mask = cv2.resize(row.reshape(self.model.height, self.model.width), size, interpolation=cv2.INTER_NEAREST)
+        return {"imgsize": {"width": size[0], "height": size[1]}, "vals": mask.ravel().tolist()}
+
+
+class RegressionHead(_ByImage):
+    """Values."""
+
+    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
+        """A list of values, named by their number."""
+        del size, output
+        vector: list[JsonObject] = [{"cat": str(number), "val": value} for number, value in enumerate(row.tolist())]
+        return {"vector": _ended(vector)}
+
+
+class OcrHead(_ByImage):
+    """A sequence of characters."""
+
+    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
+        """One class, whose name is the text."""
+        del size
+        blank = max(output.blank_label, 0)
+        if blank >= self.model.classes:
+            raise bad_service(f"there are {self.model.classes} classes, and blank_label is {blank}")
+        text, probability = sequences.read(row.reshape(-1, self.model.classes), blank)
+        return {"classes": _ended([{"prob": probability, "cat": text}])}
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What the index knows of a vector."""
+
+    uri: str
+    region: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """One object of an image: as it is answered, and its corners from 0 to 1."""
+
+    told: JsonObject
+    corners: NDArray[np.float32]
+
+
+class DetectionHead(_ByImage):
+    """Objects and their boxes; with features, searches for the like of them."""
+
+    def __init__(self, model: TaskModel) -> None:
+        super().__init__(model)
+        self._priors = boxes.prior_boxes(GRIDS)
+        self._index: Index[_Entry] | None = None
+
+    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
+        """Objects; with `rois` each has its features, and what is like it or, with `multibox_rois`, like all."""
+        found = list(self._objects(row, size, output))
+        listed = _ended([one.told for one in found])
+        if not output.rois:
+            return {"classes": listed}
+        vectors = [self._features(row, one.corners) for one in found]
+        if output.multibox_rois:
+            bare: list[JsonObject] = [{key: value for key, value in one.items() if key != "bbox"} for one in listed]
+            nearest = self._nearest_to_all(vectors, output.search_nn) if output.search else []
+            return {"classes": bare, **({"nns": nearest} if nearest else {})}
+        for told, vector in zip(listed, vectors, strict=True):
+            told["vals"] = vector.tolist()
+            if output.search:
+                told["nns"] = [
+                    {"uri": entry.uri, "dist": distance, **entry.region}
+                    for distance, entry in self._searched(vector, output.search_nn)
+                ]
+        return {"rois": listed}
+
+    def learn(self, run: Run, seed: int) -> None:
+        """Index the objects of a few pictures."""
+        vectors, entries = [], []
+        for uri, row in _pictures_seen(run, self.model, seed):
+            for one in self._objects(row, (self.model.width, self.model.height), _INDEXED_OBJECTS):
+                vectors.append(self._features(row, one.corners))
+                entries.append(_Entry(uri, one.told))
+        self._index = Index(np.array(vectors, np.float32).reshape(len(vectors), FEATURES), tuple(entries))
+
+    def _objects(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> Iterator[_Object]:
+        count = len(self._priors)
+        corners = boxes.decode(row[: 4 * count].reshape(count, 4), self._priors)
+        kinds = row[4 * count : (4 + self.model.classes) * count].reshape(count, self.model.classes)
+        found = boxes.detected(
+            corners,
+            kinds,
+            threshold=output.confidence_threshold,
+            overlap=output.nms_threshold,
+            best=output.best_bbox,
+        )
+        for kind, probability, place in found:
+            xmin, ymin, xmax, ymax = (corners[place] * np.array([*size, *size], np.float32)).tolist()
+            box = {"xmin": xmin, "ymin": ymin, "xmax": xmax, "ymax": ymax}
+            yield _Object({"prob": probability, "cat": str(kind), "bbox": box}, corners[place])
+
+    def _features(self, row: NDArray[np.float32], corners: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The largest of each feature within a box."""
+        side = GRIDS[0]
+        seen = row[(4 + self.model.classes) * len(self._priors) :].reshape(FEATURES, side, side)
+        low = np.minimum((corners[:2] * side).astype(int), side - 1)
+        high = np.maximum(np.ceil(corners[2:] * side).astype(int), low + 1)
+        return normalised(seen[:, low[1] : high[1], low[0] : high[0]].max(axis=(1, 2)))
+
+    def _searched(self, vector: NDArray[np.float32], count: int) -> list[tuple[float, _Entry]]:
+        if self._index is None:
+            raise bad_service("there is no index to search")
+        return self._index.nearest(vector, count)
+
+    def _nearest_to_all(self, vectors: Sequence[NDArray[np.float32]], count: int) -> list[JsonObject]:
+        """Images by the mean distance of their objects to those of this one, nearest first."""
+        distances: dict[str, list[float]] = {}
+        for vector in vectors:
+            for distance, entry in self._searched(vector, count):
+                distances.setdefault(entry.uri, []).append(distance)
+        means = {uri: sum(listed) / len(listed) for uri, listed in distances.items()}
+        return [{"uri": uri, "dist": means[uri]} for uri in sorted(means, key=means.__getitem__)]
+
+
+class SearchHead(_ByImage):
+    """An embedding of the whole image, and the indexed pictures that are like it."""
+
+    def __init__(self, model: TaskModel) -> None:
+        super().__init__(model)
+        self._index: Index[_Entry] | None = None
+
+    def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
+        """The embedding, and the nearest neighbours where they are asked for."""
+        del size
+        vector = normalised(row)
+        told: JsonObject = {"vals": vector.tolist()}
+        if output.search:
+            if self._index is None:
+                raise bad_service("there is no index to search")
+            nearest = self._index.nearest(vector, output.search_nn)
+            told["nns"] = [{"uri": entry.uri, "dist": distance} for distance, entry in nearest]
+        return told
+
+    def learn(self, run: Run, seed: int) -> None:
+        """Index a few pictures."""
+        seen = list(_pictures_seen(run, self.model, seed))
+        self._index = Index(normalised(np.array([row for _, row in seen])), tuple(_Entry(uri) for uri, _ in seen))
+
+
+_HEADS: dict[str, Callable[[TaskModel], _ByImage]] = {
+    "task_detection": DetectionHead,
+    "task_segmentation": SegmentationHead,
+    "task_regression": RegressionHead,
+    "task_search": SearchHead,
+    "task_roi_search": DetectionHead,
+    "task_multibox_search": DetectionHead,
+    "task_ocr": OcrHead,
+}
+
+
+def task_head(name: str, run: Run, seed: int) -> Head:
+    """The head of one of `TASK_MODELS`; its index is made now, where it has one.
+
+    Args:
+        name: of the network.
+        run: runs it.
+        seed: of the indexed pictures.
+    """
+    head = _HEADS[name](TASK_MODELS[name])
+    if isinstance(head, SearchHead | DetectionHead) and "search" in head.model.answers:
+        head.learn(run, seed)
+    return head
+
+
+def _require(output: OutputSettings, answers: frozenset[str], mltype: str) -> None:
+    """Refuse what a network of that task cannot answer."""
+    if missing := sorted(output.asks_for - answers):
+        raise bad_service(f"the network does {mltype}, and cannot answer {', '.join(missing)}")
+    if output.index or output.build_index:
+        raise bad_service("the index is built already, nothing can be added")
+
+
+def _ended(listed: list[JsonObject]) -> list[JsonObject]:
+    if listed:
+        listed[-1]["last"] = True
+    return listed
+
+
+def _pictures_seen(run: Run, model: TaskModel, seed: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """What the network says of a few pictures: shades and noise, drawn from a seed."""
+    draw = np.random.default_rng([seed, INDEXED])
+    for number in range(INDEXED):
+        coarse = draw.uniform(0, 255, (8, 8, 3)).astype(np.float32)
+        picture = cv2.resize(coarse, (model.width, model.height), interpolation=cv2.INTER_CUBIC)
+        picture = picture + draw.normal(0, 16, picture.shape)
+        planes = np.ascontiguousarray(picture.clip(0, 255).transpose(2, 0, 1)[None], np.float32)
+        yield f"indexed/{number:02d}.jpg", run(planes)[0]

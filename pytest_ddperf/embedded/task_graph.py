@@ -1,0 +1,135 @@
+"""Layers that only the networks of other tasks than classification have, on top of the builder's."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from onnx import TensorProto, helper
+
+from pytest_ddperf.embedded.graph import (
+    INPUT_NAME,
+    IR_VERSION,
+    OPSET,
+    OUTPUT_NAME,
+    GraphBuilder,
+    NetworkGraph,
+    Tensor,
+    WeightSpec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class TaskGraphBuilder(GraphBuilder):
+    """A graph whose output is one row of numbers an image: what its parts say, one after the other.
+
+    Args:
+        name: the network's id.
+        width: of its input, in pixels.
+        height: of its input, in pixels.
+    """
+
+    def __init__(self, name: str, *, width: int, height: int) -> None:
+        super().__init__(name, side=height)
+        self._input_width = width
+
+    @property
+    def input(self) -> Tensor:
+        """The images: 3 channels, float32, about -128 to 128."""
+        return Tensor(INPUT_NAME, 3, self._side, self._input_width)
+
+    def by_position(self, source: Tensor, name: str) -> str:
+        """All numbers of the source in a row, position by position."""
+        self._node("Transpose", [source.name], [f"{name}.last"], f"{name}.last", perm=[0, 2, 3, 1])
+        return self.flat(Tensor(f"{name}.last", source.channels, source.height, source.width), name)
+
+    def classes_by_position(self, source: Tensor, name: str, classes: int, *, background: float) -> str:
+        """A softmax over each `classes` numbers of what `by_position` gives.
+
+        Args:
+            source: what is said.
+            name: of the layer.
+            classes: how many numbers a softmax has.
+            background: what is added to the first class of each: most boxes have nothing in them.
+        """
+        row = self.by_position(source, name)
+        rows = source.height * source.width * source.channels // classes
+        shape = self._constant(f"{name}.groups", [0, rows, classes])
+        self._node("Reshape", [row, shape], [f"{name}.grouped"], f"{name}.grouped")
+        bias = helper.make_tensor(
+            f"{name}.background", TensorProto.FLOAT, [classes], [background, *[0.0] * (classes - 1)]
+        )
+        self._initializers.append(bias)
+        self._node("Add", [f"{name}.grouped", bias.name], [f"{name}.biased"], f"{name}.biased")
+        self._node("Softmax", [f"{name}.biased"], [f"{name}.softmax"], f"{name}.softmax", axis=2)
+        return self.flat(Tensor(f"{name}.softmax", source.channels, source.height, source.width), f"{name}.softmax")
+
+    def flat(self, source: Tensor, name: str) -> str:
+        """All numbers of the source in a row, as they lie."""
+        self._node("Flatten", [source.name], [f"{name}.flat"], f"{name}.flat", axis=1)
+        return f"{name}.flat"
+
+    def enlarge(self, source: Tensor, name: str, factor: int) -> Tensor:
+        """Enlarged by a whole factor, linearly."""
+        scales = helper.make_tensor(f"{name}.scales", TensorProto.FLOAT, [4], [1.0, 1.0, float(factor), float(factor)])
+        self._initializers.append(scales)
+        node = helper.make_node("Resize", [source.name, "", scales.name], [name], name=name, mode="linear")
+        self._nodes.append(node)
+        return Tensor(name, source.channels, source.height * factor, source.width * factor)
+
+    def best_channel(self, source: Tensor, name: str) -> str:
+        """The number of the highest channel at each position, in a row."""
+        self._node("ArgMax", [source.name], [f"{name}.index"], f"{name}.index", axis=1)
+        self._node("Cast", [f"{name}.index"], [f"{name}.real"], f"{name}.real", to=TensorProto.FLOAT)
+        return self.flat(Tensor(f"{name}.real", 1, source.height, source.width), name)
+
+    def read_columns(self, source: Tensor, name: str, hidden: int) -> Tensor:
+        """An LSTM over the columns of the source, in both directions: 2 * `hidden` numbers a column.
+
+        Returns:
+            [columns, images, numbers]; the tensor's width is the number of columns, its channels are the numbers.
+        """
+        inputs = source.channels * source.height
+        shape = self._constant(f"{name}.shape", [0, inputs, source.width])
+        self._node("Reshape", [source.name, shape], [f"{name}.columns"], f"{name}.columns")
+        self._node("Transpose", [f"{name}.columns"], [f"{name}.sequence"], f"{name}.sequence", perm=[2, 0, 1])
+        weights = []
+        for part, columns in (("input", inputs), ("recurrent", hidden)):
+            reach = math.sqrt(3 / columns)
+            self._add(WeightSpec(f"{name}.{part}", (2, 4 * hidden, columns), -reach, reach))
+            weights.append(f"{name}.{part}")
+        outputs = [f"{name}.states"]
+        node = helper.make_node(
+            "LSTM",
+            [f"{name}.sequence", *weights],
+            outputs,
+            name=f"{name}.cells",
+            hidden_size=hidden,
+            direction="bidirectional",
+        )
+        self._nodes.append(node)
+        self._node("Transpose", outputs, [f"{name}.beside"], f"{name}.beside", perm=[0, 2, 1, 3])
+        joined = self._constant(f"{name}.joined", [0, 0, 2 * hidden])
+        self._node("Reshape", [f"{name}.beside", joined], [name], name)
+        return Tensor(name, 2 * hidden, 1, source.width)
+
+    def column_classes(self, source: Tensor, name: str, classes: int, *, gain: float) -> str:
+        """A softmax over classes for each column of what `read_columns` gave, column by column in a row."""
+        weight = self._draw(f"{name}.weight", (source.channels, classes), gain, source.channels)
+        self._node("MatMul", [source.name, weight], [f"{name}.scores"], f"{name}.scores")
+        self._node("Softmax", [f"{name}.scores"], [f"{name}.softmax"], f"{name}.softmax", axis=2)
+        self._node("Transpose", [f"{name}.softmax"], [name], name, perm=[1, 0, 2])
+        return self.flat(Tensor(name, classes, 1, source.width), name)
+
+    def finish_row(self, parts: Sequence[str], numbers: int) -> NetworkGraph:
+        """Hand the graph out; its output are the parts, one after the other, `numbers` altogether."""
+        self._node("Concat", list(parts), [OUTPUT_NAME], OUTPUT_NAME, axis=1)
+        shape: list[str | int | None] = ["N", 3, self._side, self._input_width]
+        images = helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, shape)
+        answer = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", numbers])
+        graph = helper.make_graph(self._nodes, self._name, [images], [answer], self._initializers)
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="pytest-ddperf")
+        return NetworkGraph(self._name, model, tuple(self._weights))

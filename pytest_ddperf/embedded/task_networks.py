@@ -1,0 +1,116 @@
+"""One small network for each task but classification, built in code as the 13 are: fire modules, and heads.
+
+The gains of the heads were set by trying, so that images differ in what is said of them: some objects are found in
+each, masks have several classes, and sequences several characters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_ddperf.embedded.boxes import PER_POSITION
+from pytest_ddperf.embedded.networks import PIXEL_GAIN, fire
+from pytest_ddperf.embedded.task_graph import TaskGraphBuilder
+from pytest_ddperf.embedded.task_models import TASK_MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_ddperf.embedded.graph import NetworkGraph, Tensor
+    from pytest_ddperf.embedded.task_models import TaskModel
+
+GRIDS: Final = (18, 9, 5)
+"""Sides of the three grids that the detector looks for objects on, for an input of 300x300."""
+
+FEATURES: Final = 512
+"""Channels of the last fire module, and numbers of an embedding."""
+
+BACKGROUND: Final = 6.5
+"""How much more the detector believes in nothing than in anything: some tens of objects remain in an image."""
+
+COLUMNS: Final = 32
+"""Columns that the reader of characters sees."""
+
+
+def _trunk(net: TaskGraphBuilder) -> Tensor:
+    """SqueezeNet v1.1 up to its last fire module."""
+    x = net.relu(net.conv(net.input, "conv1", 64, 3, stride=2, gain=PIXEL_GAIN))
+    fires = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
+    for number, (squeezed, expanded) in enumerate(fires, start=2):
+        if number in (2, 4, 6):
+            x = net.pool(x, f"pool{number - 1}", 3, 2)
+        x = fire(net, x, f"fire{number}", squeezed, expanded)
+    return x
+
+
+def _detection(net: TaskGraphBuilder, model: TaskModel, *, features: bool) -> NetworkGraph:
+    """An SSD: on three grids, where the boxes are and what is in them; and the features, where they are wanted."""
+    x = _trunk(net)
+    grids = [x]
+    for number in (1, 2):
+        x = net.relu(net.conv(x, f"extra{number}", 256, 3, stride=2, pad=1))
+        grids.append(x)
+    places, kinds = [], []
+    for number, grid in enumerate(grids):
+        place = net.conv(grid, f"place{number}", 4 * PER_POSITION, 3, pad=1, gain=1)
+        places.append(net.by_position(place, f"place{number}.row"))
+        kind = net.conv(grid, f"kind{number}", model.classes * PER_POSITION, 3, pad=1, gain=1)
+        kinds.append(net.classes_by_position(kind, f"kind{number}.row", model.classes, background=BACKGROUND))
+    boxes = PER_POSITION * sum(side * side for side in GRIDS)
+    numbers = boxes * (4 + model.classes)
+    if not features:
+        return net.finish_row([*places, *kinds], numbers)
+    seen = grids[0]
+    parts = [*places, *kinds, net.flat(seen, "features")]
+    return net.finish_row(parts, numbers + seen.channels * seen.height * seen.width)
+
+
+def _segmentation(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
+    """Fire modules at an eighth of the size, enlarged; the class of each pixel."""
+    x = net.relu(net.conv(net.input, "conv1", 64, 3, stride=2, pad=1, gain=PIXEL_GAIN))
+    for number, (squeezed, expanded) in enumerate([(16, 64), (16, 64), (32, 128), (32, 128)], start=2):
+        if number in (2, 4):
+            x = net.pool(x, f"pool{number - 1}", 3, 2)
+        x = fire(net, x, f"fire{number}", squeezed, expanded)
+    x = net.enlarge(net.conv(x, "score", model.classes), "enlarged", 8)
+    return net.finish_row([net.best_channel(x, "mask")], model.width * model.height)
+
+
+def _regression(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
+    x = net.dense(net.global_pool(_trunk(net), "pool10"), "value", model.classes, gain=8)
+    return net.finish_row([net.flat(x, "row")], model.classes)
+
+
+def _search(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
+    x = net.global_pool(_trunk(net), "pool10")
+    return net.finish_row([net.flat(x, "row")], model.classes)
+
+
+def _ocr(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
+    """A CRNN: convolutions, then an LSTM over the columns in both directions."""
+    x = net.relu(net.conv(net.input, "conv1", 32, 3, pad=1, gain=PIXEL_GAIN))
+    x = net.relu(net.conv(net.pool(x, "pool1", 2, 2), "conv2", 64, 3, pad=1))
+    x = net.relu(net.conv(net.pool(x, "pool2", 2, 2), "conv3", 64, 3, pad=1))
+    x = net.read_columns(x, "lstm", 96)
+    return net.finish_row([net.column_classes(x, "characters", model.classes, gain=60)], COLUMNS * model.classes)
+
+
+_ARCHITECTURES: dict[str, Callable[[TaskGraphBuilder, TaskModel], NetworkGraph]] = {
+    "task_detection": lambda net, model: _detection(net, model, features=False),
+    "task_segmentation": _segmentation,
+    "task_regression": _regression,
+    "task_search": _search,
+    "task_roi_search": lambda net, model: _detection(net, model, features=True),
+    "task_multibox_search": lambda net, model: _detection(net, model, features=True),
+    "task_ocr": _ocr,
+}
+
+
+def build_task(name: str) -> NetworkGraph:
+    """The graph of one of `TASK_MODELS`, without its weights.
+
+    Raises:
+        KeyError: there is no such network.
+    """
+    model = TASK_MODELS[name]
+    return _ARCHITECTURES[name](TaskGraphBuilder(name, width=model.width, height=model.height), model)

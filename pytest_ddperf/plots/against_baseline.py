@@ -1,0 +1,75 @@
+"""A run against its baseline, network by batch size, with the verdicts. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.plots import reading
+from pytest_ddperf.plots.charts import HeatCell, HeatMap, Text
+from pytest_ddperf.records import FAILING, Outcome
+
+if TYPE_CHECKING:
+    from pytest_ddperf.results import Result, Results
+
+MARKS = {
+    Outcome.REGRESSED: "\u25b2",
+    Outcome.IMPROVED: "\u25bc",
+    Outcome.UNSTABLE: "~",
+    Outcome.INVALID: "!",
+    Outcome.NEW: "+",
+}
+"""What stands before the number of a cell that is not simply ok."""
+
+
+def against_baseline_chart(results: Results, platform: str) -> HeatMap | None:
+    """Every cell of the platform; None where no run measured anything of it."""
+    cells = [cell for cell in results.of(platform) if cell.side != "none" or cell.outcome is not None]
+    if not any(cell.now_ms is not None or cell.outcome in FAILING for cell in cells):
+        return None
+    shown = [cell for cell in cells if cell.outcome is not None or cell.value_ms is not None]
+    rows = list(dict.fromkeys((cell.key.model, cell.key.scenario) for cell in shown))
+    sizes = sorted({cell.key.batch_size for cell in shown})
+    counted = {outcome: sum(cell.outcome is outcome for cell in cells) for outcome in Outcome}
+    totals = ", ".join(f"{count} {outcome}" for outcome, count in counted.items() if count)
+    unmeasured = sum(cell.side == "baseline" and cell.outcome is None for cell in cells)
+    text = Text(
+        f"{reading.platform_title(results.catalog, platform)}: measured against baseline",
+        totals + (f", {unmeasured} not measured" if unmeasured else ""),
+    )
+    return HeatMap(
+        text.noted(*reading.source_notes(results, platform), "x: cannot be measured there, by the baseline."),
+        tuple((model, reading.title_of(results.catalog, model, scenario)) for model, scenario in rows),
+        tuple(str(size) for size in sizes),
+        tuple(
+            HeatCell(
+                rows.index((cell.key.model, cell.key.scenario)),
+                sizes.index(cell.key.batch_size),
+                cell.change if cell.now_ms is not None else None,
+                _lines(cell),
+                cell.outcome,
+                cell.side,
+            )
+            for cell in cells
+            if (cell.key.model, cell.key.scenario) in rows and cell.key.batch_size in sizes
+        ),
+    )
+
+
+def _lines(cell: Result) -> tuple[str, ...]:
+    if cell.now_ms is None:
+        if cell.outcome in FAILING:
+            return (str(cell.outcome),)
+        if cell.side == "baseline":
+            return ("not measured", f"({number(cell.baseline_ms)} ms)")
+        return ("x",) if cell.side == "x" else (str(cell.outcome or ""),)
+    mark = "" if cell.outcome is None else MARKS.get(cell.outcome, "")
+    if cell.change is None:
+        return f"{mark} {cell.outcome or 'measured'}".strip(), f"{number(cell.now_ms)} ms"
+    return f"{mark} {cell.change * 100:+.1f} %".strip(), f"{number(cell.now_ms)} ms"
+
+
+def number(value: float | None) -> str:
+    """Three digits, and never an exponent."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,80 @@
+"""Bars, a row a network, panels side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from pytest_ddperf.plots import style
+from pytest_ddperf.plots.lines import draw_levels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars
+
+_WIDTH_IN, _LABELS_IN, _GAP_IN, _RIGHT_IN = 9.0, 2.3, 0.4, 0.35
+_ROW_IN, _BELOW_IN, _LEVELS_IN = 0.31, 0.55, 0.25
+
+
+def draw_bars(chart: BarChart) -> Figure:
+    """The figure; each bar's gid says which it is: `bar:0:resnet50`, the number being that of its panel."""
+    columns = max(len(panel.bars) for panel in chart.panels)
+    row = _ROW_IN * (1 if columns == 1 else 1.35)
+    above = _LEVELS_IN if any(panel.levels for panel in chart.panels) else 0.05
+    frame = style.frame(chart.text, _WIDTH_IN, row * max(3, len(chart.rows)) + _BELOW_IN + above)
+    width = (_WIDTH_IN - _LABELS_IN - _RIGHT_IN - _GAP_IN * (len(chart.panels) - 1)) / len(chart.panels)
+    height = frame.height - frame.top - frame.bottom - _BELOW_IN - above
+    for number, panel in enumerate(chart.panels):
+        axes = frame.at(_LABELS_IN + number * (width + _GAP_IN), frame.bottom + _BELOW_IN, width, height)
+        _draw(axes, chart, panel, number)
+    return frame.figure
+
+
+def _draw(axes: Axes, chart: BarChart, panel: BarPanel, number: int) -> None:
+    axes.grid(visible=False, axis="y")
+    thickness = 0.72 / len(panel.bars)
+    values = [value for bars in panel.bars for value in bars.values if value is not None]
+    axes.set_xlim(0, max(values) * 1.28)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    for place, bars in enumerate(panel.bars):
+        shift = (place - (len(panel.bars) - 1) / 2) * thickness
+        _bars(axes, chart, bars, f"bar:{number}", (shift, thickness))
+    axes.set_ylim(len(chart.rows) - 0.4, -0.6)
+    axes.yaxis.set_major_locator(FixedLocator(range(len(chart.rows))))
+    axes.set_yticklabels([title for _, title in chart.rows] if number == 0 else [])
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(panel.x_label)
+    draw_levels(axes, panel.levels, vertical=True)
+    if any(bars.label for bars in panel.bars):
+        handles = [_handle(bars) for bars in panel.bars]
+        axes.legend(handles, [bars.label for bars in panel.bars], loc="lower right", handlelength=1.6, framealpha=0.9,
+                    frameon=True, edgecolor="none")  # fmt: skip
+
+
+def _handle(bars: Bars) -> Patch:
+    return Patch(facecolor=style.FAINT) if bars.emphasis else Patch(**_pale(style.FAINT))
+
+
+def _pale(colour: str) -> dict[str, Any]:
+    """What something is held against: an outline, hatched, so that it differs in grey, too."""
+    return {"facecolor": "white", "edgecolor": colour, "hatch": "/////", "linewidth": 0.8}
+
+
+def _bars(axes: Axes, chart: BarChart, bars: Bars, gid: str, place: tuple[float, float]) -> None:
+    shift, thickness = place
+    for row, (model, _) in enumerate(chart.rows):
+        value = bars.values[row]
+        if value is None:
+            continue
+        colour = style.look_of("model", model).colour
+        look = {"facecolor": colour} if bars.emphasis else _pale(colour)
+        (bar,) = axes.barh([row + shift], [value], height=thickness * 0.94, zorder=2, **look)
+        bar.set_gid(f"{gid}:{model}" if bars.emphasis else f"{gid}:{model}:{bars.label}")
+        remark = f"  {bars.remarks[row]}" if bars.remarks else ""
+        axes.text(value, row + shift, f" {style.number(value)}{remark}", va="center", ha="left",
+                  fontsize=8 if len(chart.panels[0].bars) == 1 else 7.2, zorder=4)  # fmt: skip

@@ -1,0 +1,98 @@
+"""A network across platforms, and the report's finding: MobileNet's grouped convolutions, and its depthwise layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.plots import reading
+from pytest_ddperf.plots.charts import LineChart, Series, Text
+from pytest_ddperf.plots.latency import BATCH_SIZE, MS_PER_IMAGE
+
+if TYPE_CHECKING:
+    from pytest_ddperf.results import Result, Results
+
+MOBILENETS = ("mobilenet", "mobilenet_depthwise")
+
+
+def models_of(results: Results) -> tuple[str, ...]:
+    """The networks of which there is a value, in the catalogue's order."""
+    found = {cell.key.model for cell in results.cells if cell.value_ms is not None}
+    return tuple(sorted(found, key=results.catalog.model_order))
+
+
+def model_chart(results: Results, model: str) -> LineChart:
+    """One network across platforms: a line a batch size. What was measured goes before the baseline."""
+    cells = [cell for cell in results.cells if cell.key.model == model and not cell.key.scenario]
+    platforms = [name for name in results.platforms if any(_is_there(cell, name) for cell in cells)]
+    place = {name: float(number) for number, name in enumerate(platforms)}
+    value = {(cell.key.platform, cell.key.batch_size): cell.value_ms for cell in cells}
+    series = tuple(
+        Series(
+            str(size),
+            f"batch size {size}",
+            tuple(place.values()),
+            tuple(value.get((platform, size)) for platform in platforms),
+        )
+        for size in reading.sizes_of(cells)
+    )
+    measured = [reading.platform_title(results.catalog, name) for name in platforms if _is_measured(cells, name)]
+    text = Text(f"{reading.title_of(results.catalog, model)}: time per image across platforms", _cost(results, model))
+    return LineChart(
+        text.noted(
+            f"Measured: {', '.join(measured)}; else baselines." if measured else "Baselines, as published or recorded."
+        ),
+        "",
+        MS_PER_IMAGE,
+        tuple((place[name], reading.platform_title(results.catalog, name)) for name in platforms),
+        series,
+        reading.fps_levels(reading.values_of(series)),
+        keyed_by="batch",
+        x_log=False,
+    )
+
+
+def mobilenet_chart(results: Results, platform: str) -> LineChart | None:
+    """Both MobileNets on one platform; None where one of them is not there."""
+    cells = [cell for cell in results.of(platform) if cell.key.model in MOBILENETS and not cell.key.scenario]
+    if {cell.key.model for cell in cells if cell.value_ms is not None} != set(MOBILENETS):
+        return None
+    sizes = reading.sizes_of(cells)
+    series = reading.lines_of(results.catalog, cells, sizes)
+    title = reading.platform_title(results.catalog, platform)
+    text = Text(f"{title}: MobileNet, grouped convolutions against depthwise layers", _gain(cells))
+    return LineChart(
+        text.noted(*reading.source_notes(results, platform)),
+        BATCH_SIZE,
+        MS_PER_IMAGE,
+        reading.ticks_of(sizes),
+        series,
+        reading.fps_levels(reading.values_of(series)),
+    )
+
+
+def _is_there(cell: Result, platform: str) -> bool:
+    return cell.key.platform == platform and cell.value_ms is not None
+
+
+def _is_measured(cells: list[Result], platform: str) -> bool:
+    return any(cell.key.platform == platform and cell.now_ms is not None for cell in cells)
+
+
+def _cost(results: Results, model: str) -> str:
+    network = results.catalog.networks.get(model)
+    if network is None or network.giga_flops is None or network.million_params is None:
+        return ""
+    return f"{network.giga_flops_text} GFLOPs an image, {network.million_params_text} million parameters"
+
+
+def _gain(cells: list[Result]) -> str:
+    """How many times as long the grouped convolutions take, at the least and at the most."""
+    value = {(cell.key.model, cell.key.batch_size): cell.value_ms for cell in cells}
+    gains = [
+        plain / depthwise
+        for size in reading.sizes_of(cells)
+        if (plain := value.get((MOBILENETS[0], size))) and (depthwise := value.get((MOBILENETS[1], size)))
+    ]
+    if not gains:
+        return ""
+    return f"grouped convolutions take {min(gains):.2g} to {max(gains):.2g} times as long"

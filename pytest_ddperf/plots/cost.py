@@ -1,0 +1,61 @@
+"""What the networks cost: multiply-adds and parameters. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.plots import reading
+from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_ddperf.catalog import Catalog, Network
+
+SMALL_GIGA_FLOPS = 2.0
+SMALL_MILLION_PARAMS = 10.0
+"""A small network costs less than both. Of the 13 that leaves those which the report finds suited for embedded systems:
+SqueezeNet, ShuffleNet, MobileNet and GoogLeNet."""
+
+
+def costed(catalog: Catalog) -> tuple[Network, ...]:
+    """The networks whose cost is known, in the catalogue's order."""
+    return tuple(
+        one for one in catalog.networks.values() if one.giga_flops is not None and one.million_params is not None
+    )
+
+
+def is_small(network: Network) -> bool:
+    """Whether both its multiply-adds and its parameters are few."""
+    flops, params = network.giga_flops, network.million_params
+    return flops is not None and params is not None and flops < SMALL_GIGA_FLOPS and params < SMALL_MILLION_PARAMS
+
+
+def cost_chart(catalog: Catalog, *, small: bool) -> BarChart | None:
+    """GFLOPs and parameters of the networks, or of the small ones; None where none is known."""
+    chosen = sorted((one for one in costed(catalog) if is_small(one) or not small), key=_flops, reverse=True)
+    if not chosen:
+        return None
+    rule = f"under {SMALL_GIGA_FLOPS:g} GFLOPs an image and under {SMALL_MILLION_PARAMS:g} million parameters"
+    text = Text(
+        "What the small networks cost" if small else "What the networks cost",
+        rule if small else "one image, forward",
+        ("Source: the report's table of flops and parameters. GFLOPs: 10\u2079 multiply-adds, as it counts them.",),
+    )
+    return BarChart(text, _rows(catalog, chosen), _panels(chosen))
+
+
+def _panels(networks: Iterable[Network]) -> tuple[BarPanel, ...]:
+    shown = list(networks)
+    return (
+        BarPanel("GFLOPs an image", (Bars("", tuple(one.giga_flops for one in shown)),)),
+        BarPanel("parameters, millions", (Bars("", tuple(one.million_params for one in shown)),)),
+    )
+
+
+def _rows(catalog: Catalog, networks: Iterable[Network]) -> tuple[tuple[str, str], ...]:
+    return tuple((one.id, reading.title_of(catalog, one.id)) for one in networks)
+
+
+def _flops(network: Network) -> float:
+    return network.giga_flops or 0.0

@@ -1,0 +1,156 @@
+"""Images per second for each watt of the platform, and for each GFLOP that the network costs. Pure.
+
+Watts are the platform's under load, as the report states them: the power that a platform may draw, not what a network
+makes it draw. GFLOPs are the network's, multiply-adds of one image as the report counts them.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.plots import names, reading
+from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars, DotChart, Series, Text
+from pytest_ddperf.plots.latency import images_per_second
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_ddperf.results import Result, Results
+
+PER_WATT = "images per second per watt"
+PER_GFLOP = "images per second per GFLOP"
+_WATTS = "Watts: the platform's under load, as the report states them."
+_GFLOPS = "GFLOPs: of the network, 10\u2079 multiply-adds an image, as the report counts them."
+
+
+def per_watt(results: Results, cell: Result) -> float | None:
+    """Images per second per watt; None where a figure is not known."""
+    platform = results.catalog.platforms.get(cell.key.platform)
+    return _share(cell, None if platform is None else platform.watts)
+
+
+def per_gflop(results: Results, cell: Result) -> float | None:
+    """Images per second per GFLOP of the network; None where a figure is not known."""
+    network = results.catalog.networks.get(cell.key.model)
+    return _share(cell, None if network is None else network.giga_flops)
+
+
+def platform_chart(results: Results, platform: str) -> BarChart | None:
+    """Both on one platform, at its smallest batch size and at each network's best; None where nothing is known."""
+    best = _best(results, platform)
+    first = min(reading.sizes_of(results.of(platform)), default=1)
+    at_first = {cell.key.model: cell for cell in _plain(results, platform) if cell.key.batch_size == first}
+    chosen = sorted(best.values(), key=lambda cell: cell.value_ms or 0.0)
+    panels = [
+        panel
+        for label, efficiency in ((PER_WATT, per_watt), (PER_GFLOP, per_gflop))
+        if (panel := _panel(label, chosen, at_first, partial(efficiency, results))) is not None
+    ]
+    if not panels:
+        return None
+    known = results.catalog.platforms.get(platform)
+    watts = None if known is None else known.watts
+    title = reading.platform_title(results.catalog, platform)
+    text = Text(f"{title}: efficiency", f"{watts:g} watts under load" if watts else "")
+    return BarChart(
+        text.noted(
+            *reading.source_notes(results, platform),
+            _WATTS if watts else f"The report states no watts of {title}: images per second per watt are left out.",
+            _GFLOPS if len(panels) > 1 or not watts else "",
+        ),
+        tuple((cell.key.model, reading.title_of(results.catalog, cell.key.model)) for cell in chosen),
+        tuple(panels),
+    )
+
+
+def across_charts(results: Results) -> dict[str, DotChart]:
+    """By file name, both across platforms, each network at its best batch size there."""
+    best = {platform: _best(results, platform) for platform in results.platforms}
+    without = [
+        reading.platform_title(results.catalog, name)
+        for name, cells in best.items()
+        if cells and (known := results.catalog.platforms.get(name)) is not None and known.watts is None
+    ]
+    notes = (
+        "Each network at the batch size at which it is fastest there.",
+        _WATTS,
+        f"The report states no watts of {', '.join(without)}: left out." if without else "",
+    )
+    charts = {
+        names.PER_WATT: _dots(results, best, per_watt, Text("Images per second per watt").noted(*notes), PER_WATT),
+        names.PER_GFLOP: _dots(
+            results, best, per_gflop, Text("Images per second per GFLOP").noted(notes[0], _GFLOPS), PER_GFLOP
+        ),
+    }
+    return {name: chart for name, chart in charts.items() if chart is not None}
+
+
+def _dots(
+    results: Results,
+    best: dict[str, dict[str, Result]],
+    efficiency: Callable[[Results, Result], float | None],
+    text: Text,
+    label: str,
+) -> DotChart | None:
+    values = {
+        (cell.key.platform, cell.key.model): value
+        for cells in best.values()
+        for cell in cells.values()
+        if (value := efficiency(results, cell)) is not None
+    }
+    if not values:
+        return None
+    greatest: dict[str, float] = {}
+    for (_, model), value in values.items():
+        greatest[model] = max(value, greatest.get(model, value))
+    models = sorted(greatest, key=lambda model: (-greatest[model], results.catalog.model_order(model)))
+    series = []
+    for platform in best:
+        dots = [
+            (values[platform, model], float(row)) for row, model in enumerate(models) if (platform, model) in values
+        ]
+        if dots:
+            x, rows = zip(*dots, strict=True)
+            series.append(Series(platform, reading.platform_title(results.catalog, platform), x, rows))
+    return DotChart(
+        text, label, tuple((model, reading.title_of(results.catalog, model)) for model in models), tuple(series)
+    )
+
+
+def _panel(
+    label: str,
+    chosen: Sequence[Result],
+    at_first: dict[str, Result],
+    efficiency: Callable[[Result], float | None],
+) -> BarPanel | None:
+    values = tuple(efficiency(cell) for cell in chosen)
+    if all(value is None for value in values):
+        return None
+    (first,) = {cell.key.batch_size for cell in at_first.values()}
+    if all(cell.key.batch_size == first for cell in chosen):
+        return BarPanel(label, (Bars("", values),))
+    others = tuple(None if (cell := at_first.get(one.key.model)) is None else efficiency(cell) for one in chosen)
+    remarks = tuple(f"b{cell.key.batch_size}" for cell in chosen)
+    return BarPanel(
+        label,
+        (Bars("best batch size", values, remarks=remarks), Bars(f"batch size {first}", others, emphasis=False)),
+    )
+
+
+def _plain(results: Results, platform: str) -> list[Result]:
+    return [cell for cell in results.of(platform) if not cell.key.scenario and cell.value_ms is not None]
+
+
+def _best(results: Results, platform: str) -> dict[str, Result]:
+    """By network, the cell that takes the least time per image."""
+    best: dict[str, Result] = {}
+    for cell in _plain(results, platform):
+        known = best.get(cell.key.model)
+        if known is None or (cell.value_ms or 0.0) < (known.value_ms or 0.0):
+            best[cell.key.model] = cell
+    return best
+
+
+def _share(cell: Result, of: float | None) -> float | None:
+    return None if of is None or cell.value_ms is None else images_per_second(cell.value_ms) / of

@@ -1,0 +1,93 @@
+"""A run against its baseline: network by batch size, coloured by the change, the verdicts marked."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator
+
+from pytest_ddperf.plots import style
+from pytest_ddperf.records import FAILING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pytest_ddperf.plots.charts import HeatCell, HeatMap
+    from pytest_ddperf.plots.style import Frame
+
+_LABELS_IN, _COLUMN_IN, _ROW_IN, _RIGHT_IN = 2.3, 0.98, 0.44, 0.95
+_BELOW_IN, _ABOVE_IN = 0.1, 0.45
+_FULL = math.log(1.5)
+"""The logarithm of the ratio that has the full colour: half as slow again."""
+
+_COLOURS = ("#0072B2", "#a9d0e8", "#ffffff", "#f5b98f", "#D55E00")
+
+
+def draw_heat_map(chart: HeatMap) -> Figure:
+    """The figure; each cell's gid is `cell:ROW:COLUMN`."""
+    width = _LABELS_IN + _COLUMN_IN * max(4, len(chart.columns)) + _RIGHT_IN
+    frame = style.frame(chart.text, width, _ROW_IN * len(chart.rows) + _BELOW_IN + _ABOVE_IN)
+    axes = frame.at(_LABELS_IN, frame.bottom + _BELOW_IN, _COLUMN_IN * len(chart.columns), _ROW_IN * len(chart.rows))
+    axes.grid(visible=False)
+    axes.set_xlim(0, len(chart.columns))
+    axes.set_ylim(len(chart.rows), 0)
+    colours = LinearSegmentedColormap.from_list("change", _COLOURS)
+    scale = Normalize(-_FULL, _FULL)
+    for cell in chart.cells:
+        # a change of -100 % or less is none of time; shown as the fastest
+        share = None if cell.change is None else float(scale(math.log(max(0.01, 1 + cell.change))))
+        _cell(axes, cell, None if share is None else colours(min(1.0, max(0.0, share))))
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("batch size")
+    axes.xaxis.set_major_locator(FixedLocator([column + 0.5 for column in range(len(chart.columns))]))
+    axes.set_xticklabels(chart.columns)
+    axes.yaxis.set_major_locator(FixedLocator([row + 0.5 for row in range(len(chart.rows))]))
+    axes.set_yticklabels([title for _, title in chart.rows])
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    _scale(frame, colours, _COLUMN_IN * len(chart.columns), _ROW_IN * len(chart.rows))
+    return frame.figure
+
+
+def _cell(axes: Axes, cell: HeatCell, colour: tuple[float, float, float, float] | None) -> None:
+    fails = cell.outcome in FAILING
+    box = Rectangle((cell.column + 0.03, cell.row + 0.04), 0.94, 0.92, gid=f"cell:{cell.row}:{cell.column}", zorder=2)
+    box.set_facecolor(colour if colour is not None else "#f3f3f3" if cell.side == "x" else "white")
+    box.set_edgecolor(style.INK if fails else style.GRID)
+    box.set_linewidth(2.0 if fails else 0.7)
+    if colour is None and not fails and cell.side in ("baseline", "measured"):
+        box.set_hatch("...." if cell.side == "measured" else "////")
+        box.set_edgecolor("#e2e2e2")
+    axes.add_patch(box)
+    dark = colour is not None and 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 0.5
+    ink = "white" if dark else style.FAINT if cell.side in ("x", "baseline") and not fails else style.INK
+    lines = [line for line in cell.lines if line]
+    for number, line in enumerate(lines):
+        y = cell.row + (0.5 if len(lines) == 1 else 0.33 + 0.36 * number)
+        axes.text(cell.column + 0.5, y, line, ha="center", va="center", fontsize=8.2 if number == 0 else 7.0, color=ink,
+                  fontweight="bold" if fails and number == 0 else "normal", zorder=3)  # fmt: skip
+
+
+def _scale(frame: Frame, colours: LinearSegmentedColormap, width: float, height: float) -> None:
+    """What the colours say, beside the map."""
+    axes = frame.at(_LABELS_IN + width + 0.25, frame.bottom + _BELOW_IN, 0.14, min(height, 2.2))
+    axes.grid(visible=False)
+    steps = 64
+    for step in range(steps):
+        axes.add_patch(
+            Rectangle((0, step / steps), 1, 1.05 / steps, facecolor=colours((step + 0.5) / steps), linewidth=0)
+        )
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xticks([])
+    axes.yaxis.tick_right()
+    marks = (-0.333, -0.2, 0.0, 0.2, 0.5)
+    axes.yaxis.set_major_locator(FixedLocator([(math.log1p(mark) / _FULL + 1) / 2 for mark in marks]))
+    axes.set_yticklabels([f"{mark * 100:+.0f} %" if mark else "0" for mark in marks], fontsize=7.5)
+    axes.tick_params(length=2)

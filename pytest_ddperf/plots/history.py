@@ -1,0 +1,92 @@
+"""The nights of a cell, with the band that each night was accepted within, the changes and the commits. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.plots import names, reading
+from pytest_ddperf.plots.charts import NightChart, NightPanel, NightPoint, Text
+from pytest_ddperf.records import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_ddperf.catalog import Catalog
+    from pytest_ddperf.results import Trend, TrendNight
+
+COMMIT_DIGITS = 7
+MOVES_BY_ITSELF = "history"
+"""The kind of baseline that every accepted night moves a little: a new value of it is no change."""
+
+
+def trend_charts(catalog: Catalog, trends: Iterable[Trend], platforms: Iterable[str]) -> dict[str, NightChart]:
+    """By file name, the histories of a network's cells on a platform; batch sizes ascending."""
+    wanted = set(platforms)
+    grouped: dict[tuple[str, str], list[Trend]] = {}
+    for trend in trends:
+        if trend.key.platform in wanted and trend.nights:
+            grouped.setdefault((trend.key.platform, trend.key.model), []).append(trend)
+    order = sorted(grouped, key=lambda one: (list(catalog.platforms).index(one[0]) if one[0] in catalog.platforms
+                                             else len(catalog.platforms), catalog.model_order(one[1])))  # fmt: skip
+    return {
+        names.history(platform, model): NightChart(
+            _text(f"{reading.platform_title(catalog, platform)}, {reading.title_of(catalog, model)}: its nights"),
+            tuple(
+                panel(trend)
+                for trend in sorted(grouped[platform, model], key=lambda one: (one.key.batch_size, one.key.scenario))
+            ),
+        )
+        for platform, model in order
+    }
+
+
+def trend_chart(trend: Trend) -> NightChart:
+    """The history of one cell."""
+    return NightChart(_text(f"{trend.key.platform}, {trend.key.model}: its nights"), (panel(trend),))
+
+
+def panel(trend: Trend) -> NightPanel:
+    """The nights of one cell, oldest first."""
+    before: TrendNight | None = None
+    commit = ""
+    nights: list[NightPoint] = []
+    for night in trend.nights:
+        nights.append(_point(night, before, night.commit[:COMMIT_DIGITS] if night.commit != commit else ""))
+        before, commit = night, night.commit or commit
+    size = f"batch size {trend.key.batch_size}"
+    return NightPanel(f"{size}, {trend.key.scenario}" if trend.key.scenario else size, tuple(nights))
+
+
+def _point(night: TrendNight, before: TrendNight | None, commit: str) -> NightPoint:
+    baseline, tolerance = night.baseline_ms, night.tolerance
+    banded = baseline is not None and tolerance is not None
+    return NightPoint(
+        night.started,
+        night.now_ms,
+        baseline * (1 - tolerance) if banded else None,  # type: ignore[operator] # both are there where it is banded
+        baseline * (1 + tolerance) if banded else None,  # type: ignore[operator] # the same
+        baseline,
+        night.outcome,
+        night.accepted,
+        _is_rebaselined(night, before),
+        commit,
+    )
+
+
+def _is_rebaselined(night: TrendNight, before: TrendNight | None) -> bool:
+    if before is None or night.baseline_ms is None:
+        return False
+    if night.baseline_kind != before.baseline_kind:
+        return True
+    return night.baseline_kind != MOVES_BY_ITSELF and night.baseline_ms != before.baseline_ms
+
+
+def is_change(night: NightPoint) -> bool:
+    """Whether a person should look at that night."""
+    return night.rebaselined or night.outcome in (Outcome.REGRESSED, Outcome.IMPROVED)
+
+
+def _text(title: str) -> Text:
+    return Text(title, "milliseconds per image, UTC").noted(
+        "Band: the baseline of each night and its tolerance. Ticks below: another commit than the night before."
+    )

@@ -1,0 +1,171 @@
+"""Lines over batch sizes or platforms."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from pytest_ddperf.plots import style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+    from pytest_ddperf.plots.charts import Level, LineChart, Series
+
+_WIDTH_IN, _ROOM_IN = 9.2, 4.6
+_LEGEND_IN = 3.15
+
+
+def draw_lines(chart: LineChart) -> Figure:
+    """The figure; each line's gid says which it is: `run:resnet50`, `baseline:resnet50`, `level:25 fps`."""
+    frame = style.frame(chart.text, _WIDTH_IN, _ROOM_IN)
+    axes = frame.axes(0.75, _LEGEND_IN, below=0.55, above=0.05)
+    _x_axis(axes, chart)
+    values = [value for one in chart.series for value in one.values]
+    value_axis(axes.yaxis, [*values, *(level.value for level in chart.levels)], logarithmic=chart.y_log)
+    axes.set_ylabel(chart.y_label)
+    for one in chart.series:
+        _draw(axes, one, chart)
+    draw_levels(axes, chart.levels)
+    _legend(axes, chart)
+    return frame.figure
+
+
+def _draw(axes: Axes, series: Series, chart: LineChart) -> None:
+    look = style.look_of(chart.keyed_by, series.id)
+    y = [math.nan if value is None else value for value in series.y]
+    gid = f"{'run' if series.of_run else 'baseline'}:{series.label}"
+    face = {"markerfacecolor": "white" if look.fill == "none" else look.colour, "markerfacecoloralt": "white"}
+    shape: dict[str, Any] = {"marker": look.marker, "fillstyle": "full" if look.fill == "none" else look.fill, **face}
+    if not chart.with_run:
+        axes.plot(series.x, y, color=look.colour, linestyle=look.dashes, label=series.label, gid=gid, zorder=3, **shape)
+    elif series.of_run:
+        axes.plot(series.x, y, color=look.colour, linestyle="-", label=series.label, gid=gid, zorder=4, **shape)
+        _rings(axes, series, look.colour)
+    else:
+        axes.plot(
+            series.x, y, color=look.colour, linestyle=style.BASELINE_DASHES, linewidth=0.9, label=series.label, gid=gid,
+            zorder=2, marker=look.marker, markersize=3, markerfacecolor="white", markeredgewidth=0.7,
+        )  # fmt: skip
+        _crosses(axes, series, look.colour)
+
+
+def _rings(axes: Axes, series: Series, colour: str) -> None:
+    """Around the points that have no baseline."""
+    points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if x in series.lone and y is not None]
+    if points:
+        x, y = zip(*points, strict=True)
+        axes.plot(x, y, "o", markersize=11, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1,
+                  gid=f"measured only:{series.label}", zorder=5)  # fmt: skip
+
+
+def _crosses(axes: Axes, series: Series, colour: str) -> None:
+    """On the baseline's points that were not measured."""
+    points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if x in series.lone and y is not None]
+    if points:
+        x, y = zip(*points, strict=True)
+        axes.plot(x, y, "x", markersize=7, markeredgecolor=colour, markeredgewidth=1,
+                  gid=f"baseline only:{series.label}", zorder=3)  # fmt: skip
+
+
+def _x_axis(axes: Axes, chart: LineChart) -> None:
+    places = [place for place, _ in chart.ticks]
+    if chart.x_log:
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(min(places) / 1.18, max(places) * 1.18)
+    else:
+        axes.set_xlim(min(places) - 0.3, max(places) + 0.3)
+    axes.xaxis.set_major_locator(FixedLocator(places))
+    axes.xaxis.set_minor_locator(NullLocator())
+    crowded = len(chart.ticks) > 5 and not chart.x_log
+    axes.set_xticklabels(
+        [_folded(label, 9 if crowded else 14) for _, label in chart.ticks], fontsize=8 if crowded else 9
+    )
+    axes.set_xlabel(chart.x_label)
+
+
+def _folded(label: str, longest: int) -> str:
+    """A platform's title in lines short enough to stand beside others."""
+    lines = [""]
+    for word in label.split():
+        together = f"{lines[-1]} {word}".strip()
+        lines = [*lines[:-1], together] if len(together) <= longest else [*lines, word]
+    return "\n".join(line for line in lines if line)
+
+
+def value_axis(axis: Axis, values: Sequence[float], *, logarithmic: bool) -> None:
+    """The scale of an axis, its range and its ticks, from what stands on it."""
+    low, high = min(values), max(values)
+    axes = axis.axes
+    x = axis is axes.xaxis
+    set_scale, set_limits = (axes.set_xscale, axes.set_xlim) if x else (axes.set_yscale, axes.set_ylim)
+    axis.set_major_formatter(FuncFormatter(_tick))
+    if not logarithmic:
+        set_limits(0, high * 1.06)
+        axis.set_major_locator(MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]))
+        return
+    set_scale("log")
+    room = (high / low) ** 0.05 if high > low else 1.3
+    set_limits(low / room, high * room)
+    spread = math.log10(high / low) if high > low else 0.0
+    axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5) if spread < 2.6 else (1, 3)))
+    if spread < 0.45:
+        axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(_tick))
+    axis.set_minor_locator(LogLocator(base=10, subs=tuple(range(2, 10))) if spread >= 0.45 else NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _tick(value: float, _: int | None = None) -> str:
+    return style.number(value)
+
+
+def draw_levels(axes: Axes, levels: Sequence[Level], *, vertical: bool = False) -> None:
+    """The lines of levels, each with its name outside the axes."""
+    for level in levels:
+        line: dict[str, Any] = {"color": style.INK, "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorder": 1.5}
+        named: dict[str, Any] = {"fontsize": 8, "color": style.INK, "clip_on": False}
+        if vertical:
+            axes.axvline(level.value, gid=f"level:{level.label}", **line)
+            axes.text(level.value, 1.01, level.label, transform=axes.get_xaxis_transform(), ha="center", va="bottom",
+                      **named)  # fmt: skip
+        else:
+            axes.axhline(level.value, gid=f"level:{level.label}", **line)
+            axes.text(1.01, level.value, level.label, transform=axes.get_yaxis_transform(), ha="left", va="center",
+                      **named)  # fmt: skip
+
+
+def _legend(axes: Axes, chart: LineChart) -> None:
+    """From the top of the figure to its bottom, as the lines stand at their last points."""
+    by_gid = {line.get_gid(): line for line in axes.lines}
+    shown = [one for one in chart.series if one.of_run or not _has_run(one, chart)]
+    if chart.keyed_by == "model":
+        shown.sort(key=lambda one: one.values[-1], reverse=True)
+    handles: list[Line2D] = [by_gid[f"{'run' if one.of_run else 'baseline'}:{one.label}"] for one in shown]
+    labels = [one.label for one in shown]
+    for label, prefix, key in _KEYS if chart.with_run else ():
+        if not prefix or any(str(gid).startswith(prefix) for gid in by_gid):
+            handles.append(Line2D([], [], color=style.FAINT, **key))
+            labels.append(label)
+    axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.11, 1.015), borderaxespad=0)
+
+
+def _has_run(series: Series, chart: LineChart) -> bool:
+    return any(other.of_run and other.label == series.label for other in chart.series)
+
+
+_KEYS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("this run", "", {"linestyle": "-"}),
+    ("baseline", "", {"linestyle": style.BASELINE_DASHES, "linewidth": 0.9}),
+    ("measured, no baseline", "measured only:",
+     {"linestyle": "", "marker": "o", "markersize": 10, "markerfacecolor": "none"}),
+    ("not measured", "baseline only:", {"linestyle": "", "marker": "x", "markersize": 7}),
+)  # fmt: skip
+"""What the legend says of a run over its baseline, and of which gids it is said."""

@@ -1,0 +1,163 @@
+"""The nights of cells: what was measured, the accepted band, the changes and the commits."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from pytest_ddperf.plots import style
+from pytest_ddperf.plots.history import is_change
+from pytest_ddperf.records import FAILING, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pytest_ddperf.plots.charts import NightChart, NightPanel, NightPoint
+
+_WIDTH_IN, _PANEL_IN, _LEFT_IN, _RIGHT_IN, _GAP_IN = 11.0, 1.9, 0.65, 0.25, 0.65
+_ABOVE_IN, _BELOW_IN, _LEGEND_IN, _LEGEND_COLUMNS = 0.3, 0.35, 0.27, 7
+_COMMIT_CHARACTERS = 9
+"""How wide a commit's name is drawn, in its own characters, with room."""
+
+_ACCEPTED_BLUE, _BAND = style.BLUE, "#cfe3f1"
+_CHANGES: tuple[tuple[str, Outcome, dict[str, Any]], ...] = (
+    ("regressed", Outcome.REGRESSED, {"marker": "^", "color": style.VERMILLION, "markersize": 8}),
+    ("improved", Outcome.IMPROVED, {"marker": "v", "color": style.GREEN, "markersize": 8}),
+    ("unstable", Outcome.UNSTABLE, {"marker": "d", "color": style.ORANGE, "markersize": 6}),
+)
+_POINT: dict[str, Any] = {"marker": "o", "color": style.BLUE, "markersize": 3.5}
+_OTHER_FAILURE: dict[str, Any] = {"marker": "X", "color": style.BLACK, "markersize": 7}
+
+
+def draw_nights(chart: NightChart) -> Figure:
+    """The figure; gids: `nights:N`, `baseline:N`, `regressed:N` ..., N being the number of the panel."""
+    columns = 1 if len(chart.panels) == 1 else 2
+    rows = math.ceil(len(chart.panels) / columns)
+    panel_in = 3.2 if len(chart.panels) == 1 else _PANEL_IN
+    handles = _keys(chart)
+    legend_in = _LEGEND_IN * math.ceil(len(handles) / _LEGEND_COLUMNS)
+    frame = style.frame(chart.text, _WIDTH_IN, rows * (panel_in + _ABOVE_IN + _BELOW_IN) + legend_in)
+    width = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN - _GAP_IN * (columns - 1)) / columns
+    top = frame.height - frame.top
+    for number, panel in enumerate(chart.panels):
+        left = _LEFT_IN + (number % columns) * (width + _GAP_IN)
+        bottom = top - (number // columns + 1) * (panel_in + _ABOVE_IN + _BELOW_IN) + _BELOW_IN
+        _panel(frame.at(left, bottom, width, panel_in), panel, number, width)
+    frame.figure.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0.2 / _WIDTH_IN, (frame.bottom + 0.02) / frame.height),
+        ncols=min(len(handles), _LEGEND_COLUMNS), handlelength=2.2, columnspacing=1.6, borderaxespad=0,
+    )  # fmt: skip
+    return frame.figure
+
+
+def _panel(axes: Axes, panel: NightPanel, number: int, width_in: float) -> None:
+    nights = panel.nights
+    days = [float(date2num(night.started)) for night in nights]
+    axes.plot(days, [night.ms for night in nights], linestyle="-", linewidth=0.8, color=style.BLUE, alpha=0.6, zorder=3,
+              gid=f"nights:{number}")  # fmt: skip
+    _band(axes, days, nights, number)
+    for accepted, face in ((True, style.BLUE), (False, "white")):
+        chosen = [(day, night.ms) for day, night in zip(days, nights, strict=True) if night.accepted is accepted]
+        _points(axes, chosen, f"{'accepted' if accepted else 'not accepted'}:{number}",
+                {**_POINT, "markerfacecolor": face, "markeredgewidth": 0.8}, 4)  # fmt: skip
+    for name, outcome, look in _CHANGES:
+        chosen = [(day, night.ms) for day, night in zip(days, nights, strict=True) if night.outcome is outcome]
+        _points(axes, chosen, f"{name}:{number}", {**look, "markeredgecolor": "white", "markeredgewidth": 0.6}, 5)
+    others = FAILING - {Outcome.REGRESSED}
+    chosen = [(day, night.ms) for day, night in zip(days, nights, strict=True) if night.outcome in others]
+    _points(axes, chosen, f"failed:{number}", {**_OTHER_FAILURE, "markeredgecolor": "white"}, 5)
+    for day, night in zip(days, nights, strict=True):
+        if night.rebaselined:
+            axes.axvline(
+                day, color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), gid=f"rebaselined:{number}", zorder=2
+            )
+    _axes(axes, days, nights, panel.title)
+    _commits(axes, days, nights, number, width_in)
+
+
+def _points(axes: Axes, points: Sequence[tuple[float, float]], gid: str, look: dict[str, Any], zorder: int) -> None:
+    if points:
+        x, y = zip(*points, strict=True)
+        axes.plot(x, y, linestyle="", gid=gid, zorder=zorder, **look)
+
+
+def _band(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], number: int) -> None:
+    """The baseline of each night and its tolerance, each from half-way to the night before to half-way to the next."""
+    edges = [days[0] - 0.5, *((one + other) / 2 for one, other in pairwise(days)), days[-1] + 0.5]
+    x: list[float] = []
+    low: list[float] = []
+    middle: list[float] = []
+    high: list[float] = []
+    for begin, end, night in zip(edges[:-1], edges[1:], nights, strict=True):
+        x += [begin, end]
+        for edge, value in ((low, night.low_ms), (middle, night.baseline_ms), (high, night.high_ms)):
+            edge.extend([math.nan if value is None else value] * 2)
+    axes.fill_between(x, low, high, color=_BAND, linewidth=0, zorder=1, gid=f"band:{number}")
+    axes.plot(
+        x, middle, color=style.INK, linewidth=0.9, linestyle=style.BASELINE_DASHES, zorder=2, gid=f"baseline:{number}"
+    )
+
+
+def _axes(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], title: str) -> None:
+    values = [value for night in nights for value in (night.ms, night.low_ms, night.high_ms) if value is not None]
+    low, high = min(values), max(values)
+    room = 0.12 * (high - low) or 0.1 * high
+    axes.set_ylim(max(0.0, low - 1.6 * room), high + 1.2 * room)
+    span = max(1.0, days[-1] - days[0])
+    axes.set_xlim(days[0] - 0.03 * span, days[-1] + 0.03 * span)
+    locator = AutoDateLocator(minticks=3, maxticks=7)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    axes.set_title(title, fontsize=9, loc="left", fontweight="bold", pad=4)
+
+
+def _commits(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], number: int, width_in: float) -> None:
+    """A tick for each change of commit, and the names of those that there is room for: those of changes first."""
+    changed = [(day, night) for day, night in zip(days, nights, strict=True) if night.commit]
+    if not changed:
+        return
+    at = axes.get_xaxis_transform()
+    axes.plot([day for day, _ in changed], [0.02] * len(changed), "|", color=style.FAINT, markersize=6, transform=at,
+              gid=f"commits:{number}", zorder=2, clip_on=False)  # fmt: skip
+    low, high = axes.get_xlim()
+    character = (high - low) / (width_in * 72) * 6.0 * 0.62
+    room = _COMMIT_CHARACTERS * character
+    named: list[float] = []
+    for day, night in sorted(changed, key=lambda one: (not is_change(one[1]), -one[0])):
+        if all(abs(day - other) >= room for other in named) and day + room / 2 <= high and day - room / 2 >= low:
+            named.append(day)
+            axes.text(day, 0.06, night.commit, transform=at, fontsize=6.0, color=style.FAINT, ha="center", va="bottom",
+                      gid=f"commit:{number}", zorder=2)  # fmt: skip
+
+
+def _keys(chart: NightChart) -> list[Line2D | Patch]:
+    """What the legend explains: what the panels hold."""
+    shown = {night.outcome for panel in chart.panels for night in panel.nights}
+    rebaselined = any(night.rebaselined for panel in chart.panels for night in panel.nights)
+    handles: list[Line2D | Patch] = [
+        Patch(facecolor=_BAND, label="accepted band"),
+        Line2D([], [], color=style.INK, linewidth=0.9, linestyle=style.BASELINE_DASHES, label="baseline"),
+        Line2D([], [], linestyle="", label="accepted night", **_POINT),
+        Line2D([], [], linestyle="", label="other night", markerfacecolor="white", **_POINT),
+    ]
+    handles += [
+        Line2D([], [], linestyle="", label=name, **look) for name, outcome, look in _CHANGES if outcome in shown
+    ]
+    if shown & (FAILING - {Outcome.REGRESSED}):
+        handles.append(Line2D([], [], linestyle="", label="failed otherwise", **_OTHER_FAILURE))
+    if rebaselined:
+        handles.append(
+            Line2D([], [], color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), label="another baseline")
+        )
+    return handles

@@ -1,0 +1,84 @@
+"""Accuracy against time per image, with the Pareto front: which networks are worth a look. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.plots import names, reading
+from pytest_ddperf.plots.charts import Choice, ScatterChart, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_ddperf.results import Result, Results
+
+
+def front(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
+    """For each point (time, accuracy), whether no other is at least as good in both and better in one.
+
+    Of equal points all are on the front.
+    """
+    return tuple(
+        not any(
+            other_ms <= ms and other_accuracy >= accuracy and (other_ms, other_accuracy) != (ms, accuracy)
+            for other_ms, other_accuracy in points
+        )
+        for ms, accuracy in points
+    )
+
+
+def pareto_charts(results: Results, platform: str) -> dict[str, ScatterChart]:
+    """By file name, the batch sizes at which two networks or more are both timed and of known accuracy."""
+    charts: dict[str, ScatterChart] = {}
+    for size in reading.sizes_of(results.of(platform)):
+        chart = pareto_chart(results, platform, size)
+        if len(chart.choices) > 1:
+            charts[names.pareto(platform, size)] = chart
+    return charts
+
+
+def pareto_chart(results: Results, platform: str, batch_size: int) -> ScatterChart:
+    """The networks of a platform at one batch size."""
+    cells = [cell for cell in results.of(platform) if cell.key.batch_size == batch_size and not cell.key.scenario]
+    run = any(cell.now_ms is not None for cell in cells)
+    shown = [cell for cell in cells if cell.value_ms is not None]
+    known = [cell for cell in shown if _accuracy(results, cell) is not None]
+    unknown = [reading.title_of(results.catalog, cell.key.model) for cell in shown if cell not in known]
+    choices = _choices(results, ((cell, cell.value_ms) for cell in known))
+    title = reading.platform_title(results.catalog, platform)
+    text = Text(f"{title}: accuracy against time, batch size {batch_size}", "better is up and to the left")
+    only_baseline = [choice_label(results, cell) for cell in known if run and cell.now_ms is None]
+    return ScatterChart(
+        text.noted(
+            *reading.source_notes(results, platform),
+            f"Of no known accuracy, left out: {', '.join(unknown)}." if unknown else "",
+            f"Not measured, shown as in the baseline: {', '.join(only_baseline)}." if only_baseline else "",
+        ),
+        choices,
+        _choices(results, ((cell, cell.baseline_ms) for cell in known)) if run else (),
+        reading.fps_levels(choice.ms for choice in choices),
+    )
+
+
+def choice_label(results: Results, cell: Result) -> str:
+    """The network of a cell."""
+    return reading.title_of(results.catalog, cell.key.model)
+
+
+def _choices(results: Results, cells: Iterable[tuple[Result, float | None]]) -> tuple[Choice, ...]:
+    points = [
+        (cell, ms, accuracy)
+        for cell, ms in cells
+        if ms is not None and (accuracy := _accuracy(results, cell)) is not None
+    ]
+    best = front([(ms, accuracy) for _, ms, accuracy in points])
+    chosen = [
+        Choice(cell.key.model, choice_label(results, cell), ms, accuracy, on_front)
+        for (cell, ms, accuracy), on_front in zip(points, best, strict=True)
+    ]
+    return tuple(sorted(chosen, key=lambda choice: (choice.ms, choice.accuracy)))
+
+
+def _accuracy(results: Results, cell: Result) -> float | None:
+    network = results.catalog.networks.get(cell.key.model)
+    return None if network is None else network.top1_accuracy_percent

@@ -1,0 +1,140 @@
+"""Points: networks as accuracy and time with the Pareto front, and networks across platforms."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
+
+from pytest_ddperf.plots import style
+from pytest_ddperf.plots.lines import draw_levels, value_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pytest_ddperf.plots.charts import Choice, DotChart, ScatterChart
+
+_WIDTH_IN, _ROOM_IN = 8.0, 4.6
+_DOTS_WIDTH_IN, _DOTS_LEGEND_IN, _ROW_IN = 9.4, 2.3, 0.3
+_LABEL_POINTS = 8.0
+_CHARACTER_PT = 0.66 * _LABEL_POINTS
+"""Width of a character, at the most on the average, in points."""
+
+_PLACES: tuple[tuple[float, float, str, str], ...] = (
+    (8, 0, "left", "center"), (-3, 7, "right", "bottom"), (0, 7, "center", "bottom"), (0, -7, "center", "top"),
+    (-8, 0, "right", "center"), (6, 6, "left", "bottom"), (6, -6, "left", "top"), (-6, -6, "right", "top"),
+    (0, 18, "center", "bottom"), (0, -18, "center", "top"),
+)  # fmt: skip
+"""Where a label may stand beside its point, the best first: offset in points, and which of its corners is there."""
+
+Box = tuple[float, float, float, float]
+
+
+def draw_scatter(chart: ScatterChart) -> Figure:
+    """The figure; gids: `front`, `front before`, and `point:LABEL` of each network."""
+    frame = style.frame(chart.text, _WIDTH_IN, _ROOM_IN)
+    axes = frame.axes(0.75, 0.35, below=0.55, above=0.25)
+    every = [*chart.choices, *chart.before]
+    times = [choice.ms for choice in every]
+    value_axis(axes.xaxis, [min(times) / 1.12, max(times) * 1.25], logarithmic=True)
+    low, high = min(choice.accuracy for choice in every), max(choice.accuracy for choice in every)
+    axes.set_ylim(low - max(1.5, 0.1 * (high - low)), high + max(1.5, 0.1 * (high - low)))
+    axes.set_xlabel("time per image, ms")
+    axes.set_ylabel("top-1 accuracy, percent")
+    draw_levels(axes, chart.levels, vertical=True)
+    _front(axes, chart.before, "front before", {"linewidth": 0.9, "linestyle": style.BASELINE_DASHES, "zorder": 1.8})
+    _front(axes, chart.choices, "front", {"linewidth": 1.6, "linestyle": "-", "zorder": 2})
+    for choice in chart.before:
+        look = style.look_of("model", choice.id)
+        axes.plot([choice.ms], [choice.accuracy], look.marker, markersize=5, markerfacecolor="white",
+                  markeredgecolor=look.colour, markeredgewidth=0.8, gid=f"before:{choice.label}", zorder=3)  # fmt: skip
+    for choice in chart.choices:
+        look = style.look_of("model", choice.id)
+        axes.plot([choice.ms], [choice.accuracy], look.marker, markersize=9, markerfacecolor=look.colour,
+                  markeredgecolor="white", markeredgewidth=0.8, gid=f"point:{choice.label}", zorder=4)  # fmt: skip
+    _label(axes, chart, (frame.width - 1.1) * 72, (_ROOM_IN - 0.8) * 72)
+    keys: list[tuple[str, dict[str, Any]]] = [("Pareto front", {"linestyle": "-"})]
+    if chart.before:
+        keys.append(("front of the baseline", {"linestyle": style.BASELINE_DASHES, "linewidth": 0.9}))
+    axes.legend(
+        [Line2D([], [], color=style.INK, **key) for _, key in keys], [label for label, _ in keys], loc="lower right"
+    )
+    return frame.figure
+
+
+def _front(axes: Axes, choices: Sequence[Choice], gid: str, look: dict[str, Any]) -> None:
+    """Stairs through the choices of the front: what can be had in a given time."""
+    best = [choice for choice in choices if choice.on_front]
+    if best:
+        axes.plot([choice.ms for choice in best], [choice.accuracy for choice in best], color=style.INK,
+                  drawstyle="steps-post", gid=gid, **look)  # fmt: skip
+
+
+def _label(axes: Axes, chart: ScatterChart, width_pt: float, height_pt: float) -> None:
+    """A name beside each point, where it covers no other name and no point."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    scale = axes.xaxis.get_transform()
+    low, high = scale.transform([left, right])
+    at = {
+        choice: (
+            float((scale.transform([choice.ms])[0] - low) / (high - low)) * width_pt,
+            (choice.accuracy - bottom) / (top - bottom) * height_pt,
+        )
+        for choice in (*chart.choices, *chart.before)
+    }
+    taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in at.values()]
+    for choices in (chart.choices, chart.before):
+        for (x, y), (next_x, next_y) in pairwise(at[choice] for choice in choices if choice.on_front):
+            taken += [(x, y - 2, next_x, y + 2), (next_x - 2, y, next_x + 2, next_y)]
+    for choice in chart.choices:
+        x, y = at[choice]
+        length = len(choice.label) * _CHARACTER_PT
+        options = [(place, _box(x, y, place, length)) for place in _PLACES]
+        inside = [
+            one
+            for one in options
+            if one[1][0] >= 0 and one[1][2] <= width_pt and one[1][1] >= 0 and one[1][3] <= height_pt
+        ]
+        place, box = min(inside or options, key=lambda one: sum(_overlap(one[1], other) for other in taken))
+        taken.append(box)
+        axes.annotate(choice.label, (choice.ms, choice.accuracy), place[:2], textcoords="offset points", ha=place[2],
+                      va=place[3], fontsize=_LABEL_POINTS, color=style.INK if choice.on_front else style.FAINT,
+                      fontweight="bold" if choice.on_front else "normal", zorder=6)  # fmt: skip
+
+
+def _box(x: float, y: float, place: tuple[float, float, str, str], length: float) -> Box:
+    dx, dy, across, along = place
+    left = x + dx - {"left": 0.0, "center": length / 2, "right": length}[across]
+    bottom = y + dy - {"bottom": 0.0, "center": _LABEL_POINTS / 2, "top": _LABEL_POINTS}[along]
+    return left, bottom, left + length, bottom + _LABEL_POINTS
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """The area that two boxes share, in square points."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return width * height if width > 0 and height > 0 else 0.0
+
+
+def draw_dots(chart: DotChart) -> Figure:
+    """The figure; each platform's gid is `dots:PLATFORM`."""
+    frame = style.frame(chart.text, _DOTS_WIDTH_IN, _ROW_IN * max(4, len(chart.rows)) + 0.75)
+    axes = frame.axes(2.3, _DOTS_LEGEND_IN, below=0.55, above=0.1)
+    value_axis(axes.xaxis, [value for one in chart.series for value in one.x], logarithmic=True)
+    for one in chart.series:
+        look = style.look_of("platform", one.id)
+        axes.plot(one.x, one.values, linestyle="", marker=look.marker, color=look.colour, markersize=7,
+                  markerfacecolor="white" if look.fill == "none" else look.colour, label=one.label,
+                  gid=f"dots:{one.id}", zorder=3)  # fmt: skip
+    axes.set_ylim(len(chart.rows) - 0.4, -0.6)
+    axes.yaxis.set_major_locator(FixedLocator(range(len(chart.rows))))
+    axes.set_yticklabels([title for _, title in chart.rows])
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(chart.x_label)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0, handlelength=1.2)
+    return frame.figure

@@ -1,0 +1,114 @@
+"""What several families read from results: sizes, labels, levels and notes. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.plots.charts import Level, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pytest_ddperf.catalog import Catalog
+    from pytest_ddperf.results import Result, Results
+
+FPS = (1, 10, 25)
+"""Images a second that the report draws: 1000, 100 and 40 ms per image."""
+
+
+def title_of(catalog: Catalog, model: str, scenario: str = "") -> str:
+    """A network as a person writes it."""
+    network = catalog.networks.get(model)
+    title = model if network is None else network.title
+    return f"{title}, {scenario}" if scenario else title
+
+
+def platform_title(catalog: Catalog, platform: str) -> str:
+    """A platform as a person writes it."""
+    known = catalog.platforms.get(platform)
+    return platform if known is None else known.title
+
+
+def sizes_of(cells: Iterable[Result]) -> tuple[int, ...]:
+    """The batch sizes at which there is a value, ascending."""
+    return tuple(sorted({cell.key.batch_size for cell in cells if cell.value_ms is not None}))
+
+
+def ticks_of(sizes: Sequence[int]) -> tuple[tuple[float, str], ...]:
+    """Every batch size, as it is written."""
+    return tuple((float(size), str(size)) for size in sizes)
+
+
+def lines_of(
+    catalog: Catalog, cells: Sequence[Result], sizes: Sequence[int], y: Callable[[float], float] = float
+) -> tuple[Series, ...]:
+    """A line a network over batch sizes; where a run measured something, its lines stand behind those of its baseline.
+
+    Args:
+        catalog: networks and platforms.
+        cells: of one platform.
+        sizes: the batch sizes; one that a network lacks is a gap.
+        y: what becomes of milliseconds per image.
+    """
+    run = any(cell.now_ms is not None for cell in cells)
+    by_line: dict[tuple[str, str], dict[int, Result]] = {}
+    for cell in cells:
+        by_line.setdefault((cell.key.model, cell.key.scenario), {})[cell.key.batch_size] = cell
+    before: list[Series] = []
+    now: list[Series] = []
+    for (model, scenario), of in by_line.items():
+        at = [of.get(size) for size in sizes]
+        label = title_of(catalog, model, scenario)
+        for found, values, side in (
+            (before, [None if cell is None else cell.baseline_ms for cell in at], "baseline"),
+            (now, [None if cell is None else cell.now_ms for cell in at], "measured"),
+        ):
+            if all(value is None for value in values):
+                continue
+            lone = tuple(float(cell.key.batch_size) for cell in at if run and cell is not None and cell.side == side)
+            ys = tuple(None if value is None else y(value) for value in values)
+            found.append(Series(model, label, tuple(map(float, sizes)), ys, found is now, lone))
+    return (*before, *now)
+
+
+def fps_levels(values_ms: Iterable[float]) -> tuple[Level, ...]:
+    """The levels of `FPS`, in milliseconds per image, that lie between the least and the greatest value."""
+    values = list(values_ms)
+    if not values:
+        return ()
+    return tuple(Level(f"{fps} fps", 1000 / fps) for fps in FPS if min(values) <= 1000 / fps <= max(values))
+
+
+def values_of(series: Iterable[Series]) -> list[float]:
+    """The values of all lines."""
+    return [value for one in series for value in one.values]
+
+
+def source_notes(results: Results, platform: str) -> tuple[str, ...]:
+    """Where the figures of a platform come from: its run and its baselines."""
+    notes: list[str] = []
+    run = results.runs.get(platform)
+    if run is not None:
+        commit = f", commit {run.commit[:10]}" if run.commit else ""
+        ended = "" if run.complete else ", which did not come to its end"
+        notes.append(f"Measured: run of {run.started[:16].replace('T', ' ')} UTC{commit}{ended}.")
+    known = results.catalog.platforms.get(platform)
+    kinds = {cell.baseline_kind for cell in results.of(platform) if cell.baseline_ms is not None}
+    texts = {
+        "report": "" if known is None else known.source,
+        "recorded": "recorded runs",
+        "history": "the history's accepted nights",
+    }
+    named = [texts.get(kind) or kind for kind in ("report", "recorded", "history") if kind in kinds]
+    if named:
+        notes.append(f"Baseline: {'; '.join(named)}.")
+    return tuple(notes)
+
+
+def missing_note(catalog: Catalog, cells: Iterable[Result]) -> str:
+    """The networks that cannot be measured there at any batch size; "" where all can."""
+    drawn: dict[str, bool] = {}
+    for cell in cells:
+        drawn[cell.key.model] = drawn.get(cell.key.model, False) or cell.value_ms is not None
+    missing = [title_of(catalog, model) for model, shown in drawn.items() if not shown]
+    return f"Not measurable here at any batch size: {', '.join(missing)}." if missing else ""

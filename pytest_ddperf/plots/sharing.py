@@ -1,0 +1,124 @@
+"""Figures drawn into files, by several processes where there are many.
+
+Each figure is drawn by itself, so that it comes out the same whoever draws it.
+
+The helpers are plain child processes and no `multiprocessing`: that would run the user's own script again, or fork a
+process that has threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+from typing import IO, TYPE_CHECKING
+
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.plots import names
+from pytest_ddperf.plots.style import encoded, styled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_ddperf.plots.charts import Chart
+
+_LEAST_EACH = 12
+"""Figures that are worth a process: loading matplotlib takes as long as a few of them."""
+
+_MOST_PROCESSES = 4
+_HELPER = (
+    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
+    "from pytest_ddperf.plots.sharing import help_out; help_out(sys.stdin.buffer)"
+)
+
+
+def drawn(charts: Mapping[str, Chart], folder: Path, processes: int | None = None) -> None:
+    """Draw descriptions into `folder/NAME.png` and `.svg`.
+
+    Args:
+        charts: by file name without its ending.
+        folder: made where it is not there.
+        processes: how many draw; None for what the machine and the number of figures suggest.
+
+    Raises:
+        ConfigurationError: a file cannot be written.
+    """
+    if processes is None:
+        processes = min(_cores(), _MOST_PROCESSES, len(charts) // _LEAST_EACH)
+    every = list(charts.items())
+    shares = [dict(every[number :: max(1, processes)]) for number in range(max(1, processes))]
+    helpers = [(_helper(share, folder), share) for share in shares[1:]]
+    try:
+        _draw(shares[0], folder)
+        for helper, share in helpers:
+            if helper is None or helper.wait() != 0:
+                _draw(share, folder)  # whatever kept the helper from it is raised here, or is gone
+    finally:
+        for helper, _ in helpers:
+            if helper is not None and helper.poll() is None:
+                helper.kill()
+                helper.wait()
+
+
+def help_out(source: IO[bytes]) -> None:
+    """Draw the share that another process sends: folder and descriptions."""
+    folder, share = pickle.load(source)  # noqa: S301 - written by `_helper`, over a pipe of our own
+    try:
+        _draw(share, folder)
+    except ConfigurationError:
+        sys.exit(1)  # said by the process that asked
+
+
+def written(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise ConfigurationError(
+            f"The figure {path} cannot be written: {error.strerror or error}; make room or name another folder with "
+            "--ddperf-plot=DIR."
+        ) from error
+
+
+def _draw(charts: Mapping[str, Chart], folder: Path) -> None:
+    with styled():
+        from pytest_ddperf.plots.drawing import figure_of  # noqa: PLC0415 - loads matplotlib, inside the style
+
+        for name, chart in charts.items():
+            for ending, content in encoded(figure_of(chart), names.ENDINGS).items():
+                written(folder / f"{name}.{ending}", content)
+
+
+def _helper(share: Mapping[str, Chart], folder: Path) -> subprocess.Popen[bytes] | None:
+    """A process that draws a share; None where none can be started."""
+    try:
+        helper = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
+            [sys.executable, "-c", _HELPER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
+    assert helper.stdin is not None  # noqa: S101 - it is a pipe
+    with contextlib.suppress(OSError), helper.stdin as pipe:  # where it ended early, its status says so
+        pipe.write(pickle.dumps(sys.path))
+        pipe.write(pickle.dumps((folder, dict(share))))
+    return helper
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

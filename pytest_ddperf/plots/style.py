@@ -1,0 +1,274 @@
+"""How every figure looks: one style, whatever the user's own matplotlib is set to; and its way to bytes.
+
+Colours are those of Masataka Okabe and Kei Ito, "Color Universal Design" (2008, https://jfly.uni-koeln.de/color/),
+without its yellow, which is too pale on paper. Marker and line style tell what colour tells: a grey print can be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import math
+import os
+import sys
+import textwrap
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pytest_ddperf.plots.charts import Text
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
+INK, FAINT, GRID = "#1a1a1a", "#5f5f5f", "#dcdcdc"
+
+SOLID, DASHED, DASHDOT, DOTTED, DASHDOTDOT = (
+    (0.0, ()),
+    (0.0, (5.0, 2.0)),
+    (0.0, (6.0, 2.0, 1.2, 2.0)),
+    (0.0, (1.2, 1.6)),
+    (0.0, (6.0, 1.6, 1.2, 1.6, 1.2, 1.6)),
+)
+BASELINE_DASHES = (0.0, (3.0, 2.0))
+Dashes = tuple[float, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Of one series."""
+
+    colour: str
+    marker: str
+    dashes: Dashes = SOLID
+    fill: str = "full"
+
+
+MODELS: Mapping[str, Look] = {
+    "mobilenet": Look(SKY, "o", SOLID),
+    "mobilenet_depthwise": Look(SKY, "o", DASHED, "none"),
+    "mobilenet_v2": Look(SKY, "o", DASHDOT, "left"),
+    "resnet50": Look(VERMILLION, "s", SOLID),
+    "resnet101": Look(VERMILLION, "s", DASHED, "none"),
+    "resnet152": Look(VERMILLION, "s", DASHDOT, "left"),
+    "seresnet50": Look(VERMILLION, "s", DOTTED, "bottom"),
+    "resnet18_ocr": Look(VERMILLION, "s", DASHDOTDOT, "top"),
+    "googlenet": Look(PURPLE, "p", SOLID),
+    "densenet121": Look(ORANGE, "^", SOLID),
+    "densenet201": Look(ORANGE, "^", DASHED, "none"),
+    "squeezenet_v1.0": Look(GREEN, "D", SOLID),
+    "squeezenet_v1.1": Look(GREEN, "D", DASHED, "none"),
+    "squeezenet_unversioned": Look(GREEN, "D", DASHDOT, "left"),
+    "squeezenet_ssd_faces": Look(GREEN, "D", DOTTED, "bottom"),
+    "squeezenet_ssd_voc": Look(GREEN, "D", DASHDOTDOT, "top"),
+    "vgg16": Look(BLACK, "v", SOLID),
+    "vgg19": Look(BLACK, "v", DASHED, "none"),
+    "vgg16_ssd_600": Look(BLACK, "v", DOTTED, "left"),
+    "shufflenet": Look(BLUE, "P", SOLID),
+    "crnn_ocr": Look(GREY, "X", SOLID),
+}
+"""A colour and a marker for each family, a line style and a filling for each of its members."""
+
+PLATFORMS: Mapping[str, Look] = {
+    "gtx1080ti": Look(BLACK, "s"),
+    "tx1": Look(VERMILLION, "o"),
+    "nano": Look(GREEN, "^"),
+    "tk1": Look(BLUE, "D"),
+    "raspi3": Look(PURPLE, "v"),
+    "tx2": Look(ORANGE, "P"),
+    "tx2-tensorrt": Look(SKY, "X"),
+    "raspi3-ncnn": Look(PURPLE, "<", fill="none"),
+    "raspi4-ncnn": Look(PURPLE, ">", fill="none"),
+}
+_OTHER_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+_OTHER_MARKERS = ("h", "d", "<", ">", "8", "X")
+_OTHER_DASHES = (SOLID, DASHED, DASHDOT, DOTTED, DASHDOTDOT)
+_BATCH_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "d", "8", "*")
+_BATCH_DASHES = (SOLID, DASHED, DASHDOT)
+
+
+def look_of(keyed_by: str, name: str) -> Look:
+    """How a series looks: that of a network or platform which is not known follows from its name alone."""
+    if keyed_by == "batch":
+        return _batch_look(int(name))
+    known = (MODELS if keyed_by == "model" else PLATFORMS).get(name)
+    if known is not None:
+        return known
+    number = zlib.crc32(name.encode())
+    return Look(
+        _OTHER_COLOURS[number % len(_OTHER_COLOURS)],
+        _OTHER_MARKERS[number // 7 % len(_OTHER_MARKERS)],
+        _OTHER_DASHES[number // 42 % len(_OTHER_DASHES)],
+        ("full", "none")[number // 210 % 2],
+    )
+
+
+def _batch_look(size: int) -> Look:
+    """The greater, the darker: from yellowish green to dark violet."""
+    from matplotlib import colormaps  # noqa: PLC0415 - loaded when something is drawn
+    from matplotlib.colors import to_hex  # noqa: PLC0415 - the same
+
+    steps = math.log2(size)
+    colour = to_hex(colormaps["viridis"](0.84 * (1 - min(1.0, steps / 7))))
+    number = int(steps) if size & (size - 1) == 0 else 7 + size
+    return Look(colour, _BATCH_MARKERS[number % len(_BATCH_MARKERS)], _BATCH_DASHES[number % len(_BATCH_DASHES)])
+
+
+RC: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "text.color": INK,
+    "text.parse_math": False,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9.5,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "legend.handlelength": 3.2,
+    "legend.labelspacing": 0.55,
+    "lines.linewidth": 1.7,
+    "lines.markersize": 5.5,
+    "hatch.linewidth": 0.6,
+    "svg.hashsalt": "pytest-ddperf",
+    "svg.fonttype": "path",
+    "path.simplify": False,
+    "savefig.bbox": None,
+}
+_DPI = 144
+_METADATA: Mapping[str, Mapping[str, str | None]] = {
+    "png": {"Software": "pytest-ddperf"},
+    "svg": {"Creator": "pytest-ddperf", "Date": None},
+}
+_NOTE_POINTS = 7.0
+_NOTE_LINE_IN = 0.135
+_CHARACTERS_AN_INCH = 17.5
+"""Of a note, so that its lines are broken before they leave the figure."""
+
+
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """The style alone: matplotlib's defaults and `RC`, nothing of the user's; what held before holds again after it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # of a letter that the font lacks, say: the user's tests may make errors of them
+        with _alone():
+            import matplotlib as mpl  # noqa: PLC0415 - loaded when something is drawn
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(RC)
+            yield
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Keep matplotlib, while it is loaded, from a backend that does not exist and from a broken matplotlibrc.
+
+    Either may raise on import, and neither matters: figures are drawn by Agg, by matplotlib's own defaults. A
+    matplotlibrc is looked for in the working folder first, whatever the environment says.
+    """
+    spec = None if "matplotlib" in sys.modules else importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        yield
+        return
+    kept = {name: os.environ.pop(name) for name in ("MPLBACKEND", "MATPLOTLIBRC") if name in os.environ}
+    try:
+        with contextlib.chdir(Path(spec.origin).parent / "mpl-data"):
+            yield
+    finally:
+        os.environ.update(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A figure with its texts, and room for axes; all in inches.
+
+    Args:
+        bottom: height of the notes; axes stand above it.
+        top: height of the titles; axes stand below it.
+    """
+
+    figure: Figure
+    width: float
+    height: float
+    bottom: float
+    top: float
+
+    def axes(self, left: float, right: float, below: float = 0.0, above: float = 0.0) -> Axes:
+        """Axes that fill what the margins leave, the title and the notes apart."""
+        return self.at(
+            left,
+            self.bottom + below,
+            self.width - left - right,
+            self.height - self.top - self.bottom - below - above,
+        )
+
+    def at(self, left: float, bottom: float, width: float, height: float) -> Axes:
+        """Axes at a place, from the lower left corner."""
+        share = (left / self.width, bottom / self.height, width / self.width, height / self.height)
+        return self.figure.add_axes(share)
+
+
+def frame(text: Text, width: float, room: float) -> Frame:
+    """A figure of that width with its title, subtitle and notes; `room` is the height between them. In inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loaded when something is drawn
+    from matplotlib.figure import Figure  # noqa: PLC0415 - the same
+
+    lines = [line for note in text.notes for line in wrapped(note, width - 0.5)]
+    bottom = 0.2 + _NOTE_LINE_IN * len(lines)
+    top = 0.52 + (0.24 if text.subtitle else 0.0)
+    height = room + bottom + top
+    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    at = 0.2 / width
+    figure.text(at, 1 - 0.18 / height, text.title, fontsize=13, fontweight="bold", va="top", gid="title")
+    if text.subtitle:
+        figure.text(at, 1 - 0.44 / height, text.subtitle, fontsize=9, color=FAINT, va="top", gid="subtitle")
+    for number, line in enumerate(reversed(lines)):
+        y = (0.12 + _NOTE_LINE_IN * number) / height
+        figure.text(at, y, line, fontsize=_NOTE_POINTS, color=FAINT, va="bottom", gid="note")
+    return Frame(figure, width, height, bottom, top)
+
+
+def wrapped(text: str, width: float) -> list[str]:
+    """The lines of a note that is so many inches wide."""
+    return textwrap.wrap(text, int(width * _CHARACTERS_AN_INCH))
+
+
+def number(value: float) -> str:
+    """A number as an axis or a bar has it: three digits, never an exponent."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.1g}"
+
+
+def encoded(figure: Figure, endings: Sequence[str]) -> dict[str, bytes]:
+    """The figure as files, by ending; the same figure gives the same bytes."""
+    files: dict[str, bytes] = {}
+    for ending in endings:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=ending, metadata=dict(_METADATA[ending]), facecolor="white")
+        files[ending] = buffer.getvalue()
+    return files

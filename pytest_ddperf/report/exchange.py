@@ -1,0 +1,90 @@
+"""Results as other tools read them: Bencher, and github-action-benchmark.
+
+Both follow a value over time and look for its jumps themselves, so a regressed cell is in: its value is sound. What was
+not measured, or not soundly (out of memory, crashed, an error, somebody else on the server), is left out; there is no
+zero that could be taken for a time.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pytest_ddperf.benchmark_json import benchmark, document, judged_info
+from pytest_ddperf.records import FAILING, Outcome, to_builtins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_ddperf.records import ServerFacts
+    from pytest_ddperf.results import Result, Results
+
+_UNSOUND = (FAILING - {Outcome.REGRESSED}) | {Outcome.REMEASURE, Outcome.UNAVAILABLE}
+"""The verdicts that leave no value to follow."""
+
+_NS_PER_MS = 1e6
+
+
+def bmf_text(results: Results) -> str:
+    """Bencher Metric Format: by cell, `latency` and `throughput`, Bencher's own measures, in their units.
+
+    The latency is in nanoseconds per image, the throughput in images per second. The lower and the upper value are
+    those of the fastest and the slowest pass.
+    """
+    return _json(
+        {
+            str(cell.key): {
+                "latency": _metric(now_ms * _NS_PER_MS, [ms * _NS_PER_MS for ms in cell.samples_ms]),
+                "throughput": _metric(1000 / now_ms, [1000 / ms for ms in cell.samples_ms if ms > 0]),
+            }
+            for cell, now_ms in _sound(results)
+        }
+    )
+
+
+def pytest_text(results: Results) -> str:
+    """pytest-benchmark JSON, which github-action-benchmark reads with `tool: pytest`.
+
+    It goes by `fullname` and follows `stats.ops`, images per second here; more is better.
+    """
+    benchmarks = [
+        benchmark(cell.key, cell.nodeid or str(cell.key), [ms / 1000 for ms in cell.samples_ms], _info(cell, results))
+        for cell, _ in _sound(results)
+        if cell.samples_ms
+    ]
+    platforms = {
+        platform: (results.catalog.platform(platform).title, results.catalog.platform(platform).backend, facts)
+        for platform in results.platforms
+        if (facts := _server(platform, results)) is not None
+    }
+    newest = max(results.runs.values(), key=lambda run: run.started, default=None)
+    commit = {} if newest is None or not newest.commit else {"id": newest.commit}
+    return _json(document(benchmarks, platforms, commit=commit, started="" if newest is None else newest.started))
+
+
+def _sound(results: Results) -> Iterator[tuple[Result, float]]:
+    """The cells that were measured, with their milliseconds per image."""
+    for cell in results.cells:
+        if cell.now_ms is not None and cell.now_ms > 0 and cell.outcome not in _UNSOUND:
+            yield cell, cell.now_ms
+
+
+def _metric(value: float, samples: list[float]) -> dict[str, float]:
+    if not samples:
+        return {"value": value}
+    return {"value": value, "lower_value": min(value, *samples), "upper_value": max(value, *samples)}
+
+
+def _info(cell: Result, results: Results) -> dict[str, Any]:
+    server = _server(cell.key.platform, results)
+    judged = judged_info(cell, baseline_ms=cell.baseline_ms, baseline_source=cell.baseline_source or None)
+    return judged | {"clock": cell.clock} | ({} if server is None else {"server": to_builtins(server)})
+
+
+def _server(platform: str, results: Results) -> ServerFacts | None:
+    run = results.runs.get(platform)
+    return None if run is None else run.servers.get(platform)
+
+
+def _json(values: object) -> str:
+    return json.dumps(values, indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,311 @@
+"""What GitHub Actions is told of a run: the job summary, annotations, outputs of the step.
+
+GitHub's rules (docs.github.com, "Workflow commands for GitHub Actions"): a step's summary that is larger than 1 MiB is
+dropped as a whole; a step shows 10 errors; a command is a line `::error title=...::message`, percent-encoded; an output
+is `name=value`, or `name<<delimiter`, the lines of the value, and the delimiter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.records import Outcome
+from pytest_ddperf.report.plain import clipped, inline, listed, printable
+from pytest_ddperf.terminal import change_text, ms_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_ddperf.results import Result, Results
+
+SUMMARY_BYTES = (1 << 20) - (16 << 10)
+"""How large the file of a step's summary may become: GitHub's 1 MiB, less what the same step may add after us."""
+
+ANNOTATIONS = 10
+"""How many errors GitHub shows of a step."""
+
+CELLS_LISTED = 1000
+"""How many cells the output `failing_cells` lists at the most; `failing` is their true number."""
+
+_TAIL_SHARE = 8  # servers and warnings take no more than this part of the room, so that the cells have the rest
+_REASON = 400  # characters of a reason in the table
+_MESSAGE = 2000  # of an annotation's message
+_TITLE = 200
+_OK, _INTERRUPTED, _NO_TESTS = 0, 2, 5  # pytest's exit statuses
+
+_COLUMNS = ("platform", "model", "batch", "ms per image", "baseline", "change", "gate sees", "verdict", "reason")
+_RULE = "|---|---|--:|--:|--:|--:|--:|---|---|"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the run ended.
+
+    Args:
+        exit_status: pytest's.
+        new_fails: whether a cell without a baseline fails (`--ddperf-require-baseline`).
+    """
+
+    exit_status: int
+    new_fails: bool = False
+
+    def fails(self, cell: Result) -> bool:
+        """Whether a cell's verdict is red."""
+        return cell.fails or cell.outcome is Outcome.REMEASURE or (self.new_fails and cell.outcome is Outcome.NEW)
+
+
+def verdict(results: Results, ending: Ending) -> str:
+    """The run in one word, the reddest that holds.
+
+    Returns:
+        `regressed`: a cell is slower. `failed`: a cell could not be measured, or pytest failed for another reason.
+        `nothing`: nothing was measured. `unstable`: a cell is too noisy to tell. `new`: a cell has nothing to be
+        compared with. `ok`: every cell that was measured is as fast as its baseline, or faster.
+    """
+    cells = results.judged
+    outcomes = {cell.outcome for cell in cells}
+    if Outcome.REGRESSED in outcomes:
+        return "regressed"
+    if any(map(ending.fails, cells)) or ending.exit_status not in {_OK, _NO_TESTS}:
+        return "failed"
+    if all(cell.now_ms is None for cell in cells) or ending.exit_status == _NO_TESTS:
+        return "nothing"
+    for word in (Outcome.UNSTABLE, Outcome.NEW):
+        if word in outcomes:
+            return str(word)
+    return "ok"
+
+
+def _red_first(results: Results, ending: Ending) -> list[Result]:
+    """The cells that were judged: those that fail, worst first, then the others."""
+    return sorted(results.judged, key=lambda cell: not ending.fails(cell))  # sorting keeps the order within each
+
+
+# --- the job summary
+
+
+def summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) -> str:
+    """The job summary, GitHub's Markdown; "" where there is no room for one.
+
+    Args:
+        results: of the run.
+        ending: of the run.
+        room: UTF-8 bytes it may take. Rows that do not fit are left out from the end, and a line says how many.
+    """
+    head = _head(results, ending) + f"| {' | '.join(_COLUMNS)} |\n{_RULE}\n"
+    tail = _tail(results, room // _TAIL_SHARE)
+    cells = _red_first(results, ending)
+    left = room - _size(head) - _size(tail) - _size(_left_out(cells))
+    if left < 0:
+        return ""
+    rows: list[str] = []
+    for cell in cells:
+        row = _row(cell, ending)
+        left -= _size(row)
+        if left < 0:
+            break
+        rows.append(row)
+    return "".join([head, *rows, _left_out(cells[len(rows) :]), tail])
+
+
+def _head(results: Results, ending: Ending) -> str:
+    cells = results.judged
+    counts = Counter(cell.outcome for cell in cells)
+    measured = sum(cell.now_ms is not None for cell in cells)
+    said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+    lines = [f"### Inference speed: {verdict(results, ending)}", ""]
+    lines += [f"**{_cells(len(cells))}**, {measured} measured: {said}."]
+    if results.not_measured:
+        lines += [f"{_cells(results.not_measured)} of the baseline not measured."]
+    if ending.exit_status == _INTERRUPTED:
+        lines += ["The run was interrupted."]
+    if ending.exit_status not in {_OK, _INTERRUPTED, _NO_TESTS} and not any(map(ending.fails, cells)):
+        lines += ["No cell failed, but pytest did: see its output."]
+    for run in dict.fromkeys((run.run, run.started, run.commit) for run in results.runs.values()):
+        name, started, commit = map(inline, run)
+        lines += [f"Run {name}, started {started}" + (f", commit {commit}." if commit else ".")]
+    return "\n".join([*lines, "", ""])
+
+
+def _row(cell: Result, ending: Ending) -> str:
+    said = str(cell.outcome)
+    columns = (
+        inline(cell.key.platform),
+        inline(f"{cell.key.model}{'-' if cell.key.scenario else ''}{cell.key.scenario}"),
+        str(cell.key.batch_size),
+        "" if cell.now_ms is None else ms_text(cell.now_ms),
+        "" if cell.baseline_ms is None else ms_text(cell.baseline_ms),
+        "" if cell.change is None else change_text(cell.change),
+        "" if cell.resolution is None else f"≥ {cell.resolution * 100:.1f} %",
+        f"**{said}**" if ending.fails(cell) else said,
+        inline(clipped(cell.reason, _REASON)),
+    )
+    return f"| {' | '.join(columns)} |\n"
+
+
+def _left_out(cells: Sequence[Result]) -> str:
+    if not cells:
+        return ""
+    counts = Counter(cell.outcome for cell in cells)
+    said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+    rows = "row was" if len(cells) == 1 else "rows were"
+    return f"\n**{len(cells)} {rows} left out** ({said}): the summary of a step may hold 1 MiB.\n"
+
+
+def _tail(results: Results, room: int) -> str:
+    """Servers and warnings, as far as they fit."""
+    servers = [
+        f"- {inline(platform)}, {inline(results.catalog.platform(platform).title)}: "
+        f"{inline(clipped(facts.url, _TITLE))}, version {inline(clipped(facts.version, _TITLE))}, "
+        f"commit {inline(clipped(facts.commit, _TITLE))}, {inline(clipped(facts.build_type, _TITLE))} build\n"
+        for platform in dict.fromkeys(cell.key.platform for cell in results.judged)
+        if (run := results.runs.get(platform)) is not None and (facts := run.servers.get(platform)) is not None
+    ]
+    warnings = [f"- {listed(clipped(warning, _MESSAGE))}\n" for warning in results.warnings]
+    return _section("Servers", servers, room // 2) + _section("Warnings", warnings, room // 2)
+
+
+def _section(title: str, items: Sequence[str], room: int) -> str:
+    """A heading and its items; the last ones are left out, and counted, where they do not fit."""
+    if not items:
+        return ""
+    heading, more = f"\n#### {title}\n\n", f"- and {len(items)} more\n"
+    left = room - _size(heading) - _size(more)
+    kept: list[str] = []
+    for item in items:
+        left -= _size(item)
+        if left < 0:
+            break
+        kept.append(item)
+    if len(kept) < len(items):
+        kept.append(f"- and {len(items) - len(kept)} more\n")
+    return heading + "".join(kept)
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell" if count == 1 else f"{count} cells"
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
+
+
+# --- annotations
+
+
+def commands(results: Results, ending: Ending) -> list[str]:
+    """Workflow commands, one a line: an error for each cell that fails, the worst ones, as many as GitHub shows.
+
+    Where the run passes all the same (its regressions were recorded as the new baseline) they are warnings.
+    """
+    red = [cell for cell in results.judged if ending.fails(cell)]
+    level = "error" if ending.exit_status != _OK else "warning"
+    shown, more = red[:ANNOTATIONS], len(red) - ANNOTATIONS
+    texts = [_annotation(cell) for cell in shown]
+    if more > 0:
+        texts[-1] += f"\n{more} more failed; the job summary lists them."
+    return [
+        f"::{level} title={_property(clipped(printable(_title(cell)), _TITLE))}::{_data(printable(text))}"
+        for cell, text in zip(shown, texts, strict=True)
+    ]
+
+
+def _title(cell: Result) -> str:
+    change = "" if cell.change is None else f" {change_text(cell.change)}"
+    return f"{cell.key} {cell.outcome}{change}"
+
+
+def _annotation(cell: Result) -> str:
+    if cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
+        return clipped(cell.reason or f"{cell.key} is {cell.outcome}; no reason was given.", _MESSAGE)
+    return clipped(
+        f"{ms_text(cell.now_ms)} ms per image now, baseline {ms_text(cell.baseline_ms)} ms per image, "
+        f"{change_text(cell.change)}: {cell.reason}\nBaseline: {cell.baseline_source}",
+        _MESSAGE,
+    )
+
+
+def _data(text: str) -> str:
+    """A command's message."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """A command's property: those end at a comma, and the command at a colon."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+# --- outputs
+
+
+def outputs(results: Results, ending: Ending) -> str:
+    """The outputs of the step: `verdict`, the counts by verdict and in all, and which cells failed, one a line."""
+    cells = results.judged
+    counts = Counter(cell.outcome for cell in cells)
+    red = [str(cell.key) for cell in cells if ending.fails(cell)]
+    values = {
+        "verdict": verdict(results, ending),
+        "cells": str(len(cells)),
+        "measured": str(sum(cell.now_ms is not None for cell in cells)),
+        "failing": str(len(red)),
+        **{str(outcome): str(counts[outcome]) for outcome in Outcome if outcome is not Outcome.REMEASURE},
+        "not_measured": str(results.not_measured),
+        "failing_cells": "\n".join(map(printable, red[:CELLS_LISTED])),
+    }
+    return "".join(output(name, value) for name, value in values.items())
+
+
+def output(name: str, value: str) -> str:
+    """One output; a value of several lines stands between two lines of a word that is no line of it."""
+    if not re.search(r"[\r\n]", value):
+        return f"{name}={value}\n"
+    word = "END"
+    while word in value.splitlines():
+        word += "_"
+    return f"{name}<<{word}\n{value}\n{word}\n"
+
+
+# --- the files
+
+
+def publish(results: Results, ending: Ending, environ: Mapping[str, str]) -> list[str]:
+    """Append the summary and the outputs to the files that GitHub names.
+
+    Returns:
+        What went wrong, for a person: a run is not failed by it.
+    """
+    problems: list[str] = []
+
+    def write_summary(path: Path) -> None:
+        there = path.stat().st_size if path.exists() else 0
+        text = summary(results, ending, SUMMARY_BYTES - there - 1)
+        if not text:
+            problems.append(f"There is no room for the job summary: {path} holds {there} bytes already.")
+            return
+        _append(path, f"\n{text}" if there else text)
+
+    def write_outputs(path: Path) -> None:
+        _append(path, outputs(results, ending))
+
+    for variable, what, write in (
+        ("GITHUB_STEP_SUMMARY", "job summary", write_summary),
+        ("GITHUB_OUTPUT", "outputs of the step", write_outputs),
+    ):
+        named = environ.get(variable)
+        if not named:
+            problems.append(f"GitHub Actions is told no {what}: {variable} names no file.")
+            continue
+        try:
+            write(Path(named))
+        except OSError as error:
+            problems.append(f"GitHub Actions is told no {what}: {named} ({variable}): {error.strerror or error}.")
+    return problems
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("ab") as file:
+        file.write(text.encode())

@@ -1,0 +1,189 @@
+"""The HTML report: one page that holds everything and loads nothing, for a browser with no network.
+
+What failed is written into the page and needs no script; the figures and the table of all cells are drawn by the
+scripts of the folder `page` from the data that the page carries. The page's policy allows that script and that style
+alone, by their hashes, and no connection at all, so that not even a string of a server that got through could do
+anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from html import escape
+from importlib import resources
+from string import Template
+from typing import TYPE_CHECKING
+
+from pytest_ddperf import __version__
+from pytest_ddperf.records import FAILING, Outcome
+from pytest_ddperf.report import page_data, wording
+from pytest_ddperf.terminal import change_text, ms_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_ddperf.records import ServerFacts
+    from pytest_ddperf.results import Result, Results, RunFacts, Trend
+
+_SCRIPTS = ("data.js", "plot.js", "hover.js", "controls.js", "table.js")
+"""In the order in which they build upon each other."""
+
+LONGEST_REASON = 600
+"""Characters of a verdict's words that are shown; the page's data and the other reports have them whole."""
+
+_STRIP_WIDTH, _STRIP_HEIGHT, _STRIP_MARGIN = 170, 30, 6
+
+
+def page(results: Results, trends: Sequence[Trend]) -> str:
+    """The whole page."""
+    css, js = _file("page.css"), _script()
+    policy = (
+        f"default-src 'none'; script-src '{_hash(js)}'; style-src '{_hash(css)}'; base-uri 'none'; form-action 'none'"
+    )
+    return Template(_file("page.html")).substitute(
+        policy=policy,
+        generator=f"pytest-ddperf {__version__}",
+        title=escape(_title(results)),
+        css=css,
+        js=js,
+        run=_run(results),
+        attention=_attention(results),
+        notes="".join(f'<p class="note">{_text(warning)}</p>' for warning in results.warnings),
+        data=embedded(page_data.document(results, trends)),
+    )
+
+
+def embedded(value: object) -> str:
+    """JSON that may stand in a script element: nothing in it can end the element or begin a comment."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # in ASCII, so U+2028 and U+2029 are escaped
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def css_class(outcome: Outcome) -> str:
+    """The colour of a verdict, by name."""
+    if outcome in FAILING:
+        return "red"
+    if outcome in {Outcome.UNSTABLE, Outcome.NEW, Outcome.REMEASURE}:
+        return "amber"
+    return "green" if outcome in wording.GREEN else "grey"
+
+
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    """The scripts as one, in a scope of its own."""
+    return f'"use strict";\n(() => {{\n{"".join(_file(name) for name in _SCRIPTS)}}})();\n'
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"sha256-{digest}"
+
+
+def _text(text: str) -> str:
+    return escape(wording.one_line(text))
+
+
+def _title(results: Results) -> str:
+    platforms = ", ".join(results.runs or results.platforms)
+    state = wording.totals_text(results) if results.runs else "published tables"
+    return f"{state} - {platforms} - DeepDetect performance"
+
+
+def _run(results: Results) -> str:
+    """Which runs these are, and how their cells ended."""
+    if not wording.totals(results):
+        return "<p>No run: these are the baselines alone, as they are published or recorded.</p>"
+    parts = [_run_line(results, platform, run) for platform, run in results.runs.items()]
+    chips = [
+        f'<li class="{css_class(outcome)}"><b>{count}</b>{outcome}</li>'
+        for outcome, count in wording.totals(results).items()
+    ]
+    if results.not_measured:
+        chips.append(f'<li class="amber"><b>{results.not_measured}</b>of the baseline not measured</li>')
+    return "".join([*parts, '<ul class="totals" aria-label="Verdicts">', *chips, "</ul>"])
+
+
+def _run_line(results: Results, platform: str, run: RunFacts) -> str:
+    known = results.catalog.platforms.get(platform)
+    title = platform if known is None else f"{known.title} ({platform})"
+    commit = f", commit <code>{_text(run.commit)}</code>" if run.commit else ""
+    state = "" if run.complete else ' <span class="badge amber">interrupted</span>'
+    server = run.servers.get(platform)
+    return (
+        f'<p class="runs"><strong>{_text(title)}</strong>: run <code>{_text(run.run)}</code>, '
+        f"{_text(run.started)}{commit}{'' if server is None else _server(server)}{state}</p>"
+    )
+
+
+def _server(server: ServerFacts) -> str:
+    told = [text for text in (server.version, server.commit, server.build_type) if text and text != "unknown"]
+    facts = f" ({_text(', '.join(told))})" if told else ""
+    return f', server <code>{_text(server.url)}</code><span class="quiet">{facts}</span>'
+
+
+def _attention(results: Results) -> str:
+    """What a person must look at: the cells that failed or are unstable, with how sure that is."""
+    cells = [cell for cell in results.judged if cell.fails or cell.outcome is Outcome.UNSTABLE]
+    if not results.runs and not cells:
+        return ""
+    if not cells:
+        return '<section><h2>What needs a look</h2><p class="green">Nothing: no cell failed.</p></section>'
+    names = ("Cell", "Change", "Now", "Baseline", "Tolerance", "The gate sees", "Passes")
+    head = "".join(f"<th scope='col'>{name}</th>" for name in names)
+    rows = "".join(_attention_row(cell) for cell in cells)
+    return (
+        '<section aria-labelledby="look"><h2 id="look">What needs a look</h2><div class="scroll" tabindex="0" '
+        f'role="region" aria-labelledby="look"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        '<p class="hint">Passes: each dot is one timed pass; the line is the baseline, the band is what the tolerance '
+        "allows.</p></section>"
+    )
+
+
+def _attention_row(cell: Result) -> str:
+    outcome = cell.outcome or Outcome.ERROR
+    sees = "" if cell.resolution is None else f"&ge; {wording.ratio_text(cell.resolution)}"
+    if cell.resolution and cell.change and cell.change > cell.resolution:
+        sees += f" <span class='quiet'>(this is {cell.change / cell.resolution:.1f} times that)</span>"
+    figures = (
+        "" if cell.change is None else f"<strong>{change_text(cell.change)}</strong>",
+        "" if cell.now_ms is None else f"{ms_text(cell.now_ms)} ms",
+        "" if cell.baseline_ms is None else f"{ms_text(cell.baseline_ms)} ms",
+        wording.ratio_text(cell.tolerance),
+        sees,
+    )
+    reason = wording.one_line(cell.reason)
+    short = reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]} ..."
+    return (
+        f"<tr class='told'><th scope='row'><span class='badge {css_class(outcome)}'>{outcome}</span> "
+        f"<span class='cell'>{_text(str(cell.key))}</span></th>"
+        + "".join(f"<td class='figure'>{figure}</td>" for figure in figures)
+        + f"<td>{_strip(cell)}</td></tr><tr class='why'><td colspan='7'><p>{escape(short)}</p></td></tr>"
+    )
+
+
+def _strip(cell: Result) -> str:
+    """Every timed pass as a dot, over the baseline and what the tolerance allows."""
+    held = cell.baseline_ms
+    if not cell.samples_ms or held is None:
+        return ""
+    allowed = held * (1 + (cell.tolerance or 0.0))
+    low, high = min(held, *cell.samples_ms), max(allowed, *cell.samples_ms)
+    scale = (_STRIP_WIDTH - 2 * _STRIP_MARGIN) / ((high - low) or 1.0)
+
+    def place(ms: float) -> str:
+        return f"{_STRIP_MARGIN + (ms - low) * scale:.1f}"
+
+    dots = "".join(
+        f"<circle cx='{place(ms)}' cy='{8 + 7 * (number % 3)}' r='3'/>" for number, ms in enumerate(cell.samples_ms)
+    )
+    words = f"{len(cell.samples_ms)} passes from {ms_text(min(cell.samples_ms))} to {ms_text(max(cell.samples_ms))} ms"
+    return (
+        f"<svg class='strip' viewBox='0 0 {_STRIP_WIDTH} {_STRIP_HEIGHT}' role='img' aria-label='{words}'>"
+        f"<rect class='band' x='{place(held)}' y='2' width='{(allowed - held) * scale:.1f}' height='26'/>"
+        f"<line class='held' x1='{place(held)}' x2='{place(held)}' y1='2' y2='28'/>{dots}</svg>"
+    )

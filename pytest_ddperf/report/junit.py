@@ -1,0 +1,41 @@
+"""What JUnit XML says of a cell: properties of its testcase. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_ddperf.records import CellRecord
+
+
+def properties(record: CellRecord) -> list[tuple[str, str]]:
+    """Name and value of each; what there is no value of is left out.
+
+    Times are milliseconds per image, changes percent (10 is 10 % slower), numbers without their unit.
+    """
+    measurement, baseline, server = record.measurement, record.baseline, record.server
+    found: dict[str, str | None] = {
+        "platform": record.key.platform,
+        "model": record.key.model,
+        "batch_size": str(record.key.batch_size),
+        "scenario": record.key.scenario or None,
+        "verdict": str(record.outcome),
+        "ms_per_image": _number(record.now_ms),
+        "baseline_ms_per_image": None if baseline is None else _number(baseline.value_ms),
+        "baseline": None if baseline is None else baseline.kind,
+        "change_percent": _percent(record.change),
+        "tolerance_percent": _percent(record.tolerance),
+        "resolution_percent": _percent(record.resolution),
+        "clock": None if measurement is None else str(measurement.conditions.clock),
+        "rounds": None if measurement is None else str(len(measurement.rounds)),
+        "server_version": None if server is None else server.version,
+    }
+    return [(name, value) for name, value in found.items() if value is not None]
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:.6g}"
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{round(share * 100, 2) + 0.0:.2f}"  # -0.0 becomes 0.0

@@ -1,0 +1,372 @@
+"""The Markdown report: the performance report's own layout, its headings in its order, drawn from data.
+
+Above it stands what this run was; a table of the report that was not measured is the published one, to every digit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from html import escape
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from pytest_ddperf import __version__
+from pytest_ddperf.plots import draw
+from pytest_ddperf.report import figures_dir, wording
+from pytest_ddperf.report.markdown_tables import escaped, measured_table, raw_table, table
+from pytest_ddperf.terminal import change_text, ms_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.results import Result, Results, Trend
+
+_WIDTH = 450
+"""Pixels of a figure that stands beside another one, as in the report."""
+
+_LONGEST_REASON = 400
+_REAL_TIME_FPS = (25, 10)
+"""The report's marks for real-time use."""
+
+
+def with_figures(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, list[Path]]:
+    """The report's text, and the figures that it shows.
+
+    Args:
+        results: what it shows.
+        trends: histories of cells.
+        path: where the report goes; the figures are drawn into `figures_dir` of it.
+    """
+    drawn = draw(results, trends, figures_dir(path), results.platforms)
+    return text(results, Figures(drawn, path)), drawn
+
+
+def text(results: Results, figures: Figures) -> str:
+    """The report.
+
+    Args:
+        results: what it shows.
+        figures: those that there are.
+    """
+    lines = ["# dd\\_performances", "## DeepDetect performance report", ""]
+    lines += _this_run(results)
+    lines += _references(results, figures)
+    lines += _overview(results, figures)
+    lines += _platforms(results, figures)
+    lines += _across_platforms(figures)
+    lines += _selecting(results, figures)
+    if others := figures.others():
+        lines += ["## Further figures", "", *figures.folded(others, "see all plots..")]
+    lines += _methodology(results)
+    lines += _raw_data(results)
+    lines += ["", f"Made by pytest-ddperf {__version__}.", ""]
+    return "\n".join(lines)
+
+
+class Figures:
+    """The figures that were drawn, as Markdown that shows them.
+
+    Args:
+        drawn: the files; of each figure the PNG is shown.
+        path: of the report, which the links are relative to.
+    """
+
+    def __init__(self, drawn: Iterable[Path], path: Path) -> None:
+        folder = figures_dir(path)
+        self._links: dict[str, str] = {}
+        self._shown: set[str] = set()
+        for file in drawn:
+            if file.suffix == ".png":
+                name = file.relative_to(folder).with_suffix("").as_posix()
+                self._links[name] = quote(f"{folder.name}/{name}.png")
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the figures in a folder, in the order drawn."""
+        return [name for name in self._links if name.startswith(f"{folder}/")]
+
+    def others(self) -> list[str]:
+        """The names of the figures that were not shown yet."""
+        return [name for name in self._links if name not in self._shown]
+
+    def of_platform(self, platform: str) -> list[str]:
+        """The names of one platform's figures of the time per image, the logarithmic one first."""
+        own = rf"latency/{re.escape(platform)}(_log|_linear|_bars)?"
+        return sorted((name for name in self.names("latency") if re.fullmatch(own, name)), key=_linear_last)
+
+    def image(self, name: str, indent: str = "") -> str:
+        """One figure."""
+        self._shown.add(name)
+        return f"{indent}![{escaped(_words(name))}]({self._links[name]})"
+
+    def side_by_side(self, names: Sequence[str]) -> list[str]:
+        """Figures in rows of two."""
+        lines: list[str] = []
+        self._shown.update(names)
+        for first in range(0, len(names), 2):
+            lines += ["<table>", "  <tr>"]
+            for name in names[first : first + 2]:
+                lines.append(
+                    f'     <th><img src="{self._links[name]}" width="{_WIDTH}" alt="{escape(_words(name))}"></th>'
+                )
+            lines += ["  </tr>", "</table>"]
+        return [*lines, ""] if lines else []
+
+    def folded(self, names: Sequence[str], summary: str) -> list[str]:
+        """Figures that open on a click."""
+        if not names:
+            return []
+        shown = [line for name in names for line in (self.image(name, "  "), "")]
+        return ["<details>", f"  <summary>{summary}</summary>", "", *shown, "</details>", ""]
+
+
+def _words(name: str) -> str:
+    """What a figure shows, for those who do not see it: `latency, tk1 log`."""
+    return name.replace("/", ", ").replace("_", " ")
+
+
+def _linear_last(name: str) -> bool:
+    return name.endswith("_linear")
+
+
+def _title(results: Results, platform: str) -> str:
+    known = results.catalog.platforms.get(platform)
+    return escaped(platform if known is None else known.title)
+
+
+def _this_run(results: Results) -> list[str]:
+    lines = ["### This run", ""]
+    counts = wording.totals(results)
+    if not counts:
+        lines += ["No run: what follows is the baselines alone, as they are published or recorded.", ""]
+        return lines + _warnings(results)
+    rows = []
+    for platform, run in results.runs.items():
+        server = run.servers.get(platform)
+        told = [] if server is None else [server.url, server.version, server.commit, server.build_type]
+        state = "" if run.complete else " (interrupted)"
+        facts = ", ".join(part for part in told if part and part != "unknown")
+        rows.append(
+            [_title(results, platform), escaped(run.run) + state, *map(escaped, (run.started, run.commit, facts))]
+        )
+    lines += table(["platform", "run", "started", "commit", "server"], rows)
+    lines += ["", f"**{wording.totals_text(results)}**", ""]
+    lines += _cells("#### Regressions and other failures", [cell for cell in results.judged if cell.fails])
+    others = [cell for cell in results.judged if not cell.fails and str(cell.outcome) not in {"ok", "unavailable"}]
+    lines += _cells("#### Other cells to know of", others)
+    return lines + _warnings(results)
+
+
+def _cells(heading: str, cells: Sequence[Result]) -> list[str]:
+    """Cells with their numbers and the verdict in words."""
+    if not cells:
+        return []
+    rows = [
+        [
+            escaped(str(cell.key)),
+            str(cell.outcome),
+            "" if cell.now_ms is None else ms_text(cell.now_ms),
+            "" if cell.baseline_ms is None else ms_text(cell.baseline_ms),
+            "" if cell.change is None else change_text(cell.change),
+            wording.ratio_text(cell.tolerance),
+            wording.ratio_text(cell.resolution),
+            escaped(wording.one_line(cell.reason)[:_LONGEST_REASON]),
+        ]
+        for cell in cells
+    ]
+    head = ["cell", "verdict", "ms per image", "baseline", "change", "tolerance", "the gate sees", "why"]
+    return [heading, "", *table(head, rows), ""]
+
+
+def _warnings(results: Results) -> list[str]:
+    return [line for warning in results.warnings for line in (f"> Warning: {escaped(warning)}", "")]
+
+
+def _references(results: Results, figures: Figures) -> list[str]:
+    catalog = results.catalog
+    models = sorted({cell.key.model for cell in results.cells}, key=catalog.model_order)
+    titles = [catalog.networks[model].title if model in catalog.networks else model for model in models]
+    return [
+        "### Reference platforms",
+        *(
+            f"- {_title(results, platform)}{_backend(catalog.platforms.get(platform))}"
+            for platform in results.platforms
+        ),
+        "",
+        "### Reference networks",
+        *(f"- {escaped(title)}" for title in titles),
+        "",
+        "#### FLOPS and Parameters",
+        "",
+        "What one image costs: multiply-adds, and the weights that must fit into memory; as numbers in the raw data.",
+        "",
+        *figures.side_by_side(figures.names("cost")),
+    ]
+
+
+def _backend(platform: Platform | None) -> str:
+    return f" ({escaped(platform.backend)})" if platform is not None else ""
+
+
+def _overview(results: Results, figures: Figures) -> list[str]:
+    shown = [name for platform in results.platforms for name in figures.of_platform(platform)[:1]]
+    rows = [row for platform in results.platforms if (row := _fastest(results, platform))]
+    head = ["platform", "fastest network", "ms per image", "fps", *(f"networks at {fps} fps" for fps in _REAL_TIME_FPS)]
+    return [
+        "### Results Overview",
+        "",
+        *figures.side_by_side(shown),
+        "Times are milliseconds per image: with a batch, the mean over its images.",
+        "An `x` could not be measured on that platform, for want of memory as a rule.",
+        "",
+        "### Discussion",
+        "",
+        "The fastest network of each platform, and how many of its networks reach 25 and 10 images a second:",
+        "",
+        *table(head, rows),
+        "",
+    ]
+
+
+def _fastest(results: Results, platform: str) -> list[str]:
+    """A platform's row of the discussion."""
+    best: dict[str, tuple[float, int]] = {}
+    for cell in results.of(platform):
+        if cell.value_ms is not None:
+            value = (cell.value_ms, cell.key.batch_size)
+            best[cell.key.model] = min(best.get(cell.key.model, value), value)
+    if not best:
+        return []
+    model, (ms, batch_size) = min(best.items(), key=lambda each: each[1])
+    reach = [f"{sum(1000 / ms >= fps for ms, _ in best.values())} of {len(best)}" for fps in _REAL_TIME_FPS]
+    return [_title(results, platform), f"{escaped(model)}, b{batch_size}", ms_text(ms), ms_text(1000 / ms), *reach]
+
+
+def _platforms(results: Results, figures: Figures) -> list[str]:
+    lines = ["## Platforms", ""]
+    for name in results.platforms:
+        platform = results.catalog.platforms.get(name)
+        facts = [] if platform is None else wording.platform_facts(platform)
+        lines += [f"- {_title(results, name)}" + (f" ({', '.join(facts)})" if facts else ""), ""]
+        if platform is not None:
+            told = [f"Backend: {platform.backend}.", f"Figures: {platform.source}." if platform.source else ""]
+            lines += [f"  {escaped(' '.join(part for part in (*told, platform.note) if part))}", ""]
+        own = figures.of_platform(name)
+        lines += [line for figure in own[:1] for line in (figures.image(figure), "")]
+        lines += figures.folded(own[1:], "see linear plot")
+        against = [figure for figure in figures.names("against_baseline") if figure.endswith(f"/{name}")]
+        lines += figures.folded(against, "see the run against its baseline")
+    return lines
+
+
+def _across_platforms(figures: Figures) -> list[str]:
+    shown = figures.names("model")
+    return ["## Networks comparison across platforms", "", *figures.folded(shown, "see all plots..")]
+
+
+def _selecting(results: Results, figures: Figures) -> list[str]:
+    lines = ["## Selecting an embedded platform and network", ""]
+    lines += figures.folded(figures.names("pareto"), "see accuracy against time per image")
+    lines += ["#### MobileNet", ""]
+    rows = [row for platform in results.platforms if (row := _speed_up(results, platform))]
+    if rows:
+        lines += [
+            "How many times as fast the depthwise layer makes MobileNet, by batch size:",
+            "",
+            *table(["platform", "least", "at batch size", "most", "at batch size"], rows),
+            "",
+        ]
+    lines += figures.side_by_side(figures.names("mobilenet"))
+    lines += ["#### ShuffleNet", ""]
+    rows = []
+    for platform in results.platforms:
+        own = [cell for cell in results.of(platform) if cell.key.model == "shufflenet" and cell.value_ms is not None]
+        if own:
+            best = min(own, key=lambda cell: cell.value_ms or 0.0)
+            rows.append([_title(results, platform), ms_text(best.value_ms or 0.0), str(best.key.batch_size)])
+    return [*lines, *table(["platform", "least ms per image", "at batch size"], rows), ""]
+
+
+def _speed_up(results: Results, platform: str) -> list[str]:
+    """A platform's row of MobileNet over MobileNet depthwise."""
+    by_batch: dict[int, dict[str, float]] = defaultdict(dict)
+    for cell in results.of(platform):
+        if cell.value_ms is not None and not cell.key.scenario:
+            by_batch[cell.key.batch_size][cell.key.model] = cell.value_ms
+    ratios = [
+        (values["mobilenet"] / values["mobilenet_depthwise"], batch_size)
+        for batch_size, values in by_batch.items()
+        if {"mobilenet", "mobilenet_depthwise"} <= values.keys()
+    ]
+    if not ratios:
+        return []
+    (least, at), (most, best_at) = min(ratios), max(ratios)
+    return [_title(results, platform), f"{least:.2f}", str(at), f"{most:.2f}", str(best_at)]
+
+
+def _methodology(results: Results) -> list[str]:
+    lines = ["## Methodology", "### benchmarking", ""]
+    for platform in results.platforms:
+        own = [cell for cell in results.of(platform) if cell.samples_ms]
+        if own:
+            clocks = ", ".join(sorted({cell.clock for cell in own}))
+            passes = sorted({len(cell.samples_ms) for cell in own})
+            count = str(passes[0]) if passes[0] == passes[-1] else f"{passes[0]} to {passes[-1]}"
+            lines.append(
+                f"- {_title(results, platform)}: measured, {count} timed passes a cell, clock: {escaped(clocks)}."
+            )
+    return [
+        *lines,
+        "- A warm-up pass is thrown away before the timed ones.",
+        "- A cell that is not clearly within the tolerance is measured again in further rounds.",
+        "- To measure: `pytest benchmarks --platform=ID --ddperf-url=URL`.",
+        "- Published tables: where they come from stands under [Platforms](#platforms).",
+        "",
+        "### Using additional models",
+        "",
+        "A network that is a service of the server, or a model folder on it, is measured by its name:",
+        "`pytest benchmarks --ddperf-models=NAME --ddperf-repository=DIR`.",
+        "",
+    ]
+
+
+def _raw_data(results: Results) -> list[str]:
+    lines = ["## Raw Data", "", "<details>", ""]
+    for platform in results.platforms:
+        cells = [cell for cell in results.of(platform) if not cell.key.scenario]
+        title = _title(results, platform)
+        if any(cell.side in {"both", "baseline", "x"} for cell in cells):
+            lines += [f"### {_of_what(results, platform)}({title}):", *raw_table(cells, results.catalog), ""]
+        if any(cell.outcome is not None for cell in cells):
+            run = results.runs.get(platform)
+            of = "" if run is None else f", run {escaped(run.run)}"
+            lines += [f"### Measured processing time({title}{of}):", *measured_table(cells, results.catalog), ""]
+        others = [cell for cell in results.of(platform) if cell.key.scenario and cell.outcome is not None]
+        lines += _cells(f"### Measured in other scenarios({title}):", others)
+    return [*lines, *_costs(results), "", "</details>", ""]
+
+
+def _of_what(results: Results, platform: str) -> str:
+    """What the figures are that a platform's cells are held against, as the report puts it."""
+    kinds = {cell.baseline_kind for cell in results.of(platform) if cell.baseline_kind}
+    if kinds - {"report"}:
+        return "Baseline of the processing time"
+    known = results.catalog.platforms.get(platform)
+    of_five = known is not None and "mean of 5 passes" in known.source
+    return "5 pass average processing time" if of_five else "Average processing time"
+
+
+def _costs(results: Results) -> list[str]:
+    networks = [network for network in results.catalog.networks.values() if network.giga_flops_text]
+    return [
+        "### flops and params for each model:",
+        *table(
+            ["", *(escaped(network.id) for network in networks)],
+            [
+                ["Giga flops", *(network.giga_flops_text for network in networks)],
+                ["million params", *(network.million_params_text for network in networks)],
+            ],
+        ),
+    ]

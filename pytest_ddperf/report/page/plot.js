@@ -1,0 +1,309 @@
+// ---- the plot: each view draws into it and leaves its spots, which the pointer and the arrow keys find
+let spots = [];
+let current = -1;
+let canvas = null;
+const room = () => {
+  const width = Math.max(280, find("plot").clientWidth);
+  return {
+    width,
+    height: Math.round(Math.min(560, Math.max(320, width * 0.52))),
+    left: 58,
+    right: 14,
+    top: 14,
+    bottom: 44,
+  };
+};
+function newCanvas(size, label) {
+  find("plot").replaceChildren();
+  spots = [];
+  current = -1;
+  hideTip();
+  canvas = drawn(find("plot"), "svg", {
+    viewBox: `0 0 ${size.width} ${size.height}`,
+    height: size.height,
+    tabindex: 0,
+    role: "application",
+    "aria-roledescription": "figure",
+    "aria-label": `${label}. Arrow keys go from value to value, Escape leaves.`,
+  });
+  return canvas;
+}
+function says(text) {
+  find("plot").replaceChildren(element("p", { class: "note" }, text));
+  canvas = null;
+  spots = [];
+}
+function axes(size, scale, label, named) {
+  for (const value of scale.ticks) {
+    const y = scale.at(value);
+    const tick = drawn(canvas, "g", { class: "tick", "data-value": value, "data-y": y });
+    drawn(tick, "line", { class: "grid", x1: size.left, x2: size.width - size.right, y1: y, y2: y });
+    drawn(tick, "text", { x: size.left - 7, y: y + 4, "text-anchor": "end" }, number(value));
+  }
+  drawn(canvas, "line", {
+    class: "axis",
+    x1: size.left,
+    x2: size.width - size.right,
+    y1: size.height - size.bottom,
+    y2: size.height - size.bottom,
+  });
+  drawn(
+    canvas,
+    "text",
+    {
+      x: 14,
+      y: (size.top + size.height - size.bottom) / 2,
+      transform: `rotate(-90 14 ${(size.top + size.height - size.bottom) / 2})`,
+      "text-anchor": "middle",
+    },
+    label,
+  );
+  drawn(
+    canvas,
+    "text",
+    { x: (size.left + size.width - size.right) / 2, y: size.height - 6, "text-anchor": "middle" },
+    named,
+  );
+}
+const path = (points) =>
+  points.map(([x, y], number) => `${number ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
+
+const chosen = () => cells.filter((cell) => state.platforms.has(cell.platform.id) && !state.hidden.has(cell.model.id));
+function lines(side) {
+  const found = new Map();
+  for (const cell of chosen()) {
+    if (cell[side] === null) continue;
+    const id = [cell.platform.id, cell.model.id, cell.scenario].filter(Boolean).join("/");
+    if (!found.has(id)) found.set(id, []);
+    found.get(id).push(cell);
+  }
+  return found;
+}
+function byBatch(toValue, label) {
+  const size = room();
+  const now = lines("now"),
+    held = lines("baseline");
+  const all = [...now.entries()].map(([id, own]) => ["now", id, own]);
+  // where a platform was measured its baseline stands behind, fainter; one that was not shows its baseline alone
+  for (const [id, own] of held) all.unshift([own[0].platform.measured && judged ? "held" : "baseline", id, own]);
+  if (!all.length)
+    return says(
+      state.platforms.size ? "Every model is hidden: press one in the legend to show it." : "Choose a platform.",
+    );
+  newCanvas(size, label);
+  const value = ([kind, , own]) => own.map((cell) => toValue(kind === "now" ? cell.now : cell.baseline));
+  const values = all.flatMap(value);
+  const scale = valueScale(values, size.height - size.bottom, size.top);
+  const batches = [...new Set(all.flatMap(([, , own]) => own.map((cell) => cell.batch)))].sort((a, b) => a - b);
+  const across =
+    batches.length > 1
+      ? logScale(batches[0], batches.at(-1), size.left + 16, size.width - size.right - 16).at
+      : () => (size.left + size.width - size.right) / 2;
+  axes(size, scale, label, "images per request (batch size)");
+  for (const batch of batches)
+    drawn(
+      canvas,
+      "text",
+      { x: across(batch), y: size.height - size.bottom + 18, "text-anchor": "middle" },
+      String(batch),
+    );
+  for (const fps of FPS) {
+    const y = scale.at(toValue(1000 / fps));
+    if (!(y > size.top + 4 && y < size.height - size.bottom - 4)) continue;
+    drawn(canvas, "line", { class: "fps", x1: size.left, x2: size.width - size.right, y1: y, y2: y });
+    drawn(
+      canvas,
+      "text",
+      { class: "fps", x: size.width - size.right - 2, y: y - 4, "text-anchor": "end" },
+      `${fps} fps`,
+    );
+  }
+  for (const entry of all) {
+    const [kind, id, own] = entry;
+    const group = drawn(canvas, "g", {
+      class: `series${kind === "held" ? " baseline" : ""}`,
+      "data-series": id,
+      "data-side": kind === "now" ? "now" : "baseline",
+    });
+    const model = own[0].model,
+      figures = value(entry);
+    group.style.color = colour(model);
+    const points = own.map((cell, index) => [across(cell.batch), scale.at(figures[index])]);
+    const dash = kind === "held" ? "" : DASHES[[...state.platforms].indexOf(own[0].platform.id) % DASHES.length];
+    drawn(group, "path", { class: "line", d: path(points), stroke: colour(model), "stroke-dasharray": dash });
+    own.forEach((cell, index) => {
+      const [x, y] = points[index];
+      const failed = kind === "now" && FAILING.has(cell.outcome);
+      drawn(group, "path", {
+        class: `mark${failed ? " red" : ""}`,
+        d: shape(model),
+        transform: `translate(${x.toFixed(2)},${y.toFixed(2)})${failed ? " scale(1.5)" : ""}`,
+        fill: colour(model),
+        "data-cell": cell.id,
+        "data-value": figures[index],
+      });
+      spots.push({ x, y, group, cell });
+    });
+  }
+}
+function against() {
+  const own = chosen().filter((cell) => cell.outcome !== null || cell.baseline !== null);
+  const shown = own.filter((cell) => cell.change !== null || cell.outcome !== null);
+  if (!shown.length)
+    return says(
+      judged
+        ? "Nothing was measured of these platforms and models."
+        : "No run: nothing is held against the baselines yet.",
+    );
+  const narrow = find("plot").clientWidth < 560;
+  const blocks = [...new Set(shown.map((cell) => cell.platform))].map((platform) => ({
+    platform,
+    models: data.models.filter((model) => shown.some((cell) => cell.platform === platform && cell.model === model)),
+    batches: [...new Set(shown.filter((cell) => cell.platform === platform).map((cell) => cell.batch))].sort(
+      (a, b) => a - b,
+    ),
+  }));
+  const row = 30,
+    head = 44,
+    left = narrow ? 118 : 190;
+  const size = {
+    width: Math.max(280, find("plot").clientWidth),
+    height: blocks.reduce((sum, block) => sum + head + row * block.models.length + 12, 0),
+  };
+  newCanvas(size, "Change against the baseline");
+  let top = 0;
+  for (const { platform, models, batches } of blocks) {
+    const wide = Math.min(96, (size.width - left - 8) / batches.length);
+    drawn(canvas, "text", { x: 4, y: top + 16 }, platform.title);
+    batches.forEach((batch, column) =>
+      drawn(
+        canvas,
+        "text",
+        { x: left + (column + 0.5) * wide, y: top + head - 8, "text-anchor": "middle" },
+        `b${batch}`,
+      ),
+    );
+    models.forEach((model, line) => {
+      const y = top + head + line * row;
+      drawn(
+        canvas,
+        "text",
+        { class: "name", x: left - 8, y: y + 19 },
+        narrow ? (model.id.length > 15 ? `${model.id.slice(0, 14)}\u2026` : model.id) : model.title,
+      );
+      batches.forEach((batch, column) => {
+        const cell = shown.find((each) => each.platform === platform && each.model === model && each.batch === batch);
+        if (!cell) return;
+        const x = left + column * wide,
+          failed = FAILING.has(cell.outcome);
+        const strength = cell.change === null ? 0 : Math.min(1, Math.abs(cell.change) / (2 * (cell.tolerance || 0.1)));
+        const side = cell.change === null ? "empty" : cell.change >= 0 ? "slower" : "faster";
+        const group = drawn(canvas, "g", { class: "series", "data-series": `${platform.id}/${model.id}` });
+        drawn(group, "rect", {
+          class: `tile ${side}${failed ? " fails" : ""}`,
+          x: x + 1,
+          y: y + 1,
+          width: wide - 2,
+          height: row - 2,
+          rx: 4,
+          "fill-opacity": side === "empty" ? "" : (0.08 + 0.62 * strength).toFixed(3),
+          "data-cell": cell.id,
+          "data-value": cell.change,
+        });
+        const words =
+          cell.change === null
+            ? cell.outcome === "unavailable"
+              ? "x"
+              : cell.outcome
+            : wide < 52
+              ? signed(cell.change, 0)
+              : percent(cell.change);
+        drawn(
+          group,
+          "text",
+          { class: `change${failed ? " strong" : ""}`, x: x + wide / 2, y: y + 19 },
+          `${words.slice(0, Math.max(3, Math.floor(wide / 6.5)))}${failed && cell.change !== null ? " !" : ""}`,
+        );
+        spots.push({ x: x + wide / 2, y: y + row / 2, group, cell, reach: Math.max(wide, row) * 0.7 });
+      });
+    });
+    top += head + row * models.length + 12;
+  }
+}
+function history() {
+  const nights = trends.get(state.cell);
+  if (!nights) return says("No cell was measured on two nights or more yet.");
+  const size = { ...room(), right: 40 };
+  newCanvas(size, "Milliseconds per image, night by night");
+  const values = nights.flatMap(([, now, , , held, tolerance]) =>
+    held === null ? [now] : [now, held, held * (1 + (tolerance || 0))],
+  );
+  const scale = valueScale(values, size.height - size.bottom, size.top);
+  const across =
+    nights.length > 1
+      ? linearScale(0, nights.length - 1, size.left + 16, size.width - size.right - 16).at
+      : () => size.width / 2;
+  axes(size, scale, "ms per image", "night (UTC)");
+  const every = Math.ceil(nights.length / Math.max(2, Math.floor((size.width - size.left) / 90)));
+  nights.forEach(([run], index) => {
+    if (index % every === 0)
+      drawn(
+        canvas,
+        "text",
+        { x: across(index), y: size.height - size.bottom + 18, "text-anchor": "middle" },
+        data.runs[run][0].slice(0, 10),
+      );
+  });
+  const heldAt = nights.map((night, index) => [index, night]).filter(([, night]) => night[4] !== null);
+  if (heldAt.length > 1) {
+    const upper = heldAt.map(([index, night]) => [across(index), scale.at(night[4] * (1 + (night[5] || 0)))]);
+    const lower = heldAt.map(([index, night]) => [across(index), scale.at(night[4])]);
+    drawn(canvas, "path", { class: "band", d: `${path([...upper, ...[...lower].reverse()])}z` });
+    drawn(canvas, "path", { class: "held", d: path(lower) });
+  }
+  const group = drawn(canvas, "g", { class: "series nights", "data-series": state.cell });
+  const points = nights.map(([, now], index) => [across(index), scale.at(now)]);
+  drawn(group, "path", { class: "line", d: path(points) });
+  nights.forEach((night, index) => {
+    const [run, now, outcome, accepted] = night,
+      [x, y] = points[index];
+    const verdict = data.severity[outcome],
+      tone = colourOf(verdict);
+    drawn(group, "path", {
+      class: `mark ${tone === "green" && verdict !== "improved" ? "" : tone}${accepted ? "" : " left-out"}`,
+      d: SHAPES[tone === "red" ? 3 : 0],
+      transform: `translate(${x.toFixed(2)},${y.toFixed(2)})`,
+      "data-cell": state.cell,
+      "data-value": now,
+    });
+    spots.push({
+      x,
+      y,
+      group,
+      night: { run: data.runs[run], now, verdict, accepted, held: night[4], tolerance: night[5] },
+    });
+  });
+}
+
+const OVER = "A faint line with hollow marks is the baseline of what was measured.";
+const VIEWS = {
+  latency: { name: "Time per image", hint: OVER, over: true, draw: () => byBatch((ms) => ms, "ms per image") },
+  speed: {
+    name: "Images per second",
+    hint: OVER,
+    over: true,
+    draw: () => byBatch((ms) => 1000 / ms, "images per second"),
+  },
+  against: {
+    name: "Against the baseline",
+    hint: "Orange is slower, blue is faster; the full colour is twice the tolerance. A frame and ! fail.",
+    draw: against,
+  },
+  history: {
+    name: "History",
+    hint:
+      "The band is what the tolerance allows over that night's baseline. " +
+      "A hollow mark is a night that later ones are not held against.",
+    draw: history,
+  },
+};

@@ -1,0 +1,218 @@
+// ---- the table
+const order = (list, item) => list.indexOf(item);
+const COLUMNS = [
+  {
+    key: "verdict",
+    name: "Verdict",
+    by: severity,
+    show: (cell) =>
+      cell.outcome === null ? "" : element("span", { class: `badge ${colourOf(cell.outcome)}` }, cell.outcome),
+    run: true,
+  },
+  {
+    key: "platform",
+    name: "Platform",
+    by: (cell) => order(data.platforms, cell.platform),
+    show: (cell) => cell.platform.title,
+  },
+  {
+    key: "model",
+    name: "Model",
+    by: (cell) => order(data.models, cell.model),
+    show: (cell) =>
+      element(
+        "button",
+        { type: "button", class: "plain", title: `show ${cell.id} above`, onclick: () => showCell(cell) },
+        cell.model.title,
+      ),
+  },
+  {
+    key: "batch",
+    name: "Batch",
+    figure: true,
+    by: (cell) => cell.batch,
+    show: (cell) => `${cell.batch}${cell.scenario ? ` ${cell.scenario}` : ""}`,
+  },
+  {
+    key: "now",
+    name: "Now, ms",
+    figure: true,
+    by: (cell) => cell.now,
+    show: (cell) => (cell.now === null ? "" : number(cell.now)),
+    run: true,
+  },
+  {
+    key: "baseline",
+    name: "Baseline, ms",
+    figure: true,
+    by: (cell) => cell.baseline,
+    show: (cell) => (cell.baseline === null ? (cell.x ? "x" : "") : number(cell.baseline)),
+  },
+  {
+    key: "change",
+    name: "Change",
+    figure: true,
+    by: (cell) => cell.change,
+    show: (cell) => (cell.change === null ? "" : percent(cell.change)),
+    run: true,
+  },
+  {
+    key: "tolerance",
+    name: "Tolerance",
+    figure: true,
+    by: (cell) => cell.tolerance,
+    show: (cell) => (cell.tolerance === null ? "" : share(cell.tolerance)),
+    run: true,
+  },
+  {
+    key: "sees",
+    name: "Gate sees",
+    figure: true,
+    by: (cell) => cell.sees,
+    show: (cell) => (cell.sees === null ? "" : `\u2265 ${share(cell.sees)}`),
+    run: true,
+  },
+  {
+    key: "speed",
+    name: "Images/s",
+    figure: true,
+    by: (cell) => (cell.value ? 1000 / cell.value : null),
+    show: (cell) => (cell.value ? number(1000 / cell.value) : ""),
+  },
+  {
+    key: "kind",
+    name: "Held against",
+    by: (cell) => cell.kind || null,
+    show: (cell) => element("span", { title: cell.source ?? "" }, cell.kind ?? ""),
+  },
+].filter((column) => (judged || !column.run) && (column.key !== "platform" || data.platforms.length > 1));
+if (!judged && data.platforms.length > 1) state.sort.column = "platform";
+const searched = new Map(
+  cells.map((cell) => [
+    cell,
+    [cell.id, cell.platform.title, cell.model.title, cell.outcome ?? NOT_RUN, cell.kind, cell.why]
+      .join(" ")
+      .toLowerCase(),
+  ]),
+);
+const kinds = [
+  ...data.severity.filter((outcome) => cells.some((cell) => cell.outcome === outcome)),
+  ...(cells.some((cell) => cell.outcome === null) ? [NOT_RUN] : []),
+];
+state.shown = new Set(judged ? kinds.filter((kind) => kind !== NOT_RUN) : kinds);
+
+function compare(column, down) {
+  return (one, other) => {
+    const a = column.by(one),
+      b = column.by(other);
+    if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1; // what is not there stands last, either way
+    const difference = typeof a === "string" ? a.localeCompare(b) : a - b;
+    return down ? -difference : difference;
+  };
+}
+function rows() {
+  const words = find("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const column = COLUMNS.find((each) => each.key === state.sort.column);
+  const wanted = cells.filter(
+    (cell) => state.shown.has(cell.outcome ?? NOT_RUN) && words.every((word) => searched.get(cell).includes(word)),
+  );
+  // equal ones: the greatest change first, as in the list of what needs a look; then the order of the tables
+  if (column.key === "verdict")
+    wanted.sort((one, other) => (other.change ?? -Infinity) - (one.change ?? -Infinity) || 0);
+  return wanted.sort(compare(column, state.sort.down));
+}
+function tableHead() {
+  const row = element(
+    "tr",
+    {},
+    ...COLUMNS.map((column) => {
+      const sorted = state.sort.column === column.key;
+      return element(
+        "th",
+        {
+          scope: "col",
+          class: column.figure ? "figure" : null,
+          "aria-sort": sorted ? (state.sort.down ? "descending" : "ascending") : "none",
+          "data-column": column.key,
+        },
+        element(
+          "button",
+          {
+            type: "button",
+            "data-sort": column.key,
+            onclick: () => {
+              state.sort = { column: column.key, down: sorted ? !state.sort.down : false };
+              table();
+              find("table").querySelector(`[data-sort="${column.key}"]`).focus();
+            },
+          },
+          column.name,
+        ),
+      );
+    }),
+  );
+  find("table").tHead.replaceChildren(row);
+}
+function table() {
+  tableHead();
+  const wanted = rows();
+  find("table").tBodies[0].replaceChildren(
+    ...wanted.map((cell) =>
+      element(
+        "tr",
+        { "data-cell": cell.id },
+        ...COLUMNS.map((column) =>
+          element("td", { class: column.figure ? "figure" : null, "data-column": column.key }, column.show(cell)),
+        ),
+      ),
+    ),
+  );
+  find("count").textContent = `${wanted.length} of ${cells.length} cells`;
+  if (judged)
+    choices(
+      "verdicts",
+      kinds.map((kind) => [kind, `${kind} ${cells.filter((cell) => (cell.outcome ?? NOT_RUN) === kind).length}`]),
+      (kind) => state.shown.has(kind),
+      (kind) => {
+        if (!state.shown.delete(kind)) state.shown.add(kind);
+        table();
+      },
+      "verdict",
+    );
+  find("verdicts").hidden = !judged;
+}
+function showCell(cell) {
+  if (trends.has(cell.id)) set({ view: "history", cell: cell.id });
+  else
+    set({
+      view: "latency",
+      platforms: new Set([cell.platform.id]),
+      hidden: new Set(data.models.filter((model) => model !== cell.model).map((model) => model.id)),
+    });
+  find("explore").scrollIntoView({ block: "start" });
+}
+
+// ---- begin
+const histories = [...trends.keys()].sort(
+  (one, other) => severity(byId.get(one) ?? { outcome: null }) - severity(byId.get(other) ?? { outcome: null }),
+);
+state.cell = histories[0] ?? null;
+find("cell").append(
+  ...histories.map((id) =>
+    element("option", { value: id }, `${id}${byId.get(id)?.outcome ? ` (${byId.get(id).outcome})` : ""}`),
+  ),
+);
+find("cell").addEventListener("change", (event) => set({ cell: event.target.value }));
+find("filter").addEventListener("input", table);
+find("explore").hidden = find("cells").hidden = !cells.length;
+if (cells.length) {
+  render();
+  table();
+  let width = find("plot").clientWidth;
+  new ResizeObserver(() => {
+    if (find("plot").clientWidth !== width) {
+      width = find("plot").clientWidth;
+      VIEWS[state.view].draw();
+    }
+  }).observe(find("plot"));
+}

@@ -1,0 +1,127 @@
+"""The data that the HTML page carries: the same cells as the JSON report, in a shape that stays small."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_ddperf.report import wording
+from pytest_ddperf.report.tidy import finite
+from pytest_ddperf.results import SEVERITY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_ddperf.catalog import Network
+    from pytest_ddperf.results import Result, Results, Trend, TrendNight
+
+MOST_NIGHTS = 12_000
+"""Nights of all cells together that a page carries: about 500 kB. The latest ones of each cell are kept."""
+
+FEWEST_NIGHTS = 10
+"""Nights that each cell keeps, however many cells there are."""
+
+LONGEST_REASON = 300
+"""Characters of a verdict's words that the table can be searched for."""
+
+FIELDS = (
+    "platform", "model", "batch", "scenario", "baseline", "kind", "source", "x",
+    "now", "change", "outcome", "tolerance", "sees", "passes", "clock", "why",
+)  # fmt: skip
+"""What each cell of `cells` holds, in order; ids of platforms, models and sources as their places in these lists."""
+
+
+class _Places:
+    """Strings that come again and again, as their places in a list."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+
+    def of(self, name: str) -> int:
+        return self.names.setdefault(name, len(self.names))
+
+
+def document(results: Results, trends: Sequence[Trend]) -> dict[str, Any]:
+    """All that the page shows, as builtins."""
+    platforms, models, sources = _Places(), _Places(), _Places()
+    for name in results.platforms:
+        platforms.of(name)
+    ordered = sorted({cell.key.model for cell in results.cells}, key=results.catalog.model_order)
+    for name in ordered:
+        models.of(name)
+    cells = [_cell(cell, platforms, models, sources) for cell in results.cells]
+    shown, shortened = _nights(trends)
+    runs: dict[tuple[str, str, str], int] = {}
+    histories = [_trend(trend, runs) for trend in shown]
+    document = {
+        "platforms": [_platform(results, name) for name in platforms.names],
+        "models": [_model(results, name) for name in models.names],
+        "sources": list(sources.names),
+        "severity": [str(outcome) for outcome in SEVERITY],
+        "fields": list(FIELDS),
+        "cells": cells,
+        "runs": [list(run) for run in runs],
+        "trends": histories,
+        "shortened": shortened,
+    }
+    cleaned: dict[str, Any] = finite(document)
+    return cleaned
+
+
+def _cell(cell: Result, platforms: _Places, models: _Places, sources: _Places) -> list[Any]:
+    """The fields `FIELDS` of a cell; those at the end that say nothing are left off."""
+    key = cell.key
+    row = [
+        platforms.of(key.platform), models.of(key.model), key.batch_size, key.scenario,
+        _short(cell.baseline_ms), cell.baseline_kind, sources.of(wording.one_line(cell.baseline_source)),
+        int(cell.unavailable), _short(cell.now_ms), _short(cell.change),
+        None if cell.outcome is None else SEVERITY.index(cell.outcome),
+        cell.tolerance, _short(cell.resolution), len(cell.samples_ms), cell.clock,
+        wording.one_line(cell.reason)[:LONGEST_REASON],
+    ]  # fmt: skip
+    while row[-1] in (None, "", 0) and len(row) > FIELDS.index("now"):
+        row.pop()
+    return row
+
+
+def _platform(results: Results, name: str) -> dict[str, Any]:
+    platform = results.catalog.platforms.get(name)
+    run = results.runs.get(name)
+    return {
+        "id": name,
+        "title": name if platform is None else platform.title,
+        "facts": [] if platform is None else [platform.backend, *wording.platform_facts(platform)],
+        "measured": run is not None,
+    }
+
+
+def _model(results: Results, name: str) -> dict[str, Any]:
+    network: Network | None = results.catalog.networks.get(name)
+    if network is None:
+        return {"id": name, "title": name}
+    return {"id": name, "title": network.title, "accuracy": network.top1_accuracy_percent, "gflops": network.giga_flops}
+
+
+def _nights(trends: Sequence[Trend]) -> tuple[list[tuple[Trend, Sequence[TrendNight]]], int]:
+    """The nights that a page has room for, and how many each cell keeps where not all were taken (else 0)."""
+    count = sum(len(trend.nights) for trend in trends)
+    if count <= MOST_NIGHTS:
+        return [(trend, trend.nights) for trend in trends], 0
+    each = max(FEWEST_NIGHTS, MOST_NIGHTS // len(trends))
+    return [(trend, trend.nights[-each:]) for trend in trends], each
+
+
+def _trend(shown: tuple[Trend, Sequence[TrendNight]], runs: dict[tuple[str, str, str], int]) -> list[Any]:
+    """A cell's id and its nights: run, ms, verdict, accepted, baseline, tolerance."""
+    trend, nights = shown
+    rows = []
+    for night in nights:
+        run = (night.started.isoformat(timespec="minutes"), night.run, night.commit)
+        verdict, accepted = SEVERITY.index(night.outcome), int(night.accepted)
+        held = _short(night.baseline_ms)
+        rows.append([runs.setdefault(run, len(runs)), _short(night.now_ms), verdict, accepted, held, night.tolerance])
+    return [str(trend.key), rows]
+
+
+def _short(number: float | None) -> float | None:
+    """Six significant digits: more than anybody can see in a page."""
+    return None if number is None else float(f"{number:.6g}")

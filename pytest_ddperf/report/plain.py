@@ -1,0 +1,49 @@
+"""Text from anywhere (a server, a file) as text in Markdown or on one line: never markup, never a control character."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+"""Stands for a character that is none to be seen: a control or format character, half of a surrogate pair."""
+
+_MARKUP = re.compile(r"([\\`*_\[\]()#!|~^:@])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"}
+_ADDRESS = re.compile(r"\b(www)\.", re.IGNORECASE)
+_LIST_MARK = re.compile(r"^([-+=]|\d+(?=[.)]))")
+
+
+def printable(text: str) -> str:
+    """The same with its line ends (as LF) and without any other control character."""
+    lines = re.split(r"\r\n|\r|\n", text)
+    return "\n".join("".join(REPLACEMENT if _is_control(char) else char for char in line) for line in lines)
+
+
+def clipped(text: str, length: int) -> str:
+    """The text, or its beginning and `...`, `length` characters in all."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def inline(text: str) -> str:
+    """The text on one line of GitHub's Markdown, in a table too: every character stands for itself.
+
+    White space becomes single spaces.
+    """
+    plain = printable(" ".join(text.split()))
+    escaped = _ADDRESS.sub(r"\1\\.", _MARKUP.sub(r"\\\1", plain))
+    return "".join(_ENTITIES.get(char, char) for char in escaped)
+
+
+def listed(text: str) -> str:
+    """The same at the start of a list's item or of a paragraph, where a dash or a number would start a list."""
+    return _LIST_MARK.sub(_unmarked, inline(text))
+
+
+def _unmarked(found: re.Match[str]) -> str:
+    mark = found[1]
+    return f"\\{mark}" if not mark.isdigit() else f"&#{ord(mark[0])};{mark[1:]}"
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs"}

@@ -1,0 +1,187 @@
+"""Reports for other programs: CSV with one row a cell, and JSON with everything.
+
+Numbers stand in full precision, times are milliseconds per image, ratios are relative (0.1 is 10 % slower). What is not
+there is empty in the CSV and null in the JSON. `COLUMNS` documents the fields of a cell, for both.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from pytest_ddperf import __version__
+from pytest_ddperf.report import wording
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_ddperf.catalog import Network, Platform
+    from pytest_ddperf.results import Result, Results, RunFacts, Trend
+
+FORMAT = 1
+"""Version of the JSON: it rises when a field changes its meaning or goes, not when one is added."""
+
+COLUMNS: Mapping[str, str] = {
+    "platform": "id of the platform",
+    "model": "id of the network",
+    "batch_size": "images per request",
+    "scenario": "empty for plain latency",
+    "outcome": "the verdict; empty where no run has the cell",
+    "fails": "whether the verdict fails the test; empty without a verdict",
+    "now_ms": "as measured; empty where nothing was",
+    "baseline_ms": "what it is held against; empty without a baseline",
+    "change": "now / baseline - 1, as the gate saw it",
+    "tolerance": "how much slower it may be, relative",
+    "resolution": "the smallest change that the gate could tell from noise, relative",
+    "images_per_second": "of the measured time, else of the baseline",
+    "unavailable": "whether the baseline marks it x: not measurable there",
+    "baseline_kind": "report, recorded or history",
+    "baseline_source": "where the baseline stands",
+    "clock": "the gated clock: predict, head or client",
+    "passes": "timed passes, all rounds",
+    "run": "name of the run that measured it",
+    "started": "when the run began, UTC, ISO 8601",
+    "commit": "the commit that was tested",
+    "complete": "whether the run came to its own end",
+    "server_url": "the server, without credentials",
+    "server_version": "as the server says",
+    "server_commit": "as the server says",
+    "nodeid": "the test that measured it",
+    "reason": "the verdict in words, on one line",
+}
+"""The columns of the CSV, in order, and what each holds; the cells of the JSON have these fields and `samples_ms`."""
+
+_RUNS_IN_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_text(results: Results) -> str:
+    """All cells, one row each, under the header `COLUMNS`.
+
+    A text that a spreadsheet would take for a formula (it begins with `=`, `+`, `-` or `@`) gets a `'` before it.
+    """
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for cell in results.cells:
+        row = _row(cell, results.runs.get(cell.key.platform))
+        writer.writerow([_csv_value(row[name]) for name in COLUMNS])
+    return file.getvalue()
+
+
+def json_text(results: Results, trends: Sequence[Trend]) -> str:
+    """All of it as one JSON object.
+
+    `format`: `FORMAT`; `generator`: who wrote it; `totals`: cells by verdict; `not_measured`: cells of the baselines
+    that the run should have measured and did not; `warnings`: sentences; `runs`, `platforms`, `networks`: facts, by id;
+    `cells`: a list of objects with the fields `COLUMNS` and `samples_ms` (every timed pass); `trends`: a list of
+    objects with the four fields of a cell's key and `nights`, oldest first.
+    """
+    document = {
+        "format": FORMAT,
+        "generator": f"pytest-ddperf {__version__}",
+        "totals": {str(outcome): count for outcome, count in wording.totals(results).items()},
+        "not_measured": results.not_measured,
+        "warnings": list(results.warnings),
+        "runs": {platform: _run(run, platform) for platform, run in results.runs.items()},
+        "platforms": {name: _platform(results.catalog.platforms[name]) for name in _known(results)},
+        "networks": {name: _network(results.catalog.networks[name]) for name in _networks(results)},
+        "cells": [
+            {**_row(cell, results.runs.get(cell.key.platform)), "samples_ms": list(cell.samples_ms)}
+            for cell in results.cells
+        ],
+        "trends": [_trend(trend) for trend in trends],
+    }
+    return json.dumps(finite(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - builtins of any shape
+    """The same with None for every number that JSON does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: finite(each) for name, each in value.items()}
+    return [finite(each) for each in value] if isinstance(value, list) else value
+
+
+def _row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
+    """The fields `COLUMNS` of a cell; None where there is nothing. A cell that the run does not have names no run."""
+    judged = run if cell.outcome is not None else None
+    server = None if judged is None else judged.servers.get(cell.key.platform)
+    value = cell.value_ms
+    return {
+        **asdict(cell.key),
+        "outcome": None if cell.outcome is None else str(cell.outcome),
+        "fails": None if cell.outcome is None else cell.fails,
+        "now_ms": cell.now_ms,
+        "baseline_ms": cell.baseline_ms,
+        "change": cell.change,
+        "tolerance": cell.tolerance,
+        "resolution": cell.resolution,
+        "images_per_second": 1000 / value if value else None,
+        "unavailable": cell.unavailable,
+        "baseline_kind": cell.baseline_kind or None,
+        "baseline_source": cell.baseline_source or None,
+        "clock": cell.clock or None,
+        "passes": len(cell.samples_ms) or None,
+        "run": None if judged is None else judged.run,
+        "started": None if judged is None else judged.started,
+        "commit": None if judged is None else judged.commit or None,
+        "complete": None if judged is None else judged.complete,
+        "server_url": None if server is None else server.url,
+        "server_version": None if server is None else server.version,
+        "server_commit": None if server is None else server.commit,
+        "nodeid": cell.nodeid or None,
+        "reason": cell.reason or None,
+    }
+
+
+def _csv_value(value: object) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    text = wording.one_line(str(value))
+    return f"'{text}" if text.startswith(_RUNS_IN_SPREADSHEETS) else text
+
+
+def _known(results: Results) -> list[str]:
+    return [name for name in results.platforms if name in results.catalog.platforms]
+
+
+def _networks(results: Results) -> list[str]:
+    shown = {cell.key.model for cell in results.cells}
+    return [name for name in results.catalog.networks if name in shown]
+
+
+def _run(run: RunFacts, platform: str) -> dict[str, Any]:
+    server = run.servers.get(platform)
+    return {
+        "run": run.run,
+        "started": run.started,
+        "commit": run.commit or None,
+        "complete": run.complete,
+        "server": None if server is None else asdict(server),
+    }
+
+
+def _platform(platform: Platform) -> dict[str, Any]:
+    names = ("title", "backend", "tolerance", "peak_gflops", "cores", "watts", "price_usd", "memory_gib", "source")
+    return {name: getattr(platform, name) for name in names}
+
+
+def _network(network: Network) -> dict[str, Any]:
+    return {name: getattr(network, name) for name in ("title", "top1_accuracy_percent", "giga_flops", "million_params")}
+
+
+def _trend(trend: Trend) -> dict[str, Any]:
+    nights = []
+    for night in trend.nights:
+        fields = asdict(night)
+        nights.append({**fields, "started": night.started.isoformat(), "outcome": str(night.outcome)})
+    return {**asdict(trend.key), "nights": nights}

@@ -1,0 +1,73 @@
+"""What reports of every kind say alike: totals, the run in words, numbers as a person writes them. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.records import Outcome
+from pytest_ddperf.results import SEVERITY
+
+if TYPE_CHECKING:
+    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.results import Result, Results
+
+GREEN = (Outcome.OK, Outcome.IMPROVED)
+
+
+def one_line(text: str) -> str:
+    """The text on one line, without control and other invisible characters: they become spaces, and spaces one."""
+    plain = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
+    return " ".join(plain.split())
+
+
+def totals(results: Results) -> dict[Outcome, int]:
+    """How many cells ended in each verdict, those that need a look first."""
+    counts = Counter(cell.outcome for cell in results.cells if cell.outcome is not None)
+    return {outcome: counts[outcome] for outcome in SEVERITY if counts[outcome]}
+
+
+def totals_text(results: Results) -> str:
+    """`52 cells: 2 regressed, 50 ok; 3 of the baseline not measured`."""
+    counts = totals(results)
+    count = sum(counts.values())
+    parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "nothing was judged"
+    text = f"{count} cell{'' if count == 1 else 's'}: {parts}"
+    return f"{text}; {results.not_measured} of the baseline not measured" if results.not_measured else text
+
+
+def failing(results: Results) -> tuple[Result, ...]:
+    """The cells that failed, the regressed ones first and the greatest change before others."""
+    return tuple(cell for cell in results.judged if cell.fails)
+
+
+def published_text(ms: float, platform: Platform | None) -> str:
+    """A published value as its table prints it: what was read back from a picture has three significant digits.
+
+    Args:
+        ms: milliseconds per image.
+        platform: whose table it is of; None for one that the catalogue does not know.
+    """
+    whole = f"{ms:.15g}"
+    if platform is None or not (platform.reading_error_percent or platform.reading_error_ms):
+        return whole
+    three = f"{ms:#.3g}".rstrip(".") if ms < 1000 else f"{ms:.0f}"
+    return three if float(three) == ms else whole  # a table of the project's own may have more
+
+
+def ratio_text(ratio: float | None) -> str:
+    """A share: `10 %`; "" for None."""
+    return "" if ratio is None else f"{ratio * 100:.3g} %"
+
+
+def platform_facts(platform: Platform) -> list[str]:
+    """What the report states of a platform's hardware: `300 GFLOPS`, `192 cores` ..."""
+    facts = (
+        (platform.peak_gflops, "GFLOPS"),
+        (platform.cores, "cores"),
+        (platform.memory_gib, "GiB"),
+        (platform.watts, "W under load"),
+        (platform.price_usd, "USD"),
+    )
+    return [f"{value:g} {unit}" if unit != "GFLOPS" else f"{value:.0f} {unit}" for value, unit in facts if value]

@@ -1,0 +1,281 @@
+"""Which platform, network and batch size meets what an application asks for, and what rules the others out. Pure.
+
+The report's section "Selecting an embedded platform and network" as an answer. A figure that nobody stated is never
+taken as met: a cell whose watts, accuracy, price or parameters are unknown is ruled out as unknown wherever a
+requirement asks for them, unless unknown figures are allowed.
+
+Ranking: of each platform and network the smallest batch that meets everything stands for it, since its first result
+comes soonest. These are ranked by top-1 accuracy, then by images per second per watt, then by images per second: the
+small footprint that loses no accuracy. An unknown figure ranks last. Other rankings begin with another figure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.catalog import Network, Platform
+from pytest_ddperf.records import Outcome
+from pytest_ddperf.selection import RULES, Considered, Miss, Ranking, Requirements, Rule, Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pytest_ddperf.results import Result, Results
+
+ROUNDING = 1e-9
+"""Relative: 40 ms per image is 25 images per second, whatever binary fractions make of it."""
+
+FP32_BACKENDS = frozenset({"caffe", "onnxruntime"})
+"""Backends (`mllib`) that hold every weight in 4 bytes; of any other it is only known that it takes a byte or more."""
+
+_CHANNELS = 3
+_GIB = 2**30
+
+
+def select(
+    results: Results,
+    requirements: Requirements,
+    *,
+    ranking: Ranking = Ranking.ACCURACY,
+    platforms: Iterable[str] | None = None,
+    models: Iterable[str] | None = None,
+    tasks: Iterable[str] | None = None,
+) -> Selection:
+    """Judge every cell of some platforms and networks by what is required.
+
+    Args:
+        results: what is published, recorded and measured.
+        requirements: what is asked for.
+        ranking: the figure that ranks first.
+        platforms: ids; None for all of the catalogue.
+        models: ids; None for all.
+        tasks: `classification`, `detection`, `ocr`; None for all.
+    """
+    catalog = results.catalog
+    wanted = list(catalog.platforms if platforms is None else platforms)
+    of_models = None if models is None else set(models)
+    of_tasks = None if tasks is None else set(tasks)
+    everything = []
+    for cell in results.cells:
+        network = catalog.networks.get(cell.key.model) or Network(cell.key.model, cell.key.model, width=None)
+        platform = catalog.platforms.get(cell.key.platform) or Platform(cell.key.platform, cell.key.platform)
+        asked = of_models is None or network.id in of_models
+        if platform.id in wanted and asked and (of_tasks is None or network.task in of_tasks):
+            run = results.runs.get(platform.id)
+            everything.append(_considered(cell, network, platform, "" if run is None else run.run, requirements))
+    places = {one.key: place for place, one in enumerate(everything)}
+
+    def rank(one: Considered) -> tuple[float, ...]:
+        return (*_rank(one, ranking), places[one.key])
+
+    return Selection(
+        requirements,
+        tuple(sorted((one for one in everything if not one.misses), key=rank)),
+        tuple(one for one in everything if one.misses),
+        tuple(name for name in wanted if not results.of(name)),
+        results.warnings,
+    )
+
+
+def least_memory_gib(network: Network, platform: Platform, batch_size: int) -> float | None:
+    """What a cell needs at the least, GiB: the weights and one batch of input. None where they are not known.
+
+    A lower bound and no estimate: activations, the backend's own buffers and the system come on top, and the report
+    tells none of them. A cell that needs more than a limit is certainly out; one below it may still not fit.
+    """
+    if network.million_params is None:
+        return None
+    bytes_each = 4 if platform.mllib in FP32_BACKENDS else 1
+    pixels = (network.width or 0) * (network.height or 0)
+    return (network.million_params * 1e6 + batch_size * _CHANNELS * pixels) * bytes_each / _GIB
+
+
+def _rank(one: Considered, ranking: Ranking) -> tuple[float, ...]:
+    """A sort key, the best first, what is unknown last."""
+    figures = {
+        Ranking.ACCURACY: _falling(one.network.top1_accuracy_percent),
+        Ranking.EFFICIENCY: _falling(one.fps_per_watt),
+        Ranking.SPEED: _falling(one.fps),
+        Ranking.LATENCY: inf if one.latency_ms is None else one.latency_ms,
+    }
+    return (figures.pop(ranking), *figures.values())
+
+
+def _falling(figure: float | None) -> float:
+    return inf if figure is None else -figure
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """The time that counts for a cell, and where it is from."""
+
+    value_ms: float | None
+    low_ms: float = 0.0
+    high_ms: float = 0.0
+    source: str = ""
+    where: str = ""
+    notes: tuple[str, ...] = ()
+    miss: Miss | None = None
+
+
+def _figure(cell: Result, platform: Platform, run: str) -> _Figure:
+    """What was measured, else the baseline. A measurement that counts for nothing leaves the baseline standing."""
+    if cell.key.scenario:
+        text = f"measured under {cell.key.scenario}, not plain latency"
+        return _Figure(None, miss=Miss(Rule.SCENARIO, text))
+    named = f"run {run}" if run else "this run"
+    if cell.outcome in {Outcome.ERROR, Outcome.OOM, Outcome.CRASHED}:
+        said = cell.reason.splitlines()[0] if cell.reason else "no reason given"
+        return _Figure(None, miss=Miss(Rule.FAILED, f"{cell.outcome} in {named}: {said}"))
+    measured = cell.now_ms is not None and cell.outcome is not Outcome.INVALID
+    if measured and cell.now_ms is not None:
+        passes = cell.samples_ms or (cell.now_ms,)
+        where = f"{named}, clock {cell.clock}" if cell.clock else named
+        notes = {
+            Outcome.UNSTABLE: (f"unstable in {named}",),
+            Outcome.REMEASURE: (f"not confirmed: {named} ended before it was measured again",),
+        }
+        return _Figure(
+            cell.now_ms, min(passes), max(passes), "measured", where, notes.get(cell.outcome or Outcome.OK, ())
+        )
+    notes_of_run = (f"invalid in {named}",) if cell.outcome is Outcome.INVALID else ()
+    if cell.baseline_ms is None:
+        if cell.unavailable:
+            return _Figure(None, miss=Miss(Rule.UNAVAILABLE, "x, not measurable there"))
+        return _Figure(None, miss=Miss(Rule.NOT_MEASURED, "; ".join(("not measured", *notes_of_run))))
+    low_ms, high_ms = _published_range(cell, platform) if cell.baseline_kind == "report" else (cell.baseline_ms,) * 2
+    source = "published" if cell.baseline_kind == "report" else cell.baseline_kind
+    return _Figure(cell.baseline_ms, low_ms, high_ms, source, cell.baseline_source, notes_of_run)
+
+
+def _published_range(cell: Result, platform: Platform) -> tuple[float, float]:
+    """Between what the time of a published cell lies, milliseconds per image.
+
+    `head.time` is cut to whole milliseconds for the batch, so up to one is missing; a figure that was read back from a
+    picture may be off by its reading, both ways.
+    """
+    value_ms = cell.baseline_ms or 0.0
+    of_the_picture = bool(platform.source) and cell.baseline_source.startswith(platform.source)
+    off_ms = platform.reading_error_of(value_ms) if of_the_picture else 0.0
+    return value_ms - off_ms, value_ms + off_ms + 1 / cell.key.batch_size
+
+
+def _considered(cell: Result, network: Network, platform: Platform, run: str, asked: Requirements) -> Considered:
+    figure = _figure(cell, platform, run)
+    memory_gib = least_memory_gib(network, platform, cell.key.batch_size)
+    notes = figure.notes
+    if figure.value_ms and memory_gib and platform.memory_gib and memory_gib > platform.memory_gib:
+        notes = (*notes, f"needs at least {memory_gib:.2f} GiB, of which {platform.title} has {platform.memory_gib:g}")
+    misses = [] if figure.miss is None else [figure.miss]
+    on_edge: list[Rule] = []
+    unknown: list[Rule] = []
+    for limit in _limits(network, platform, cell.key.batch_size, memory_gib=memory_gib, figure=figure, asked=asked):
+        if limit.value is None:
+            unknown.append(limit.rule)
+            if not asked.allow_unknown:
+                misses.append(Miss(limit.rule, f"{limit.rule} unknown", unknown=True))
+            continue
+        if limit.on_edge:
+            on_edge.append(limit.rule)
+        if not limit.meets(limit.value):
+            misses.append(limit.miss(limit.value))
+    misses.sort(key=lambda miss: RULES.index(miss.rule))
+    return Considered(
+        key=cell.key,
+        network=network,
+        platform=platform,
+        value_ms=figure.value_ms,
+        low_ms=figure.low_ms,
+        high_ms=figure.high_ms,
+        memory_gib=memory_gib,
+        source=figure.source,
+        where=figure.where,
+        notes=notes,
+        misses=tuple(misses),
+        on_edge=tuple(on_edge),
+        unknown=tuple(unknown),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """One requirement and the figure of one cell that it is about.
+
+    Args:
+        rule: which.
+        value: the figure; None where it is not known.
+        bound: the limit.
+        text: `{value}` of a `{bound}`, in words.
+        decimals: of the figure where it is printed; None for as many as it has.
+        rising: whether more is better.
+        span: between what the figure lies, where it is not exact.
+    """
+
+    rule: Rule
+    value: float | None
+    bound: float
+    text: str
+    decimals: int | None = None
+    rising: bool = False
+    span: tuple[float, float] | None = None
+
+    def meets(self, value: float) -> bool:
+        """Whether a figure is within the limit."""
+        if self.rising:
+            return value >= self.bound * (1 - ROUNDING)
+        return value <= self.bound * (1 + ROUNDING)
+
+    @property
+    def on_edge(self) -> bool:
+        """Whether the figure's error reaches across the limit."""
+        return self.span is not None and self.meets(self.span[0]) != self.meets(self.span[1])
+
+    def miss(self, value: float) -> Miss:
+        """What is to be said of a figure that is not within the limit."""
+        text = self.text.format(value=self._printed(value), bound=self.bound)
+        if self.on_edge:
+            text += " (within its error)"
+        return Miss(self.rule, text, self.bound / value - 1 if self.rising else value / self.bound - 1)
+
+    def _printed(self, value: float) -> str:
+        """A figure that misses the limit, with enough decimals to be seen to: never `25.0 of 25`."""
+        if self.decimals is None:
+            return f"{value:g}"
+        printed = (f"{value:.{decimals}f}" for decimals in range(self.decimals, 12))
+        return next((text for text in printed if float(text) != self.bound), f"{value}")
+
+
+def _limits(
+    network: Network,
+    platform: Platform,
+    batch_size: int,
+    *,
+    memory_gib: float | None,
+    figure: _Figure,
+    asked: Requirements,
+) -> Iterator[_Limit]:
+    """The requirements, each with the cell's figure; those on the time only where there is one."""
+    stated: Sequence[tuple[Rule, float | None, float | None, str, int | None]] = (
+        (Rule.WATTS, platform.watts, asked.max_watts, "{value} W of at most {bound:g}", None),
+        (Rule.PRICE, platform.price_usd, asked.max_price_usd, "{value} USD of at most {bound:g}", None),
+        (Rule.MEMORY, memory_gib, asked.max_memory_gib, "needs at least {value} GiB of {bound:g}", 3),
+        (Rule.BATCH_SIZE, batch_size, asked.max_batch_size, "batch {value} of at most {bound:g}", None),
+    )
+    for rule, value, bound, text, decimals in stated:
+        if bound is not None:
+            yield _Limit(rule, value, bound, text, decimals)
+    if (bound := asked.min_accuracy_percent) is not None:
+        text = "top-1 accuracy {value} % of {bound:g}"
+        yield _Limit(Rule.ACCURACY, network.top1_accuracy_percent, bound, text, rising=True)
+    value_ms, low_ms, high_ms = figure.value_ms, figure.low_ms, figure.high_ms
+    if value_ms is None:
+        return
+    if (bound := asked.max_latency_ms) is not None:
+        text = "{value} ms for the batch of at most {bound:g}"
+        span = (low_ms * batch_size, high_ms * batch_size)
+        yield _Limit(Rule.LATENCY, value_ms * batch_size, bound, text, 1, span=span)
+    if (bound := asked.min_fps) is not None:
+        span = (1000 / high_ms, 1000 / low_ms if low_ms > 0 else inf)
+        yield _Limit(Rule.SPEED, 1000 / value_ms, bound, "{value} of {bound:g} images/s", 1, rising=True, span=span)

@@ -1,0 +1,317 @@
+"""The answer of `ddperf select`, for a person (whole at 80 columns), and as CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import textwrap
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_ddperf.selection import Rule
+from pytest_ddperf.terminal import ms_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from pytest_ddperf.selection import Considered, Group, Requirements, Selection
+
+NEAREST = 5
+"""Nearest misses that are shown unless all are asked for."""
+
+_NAMES = {
+    Rule.WATTS: "watts unknown (neither the report nor ddperf.toml states them)",
+    Rule.PRICE: "price unknown (neither the report nor ddperf.toml states it)",
+    Rule.ACCURACY: "accuracy unknown (the report does not give it)",
+    Rule.MEMORY: "memory unknown (the report does not give the parameters)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column of the table.
+
+    Args:
+        title: above it.
+        text: of a row.
+        left: whether it is aligned to the left.
+        drop: columns are left out where the width does not do, the greatest of these first; 0 for never.
+    """
+
+    title: str
+    text: Callable[[Considered], str]
+    left: bool = False
+    drop: int = 0
+
+
+_COLUMNS = (
+    _Column("platform", lambda one: one.key.platform, left=True),
+    _Column("network", lambda one: one.key.model, left=True),
+    _Column("b", lambda one: str(one.key.batch_size)),
+    _Column("ms/img", lambda one: "-" if one.value_ms is None else ms_text(one.value_ms), drop=4),
+    _Column("img/s", lambda one: _fps_text(one) + ("~" if one.on_edge else " ")),
+    _Column("W", lambda one: _stated(one.platform.watts), drop=5),
+    _Column("per W", lambda one: "?" if one.fps_per_watt is None else ms_text(one.fps_per_watt), drop=2),
+    _Column("top-1", lambda one: _stated(one.network.top1_accuracy_percent)),
+    _Column("1st ms", lambda one: "-" if one.latency_ms is None else ms_text(one.latency_ms), drop=3),
+    _Column("GiB>=", lambda one: "?" if one.memory_gib is None else f"{one.memory_gib:.3f}", drop=1),
+    _Column("source", lambda one: one.source, left=True),
+)
+_LEGEND = {
+    "b": "b: batch size",
+    "img/s": "img/s: images per second",
+    "per W": "per W: images per second per watt",
+    "top-1": "top-1: accuracy, percent",
+    "1st ms": "1st ms: until the batch's first result",
+    "GiB>=": "GiB>=: weights and one batch of input, what it needs at least",
+}
+
+
+def lines(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
+    """The answer for a person.
+
+    Args:
+        chosen: the answer.
+        width: columns of the terminal.
+        whole: every batch size that meets it, and every cell that is ruled out.
+    """
+    for warning in chosen.warnings:
+        yield from _wrapped(f"note: {warning}", width)
+    shown = chosen.candidates if whole else chosen.best
+    asked = requirements_text(chosen.requirements)
+    total = len(chosen.candidates) + len(chosen.ruled_out)
+    if not chosen.candidates:
+        what = f"Nothing meets {asked}" if asked else "Nothing has a figure"
+        yield from _wrapped(f"{what}: none of {total} cells.", width)
+    else:
+        pairs = len(chosen.best)
+        which = "every batch size" if whole else "the smallest batch of each; --all shows the others"
+        meets = "meet it" if asked else "have a figure"
+        counted = f"{len(chosen.candidates)} of {total} cells {meets}, of {pairs} platform x network pairs"
+        yield from _wrapped(f"{asked[:1].upper()}{asked[1:] or 'Nothing is asked for'}: {counted} ({which}).", width)
+        yield ""
+        yield from _table(shown, width, memory=chosen.requirements.max_memory_gib is not None)
+        yield from _sources(shown, width)
+    yield from _ruled_out(chosen, width, whole=whole)
+
+
+def requirements_text(asked: Requirements) -> str:
+    """What was asked for, in words; "" for nothing."""
+    parts = [
+        text.format(bound)
+        for bound, text in (
+            (asked.min_fps, "at least {:g} images/s"),
+            (asked.max_watts, "at most {:g} W"),
+            (asked.min_accuracy_percent, "top-1 accuracy of at least {:g} %"),
+            (asked.max_batch_size, "batches of at most {:g}"),
+            (asked.max_latency_ms, "a batch in at most {:g} ms"),
+            (asked.max_memory_gib, "no certain need of more than {:g} GiB"),
+            (asked.max_price_usd, "at most {:g} USD"),
+        )
+        if bound is not None
+    ]
+    allowed = " (unknown figures allowed)" if parts and asked.allow_unknown else ""
+    return ", ".join(parts) + allowed
+
+
+def _table(rows: Sequence[Considered], width: int, *, memory: bool) -> Iterator[str]:
+    columns = [column for column in _COLUMNS if memory or column.title != "GiB>="]
+    left_out: list[str] = []
+    while _table_width(columns, rows) > width:
+        dropped = max(columns, key=lambda column: column.drop)
+        if not dropped.drop:
+            break
+        columns.remove(dropped)
+        left_out.append(dropped.title)
+    widths = [_column_width(column, rows) for column in columns]
+    yield _line([column.title for column in columns], columns, widths)
+    for one in rows:
+        yield _line([column.text(one) for column in columns], columns, widths)
+    legend = [_LEGEND[column.title] for column in columns if column.title in _LEGEND]
+    if any(one.unknown for one in rows):
+        legend.append("?: unknown, and taken as met")
+    if any(one.on_edge for one in rows):
+        legend.append("~: its error reaches across a limit")
+    if left_out:
+        legend.append(f"left out at {width} columns: {', '.join(left_out)}")
+    yield ""
+    yield from _wrapped("; ".join(legend), width)
+
+
+def _column_width(column: _Column, rows: Iterable[Considered]) -> int:
+    return max(len(column.title), *(len(column.text(one)) for one in rows))
+
+
+def _table_width(columns: Sequence[_Column], rows: Sequence[Considered]) -> int:
+    return sum(_column_width(column, rows) for column in columns) + len(columns) - 1
+
+
+def _line(texts: Iterable[str], columns: Iterable[_Column], widths: Iterable[int]) -> str:
+    cells = [
+        text.ljust(width) if column.left else text.rjust(width)
+        for text, column, width in zip(texts, columns, widths, strict=True)
+    ]
+    return " ".join(cells).rstrip()
+
+
+def _sources(rows: Sequence[Considered], width: int) -> Iterator[str]:
+    """Where the figures stand: one entry a place, its lines counted together; then what to know of single cells."""
+    places: dict[tuple[str, str, str], list[str]] = {}
+    platforms = {one.key.platform: one.platform for one in rows}
+    for one in rows:
+        file, _, line = one.where.rpartition(", line ")
+        found = places.setdefault((one.key.platform, one.source, file or line), [])
+        if file and line not in found:
+            found.append(line)
+    for (name, source, where), found in places.items():
+        found.sort(key=lambda text: (len(text), text))
+        at = f", line{'s' * (len(found) > 1)} {', '.join(found)}" if found else ""
+        watts = platforms[name].watts
+        power = "watts unknown" if watts is None else f"{watts:g} W"
+        yield from _wrapped(f"{name} ({power}), {source}: {where}{at}", width)
+    for platform in platforms.values():
+        if platform.note:
+            yield from _wrapped(f"{platform.id}: {platform.note}", width)
+    for one in rows:
+        for note in one.notes:
+            yield from _wrapped(f"{one.key}: {note}", width)
+
+
+def _ruled_out(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
+    yield ""
+    cells = len(chosen.ruled_out)
+    if cells:
+        yield from _wrapped(f"Ruled out: {cells} cells, each counted once, by the first that applies:", width)
+    for group in chosen.groups():
+        yield from _wrapped(f"{len(group.cells):>5}  {group_text(group, chosen.requirements)}", width, indent=7)
+    if chosen.without_figures:
+        names = ", ".join(chosen.without_figures)
+        yield from _wrapped(f"No figures at all: {names}; pytest benchmarks --platform=NAME measures it.", width)
+    nearest = chosen.nearest_misses()
+    if nearest:
+        yield ""
+        most = len(nearest) if whole else NEAREST
+        rest = f"; {len(nearest) - most} more with --all" if len(nearest) > most else ""
+        yield from _wrapped(f"Nearest misses, one for each platform and network{rest}:", width)
+        for one in nearest[:most]:
+            yield from _wrapped(f"  {_missed(one)}", width, indent=4)
+    if whole and cells:
+        yield ""
+        yield "All that is ruled out:"
+        for one in chosen.ruled_out:
+            yield from _wrapped(f"  {_missed(one)}", width, indent=4)
+
+
+def group_text(group: Group, asked: Requirements) -> str:
+    """What rules the cells of a group out, and which they are."""
+    platforms = ", ".join(
+        f"{platform.id} ({platform.watts:g} W)" if group.rule is Rule.WATTS and platform.watts else platform.id
+        for platform in dict.fromkeys(one.platform for one in group.cells)
+    )
+    if group.unknown:
+        otherwise = sum(1 for one in group.cells if all(miss.unknown for miss in one.misses))
+        rest = f"; {otherwise} would meet the rest (--allow-unknown)" if otherwise else ""
+        return f"{_NAMES[group.rule]}: {_of(group, platforms)}{rest}"
+    names = {
+        Rule.WATTS: f"over {asked.max_watts or 0:g} W",
+        Rule.PRICE: f"over {asked.max_price_usd or 0:g} USD",
+        Rule.ACCURACY: f"top-1 accuracy below {asked.min_accuracy_percent or 0:g} %",
+        Rule.MEMORY: f"weights and input alone over {asked.max_memory_gib or 0:g} GiB",
+        Rule.UNAVAILABLE: "x: not measurable there",
+        Rule.FAILED: "failed when it was measured",
+        Rule.NOT_MEASURED: "not measured, and nothing published",
+        Rule.SCENARIO: "measured under another scenario than plain latency",
+        Rule.BATCH_SIZE: f"batch over {asked.max_batch_size or 0}",
+        Rule.LATENCY: f"batch takes over {asked.max_latency_ms or 0:g} ms",
+        Rule.SPEED: f"below {asked.min_fps or 0:g} images/s",
+    }
+    return f"{names[group.rule]}: {_of(group, platforms)}"
+
+
+def _of(group: Group, platforms: str) -> str:
+    """The networks where a property of the network rules out, else the platforms."""
+    if group.rule in {Rule.ACCURACY, Rule.MEMORY}:
+        return ", ".join(dict.fromkeys(one.key.model for one in group.cells))
+    return platforms
+
+
+def _missed(one: Considered) -> str:
+    return f"{one.key}: {'; '.join(miss.text for miss in one.misses)}"
+
+
+def _fps_text(one: Considered) -> str:
+    return "-" if one.fps is None else f"{one.fps:.1f}"
+
+
+def _stated(figure: float | None) -> str:
+    return "?" if figure is None else f"{figure:g}"
+
+
+def _wrapped(text: str, width: int, *, indent: int = 2) -> list[str]:
+    return textwrap.wrap(
+        text, max(width, 20), subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False
+    )
+
+
+_DATA: tuple[tuple[str, Callable[[Considered], Any]], ...] = (
+    ("platform", lambda one: one.key.platform),
+    ("network", lambda one: one.key.model),
+    ("batch_size", lambda one: one.key.batch_size),
+    ("scenario", lambda one: one.key.scenario),
+    ("task", lambda one: one.network.task),
+    ("ms_per_image", lambda one: one.value_ms),
+    ("ms_per_image_low", lambda one: None if one.value_ms is None else one.low_ms),
+    ("ms_per_image_high", lambda one: None if one.value_ms is None else one.high_ms),
+    ("images_per_second", lambda one: one.fps),
+    ("watts", lambda one: one.platform.watts),
+    ("images_per_second_per_watt", lambda one: one.fps_per_watt),
+    ("top1_accuracy_percent", lambda one: one.network.top1_accuracy_percent),
+    ("batch_ms", lambda one: one.latency_ms),
+    ("memory_at_least_gib", lambda one: one.memory_gib),
+    ("price_usd", lambda one: one.platform.price_usd),
+    ("source", lambda one: one.source),
+    ("where", lambda one: one.where),
+    ("ruled_out_by", lambda one: [miss.text for miss in one.misses]),
+    ("on_edge", lambda one: [str(rule) for rule in one.on_edge]),
+    ("unknown_allowed", lambda one: [] if one.misses else [str(rule) for rule in one.unknown]),
+    ("notes", lambda one: list(one.notes)),
+)
+"""The figures of one cell by name and unit; None for what is not known."""
+
+
+def _row(one: Considered, rank: int | None) -> dict[str, Any]:
+    return {"rank": rank, **{name: value(one) for name, value in _DATA}}
+
+
+def _rows(chosen: Selection, *, whole: bool) -> list[dict[str, Any]]:
+    ranked = [_row(one, place) for place, one in enumerate(chosen.candidates if whole else chosen.best, start=1)]
+    return [*ranked, *(_row(one, None) for one in chosen.ruled_out)] if whole else ranked
+
+
+def csv_text(chosen: Selection, *, whole: bool) -> str:
+    """One row a cell: what meets it, ranked; with `whole` every batch size, and what is ruled out, without a rank."""
+    text = io.StringIO()
+    columns = ["rank", *(name for name, _ in _DATA)]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for values in _rows(chosen, whole=whole):
+        writer.writerow({name: "; ".join(v) if isinstance(v, list) else v for name, v in values.items()})
+    return text.getvalue()
+
+
+def json_text(chosen: Selection, *, whole: bool) -> str:
+    """What was asked for, what meets it, what rules the others out, and the nearest misses."""
+    ranked = chosen.candidates if whole else chosen.best
+    document = {
+        "requirements": asdict(chosen.requirements),
+        "candidates": [_row(one, place) for place, one in enumerate(ranked, start=1)],
+        "ruled_out_by": [
+            {"rule": str(group.rule), "unknown": group.unknown, "cells": len(group.cells)} for group in chosen.groups()
+        ],
+        "ruled_out": [_row(one, None) for one in chosen.ruled_out] if whole else None,
+        "nearest_misses": [_row(one, None) for one in chosen.nearest_misses()],
+        "without_figures": list(chosen.without_figures),
+        "warnings": list(chosen.warnings),
+    }
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,60 @@
+"""What networks are used for, and how each use is asked for. Pure, standard library only.
+
+The requests are dd_bench's; that for OCR, which dd_bench does not have, is the one of DeepDetect's own tests.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+DETECTION_THRESHOLD: Final = 0.1
+"""Boxes below it are not answered: dd_bench's own."""
+
+
+class Task(StrEnum):
+    """What a service is asked for."""
+
+    CLASSIFICATION = "classification"
+    DETECTION = "detection"
+    SEGMENTATION = "segmentation"
+    REGRESSION = "regression"
+    SEARCH = "search"
+    """Similarity search: the indexed images that are most alike."""
+    ROI_SEARCH = "roi_search"
+    """Detection, and a similarity search for each box."""
+    MULTIBOX_SEARCH = "multibox_search"
+    """Detection, and one similarity search by all boxes of an image together."""
+    OCR = "ocr"
+    """A sequence of characters, in CTC encoding."""
+
+
+def create_input(task: Task) -> dict[str, object]:
+    """What `parameters.input` of the creation of a service holds besides what every image service has."""
+    if task in (Task.SEGMENTATION, Task.REGRESSION):
+        return {str(task): True}
+    return {}
+
+
+def predict_input(task: Task) -> dict[str, object]:
+    """What `parameters.input` of a prediction holds besides the size."""
+    return {"segmentation": True} if task is Task.SEGMENTATION else {}
+
+
+def predict_output(task: Task) -> dict[str, object]:
+    """`parameters.output` of a prediction; empty for classification, as dd_bench has it."""
+    searched: dict[str, object] = {
+        "confidence_threshold": DETECTION_THRESHOLD,
+        "search": True,
+        "rois": "rois",
+        "bbox": False,
+    }
+    outputs: dict[Task, dict[str, object]] = {
+        Task.DETECTION: {"confidence_threshold": DETECTION_THRESHOLD, "bbox": True},
+        Task.REGRESSION: {"regression": True},
+        Task.SEARCH: {"search": True},
+        Task.ROI_SEARCH: searched,
+        Task.MULTIBOX_SEARCH: {**searched, "multibox_rois": True},
+        Task.OCR: {"ctc": True, "blank_label": 0, "confidence_threshold": 0.0},
+    }
+    return outputs.get(task, {})

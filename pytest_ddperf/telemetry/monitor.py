@@ -1,0 +1,236 @@
+"""A board's readings as they come in, kept, and what they say of a stretch of time."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections import deque
+from typing import IO, TYPE_CHECKING, Final
+
+from pytest_ddperf.records import Spread, Telemetry
+from pytest_ddperf.telemetry.readings import Parser
+from pytest_ddperf.telemetry.source import Source, script, surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from pytest_ddperf.telemetry.readings import Reading
+
+FIRST_WAIT_S: Final = 15.0
+"""How long the first cell waits for the first reading: ssh may take its time."""
+
+FRESH_S: Final = 2.5
+"""How old a reading may be to speak of a round that was over before the next one came."""
+
+_KEPT: Final = 4 * 3600
+_STOP_S: Final = 5.0
+_STDERR_BYTES: Final = 600
+
+
+class Monitor:
+    """Reads a board's sensors once a second, in a thread, until it is stopped. Nothing in here ever raises.
+
+    Args:
+        source: where the sensors are.
+        gpuid: which GPU is read.
+        now: seconds since the epoch.
+    """
+
+    def __init__(self, source: Source, *, gpuid: int = 0, now: Callable[[], float] = time.time) -> None:
+        self._source = source
+        self._gpuid = gpuid
+        self._now = now
+        self._readings: deque[Reading] = deque(maxlen=_KEPT)
+        self._came = threading.Condition()
+        self._parser = Parser()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
+        self._thread: threading.Thread | None = None
+        self._ended = False
+        self.problem = ""
+
+    def start(self) -> None:
+        """Start to read."""
+        try:
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop
+            self._process = subprocess.Popen(  # noqa: S603 - sh or the system's ssh
+                self._source.command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                start_new_session=True,  # Ctrl-C is for pytest
+            )
+        except OSError as error:
+            self._fail(f"{self._source.command()[0]} cannot be started: {error.strerror or error}")
+            return
+        self._thread = threading.Thread(target=self._read, args=(self._process,), daemon=True, name="ddperf-telemetry")
+        self._thread.start()
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        if process.stdin is None or process.stdout is None:
+            return
+        with contextlib.suppress(OSError, ValueError):  # one that is gone already is told by its status
+            process.stdin.write(script("sampler.sh", surroundings(self._gpuid)))
+            process.stdin.close()
+        with contextlib.suppress(OSError, ValueError):
+            for line in process.stdout:
+                reading = self._parser.feed(line.decode(errors="replace"), self._now())
+                if reading is not None:
+                    with self._came:
+                        self._readings.append(reading)
+                        self._came.notify_all()
+        self._fail(f"{self._source.text} ended with status {process.wait()}{self._said()}")
+
+    def _said(self) -> str:
+        """The end of what was written to standard error."""
+        if self._errors is None or self._errors.closed:
+            return ""
+        self._errors.seek(0, 2)
+        self._errors.seek(max(0, self._errors.tell() - _STDERR_BYTES))
+        text = " ".join(self._errors.read().decode(errors="replace").split())
+        return f": {text}" if text else ""
+
+    def _fail(self, problem: str) -> None:
+        with self._came:
+            if not self._ended:
+                self.problem = problem
+            self._came.notify_all()
+
+    def stop(self) -> None:
+        """Stop reading. May be called twice."""
+        with self._came:
+            self._ended = True
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._thread is not None:
+            self._thread.join(_STOP_S)
+        if process is not None and process.stdout is not None:
+            process.stdout.close()
+        if self._errors is not None:
+            self._errors.close()
+
+    def wait_for_first(self, timeout_s: float = FIRST_WAIT_S) -> None:
+        """Wait for the first reading, or until it is known that there will be none."""
+        with self._came:
+            self._came.wait_for(lambda: self._readings or self.problem, timeout_s)
+
+    def latest(self) -> Reading | None:
+        """The last reading; None where it is older than `FRESH_S`, or none ever came."""
+        with self._came:
+            last = self._readings[-1] if self._readings else None
+        return last if last is not None and last.at_s >= self._now() - FRESH_S else None
+
+    def hottest_c(self) -> float | None:
+        """The highest temperature now, degrees Celsius, of whatever told it last; None where it is unknown."""
+        since_s = self._now() - FRESH_S
+        with self._came:
+            fresh = [one.hottest_c for one in self._readings if one.at_s >= since_s]
+        return max((degrees for degrees in fresh if degrees is not None), default=None)
+
+    def next_reading(self, timeout_s: float) -> None:
+        """Wait for the next reading, or `timeout_s` seconds."""
+        with self._came:
+            self._came.wait(timeout_s)
+
+    def throttled(self, began_s: float, ended_s: float) -> list[str]:
+        """How the board protected itself in a stretch of time, in words.
+
+        Args:
+            began_s: seconds since the epoch.
+            ended_s: seconds since the epoch.
+        """
+        before, during = self._stretch(began_s, ended_s)
+        return throttling(before, during)
+
+    def telemetry(self, began_s: float, ended_s: float) -> Telemetry:
+        """What the sensors said in a stretch of time.
+
+        Args:
+            began_s: seconds since the epoch.
+            ended_s: seconds since the epoch.
+        """
+        before, during = self._stretch(began_s, ended_s)
+        notes = [f"power mode {self._parser.mode}"] if self._parser.mode else []
+        notes += [f"since the board was started: {words}" for words, count in _first(before, during) if count]
+        if self.problem:
+            notes.append(f"unknown from then on: {self.problem}" if during else f"unknown: {self.problem}")
+        elif not during:
+            notes.append("unknown: no reading came")
+        return summary(self._source.text, during, throttled=throttling(before, during), notes=notes)
+
+    def _stretch(self, began_s: float, ended_s: float) -> tuple[list[Reading], list[Reading]]:
+        """The readings shortly before a stretch of time, and those in it; where none is, the fresh ones before it."""
+        with self._came:
+            every = list(self._readings)
+        before = [one for one in every if began_s - FRESH_S <= one.at_s < began_s]
+        during = [one for one in every if began_s <= one.at_s <= ended_s]
+        return before, during or before
+
+
+def _first(before: Sequence[Reading], during: Sequence[Reading]) -> Iterable[tuple[str, int]]:
+    counters: dict[str, int] = {}
+    for reading in (*before, *during):
+        for words, count in reading.counters.items():
+            counters.setdefault(words, count)
+    return counters.items()
+
+
+def throttling(before: Sequence[Reading], during: Sequence[Reading]) -> list[str]:
+    """How a board protected itself, by what it said in a stretch of time and by the counts that rose over it.
+
+    Args:
+        before: the readings shortly before, for what the counts were.
+        during: the readings of the stretch.
+    """
+    seen = {words for reading in during for words in reading.throttled}
+    counted: dict[str, int] = {}
+    for reading in (*before, *during):
+        for words, count in reading.counters.items():
+            if count > counted.setdefault(words, count):
+                seen.add(words)
+    return sorted(seen)
+
+
+def summary(source: str, readings: Sequence[Reading], *, throttled: Sequence[str], notes: Sequence[str]) -> Telemetry:
+    """What these readings come to.
+
+    Args:
+        source: where they were read.
+        readings: of one cell.
+        throttled: how the board protected itself meanwhile.
+        notes: what else a person should know.
+    """
+    chosen = {words for one in readings for words in one.chosen}
+    return Telemetry(
+        source=source,
+        samples=len(readings),
+        temperature_c=_spreads([one.temperature_c for one in readings]),
+        clock_mhz=_spreads([one.clock_mhz for one in readings]),
+        power_w=_spreads([one.power_w for one in readings]),
+        load=_spread([one.load for one in readings if one.load is not None]),
+        governors=tuple(sorted({governor for one in readings for governor in one.governors})),
+        throttled=tuple(throttled),
+        notes=(*notes, *sorted(chosen)),
+    )
+
+
+def _spreads(values: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
+    names = sorted({name for one in values for name in one})
+    spreads = {name: _spread([one[name] for one in values if name in one]) for name in names}
+    return {name: spread for name, spread in spreads.items() if spread is not None}
+
+
+def _spread(values: Sequence[float]) -> Spread | None:
+    if not values:
+        return None
+    return Spread(min(values), statistics.fmean(values), max(values), len(values))

@@ -1,0 +1,269 @@
+"""The sampler's lines as readings. Pure.
+
+What is told apart: throttling that the board does to protect itself (heat, voltage, current) makes a round invalid; a
+limit that somebody chose (a power mode, a power cap, application clocks) is a note, since it is the same every night.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+HELLO: Final = "ddperf-telemetry 1"
+"""The sampler's first line: what comes before it is a login's greeting."""
+
+UNDER_VOLTAGE: Final = "under-voltage"
+
+RASPBERRY_BITS: Final[Mapping[int, str]] = {
+    0: UNDER_VOLTAGE,
+    1: "ARM frequency capped",
+    2: "throttled by the firmware",
+    3: "soft temperature limit (60 C by default) reached",
+}
+"""`vcgencmd get_throttled`: what is so now. The same bits 16 higher say that it was so since the board was started."""
+
+SINCE_BOOT: Final = 16
+
+NVIDIA_THROTTLED: Final[Mapping[int, str]] = {
+    0x08: "GPU: HW slowdown",
+    0x20: "GPU: SW thermal slowdown",
+    0x40: "GPU: HW thermal slowdown",
+    0x80: "GPU: HW power brake slowdown",
+}
+"""NVIDIA's clock event reasons that protect the card."""
+
+NVIDIA_CHOSEN: Final[Mapping[int, str]] = {
+    0x02: "GPU: application clocks are set",
+    0x04: "GPU: SW power cap",
+    0x10: "GPU: sync boost",
+    0x100: "GPU: display clock setting",
+}
+"""The reasons that are somebody's setting. Bit 0x1 is an idle GPU and no limit."""
+
+_THROTTLES = re.compile(r"throttle|balanced|heavy|hot-surface|cpufreq|devfreq|powerclamp|^processor$", re.IGNORECASE)
+"""Cooling devices that cool by computing slower; fans, displays and radios are none."""
+
+_NO_SENSOR = re.compile(r"pmic", re.IGNORECASE)
+"""The Jetsons' PMIC always says 100 C (L4T 32)."""
+
+_COLDEST_C, _HOTTEST_C = -40.0, 150.0
+"""Beyond these a sensor that is switched off speaks: -256 C on a Jetson."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the sensors said at one time; what they do not say is left out.
+
+    Args:
+        at_s: when it came in, seconds since the epoch.
+        temperature_c: by sensor, degrees Celsius.
+        clock_mhz: by clock.
+        power_w: by rail.
+        load: the load average of the last minute.
+        governors: of the CPU clocks.
+        throttled: how the board protects itself now, in words.
+        chosen: limits that somebody chose, in words.
+        counters: counts of throttling, by what a rise of them means.
+    """
+
+    at_s: float
+    temperature_c: Mapping[str, float] = field(default_factory=dict)
+    clock_mhz: Mapping[str, float] = field(default_factory=dict)
+    power_w: Mapping[str, float] = field(default_factory=dict)
+    load: float | None = None
+    governors: frozenset[str] = frozenset()
+    throttled: frozenset[str] = frozenset()
+    chosen: frozenset[str] = frozenset()
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def hottest_c(self) -> float | None:
+        """The highest temperature, degrees Celsius; None where none is known."""
+        return max(self.temperature_c.values(), default=None)
+
+
+class Parser:
+    """Puts the sampler's lines together; lines that it does not understand are passed over."""
+
+    def __init__(self) -> None:
+        self._greeted = False
+        self._lines: list[str] = []
+        self.mode = ""
+
+    def feed(self, line: str, at_s: float) -> Reading | None:
+        """Take one line in.
+
+        Args:
+            line: of the sampler, without its end.
+            at_s: when it came, seconds since the epoch.
+
+        Returns:
+            A reading, where the line completes one.
+        """
+        line = line.strip()
+        if not self._greeted:
+            self._greeted = line == HELLO
+            return None
+        kind, _, rest = line.partition(" ")
+        if kind == "T":
+            return tegrastats(rest, at_s)
+        if kind == "N":
+            return nvidia_smi(rest, at_s)
+        if kind == "m":
+            self.mode = rest
+        elif kind == "s":
+            self._lines = []
+        elif kind == "e":
+            return sample(self._lines, at_s)
+        else:
+            self._lines.append(line)
+        return None
+
+
+def sample(lines: Iterable[str], at_s: float) -> Reading:
+    """A reading of the sampler's own lines, those between `s` and `e`."""
+    found = _Found()
+    for line in lines:
+        kind, value, name = (*line.split(" ", 2), "", "")[:3]
+        take = _KINDS.get(kind)
+        if take is not None:
+            try:
+                take(found, value, name.strip())
+            except ValueError:  # a sensor that is switched off, or a file that was cut
+                continue
+    return found.reading(at_s)
+
+
+class _Found:
+    """A reading as its lines come in."""
+
+    def __init__(self) -> None:
+        self.temperature_c: dict[str, float] = {}
+        self.clock_mhz: dict[str, float] = {}
+        self.power_w: dict[str, float] = {}
+        self.load: float | None = None
+        self.governors: set[str] = set()
+        self.throttled: set[str] = set()
+        self.counters: dict[str, int] = {}
+
+    def reading(self, at_s: float) -> Reading:
+        return Reading(
+            at_s,
+            self.temperature_c,
+            self.clock_mhz,
+            self.power_w,
+            self.load,
+            frozenset(self.governors),
+            frozenset(self.throttled),
+            counters=self.counters,
+        )
+
+    def temperature(self, degrees_c: float, name: str) -> None:
+        if _COLDEST_C < degrees_c < _HOTTEST_C and not _NO_SENSOR.search(name):
+            self.temperature_c[name] = max(degrees_c, self.temperature_c.get(name, degrees_c))
+
+    def millidegrees(self, value: str, name: str) -> None:
+        self.temperature(int(value) / 1000, name)
+
+    def measure_temp(self, value: str, name: str) -> None:
+        self.temperature(float(value.partition("'")[0]), name)
+
+    def cooling(self, value: str, name: str) -> None:
+        if int(value) > 0 and _THROTTLES.search(name) and "fan" not in name.lower():
+            self.throttled.add(f"cooling by {name}")
+
+    def khz(self, value: str, name: str) -> None:
+        self.clock_mhz[name] = int(value) / 1000
+
+    def hz(self, value: str, name: str) -> None:
+        self.clock_mhz[name] = int(value) / 1e6
+
+    def governor(self, value: str, _: str) -> None:
+        self.governors.add(value)
+
+    def milliwatts(self, value: str, name: str) -> None:
+        self.power_w[name] = int(value) / 1000
+
+    def raspberry(self, value: str, _: str) -> None:
+        bits = int(value, 16)
+        for bit, words in RASPBERRY_BITS.items():
+            if bits >> bit & 1:
+                self.throttled.add(words)
+            self.counters[words] = bits >> (bit + SINCE_BOOT) & 1
+
+    def alarm(self, value: str, _: str) -> None:
+        if int(value):
+            self.throttled.add(UNDER_VOLTAGE)
+
+    def counter(self, value: str, name: str) -> None:
+        self.counters[name] = int(value)
+
+    def load_average(self, value: str, _: str) -> None:
+        self.load = float(value)
+
+
+_KINDS: Final = {
+    "t": _Found.millidegrees,
+    "C": _Found.measure_temp,
+    "c": _Found.cooling,
+    "f": _Found.khz,
+    "F": _Found.hz,
+    "g": _Found.governor,
+    "w": _Found.milliwatts,
+    "v": _Found.raspberry,
+    "u": _Found.alarm,
+    "n": _Found.counter,
+    "l": _Found.load_average,
+}
+
+_TEGRA_TEMPERATURE = re.compile(r"(?<!\S)([A-Za-z][\w-]*)@(-?\d+(?:\.\d+)?)C(?!\S)")
+_TEGRA_CPUS = re.compile(r"(?<!\S)CPU \[([^\]]*)\]")
+_TEGRA_CPU_MHZ = re.compile(r"\d+%@(\d+)")
+_TEGRA_GPU_MHZ = re.compile(r"(?<!\S)GR3D(?:_FREQ)? \d+%@\[?(\d+)")
+_TEGRA_RAIL = re.compile(r"(?<!\S)([A-Z][A-Z0-9_]+) (\d+)(?:mW)?/\d+(?:mW)?(?!\S)")
+_TEGRA_NO_RAILS = frozenset({"RAM", "SWAP", "IRAM"})
+
+
+def tegrastats(line: str, at_s: float) -> Reading:
+    """A reading of a line of NVIDIA's tegrastats, of L4T 28 to 36: rails in mW with and without the unit."""
+    found = _Found()
+    for name, degrees in _TEGRA_TEMPERATURE.findall(line):
+        found.temperature(float(degrees), name)
+    cpus = _TEGRA_CPUS.search(line)
+    clocks = [int(mhz) for mhz in _TEGRA_CPU_MHZ.findall(cpus[1])] if cpus else []
+    if clocks:
+        found.clock_mhz["cpu"] = float(max(clocks))
+    if gpu := _TEGRA_GPU_MHZ.search(line):
+        found.clock_mhz["gpu"] = float(gpu[1])
+    for rail, milliwatts in _TEGRA_RAIL.findall(line):
+        if rail not in _TEGRA_NO_RAILS:
+            found.milliwatts(milliwatts, rail)
+    return found.reading(at_s)
+
+
+def nvidia_smi(line: str, at_s: float) -> Reading:
+    """A reading of `nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,clocks_event_reasons.active` as CSV."""
+    values = [_number(part) for part in line.split(",")]
+    degrees, mhz, watts, active = (*values, None, None, None, None)[:4]
+    reasons = 0 if active is None else int(active)
+    return Reading(
+        at_s,
+        {} if degrees is None else {"gpu": degrees},
+        {} if mhz is None else {"gpu": mhz},
+        {} if watts is None else {"gpu": watts},
+        throttled=frozenset(words for bit, words in NVIDIA_THROTTLED.items() if reasons & bit),
+        chosen=frozenset(words for bit, words in NVIDIA_CHOSEN.items() if reasons & bit),
+    )
+
+
+def _number(text: str) -> float | None:
+    """A figure of nvidia-smi; None for `[N/A]` and its like."""
+    text = text.strip()
+    try:
+        return float(int(text, 16)) if text.startswith("0x") else float(text)
+    except ValueError:
+        return None

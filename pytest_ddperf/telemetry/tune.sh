@@ -1,0 +1,83 @@
+# Looks at what sets a board's speed, sets it, and puts it back: DDPERF_ACTION is look, apply or restore. POSIX sh.
+#
+# `was KIND VALUE` is a setting as it stands, `did TEXT` one that was changed, `not TEXT` one that could not be.
+R=${DDPERF_SYSFS_ROOT-}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+# a command as root, quietly; says what it printed where it fails
+try() {
+    what=$1
+    shift
+    if said=$(root "$@" 2>&1 </dev/null); then
+        echo "did $what"
+    else
+        echo "not $what: $(echo "$said" | tail -n 1)"
+    fi
+}
+
+governors() {
+    found=
+    for file in "$R"/sys/devices/system/cpu/cpufreq/policy*/scaling_governor; do
+        [ -f "$file" ] && found=1 && "$@" "$file"
+    done
+    [ -n "$found" ] && return
+    for file in "$R"/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor; do # kernels before 4.x
+        [ -f "$file" ] && "$@" "$file"
+    done
+}
+
+look_at() { read -r value <"$1" && echo "was governor ${1#"$R"}=$value"; }
+
+# a governor into a file, and whether the kernel took it
+put() {
+    echo "$1" | root tee "$2" >/dev/null 2>&1
+    read -r value <"$2"
+    if [ "$value" = "$1" ]; then
+        echo "did governor ${2#"$R"} $1"
+    else
+        echo "not governor ${2#"$R"} $1: it is $value"
+    fi
+}
+
+look() {
+    if has nvpmodel && [ -n "${DDPERF_NVPMODEL-}" ]; then
+        mode=$(root nvpmodel -q 2>/dev/null </dev/null | while read -r line; do
+            case $line in *[!0-9]* | "") ;; *) echo "$line" ;; esac
+        done)
+        if [ -n "$mode" ]; then echo "was nvpmodel $mode"; else echo "not nvpmodel: it does not tell its mode"; fi
+    fi
+    if has jetson_clocks; then
+        store=/tmp/ddperf-clocks.$$ # a new one: it asks before it writes over another
+        try "clocks stored" jetson_clocks --store "$store"
+        echo "was clocks $store"
+    else
+        governors look_at
+    fi
+}
+
+apply() {
+    if has nvpmodel && [ -n "${DDPERF_NVPMODEL-}" ]; then
+        try "nvpmodel -m $DDPERF_NVPMODEL" nvpmodel -m "$DDPERF_NVPMODEL"
+    fi
+    if has jetson_clocks; then
+        try jetson_clocks jetson_clocks
+    else
+        governors put performance
+    fi
+}
+
+restore() {
+    if [ -n "${DDPERF_WAS_NVPMODEL-}" ]; then try "nvpmodel -m $DDPERF_WAS_NVPMODEL" nvpmodel -m "$DDPERF_WAS_NVPMODEL"; fi
+    if [ -n "${DDPERF_WAS_CLOCKS-}" ]; then
+        try "jetson_clocks --restore" jetson_clocks --restore "$DDPERF_WAS_CLOCKS"
+        root rm -f "$DDPERF_WAS_CLOCKS"
+    fi
+    for one in ${DDPERF_WAS_GOVERNORS-}; do put "${one#*=}" "$R${one%%=*}"; done
+}
+
+echo "ddperf-tune 1"
+"$DDPERF_ACTION"
+echo end

@@ -1,0 +1,171 @@
+"""Settings that change a board, made only when they are asked for (--ddperf-tune), and put back after.
+
+What they were is recorded first, in a file of the user's cache folder: where a run was killed before it could put the
+board back, the next one that tunes it does so before anything else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import platformdirs
+
+from pytest_ddperf.errors import HookError
+from pytest_ddperf.records import from_builtins, to_builtins
+from pytest_ddperf.telemetry.source import script, surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pytest_ddperf.telemetry.source import Source
+
+TIMEOUT_S: Final = 60.0
+"""How long looking, setting and putting back may take each."""
+
+_HELLO = "ddperf-tune 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Was:
+    """What a board's settings were.
+
+    Args:
+        nvpmodel: the power mode, "" where it is not changed.
+        clocks: the file on the board where jetson_clocks stored its own, "" where it is not there.
+        governors: of the CPU clocks, by file.
+    """
+
+    nvpmodel: str = ""
+    clocks: str = ""
+    governors: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """In words, for a person who has to put them back by hand."""
+        parts = [f"nvpmodel -m {self.nvpmodel}"] if self.nvpmodel else []
+        parts += [f"jetson_clocks --restore {self.clocks}"] if self.clocks else []
+        parts += [f"{value} into {file}" for file, value in self.governors.items()]
+        return ", ".join(parts) or "nothing"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """As the script wants them."""
+        governors = " ".join(f"{file}={value}" for file, value in self.governors.items())
+        return {
+            "DDPERF_WAS_NVPMODEL": self.nvpmodel,
+            "DDPERF_WAS_CLOCKS": self.clocks,
+            "DDPERF_WAS_GOVERNORS": governors,
+        }
+
+
+class Tuning:
+    """One board's settings, from `apply` to `restore`.
+
+    Args:
+        platform: id; names the file where the settings are recorded.
+        source: how the board is reached.
+        nvpmodel: the power mode to set; None leaves it.
+        tell: takes a line for the person who waits.
+    """
+
+    def __init__(self, platform: str, source: Source, nvpmodel: int | None, tell: Callable[[str], None]) -> None:
+        self._source = source
+        self._nvpmodel = {} if nvpmodel is None else {"DDPERF_NVPMODEL": str(nvpmodel)}
+        self._tell = tell
+        self.path: Path = platformdirs.user_cache_path("pytest-ddperf") / "tuned" / f"{platform}.json"
+        self.note = ""
+
+    def apply(self) -> None:
+        """Record the settings, and change them.
+
+        Raises:
+            HookError: the board cannot be reached, or a setting could not be made.
+        """
+        if self.path.exists():
+            self._tell("an earlier run was ended before it put the board back, so that is done first")
+            self.restore()
+            if self.path.exists():
+                raise HookError(f"--ddperf-tune: the board is still as an earlier run left it; see {self.path}.")
+        found = self._run("look", self._nvpmodel)
+        was = _was(found)
+        self._refuse(found, "could not be recorded, so nothing was changed")
+        if was == Was():
+            self._tell("there is nothing to tune: no nvpmodel mode is asked for, no jetson_clocks, no CPU governor")
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps(to_builtins(was), indent=1) + "\n", encoding="utf-8")
+        done = self._run("apply", self._nvpmodel)
+        self.note = f"tuned: {', '.join(_of('did', done))}"
+        self._tell(f"{self.note}; to be put back: {was}")
+        self._refuse(done, "could not be set")
+
+    def restore(self) -> None:
+        """Put the settings back as they were recorded; says what it could not. May be called twice."""
+        try:
+            was = from_builtins(json.loads(self.path.read_text(encoding="utf-8")), Was)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            self._tell(f"what its settings were cannot be read from {self.path}: {error}")
+            return
+        try:
+            done = self._run("restore", was.variables)
+        except HookError as error:
+            self._tell(f"the board was NOT put back ({error}). By hand: {was}. Recorded in {self.path}.")
+            return
+        failed = _of("not", done)
+        if failed:
+            self._tell(f"NOT put back: {'; '.join(failed)}. By hand: {was}. Recorded in {self.path}.")
+            return
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+        self._tell(f"put back: {', '.join(_of('did', done))}")
+
+    def _refuse(self, lines: list[str], what: str) -> None:
+        if failed := _of("not", lines):
+            raise HookError(
+                f"--ddperf-tune: settings of the board {what}: {'; '.join(failed)}. It needs root there, or sudo "
+                "without a password."
+            )
+
+    def _run(self, action: str, variables: Mapping[str, str]) -> list[str]:
+        """The script's lines.
+
+        Raises:
+            HookError: it did not come to its end.
+        """
+        text = script("tune.sh", {**surroundings(0), **variables, "DDPERF_ACTION": action})
+        command = self._source.command()
+        try:
+            ended = subprocess.run(  # noqa: S603 - sh or the system's ssh
+                command,
+                input=text,
+                capture_output=True,
+                timeout=TIMEOUT_S,
+                start_new_session=True,  # Ctrl-C is for pytest
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise HookError(f"--ddperf-tune: {self._source.text} took longer than {TIMEOUT_S:g} s") from None
+        except OSError as error:
+            raise HookError(f"--ddperf-tune: {command[0]} cannot be started: {error.strerror or error}") from None
+        lines = ended.stdout.decode(errors="replace").splitlines()
+        if _HELLO not in lines or lines[-1] != "end":
+            said = " ".join(ended.stderr.decode(errors="replace").split())[-400:]
+            raise HookError(f"--ddperf-tune: {self._source.text} ended with status {ended.returncode}: {said}")
+        return lines[lines.index(_HELLO) + 1 : -1]
+
+
+def _of(kind: str, lines: list[str]) -> list[str]:
+    return [line.removeprefix(f"{kind} ") for line in lines if line.startswith(f"{kind} ")]
+
+
+def _was(lines: list[str]) -> Was:
+    found = [line.partition(" ")[::2] for line in _of("was", lines)]
+    single = dict(found)
+    governors = dict(value.split("=", 1) for kind, value in found if kind == "governor")
+    return Was(single.get("nvpmodel", ""), single.get("clocks", ""), governors)

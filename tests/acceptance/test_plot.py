@@ -1,0 +1,250 @@
+"""`pytest --ddperf-plot`: what is stored is drawn; `pytest benchmarks --ddperf-plot`: a run, and then its figures."""
+
+from __future__ import annotations
+
+import filecmp
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from bench_project import BenchProject, TableServer
+from figure_results import measured, trend
+
+from pytest_ddperf import plots
+from pytest_ddperf.history import runs
+from pytest_ddperf.records import CellKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SMALL = "raspi4-ncnn"
+"""A platform of few figures: five networks at batch size 1, two of them among the 13."""
+
+FIGURES = [
+    "cost/all", "cost/small", "latency/raspi4-ncnn_bars", "model/resnet50", "model/shufflenet", "model/mobilenet_v2",
+    "model/squeezenet_ssd_faces", "model/squeezenet_ssd_voc", "efficiency/raspi4-ncnn", "efficiency/per_watt",
+    "efficiency/per_gflop",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _matplotlib_is_loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Load all that drawing loads: pytester forgets what a run imported, and matplotlib loads only once."""
+    nights = [trend(CellKey("tk1", "resnet50", 1), [100.0, 101.0])]
+    charts = plots.described(measured(), nights, ["tk1"])
+    one_of_each = {type(chart): {name: chart} for name, chart in charts.items()}
+    for chosen in one_of_each.values():
+        plots.draw_charts(chosen, tmp_path_factory.mktemp("loading"))
+
+
+@pytest.fixture
+def server() -> Iterator[TableServer]:
+    """A server as fast as the table of that platform says."""
+    with TableServer(SMALL) as running:
+        yield running
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
+    """A project, and that server."""
+    return BenchProject(pytester, server, SMALL)
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def expected(*names: str) -> set[str]:
+    return {f"{name}.{ending}" for name in (*FIGURES, *names) for ending in ("png", "svg")}
+
+
+def svg(project: BenchProject, name: str) -> str:
+    return (project.path / "ddperf-figures" / f"{name}.svg").read_text(encoding="utf-8")
+
+
+def stored(project: BenchProject, *args: str) -> pytest.RunResult:
+    """Draw what is stored, of the small platform."""
+    return project.bare("--ddperf-plot", f"--platform={SMALL}", *args)
+
+
+# ---- no path: what is stored
+
+
+def test_with_no_path_it_draws_and_prints_the_files(project: BenchProject) -> None:
+    result = stored(project)
+    assert result.ret == pytest.ExitCode.OK
+    folder = project.path / "ddperf-figures"
+    assert files(folder) == expected()
+    assert {line for line in result.outlines if line.endswith((".png", ".svg"))} == {
+        str(folder / name) for name in expected()
+    }
+
+
+def test_it_runs_no_test_and_needs_no_server(project: BenchProject) -> None:
+    (project.path / "test_failing.py").write_text("raise SystemExit('collected')\n", encoding="utf-8")
+    result = stored(project, "--ddperf-url=http://127.0.0.1:9")
+    assert result.ret == pytest.ExitCode.OK
+    assert "collected" not in str(result.stdout) + str(result.stderr)
+    assert project.server.predictions == []
+
+
+def test_the_folder_can_be_named(project: BenchProject) -> None:
+    result = project.bare("--ddperf-plot=figures/of tonight", f"--platform={SMALL}")
+    assert result.ret == pytest.ExitCode.OK
+    assert files(project.path / "figures" / "of tonight") == expected()
+
+
+def test_every_platform_is_drawn_where_none_is_named(project: BenchProject) -> None:
+    result = project.bare("--ddperf-plot")
+    assert result.ret == pytest.ExitCode.OK
+    drawn = files(project.path / "ddperf-figures")
+    for platform in ("gtx1080ti", "tx1", "nano", "tk1", "raspi3", "tx2", "tx2-tensorrt"):
+        assert {
+            f"latency/{platform}_{scale}.{ending}" for scale in ("log", "linear") for ending in ("png", "svg")
+        } <= drawn
+    assert {"latency/raspi3-ncnn_bars.png", "latency/raspi4-ncnn_bars.svg"} <= drawn
+    assert len([name for name in drawn if name.startswith("model/") and name.endswith(".png")]) == 13 + 8
+    assert {"mobilenet/tk1.png", "pareto/tk1_b8.png", "throughput/tk1.svg", "efficiency/tk1.png"} <= drawn
+
+
+def test_without_a_history_it_says_so_and_draws_the_published_tables(project: BenchProject) -> None:
+    result = stored(project)
+    result.stderr.fnmatch_lines([f"warning: There is no run in {project.path}/.ddperf yet:*baselines alone."])
+    assert 'id="bar:0:shufflenet"' in svg(project, "latency/raspi4-ncnn_bars")
+    assert "against_baseline" not in str(result.stdout)
+
+
+def test_the_last_stored_run_is_drawn_over_its_baseline(project: BenchProject) -> None:
+    project.run()
+    assert stored(project).ret == pytest.ExitCode.OK
+    assert files(project.path / "ddperf-figures") == expected("against_baseline/raspi4-ncnn")
+    bars = svg(project, "latency/raspi4-ncnn_bars")
+    assert 'id="bar:0:shufflenet"' in bars
+    assert 'id="bar:0:shufflenet:baseline"' in bars
+
+
+def test_nights_are_drawn_from_the_second_on(project: BenchProject) -> None:
+    project.run()
+    project.run()
+    stored(project)
+    nights = [f"history/raspi4-ncnn/{model}" for model in ("resnet50", "shufflenet")]
+    assert files(project.path / "ddperf-figures") == expected("against_baseline/raspi4-ncnn", *nights)
+
+
+@pytest.mark.parametrize("broken", ["", "no JSON at all\n", '{"type":"cell"}\n', '{"type":"run","run":"x","sta'])
+def test_a_broken_history_file_is_named_skipped_and_counted(project: BenchProject, broken: str) -> None:
+    project.run()
+    path = project.path / ".ddperf" / "20990101T000000.000Z-00000000.jsonl"
+    path.write_text(broken, encoding="utf-8")
+    result = stored(project)
+    assert result.ret == pytest.ExitCode.OK
+    result.stderr.fnmatch_lines([f"warning: {path}, line 1: *", "warning: 1 of the 2 files in * skipped."])
+    assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
+
+
+def test_a_half_written_history_file_gives_what_it_holds_and_counts_its_broken_lines(project: BenchProject) -> None:
+    project.run()
+    (path,) = runs(project.path / ".ddperf")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2]) + lines[2][:100])
+    result = stored(project)
+    assert result.ret == pytest.ExitCode.OK
+    result.stderr.fnmatch_lines([f"warning: {path}: 1 line could not be read and was skipped; *"])
+    text = svg(project, "against_baseline/raspi4-ncnn")
+    assert len(re.findall(r'id="cell:\d+:\d+"', text)) == 5
+
+
+def test_a_damaged_index_is_made_anew(project: BenchProject) -> None:
+    project.run()
+    (project.path / ".ddperf" / "index.sqlite").write_bytes(b"no database " * 1000)
+    result = stored(project)
+    assert result.ret == pytest.ExitCode.OK
+    assert str(result.stderr) == ""
+    assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "--help", "--version", "--markers", "--fixtures"])
+def test_options_that_ask_for_something_else_keep_their_meaning(project: BenchProject, option: str) -> None:
+    result = project.bare("--ddperf-plot", f"--platform={SMALL}", option)
+    assert result.ret == pytest.ExitCode.OK
+    assert files(project.path / "ddperf-figures") == set()
+    assert not any(line.endswith(".png") for line in result.outlines)
+
+
+# ---- the surroundings
+
+
+def test_no_display_and_no_such_backend_do_not_matter(project: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    result = project.pytester.runpytest_subprocess("--ddperf-plot", f"--platform={SMALL}")
+    assert result.ret == pytest.ExitCode.OK
+    assert files(project.path / "ddperf-figures") == expected()
+
+
+@pytest.mark.parametrize("content", ["lines.linewidth: 20\naxes.facecolor: red\n", "figure.dpi\x00: \xff nonsense\n"])
+def test_a_matplotlibrc_changes_no_byte(project: BenchProject, content: str) -> None:
+    stored(project)
+    (project.path / "matplotlibrc").write_bytes(content.encode("latin-1"))
+    result = project.pytester.runpytest_subprocess("--ddperf-plot=again", f"--platform={SMALL}")
+    assert result.ret == pytest.ExitCode.OK, str(result.stderr)
+    same, _, _ = filecmp.cmpfiles(project.path / "ddperf-figures", project.path / "again", expected(), shallow=False)
+    assert set(same) == expected()
+
+
+# ---- a path: a run, and then its figures
+
+
+def test_bare_before_a_path_it_does_not_swallow_the_path(project: BenchProject) -> None:
+    (project.path / "test_other.py").write_text("def test_it():\n    pass\n", encoding="utf-8")
+    result = project.bare("--ddperf-plot", "test_other.py")
+    result.assert_outcomes(passed=1)
+    assert not (project.path / "test_other.py").is_dir()
+
+
+def test_a_run_is_drawn_over_its_baseline(project: BenchProject) -> None:
+    project.server.slow("shufflenet", 1, 1.5)
+    result = project.run("--ddperf-plot")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    folder = project.path / "ddperf-figures"
+    assert files(folder) == expected("against_baseline/raspi4-ncnn")
+    result.stdout.fnmatch_lines([f"figures: {len(expected('against_baseline'))} files in {folder}"])
+    assert 'id="bar:0:shufflenet:baseline"' in svg(project, "latency/raspi4-ncnn_bars")
+
+
+def test_under_xdist_the_controller_draws_once(project: BenchProject) -> None:
+    result = project.apart("--ddperf-plot", "-n", "2")
+    assert result.ret == pytest.ExitCode.OK
+    assert files(project.path / "ddperf-figures") == expected("against_baseline/raspi4-ncnn")
+    assert str(result.stdout).count("figures: ") == 1
+
+
+def test_the_ini_key_draws_after_a_run(project: BenchProject) -> None:
+    project.ini(ddperf_plot="drawn")
+    result = project.run()
+    result.assert_outcomes(passed=2)
+    assert files(project.path / "drawn") == expected("against_baseline/raspi4-ncnn")
+
+
+def test_the_ini_key_does_not_keep_pytest_from_running_tests(project: BenchProject) -> None:
+    project.ini(ddperf_plot="drawn", testpaths="test_other.py")
+    (project.path / "test_other.py").write_text("def test_it():\n    assert False\n", encoding="utf-8")
+    result = project.bare()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(failed=1)
+
+
+def test_a_folder_that_cannot_be_made_is_a_usage_error_before_the_run(project: BenchProject) -> None:
+    result = project.run("--ddperf-plot=images.txt/figures")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: ddperf: The figures cannot be drawn into *images.txt/figures: *--ddperf-plot=DIR."]
+    )
+    assert project.server.predictions == []
+
+
+def test_a_folder_that_cannot_be_made_is_a_usage_error_where_nothing_runs(project: BenchProject) -> None:
+    result = stored(project, "--ddperf-plot=images.txt/figures")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "Traceback" not in str(result.stderr)

@@ -1,0 +1,392 @@
+"""The HTML report in a real headless Chromium, from a file: figures, choices, hovering, sorting, by mouse and keys."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import webdriver
+from report_examples import B8, RUN, measured, published, trend
+from webdriver import Chromium
+
+from pytest_ddperf.records import CellKey, Outcome
+from pytest_ddperf.report import html
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_ddperf.results import Results
+
+if why := webdriver.missing():
+    pytest.skip(f"the HTML report was not tried in a browser: {why}", allow_module_level=True)
+
+SQUEEZENET = "squeezenet_v1.1"
+TK1 = {cell.key: cell for cell in measured().cells}
+
+SERIES = """
+return [...document.querySelectorAll("#plot .series")].map((group) => ({
+  id: group.dataset.series, side: group.dataset.side,
+  line: group.querySelector(".line")?.getAttribute("d") ?? "",
+  marks: [...group.querySelectorAll(".mark")].map((mark) => ({
+    cell: mark.dataset.cell, value: Number(mark.dataset.value),
+    at: mark.getAttribute("transform").match(/translate\\(([^,]+),([^)]+)\\)/).slice(1).map(Number),
+  })),
+}))
+"""
+TICKS = """
+return [...document.querySelectorAll("#plot .tick")].map((tick) => [Number(tick.dataset.value), Number(tick.dataset.y)])
+"""
+DASHES = """
+const lines = [...document.querySelectorAll("[data-side=now] .line")];
+return [...new Set(lines.map((line) => line.getAttribute("stroke-dasharray")))]
+"""
+ROWS = 'return [...document.querySelectorAll("#table tbody tr")].map((row) => row.dataset.cell)'
+
+
+def everything() -> Results:
+    """All platforms, TK1 with its run."""
+    others = [cell for cell in published().cells if cell.key.platform != "tk1"]
+    return replace(measured(), cells=(*others, *measured().cells))
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with Chromium(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Chromium, tmp_path: Path) -> Iterator[Chromium]:
+    """The page of a run; whatever a test does with it, nothing fails in it and it asks for nothing."""
+    yield from opened(browser, tmp_path, html.page(everything(), [trend()]))
+
+
+def opened(browser: Chromium, folder: Path, text: str) -> Iterator[Chromium]:
+    path = folder / "report.html"
+    path.write_text(text, encoding="utf-8")
+    browser.open(path.as_uri())
+    yield browser
+    assert browser.console() == []
+    assert browser.requested() == [path.as_uri()]
+
+
+def lines(page: Chromium) -> dict[tuple[str, str], Any]:
+    """What is drawn, by series and side."""
+    return {(one["id"], one["side"]): one for one in page.run(SERIES)}
+
+
+def models(page: Chromium) -> set[str]:
+    return {series.split("/")[1] for series, _ in lines(page)}
+
+
+def drawn_values(page: Chromium, *, logarithmic: bool) -> dict[str, float]:
+    """What each mark stands for, read from where it is drawn between the axis's ticks; baselines left out."""
+    scale = math.log if logarithmic else float
+    (low, low_y), *_, (high, high_y) = page.run(TICKS)
+    found = {}
+    for (_, side), one in lines(page).items():
+        for mark in one["marks"] if side == "now" else []:
+            share = (mark["at"][1] - low_y) / (high_y - low_y)
+            place = scale(low) + share * (scale(high) - scale(low))
+            found[mark["cell"]] = math.exp(place) if logarithmic else place
+    return found
+
+
+def test_the_page_opens_with_the_regression_and_the_measured_platform(page: Chromium) -> None:
+    assert page.run('return document.querySelector("main tbody tr .cell").textContent') == str(B8)
+    assert {series.split("/")[0] for series, _ in lines(page)} == {"tk1"}
+    assert page.run(ROWS)[0] == str(B8)
+
+
+def test_the_marks_stand_where_their_values_are_on_the_logarithmic_axis(page: Chromium) -> None:
+    expected = {str(key): cell.now_ms for key, cell in TK1.items() if cell.now_ms is not None}
+    assert drawn_values(page, logarithmic=True) == pytest.approx(expected, rel=2e-3)
+
+
+def test_the_baselines_are_drawn_as_the_table_has_them(page: Chromium) -> None:
+    held = {
+        mark["cell"]: mark["value"]
+        for (_, side), one in lines(page).items()
+        if side == "baseline"
+        for mark in one["marks"]
+    }
+    assert held == {str(key): cell.baseline_ms for key, cell in TK1.items() if cell.baseline_ms is not None}
+
+
+def test_linear_changes_the_axis_and_moves_the_marks(page: Chromium) -> None:
+    before, ticks = lines(page), page.run(TICKS)
+    page.click("[data-scale='linear']")
+    after = lines(page)
+    assert page.run(TICKS) != ticks
+    assert page.run(TICKS)[0][0] == 0
+    steps = [tick for tick, _ in page.run(TICKS)]
+    assert len({round(b - a, 6) for a, b in itertools.pairwise(steps)}) == 1
+    assert {key: one["line"] for key, one in before.items()} != {key: one["line"] for key, one in after.items()}
+    expected = {str(key): cell.now_ms for key, cell in TK1.items() if cell.now_ms is not None}
+    assert drawn_values(page, logarithmic=False) == pytest.approx(expected, rel=1e-2)
+    page.click("[data-scale='log']")
+    assert page.run(TICKS) == ticks
+
+
+def test_a_model_that_is_pressed_in_the_legend_disappears_and_comes_back(page: Chromium) -> None:
+    button = f"#legend [data-model='{SQUEEZENET}']"
+    assert SQUEEZENET in models(page)
+    page.click(button)
+    assert SQUEEZENET not in models(page)
+    assert "shufflenet" in models(page)
+    assert page.run("return document.querySelector(arguments[0]).getAttribute('aria-pressed')", button) == "false"
+    page.click(button)
+    assert SQUEEZENET in models(page)
+
+
+def test_all_models_can_be_hidden_at_once_and_one_shown_alone(page: Chromium) -> None:
+    page.click("#legend [data-model='']")
+    assert models(page) == set()
+    assert "Every model is hidden" in page.run("return document.querySelector('#plot').textContent")
+    page.click("#legend [data-model='shufflenet']")
+    assert models(page) == {"shufflenet"}
+
+
+def test_a_platform_that_is_chosen_is_drawn_with_its_table(page: Chromium) -> None:
+    page.click("[data-platform='raspi3']")
+    page.click("[data-platform='tk1']")
+    found = {mark["cell"]: mark["value"] for one in page.run(SERIES) for mark in one["marks"]}
+    expected = {str(cell.key): cell.baseline_ms for cell in published().of("raspi3") if cell.baseline_ms is not None}
+    assert found == expected
+    assert "Raspberry Pi 3" in page.run("return document.querySelector('#figure-title').textContent")
+
+
+def test_a_platform_of_one_batch_size_is_drawn(page: Chromium) -> None:
+    page.click("[data-platform='raspi4-ncnn']")
+    page.click("[data-platform='tk1']")
+    found = {mark["cell"]: mark["value"] for one in page.run(SERIES) for mark in one["marks"]}
+    assert found == {str(cell.key): cell.baseline_ms for cell in published().of("raspi4-ncnn")}
+
+
+def test_a_point_that_is_hovered_tells_its_values(page: Chromium) -> None:
+    assert page.run("return document.querySelector('#tip').hidden")
+    page.hover(f"[data-side='now'] [data-cell='{B8}']")
+    told = page.run("return document.querySelector('#tip').innerText")
+    assert "SqueezeNet v1.1, batch 8" in told
+    assert "Jetson TK1" in told
+    assert "measured 69.8 ms per image, 14.3 images/s" in told
+    assert "baseline 53.6 ms per image (report)" in told
+    assert re.search(r"change \+29\.1\s%, the gate sees ≥ 6\.8\s%", told)
+    assert "regressed" in told
+    page.hover("h1")
+    assert page.run("return document.querySelector('#tip').hidden")
+
+
+def test_points_can_be_visited_with_the_arrow_keys(page: Chromium) -> None:
+    page.run("document.querySelector('#plot svg').focus()")
+    page.press("ArrowRight")
+    first = page.run("return document.querySelector('#tip').innerText")
+    page.press("ArrowRight")
+    second = page.run("return document.querySelector('#tip').innerText")
+    assert "ms per image" in first
+    assert first != second
+    page.press("Escape")
+    assert page.run("return document.querySelector('#tip').hidden")
+
+
+def test_images_per_second_are_the_inverse(page: Chromium) -> None:
+    page.click("[data-view='speed']")
+    expected = {str(key): 1000 / cell.now_ms for key, cell in TK1.items() if cell.now_ms is not None}
+    assert drawn_values(page, logarithmic=True) == pytest.approx(expected, rel=2e-3)
+
+
+def test_the_change_against_the_baseline_is_a_map_that_frames_what_failed(page: Chromium) -> None:
+    page.click("[data-view='against']")
+    tiles = page.run(
+        "return [...document.querySelectorAll('.tile')].map((tile) => [tile.dataset.cell, tile.getAttribute('class')])"
+    )
+    found = dict(tiles)
+    assert found.keys() == {str(key) for key, cell in TK1.items() if cell.outcome is not None}
+    assert [cell for cell, kind in found.items() if "fails" in kind] == ["tk1-googlenet-b4", str(B8)]
+    assert [cell for cell, kind in found.items() if "faster" in kind] == ["tk1-shufflenet-b1", "tk1-shufflenet-b2"]
+    page.hover(f".tile[data-cell='{B8}']")
+    assert "measured 69.8 ms" in page.run("return document.querySelector('#tip').innerText")
+
+
+def test_the_history_of_a_cell_is_drawn_night_by_night(page: Chromium) -> None:
+    page.click("[data-view='history']")
+    values = page.run(
+        "return [...document.querySelectorAll('.nights .mark')].map((mark) => Number(mark.dataset.value))"
+    )
+    assert values == [night.now_ms for night in trend().nights]
+    page.hover(".nights .mark.red")
+    told = page.run("return document.querySelector('#tip').innerText")
+    assert "69.8 ms per image" in told
+    assert "regressed" in told
+    assert "commit 000000b" in told
+
+
+def test_a_column_sorts_the_table_both_ways_what_is_empty_last(page: Chromium) -> None:
+    order = page.run(ROWS)
+    changes = {str(key): cell.change for key, cell in TK1.items() if cell.outcome is not None}
+    known = [cell for cell, change in changes.items() if change is not None]
+    empty = {cell for cell, change in changes.items() if change is None}
+    page.click("[data-sort='change']")
+    upwards = page.run(ROWS)
+    page.click("[data-sort='change']")
+    downwards = page.run(ROWS)
+    assert upwards[: len(known)] == sorted(known, key=lambda cell: changes[cell] or 0.0)
+    assert downwards[: len(known)] == sorted(known, key=lambda cell: -(changes[cell] or 0.0))
+    assert set(upwards[len(known) :]) == set(downwards[len(known) :]) == empty
+    assert sorted(order) == sorted(upwards)
+
+
+@pytest.mark.parametrize("column", ["verdict", "platform", "model", "batch", "now", "baseline", "speed", "sees"])
+def test_every_column_sorts(page: Chromium, column: str) -> None:
+    texts = (
+        f"return [...document.querySelectorAll('#table td[data-column=\"{column}\"]')].map((cell) => cell.textContent)"
+    )
+    page.click("[data-verdict='not run']")
+    if column == "verdict":  # it is sorted by it already
+        page.click("[data-sort='batch']")
+    page.click(f"[data-sort='{column}']")
+    upwards = page.run(texts)
+    page.click(f"[data-sort='{column}']")
+    downwards = page.run(texts)
+    assert sorted(upwards) == sorted(downwards)
+    assert [text for text in upwards if text] != [text for text in downwards if text]
+    assert len(upwards) == len(everything().cells)
+    if column in {"batch", "now", "baseline", "speed"}:
+        numbers = [float(text) for text in upwards if text not in {"", "x"}]
+        assert numbers == sorted(numbers)
+
+
+def test_the_table_is_sorted_with_the_keyboard_and_says_how(page: Chromium) -> None:
+    sort = "return document.querySelector('th[data-column=\"batch\"]').getAttribute('aria-sort')"
+    assert page.run(sort) == "none"
+    page.run("document.querySelector('[data-sort=\"batch\"]').focus()")
+    page.press("Enter")
+    assert page.run(sort) == "ascending"
+    page.press(" ")  # the focus stayed
+    assert page.run(sort) == "descending"
+    batches = [int(cell.rsplit("-b", 1)[1]) for cell in page.run(ROWS)]
+    assert batches == sorted(batches, reverse=True)
+
+
+def test_every_control_can_be_reached_with_the_tab_key(page: Chromium) -> None:
+    page.run("document.querySelector('[data-view]').focus()")
+    reached = []
+    for _ in range(60):
+        reached.append(
+            page.run("return JSON.stringify({...document.activeElement.dataset}) + document.activeElement.id")
+        )
+        page.press("Tab")
+    text = " ".join(reached)
+    for wanted in ("scale", "platform", "model", "filter", "verdict", "sort"):
+        assert wanted in text
+
+
+def test_a_text_filters_the_table(page: Chromium) -> None:
+    page.run("document.querySelector('#filter').focus()")
+    page.press(*"squeezenet b8")
+    assert page.run(ROWS) == [str(B8)]
+    assert page.run("return document.querySelector('#count').textContent") == f"1 of {len(everything().cells)} cells"
+
+
+def test_verdicts_are_chosen_and_what_was_not_run_is_shown_on_request(page: Chromium) -> None:
+    judged = {str(key) for key, cell in TK1.items() if cell.outcome is not None}
+    assert set(page.run(ROWS)) == judged
+    page.click("[data-verdict='ok']")
+    assert set(page.run(ROWS)) == judged - {"tk1-squeezenet_v1.1-b1", "tk1-shufflenet-b2"}
+    page.click("[data-verdict='not run']")
+    assert len(page.run(ROWS)) == len(everything().cells) - 2
+
+
+def test_a_cell_of_the_table_is_shown_in_the_figure(page: Chromium) -> None:
+    page.click(f"tr[data-cell='{B8}'] [data-column='model'] button")
+    assert page.run("return document.querySelector('#figure-title').textContent") == str(B8)
+    page.click("tr[data-cell='tk1-shufflenet-b1'] [data-column='model'] button")
+    assert models(page) == {"shufflenet"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1900])
+def test_the_page_fits_narrow_and_wide_screens_in_light_and_dark(page: Chromium, scheme: str, width: int) -> None:
+    page.emulate("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    page.emulate("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+    try:
+        for view in ("latency", "speed", "against", "history"):
+            page.click(f"[data-view='{view}']")
+            assert page.run("return document.documentElement.scrollWidth") <= width
+        texts, back = page.run("const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]")
+        assert abs(lightness(texts) - lightness(back)) > 0.6
+        assert (lightness(back) < 0.5) == (scheme == "dark")
+    finally:
+        page.emulate("Emulation.clearDeviceMetricsOverride")
+        page.emulate("Emulation.setEmulatedMedia", features=[])
+
+
+def test_on_paper_the_tables_are_whole_and_the_colours_light(page: Chromium) -> None:
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    page.emulate("Emulation.setEmulatedMedia", media="print", features=[dark])
+    page.emulate("Emulation.setDeviceMetricsOverride", width=720, height=1000, deviceScaleFactor=1, mobile=False)
+    try:
+        assert page.run("return document.documentElement.scrollWidth") <= 720
+        assert page.run("return getComputedStyle(document.querySelector('#cells .scroll')).overflowY") == "visible"
+        assert lightness(page.run("return getComputedStyle(document.body).backgroundColor")) > 0.9
+        assert page.run("return document.querySelector('#views').offsetHeight") == 0
+    finally:
+        page.emulate("Emulation.clearDeviceMetricsOverride")
+        page.emulate("Emulation.setEmulatedMedia", media="", features=[])
+
+
+def lightness(colour: str) -> float:
+    """Of `rgb(r, g, b)`, from 0 to 1."""
+    return sum(float(part) for part in re.findall(r"\d+", colour)[:3]) / 3 / 255
+
+
+def test_without_a_run_the_published_tables_are_there_to_explore(browser: Chromium, tmp_path: Path) -> None:
+    for page in opened(browser, tmp_path, html.page(published(), [])):
+        assert len(page.run(ROWS)) == len(published().cells)
+        found = {mark["cell"]: mark["value"] for one in page.run(SERIES) for mark in one["marks"]}
+        own = published().of("gtx1080ti")
+        assert found == {str(cell.key): cell.baseline_ms for cell in own if cell.baseline_ms is not None}
+        assert page.run("return document.querySelector('[data-view=\"history\"]').disabled")
+
+
+def test_the_policy_stops_what_got_into_the_page_all_the_same(browser: Chromium, tmp_path: Path) -> None:
+    inside = "<script>window.broken = 1</script><img src='http://127.0.0.1:9/x' onerror='window.broken = 2'>"
+    path = tmp_path / "report.html"
+    path.write_text(html.page(measured(), []).replace("</main>", f"{inside}</main>"), encoding="utf-8")
+    browser.open(path.as_uri())
+    assert browser.run("return window.broken ?? null") is None
+    said = browser.console()
+    assert any("Content Security Policy" in line and "script" in line for line in said)
+    assert any("Content Security Policy" in line and "127.0.0.1:9" in line for line in said)
+    assert len(browser.run(ROWS)) == 7
+    browser.requested()
+
+
+def test_of_several_platforms_the_one_that_regressed_is_shown_first(browser: Chromium, tmp_path: Path) -> None:
+    results = published().only(["tx1", "tk1"])
+    good = {
+        cell.key: replace(cell, now_ms=cell.baseline_ms, change=0.0, outcome=Outcome.OK) for cell in results.of("tx1")
+    }
+    both = replace(results, cells=(*good.values(), *measured().cells), runs={"tx1": RUN, "tk1": RUN})
+    for page in opened(browser, tmp_path, html.page(both, [])):
+        assert {series.split("/")[0] for series, _ in lines(page)} == {"tk1"}
+        page.click("[data-platform='tx1']")
+        assert {series.split("/")[0] for series, _ in lines(page)} == {"tk1", "tx1"}
+        assert len(page.run(DASHES)) == 2  # a platform is told by its dash, a model by its colour
+
+
+def test_hostile_strings_do_nothing(browser: Chromium, tmp_path: Path) -> None:
+    hostile = "</script><script>window.broken = 1</script><img src=x onerror='window.broken = 2'>"
+    cells = tuple(replace(cell, reason=hostile, baseline_source=hostile) for cell in measured().cells)
+    odd = replace(cells[0], key=CellKey("tk1", hostile, 1), now_ms=1.0, outcome=cells[0].outcome)
+    results = replace(measured(), cells=(*cells, odd), warnings=(hostile,))
+    for page in opened(browser, tmp_path, html.page(results, [])):
+        page.click("[data-verdict='not run']")
+        assert page.run("return window.broken ?? null") is None
+        assert page.run("return document.querySelectorAll('img').length") == 0
+        assert hostile in page.run("return document.querySelector('#legend').textContent")

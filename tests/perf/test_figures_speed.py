@@ -1,0 +1,192 @@
+"""Figures and the history that they are drawn from: how long, and how much memory, each in a process of its own.
+
+Seconds are CPU seconds of the process that takes longest, so that what else runs on the machine does not count; what a
+watch showed is printed beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from nightly import FIRST_NIGHT, cell, moment
+
+from pytest_ddperf.catalog import NETWORK_IDS
+from pytest_ddperf.history import RunHeader
+from pytest_ddperf.history_index import FILE
+from pytest_ddperf.records import Baseline, CellKey, ServerFacts, to_builtins
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIGURES_BOUND_S = 20.0
+TREND_BOUND_S = 3.0
+MEMORY_BOUND_MIB = 300.0
+RUNS, FEW_RUNS = 1000, 100
+CELLS = [CellKey("tk1", model, size) for model in NETWORK_IDS for size in (1, 2, 4, 8, 16, 32, 64, 128)]
+_REPORT = """
+import json, os, resource, sys, time
+began = time.perf_counter()
+{body}
+own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({{
+    "watch_s": time.perf_counter() - began,
+    "own_s": own.ru_utime + own.ru_stime,
+    "children_s": children.ru_utime + children.ru_stime,
+    "peak_mib": own.ru_maxrss / 1024,
+    "answer": answer,
+}}))
+"""
+_FIGURES = """
+from pathlib import Path
+from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.gathering import gathered
+from pytest_ddperf.plots import draw
+results = gathered(load_catalog(), [], {})
+answer = len(draw(results, [], Path(sys.argv[1]), results.platforms))
+"""
+_TREND = """
+from pathlib import Path
+from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.gathering import stored
+from pytest_ddperf.history_index import HistoryIndex
+from pytest_ddperf.plots import draw_trend
+from pytest_ddperf.records import CellKey
+folder = Path(sys.argv[1])
+results = stored(load_catalog(), folder, platforms=["tk1"])
+with HistoryIndex(folder) as index:
+    trend = index.trend(CellKey("tk1", "squeezenet_v1.1", 8))
+draw_trend(trend, folder.parent / "trend.png")
+answer = [sum(cell.now_ms is not None for cell in results.cells), len(trend.nights)]
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one process: CPU seconds of its own and of its children, seconds by the watch, peak memory in MiB."""
+
+    own_s: float
+    children_s: float
+    watch_s: float
+    peak_mib: float
+    answer: object
+
+
+def cost_of(body: str, *arguments: str) -> Cost:
+    script = _REPORT.format(body=body)
+    done = subprocess.run([sys.executable, "-c", script, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    return Cost(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def make_history(folder: Path, nights: int) -> Path:
+    """A history as a nightly run of the whole TK1 table leaves it, every night the same values."""
+    folder.mkdir()
+    server, baseline = ServerFacts("http://tk1:8080", "v0.28"), Baseline("report", 5.0, "report, TK1 table")
+    records = [
+        replace(
+            cell(key, [5.0, 5.2, 5.1, 5.0, 5.3], change=0.02),
+            now_ms=5.1,
+            baseline=baseline,
+            server=server,
+            reason="+2.0 %, within the tolerance of 10 %",
+        )
+        for key in CELLS
+    ]
+    lines = [{"type": "cell", **to_builtins(record)} for record in records]
+    lines.append({"type": "end", "exit_status": 0, "whole": True})
+    body = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+    for night in range(nights):
+        name = f"{FIRST_NIGHT + timedelta(days=night):%Y%m%dT%H%M%S}.000Z-{night:08x}"
+        header = RunHeader(
+            name, moment(night), "0", ("tk1",), True, {"commit": {"id": f"{night // 3:07x}".ljust(40, "0")}}
+        )
+        text = json.dumps({"type": "run", **to_builtins(header)}) + "\n" + body
+        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    return folder
+
+
+def export(storage: Path, folder: Path) -> Path:
+    """All runs as pytest-benchmark JSON, by our own exporter, where pytest-benchmark looks for them."""
+    target = folder / "Linux-CPython-3.11-64bit"
+    target.mkdir(parents=True)
+    script = (
+        "import json, sys\nfrom pathlib import Path\nfrom pytest_ddperf.benchmark_json import run_document\n"
+        "from pytest_ddperf.history import read_run, runs\n"
+        "for number, path in enumerate(runs(Path(sys.argv[1]))):\n"
+        "    document = run_document(read_run(path), {'tk1': 'Jetson TK1'})\n"
+        "    (Path(sys.argv[2]) / f'{number + 1:04d}_night.json').write_text(json.dumps(document))\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(storage), str(target)], check=True)
+    return folder
+
+
+def compare_s(folder: Path) -> float:
+    """CPU seconds of `pytest-benchmark compare` on what is stored there."""
+    before = os.times()
+    subprocess.run(
+        [sys.executable, "-m", "pytest_benchmark", "--storage", f"file://{folder}", "compare", "--group-by=name",
+         "--csv", str(folder / "compared.csv")],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def row(what: str, measured: float, bound: float | None, unit: str) -> None:
+    limit = "" if bound is None else f"{bound:>10.1f}"
+    print(f"{what:<58}{measured:>10.2f}{limit:>10} {unit}")
+
+
+def test_all_figures_from_the_baselines_take_at_most_20_s_on_2_cores(tmp_path: Path) -> None:
+    cost = cost_of(_FIGURES, str(tmp_path))
+    longest_s = max(cost.own_s, cost.children_s)
+    print(f"\n{'all figures from the baselines':<58}{'measured':>10}{'bound':>10}")
+    print(f"{'files':<58}{cost.answer!s:>10}")
+    row("CPU seconds of the process that takes longest", longest_s, FIGURES_BOUND_S, "s")
+    row("CPU seconds of all processes", cost.own_s + cost.children_s, 2 * FIGURES_BOUND_S, "s")
+    row(f"by the watch, on {os.cpu_count()} cores that others may use, too", cost.watch_s, None, "s")
+    assert cost.answer == len(list(tmp_path.rglob("*.png"))) + len(list(tmp_path.rglob("*.svg")))
+    assert longest_s <= FIGURES_BOUND_S
+    assert cost.own_s + cost.children_s <= 2 * FIGURES_BOUND_S
+
+
+@pytest.fixture(scope="module")
+def histories(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("histories")
+    return make_history(folder / "few", FEW_RUNS), make_history(folder / "many", RUNS)
+
+
+def test_a_history_of_1000_runs_is_opened_joined_and_drawn_in_3_s_and_300_mib(
+    histories: tuple[Path, Path], tmp_path: Path
+) -> None:
+    few, many = histories
+    (many / FILE).unlink(missing_ok=True)
+    first = cost_of(_TREND, str(many))
+    later = min((cost_of(_TREND, str(many)) for _ in range(3)), key=lambda cost: cost.own_s)
+    cost_of(_TREND, str(few))
+    of_few = min((cost_of(_TREND, str(few)) for _ in range(3)), key=lambda cost: cost.own_s)
+    exported = export(many, tmp_path / "exported")
+    theirs_s = compare_s(exported)
+    compared = len((exported / "compared.csv").read_text(encoding="utf-8").splitlines()) - 1
+    print(f"\n{f'{RUNS} runs of {len(CELLS)} cells: opened, joined, one trend drawn':<58}{'measured':>10}{'bound':>10}")
+    row("the first time, when the index is made", first.own_s, TREND_BOUND_S, "s")
+    row("later", later.own_s, TREND_BOUND_S, "s")
+    row("by the watch, the first time", first.watch_s, None, "s")
+    row("peak memory", max(first.peak_mib, later.peak_mib), MEMORY_BOUND_MIB, "MiB")
+    row(f"{FEW_RUNS} runs, later", of_few.own_s, None, "s")
+    row(f"ratio {RUNS} runs to {FEW_RUNS}", later.own_s / of_few.own_s, 1.3, "")
+    row("pytest-benchmark compare on the same runs, exported", theirs_s, None, "s")
+    row("ratio: it to this, later", theirs_s / later.own_s, None, "times")
+    assert compared == RUNS * len(CELLS)
+    assert first.answer == later.answer == [len(CELLS), 90]
+    assert first.own_s <= TREND_BOUND_S
+    assert later.own_s <= TREND_BOUND_S
+    assert max(first.peak_mib, later.peak_mib) <= MEMORY_BOUND_MIB
+    assert later.own_s <= 1.3 * of_few.own_s
+    assert later.own_s < theirs_s

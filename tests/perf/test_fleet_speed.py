@@ -1,0 +1,268 @@
+"""Many boards at once, and very many cells: what the fleet gains, and what the plugin costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from pytest_ddperf.bench_images import ensure_bench_images
+from pytest_ddperf.embedded import process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPO = Path(__file__).resolve().parents[2]
+WITHOUT_OTHERS = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
+
+BOARDS = ("tk1", "tx1", "nano", "raspi3")
+DELAY_S = 1.0
+FLEET_CELLS = ("--ddperf-models=googlenet,squeezenet_v1.1,mobilenet,shufflenet", "--ddperf-batch-sizes=1")
+SIDE_BY_SIDE_BOUND = 0.35
+
+CELLS = 10_000
+MODELS = ("mobilenet", "mobilenet_depthwise", "resnet50", "resnet101", "resnet152", "googlenet", "densenet121",
+          "densenet201", "squeezenet_v1.0", "squeezenet_v1.1")  # fmt: skip
+RUN_AIM = 1.7
+RUN_BOUND = 3.2
+"""The aim is not reached: an empty test costs pytest 0.33 ms, a cell 0.6 ms beside that. A fifth of a millisecond goes
+into the gate, which holds each cell against 128 fellows in pure Python, a tenth into the measuring loop, the rest into
+hooks, reports and records. Real cells take a second each. The bound keeps it from growing."""
+
+END_BOUND_S = 5.0
+
+
+@pytest.fixture
+def boards() -> Iterator[dict[str, str]]:
+    """URLs of four embedded servers whose predictions all take the same time, and no core's."""
+    images = ensure_bench_images()
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(process.start(threads=1, data_dir=images, extra=("--delay", str(DELAY_S))))
+            for _ in BOARDS
+        ]
+        yield {name: server.url for name, server in zip(BOARDS, servers, strict=True)}
+
+
+def fleet_s(folder: Path, boards: dict[str, str], workers: int) -> float:
+    """Wall-clock seconds of a run on all boards; every cell must have been measured."""
+    began_s = time.monotonic()
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "benchmarks", "-q", *WITHOUT_OTHERS, f"-n{workers}"),
+            f"--platform={','.join(boards)}",
+            f"--ddperf-url={','.join(f'{name}={url}' for name, url in boards.items())}",
+            *(*FLEET_CELLS, "--ddperf-repository={model}", "--ddperf-timer=client", "--benchmark-json=out.json"),
+            "--ddperf-baseline=recorded",  # there is none: the delay is none of a board's
+        ],
+        cwd=folder,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    took_s = time.monotonic() - began_s
+    measured = json.loads((folder / "out.json").read_text())["benchmarks"]
+    assert len(measured) == len(BOARDS) * 4
+    return took_s
+
+
+def test_four_boards_side_by_side_take_at_most_035_of_the_time(tmp_path: Path, boards: dict[str, str]) -> None:
+    shutil.copytree(REPO / "benchmarks", tmp_path / "benchmarks")
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\nddperf_data_dir = {ensure_bench_images()}\n")
+    took_s = {workers: fleet_s(tmp_path, boards, workers) for workers in (0, 4)}
+    print(f"\n4 boards, 16 cells, 7 predictions of {DELAY_S} s each; seconds, and share of -n0")
+    for workers, seconds in took_s.items():
+        bound = f"   at most {SIDE_BY_SIDE_BOUND}" if workers == 4 else ""
+        print(f"  -n{workers}{seconds:>10.1f}{seconds / took_s[0]:>8.2f}{bound}")
+    assert took_s[4] <= SIDE_BY_SIDE_BOUND * took_s[0]
+
+
+IN_PROCESS = '''
+"""A target that answers in this process, without HTTP; and what the phases of the run take."""
+import json, time
+from pathlib import Path
+
+import pytest
+
+from pytest_ddperf import history, runner
+from pytest_ddperf.batches import BenchImages
+from pytest_ddperf.measure import Timed, Totals
+from pytest_ddperf.protocol import Answer, ServiceStats
+from pytest_ddperf.records import ServerFacts
+from pytest_ddperf.server_services import Batch, OpenService
+
+
+class Endpoint:
+    def __init__(self, ms):
+        self._ms, self._count, self._total_ms = ms, 0, 0.0
+
+    def predict(self):
+        self._count += 1
+        self._total_ms += self._ms
+        return Timed(Answer(self._ms, ()), self._ms)
+
+    def totals(self):
+        own = ServiceStats(predict_count=self._count, total_predict_duration_ms=self._total_ms)
+        return Totals(own, {})
+
+
+class InProcess:
+    images = BenchImages("path", ())
+
+    def __init__(self, options, say, surroundings):
+        pass
+
+    def open(self):
+        return ServerFacts("http://in.process:1")
+
+    def service_for(self, network, batch_size):
+        return OpenService(network.id, "caffe", False, None, 224, 224, False, "fp32")
+
+    def batch(self, service, batch_size):
+        scatter = 1 + (batch_size * 37 % 11 - 5) / 1000
+        return Batch(Endpoint((10.0 * batch_size + 0.5) * scatter), lambda answer: None)
+
+    def is_up(self):
+        return True
+
+    def close(self):
+        pass
+
+    def finish(self):
+        pass
+
+
+runner.Target = InProcess
+'''
+
+PHASES = """
+import json, time
+from pathlib import Path
+
+import pytest
+
+_marks = {"history": 0.0}
+
+
+def _mark(name):
+    _marks[name], _marks[name + " wall"] = time.process_time(), time.monotonic()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart():
+    _mark("start")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop():
+    result = yield
+    _mark("ran")
+    return result
+
+
+def pytest_unconfigure():
+    _mark("end")
+    Path(__file__).with_name("phases.json").write_text(json.dumps(_marks))
+"""
+
+TIMED_HISTORY = """
+
+_append = history.HistoryWriter.append
+
+
+def append(self, record):
+    began_s = time.monotonic()
+    _append(self, record)
+    _marks["history"] += time.monotonic() - began_s
+
+
+history.HistoryWriter.append = append
+"""
+
+
+class Phases(NamedTuple):
+    """Of a run, in seconds: CPU unless it says wall.
+
+    Args:
+        run: collecting and running.
+        end: what comes then: table, JSON, the end of the history.
+        end_wall: the same by the clock on the wall.
+        history_wall: of the run, keeping the cells.
+    """
+
+    run: float
+    end: float
+    end_wall: float
+    history_wall: float
+
+
+def phases(folder: Path, *args: str) -> Phases:
+    """Run pytest there, and read what its conftest wrote."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "100"}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *WITHOUT_OTHERS, *args],
+        cwd=folder,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    marks = json.loads((folder / "phases.json").read_text())
+    assert marks["end"] <= after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Phases(
+        run=marks["ran"] - marks["start"],
+        end=marks["end"] - marks["ran"],
+        end_wall=marks["end wall"] - marks["ran wall"],
+        history_wall=marks["history"],
+    )
+
+
+def test_10000_cells_cost_little_more_than_as_many_empty_tests(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "pytest.ini").write_text("[pytest]\n")
+    (empty / "conftest.py").write_text(PHASES)
+    (empty / "test_empty.py").write_text(
+        f"import pytest\n\n\n@pytest.mark.parametrize('cell', [f'board-resnet50-b{{n}}' for n in range({CELLS})])\n"
+        "def test_empty(cell):\n    pass\n"
+    )
+    project = tmp_path / "project"
+    (project / "baselines").mkdir(parents=True)
+    shutil.copytree(REPO / "benchmarks", project / "benchmarks")
+    (project / "pytest.ini").write_text("[pytest]\n")
+    (project / "conftest.py").write_text(PHASES + IN_PROCESS + TIMED_HISTORY)
+    sizes = range(1, CELLS // len(MODELS) + 1)
+    (project / "ddperf.toml").write_text(
+        '[platforms.board]\ntitle = "A board"\nurl = "http://in.process:1"\nmllib = "caffe"\ngpu = false\n'
+        f"models = {json.dumps(MODELS)}\nbatch_sizes = {list(sizes)}\n"
+    )
+    rows = [f"{size},{','.join(['10'] * len(MODELS))}\n" for size in sizes]
+    (project / "baselines" / "board.csv").write_text(f"batch_size,{','.join(MODELS)}\n{''.join(rows)}")
+    nothing = phases(empty)
+    cells = phases(project, "benchmarks", "--platform=board", "--benchmark-json=out.json")
+    stored = json.loads((project / "out.json").read_text())["benchmarks"]
+    end_s = cells.end + cells.history_wall
+    print(f"\n{'':<42}{'empty tests':>12}{'cells':>10}{'ratio':>8}{'aim':>6}{'bound':>8}")
+    ratio = cells.run / nothing.run
+    print(
+        f"{f'{CELLS:,} collected and run, CPU s':<42}{nothing.run:>12.2f}{cells.run:>10.2f}{ratio:>8.2f}"
+        f"{RUN_AIM:>6}{RUN_BOUND:>8}"
+    )
+    print(f"{'table, JSON and end of the history, CPU s':<42}{nothing.end:>12.2f}{cells.end:>10.2f}")
+    print(f"{'the same, wall-clock s':<42}{nothing.end_wall:>12.2f}{cells.end_wall:>10.2f}")
+    print(f"{'keeping the cells, wall-clock s':<42}{'':>12}{cells.history_wall:>10.2f}")
+    print(f"{'table, JSON (CPU) and history (wall), s':<42}{'':>12}{end_s:>10.2f}{'':>14}{END_BOUND_S:>8}")
+    assert len(stored) == CELLS
+    assert {one["extra_info"]["verdict"] for one in stored} == {"ok"}
+    assert ratio <= RUN_BOUND
+    assert end_s <= END_BOUND_S

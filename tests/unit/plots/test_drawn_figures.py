@@ -1,0 +1,274 @@
+"""The figures as files: the same bytes every time, nothing cut off, and readable without colour."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from figure_results import measured, published, trend
+from matplotlib.colors import to_rgb
+
+from pytest_ddperf import plots
+from pytest_ddperf.catalog import NETWORK_IDS
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.plots import names, sharing, style
+from pytest_ddperf.records import CellKey, Outcome
+
+if TYPE_CHECKING:
+    from pytest_ddperf.plots.charts import Chart
+    from pytest_ddperf.results import Trend
+
+SUPPORT = Path(__file__).resolve().parents[2] / "support"
+SCRIPT = """
+import hashlib, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from figure_results import measured, trend
+from pytest_ddperf.plots import draw
+from pytest_ddperf.records import CellKey
+nights = [trend(CellKey("tk1", "resnet50", 1), [100.0, 101.0])]
+for path in draw(measured(), nights, Path(sys.argv[2]), ["tk1"]):
+    print(path.relative_to(sys.argv[2]), hashlib.sha256(path.read_bytes()).hexdigest())
+"""
+
+
+def nights() -> list[Trend]:
+    outcomes = {3: Outcome.REGRESSED, 4: Outcome.IMPROVED, 5: Outcome.UNSTABLE, 6: Outcome.INVALID}
+    values = [100.0, 101.0, 99.0, 130.0, 80.0, 115.0, 100.0, 90.0]
+    commits = {night: f"{night:07x}".ljust(40, "f") for night in range(8)}
+    return [
+        trend(CellKey("tk1", "resnet50", size), values, outcomes, {7: ("recorded", 90.0)}, commits)
+        for size in (1, 2, 4)
+    ]
+
+
+def every_chart() -> dict[str, Chart]:
+    """The figures of a run over its baseline, and those of the published tables of all other platforms."""
+    changes: dict[tuple[str, int], float | Outcome | None] = {
+        ("squeezenet_v1.1", 8): 0.3, ("resnet101", 1): None, ("resnet50", 16): 0.0, ("vgg16", 1): Outcome.OOM,
+    }  # fmt: skip
+    results = measured(changes)
+    return plots.described(results, nights(), results.platforms)
+
+
+CHARTS = every_chart()
+
+
+def test_the_same_input_gives_the_same_bytes_in_two_processes(tmp_path: Path) -> None:
+    answers = [
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(SUPPORT), str(tmp_path / name)],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for name in ("one", "other")
+    ]
+    assert answers[0] == answers[1]
+    assert len(answers[0].splitlines()) > 50
+
+
+def test_it_does_not_matter_how_many_processes_draw(tmp_path: Path) -> None:
+    chosen = {name: chart for name, chart in CHARTS.items() if name.startswith(("cost", "mobilenet", "history"))}
+    for processes in (1, 3):
+        sharing.drawn(chosen, tmp_path / str(processes), processes)
+    for name in chosen:
+        for ending in names.ENDINGS:
+            one, other = ((tmp_path / folder / f"{name}.{ending}").read_bytes() for folder in ("1", "3"))
+            assert one == other
+
+
+def test_what_a_helper_cannot_draw_is_drawn_or_said_by_the_process_that_asked(tmp_path: Path) -> None:
+    (tmp_path / "cost").write_text("in the way", encoding="utf-8")
+    chosen = {name: CHARTS[name] for name in ("mobilenet/tk1", "cost/small")}
+    with pytest.raises(ConfigurationError, match=r"cost/small\.png cannot be written: .*--ddperf-plot=DIR"):
+        sharing.drawn(chosen, tmp_path, 2)
+
+
+def test_where_no_helper_starts_one_process_draws_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    chosen = {name: CHARTS[name] for name in ("mobilenet/tk1", "cost/small")}
+    sharing.drawn(chosen, tmp_path, 2)
+    assert all((tmp_path / f"{name}.svg").exists() for name in chosen)
+
+
+def test_no_figure_holds_a_date_or_a_version(tmp_path: Path) -> None:
+    sharing.drawn({"a": CHARTS["cost/small"]}, tmp_path, 1)
+    for ending in names.ENDINGS:
+        content = (tmp_path / f"a.{ending}").read_bytes()
+        assert mpl.__version__.encode() not in content
+        assert b"<dc:date>" not in content
+        assert b"pytest-ddperf" in content
+
+
+def test_the_files_come_in_the_order_of_the_report_each_as_png_and_svg(tmp_path: Path) -> None:
+    files = plots.draw(published(), [], tmp_path, ["raspi4-ncnn"])
+    assert [str(path.relative_to(tmp_path)) for path in files[:6]] == [
+        "cost/all.png", "cost/all.svg", "cost/small.png", "cost/small.svg", "latency/raspi4-ncnn_bars.png",
+        "latency/raspi4-ncnn_bars.svg",
+    ]  # fmt: skip
+    assert all(path.stat().st_size > 1000 for path in files)
+    assert files[0].read_bytes().startswith(b"\x89PNG")
+    assert files[1].read_bytes().startswith(b"<?xml")
+
+
+def test_each_family_can_be_drawn_alone(tmp_path: Path) -> None:
+    def drawn(files: list[Path]) -> list[str]:
+        return [str(path.relative_to(tmp_path)) for path in files if path.suffix == ".png" and path.exists()]
+
+    few = published().only(["raspi4-ncnn"])
+    assert drawn(plots.draw_cost(published().catalog, tmp_path)) == ["cost/all.png", "cost/small.png"]
+    assert drawn(plots.draw_platform_latency(published(), "tk1", tmp_path)) == [
+        "latency/tk1_log.png", "latency/tk1_linear.png",
+    ]  # fmt: skip
+    assert drawn(plots.draw_mobilenets(published(), ["tk1", "nano"], tmp_path)) == ["mobilenet/tk1.png"]
+    assert len(drawn(plots.draw_models(few, tmp_path))) == 5
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_the_history_of_one_cell_is_a_file(tmp_path: Path, ending: str) -> None:
+    path = plots.draw_trend(nights()[0], tmp_path / "made" / f"trend.{ending}")
+    assert path.stat().st_size > 1000
+
+
+def test_a_trend_of_another_ending_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"must be \.png or \.svg"):
+        plots.draw_trend(nights()[0], tmp_path / "trend.gif")
+
+
+def test_the_drawn_history_has_the_nights_the_band_and_the_changes() -> None:
+    (axes,) = plots.trend_figure(nights()[0]).axes
+    drawn = {str(line.get_gid()): np.asarray(line.get_ydata(), dtype=float).tolist() for line in axes.lines}
+    assert drawn["nights:0"] == [100.0, 101.0, 99.0, 130.0, 80.0, 115.0, 100.0, 90.0]
+    assert (drawn["regressed:0"], drawn["improved:0"], drawn["unstable:0"]) == ([130.0], [80.0], [115.0])
+    assert drawn["failed:0"] == [100.0]
+    assert drawn["baseline:0"] == [100.0] * 14 + [90.0] * 2
+    assert "rebaselined:0" in drawn
+    (band,) = [one for one in axes.collections if one.get_gid() == "band:0"]
+    edges = band.get_paths()[0].vertices
+    assert np.isclose(np.min(np.asarray(edges)[:, 1]), 81)
+    assert np.isclose(np.max(np.asarray(edges)[:, 1]), 110)
+    names_of_commits = [text.get_text() for text in axes.texts if text.get_gid() == "commit:0"]
+    assert {"0000003", "0000004", "0000007"} <= set(names_of_commits)
+
+
+def test_a_run_over_its_baseline_marks_one_sided_cells() -> None:
+    (axes,) = plots.figure_of(CHARTS["latency/tk1_log"]).axes
+    gids = {str(line.get_gid()) for line in axes.lines}
+    assert {"run:ResNet-50", "baseline:ResNet-50", "measured only:ResNet-50", "baseline only:ResNet-101"} <= gids
+    styles = {str(line.get_gid()).partition(":")[0]: line.get_linestyle() for line in axes.lines}
+    assert (styles["run"], styles["baseline"]) == ("-", "--")
+
+
+def test_the_heat_map_frames_what_fails() -> None:
+    figure = plots.figure_of(CHARTS["against_baseline/tk1"])
+    boxes = {str(box.get_gid()): box for axes in figure.axes for box in axes.patches if box.get_gid()}
+    framed = [gid for gid, box in boxes.items() if box.get_linewidth() > 1]
+    assert len(framed) == 2
+    assert all(boxes[gid].get_hatch() is None for gid in framed)  # a hatch would take the frame's colour
+    hatched = [box for box in boxes.values() if box.get_hatch()]
+    assert len(hatched) == 2  # one not measured, one without a baseline
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_nothing_reaches_over_the_edge(name: str) -> None:
+    figure = plots.figure_of(CHARTS[name])
+    with style.styled():
+        box = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= width
+    assert box.y1 <= height
+
+
+@pytest.mark.parametrize("name", [name for name in CHARTS if name.startswith(("latency", "model", "throughput"))])
+def test_legends_cover_no_axes(name: str) -> None:
+    figure = plots.figure_of(CHARTS[name])
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        if legend is not None and len(axes.lines) > 0:
+            with style.styled():
+                assert legend.get_window_extent().x0 > axes.get_window_extent().x1
+
+
+def test_the_networks_differ_without_colour() -> None:
+    looks = {name: style.look_of("model", name) for name in [*NETWORK_IDS, *style.MODELS]}
+    shapes = {(look.marker, look.dashes, look.fill) for look in looks.values()}
+    assert len(shapes) == len(looks)
+    markers = {name: (look.marker, look.fill) for name, look in looks.items()}
+    assert len(set(markers.values())) == len(markers)  # over its baseline, a run's lines are all solid
+
+
+def test_batch_sizes_get_darker_and_differ_without_colour() -> None:
+    looks = [style.look_of("batch", str(size)) for size in (1, 2, 4, 8, 16, 32, 48, 64, 128)]
+    weight = np.array([0.2126, 0.7152, 0.0722])
+    brightness = [float(np.dot(to_rgb(look.colour), weight)) for look in looks]
+    assert brightness == sorted(brightness, reverse=True)
+    assert len({look.marker for look in looks}) == len(looks)
+
+
+def test_families_differ_for_colour_blind_people() -> None:
+    """The colours of Okabe and Ito, seen without red or without green, keep apart (CIE distances, roughly)."""
+    colours = sorted({look.colour for look in style.MODELS.values()})
+    deficiencies = {
+        "protanopia": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+        "deuteranopia": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    }
+    for matrix in deficiencies.values():
+        seen = {colour: np.clip(np.array(matrix) @ (np.array(to_rgb(colour)) ** 2.2), 0, 1) for colour in colours}
+        for one, other in combinations(colours, 2):
+            assert math.dist(seen[one] ** (1 / 2.2), seen[other] ** (1 / 2.2)) > 0.1, (one, other)
+
+
+def test_a_look_follows_from_the_name_alone() -> None:
+    assert style.look_of("model", "mine") == style.look_of("model", "mine")
+    assert len({style.look_of("model", f"mine {number}") for number in range(20)}) > 10
+
+
+def test_the_user_s_matplotlib_neither_changes_figures_nor_is_changed() -> None:
+    def digest() -> str:
+        with style.styled():
+            figure = plots.figure_of(CHARTS["latency/tk1_log"])
+            return hashlib.sha256(style.encoded(figure, ("svg",))["svg"]).hexdigest()
+
+    before = digest()
+    with mpl.rc_context({"lines.linewidth": 9.0, "font.size": 30.0, "svg.fonttype": "none", "savefig.dpi": 20}):
+        theirs = dict(mpl.rcParams)
+        assert digest() == before
+        assert dict(mpl.rcParams) == theirs
+
+
+@pytest.mark.parametrize("value", [0, 0.00012, 0.123, 1.0, 12.34, 123.4, 1234567.0])
+def test_numbers_have_no_exponent(value: float) -> None:
+    assert float(style.number(value)) == pytest.approx(value, rel=0.3)
+    assert "e" not in style.number(value) or value < 0.001
+
+
+def test_a_network_may_be_called_what_it_likes(tmp_path: Path) -> None:
+    name = "$\\frac{$ \u6a21\u578b"
+    cells = tuple(replace(cell, key=replace(cell.key, model=name)) for cell in published().of("tk1")[:8])
+    results = replace(published(), cells=cells)
+    files = plots.draw(results, [trend(cells[0].key, [100.0, 101.0])], tmp_path, ["tk1"])
+    assert {f"history/tk1/{names.plain(name)}.png", f"model/{names.plain(name)}.svg"} <= {
+        str(path.relative_to(tmp_path)) for path in files
+    }
+
+
+def test_describing_loads_no_matplotlib() -> None:
+    script = (
+        "import sys; from pytest_ddperf.baselines import load_catalog; from pytest_ddperf.gathering import gathered; "
+        "from pytest_ddperf.plots import described; results = gathered(load_catalog(), [], {}); "
+        "assert len(described(results, [], results.platforms)) > 90; "
+        "assert not {'matplotlib', 'numpy', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

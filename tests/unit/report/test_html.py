@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_examples import B8, measured, published, trend
+
+from pytest_ddperf.records import FAILING, CellKey, Outcome
+from pytest_ddperf.report import html, page_data
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \" ' \u2028 <!-- ]]>"
+
+
+class Reader(HTMLParser):
+    """The tags of a page with their attributes, and the texts of its scripts, styles and other elements."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.scripts: list[tuple[str, str]] = []
+        self.styles: list[str] = []
+        self.texts: list[str] = []
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        self.tags.append((tag, attributes))
+        self._inside = tag if tag in {"script", "style"} else self._inside
+        if tag == "script":
+            self.scripts.append((attributes.get("type", ""), ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = "" if tag == self._inside else self._inside
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.scripts[-1] = (self.scripts[-1][0], self.scripts[-1][1] + data)
+        elif self._inside == "style":
+            self.styles.append(data)
+        else:
+            self.texts.append(data)
+
+    @property
+    def data(self) -> dict[str, object]:
+        (text,) = [text for kind, text in self.scripts if kind == "application/json"]
+        found: dict[str, object] = json.loads(text)
+        return found
+
+    @property
+    def policy(self) -> str:
+        (meta,) = [tag for name, tag in self.tags if name == "meta" and "http-equiv" in tag]
+        assert meta["http-equiv"] == "Content-Security-Policy"
+        return meta["content"]
+
+
+def cells_of(reader: Reader) -> dict[CellKey, dict[str, object]]:
+    """The cells that the page carries, as its script reads them."""
+    data = json.loads(json.dumps(reader.data))
+    found = {}
+    for row in data["cells"]:
+        values: dict[str, Any] = dict.fromkeys(data["fields"])
+        values |= dict(zip(data["fields"], row, strict=False))
+        platform, model = data["platforms"][values["platform"]]["id"], data["models"][values["model"]]["id"]
+        found[CellKey(platform, model, values["batch"], values["scenario"])] = values
+    return found
+
+
+def test_the_page_names_nothing_that_would_be_loaded() -> None:
+    reader = Reader(html.page(measured(), [trend()]))
+    loading = {"src", "href", "srcset", "data", "action", "poster", "background", "xlink:href"}
+    assert [(tag, attributes) for tag, attributes in reader.tags if loading & attributes.keys()] == []
+    assert {"link", "iframe", "object", "embed", "base", "form"}.isdisjoint(tag for tag, _ in reader.tags)
+    assert re.findall(r"@import|url\(", "".join(reader.styles)) == []
+
+
+def test_its_policy_allows_its_own_script_and_style_and_no_connection() -> None:
+    reader = Reader(html.page(measured(), []))
+    (script,) = [text for kind, text in reader.scripts if kind == ""]
+    (style,) = reader.styles
+    policy = dict(part.strip().split(" ", 1) for part in reader.policy.split(";"))
+
+    def hashed(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == hashed(script)
+    assert policy["style-src"] == hashed(style)
+    assert set(policy) == {"default-src", "script-src", "style-src", "base-uri", "form-action"}
+
+
+def test_all_platforms_stay_far_under_a_mebibyte() -> None:
+    assert len(html.page(published(), []).encode()) < 200_000
+
+
+def test_a_long_history_is_cut_to_the_latest_nights_and_says_so() -> None:
+    cells = [CellKey("tk1", f"model{number}", 1) for number in range(40)]
+    page = html.page(measured(), [trend(key, nights=400) for key in cells])
+    assert len(page.encode()) < 1 << 20
+    data = Reader(page).data
+    assert data["shortened"] == page_data.MOST_NIGHTS // 40
+    trends = json.loads(json.dumps(data["trends"]))
+    assert {len(nights) for _, nights in trends} == {page_data.MOST_NIGHTS // 40}
+    runs = json.loads(json.dumps(data["runs"]))
+    assert runs[trends[0][1][-1][0]][1] == "night-399"
+
+
+def test_every_cell_is_there_with_its_numbers() -> None:
+    results = measured()
+    found = cells_of(Reader(html.page(results, [])))
+    assert list(found) == [cell.key for cell in results.cells]
+    for cell in results.cells:
+        values = found[cell.key]
+        assert values["baseline"] == cell.baseline_ms
+        assert values["now"] == cell.now_ms
+        assert values["change"] == cell.change
+        assert bool(values["x"]) == cell.unavailable
+
+
+def test_the_nights_of_a_cell_are_there() -> None:
+    shown = trend()
+    data = json.loads(json.dumps(Reader(html.page(measured(), [shown])).data))
+    ((key, nights),) = data["trends"]
+    assert key == str(shown.key)
+    assert [night[1] for night in nights] == [night.now_ms for night in shown.nights]
+    assert [data["runs"][night[0]][2] for night in nights] == [night.commit for night in shown.nights]
+    assert [data["severity"][night[2]] for night in nights] == [str(night.outcome) for night in shown.nights]
+    assert [bool(night[3]) for night in nights] == [night.accepted for night in shown.nights]
+
+
+def test_what_failed_is_written_into_the_page_the_regression_first() -> None:
+    text = " ".join(" ".join(Reader(html.page(measured(), [])).texts).split())
+    assert "7 cells: 1 regressed, 1 error" in text
+    first = text.index("tk1-squeezenet_v1.1-b8 ")
+    assert first < text.index("tk1-googlenet-b4 ") < text.index("tk1-squeezenet_v1.1-b2 ")
+    assert "+29.1 % 69.8 ms 53.6 ms 10 % ≥ 6.8 % (this is 4.3 times that)" in text
+
+
+def test_the_run_is_told_with_its_commit_and_server() -> None:
+    text = " ".join(" ".join(Reader(html.page(measured(), [])).texts).split())
+    assert "run 20261103T020000.000Z-00000002 , 2026-11-03T02:00:00+00:00, commit 4f3a1c9d2b7e" in text
+    assert "server http://tk1.lan:8080 (v0.28.0, 9f1c2ab, Release)" in text
+
+
+def test_an_interrupted_run_says_so() -> None:
+    results = measured()
+    stopped = replace(results, runs={"tk1": replace(results.runs["tk1"], complete=False)})
+    assert "interrupted" in html.page(stopped, []).split("<main>")[0].split("<header>")[1]
+
+
+def test_where_nothing_failed_it_says_so() -> None:
+    results = measured()
+    good = tuple(cell for cell in results.cells if cell.outcome in {None, Outcome.OK})
+    page = html.page(replace(results, cells=good), [])
+    assert "Nothing: no cell failed." in page
+
+
+def test_without_a_run_there_are_the_tables_alone() -> None:
+    page = html.page(published(), [])
+    assert "No run: these are the baselines alone" in page
+    assert "What needs a look" not in page
+
+
+def test_the_passes_of_a_failed_cell_are_drawn_over_its_baseline() -> None:
+    page = html.page(measured(), [])
+    strip = re.findall(r"<svg class='strip'.*?</svg>", page)[0]
+    assert "5 passes from 69.1 to 71.2 ms" in strip
+    dots = [float(x) for x in re.findall(r"cx='([\d.]+)'", strip)]
+    (line,) = re.findall(r"class='held' x1='([\d.]+)'", strip)
+    (band,) = re.findall(r"class='band' x='[\d.]+' y='2' width='([\d.]+)'", strip)
+    held = next(cell.baseline_ms for cell in measured().cells if cell.key == B8) or 0.0
+    per_ms = float(band) / (held * 0.1)
+    shown = [held + (dot - float(line)) / per_ms for dot in dots]
+    assert shown == pytest.approx([69.8 * share for share in (0.99, 1.0, 1.0, 1.01, 1.02)], rel=2e-3)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_only_what_passed_is_green_and_what_fails_is_red(outcome: Outcome) -> None:
+    assert (html.css_class(outcome) == "green") == (outcome in {Outcome.OK, Outcome.IMPROVED})
+    assert (html.css_class(outcome) == "red") == (outcome in FAILING)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_embedded_data_cannot_end_its_element_and_comes_back(value: object) -> None:
+    text = html.embedded(value)
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert json.loads(text) == value
+
+
+def test_strings_of_a_server_and_of_the_configuration_add_no_element() -> None:
+    results = measured()
+    run = results.runs["tk1"]
+    server = replace(run.servers["tk1"], url=HOSTILE, version=HOSTILE, commit=HOSTILE, build_type=HOSTILE)
+    catalog = replace(results.catalog, platforms={"tk1": replace(results.catalog.platforms["tk1"], title=HOSTILE)})
+    hostile = replace(
+        results,
+        catalog=catalog,
+        cells=tuple(replace(cell, reason=HOSTILE, baseline_source=HOSTILE) for cell in results.cells),
+        runs={"tk1": replace(run, run=HOSTILE, commit=HOSTILE, started=HOSTILE, servers={"tk1": server})},
+        warnings=(HOSTILE,),
+    )
+    plain = [tag for tag, _ in Reader(html.page(results, [])).tags]
+    reader = Reader(html.page(hostile, []))
+    assert [tag for tag, _ in reader.tags] == plain
+    assert not any(name.startswith("on") for _, attributes in reader.tags for name in attributes)
+    assert len(cells_of(reader)) == len(results.cells)

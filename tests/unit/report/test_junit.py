@@ -1,0 +1,56 @@
+"""The properties of a cell's testcase."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from recording import CONDITIONS, measured, skipped
+
+from pytest_ddperf.records import Baseline, CellKey, Outcome, ServerFacts
+from pytest_ddperf.report.junit import properties
+
+RECORD = replace(
+    measured("squeezenet_v1.1", 8, outcome=Outcome.REGRESSED),
+    now_ms=69.8125,
+    change=0.302471,
+    tolerance=0.1,
+    resolution=0.0512,
+    baseline=Baseline("report", 53.6, "tk1.csv, line 5"),
+    server=ServerFacts("http://tk1.lan:8080", version="v0.28.0"),
+)
+
+
+def test_a_measured_cell_has_all_of_them_as_text() -> None:
+    assert properties(RECORD) == [
+        ("platform", "tk1"),
+        ("model", "squeezenet_v1.1"),
+        ("batch_size", "8"),
+        ("verdict", "regressed"),
+        ("ms_per_image", "69.8125"),
+        ("baseline_ms_per_image", "53.6"),
+        ("baseline", "report"),
+        ("change_percent", "30.25"),
+        ("tolerance_percent", "10.00"),
+        ("resolution_percent", "5.12"),
+        ("clock", str(CONDITIONS.clock)),
+        ("rounds", "1"),
+        ("server_version", "v0.28.0"),
+    ]
+
+
+def test_what_there_is_no_value_of_is_left_out() -> None:
+    assert properties(skipped("vgg16", 8)) == [
+        ("platform", "tk1"),
+        ("model", "vgg16"),
+        ("batch_size", "8"),
+        ("verdict", "unavailable"),
+    ]
+
+
+def test_a_scenario_is_told() -> None:
+    record = replace(RECORD, key=CellKey("tk1", "squeezenet_v1.1", 8, "c4"))
+    assert dict(properties(record))["scenario"] == "c4"
+
+
+def test_a_change_too_small_to_be_seen_has_no_sign() -> None:
+    assert dict(properties(replace(RECORD, change=-0.00001)))["change_percent"] == "0.00"

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from report_examples import B8, measured, published
+
+from pytest_ddperf.baselines import load_catalog, package_data_dir
+from pytest_ddperf.catalog import NETWORK_IDS
+from pytest_ddperf.records import Outcome
+from pytest_ddperf.report import markdown, wording
+from pytest_ddperf.report.markdown_tables import escaped, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_ddperf.results import Results, Trend
+
+CATALOG = load_catalog()
+NO_FIGURES = markdown.Figures([], Path("r.md"))
+PUBLISHED = [name for name in CATALOG.platforms if name != "local"]
+
+
+def rendered(text: str) -> str:
+    return str(MarkdownIt("commonmark").enable("table").render(text))
+
+
+def tables(text: str) -> dict[str, list[list[str]]]:
+    """The tables by the heading above them, as a reader of Markdown sees them."""
+    parser = MarkdownIt("commonmark").enable("table")
+    found: dict[str, list[list[str]]] = {}
+    heading, opened = "", ""
+    for token in parser.parse(text):
+        opened = token.type if token.type.endswith("_open") else opened
+        if token.type == "table_open":
+            found[heading] = []
+        elif token.type == "tr_open":
+            found[heading].append([])
+        elif token.type == "inline" and opened == "heading_open":
+            heading = shown(token.children or [])
+        elif token.type == "inline" and opened in {"th_open", "td_open"}:
+            found[heading][-1].append(shown(token.children or []))
+    return found
+
+
+def shown(children: Sequence[object]) -> str:
+    return "".join(getattr(child, "content", "") for child in children)
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("platform", PUBLISHED)
+def test_the_raw_table_of_a_platform_is_the_published_one_cell_for_cell(platform: str) -> None:
+    title = CATALOG.platforms[platform].title
+    by_heading = tables(markdown.text(published(), NO_FIGURES))
+    ((_, rows),) = [each for each in by_heading.items() if f"rocessing time({title}):" in each[0]]
+    with (package_data_dir() / f"{platform}.csv").open(encoding="utf-8", newline="") as file:
+        names, *lines = list(csv.reader(file))
+    known = CATALOG.platforms[platform].columns
+    models = [known[name] if name in known else CATALOG.model(name).id for name in names[1:]]
+    expected = {(model, line[0]): cell for line in lines for model, cell in zip(models, line[1:], strict=True)}
+    accuracy, head, *body = rows
+    assert (accuracy[0], head[0]) == ("Top 1 accuracy", "batch size")
+    found = {(model, row[0]): cell for row in body for model, cell in zip(head[1:], row[1:], strict=True)}
+    assert found == expected
+
+
+def test_the_accuracy_row_says_missing_where_the_report_does() -> None:
+    rows = tables(markdown.text(published(), NO_FIGURES))["5 pass average processing time(GTX 1080 Ti):"]
+    accuracy = "70.81 missing 75.3 76.4 77 67.9 74.9 77.3 59.5 59.5 70.5 71.3 missing"
+    assert rows[0] == ["Top 1 accuracy", *accuracy.split()]
+    assert rows[1] == ["batch size", *NETWORK_IDS]
+
+
+def test_the_costs_are_those_of_the_report_to_the_digit() -> None:
+    rows = tables(markdown.text(published(), NO_FIGURES))["flops and params for each model:"]
+    with (package_data_dir() / "networks.csv").open(encoding="utf-8", newline="") as file:
+        networks = list(csv.reader(file))[1:]
+    assert rows[1] == ["Giga flops", *(network[2] for network in networks)]
+    assert rows[2] == ["million params", *(network[3] for network in networks)]
+
+
+def test_the_headings_are_the_report_s_in_its_order_behind_the_run() -> None:
+    report = [
+        "dd\\_performances", "DeepDetect performance report", "Reference platforms", "Reference networks",
+        "FLOPS and Parameters", "Results Overview", "Discussion", "Platforms", "Networks comparison across platforms",
+        "Selecting an embedded platform and network", "MobileNet", "ShuffleNet", "Methodology", "benchmarking",
+        "Using additional models", "Raw Data", "5 pass average processing time(GTX 1080 Ti):",
+        "5 pass average processing time(Jetson TX1):", "5 pass average processing time(Jetson TK1):",
+        "flops and params for each model:",
+    ]  # fmt: skip
+    found = headings(markdown.text(published(), NO_FIGURES))
+    assert found[2] == "This run"
+    assert [heading for heading in found if heading in report] == report
+
+
+def test_without_a_run_it_says_so() -> None:
+    text = markdown.text(replace(published(), warnings=("There is no run in .ddperf yet",)), NO_FIGURES)
+    assert "No run: what follows is the baselines alone" in text
+    assert "> Warning: There is no run in .ddperf yet" in text
+    assert "Measured processing time" not in text
+
+
+def test_a_run_is_told_with_its_commit_its_server_and_its_totals() -> None:
+    text = markdown.text(measured(), NO_FIGURES)
+    row = tables(text)["This run"][1]
+    assert row[:4] == ["Jetson TK1", "20261103T020000.000Z-00000002", "2026-11-03T02:00:00+00:00", "4f3a1c9d2b7e"]
+    assert row[4] == "http://tk1.lan:8080, v0.28.0, 9f1c2ab, Release"
+    assert "**7 cells: 1 regressed, 1 error" in text
+    assert "> Warning: .ddperf/broken.jsonl: 1 line could not be read" in text
+
+
+def test_regressions_come_first_with_their_numbers() -> None:
+    by_heading = tables(markdown.text(measured(), NO_FIGURES))
+    failed = by_heading["Regressions and other failures"]
+    assert failed[1][:7] == ["tk1-squeezenet_v1.1-b8", "regressed", "69.8", "53.6", "+29.1 %", "10 %", "6.8 %"]
+    assert [row[0] for row in failed[2:]] == ["tk1-googlenet-b4"]
+    assert [row[1] for row in by_heading["Other cells to know of"][1:]] == ["unstable", "new", "improved"]
+
+
+def test_an_interrupted_run_says_so() -> None:
+    results = measured()
+    stopped = replace(results, runs={"tk1": replace(results.runs["tk1"], complete=False)})
+    assert tables(markdown.text(stopped, NO_FIGURES))["This run"][1][1].endswith(" (interrupted)")
+
+
+def test_measured_values_stand_in_a_table_of_the_same_layout() -> None:
+    by_heading = tables(markdown.text(measured(), NO_FIGURES))
+    ((_, rows),) = [each for each in by_heading.items() if each[0].startswith("Measured processing time(Jetson TK1")]
+    assert rows[1] == ["batch size", "resnet50", "googlenet", "squeezenet_v1.1", "shufflenet"]
+    assert rows[2] == ["1", "", "", "90.9 (+0.2 %)", "66.1 (-20.6 %) improved"]
+    assert rows[5] == ["4", "", "error", "", ""]
+    assert rows[6] == ["8", "", "", "69.8 (+29.1 %) regressed", ""]
+
+
+def test_a_cell_of_another_scenario_has_its_own_table(tmp_path: Path) -> None:
+    results = measured()
+    key = replace(B8, scenario="c4")
+    own = replace(next(cell for cell in results.cells if cell.key == B8), key=key, now_ms=88.0, outcome=Outcome.OK)
+    by_heading = tables(markdown.text(replace(results, cells=(*results.cells, own)), NO_FIGURES))
+    assert by_heading["Measured in other scenarios(Jetson TK1):"][1][:3] == [str(key), "ok", "88.0"]
+    ((_, rows),) = [each for each in by_heading.items() if each[0].startswith("Measured processing time(Jetson TK1")]
+    assert rows[6][3] == "69.8 (+29.1 %) regressed"
+
+
+def test_a_recorded_baseline_is_not_called_the_report_s() -> None:
+    results = measured()
+    cells = tuple(replace(cell, baseline_kind="recorded" if cell.baseline_kind else "") for cell in results.cells)
+    found = headings(markdown.text(replace(results, cells=cells), NO_FIGURES))
+    assert "Baseline of the processing time(Jetson TK1):" in found
+    assert "5 pass average processing time(Jetson TK1):" not in found
+
+
+def test_the_discussion_counts_what_the_table_holds() -> None:
+    rows = {row[0]: row[1:] for row in tables(markdown.text(published(), NO_FIGURES))["Discussion"][1:]}
+    assert rows["Jetson TK1"] == ["squeezenet_v1.1, b16", "40.0", "25.0", "1 of 11", "4 of 11"]
+    assert rows["GTX 1080 Ti"][3:] == ["13 of 13", "13 of 13"]
+
+
+def test_the_depthwise_layer_s_gain_is_computed_from_the_tables() -> None:
+    rows = {row[0]: row[1:] for row in tables(markdown.text(published(), NO_FIGURES))["MobileNet"][1:]}
+    assert rows["Jetson TK1"] == [f"{464 / 336:.2f}", "1", f"{453 / 135:.2f}", "4"]
+    assert rows["Raspberry Pi 3"] == [f"{1246 / 1443:.2f}", "1", f"{1230 / 1370:.2f}", "2"]
+
+
+def fake_draw(results: Results, trends: Sequence[Trend], folder: Path, platforms: Sequence[str]) -> list[Path]:
+    """Files as the figures have them."""
+    assert results.cells
+    assert list(trends) == []
+    names = ["cost/all", "cost/small", "model/shufflenet", "mobilenet/tk1", "pareto/tk1_b1", "speed/tk1"]
+    names += [f"latency/{platform}_{scale}" for platform in platforms for scale in ("log", "linear")]
+    names += [f"against_baseline/{platform}" for platform in platforms]
+    files = [folder / f"{name}.{ending}" for name in names for ending in ("png", "svg")]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    return files
+
+
+def test_figures_stand_beside_the_report_and_every_link_finds_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(markdown, "draw", fake_draw)
+    path = tmp_path / "my report (1).md"
+    text, figures = markdown.with_figures(measured(), [], path)
+    links = set(re.findall(r'<img src="([^"]+)"|!\[[^\]]*\]\(([^)]+)\)', text))
+    found = {
+        (tmp_path / re.sub("%20", " ", one or other).replace("%28", "(").replace("%29", ")")) for one, other in links
+    }
+    assert found == {figure for figure in figures if figure.suffix == ".png"}
+    assert all(figure.is_relative_to(tmp_path / "my report (1)_figures") for figure in figures)
+
+
+def test_the_linear_plot_is_folded_behind_the_logarithmic_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markdown, "draw", fake_draw)
+    text, _ = markdown.with_figures(measured(), [], tmp_path / "r.md")
+    platforms = text[text.index("## Platforms") :]
+    log, folded = platforms.index("tk1_log.png"), platforms.index("<summary>see linear plot</summary>")
+    assert log < folded < platforms.index("tk1_linear.png")
+
+
+def test_what_was_not_drawn_is_not_shown() -> None:
+    assert "](" not in markdown.text(published(), NO_FIGURES).replace("](#", "")
+    assert "<img" not in markdown.text(published(), NO_FIGURES)
+
+
+HOSTILE = "a|b\n# c <img src=x onerror=alert(1)> `d` [e](javascript:f) **g** \\| </details> &lt; \x1b[31m"
+
+
+@given(st.text() | st.just(HOSTILE))
+def test_any_text_is_shown_as_it_is_in_one_cell(text: str) -> None:
+    html = rendered("\n".join(table(["one", "two"], [[escaped(text), "end"]])))
+    assert re.findall(r"<(?!/?(?:table|thead|tbody|tr|th|td)\b)", html) == []
+    assert html.count("<td") == 2
+    (cell,) = [row[0] for row in tables("\n".join(table(["one", "two"], [[escaped(text), "end"]])))[""][1:]]
+    assert cell == wording.one_line(text)
+
+
+def test_strings_of_a_server_and_of_the_configuration_stay_text() -> None:
+    results = measured()
+    run = results.runs["tk1"]
+    server = replace(run.servers["tk1"], version=HOSTILE, commit=HOSTILE)
+    catalog = replace(
+        results.catalog, platforms={"tk1": replace(results.catalog.platforms["tk1"], title=HOSTILE, note=HOSTILE)}
+    )
+    cells = tuple(replace(cell, reason=HOSTILE) for cell in results.cells)
+    hostile = replace(
+        results,
+        catalog=catalog,
+        cells=cells,
+        runs={"tk1": replace(run, commit=HOSTILE, servers={"tk1": server})},
+        warnings=(HOSTILE,),
+    )
+    html = rendered(markdown.text(hostile, NO_FIGURES))
+    assert "<img" not in html
+    assert "javascript:" not in "".join(re.findall(r"<[^>]*>", html))
+    assert html.count("<details>") == html.count("</details>")
+    assert "<strong>g</strong>" not in html

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_examples import measured, published, trend
+
+from pytest_ddperf.records import CellKey, Outcome
+from pytest_ddperf.report import tidy
+
+if TYPE_CHECKING:
+    from pytest_ddperf.results import Results
+
+
+def frame(results: Results) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(tidy.csv_text(results)), dtype={"commit": str, "server_commit": str})
+
+
+def with_text(text: str) -> Results:
+    """A measured cell whose reason is that text."""
+    results = measured()
+    return replace(results, cells=(replace(results.cells[0], reason=text),))
+
+
+def test_the_csv_has_one_row_a_cell_under_the_documented_header() -> None:
+    results = published()
+    found = frame(results)
+    assert list(found.columns) == list(tidy.COLUMNS)
+    keys = found[["platform", "model", "batch_size"]].to_numpy().tolist()
+    assert keys == [[cell.key.platform, cell.key.model, cell.key.batch_size] for cell in results.cells]
+    assert all(tidy.COLUMNS.values())
+
+
+def test_published_values_come_back_as_they_were() -> None:
+    results = published()
+    found = frame(results)
+    expected = [math.nan if cell.baseline_ms is None else cell.baseline_ms for cell in results.cells]
+    assert found["baseline_ms"].equals(pd.Series(expected))
+    assert found["unavailable"].tolist() == [cell.unavailable for cell in results.cells]
+    assert found["unavailable"].sum() > 194
+
+
+def test_types_are_those_that_a_program_expects() -> None:
+    found = frame(measured())
+    assert found["batch_size"].dtype.kind == "i"
+    assert [found[name].dtype.kind for name in ("now_ms", "change", "tolerance", "resolution")] == ["f"] * 4
+    assert found["unavailable"].dtype.kind == "b"
+    assert pd.to_datetime(found["started"].dropna()).dt.tz is not None
+
+
+def test_measured_values_have_full_precision() -> None:
+    results = measured()
+    cell = replace(results.cells[0], now_ms=0.1 + 0.2, change=-1 / 3, tolerance=1e-17)
+    row = frame(replace(results, cells=(cell,))).iloc[0]
+    assert (row["now_ms"], row["change"], row["tolerance"]) == (0.1 + 0.2, -1 / 3, 1e-17)
+    assert row["images_per_second"] == 1000 / (0.1 + 0.2)
+
+
+def test_a_cell_that_the_run_does_not_have_names_no_run() -> None:
+    found = frame(measured())
+    without = found[found["outcome"].isna()]
+    assert len(without) > 0
+    assert without[["run", "started", "commit", "server_url", "now_ms", "fails"]].isna().all(axis=None)
+    assert found[found["outcome"].notna()]["run"].notna().all()
+
+
+@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", '\t=1+1"', "\r=1"])
+def test_a_text_that_a_spreadsheet_would_run_is_kept_from_it(text: str) -> None:
+    (row,) = list(csv.DictReader(io.StringIO(tidy.csv_text(with_text(text)))))
+    assert row["reason"] == f"'{text.strip()}"
+
+
+def test_a_negative_change_stays_a_number() -> None:
+    results = measured()
+    cell = replace(results.cells[0], change=-0.25)
+    assert frame(replace(results, cells=(cell,)))["change"].tolist() == [-0.25]
+
+
+def test_a_text_of_several_lines_stays_on_its_row() -> None:
+    text = tidy.csv_text(with_text('one\ntwo "three",\r\nfour\x00\u2028five'))
+    assert len(text.splitlines()) == 2
+    (row,) = list(csv.DictReader(io.StringIO(text)))
+    assert row["reason"] == 'one two "three", four five'
+
+
+@given(st.text())
+def test_any_text_leaves_the_row_whole(text: str) -> None:
+    (row,) = list(csv.DictReader(io.StringIO(tidy.csv_text(with_text(text)))))
+    assert list(row) == list(tidy.COLUMNS)
+    assert not row["reason"].startswith(("=", "+", "-", "@"))
+
+
+def test_the_json_holds_the_run_its_totals_and_every_cell() -> None:
+    results = measured()
+    document = json.loads(tidy.json_text(results, [trend()]))
+    assert document["format"] == tidy.FORMAT
+    assert document["totals"] == {"regressed": 1, "error": 1, "unstable": 1, "new": 1, "improved": 1, "ok": 2}
+    assert document["not_measured"] == 3
+    assert document["warnings"] == list(results.warnings)
+    assert document["runs"]["tk1"]["server"]["url"] == results.runs["tk1"].servers["tk1"].url
+    assert len(document["cells"]) == len(results.cells)
+    assert set(document["cells"][0]) == {*tidy.COLUMNS, "samples_ms"}
+
+
+def test_the_cells_of_the_json_come_back_as_they_were() -> None:
+    results = measured()
+    document = json.loads(tidy.json_text(results, []))
+    for cell, found in zip(results.cells, document["cells"], strict=True):
+        assert CellKey(found["platform"], found["model"], found["batch_size"], found["scenario"]) == cell.key
+        assert (found["now_ms"], found["baseline_ms"]) == (cell.now_ms, cell.baseline_ms)
+        assert (found["change"], found["unavailable"]) == (cell.change, cell.unavailable)
+        assert found["outcome"] == (None if cell.outcome is None else str(cell.outcome))
+        assert tuple(found["samples_ms"]) == cell.samples_ms
+        assert (found["reason"] or "") == cell.reason
+
+
+def test_the_nights_of_a_trend_come_back() -> None:
+    shown = trend()
+    (found,) = json.loads(tidy.json_text(measured(), [shown]))["trends"]
+    assert (found["platform"], found["model"], found["batch_size"]) == ("tk1", "squeezenet_v1.1", 8)
+    assert [night["now_ms"] for night in found["nights"]] == [night.now_ms for night in shown.nights]
+    assert [night["started"] for night in found["nights"]] == [night.started.isoformat() for night in shown.nights]
+    assert [Outcome(night["outcome"]) for night in found["nights"]] == [night.outcome for night in shown.nights]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_does_not_know_is_null_and_empty(value: float) -> None:
+    results = measured()
+    odd = replace(results, cells=(replace(results.cells[0], change=value),))
+    assert json.loads(tidy.json_text(odd, []))["cells"][0]["change"] is None
+    assert frame(odd)["change"].isna().all()

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import csv
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_examples import measured, published
+
+from pytest_ddperf.baselines import load_catalog, package_data_dir
+from pytest_ddperf.records import Outcome
+from pytest_ddperf.report import wording
+
+CATALOG = load_catalog()
+
+
+@given(st.text())
+def test_one_line_is_one_line_of_what_can_be_seen(text: str) -> None:
+    line = wording.one_line(text)
+    assert len(line.splitlines()) <= 1
+    assert line == line.strip()
+    assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or 0x202A <= ord(char) <= 0x202E for char in line)
+
+
+def test_totals_count_each_verdict_those_that_need_a_look_first() -> None:
+    assert list(wording.totals(measured()))[:2] == [Outcome.REGRESSED, Outcome.ERROR]
+    assert wording.totals_text(measured()) == (
+        "7 cells: 1 regressed, 1 error, 1 unstable, 1 new, 1 improved, 2 ok; 3 of the baseline not measured"
+    )
+
+
+def test_without_a_run_nothing_was_judged() -> None:
+    assert wording.totals(published()) == {}
+    assert wording.totals_text(published()) == "0 cells: nothing was judged"
+
+
+def test_the_regressed_cell_fails_first() -> None:
+    assert [str(cell.key) for cell in wording.failing(measured())] == ["tk1-squeezenet_v1.1-b8", "tk1-googlenet-b4"]
+
+
+@pytest.mark.parametrize("platform", [name for name in CATALOG.platforms if name != "local"])
+def test_a_published_value_is_printed_as_in_its_table(platform: str) -> None:
+    with (package_data_dir() / f"{platform}.csv").open(encoding="utf-8", newline="") as file:
+        values = [cell for row in list(csv.reader(file))[1:] for cell in row[1:] if cell != "x"]
+    assert values
+    assert [wording.published_text(float(cell), CATALOG.platforms[platform]) for cell in values] == values
+
+
+def test_a_table_of_the_project_keeps_its_digits() -> None:
+    assert wording.published_text(3.4567, CATALOG.platforms["tx2"]) == "3.4567"

@@ -1,0 +1,90 @@
+"""dd_bench's options: what they make of a run before a server is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_ddperf.bench_requests import BenchOptions
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.tasks import Task
+
+OPTIONS = BenchOptions(sname="imageserv", remote_bench_data_dir="/srv/bench")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("localhost", "http://localhost:8080"),
+        ("tk1.lan", "http://tk1.lan:8080"),
+        ("::1", "http://[::1]:8080"),
+        ("[::1]", "http://[::1]:8080"),
+        ("https://tk1.lan/dd", "https://tk1.lan/dd"),
+    ],
+)
+def test_the_server_is_at_host_and_port(host: str, url: str) -> None:
+    assert replace(OPTIONS, host=host).url == url
+
+
+@pytest.mark.parametrize(
+    ("given", "task"),
+    [
+        ({}, Task.CLASSIFICATION),
+        ({"detection": True}, Task.DETECTION),
+        ({"segmentation": True}, Task.SEGMENTATION),
+        ({"regression": True}, Task.REGRESSION),
+        ({"search": True}, Task.SEARCH),
+        ({"detection": True, "search": True}, Task.ROI_SEARCH),
+        ({"detection": True, "search_multibox": True}, Task.MULTIBOX_SEARCH),
+        ({"detection": True, "search": True, "search_multibox": True}, Task.MULTIBOX_SEARCH),
+        ({"segmentation": True, "search": True}, Task.SEGMENTATION),
+        ({"search_multibox": True}, Task.CLASSIFICATION),
+    ],
+)
+def test_the_task_is_what_dd_bench_makes_of_its_options(given: dict[str, bool], task: Task) -> None:
+    assert replace(OPTIONS, **given).task is task  # type: ignore[arg-type]
+
+
+def test_batch_sizes_double_to_32_and_then_rise_by_16() -> None:
+    assert OPTIONS.batch_sizes == (1, 2, 4, 8, 16, 32, *range(48, 257, 16))
+    assert replace(OPTIONS, max_batch_size=128).batch_sizes == (1, 2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+    assert replace(OPTIONS, max_batch_size=20).batch_sizes == (1, 2, 4, 8, 16)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"sname": None}, "No service is named; give its name with --sname"),
+        ({"sname": "  "}, "No service is named"),
+        ({"remote_bench_data_dir": None}, "--remote-bench-data-dir DIR"),
+        ({"recreate": True}, "add --create DIR, or leave --recreate away"),
+        ({"detection": True, "segmentation": True}, "--detection and --segmentation name several"),
+        ({"scale": float("nan")}, "--scale nan is no factor"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        replace(OPTIONS, **given).check()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"search_multibox": True}, "--search-multibox has no effect without --detection"),
+        ({"regression": True, "search": True}, "--search has no effect"),
+        ({"mllib": "tensorrt", "create": "m"}, "one TensorRT engine, built for 256 images, runs all batch sizes"),
+    ],
+)
+def test_what_may_surprise_is_said(given: dict[str, object], said: str) -> None:
+    (remark,) = replace(OPTIONS, **given).check()  # type: ignore[arg-type]
+    assert said in remark
+
+
+def test_the_usual_run_needs_no_remark() -> None:
+    assert replace(OPTIONS, create="squeezenet", auto_kill=True).check() == []
+
+
+@pytest.mark.parametrize(("given", "folder"), [("/srv/bench/", "/srv/bench"), ("/", "/"), ("bench", "bench")])
+def test_the_folder_has_no_slash_at_its_end(given: str, folder: str) -> None:
+    assert replace(OPTIONS, remote_bench_data_dir=given).data_dir == folder

@@ -1,0 +1,163 @@
+"""`ddperf platforms`, as it is typed in a project's folder."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
+from scripted_server import Reply, ScriptedServer
+
+from pytest_ddperf import cli
+from pytest_ddperf.catalog import Platform
+from pytest_ddperf.cli_platforms import Asked, ask_all, option_default, table, value_and_origin
+from pytest_ddperf.options import OPTIONS
+from pytest_ddperf.platform_files import PLATFORM_KEYS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def write(folder: Path, text: str) -> None:
+    (folder / "ddperf.toml").write_text(text, encoding="utf-8")
+
+
+def output(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
+    assert cli.main(["platforms", *arguments]) == status
+    return capsys.readouterr().out
+
+
+def test_the_list_says_where_each_platform_is_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, '[platforms.tk1]\nurl = "http://tk1:80"\ntolerance = 0.2\n[platforms.mine]\n')
+    rows = {line.split()[0]: " ".join(line.split()) for line in output(capsys).splitlines() if line[0] != " "}
+    assert rows["tx1"].endswith("http://localhost:8080 10 % package")
+    assert "http://tk1:80 20 % package;" in rows["tk1"]
+    assert rows["mine"].endswith("ddperf.toml")
+
+
+@pytest.mark.parametrize("arguments", [(), ("tk1",), ("--check", "tk1")])
+def test_it_fits_80_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    write(tmp_path, '[platforms.tk1]\nurl = "http://127.0.0.1:9"\ntitle = "A very long title, longer than most are"\n')
+    text = output(capsys, *arguments, status=int("--check" in arguments))
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_one_platform_is_shown_with_every_key_and_its_origin(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, '[platforms.tk1]\nbefore = ["a b", ["c", "d e"]]\n')
+    rows = {line.split()[0]: line.split()[1:] for line in output(capsys, "tk1").splitlines() if line[0] != " "}
+    assert set(PLATFORM_KEYS) <= rows.keys()
+    assert rows["before"] == ["a", "b;", "c", "'d", "e'", "ddperf.toml"]
+    assert rows["watts"] == ["12.5", "package"]
+    assert rows["timeout"] == ["300", "default"]
+    assert rows["ca_file"] == ["-", "default"]
+
+
+def test_the_defaults_that_are_shown_are_those_of_the_options() -> None:
+    shown = {"wait", "timeout", "cold_start_timeout", "service", "datatype", "gpuid"}
+    assert {key: option_default(key) for key in shown} == {
+        key: next(option.default for option in OPTIONS if option.key == f"ddperf_{key}") for key in shown
+    }
+
+
+def test_an_unknown_platform_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["platforms", "tk2"]) == cli.USAGE_ERROR
+    assert "'tk2' is not known. Did you mean" in capsys.readouterr().err
+
+
+def test_credentials_in_a_url_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, '[platforms.tk1]\nurl = "http://me:s3cret@127.0.0.1:9"\n')
+    shown = output(capsys) + output(capsys, "tk1") + output(capsys, "--check", status=1)
+    assert "s3cret" not in shown
+    assert "http://127.0.0.1:9" in shown
+
+
+def test_check_says_version_services_and_backends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    services = [ServiceSetup("vgg16", mllib="caffe"), ServiceSetup("resnet50", mllib="tensorrt")]
+    with ScriptedDeepDetect(services=services, version="v9.8.7") as server:
+        write(tmp_path, f'[platforms.tk1]\nurl = "{server.url}"\n')
+        text = " ".join(output(capsys, "--check").split())
+    assert f"tk1 {server.url} up v9.8.7" in text
+    for said in ("2 services on caffe, tensorrt", "resnet50", "vgg16"):
+        assert said in text
+
+
+def test_check_ends_with_1_if_one_is_down_and_names_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ScriptedDeepDetect() as server:
+        write(tmp_path, f'[platforms.tk1]\nurl = "{server.url}"\n[platforms.tx1]\nurl = "http://127.0.0.1:9"\n')
+        text = output(capsys, "--check", status=1)
+    states = {line.split()[0]: line.split()[2] for line in text.splitlines() if line[0] != " "}
+    assert states == {"PLATFORM": "STATE", "tk1": "up", "tx1": "DOWN"}
+
+
+def test_check_asks_those_that_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with ScriptedDeepDetect() as server:
+        write(tmp_path, f'[platforms.tk1]\nurl = "{server.url}"\n[platforms.tx1]\nurl = "http://127.0.0.1:9"\n')
+        assert "tx1" not in output(capsys, "--check", "TK1")
+        assert "tk1" not in output(capsys, "tx1", "--check", status=1)
+
+
+def test_check_sends_the_credentials_of_the_environment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TK1_USER", "me")
+    monkeypatch.setenv("TK1_PASSWORD", "s3cret")
+    with ScriptedServer([Reply(500, b"{}")]) as server:
+        keys = f'url = "{server.url}"\nuser_env = "TK1_USER"\npassword_env = "TK1_PASSWORD"\n'
+        write(tmp_path, f"[platforms.tk1]\n{keys}")
+        assert "s3cret" not in output(capsys, "--check", status=1)
+        seen = [request.headers.get("authorization") for request in server.requests]
+    assert seen == ["Basic bWU6czNjcmV0"]
+
+
+def test_check_says_which_variable_is_not_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, '[platforms.tk1]\nurl = "http://127.0.0.1:9"\nuser_env = "NO_SUCH_VARIABLE"\n')
+    assert "NO_SUCH_VARIABLE" in output(capsys, "--check", status=1)
+
+
+def test_the_embedded_server_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "not asked" in output(capsys, "local", "--check")
+
+
+def test_servers_are_asked_side_by_side() -> None:
+    platforms = [Platform(name, name) for name in ("a", "b", "c")]
+    all_there = threading.Barrier(len(platforms), timeout=30)
+
+    def meet(platform: Platform) -> Asked:
+        all_there.wait()
+        return Asked(True, platform.id)
+
+    assert [answer.text for answer in ask_all(platforms, meet)] == ["a", "b", "c"]
+
+
+def test_one_that_does_not_come_to_an_end_is_down() -> None:
+    never = threading.Event()
+    answers = ask_all([Platform("a", "A")], lambda _: Asked(never.wait(), ""), timeout_s=0.05)
+    assert [answer.up for answer in answers] == [False]
+    never.set()
+
+
+def test_a_word_stays_whole_where_the_others_leave_room() -> None:
+    assert table([("some words that wrap", "http://localhost:8080")], 30) == [
+        "some     http://localhost:8080",
+        "words",
+        "that",
+        "wrap",
+    ]
+
+
+@pytest.mark.parametrize("key", PLATFORM_KEYS)
+def test_every_key_has_a_value_to_show(key: str) -> None:
+    value, origin = value_and_origin(Platform("mine", "Mine"), key)
+    assert value
+    assert origin == "default"

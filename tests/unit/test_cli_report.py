@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from nightly import cell, write_night
+
+from pytest_ddperf import cli, plots
+from pytest_ddperf.records import CellKey
+from pytest_ddperf.report import markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_ddperf.records import CellRecord
+    from pytest_ddperf.results import Results, Trend
+
+B1, B8 = CellKey("tk1", "squeezenet_v1.1", 1), CellKey("tk1", "squeezenet_v1.1", 8)
+TX1 = CellKey("tx1", "squeezenet_v1.1", 8)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a history of two nights of TK1 and one of TX1."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    storage = tmp_path / ".ddperf"
+    write_night(storage, 0, [measured(B1, 90.0), measured(B8, 54.0)])
+    write_night(storage, 1, [measured(B1, 91.0), measured(B8, 55.0)])
+    write_night(storage, 2, [measured(TX1, 12.2)], platforms=("tx1",))
+    return tmp_path
+
+
+def measured(key: CellKey, ms: float) -> CellRecord:
+    """A cell of a night that took so many milliseconds per image."""
+    return replace(cell(key, [ms] * 5), now_ms=ms)
+
+
+def run(*args: str) -> int:
+    return cli.main(["report", *args])
+
+
+def cells(path: Path) -> dict[CellKey, float | None]:
+    """The cells of a JSON report, with what was measured of them."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return {CellKey(row["platform"], row["model"], row["batch_size"]): row["now_ms"] for row in rows}
+
+
+def test_every_kind_of_report_is_written_and_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-o", "r.html", "-o", "r.csv", "--output=out/r.json") == 0
+    assert capsys.readouterr().out.splitlines() == [str(project / name) for name in ("r.html", "r.csv", "out/r.json")]
+    assert all((project / name).stat().st_size > 1000 for name in ("r.html", "r.csv", "out/r.json"))
+
+
+def test_of_each_platform_its_newest_run_is_shown(project: Path) -> None:
+    run("-o", "r.json")
+    found = cells(project / "r.json")
+    assert {key: now for key, now in found.items() if now is not None} == {B1: 91.0, B8: 55.0, TX1: 12.2}
+    assert {key.platform for key in found} > {"gtx1080ti", "tk1", "tx1", "raspi4-ncnn"}
+
+
+def test_the_run_that_is_named_is_shown_alone(project: Path) -> None:
+    oldest = min((project / ".ddperf").glob("*.jsonl")).stem
+    run("-o", "r.json", "--run", oldest)
+    assert {key: now for key, now in cells(project / "r.json").items() if now is not None} == {B1: 90.0, B8: 54.0}
+
+
+def test_platforms_are_chosen_by_id(project: Path) -> None:
+    run("-o", "r.json", "--platform", "tx1,TK1")
+    assert {key.platform for key in cells(project / "r.json")} == {"tk1", "tx1"}
+
+
+def test_the_nights_of_the_cells_are_there(project: Path) -> None:
+    run("-o", "r.json")
+    trends = json.loads((project / "r.json").read_text(encoding="utf-8"))["trends"]
+    assert [[night["now_ms"] for night in trend["nights"]] for trend in trends] == [[90.0, 91.0], [54.0, 55.0]]
+
+
+def test_another_storage_is_read(project: Path) -> None:
+    (project / ".ddperf").rename(project / "kept")
+    run("-o", "r.json", "--storage", "kept")
+    assert cells(project / "r.json")[B8] == 55.0
+
+
+def test_without_a_history_the_tables_are_written_and_it_says_so(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("-o", "r.json", "--storage", "nowhere") == 0
+    assert "warning: There is no run in nowhere yet" in capsys.readouterr().err
+    found = cells(project / "r.json")
+    assert set(found.values()) == {None}
+    assert len(found) > 600
+
+
+def test_a_broken_file_is_named_and_the_rest_is_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / ".ddperf" / "torn.jsonl").write_text('{"type": "ru', encoding="utf-8")
+    assert run("-o", "r.json") == 0
+    assert "torn.jsonl" in capsys.readouterr().err
+    assert cells(project / "r.json")[B8] == 55.0
+
+
+def drawn(results: Results, trends: Sequence[Trend], folder: Path, platforms: Sequence[str]) -> list[Path]:
+    """In place of the figures: a file that says what they were given."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "given.png"
+    path.write_text(f"{len(results.platforms)} {len(trends)} {','.join(platforms)}", encoding="utf-8")
+    return [path]
+
+
+@pytest.mark.parametrize(("option", "folder"), [("--plot", "ddperf-figures"), ("--plot=figs", "figs")])
+def test_figures_are_drawn_where_they_are_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, folder: str
+) -> None:
+    monkeypatch.setattr(plots, "draw", drawn)
+    assert run(option, "--platform=tk1") == 0
+    assert capsys.readouterr().out.splitlines() == [str(project / folder / "given.png")]
+    said = (project / folder / "given.png").read_text(encoding="utf-8")
+    assert int(said.split()[0]) > 1  # figures that compare platforms take all of them
+    assert said.split()[1:] == ["2", "tk1"]
+
+
+def test_a_markdown_report_comes_with_its_figures(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(markdown, "draw", drawn)
+    assert run("-o", "r.md") == 0
+    assert capsys.readouterr().out.splitlines() == [str(project / "r.md"), str(project / "r_figures" / "given.png")]
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["-o", "r.pdf"], "expected a file that ends with .md, .html, .csv, .json, or bmf:FILE or pytest:FILE"),
+        (["-o", "occupied/r.md"], "occupied/r.md cannot be written"),
+        (["-o", "r.csv", "-o", "r.csv"], "asked for twice"),
+        (["-o", "r.csv", "--run", "nope"], "The run 'nope' is not in .ddperf; the last ones there are 2026"),
+        (["-o", "r.csv", "--platform", "tk7"], "The platform 'tk7' is not known. Did you mean tk1?"),
+        (["-o", "r.csv", "--platform", ","], "--platform names none; the valid ones are gtx1080ti"),
+        (["--platform", "tk7"], "The platform 'tk7' is not known"),
+        (["-o", "r.csv", "--json", "x.json"], "give it without -o and --plot"),
+        (["--plot=occupied"], "occupied: File exists; name another folder with --plot=DIR"),
+        (["-o", "r.csv", "--storage", "occupied"], "occupied is no folder"),
+    ],
+)
+def test_bad_input_is_one_paragraph_and_status_2(
+    project: Path, capsys: pytest.CaptureFixture[str], args: list[str], says: str
+) -> None:
+    (project / "occupied").write_text("", encoding="utf-8")
+    assert run(*args) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("ddperf: ")
+    assert len(said.splitlines()) == 1
+    assert says in said
+    assert not (project / "r.csv").exists()
+
+
+def test_without_a_file_to_write_costs_and_the_last_run_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Cost of one image")
+    assert "Run 20261103T020000.000Z-00000002" in said
+    assert "12.2" in said
+
+
+def test_a_run_is_printed_of_the_platforms_named(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    assert run("--platform=tk1") == 0
+    assert "0 cells" in capsys.readouterr().out
+
+
+def test_a_run_is_exported_as_pytest_benchmark_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--json=out.json") == 0
+    assert capsys.readouterr().out.startswith("out.json: 1 cells of 20261103T020000.000Z-00000002")
+    assert len(json.loads((project / "out.json").read_text(encoding="utf-8"))["benchmarks"]) == 1
+
+
+def test_the_run_that_is_named_is_printed(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    oldest = min((project / ".ddperf").glob("*.jsonl")).stem
+    assert run("--run", oldest) == 0
+    said = capsys.readouterr().out
+    assert f"Run {oldest}" in said
+    assert "2 cells: 2 ok" in said
+
+
+def test_a_run_that_is_not_there_cannot_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--run=nope") == 2
+    assert "The run 'nope' is not in .ddperf; the last ones there are 2026" in capsys.readouterr().err
+
+
+def test_an_export_that_cannot_be_written_says_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "occupied").write_text("", encoding="utf-8")
+    assert run("--json=occupied/out.json") == 2
+    assert "occupied/out.json cannot be written: Not a directory" in capsys.readouterr().err
+
+
+def test_without_a_history_there_is_no_run_to_print(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--storage=nowhere") == 0
+    assert "No run is stored in nowhere." in capsys.readouterr().out
+
+
+def test_there_is_nothing_to_export_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--json=out.json", "--storage=nowhere") == 2
+    assert "There is no run in nowhere to export" in capsys.readouterr().err
+
+
+def test_neither_the_command_nor_the_reports_name_pytest() -> None:
+    package = Path(cli.__file__).parent
+    for path in (package / "cli_report.py", *(package / "report").glob("*.py")):
+        imported = {
+            name.name if isinstance(node, ast.Import) else node.module or ""
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in node.names
+        }
+        assert not {"pytest", "_pytest", "xdist"} & {name.split(".")[0] for name in imported}

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from base64 import b64decode
+
+import pytest
+
+from pytest_ddperf.catalog import Platform
+from pytest_ddperf.credentials import authorization, without_secrets
+from pytest_ddperf.errors import ConfigurationError
+
+NAMED = Platform("tk1", "TK1", user_env="TK1_USER", password_env="TK1_PASSWORD")  # noqa: S106 - the name of a variable
+
+
+def test_without_names_there_are_none() -> None:
+    assert authorization(Platform("tk1", "TK1"), {}) is None
+
+
+def test_they_are_what_the_environment_holds() -> None:
+    found = authorization(NAMED, {"TK1_USER": "me", "TK1_PASSWORD": "s:é"})
+    assert found is not None
+    assert b64decode(found.value.removeprefix("Basic ")).decode() == "me:s:é"
+
+
+def test_they_show_themselves_nowhere() -> None:
+    assert "me" not in repr(authorization(NAMED, {"TK1_USER": "me", "TK1_PASSWORD": "s"}))
+
+
+def test_a_user_may_have_no_password() -> None:
+    found = authorization(Platform("tk1", "TK1", user_env="TK1_USER"), {"TK1_USER": "me"})
+    assert found is not None
+    assert b64decode(found.value.removeprefix("Basic ")) == b"me:"
+
+
+@pytest.mark.parametrize("environ", [{}, {"TK1_USER": "me"}, {"TK1_USER": "me", "TK1_PASSWORD": ""}])
+def test_a_variable_that_is_not_set_is_said_by_its_name(environ: dict[str, str]) -> None:
+    variable = "TK1_PASSWORD" if environ else "TK1_USER"
+    with pytest.raises(ConfigurationError, match=f"tk1.*{variable}, which is not set"):
+        authorization(NAMED, environ)
+
+
+def test_a_password_needs_a_user() -> None:
+    with pytest.raises(ConfigurationError, match="password_env and no user_env"):
+        authorization(Platform("tk1", "TK1", password_env="P"), {"P": "x"})  # noqa: S106 - the name of a variable
+
+
+def test_a_text_loses_the_password_and_the_header() -> None:
+    environ = {"TK1_USER": "me", "TK1_PASSWORD": "s3cret"}
+    header = authorization(NAMED, environ)
+    assert header is not None
+    assert without_secrets(f"curl -u me:s3cret; {header.value}", NAMED, environ) == "curl -u me:***; Basic ***"

@@ -1,0 +1,69 @@
+"""What docs/ tells people to type and to write: every option, command and key of it exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from pytest_ddperf.cli import _parser
+from pytest_ddperf.options import OPTIONS
+from pytest_ddperf.platform_files import PLATFORM_KEYS, read_platforms
+
+PAGES = sorted((Path(__file__).resolve().parents[2] / "docs").rglob("*.md"))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(program: str) -> list[list[str]]:
+    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
+    return [words for line in lines if (words := shlex.split(line, comments=True))[:1] == [program]]
+
+
+def test_there_are_pages_with_commands() -> None:
+    assert commands("ddperf")
+    assert commands("pytest")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_a_page_names_is_one(page: Path) -> None:
+    named = set(re.findall(r"--ddperf-[a-z-]+", page.read_text(encoding="utf-8")))
+    assert named <= {option.flag for option in OPTIONS}
+
+
+@pytest.mark.parametrize("words", commands("ddperf"), ids=" ".join)
+def test_every_ddperf_command_is_understood(words: list[str]) -> None:
+    assert _parser().parse_args(words[1:]).run
+
+
+@pytest.mark.parametrize("words", commands("pytest"), ids=" ".join)
+def test_every_pytest_command_is_understood(words: list[str], pytestconfig: pytest.Config) -> None:
+    known, unknown = pytestconfig._parser.parse_known_and_unknown_args(words[1:])
+    assert unknown == []
+    for option in OPTIONS:
+        value = getattr(known, option.key)
+        if value is not None:
+            option.parse(value if isinstance(value, str) else ",".join(value))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_platform_file_that_a_page_shows_is_one(page: Path, tmp_path: Path) -> None:
+    platforms = [block for block in blocks(page, "toml") if "[platforms" in block]
+    for number, block in enumerate(platforms):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(block, encoding="utf-8")
+        assert read_platforms(path)
+
+
+def test_every_key_that_the_page_on_boards_explains_is_one() -> None:
+    (page,) = [page for page in PAGES if page.name == "boards.md"]
+    table = page.read_text(encoding="utf-8").partition("| key | meaning |")[2].partition("\n\n")[0]
+    explained = {
+        key for row in table.splitlines() for key in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
+    }
+    assert explained
+    assert explained <= set(PLATFORM_KEYS)

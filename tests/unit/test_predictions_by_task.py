@@ -1,0 +1,184 @@
+"""Answers of each task: what is taken out of them, and what cannot be right."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_ddperf.errors import AnswerError
+from pytest_ddperf.json_reader import JsonReader
+from pytest_ddperf.predictions import Box, Neighbour, Prediction, Region, alike, flaws, parse_one
+from pytest_ddperf.protocol import check_predictions, parse_prediction
+from pytest_ddperf.tasks import Task
+
+BOX = {"xmin": 1.5, "ymin": 20, "xmax": 30.25, "ymax": 2.0}
+DETECTED = {"prob": 0.9, "cat": "face", "bbox": BOX}
+NEIGHBOURS = [{"uri": "x.jpg", "dist": 0.0}, {"uri": "y.jpg", "dist": 1.5}]
+ROI = {**DETECTED, "vals": [0.1, 0.2], "nns": [{**NEIGHBOURS[0], "prob": 0.8, "cat": "face", "bbox": BOX}]}
+
+RIGHT: dict[Task, dict[str, Any]] = {
+    Task.CLASSIFICATION: {"classes": [{"prob": 0.9, "cat": "cat", "last": True}]},
+    Task.DETECTION: {"classes": [DETECTED, {**DETECTED, "last": True}]},
+    Task.SEGMENTATION: {"vals": [0.0, 1.0, 2.0, 1.0, 0.0, 3.0], "imgsize": {"width": 3, "height": 2}},
+    Task.REGRESSION: {"vector": [{"cat": "age", "val": 41.5, "last": True}]},
+    Task.SEARCH: {"classes": [{"prob": 0.9, "cat": "cat"}], "nns": NEIGHBOURS},
+    Task.ROI_SEARCH: {"rois": [ROI]},
+    Task.MULTIBOX_SEARCH: {"classes": [{"prob": 0.9, "cat": "face"}], "nns": NEIGHBOURS},
+    Task.OCR: {"classes": [{"prob": 1.0, "cat": "rue de rivoli", "last": True}]},
+}
+
+
+def parsed(**told: object) -> Prediction:
+    return parse_one(JsonReader(), {"uri": "a.jpg", **told}, 0)
+
+
+@pytest.mark.parametrize("task", Task)
+def test_an_answer_as_the_task_has_it_is_right(task: Task) -> None:
+    answer = parse_prediction({"head": {"time": 5.0}, "body": {"predictions": [{"uri": "a.jpg", **RIGHT[task]}]}})
+    check_predictions(answer, ["a.jpg"], task=task, input_size=(224, 224))
+
+
+def test_what_is_told_of_each_task() -> None:
+    assert parsed(**RIGHT[Task.DETECTION]).boxes == (Box(1.5, 20, 30.25, 2.0),) * 2
+    assert parsed(**RIGHT[Task.SEGMENTATION]).image_size == (3, 2)
+    assert parsed(**RIGHT[Task.SEGMENTATION]).mask == (0.0, 1.0, 2.0, 1.0, 0.0, 3.0)
+    assert parsed(**RIGHT[Task.REGRESSION]).vector == (("age", 41.5),)
+    assert parsed(**RIGHT[Task.SEARCH]).neighbours == (Neighbour("x.jpg", 0.0), Neighbour("y.jpg", 1.5))
+    assert parsed(**RIGHT[Task.ROI_SEARCH]).regions == (
+        Region("face", 0.9, Box(1.5, 20, 30.25, 2.0), (0.1, 0.2), (Neighbour("x.jpg", 0.0),)),
+    )
+    assert parsed(**RIGHT[Task.OCR]).classes == (("rue de rivoli", 1.0),)
+
+
+@pytest.mark.parametrize("corner", ["xmin", "ymin", "xmax", "ymax"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, None, "3", True])
+def test_a_box_has_four_finite_corners(corner: str, value: object) -> None:
+    with pytest.raises(AnswerError, match=rf"classes\[0\]\.bbox\.{corner} should be a finite number"):
+        parsed(classes=[{**DETECTED, "bbox": {**BOX, corner: value}}])
+
+
+@pytest.mark.parametrize("value", [None, 7, ["a"]])
+def test_a_sequence_is_a_text(value: object) -> None:
+    with pytest.raises(AnswerError, match=r"classes\[0\]\.cat should be a text"):
+        parsed(classes=[{"prob": 1.0, "cat": value}])
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf, None, "3", False])
+def test_every_number_of_a_mask_a_vector_and_features_is_finite(value: object) -> None:
+    with pytest.raises(AnswerError, match=r"vals\[1\] should be a finite number"):
+        parsed(vals=[1.0, value])
+    with pytest.raises(AnswerError, match=r"vector\[0\]\.val should be a finite number"):
+        parsed(vector=[{"cat": "age", "val": value}])
+    with pytest.raises(AnswerError, match=r"rois\[0\]\.vals\[0\] should be a finite number"):
+        parsed(rois=[{**ROI, "vals": [value]}])
+
+
+@pytest.mark.parametrize("value", [math.nan, None])
+def test_a_neighbour_has_a_name_and_a_distance(value: object) -> None:
+    with pytest.raises(AnswerError, match=r"nns\[0\]\.dist should be a finite number"):
+        parsed(classes=[], nns=[{"uri": "x.jpg", "dist": value}])
+    with pytest.raises(AnswerError, match=r"nns\[0\]\.uri should be a text"):
+        parsed(classes=[], nns=[{"dist": 1.0}])
+
+
+@pytest.mark.parametrize(
+    ("task", "told", "said"),
+    [
+        (Task.CLASSIFICATION, {"classes": []}, "1 without a class: a.jpg"),
+        (Task.OCR, {"classes": []}, "1 without a sequence: a.jpg"),
+        (Task.DETECTION, {"classes": [{"prob": 0.9, "cat": "face"}]}, "1 have an object without a box: a.jpg"),
+        (Task.DETECTION, {"classes": [{**DETECTED, "prob": 1.5}]}, "1 probabilities are not between 0 and 1"),
+        (
+            Task.DETECTION,
+            {"classes": [{**DETECTED, "bbox": {**BOX, "xmin": 40}}]},
+            "1 have a box whose left side is right of its right side: a.jpg",
+        ),
+        (Task.SEGMENTATION, {"classes": []}, "1 without a mask: a.jpg"),
+        (Task.SEGMENTATION, {"vals": [-1.0, 0.0]}, "1 have a class below 0: a.jpg"),
+        (
+            Task.SEGMENTATION,
+            {"vals": [0.0] * 5, "imgsize": {"width": 3, "height": 2}},
+            "1 masks have not one value a pixel: a.jpg (5 values for 3x2 pixels)",
+        ),
+        (
+            Task.SEGMENTATION,
+            {"vals": [0.0] * 3},
+            "1 masks have not one value a pixel: a.jpg (3 values for 2x1 pixels)",
+        ),
+        (Task.REGRESSION, {"vector": []}, "1 without a value: a.jpg"),
+        (Task.REGRESSION, {"classes": [{"prob": 0.9, "cat": "cat"}]}, "1 without a value: a.jpg"),
+        (Task.SEARCH, {"classes": [], "nns": []}, "1 without nearest neighbours: a.jpg"),
+        (Task.SEARCH, {"classes": [{"prob": 0.9, "cat": "cat"}]}, "1 without nearest neighbours: a.jpg"),
+        (Task.ROI_SEARCH, {"classes": [DETECTED]}, "1 without a list of regions: a.jpg"),
+        (Task.ROI_SEARCH, {"rois": [{**ROI, "bbox": None}]}, "1 have a region without a box: a.jpg"),
+        (Task.ROI_SEARCH, {"rois": [{**ROI, "vals": []}]}, "1 have a region without features: a.jpg"),
+        (Task.ROI_SEARCH, {"rois": [{**ROI, "nns": []}]}, "1 have a region without nearest neighbours: a.jpg"),
+        (Task.MULTIBOX_SEARCH, {"classes": [DETECTED]}, "1 have objects, and no nearest neighbours: a.jpg"),
+    ],
+)
+def test_an_answer_that_the_task_does_not_have_is_wrong(task: Task, told: dict[str, Any], said: str) -> None:
+    (flaw,) = flaws([parsed(**told)], task, (2, 1))
+    assert flaw.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [(Task.DETECTION, {"classes": []}), (Task.ROI_SEARCH, {"rois": []}), (Task.MULTIBOX_SEARCH, {"classes": []})],
+)
+def test_an_image_with_nothing_on_it_is_no_flaw(task: Task, told: dict[str, Any]) -> None:
+    assert flaws([parsed(**told)], task) == []
+
+
+def test_a_prediction_that_says_nothing_is_no_answer() -> None:
+    with pytest.raises(AnswerError, match=r"predictions\[0\]\.classes should be a list"):
+        parsed()
+
+
+@pytest.mark.parametrize("task", Task)
+def test_a_prediction_is_like_itself_and_like_what_rounding_makes_of_it(task: Task) -> None:
+    def nudged(value: Any) -> Any:  # noqa: ANN401 - JSON of any shape
+        if isinstance(value, float):
+            return value * 1.001
+        if isinstance(value, dict):
+            return {key: nudged(one) for key, one in value.items()}
+        return [nudged(one) for one in value] if isinstance(value, list) else value
+
+    assert alike(parsed(**RIGHT[task]), parsed(**nudged(RIGHT[task])))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (RIGHT[Task.CLASSIFICATION], {"classes": [{"prob": 0.9, "cat": "dog"}]}),
+        (RIGHT[Task.CLASSIFICATION], {"classes": [{"prob": 0.5, "cat": "cat"}]}),
+        (RIGHT[Task.DETECTION], {"classes": [DETECTED]}),
+        (RIGHT[Task.DETECTION], {"classes": [DETECTED, {**DETECTED, "bbox": {**BOX, "ymax": 9.0}}]}),
+        (RIGHT[Task.REGRESSION], {"vector": [{"cat": "age", "val": 0.0}]}),
+        (RIGHT[Task.SEGMENTATION], {"vals": [0.0] * 6}),
+        (RIGHT[Task.OCR], {"classes": [{"prob": 1.0, "cat": "rue"}]}),
+    ],
+)
+def test_predictions_that_say_something_else_are_not_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert not alike(parsed(**one), parsed(**other))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = st.sampled_from(["uri", "classes", "rois", "vector", "vals", "imgsize", "nns"])
+
+
+@given(st.dictionaries(KEYS, JSON))
+def test_any_json_is_a_prediction_or_an_answer_error(value: dict[str, object]) -> None:
+    try:
+        one = parse_one(JsonReader(), value, 3)
+    except AnswerError:
+        return
+    for task in Task:
+        assert all(isinstance(flaw, str) for flaw in flaws([one], task, (1, 1)))

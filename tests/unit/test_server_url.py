@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.server_url import checked_url, server_name
+
+
+@pytest.mark.parametrize(
+    ("urls", "name"),
+    [
+        (["embedded"], "embedded"),
+        (["http://u:p@Board:1/x", "http://board:1", "HTTP://BOARD:1/", "http://board.:1"], "board:1"),
+        (["http://h", "http://h:80", "http://h/"], "h:80"),
+        (["https://h", "https://h:443", "http://h:443"], "h:443"),
+        (
+            [
+                "http://localhost:8080",
+                "http://LOCALHOST.:8080/",
+                "http://127.0.0.1:8080",
+                "http://127.0.1.1:8080",
+                "http://[::1]:8080",
+                "http://[0:0:0:0:0:0:0:1]:8080",
+                "http://[::ffff:127.0.0.1]:8080",
+                "http://0.0.0.0:8080",
+                "https://u:p@tk1.localhost:8080/x",
+            ],
+            "localhost:8080",
+        ),
+        (["http://[2001:DB8:0:0::7]:1", "http://[2001:db8::7]:1"], "[2001:db8::7]:1"),
+    ],
+)
+def test_a_server_has_one_name_however_its_url_is_written(urls: list[str], name: str) -> None:
+    assert [server_name(url) for url in urls] == [name] * len(urls)
+
+
+@pytest.mark.parametrize("other", ["http://h:2", "http://g:1", "http://10.0.0.1:1", "embedded", "http://localhost:1"])
+def test_another_host_or_port_is_another_server(other: str) -> None:
+    assert server_name(other) != server_name("http://h:1")
+
+
+def test_what_is_no_url_has_no_name() -> None:
+    with pytest.raises(ConfigurationError, match="expected http"):
+        server_name("board")
+
+
+def test_a_url_or_the_word_embedded_is_taken() -> None:
+    assert checked_url("embedded") == "embedded"
+    assert checked_url("http://h:1/x") == "http://h:1/x"
+
+
+def test_anything_else_is_refused() -> None:
+    with pytest.raises(ValueError, match="or embedded"):
+        checked_url("embeded")

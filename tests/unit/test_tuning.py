@@ -1,0 +1,199 @@
+"""Tuning with tools and files that stand for a board's, here and over a real sshd."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import board_files
+import pytest
+from board_files import JETSON_CLOCKS, NVPMODEL, FakeBoard
+from real_sshd import HOST, RealSshd
+
+from pytest_ddperf.boards import Board
+from pytest_ddperf.catalog import Platform
+from pytest_ddperf.errors import HookError
+from pytest_ddperf.telemetry.source import Source
+from pytest_ddperf.tuning import Tuning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(params=["local", f"ssh:{HOST}"])
+def source(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def fake(tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBoard]:
+    """A board, reached here or over ssh."""
+    board = FakeBoard(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("DDPERF_SYSFS_ROOT", str(board.root))
+    path = f"{board.tools}:/usr/bin:/bin"
+    if source == "local":
+        monkeypatch.setenv("PATH", path)
+        yield board
+        return
+    (tmp_path / "ssh").mkdir()
+    with RealSshd(tmp_path / "ssh", {"PATH": path}) as sshd:
+        monkeypatch.setenv("DDPERF_SSH_COMMAND", sshd.command)
+        yield board
+
+
+def tuning(source: str, said: list[str] | None = None, nvpmodel: int | None = None) -> Tuning:
+    heard: list[str] = [] if said is None else said
+    return Tuning("tx1", Source.parse(source), nvpmodel, heard.append)
+
+
+def test_a_jetson_s_mode_and_clocks_are_set_and_put_back(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    one = tuning(source, nvpmodel=0)
+    one.apply()
+    assert fake.state == ("0", "highest")
+    one.restore()
+    assert fake.state == ("1", "usual")
+    assert fake.calls == [
+        "jetson_clocks --store",
+        "nvpmodel -m 0",
+        "jetson_clocks ",
+        "nvpmodel -m 1",
+        "jetson_clocks --restore",
+    ]
+
+
+def test_the_mode_stays_where_none_is_asked_for(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    one = tuning(source)
+    one.apply()
+    assert fake.state == ("1", "highest")
+    one.restore()
+    assert fake.state == ("1", "usual")
+
+
+@pytest.mark.parametrize("kind", ["policies", "an old kernel"])
+def test_without_jetson_clocks_the_governors_are_set_and_put_back(fake: FakeBoard, source: str, kind: str) -> None:
+    files = board_files.BoardFiles(fake.root)
+    if kind == "policies":
+        paths = [files.policy(0, 1000, "ondemand"), files.policy(4, 1000, "schedutil")]
+    else:
+        paths = [f"sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor" for cpu in (0, 1)]
+        for path, governor in zip(paths, ("ondemand", "schedutil"), strict=True):
+            files.write(path, governor)
+
+    def governors() -> list[str]:
+        return [(fake.root / path).read_text(encoding="utf-8").strip() for path in paths]
+
+    one = tuning(source)
+    one.apply()
+    assert governors() == ["performance", "performance"]
+    one.restore()
+    assert governors() == ["ondemand", "schedutil"]
+
+
+def test_what_was_changed_is_said_and_what_it_was(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    said: list[str] = []
+    one = tuning(source, said, nvpmodel=0)
+    one.apply()
+    one.restore()
+    assert said[0].startswith(
+        "tuned: nvpmodel -m 0, jetson_clocks; to be put back: nvpmodel -m 1, jetson_clocks --restore "
+    )
+    assert said[1] == "put back: nvpmodel -m 1, jetson_clocks --restore"
+
+
+def test_a_board_with_nothing_to_tune_is_left_alone_and_that_is_said(fake: FakeBoard, source: str) -> None:
+    said: list[str] = []
+    one = tuning(source, said)
+    one.apply()
+    one.restore()
+    assert len(said) == 1
+    assert said[0].startswith("there is nothing to tune")
+    assert not one.path.exists()
+
+
+def test_what_it_was_is_on_disk_before_anything_is_changed(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    one = tuning(source, nvpmodel=0)
+    fake.tool("nvpmodel", NVPMODEL.format(folder=fake.folder).replace("-m)", f"-m) cp {one.path} {fake.folder}/seen;"))
+    one.apply()
+    assert json.loads(fake.text("seen"))["nvpmodel"] == "1"
+    one.restore()
+
+
+def test_a_run_that_was_killed_is_made_up_for_by_the_next(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    tuning(source, nvpmodel=0).apply()  # and never restored
+    said: list[str] = []
+    later = tuning(source, said, nvpmodel=2)
+    later.apply()
+    assert said[0].startswith("an earlier run was ended before it put the board back")
+    assert fake.state == ("2", "highest")
+    later.restore()
+    assert fake.state == ("1", "usual")
+
+
+def test_a_setting_that_cannot_be_made_is_an_error_and_the_others_are_put_back(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    failing = JETSON_CLOCKS.format(folder=fake.folder).replace('"")', '"") echo no root >&2; exit 1;')
+    fake.tool("jetson_clocks", failing)
+    one = tuning(source, nvpmodel=0)
+    with pytest.raises(HookError, match="could not be set: jetson_clocks: no root"):
+        one.apply()
+    one.restore()
+    assert fake.state == ("1", "usual")
+
+
+def test_what_cannot_be_recorded_is_not_changed(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    fake.tool("jetson_clocks", "exit 1")
+    with pytest.raises(HookError, match="could not be recorded, so nothing was changed: clocks stored"):
+        tuning(source, nvpmodel=0).apply()
+    assert fake.text("nvpmodel.mode") == "1"
+
+
+def test_what_could_not_be_put_back_is_said_with_what_to_do_and_stays_recorded(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    said: list[str] = []
+    one = tuning(source, said, nvpmodel=0)
+    one.apply()
+    fake.tool("nvpmodel", "echo busy; exit 1")
+    one.restore()
+    assert said[-1].startswith("NOT put back: nvpmodel -m 1: busy. By hand: nvpmodel -m 1, jetson_clocks --restore ")
+    assert one.path.exists()
+
+
+def test_a_board_that_could_not_be_put_back_is_not_tuned_again(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    tuning(source, nvpmodel=0).apply()
+    fake.tool("nvpmodel", "echo busy; exit 1")
+    later = tuning(source, nvpmodel=2)
+    with pytest.raises(HookError, match="still as an earlier run left it"):
+        later.apply()
+    assert json.loads(later.path.read_text(encoding="utf-8"))["nvpmodel"] == "1"
+
+
+@pytest.mark.parametrize("source", ["local"], indirect=True)
+def test_a_board_that_cannot_be_reached_is_an_error(fake: FakeBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DDPERF_SSH_COMMAND", "false")
+    with pytest.raises(HookError, match="ssh:nowhere ended with status 1"):
+        tuning("ssh:nowhere").apply()
+
+
+@pytest.mark.parametrize("source", ["local"], indirect=True)
+def test_a_platform_s_board_is_tuned_only_when_that_is_asked_for(fake: FakeBoard) -> None:
+    fake.jetson()
+    platform = Platform("tx1", "TX1", telemetry="local", nvpmodel=0)
+    for tune, state in ((False, ("1", "usual")), (True, ("0", "highest"))):
+        board = Board(platform, "", lambda _: None, tune=tune)
+        board.begin()
+        assert fake.state == state
+        board.ready()
+        found = board.telemetry(0, 2**33)
+        assert found is not None
+        assert ("tuned: nvpmodel -m 0, jetson_clocks" in found.notes) is tune
+        board.end()
+        assert fake.state == ("1", "usual")
