@@ -13,6 +13,7 @@ import platformdirs
 from pytest_ddperf.catalog import Catalog, closest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.gate_history import HISTORY_FROM
+from pytest_ddperf.own_models import read_models
 from pytest_ddperf.platform_files import read_platforms
 from pytest_ddperf.published import read_networks, read_table
 from pytest_ddperf.recorded import read_recorded
@@ -68,14 +69,15 @@ def load_catalog(project_dir: Path | None = None, data_dir: Path | None = None) 
     networks = read_networks(package / "networks.csv")
     platforms = read_platforms(package / "platforms.toml")
     own_file = None if project_dir is None else project_dir / PROJECT_FILE
+    names = Catalog(networks, {})
     if own_file is not None and own_file.is_file():
         platforms = read_platforms(own_file, platforms)
-    names = Catalog(networks, {})
+        names = read_models(own_file, names)
     described = {
         one.id: _with_models(one, names, _tables(project_dir, package, one.id), own_file or package)
         for one in platforms.values()
     }
-    return Catalog(networks, described)
+    return Catalog(names.networks, described)
 
 
 def published_against(clock: Clock, value_ms: float, batch_size: int) -> float:

@@ -54,8 +54,12 @@ class Network:
         task: what it is for.
         width: input width in pixels; None where it is not known: the service's own then.
         height: input height in pixels; None likewise.
-        nclasses: how many classes it tells apart; background, or the blank of a sequence, is one.
+        nclasses: how many classes it tells apart; background, or the blank of a sequence, is one. None where nobody
+            says it: the files of a network of the user's own may.
         aliases: further spellings that are understood; case, hyphens, dots, underscores and spaces never matter.
+        repository: model folder of a network of the user's own, as the server sees it; None for those of the report.
+        path: the same folder on this machine; None where it is not here.
+        mllib: backend of its services; None: the platform's, or what reads its files.
     """
 
     id: str
@@ -68,8 +72,16 @@ class Network:
     task: Task = Task.CLASSIFICATION
     width: int | None = 224
     height: int | None = 224
-    nclasses: int = 1000
+    nclasses: int | None = 1000
     aliases: tuple[str, ...] = ()
+    repository: str | None = None
+    path: str | None = None
+    mllib: str | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is one of the user's own."""
+        return self.repository is not None
 
 
 REPORT_NETWORKS: tuple[Network, ...] = (
@@ -293,6 +305,35 @@ class Catalog:
         if found is None:
             raise ConfigurationError(_unknown("platform", name, self.platforms, known))
         return found
+
+    @property
+    def own_models(self) -> tuple[Network, ...]:
+        """The networks of the user's own, in the order in which they were named."""
+        return tuple(one for one in self.networks.values() if one.is_own)
+
+    def with_models(self, models: Iterable[Network]) -> Catalog:
+        """The same with further networks, after those that are known.
+
+        Raises:
+            ConfigurationError: one goes by a name that another one has.
+        """
+        catalog = self
+        for one in models:
+            if clash := catalog.clash(one):
+                raise ConfigurationError(
+                    f"The model {one.id} of {one.repository} cannot be told from {clash}: give it another id in "
+                    f"ddperf.toml, [models.my-{one.id}] with path = {str(one.path or one.repository)!r}, and name that."
+                )
+            catalog = Catalog({**catalog.networks, one.id: one}, self.platforms)
+        return catalog
+
+    def clash(self, model: Network) -> str:
+        """The other network, in words, that goes by the name of `model`; "" where there is none."""
+        spelled = {_plain(name): one for one in self.networks.values() for name in (*one.aliases, one.id)}
+        other = spelled.get(_plain(model.id), model)
+        if other == model:
+            return ""
+        return f"the model {other.id} of {other.repository if other.is_own else 'the catalogue'}"
 
     def model_order(self, model: str) -> tuple[int, str]:
         """A sort key: catalogue order, unknown networks last, by name."""

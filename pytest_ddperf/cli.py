@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import __version__, cli_bench, cli_platforms, cli_report, cli_select
+from pytest_ddperf import __version__, cli_bench, cli_check_model, cli_platforms, cli_report, cli_select
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_report.add_parser(commands)
     cli_select.add_parser(commands)
 
+    cli_check_model.add_parser(commands)
     cli_bench.add_parser(commands)
     cli_platforms.add_parser(commands)
     return parser

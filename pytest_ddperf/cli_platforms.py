@@ -116,7 +116,7 @@ def value_and_origin(platform: Platform, key: str) -> tuple[str, str]:
 
 def option_default(key: str) -> Any:  # noqa: ANN401 - the option's own type
     """The default of the option that a key of ddperf.toml stands for; None where there is none."""
-    from pytest_ddperf.targets import ServerOptions  # noqa: PLC0415 - loads the client
+    from pytest_ddperf.server_options import ServerOptions  # noqa: PLC0415 - loads the client
 
     fields = {one.name: one.default for one in dataclasses.fields(ServerOptions)}
     named = {"wait": "wait_s", "timeout": "timeout_s", "cold_start_timeout": "cold_start_timeout_s"}

@@ -14,8 +14,8 @@ class ConfigurationError(DdperfError):
     """A user's option, file or environment is wrong. pytest turns it into a usage error, exit status 4."""
 
 
-class BaselineFileError(ConfigurationError):
-    """A baseline or platform file does not hold what it should.
+class FileContentError(ConfigurationError):
+    """A file of the user's does not hold what it should.
 
     Args:
         path: the file.
@@ -29,6 +29,14 @@ class BaselineFileError(ConfigurationError):
         self.line = line
         where = f"{path}" if line is None else f"{path}, line {line}"
         super().__init__(f"{where}: {found}; expected {expected}.")
+
+
+class BaselineFileError(FileContentError):
+    """A baseline or platform file does not hold what it should."""
+
+
+class ModelFileError(FileContentError):
+    """A file that describes a network does not hold what it should."""
 
 
 class HookError(DdperfError):

@@ -138,7 +138,7 @@ def _choice(*choices: str) -> Callable[[str], str]:
 
 def _urls(text: str) -> dict[str, str]:
     """`URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`."""
-    from pytest_ddperf.targets import checked_url  # noqa: PLC0415 - only when a URL is given
+    from pytest_ddperf.server_url import checked_url  # noqa: PLC0415 - only when a URL is given
 
     urls: dict[str, str] = {}
     for part in _names(text):
@@ -157,7 +157,8 @@ OPTIONS: tuple[Option, ...] = (
            ("local",), "A[,B]"),
     Option("url", "the server: http[s]://[user:password@]host:port[/path], or `embedded`; with several platforms "
            "tk1=URL,tx1=URL; default: the platform's own", _urls, {}, "URL"),
-    Option("models", "networks to measure; default: those of the platform's baseline table", _names, (), "A[,B]"),
+    Option("models", "networks to measure, also folders with one of your own, written with a slash; default: those of "
+           "the platform's baseline table, and of ddperf.toml", _names, (), "A[,B]"),
     Option("batch-sizes", "batch sizes to measure; default: those of the platform's baseline table", _batch_sizes,
            (), "N[,N]"),
     Option("max-batch-size", "largest batch size; default: the platform's", _count(1), None, "N"),

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.catalog import Command
 
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+"""What names a platform, or a model of the user's, in node ids."""
+
 _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _UNKNOWN_KEY = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _PLACE = re.compile(r"\$\.([A-Za-z0-9_]+)")
@@ -48,7 +50,7 @@ _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (("cool_to_c",), lambda value: 0 < value <= 120, "degrees Celsius, above 0 and up to 120, such as 45"),
 )
 """Keys, which values they may have, and that in words."""
-_EXPECTED = "[platforms.<id>] tables"
+_EXPECTED = "[platforms.<id>] tables, or [models.<id>] tables"
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -126,39 +128,56 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
     """
     text = read_text(path, f"TOML with {_EXPECTED}")
     platforms = dict(known or {})
-    tables = _decode(path, text)
+    tables = decode(path, text)
     for key in tables:
-        if key != "platforms":
-            raise BaselineFileError(path, _line_of(text, (key,)), f"the key {key!r}", _EXPECTED)
+        if key not in {"platforms", "models"}:  # `own_models` reads these
+            raise BaselineFileError(path, line_of(text, (key,)), f"the key {key!r}", _EXPECTED)
     entries = tables.get("platforms", {})
     if not isinstance(entries, dict):
-        raise BaselineFileError(path, _line_of(text, ("platforms",)), "`platforms`, which is no table", _EXPECTED)
+        raise BaselineFileError(path, line_of(text, ("platforms",)), "`platforms`, which is no table", _EXPECTED)
     for platform_id, values in entries.items():
-        where = _Where(path, text, platform_id)
-        if not _ID.fullmatch(platform_id):
+        where = Where(path, text, ("platforms", platform_id))
+        if not ID.fullmatch(platform_id):
             raise where.error(None, f"the platform id {platform_id!r}", "a-z, 0-9 and ._- as in `my-board`")
-        given = _checked(where, _with_knobs(where, _entry(where, values)))
+        given = _checked(where, _with_knobs(where, entry(where, values, _Entry)))
         base = platforms.get(platform_id) or Platform(id=platform_id, title=platform_id)
         overridden = frozenset({*base.overridden, *given}) if known is not None else base.overridden
         platforms[platform_id] = replace(base, **given, overridden=overridden)
     return platforms
 
 
-class _Where:
-    """A place in a platform file, for messages."""
+class Where:
+    """A table of ddperf.toml, for messages.
 
-    def __init__(self, path: Path, text: str, platform_id: str) -> None:
+    Args:
+        path: the file.
+        text: what it holds.
+        table: which table: `platforms` or `models`, and the id.
+    """
+
+    def __init__(self, path: Path, text: str, table: tuple[str, str]) -> None:
         self.path = path
         self.text = text
-        self.platform_id = platform_id
+        self.table = table
+
+    @property
+    def what(self) -> str:
+        """The table as a person says it: `platform tk1`."""
+        return f"{self.table[0].removesuffix('s')} {self.table[1]}"
 
     def error(self, key: str | None, found: str, expected: str) -> BaselineFileError:
-        table = ("platforms", self.platform_id)
-        line = _line_of(self.text, table if key is None else (*table, key)) or _line_of(self.text, table)
+        """What is wrong with the table, or with a key of it."""
+        table = self.table
+        line = line_of(self.text, table if key is None else (*table, key)) or line_of(self.text, table)
         return BaselineFileError(self.path, line, found, expected)
 
 
-def _decode(path: Path, text: str) -> dict[str, Any]:
+def decode(path: Path, text: str) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        BaselineFileError: it is no TOML; names the line.
+    """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -169,28 +188,33 @@ def _decode(path: Path, text: str) -> dict[str, Any]:
         raise BaselineFileError(path, None, f"no TOML ({error})", f"TOML with {_EXPECTED}") from error
 
 
-def _entry(where: _Where, values: object) -> dict[str, Any]:
-    """The keys that are given, of the right types."""
+def entry(where: Where, values: object, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The keys that are given, of the right types: those of `kind`, all None where they are not given.
+
+    Raises:
+        BaselineFileError: an unknown key, or a value of another type.
+    """
+    keys = kind.__struct_fields__
     try:
-        entry = msgspec.convert(values, _Entry)
+        found = msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         message = str(error)
         if unknown := _UNKNOWN_KEY.search(message):
-            near = closest(unknown[1], PLATFORM_KEYS)
+            near = closest(unknown[1], keys)
             hint = f" (did you mean {near}?)" if near else ""
             raise where.error(
                 unknown[1],
-                f"the unknown key {unknown[1]!r} of platform {where.platform_id}{hint}",
-                f"one of {', '.join(PLATFORM_KEYS)}",
+                f"the unknown key {unknown[1]!r} of {where.what}{hint}",
+                f"one of {', '.join(keys)}",
             ) from error
         place = _PLACE.search(message)
         key = place[1] if place else None
-        found = f"`{key}` of another type" if key else f"no table under platforms.{where.platform_id}"
-        raise where.error(key, found, message.removeprefix("Expected ").replace(" | null", "")) from error
-    return {key: value for key in PLATFORM_KEYS if (value := getattr(entry, key)) is not None}
+        told = f"`{key}` of another type" if key else f"no table under {'.'.join(where.table)}"
+        raise where.error(key, told, message.removeprefix("Expected ").replace(" | null", "")) from error
+    return {key: value for key in keys if (value := getattr(found, key)) is not None}
 
 
-def _checked(where: _Where, given: dict[str, Any]) -> dict[str, Any]:
+def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     """The same with every value in its range, lists as tuples and the tolerance as a fraction."""
     for keys, fits, expected in _RANGES:
         for key in keys:
@@ -208,7 +232,7 @@ def _checked(where: _Where, given: dict[str, Any]) -> dict[str, Any]:
     return _board_checked(where, given)
 
 
-def _board_checked(where: _Where, given: dict[str, Any]) -> dict[str, Any]:
+def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     """The same for what concerns the board itself."""
     for key in ("user_env", "password_env"):
         if key in given and not _VARIABLE.fullmatch(given[key]):
@@ -228,7 +252,7 @@ def _board_checked(where: _Where, given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _with_knobs(where: _Where, given: dict[str, Any]) -> dict[str, Any]:
+def _with_knobs(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     """The same; every knob is in its range."""
     for key in ("img_width", "img_height", "nclasses", "max_workspace_size"):
         if key in given and not 0 < given[key] < _LIMIT:
@@ -238,7 +262,7 @@ def _with_knobs(where: _Where, given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _commands(where: _Where, key: str, value: str | list[str | list[str]]) -> tuple[Command, ...]:
+def _commands(where: Where, key: str, value: str | list[str | list[str]]) -> tuple[Command, ...]:
     commands = tuple(
         one if isinstance(one, str) else tuple(one) for one in ([value] if isinstance(value, str) else value)
     )
@@ -248,7 +272,7 @@ def _commands(where: _Where, key: str, value: str | list[str | list[str]]) -> tu
     return commands
 
 
-def _tolerance(where: _Where, value: float | str) -> float:
+def _tolerance(where: Where, value: float | str) -> float:
     found = f"tolerance = {value!r}"
     if isinstance(value, str):
         percent = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*%", value.strip(), re.ASCII)
@@ -260,13 +284,13 @@ def _tolerance(where: _Where, value: float | str) -> float:
     return value
 
 
-def _batch_sizes(where: _Where, sizes: list[int]) -> tuple[int, ...]:
+def _batch_sizes(where: Where, sizes: list[int]) -> tuple[int, ...]:
     if not sizes or min(sizes) < 1 or max(sizes) >= _LIMIT or len(set(sizes)) < len(sizes):
         raise where.error("batch_sizes", f"batch_sizes = {sizes}", "whole numbers of 1 or more, each once")
     return tuple(sorted(sizes))
 
 
-def _line_of(text: str, path: tuple[str, ...]) -> int | None:
+def line_of(text: str, path: tuple[str, ...]) -> int | None:
     """The line where a table or a key of TOML begins; None where it is written in another way (an inline table)."""
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), start=1):

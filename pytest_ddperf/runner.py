@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.measure import Plan, Progress
     from pytest_ddperf.nights import Nights
     from pytest_ddperf.records import CellKey, Measurement, ServerFacts
-    from pytest_ddperf.targets import Batch, OpenService, ServerOptions
+    from pytest_ddperf.server_options import ServerOptions
+    from pytest_ddperf.server_services import Batch, OpenService
 
 
 UNKNOWN_MS = 100.0

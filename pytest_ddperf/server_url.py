@@ -69,6 +69,20 @@ class ServerUrl:
         return cls(where, _is_loopback(parts.hostname), _authorization(parts))
 
 
+def checked_url(url: str) -> str:
+    """A server's URL, or `embedded`, as given.
+
+    Raises:
+        ValueError: it is neither; says what was expected.
+    """
+    if url != EMBEDDED:
+        try:
+            ServerUrl.parse(url)
+        except ConfigurationError:
+            raise ValueError("http[s]://[user:password@]host:port[/path], or embedded") from None
+    return url
+
+
 def display_url(url: str) -> str:
     """A server's URL without its credentials; `embedded` stays what it is.
 

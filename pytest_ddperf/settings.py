@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.catalog import Catalog, Platform
     from pytest_ddperf.knobs import Knobs
     from pytest_ddperf.options import Option
-    from pytest_ddperf.targets import ServerOptions
+    from pytest_ddperf.server_options import ServerOptions
 
 
 class Origin(IntEnum):
@@ -105,11 +105,11 @@ class Settings:
         default: tuple[str, ...] = ("local",)
         asked = cast("tuple[str, ...]", found["platform"].value if "platform" in found else default)
         platforms = tuple(dict.fromkeys(catalog.platform(name).id for name in asked))
+        catalog, found = _with_folders(catalog, found, project_dir)
         settings = cls(dict(found), catalog, platforms, project_dir)
-        for name in cast("tuple[str, ...]", settings.value("models")):
-            catalog.model(name)
         settings._check_platform_files()
         settings._check_urls()
+        settings._check_own_models()
         settings._check_tuning()
         return settings
 
@@ -162,6 +162,15 @@ class Settings:
             found[server] = (*found.get(server, ()), name)
         return {server: names for server, names in found.items() if len(names) > 1}
 
+    def _check_own_models(self) -> None:
+        for name in self.platforms:
+            own = [self.catalog.networks[model] for model in self.models(name) if self.catalog.networks[model].is_own]
+            if own and self.url(name) == "embedded":
+                from pytest_ddperf.model_folder import check_embedded  # noqa: PLC0415 - only with models of one's own
+
+                for model in own:
+                    check_embedded(model)
+
     def value(self, name: str, platform: str | None = None) -> Any:  # noqa: ANN401 - the option's own type
         """The value of an option, for a platform where platform files may set it (key `max_batch_size` ...)."""
         option = next(each for each in OPTIONS if each.name == name)
@@ -195,9 +204,18 @@ class Settings:
         """Ids of the networks to measure on a platform."""
         stands = self.catalog.platform(platform)
         if not self.was_given("models") and "models" not in stands.overridden:
-            return stands.default_models
+            return (*stands.default_models, *self._own_models(platform))
         asked = cast("tuple[str, ...]", self.value("models", platform))
         return tuple(dict.fromkeys(self.catalog.model(name).id for name in asked))
+
+    def _own_models(self, platform: str) -> tuple[str, ...]:
+        """Those of the user's own models that run by default: all, but the embedded server runs .onnx files alone."""
+        own = self.catalog.own_models
+        if own and self.url(platform) == "embedded":
+            from pytest_ddperf.model_folder import runs_embedded  # noqa: PLC0415 - only with models of one's own
+
+            own = tuple(one for one in own if runs_embedded(one))
+        return tuple(one.id for one in own)
 
     def batch_sizes(self, platform: str) -> tuple[int, ...]:
         """Batch sizes to measure on a platform, ascending."""
@@ -210,9 +228,9 @@ class Settings:
             asked = batch_schedule(schedule.value, largest or max(asked))
         return tuple(size for size in asked if largest is None or size <= largest)
 
-    def _origin(self, name: str, platform: str) -> Origin:
+    def _origin(self, name: str, platform: str | None) -> Origin:
         said = self.given.get(name)
-        stands = name.replace("-", "_") in self.catalog.platform(platform).overridden
+        stands = platform is not None and name.replace("-", "_") in self.catalog.platform(platform).overridden
         return max(said.origin if said else Origin.DEFAULT, Origin.PROJECT if stands else Origin.DEFAULT)
 
     def was_given(self, name: str) -> bool:
@@ -226,7 +244,7 @@ class Settings:
             ConfigurationError: an environment variable that holds its credentials is not set.
         """
         from pytest_ddperf.credentials import authorization  # noqa: PLC0415 - only with servers to ask
-        from pytest_ddperf.targets import ServerOptions  # noqa: PLC0415 - loads the client
+        from pytest_ddperf.server_options import ServerOptions  # noqa: PLC0415 - loads the client
 
         stands: Platform = self.catalog.platform(platform)
         return ServerOptions(
@@ -242,6 +260,8 @@ class Settings:
             gpuid=self.value("gpuid", platform),
             knobs=self.knobs(platform),
             threads=self.value("threads", platform),
+            mllib_named=self._origin("mllib", None) > Origin.PROJECT,
+            model_dirs=tuple(one.path for one in self.catalog.own_models if one.path is not None),
             datatype=self.value("datatype", platform),
             cold_start_timeout_s=self.value("cold-start-timeout", platform),
             ca_path=self._path("ca-file", platform),
@@ -269,3 +289,23 @@ class Settings:
     def storage_dir(self) -> Path:
         """The folder of the history."""
         return self.project_dir / str(self.value("storage"))
+
+
+def _with_folders(
+    catalog: Catalog, found: Mapping[str, Given], project_dir: Path
+) -> tuple[Catalog, Mapping[str, Given]]:
+    """The catalogue with the folders that stand among the models, and ids in their place.
+
+    Raises:
+        ConfigurationError: a model is not known, or a folder cannot be one.
+    """
+    said = found.get("models")
+    if said is None:
+        return catalog, found
+    from pathlib import Path  # noqa: PLC0415 - only where models are named
+
+    from pytest_ddperf.own_models import named_models  # noqa: PLC0415 - the same
+
+    base = project_dir if said.origin is Origin.INI else Path.cwd()
+    catalog, ids = named_models(catalog, said.value, base)
+    return catalog, {**found, "models": Given(ids, said.origin)}

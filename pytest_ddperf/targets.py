@@ -1,168 +1,33 @@
-"""A server to measure: how it is reached, remote or embedded, for how long, and by one client at a time.
+"""A server to measure: how it is opened, remote or embedded, for how long, and by one client at a time.
 
 The only module that names `embedded`.
 """
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from pytest_ddperf import batches, bench_images, protocol
-from pytest_ddperf.client import PROBE_TIMEOUT_S, Client, ServiceEndpoint, server_facts, wait_until_up
-from pytest_ddperf.errors import (
-    ConfigurationError,
-    ServerError,
-    ServerUnreachableError,
-    ServiceExistsError,
-    ServiceNotFoundError,
-)
-from pytest_ddperf.knobs import Knobs
-from pytest_ddperf.server_lock import LOCK_WAIT_S, ServerLock
-from pytest_ddperf.server_url import EMBEDDED, ServerUrl, server_name
-from pytest_ddperf.tasks import Task
+from pytest_ddperf import bench_images
+from pytest_ddperf.client import PROBE_TIMEOUT_S, server_facts, wait_until_up
+from pytest_ddperf.errors import ServerError, ServerUnreachableError, ServiceNotFoundError
+from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.server_options import load_images
+from pytest_ddperf.server_services import batch_of, open_service
+from pytest_ddperf.server_url import server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.catalog import Network
+    from pytest_ddperf.client import Client
+    from pytest_ddperf.embedded import onnx_files
     from pytest_ddperf.embedded.process import EmbeddedServer
-    from pytest_ddperf.measure import Timed
-    from pytest_ddperf.protocol import Answer, ServiceInfo
     from pytest_ddperf.records import ServerFacts
-    from pytest_ddperf.server_url import Secret
-
-MAX_BATCH_SIZE = 256
-"""`maxBatchSize` of a service that is for all batch sizes; only TensorRT looks at it."""
-
-DEFAULT_SIDE = 224
-"""Width and height, in pixels, of a service that we create for a network whose input size is not known."""
-
-
-def checked_url(url: str) -> str:
-    """A server's URL, or `embedded`, as given.
-
-    Raises:
-        ValueError: it is neither; says what was expected.
-    """
-    if url != EMBEDDED:
-        try:
-            ServerUrl.parse(url)
-        except ConfigurationError:
-            raise ValueError("http[s]://[user:password@]host:port[/path], or embedded") from None
-    return url
-
-
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """How one platform's server is reached and used.
-
-    Args:
-        url: of the server, or `embedded`.
-        data_dir: folder of the bench images as the server sees it; None: images are sent inline.
-        bench_files: file that lists their names; None: what the same folder holds on this machine.
-        wait_s: how long to wait for a server that is not up yet.
-        timeout_s: how long to wait for one answer.
-        repository: model folder on the server, may hold `{model}`; None: services must be there.
-        service: template of a service's name.
-        mllib: backend of services to create.
-        gpu: whether services are created on, and predict on, a GPU.
-        gpuid: which one.
-        knobs: how services are created and images prepared.
-        threads: of the embedded server; None: one a core.
-        datatype: of services to create.
-        cold_start_timeout_s: how long to wait for a service to be created, and for its first prediction.
-        ca_path: certificates to trust, PEM; None: the usual ones.
-        authorization: the header's value where the URL holds no credentials; None for none.
-        prepared_first: whether a command of the user's runs before the server is asked: it may be down until then.
-        lock_wait_s: how long to wait for another run that measures the same server.
-    """
-
-    url: str
-    data_dir: str | None = None
-    bench_files: str | None = None
-    wait_s: float = 0.0
-    timeout_s: float = 300.0
-    repository: str | None = None
-    service: str = "{model}"
-    mllib: str = "caffe"
-    gpu: bool = False
-    gpuid: int = 0
-    knobs: Knobs = field(default_factory=Knobs)
-    threads: int | None = None
-    datatype: str = "fp32"
-    cold_start_timeout_s: float = 900.0
-    ca_path: Path | None = None
-    authorization: Secret | None = None
-    prepared_first: bool = False
-    lock_wait_s: float = LOCK_WAIT_S
-
-    def client(self, url: str) -> Client:
-        """A client of that server.
-
-        Raises:
-            ConfigurationError: the certificates to trust are not there.
-        """
-        return Client(url, timeout_s=self.timeout_s, ca_path=self.ca_path, authorization=self.authorization)
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether the server is the embedded one."""
-        return self.url == EMBEDDED
-
-
-@dataclass(frozen=True, slots=True)
-class OpenService:
-    """A service that is ready to predict.
-
-    Args:
-        created: whether we created it, and so delete it.
-        create_ms: how long its creation took; None where it was there.
-        width: what to ask for, in pixels; None leaves it to the service.
-        height: what to ask for, in pixels; None leaves it to the service.
-        task: what it is asked for.
-        engine: the batch size that it was created for; None where it is for all.
-    """
-
-    name: str
-    mllib: str
-    created: bool
-    create_ms: float | None
-    width: int | None
-    height: int | None
-    gpu: bool
-    datatype: str
-    task: Task = Task.CLASSIFICATION
-    engine: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One batch of one service, ready to be predicted again and again.
-
-    Args:
-        endpoint: what is measured.
-        check: raises `AnswerError` for an answer that is not one prediction for each image.
-    """
-
-    endpoint: ServiceEndpoint
-    check: Callable[[Answer], None]
-
-    def predict(self, timeout_s: float | None = None) -> Timed:
-        """One prediction, checked.
-
-        Args:
-            timeout_s: how long the server may be silent; default: as for any answer.
-
-        Raises:
-            ServerError: the server refused, failed, or answered something else.
-        """
-        timed = self.endpoint.predict(timeout_s)
-        self.check(timed.answer)
-        return timed
+    from pytest_ddperf.server_options import ServerOptions
+    from pytest_ddperf.server_services import Batch, OpenService
 
 
 class Surroundings(Protocol):
@@ -199,7 +64,7 @@ class Target:
         self._lock: ServerLock | None = None
         self._embedded: EmbeddedServer | None = None
         self._client: Client | None = None
-        self._service: tuple[tuple[str, int | None], OpenService] | None = None
+        self._service: tuple[str, OpenService] | None = None
         self._used: set[str] = set()
         self._images: BenchImages | None = None
         self.facts: ServerFacts | None = None
@@ -238,7 +103,11 @@ class Target:
         from pytest_ddperf.embedded import process  # noqa: PLC0415 - an optional extra
 
         data_dir = self.options.data_dir or bench_images.ensure_bench_images()
-        self._embedded = process.start(threads=self.options.threads, data_dir=Path(data_dir))
+        self._embedded = process.start(
+            threads=self.options.threads,
+            data_dir=Path(data_dir),
+            model_dirs=[Path(one) for one in self.options.model_dirs],
+        )
         return self._embedded.url
 
     def is_up(self) -> bool:
@@ -272,69 +141,17 @@ class Target:
         Raises:
             ServiceNotFoundError: it is neither there nor can it be created.
             ServerError: the server refused.
+            ConfigurationError: the folder of a network of the user's cannot be read.
         """
-        engine = self.options.knobs.engine_for(self._mllib, batch_size)
-        if self._service is not None and self._service[0] in {(model.id, engine), (model.id, None)}:
-            return self._service[1]
+        if self._service is not None:
+            of_model, service = self._service
+            if of_model == model.id and service.engine in {None, batch_size}:
+                return service
         self.release_service()
-        name = self.options.service.replace("{model}", model.id).lower()
-        try:
-            service = self._existing(self.client.service(name))
-        except ServiceNotFoundError:
-            service = self._create(name, model, engine)
-        service = replace(service, task=model.task)
-        self._service = ((model.id, service.engine), service)
+        service = open_service(self.client, self.options, model, batch_size)
+        self._service = (model.id, service)
         self._used.add(service.name)
         return service
-
-    @property
-    def _mllib(self) -> str:
-        return "onnxruntime" if self.options.is_embedded else self.options.mllib
-
-    def _existing(self, info: ServiceInfo) -> OpenService:
-        gpu = self.options.gpu if info.gpu is None else info.gpu
-        width = self.options.knobs.img_width or info.width
-        height = self.options.knobs.img_height or info.height
-        return OpenService(info.name, info.mllib, False, None, width, height, gpu, info.datatype or "fp32")
-
-    def _create(self, name: str, model: Network, engine: int | None) -> OpenService:
-        repository = self.options.repository or ("{model}" if self.options.is_embedded else None)
-        if repository is None:
-            raise ServiceNotFoundError(
-                f"There is no service for {model.id}, and it cannot be created: no model folder is known. Create it, "
-                "name it with --ddperf-service=TEMPLATE, or name the folder on the server with "
-                "--ddperf-repository=DIR/{model}.",
-                url=self.client.display_url,
-                service=name,
-            )
-        knobs, mllib = self.options.knobs, self._mllib
-        width = knobs.img_width or model.width or DEFAULT_SIDE
-        height = knobs.img_height or model.height or DEFAULT_SIDE
-        body = protocol.service_body(
-            mllib=mllib,
-            repository=repository.replace("{model}", model.id),
-            width=width,
-            height=height,
-            gpu=self.options.gpu,
-            gpuid=self.options.gpuid,
-            datatype=self.options.datatype,
-            max_batch_size=engine or MAX_BATCH_SIZE,
-            max_workspace_size=knobs.max_workspace_size,
-            nclasses=knobs.nclasses or model.nclasses,
-            bw=knobs.bw,
-            rgb=knobs.rgb,
-            histogram_equalization=knobs.histogram_equalization,
-            scale=knobs.scale,
-            dla=knobs.dla,
-            task=model.task,
-        )
-        try:
-            create_ms = self.client.create_service(name, body, timeout_s=self.options.cold_start_timeout_s)
-        except ServiceExistsError:
-            return self._existing(self.client.service(name))
-        return OpenService(
-            name, mllib, True, create_ms, width, height, self.options.gpu, self.options.datatype, engine=engine
-        )
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """A batch of a service, ready to be predicted again and again.
@@ -342,28 +159,7 @@ class Target:
         Raises:
             ConfigurationError: there are fewer images than the batch is large.
         """
-        data, uris = self.images.batch(batch_size)
-        body = protocol.predict_body(
-            service.name,
-            data,
-            width=service.width,
-            height=service.height,
-            gpu=service.gpu,
-            gpuid=self.options.gpuid,
-            interp=self.options.knobs.image_interp,
-            cuda=self.options.knobs.gpu_resize,
-            output={"best": 1} if service.task is Task.CLASSIFICATION else None,
-            task=service.task,
-        )
-        check = functools.partial(
-            protocol.check_predictions,
-            expected_uris=uris,
-            url=self.client.display_url,
-            service=service.name,
-            task=service.task,
-            input_size=(service.width, service.height) if service.width and service.height else None,
-        )
-        return Batch(ServiceEndpoint(self.client, service.name, body), check)
+        return batch_of(self.client, self.options, self.images, service, batch_size)
 
     def release_service(self) -> None:
         """Delete the service that we created last; one that was there stays. A server that is gone has none left."""
@@ -413,15 +209,6 @@ class Target:
                 lock, self._lock = self._lock, None
                 if lock is not None:
                     lock.release()
-
-
-def load_images(options: ServerOptions) -> BenchImages:
-    """The bench images that these options name; the generated ones by default.
-
-    Raises:
-        ConfigurationError: the folder's images are not known, or the list cannot be read.
-    """
-    return batches.load_images(options.data_dir, options.bench_files, same_machine=options.is_embedded)
 
 
 def require_embedded() -> None:
@@ -492,3 +279,21 @@ def network_costs() -> dict[str, NetworkCost]:
         name: NetworkCost(one.giga_flops_text, one.million_params_text, one.true_multiply_adds, one.parameters)
         for name, one in counted.items()
     }
+
+
+OnnxNet: TypeAlias = "onnx_files.OnnxNet"
+
+
+def read_onnx(path: Path) -> OnnxNet:
+    """What an .onnx file says of its network.
+
+    Raises:
+        ModelFileError: it is no ONNX model.
+        ConfigurationError: the embedded server's packages are not installed.
+    """
+    from pytest_ddperf.embedded import process  # noqa: PLC0415 - an optional extra
+
+    process.require_extra()
+    from pytest_ddperf.embedded.onnx_files import read_onnx as read  # noqa: PLC0415 - an optional extra
+
+    return read(path)

@@ -117,12 +117,13 @@ def platform_table(title: str, records: Sequence[CellRecord], *, models: Sequenc
     Args:
         title: the line above it.
         records: the cells of the platform, any order.
-        models: the order of the columns; models without a record are left out.
+        models: the order of the columns; models without a record are left out, and others come behind, by name.
         width: columns of the terminal.
     """
     cells = {(record.key.model, record.key.batch_size): record for record in records}
     batch_sizes = sorted({record.key.batch_size for record in records})
-    columns = [model for model in models if any(model == name for name, _ in cells)]
+    measured = {model for model, _ in cells}
+    columns = [*(model for model in models if model in measured), *sorted(measured.difference(models))]
     lines = wrapped(title, width, "bold")
     for block in _blocks(columns, cells, width):
         lines.append([("batch", "bold"), *((f"  {model:>{wide}}", "bold") for model, wide in block)])

@@ -43,7 +43,7 @@ class _Arguments:
     host: str
     port: int
     models: tuple[str, ...]
-    model_dir: Path | None
+    model_dir: list[Path]
     data_dir: Path | None
     threads: int
     seed: int
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     threads = arguments.threads or len(os.sched_getaffinity(0))
     repository = Repository(
-        model_dir=arguments.model_dir,
+        model_dirs=tuple(arguments.model_dir),
         seed=arguments.seed,
         threads=threads,
         slow=arguments.slow,
@@ -172,7 +172,14 @@ def _parse(argv: Sequence[str] | None) -> _Arguments:
     parser.add_argument("--host", type=_host, default="127.0.0.1", help="a loopback address (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=0, help="0 for a free one (default)")
     parser.add_argument("--models", type=_models, default=(), metavar="A,B|all", help="services there from the start")
-    parser.add_argument("--model-dir", type=_folder, metavar="DIR", help="holds folders with an .onnx file each")
+    parser.add_argument(
+        "--model-dir",
+        type=_folder,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="holds an .onnx file, or folders with one each; may be given several times",
+    )
     parser.add_argument("--data-dir", type=_folder, metavar="DIR", help="images by path come from below it")
     parser.add_argument("--threads", type=_threads, default=0, metavar="N", help="of each network (default: all cores)")
     parser.add_argument("--seed", type=int, default=0, help="of the networks' weights (default: %(default)s)")

@@ -93,6 +93,7 @@ def start(
     models: Sequence[str] = (),
     data_dir: Path | None = None,
     model_dir: Path | None = None,
+    model_dirs: Sequence[Path] = (),
     seed: int = 0,
     extra: Sequence[str] = (),
     ready_timeout_s: float = 30.0,
@@ -104,6 +105,7 @@ def start(
         models: services that are there from the start, by network id; ("all",) for all 13.
         data_dir: images by path come from below it.
         model_dir: holds folders with an .onnx file each.
+        model_dirs: further ones.
         seed: of the networks' weights.
         extra: further arguments of `python -m pytest_ddperf.embedded`.
         ready_timeout_s: how long it may take, in seconds.
@@ -117,6 +119,8 @@ def start(
     for option, value in (("--threads", threads), ("--data-dir", data_dir), ("--model-dir", model_dir)):
         if value is not None:
             arguments += [option, str(value)]
+    for folder in model_dirs:
+        arguments += ["--model-dir", str(folder)]
     if models:
         arguments += ["--models", ",".join(models)]
     log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the server

@@ -57,14 +57,14 @@ class Repository:
     """Where networks come from.
 
     Args:
-        model_dir: folders with an .onnx file come from below this one only; None for none at all.
+        model_dirs: folders with an .onnx file are these, or lie below them; there are no others.
         seed: what the weights of the 13 networks are drawn from.
         threads: of each network; 0 for one per core.
         slow: factors by which networks are made slower, by id.
         delay_s: seconds that a prediction takes instead of any inference; None for real ones.
     """
 
-    model_dir: Path | None = None
+    model_dirs: tuple[Path, ...] = ()
     seed: int = 0
     threads: int = 0
     slow: Mapping[str, float] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Repository:
         """What loads the network that `name` stands for; finding it costs nothing, loading it is left to its first use.
 
         Args:
-            name: the id of one that is built in, else a folder below `model_dir` that holds exactly one .onnx file.
+            name: the id of one that is built in, else a folder in `model_dirs` that holds exactly one .onnx file.
 
         Raises:
             ApiError: 400/1006, there is none.
@@ -91,14 +91,9 @@ class Repository:
         return lambda: self._load_file(files[0])
 
     def _folder(self, name: str) -> Path | None:
-        if self.model_dir is None or not name or "\0" in name:
+        if not name or "\0" in name:
             return None
-        root = Path(os.path.realpath(self.model_dir))
-        folder = Path(os.path.realpath(root / name))
-        try:
-            return folder if folder.is_relative_to(root) and folder.is_dir() else None
-        except OSError:  # a name longer than the file system has
-            return None
+        return next((found for root in self.model_dirs if (found := _below(root, name)) is not None), None)
 
     def _load_builtin(self, name: str) -> Engine:
         if self.delay_s is not None:
@@ -113,3 +108,13 @@ class Repository:
         from pytest_ddperf.embedded.engine import load_file  # noqa: PLC0415 - likewise
 
         return load_file(path, threads=self.threads)
+
+
+def _below(root: Path, name: str) -> Path | None:
+    """The folder of that name below another one, or that one itself; None where there is none."""
+    top = Path(os.path.realpath(root))
+    folder = Path(os.path.realpath(top / name))
+    try:
+        return folder if folder.is_relative_to(top) and folder.is_dir() else None
+    except OSError:  # a name longer than the file system has
+        return None

@@ -98,7 +98,7 @@ from pytest_ddperf.batches import BenchImages
 from pytest_ddperf.measure import Timed, Totals
 from pytest_ddperf.protocol import Answer, ServiceStats
 from pytest_ddperf.records import ServerFacts
-from pytest_ddperf.targets import Batch, OpenService
+from pytest_ddperf.server_services import Batch, OpenService
 
 
 class Endpoint:
@@ -118,13 +118,13 @@ class Endpoint:
 class InProcess:
     images = BenchImages("path", ())
 
-    def __init__(self, options, say):
+    def __init__(self, options, say, surroundings):
         pass
 
     def open(self):
         return ServerFacts("http://in.process:1")
 
-    def service_for(self, network):
+    def service_for(self, network, batch_size):
         return OpenService(network.id, "caffe", False, None, 224, 224, False, "fp32")
 
     def batch(self, service, batch_size):
@@ -135,6 +135,9 @@ class InProcess:
         return True
 
     def close(self):
+        pass
+
+    def finish(self):
         pass
 
 

@@ -13,6 +13,7 @@ from pytest_ddperf.catalog import (
     REPORT_NETWORKS,
     TASK_NETWORKS,
     Catalog,
+    Network,
     Platform,
     bare_catalog,
     batch_schedule,
@@ -183,3 +184,23 @@ def test_reading_errors_in_percent_and_milliseconds_add_up() -> None:
 def test_unknown_networks_are_ordered_last_by_name(catalog: Catalog) -> None:
     names = ["zoo", "shufflenet", "own", "mobilenet"]
     assert sorted(names, key=catalog.model_order) == ["mobilenet", "shufflenet", "own", "zoo"]
+
+
+def test_networks_of_ones_own_come_behind_the_others_in_their_order() -> None:
+    own = [Network("zeta", "Z", repository="/z"), Network("alpha", "A", repository="/a")]
+    catalog = bare_catalog().with_models(own)
+    assert [one.id for one in catalog.own_models] == ["zeta", "alpha"]
+    assert catalog.model("Zeta").is_own
+    assert not catalog.model("resnet50").is_own
+    assert sorted(["alpha", "zeta", "vgg16"], key=catalog.model_order) == ["vgg16", "zeta", "alpha"]
+
+
+@pytest.mark.parametrize("name", ["resnet50", "res50", "squeezenet-v1.1", "squeezenet_v11"])
+def test_a_network_of_ones_own_may_not_go_by_another_ones_name(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"cannot be told from .* of the catalogue.*models.my-{name}"):
+        bare_catalog().with_models([Network(name, name, repository="/m")])
+
+
+def test_the_same_network_may_be_named_again() -> None:
+    own = Network("mine", "mine", repository="/m")
+    assert bare_catalog().with_models([own]).with_models([own]).own_models == (own,)

@@ -15,8 +15,8 @@ from pytest_ddperf.measure import Plan
 from pytest_ddperf.records import Baseline, CellKey, Clock, Conditions, Measurement, Outcome, Pass, Round, Unavailable
 from pytest_ddperf.runner import UNKNOWN_MS, PlatformPlan, Runner
 from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.server_url import server_name
-from pytest_ddperf.targets import ServerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

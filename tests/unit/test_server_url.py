@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.server_url import server_name
+from pytest_ddperf.server_url import checked_url, server_name
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,13 @@ def test_another_host_or_port_is_another_server(other: str) -> None:
 def test_what_is_no_url_has_no_name() -> None:
     with pytest.raises(ConfigurationError, match="expected http"):
         server_name("board")
+
+
+def test_a_url_or_the_word_embedded_is_taken() -> None:
+    assert checked_url("embedded") == "embedded"
+    assert checked_url("http://h:1/x") == "http://h:1/x"
+
+
+def test_anything_else_is_refused() -> None:
+    with pytest.raises(ValueError, match="or embedded"):
+        checked_url("embeded")

@@ -180,6 +180,12 @@ def test_a_column_wider_than_the_terminal_stands_alone() -> None:
     assert [line.split()[0] for line in lines] == ["t", "batch", "8", "batch", "8"]
 
 
+def test_a_model_that_nobody_describes_any_more_is_the_last_column() -> None:
+    records = [measured(model="mine"), measured()]
+    lines = texts(platform_table("t", records, models=MODELS, width=80))
+    assert lines[1].split() == ["batch", "squeezenet_v1.1", "mine"]
+
+
 def test_models_that_were_not_run_have_no_column() -> None:
     lines = texts(platform_table("t", [measured()], models=MODELS, width=80))
     assert lines[1].split() == ["batch", "squeezenet_v1.1"]

@@ -31,6 +31,7 @@ LITTER = (
 SHIPPED = (
     r"pytest_ddperf/(\w+/)*\w+\.py",
     r"pytest_ddperf/py\.typed",
+    r"pytest_ddperf/telemetry/[\w-]+\.sh",
     r"pytest_ddperf/report/(\w+/)*[\w-]+\.(html|css|js)",
     r"pytest_ddperf/_data/baselines/([\w-]+\.(csv|json)|platforms\.toml)",
     r"pytest_ddperf-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)",
@@ -77,7 +78,7 @@ def wheel_in(folder: Path) -> Path:
     return wheel
 
 
-def test_the_wheel_holds_code_types_baselines_and_report_templates_and_nothing_else(built: Path) -> None:
+def test_the_wheel_holds_code_types_baselines_report_templates_and_board_scripts_and_nothing_else(built: Path) -> None:
     names = contents(wheel_in(built))
     assert [name for name in names if not any(re.fullmatch(pattern, name) for pattern in SHIPPED)] == []
 

@@ -1,0 +1,70 @@
+"""What one layer comes to, and what every rule needs to work it out. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_ddperf.caffe.net import Layer
+    from pytest_ddperf.errors import ModelFileError
+    from pytest_ddperf.prototxt import Message
+
+Shape: TypeAlias = tuple[int, ...]
+
+LARGEST = 2**40
+"""Numbers of a blob that no machine holds: a size beyond it is a mistake in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One layer with everything that follows from its sizes.
+
+    Args:
+        tops: sizes of what it gives, the batch first.
+        blobs: how many numbers each of its own blobs holds: weights, then biases and the like.
+        multiply_adds: of its weights, for the whole batch.
+        depthwise: whether it is a layer type of its own that convolves each channel by itself.
+        shares: whether its tops lie in the memory of its first bottom.
+        known: whether the type of the layer is known here; else its sizes are taken as unchanged.
+    """
+
+    tops: tuple[Shape, ...]
+    blobs: tuple[int, ...] = ()
+    multiply_adds: int = 0
+    depthwise: bool = False
+    shares: bool = False
+    known: bool = True
+
+
+def shown(shape: Sequence[int]) -> str:
+    """A size as a person reads it: `1x3x224x224`."""
+    return "x".join(str(size) for size in shape) or "a single number"
+
+
+def refused(layer: Layer, found: str, expected: str) -> ModelFileError:
+    """The error of a layer that cannot be."""
+    return layer.settings.error(layer.line, f"layer {layer.name!r} ({layer.type}): {found}", expected)
+
+
+def axis_of(layer: Layer, settings: Message, name: str, default: int, shape: Shape) -> int:
+    """An axis, counted from the front; negative ones count from the end.
+
+    Raises:
+        ModelFileError: there is no such axis.
+    """
+    at = settings.whole(name, default)
+    if not -len(shape) <= at < len(shape):
+        raise refused(layer, f"{name} {at} of a bottom of {shown(shape)}", "an axis that the bottom has")
+    return at % len(shape)
+
+
+def bias_of(settings: Message, outputs: int, *, default: bool = True) -> Shape:
+    """The blob of the biases, where the layer has them."""
+    return (outputs,) if settings.flag("bias_term", default=default) else ()
+
+
+Rule: TypeAlias = "Callable[[Layer, Sequence[Shape]], Step]"
+"""From a layer and the sizes of its bottoms to what it comes to; raises `ModelFileError` where they do not fit."""

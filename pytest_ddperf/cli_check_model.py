@@ -1,0 +1,135 @@
+"""`ddperf check-model`: whether DeepDetect can use a folder with a network of one's own, and what the network costs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.model_cost import cut
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from pytest_ddperf.model_findings import BatchMemory, KindCheck
+
+MISSING = 1
+"""Exit status where DeepDetect cannot use the folder as it is."""
+
+DEFAULT_BATCH_SIZES = "1,2,4,8,16,32,64,128"
+_WIDEST = 100
+_LARGEST_BATCH = 10_000
+_DESCRIPTION = """\
+Say what DeepDetect needs of a model folder and what of it is missing, and what the network costs: multiply-adds and
+parameters as DeepDetect's performance report counts them, and the memory of each batch size. A Caffe network
+(deploy.prototxt and .caffemodel) is reckoned by the definitions of its layers alone, an .onnx file by its graph, for
+which the extra `embedded` is needed; NCNN's .param and .bin and Torch's .pt say less.
+"""
+_EPILOG = "The exit status is 0 where DeepDetect can use the folder as it is, 1 where something is missing."
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to `ddperf`."""
+    parser = commands.add_parser(
+        "check-model", help="what a network of one's own costs and lacks", description=_DESCRIPTION, epilog=_EPILOG
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder with the network's files")
+    parser.add_argument(
+        "--batch-sizes", metavar="N[,N]", default=DEFAULT_BATCH_SIZES, help="whose memory; default: %(default)s"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the check; the exit status.
+
+    Raises:
+        ConfigurationError: there is no such folder, or a batch size is none.
+    """
+    from pytest_ddperf import model_check  # noqa: PLC0415 - each command loads what it needs
+
+    checks = model_check.check_folder(arguments.folder, _batch_sizes(arguments.batch_sizes))
+    width = min(_WIDEST, max(40, shutil.get_terminal_size().columns))
+    for line in lines(arguments.folder.resolve().name, checks, width):
+        sys.stdout.write(line + "\n")
+    return 0 if any(one.usable for one in checks) else MISSING
+
+
+def lines(name: str, checks: Sequence[KindCheck], width: int) -> Iterator[str]:
+    """The check as a person reads it.
+
+    Args:
+        name: of the folder.
+        checks: of the networks in it.
+        width: columns.
+    """
+    if not checks:
+        text = (
+            f"{name}: no network. DeepDetect takes deploy.prototxt with a .caffemodel (Caffe), an .onnx file "
+            "(TensorRT), .param with .bin (NCNN), or a .pt file (Torch)."
+        )
+        yield from textwrap.wrap(text, width)
+        return
+    for number, one in enumerate(checks):
+        if number:
+            yield ""
+        verdict = "DeepDetect can use it as it is" if one.usable else "DeepDetect cannot use it yet"
+        yield from textwrap.wrap(f"{name}, {one.kind}: {verdict}", width)
+        yield from _findings(one, width)
+        yield from _cost(one, width)
+        yield from _memory(one, width)
+
+
+def _findings(one: KindCheck, width: int) -> Iterator[str]:
+    for finding in one.findings:
+        head = f"  {finding.level:<8} {finding.about:<8} "
+        yield from textwrap.wrap(
+            finding.text, width, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
+        )
+
+
+def _cost(one: KindCheck, width: int) -> Iterator[str]:
+    if one.parameters is None:
+        return
+    yield ""
+    if one.operations is not None and one.true_multiply_adds is not None:
+        yield f"  multiply-adds, 10^9    {cut(one.operations, 9):>10}  as the report counts (*)"
+        yield f"                         {cut(one.true_multiply_adds, 9):>10}  those of depthwise layers included"
+    yield f"  parameters, 10^6       {cut(one.parameters, 6):>10}  as the report counts: no biases"
+    if one.operations is not None:
+        note = "(*) Layers without multiply-adds count with their parameters, depthwise ones too. Figures are cut."
+        yield from textwrap.wrap(note, width, initial_indent="  ", subsequent_indent="  ")
+
+
+def _memory(one: KindCheck, width: int) -> Iterator[str]:
+    if not one.memory:
+        return
+    yield ""
+    yield "  memory, MiB      weights  activations        total"
+    for each in one.memory:
+        if each.why_not:
+            head = f"  batch {each.batch_size:<8} "
+            yield from textwrap.wrap(each.why_not, width, initial_indent=head, subsequent_indent=" " * len(head))
+        else:
+            yield _memory_row(each)
+    yield from textwrap.wrap(one.memory_note, width, initial_indent="  ", subsequent_indent="  ")
+
+
+def _memory_row(each: BatchMemory) -> str:
+    mebi = 2**20
+    weights, activations = each.weights / mebi, each.activations / mebi
+    return f"  batch {each.batch_size:<8} {weights:>9,.1f} {activations:>12,.1f} {weights + activations:>12,.1f}"
+
+
+def _batch_sizes(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) < 8 and 0 < int(part) <= _LARGEST_BATCH for part in parts):
+        raise ConfigurationError(
+            f"--batch-sizes: {text!r} is not valid; expected batch sizes from 1 to {_LARGEST_BATCH}, separated by "
+            "commas, such as 1,2,4,8."
+        )
+    return tuple(sorted({int(part) for part in parts}))

@@ -1,0 +1,230 @@
+"""What DeepDetect needs of a model folder, what of it is missing, and what the network costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_ddperf import model_folder
+from pytest_ddperf.caffe.steps import shown
+from pytest_ddperf.errors import ConfigurationError, ModelFileError
+from pytest_ddperf.model_check_caffe import check_caffe
+from pytest_ddperf.model_cost import BYTES
+from pytest_ddperf.model_findings import SIDE, BatchMemory, Finding, KindCheck, Level, labels, megabytes, missing
+from pytest_ddperf.model_folder import Kind, ModelFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_ddperf.catalog import Network
+    from pytest_ddperf.model_folder import ModelFolder
+    from pytest_ddperf.targets import OnnxNet
+
+_TENSORRT_NAME = "net_tensorRT.onnx"
+
+
+def check(folder: ModelFolder, batch_sizes: Sequence[int]) -> list[KindCheck]:
+    """What there is of each network in a folder, the most whole first.
+
+    Args:
+        folder: its files.
+        batch_sizes: whose memory is reckoned.
+    """
+    checks = {Kind.CAFFE: check_caffe, Kind.ONNX: _onnx, Kind.NCNN: _ncnn, Kind.TORCH: _torch}
+    found = [checks[kind](folder, batch_sizes) for kind in folder.kinds]
+    return sorted(found, key=lambda one: not one.usable)
+
+
+def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
+    if len(folder.onnx) > 1:
+        names = ", ".join(one.name for one in folder.onnx)
+        return KindCheck(Kind.ONNX, (missing("network", f"one .onnx file, not several: {names}."),))
+    (path,) = folder.onnx
+    try:
+        from pytest_ddperf.targets import read_onnx  # noqa: PLC0415 - an optional extra
+
+        net = read_onnx(path)
+    except ModelFileError as error:
+        return KindCheck(Kind.ONNX, (missing("network", str(error)),))
+    except ConfigurationError as error:
+        size = path.stat().st_size
+        present = Finding(Level.OK if size else Level.MISSING, "network", f"{path.name}, {megabytes(size)}")
+        unread = Finding(Level.NOTE, "network", f"what it holds is not looked at: {error}")
+        return KindCheck(Kind.ONNX, (present, unread, labels(folder, None)))
+    given = net.outputs[0][2] if net.outputs else ()
+    classes = given[1] if len(given) == 2 else None
+    images = net.inputs[0][2] if net.inputs else ()
+    weights = Finding(Level.OK, "weights", f"{megabytes(net.weight_bytes)} in initialisers")
+    if not net.cost.parameters:
+        text = "no convolution and no fully connected layer with its weights among the initialisers: nothing to count."
+        weights = Finding(Level.NOTE, "weights", text)
+    sizes = images[2:] if len(images) == 4 else (None, None)
+    return KindCheck(
+        Kind.ONNX,
+        (
+            Finding(Level.OK, "network", f"{path.name}, {net.nodes} operators"),
+            *_onnx_name(path),
+            _onnx_input(net),
+            _onnx_output(net, classes),
+            weights,
+            labels(folder, classes),
+        ),
+        net.cost.reported_operations,
+        net.cost.true_multiply_adds,
+        net.cost.parameters,
+        tuple(_onnx_memory(net, size) for size in batch_sizes),
+        "weights as they are stored, and what is needed at a time where each result goes once it was used last. A "
+        "lower bound: runtimes take more.",
+        sizes[1],
+        sizes[0],
+        classes,
+    )
+
+
+def _onnx_name(path: Path) -> list[Finding]:
+    """The name that DeepDetect's TensorRT wanted until it took any (its pull request 1294)."""
+    if path.name == _TENSORRT_NAME:
+        return []
+    return [Finding(Level.NOTE, "name", f"servers of before mid-2021 take an .onnx file as {_TENSORRT_NAME} only.")]
+
+
+def _onnx_input(net: OnnxNet) -> Finding:
+    shown_inputs = ", ".join(f"{name}: {kind} {_open(dims)}" for name, kind, dims in net.inputs) or "none"
+    expected = "one input, float N x 3 x height x width"
+    if len(net.inputs) != 1 or net.inputs[0][1] != "float" or len(net.inputs[0][2]) != 4:
+        return missing("input", f"{shown_inputs}; expected {expected}. Export it with its images as its only input.")
+    name, _, (batch, channels, height, width) = net.inputs[0]
+    if channels not in {None, 1, 3}:
+        return missing("input", f"{shown_inputs}; expected {expected}: channels stand before height and width.")
+    notes = []
+    if batch is not None:
+        notes.append(f"it takes {batch} at a time: export it with a free batch to measure others")
+    if {height, width} != {SIDE} and height is not None and width is not None:
+        notes.append(f"create the service with width {width} and height {height}, not {SIDE}")
+    text = f"{name}, {_open(net.inputs[0][2])}"
+    return Finding(Level.NOTE, "input", f"{text}: {'; '.join(notes)}.") if notes else Finding(Level.OK, "input", text)
+
+
+def _onnx_output(net: OnnxNet, classes: int | None) -> Finding:
+    if not net.outputs:
+        return missing("output", "no output.")
+    name, _, dims = net.outputs[0]
+    if net.last in {"Softmax", "Sigmoid"}:
+        return Finding(Level.OK, "output", f"{name}, {net.last}, {classes or 'an unknown number of'} classes")
+    text = f"{name} ({_open(dims)}) comes of {net.last or 'no operator'}: for classification end it with a Softmax."
+    return Finding(Level.NOTE if len(net.outputs) > 1 else Level.MISSING, "output", text)
+
+
+def _onnx_memory(net: OnnxNet, batch_size: int) -> BatchMemory:
+    if net.live_numbers is None:
+        return BatchMemory(batch_size, why_not="The file leaves sizes of results open.")
+    return BatchMemory(batch_size, net.weight_bytes, BYTES * net.live_numbers * batch_size)
+
+
+def _open(dims: Sequence[int | None]) -> str:
+    return "x".join("N" if size is None else str(size) for size in dims) or "a single number"
+
+
+def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
+    if folder.param is None or folder.bin is None:
+        there, absent = (folder.bin, ".param, the description") if folder.bin else (folder.param, ".bin, the weights")
+        name = there.name if there is not None else ""
+        text = f"no {absent} to {name}: DeepDetect refuses the service (400, dd_code 1006)."
+        return KindCheck(Kind.NCNN, (missing("network", text),))
+    try:
+        net = model_folder.read_ncnn(folder.param)
+    except ModelFileError as error:
+        return KindCheck(Kind.NCNN, (missing("network", str(error)),))
+    findings = [Finding(Level.OK, "network", f"{folder.param.name}, {len(net.layers)} layers")]
+    size = next((one for one in net.inputs.values() if one is not None), None)
+    if not net.inputs:
+        findings.append(missing("input", "no layer of type Input."))
+    elif size is None:
+        names = ", ".join(net.inputs)
+        findings.append(
+            Finding(Level.NOTE, "input", f"{names}, of any size: the service says which; {SIDE} by default.")
+        )
+    else:
+        findings.append(Finding(Level.OK, "input", f"{next(iter(net.inputs))}, {shown((size[2], size[1], size[0]))}"))
+    last = net.outputs[-1] if net.outputs else None
+    softmax = last is not None and last.type in {"Softmax", "Sigmoid", "DetectionOutput", "Yolov3DetectionOutput"}
+    text = "no layer gives an answer." if last is None else f"{last.name}, {last.type}"
+    if not softmax:
+        text += "" if last is None else ": classification needs a Softmax there."
+    findings.append(Finding(Level.OK, "output", text) if softmax else missing("output", text))
+    stored = folder.bin.stat().st_size
+    small = stored < net.parameters  # a byte a number is the least, in int8
+    weights = f"{folder.bin.name}, {megabytes(stored)}"
+    if small:
+        findings.append(missing("weights", f"{weights}: too small for this network's {net.parameters:,} weights."))
+    else:
+        findings.append(Finding(Level.OK, "weights", weights))
+    findings.append(labels(folder, None))
+    note = "Sizes are not in a .param file, so multiply-adds and memory cannot be said by it alone."
+    findings.append(Finding(Level.NOTE, "cost", note))
+    width, height = (None, None) if size is None else size[:2]
+    return KindCheck(Kind.NCNN, tuple(findings), parameters=net.parameters, width=width, height=height)
+
+
+def _torch(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
+    names = ", ".join(f"{one.name} ({megabytes(one.stat().st_size)})" for one in folder.torch)
+    empty = [one.name for one in folder.torch if not one.stat().st_size]
+    findings = [missing("network", f"{', '.join(empty)} is empty.")] if empty else []
+    findings += [Finding(Level.OK, "network", names)] if not empty else []
+    if len(folder.torch) > 1:
+        findings.append(Finding(Level.NOTE, "network", "several .pt files: which one DeepDetect takes is not settled."))
+    note = "A traced network does not say what it takes and costs without running; width, height and nclasses are the "
+    findings.append(Finding(Level.NOTE, "input", note + "service's."))
+    findings.append(labels(folder, None))
+    return KindCheck(Kind.TORCH, tuple(findings))
+
+
+def check_folder(path: Path, batch_sizes: Sequence[int] = (1,)) -> list[KindCheck]:
+    """What there is in a folder; see `check`.
+
+    Raises:
+        ConfigurationError: it is no folder, or cannot be read.
+    """
+    return check(model_folder.look(path), batch_sizes)
+
+
+def service_facts(model: Network, mllib: str, *, named: bool) -> ModelFacts:
+    """What a service of a network is created with; of the user's own, what nobody says is taken from its files.
+
+    Args:
+        model: the network.
+        mllib: the platform's backend.
+        named: whether the command line or the environment names that backend: it holds for every network then.
+
+    Raises:
+        ConfigurationError: its folder cannot be read.
+    """
+    if not model.is_own:
+        return ModelFacts(mllib, model.width, model.height, model.nclasses)
+    found = facts_of_files(model, mllib)
+    return ModelFacts(
+        mllib=mllib if named else model.mllib or found.mllib,
+        width=model.width or found.width,
+        height=model.height or found.height,
+        nclasses=model.nclasses or found.nclasses,
+    )
+
+
+def facts_of_files(model: Network, preferred: str) -> ModelFacts:
+    """What the files of a network of the user's say of a service for it; nothing where they are not here.
+
+    Args:
+        model: the network.
+        preferred: the backend that is taken where it reads these files.
+
+    Raises:
+        ConfigurationError: its folder cannot be read.
+    """
+    if model.path is None:
+        return ModelFacts(preferred)
+    folder = model_folder.look(Path(model.path))
+    mllib = folder.backend(model.mllib or preferred)
+    readable = model_folder.READERS.get(mllib, tuple(Kind))
+    found = {each.kind: each for each in check(folder, ())}
+    one = next((found[kind] for kind in readable if kind in found), None)
+    return ModelFacts(mllib) if one is None else ModelFacts(mllib, one.width, one.height, one.classes)

@@ -1,0 +1,161 @@
+"""The Caffe network in a model folder: what DeepDetect needs of it, and what it costs by its prototxt alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf import model_folder
+from pytest_ddperf.caffe.sources import SOURCES
+from pytest_ddperf.caffe.steps import shown
+from pytest_ddperf.errors import ModelFileError
+from pytest_ddperf.model_cost import BYTES, memory, model_cost, sized
+from pytest_ddperf.model_findings import SIDE, BatchMemory, Finding, KindCheck, Level, labels, megabytes, missing
+from pytest_ddperf.model_folder import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_ddperf.caffe.net import CaffeNet, Layer
+    from pytest_ddperf.model_cost import ModelCost, Sized
+    from pytest_ddperf.model_folder import ModelFolder
+
+_ANSWERS = {"Softmax": "a class for each image", "Sigmoid": "several classes for each image"}
+_BOXES = frozenset({"DetectionOutput"})
+
+
+def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
+    """What there is of the Caffe network in a folder."""
+    if folder.deploy is None:
+        others = ", ".join(one.name for one in folder.other_prototxts)
+        instead = f"; {others} is not taken, rename what is meant" if others else ""
+        return KindCheck(
+            Kind.CAFFE,
+            (
+                missing("network", f"no deploy.prototxt, the description of the network{instead}."),
+                _weights(folder, None),
+            ),
+        )
+    try:
+        net = model_folder.read_deploy(folder.deploy)
+        layers = sized(net)
+        cost = model_cost(net)
+    except ModelFileError as error:
+        return KindCheck(Kind.CAFFE, (missing("network", str(error)), _weights(folder, None)))
+    images = _images(net, layers)
+    classes, output = _output(layers)
+    named = f" ({net.name})" if net.name else ""
+    findings = [
+        Finding(Level.OK, "network", f"{folder.deploy.name}, {len(net.layers)} layers{named}"),
+        _input(net, layers),
+        output,
+        _weights(folder, cost),
+        labels(folder, classes),
+    ]
+    if cost.unknown:
+        names = ", ".join(f"{name} ({kind})" for name, kind in cost.unknown[:5])
+        more = f" and {len(cost.unknown) - 5} more" if len(cost.unknown) > 5 else ""
+        text = f"not known here, counted as nothing, sizes taken as unchanged: {names}{more}."
+        findings.append(Finding(Level.NOTE, "layers", text))
+    square = images if images is not None and len(images) == 4 else None
+    return KindCheck(
+        Kind.CAFFE,
+        tuple(findings),
+        cost.reported_operations,
+        cost.true_multiply_adds,
+        cost.parameters,
+        tuple(_memory(net, size) for size in batch_sizes),
+        "fp32; Caffe keeps what every layer gives, layers that work in place add none. A lower bound: what layers and "
+        "cuDNN use to work in comes on top.",
+        None if square is None else square[3],
+        None if square is None else square[2],
+        classes,
+    )
+
+
+def _images(net: CaffeNet, layers: Sequence[Sized]) -> tuple[int, ...] | None:
+    """Size of the images that the network takes, the batch first."""
+    if net.inputs:
+        return net.inputs[0].dims
+    return next((each.step.tops[0] for each in layers if each.layer.type in SOURCES and each.step.tops), None)
+
+
+def _input(net: CaffeNet, layers: Sequence[Sized]) -> Finding:
+    images = _images(net, layers)
+    first = layers[0].layer
+    sides = images[1:] if images is not None and len(images) == 4 else (3, SIDE, SIDE)
+    wanted = (
+        'layer { name: "data" type: "MemoryData" top: "data" top: "label" memory_data_param { batch_size: 1 channels: '
+        f"{sides[0]} height: {sides[1]} width: {sides[2]} }} }}"
+    )
+    if net.inputs or first.type != "MemoryData":
+        is_now = f"is {net.inputs[0].name!r}, an input" if net.inputs else f"is {first.name!r}, of type {first.type}"
+        text = f"the first layer must be of type MemoryData, and {is_now}. Put there instead: {wanted}"
+        return missing("input", text)
+    if len(first.tops) != 2:
+        return missing("input", f"MemoryData has two tops, {first.name!r} has {len(first.tops)}. Write: {wanted}")
+    size = shown(sides)
+    if sides[0] not in {1, 3}:
+        return missing("input", f"{first.tops[0]}, {size}: images have 3 channels, or 1 in black and white.")
+    notes = ["create the service with bw = true"] if sides[0] == 1 else []
+    if sides[1:] != (SIDE, SIDE):
+        notes.append(f"create the service with width {sides[2]} and height {sides[1]}, not {SIDE}")
+    if notes:
+        return Finding(Level.NOTE, "input", f"{first.tops[0]}, {size}: {', and '.join(notes)}.")
+    return Finding(Level.OK, "input", f"{first.tops[0]}, {size}")
+
+
+def _output(layers: Sequence[Sized]) -> tuple[int | None, Finding]:
+    """How many classes there are, and what is said of the last layer."""
+    taken = {name for each in layers for name in each.layer.bottoms}
+    ends = [
+        each
+        for each in layers
+        if each.layer.type not in SOURCES and each.layer.tops and not set(each.layer.tops) & _later(each, layers, taken)
+    ]
+    if not ends:
+        return None, missing("output", "no layer gives an answer.")
+    last = ends[-1]
+    shape = last.step.tops[0]
+    classes = shape[1] if len(shape) > 1 else None
+    if last.layer.type in _BOXES:
+        return None, Finding(Level.OK, "output", f"{last.layer.name}, {last.layer.type}: boxes")
+    if last.layer.type in _ANSWERS:
+        text = f"{last.layer.name}, {last.layer.type}, {classes} classes: {_ANSWERS[last.layer.type]}"
+        return classes, Finding(Level.OK, "output", text)
+    return classes, missing("output", _softmax_hint(last.layer))
+
+
+def _later(each: Sized, layers: Sequence[Sized], taken: set[str]) -> set[str]:
+    """Names that a layer behind this one takes, or works on in place."""
+    behind = layers[layers.index(each) + 1 :]
+    return taken & {name for one in behind for name in one.layer.bottoms}
+
+
+def _softmax_hint(last: Layer) -> str:
+    if last.type.endswith("Loss") or last.type == "Accuracy":
+        bottom = last.bottoms[0] if last.bottoms else "fc"
+        begin = f"the last layer, {last.name!r}, is one of training ({last.type}). Put there instead"
+    else:
+        bottom = last.tops[0]
+        begin = f"the last layer, {last.name!r}, is of type {last.type}, and classification needs a softmax. Add"
+    return f'{begin}: layer {{ name: "prob" type: "Softmax" bottom: "{bottom}" top: "prob" }}'
+
+
+def _weights(folder: ModelFolder, cost: ModelCost | None) -> Finding:
+    if folder.caffemodel is None:
+        text = "no .caffemodel, the trained weights. DeepDetect creates the service all the same, and refuses every"
+        return missing("weights", f"{text} prediction (400, dd_code 1006).")
+    size = folder.caffemodel.stat().st_size
+    needed = 0 if cost is None else BYTES * cost.stored_parameters
+    text = f"{folder.caffemodel.name}, {megabytes(size)}"
+    if size < needed / 2:  # half of it may do: 16 bits a number
+        return missing("weights", f"{text}: too small for this network, whose numbers take {megabytes(needed)}.")
+    return Finding(Level.OK, "weights", text)
+
+
+def _memory(net: CaffeNet, batch_size: int) -> BatchMemory:
+    try:
+        found = memory(net, batch_size)
+    except ModelFileError as error:
+        return BatchMemory(batch_size, why_not=str(error))
+    return BatchMemory(batch_size, found.weights, found.activations)

@@ -1,0 +1,185 @@
+"""What a Caffe network costs, by the definitions of its layers alone: multiply-adds, parameters, memory. Pure.
+
+The rule is the report's own (recovered from its table): multiply-adds are the weights of convolutions and fully
+connected layers times their output positions; parameters are the first blob of each layer, so the weights, and two per
+channel for a BatchNorm and its Scale (mean and gamma); biases count nowhere. A depthwise convolution that is a layer
+type of its own has no multiply-adds there. What the report prints as "Giga flops" counts layers without multiply-adds
+with their parameters instead, and every figure is cut, not rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.caffe.shapes import step
+from pytest_ddperf.caffe.sources import SOURCES
+from pytest_ddperf.caffe.steps import refused, shown
+from pytest_ddperf.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_ddperf.caffe.net import CaffeNet, Layer
+    from pytest_ddperf.caffe.steps import Shape, Step
+
+BYTES = 4
+"""Of a number: fp32."""
+
+_DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A layer of a network with its sizes.
+
+    Args:
+        bottoms: sizes of what it takes, the batch first.
+        step: what it makes of them.
+    """
+
+    layer: Layer
+    bottoms: tuple[Shape, ...]
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCost:
+    """What one image costs.
+
+    Args:
+        multiply_adds: of convolutions and fully connected layers; depthwise layers count none.
+        true_multiply_adds: the same, depthwise layers included.
+        parameters: as the report counts them: no biases.
+        other_parameters: those of them in layers without multiply-adds.
+        stored_parameters: all numbers that the network holds, biases, means and variances included.
+        unknown: layers whose type is not known here, by name and type: they count nothing, and their sizes are taken
+            as unchanged.
+    """
+
+    multiply_adds: int
+    true_multiply_adds: int
+    parameters: int
+    other_parameters: int
+    stored_parameters: int
+    unknown: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def reported_operations(self) -> int:
+        """What the report's "Giga flops" were cut from: layers without multiply-adds count their parameters."""
+        return self.multiply_adds + self.other_parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What Caffe holds to predict one batch, in bytes of fp32: a lower bound.
+
+    Caffe keeps every top of every layer, not only what is still needed; a layer that works in place adds none, and the
+    tops of Split, Flatten and Reshape lie in their bottom's memory. What layers and their backend use besides, to work
+    in (im2col, cuDNN), is not counted.
+
+    Args:
+        weights: of all parameters, biases included.
+        activations: of all tops, the input's included.
+    """
+
+    weights: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.weights + self.activations
+
+
+def cut(count: int, power: int) -> str:
+    """A count in units of 10**power with four decimals, cut and not rounded, as the report prints: `11.2824`."""
+    parts = count * 10**_DECIMALS // 10**power
+    return f"{parts // 10**_DECIMALS}.{parts % 10**_DECIMALS:0{_DECIMALS}d}"
+
+
+def sized(net: CaffeNet, batch: int = 1) -> list[Sized]:
+    """The layers of a network with their sizes.
+
+    Args:
+        net: the network.
+        batch: images at a time.
+
+    Raises:
+        ModelFileError: the layers do not fit each other; names the line.
+    """
+    blobs: dict[str, Shape] = {}
+    for one in net.inputs:
+        if not one.dims or min(one.dims) < 1:
+            expected = "dimensions of 1 or more: batch, channels, height, width"
+            raise ModelFileError(net.path, one.line, f"the input {one.name!r} of {shown(one.dims)}", expected)
+        blobs[one.name] = (batch, *one.dims[1:])
+    found: list[Sized] = []
+    for layer in net.layers:
+        for name in layer.bottoms:
+            if name not in blobs:
+                raise refused(layer, f"the bottom {name!r}", "the name of an input, or of a top of a layer before it")
+        bottoms = tuple(blobs[name] for name in layer.bottoms)
+        made = step(layer, bottoms)
+        if layer.type in SOURCES:  # the file's own batch does not matter
+            made = replace(made, tops=tuple((batch, *top[1:]) for top in made.tops))
+        _check_tops(layer, made.tops, blobs)
+        blobs.update(zip(layer.tops, made.tops, strict=False))
+        found.append(Sized(layer, bottoms, made))
+    return found
+
+
+def model_cost(net: CaffeNet) -> ModelCost:
+    """The cost of a network, per image.
+
+    Raises:
+        ModelFileError: the layers do not fit each other; names the line.
+    """
+    multiply_adds = depthwise = parameters = other = stored = 0
+    layers = sized(net)
+    for one in (each.step for each in layers):
+        own = one.blobs[0] if one.blobs else 0
+        parameters += own
+        stored += sum(one.blobs)
+        if one.depthwise:
+            depthwise += one.multiply_adds
+        else:
+            multiply_adds += one.multiply_adds
+        if one.depthwise or not one.multiply_adds:
+            other += own
+    unknown = tuple((each.layer.name, each.layer.type) for each in layers if not each.step.known)
+    return ModelCost(multiply_adds, multiply_adds + depthwise, parameters, other, stored, unknown)
+
+
+def memory(net: CaffeNet, batch: int) -> Memory:
+    """What a prediction of one batch holds.
+
+    Args:
+        net: the network.
+        batch: images at a time.
+
+    Raises:
+        ModelFileError: the layers do not fit each other at that batch size; names the line.
+    """
+    layers = sized(net, batch)
+    inputs = sum(batch * math.prod(one.dims[1:]) for one in net.inputs)
+    tops = sum(_held(each) for each in layers)
+    return Memory(BYTES * sum(sum(each.step.blobs) for each in layers), BYTES * (inputs + tops))
+
+
+def _held(each: Sized) -> int:
+    """How many numbers the tops of a layer need memory for."""
+    if each.step.shares:
+        return 0
+    tops = zip(each.layer.tops, each.step.tops, strict=False)
+    return sum(math.prod(shape) for name, shape in tops if name not in each.layer.bottoms)
+
+
+def _check_tops(layer: Layer, tops: Sequence[Shape], blobs: Mapping[str, Shape]) -> None:
+    if len(layer.tops) > len(tops):
+        found = f"{len(layer.tops)} tops"
+        raise refused(layer, found, f"{len(tops)}, as many as the type has")
+    for name in layer.tops:
+        if name in blobs and name not in layer.bottoms:
+            raise refused(layer, f"the top {name!r}, which a layer before it has, too", "a name of its own")

@@ -1,0 +1,221 @@
+"""A folder with a network of the user's, as DeepDetect looks at it: which files it takes, and for which backend.
+
+DeepDetect goes by parts of names, and takes the newest of several files of weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.caffe.net import read_net
+from pytest_ddperf.errors import ConfigurationError, ModelFileError
+from pytest_ddperf.ncnn_param import read_param
+
+if TYPE_CHECKING:
+    from pytest_ddperf.caffe.net import CaffeNet
+    from pytest_ddperf.catalog import Network
+    from pytest_ddperf.ncnn_param import NcnnNet
+
+LARGEST_TEXT = 64 * 2**20
+"""Bytes of a description that is read; the largest that people have are a few hundred kilobytes."""
+
+
+class Kind(StrEnum):
+    """What a network is stored as."""
+
+    CAFFE = "Caffe"
+    ONNX = "ONNX"
+    NCNN = "NCNN"
+    TORCH = "Torch"
+
+
+READERS: dict[str, tuple[Kind, ...]] = {
+    "caffe": (Kind.CAFFE,),
+    "ncnn": (Kind.NCNN, Kind.CAFFE),
+    "tensorrt": (Kind.ONNX, Kind.CAFFE),
+    "torch": (Kind.TORCH,),
+    "onnxruntime": (Kind.ONNX,),
+}
+"""What each backend reads: NCNN and TensorRT convert Caffe's files themselves; onnxruntime is the embedded server's."""
+
+OWN_BACKEND = {Kind.CAFFE: "caffe", Kind.ONNX: "tensorrt", Kind.NCNN: "ncnn", Kind.TORCH: "torch"}
+"""Which backend of DeepDetect is meant where nobody says."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """The files of a folder that DeepDetect looks at; None, or empty, for none.
+
+    Args:
+        deploy: Caffe's description of the network.
+        other_prototxts: descriptions that it does not take, such as those for training.
+        caffemodel: Caffe's weights, the newest.
+        onnx: all .onnx files.
+        param: NCNN's description, the newest.
+        bin: NCNN's weights, the newest.
+        torch: all .pt files.
+        labels: names of the classes.
+    """
+
+    path: Path
+    deploy: Path | None = None
+    other_prototxts: tuple[Path, ...] = ()
+    caffemodel: Path | None = None
+    onnx: tuple[Path, ...] = ()
+    param: Path | None = None
+    bin: Path | None = None
+    torch: tuple[Path, ...] = ()
+    labels: Path | None = None
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What there is anything of, whole or not."""
+        parts = {
+            Kind.CAFFE: self.deploy or self.caffemodel or self.other_prototxts,
+            Kind.ONNX: self.onnx,
+            Kind.NCNN: self.param or self.bin,
+            Kind.TORCH: self.torch,
+        }
+        return tuple(kind for kind, found in parts.items() if found)
+
+    @property
+    def whole_kinds(self) -> tuple[Kind, ...]:
+        """What all files are there of."""
+        parts = {
+            Kind.CAFFE: self.deploy and self.caffemodel,
+            Kind.ONNX: self.onnx,
+            Kind.NCNN: self.param and self.bin,
+            Kind.TORCH: self.torch,
+        }
+        return tuple(kind for kind, found in parts.items() if found)
+
+    def backend(self, preferred: str) -> str:
+        """The backend that reads this folder: `preferred` where that does, or where nothing is known to read it."""
+        kinds = self.whole_kinds or self.kinds
+        if preferred not in READERS or not kinds or set(READERS[preferred]) & set(kinds):
+            return preferred
+        return OWN_BACKEND[kinds[0]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a service is created with.
+
+    Args:
+        width: of the input in pixels; None where it is not known.
+        height: of the input in pixels; None likewise.
+        nclasses: how many classes there are; None likewise.
+    """
+
+    mllib: str
+    width: int | None = None
+    height: int | None = None
+    nclasses: int | None = None
+
+
+def look(path: Path) -> ModelFolder:
+    """The files of a folder, by their names.
+
+    Raises:
+        ConfigurationError: it is no folder, or cannot be read.
+    """
+    try:
+        files = sorted(one for one in path.iterdir() if one.is_file() and not one.name.startswith("."))
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(
+            f"{path} cannot be read as a model folder ({why}); expected a folder with the files of one network."
+        ) from error
+    prototxts = [one for one in files if ".prototxt" in one.name and "~" not in one.name]
+    return ModelFolder(
+        path,
+        deploy=_newest([one for one in prototxts if "deploy.prototxt" in one.name]),
+        other_prototxts=tuple(one for one in prototxts if "deploy.prototxt" not in one.name),
+        caffemodel=_newest([one for one in files if ".caffemodel" in one.name]),
+        onnx=tuple(one for one in files if one.suffix == ".onnx"),
+        param=_newest([one for one in files if ".param" in one.name]),
+        bin=_newest([one for one in files if ".bin" in one.name and ".binaryproto" not in one.name]),
+        torch=tuple(one for one in files if one.suffix == ".pt"),
+        labels=_newest([one for one in files if "corresp" in one.name]),
+    )
+
+
+def runs_embedded(model: Network) -> bool:
+    """Whether the embedded server runs a network of the user's: it takes a folder here with one .onnx file.
+
+    Raises:
+        ConfigurationError: its folder cannot be read.
+    """
+    return model.path is not None and len(look(Path(model.path)).onnx) == 1
+
+
+def check_embedded(model: Network) -> None:
+    """Refuse a network of the user's that the embedded server does not run.
+
+    Raises:
+        ConfigurationError: the embedded server does not run it, or its folder cannot be read.
+    """
+    if not runs_embedded(model):
+        there = "is not on this machine" if model.path is None else "does not hold one .onnx file"
+        raise ConfigurationError(
+            f"The embedded server runs networks of one's own from .onnx files, and the folder of the model {model.id}, "
+            f"{model.path or model.repository}, {there}. Export the network to ONNX, or name a DeepDetect server with "
+            "--ddperf-url."
+        )
+
+
+def read_deploy(path: Path) -> CaffeNet:
+    """The network of a prototxt file.
+
+    Raises:
+        ModelFileError: it is none; names the line.
+    """
+    return read_net(_text(path, "a prototxt"), path)
+
+
+def read_ncnn(path: Path) -> NcnnNet:
+    """The network of a .param file.
+
+    Raises:
+        ModelFileError: it is none; names the line.
+    """
+    return read_param(_text(path, "NCNN's text format"), path)
+
+
+def count_labels(path: Path) -> int:
+    """How many classes a label file names: lines of a number, a blank, and a name.
+
+    Raises:
+        ModelFileError: a line begins with no number, which DeepDetect cannot read.
+    """
+    found = 0
+    for line, text in enumerate(_text(path, "labels").splitlines(), start=1):
+        if not text.strip():
+            continue
+        if not text.partition(" ")[0].strip().isdecimal():
+            raise ModelFileError(path, line, repr(text[:40]), "a class and its name, such as `0 tench`")
+        found += 1
+    return found
+
+
+def _newest(files: list[Path]) -> Path | None:
+    return max(files, key=lambda one: (one.stat().st_mtime, one.name), default=None)
+
+
+def _text(path: Path, what: str) -> str:
+    try:
+        if path.stat().st_size > LARGEST_TEXT:
+            raise ModelFileError(
+                path, None, f"{path.stat().st_size:,} bytes", f"{what} of {LARGEST_TEXT:,} at the most"
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(path, None, f"it cannot be read ({error.strerror or error})", what) from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ModelFileError(path, line, "bytes that are no UTF-8 text", what) from error

@@ -1,0 +1,155 @@
+"""Networks of the user's own: folders named on the command line, and `[models.<id>]` tables of a project's ddperf.toml.
+
+The path of a folder is the repository of its service, as the server sees it, unless `repository` names another.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pytest_ddperf.catalog import Network
+from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.platform_files import ID, Where, decode, entry, line_of
+from pytest_ddperf.published import read_text
+from pytest_ddperf.tasks import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_ddperf.catalog import Catalog
+
+TASKS = tuple(Task)
+_EXPECTED = "[models.<id>] tables"
+_LARGEST = 1_000_000
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    """What may stand under [models.<id>]; None is never written, it means `not given`."""
+
+    path: str | None = None
+    repository: str | None = None
+    title: str | None = None
+    mllib: str | None = None
+    width: int | None = None
+    height: int | None = None
+    task: str | None = None
+    nclasses: int | None = None
+
+
+def read_models(path: Path, catalog: Catalog) -> Catalog:
+    """A catalogue with the networks that a ddperf.toml describes, in its order.
+
+    Raises:
+        BaselineFileError: no TOML, an unknown key, a value that cannot be, or an id that another network has; names the
+            file and the line.
+    """
+    text = read_text(path, f"TOML with {_EXPECTED}")
+    tables = decode(path, text).get("models", {})
+    if not isinstance(tables, dict):
+        raise BaselineFileError(path, line_of(text, ("models",)), "`models`, which is no table", _EXPECTED)
+    for name, values in tables.items():
+        where = Where(path, text, ("models", name))
+        model = _described(where, name, values)
+        if clash := catalog.clash(model):
+            raise where.error(None, f"the model id {name!r}, which is that of {clash}", f"another, such as my-{name}")
+        catalog = catalog.with_models([model])
+    return catalog
+
+
+def _described(where: Where, name: str, values: object) -> Network:
+    if not ID.fullmatch(name):
+        raise where.error(None, f"the model id {name!r}", "a-z, 0-9 and ._- as in `my-model`")
+    given = entry(where, values, _Entry)
+    for key in ("path", "repository", "title", "mllib"):
+        if key in given and not given[key].strip():
+            raise where.error(key, f"an empty {key}", "text, or no such key")
+    for key in ("width", "height", "nclasses"):
+        if key in given and not 1 <= given[key] <= _LARGEST:
+            raise where.error(key, f"{key} = {given[key]}", "a whole number of 1 or more")
+    if "task" in given and given["task"] not in TASKS:
+        raise where.error("task", f"task = {given['task']!r}", f"one of {', '.join(TASKS)}")
+    folder = None
+    if "path" in given:
+        folder = where.path.parent.absolute() / Path(given["path"]).expanduser()
+        if not _is_folder(folder):
+            expected = "a folder here with the network's files; `repository` names one that only the server sees"
+            raise where.error("path", f"path = {given['path']!r}, which is no folder", expected)
+    elif "repository" not in given:
+        expected = 'path = "FOLDER" for a folder here, or repository = "FOLDER" for one on the server'
+        raise where.error(None, f"{where.what} without a folder", expected)
+    return _network(name, folder, given)
+
+
+def _network(name: str, folder: Path | None, given: dict[str, Any]) -> Network:
+    repository = given.get("repository", None if folder is None else str(folder))
+    own: dict[str, Any] = {key: given.get(key) for key in ("mllib", "width", "height", "nclasses")}
+    if "task" in given:
+        own["task"] = Task(given["task"])
+    path = None if folder is None else str(folder)
+    return Network(name, given.get("title", name), repository=repository, path=path, **own)
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether what is named as a model is a folder: ids hold no slash."""
+    return "/" in name or name in {".", ".."} or name.startswith("~")
+
+
+def named_models(catalog: Catalog, names: Iterable[str], base: Path) -> tuple[Catalog, tuple[str, ...]]:
+    """The catalogue with the folders among the names, and the names with their ids instead.
+
+    Args:
+        catalog: what is known.
+        names: ids, aliases, and folders: paths with a slash.
+        base: where relative paths begin.
+
+    Raises:
+        ConfigurationError: no id can be made of a folder's name, or another network has it.
+    """
+    ids: list[str] = []
+    for name in names:
+        if not is_folder_name(name):
+            ids.append(_known(catalog, name, base))
+            continue
+        folder = base / Path(name).expanduser()
+        here = folder.resolve() if _is_folder(folder) else None
+        known = next((one for one in catalog.own_models if _is_it(one, name, here)), None)
+        if known is None:
+            known = _network(_id_of(name, here), here, {} if here is not None else {"repository": name})
+            catalog = catalog.with_models([known])
+        ids.append(known.id)
+    return catalog, tuple(ids)
+
+
+def _known(catalog: Catalog, name: str, base: Path) -> str:
+    try:
+        return catalog.model(name).id
+    except ConfigurationError as error:
+        if not _is_folder(base / name):
+            raise
+        raise ConfigurationError(f"{error} For the folder of that name, write ./{name}") from None
+
+
+def _is_it(one: Network, name: str, here: Path | None) -> bool:
+    return one.repository == name or (here is not None and one.path is not None and Path(one.path).resolve() == here)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name too long, a NUL in it
+        return False
+
+
+def _id_of(name: str, here: Path | None) -> str:
+    last = (here or Path(name)).name
+    made = re.sub(r"[^a-z0-9._-]+", "_", last.lower()).strip("._-")[:64].rstrip("._-")
+    if not ID.fullmatch(made):
+        raise ConfigurationError(
+            f"No model id can be made of the folder {name!r}: give it one in ddperf.toml, "
+            f"[models.my-model] with path = {name!r}."
+        )
+    return made

@@ -1,0 +1,369 @@
+"""The text format of protocol buffers, as Caffe's prototxt files are written in it: a reader and a writer. Pure.
+
+protobuf's own reader takes a compiled description of every message and refuses what it does not describe; the layers of
+Caffe's forks are described in as many ways as there are forks. So this one reads the structure alone: fields with their
+names, values as they are written, each with its line. What a value means is settled by who asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+DEEPEST = 100
+"""How deep messages may nest; protobuf's own limit."""
+
+_SHOWN = 60
+_LARGEST = 2**63
+_TOKEN = re.compile(
+    r"""
+    (?P<space>[ \t\r\n\f\v]+|\#[^\n]*)
+  | (?P<string>"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*')
+  | (?P<number>-?(?:0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?)(?![A-Za-z0-9_.]))
+  | (?P<word>-?[A-Za-z_][A-Za-z0-9_]*)
+  | (?P<sign>[{}<>\[\]:,;./])
+    """,
+    re.VERBOSE,
+)
+_WHOLE = re.compile(
+    r"(?P<minus>-?)(?:0[xX](?P<hex>[0-9a-fA-F]{1,16})|0(?P<octal>[0-7]{1,22})|(?P<decimal>[0-9]{1,20}))"
+)
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+_NAMED_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_YES = frozenset({"true", "True", "t", "1"})
+_NO = frozenset({"false", "False", "f", "0"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A value that is no message.
+
+    Args:
+        text: as it is written; of a string, what it stands for.
+        quoted: whether it is a string; else a number or a word (`MAX`, `true`).
+        line: where it stands, counted from 1; no part of the value.
+    """
+
+    text: str
+    quoted: bool = False
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Fields in the order of the file; a name may come several times.
+
+    Args:
+        fields: names and values.
+        line: where it begins, counted from 1; no part of the value.
+        path: the file, for messages; no part of the value.
+    """
+
+    fields: tuple[tuple[str, Scalar | Message], ...] = ()
+    line: int = field(default=0, compare=False)
+    path: object = field(default="", compare=False)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a field."""
+        return any(each == name for each, _ in self.fields)
+
+    def messages(self, name: str) -> list[Message]:
+        """The messages of that name.
+
+        Raises:
+            ModelFileError: one of them is no message.
+        """
+        found: list[Message] = []
+        for value in self._values(name):
+            if isinstance(value, Scalar):
+                raise self.error(value.line, f"{name}: {_shown(value.text)}", f"{name} {{ ... }}")
+            found.append(value)
+        return found
+
+    def message(self, name: str) -> Message:
+        """The message of that name; several are one, as in protobuf, and none is an empty one.
+
+        Raises:
+            ModelFileError: it is no message.
+        """
+        found = self.messages(name)
+        fields = tuple(each for one in found for each in one.fields)
+        return Message(fields, found[0].line if found else self.line, self.path)
+
+    def text(self, name: str, default: str = "") -> str:
+        """The last value of that name.
+
+        Raises:
+            ModelFileError: it is a message.
+        """
+        return ([default, *self.texts(name)])[-1]
+
+    def texts(self, name: str) -> list[str]:
+        """All values of that name.
+
+        Raises:
+            ModelFileError: one of them is a message.
+        """
+        return [one.text for one in self._scalars(name)]
+
+    def whole(self, name: str, default: int) -> int:
+        """The last value of that name, a whole number.
+
+        Raises:
+            ModelFileError: it is none.
+        """
+        return ([default, *self.wholes(name)])[-1]
+
+    def wholes(self, name: str) -> list[int]:
+        """All values of that name, whole numbers.
+
+        Raises:
+            ModelFileError: one of them is none.
+        """
+        return [self._whole(name, one) for one in self._scalars(name)]
+
+    def reals(self, name: str) -> list[float]:
+        """All values of that name, finite numbers.
+
+        Raises:
+            ModelFileError: one of them is none.
+        """
+        return [self._real(name, one) for one in self._scalars(name)]
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """The last value of that name, true or false.
+
+        Raises:
+            ModelFileError: it is neither.
+        """
+        values = self._scalars(name)
+        if not values:
+            return default
+        said = values[-1]
+        if said.quoted or said.text not in _YES | _NO:
+            raise self.error(said.line, f"{name}: {_shown(said.text)}", "true or false")
+        return said.text in _YES
+
+    def error(self, line: int | None, found: str, expected: str) -> ModelFileError:
+        """What is wrong with the file at a line."""
+        return ModelFileError(self.path, line or None, found, expected)
+
+    def _values(self, name: str) -> Iterator[Scalar | Message]:
+        return (value for each, value in self.fields if each == name)
+
+    def _scalars(self, name: str) -> list[Scalar]:
+        found: list[Scalar] = []
+        for value in self._values(name):
+            if isinstance(value, Message):
+                raise self.error(value.line, f"{name} {{ ... }}", f"{name} with one value, such as {name}: 1")
+            found.append(value)
+        return found
+
+    def _whole(self, name: str, said: Scalar) -> int:
+        match = None if said.quoted else _WHOLE.fullmatch(said.text)
+        value = _LARGEST
+        if match is not None:
+            digits, base = next((match[key], base) for key, base in _BASES if match[key])
+            value = int(digits, base) * (-1 if match["minus"] else 1)
+        if abs(value) >= _LARGEST:
+            raise self.error(said.line, f"{name}: {_shown(said.text)}", "a whole number")
+        return value
+
+    def _real(self, name: str, said: Scalar) -> float:
+        try:
+            value = math.nan if said.quoted else float(said.text.rstrip("fF"))
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise self.error(said.line, f"{name}: {_shown(said.text)}", "a number")
+        return value
+
+
+_BASES = (("hex", 16), ("octal", 8), ("decimal", 10))
+
+
+def parse(text: str, path: object = "prototxt") -> Message:
+    """The fields of a file.
+
+    Args:
+        text: of the file.
+        path: its name, for messages.
+
+    Raises:
+        ModelFileError: it is not written in the text format; names the line.
+    """
+    parser = _Parser(text, path)
+    fields = parser.fields("", 0)
+    return Message(fields, 1, path)
+
+
+def write(message: Message) -> str:
+    """The text of a message, one field a line, indented by two blanks a level."""
+    return "".join(_lines(message, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    line: int
+
+
+class _Parser:
+    def __init__(self, text: str, path: object) -> None:
+        self._path = path
+        self._tokens = list(self._split(text))
+        self._at = 0
+
+    def fields(self, end: str, depth: int) -> tuple[tuple[str, Scalar | Message], ...]:
+        """The fields up to `end`, "" for the end of the file; that is taken, too."""
+        if depth > DEEPEST:
+            raise self._error(self._next, f"messages nested deeper than {DEEPEST}", "a network")
+        found: list[tuple[str, Scalar | Message]] = []
+        while (token := self._take()).text != end or token.kind not in {"sign", "end"}:
+            name = self._name(token)
+            found.extend((name, value) for value in self._value(name, depth))
+            if self._next.text in {",", ";"} and self._next.kind == "sign":
+                self._take()
+        return tuple(found)
+
+    def _name(self, token: _Token) -> str:
+        if token.kind == "word" and not token.text.startswith("-"):
+            return token.text
+        if (token.kind, token.text) == ("sign", "["):  # [package.extension]
+            name = ""
+            while (part := self._take()).text != "]" or part.kind != "sign":
+                if part.kind not in {"word", "sign"} or (part.kind == "sign" and part.text not in {".", "/"}):
+                    raise self._unexpected(part, "the name of an extension, such as [package.field]")
+                name += part.text
+            return f"[{name}]"
+        raise self._unexpected(token, "the name of a field, such as layer")
+
+    def _value(self, name: str, depth: int) -> list[Scalar | Message]:
+        colon = self._next
+        if (colon.kind, colon.text) == ("sign", ":"):
+            self._take()
+        token = self._take()
+        if token.kind == "sign" and token.text == "[" and colon is not token:
+            return self._list(depth)
+        if token.kind == "sign" and token.text in {"{", "<"}:
+            return [self._message(token, depth)]
+        if colon is token:
+            raise self._unexpected(token, f"{name}: VALUE, or {name} {{ ... }}")
+        return [self._scalar(token)]
+
+    def _list(self, depth: int) -> list[Scalar | Message]:
+        values: list[Scalar | Message] = []
+        token = self._take()
+        if (token.kind, token.text) == ("sign", "]"):
+            return values
+        while True:
+            opens = token.kind == "sign" and token.text in {"{", "<"}
+            values.append(self._message(token, depth) if opens else self._scalar(token))
+            token = self._take()
+            if (token.kind, token.text) == ("sign", "]"):
+                return values
+            if (token.kind, token.text) != ("sign", ","):
+                raise self._unexpected(token, ", or ]")
+            token = self._take()
+
+    def _message(self, opening: _Token, depth: int) -> Message:
+        fields = self.fields("}" if opening.text == "{" else ">", depth + 1)
+        return Message(fields, opening.line, self._path)
+
+    def _scalar(self, token: _Token) -> Scalar:
+        if token.kind == "string":
+            parts = [token]
+            while self._next.kind == "string":  # neighbours are one
+                parts.append(self._take())
+            return Scalar(_unescaped("".join(part.text[1:-1] for part in parts)), True, token.line)
+        if token.kind not in {"number", "word"}:
+            raise self._unexpected(token, "a value")
+        return Scalar(token.text, False, token.line)
+
+    @property
+    def _next(self) -> _Token:
+        return self._tokens[self._at]
+
+    def _take(self) -> _Token:
+        token = self._tokens[self._at]
+        self._at = min(self._at + 1, len(self._tokens) - 1)
+        return token
+
+    def _split(self, text: str) -> Iterator[_Token]:
+        line, at = 1, 0
+        while at < len(text):
+            match = _TOKEN.match(text, at)
+            if match is None:
+                what = "a string that does not end on its line" if text[at] in "\"'" else _shown(text[at : at + 20])
+                raise ModelFileError(self._path, line, what, "fields of a prototxt, such as layer { ... }")
+            if match.lastgroup != "space":
+                yield _Token(str(match.lastgroup), match[0], line)
+            line += match[0].count("\n")
+            at = match.end()
+        yield _Token("end", "", line)
+
+    def _unexpected(self, token: _Token, expected: str) -> ModelFileError:
+        found = "the end of the file" if token.kind == "end" else _shown(token.text)
+        return self._error(token, found, expected)
+
+    def _error(self, token: _Token, found: str, expected: str) -> ModelFileError:
+        return ModelFileError(self._path, token.line, found, expected)
+
+
+def _lines(message: Message, indent: str) -> Iterator[str]:
+    for name, value in message.fields:
+        if isinstance(value, Message):
+            yield f"{indent}{name} {{\n"
+            yield from _lines(value, indent + "  ")
+            yield f"{indent}}}\n"
+        else:
+            yield f"{indent}{name}: {_escaped(value.text) if value.quoted else value.text}\n"
+
+
+def _escaped(text: str) -> str:
+    return '"' + "".join(_escape(each) for each in text) + '"'
+
+
+def _escape(character: str) -> str:
+    if character in {'"', "\\"}:
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode(errors="replace"))
+
+
+def _unescaped(text: str) -> str:
+    """What a string stands for; escapes name bytes of UTF-8."""
+    found = bytearray()
+    at = 0
+    for match in _ESCAPE.finditer(text):
+        found += text[at : match.start()].encode(errors="replace") + _byte_or_character(match)
+        at = match.end()
+    return (found + text[at:].encode(errors="replace")).decode(errors="replace")
+
+
+def _byte_or_character(match: re.Match[str]) -> bytes:
+    hexadecimal, octal, short, long, plain = match.groups()
+    if hexadecimal or octal:
+        return bytes([int(hexadecimal or octal, 16 if hexadecimal else 8) & 0xFF])
+    if short or long:
+        point = int(short or long, 16)
+        return chr(point).encode(errors="replace") if point <= 0x10FFFF else b"?"
+    return _NAMED_ESCAPES.get(plain, plain).encode(errors="replace")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
+
+
+def scalars(name: str, values: Sequence[str | float]) -> list[tuple[str, Scalar | Message]]:
+    """Fields of one name, for a message that is written: texts as strings, numbers as they are."""
+    return [(name, Scalar(str(value), isinstance(value, str))) for value in values]

@@ -1,0 +1,89 @@
+"""How a platform's server is reached and used, and the images that it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_ddperf import batches
+from pytest_ddperf.client import Client
+from pytest_ddperf.knobs import Knobs
+from pytest_ddperf.server_lock import LOCK_WAIT_S
+from pytest_ddperf.server_url import EMBEDDED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_ddperf.batches import BenchImages
+    from pytest_ddperf.server_url import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How one platform's server is reached and used.
+
+    Args:
+        url: of the server, or `embedded`.
+        data_dir: folder of the bench images as the server sees it; None: images are sent inline.
+        bench_files: file that lists their names; None: what the same folder holds on this machine.
+        wait_s: how long to wait for a server that is not up yet.
+        timeout_s: how long to wait for one answer.
+        repository: model folder on the server, may hold `{model}`; None: services must be there.
+        service: template of a service's name.
+        mllib: backend of services to create.
+        gpu: whether services are created on, and predict on, a GPU.
+        gpuid: which one.
+        knobs: how services are created and images prepared.
+        threads: of the embedded server; None: one a core.
+        mllib_named: whether the command line or the environment names `mllib`, so that it holds for every network.
+        model_dirs: folders of the user's own networks here, for the embedded server.
+        datatype: of services to create.
+        cold_start_timeout_s: how long to wait for a service to be created, and for its first prediction.
+        ca_path: certificates to trust, PEM; None: the usual ones.
+        authorization: the header's value where the URL holds no credentials; None for none.
+        prepared_first: whether a command of the user's runs before the server is asked: it may be down until then.
+        lock_wait_s: how long to wait for another run that measures the same server.
+    """
+
+    url: str
+    data_dir: str | None = None
+    bench_files: str | None = None
+    wait_s: float = 0.0
+    timeout_s: float = 300.0
+    repository: str | None = None
+    service: str = "{model}"
+    mllib: str = "caffe"
+    gpu: bool = False
+    gpuid: int = 0
+    knobs: Knobs = field(default_factory=Knobs)
+    threads: int | None = None
+    mllib_named: bool = False
+    model_dirs: tuple[str, ...] = ()
+    datatype: str = "fp32"
+    cold_start_timeout_s: float = 900.0
+    ca_path: Path | None = None
+    authorization: Secret | None = None
+    prepared_first: bool = False
+    lock_wait_s: float = LOCK_WAIT_S
+
+    def client(self, url: str) -> Client:
+        """A client of that server.
+
+        Raises:
+            ConfigurationError: the certificates to trust are not there.
+        """
+        return Client(url, timeout_s=self.timeout_s, ca_path=self.ca_path, authorization=self.authorization)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the server is the embedded one."""
+        return self.url == EMBEDDED
+
+
+def load_images(options: ServerOptions) -> BenchImages:
+    """The bench images that these options name; the generated ones by default.
+
+    Raises:
+        ConfigurationError: the folder's images are not known, or the list cannot be read.
+    """
+    return batches.load_images(options.data_dir, options.bench_files, same_machine=options.is_embedded)

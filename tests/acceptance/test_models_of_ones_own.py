@@ -1,0 +1,272 @@
+"""Networks of the user's own: a folder on the command line or in ddperf.toml becomes a row of the matrix."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bench_project import BenchProject, TableServer
+from model_folders import caffe_folder, ncnn_folder, onnx_folder
+
+from pytest_ddperf import bench_images
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# onnx may be imported once a process, and pytester forgets what a run in this process imported
+with contextlib.suppress(ImportError):
+    importlib.import_module("pytest_ddperf.embedded.onnx_files")
+
+SIZES = "--ddperf-batch-sizes=1,8"
+
+
+def created(server: TableServer) -> dict[str, Any]:
+    """The bodies that services were created with, by service."""
+    return {one.path.rpartition("/")[2]: one.json() for one in server.asked("PUT", "/services/")}
+
+
+def refusal(result: pytest.RunResult) -> str:
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    return " ".join(" ".join([*result.errlines, *result.outlines]).split())
+
+
+def toml(project: BenchProject, *lines: str) -> None:
+    (project.path / "ddperf.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_a_folder_on_the_command_line_is_a_row_new_recorded_and_gated(tk1: BenchProject) -> None:
+    folder = caffe_folder(tk1.path / "models" / "My Model")
+    tk1.run(f"--ddperf-models={folder}", SIZES, "--ddperf-update-baselines").assert_outcomes(passed=2)
+    assert tk1.verdicts() == {"tk1-my_model-b1": "new", "tk1-my_model-b8": "new"}
+    recorded = tk1.json("baselines/tk1.json")["benchmarks"]
+    assert len(recorded) == 2
+    tk1.run("--ddperf-models=./models/My Model", SIZES).assert_outcomes(passed=2)
+    assert set(tk1.verdicts().values()) == {"ok"}
+    tk1.server.slow("my_model", 8, 1.5)
+    tk1.run(f"--ddperf-models={folder}", SIZES).assert_outcomes(passed=1, failed=1)
+    assert tk1.verdicts() == {"tk1-my_model-b1": "ok", "tk1-my_model-b8": "regressed"}
+
+
+def test_its_service_is_created_from_the_folder_as_its_files_say_and_deleted(tk1: BenchProject) -> None:
+    folder = caffe_folder(tk1.path / "mine", side=64, classes=7)
+    tk1.run(f"--ddperf-models={folder}", SIZES).assert_outcomes(passed=2)
+    body = created(tk1.server)["mine"]
+    assert (body["mllib"], body["model"]["repository"]) == ("caffe", str(folder))
+    image = body["parameters"]["input"]
+    assert (image["width"], image["height"], body["parameters"]["mllib"]["nclasses"]) == (64, 64, 7)
+    asked = tk1.server.asked("POST", "/predict")[0].json()
+    assert isinstance(asked, dict)
+    assert asked["parameters"]["input"]["width"] == 64
+    assert "mine" not in tk1.server.services
+
+
+def test_a_table_of_ddperf_toml_is_a_row_of_every_run_with_its_own_keys(tk1: BenchProject) -> None:
+    caffe_folder(tk1.path / "nets" / "a")
+    toml(
+        tk1,
+        "[models.mine]",
+        'path = "nets/a"',
+        'repository = "/opt/models/a"',
+        'mllib = "tensorrt"',
+        "width = 320",
+        "height = 240",
+        "nclasses = 3",
+    )
+    result = tk1.run("-k", "mine or squeezenet_v1.1", SIZES)
+    result.assert_outcomes(passed=4, deselected=24)
+    assert {"tk1-mine-b1", "tk1-squeezenet_v1.1-b8"} <= set(tk1.verdicts())
+    body = created(tk1.server)["mine"]
+    assert (body["mllib"], body["model"]["repository"]) == ("tensorrt", "/opt/models/a")
+    image = body["parameters"]["input"]
+    assert (image["width"], image["height"], body["parameters"]["mllib"]["nclasses"]) == (320, 240, 3)
+
+
+def test_the_task_of_a_table_shapes_the_request(tk1: BenchProject) -> None:
+    toml(tk1, "[models.mine]", 'repository = "/srv/a"', 'task = "detection"', "width = 300", "height = 300")
+    tk1.run("--ddperf-models=mine", SIZES).assert_outcomes(passed=2)
+    bodies: list[Any] = [one.json() for one in tk1.server.asked("POST", "/predict")]
+    assert {each["parameters"]["output"]["bbox"] for each in bodies} == {True}
+    assert {each["parameters"]["input"]["width"] for each in bodies} == {300}
+
+
+def test_an_onnx_folder_on_a_board_has_an_engine_for_each_batch_size(tk1: BenchProject) -> None:
+    (tk1.path / "mine").mkdir()
+    (tk1.path / "mine" / "net.onnx").write_bytes(b"")
+    tk1.run("--ddperf-models=./mine", SIZES).assert_outcomes(passed=2)
+    bodies: list[Any] = [one.json() for one in tk1.server.asked("PUT", "/services/mine")]
+    assert [(each["mllib"], each["parameters"]["mllib"]["maxBatchSize"]) for each in bodies] == [
+        ("tensorrt", 1),
+        ("tensorrt", 8),
+    ]
+    engines = {
+        record.key.batch_size: record.measurement.conditions.engine for record in tk1.records() if record.measurement
+    }
+    assert engines == {1: 1, 8: 8}
+
+
+def test_a_folder_that_only_the_server_sees_is_named_as_it_sees_it(tk1: BenchProject) -> None:
+    tk1.run("--ddperf-models=/srv/models/theirs,squeezenet_v1.1", SIZES).assert_outcomes(passed=4)
+    body = created(tk1.server)["theirs"]
+    assert (body["mllib"], body["model"]["repository"]) == ("caffe", "/srv/models/theirs")
+    assert body["parameters"]["input"]["width"] == 224
+
+
+def test_a_folder_of_a_table_goes_by_the_tables_id(tk1: BenchProject) -> None:
+    folder = caffe_folder(tk1.path / "nets" / "a")
+    toml(tk1, "[models.mine]", 'path = "nets/a"')
+    tk1.run(f"--ddperf-models={folder}", "--ddperf-batch-sizes=1").assert_outcomes(passed=1)
+    assert set(tk1.verdicts()) == {"tk1-mine-b1"}
+
+
+def test_the_backend_is_what_reads_the_files_unless_somebody_names_one(tk1: BenchProject) -> None:
+    folder = ncnn_folder(tk1.path / "small")
+    tk1.run(f"--ddperf-models={folder}", "--ddperf-batch-sizes=1").assert_outcomes(passed=1)
+    assert created(tk1.server)["small"]["mllib"] == "ncnn"
+    toml(tk1, "[models.small]", 'path = "small"', 'mllib = "torch"')
+    tk1.run(f"--ddperf-models={folder}", "--ddperf-batch-sizes=1").assert_outcomes(passed=1)
+    assert created(tk1.server)["small"]["mllib"] == "torch"
+    tk1.run(f"--ddperf-models={folder}", "--ddperf-batch-sizes=1", "--ddperf-mllib=ncnn").assert_outcomes(passed=1)
+    assert created(tk1.server)["small"]["mllib"] == "ncnn"
+
+
+def test_a_platform_may_choose_among_the_models_of_ddperf_toml(tk1: BenchProject) -> None:
+    toml(
+        tk1,
+        "[models.mine]",
+        'repository = "/srv/a"',
+        "[models.other]",
+        'repository = "/srv/b"',
+        "[platforms.tk1]",
+        'models = ["other", "squeezenet_v1.1"]',
+    )
+    tk1.run("--ddperf-batch-sizes=1").assert_outcomes(passed=2)
+    assert set(tk1.verdicts()) == {"tk1-other-b1", "tk1-squeezenet_v1.1-b1"}
+
+
+def test_a_folder_in_the_ini_file_begins_at_it(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    caffe_folder(tk1.path / "mine")
+    tk1.ini(ddperf_models="./mine")
+    (tk1.path / "elsewhere").mkdir()
+    monkeypatch.chdir(tk1.path / "elsewhere")
+    names = f"--ddperf-bench-files={tk1.path / 'images.txt'}"
+    result = tk1.bare("-c", str(tk1.path / "pytest.ini"), "../benchmarks", *tk1.where, "--ddperf-batch-sizes=1", names)
+    result.assert_outcomes(passed=1)
+    assert created(tk1.server)["mine"]["model"]["repository"] == str(tk1.path / "mine")
+
+
+def test_a_published_table_of_the_project_may_have_a_column_of_it(tk1: BenchProject) -> None:
+    toml(tk1, "[models.mine]", 'repository = "/srv/a"')
+    (tk1.path / "baselines").mkdir()
+    (tk1.path / "baselines" / "tk1.csv").write_text("batch_size,mine\n1,99.5\n", encoding="utf-8")
+    tk1.run("--ddperf-models=mine", "--ddperf-batch-sizes=1").assert_outcomes(passed=1)
+    assert tk1.verdicts() == {"tk1-mine-b1": "ok"}
+
+
+def test_a_marker_may_name_a_model_of_ddperf_toml(tk1: BenchProject) -> None:
+    caffe_folder(tk1.path / "a")
+    toml(tk1, "[models.mine]", 'path = "a"')
+    (tk1.path / "benchmarks" / "test_predict.py").write_text(
+        "import pytest\n\n"
+        "@pytest.mark.ddperf(models=['mine'], batch_sizes=[2])\n"
+        "def test_mine(ddperf):\n"
+        "    ddperf.measure()\n",
+        encoding="utf-8",
+    )
+    tk1.run().assert_outcomes(passed=1)
+    assert set(tk1.verdicts()) == {"tk1-mine-b2"}
+
+
+@pytest.mark.parametrize("name", ["resnet50", "Res-50"])
+def test_a_folder_by_the_name_of_a_known_network_is_refused_with_the_way_out(tk1: BenchProject, name: str) -> None:
+    folder = caffe_folder(tk1.path / name)
+    text = refusal(tk1.run(f"--ddperf-models={folder}"))
+    assert "cannot be told from the model resnet50 of the catalogue" in text
+    assert f"[models.my-{name.lower()}] with path = '{folder}'" in text
+
+
+def test_two_folders_of_one_name_are_refused(tk1: BenchProject) -> None:
+    one, other = caffe_folder(tk1.path / "a" / "net"), caffe_folder(tk1.path / "b" / "net")
+    text = refusal(tk1.run(f"--ddperf-models={one},{other}"))
+    assert f"The model net of {other} cannot be told from the model net of {one}" in text
+
+
+def test_a_folder_without_its_slash_is_told_from_a_spelling(tk1: BenchProject) -> None:
+    caffe_folder(tk1.path / "mine")
+    assert "For the folder of that name, write ./mine" in refusal(tk1.run("--ddperf-models=mine"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "found"),
+    [
+        (("[models.resnet50]", 'repository = "/m"'), 1, "'resnet50', which is that of the model resnet50 of the cata"),
+        (("[models.a]", "width = 0", 'repository = "/m"'), 2, "width = 0; expected a whole number of 1 or more"),
+        (("[models.a]", 'path = "nowhere"'), 2, "path = 'nowhere', which is no folder"),
+        (("[models.a]", 'title = "A"'), 1, "model a without a folder"),
+        (("[models.a]", 'repostory = "/m"'), 2, "unknown key 'repostory' of model a (did you mean repository?)"),
+        (("[models.a]", 'task = "poetry"', 'repository = "/m"'), 2, "task = 'poetry'; expected one of classification"),
+        (("[models.A]", 'repository = "/m"'), 1, "the model id 'A'"),
+        (("[models]", "a = 3"), 2, "no table under models.a"),
+    ],
+)
+def test_a_wrong_table_is_refused_with_its_line(
+    tk1: BenchProject, lines: tuple[str, ...], line: int, found: str
+) -> None:
+    toml(tk1, *lines)
+    text = refusal(tk1.run(SIZES))
+    assert f"ddperf.toml, line {line}: " in text
+    assert found in text
+
+
+def test_workers_of_xdist_know_the_model_too(tk1: BenchProject) -> None:
+    folder = caffe_folder(tk1.path / "mine")
+    result = tk1.apart(f"--ddperf-models={folder}", "--ddperf-batch-sizes=1", "-n", "1")
+    result.assert_outcomes(passed=1)
+    assert tk1.verdicts() == {"tk1-mine-b1": "new"}
+
+
+@pytest.fixture
+def local(pytester: pytest.Pytester, server: TableServer, tmp_path: Path) -> BenchProject:
+    """A project of no platform, with two bench images: the embedded server runs."""
+    pytest.importorskip("onnxruntime", reason="the extra `embedded` is not installed")
+    project = BenchProject(pytester, server, "local")
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for number in range(2):
+        bench_images.draw(number).save(folder / f"{number}.jpg")
+    (project.path / "pytest.ini").write_text(f"[pytest]\nddperf_data_dir = {folder}\n", encoding="utf-8")
+    return project
+
+
+def test_the_embedded_server_runs_folders_with_an_onnx_file(local: BenchProject, tmp_path: Path) -> None:
+    one, other = onnx_folder(local.path / "mine", side=96), onnx_folder(tmp_path / "far" / "other", side=64)
+    options = (f"--ddperf-models=./mine,{other}", "--ddperf-batch-sizes=1,2", "--ddperf-threads=1")
+    local.bare("benchmarks", *options, "--ddperf-update-baselines").assert_outcomes(passed=4)
+    assert set(local.verdicts().values()) == {"new"}
+    sides = {record.key.model: record.measurement.conditions.width for record in local.records() if record.measurement}
+    assert sides == {"mine": 96, "other": 64}
+    local.bare("benchmarks", *options, "--ddperf-tolerance=900%").assert_outcomes(passed=4)
+    assert {record.baseline.kind for record in local.records() if record.baseline} == {"recorded"}
+    assert one.is_dir()
+
+
+def test_by_default_the_embedded_server_runs_the_onnx_models_of_ddperf_toml_alone(local: BenchProject) -> None:
+    onnx_folder(local.path / "a")
+    caffe_folder(local.path / "b")
+    toml(local, "[models.mine]", 'path = "a"', 'repository = "/opt/a"', "[models.boards]", 'path = "b"')
+    result = local.bare("benchmarks", "--collect-only", "-q", "--ddperf-batch-sizes=1")
+    cells = [line.partition("[")[2].rstrip("]") for line in result.outlines if "::" in line]
+    assert "local-mine-b1" in cells
+    assert "local-boards-b1" not in cells
+    assert len(cells) == 14
+    local.bare("benchmarks", "-k", "mine", "--ddperf-batch-sizes=1", "--ddperf-threads=1").assert_outcomes(
+        passed=1, deselected=13
+    )
+
+
+def test_the_embedded_server_is_not_asked_for_a_caffe_network(local: BenchProject) -> None:
+    folder = caffe_folder(local.path / "mine")
+    text = refusal(local.bare("benchmarks", f"--ddperf-models={folder}"))
+    assert f"the folder of the model mine, {folder}, does not hold one .onnx file" in text
+    assert "Export the network to ONNX, or name a DeepDetect server" in text

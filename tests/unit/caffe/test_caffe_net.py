@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_ddperf.caffe.net import read_net
+from pytest_ddperf.errors import ModelFileError
+
+
+def test_layers_come_with_what_they_take_and_give() -> None:
+    net = read_net('name: "n"\nlayer {\n name: "c" type: "Concat" bottom: "a" bottom: "b" top: "c" }')
+    (layer,) = net.layers
+    assert (net.name, layer.name, layer.type, layer.line) == ("n", "c", "Concat", 2)
+    assert (layer.bottoms, layer.tops) == (("a", "b"), ("c",))
+
+
+def test_older_files_name_their_types_otherwise() -> None:
+    net = read_net('layers { name: "p" type: POOLING bottom: "a" top: "p" }')
+    assert [layer.type for layer in net.layers] == ["Pooling"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "there"),
+    [
+        ("include { phase: TRAIN }", False),
+        ("include { phase: TEST }", True),
+        ("exclude { phase: TEST }", False),
+        ("exclude { phase: TRAIN }", True),
+        ("include { phase: TRAIN } include { phase: TEST }", True),
+        ("include { stage: 'deploy' }", True),
+    ],
+)
+def test_layers_of_training_alone_are_left_out(rule: str, there: bool) -> None:
+    net = read_net(f'layer {{ type: "Silence" }} layer {{ name: "x" type: "ReLU" {rule} }}')
+    assert ("x" in [layer.name for layer in net.layers]) is there
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'input: "data" input_dim: 1 input_dim: 3 input_dim: 224 input_dim: 192',
+        'input: "data" input_shape { dim: 1 dim: 3 dim: 224 dim: 192 }',
+    ],
+)
+def test_inputs_at_the_head_of_the_file(head: str) -> None:
+    (one,) = read_net(f'{head} layer {{ type: "Silence" bottom: "data" }}').inputs
+    assert (one.name, one.dims) == ("data", (1, 3, 224, 192))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "no layer"),
+        ('name: "n"', "no layer"),
+        ('layer { name: "a" }', "line 1: a layer without a type"),
+        ('input: "data" layer { type: "Silence" }', "1 inputs and sizes of 0"),
+        ("layer: 3", "line 1: layer: '3'"),
+    ],
+)
+def test_what_is_no_network_is_refused(text: str, found: str) -> None:
+    with pytest.raises(ModelFileError, match=found):
+        read_net(text, "deploy.prototxt")

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_ddperf.caffe.net import read_net
+from pytest_ddperf.caffe.shapes import _RULES, step
+from pytest_ddperf.caffe.windows import pooled
+from pytest_ddperf.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from pytest_ddperf.caffe.steps import Shape, Step
+
+IMAGE: Shape = (2, 12, 8, 6)
+
+
+def step_of(kind: str, settings: str = "", *bottoms: Shape, tops: int = 1) -> Step:
+    names = " ".join(f'top: "t{number}"' for number in range(tops))
+    (layer,) = read_net(f'layer {{ name: "one" type: "{kind}" {names} {settings} }}').layers
+    return step(layer, bottoms or (IMAGE,))
+
+
+@pytest.mark.parametrize(
+    ("settings", "top", "blobs"),
+    [
+        ("num_output: 5 kernel_size: 3", (2, 5, 6, 4), (5 * 12 * 9, 5)),
+        ("num_output: 5 kernel_size: 3 pad: 1 stride: 2", (2, 5, 4, 3), (5 * 12 * 9, 5)),
+        ("num_output: 6 kernel_size: 3 group: 3 bias_term: false", (2, 6, 6, 4), (6 * 4 * 9,)),
+        ("num_output: 5 kernel_size: 3 dilation: 2", (2, 5, 4, 2), (5 * 12 * 9, 5)),
+        ("num_output: 5 kernel_h: 3 kernel_w: 1 pad_h: 1 stride_w: 2", (2, 5, 8, 3), (5 * 12 * 3, 5)),
+        ("num_output: 5 kernel_size: 3 kernel_size: 1", (2, 5, 6, 6), (5 * 12 * 3, 5)),
+    ],
+)
+def test_convolution(settings: str, top: Shape, blobs: Shape) -> None:
+    found = step_of("Convolution", f"convolution_param {{ {settings} }}")
+    assert (found.tops, found.blobs) == ((top,), blobs)
+    assert found.multiply_adds == blobs[0] * top[0] * top[2] * top[3]
+    assert not found.depthwise
+
+
+@pytest.mark.parametrize("kind", ["ConvolutionDepthwise", "DepthwiseConvolution"])
+def test_depthwise_convolution(kind: str) -> None:
+    found = step_of(kind, "convolution_param { num_output: 12 kernel_size: 3 pad: 1 bias_term: false }")
+    assert (found.tops, found.blobs, found.depthwise) == ((IMAGE,), (12 * 9,), True)
+    assert found.multiply_adds == 12 * 9 * 2 * 8 * 6
+
+
+def test_deconvolution_applies_its_weights_at_the_positions_of_what_it_takes() -> None:
+    found = step_of("Deconvolution", "convolution_param { num_output: 5 kernel_size: 4 stride: 2 pad: 1 }")
+    assert (found.tops, found.blobs) == (((2, 5, 16, 12),), (12 * 5 * 16, 5))
+    assert found.multiply_adds == 12 * 5 * 16 * 2 * 8 * 6
+
+
+def test_fully_connected() -> None:
+    found = step_of("InnerProduct", "inner_product_param { num_output: 10 }")
+    assert (found.tops, found.blobs) == (((2, 10),), (12 * 8 * 6 * 10, 10))
+    assert found.multiply_adds == 2 * 12 * 8 * 6 * 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "height", "width"),
+    [
+        ("kernel_size: 3 stride: 2", 4, 3),  # rounded up: (8 - 3) / 2 = 2.5
+        ("kernel_size: 2 stride: 2 pad: 1", 5, 4),
+        ("kernel_size: 2 stride: 3 pad: 1", 3, 3),
+        ("kernel_size: 3 stride: 2 round_mode: FLOOR", 3, 2),
+        ("kernel_size: 3 stride: 2 ceil_mode: false", 3, 2),
+        ("global_pooling: true", 1, 1),
+    ],
+)
+def test_pooling(settings: str, height: int, width: int) -> None:
+    assert step_of("Pooling", f"pooling_param {{ {settings} }}").tops == ((2, 12, height, width),)
+
+
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 5), st.integers(0, 4))
+def test_pooling_leaves_no_pixel_out_and_starts_no_window_behind_the_image(
+    size: int, kernel: int, stride: int, pad: int
+) -> None:
+    if pad >= kernel or kernel > size + 2 * pad or stride > kernel:
+        return
+    last = (pooled(size, kernel, stride, pad) - 1) * stride - pad
+    assert last < size
+    assert last + kernel >= size or last + stride >= size
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "blobs"),
+    [
+        ("BatchNorm", "", (12, 12, 1)),
+        ("Scale", "", (12,)),
+        ("Scale", "scale_param { bias_term: true }", (12, 12)),
+        ("Scale", "scale_param { axis: 2 num_axes: -1 }", (48,)),
+        ("PReLU", "", (12,)),
+        ("PReLU", "prelu_param { channel_shared: true }", (1,)),
+        ("Normalize", "norm_param { channel_shared: false }", (12,)),
+        ("ReLU", "", ()),
+        ("LRN", "", ()),
+        ("Dropout", "", ()),
+        ("Softmax", "", ()),
+        ("ShuffleChannel", "shuffle_channel_param { group: 3 }", ()),
+    ],
+)
+def test_layers_that_keep_the_size(kind: str, settings: str, blobs: Shape) -> None:
+    found = step_of(kind, settings)
+    assert (found.tops, found.blobs, found.multiply_adds) == ((IMAGE,), blobs, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "top"),
+    [
+        ("Flatten", "", (2, 576)),
+        ("Flatten", "flatten_param { axis: 1 end_axis: 2 }", (2, 96, 6)),
+        ("Permute", "permute_param { order: 0 order: 2 order: 3 order: 1 }", (2, 8, 6, 12)),
+        ("Reshape", "reshape_param { shape { dim: 0 dim: -1 dim: 3 } }", (2, 192, 3)),
+        ("Reshape", "reshape_param { shape { dim: 4 dim: 3 } axis: 1 num_axes: 1 }", (2, 4, 3, 8, 6)),
+        ("Tile", "tile_param { axis: 1 tiles: 3 }", (2, 36, 8, 6)),
+        ("Reduction", "reduction_param { axis: 1 }", (2,)),
+        ("ArgMax", "argmax_param { top_k: 3 }", (2, 1, 3)),
+        ("ArgMax", "argmax_param { axis: 1 }", (2, 1, 8, 6)),
+        ("PriorBox", "prior_box_param { min_size: 3 max_size: 9 aspect_ratio: 2 }", (1, 2, 8 * 6 * 4 * 4)),
+        ("Accuracy", "", ()),
+    ],
+)
+def test_layers_that_change_the_size(kind: str, settings: str, top: Shape) -> None:
+    assert step_of(kind, settings).tops == (top,)
+
+
+def test_concat_adds_up_one_axis() -> None:
+    assert step_of("Concat", "", IMAGE, (2, 5, 8, 6)).tops == ((2, 17, 8, 6),)
+    assert step_of("Concat", "concat_param { axis: -1 }", IMAGE, (2, 12, 8, 1)).tops == ((2, 12, 8, 7),)
+
+
+def test_eltwise_takes_bottoms_of_one_size() -> None:
+    assert step_of("Eltwise", "", IMAGE, IMAGE).tops == (IMAGE,)
+
+
+def test_slice_cuts_at_its_points_or_into_equal_parts() -> None:
+    assert step_of("Slice", "slice_param { slice_point: 5 }", tops=2).tops == ((2, 5, 8, 6), (2, 7, 8, 6))
+    assert step_of("Slice", "", tops=3).tops == ((2, 4, 8, 6),) * 3
+
+
+def test_crop_takes_the_size_of_its_second_bottom() -> None:
+    assert step_of("Crop", "", IMAGE, (2, 3, 4, 5)).tops == ((2, 12, 4, 5),)
+
+
+def test_lstm_has_weights_for_what_comes_in_and_for_what_it_gave_last() -> None:
+    found = step_of("LSTM", "recurrent_param { num_output: 7 }", (5, 2, 3))
+    assert (found.tops, found.blobs) == (((5, 2, 7),), (4 * 7 * 3, 4 * 7, 4 * 7 * 7))
+    assert found.multiply_adds == (4 * 7 * 3 + 4 * 7 * 7) * 5 * 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "tops"),
+    [
+        ("Input", "input_param { shape { dim: 2 dim: 12 dim: 8 dim: 6 } }", (IMAGE,)),
+        ("MemoryData", "memory_data_param { batch_size: 2 channels: 12 height: 8 width: 6 }", (IMAGE, (2,))),
+        ("DummyData", "dummy_data_param { num: 2 channels: 12 height: 8 width: 6 }", (IMAGE,)),
+        ("Data", "transform_param { crop_size: 227 }", ((1, 3, 227, 227), (1,))),
+    ],
+)
+def test_sources(kind: str, settings: str, tops: tuple[Shape, ...]) -> None:
+    assert step_of(kind, settings, tops=len(tops)).tops == tops
+
+
+def test_a_layer_of_an_unknown_type_keeps_the_size() -> None:
+    found = step_of("Swoosh", "swoosh_param { k: 3 }", tops=2)
+    assert (found.tops, found.known) == ((IMAGE, IMAGE), False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "found"),
+    [
+        ("Convolution", "convolution_param { num_output: 4 }", "kernel_size 0x0"),
+        ("Convolution", "convolution_param { num_output: 4 kernel_size: 9 pad: 0 }", "a result of 2x4x0x-2"),
+        ("Convolution", "convolution_param { kernel_size: 3 }", "a result of 2x0x6x4"),
+        ("Convolution", "convolution_param { num_output: 5 kernel_size: 1 group: 5 }", "group 5 of 12 channels"),
+        ("Convolution", "convolution_param { num_output: 4 kernel_size: 1 stride: 0 }", "stride 0x0"),
+        ("Pooling", "", "kernel_size 0x0"),
+        ("Concat", "concat_param { axis: 4 }", "axis 4 of a bottom of 2x12x8x6"),
+        ("Reshape", "reshape_param { shape { dim: 7 } }", r"2x12x8x6 to \[7\]"),
+        ("Permute", "permute_param { order: 1 order: 1 }", "order"),
+        ("Slice", "slice_param { slice_point: 5 }", "12 on axis 1 into 1 tops"),
+        ("Input", "", "sizes for 0 of 1 tops"),
+        ("MemoryData", "memory_data_param { batch_size: 1 channels: 3 }", "an input of 1x3x0x0"),
+        ("ImageData", "", "an input whose size is not stated"),
+        ("Crop", "", "1 bottoms"),
+    ],
+)
+def test_what_cannot_be_is_named_with_layer_and_line(kind: str, settings: str, found: str) -> None:
+    with pytest.raises(ModelFileError, match=rf"line 1: layer 'one' \({kind}\): {found}.*; expected "):
+        step_of(kind, settings)
+
+
+def test_a_layer_with_nothing_to_work_on_is_refused() -> None:
+    (layer,) = read_net('layer { name: "r" type: "ReLU" top: "r" }').layers
+    with pytest.raises(ModelFileError, match="no bottom"):
+        step(layer, ())
+
+
+KEYS = [
+    "num_output",
+    "kernel_size",
+    "stride",
+    "pad",
+    "group",
+    "dilation",
+    "axis",
+    "end_axis",
+    "num_axes",
+    "dim",
+    "order",
+    "slice_point",
+    "top_k",
+    "tiles",
+    "min_size",
+    "aspect_ratio",
+    "concat_dim",
+    "slice_dim",
+]
+SETTINGS = st.lists(st.tuples(st.sampled_from(KEYS), st.integers(-3, 9)), max_size=5)
+
+
+@given(
+    st.sampled_from(sorted(_RULES)),
+    SETTINGS,
+    st.lists(st.lists(st.integers(1, 9), max_size=5).map(tuple), max_size=3),
+    st.integers(0, 3),
+)
+def test_any_layer_on_any_sizes_is_a_step_or_the_projects_own_error(
+    kind: str, settings: list[tuple[str, int]], bottoms: list[Shape], tops: int
+) -> None:
+    inner = " ".join(f"{key}: {value}" for key, value in settings)
+    blocks = " ".join(
+        f"{name}_param {{ {inner} shape {{ {inner} }} }}"
+        for name in [
+            "convolution",
+            "inner_product",
+            "pooling",
+            "scale",
+            "concat",
+            "slice",
+            "flatten",
+            "permute",
+            "reshape",
+            "crop",
+            "tile",
+            "argmax",
+            "reduction",
+            "recurrent",
+            "prior_box",
+            "input",
+            "dummy_data",
+        ]
+    )
+    names = " ".join(f'top: "t{number}"' for number in range(tops))
+    (layer,) = read_net(f'layer {{ name: "one" type: "{kind}" {names} {blocks} }}').layers
+    with contextlib.suppress(ModelFileError):
+        made = step(layer, tuple(bottoms))
+        assert all(size > 0 for top in made.tops for size in top)
+        assert all(size > 0 for size in made.blobs)

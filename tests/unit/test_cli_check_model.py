@@ -1,0 +1,297 @@
+"""`ddperf check-model` as a person runs it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from model_folders import caffe_folder, ncnn_folder, onnx_folder, tiny_prototxt
+from prototxt_networks import prototxt
+
+from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.cli import main
+from pytest_ddperf.model_cost import cut
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+class Run:
+    """What one call says."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> None:
+        self.status = main(["check-model", *(str(one) for one in arguments)])
+        printed = capsys.readouterr()
+        self.lines = printed.out.splitlines()
+        self.text = " ".join(printed.out.split())
+        self.error = printed.err
+
+    def missing(self) -> list[str]:
+        """What the lines that say `missing` are about."""
+        return [line.split()[1] for line in self.lines if line.startswith("  missing ")]
+
+
+def test_a_whole_caffe_folder_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(capsys, caffe_folder(tmp_path / "mine"), "--batch-sizes", "1,8")
+    assert (run.status, run.missing(), run.error) == (0, [], "")
+    assert run.lines[0] == "mine, Caffe: DeepDetect can use it as it is"
+    assert "ok input data, 3x224x224" in run.text
+    assert "ok output prob, Softmax, 5 classes" in run.text
+    assert "ok labels corresp.txt, 5 classes" in run.text
+    assert [line.split()[1] for line in run.lines if line.startswith("  batch ")] == ["1", "8"]
+
+
+@pytest.mark.parametrize("network", ["resnet152", "shufflenet", "vgg19"])
+def test_the_reports_networks_cost_what_the_report_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], network: str
+) -> None:
+    (tmp_path / "deploy.prototxt").write_text(prototxt(network), encoding="utf-8")
+    run = Run(capsys, tmp_path)
+    known = load_catalog().networks[network]
+    operations = re.search(r"multiply-adds, 10\^9 +(\S+)", run.text)
+    parameters = re.search(r"parameters, 10\^6 +(\S+)", run.text)
+    assert operations is not None
+    assert parameters is not None
+    assert operations[1].startswith(known.giga_flops_text)
+    assert parameters[1].startswith(known.million_params_text)
+    assert run.missing() == ["weights"]
+
+
+def test_memory_is_weights_and_what_every_layer_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "deploy.prototxt").write_text(prototxt("vgg16"), encoding="utf-8")
+    run = Run(capsys, tmp_path, "--batch-sizes", "4,1,4")
+    rows = [line.split()[1:] for line in run.lines if line.startswith("  batch ")]
+    assert [row[0] for row in rows] == ["1", "4"]
+    weights, one, total = (float(cell) for cell in rows[0][1:])
+    assert weights == pytest.approx(138_357_544 * 4 / 2**20, abs=0.05)  # with biases
+    assert total == pytest.approx(weights + one, abs=0.11)
+    assert float(rows[1][2]) == pytest.approx(4 * one, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("change", "about", "said"),
+    [
+        (
+            ('type: "MemoryData"', 'type: "DummyData" dummy_data_param { num: 1 channels: 3 height: 224 width: 224 }'),
+            ["input"],
+            'Put there instead: layer { name: "data" type: "MemoryData" top: "data" top: "label" memory_data_param {',
+        ),
+        (
+            ('type: "Softmax"', 'type: "SoftmaxWithLoss"'),
+            ["output"],
+            'Put there instead: layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }',
+        ),
+        (
+            ('type: "Softmax"', 'type: "ReLU"'),
+            ["output"],
+            'classification needs a softmax. Add: layer { name: "prob" type: "Softmax" bottom: "prob" top: "prob" }',
+        ),
+        ((' top: "label"', ""), ["input"], "MemoryData has two tops, 'data' has 1."),
+        (("channels: 3", "channels: 4"), ["input"], "images have 3 channels, or 1 in black and white"),
+        (("num_output: 5", "num_output: five"), ["network"], "num_output: 'five'; expected a whole number."),
+        (('bottom: "pool"', 'bottom: "pol"'), ["network"], "the bottom 'pol'; expected the name of an input"),
+        (("layer {", "layer ["), ["network"], "line 2: "),
+    ],
+)
+def test_what_is_missing_is_said_with_what_to_put_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: tuple[str, str], about: list[str], said: str
+) -> None:
+    folder = caffe_folder(tmp_path / "mine")
+    (folder / "deploy.prototxt").write_text(tiny_prototxt().replace(*change, 1), encoding="utf-8")
+    run = Run(capsys, folder)
+    assert (run.status, run.missing()) == (1, about)
+    assert run.lines[0] == "mine, Caffe: DeepDetect cannot use it yet"
+    assert said in run.text
+
+
+def test_an_input_of_another_size_is_a_note_with_what_the_service_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(capsys, caffe_folder(tmp_path / "mine", side=227))
+    assert run.status == 0
+    assert "note input data, 3x227x227: create the service with width 227 and height 227, not 224." in run.text
+
+
+def test_without_weights_it_says_what_the_server_would_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = caffe_folder(tmp_path / "mine")
+    (folder / "model.caffemodel").unlink()
+    run = Run(capsys, folder)
+    assert (run.status, run.missing()) == (1, ["weights"])
+    assert "refuses every prediction (400, dd_code 1006)" in run.text
+
+
+def test_weights_too_small_for_the_network_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = caffe_folder(tmp_path / "mine")
+    (folder / "model.caffemodel").write_bytes(b"version https://git-lfs")
+    run = Run(capsys, folder)
+    assert (run.status, run.missing()) == (1, ["weights"])
+    assert "model.caffemodel, 23 bytes: too small for this network" in run.text
+
+
+def test_a_prototxt_by_another_name_is_to_be_renamed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = caffe_folder(tmp_path / "mine")
+    (folder / "deploy.prototxt").rename(folder / "net.prototxt")
+    run = Run(capsys, folder)
+    assert (run.status, run.missing()) == (1, ["network"])
+    assert "net.prototxt is not taken, rename what is meant" in run.text
+
+
+def test_without_labels_classes_are_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = caffe_folder(tmp_path / "mine")
+    (folder / "corresp.txt").unlink()
+    run = Run(capsys, folder)
+    assert run.status == 0
+    assert "note labels no label file: DeepDetect answers the numbers of the classes" in run.text
+
+
+def test_labels_of_another_number_of_classes_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = caffe_folder(tmp_path / "mine", classes=5)
+    (folder / "corresp.txt").write_text("0 a\n1 b\n", encoding="utf-8")
+    assert "corresp.txt names 2 of the network's 5 classes" in Run(capsys, folder).text
+
+
+def test_unknown_layers_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = caffe_folder(tmp_path / "mine")
+    (folder / "deploy.prototxt").write_text(tiny_prototxt().replace('"ReLU"', '"Swoosh"'), encoding="utf-8")
+    run = Run(capsys, folder)
+    assert run.status == 0
+    assert "sizes taken as unchanged: conv/relu (Swoosh)." in run.text
+
+
+def test_an_empty_folder_says_what_deepdetect_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(capsys, tmp_path)
+    assert run.status == 1
+    assert "no network. DeepDetect takes deploy.prototxt with a .caffemodel (Caffe), an .onnx file" in run.text
+
+
+def test_an_onnx_file_is_reckoned_by_its_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
+    run = Run(capsys, onnx_folder(tmp_path / "mine", side=2242), "--batch-sizes=1,2")
+    assert (run.status, run.missing()) == (0, [])
+    assert "note input images, Nx3x2242x2242: create the service with width 2242 and height 2242" in run.text
+    assert "ok output prob, Softmax, 5 classes" in run.text
+    assert f"multiply-adds, 10^9 {cut(8 * 27 * 1120**2 + 5 * 8, 9)}" in run.text
+    one, two = (line.split() for line in run.lines if line.startswith("  batch "))
+    # images, and what the convolution makes of them, at the same time
+    assert float(one[3]) == pytest.approx(4 * (3 * 2242**2 + 8 * 1120**2) / 2**20, abs=0.1)
+    assert float(two[3]) == pytest.approx(2 * float(one[3]), abs=0.2)
+
+
+def test_the_name_that_older_servers_want_is_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
+    folder = onnx_folder(tmp_path / "mine", side=224)
+    assert "take an .onnx file as net_tensorRT.onnx only" in Run(capsys, folder).text
+    (folder / "model.onnx").rename(folder / "net_tensorRT.onnx")
+    assert "note name" not in Run(capsys, folder).text
+
+
+def test_an_onnx_file_without_a_softmax_lacks_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
+    run = Run(capsys, onnx_folder(tmp_path / "mine", last="Relu"))
+    assert (run.status, run.missing()) == (1, ["output"])
+    assert "comes of Relu: for classification end it with a Softmax" in run.text
+
+
+def test_a_broken_onnx_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
+    (tmp_path / "net.onnx").write_bytes(b"no model")
+    run = Run(capsys, tmp_path)
+    assert (run.status, run.missing()) == (1, ["network"])
+    assert "it cannot be read" in run.text
+
+
+def test_without_the_extra_an_onnx_file_is_there_and_not_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pytest_ddperf.embedded import process  # noqa: PLC0415 - imports nothing of the extra
+
+    monkeypatch.setitem(process._NEEDED, "no_such_module_at_all", "onnx-of-another-name")
+    (tmp_path / "net.onnx").write_bytes(b"anything")
+    run = Run(capsys, tmp_path)
+    assert (run.status, run.missing()) == (0, [])
+    assert "not looked at" in run.text
+    assert "pip install 'pytest-ddperf[embedded]'" in run.text
+
+
+def test_an_ncnn_network_says_its_parameters_and_that_it_cannot_say_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(capsys, ncnn_folder(tmp_path / "mine"))
+    assert run.status == 0
+    assert "parameters, 10^6 0.0002" in run.text
+    assert "multiply-adds and memory cannot be said by it alone" in run.text
+    assert "ok input data, 3x224x224" in run.text
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"), [("net.bin", "no .bin, the weights to net.param"), ("net.param", "no .param")]
+)
+def test_half_an_ncnn_network_is_refused_as_the_server_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], gone: str, said: str
+) -> None:
+    folder = ncnn_folder(tmp_path / "mine")
+    (folder / gone).unlink()
+    run = Run(capsys, folder)
+    assert (run.status, run.missing()) == (1, ["network"])
+    assert said in run.text
+
+
+def test_of_a_torch_network_the_files_alone_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "net.pt").write_bytes(bytes(3_000_000))
+    run = Run(capsys, tmp_path)
+    assert run.status == 0
+    assert "ok network net.pt (3 MB)" in run.text
+    assert not any("multiply-adds" in line for line in run.lines)
+
+
+def test_one_whole_network_in_the_folder_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ncnn_folder(tmp_path / "mine")
+    (folder / "model.caffemodel").write_bytes(b"x")
+    run = Run(capsys, folder)
+    assert run.status == 0
+    assert [line for line in run.lines if line.startswith("mine, ")] == [
+        "mine, NCNN: DeepDetect can use it as it is",
+        "mine, Caffe: DeepDetect cannot use it yet",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["caffe", "ncnn", "broken", "empty"])
+def test_it_is_readable_at_80_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    folder = tmp_path / ("a_rather_long_name_of_a_folder_" * 2) if kind == "empty" else tmp_path / "mine"
+    if kind in {"caffe", "broken"}:
+        caffe_folder(folder)
+    elif kind == "ncnn":
+        ncnn_folder(folder)
+    else:
+        folder.mkdir()
+    if kind == "broken":
+        (folder / "deploy.prototxt").write_text("layer {\n  name: 'x'\n  type: 3..\n}\n", encoding="utf-8")
+    run = Run(capsys, folder)
+    assert run.lines
+    assert [line for line in run.lines if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nowhere",), "cannot be read as a model folder"),
+        ((".", "--batch-sizes=0"), "--batch-sizes: '0' is not valid"),
+        ((".", "--batch-sizes=1,two"), "--batch-sizes: '1,two' is not valid"),
+        ((".", "--batch-sizes=10001"), "expected batch sizes from 1 to 10000"),
+        ((".", "--batch-sizes="), "--batch-sizes: '' is not valid"),
+    ],
+)
+def test_a_mistake_in_the_call_is_one_paragraph_and_status_2(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    run = Run(capsys, *arguments)
+    assert run.status == 2
+    assert said in run.error
+    assert run.error.count("\n") == 1
+    assert not run.lines

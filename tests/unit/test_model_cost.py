@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prototxt_networks import NetWriter, prototxt
+
+from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.caffe.net import read_net
+from pytest_ddperf.catalog import NETWORK_IDS
+from pytest_ddperf.errors import ModelFileError
+from pytest_ddperf.model_cost import Memory, cut, memory, model_cost, sized
+
+TINY = NetWriter("tiny", side=8)
+TINY.softmax(TINY.dense(TINY.relu(TINY.norm(TINY.conv("data", "conv", 4, 3, pad=1))), "fc", 5))
+
+
+def as_the_report_prints(count: int, power: int, printed: str) -> str:
+    """The count in units of 10**power, cut to the digits that the report prints."""
+    decimals = len(printed.partition(".")[2])
+    digits = f"{count * 10**decimals // 10**power:0{decimals + 1}d}"
+    return f"{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+@pytest.mark.parametrize("network", NETWORK_IDS)
+def test_the_reports_networks_cost_what_its_table_says_to_every_digit(network: str) -> None:
+    known = load_catalog().networks[network]
+    found = model_cost(read_net(prototxt(network)))
+    assert as_the_report_prints(found.reported_operations, 9, known.giga_flops_text) == known.giga_flops_text
+    assert as_the_report_prints(found.parameters, 6, known.million_params_text) == known.million_params_text
+    assert found.unknown == ()
+
+
+@pytest.mark.parametrize("network", NETWORK_IDS)
+def test_the_definitions_count_what_the_graphs_that_run_count(network: str) -> None:
+    pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
+    from pytest_ddperf.embedded.cost import cost  # noqa: PLC0415 - an optional extra
+    from pytest_ddperf.embedded.networks import build  # noqa: PLC0415 - an optional extra
+
+    ran, defined = cost(build(network).model), model_cost(read_net(prototxt(network)))
+    assert (defined.parameters, defined.true_multiply_adds) == (ran.parameters, ran.true_multiply_adds)
+    assert defined.reported_operations == ran.reported_operations
+
+
+def test_a_small_network_counted_by_hand() -> None:
+    found = model_cost(read_net(TINY.text()))
+    convolution, dense, norm = 4 * 3 * 3 * 3, 5 * 4 * 8 * 8, 4
+    assert found.multiply_adds == found.true_multiply_adds == convolution * 8 * 8 + dense
+    assert found.parameters == convolution + dense + 2 * norm
+    assert found.other_parameters == 2 * norm
+    biases, means_variances_and_their_count, beta = 4 + 5, 4 + 1, 4
+    assert found.stored_parameters == found.parameters + biases + means_variances_and_their_count + beta
+
+
+def test_caffe_holds_every_top_and_what_works_in_place_adds_none() -> None:
+    net = read_net(TINY.text())
+    image, convolved, answers = 3 * 8 * 8 + 1, 4 * 8 * 8, 5 + 5
+    weights = 4 * model_cost(net).stored_parameters
+    for batch in (1, 3):
+        assert memory(net, batch) == Memory(weights, 4 * batch * (image + convolved + answers))
+
+
+def test_what_only_looks_at_its_bottom_needs_no_memory_of_its_own() -> None:
+    head = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 9 dim: 3 dim: 4 dim: 4 } } }'
+    flat = 'layer { name: "f" type: "Flatten" bottom: "d" top: "f" }'
+    copy = 'layer { name: "s" type: "Split" bottom: "f" top: "s1" top: "s2" }'
+    assert memory(read_net(head + flat + copy), 2).total == 4 * 2 * 3 * 4 * 4
+
+
+@given(st.integers(1, 300))
+def test_activations_grow_with_the_batch_and_weights_do_not(batch: int) -> None:
+    net = read_net(TINY.text())
+    one, many = memory(net, 1), memory(net, batch)
+    assert many.weights == one.weights
+    assert many.activations == batch * one.activations
+
+
+def test_the_files_own_batch_does_not_matter() -> None:
+    text = prototxt("squeezenet_v1.1")
+    assert model_cost(read_net(text.replace("batch_size: 1\n", "batch_size: 32\n"))) == model_cost(read_net(text))
+
+
+def test_the_input_at_the_head_of_the_file_is_held_too() -> None:
+    net = read_net(
+        'input: "data" input_dim: 9 input_dim: 3 input_dim: 4 input_dim: 4 layer { type: "Silence" bottom: "data" }'
+    )
+    assert memory(net, 2) == Memory(0, 4 * 2 * 3 * 4 * 4)
+
+
+def test_an_unknown_layer_is_named_and_counts_nothing() -> None:
+    text = TINY.text().replace('"ReLU"', '"Swoosh"')
+    found = model_cost(read_net(text))
+    assert found.unknown == (("conv/relu", "Swoosh"),)
+    assert found.parameters == model_cost(read_net(TINY.text())).parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "found"),
+    [
+        ('\nlayer { name: "r" type: "ReLU" bottom: "x" top: "r" }', 2, "the bottom 'x'"),
+        ('input: "d" input_shape { dim: 1 dim: 0 }\nlayer { type: "Silence" bottom: "d" }', 1, "the input 'd' of 1x0"),
+    ],
+)
+def test_layers_that_do_not_fit_are_named_with_their_line(text: str, line: int, found: str) -> None:
+    with pytest.raises(ModelFileError) as caught:
+        model_cost(read_net(text, "deploy.prototxt"))
+    assert caught.value.line == line
+    assert found in str(caught.value)
+
+
+def test_two_layers_may_not_give_the_same_top() -> None:
+    source = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 3 dim: 4 dim: 4 } } }'
+    twice = 'layer { name: "f" type: "Flatten" bottom: "d" top: "f" }\n'
+    with pytest.raises(ModelFileError, match=r"line 2: .*the top 'f', which a layer before it has, too"):
+        sized(read_net(source + twice + twice))
+
+
+def test_figures_are_cut_not_rounded() -> None:
+    assert (cut(11_282_499_999, 9), cut(99_999, 9), cut(12_345_678_900_000, 9)) == ("11.2824", "0.0000", "12345.6789")

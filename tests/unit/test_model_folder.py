@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from model_folders import caffe_folder, ncnn_folder
+
+from pytest_ddperf.catalog import Network
+from pytest_ddperf.errors import ConfigurationError, ModelFileError
+from pytest_ddperf.model_folder import Kind, check_embedded, count_labels, look, read_deploy, runs_embedded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def folder_of(tmp_path: Path, *names: str) -> Path:
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("names", "kinds", "whole"),
+    [
+        (("deploy.prototxt", "model.caffemodel"), [Kind.CAFFE], [Kind.CAFFE]),
+        (("my_deploy.prototxt", "iter_9.caffemodel", "corresp.txt"), [Kind.CAFFE], [Kind.CAFFE]),
+        (("train_val.prototxt",), [Kind.CAFFE], []),
+        (("model.caffemodel",), [Kind.CAFFE], []),
+        (("deploy.prototxt~",), [], []),
+        (("mean.binaryproto",), [], []),
+        (("net.onnx",), [Kind.ONNX], [Kind.ONNX]),
+        (("net.param", "net.bin"), [Kind.NCNN], [Kind.NCNN]),
+        (("net.param",), [Kind.NCNN], []),
+        (("net.pt",), [Kind.TORCH], [Kind.TORCH]),
+        ((".hidden.onnx", "readme.md"), [], []),
+    ],
+)
+def test_files_are_known_by_their_names(
+    tmp_path: Path, names: tuple[str, ...], kinds: list[Kind], whole: list[Kind]
+) -> None:
+    found = look(folder_of(tmp_path, *names))
+    assert (list(found.kinds), list(found.whole_kinds)) == (kinds, whole)
+
+
+def test_of_several_weights_the_newest_is_taken(tmp_path: Path) -> None:
+    folder_of(tmp_path, "a.caffemodel", "b.caffemodel", "c.caffemodel")
+    for number, name in enumerate("acb"):
+        os.utime(tmp_path / f"{name}.caffemodel", (number, number))
+    newest = look(tmp_path).caffemodel
+    assert newest is not None
+    assert newest.name == "b.caffemodel"
+
+
+@pytest.mark.parametrize(
+    ("names", "preferred", "backend"),
+    [
+        (("deploy.prototxt", "m.caffemodel"), "caffe", "caffe"),
+        (("deploy.prototxt", "m.caffemodel"), "ncnn", "ncnn"),
+        (("deploy.prototxt", "m.caffemodel"), "torch", "caffe"),
+        (("net.onnx",), "caffe", "tensorrt"),
+        (("net.pt",), "caffe", "torch"),
+        (("net.param", "net.bin"), "caffe", "ncnn"),
+        (("net.param", "net.bin", "deploy.prototxt"), "caffe", "ncnn"),
+        (("net.onnx",), "a_new_one", "a_new_one"),
+        ((), "caffe", "caffe"),
+    ],
+)
+def test_the_platforms_backend_is_kept_where_it_reads_the_files(
+    tmp_path: Path, names: tuple[str, ...], preferred: str, backend: str
+) -> None:
+    assert look(folder_of(tmp_path, *names)).backend(preferred) == backend
+
+
+@pytest.mark.parametrize("name", ["nowhere", "file", "a\0b", "x" * 300])
+def test_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="cannot be read as a model folder"):
+        look(tmp_path / name)
+
+
+def test_a_description_that_is_no_text_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.prototxt"
+    path.write_bytes(b"name: 'n'\n\xff\xfe\n")
+    with pytest.raises(ModelFileError, match="line 2: bytes that are no UTF-8 text"):
+        read_deploy(path)
+
+
+def test_a_description_that_is_none_by_its_size_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.prototxt"
+    with path.open("wb") as file:
+        file.truncate(10**9)
+    with pytest.raises(ModelFileError, match="1,000,000,000 bytes"):
+        read_deploy(path)
+
+
+def test_labels_are_lines_of_a_number_and_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "corresp.txt"
+    path.write_text("0 tench, Tinca tinca\n1 goldfish\n\n", encoding="utf-8")
+    assert count_labels(path) == 2
+    path.write_text("0 tench\nn01440764 goldfish\n", encoding="utf-8")
+    with pytest.raises(ModelFileError, match="line 2: 'n01440764 goldfish'; expected a class and its name"):
+        count_labels(path)
+
+
+def test_the_embedded_server_takes_one_onnx_file_on_this_machine(tmp_path: Path) -> None:
+    own = Network("mine", "mine", repository="/m", path=str(folder_of(tmp_path, "net.onnx")))
+    assert runs_embedded(own)
+    folder_of(tmp_path, "other.onnx")
+    assert not runs_embedded(own)
+    assert not runs_embedded(Network("mine", "mine", repository="/m"))
+    with pytest.raises(ConfigurationError, match="the folder of the model mine, /m, is not on this machine"):
+        check_embedded(Network("mine", "mine", repository="/m"))
+
+
+def test_whole_folders_of_the_tests_are_whole(tmp_path: Path) -> None:
+    assert look(caffe_folder(tmp_path / "a")).whole_kinds == (Kind.CAFFE,)
+    assert look(ncnn_folder(tmp_path / "b")).whole_kinds == (Kind.NCNN,)

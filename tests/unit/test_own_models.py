@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from model_folders import caffe_folder
+
+from pytest_ddperf.catalog import Catalog, Network, bare_catalog
+from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.own_models import is_folder_name, named_models, read_models
+from pytest_ddperf.platform_files import ID
+from pytest_ddperf.tasks import Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def described(tmp_path: Path, text: str) -> Catalog:
+    path = tmp_path / "ddperf.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_models(path, bare_catalog())
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("./mine", True),
+        ("models/mine", True),
+        ("/m", True),
+        ("~", True),
+        (".", True),
+        ("mine", False),
+        ("res50", False),
+    ],
+)
+def test_a_folder_is_told_from_an_id_by_its_slash(name: str, is_one: bool) -> None:
+    assert is_folder_name(name) is is_one
+
+
+def test_names_become_ids_and_folders_further_networks(tmp_path: Path) -> None:
+    folder = caffe_folder(tmp_path / "Ab Net")
+    catalog, ids = named_models(bare_catalog(), ["res50", "./Ab Net", "/srv/x/"], tmp_path)
+    assert ids == ("resnet50", "ab_net", "x")
+    here, there = catalog.own_models
+    assert (here.repository, here.path) == (str(folder), str(folder))
+    assert (there.repository, there.path) == ("/srv/x/", None)
+    assert here.width is None
+
+
+def test_a_folder_named_twice_is_one_network(tmp_path: Path) -> None:
+    caffe_folder(tmp_path / "net")
+    catalog, ids = named_models(bare_catalog(), ["./net", f"{tmp_path}/net", "/srv/x", "/srv/x"], tmp_path)
+    assert ids == ("net", "net", "x", "x")
+    assert len(catalog.own_models) == 2
+
+
+@pytest.mark.parametrize("name", ["/srv/...", "/", "/srv/___"])
+def test_a_name_that_makes_no_id_is_refused_with_the_way_out(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"\[models.my-model\] with path"):
+        named_models(bare_catalog(), [name], tmp_path)
+
+
+@given(st.text(min_size=1, max_size=90))
+def test_whatever_a_folder_is_called_its_id_is_one_or_it_is_refused(name: str) -> None:
+    from pathlib import Path  # noqa: PLC0415 - a property test cannot take a fixture of one example
+
+    with contextlib.suppress(ConfigurationError):
+        _, (made,) = named_models(bare_catalog(), [f"/nowhere-at-all/{name}"], Path("/"))
+        assert ID.fullmatch(made)
+
+
+def test_a_table_sets_what_it_names_and_leaves_the_rest_to_the_files(tmp_path: Path) -> None:
+    (one,) = described(tmp_path, '[models.a]\nrepository = "/m"\ntitle = "A"\nwidth = 32\ntask = "ocr"\n').own_models
+    assert one == Network("a", "A", task=Task.OCR, width=32, height=None, nclasses=None, repository="/m")
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_every_task_may_be_that_of_a_table(tmp_path: Path, task: Task) -> None:
+    (one,) = described(tmp_path, f'[models.a]\nrepository = "/m"\ntask = "{task}"\n').own_models
+    assert one.task is task
+
+
+def test_paths_of_a_table_begin_at_its_file(tmp_path: Path) -> None:
+    (tmp_path / "nets").mkdir()
+    (one,) = described(tmp_path, '[models.a]\npath = "nets"\n').own_models
+    assert one.path == one.repository == str(tmp_path / "nets")
+
+
+def test_two_tables_whose_ids_are_spelled_alike_are_refused(tmp_path: Path) -> None:
+    text = '[models.a-net]\nrepository = "/m"\n[models.a_net]\nrepository = "/n"\n'
+    with pytest.raises(BaselineFileError, match="line 3: the model id 'a_net', which is that of the model a-net of /m"):
+        described(tmp_path, text)
+
+
+def test_models_may_be_absent(tmp_path: Path) -> None:
+    assert described(tmp_path, "").own_models == ()
+
+
+@pytest.mark.parametrize("text", ["models = 3", "[[models]]\nx = 1", "[models\n"])
+def test_what_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BaselineFileError, match=r"ddperf\.toml"):
+        described(tmp_path, text)

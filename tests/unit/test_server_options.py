@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_ddperf import bench_images
+from pytest_ddperf.batches import BenchImages
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.server_options import ServerOptions, load_images
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> str:
+    path = tmp_path / "names.txt"
+    path.write_text("a.jpg\n\n b.jpg \n", encoding="utf-8")
+    return str(path)
+
+
+def test_images_are_named_as_the_server_sees_them(names: str) -> None:
+    images = load_images(ServerOptions("http://h:1", data_dir="/srv/", bench_files=names))
+    assert images == BenchImages("path", ("/srv/a.jpg", "/srv/b.jpg"))
+    assert images.batch(1) == (("/srv/a.jpg",), ("/srv/a.jpg",))
+
+
+def test_a_folder_that_is_here_too_is_its_own_list(tmp_path: Path) -> None:
+    for name in ("b.png", "a.JPG", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    images = load_images(ServerOptions("http://h:1", data_dir=str(tmp_path)))
+    assert images.data == (f"{tmp_path}/a.JPG", f"{tmp_path}/b.png")
+
+
+def generated(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let the generated images be two tiny ones."""
+    for name in ("img_000.jpg", "img_001.jpg"):
+        (folder / name).write_bytes(b"jpeg")
+    monkeypatch.setattr(bench_images, "ensure_bench_images", lambda: folder)
+
+
+def test_without_a_data_dir_the_generated_images_are_sent_inline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generated(monkeypatch, tmp_path)
+    images = load_images(ServerOptions("http://h:1"))
+    assert images == BenchImages("inline", ("anBlZw==", "anBlZw=="))
+    assert list(images.batch(2)[1]) == ["0", "1"]
+
+
+def test_the_embedded_server_reads_the_generated_images_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generated(monkeypatch, tmp_path)
+    images = load_images(ServerOptions("embedded"))
+    assert images == BenchImages("path", (f"{tmp_path}/img_000.jpg", f"{tmp_path}/img_001.jpg"))
+
+
+def test_a_batch_larger_than_the_images_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"A batch of 3 images was asked for and there are 2.*=2"):
+        BenchImages("path", ("a", "b")).batch(3)
+
+
+@pytest.mark.parametrize(
+    ("data_dir", "files", "said"),
+    [
+        ("/srv", "none.txt", "none.txt cannot be read"),
+        ("/srv/not/here", None, "--ddperf-bench-files=FILE"),
+        ("EMPTY", None, "names no images"),
+    ],
+)
+def test_images_that_are_not_known_are_refused(tmp_path: Path, data_dir: str, files: str | None, said: str) -> None:
+    where = str(tmp_path) if data_dir == "EMPTY" else data_dir
+    with pytest.raises(ConfigurationError, match=said):
+        load_images(ServerOptions("http://h:1", data_dir=where, bench_files=files))
+
+
+def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_images(ServerOptions("http://h:1", data_dir="/srv", bench_files=str(tmp_path / "names.txt")))

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from model_folders import caffe_folder
+from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
+from scripted_server import Reply
+
+from pytest_ddperf.batches import BenchImages
+from pytest_ddperf.catalog import Network
+from pytest_ddperf.client import Client
+from pytest_ddperf.errors import AnswerError, ConfigurationError, RequestRefusedError, ServiceNotFoundError
+from pytest_ddperf.knobs import Knobs
+from pytest_ddperf.server_options import ServerOptions
+from pytest_ddperf.server_services import OpenService, batch_of, open_service
+from pytest_ddperf.tasks import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RESNET, VGG = Network("resnet50", "ResNet-50"), Network("vgg16", "VGG-16")
+IMAGES = BenchImages("path", ("/srv/a.jpg", "/srv/b.jpg"))
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedDeepDetect]:
+    with ScriptedDeepDetect(services=["resnet50"]) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: ScriptedDeepDetect) -> Iterator[Client]:
+    made = Client(server.url)
+    yield made
+    made.close()
+
+
+def service_of(client: Client, model: Network, batch_size: int = 1, **options: Any) -> OpenService:  # noqa: ANN401 - any
+    return open_service(client, ServerOptions(client.display_url, **options), model, batch_size)
+
+
+def created(server: ScriptedDeepDetect) -> Any:  # noqa: ANN401 - JSON
+    """The body that the only service was created with."""
+    (asked,) = server.asked("PUT", "/services/")
+    return asked.json()
+
+
+def own(folder: Path | None = None, **told: Any) -> Network:  # noqa: ANN401 - any field
+    """A network of the user's, of which only its files say anything."""
+    path = None if folder is None else str(folder)
+    fields: dict[str, Any] = {"width": None, "height": None, "nclasses": None, **told}
+    return Network("mine", "Mine", repository="/opt/mine", path=path, **fields)
+
+
+def test_one_that_is_there_is_used_with_its_own_size() -> None:
+    with ScriptedDeepDetect(services=[ServiceSetup("resnet50", width=300, height=200, gpu=False)]) as server:
+        client = Client(server.url)
+        service = service_of(client, RESNET)
+        client.close()
+    assert (service.created, service.width, service.height, service.gpu) == (False, 300, 200, False)
+
+
+def test_one_that_is_not_there_is_created(server: ScriptedDeepDetect, client: Client) -> None:
+    service = service_of(client, VGG, repository="/models/{model}")
+    assert (service.created, service.name, service.width, service.mllib) == (True, "vgg16", 224, "caffe")
+    assert service.create_ms is not None
+    assert created(server)["model"] == {"repository": "/models/vgg16"}
+    assert created(server)["parameters"]["mllib"]["nclasses"] == 1000
+
+
+def test_a_template_names_it(client: Client) -> None:
+    assert service_of(client, VGG, repository="/models/{model}", service="Caffe_{model}").name == "caffe_vgg16"
+
+
+def test_without_a_repository_a_missing_one_says_what_to_do(client: Client) -> None:
+    with pytest.raises(ServiceNotFoundError, match=r"There is no service for vgg16.*--ddperf-repository"):
+        service_of(client, VGG)
+
+
+def test_a_repository_that_the_server_refuses_is_told() -> None:
+    with ScriptedDeepDetect(accepts=lambda _: False) as server:
+        client = Client(server.url)
+        with pytest.raises(RequestRefusedError, match="model directory does not exist: /models/vgg16"):
+            service_of(client, VGG, repository="/models/{model}")
+        client.close()
+
+
+def test_one_that_somebody_created_meanwhile_is_used(server: ScriptedDeepDetect, client: Client) -> None:
+    answer = server.respond
+    hidden = [Reply(404, {"status": {"code": 404, "msg": "NotFound", "dd_code": 1002, "dd_msg": "Service Not Found"}})]
+    server.respond = lambda request: (
+        hidden.pop() if hidden and request.method == "GET" and "resnet50" in request.path else answer(request)
+    )
+    assert not service_of(client, RESNET, repository="/models/{model}").created
+    assert server.services == ["resnet50"]
+
+
+# --- networks of the user's own
+
+
+def test_one_of_ones_own_is_created_as_its_files_say(
+    server: ScriptedDeepDetect, client: Client, tmp_path: Path
+) -> None:
+    service = service_of(client, own(caffe_folder(tmp_path / "a", side=64, classes=7)), repository="/models/{model}")
+    assert (service.mllib, service.width, service.height) == ("caffe", 64, 64)
+    assert created(server)["model"] == {"repository": "/opt/mine"}
+    assert created(server)["parameters"]["mllib"]["nclasses"] == 7
+
+
+def test_its_folder_on_the_server_is_taken_literally(server: ScriptedDeepDetect, client: Client) -> None:
+    service_of(client, Network("mine", "Mine", repository="/opt/{model}/x"))
+    assert created(server)["model"] == {"repository": "/opt/{model}/x"}
+
+
+def test_knobs_win_over_its_files(server: ScriptedDeepDetect, client: Client, tmp_path: Path) -> None:
+    folder = caffe_folder(tmp_path / "a", side=64, classes=7)
+    service = service_of(client, own(folder), knobs=Knobs(img_width=320, nclasses=9))
+    assert (service.width, service.height) == (320, 64)
+    assert created(server)["parameters"]["mllib"]["nclasses"] == 9
+
+
+def test_an_engine_is_built_for_the_batch_size_where_its_files_are_tensorrts(
+    server: ScriptedDeepDetect, client: Client, tmp_path: Path
+) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"")
+    service = service_of(client, own(tmp_path), 16, mllib="caffe")
+    assert (service.mllib, service.engine) == ("tensorrt", 16)
+    assert created(server)["parameters"]["mllib"]["maxBatchSize"] == 16
+
+
+def test_a_folder_that_is_gone_is_said(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read as a model folder"):
+        service_of(client, own(tmp_path / "gone"))
+
+
+def test_the_embedded_server_takes_the_folder_here_and_its_own_backend(
+    server: ScriptedDeepDetect, client: Client, tmp_path: Path
+) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"")
+    service = open_service(client, ServerOptions("embedded", mllib="tensorrt"), own(tmp_path), 16)
+    assert (service.mllib, service.engine) == ("onnxruntime", None)
+    assert created(server)["model"] == {"repository": str(tmp_path)}
+
+
+@pytest.mark.parametrize(
+    ("task", "output"),
+    [
+        (Task.CLASSIFICATION, {"best": 1}),
+        (Task.DETECTION, {"confidence_threshold": 0.1, "bbox": True}),
+        (Task.REGRESSION, {"regression": True}),
+    ],
+)
+def test_its_task_shapes_the_request(
+    server: ScriptedDeepDetect, client: Client, task: Task, output: dict[str, object]
+) -> None:
+    options = ServerOptions(server.url)
+    service = open_service(client, options, own(task=task), 2)
+    batch_of(client, options, IMAGES, service, 2).predict()
+    (asked,) = server.asked("POST", "/predict")
+    body: Any = asked.json()
+    assert body["parameters"]["output"] == output
+    assert created(server)["parameters"]["input"].get("regression") == (True if task is Task.REGRESSION else None)
+
+
+# --- batches
+
+
+def test_a_batch_is_predicted_and_checked(server: ScriptedDeepDetect, client: Client) -> None:
+    options = ServerOptions(server.url)
+    batch = batch_of(client, options, IMAGES, open_service(client, options, RESNET, 2), 2)
+    assert batch.predict().client_ms > 0
+    server.wrong = lambda _, answered: answered[1:]
+    with pytest.raises(AnswerError):
+        batch.predict()
