@@ -246,6 +246,7 @@ class Settings:
             authorization=authorization(stands),
             prepared_first=bool(stands.before),
             lock_wait_s=self.value("lock-wait", platform),
+            recovery_timeout_s=self.value("recovery-timeout", platform),
         )
 
     def _path(self, name: str, platform: str) -> Path | None:

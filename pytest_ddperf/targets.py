@@ -6,6 +6,7 @@ The only module that names `embedded`.
 from __future__ import annotations
 
 import functools
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,10 +16,12 @@ from pytest_ddperf.client import PROBE_TIMEOUT_S, Client, ServiceEndpoint, serve
 from pytest_ddperf.errors import (
     ConfigurationError,
     ServerError,
+    ServerGoneError,
     ServerUnreachableError,
     ServiceExistsError,
     ServiceNotFoundError,
 )
+from pytest_ddperf.protocol import Info
 from pytest_ddperf.server_lock import LOCK_WAIT_S, ServerLock
 from pytest_ddperf.server_url import EMBEDDED, ServerUrl, server_name
 
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     from pytest_ddperf.protocol import Answer, ServiceInfo
     from pytest_ddperf.records import ServerFacts
     from pytest_ddperf.server_url import Secret
+
+_HOPELESS_TIMEOUT_S = 0.5
+"""How long a server may take to answer that was waited for in vain: each further cell asks it once."""
 
 DEFAULT_SIDE = 224
 """Width and height, in pixels, of a service that we create for a network whose input size is not known."""
@@ -73,6 +79,7 @@ class ServerOptions:
         authorization: the header's value where the URL holds no credentials; None for none.
         prepared_first: whether a command of the user's runs before the server is asked: it may be down until then.
         lock_wait_s: how long to wait for another run that measures the same server.
+        recovery_timeout_s: how long to wait for a server that vanished in the middle.
     """
 
     url: str
@@ -92,6 +99,7 @@ class ServerOptions:
     authorization: Secret | None = None
     prepared_first: bool = False
     lock_wait_s: float = LOCK_WAIT_S
+    recovery_timeout_s: float = 0.0
 
     def client(self, url: str) -> Client:
         """A client of that server.
@@ -190,6 +198,7 @@ class Target:
         self._client: Client | None = None
         self._service: tuple[str, OpenService] | None = None
         self._images: BenchImages | None = None
+        self._restarted = False
         self.facts: ServerFacts | None = None
 
     @property
@@ -197,11 +206,14 @@ class Target:
         """Whether `open` has succeeded."""
         return self.facts is not None
 
-    def open(self) -> ServerFacts:
+    def open(self, wait_s: float = 0.0) -> ServerFacts:
         """Take the server for ourselves, start it where it is ours, and ask what it is. Does nothing when open.
 
+        Args:
+            wait_s: how long to wait for it at least; the options may say longer.
+
         Raises:
-            ServerUnreachableError: nothing answers at the URL, after `wait_s`.
+            ServerUnreachableError: nothing answers at the URL in time.
             ConfigurationError: the options do not fit, or the embedded server's packages are missing.
         """
         if self.facts is not None:
@@ -211,7 +223,7 @@ class Target:
             if self._surroundings is not None:
                 self._surroundings.begin()
             self._client = self.options.client(self._start())
-            info = wait_until_up(self._client, self.options.wait_s)
+            info = wait_until_up(self._client, max(wait_s, self.options.wait_s))
             facts = server_facts(info, self._client.display_url)
             self._images = load_images(self.options)
             self.facts = facts
@@ -231,11 +243,93 @@ class Target:
 
     def is_up(self) -> bool:
         """Whether the open server answers: one quick question."""
+        return self._answers(PROBE_TIMEOUT_S) is None
+
+    def _answers(self, timeout_s: float) -> ServerError | None:
+        """None where the open server answers; else why it does not."""
         try:
-            self.client.info(timeout_s=PROBE_TIMEOUT_S)
-        except ServerError:
-            return False
-        return True
+            self.client.info(timeout_s=timeout_s)
+        except ServerError as error:
+            return error
+        return None
+
+    def wait_for_return(
+        self,
+        wait_s: float,
+        *,
+        hopeless: bool = False,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Info:
+        """Wait for the open server, which does not answer any more; then close it: everything is made anew.
+
+        An embedded server is not waited for: it is started again by the next `open`, once.
+
+        Args:
+            wait_s: how long, seconds, shown to the person who waits.
+            hopeless: whether it has been waited for in vain: it is asked once, and has less time to answer.
+            now: a steady clock, seconds.
+            sleep: takes seconds.
+
+        Returns:
+            What it says of itself now; nothing of an embedded one.
+
+        Raises:
+            ServerGoneError: it does not come back, or is an embedded one that died twice.
+        """
+        if self.options.is_embedded:
+            return self._restart()
+        if not self.is_open:  # another server had its turn since
+            return Info()
+        error = self._answers(_HOPELESS_TIMEOUT_S if hopeless else PROBE_TIMEOUT_S)
+        if error is not None:
+            self._wait_for(error, wait_s, now, sleep)
+        info = self.client.latest_info or Info()
+        self.close()
+        return info
+
+    def _wait_for(
+        self, error: ServerError, wait_s: float, now: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
+        if wait_s <= 0:
+            raise ServerGoneError(str(error)) from error
+        server = self.client.display_url
+        self._say(f"ddperf: {server} does not answer any more; waiting up to {wait_s:g} s for it to come back")
+        began_s = now()
+        try:
+            wait_until_up(self.client, wait_s, now=now, sleep=sleep)
+        except ServerError as still:
+            self._say(f"ddperf: {server} did not come back within {wait_s:g} s")
+            raise ServerGoneError(str(still)) from still
+        self._say(f"ddperf: {server} is back after {now() - began_s:.0f} s")
+
+    def _restart(self) -> Info:
+        if self._restarted:
+            raise ServerGoneError("The embedded server died twice; it is started again once")
+        self._restarted = True
+        tail = self._embedded.log_tail if self._embedded is not None else ""
+        self._say(f"ddperf: the embedded server died and is started again. The end of its log: {tail or 'nothing'}")
+        self._service = None  # it died with it
+        self.close()
+        return Info()
+
+    def refresh_facts(self) -> str:
+        """Take over what the open server last said of itself.
+
+        Returns:
+            How its version changed, in words; "" where it did not.
+        """
+        if self.facts is None or self._client is None or self._client.latest_info is None:
+            return ""
+        info, old = self._client.latest_info, self.facts
+        if (info.version, info.commit) == (old.version, old.commit):
+            return ""
+        self.facts = server_facts(info, old.url)
+        return f"the server's version changed in the middle of the run, from {_version(old)} to {_version(self.facts)}"
+
+    def forget_service(self) -> None:
+        """The service that was made or found last is not there any more: the next one is asked for anew."""
+        self._service = None
 
     @property
     def client(self) -> Client:
@@ -356,6 +450,10 @@ class Target:
                 lock, self._lock = self._lock, None
                 if lock is not None:
                     lock.release()
+
+
+def _version(facts: ServerFacts) -> str:
+    return f"{facts.version} (commit {facts.commit[:8]})"
 
 
 def load_images(options: ServerOptions) -> BenchImages:

@@ -12,6 +12,7 @@ from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
     DdperfError,
+    GatewayError,
     RequestRefusedError,
     ServerError,
     ServerFailedError,
@@ -143,7 +144,8 @@ def told(code: int, dd_code: int | None = None, msg: str = "") -> dict[str, Any]
         pytest.param(500, told(500, 1007), ServerFailedError, id="internal error"),
         pytest.param(200, told(500, 1007), ServerFailedError, id="older server: 500 under HTTP 200"),
         pytest.param(200, told(404, 1002), ServiceNotFoundError, id="older server: 404 under HTTP 200"),
-        pytest.param(503, None, ServerFailedError, id="no JSON"),
+        pytest.param(503, None, GatewayError, id="a proxy has no answer"),
+        pytest.param(500, None, ServerFailedError, id="no JSON"),
         pytest.param(302, None, AnswerError, id="a redirect is no answer"),
     ],
 )
