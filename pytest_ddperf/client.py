@@ -224,11 +224,15 @@ class Client:
         opened = self._deadline.opened
         try:
             return self._once(method, path, content, service, read_timeout_s)
-        except ServerGoneError:
+        except ServerGoneError as error:
             # a kept-alive connection may be closed since its last answer, by a proxy say: a question is put again
             if method != "GET" or self._deadline.opened > opened:
                 raise
-        return self._once(method, path, content, service, read_timeout_s)
+            cut = error
+        try:
+            return self._once(method, path, content, service, read_timeout_s)
+        except NoConnectionError:
+            raise cut from None
 
     def _once(
         self, method: str, path: str, content: bytes | None, service: str, read_timeout_s: float
@@ -255,8 +259,9 @@ class Client:
             if self._deadline.end():
                 kind, message = ServerUnreachableError, _incomplete(read_timeout_s)
         else:
-            self._deadline.end()
-            return self._answer(response, service), took_ms
+            if not self._deadline.end():
+                return self._answer(response, service), took_ms
+            kind, message = ServerUnreachableError, _incomplete(read_timeout_s)  # cut off within its headers
         # outside of the handler: a chained traceback would show the headers, credentials included, among its locals
         raise kind(message, url=self.display_url, service=service)
 

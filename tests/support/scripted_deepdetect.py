@@ -315,6 +315,11 @@ def out_of_memory() -> Reply:
     )
 
 
+def internal_error() -> Reply:
+    """As a server answers that fails on a request, for a reason of its own."""
+    return _error(500, "InternalError", 1007, "src/caffe/net.cpp:41 / Check failed (custom): shape is known")
+
+
 def _error(status: int, msg: str, dd_code: int | None = None, dd_msg: str = "") -> Reply:
     told: dict[str, object] = {"code": status, "msg": msg}
     if dd_code is not None:
