@@ -114,7 +114,7 @@ class Runner:
         self._recovery = Recovery(
             {name: server_name(plan.server.url) for name, plan in plans.items()}, now=clock[0], sleep=clock[1]
         )
-        self._begun = False
+        self._begun = self._answered = False
         self._changed: dict[str, str] = {}
         self._warm: dict[str, OpenService] = {}
         self._judges = {
@@ -226,7 +226,7 @@ class Runner:
             DdperfError: what stopped it; it is known from then on what became of the server.
         """
         for again in (False, True):
-            self._begun = False
+            self._begun = self._answered = False
             try:
                 return once()
             except ServiceNotFoundError as error:
@@ -246,7 +246,7 @@ class Runner:
             except (ServerUnreachableError, GatewayError) as error:
                 if key.platform in self._down or self._recovery.is_gone(key.platform):
                     raise
-                if self._begun or again or not isinstance(error, NoConnectionError):
+                if self._answered or again or not isinstance(error, NoConnectionError):
                     self._raise_gone(key, error)
                 self._recovery.vanished(key.platform, None)  # between two cells: it is waited for
         raise AssertionError
@@ -261,6 +261,7 @@ class Runner:
         self._begun = True
         if service.created and self._warm.get(key.platform) is not service:
             first = batch.predict(plan.server.cold_start_timeout_s)
+            self._answered = True
             self._recovery.remember(key, first.answer)
             cold_start = replace(cold_start, first_predict_ms=first.client_ms)
             self._warm[key.platform] = service
@@ -275,6 +276,7 @@ class Runner:
         )
 
         def check(answer: Answer) -> None:
+            self._answered = True
             batch.check(answer)
             self._recovery.remember(key, answer)
 

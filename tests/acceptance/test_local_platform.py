@@ -99,7 +99,8 @@ def kill_the_server(request):
             if "pytest_ddperf.embedded" in " ".join(one.cmdline()):
                 one.kill()
                 one.wait()
-                KILLED.open("a").write("x")
+                with KILLED.open("a") as killed:
+                    killed.write("x")
 """
 
 
