@@ -25,9 +25,11 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Timeout
 
+from pytest_ddperf.deadline import Deadline
 from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
+    NoConnectionError,
     ServerFailedError,
     ServerGoneError,
     ServerUnreachableError,
@@ -76,6 +78,9 @@ class Client:
         authorization: the header's value where the URL holds no credentials; None for none.
         now: a steady clock, seconds.
 
+    Attributes:
+        latest_info: what the server said of itself last; None before it was asked.
+
     Raises:
         ConfigurationError: the URL is not one, or the certificates are not there.
     """
@@ -95,6 +100,7 @@ class Client:
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
         self._now = now
+        self.latest_info: Info | None = None
         self._session = requests.Session()
         self._session.trust_env = not self._url.loopback
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
@@ -109,6 +115,7 @@ class Client:
         probe = self._probe()
         pool = adapter.get_connection_with_tls_context(probe, trusted, proxies=proxies)
         self._pool = cast("HTTPConnectionPool", pool)
+        self._deadline = Deadline(self._pool)
         self._target = adapter.request_url(probe, proxies).removesuffix("/info")  # a proxy is asked for the whole URL
 
     @property
@@ -130,11 +137,13 @@ class Client:
     def close(self) -> None:
         """Close the connection; a further call opens a new one."""
         self._session.close()
+        self._deadline.close()
 
     def info(self, *, timeout_s: float | None = None) -> Info:
         """The server's build and its services."""
         answer, _ = self.request("GET", "/info", timeout_s=timeout_s)
-        return parse_info(answer, url=self.display_url)
+        self.latest_info = parse_info(answer, url=self.display_url)
+        return self.latest_info
 
     def service(self, name: str) -> ServiceInfo:
         """One service.
@@ -212,7 +221,24 @@ class Client:
             ServerError: the answer is an error.
         """
         read_timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        opened = self._deadline.opened
+        try:
+            return self._once(method, path, content, service, read_timeout_s)
+        except ServerGoneError as error:
+            # a kept-alive connection may be closed since its last answer, by a proxy say: a question is put again
+            if method != "GET" or self._deadline.opened > opened:
+                raise
+            cut = error
+        try:
+            return self._once(method, path, content, service, read_timeout_s)
+        except NoConnectionError:
+            raise cut from None
+
+    def _once(
+        self, method: str, path: str, content: bytes | None, service: str, read_timeout_s: float
+    ) -> tuple[object, float]:
         timeout = Timeout(connect=self._connect_timeout_s, read=read_timeout_s)
+        self._deadline.begin(read_timeout_s + self._connect_timeout_s)
         try:
             began_s = self._now()
             response = self._pool.urlopen(
@@ -228,10 +254,14 @@ class Client:
             took_ms = (self._now() - began_s) * 1000  # the whole body was read
         except (HTTPError, OSError) as error:
             message = _why(error, self._connect_timeout_s, read_timeout_s)
-            kind = ServerUnreachableError if message else ServerGoneError
+            kind = _kind(error, message)
             message = message or _cut(error)
+            if self._deadline.end():
+                kind, message = ServerUnreachableError, _incomplete(read_timeout_s)
         else:
-            return self._answer(response, service), took_ms
+            if not self._deadline.end():
+                return self._answer(response, service), took_ms
+            kind, message = ServerUnreachableError, _incomplete(read_timeout_s)  # cut off within its headers
         # outside of the handler: a chained traceback would show the headers, credentials included, among its locals
         raise kind(message, url=self.display_url, service=service)
 
@@ -258,7 +288,8 @@ class Client:
     def _answer(self, response: BaseHTTPResponse, service: str) -> object:
         status, received = response.status, response.data
         answer = _decode(received)
-        raise_for_status(status, answer, url=self.display_url, service=service)
+        retry_after = response.headers.get("Retry-After", "")
+        raise_for_status(status, answer, url=self.display_url, service=service, retry_after=retry_after)
         if answer is None:
             kind = response.headers.get("Content-Type", "no Content-Type")
             raise AnswerError(
@@ -382,6 +413,20 @@ def _why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> s
     if isinstance(error, (ReadTimeoutError, TimeoutError)):
         return f"The server was silent for {read_timeout_s:g} s; it may still be at work on the request"
     return ""
+
+
+def _incomplete(timeout_s: float) -> str:
+    return (
+        f"The answer came in bit by bit and was not complete after {timeout_s:g} s; is the network, or a proxy, that "
+        "slow?"
+    )
+
+
+def _kind(error: Exception, message: str) -> type[ServerUnreachableError]:
+    """What a request without an answer is raised as; `message` is what `_why` says of it."""
+    if not message:
+        return ServerGoneError
+    return NoConnectionError if isinstance(error, (NewConnectionError, ConnectTimeoutError)) else ServerUnreachableError
 
 
 def _cut(error: Exception) -> str:

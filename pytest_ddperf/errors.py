@@ -93,6 +93,14 @@ class ServerGoneError(ServerUnreachableError):
     """A server that was there is not any more: the connection was cut in the middle of a request, or refused since."""
 
 
+class NoConnectionError(ServerUnreachableError):
+    """Nobody listens there: the request was not sent."""
+
+
+class ServiceGoneError(ServerError):
+    """A service that was there vanished in the middle of a cell, and could not be created again."""
+
+
 class ServiceNotFoundError(ServerError):
     """404 with dd_code 1002, or a DELETE or GET of a service that is not there."""
 
@@ -109,6 +117,27 @@ class ServerFailedError(ServerError):
     """Any 5xx, by HTTP status or by `status.code` under HTTP 200."""
 
 
+class ServerOutOfMemoryError(ServerFailedError):
+    """The server, or its GPU, has not the memory that the request takes, and says so."""
+
+
+class GatewayError(ServerFailedError):
+    """502, 503 or 504 of a proxy: it got no answer from the server behind it."""
+
+
+class BatchNotRunError(DdperfError):
+    """A batch that was not run, because a smaller one of its model took more than the server has.
+
+    Args:
+        message: which one, and what became of it.
+        died: whether the server died of it; else it answered that its memory was exhausted.
+    """
+
+    def __init__(self, message: str, *, died: bool) -> None:
+        self.died = died
+        super().__init__(message)
+
+
 class AnswerError(ServerError):
     """The answer is no DeepDetect answer, or its predictions are not those of the request."""
 
@@ -119,11 +148,13 @@ class InvalidRoundError(DdperfError):
     Args:
         reason: why, in words.
         exclusive: False where somebody else used the server meanwhile; None where that is not the reason.
+        restarted: whether the server was restarted or the service created anew meanwhile.
     """
 
-    def __init__(self, reason: str, *, exclusive: bool | None = None) -> None:
+    def __init__(self, reason: str, *, exclusive: bool | None = None, restarted: bool = False) -> None:
         self.reason = reason
         self.exclusive = exclusive
+        self.restarted = restarted
         super().__init__(reason)
 
 

@@ -105,8 +105,10 @@ def _raise_error(bench: BenchSession, item: pytest.Item, key: CellKey, error: Dd
     if isinstance(error, ServiceNotFoundError) and bench.settings.value("missing-service") == "skip":
         item.stash[RECORD_KEY] = bench.runner.unavailable(key, item.nodeid, str(error))
         raise pytest.skip.Exception(str(error), _use_item_location=True)
-    record = bench.runner.failed(key, item.nodeid, error)
+    record = bench.runner.failed(key, item.nodeid, error, bench.measurements.get(item.nodeid))
     item.stash[RECORD_KEY] = record
+    if record.outcome is Outcome.UNAVAILABLE:  # nothing that was ever measured there
+        raise pytest.skip.Exception(record.reason, _use_item_location=True)
     pytest.fail(record.reason, pytrace=False)
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pytest_ddperf.terminal import Line
 
 
+INFRASTRUCTURE = frozenset({Outcome.ERROR, Outcome.CRASHED, Outcome.INVALID})
+"""Verdicts that say nothing of a model's speed: a server, its board or the way to it failed."""
+
+
 class Keeper:
     """Registered in the process that the user started, never in a worker.
 
@@ -31,6 +35,7 @@ class Keeper:
         self._bench = bench
         self._others_ran = False
         self._gated = False
+        self._failed_of_itself = False
         self._put_off: dict[str, pytest.TestReport] = {}
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -44,6 +49,8 @@ class Keeper:
                 self._put_off[report.nodeid] = report
         elif report.failed and report.when != "teardown":
             self._failed_otherwise(report)
+        if report.failed and (record is None or record.outcome not in INFRASTRUCTURE):
+            self._failed_of_itself = True
         if is_gated(report):
             self._add_properties(report)
             self._gated = self._gated or report.when == "call" or report.skipped
@@ -140,6 +147,10 @@ class Keeper:
             bench.update_baselines()
         bench.close_history(int(session.exitstatus))
         present(bench, int(session.exitstatus))
+        infra_exit_code = bench.settings.value("infra-exit-code")
+        only_infrastructure = session.exitstatus == pytest.ExitCode.TESTS_FAILED and not self._failed_of_itself
+        if infra_exit_code is not None and only_infrastructure:
+            session.exitstatus = infra_exit_code
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """One table a platform, the failures, the totals, and where the files went."""

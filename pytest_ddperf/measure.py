@@ -197,6 +197,7 @@ def measure_cell(
     cold_start: ColdStart | None = None,
     check: Callable[[Answer], None],
     condemn: Callable[[Round], str] = lambda _: "",
+    restarted: Callable[[], None] = lambda: None,
     now: Callable[[], float],
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Measurement:
@@ -212,6 +213,8 @@ def measure_cell(
         cold_start: of the service, where this session created it; default: that of `earlier`.
         check: raises for a wrong answer.
         condemn: why a round counts for nothing ("the host throttled"), "" where it does count.
+        restarted: called before a round is measured again in which the server was restarted; raises where it is not
+            to be believed any more.
         now: seconds since the epoch.
         progress: told before every prediction.
 
@@ -239,6 +242,8 @@ def measure_cell(
             )
         except InvalidRoundError as error:
             invalid, exclusive = error.reason, error.exclusive
+            if error.restarted:
+                restarted()
             continue
         if reason := condemn(measured.round):
             invalid, exclusive = reason, measured.exclusive
@@ -280,7 +285,8 @@ def _increase(before: float | None, after: float | None, name: str) -> float | N
     if after < before:
         raise InvalidRoundError(
             f"total_{name}_duration_ms fell from {before:g} to {after:g} ms during a pass: the server was restarted or "
-            "the service created anew"
+            "the service created anew",
+            restarted=True,
         )
     return after - before
 
@@ -302,7 +308,8 @@ def _exclusive(before: Totals | None, after: Totals | None) -> bool | None:
     if rise < 1:
         raise InvalidRoundError(
             f"predict_count went from {before.own.predict_count} to {after.own.predict_count} over one prediction: the "
-            "server was restarted, or the service created anew"
+            "server was restarted, or the service created anew",
+            restarted=True,
         )
     if before.others is None or after.others is None:
         return None

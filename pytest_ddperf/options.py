@@ -106,6 +106,18 @@ def _factor(text: str) -> float:
     return value
 
 
+def _exit_code(text: str) -> int:
+    """0 is no failure, and the system has one byte."""
+    expected = "a whole number from 1 to 255"
+    try:
+        value = int(text)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not 1 <= value <= 255:
+        raise ValueError(expected)
+    return value
+
+
 def _tolerance(text: str) -> float:
     expected = "a share such as 10% or 0.1 (from 0 % to under 1000 %)"
     stripped = text.strip()
@@ -175,6 +187,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("timeout", "seconds to wait for one answer; default: 300", _seconds, 300.0, "S"),
     Option("cold-start-timeout", "seconds to wait for a service to be created, and for its first prediction; default: "
            "900", _seconds, 900.0, "S"),
+    Option("recovery-timeout", "seconds to wait for a server that stops answering in the middle of the run; default: "
+           "120", _seconds, 120.0, "S"),
+    Option("infra-exit-code", "exit status where tests failed and each is a cell with the verdict error, crashed or "
+           "invalid: the servers failed, and nothing is slower; default: 1, as for any failure", _exit_code, None, "N"),
     Option("ca-file", "certificates to trust for https, PEM; default: the usual ones", str, None, "FILE"),
     Option("repository", "model folder on the server to create services from, may hold {model}", str, None, "DIR"),
     Option("service", "name of the service per model; default: {model}", str, "{model}", "TEMPLATE"),

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PROBABILITY_SLACK: Final = 1e-4
 """How far above 1 a probability may lie: a softmax in float32 sums to 1 only nearly."""
 
+SUM_SLACK: Final = 0.01
+"""How far above 1 the probabilities of one image may sum up to: a thousand of them, in float16 at the worst."""
+
 LIKENESS: Final = 0.02
 """How far two predictions of one image may be apart, relative to the larger number where that is above 1.
 
@@ -133,6 +136,8 @@ def flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[int, 
     for what, is_wrong in _RULES[task]:
         if found := [one.uri for one in predictions if is_wrong(one)]:
             wrong.append(f"{len(found)} {what}: {named(found)}")
+    if task is Task.CLASSIFICATION:
+        wrong += _excessive(predictions)
     if task is Task.SEGMENTATION:
         wrong += _ill_sized(predictions, input_size)
     return wrong
@@ -237,6 +242,12 @@ def _improbable(predictions: Iterable[Prediction]) -> Iterator[str]:
     ]
     if wrong:
         yield f"{len(wrong)} probabilities are not between 0 and 1: {named(wrong)}"
+
+
+def _excessive(predictions: Iterable[Prediction]) -> Iterator[str]:
+    sums = [(one.uri, sum(probability for _, probability in one.classes)) for one in predictions]
+    if wrong := [f"{uri} ({total:.4g})" for uri, total in sums if total > 1 + SUM_SLACK]:
+        yield f"the probabilities of {len(wrong)} images sum up to more than 1: {named(wrong)}"
 
 
 def _probabilities(one: Prediction) -> Iterator[float]:

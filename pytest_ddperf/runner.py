@@ -5,15 +5,26 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import platformdirs
 
 from pytest_ddperf.boards import Board
-from pytest_ddperf.errors import DdperfError, ServerGoneError, ServerUnreachableError
+from pytest_ddperf.errors import (
+    BatchNotRunError,
+    DdperfError,
+    GatewayError,
+    NoConnectionError,
+    ServerGoneError,
+    ServerOutOfMemoryError,
+    ServerUnreachableError,
+    ServiceGoneError,
+    ServiceNotFoundError,
+)
 from pytest_ddperf.judging import Judge
 from pytest_ddperf.measure import measure_cell
-from pytest_ddperf.records import CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
+from pytest_ddperf.records import Baseline, CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
+from pytest_ddperf.recovery import Recovery
 from pytest_ddperf.server_url import display_url, server_name
 from pytest_ddperf.targets import Target
 
@@ -25,10 +36,13 @@ if TYPE_CHECKING:
     from pytest_ddperf.catalog import Network, Platform
     from pytest_ddperf.measure import Plan, Progress
     from pytest_ddperf.nights import Nights
+    from pytest_ddperf.protocol import Answer
     from pytest_ddperf.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import Batch, OpenService
 
+
+T = TypeVar("T")
 
 UNKNOWN_MS = 100.0
 """Milliseconds an image of a cell without a baseline, where servers are put into an order by how long they take."""
@@ -69,6 +83,7 @@ class Runner:
         networks: by id.
         say: takes a line for a person who waits.
         run_id: the same in all processes of a run, "" where there is one only.
+        clock: a steady clock, seconds, and what waits so many: for servers that vanished.
     """
 
     def __init__(
@@ -77,8 +92,10 @@ class Runner:
         networks: Mapping[str, Network],
         say: Callable[[str], None],
         run_id: str = "",
+        clock: tuple[Callable[[], float], Callable[[float], None]] = (time.monotonic, time.sleep),
     ) -> None:
         self._plans = plans
+        self._say = say
         self._networks = networks
         self._boards = {
             name: Board(
@@ -95,7 +112,11 @@ class Runner:
         self._facts: dict[str, ServerFacts] = {}
         self._open: str | None = None
         self._down: dict[str, DdperfError] = {}
-        self._gone: set[str] = set()
+        self._recovery = Recovery(
+            {name: server_name(plan.server.url) for name, plan in plans.items()}, now=clock[0], sleep=clock[1]
+        )
+        self._begun = self._answered = False
+        self._changed: dict[str, str] = {}
         self._warm: dict[str, OpenService] = {}
         self._judges = {
             name: Judge(
@@ -107,7 +128,8 @@ class Runner:
     def open(self, platform: str) -> ServerFacts:
         """The facts of a platform's server, opened where it is not yet. A server that was down is not asked again.
 
-        One that was there and vanished is asked once more by each further cell, quickly.
+        One that was there and vanished is waited for, as long as the options say, once; then each further cell asks it
+        once more, quickly.
 
         Raises:
             ServerGoneError: it was there, and does not answer any more.
@@ -117,46 +139,42 @@ class Runner:
         """
         if platform in self._down:
             raise self._down[platform]
-        if platform in self._gone:
-            self._come_back(platform)
+        target, before = self._targets[platform], self._facts.get(platform)
+        if self._recovery.is_gone(platform):
+            self._recovery.come_back(platform, target)
         if self._open not in {None, platform}:
             self._targets[str(self._open)].finish()
         self._open = platform
+        was_there = before is not None or self._recovery.shares_a_gone_server(platform)
         try:
-            facts = self._targets[platform].open()
+            facts = target.open(self._plans[platform].server.recovery_timeout_s if was_there else 0.0)
         except DdperfError as error:
-            self._down[platform] = self._of_a_gone_one(platform, error)
+            self._down[platform] = _of_a_gone_one(error) if was_there else error
             raise self._down[platform] from error
+        if before is not None and (before.version, before.commit) != (facts.version, facts.commit):
+            self._note_change(
+                platform,
+                f"the server's version changed in the middle of the run, from {before.version} to {facts.version}",
+            )
         self._facts[platform] = facts
         return facts
 
-    def _of_a_gone_one(self, platform: str, error: DdperfError) -> DdperfError:
-        """A server that is down, unless it vanished while another platform that shares it was measured."""
-        name = server_name(self._plans[platform].server.url)
-        if not any(server_name(self._plans[other].server.url) == name for other in self._gone):
-            return error
-        return ServerGoneError(f"The server was there, and vanished in the middle of the run: {error}")
+    def _note_change(self, platform: str, change: str) -> None:
+        self._changed[platform] = change
+        self._say(f"ddperf: {platform}: {change}; the cells from here on are those of the new one")
 
     def mark_down(self, platform: str, error: DdperfError) -> None:
         """Take note of a server that cannot be measured: its cells are not tried."""
         self._down[platform] = error
 
-    def _come_back(self, platform: str) -> None:
-        target = self._targets[platform]
-        if not target.is_up():
-            raise ServerGoneError(
-                "The server was there at the start of the run, vanished in the middle, and still does not answer",
-                url=self._facts[platform].url,
-            )
-        self._gone.discard(platform)
-        target.close()  # its services may be gone: everything anew
-
-    def _raise_gone(self, platform: str, error: ServerUnreachableError) -> NoReturn:
+    def _raise_gone(self, key: CellKey, error: ServerUnreachableError | GatewayError) -> NoReturn:
         """What became of a request without an answer: a server that still answers others was only slow."""
+        platform, target = key.platform, self._targets[key.platform]
+        before = target.client.latest_info if target.is_open else None
         cut = isinstance(error, ServerGoneError)
-        if not cut and self._targets[platform].is_up():
+        if not cut and target.is_up():
             raise error
-        self._gone.add(platform)
+        self._recovery.vanished(platform, before, key if self._begun else None, str(error))
         if cut:
             raise error
         raise ServerGoneError(f"The server vanished in the middle of the run: {error}") from error
@@ -172,11 +190,13 @@ class Runner:
         Raises:
             ServerError: it failed, or its answer is not the one to the request.
         """
-        batch = self._batch(key)[1]
-        try:
+
+        def predict() -> None:
+            batch = self._batch(key)[1]
+            self._begun = True
             batch.predict()
-        except ServerUnreachableError as error:
-            self._raise_gone(key.platform, error)
+
+        self._whole(key, predict)
 
     def measure(
         self, key: CellKey, progress: Callable[[Progress], None], earlier: Measurement | None = None
@@ -193,12 +213,44 @@ class Runner:
             ConfigurationError: there are too few images, or the clock asked for is not told.
         """
         plan = self._plans[key.platform]
-        try:
-            return self._measure(key, plan, progress, earlier)
-        except ServerUnreachableError as error:
-            if key.platform in self._down or key.platform in self._gone:
+        measured = self._whole(key, lambda: self._measure(key, plan, progress, earlier))
+        self._recovery.measured(key.platform)
+        if change := self._targets[key.platform].refresh_facts():
+            self._facts[key.platform] = self._targets[key.platform].open()
+            self._note_change(key.platform, change)
+        return measured
+
+    def _whole(self, key: CellKey, once: Callable[[], T]) -> T:
+        """Do something with a cell, once more where the server, or the service, was lost before it could begin.
+
+        Raises:
+            DdperfError: what stopped it; it is known from then on what became of the server.
+        """
+        for again in (False, True):
+            self._begun = self._answered = False
+            try:
+                return once()
+            except ServiceNotFoundError as error:
+                if again:
+                    raise ServiceGoneError(
+                        f"The service vanished in the middle of the run, and cannot be created again: {error}"
+                    ) from error
+                if not self._begun:
+                    raise
+                self._say(f"ddperf: {key}: its service vanished from the server in the middle; it is made anew")
+                self._targets[key.platform].forget_service()
+                self._recovery.suspect(key.platform, key.model)
+            except ServerOutOfMemoryError as error:
+                self._recovery.exhausted(key, error)
+                self._targets[key.platform].release_service()
                 raise
-            self._raise_gone(key.platform, error)
+            except (ServerUnreachableError, GatewayError) as error:
+                if key.platform in self._down or self._recovery.is_gone(key.platform):
+                    raise
+                if self._answered or again or not isinstance(error, NoConnectionError):
+                    self._raise_gone(key, error)
+                self._recovery.vanished(key.platform, None)  # between two cells: it is waited for
+        raise AssertionError
 
     def _measure(
         self, key: CellKey, plan: PlatformPlan, progress: Callable[[Progress], None], earlier: Measurement | None
@@ -207,8 +259,11 @@ class Runner:
         service, batch = self._batch(key)
         board.ready()
         cold_start = ColdStart(create_ms=service.create_ms)
+        self._begun = True
         if service.created and self._warm.get(key.platform) is not service:
             first = batch.predict(plan.server.cold_start_timeout_s)
+            self._answered = True
+            self._recovery.remember(key, first.answer)
             cold_start = replace(cold_start, first_predict_ms=first.client_ms)
             self._warm[key.platform] = service
         conditions = Conditions(
@@ -222,6 +277,16 @@ class Runner:
             preparation=plan.server.knobs.preparation(created=service.created),
             engine=service.engine,
         )
+
+        def check(answer: Answer) -> None:
+            self._answered = True
+            batch.check(answer)
+            self._recovery.remember(key, answer)
+
+        def restarted() -> None:
+            self._recovery.suspect(key.platform, key.model)
+            self._believe(key)
+
         began_s = time.time()
         measured = measure_cell(
             batch.endpoint,
@@ -231,8 +296,9 @@ class Runner:
             preferred=plan.timer,
             earlier=earlier,
             cold_start=earlier.cold_start if earlier else cold_start,
-            check=batch.check,
+            check=check,
             condemn=lambda round_: board.condemned(round_.started_s, time.time()),
+            restarted=restarted,
             now=time.time,
             progress=progress,
         )
@@ -240,24 +306,48 @@ class Runner:
 
     def _batch(self, key: CellKey) -> tuple[OpenService, Batch]:
         self.open(key.platform)
+        self._recovery.check_size(key)
+        self._believe(key)
         target = self._targets[key.platform]
         service = target.service_for(self._networks[key.model], key.batch_size)
         return service, target.batch(service, key.batch_size)
 
+    def _believe(self, key: CellKey) -> None:
+        """Where something happened to the server: see whether it predicts what it predicted at first."""
+        target = self._targets[key.platform]
+
+        def predict(model: str, batch_size: int) -> Answer:
+            service = target.service_for(self._networks[model])
+            answer = target.batch(service, batch_size).predict(target.options.cold_start_timeout_s).answer
+            self._warm[key.platform] = service
+            return answer
+
+        self._recovery.believe(key.platform, key.model, predict)
+
     def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
         """The verdict on what was measured of a cell."""
         platform = measurement.key.platform
-        return self._judges[platform].judge(measurement, nodeid, self._facts.get(platform))
+        record = self._judges[platform].judge(measurement, nodeid, self._facts.get(platform))
+        change = self._changed.get(platform)
+        return record if change is None else replace(record, notes=(*record.notes, change))
 
-    def failed(self, key: CellKey, nodeid: str, error: DdperfError) -> CellRecord:
-        """The record of a cell that could not be measured."""
-        crashed = isinstance(error, ServerGoneError)
-        what = "crashed" if crashed else "could not be measured"
+    def failed(self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None) -> CellRecord:
+        """The record of a cell that could not be measured.
+
+        Args:
+            key: the cell.
+            nodeid: its test.
+            error: why.
+            measured: what was measured of it in this run before that; it is kept.
+        """
+        expected = isinstance(self._plans[key.platform].baseline.lookup(key), Baseline)
+        outcome, what = _ending(error, expected=expected)
         return CellRecord(
             key=key,
             nodeid=nodeid,
-            outcome=Outcome.CRASHED if crashed else Outcome.ERROR,
+            outcome=outcome,
             reason=f"{key} {what}: {error}",
+            measurement=measured,
             server=self._facts.get(key.platform),
         )
 
@@ -288,6 +378,29 @@ class Runner:
         """Put the boards back whose processes died before they could."""
         for board in self._boards.values():
             board.make_up()
+
+
+def _of_a_gone_one(error: DdperfError) -> DdperfError:
+    """Why a server is down that was there before."""
+    return ServerGoneError(f"The server was there, and vanished in the middle of the run: {error}")
+
+
+def _ending(error: DdperfError, *, expected: bool) -> tuple[Outcome, str]:
+    """The verdict on a cell that could not be measured, and what is said of it.
+
+    Args:
+        error: why.
+        expected: whether its baseline has a value: then it could be measured once, and what keeps it from that now is a
+            regression; else it is not measurable there.
+    """
+    if isinstance(error, ServerOutOfMemoryError):
+        return (Outcome.OOM if expected else Outcome.UNAVAILABLE), "ran out of memory"
+    if isinstance(error, BatchNotRunError):
+        outcome = Outcome.CRASHED if error.died else Outcome.OOM
+        return (outcome if expected else Outcome.UNAVAILABLE), "was not run"
+    if isinstance(error, ServerGoneError):
+        return Outcome.CRASHED, "crashed"
+    return Outcome.ERROR, "could not be measured"
 
 
 def _marker(run_id: str, platform: str) -> Path:

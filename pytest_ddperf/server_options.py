@@ -43,6 +43,7 @@ class ServerOptions:
         authorization: the header's value where the URL holds no credentials; None for none.
         prepared_first: whether a command of the user's runs before the server is asked: it may be down until then.
         lock_wait_s: how long to wait for another run that measures the same server.
+        recovery_timeout_s: how long to wait for a server that vanished in the middle.
     """
 
     url: str
@@ -65,6 +66,7 @@ class ServerOptions:
     authorization: Secret | None = None
     prepared_first: bool = False
     lock_wait_s: float = LOCK_WAIT_S
+    recovery_timeout_s: float = 0.0
 
     def client(self, url: str) -> Client:
         """A client of that server.

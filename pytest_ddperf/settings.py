@@ -268,6 +268,7 @@ class Settings:
             authorization=authorization(stands),
             prepared_first=bool(stands.before),
             lock_wait_s=self.value("lock-wait", platform),
+            recovery_timeout_s=self.value("recovery-timeout", platform),
         )
 
     def knobs(self, platform: str) -> Knobs:

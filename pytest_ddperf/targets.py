@@ -5,13 +5,15 @@ The only module that names `embedded`.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pytest_ddperf import bench_images
 from pytest_ddperf.client import PROBE_TIMEOUT_S, server_facts, wait_until_up
-from pytest_ddperf.errors import ServerError, ServerUnreachableError, ServiceNotFoundError
+from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
+from pytest_ddperf.protocol import Info
 from pytest_ddperf.server_lock import ServerLock
 from pytest_ddperf.server_options import load_images
 from pytest_ddperf.server_services import batch_of, open_service
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from pytest_ddperf.records import ServerFacts
     from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import Batch, OpenService
+
+_HOPELESS_TIMEOUT_S = 0.5
+"""How long a server may take to answer that was waited for in vain: each further cell asks it once."""
 
 
 class Surroundings(Protocol):
@@ -67,6 +72,7 @@ class Target:
         self._service: tuple[str, OpenService] | None = None
         self._used: set[str] = set()
         self._images: BenchImages | None = None
+        self._restarted = False
         self.facts: ServerFacts | None = None
 
     @property
@@ -74,11 +80,14 @@ class Target:
         """Whether `open` has succeeded."""
         return self.facts is not None
 
-    def open(self) -> ServerFacts:
+    def open(self, wait_s: float = 0.0) -> ServerFacts:
         """Take the server for ourselves, start it where it is ours, and ask what it is. Does nothing when open.
 
+        Args:
+            wait_s: how long to wait for it at least; the options may say longer.
+
         Raises:
-            ServerUnreachableError: nothing answers at the URL, after `wait_s`.
+            ServerUnreachableError: nothing answers at the URL in time.
             ConfigurationError: the options do not fit, or the embedded server's packages are missing.
         """
         if self.facts is not None:
@@ -88,7 +97,7 @@ class Target:
             if self._surroundings is not None:
                 self._surroundings.begin()
             self._client = self.options.client(self._start())
-            info = wait_until_up(self._client, self.options.wait_s)
+            info = wait_until_up(self._client, max(wait_s, self.options.wait_s))
             facts = server_facts(info, self._client.display_url)
             self._images = load_images(self.options)
             self.facts = facts
@@ -112,11 +121,93 @@ class Target:
 
     def is_up(self) -> bool:
         """Whether the open server answers: one quick question."""
+        return self._answers(PROBE_TIMEOUT_S) is None
+
+    def _answers(self, timeout_s: float) -> ServerError | None:
+        """None where the open server answers; else why it does not."""
         try:
-            self.client.info(timeout_s=PROBE_TIMEOUT_S)
-        except ServerError:
-            return False
-        return True
+            self.client.info(timeout_s=timeout_s)
+        except ServerError as error:
+            return error
+        return None
+
+    def wait_for_return(
+        self,
+        wait_s: float,
+        *,
+        hopeless: bool = False,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Info:
+        """Wait for the open server, which does not answer any more; then close it: everything is made anew.
+
+        An embedded server is not waited for: it is started again by the next `open`, once.
+
+        Args:
+            wait_s: how long, seconds, shown to the person who waits.
+            hopeless: whether it has been waited for in vain: it is asked once, and has less time to answer.
+            now: a steady clock, seconds.
+            sleep: takes seconds.
+
+        Returns:
+            What it says of itself now; nothing of an embedded one.
+
+        Raises:
+            ServerGoneError: it does not come back, or is an embedded one that died twice.
+        """
+        if self.options.is_embedded:
+            return self._restart()
+        if not self.is_open:  # another server had its turn since
+            return Info()
+        error = self._answers(_HOPELESS_TIMEOUT_S if hopeless else PROBE_TIMEOUT_S)
+        if error is not None:
+            self._wait_for(error, wait_s, now, sleep)
+        info = self.client.latest_info or Info()
+        self.close()
+        return info
+
+    def _wait_for(
+        self, error: ServerError, wait_s: float, now: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
+        if wait_s <= 0:
+            raise ServerGoneError(str(error)) from error
+        server = self.client.display_url
+        self._say(f"ddperf: {server} does not answer any more; waiting up to {wait_s:g} s for it to come back")
+        began_s = now()
+        try:
+            wait_until_up(self.client, wait_s, now=now, sleep=sleep)
+        except ServerError as still:
+            self._say(f"ddperf: {server} did not come back within {wait_s:g} s")
+            raise ServerGoneError(str(still)) from still
+        self._say(f"ddperf: {server} is back after {now() - began_s:.0f} s")
+
+    def _restart(self) -> Info:
+        if self._restarted:
+            raise ServerGoneError("The embedded server died twice; it is started again once")
+        self._restarted = True
+        tail = self._embedded.log_tail if self._embedded is not None else ""
+        self._say(f"ddperf: the embedded server died and is started again. The end of its log: {tail or 'nothing'}")
+        self._service = None  # it died with it
+        self.close()
+        return Info()
+
+    def refresh_facts(self) -> str:
+        """Take over what the open server last said of itself.
+
+        Returns:
+            How its version changed, in words; "" where it did not.
+        """
+        if self.facts is None or self._client is None or self._client.latest_info is None:
+            return ""
+        info, old = self._client.latest_info, self.facts
+        if (info.version, info.commit) == (old.version, old.commit):
+            return ""
+        self.facts = server_facts(info, old.url)
+        return f"the server's version changed in the middle of the run, from {_version(old)} to {_version(self.facts)}"
+
+    def forget_service(self) -> None:
+        """The service that was made or found last is not there any more: the next one is asked for anew."""
+        self._service = None
 
     @property
     def client(self) -> Client:
@@ -209,6 +300,10 @@ class Target:
                 lock, self._lock = self._lock, None
                 if lock is not None:
                     lock.release()
+
+
+def _version(facts: ServerFacts) -> str:
+    return f"{facts.version} (commit {facts.commit[:8]})"
 
 
 def require_embedded() -> None:

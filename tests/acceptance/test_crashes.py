@@ -155,11 +155,11 @@ class TestServer:
         two.run(*how)
         asked = [one.path for one in two.project.server.requests]
         dropped = asked[len(asked) - asked[::-1].index("/predict") :]
-        assert dropped == ["/info"] * 3  # the one that was cut off, and one for each further cell
+        assert dropped == ["/info"] * 4  # what was cut off and asked again, and one for each further cell
 
     @plain_and_xdist
     def test_that_comes_back_is_measured_again(self, two: Fleet, how: tuple[str, ...]) -> None:
-        drops = [Reply(drop=True)]
+        drops = [Reply(drop=True)] * 2  # the first one might have hit a connection that was idle: it is asked again
         at(two.project.server, 9, lambda: drops.pop() if drops else None)
         result = two.run(*how)
         result.assert_outcomes(passed=7, failed=1)

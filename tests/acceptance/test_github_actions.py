@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
-from scripted_deepdetect import out_of_memory
+from scripted_deepdetect import internal_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +103,7 @@ def test_a_command_begins_its_line_however_the_run_is_shown(
 
 
 def test_ten_annotations_at_the_most_and_the_summary_has_every_cell(tk1: BenchProject, runner: Runner) -> None:
-    tk1.server.fault = lambda asked: out_of_memory() if asked.service != "googlenet" else None
+    tk1.server.fault = lambda asked: internal_error() if asked.service != "googlenet" else None
     tk1.server.slow("googlenet", 4, 1.5)
     models = "--ddperf-models=googlenet,squeezenet_v1.0,squeezenet_v1.1,shufflenet,resnet50"
     result = tk1.run(models, "--ddperf-batch-sizes=1,2,4")
@@ -116,7 +116,7 @@ def test_ten_annotations_at_the_most_and_the_summary_has_every_cell(tk1: BenchPr
 
 
 def test_a_cell_that_could_not_be_measured_is_failed(tk1: BenchProject, runner: Runner) -> None:
-    tk1.server.fault = lambda asked: out_of_memory() if asked.batch == 8 else None
+    tk1.server.fault = lambda asked: internal_error() if asked.batch == 8 else None
     (command,) = annotated(tk1.run(*SQUEEZENET))
     assert command.startswith("::error title=tk1-squeezenet_v1.1-b8 error::")
     assert "HTTP 500" in command
@@ -161,7 +161,7 @@ def test_a_missing_baseline_is_annotated_where_it_fails(tk1: BenchProject, runne
 def test_of_a_cell_that_two_tests_measure_the_redder_verdict_counts(tk1: BenchProject, runner: Runner) -> None:
     twice = "".join(f"def test_{name}(ddperf):\n    ddperf.measure()\n\n" for name in ("first", "second"))
     (tk1.path / "benchmarks" / "test_predict.py").write_text(twice, encoding="utf-8")
-    tk1.server.fault = lambda asked: out_of_memory() if asked.number == 1 else None
+    tk1.server.fault = lambda asked: internal_error() if asked.number == 1 else None
     result = tk1.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8")
     result.assert_outcomes(passed=1, failed=1)
     assert len(annotated(result)) == 1

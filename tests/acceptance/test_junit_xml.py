@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
-from scripted_deepdetect import out_of_memory
+from scripted_deepdetect import internal_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def test_a_cell_that_passed_and_one_that_regressed(tk1: BenchProject, how: str, 
 
 @plain_and_xdist
 def test_a_cell_that_was_skipped_and_one_that_could_not_be_measured(tk1: BenchProject, how: str) -> None:
-    tk1.server.fault = lambda _: out_of_memory()
+    tk1.server.fault = lambda _: internal_error()
     tk1.run("--ddperf-models=squeezenet_v1.1,vgg16", "--ddperf-batch-sizes=8", XML, how)
     (name, broken), (_, unavailable) = properties(tk1)
     assert name == B8

@@ -105,9 +105,10 @@ def test_a_cell_is_on_disk_before_the_next_one_begins(tk1: BenchProject) -> None
     assert seen == [0] * 6 + [2] * 6
 
 
-def test_a_run_that_was_killed_keeps_the_cells_measured_so_far(tk1: BenchProject) -> None:
-    status, _ = stop_in_the_third_cell(tk1, signal.SIGKILL)
-    assert status == -signal.SIGKILL
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+def test_a_run_that_was_killed_keeps_the_cells_measured_so_far(tk1: BenchProject, how: signal.Signals) -> None:
+    status, _ = stop_in_the_third_cell(tk1, how)
+    assert status == -how
     (run,) = tk1.histories()
     assert [record.key.batch_size for record in run.records] == [1, 2]
     assert not run.complete

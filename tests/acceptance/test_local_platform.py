@@ -96,3 +96,40 @@ def test_the_server_is_gone_after_a_run_that_was_stopped(local: BenchProject, im
     run.communicate(timeout=60)
     server.wait(30)
     assert not server.is_running()
+
+
+KILL = """
+import pathlib, psutil, pytest
+
+KILLED = pathlib.Path(__file__).with_name("killed")
+
+@pytest.fixture(autouse=True)
+def kill_the_server(request):
+    if any(f"-b{{size}}]" in request.node.nodeid for size in {sizes}):
+        for one in psutil.Process().children():
+            if "pytest_ddperf.embedded" in " ".join(one.cmdline()):
+                one.kill()
+                one.wait()
+                with KILLED.open("a") as killed:
+                    killed.write("x")
+"""
+
+
+@pytest.mark.parametrize(
+    ("killed_at", "verdicts"),
+    [
+        pytest.param((2,), {1: "new", 2: "new"}, id="once: it is started again"),
+        pytest.param((1, 2), {1: "new", 2: "crashed"}, id="twice: the cells from then on are crashed"),
+    ],
+)
+def test_an_embedded_server_that_is_killed_is_started_again_once(
+    local: BenchProject, images: str, killed_at: tuple[int, ...], verdicts: dict[int, str]
+) -> None:
+    conftest = local.path / "benchmarks" / "conftest.py"
+    conftest.write_text(KILL.format(sizes=killed_at), encoding="utf-8")
+    result = local.bare("benchmarks", *CELLS, images)
+    assert (local.path / "benchmarks" / "killed").read_text(encoding="utf-8") == "x" * len(killed_at)
+    assert {one.key.batch_size: str(one.outcome) for one in local.records()} == verdicts
+    assert result.ret == (pytest.ExitCode.TESTS_FAILED if "crashed" in verdicts.values() else pytest.ExitCode.OK)
+    result.stdout.fnmatch_lines(["ddperf: the embedded server died and is started again.*"])
+    assert embedded_servers() == []

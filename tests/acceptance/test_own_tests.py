@@ -109,9 +109,9 @@ def test_a_second_measure_adds_a_round(tk1: BenchProject) -> None:
 
 
 def test_an_error_after_a_measurement_is_an_error(tk1: BenchProject) -> None:
-    from scripted_deepdetect import out_of_memory  # noqa: PLC0415 - here alone
+    from scripted_deepdetect import internal_error  # noqa: PLC0415 - here alone
 
-    tk1.server.fault = lambda prediction: out_of_memory() if prediction.number > 6 else None
+    tk1.server.fault = lambda prediction: internal_error() if prediction.number > 6 else None
     write(tk1, body="ddperf.measure(); ddperf.measure()")
     result = tk1.bare("speed", *tk1.where, "--ddperf-models=resnet50", "--ddperf-batch-sizes=2")
     result.assert_outcomes(failed=1)

@@ -107,6 +107,7 @@ class BenchProject:
     def ini(self, **keys: str) -> None:
         """Write pytest.ini with further keys."""
         lines = ["[pytest]", f"ddperf_data_dir = {DATA_DIR}", "ddperf_bench_files = images.txt"]
+        lines += ["ddperf_recovery_timeout = 0"] if "ddperf_recovery_timeout" not in keys else []
         lines += [f"{key} = {value}" for key, value in keys.items()]
         (self.path / "pytest.ini").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

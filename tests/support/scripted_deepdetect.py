@@ -115,7 +115,7 @@ class ScriptedDeepDetect(ScriptedServer):
         services: Iterable[str | ServiceSetup] = (),
         *,
         transform_share: float = 0.25,
-        head_ms: Callable[[Prediction], float | None] = cut_to_whole_ms,
+        head_ms: Callable[[Prediction], object] = cut_to_whole_ms,
         totals: str = "all",
         version: str = "v0.28.0",
         accepts: Callable[[str], bool] = bool,
@@ -131,11 +131,11 @@ class ScriptedDeepDetect(ScriptedServer):
         self.wrong = wrong
         self.predictions: list[Prediction] = []
         self._transform_share = transform_share
-        self._head_ms = head_ms
-        self._tells = totals
+        self.head_ms = head_ms
+        self.tells = totals
         self._version = version
         self._accepts = accepts
-        self._readable = readable
+        self.readable = readable
         self._delay_s = delay_s
         self._state = threading.RLock()
         self._services: dict[str, _Service] = {}
@@ -150,6 +150,10 @@ class ScriptedDeepDetect(ScriptedServer):
         with self._state:
             return list(self._services)
 
+    def be_version(self, version: str) -> None:
+        """Say another one in `/info` from now on."""
+        self._version = version
+
     def use_elsewhere(self, service: str, *, images: int = 1, predict_ms: float = 10.0) -> None:
         """Another client has one prediction made."""
         with self._state:
@@ -157,9 +161,24 @@ class ScriptedDeepDetect(ScriptedServer):
 
     def restart(self) -> None:
         """The services stay, their totals begin anew, the connections are cut."""
+        self.forget_totals()
+        self.hang_up()
+
+    def forget_totals(self) -> None:
+        """As after a restart that nobody noticed: the services stay, their totals begin anew."""
         with self._state:
             self._services = {name: _Service(one.setup) for name, one in self._services.items()}
-        self.hang_up()
+
+    def forget_service(self, name: str) -> None:
+        """Somebody deletes a service."""
+        with self._state:
+            del self._services[name]
+
+    def die(self, seconds: float | None = None) -> Reply:
+        """Die at a request; back after so long with its services, as one whose configuration names them, or never."""
+        self.forget_totals()
+        self.go_down(seconds)
+        return Reply(drop=True)
 
     def _respond(self, request: Request) -> Reply:
         path = urlsplit(request.path).path.rstrip("/")
@@ -232,7 +251,7 @@ class ScriptedDeepDetect(ScriptedServer):
             service.fail()
             return reply
         uris = _uris(data)
-        if unreadable := [uri for uri in uris if uri.startswith("data:") or not self._readable(uri)]:
+        if unreadable := [uri for uri in uris if uri.startswith("data:") or not self.readable(uri)]:
             service.fail()
             what = "Service Input Error: Could not read image(s): image could not be read or does not exist: "
             return _error(400, "BadRequest", 1005, what + unreadable[0])
@@ -242,7 +261,7 @@ class ScriptedDeepDetect(ScriptedServer):
         answered = [by_task(uri, parameters, _predicted(uri, best)) for uri in reversed(uris)]
         predictions = self.wrong(prediction, answered)
         head: dict[str, object] = {"method": "/predict", "service": name}
-        if (head_ms := self._head_ms(prediction)) is not None:
+        if (head_ms := self.head_ms(prediction)) is not None:
             head["time"] = head_ms
         answer = {"status": {"code": 200, "msg": "OK"}, "head": head, "body": {"predictions": predictions}}
         return replace(self._ok(answer), delay_s=self._delay_s)
@@ -279,11 +298,11 @@ class ScriptedDeepDetect(ScriptedServer):
             "height": setup.height,
         }
         stats: dict[str, float] = {}
-        if self._tells in {"all", "durations"}:
+        if self.tells in {"all", "durations"}:
             stats |= service.totals
-        if self._tells in {"all", "counts"}:
+        if self.tells in {"all", "counts"}:
             stats |= service.counts
-        if self._tells != "none":
+        if self.tells != "none":
             described["service_stats"] = stats
         return described
 
@@ -297,6 +316,11 @@ def out_of_memory() -> Reply:
     return _error(
         500, "InternalError", 1007, "src/caffe/syncedmem.cpp:56 / Check failed (custom): (error) == (cudaSuccess)"
     )
+
+
+def internal_error() -> Reply:
+    """As a server answers that fails on a request, for a reason of its own."""
+    return _error(500, "InternalError", 1007, "src/caffe/net.cpp:41 / Check failed (custom): shape is known")
 
 
 def _error(status: int, msg: str, dd_code: int | None = None, dd_msg: str = "") -> Reply:

@@ -12,6 +12,7 @@ import contextlib
 import json
 import socket
 import socketserver
+import struct
 import threading
 import time
 import zlib
@@ -58,6 +59,8 @@ class Reply:
         cut_after: sends only so many bytes of the body, and closes the connection.
         close: closes the connection after the answer, and says so.
         silently: `close` without saying so, as a server that is restarted between two requests.
+        reset: cuts the connection the hard way (RST): instead of what `drop` and `cut_after` leave out, or behind all.
+        trickle_s: sends the body byte by byte, with such a pause behind each.
         compressible: in chunks of deflate or gzip where the client takes them, as DeepDetect does.
     """
 
@@ -70,6 +73,8 @@ class Reply:
     cut_after: int | None = None
     close: bool = False
     silently: bool = False
+    reset: bool = False
+    trickle_s: float = 0.0
     compressible: bool = False
 
     def content(self) -> bytes:
@@ -105,11 +110,30 @@ class ScriptedServer:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._tls = tls is not None
+        self._context = tls
+        self._closed = False
+        self._listen(port)
+
+    def _listen(self, port: int) -> None:
         self._server = _Server(self, port)
-        if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        if self._context is not None:
+            self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
+
+    def go_down(self, seconds: float | None = None) -> None:
+        """Refuse connections, and cut those that are open, as a server that died; back after so long, or never."""
+        self._server.shutdown()
+        self._server.server_close()
+        self.hang_up()
+        if seconds is not None:
+            back = threading.Timer(seconds, self._come_back)
+            back.daemon = True
+            back.start()
+
+    def _come_back(self) -> None:
+        if not self._closed:
+            self._listen(self.port)
 
     @property
     def url(self) -> str:
@@ -134,6 +158,7 @@ class ScriptedServer:
 
     def close(self) -> None:
         """Stop listening and close the connections; twice does no harm."""
+        self._closed = True
         self._server.shutdown()
         self._server.server_close()
         self.hang_up()
@@ -225,6 +250,8 @@ class _Handler(BaseHTTPRequestHandler):
             reply = self.server.scripted.answer(request)
         except Exception as error:  # noqa: BLE001 - the test shall see it, as an answer
             reply = Reply(500, f"the script raised {error!r}".encode(), headers={"Content-Type": "text/plain"})
+        if reply.reset:  # what is not sent yet is thrown away at the close, and so is the rest
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if reply.drop:
             self.close_connection = True
         else:
@@ -252,8 +279,19 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[: reply.cut_after]
         lines = [f"HTTP/1.1 {reply.status} {reply.reason}", *(f"{name}: {value}" for name, value in headers.items())]
         with contextlib.suppress(OSError):
-            self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + content)
-        self.close_connection = closing or reply.silently or reply.cut_after is not None
+            head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+            if reply.trickle_s:
+                self._trickle(head + content, reply.trickle_s)
+            else:
+                self.wfile.write(head + content)
+        self.close_connection = closing or reply.silently or reply.cut_after is not None or reply.reset
+        if reply.reset and reply.cut_after is None:
+            time.sleep(0.05)  # the answer is to be read before it is thrown away
+
+    def _trickle(self, content: bytes, pause_s: float) -> None:
+        for byte in content:
+            self.wfile.write(bytes([byte]))
+            time.sleep(pause_s)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """Say nothing."""

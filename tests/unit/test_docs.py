@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from faults import FAULTS
 
 from pytest_ddperf.cli import _parser
 from pytest_ddperf.options import OPTIONS
@@ -67,3 +68,11 @@ def test_every_key_that_the_page_on_boards_explains_is_one() -> None:
     }
     assert explained
     assert explained <= set(PLATFORM_KEYS)
+
+
+def test_the_table_of_faults_is_the_one_that_the_tests_run_over() -> None:
+    (page,) = [page for page in PAGES if page.name == "faults.md"]
+    table = re.findall(
+        r"^\| (?!fault \|)(.*) \| (.*) \| (.*) \|$", page.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    assert table == [(fault.name, fault.verdict, fault.said) for fault in FAULTS]

@@ -12,9 +12,11 @@ from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
     DdperfError,
+    GatewayError,
     RequestRefusedError,
     ServerError,
     ServerFailedError,
+    ServerOutOfMemoryError,
     ServiceExistsError,
     ServiceNotFoundError,
 )
@@ -30,6 +32,7 @@ from pytest_ddperf.protocol import (
     predict_body,
     raise_for_status,
     service_body,
+    tells_of_memory,
 )
 
 if TYPE_CHECKING:
@@ -143,7 +146,8 @@ def told(code: int, dd_code: int | None = None, msg: str = "") -> dict[str, Any]
         pytest.param(500, told(500, 1007), ServerFailedError, id="internal error"),
         pytest.param(200, told(500, 1007), ServerFailedError, id="older server: 500 under HTTP 200"),
         pytest.param(200, told(404, 1002), ServiceNotFoundError, id="older server: 404 under HTTP 200"),
-        pytest.param(503, None, ServerFailedError, id="no JSON"),
+        pytest.param(503, None, GatewayError, id="a proxy has no answer"),
+        pytest.param(500, None, ServerFailedError, id="no JSON"),
         pytest.param(302, None, AnswerError, id="a redirect is no answer"),
     ],
 )
@@ -322,3 +326,41 @@ def test_a_batch_that_names_an_image_twice_is_a_mistake_of_the_configuration() -
 def test_recorded_batches_pass(recording: str, batch_size: int) -> None:
     recorded = next(one for one in load(recording) if one.name == f"predict_batch_{batch_size}")
     check_predictions(parse_prediction(recorded.answer), recorded.body["data"])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "src/caffe/syncedmem.cpp:56 / Check failed (custom): (error) == (cudaSuccess)",
+        "CUDA out of memory",
+        "cudaErrorMemoryAllocation",
+        "CUDNN_STATUS_ALLOC_FAILED",
+        "CUBLAS_STATUS_ALLOC_FAILED",
+        "vkAllocateMemory failed -2",
+        "VK_ERROR_OUT_OF_DEVICE_MEMORY",
+        "std::bad_alloc",
+        "Available memory of 1048576 is smaller than requested bytes of 9633792",
+        "Failed to allocate memory for requested buffer of size 9633792",
+        "Cannot allocate memory",
+    ],
+)
+def test_words_that_tell_of_exhausted_memory_are_known(message: str) -> None:
+    answer = {"status": {"code": 500, "msg": "InternalError", "dd_code": 1007, "dd_msg": message}}
+    with pytest.raises(ServerOutOfMemoryError, match="has not the memory"):
+        raise_for_status(500, answer)
+
+
+@pytest.mark.parametrize("message", ["why", "memory data layer has no source", "src/caffe/net.cpp:41 / Check failed"])
+def test_other_words_do_not_tell_of_memory(message: str) -> None:
+    assert not tells_of_memory(message)
+
+
+def test_probabilities_that_sum_up_to_more_than_one_are_wrong() -> None:
+    answer = Answer(1.0, (Prediction("0", tuple((f"c{number}", 1.0) for number in range(7))),))
+    with pytest.raises(AnswerError, match=r"the probabilities of 1 images sum up to more than 1: 0 \(7\)"):
+        check_predictions(answer, ["0"])
+
+
+def test_rounding_may_lift_the_sum_of_a_thousand_probabilities_a_little() -> None:
+    answer = Answer(1.0, (Prediction("0", tuple((f"c{number}", 0.001005) for number in range(1000))),))
+    check_predictions(answer, ["0"])

@@ -9,7 +9,15 @@ from scripted_server import Reply
 
 from pytest_ddperf.baselines import PlatformBaseline
 from pytest_ddperf.catalog import Platform, bare_catalog
-from pytest_ddperf.errors import ConfigurationError, ServerError, ServerGoneError, ServerUnreachableError
+from pytest_ddperf.errors import (
+    AnswerError,
+    BatchNotRunError,
+    ConfigurationError,
+    ServerError,
+    ServerGoneError,
+    ServerOutOfMemoryError,
+    ServerUnreachableError,
+)
 from pytest_ddperf.judging import differences, gate_cell
 from pytest_ddperf.measure import Plan
 from pytest_ddperf.records import Baseline, CellKey, Clock, Conditions, Measurement, Outcome, Pass, Round, Unavailable
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 
     from scripted_server import Request
 
+    from pytest_ddperf.errors import DdperfError
     from pytest_ddperf.measure import Progress
 
 PLATFORM = Platform("tk1", "Jetson TK1", mllib="caffe", gpu=True)
@@ -53,6 +62,7 @@ def runner_for(
     timer: str = "auto",
     *,
     timeout_s: float = 300.0,
+    recovery_timeout_s: float = 0.0,
 ) -> Runner:
     options = ServerOptions(
         server.url,
@@ -61,6 +71,7 @@ def runner_for(
         repository=repository,
         gpu=True,
         timeout_s=timeout_s,
+        recovery_timeout_s=recovery_timeout_s,
     )
     plan = PlatformPlan(PLATFORM, options, Plan(1, 5), timer, 0.1, baseline)
     return Runner({"tk1": plan}, bare_catalog().networks, lambda _: None)
@@ -163,7 +174,7 @@ def test_a_server_that_hangs_up_in_the_middle_is_gone(server: ScriptedDeepDetect
 
 def test_a_server_that_comes_back_is_opened_anew(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path)
-    cut_from(server, 3, cuts=1)
+    cut_from(server, 3, cuts=2)  # a question that is cut off is put once more
     with pytest.raises(ServerGoneError):
         runner.measure(KEY, quiet)
     assert len(runner.measure(OTHER, quiet).rounds) == 1
@@ -318,6 +329,39 @@ def test_a_cell_that_failed_says_why(server: ScriptedDeepDetect, tmp_path: Path)
     record = runner.failed(KEY, "x::y", ServerError("It failed", http_status=500))
     assert (record.outcome, record.now_ms) == (Outcome.ERROR, None)
     assert record.reason == "tk1-resnet50-b2 could not be measured: It failed (HTTP 500)"
+
+
+@pytest.mark.parametrize(
+    ("error", "with_value", "without"),
+    [
+        (ServerOutOfMemoryError("no memory"), Outcome.OOM, Outcome.UNAVAILABLE),
+        (BatchNotRunError("too large", died=False), Outcome.OOM, Outcome.UNAVAILABLE),
+        (BatchNotRunError("too large", died=True), Outcome.CRASHED, Outcome.UNAVAILABLE),
+        (ServerGoneError("gone"), Outcome.CRASHED, Outcome.CRASHED),
+        (AnswerError("nonsense"), Outcome.ERROR, Outcome.ERROR),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_what_could_be_measured_once_and_cannot_now_is_no_unavailable_cell(
+    server: ScriptedDeepDetect, tmp_path: Path, error: DdperfError, with_value: Outcome, without: Outcome
+) -> None:
+    runner = runner_for(server, tmp_path)
+    assert runner.failed(KEY, "x::y", error).outcome is with_value
+    assert runner.failed(OTHER, "x::y", error).outcome is without
+    assert runner.failed(X, "x::y", error).outcome is without
+
+
+def test_a_server_that_died_between_two_cells_is_waited_for_and_the_cell_measured(
+    server: ScriptedDeepDetect, tmp_path: Path
+) -> None:
+    runner = runner_for(server, tmp_path, recovery_timeout_s=20.0)
+    runner.measure(KEY, quiet)
+    server.forget_totals()
+    server.go_down(0.3)
+    assert len(runner.measure(OTHER, quiet).rounds) == 1
+    compared = server.predictions[6]
+    assert (compared.service, compared.batch) == ("resnet50", 2)  # as the first cell had it
+    runner.close()
 
 
 def test_what_the_baseline_marks_and_holds_is_known(server: ScriptedDeepDetect, tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""Whether a server still predicts what it did: after an outage it may answer 200 and compute nonsense. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_ddperf.protocol import Answer
+
+Seen = dict[str, tuple[str, float]]
+"""By uri, the best class of an image and its probability."""
+
+PROBABILITY_MARGIN: Final = 0.02
+"""How far a probability may move: GPUs sum up in any order, and float16 keeps three digits."""
+
+TIE: Final = 1e-3
+"""Two classes whose probabilities lie so close may change places."""
+
+_SHOWN: Final = 3
+
+
+def best_classes(answer: Answer) -> Seen:
+    """What to remember of an answer; images without a class are left out."""
+    return {one.uri: max(one.classes, key=lambda listed: listed[1]) for one in answer.predictions if one.classes}
+
+
+def disagreement(before: Mapping[str, tuple[str, float]], after: Mapping[str, tuple[str, float]]) -> str:
+    """In what two answers to the same request differ, in words; "" where they agree."""
+    wrong = [uri for uri, was in before.items() if not _agree(was, after.get(uri))]
+    if not wrong:
+        return ""
+    told = [f"{uri} was {_shown(before[uri])} and is {_shown(after.get(uri))}" for uri in wrong[:_SHOWN]]
+    more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    return f"{len(wrong)} of {len(before)} images differ: {'; '.join(told)}{more}"
+
+
+def _agree(was: tuple[str, float], now: tuple[str, float] | None) -> bool:
+    if now is None:
+        return False
+    (before, before_p), (after, after_p) = was, now
+    if before == after:
+        return abs(before_p - after_p) <= PROBABILITY_MARGIN
+    # of two classes that both reach more than a half, one is wrong
+    return abs(before_p - after_p) <= TIE and max(before_p, after_p) <= (1 + TIE) / 2
+
+
+def _shown(one: tuple[str, float] | None) -> str:
+    if one is None:
+        return "missing"
+    name, probability = one
+    return f"{name if len(name) <= 40 else name[:37] + '...'} ({probability:.3f})"

@@ -1,0 +1,97 @@
+"""A time limit on a whole answer. A socket's own is for each of its reads: a byte now and then keeps it going."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from urllib3.connectionpool import HTTPConnectionPool
+
+
+class Deadline:
+    """Cuts the connections of a pool whose answer takes too long. One thread, which sleeps unless that happens.
+
+    Args:
+        pool: whose connections; those that it opens from now on.
+
+    Attributes:
+        expired: whether the request under way, or the last one, was cut off.
+        opened: how many connections there were so far.
+    """
+
+    def __init__(self, pool: HTTPConnectionPool) -> None:
+        self.expired = False
+        self.opened = 0
+        self._until_s: float | None = None
+        self._wakes_s: float | None = None
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        pool.ConnectionCls = _telling(pool.ConnectionCls, self._connected)
+
+    def begin(self, timeout_s: float) -> None:
+        """A request begins, which may take so long."""
+        until_s = time.monotonic() + timeout_s
+        with self._changed:
+            self.expired = False
+            self._until_s = until_s
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="ddperf-deadline", daemon=True)
+                self._thread.start()
+            elif self._wakes_s is None or until_s < self._wakes_s:
+                self._changed.notify()
+
+    def end(self) -> bool:
+        """It is over. Whether it was cut off."""
+        with self._changed:
+            self._until_s = None
+            return self.expired
+
+    def close(self) -> None:
+        """End the thread. A further `begin` starts another."""
+        with self._changed:
+            thread, self._thread = self._thread, None
+            self._closed = True
+            self._changed.notify()
+        if thread is not None:
+            thread.join()
+        self._closed = False
+
+    def _connected(self, opened: socket.socket) -> None:
+        self.opened += 1
+        self._sockets.add(opened)
+
+    def _watch(self) -> None:
+        with self._changed:
+            while not self._closed:
+                left_s = None if self._until_s is None else self._until_s - time.monotonic()
+                if left_s is not None and left_s <= 0:
+                    self._cut()
+                    continue
+                # a later limit is found when this one is over: most requests wake nobody
+                self._wakes_s = self._until_s
+                self._changed.wait(left_s)
+
+    def _cut(self) -> None:
+        self.expired, self._until_s = True, None
+        for one in list(self._sockets):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
+def _telling(kind: Any, connected: Callable[[socket.socket], None]) -> Any:  # noqa: ANN401 - urllib3 names no base class
+    """A connection class that tells which socket it opened."""
+
+    def connect(self: Any) -> None:  # noqa: ANN401 - of that class
+        kind.connect(self)
+        connected(self.sock)
+
+    return type(kind.__name__, (kind,), {"connect": connect})

@@ -1,0 +1,204 @@
+"""Servers that failed in the middle: how long they are waited for, what they cannot hold, whether they are believed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_ddperf.agreement import best_classes, disagreement
+from pytest_ddperf.errors import AnswerError, BatchNotRunError, ServerGoneError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_ddperf.agreement import Seen
+    from pytest_ddperf.errors import ServerError
+    from pytest_ddperf.protocol import Answer, Info, ServiceStats
+    from pytest_ddperf.records import CellKey
+    from pytest_ddperf.targets import Target
+
+DEATHS_RUNNING: Final = 3
+"""Outages without a cell measured in between after which a server is not waited for any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a model predicted when the session first asked it.
+
+    Args:
+        batch_size: of that request.
+        seen: its answer.
+    """
+
+    batch_size: int
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A batch that a server could not hold.
+
+    Args:
+        died: whether the server died of it; else it answered that its memory was exhausted.
+        error: its words.
+    """
+
+    batch_size: int
+    died: bool
+    error: str
+
+
+class Recovery:
+    """The outages of one process's servers.
+
+    Args:
+        servers: by platform, the server's name: platforms that share one share its outages.
+        now: a steady clock, seconds.
+        sleep: takes seconds.
+    """
+
+    def __init__(
+        self,
+        servers: Mapping[str, str],
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._servers = servers
+        self._now = now
+        self._sleep = sleep
+        self._gone: set[str] = set()
+        self._at: dict[str, tuple[CellKey, str, Info | None]] = {}
+        self._waited_for: set[str] = set()
+        self._deaths: Counter[str] = Counter()
+        self._limits: dict[tuple[str, str], Limit] = {}
+        self._references: dict[str, dict[str, Reference]] = {}
+        self._suspects: set[tuple[str, str]] = set()
+
+    # outages
+
+    def is_gone(self, platform: str) -> bool:
+        """Whether a platform's server vanished and has not come back."""
+        return platform in self._gone
+
+    def shares_a_gone_server(self, platform: str) -> bool:
+        """Whether its server vanished while another platform was measured on it."""
+        return any(self._servers[other] == self._servers[platform] for other in self._gone)
+
+    def vanished(self, platform: str, info: Info | None, key: CellKey | None = None, error: str = "") -> None:
+        """A server does not answer any more.
+
+        Args:
+            platform: whose.
+            info: what it last said of itself.
+            key: the cell whose prediction it did not answer; None where it was asked something else.
+            error: what became of that.
+        """
+        self._gone.add(platform)
+        self._deaths[self._servers[platform]] += 1
+        if key is not None:
+            self._at[platform] = key, error, info
+
+    def measured(self, platform: str) -> None:
+        """A cell was measured: an outage from now on is another one."""
+        self._deaths.pop(self._servers[platform], None)
+
+    def come_back(self, platform: str, target: Target) -> None:
+        """Wait for a server that vanished: as long as the options say the first time, and from then on not at all.
+
+        Raises:
+            ServerGoneError: it is not back.
+        """
+        server = self._servers[platform]
+        hopeless = server in self._waited_for or self._deaths[server] > DEATHS_RUNNING
+        began_s = self._now()
+        wait_s = 0.0 if hopeless else target.options.recovery_timeout_s
+        try:
+            info = target.wait_for_return(wait_s, hopeless=hopeless, now=self._now, sleep=self._sleep)
+        except ServerGoneError as error:
+            self._waited_for.add(server)
+            waited = f" (waited {self._now() - began_s:.0f} s for it, --ddperf-recovery-timeout)" if wait_s else ""
+            raise ServerGoneError(
+                f"The server was there at the start of the run, vanished in the middle, and still does not "
+                f"answer{waited}. {error}"
+            ) from error
+        self._waited_for.discard(server)
+        at = self._at.pop(platform, None)
+        if at is not None and not _survived(at[2], info):
+            key, error_text, _ = at
+            self._limits[platform, key.model] = Limit(key.batch_size, True, error_text)
+        for other, theirs in self._servers.items():
+            if theirs == server:
+                self._gone.discard(other)
+                self.suspect(other)
+
+    # what a server cannot hold
+
+    def exhausted(self, key: CellKey, error: ServerError) -> None:
+        """A server had not the memory for a batch: larger ones are not tried, and its next predictions are compared."""
+        self._limits[key.platform, key.model] = Limit(key.batch_size, False, str(error))
+        self.suspect(key.platform)
+
+    def check_size(self, key: CellKey) -> None:
+        """Find out whether a batch is worth trying.
+
+        Raises:
+            BatchNotRunError: a smaller one of the same model was too much already.
+        """
+        limit = self._limits.get((key.platform, key.model))
+        if limit is None or key.batch_size <= limit.batch_size:
+            return
+        what = "brought the server down" if limit.died else "was more than its memory holds"
+        raise BatchNotRunError(f"batch size {limit.batch_size} {what}: {limit.error}", died=limit.died)
+
+    # whether it is believed
+
+    def remember(self, key: CellKey, answer: Answer) -> None:
+        """Keep what a model predicts at first; it is called with each checked answer."""
+        known = self._references.setdefault(key.platform, {})
+        if key.model not in known:
+            known[key.model] = Reference(key.batch_size, best_classes(answer))
+
+    def suspect(self, platform: str, model: str = "") -> None:
+        """Something happened to a server, or to the service of one model: it is compared before it is believed."""
+        self._suspects.add((platform, model))
+
+    def believe(self, platform: str, model: str, predict: Callable[[str, int], Answer]) -> None:
+        """Where something happened to a server: compare what it predicts with what it predicted at first.
+
+        Args:
+            platform: whose server.
+            model: that is measured next, compared where it is known from before; else the one measured last is.
+            predict: makes one checked prediction of a model and a batch size.
+
+        Raises:
+            AnswerError: it answers, and not what it answered before.
+            ServerError: it does not answer.
+        """
+        suspicions = self._suspects & {(platform, ""), (platform, model)}
+        if not suspicions:
+            return
+        known = self._references.get(platform, {})
+        for compared in [model] if model in known else list(known)[-1:]:
+            reference = known[compared]
+            difference = disagreement(reference.seen, best_classes(predict(compared, reference.batch_size)))
+            if difference:
+                raise AnswerError(
+                    f"The server answers after a failure, and {compared} does not predict what it did at the start "
+                    f"of the run: {difference}. Nothing it computes is to be believed: restart it, and see its log"
+                )
+        self._suspects -= suspicions
+
+
+def _survived(before: Info | None, after: Info) -> bool:
+    """Whether a server that cut a connection is still the same process: no service is gone, no count has fallen."""
+    if before is None:
+        return True
+    counts = {one.name: _count(one.stats) for one in after.services}
+    return all(one.name in counts and counts[one.name] >= _count(one.stats) for one in before.services)
+
+
+def _count(stats: ServiceStats | None) -> int:
+    return (stats.predict_count or 0) if stats else 0

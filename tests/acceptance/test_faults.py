@@ -1,0 +1,169 @@
+"""Servers that crash, run out of memory, hang and lie: the right verdict, in time, and nothing else is touched."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+from faults import FAULTS, LARGE, Fault
+from scripted_deepdetect import internal_error, out_of_memory
+
+if TYPE_CHECKING:
+    from bench_project import BenchProject
+    from scripted_deepdetect import Prediction
+    from scripted_server import Reply
+
+GOOGLENET_AND_SQUEEZENET = ("--ddperf-models=googlenet,squeezenet_v1.1", "--ddperf-batch-sizes=1,8")
+LIMIT_S = 25.0
+"""No row has a longer limit of its own than 20 s; 5 s are pytest's."""
+
+plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
+
+
+def expected(fault: Fault) -> dict[str, str]:
+    sizes = next((arg.partition("=")[2] for arg in fault.args if arg.startswith("--ddperf-batch-sizes=")), "1,8")
+    cells = [f"tk1-{model}-b{size}" for model in ("googlenet", "squeezenet_v1.1") for size in sizes.split(",")]
+    return {cell: fault.cells.get(cell, "ok") for cell in cells}
+
+
+@plain_and_xdist
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_ends_in_its_verdict_and_the_other_cells_are_measured(
+    tk1: BenchProject, fault: Fault, how: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = "".join(f"img_{number:03d}.jpg\n" for number in range(fault.names))
+    (tk1.path / "images.txt").write_text(names, encoding="utf-8")
+    fault.arrange(tk1.server)
+    began_s = time.monotonic()
+    result = tk1.run(*GOOGLENET_AND_SQUEEZENET, *fault.args, *how)
+    assert time.monotonic() - began_s < LIMIT_S
+    assert result.ret == fault.exit_status
+    told = capfd.readouterr().err  # what workers tell the person who waits
+    output = " ".join((result.stdout.str() + result.stderr.str() + told).split())
+    assert fault.said in output
+    assert "Traceback" not in output
+    if fault.exit_status == pytest.ExitCode.USAGE_ERROR:
+        assert tk1.histories() == []
+        return
+    assert tk1.verdicts() == {cell: verdict for cell, verdict in expected(fault).items() if verdict != "unavailable"}
+    measured = {str(record.key) for record in tk1.records() if record.now_ms is not None}
+    assert measured == {cell for cell, verdict in expected(fault).items() if verdict in {"ok", "new"}}
+
+
+class TestInfraExitCode:
+    """--ddperf-infra-exit-code: servers that failed are told from models that are slower."""
+
+    CODE = "--ddperf-infra-exit-code=75"
+
+    @plain_and_xdist
+    def test_is_the_status_where_only_a_server_failed(self, tk1: BenchProject, how: tuple[str, ...]) -> None:
+        tk1.server.fault = lambda prediction: internal_error() if prediction.batch > 1 else None
+        result = tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE, *how)
+        assert result.ret == 75
+        assert set(tk1.verdicts().values()) == {"ok", "error"}
+        assert tk1.histories()[-1].exit_status == 1
+
+    def test_is_the_status_where_a_server_died(self, tk1: BenchProject) -> None:
+        tk1.server.fault = lambda prediction: tk1.server.die() if prediction.number == 9 else None
+        assert tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE).ret == 75
+
+    def test_is_not_where_a_cell_regressed_too(self, tk1: BenchProject) -> None:
+        tk1.server.fault = lambda prediction: internal_error() if prediction.service == "googlenet" else None
+        tk1.server.slow("squeezenet_v1.1", 8, 1.5)
+        assert tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE).ret == pytest.ExitCode.TESTS_FAILED
+
+    def test_is_not_where_a_cell_does_not_fit_any_more(self, tk1: BenchProject) -> None:
+        tk1.server.fault = lambda prediction: out_of_memory() if prediction.batch > 1 else None
+        assert tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE).ret == pytest.ExitCode.TESTS_FAILED
+
+    def test_is_not_where_another_test_failed(self, tk1: BenchProject) -> None:
+        tk1.server.fault = lambda _: internal_error()
+        (tk1.path / "benchmarks" / "test_z.py").write_text("def test_other(): assert False\n", encoding="utf-8")
+        assert tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE).ret == pytest.ExitCode.TESTS_FAILED
+
+    def test_is_not_where_all_is_well(self, tk1: BenchProject) -> None:
+        assert tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE).ret == pytest.ExitCode.OK
+
+
+def test_what_was_measured_of_a_cell_before_its_server_failed_is_kept(tk1: BenchProject) -> None:
+    tk1.server.slow("googlenet", 8, 1.5)  # measured again at the end, and then the server fails
+    tk1.server.fault = lambda prediction: internal_error() if prediction.number > 4 * 6 else None
+    tk1.run(*GOOGLENET_AND_SQUEEZENET)
+    record = next(one for one in tk1.records() if str(one.key) == LARGE)
+    assert record.outcome == "error"
+    assert record.measurement is not None
+    assert len(record.measurement.rounds) == 1
+
+
+def test_cells_after_a_change_of_version_say_so_and_carry_the_new_one(tk1: BenchProject) -> None:
+    def fault(prediction: Prediction) -> None:
+        if prediction.number == 9:
+            tk1.server.be_version("v0.29.0")
+
+    tk1.server.fault = fault
+    tk1.run(*GOOGLENET_AND_SQUEEZENET)
+    versions = {str(one.key): one.server.version for one in tk1.records() if one.server is not None}
+    assert versions == {
+        "tk1-googlenet-b1": "v0.28.0",
+        LARGE: "v0.29.0",
+        "tk1-squeezenet_v1.1-b1": "v0.29.0",
+        "tk1-squeezenet_v1.1-b8": "v0.29.0",
+    }
+    noted = {str(one.key) for one in tk1.records() if any("version changed" in note for note in one.notes)}
+    assert noted == set(versions) - {"tk1-googlenet-b1"}
+
+
+def test_a_service_that_the_run_created_is_created_again_after_an_outage_and_compared_there(tk1: BenchProject) -> None:
+    for name in list(tk1.server.services):
+        tk1.server.forget_service(name)
+    died: list[int] = []
+
+    def fault(prediction: Prediction) -> Reply | None:
+        if prediction.service == "googlenet" and prediction.batch == 8 and not died:
+            died.append(prediction.number)
+            for name in list(tk1.server.services):
+                tk1.server.forget_service(name)
+            return tk1.server.die(0.2)
+        return None
+
+    tk1.server.fault = fault
+    tk1.run(*GOOGLENET_AND_SQUEEZENET, "--ddperf-repository=/srv/models/{model}", "--ddperf-recovery-timeout=20")
+    assert tk1.verdicts() == {
+        "tk1-googlenet-b1": "ok",
+        LARGE: "crashed",
+        "tk1-squeezenet_v1.1-b1": "ok",
+        "tk1-squeezenet_v1.1-b8": "ok",
+    }
+    after = [(one.service, one.batch) for one in tk1.server.predictions[died[0] :]]
+    assert after[0] == ("googlenet", 1)  # compared before the next cell is believed
+    assert tk1.server.services == []
+
+
+def test_a_clock_that_is_set_back_an_hour_changes_no_verdict(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wall_clock() -> float:
+        return time.time() - (3600 if len(tk1.server.predictions) >= 9 else 0)
+
+    stepping = SimpleNamespace(time=wall_clock, monotonic=time.monotonic, sleep=time.sleep)
+    monkeypatch.setattr("pytest_ddperf.runner.time", stepping)
+    assert tk1.run(*GOOGLENET_AND_SQUEEZENET).ret == pytest.ExitCode.OK
+    assert set(tk1.verdicts().values()) == {"ok"}
+    began = [one.measurement.rounds[0].started_s for one in tk1.records() if one.measurement is not None]
+    assert began != sorted(began)
+
+
+def test_two_runs_at_once_keep_their_cells_in_files_of_their_own(tk1: BenchProject) -> None:
+    tk1.server._delay_s = 0.01
+    both = [tk1.start(*GOOGLENET_AND_SQUEEZENET) for _ in range(2)]
+    outputs = [one.communicate(timeout=60)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], outputs
+    first, second = tk1.histories()
+    for run in (first, second):
+        assert {str(one.key): str(one.outcome) for one in run.records} == dict.fromkeys(
+            ("tk1-googlenet-b1", LARGE, "tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b8"), "ok"
+        )
+        assert run.broken == ()
+    assert tk1.server.most_concurrent == 1

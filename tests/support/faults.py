@@ -1,0 +1,268 @@
+"""What a server, the way to it, or its board can do to a run, and what has to become of it: one table.
+
+`tests/acceptance/test_faults.py` plays each row over real sockets; docs/faults.md shows the table, held against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable  # noqa: TC003 - a field's type
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from scripted_deepdetect import out_of_memory
+from scripted_server import Reply
+
+if TYPE_CHECKING:
+    from bench_project import TableServer
+    from scripted_deepdetect import Prediction
+
+SMALL, LARGE = "tk1-googlenet-b1", "tk1-googlenet-b8"
+OTHERS = ("tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b8")
+AT = 9
+"""The prediction at which most faults strike: in a timed pass of googlenet at batch size 8; a cell has 6."""
+
+Predictions = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row.
+
+    Args:
+        name: what goes wrong, as docs/faults.md says it.
+        verdict: of the cells that it strikes, as docs/faults.md says it.
+        said: what the user reads, word for word, in the run's output.
+        arrange: lets the server do it.
+        cells: verdicts of the cells that it strikes; all others are `ok`.
+        args: further options of the run.
+        exit_status: pytest's.
+        names: the images that there are, where they are not enough.
+    """
+
+    name: str
+    verdict: str
+    said: str
+    arrange: Callable[[TableServer], None]
+    cells: dict[str, str] = field(default_factory=dict)
+    args: tuple[str, ...] = ()
+    exit_status: int = 1
+    names: int = 128
+
+
+def _answer(reply: Callable[[], Reply]) -> Callable[[TableServer], None]:
+    """Once, instead of a prediction."""
+
+    def arrange(server: TableServer) -> None:
+        server.fault = lambda prediction: reply() if prediction.number == AT else None
+
+    return arrange
+
+
+def _transport(**how: Any) -> Callable[[TableServer], None]:  # noqa: ANN401 - those of Reply
+    """Once, something with the way in which a good answer is sent."""
+
+    def arrange(server: TableServer) -> None:
+        usual = server.respond
+        left = [how]
+
+        def respond(request: Any) -> Reply:  # noqa: ANN401 - a Request
+            reply = usual(request)
+            if len(server.predictions) == AT and request.path == "/predict" and left:
+                return Reply(reply.status, reply.body, **left.pop())
+            return reply
+
+        server.respond = respond
+
+    return arrange
+
+
+def _wrong(change: Callable[[Predictions], Predictions]) -> Callable[[TableServer], None]:
+    """Once, other predictions."""
+
+    def arrange(server: TableServer) -> None:
+        server.wrong = lambda prediction, made: change(made) if prediction.number == AT else made
+
+    return arrange
+
+
+def _classes(*probabilities: float) -> Callable[[TableServer], None]:
+    listed = [{"prob": one, "cat": f"n{place}"} for place, one in enumerate(probabilities)]
+    return _wrong(lambda made: [{**made[0], "classes": listed}, *made[1:]])
+
+
+def _head(head_ms: Callable[[Prediction], object], totals: str = "all") -> Callable[[TableServer], None]:
+    def arrange(server: TableServer) -> None:
+        server.head_ms = lambda prediction: head_ms(prediction) if prediction.number == AT else prediction.latency_ms
+        server.tells = totals
+
+    return arrange
+
+
+def _do(what: Callable[[TableServer], Reply | None]) -> Callable[[TableServer], None]:
+    """Once, something to the server, at a prediction."""
+
+    def arrange(server: TableServer) -> None:
+        server.fault = lambda prediction: what(server) if prediction.number == AT else None
+
+    return arrange
+
+
+def _from_batch(size: int, what: Callable[[TableServer], Reply]) -> Callable[[TableServer], None]:
+    """At every prediction of googlenet from that batch size on."""
+
+    def arrange(server: TableServer) -> None:
+        server.fault = lambda one: what(server) if one.service == "googlenet" and one.batch >= size else None
+
+    return arrange
+
+
+def _nothing(act: Callable[[TableServer], None]) -> Callable[[TableServer], Reply | None]:
+    def what(server: TableServer) -> None:
+        act(server)
+
+    return what
+
+
+def _replace(server: TableServer) -> None:
+    """Another service of the same name: its totals begin anew, and it predicts something else."""
+    server.forget_totals()
+    server.wrong = lambda one, made: (
+        [{**each, "classes": [{"prob": 0.9, "cat": "another"}]} for each in made]
+        if one.service == "googlenet"
+        else made
+    )
+
+
+def _poisoned(server: TableServer) -> None:
+    """Out of memory once, and from then on it answers 200 and computes nonsense."""
+
+    def fault(prediction: Prediction) -> Reply | None:
+        if prediction.number != AT:
+            return None
+        server.wrong = lambda _, made: [{**each, "classes": [{"prob": 0.5, "cat": "nonsense"}]} for each in made]
+        return out_of_memory()
+
+    server.fault = fault
+
+
+def _share(server: TableServer) -> None:
+    """Another client predicts whenever googlenet predicts 8 images."""
+
+    def fault(prediction: Prediction) -> None:
+        if prediction.service == "googlenet" and prediction.batch > 1:
+            server.use_elsewhere("googlenet")
+
+    server.fault = fault
+
+
+def _refuse_images(readable: Callable[[str], bool]) -> Callable[[TableServer], None]:
+    def arrange(server: TableServer) -> None:
+        server.readable = readable
+
+    return arrange
+
+
+def _error(status: int, code: int, text: str) -> Reply:
+    return Reply(status, {"status": {"code": code, "msg": "InternalError", "dd_code": 1007, "dd_msg": text}})
+
+
+def _page(status: int) -> Reply:
+    return Reply(status, b"<html>Bad Gateway</html>", headers={"Content-Type": "text/html"})
+
+
+CRASHED, ERROR, OOM = {LARGE: "crashed"}, {LARGE: "error"}, {LARGE: "oom"}
+EIGHTS = {LARGE: "error", OTHERS[1]: "error"}
+WAIT = ("--ddperf-recovery-timeout=20",)
+SIZES = ("--ddperf-batch-sizes=1,4,8",)
+CREATED = ("--ddperf-repository=/srv/models/{model}",)
+
+FAULTS: tuple[Fault, ...] = (
+    Fault("The server is down at the start", "none, exit status 4", "no server to measure",
+          lambda server: server.close(), args=WAIT, exit_status=4),
+    Fault("The server dies in the middle, and is back within `--ddperf-recovery-timeout`",
+          "`crashed`; the next cells are measured", "is back after", _do(lambda server: server.die(0.5)), CRASHED,
+          WAIT),
+    Fault("The server dies in the middle, and is not back within `--ddperf-recovery-timeout`",
+          "`crashed`, and all its further cells", "still does not answer", _do(lambda server: server.die()),
+          dict.fromkeys((LARGE, *OTHERS), "crashed"), ("--ddperf-recovery-timeout=1",)),
+    Fault("The connection is reset before the answer", "`crashed`", "The connection was cut in the middle of a request",
+          _transport(drop=True, reset=True), CRASHED, WAIT),
+    Fault("The connection is reset during the answer", "`crashed`", "was cut in the middle of a request",
+          _transport(cut_after=30, reset=True), CRASHED, WAIT),
+    Fault("The connection is reset after the answer", "none: another one is opened", "4 ok", _transport(reset=True),
+          exit_status=0),
+    Fault("Half an answer, then the end", "`crashed`", "the server may have died on it", _transport(cut_after=60),
+          CRASHED, WAIT),
+    Fault("An answer one byte at a time, for longer than `--ddperf-timeout`", "`error`", "came in bit by bit",
+          _transport(trickle_s=0.05), ERROR, ("--ddperf-timeout=0.5",)),
+    Fault("A hang: `/info` answers, the prediction does not within `--ddperf-timeout`", "`error`",
+          "The server was silent for 0.5 s", _transport(delay_s=1.5), ERROR, ("--ddperf-timeout=0.5",)),
+    Fault("HTTP 500 with DeepDetect's JSON", "`error`", "dd_msg: it broke",
+          _answer(lambda: _error(500, 500, "it broke")), ERROR),
+    Fault("HTTP 500 with HTML", "`error`", "The answer is not JSON", _answer(lambda: _page(500)), ERROR),
+    Fault("HTTP 500 with nothing", "`error`", "HTTP 500", _answer(lambda: Reply(500, b"")), ERROR),
+    Fault("HTTP 200 with `status.code` 500 (older servers)", "`error`", "status.code 500",
+          _answer(lambda: _error(200, 500, "it broke")), ERROR),
+    Fault("HTTP 502 of a proxy, while `/info` answers", "`error`", "A proxy got no answer from the server",
+          _answer(lambda: _page(502)), ERROR),
+    Fault("HTTP 504 of a proxy, while `/info` answers", "`error`", "see whether that one is up",
+          _answer(lambda: _page(504)), ERROR),
+    Fault("HTTP 429", "`error`", "takes no more for now (Retry-After: 30)",
+          _answer(lambda: Reply(429, b"", headers={"Retry-After": "30"})), ERROR),
+    Fault("Out of memory at a batch size that has a baseline value",
+          "`oom`, and the larger batches of the model, which are not run", "ran out of memory",
+          _from_batch(4, lambda _: out_of_memory()), {"tk1-googlenet-b4": "oom", LARGE: "oom"}, SIZES),
+    Fault("Out of memory at a batch size without a baseline value", "`unavailable`: skipped", "1 unavailable",
+          _from_batch(3, lambda _: out_of_memory()),
+          {"tk1-googlenet-b3": "unavailable", "tk1-squeezenet_v1.1-b3": "new"}, ("--ddperf-batch-sizes=1,3",), 0),
+    Fault("The server dies at a batch size", "`crashed`, and the larger batches of the model, which are not run",
+          "batch size 4 brought the server down", _from_batch(4, lambda server: server.die(0.3)),
+          {"tk1-googlenet-b4": "crashed", LARGE: "crashed"}, (*SIZES, *WAIT)),
+    Fault("After running out of memory the server answers 200, and predicts something else than at the start",
+          "`error`, each further cell that has to believe it", "does not predict what it did at the start of the run",
+          _poisoned, OOM | dict.fromkeys(OTHERS, "error")),
+    Fault("Fewer predictions than images", "`error`", "1 of 8 predictions are missing", _wrong(lambda made: made[1:]),
+          ERROR),
+    Fault("More predictions than images", "`error`", "1 came more than once", _wrong(lambda made: [*made, made[0]]),
+          ERROR),
+    Fault("Predictions of other images", "`error`", "1 were not asked for",
+          _wrong(lambda made: [{**made[0], "uri": "/srv/other.jpg"}, *made[1:]]), ERROR),
+    Fault("A probability that is NaN", "`error`", "should be a finite number, not nan", _classes(float("nan")), ERROR),
+    Fault("A probability that is infinite", "`error`", "should be a finite number, not inf", _classes(float("inf")),
+          ERROR),
+    Fault("Probabilities that sum up to 7", "`error`", "sum up to more than 1", _classes(*[1.0] * 7), ERROR),
+    Fault("`head.time` of 0, where the totals tell the time", "none: that clock is not gated", "4 ok",
+          _head(lambda _: 0.0), exit_status=0),
+    Fault("`head.time` of 0, and no totals", "`error`", "head.time is 0 ms in 1 of 5 passes",
+          _head(lambda _: 0.0, "none"), ERROR),
+    Fault("`head.time` ten times too long, where the totals tell the time", "none: that clock is not gated", "4 ok",
+          _head(lambda one: 10 * one.latency_ms), exit_status=0),
+    Fault("`head.time` absent, and no totals", "`error`", "the server did not tell head.time in 1 of 5 passes",
+          _head(lambda _: None, "none"), ERROR),
+    Fault("`head.time` negative", "`error`", "head.time should be a number of 0 or more", _head(lambda _: -5.0), ERROR),
+    Fault("`head.time` a text", "`error`", "head.time should be a finite number", _head(lambda _: "fast"), ERROR),
+    Fault("Totals that run backwards: the server was restarted and nobody noticed",
+          "none: the round is measured again, after the predictions were compared", "4 ok",
+          _do(_nothing(lambda server: server.forget_totals())), exit_status=0),
+    Fault("The service disappears between two passes, and cannot be created again", "`error`",
+          "The service vanished in the middle of the run",
+          _do(_nothing(lambda server: server.forget_service("googlenet"))), ERROR),
+    Fault("The service disappears between two passes, and `--ddperf-repository` says how it is created",
+          "none: it is made anew", "it is made anew", _do(_nothing(lambda server: server.forget_service("googlenet"))),
+          args=CREATED, exit_status=0),
+    Fault("The service is replaced by another one of the same name between two passes", "`error`",
+          "does not predict what it did at the start of the run", _do(_nothing(_replace)), ERROR),
+    Fault("Another client on the same service", "`invalid`", "somebody else used the service during a pass", _share,
+          {LARGE: "invalid"}),
+    Fault("The server's version changes in the middle of the run",
+          "none: said, and noted at the cells that follow", "the server's version changed in the middle of the run",
+          _do(_nothing(lambda server: server.be_version("v0.29.0"))), exit_status=0),
+    Fault("An image that the server cannot read", "`error`, each batch that holds it", "Could not read image",
+          _refuse_images(lambda uri: not uri.endswith("img_005.jpg")), EIGHTS),
+    Fault("A data dir that is not there on the server", "`error`, every cell",
+          "image could not be read or does not exist", _refuse_images(lambda _: False),
+          dict.fromkeys((SMALL, LARGE, *OTHERS), "error")),
+    Fault("A batch that is larger than there are images", "`error`, each such batch",
+          "A batch of 8 images was asked for and there are 4", lambda _: None, EIGHTS, names=4),
+)  # fmt: skip
+"""The table."""
