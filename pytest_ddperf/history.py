@@ -41,6 +41,10 @@ _LONGEST_HEADER = 1 << 20
 """Bytes of a first line that are read at the most: what is longer is no history."""
 
 
+MOST_IMAGES = (1 << 63) - 1
+"""The greatest batch size that a record may have: what is greater is no record, and would fit into no index."""
+
+
 class HistoryError(DdperfError):
     """A run could not be kept, or its file is none of the history's."""
 
@@ -185,7 +189,7 @@ def _not_kept(path: Path, error: OSError) -> HistoryError:
 
 
 def _not_read(path: Path, error: OSError) -> HistoryError:
-    return HistoryError(f"{path}: cannot be read: {error.strerror or error}.")
+    return HistoryError(f"{shown(path)}: cannot be read: {error.strerror or error}.")
 
 
 def check_writable(folder: Path) -> None:
@@ -238,7 +242,7 @@ def read_run(path: Path) -> Run:
             if kind == "end":
                 end = _decoded(line, _End)
             elif kind == "cell":
-                record = _decoded(line, CellRecord)
+                record = _checked(_decoded(line, CellRecord))
                 records[record.nodeid] = record
             else:
                 broken.append((number, 'a line must have "type" run, cell or end'))
@@ -247,6 +251,42 @@ def read_run(path: Path) -> Run:
     if end is None:
         return Run(header, tuple(records.values()), None, tuple(broken))
     return Run(header, tuple(records.values()), end.exit_status, tuple(broken), end.whole)
+
+
+def _checked(record: CellRecord) -> CellRecord:
+    """The same record.
+
+    Raises:
+        ValueError: it holds what no run writes.
+    """
+    if record.now_ms is not None and record.now_ms < 0:
+        raise ValueError(f"now_ms is {record.now_ms:g}; expected 0 or more")
+    if not 0 < record.key.batch_size <= MOST_IMAGES:
+        raise ValueError(f"batch_size is {record.key.batch_size}; expected 1 or more, in 64 bits")
+    return record
+
+
+def shown(path: Path) -> str:
+    """A path as text on one line that any stream takes: what cannot be printed in its name is spelled out."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
+
+
+def broken_text(path: Path, count: int, first: tuple[int, str] | None = None) -> str:
+    """A sentence that names a file with broken lines.
+
+    Args:
+        path: of the run.
+        count: of the lines.
+        first: number and fault of the first of them, where they are known.
+    """
+    lines = "line" if count == 1 else "lines"
+    where = ""
+    if first is not None:
+        where = f" ({'' if count == 1 else 'the first is '}line {first[0]}: {first[1]})"
+    return (
+        f"{shown(path)}: {count} {lines} could not be read and {'was' if count == 1 else 'were'} skipped{where}; the "
+        "rest of the run counts."
+    )
 
 
 def runs(folder: Path) -> Iterator[Path]:
@@ -272,9 +312,9 @@ def _header(path: Path, line: bytes) -> RunHeader:
         kind = _decoded(line, _Line).type
         header = _decoded(line, RunHeader)
     except ValueError as error:
-        raise HistoryError(f"{path}, line 1: {error}; {expected}.") from error
+        raise HistoryError(f"{shown(path)}, line 1: {error}; {expected}.") from error
     if kind != "run":
-        raise HistoryError(f"{path}, line 1: it does not begin with a run; {expected}.")
+        raise HistoryError(f"{shown(path)}, line 1: it does not begin with a run; {expected}.")
     if header.format != FORMAT:
-        raise HistoryError(f"{path}, line 1: format {header.format} is not known to this version; {expected}.")
+        raise HistoryError(f"{shown(path)}, line 1: format {header.format} is not known to this version; {expected}.")
     return header

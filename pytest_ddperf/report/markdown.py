@@ -156,6 +156,7 @@ def _this_run(results: Results) -> list[str]:
     lines += _cells("#### Regressions and other failures", [cell for cell in results.judged if cell.fails])
     others = [cell for cell in results.judged if not cell.fails and str(cell.outcome) not in {"ok", "unavailable"}]
     lines += _cells("#### Other cells to know of", others)
+    lines += [line for note in wording.notes(results) for line in (f"> Note: {escaped(note)}", "")]
     return lines + _warnings(results)
 
 
@@ -172,7 +173,7 @@ def _cells(heading: str, cells: Sequence[Result]) -> list[str]:
             "" if cell.change is None else change_text(cell.change),
             wording.ratio_text(cell.tolerance),
             wording.ratio_text(cell.resolution),
-            escaped(wording.one_line(cell.reason)[:_LONGEST_REASON]),
+            escaped(wording.why(cell, _LONGEST_REASON)),
         ]
         for cell in cells
     ]
