@@ -10,7 +10,7 @@ from nightly import cell, moment, write_night
 from pytest_ddperf import gathering
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.gathering import facts_of, gathered, stored, trends
-from pytest_ddperf.history import HistoryWriter, RunHeader
+from pytest_ddperf.history import HistoryWriter, RunHeader, read_run
 from pytest_ddperf.records import CellKey, CellRecord, Outcome, ServerFacts
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def test_each_file_is_read_once_and_only_those_of_the_platforms_asked_for(
     write_night(tmp_path, 1, [at(OTHER, 81.0)], platforms=("tx1",))
     third = write_night(tmp_path, 2, [at(SECOND, 190.0)])
     read: list[str] = []
-    original = gathering.read_run
+    original = read_run
 
     def counting(path: Path) -> Run:
         read.append(path.name)
@@ -229,7 +229,7 @@ def test_a_history_of_broken_files_alone_is_not_called_empty(tmp_path: Path) -> 
 
 def test_a_file_that_is_gone_meanwhile_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_night(tmp_path, 0, [at(KEY, 200.0)])
-    original = gathering.read_run
+    original = read_run
 
     def losing(wanted: Path) -> Run:
         wanted.unlink()

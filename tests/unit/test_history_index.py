@@ -16,7 +16,7 @@ from nightly import cell, moment, without_measurement, write_night
 from pytest_ddperf import history_index
 from pytest_ddperf.history import HistoryWriter, RunHeader, read_run, runs
 from pytest_ddperf.history_index import FILE, MARK, HistoryIndex
-from pytest_ddperf.history_lines import commit_of
+from pytest_ddperf.history_lines import commit_of, read_lines
 from pytest_ddperf.records import Baseline, CellKey, CellRecord, Outcome
 from pytest_ddperf.results import of_each_cell
 
@@ -47,7 +47,7 @@ def values(folder: Path, key: CellKey = KEY, most: int = 90) -> list[float]:
 def read_by(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that opening the index reads."""
     read: list[str] = []
-    original = history_index.read_lines
+    original = read_lines
 
     def counting(path: Path) -> object:
         read.append(path.name)

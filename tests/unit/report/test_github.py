@@ -132,7 +132,7 @@ class TestSummary:
 
     def test_it_tells_the_servers_and_the_warnings(self) -> None:
         text = github.summary(results(OK, warnings=["night.jsonl, line 3: broken"]), PASSED)
-        assert re.search(r"#### Servers\n\n- tk1, .*http\\://tk1.lan\\:8080, version v0.28.0, commit ab3b96ae", text)
+        assert re.search(r"#### Servers\n\n- tk1, .*http\\://tk1.lan:8080, version v0.28.0, commit ab3b96ae", text)
         assert re.search(r"#### Warnings\n\n- night.jsonl, line 3\\: broken", text)
 
     def test_an_interrupted_run_says_so(self) -> None:

@@ -15,8 +15,9 @@ from report_examples import B8, measured, published
 from pytest_ddperf.baselines import load_catalog, package_data_dir
 from pytest_ddperf.catalog import NETWORK_IDS
 from pytest_ddperf.records import Outcome
-from pytest_ddperf.report import markdown, wording
-from pytest_ddperf.report.markdown_tables import escaped, table
+from pytest_ddperf.report import markdown
+from pytest_ddperf.report.markdown_tables import table
+from pytest_ddperf.report.plain import inline, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -218,11 +219,11 @@ HOSTILE = "a|b\n# c <img src=x onerror=alert(1)> `d` [e](javascript:f) **g** \\|
 
 @given(st.text() | st.just(HOSTILE))
 def test_any_text_is_shown_as_it_is_in_one_cell(text: str) -> None:
-    html = rendered("\n".join(table(["one", "two"], [[escaped(text), "end"]])))
+    html = rendered("\n".join(table(["one", "two"], [[inline(text), "end"]])))
     assert re.findall(r"<(?!/?(?:table|thead|tbody|tr|th|td)\b)", html) == []
     assert html.count("<td") == 2
-    (cell,) = [row[0] for row in tables("\n".join(table(["one", "two"], [[escaped(text), "end"]])))[""][1:]]
-    assert cell == wording.one_line(text)
+    (cell,) = [row[0] for row in tables("\n".join(table(["one", "two"], [[inline(text), "end"]])))[""][1:]]
+    assert cell == printable(" ".join(text.split()))
 
 
 def test_strings_of_a_server_and_of_the_configuration_stay_text() -> None:
