@@ -45,6 +45,9 @@ class IndexLine(msgspec.Struct):
     whole: bool = False
 
 
+_DECODER = msgspec.json.Decoder(IndexLine)
+
+
 @dataclass(frozen=True, slots=True)
 class IndexCell:
     """A cell's line, in the index's columns."""
@@ -86,14 +89,13 @@ def read_lines(path: Path) -> tuple[Sequence[IndexLine], int]:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise HistoryError(f"{shown(path)}: cannot be read: {error.strerror or error}.") from error
-    decoder = msgspec.json.Decoder(IndexLine)
     read: list[IndexLine] = []
     broken = 0
     for line in lines[1:]:
         if not line.strip():
             continue
         try:
-            found = decoder.decode(line)
+            found = _DECODER.decode(line)
         except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
             broken += 1
             continue

@@ -111,7 +111,7 @@ def _run(results: Results) -> str:
 def _run_line(results: Results, platform: str, run: RunFacts) -> str:
     known = results.catalog.platforms.get(platform)
     title = platform if known is None else f"{known.title} ({platform})"
-    commit = f", commit <code>{_text(run.commit)}</code>" if run.commit else ""
+    commit = f", commit <code>{_text(run.commit[: wording.COMMIT_DIGITS])}</code>" if run.commit else ""
     state = "" if run.complete else ' <span class="badge amber">interrupted</span>'
     server = run.servers.get(platform)
     return (

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from pytest_ddperf import __version__
 from pytest_ddperf.plots import draw
+from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import figures_dir, wording
 from pytest_ddperf.report.markdown_tables import measured_table, raw_table, table
 from pytest_ddperf.report.plain import inline
@@ -150,15 +151,26 @@ def _this_run(results: Results) -> list[str]:
         state = "" if run.complete else " (interrupted)"
         facts = ", ".join(part for part in told if part and part != "unknown")
         rows.append(
-            [_title(results, platform), inline(run.run) + state, *map(inline, (run.started, run.commit, facts))]
+            [
+                _title(results, platform),
+                inline(run.run) + state,
+                *map(inline, (run.started, run.commit[: wording.COMMIT_DIGITS], facts)),
+            ]
         )
     lines += table(["platform", "run", "started", "commit", "server"], rows)
     lines += ["", f"**{wording.totals_text(results)}**", ""]
     lines += _cells("#### Regressions and other failures", [cell for cell in results.judged if cell.fails])
-    others = [cell for cell in results.judged if not cell.fails and str(cell.outcome) not in {"ok", "unavailable"}]
+    others = [cell for cell in results.judged if not cell.fails and _to_know_of(cell)]
     lines += _cells("#### Other cells to know of", others)
     lines += [line for note in wording.notes(results) for line in (f"> Note: {inline(note)}", "")]
     return lines + _warnings(results)
+
+
+def _to_know_of(cell: Result) -> bool:
+    """Whether a cell that did not fail is more than ok: one beyond the tolerance is, whatever its verdict."""
+    if cell.outcome is Outcome.OK:
+        return cell.change is not None and cell.tolerance is not None and cell.change > cell.tolerance
+    return cell.outcome is not Outcome.UNAVAILABLE
 
 
 def _cells(heading: str, cells: Sequence[Result]) -> list[str]:

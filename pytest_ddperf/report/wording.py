@@ -37,6 +37,10 @@ def totals_text(results: Results) -> str:
     return f"{text}; {results.not_measured} of the baseline not measured" if results.not_measured else text
 
 
+COMMIT_DIGITS = 12
+"""Digits of a commit's id that are shown to a person: more tell it from no other one."""
+
+
 def why(cell: Result, length: int) -> str:
     """The verdict in words on one line, and what must be known of the comparison.
 
