@@ -114,14 +114,13 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
 
 
 def _stored_run(folder: Path, name: str | None) -> Run | None:
-    from pytest_ddperf.history import read_run, runs  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.history import not_there, read_run, runs  # noqa: PLC0415 - each command loads what it needs
 
     paths = {path.stem: path for path in runs(folder)}
     if name is None:
         return read_run(paths[max(paths)]) if paths else None
     if name not in paths:
-        known = ", ".join(sorted(paths)[-5:]) or "none"
-        raise ConfigurationError(f"The run {name!r} is not in {folder}; the last ones there are {known}.")
+        raise not_there(name, folder, paths)
     return read_run(paths[name])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.baselines import BaselineStore
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.history import HistoryError, broken_text, read_header, read_run
+from pytest_ddperf.history import HistoryError, broken_text, not_there, read_header, read_run
 from pytest_ddperf.history_index import HistoryIndex
 from pytest_ddperf.history_lines import commit_of
 from pytest_ddperf.results import Results, RunFacts, in_order, joined, of_each_cell
@@ -187,8 +187,7 @@ def _named(index: HistoryIndex, storage: Path, run: str, wanted: Sequence[str]) 
     """
     every = {found.run: found.path for found in index.runs()}
     if run not in every:
-        known = ", ".join(list(every)[-5:]) or "none"
-        raise ConfigurationError(f"The run {run!r} is not in {storage}; the last ones there are {known}.")
+        raise not_there(run, storage, every)
     return [_Part(platform, every[run]) for platform in read_header(every[run]).platforms if platform in wanted]
 
 

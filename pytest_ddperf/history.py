@@ -22,7 +22,7 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.records import CellRecord, to_builtins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -218,6 +218,39 @@ def read_header(path: Path) -> RunHeader:
     except OSError as error:
         raise _not_read(path, error) from error
     return _header(path, line)
+
+
+def moment(text: str) -> datetime | None:
+    """A moment in UTC; None where the text is none in ISO 8601."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def began(path: Path, header: RunHeader) -> datetime:
+    """When a run began, UTC.
+
+    Raises:
+        HistoryError: its header does not say.
+    """
+    started = moment(header.started)
+    if started is None:
+        raise HistoryError(f"{shown(path)}, line 1: {header.started!r} is no date; expected a run of the history.")
+    return started
+
+
+def not_there(run: str, folder: Path, known: Iterable[str]) -> ConfigurationError:
+    """The error of a run that is named and not stored.
+
+    Args:
+        run: its name.
+        folder: of the history.
+        known: the names of those that are, oldest first.
+    """
+    last = ", ".join(list(known)[-5:]) or "none"
+    return ConfigurationError(f"The run {run!r} is not in {folder}; the last ones there are {last}.")
 
 
 def read_run(path: Path) -> Run:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_ddperf.history import HistoryError, broken_text, read_header, shown
-from pytest_ddperf.history_lines import commit_of, index_cells, read_lines, utc
+from pytest_ddperf.history import HistoryError, began, broken_text, read_header, shown
+from pytest_ddperf.history_lines import commit_of, index_cells, read_lines
 from pytest_ddperf.records import CellKey, Outcome
 from pytest_ddperf.results import Trend, TrendNight
 
@@ -339,7 +339,7 @@ def _take_in(database: sqlite3.Connection, path: Path, size: int, changed_ns: in
     name = os.fsencode(path.name)
     try:
         header = read_header(path)
-        started = utc(path, header.started)
+        started = began(path, header).isoformat(timespec="seconds")
         lines, broken = read_lines(path)
     except HistoryError as error:
         database.execute(

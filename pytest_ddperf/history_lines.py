@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -111,19 +110,3 @@ def commit_of(header: RunHeader) -> str:
     facts = header.facts.get("commit")
     found = facts.get("id") if isinstance(facts, dict) else None
     return found if isinstance(found, str) and found != "unknown" else ""
-
-
-def utc(path: Path, text: str) -> str:
-    """A moment in UTC, ISO 8601.
-
-    Raises:
-        HistoryError: the text is none.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise HistoryError(
-            f"{shown(path)}, line 1: it started at {text!r}; expected a moment such as 2026-11-25T02:00:00+00:00."
-        ) from error
-    return moment.isoformat(timespec="seconds")
