@@ -274,6 +274,18 @@ def test_a_run_is_drawn_over_its_baseline(project: BenchProject) -> None:
     assert 'id="bar:0:shufflenet:baseline"' in svg(project, "latency/raspi4-ncnn_bars")
 
 
+def test_a_run_that_draws_names_an_index_that_it_could_not_use(project: BenchProject) -> None:
+    folder = project.path / ".ddperf"
+    folder.mkdir()
+    (folder / "ddperf-index.sqlite").write_bytes(b"a letter to my aunt")
+    result = project.run("--ddperf-plot")
+    result.assert_outcomes(passed=2)
+    said = " ".join(str(result.stdout).split())
+    assert (
+        said.count(f"warning: {folder / 'ddperf-index.sqlite'} is no index of this program and is left as it is") == 1
+    )
+
+
 def test_under_xdist_the_controller_draws_once(project: BenchProject) -> None:
     result = project.apart("--ddperf-plot", "-n", "2")
     assert result.ret == pytest.ExitCode.OK
