@@ -50,7 +50,8 @@ def why(cell: Result, length: int) -> str:
     """
     reason = one_line(cell.reason)
     short = reason if len(reason) <= length else f"{reason[:length]} ..."
-    return " ".join(part for part in (short, *(f"Note: {one_line(note)}." for note in cell.notes)) if part)
+    said = f"{short}." if short and cell.notes and not short.endswith(".") else short
+    return " ".join(part for part in (said, *(f"Note: {one_line(note)}." for note in cell.notes)) if part)
 
 
 def notes(results: Results) -> list[str]:

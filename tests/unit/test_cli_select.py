@@ -340,8 +340,8 @@ def test_a_recorded_baseline_that_is_broken_costs_its_own_platform_alone(answer:
     assert status == 0
     assert "warning: The baseline of tx1 is left out: " in err
     left = [row for row in whole if row["platform"] != "tx1"]
-    assert [(row["platform"], row["model"]) for row in csv.DictReader(io.StringIO(out))] == [
-        (row["platform"], row["model"]) for row in left
+    assert [(row["platform"], row["network"]) for row in csv.DictReader(io.StringIO(out))] == [
+        (row["platform"], row["network"]) for row in left
     ]
     assert answer(*EXAMPLE, "--platform=tx1")[0] == 2
 

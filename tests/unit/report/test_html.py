@@ -156,7 +156,7 @@ def test_how_measurement_and_baseline_are_unlike_is_told() -> None:
     page = html.page(replace(results, cells=cells), [])
     text = " ".join(" ".join(Reader(page).texts).split())
     assert "tk1, 7 cells: the table is of caffe." in text
-    assert "for a reason Note: the table is of caffe." in text
+    assert "for a reason. Note: the table is of caffe." in text
     rows = page_data.document(replace(results, cells=cells), [])["cells"]
     assert {row[page_data.FIELDS.index("why")].endswith("Note: the table is of caffe.") for row in rows} == {True}
 
