@@ -227,14 +227,26 @@ def _said_of_earlier(platform: str, cells: Mapping[CellKey, RunFacts], count: in
 
 
 def _missing(results: Results, parts: Iterable[_Part], found: Mapping[Path, Run]) -> dict[str, int]:
-    """By platform, the cells of its baseline that no run measured, where a run was asked for all of them."""
-    whole = [
-        part.platform
-        for part in parts
-        if any(found[path].header.facts.get("part") is False for path in part.files if path in found)
-    ]
-    counts = {platform: sum(cell.side == "baseline" for cell in results.of(platform)) for platform in whole}
+    """By platform, the cells of its baseline that no run measured, of those that a run was asked for as a whole."""
+    counts: dict[str, int] = {}
+    for part in parts:
+        asked = [_asked(found[path].header, part.platform) for path in part.files if path in found]
+        counts[part.platform] = sum(
+            cell.side == "baseline"
+            and any(cell.key.model in models and cell.key.batch_size in sizes for models, sizes in asked)
+            for cell in results.of(part.platform)
+        )
     return {platform: count for platform, count in counts.items() if count}
+
+
+def _asked(header: RunHeader, platform: str) -> tuple[set[str], set[int]]:
+    """The networks and batch sizes that a run measured of a platform, where it was asked for all; else none."""
+    matrix = header.facts.get("matrix")
+    own = matrix.get(platform) if isinstance(matrix, dict) else None
+    models, sizes = (own.get("models"), own.get("batch_sizes")) if isinstance(own, dict) else (None, None)
+    if not isinstance(models, list) or not isinstance(sizes, list):
+        return set(), set()
+    return {one for one in models if isinstance(one, str)}, {one for one in sizes if isinstance(one, int)}
 
 
 def facts_of(header: RunHeader, records: Iterable[CellRecord], *, complete: bool) -> RunFacts:

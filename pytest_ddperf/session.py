@@ -261,7 +261,7 @@ class BenchSession:
             facts = {
                 "commit": benchmark_json.commit_facts(),
                 "tolerance": {name: settings.tolerance(name) for name in settings.platforms},
-                "part": self._asked_for_part(settings),
+                "matrix": self._matrix(settings),
             }
             accepted = bool(settings.value("accept"))
             header = new_run(__version__, settings.platforms, accepted=accepted, facts=facts)
@@ -269,6 +269,15 @@ class BenchSession:
             self._history = HistoryWriter(settings.storage_dir, header)
             self.written.append(f"history: {self._history.path}")
         return self._history
+
+    def _matrix(self, settings: Settings) -> dict[str, dict[str, list[Any]]]:
+        """By platform, all that is measured of it; empty where only a part was asked for."""
+        if self._asked_for_part(settings):
+            return {}
+        return {
+            name: {"models": list(settings.models(name)), "batch_sizes": list(settings.batch_sizes(name))}
+            for name in settings.platforms
+        }
 
     def run_facts(self) -> dict[str, RunFacts]:
         """By platform, what reports say of this run; empty before a record was kept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import filecmp
+import json
 import os
 import re
 from pathlib import Path
@@ -401,3 +402,17 @@ def test_a_folder_that_cannot_be_made_is_a_usage_error_where_nothing_runs(projec
     result = stored(project, "--ddperf-plot=images.txt/figures")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "Traceback" not in str(result.stderr)
+
+
+@pytest.mark.parametrize(("options", "missing"), [([], 1), (["--ddperf-models=shufflenet"], 0)])
+def test_what_a_whole_run_left_out_is_counted_in_reports_of_what_is_stored(
+    project: BenchProject, options: list[str], missing: int
+) -> None:
+    project.run(*options)
+    (path,) = runs(project.path / ".ddperf")
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    left = [line for line in lines if '"type":"cell"' not in line or '"resnet50"' not in line]
+    path.write_text("".join(left), encoding="utf-8")
+    stored(project, "--ddperf-report=r.json")
+    document = json.loads((project.path / "r.json").read_text(encoding="utf-8"))
+    assert document["not_measured"] == missing

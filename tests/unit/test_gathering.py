@@ -180,11 +180,16 @@ def test_measurements_of_a_platform_that_is_none_any_more_are_said(tmp_path: Pat
     assert stored(CATALOG, tmp_path, platforms=["tk1"]).warnings == ()
 
 
-@pytest.mark.parametrize(("part", "missing"), [(False, {"tk1": 43}), (True, {})])
+WHOLE = {"tk1": {"models": ["resnet50", "vgg16"], "batch_sizes": [1, 2, 4]}}
+
+
+@pytest.mark.parametrize(
+    ("matrix", "missing"), [(WHOLE, {"tk1": 2}), ({}, {}), ("nonsense", {}), ({"tk1": {"models": 1}}, {})]
+)
 def test_what_a_whole_run_did_not_measure_is_counted_by_platform(
-    tmp_path: Path, part: bool, missing: dict[str, int]
+    tmp_path: Path, matrix: object, missing: dict[str, int]
 ) -> None:
-    header = RunHeader("run", moment(0), "0", ("tk1",), facts={"part": part})
+    header = RunHeader("run", moment(0), "0", ("tk1",), facts={"matrix": matrix})
     with HistoryWriter(tmp_path, header) as writer:
         writer.append(at(KEY, 200.0))
     results = stored(CATALOG, tmp_path)
