@@ -97,45 +97,30 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
     folder = Path.cwd()
     files: list[ReportFile] = [report.report_file(text, folder) for text in arguments.output]
     report.check_writable(files)
-    if arguments.plot is not None:
-        _make_folder(folder / arguments.plot)
+    figures = None if arguments.plot is None else folder / arguments.plot
+    if figures is not None:
+        report.check_folder(figures, "--plot")
     results = gathering.stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
     for warning in results.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     shown = list(platforms or results.platforms)
-    nights = gathering.trends(arguments.storage, shown)
-    written: list[Path] = []
-    if arguments.plot is not None:
-        from pytest_ddperf.plots import draw  # noqa: PLC0415 - loads matplotlib
-
-        written += draw(results, nights, folder / arguments.plot, shown)
-    for file in files:
-        written += report.write(file, results.only(shown), nights)
+    nights, _ = gathering.trends(arguments.storage, shown)  # what is to be said of the files, the results said already
+    written, problems = report.make(results, nights, shown, folder=figures, files=files)
     for path in written:
         sys.stdout.write(f"{path}\n")
+    if problems:
+        raise ConfigurationError(" ".join(problems))
     return 0
 
 
-def _make_folder(folder: Path) -> None:
-    """Find out before anything is drawn whether the figures have a place."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The figures cannot be drawn into {folder}: {error.strerror or error}; name another folder with "
-            "--plot=DIR."
-        ) from error
-
-
 def _stored_run(folder: Path, name: str | None) -> Run | None:
-    from pytest_ddperf.history import read_run, runs  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.history import not_there, read_run, runs  # noqa: PLC0415 - each command loads what it needs
 
     paths = {path.stem: path for path in runs(folder)}
     if name is None:
         return read_run(paths[max(paths)]) if paths else None
     if name not in paths:
-        known = ", ".join(sorted(paths)[-5:]) or "none"
-        raise ConfigurationError(f"The run {name!r} is not in {folder}; the last ones there are {known}.")
+        raise not_there(name, folder, paths)
     return read_run(paths[name])
 
 

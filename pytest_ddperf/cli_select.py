@@ -26,8 +26,8 @@ NONE_MEETS_IT = 1
 DEFAULT_STORAGE = Path(".ddperf")
 _TASKS = ("classification", "detection", "ocr")
 _DESCRIPTION = """\
-Say which platform, network and batch size meets what an application asks for, by what was measured here (the newest
-stored run of each platform), else by recorded baselines, else by the published report.
+Say which platform, network and batch size meets what an application asks for, by what was measured here (each cell's
+newest stored run), else by recorded baselines, else by the published report.
 """
 _EPILOG = """\
 Of each platform and network, the smallest batch that meets everything stands for it: its first result comes soonest.
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     tasks = None if arguments.task is None else [_one_of("--task", one, _TASKS) for one in _listed(arguments.task)]
     project_dir = Path.cwd()
     catalog = load_catalog(project_dir)
-    platforms = _platforms(catalog, arguments.platform)
+    platforms = None if arguments.platform is None else _platforms(catalog, arguments.platform)
     models = None if arguments.models is None else [catalog.model(one).id for one in _listed(arguments.models)]
     results = stored(catalog, _storage(arguments.storage), project_dir=project_dir, platforms=platforms)
     chosen = select(results, asked, ranking=ranking, platforms=platforms, models=models, tasks=tasks)
@@ -147,9 +147,7 @@ def _one_of(option: str, text: str, known: Sequence[str]) -> str:
     raise ConfigurationError(f"{option} is {text!r}.{hint} The valid ones are {', '.join(known)}.")
 
 
-def _platforms(catalog: Catalog, text: str | None) -> list[str]:
-    if text is None:
-        return list(catalog.platforms)
+def _platforms(catalog: Catalog, text: str) -> list[str]:
     return list(dict.fromkeys(catalog.platform(one).id for one in _listed(text)))
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.baselines import BaselineStore
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.history import HistoryError, read_header, read_run
-from pytest_ddperf.history_index import HistoryIndex, commit_of
-from pytest_ddperf.results import Results, RunFacts, in_order, joined
+from pytest_ddperf.history import HistoryError, broken_text, not_there, read_header, read_run
+from pytest_ddperf.history_index import HistoryIndex
+from pytest_ddperf.history_lines import commit_of
+from pytest_ddperf.results import Results, RunFacts, in_order, joined, of_each_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_ddperf.catalog import Catalog
-    from pytest_ddperf.history import RunHeader
+    from pytest_ddperf.history import Run, RunHeader
     from pytest_ddperf.records import Baseline, CellKey, CellRecord, Unavailable
     from pytest_ddperf.results import Result, Trend
 
@@ -30,32 +32,43 @@ def gathered(
     *,
     project_dir: Path | None = None,
     platforms: Sequence[str] | None = None,
-    not_measured: int = 0,
+    earlier: Mapping[CellKey, RunFacts] | None = None,
+    missing: Mapping[str, int] | None = None,
     warnings: Iterable[str] = (),
 ) -> Results:
     """Every cell of the baselines and of some records, joined.
 
     Args:
         catalog: networks and platforms.
-        records: what was measured, of any platforms; of a cell that several tests measured, the last one counts.
+        records: what was measured, of any platforms; of a cell that several tests measured, the reddest one counts.
         runs: by platform, the run that the records are of.
         project_dir: the project, whose own baselines come first; None for none.
-        platforms: which platforms; None for all of the catalogue.
-        not_measured: cells of the baselines that the run should have measured and did not.
+        platforms: which platforms; None for all of the catalogue, but for those whose baseline cannot be read: they
+            are named in the warnings.
+        earlier: by cell, the run of its record, where that is an earlier one than its platform's.
+        missing: by platform, how many cells of its baseline the run should have measured and did not.
         warnings: what a person must know of it.
 
     Raises:
-        ConfigurationError: a baseline cannot be read.
+        ConfigurationError: the baseline of a platform that was named cannot be read.
     """
     store = BaselineStore(catalog, project_dir=project_dir)
     wanted = tuple(catalog.platforms) if platforms is None else tuple(platforms)
-    measured = {record.key: record for record in records if record.key.platform in wanted}
+    said = list(warnings)
+    measured = of_each_cell(record for record in records if record.key.platform in wanted)
     held: dict[CellKey, Baseline | Unavailable | None] = dict.fromkeys(measured)
     for platform in wanted:
-        baseline = store.load(platform)
+        try:
+            baseline = store.load(platform)
+        except ConfigurationError as error:
+            if platforms is not None:
+                raise
+            said.append(f"The baseline of {platform} is left out: {error}")
+            continue
         held.update((key, baseline.lookup(key)) for key in baseline.cells())
-    cells: list[Result] = [joined(key, entry, measured.get(key)) for key, entry in held.items()]
-    return Results(catalog, in_order(cells, catalog), dict(runs), not_measured, tuple(warnings))
+    older = earlier or {}
+    cells: list[Result] = [joined(key, entry, measured.get(key), older.get(key)) for key, entry in held.items()]
+    return Results(catalog, in_order(cells, catalog), dict(runs), dict(missing or {}), tuple(said))
 
 
 def stored(
@@ -66,9 +79,11 @@ def stored(
     platforms: Sequence[str] | None = None,
     run: str | None = None,
 ) -> Results:
-    """Every cell of the baselines, joined with what is stored: of each platform its newest run, or the run named.
+    """Every cell of the baselines, joined with what is stored of it: with its newest verdict, or with the run named.
 
-    Files of the history that cannot be read are named in the warnings, and so is a history that is empty.
+    A run that timed nothing of a platform does not count there. What is of an earlier run than the newest one of its
+    platform says so, cell by cell and in the warnings. Those also name files of the history that cannot be read, lines
+    that are broken, platforms that the catalogue does not know, and a history that is empty.
 
     Args:
         catalog: networks and platforms.
@@ -78,52 +93,160 @@ def stored(
         run: name of the only run to take.
 
     Raises:
-        ConfigurationError: there is no run of that name, or a baseline cannot be read.
+        ConfigurationError: there is no run of that name, or the baseline of a platform that was named cannot be read.
     """
+    wanted = list(catalog.platforms if platforms is None else platforms)
+    with HistoryIndex(storage) as index:
+        parts = _newest(index, wanted) if run is None else _named(index, storage, run, wanted)
+        faults, skipped = index.faults(), index.skipped
+        warnings = index.trouble + ([] if platforms is not None else _unknown(index, catalog, storage))
+    found = _read({path for part in parts for path in part.files}, faults)
     records: list[CellRecord] = []
     facts: dict[str, RunFacts] = {}
-    with HistoryIndex(storage) as index:
-        warnings = index.problems
-        skipped, every = index.skipped
-        paths = _paths(index, storage, run)
-    if skipped:
-        warnings.append(f"{skipped} of the {every} files in {storage} could not be read and were skipped.")
-    for platform, path in paths.items():
-        try:
-            found = read_run(path)
-        except HistoryError as error:  # gone since the index was made
-            warnings.append(str(error))
-            continue
-        own = [record for record in found.records if record.key.platform == platform]
-        records += own
-        facts[platform] = facts_of(found.header, own, complete=found.exit_status not in {None, _INTERRUPTED})
-    if not paths and not warnings:
-        warnings.append(f"There is no run in {storage} yet: what is shown is the baselines alone.")
-    return gathered(catalog, records, facts, project_dir=project_dir, platforms=platforms, warnings=warnings)
+    earlier: dict[CellKey, RunFacts] = {}
+    for part in parts:
+        own = {path: part.of(path, found[path]) for path in part.files if path in found}
+        records += [record for each in own.values() for record in each]
+        about = {
+            path: facts_of(found[path].header, each, complete=found[path].exit_status not in {None, _INTERRUPTED})
+            for path, each in own.items()
+        }
+        if part.newest in about:
+            facts[part.platform] = about[part.newest]
+        of_earlier = {record.key: about[path] for path in own if path != part.newest for record in own[path]}
+        earlier |= of_earlier
+        warnings += _said_of_earlier(part.platform, of_earlier, len([one for each in own.values() for one in each]))
+    warnings += faults.values()
+    if skipped[0]:
+        warnings.append(f"{skipped[0]} of the {skipped[1]} files in {storage} could not be read and were skipped.")
+    if not parts and not warnings:
+        of_them = "" if platforms is None else f" of {', '.join(platforms)}"
+        warnings.append(f"There is no run{of_them} in {storage} yet: what is shown is the baselines alone.")
+    results = gathered(
+        catalog, records, facts, project_dir=project_dir, platforms=platforms, earlier=earlier, warnings=warnings
+    )
+    return replace(results, missing=_missing(results, parts, found))
 
 
-def trends(storage: Path, platforms: Iterable[str]) -> list[Trend]:
+def trends(storage: Path, platforms: Iterable[str]) -> tuple[list[Trend], list[str]]:
     """The history of every cell of some platforms that was measured on two nights or more.
 
     Args:
         storage: folder of the history; it need not exist.
         platforms: ids.
+
+    Returns:
+        The histories, and a sentence for each file that a person must know of.
     """
     with HistoryIndex(storage) as index:
         every = [index.trend(key) for platform in platforms for key in index.cells(platform)]
-    return [trend for trend in every if len(trend.nights) > 1]
+        return [trend for trend in every if len(trend.nights) > 1], index.problems
 
 
-def _paths(index: HistoryIndex, storage: Path, run: str | None) -> dict[str, Path]:
-    """By platform, the file of the run to take."""
-    if run is None:
-        newest = {platform: index.newest(platform) for platform in index.platforms()}
-        return {platform: found.path for platform, found in newest.items() if found is not None}
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Which files to take of one platform.
+
+    Args:
+        platform: its id.
+        newest: the file of the run that its facts are of.
+        cells: by cell, the file of the record that counts; None for all that the newest has.
+    """
+
+    platform: str
+    newest: Path
+    cells: Mapping[CellKey, Path] | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """The files, the newest run's first, the others by name."""
+        others = set() if self.cells is None else set(self.cells.values())
+        return [self.newest, *sorted(others - {self.newest})]
+
+    def of(self, path: Path, run: Run) -> list[CellRecord]:
+        """The records of one of the files that count."""
+        counting = of_each_cell(record for record in run.records if record.key.platform == self.platform)
+        if self.cells is None:
+            return list(counting.values())
+        return [record for key, record in counting.items() if self.cells.get(key) == path]
+
+
+def _newest(index: HistoryIndex, wanted: Sequence[str]) -> list[_Part]:
+    """Of each platform that was measured its newest run, and of every cell the newest that has it."""
+    newest = {platform: index.newest(platform) for platform in wanted}
+    return [
+        _Part(platform, found.path, index.latest(platform)) for platform, found in newest.items() if found is not None
+    ]
+
+
+def _named(index: HistoryIndex, storage: Path, run: str, wanted: Sequence[str]) -> list[_Part]:
+    """The run of that name, of each of its platforms.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
     every = {found.run: found.path for found in index.runs()}
     if run not in every:
-        known = ", ".join(list(every)[-5:]) or "none"
-        raise ConfigurationError(f"The run {run!r} is not in {storage}; the last ones there are {known}.")
-    return dict.fromkeys(read_header(every[run]).platforms, every[run])
+        raise not_there(run, storage, every)
+    return [_Part(platform, every[run]) for platform in read_header(every[run]).platforms if platform in wanted]
+
+
+def _unknown(index: HistoryIndex, catalog: Catalog, storage: Path) -> list[str]:
+    return [
+        f"{storage} holds measurements of {platform!r}, which is no platform (any more): they are left out. Describe "
+        "it in ddperf.toml to see them."
+        for platform in index.platforms()
+        if platform not in catalog.platforms
+    ]
+
+
+def _read(paths: Iterable[Path], faults: dict[Path, str]) -> dict[Path, Run]:
+    """Runs, each file read once; what is wrong with one is added to the faults, which name it."""
+    found: dict[Path, Run] = {}
+    for path in sorted(paths):
+        try:
+            run = found[path] = read_run(path)
+        except HistoryError as error:  # gone since the index was made
+            faults[path] = str(error)
+            continue
+        if run.broken:  # the index decodes less of a line, so it may have found fewer
+            faults[path] = broken_text(path, len(run.broken), run.broken[0])
+    return found
+
+
+def _said_of_earlier(platform: str, cells: Mapping[CellKey, RunFacts], count: int) -> list[str]:
+    """What is to be said where not all is of the newest run of a platform."""
+    if not cells:
+        return []
+    runs = {run.run: run.started for run in cells.values()}
+    oldest = min(runs.values())
+    which = f"an earlier run, {next(iter(runs))}" if len(runs) == 1 else f"{len(runs)} earlier runs, the oldest"
+    are = "is" if len(cells) == 1 else "are"
+    text = f"{len(cells)} of the {count} cells shown {are} of {which} of {oldest}: the newest run did not have them."
+    return [f"{platform}: {text}"]
+
+
+def _missing(results: Results, parts: Iterable[_Part], found: Mapping[Path, Run]) -> dict[str, int]:
+    """By platform, the cells of its baseline that no run measured, of those that a run was asked for as a whole."""
+    counts: dict[str, int] = {}
+    for part in parts:
+        asked = [_asked(found[path].header, part.platform) for path in part.files if path in found]
+        counts[part.platform] = sum(
+            cell.side == "baseline"
+            and any(cell.key.model in models and cell.key.batch_size in sizes for models, sizes in asked)
+            for cell in results.of(part.platform)
+        )
+    return {platform: count for platform, count in counts.items() if count}
+
+
+def _asked(header: RunHeader, platform: str) -> tuple[set[str], set[int]]:
+    """The networks and batch sizes that a run measured of a platform, where it was asked for all; else none."""
+    matrix = header.facts.get("matrix")
+    own = matrix.get(platform) if isinstance(matrix, dict) else None
+    models, sizes = (own.get("models"), own.get("batch_sizes")) if isinstance(own, dict) else (None, None)
+    if not isinstance(models, list) or not isinstance(sizes, list):
+        return set(), set()
+    return {one for one in models if isinstance(one, str)}, {one for one in sizes if isinstance(one, int)}
 
 
 def facts_of(header: RunHeader, records: Iterable[CellRecord], *, complete: bool) -> RunFacts:

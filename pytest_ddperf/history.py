@@ -22,7 +22,7 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.records import CellRecord, to_builtins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -39,6 +39,10 @@ SYNCING_FREE_S = 0.2
 
 _LONGEST_HEADER = 1 << 20
 """Bytes of a first line that are read at the most: what is longer is no history."""
+
+
+MOST_IMAGES = (1 << 63) - 1
+"""The greatest batch size that a record may have: what is greater is no record, and would fit into no index."""
 
 
 class HistoryError(DdperfError):
@@ -185,7 +189,7 @@ def _not_kept(path: Path, error: OSError) -> HistoryError:
 
 
 def _not_read(path: Path, error: OSError) -> HistoryError:
-    return HistoryError(f"{path}: cannot be read: {error.strerror or error}.")
+    return HistoryError(f"{shown(path)}: cannot be read: {error.strerror or error}.")
 
 
 def check_writable(folder: Path) -> None:
@@ -216,6 +220,39 @@ def read_header(path: Path) -> RunHeader:
     return _header(path, line)
 
 
+def moment(text: str) -> datetime | None:
+    """A moment in UTC; None where the text is none in ISO 8601."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def began(path: Path, header: RunHeader) -> datetime:
+    """When a run began, UTC.
+
+    Raises:
+        HistoryError: its header does not say.
+    """
+    started = moment(header.started)
+    if started is None:
+        raise HistoryError(f"{shown(path)}, line 1: {header.started!r} is no date; expected a run of the history.")
+    return started
+
+
+def not_there(run: str, folder: Path, known: Iterable[str]) -> ConfigurationError:
+    """The error of a run that is named and not stored.
+
+    Args:
+        run: its name.
+        folder: of the history.
+        known: the names of those that are, oldest first.
+    """
+    last = ", ".join(list(known)[-5:]) or "none"
+    return ConfigurationError(f"The run {run!r} is not in {folder}; the last ones there are {last}.")
+
+
 def read_run(path: Path) -> Run:
     """Read one run back; lines that are broken are counted, not fatal. Of the records of a node id the last one counts.
 
@@ -238,7 +275,7 @@ def read_run(path: Path) -> Run:
             if kind == "end":
                 end = _decoded(line, _End)
             elif kind == "cell":
-                record = _decoded(line, CellRecord)
+                record = _checked(_decoded(line, CellRecord))
                 records[record.nodeid] = record
             else:
                 broken.append((number, 'a line must have "type" run, cell or end'))
@@ -247,6 +284,42 @@ def read_run(path: Path) -> Run:
     if end is None:
         return Run(header, tuple(records.values()), None, tuple(broken))
     return Run(header, tuple(records.values()), end.exit_status, tuple(broken), end.whole)
+
+
+def _checked(record: CellRecord) -> CellRecord:
+    """The same record.
+
+    Raises:
+        ValueError: it holds what no run writes.
+    """
+    if record.now_ms is not None and record.now_ms < 0:
+        raise ValueError(f"now_ms is {record.now_ms:g}; expected 0 or more")
+    if not 0 < record.key.batch_size <= MOST_IMAGES:
+        raise ValueError(f"batch_size is {record.key.batch_size}; expected 1 or more, in 64 bits")
+    return record
+
+
+def shown(path: Path) -> str:
+    """A path as text on one line that any stream takes: what cannot be printed in its name is spelled out."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
+
+
+def broken_text(path: Path, count: int, first: tuple[int, str] | None = None) -> str:
+    """A sentence that names a file with broken lines.
+
+    Args:
+        path: of the run.
+        count: of the lines.
+        first: number and fault of the first of them, where they are known.
+    """
+    lines = "line" if count == 1 else "lines"
+    where = ""
+    if first is not None:
+        where = f" ({'' if count == 1 else 'the first is '}line {first[0]}: {first[1]})"
+    return (
+        f"{shown(path)}: {count} {lines} could not be read and {'was' if count == 1 else 'were'} skipped{where}; the "
+        "rest of the run counts."
+    )
 
 
 def runs(folder: Path) -> Iterator[Path]:
@@ -272,9 +345,9 @@ def _header(path: Path, line: bytes) -> RunHeader:
         kind = _decoded(line, _Line).type
         header = _decoded(line, RunHeader)
     except ValueError as error:
-        raise HistoryError(f"{path}, line 1: {error}; {expected}.") from error
+        raise HistoryError(f"{shown(path)}, line 1: {error}; {expected}.") from error
     if kind != "run":
-        raise HistoryError(f"{path}, line 1: it does not begin with a run; {expected}.")
+        raise HistoryError(f"{shown(path)}, line 1: it does not begin with a run; {expected}.")
     if header.format != FORMAT:
-        raise HistoryError(f"{path}, line 1: format {header.format} is not known to this version; {expected}.")
+        raise HistoryError(f"{shown(path)}, line 1: format {header.format} is not known to this version; {expected}.")
     return header

@@ -2,6 +2,7 @@
 
 The JSON Lines files are the truth; the index is made of them and may be deleted at any time. It is brought up to date
 when it is opened: files that are new or changed are read, those that are gone are dropped, the others are not touched.
+Its file carries a mark of ours: one of that name without it is somebody else's, and is left as it is.
 """
 
 from __future__ import annotations
@@ -10,33 +11,44 @@ import contextlib
 import os
 import sqlite3
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
-from pytest_ddperf.history import HistoryError, read_header
+from pytest_ddperf.history import HistoryError, began, broken_text, read_header, shown
+from pytest_ddperf.history_lines import commit_of, index_cells, read_lines
 from pytest_ddperf.records import CellKey, Outcome
 from pytest_ddperf.results import Trend, TrendNight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from pytest_ddperf.history import RunHeader
+FILE = "ddperf-index.sqlite"
+MARK = 0x64647066
+"""SQLite's `application_id` of our files, `ddpf`; it stands at byte 68 of the file."""
 
-FILE = "index.sqlite"
-_VERSION = 2
+_VERSION = 3
 MOST_NIGHTS = 90
 """Nights of a trend that are shown, unless more are asked for."""
 
-_WAIT_S = 10.0
+_WAIT_S = 2.0
+"""How long another process may hold the index; then this one reads the files, which takes less than to wait on."""
+
+_LEFT_AS_IT_IS = frozenset(
+    {
+        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_AUTH,
+    }
+)  # fmt: skip
+"""SQLite's primary result codes that say nothing against what the file holds."""
+
 _ACCEPTED = (Outcome.OK, Outcome.IMPROVED, Outcome.NEW)
 _SCHEMA = """
-CREATE TABLE file (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, size INTEGER NOT NULL,
+CREATE TABLE file (id INTEGER PRIMARY KEY, name BLOB UNIQUE NOT NULL, size INTEGER NOT NULL,
     changed_ns INTEGER NOT NULL, run TEXT, started TEXT, accepted INTEGER, commit_id TEXT, complete INTEGER,
-    problem TEXT, broken INTEGER NOT NULL);
+    problem TEXT, broken INTEGER NOT NULL, copy_of BLOB);
+CREATE INDEX file_run ON file (run);
 CREATE TABLE platform (name TEXT NOT NULL, file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE);
 CREATE INDEX platform_name ON platform (name, file);
 CREATE INDEX platform_file ON platform (file);
@@ -46,38 +58,14 @@ CREATE INDEX measured_file ON measured (file);
 CREATE TABLE cell (id INTEGER PRIMARY KEY, platform TEXT NOT NULL, model TEXT NOT NULL, batch_size INTEGER NOT NULL,
     scenario TEXT NOT NULL, UNIQUE (platform, model, batch_size, scenario));
 CREATE TABLE night (cell INTEGER NOT NULL, moment TEXT NOT NULL,
-    file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE, outcome TEXT NOT NULL, now_ms REAL NOT NULL, change REAL,
+    file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE, outcome TEXT NOT NULL, now_ms REAL, change REAL,
     tolerance REAL, baseline_ms REAL, baseline_kind TEXT NOT NULL, PRIMARY KEY (cell, moment)) WITHOUT ROWID;
 CREATE INDEX night_file ON night (file);
 """
-"""`night` holds the cells that were measured. A `moment` is a run's beginning and its file's name: it orders the
-nights, and no two are equal, so that the newest nights of a cell lie together and nothing else is read for them."""
+"""`night` holds the cells that have a verdict, `measured` the runs that timed something of a platform.
 
-
-class _Key(msgspec.Struct, frozen=True):
-    platform: str
-    model: str
-    batch_size: int
-    scenario: str = ""
-
-
-class _Baseline(msgspec.Struct):
-    kind: str
-    value_ms: float
-
-
-class _Line(msgspec.Struct):
-    """What the index takes of a line of the history; the rest is not decoded."""
-
-    type: str = ""
-    key: _Key | None = None
-    nodeid: str = ""
-    outcome: Outcome | None = None
-    now_ms: float | None = None
-    change: float | None = None
-    tolerance: float | None = None
-    baseline: _Baseline | None = None
-    whole: bool = False
+A `moment` is a run's beginning and its name: it orders the nights, and no two are equal, so that the newest nights of a
+cell lie together and nothing else is read for them. A file's name is bytes, since not every one is UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +97,37 @@ class HistoryIndex:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._trouble = ""
         self._database = self._opened()
 
     def _opened(self) -> sqlite3.Connection:
         path = self._folder / FILE
         if self._folder.is_dir() and os.access(self._folder, os.W_OK):
+            if not _is_ours(path):
+                self._trouble = (
+                    f"{shown(path)} is no index of this program and is left as it is: every run in {self._folder} was "
+                    "read for this. Move the file away, or name another folder of the history."
+                )
+                return self._up_to_date(sqlite3.connect(":memory:"))
             for _ in range(2):
                 try:
                     return self._up_to_date(sqlite3.connect(path, timeout=_WAIT_S))
-                except sqlite3.OperationalError:
-                    break  # locked for long, or the disk is full: what is there is left as it is
-                except sqlite3.DatabaseError:
-                    with contextlib.suppress(OSError):
-                        path.unlink()  # no index, or a damaged one: made anew
+                except sqlite3.DatabaseError as error:
+                    if _primary_code(error) in _LEFT_AS_IT_IS:  # locked for long, or the disk is full
+                        self._trouble = (
+                            f"{shown(path)} could not be used ({error}): every run in {self._folder} was read for this."
+                        )
+                        break
+                    _remove(path)  # damaged, or with other tables than ours: made anew
         return self._up_to_date(sqlite3.connect(":memory:"))
 
     def _up_to_date(self, database: sqlite3.Connection) -> sqlite3.Connection:
         try:
             database.isolation_level = None
             database.execute("PRAGMA foreign_keys = ON")
-            database.execute("BEGIN IMMEDIATE")
             if database.execute("PRAGMA user_version").fetchone() != (_VERSION,):
-                _make(database)
+                _make(database)  # on its own, so that the file carries the mark before it is large
+            database.execute("BEGIN IMMEDIATE")
             self._refresh(database)
             database.execute("COMMIT")
         except BaseException:
@@ -140,7 +137,7 @@ class HistoryIndex:
 
     def _refresh(self, database: sqlite3.Connection) -> None:
         known = {
-            name: (number, size, changed_ns)
+            os.fsdecode(name): (number, size, changed_ns)
             for number, name, size, changed_ns in database.execute("SELECT id, name, size, changed_ns FROM file")
         }
         stale: list[tuple[int]] = []
@@ -154,7 +151,10 @@ class HistoryIndex:
             new.append((path, size, changed_ns))
         stale += [(number,) for number, _, _ in known.values()]
         database.executemany("DELETE FROM file WHERE id = ?", stale)
-        for path, size, changed_ns in new:
+        if stale:  # what was a copy may be the only one now
+            copies = database.execute("DELETE FROM file WHERE copy_of IS NOT NULL RETURNING name, size, changed_ns")
+            new += [(self._folder / os.fsdecode(name), size, changed_ns) for name, size, changed_ns in copies]
+        for path, size, changed_ns in sorted(new, key=_copies_last):
             _take_in(database, path, size, changed_ns)
         if stale:
             database.execute("DELETE FROM cell WHERE NOT EXISTS (SELECT 1 FROM night WHERE night.cell = cell.id)")
@@ -164,16 +164,16 @@ class HistoryIndex:
             return self._database.execute(statement, values).fetchall()
         except sqlite3.DatabaseError:  # damaged where bringing it up to date did not look: made anew
             self._database.close()
-            with contextlib.suppress(OSError):
-                (self._folder / FILE).unlink()
+            if _is_ours(self._folder / FILE):
+                _remove(self._folder / FILE)
             self._database = self._opened()
             return self._database.execute(statement, values).fetchall()
 
     def runs(self, platform: str | None = None) -> list[IndexedRun]:
         """The runs, oldest first; those of one platform where it is named."""
         rows = self._rows(
-            "SELECT name, run, started, accepted, complete FROM file WHERE problem IS NULL AND "
-            "(:platform IS NULL OR id IN (SELECT file FROM platform WHERE name = :platform)) ORDER BY started, name",
+            "SELECT name, run, started, accepted, complete FROM file WHERE problem IS NULL AND copy_of IS NULL AND "
+            "(:platform IS NULL OR id IN (SELECT file FROM platform WHERE name = :platform)) ORDER BY started, run",
             {"platform": platform},
         )
         return [self._run(row) for row in rows]
@@ -189,20 +189,32 @@ class HistoryIndex:
 
     def _run(self, row: tuple[Any, ...]) -> IndexedRun:
         name, run, started, accepted, complete = row
-        return IndexedRun(self._folder / name, run, started, bool(accepted), bool(complete))
+        return IndexedRun(self._folder / os.fsdecode(name), run, started, bool(accepted), bool(complete))
 
     def platforms(self) -> list[str]:
         """The platforms of which something was measured, sorted."""
-        return [name for (name,) in self._rows("SELECT DISTINCT platform FROM cell ORDER BY platform")]
+        return [name for (name,) in self._rows("SELECT DISTINCT platform FROM measured ORDER BY platform")]
 
     def cells(self, platform: str) -> list[CellKey]:
         """The cells of a platform that were ever measured, sorted."""
         rows = self._rows(
-            "SELECT platform, model, batch_size, scenario FROM cell WHERE platform = ? "
+            "SELECT platform, model, batch_size, scenario FROM cell WHERE platform = ? AND EXISTS "
+            "(SELECT 1 FROM night WHERE night.cell = cell.id AND now_ms IS NOT NULL) "
             "ORDER BY model, batch_size, scenario",
             (platform,),
         )
         return [CellKey(*row) for row in rows]
+
+    def latest(self, platform: str) -> dict[CellKey, Path]:
+        """By cell, the file of the newest run that has a verdict on it; runs that timed nothing there do not count."""
+        rows = self._rows(
+            "SELECT platform, model, batch_size, scenario, (SELECT file.name FROM night JOIN file "
+            "ON file.id = night.file WHERE night.cell = cell.id AND EXISTS (SELECT 1 FROM measured WHERE "
+            "measured.platform = cell.platform AND measured.moment = night.moment) ORDER BY night.moment DESC LIMIT 1) "
+            "FROM cell WHERE platform = ? ORDER BY model, batch_size, scenario",
+            (platform,),
+        )
+        return {CellKey(*key): self._folder / os.fsdecode(name) for *key, name in rows if name is not None}
 
     def trend(self, key: CellKey, most: int = MOST_NIGHTS) -> Trend:
         """The newest nights of one cell on which it was measured, oldest first; nothing else is read.
@@ -214,23 +226,38 @@ class HistoryIndex:
         rows = self._rows(
             "SELECT run, started, now_ms, outcome, accepted, change, tolerance, baseline_ms, baseline_kind, commit_id "
             "FROM night JOIN file ON file.id = night.file WHERE cell = (SELECT id FROM cell WHERE platform = ? AND "
-            "model = ? AND batch_size = ? AND scenario = ?) ORDER BY moment DESC LIMIT ?",
+            "model = ? AND batch_size = ? AND scenario = ?) AND now_ms IS NOT NULL ORDER BY moment DESC LIMIT ?",
             (key.platform, key.model, key.batch_size, key.scenario, most),
         )
         return Trend(key, tuple(reversed([_night(row) for row in rows])))
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each file that is no history or holds broken lines; it names the file."""
+        """A sentence for each file that a person must know of, and for the index itself where it could not be used."""
+        return [*self.trouble, *self.faults().values()]
+
+    @property
+    def trouble(self) -> list[str]:
+        """A sentence where the index's own file could not be used."""
+        return [self._trouble] if self._trouble else []
+
+    def faults(self) -> dict[Path, str]:
+        """A sentence for each file that is no history, is a copy of another one, or holds broken lines; it names it."""
         rows = self._rows(
-            "SELECT name, problem, broken FROM file WHERE problem IS NOT NULL OR broken > 0 ORDER BY name"
+            "SELECT name, run, problem, broken, copy_of FROM file WHERE problem IS NOT NULL OR broken > 0 OR "
+            "copy_of IS NOT NULL ORDER BY name"
         )
-        return [
-            problem
-            or f"{self._folder / name}: {broken} line{'s' * (broken > 1)} could not be read and "
-            f"{'were' if broken > 1 else 'was'} skipped; the rest of the run counts."
-            for name, problem, broken in rows
-        ]
+        return dict(map(self._fault, rows))
+
+    def _fault(self, row: tuple[Any, ...]) -> tuple[Path, str]:
+        name, run, problem, broken, copy_of = row
+        path = self._folder / os.fsdecode(name)
+        if problem is not None:
+            return path, problem
+        if copy_of is None:
+            return path, broken_text(path, broken)
+        other = shown(self._folder / os.fsdecode(copy_of))
+        return path, f"{shown(path)}: the run {run} is in {other} too; it counts once."
 
     @property
     def skipped(self) -> tuple[int, int]:
@@ -251,13 +278,47 @@ class HistoryIndex:
         self.close()
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether the index's file is not there, empty, or has our mark: then it may be written."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(72)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return not head or (head.startswith(b"SQLite format 3\0") and head[68:] == MARK.to_bytes(4))
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code of an error."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def _remove(path: Path) -> None:
+    """Remove our index, and its journal with it: that would be played back into the next one."""
+    for each in (path, path.with_name(f"{path.name}-journal")):
+        with contextlib.suppress(OSError):
+            each.unlink()
+
+
 def _make(database: sqlite3.Connection) -> None:
-    for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-        database.execute(f'DROP TABLE "{name}"')
-    for statement in _SCHEMA.split(";\n"):
-        if statement.strip():
-            database.execute(statement)
-    database.execute(f"PRAGMA user_version = {_VERSION}")
+    """Make the tables, unless another process did meanwhile."""
+    database.execute("BEGIN IMMEDIATE")
+    if database.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            database.execute(f'DROP TABLE "{name}"')
+        for statement in _SCHEMA.split(";\n"):
+            if statement.strip():
+                database.execute(statement)
+        database.execute(f"PRAGMA application_id = {MARK}")
+        database.execute(f"PRAGMA user_version = {_VERSION}")
+    database.execute("COMMIT")
+
+
+def _copies_last(found: tuple[Path, int, int]) -> tuple[int, str]:
+    """A sort key: who copies a file gives it a longer name."""
+    return len(found[0].name), found[0].name
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int, int]]:
@@ -275,72 +336,47 @@ def _files(folder: Path) -> Iterator[tuple[Path, int, int]]:
 
 
 def _take_in(database: sqlite3.Connection, path: Path, size: int, changed_ns: int) -> None:
+    name = os.fsencode(path.name)
     try:
         header = read_header(path)
-        lines, broken = _read(path)
+        started = began(path, header).isoformat(timespec="seconds")
+        lines, broken = read_lines(path)
     except HistoryError as error:
         database.execute(
             "INSERT INTO file (name, size, changed_ns, problem, broken) VALUES (?, ?, ?, ?, 0)",
-            (path.name, size, changed_ns, str(error)),
+            (name, size, changed_ns, str(error)),
+        )
+        return
+    twin = database.execute("SELECT name FROM file WHERE run = ? AND copy_of IS NULL", (header.run,)).fetchone()
+    if twin is not None:
+        database.execute(
+            "INSERT INTO file (name, size, changed_ns, run, broken, copy_of) VALUES (?, ?, ?, ?, 0, ?)",
+            (name, size, changed_ns, header.run, *twin),
         )
         return
     ends = [line for line in lines if line.type == "end"]
-    whole = bool(ends) and ends[-1].whole
-    started = _utc(header.started).isoformat(timespec="seconds")
+    accepted = header.accepted and bool(ends) and ends[-1].whole
     number = database.execute(
         "INSERT INTO file (name, size, changed_ns, run, started, accepted, commit_id, complete, broken) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (path.name, size, changed_ns, header.run, started, header.accepted and whole, commit_of(header), bool(ends),
-         broken),
-    ).lastrowid  # fmt: skip
-    moment = f"{started} {path.name}"
-    measured = [line for line in _last_of_each(lines).values() if line.now_ms is not None]
-    platforms = dict.fromkeys(line.key.platform for line in measured if line.key is not None)
+        (name, size, changed_ns, header.run, started, accepted, commit_of(header), bool(ends), broken),
+    ).lastrowid
+    moment = f"{started} {header.run}"
+    cells = index_cells(lines)
+    platforms = dict.fromkeys(cell.key.platform for cell in cells if cell.now_ms is not None)
     database.executemany("INSERT INTO platform VALUES (?, ?)", [(name, number) for name in header.platforms])
     database.executemany("INSERT INTO measured VALUES (?, ?, ?)", [(name, moment, number) for name in platforms])
-    keys = [(key.platform, key.model, key.batch_size, key.scenario) for line in measured if (key := line.key)]
+    keys = [(cell.key.platform, cell.key.model, cell.key.batch_size, cell.key.scenario) for cell in cells]
     database.executemany("INSERT OR IGNORE INTO cell (platform, model, batch_size, scenario) VALUES (?, ?, ?, ?)", keys)
     database.executemany(
         "INSERT INTO night VALUES ((SELECT id FROM cell WHERE platform = ? AND model = ? AND batch_size = ? AND "
         "scenario = ?), ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(*key, moment, number, *_values(line)) for key, line in zip(keys, measured, strict=True)],
-    )
-
-
-def _last_of_each(lines: Iterable[_Line]) -> dict[_Key, _Line]:
-    """The line that counts of each cell: the last of each test, as `read_run` has it, and of several tests the last."""
-    tests = {line.nodeid: line for line in lines if line.key is not None}
-    return {line.key: line for line in tests.values() if line.key is not None}
-
-
-def _read(path: Path) -> tuple[Sequence[_Line], int]:
-    """The lines of a run after its first, and how many of them cannot be read."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise HistoryError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    decoder = msgspec.json.Decoder(_Line)
-    read: list[_Line] = []
-    broken = 0
-    for line in lines[1:]:
-        if not line.strip():
-            continue
-        try:
-            found = decoder.decode(line)
-        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
-            broken += 1
-            continue
-        if found.type == "end" or (found.type == "cell" and found.key is not None and found.outcome is not None):
-            read.append(found)
-        else:
-            broken += 1
-    return read, broken
-
-
-def _values(line: _Line) -> tuple[object, ...]:
-    baseline = line.baseline
-    value_ms, kind = (None, "") if baseline is None else (baseline.value_ms, baseline.kind)
-    return str(line.outcome), line.now_ms, line.change, line.tolerance, value_ms, kind
+        [
+            (*key, moment, number, str(cell.outcome), cell.now_ms, cell.change, cell.tolerance, cell.baseline_ms,
+             cell.baseline_kind)
+            for key, cell in zip(keys, cells, strict=True)
+        ],
+    )  # fmt: skip
 
 
 def _night(row: tuple[Any, ...]) -> TrendNight:
@@ -358,19 +394,3 @@ def _night(row: tuple[Any, ...]) -> TrendNight:
         baseline_kind=baseline_kind,
         commit=commit,
     )
-
-
-def commit_of(header: RunHeader) -> str:
-    """The id of the commit that a run tested, "" where its header does not tell."""
-    facts = header.facts.get("commit")
-    found = facts.get("id") if isinstance(facts, dict) else None
-    return found if isinstance(found, str) and found != "unknown" else ""
-
-
-def _utc(text: str) -> datetime:
-    """A moment in UTC; the beginning of time where the text is none."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_ddperf.presenting import present
+from pytest_ddperf.presenting import nothing_shown, present
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import junit
 from pytest_ddperf.session import REFUSED, is_gated, put_record, record_of
@@ -156,6 +156,8 @@ class Keeper:
         """One table a platform, the failures, the totals, and where the files went."""
         bench = self._bench
         if not bench.records:
+            for text in nothing_shown(bench):
+                terminalreporter.write_line(text)
             return
         from pytest_ddperf import terminal  # noqa: PLC0415 - only with results to show
 
@@ -168,7 +170,7 @@ class Keeper:
             width=terminalreporter._tw.fullwidth,  # noqa: SLF001 - the reporter offers no other way to its width
             recorded=settings.value("update-baselines") is not None,
             warnings=bench.warnings,
-            not_measured=bench.not_measured(),
+            not_measured=sum(bench.missing().values()),
         )
         for line in lines:
             _write(terminalreporter, line)

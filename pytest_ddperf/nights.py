@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from statistics import fmean, median
 from types import MappingProxyType
@@ -19,11 +18,12 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.gate_creep import REFERENCE_NIGHTS
 from pytest_ddperf.gate_history import NIGHTS, SUITE_FROM
 from pytest_ddperf.gate_statistics import round_statistic
-from pytest_ddperf.history import HistoryError, read_header, read_run, runs
+from pytest_ddperf.history import HistoryError, began, moment, read_header, read_run, runs
 from pytest_ddperf.records import Baseline, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from pytest_ddperf.history import Run
@@ -94,7 +94,7 @@ class Nights:
         Args:
             since: when each cell was recorded, ISO 8601; a cell that is absent, and what is no date, restricts nothing.
         """
-        dates = {key: date for key, text in since.items() if (date := _date(text)) is not None}
+        dates = {key: date for key, text in since.items() if (date := moment(text)) is not None}
         if not dates:
             return self
         return replace(
@@ -250,15 +250,13 @@ def _needed(folder: Path, platform_id: str, most: int, skipped: list[str]) -> li
             break
         try:
             header = read_header(path)
+            started = began(path, header)
         except HistoryError as error:
             skipped.append(str(error))
             continue
-        started = _date(header.started)
-        if started is None:
-            skipped.append(f"{path}, line 1: {header.started!r} is no date; expected a run of the history.")
-        elif platform_id not in header.platforms:
+        if platform_id not in header.platforms:
             continue
-        elif header.accepted:
+        if header.accepted:
             accepted.append((path, started))
             others += waiting  # newer than an accepted one
             waiting = []
@@ -302,12 +300,3 @@ def _flat(rounds: Sequence[Sequence[float]]) -> tuple[float, ...]:
 
 def _ms(logarithm: float) -> float:
     return math.exp(max(-_MOST_LOG, min(logarithm, _MOST_LOG)))
-
-
-def _date(text: str) -> datetime | None:
-    """A moment in UTC; None where the text is none."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -66,8 +66,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     from pytest_ddperf import presenting  # noqa: PLC0415 - a run without figures does not pay for it
 
     try:
-        session = _session(config)
-        return presenting.draw_stored(session) if presenting.draws_only(config, session) else None
+        return presenting.draw_stored(_session(config)) if presenting.draws_only(config) else None
     except DdperfError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
 

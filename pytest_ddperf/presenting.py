@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.settings import Origin
+from pytest_ddperf.options import OPTIONS, spell_out_bare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_ddperf.records import CellRecord
     from pytest_ddperf.report import ReportFile
     from pytest_ddperf.results import Results
     from pytest_ddperf.session import BenchSession
@@ -26,16 +26,67 @@ _OTHER_TASKS = ("help", "version", "collectonly", "showfixtures", "show_fixtures
 """Options of pytest that ask for something else than a test run: they keep their meaning."""
 
 
-def draws_only(config: pytest.Config, session: BenchSession) -> bool:
-    """Whether `pytest --ddperf-plot` was asked for with no path: then what is stored is drawn, and no test is run.
+_OF_A_RUN = {
+    "keyword": "-k",
+    "markexpr": "-m",
+    "deselect": "--deselect",
+    "lf": "--lf",
+    "failedfirst": "--ff",
+    "stepwise": "--stepwise",
+    "numprocesses": "-n",
+    "xmlpath": "--junitxml",
+    "benchmark_only": "--benchmark-only",
+    "benchmark_skip": "--benchmark-skip",
+    "benchmark_json": "--benchmark-json",
+    "benchmark_save": "--benchmark-save",
+    "benchmark_autosave": "--benchmark-autosave",
+    "benchmark_compare": "--benchmark-compare",
+}
+"""Options of pytest, xdist and pytest-benchmark that choose among tests or keep their results, by their names there."""
 
-    Only the command line can ask for that: an ini key that ran no test would turn every night green.
+_OF_DRAWING = ("plot", "report", "platform", "storage")
+"""Our own options that say something of figures and reports of what is stored."""
+
+
+def draws_only(config: pytest.Config) -> bool:
+    """Whether `pytest --ddperf-plot` was typed with no path: then what is stored is drawn, and no test is run.
+
+    Only what the person typed can ask for that: an ini key (`addopts` too) or a variable that ran no test would turn
+    every night green.
+
+    Raises:
+        ConfigurationError: with it stand options that only a run can follow.
     """
-    if any(config.getoption(name, default=False) for name in _OTHER_TASKS):
+    typed = _typed(config)
+    if "plot" not in typed or any(config.getoption(name, default=False) for name in _OTHER_TASKS):
         return False
-    said = session.given.get("plot")
-    asked = said is not None and said.origin is Origin.COMMAND_LINE
-    return asked and config.args_source is not pytest.Config.ArgsSource.ARGS
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        return False
+    lost = [flag for name, flag in typed.items() if name not in _OF_DRAWING]
+    if lost:
+        raise ConfigurationError(
+            f"--ddperf-plot without a path draws what is stored and runs no test, so nothing would come of "
+            f"{', '.join(lost)}: name a path to run tests, as in `pytest benchmarks --ddperf-plot`, or leave "
+            f"{'it' if len(lost) == 1 else 'them'} out to draw."
+        )
+    return True
+
+
+def _typed(config: pytest.Config) -> dict[str, str]:
+    """The options that stand on the command line itself and that matter here: our own, and those of a run.
+
+    pytest puts `addopts` and PYTEST_ADDOPTS before the words of the command line and tells no difference afterwards.
+    """
+    words = list(config.invocation_params.args)
+    spell_out_bare(words)
+    parser = config._parser  # noqa: SLF001 - the only way to read an option as pytest reads it
+    said, silent = parser.parse_known_args(list(map(str, words))), parser.parse_known_args([])
+
+    def stands(name: str) -> bool:
+        return getattr(said, name, None) != getattr(silent, name, None)
+
+    typed = {option.name: option.flag for option in OPTIONS if stands(option.key)}
+    return typed | {name: flag for name, flag in _OF_A_RUN.items() if stands(name)}
 
 
 def report_files(settings: Settings) -> list[ReportFile]:
@@ -70,13 +121,9 @@ def check(settings: Settings) -> None:
 
         check_writable(files)
     if folder is not None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(
-                f"The figures cannot be drawn into {folder}: {error.strerror or error}; name another folder with "
-                "--ddperf-plot=DIR."
-            ) from error
+        from pytest_ddperf.report import check_folder  # noqa: PLC0415 - the same
+
+        check_folder(folder, "--ddperf-plot")
 
 
 def draw_stored(session: BenchSession) -> int:
@@ -87,7 +134,8 @@ def draw_stored(session: BenchSession) -> int:
     Raises:
         DdperfError: a file cannot be read or written.
     """
-    from pytest_ddperf.gathering import stored  # noqa: PLC0415 - only where it was asked for
+    from pytest_ddperf.gathering import stored, trends  # noqa: PLC0415 - only where it was asked for
+    from pytest_ddperf.report import make  # noqa: PLC0415 - the same
 
     settings = session.settings
     check(settings)
@@ -95,85 +143,98 @@ def draw_stored(session: BenchSession) -> int:
     platforms = list(settings.platforms) if "platform" in session.given else list(results.platforms)
     for warning in results.warnings:
         sys.stderr.write(f"warning: {warning}\n")
-    for path in _made(settings, results, platforms):
+    nights, _ = trends(settings.storage_dir, platforms)  # what is to be said of the files, the results said already
+    made, problems = make(results, nights, platforms, folder=plot_dir(settings), files=report_files(settings))
+    for path in made:
         sys.stdout.write(f"{path}\n")
+    if problems:
+        raise ConfigurationError(" ".join(problems))
     return int(pytest.ExitCode.OK)
 
 
 def present(session: BenchSession, exit_status: int) -> None:
     """Draw and write what was asked for, with the run that has just ended over its baseline; tell GitHub Actions of it.
 
+    What cannot be made is a warning: the verdicts are shown whatever becomes of their figures.
+
     Args:
         session: of the process that the user started; workers present nothing.
         exit_status: pytest's.
     """
+    asked = _asked(session.settings)
+    on_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    if not asked and not on_github:
+        return
+    try:
+        results = _shown(session) if asked else _results(session, session.settings.platforms)
+        if on_github:
+            only = results.only(session.settings.platforms)
+            _tell_github(session, replace(only, warnings=tuple(session.warnings)), exit_status)
+    except DdperfError as error:
+        session.warnings.append(str(error))
+    except Exception as error:  # noqa: BLE001 - see above
+        session.warnings.append(f"Figures and reports could not be made: {type(error).__name__}: {error}.")
+
+
+def nothing_shown(session: BenchSession) -> list[str]:
+    """What to say where figures or reports of a run were asked for by its command line, and nothing was measured."""
+    config = session.config
+    if any(config.getoption(name, default=False) for name in _OTHER_TASKS):
+        return []
+    typed = _typed(config)
+    lost = [
+        words for name, words in (("plot", "no figure was drawn"), ("report", "no report was written")) if name in typed
+    ]
+    return [f"ddperf: nothing was measured, so {' and '.join(lost)}."] if lost else []
+
+
+def _asked(settings: Settings) -> bool:
+    return plot_dir(settings) is not None or bool(settings.value("report"))
+
+
+def _shown(session: BenchSession) -> Results:
+    """Make the figures and reports; the results of which they are."""
+    from pytest_ddperf.gathering import trends  # noqa: PLC0415 - only where it was asked for
+    from pytest_ddperf.report import make  # noqa: PLC0415 - the same
+
     settings = session.settings
-    if plot_dir(settings) is not None or settings.value("report"):
-        try:
-            results = _results(session, session.records.values())
-            _say_written(session, _made(settings, results, settings.platforms))
-        except DdperfError as error:
-            session.warnings.append(str(error))
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        _tell_github(session, exit_status)
-
-
-def _say_written(session: BenchSession, files: Sequence[Path]) -> None:
-    folder = plot_dir(session.settings)
-    figures = [path for path in files if folder is not None and folder in path.parents]
+    nights, problems = trends(settings.storage_dir, settings.platforms)
+    session.warnings += [problem for problem in problems if problem not in session.warnings]
+    results = _results(session)
+    session.warnings[:] = results.warnings
+    folder = plot_dir(settings)
+    made, problems = make(results, nights, settings.platforms, folder=folder, files=report_files(settings))
+    session.warnings += problems
+    figures = [path for path in made if folder is not None and folder in path.parents]
     if figures:
         session.written.append(f"figures: {len(figures)} files in {folder}")
-    session.written += [str(path) for path in files if path not in figures]
+    session.written += [str(path) for path in made if path not in figures]
+    return results
 
 
-def _results(session: BenchSession, records: Iterable[CellRecord], platforms: Sequence[str] | None = None) -> Results:
-    """The run over the baselines of these platforms, of all by default; of a cell's records the last one counts."""
+def _results(session: BenchSession, platforms: Sequence[str] | None = None) -> Results:
+    """The run over the baselines of these platforms, of all by default."""
     from pytest_ddperf.gathering import gathered  # noqa: PLC0415 - only where it was asked for
 
     return gathered(
         session.settings.catalog,
-        records,
+        session.records.values(),
         session.run_facts(),
         project_dir=session.settings.project_dir,
         platforms=platforms,
-        not_measured=session.not_measured(),
+        missing=session.missing(),
         warnings=session.warnings,
     )
 
 
-def _tell_github(session: BenchSession, exit_status: int) -> None:
+def _tell_github(session: BenchSession, results: Results, exit_status: int) -> None:
     """The job summary, the outputs of the step and the annotations; what cannot be written is a warning."""
     from pytest_ddperf.report import github  # noqa: PLC0415 - only on GitHub Actions
-    from pytest_ddperf.results import SEVERITY  # noqa: PLC0415 - the same
 
     ending = github.Ending(exit_status, new_fails=bool(session.settings.value("require-baseline")))
-    redder_last = sorted(session.records.values(), key=lambda record: SEVERITY.index(record.outcome), reverse=True)
-    try:
-        results = _results(session, redder_last, session.settings.platforms)
-    except DdperfError as error:
-        session.warnings.append(str(error))
-        return
     session.warnings += github.publish(results, ending, os.environ)
     commands = github.commands(results, ending)
     if commands:
         session.say("")  # a test may have left a line unfinished, and a command counts only at the start of one
     for command in commands:
         session.say(command)
-
-
-def _made(settings: Settings, results: Results, platforms: Sequence[str]) -> list[Path]:
-    """The figures and reports of some platforms; figures that compare platforms take all of them."""
-    from pytest_ddperf.gathering import trends  # noqa: PLC0415 - only where it was asked for
-
-    nights = trends(settings.storage_dir, platforms)
-    files: list[Path] = []
-    folder = plot_dir(settings)
-    if folder is not None:
-        from pytest_ddperf.plots import draw  # noqa: PLC0415 - loads matplotlib
-
-        files += draw(results, nights, folder, platforms)
-    for asked in report_files(settings):
-        from pytest_ddperf.report import write  # noqa: PLC0415 - only where one was asked for
-
-        files += write(asked, results.only(platforms), nights)
-    return files

@@ -7,7 +7,7 @@ whatever draws or writes can be tried without a server, a file or a run.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_ddperf.records import FAILING, Baseline, Outcome, Unavailable
 
@@ -33,6 +33,22 @@ SEVERITY = (
 )
 """The verdicts, those that a person must look at first."""
 
+NO_TIME = frozenset({Outcome.ERROR, Outcome.OOM, Outcome.CRASHED})
+"""The verdicts of a cell whose time, if it has one, is none of a sound prediction."""
+
+
+class _Judged(Protocol):
+    """A cell with its verdict, whatever else is known of it."""
+
+    @property
+    def key(self) -> CellKey: ...
+
+    @property
+    def outcome(self) -> Outcome: ...
+
+
+Judged = TypeVar("Judged", bound=_Judged)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -43,6 +59,7 @@ class Result:
         baseline_ms: milliseconds per image of the baseline; None without one.
         baseline_kind: `report`, `recorded` or `history`; "" without one.
         baseline_source: where the baseline stands, for a person.
+        reading_error_ms: how far the baseline may be off, where it was read back from a picture.
         unavailable: whether the baseline marks the cell `x`: not measurable on that platform.
         now_ms: milliseconds per image as measured; None where the run measured nothing of it.
         change: now / baseline - 1 as the gate saw it; None where one side is missing.
@@ -53,12 +70,15 @@ class Result:
         nodeid: the test that measured it, "" where none did.
         samples_ms: every timed pass of the gated clock, all rounds.
         clock: the gated clock, "" where nothing was measured.
+        notes: what a person must know of the comparison: how measurement and baseline are unlike.
+        earlier: the run that measured it, where the newest one of its platform did not have it; else None.
     """
 
     key: CellKey
     baseline_ms: float | None = None
     baseline_kind: str = ""
     baseline_source: str = ""
+    reading_error_ms: float = 0.0
     unavailable: bool = False
     now_ms: float | None = None
     change: float | None = None
@@ -69,6 +89,8 @@ class Result:
     nodeid: str = ""
     samples_ms: tuple[float, ...] = ()
     clock: str = ""
+    notes: tuple[str, ...] = ()
+    earlier: RunFacts | None = None
 
     @property
     def value_ms(self) -> float | None:
@@ -116,16 +138,27 @@ class Results:
     Args:
         catalog: networks and platforms.
         cells: platform by platform in the catalogue's order, model by model, batch sizes ascending.
-        runs: by platform, the run that its measurements are of; a platform that was not measured is absent.
-        not_measured: cells of the baselines that the run should have measured and did not.
+        runs: by platform, the newest run that measured it; a platform that was not measured is absent.
+        missing: by platform, how many cells of its baseline should have been measured and were not.
         warnings: what a person must know of how these came about: files that were skipped, lines that were broken.
     """
 
     catalog: Catalog
     cells: tuple[Result, ...]
     runs: Mapping[str, RunFacts] = field(default_factory=dict)
-    not_measured: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def not_measured(self) -> int:
+        """How many cells of the baselines should have been measured and were not."""
+        return sum(self.missing.values())
+
+    def run_of(self, cell: Result) -> RunFacts | None:
+        """The run that gave a cell its verdict; None for a cell without one."""
+        if cell.outcome is None:
+            return None
+        return cell.earlier or self.runs.get(cell.key.platform)
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -143,6 +176,7 @@ class Results:
             self,
             cells=tuple(cell for cell in self.cells if cell.key.platform in wanted),
             runs={platform: run for platform, run in self.runs.items() if platform in wanted},
+            missing={platform: count for platform, count in self.missing.items() if platform in wanted},
         )
 
     @property
@@ -193,10 +227,31 @@ class Trend:
     nights: tuple[TrendNight, ...]
 
 
-def joined(key: CellKey, held: Baseline | Unavailable | None, record: CellRecord | None = None) -> Result:
+def of_each_cell(records: Iterable[Judged]) -> dict[CellKey, Judged]:
+    """Of each cell the record that counts: of several tests that measured it the reddest one, of equals the last."""
+    counting: dict[CellKey, Judged] = {}
+    for record in records:
+        other = counting.get(record.key)
+        if other is None or SEVERITY.index(record.outcome) <= SEVERITY.index(other.outcome):
+            counting[record.key] = record
+    return counting
+
+
+def joined(
+    key: CellKey,
+    held: Baseline | Unavailable | None,
+    record: CellRecord | None = None,
+    earlier: RunFacts | None = None,
+) -> Result:
     """One cell, from what it is held against and what a run recorded of it.
 
     The baseline that the run itself was judged by goes before the one that holds now.
+
+    Args:
+        key: the cell.
+        held: what it is held against now.
+        record: of a run.
+        earlier: that run, where it is not the newest one of the platform.
     """
     judged_by = record.baseline if record is not None and record.baseline is not None else held
     baseline = judged_by if isinstance(judged_by, Baseline) else None
@@ -204,17 +259,19 @@ def joined(key: CellKey, held: Baseline | Unavailable | None, record: CellRecord
         "baseline_ms": None if baseline is None else baseline.value_ms,
         "baseline_kind": "" if baseline is None else baseline.kind,
         "baseline_source": "" if baseline is None else baseline.source,
+        "reading_error_ms": 0.0 if baseline is None else baseline.reading_error_ms,
     }
     unavailable = isinstance(held, Unavailable)
     if record is None:
         return Result(key, **common, unavailable=unavailable)  # type: ignore[arg-type] # values of several fields
     measurement = record.measurement
     samples = () if measurement is None else tuple(ms for one in measurement.per_image_ms() for ms in one)
+    older = () if earlier is None else (f"measured by an earlier run, {earlier.run} of {earlier.started}",)
     return Result(
         key,
         **common,  # type: ignore[arg-type] # values of several fields
         unavailable=unavailable or (record.outcome is Outcome.UNAVAILABLE and record.now_ms is None),
-        now_ms=record.now_ms,
+        now_ms=record.now_ms or None,  # a clock too coarse for the cell shows 0: that is no time
         change=record.change,
         outcome=record.outcome,
         reason=record.reason,
@@ -223,6 +280,8 @@ def joined(key: CellKey, held: Baseline | Unavailable | None, record: CellRecord
         nodeid=record.nodeid,
         samples_ms=samples,
         clock="" if measurement is None else str(measurement.conditions.clock),
+        notes=(*record.notes, *older),
+        earlier=earlier,
     )
 
 

@@ -63,7 +63,7 @@ def select(
         platform = catalog.platforms.get(cell.key.platform) or Platform(cell.key.platform, cell.key.platform)
         asked = of_models is None or network.id in of_models
         if platform.id in wanted and asked and (of_tasks is None or network.task in of_tasks):
-            run = results.runs.get(platform.id)
+            run = results.run_of(cell)
             everything.append(_considered(cell, network, platform, "" if run is None else run.run, requirements))
     places = {one.key: place for place, one in enumerate(everything)}
 
@@ -120,7 +120,7 @@ class _Figure:
     miss: Miss | None = None
 
 
-def _figure(cell: Result, platform: Platform, run: str) -> _Figure:
+def _figure(cell: Result, run: str) -> _Figure:
     """What was measured, else the baseline. A measurement that counts for nothing leaves the baseline standing."""
     if cell.key.scenario:
         text = f"measured under {cell.key.scenario}, not plain latency"
@@ -145,25 +145,23 @@ def _figure(cell: Result, platform: Platform, run: str) -> _Figure:
         if cell.unavailable:
             return _Figure(None, miss=Miss(Rule.UNAVAILABLE, "x, not measurable there"))
         return _Figure(None, miss=Miss(Rule.NOT_MEASURED, "; ".join(("not measured", *notes_of_run))))
-    low_ms, high_ms = _published_range(cell, platform) if cell.baseline_kind == "report" else (cell.baseline_ms,) * 2
+    low_ms, high_ms = _published_range(cell) if cell.baseline_kind == "report" else (cell.baseline_ms,) * 2
     source = "published" if cell.baseline_kind == "report" else cell.baseline_kind
     return _Figure(cell.baseline_ms, low_ms, high_ms, source, cell.baseline_source, notes_of_run)
 
 
-def _published_range(cell: Result, platform: Platform) -> tuple[float, float]:
+def _published_range(cell: Result) -> tuple[float, float]:
     """Between what the time of a published cell lies, milliseconds per image.
 
     `head.time` is cut to whole milliseconds for the batch, so up to one is missing; a figure that was read back from a
     picture may be off by its reading, both ways.
     """
     value_ms = cell.baseline_ms or 0.0
-    of_the_picture = bool(platform.source) and cell.baseline_source.startswith(platform.source)
-    off_ms = platform.reading_error_of(value_ms) if of_the_picture else 0.0
-    return value_ms - off_ms, value_ms + off_ms + 1 / cell.key.batch_size
+    return value_ms - cell.reading_error_ms, value_ms + cell.reading_error_ms + 1 / cell.key.batch_size
 
 
 def _considered(cell: Result, network: Network, platform: Platform, run: str, asked: Requirements) -> Considered:
-    figure = _figure(cell, platform, run)
+    figure = _figure(cell, run)
     memory_gib = least_memory_gib(network, platform, cell.key.batch_size)
     notes = figure.notes
     if figure.value_ms and memory_gib and platform.memory_gib and memory_gib > platform.memory_gib:

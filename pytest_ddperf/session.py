@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.history import HistoryWriter, RunHeader
-    from pytest_ddperf.records import CellKey, Measurement
+    from pytest_ddperf.records import Measurement
     from pytest_ddperf.results import RunFacts
     from pytest_ddperf.runner import PlatformPlan, Runner
     from pytest_ddperf.settings import Given
@@ -261,6 +261,7 @@ class BenchSession:
             facts = {
                 "commit": benchmark_json.commit_facts(),
                 "tolerance": {name: settings.tolerance(name) for name in settings.platforms},
+                "matrix": self._matrix(settings),
             }
             accepted = bool(settings.value("accept"))
             header = new_run(__version__, settings.platforms, accepted=accepted, facts=facts)
@@ -268,6 +269,15 @@ class BenchSession:
             self._history = HistoryWriter(settings.storage_dir, header)
             self.written.append(f"history: {self._history.path}")
         return self._history
+
+    def _matrix(self, settings: Settings) -> dict[str, dict[str, list[Any]]]:
+        """By platform, all that is measured of it; empty where only a part was asked for."""
+        if self._asked_for_part(settings):
+            return {}
+        return {
+            name: {"models": list(settings.models(name)), "batch_sizes": list(settings.batch_sizes(name))}
+            for name in settings.platforms
+        }
 
     def run_facts(self) -> dict[str, RunFacts]:
         """By platform, what reports say of this run; empty before a record was kept."""
@@ -283,19 +293,21 @@ class BenchSession:
         """The records that hold a measurement."""
         return [record for record in self.records.values() if record.now_ms is not None]
 
-    def not_measured(self) -> int:
-        """Cells of the baselines that this run should have measured and did not; 0 where only a part was asked for."""
+    def missing(self) -> dict[str, int]:
+        """By platform, how many cells of its baseline this run should have measured and did not.
+
+        Empty where only a part was asked for.
+        """
         if self._settings is None or self._asked_for_part(self._settings):
-            return 0
-        done = {record.key for record in self.measured}
-        in_matrix = {
-            name: (set(self._settings.models(name)), set(self._settings.batch_sizes(name)))
-            for name in self._settings.platforms
-        }
-        expected: set[CellKey] = set()
-        for name, (models, sizes) in in_matrix.items():
-            expected |= {key for key in self.runner.expected(name) if key.model in models and key.batch_size in sizes}
-        return len(expected - done)
+            return {}
+        settings, done = self._settings, {record.key for record in self.measured}
+        counts: dict[str, int] = {}
+        for name in settings.platforms:
+            models, sizes = set(settings.models(name)), set(settings.batch_sizes(name))
+            left = {key for key in self.runner.expected(name) if key.model in models and key.batch_size in sizes} - done
+            if left:
+                counts[name] = len(left)
+        return counts
 
     def _measured_all(self) -> bool:
         """Whether every cell of the options came to its end: only then may later nights be held against the run."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.errors import ConfigurationError, DdperfError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_ddperf.results import Results, Trend
 
@@ -85,9 +87,76 @@ def _check(file: ReportFile) -> None:
     figures = figures_dir(path)
     if file.kind == "markdown" and figures.exists() and not figures.is_dir():
         raise ConfigurationError(f"The figures of {path} cannot be written: {figures} is no folder; name another file.")
-    partial = _partial(path)
-    with partial.open("x"):  # permissions are not all: a folder may take no new file for other reasons
-        partial.unlink()
+    _try_file(_partial(path))
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Find out before the first measurement whether figures can be drawn into a folder; makes it.
+
+    Args:
+        folder: of the figures.
+        option: that names it.
+
+    Raises:
+        ConfigurationError: it cannot be made, or takes no file; names it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _try_file(_partial(folder / "figure"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"The figures cannot be drawn into {folder}: {error.strerror or error}; name another folder with "
+            f"{option}=DIR."
+        ) from error
+
+
+def _try_file(path: Path) -> None:
+    with path.open("x"):  # permissions are not all: a folder may take no new file for other reasons
+        path.unlink()
+
+
+def make(
+    results: Results,
+    trends: Sequence[Trend],
+    platforms: Sequence[str],
+    *,
+    folder: Path | None,
+    files: Sequence[ReportFile],
+) -> tuple[list[Path], list[str]]:
+    """Draw the figures and write the reports of some platforms; what fails does not keep the others from being made.
+
+    Args:
+        results: all platforms, since some figures compare them.
+        trends: histories of cells of these platforms.
+        platforms: which.
+        folder: of the figures; None for none.
+        files: the reports.
+
+    Returns:
+        The files, and a sentence for each part that could not be made.
+    """
+    made: list[Path] = []
+    problems: list[str] = []
+
+    def attempt(what: str, part: Callable[[], list[Path]]) -> None:
+        try:
+            made.extend(part())
+        except DdperfError as error:
+            problems.append(str(error))
+        except Exception as error:  # noqa: BLE001 - the verdicts are worth more than a figure of them
+            problems.append(f"{what} could not be made: {type(error).__name__}: {error}.")
+
+    def figures(into: Path) -> list[Path]:
+        from pytest_ddperf.plots import draw  # noqa: PLC0415 - loads matplotlib
+
+        return draw(results, trends, into, platforms)
+
+    if folder is not None:
+        attempt(f"The figures in {folder}", partial(figures, folder))
+    shown = results.only(platforms)
+    for file in files:
+        attempt(f"The report {file.path}", partial(write, file, shown, trends))
+    return made, problems
 
 
 def write(file: ReportFile, results: Results, trends: Sequence[Trend]) -> list[Path]:
@@ -112,9 +181,14 @@ def write(file: ReportFile, results: Results, trends: Sequence[Trend]) -> list[P
             text, figures = markdown.with_figures(results, trends, file.path)
         else:
             text = _text(file.kind, results, trends)
-        partial = _partial(file.path)
-        partial.write_text(text, encoding="utf-8", errors="replace", newline="\n")  # a path may hold what is no UTF-8
-        partial.replace(file.path)
+        unfinished = _partial(file.path)
+        try:
+            unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")  # a path may be no UTF-8
+            unfinished.replace(file.path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise
     except OSError as error:
         raise _not_written(file.path, error) from error
     return [file.path, *figures]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.records import Outcome
+from pytest_ddperf.report import wording
 from pytest_ddperf.report.plain import clipped, inline, listed, printable
 from pytest_ddperf.terminal import change_text, ms_text
 
@@ -157,7 +158,7 @@ def _left_out(cells: Sequence[Result]) -> str:
 
 
 def _tail(results: Results, room: int) -> str:
-    """Servers and warnings, as far as they fit."""
+    """Servers, notes and warnings, as far as they fit."""
     servers = [
         f"- {inline(platform)}, {inline(results.catalog.platform(platform).title)}: "
         f"{inline(clipped(facts.url, _TITLE))}, version {inline(clipped(facts.version, _TITLE))}, "
@@ -165,8 +166,12 @@ def _tail(results: Results, room: int) -> str:
         for platform in dict.fromkeys(cell.key.platform for cell in results.judged)
         if (run := results.runs.get(platform)) is not None and (facts := run.servers.get(platform)) is not None
     ]
+    notes = [f"- {listed(clipped(note, _MESSAGE))}\n" for note in wording.notes(results)]
     warnings = [f"- {listed(clipped(warning, _MESSAGE))}\n" for warning in results.warnings]
-    return _section("Servers", servers, room // 2) + _section("Warnings", warnings, room // 2)
+    return "".join(
+        _section(title, items, room // 3)
+        for title, items in (("Servers", servers), ("Notes", notes), ("Warnings", warnings))
+    )
 
 
 def _section(title: str, items: Sequence[str], room: int) -> str:

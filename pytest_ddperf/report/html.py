@@ -50,7 +50,7 @@ def page(results: Results, trends: Sequence[Trend]) -> str:
         js=js,
         run=_run(results),
         attention=_attention(results),
-        notes="".join(f'<p class="note">{_text(warning)}</p>' for warning in results.warnings),
+        notes="".join(f'<p class="note">{_text(said)}</p>' for said in (*wording.notes(results), *results.warnings)),
         data=embedded(page_data.document(results, trends)),
     )
 
@@ -111,7 +111,7 @@ def _run(results: Results) -> str:
 def _run_line(results: Results, platform: str, run: RunFacts) -> str:
     known = results.catalog.platforms.get(platform)
     title = platform if known is None else f"{known.title} ({platform})"
-    commit = f", commit <code>{_text(run.commit)}</code>" if run.commit else ""
+    commit = f", commit <code>{_text(run.commit[: wording.COMMIT_DIGITS])}</code>" if run.commit else ""
     state = "" if run.complete else ' <span class="badge amber">interrupted</span>'
     server = run.servers.get(platform)
     return (
@@ -156,13 +156,12 @@ def _attention_row(cell: Result) -> str:
         wording.ratio_text(cell.tolerance),
         sees,
     )
-    reason = wording.one_line(cell.reason)
-    short = reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]} ..."
     return (
         f"<tr class='told'><th scope='row'><span class='badge {css_class(outcome)}'>{outcome}</span> "
         f"<span class='cell'>{_text(str(cell.key))}</span></th>"
         + "".join(f"<td class='figure'>{figure}</td>" for figure in figures)
-        + f"<td>{_strip(cell)}</td></tr><tr class='why'><td colspan='7'><p>{escape(short)}</p></td></tr>"
+        + f"<td>{_strip(cell)}</td></tr>"
+        f"<tr class='why'><td colspan='7'><p>{escape(wording.why(cell, LONGEST_REASON))}</p></td></tr>"
     )
 
 

@@ -13,8 +13,10 @@ from urllib.parse import quote
 
 from pytest_ddperf import __version__
 from pytest_ddperf.plots import draw
+from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import figures_dir, wording
-from pytest_ddperf.report.markdown_tables import escaped, measured_table, raw_table, table
+from pytest_ddperf.report.markdown_tables import measured_table, raw_table, table
+from pytest_ddperf.report.plain import inline
 from pytest_ddperf.terminal import change_text, ms_text
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ class Figures:
     def image(self, name: str, indent: str = "") -> str:
         """One figure."""
         self._shown.add(name)
-        return f"{indent}![{escaped(_words(name))}]({self._links[name]})"
+        return f"{indent}![{inline(_words(name))}]({self._links[name]})"
 
     def side_by_side(self, names: Sequence[str]) -> list[str]:
         """Figures in rows of two."""
@@ -133,7 +135,7 @@ def _linear_last(name: str) -> bool:
 
 def _title(results: Results, platform: str) -> str:
     known = results.catalog.platforms.get(platform)
-    return escaped(platform if known is None else known.title)
+    return inline(platform if known is None else known.title)
 
 
 def _this_run(results: Results) -> list[str]:
@@ -149,14 +151,26 @@ def _this_run(results: Results) -> list[str]:
         state = "" if run.complete else " (interrupted)"
         facts = ", ".join(part for part in told if part and part != "unknown")
         rows.append(
-            [_title(results, platform), escaped(run.run) + state, *map(escaped, (run.started, run.commit, facts))]
+            [
+                _title(results, platform),
+                inline(run.run) + state,
+                *map(inline, (run.started, run.commit[: wording.COMMIT_DIGITS], facts)),
+            ]
         )
     lines += table(["platform", "run", "started", "commit", "server"], rows)
     lines += ["", f"**{wording.totals_text(results)}**", ""]
     lines += _cells("#### Regressions and other failures", [cell for cell in results.judged if cell.fails])
-    others = [cell for cell in results.judged if not cell.fails and str(cell.outcome) not in {"ok", "unavailable"}]
+    others = [cell for cell in results.judged if not cell.fails and _to_know_of(cell)]
     lines += _cells("#### Other cells to know of", others)
+    lines += [line for note in wording.notes(results) for line in (f"> Note: {inline(note)}", "")]
     return lines + _warnings(results)
+
+
+def _to_know_of(cell: Result) -> bool:
+    """Whether a cell that did not fail is more than ok: one beyond the tolerance is, whatever its verdict."""
+    if cell.outcome is Outcome.OK:
+        return cell.change is not None and cell.tolerance is not None and cell.change > cell.tolerance
+    return cell.outcome is not Outcome.UNAVAILABLE
 
 
 def _cells(heading: str, cells: Sequence[Result]) -> list[str]:
@@ -165,14 +179,14 @@ def _cells(heading: str, cells: Sequence[Result]) -> list[str]:
         return []
     rows = [
         [
-            escaped(str(cell.key)),
+            inline(str(cell.key)),
             str(cell.outcome),
             "" if cell.now_ms is None else ms_text(cell.now_ms),
             "" if cell.baseline_ms is None else ms_text(cell.baseline_ms),
             "" if cell.change is None else change_text(cell.change),
             wording.ratio_text(cell.tolerance),
             wording.ratio_text(cell.resolution),
-            escaped(wording.one_line(cell.reason)[:_LONGEST_REASON]),
+            inline(wording.why(cell, _LONGEST_REASON)),
         ]
         for cell in cells
     ]
@@ -181,7 +195,7 @@ def _cells(heading: str, cells: Sequence[Result]) -> list[str]:
 
 
 def _warnings(results: Results) -> list[str]:
-    return [line for warning in results.warnings for line in (f"> Warning: {escaped(warning)}", "")]
+    return [line for warning in results.warnings for line in (f"> Warning: {inline(warning)}", "")]
 
 
 def _references(results: Results, figures: Figures) -> list[str]:
@@ -196,7 +210,7 @@ def _references(results: Results, figures: Figures) -> list[str]:
         ),
         "",
         "### Reference networks",
-        *(f"- {escaped(title)}" for title in titles),
+        *(f"- {inline(title)}" for title in titles),
         "",
         "#### FLOPS and Parameters",
         "",
@@ -207,7 +221,7 @@ def _references(results: Results, figures: Figures) -> list[str]:
 
 
 def _backend(platform: Platform | None) -> str:
-    return f" ({escaped(platform.backend)})" if platform is not None else ""
+    return f" ({inline(platform.backend)})" if platform is not None else ""
 
 
 def _overview(results: Results, figures: Figures) -> list[str]:
@@ -241,7 +255,7 @@ def _fastest(results: Results, platform: str) -> list[str]:
         return []
     model, (ms, batch_size) = min(best.items(), key=lambda each: each[1])
     reach = [f"{sum(1000 / ms >= fps for ms, _ in best.values())} of {len(best)}" for fps in _REAL_TIME_FPS]
-    return [_title(results, platform), f"{escaped(model)}, b{batch_size}", ms_text(ms), ms_text(1000 / ms), *reach]
+    return [_title(results, platform), f"{inline(model)}, b{batch_size}", ms_text(ms), ms_text(1000 / ms), *reach]
 
 
 def _platforms(results: Results, figures: Figures) -> list[str]:
@@ -252,7 +266,7 @@ def _platforms(results: Results, figures: Figures) -> list[str]:
         lines += [f"- {_title(results, name)}" + (f" ({', '.join(facts)})" if facts else ""), ""]
         if platform is not None:
             told = [f"Backend: {platform.backend}.", f"Figures: {platform.source}." if platform.source else ""]
-            lines += [f"  {escaped(' '.join(part for part in (*told, platform.note) if part))}", ""]
+            lines += [f"  {inline(' '.join(part for part in (*told, platform.note) if part))}", ""]
         own = figures.of_platform(name)
         lines += [line for figure in own[:1] for line in (figures.image(figure), "")]
         lines += figures.folded(own[1:], "see linear plot")
@@ -315,7 +329,7 @@ def _methodology(results: Results) -> list[str]:
             passes = sorted({len(cell.samples_ms) for cell in own})
             count = str(passes[0]) if passes[0] == passes[-1] else f"{passes[0]} to {passes[-1]}"
             lines.append(
-                f"- {_title(results, platform)}: measured, {count} timed passes a cell, clock: {escaped(clocks)}."
+                f"- {_title(results, platform)}: measured, {count} timed passes a cell, clock: {inline(clocks)}."
             )
     return [
         *lines,
@@ -341,7 +355,7 @@ def _raw_data(results: Results) -> list[str]:
             lines += [f"### {_of_what(results, platform)}({title}):", *raw_table(cells, results.catalog), ""]
         if any(cell.outcome is not None for cell in cells):
             run = results.runs.get(platform)
-            of = "" if run is None else f", run {escaped(run.run)}"
+            of = "" if run is None else f", run {inline(run.run)}"
             lines += [f"### Measured processing time({title}{of}):", *measured_table(cells, results.catalog), ""]
         others = [cell for cell in results.of(platform) if cell.key.scenario and cell.outcome is not None]
         lines += _cells(f"### Measured in other scenarios({title}):", others)
@@ -363,7 +377,7 @@ def _costs(results: Results) -> list[str]:
     return [
         "### flops and params for each model:",
         *table(
-            ["", *(escaped(network.id) for network in networks)],
+            ["", *(inline(network.id) for network in networks)],
             [
                 ["Giga flops", *(network.giga_flops_text for network in networks)],
                 ["million params", *(network.million_params_text for network in networks)],

@@ -1,4 +1,4 @@
-"""Tables of the Markdown report: the report's raw tables, and text from anywhere made harmless. Pure."""
+"""Tables of the Markdown report: the report's raw tables, in its layout. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import wording
+from pytest_ddperf.report.plain import inline
 from pytest_ddperf.terminal import change_text, ms_text
 
 if TYPE_CHECKING:
@@ -13,15 +14,6 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.catalog import Catalog
     from pytest_ddperf.results import Result
-
-_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-_ESCAPED = frozenset("\\`*_[]|#~!$")
-
-
-def escaped(text: str) -> str:
-    """The text on one line, so that Markdown and the HTML in it show it as it is."""
-    plain = wording.one_line(text)
-    return "".join(_ENTITIES.get(char) or (f"\\{char}" if char in _ESCAPED else char) for char in plain)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -74,7 +66,7 @@ def _layout(cells: Sequence[Result], catalog: Catalog, shown: Callable[[Result],
     by_place = {(cell.key.model, cell.key.batch_size): cell for cell in cells}
     models = sorted({cell.key.model for cell in cells}, key=catalog.model_order)
     batch_sizes = sorted({cell.key.batch_size for cell in cells})
-    rows = [["batch size", *(escaped(model) for model in models)]]
+    rows = [["batch size", *(inline(model) for model in models)]]
     for batch_size in batch_sizes:
         row = [by_place.get((model, batch_size)) for model in models]
         rows.append([str(batch_size), *("" if cell is None else shown(cell) for cell in row)])

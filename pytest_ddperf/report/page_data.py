@@ -76,7 +76,7 @@ def _cell(cell: Result, platforms: _Places, models: _Places, sources: _Places) -
         int(cell.unavailable), _short(cell.now_ms), _short(cell.change),
         None if cell.outcome is None else SEVERITY.index(cell.outcome),
         cell.tolerance, _short(cell.resolution), len(cell.samples_ms), cell.clock,
-        wording.one_line(cell.reason)[:LONGEST_REASON],
+        wording.why(cell, LONGEST_REASON),
     ]  # fmt: skip
     while row[-1] in (None, "", 0) and len(row) > FIELDS.index("now"):
         row.pop()

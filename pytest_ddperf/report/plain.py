@@ -8,7 +8,7 @@ import unicodedata
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands for a character that is none to be seen: a control or format character, half of a surrogate pair."""
 
-_MARKUP = re.compile(r"([\\`*_\[\]()#!|~^:@])")
+_MARKUP = re.compile(r"([\\`*_\[\]#!|~^@]|:(?=//|[A-Za-z0-9_+-]+:))")  # a colon: of an address, of an emoji
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"}
 _ADDRESS = re.compile(r"\b(www)\.", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^([-+=]|\d+(?=[.)]))")

@@ -52,6 +52,7 @@ COLUMNS: Mapping[str, str] = {
     "server_commit": "as the server says",
     "nodeid": "the test that measured it",
     "reason": "the verdict in words, on one line",
+    "notes": "how measurement and baseline are unlike, and which earlier run it is of; separated by `; `",
 }
 """The columns of the CSV, in order, and what each holds; the cells of the JSON have these fields and `samples_ms`."""
 
@@ -67,7 +68,7 @@ def csv_text(results: Results) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for cell in results.cells:
-        row = _row(cell, results.runs.get(cell.key.platform))
+        row = _row(cell, results.run_of(cell))
         writer.writerow([_csv_value(row[name]) for name in COLUMNS])
     return file.getvalue()
 
@@ -89,10 +90,7 @@ def json_text(results: Results, trends: Sequence[Trend]) -> str:
         "runs": {platform: _run(run, platform) for platform, run in results.runs.items()},
         "platforms": {name: _platform(results.catalog.platforms[name]) for name in _known(results)},
         "networks": {name: _network(results.catalog.networks[name]) for name in _networks(results)},
-        "cells": [
-            {**_row(cell, results.runs.get(cell.key.platform)), "samples_ms": list(cell.samples_ms)}
-            for cell in results.cells
-        ],
+        "cells": [{**_row(cell, results.run_of(cell)), "samples_ms": list(cell.samples_ms)} for cell in results.cells],
         "trends": [_trend(trend) for trend in trends],
     }
     return json.dumps(finite(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -108,9 +106,8 @@ def finite(value: Any) -> Any:  # noqa: ANN401 - builtins of any shape
 
 
 def _row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
-    """The fields `COLUMNS` of a cell; None where there is nothing. A cell that the run does not have names no run."""
-    judged = run if cell.outcome is not None else None
-    server = None if judged is None else judged.servers.get(cell.key.platform)
+    """The fields `COLUMNS` of a cell and the run that judged it; None where there is nothing."""
+    server = None if run is None else run.servers.get(cell.key.platform)
     value = cell.value_ms
     return {
         **asdict(cell.key),
@@ -127,15 +124,16 @@ def _row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
         "baseline_source": cell.baseline_source or None,
         "clock": cell.clock or None,
         "passes": len(cell.samples_ms) or None,
-        "run": None if judged is None else judged.run,
-        "started": None if judged is None else judged.started,
-        "commit": None if judged is None else judged.commit or None,
-        "complete": None if judged is None else judged.complete,
+        "run": None if run is None else run.run,
+        "started": None if run is None else run.started,
+        "commit": None if run is None else run.commit or None,
+        "complete": None if run is None else run.complete,
         "server_url": None if server is None else server.url,
         "server_version": None if server is None else server.version,
         "server_commit": None if server is None else server.commit,
         "nodeid": cell.nodeid or None,
         "reason": cell.reason or None,
+        "notes": "; ".join(cell.notes) or None,
     }
 
 

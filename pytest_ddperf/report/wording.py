@@ -37,6 +37,38 @@ def totals_text(results: Results) -> str:
     return f"{text}; {results.not_measured} of the baseline not measured" if results.not_measured else text
 
 
+COMMIT_DIGITS = 12
+"""Digits of a commit's id that are shown to a person: more tell it from no other one."""
+
+
+def why(cell: Result, length: int) -> str:
+    """The verdict in words on one line, and what must be known of the comparison.
+
+    Args:
+        cell: with a verdict.
+        length: characters of the verdict's words; notes are whole.
+    """
+    reason = one_line(cell.reason)
+    short = reason if len(reason) <= length else f"{reason[:length]} ..."
+    said = f"{short}." if short and cell.notes and not short.endswith(".") else short
+    return " ".join(part for part in (said, *(f"Note: {one_line(note)}." for note in cell.notes)) if part)
+
+
+def notes(results: Results) -> list[str]:
+    """What must be known of comparisons, each once, with the cells it is of: `tk1-vgg16-b1: ...`, `tk1, 9 cells: ...`.
+
+    Which earlier run a cell is of stands in the warnings, for all of them.
+    """
+    cells: dict[tuple[str, str], list[Result]] = {}
+    for cell in results.cells:
+        for note in cell.notes if cell.earlier is None else cell.notes[:-1]:
+            cells.setdefault((cell.key.platform, note), []).append(cell)
+    return [
+        f"{of[0].key if len(of) == 1 else f'{platform}, {len(of)} cells'}: {one_line(note)}."
+        for (platform, note), of in cells.items()
+    ]
+
+
 def failing(results: Results) -> tuple[Result, ...]:
     """The cells that failed, the regressed ones first and the greatest change before others."""
     return tuple(cell for cell in results.judged if cell.fails)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import errno
 import filecmp
+import json
+import os
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench_project import BenchProject, TableServer
@@ -16,7 +21,6 @@ from pytest_ddperf.records import CellKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SMALL = "raspi4-ncnn"
 """A platform of few figures: five networks at batch size 1, two of them among the 13."""
@@ -83,7 +87,8 @@ def test_with_no_path_it_draws_and_prints_the_files(project: BenchProject) -> No
 
 def test_it_runs_no_test_and_needs_no_server(project: BenchProject) -> None:
     (project.path / "test_failing.py").write_text("raise SystemExit('collected')\n", encoding="utf-8")
-    result = stored(project, "--ddperf-url=http://127.0.0.1:9")
+    project.ini(ddperf_url="http://127.0.0.1:9")
+    result = stored(project)
     assert result.ret == pytest.ExitCode.OK
     assert "collected" not in str(result.stdout) + str(result.stderr)
     assert project.server.predictions == []
@@ -150,18 +155,75 @@ def test_a_half_written_history_file_gives_what_it_holds_and_counts_its_broken_l
     path.write_bytes(b"".join(lines[:2]) + lines[2][:100])
     result = stored(project)
     assert result.ret == pytest.ExitCode.OK
-    result.stderr.fnmatch_lines([f"warning: {path}: 1 line could not be read and was skipped; *"])
+    result.stderr.fnmatch_lines([f"warning: {path}: 1 line could not be read and was skipped (line 3: *"])
     text = svg(project, "against_baseline/raspi4-ncnn")
     assert len(re.findall(r'id="cell:\d+:\d+"', text)) == 5
 
 
 def test_a_damaged_index_is_made_anew(project: BenchProject) -> None:
     project.run()
-    (project.path / ".ddperf" / "index.sqlite").write_bytes(b"no database " * 1000)
+    stored(project)
+    index = project.path / ".ddperf" / "ddperf-index.sqlite"
+    index.write_bytes(index.read_bytes()[:100] + b"no database " * 1000)
     result = stored(project)
     assert result.ret == pytest.ExitCode.OK
     assert str(result.stderr) == ""
     assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
+
+
+def test_a_database_of_another_program_in_the_folder_is_not_touched_and_is_named(project: BenchProject) -> None:
+    project.run()
+    index = project.path / ".ddperf" / "ddperf-index.sqlite"
+    index.write_bytes(b"a letter to my aunt")
+    result = stored(project)
+    assert result.ret == pytest.ExitCode.OK
+    result.stderr.fnmatch_lines([f"warning: {index} is no index of this program and is left as it is: *"])
+    assert index.read_bytes() == b"a letter to my aunt"
+    assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
+
+
+def test_a_run_of_one_cell_leaves_the_others_as_an_earlier_run_measured_them(project: BenchProject) -> None:
+    project.run()
+    project.run("-k", "shufflenet")
+    result = stored(project, "--ddperf-report=r.csv")
+    result.stderr.fnmatch_lines(["warning: raspi4-ncnn: 1 of the 2 cells shown is of an earlier run, *"])
+    assert len(re.findall(r'id="cell:\d+:\d+"', svg(project, "against_baseline/raspi4-ncnn"))) == 5
+    rows = list(csv.DictReader((project.path / "r.csv").read_text(encoding="utf-8").splitlines()))
+    of_run = {row["model"]: row["run"] for row in rows if row["now_ms"]}
+    first, second = (run.header.run for run in project.histories())
+    assert of_run == {"resnet50": first, "shufflenet": second}
+
+
+def test_a_broken_baseline_of_another_platform_costs_that_platform_alone(project: BenchProject) -> None:
+    project.run()
+    (project.path / "baselines").mkdir()
+    (project.path / "baselines" / "tx1.json").write_text("{", encoding="utf-8")
+    result = project.run("--ddperf-plot")
+    result.assert_outcomes(passed=2)
+    assert "warning: The baseline of tx1 is left out: " in " ".join(str(result.stdout).split())
+    assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--ddperf-accept", "--ddperf-update-baselines", "--ddperf-require-baseline", "--ddperf-npasses=7",
+     "--ddperf-url=http://127.0.0.1:9", "-k=shufflenet", "-m=slow", "--lf", "--junitxml=r.xml", "--benchmark-autosave"],
+)  # fmt: skip
+def test_with_options_that_only_a_run_can_follow_it_is_a_usage_error(project: BenchProject, option: str) -> None:
+    result = stored(project, option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    flag = option.partition("=")[0]
+    result.stderr.fnmatch_lines(
+        [f"ERROR: ddperf: --ddperf-plot without a path draws what is stored and runs no test, *{flag}: name a path *"]
+    )
+    assert files(project.path / "ddperf-figures") == set()
+
+
+def test_options_that_stand_in_the_ini_file_do_not_keep_it_from_drawing(project: BenchProject) -> None:
+    project.ini(addopts="-m 'not slow' --ddperf-npasses=7", ddperf_accept="true")
+    result = stored(project)
+    assert result.ret == pytest.ExitCode.OK
+    assert files(project.path / "ddperf-figures") == expected()
 
 
 @pytest.mark.parametrize("option", ["--collect-only", "--help", "--version", "--markers", "--fixtures"])
@@ -213,6 +275,18 @@ def test_a_run_is_drawn_over_its_baseline(project: BenchProject) -> None:
     assert 'id="bar:0:shufflenet:baseline"' in svg(project, "latency/raspi4-ncnn_bars")
 
 
+def test_a_run_that_draws_names_an_index_that_it_could_not_use(project: BenchProject) -> None:
+    folder = project.path / ".ddperf"
+    folder.mkdir()
+    (folder / "ddperf-index.sqlite").write_bytes(b"a letter to my aunt")
+    result = project.run("--ddperf-plot")
+    result.assert_outcomes(passed=2)
+    said = " ".join(str(result.stdout).split())
+    assert (
+        said.count(f"warning: {folder / 'ddperf-index.sqlite'} is no index of this program and is left as it is") == 1
+    )
+
+
 def test_under_xdist_the_controller_draws_once(project: BenchProject) -> None:
     result = project.apart("--ddperf-plot", "-n", "2")
     assert result.ret == pytest.ExitCode.OK
@@ -235,6 +309,86 @@ def test_the_ini_key_does_not_keep_pytest_from_running_tests(project: BenchProje
     result.assert_outcomes(failed=1)
 
 
+@pytest.mark.parametrize("where", ["ini", "environment"])
+def test_added_options_do_not_keep_pytest_from_running_tests(
+    project: BenchProject, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    project.ini(testpaths="test_other.py", **({"addopts": "--ddperf-plot=drawn"} if where == "ini" else {}))
+    if where == "environment":
+        monkeypatch.setenv("PYTEST_ADDOPTS", "--ddperf-plot=drawn")
+    (project.path / "test_other.py").write_text("def test_it():\n    assert False\n", encoding="utf-8")
+    result = project.bare()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(failed=1)
+    assert "nothing was measured" not in str(result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--ddperf-plot"], "no figure was drawn"),
+        (["--ddperf-report=r.md"], "no report was written"),
+        (["--ddperf-plot", "--ddperf-report=r.md"], "no figure was drawn and no report was written"),
+    ],
+)
+def test_where_nothing_was_measured_it_is_said_that_nothing_was_drawn(
+    project: BenchProject, options: list[str], said: str
+) -> None:
+    (project.path / "test_other.py").write_text("def test_it():\n    pass\n", encoding="utf-8")
+    result = project.bare("test_other.py", *options)
+    result.assert_outcomes(passed=1)
+    assert f"ddperf: nothing was measured, so {said}." in result.outlines
+
+
+@pytest.mark.parametrize("fault", [OSError("the disk went away"), ValueError("no such marker")])
+def test_figures_that_cannot_be_drawn_are_a_warning_and_the_verdicts_and_reports_stand(
+    project: BenchProject, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def failing(*_: object) -> list[Path]:
+        raise fault
+
+    monkeypatch.setattr(plots, "draw", failing)
+    result = project.run("--ddperf-plot", "--ddperf-report=r.csv")
+    assert result.ret == pytest.ExitCode.OK
+    folder = project.path / "ddperf-figures"
+    said = " ".join(str(result.stdout).split())  # warnings are wrapped
+    assert f"warning: The figures in {folder} could not be made: {type(fault).__name__}: {fault}." in said
+    assert "2 cells: 2 ok" in result.outlines
+    assert (project.path / "r.csv").is_file()
+
+
+def test_figures_of_what_is_stored_that_cannot_be_drawn_are_an_error_and_no_traceback(
+    project: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> list[Path]:
+        raise ValueError("no such marker")
+
+    monkeypatch.setattr(plots, "draw", failing)
+    result = stored(project)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: ddperf: The figures in * could not be made: ValueError: no such marker."])
+    assert "Traceback" not in str(result.stderr)
+
+
+def test_a_folder_that_takes_no_file_is_a_usage_error_before_the_run(
+    project: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project.path / "ddperf-figures"
+    folder.mkdir()
+    original = Path.open
+
+    def refusing(path: Path, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - those of Path.open
+        if path.parent == folder:  # a test may run as root, whom no permission stops
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return original(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    result = project.run("--ddperf-plot")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: ddperf: The figures cannot be drawn into {folder}: Read-only file system; *"])
+    assert project.server.predictions == []
+
+
 def test_a_folder_that_cannot_be_made_is_a_usage_error_before_the_run(project: BenchProject) -> None:
     result = project.run("--ddperf-plot=images.txt/figures")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -248,3 +402,17 @@ def test_a_folder_that_cannot_be_made_is_a_usage_error_where_nothing_runs(projec
     result = stored(project, "--ddperf-plot=images.txt/figures")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "Traceback" not in str(result.stderr)
+
+
+@pytest.mark.parametrize(("options", "missing"), [([], 1), (["--ddperf-models=shufflenet"], 0)])
+def test_what_a_whole_run_left_out_is_counted_in_reports_of_what_is_stored(
+    project: BenchProject, options: list[str], missing: int
+) -> None:
+    project.run(*options)
+    (path,) = runs(project.path / ".ddperf")
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    left = [line for line in lines if '"type":"cell"' not in line or '"resnet50"' not in line]
+    path.write_text("".join(left), encoding="utf-8")
+    stored(project, "--ddperf-report=r.json")
+    document = json.loads((project.path / "r.json").read_text(encoding="utf-8"))
+    assert document["not_measured"] == missing

@@ -40,6 +40,7 @@ for _module in (
     "pytest_ddperf.benchmark_json",
     "pytest_ddperf.distributed",
     "pytest_ddperf.fixture",
+    "pytest_ddperf.gathering",
     "pytest_ddperf.keeping",
     "pytest_ddperf.platform_alias",
     "pytest_ddperf.plugin",

@@ -58,7 +58,7 @@ def measured() -> Results:
         results,
         cells=in_order(cells.values(), results.catalog),
         runs={"tk1": RUN},
-        not_measured=3,
+        missing={"tk1": 3},
         warnings=(".ddperf/broken.jsonl: 1 line could not be read and was skipped; the rest of the run counts.",),
     )
 

@@ -65,4 +65,4 @@ def not_measured(
 def results(*cells: Result, run: RunFacts | None = RUN, missing: int = 0, warnings: Iterable[str] = ()) -> Results:
     """A run of these cells on the TK1."""
     runs = {} if run is None else dict.fromkeys((cell.key.platform for cell in cells), run)
-    return Results(CATALOG, cells, runs, missing, tuple(warnings))
+    return Results(CATALOG, cells, runs, {"tk1": missing} if missing else {}, tuple(warnings))

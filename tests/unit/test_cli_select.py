@@ -321,6 +321,31 @@ def test_what_a_stored_run_measured_goes_before_the_report_and_is_called_measure
     assert err == ""
 
 
+def test_each_cell_is_answered_by_its_newest_run_and_names_it(answer: Command, tmp_path: Path) -> None:
+    other = CellKey("tk1", "resnet50", 2)
+    older = write_night(tmp_path / "runs", 0, [replace(cell(key, [20.0]), now_ms=20.0) for key in (TK1, other)])
+    newest = write_night(tmp_path / "runs", 1, [replace(cell(TK1, [21.0]), now_ms=21.0)])
+    status, out, _ = answer(*EXAMPLE, "--platform=tk1", "--models=resnet50", "--storage=runs", "--all")
+    assert status == 0
+    assert newest.stem in out
+    assert older.stem in out
+    assert " ".join(out.split()).count("tk1: 1 of the 2 cells shown is of an earlier run") == 1
+
+
+def test_a_recorded_baseline_that_is_broken_costs_its_own_platform_alone(answer: Command, tmp_path: Path) -> None:
+    whole = answer.rows(*EXAMPLE)
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "tx1.json").write_text("{", encoding="utf-8")
+    status, out, err = answer(*EXAMPLE, "--csv")
+    assert status == 0
+    assert "warning: The baseline of tx1 is left out: " in err
+    left = [row for row in whole if row["platform"] != "tx1"]
+    assert [(row["platform"], row["network"]) for row in csv.DictReader(io.StringIO(out))] == [
+        (row["platform"], row["network"]) for row in left
+    ]
+    assert answer(*EXAMPLE, "--platform=tx1")[0] == 2
+
+
 def test_a_cell_that_was_measured_too_slow_is_out_though_the_report_has_it_fast(
     answer: Command, tmp_path: Path
 ) -> None:

@@ -10,15 +10,16 @@ from nightly import cell, moment, write_night
 from pytest_ddperf import gathering
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.gathering import facts_of, gathered, stored, trends
-from pytest_ddperf.history import RunHeader
+from pytest_ddperf.history import HistoryWriter, RunHeader, read_run
 from pytest_ddperf.records import CellKey, CellRecord, Outcome, ServerFacts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_ddperf.history_index import HistoryIndex
+    from pytest_ddperf.history import Run
 
 KEY, OTHER = CellKey("tk1", "resnet50", 1), CellKey("tx1", "resnet50", 1)
+SECOND, THIRD = CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)
 CATALOG = published().catalog
 
 
@@ -34,13 +35,38 @@ def test_every_cell_of_the_baselines_is_there() -> None:
     assert [one.baseline_ms for one in results.of("tk1") if one.key == KEY] == [203.0]
 
 
-def test_records_are_joined_cell_by_cell_and_of_several_the_last_counts() -> None:
+def test_records_are_joined_cell_by_cell_and_of_equals_the_last_counts() -> None:
     new = CellKey("tk1", "resnet50", 3)
     results = gathered(CATALOG, [at(KEY, 250.0, "a"), at(KEY, 210.0, "b"), at(new, 5.0)], {})
     assert {one.key.batch_size: one.side for one in results.of("tk1") if one.key.model == "resnet50"} == {
         1: "both", 2: "baseline", 3: "measured", 4: "baseline", 8: "x", 16: "x", 32: "x", 64: "x", 128: "x",
     }  # fmt: skip
     assert [one.now_ms for one in results.of("tk1") if one.key == KEY] == [210.0]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_several_tests_that_measured_a_cell_the_reddest_counts(order: int) -> None:
+    slow = replace(at(KEY, 250.0, "a"), outcome=Outcome.REGRESSED)
+    results = gathered(CATALOG, [slow, at(KEY, 210.0, "b")][::order], {})
+    assert [(one.now_ms, one.nodeid) for one in results.of("tk1") if one.key == KEY] == [(250.0, "a")]
+
+
+def test_a_baseline_that_cannot_be_read_costs_its_platform_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "tx1.json").write_text("{", encoding="utf-8")
+    results = gathered(CATALOG, [at(KEY, 210.0)], {}, project_dir=tmp_path)
+    assert [one.now_ms for one in results.of("tk1") if one.key == KEY] == [210.0]
+    assert "tx1" not in results.platforms
+    (warning,) = results.warnings
+    assert warning.startswith("The baseline of tx1 is left out: ")
+    assert str(tmp_path / "baselines" / "tx1.json") in warning
+
+
+def test_a_baseline_that_cannot_be_read_is_an_error_where_its_platform_is_named(tmp_path: Path) -> None:
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "tx1.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"tx1\.json"):
+        gathered(CATALOG, [], {}, project_dir=tmp_path, platforms=["tx1"])
 
 
 def test_only_the_platforms_that_are_asked_for() -> None:
@@ -74,6 +100,102 @@ def test_of_each_platform_its_newest_run_is_shown(tmp_path: Path) -> None:
     assert results.warnings == ()
 
 
+def test_of_each_cell_the_newest_verdict_is_shown_and_an_earlier_one_says_so(tmp_path: Path) -> None:
+    oldest = write_night(tmp_path, 0, [at(THIRD, 500.0), at(SECOND, 190.0)])
+    older = write_night(tmp_path, 1, [at(KEY, 200.0), at(SECOND, 180.0)])
+    newest = write_night(tmp_path, 2, [at(KEY, 210.0)])
+    results = stored(CATALOG, tmp_path)
+    shown = {one.key: one for one in results.cells if one.now_ms is not None}
+    assert {key: one.now_ms for key, one in shown.items()} == {KEY: 210.0, SECOND: 180.0, THIRD: 500.0}
+    assert {key: run.run for key, one in shown.items() if (run := results.run_of(one))} == {
+        KEY: newest.stem, SECOND: older.stem, THIRD: oldest.stem,
+    }  # fmt: skip
+    assert [one.earlier is None for one in shown.values()] == [True, False, False]
+    assert shown[SECOND].notes == (f"measured by an earlier run, {older.stem} of {moment(1)}",)
+    assert results.runs["tk1"].run == newest.stem
+    assert results.warnings == (
+        (
+            f"tk1: 2 of the 3 cells shown are of 2 earlier runs, the oldest of {moment(0)}: the newest run did not "
+            "have them."
+        ),
+    )
+
+
+def test_the_newest_verdict_of_a_cell_counts_although_it_is_no_measurement(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [at(KEY, 200.0)])
+    write_night(tmp_path, 1, [replace(at(KEY, None), outcome=Outcome.OOM, measurement=None), at(SECOND, 180.0)])
+    results = stored(CATALOG, tmp_path)
+    assert [(one.now_ms, one.outcome) for one in results.of("tk1") if one.key == KEY] == [(None, Outcome.OOM)]
+
+
+def test_each_file_is_read_once_and_only_those_of_the_platforms_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = write_night(tmp_path, 0, [at(KEY, 200.0), at(OTHER, 80.0)], platforms=("tk1", "tx1"))
+    write_night(tmp_path, 1, [at(OTHER, 81.0)], platforms=("tx1",))
+    third = write_night(tmp_path, 2, [at(SECOND, 190.0)])
+    read: list[str] = []
+    original = read_run
+
+    def counting(path: Path) -> Run:
+        read.append(path.name)
+        return original(path)
+
+    monkeypatch.setattr(gathering, "read_run", counting)
+    stored(CATALOG, tmp_path, platforms=["tk1"])
+    assert read == [both.name, third.name]
+
+
+def test_lines_that_hold_no_record_are_named(tmp_path: Path) -> None:
+    path = write_night(tmp_path, 0, [at(KEY, 200.0), at(SECOND, 180.0)])
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[2] = lines[2].replace('"measurement":{', '"measurement":{"rounds":1,', 1)
+    path.write_text("".join(lines), encoding="utf-8")
+    results = stored(CATALOG, tmp_path)
+    assert [one.key for one in results.cells if one.now_ms is not None] == [KEY]
+    (warning,) = results.warnings
+    assert warning.startswith(f"{path}: 1 line could not be read and was skipped (line 3: ")
+
+
+def test_a_time_below_nothing_is_no_record(tmp_path: Path) -> None:
+    path = write_night(tmp_path, 0, [at(KEY, -1.0), at(SECOND, 180.0)])
+    results = stored(CATALOG, tmp_path)
+    assert results.warnings == (
+        (
+            f"{path}: 1 line could not be read and was skipped (line 2: now_ms is -1; expected 0 or more); the rest of "
+            "the run counts."
+        ),
+    )
+
+
+def test_measurements_of_a_platform_that_is_none_any_more_are_said(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [at(replace(KEY, platform="gone"), 200.0), at(KEY, 210.0)], platforms=("gone", "tk1"))
+    results = stored(CATALOG, tmp_path)
+    assert results.warnings == (
+        (
+            f"{tmp_path} holds measurements of 'gone', which is no platform (any more): they are left out. Describe it "
+            "in ddperf.toml to see them."
+        ),
+    )
+    assert stored(CATALOG, tmp_path, platforms=["tk1"]).warnings == ()
+
+
+WHOLE = {"tk1": {"models": ["resnet50", "vgg16"], "batch_sizes": [1, 2, 4]}}
+
+
+@pytest.mark.parametrize(
+    ("matrix", "missing"), [(WHOLE, {"tk1": 2}), ({}, {}), ("nonsense", {}), ({"tk1": {"models": 1}}, {})]
+)
+def test_what_a_whole_run_did_not_measure_is_counted_by_platform(
+    tmp_path: Path, matrix: object, missing: dict[str, int]
+) -> None:
+    header = RunHeader("run", moment(0), "0", ("tk1",), facts={"matrix": matrix})
+    with HistoryWriter(tmp_path, header) as writer:
+        writer.append(at(KEY, 200.0))
+    results = stored(CATALOG, tmp_path)
+    assert (results.missing, results.not_measured) == (missing, sum(missing.values()))
+
+
 def test_a_run_that_measured_nothing_hides_none_that_did(tmp_path: Path) -> None:
     write_night(tmp_path, 0, [at(KEY, 200.0)])
     write_night(tmp_path, 1, [replace(at(KEY, None), outcome=Outcome.ERROR, measurement=None)])
@@ -82,9 +204,11 @@ def test_a_run_that_measured_nothing_hides_none_that_did(tmp_path: Path) -> None
 
 def test_a_run_can_be_named(tmp_path: Path) -> None:
     path = write_night(tmp_path, 0, [at(KEY, 200.0)])
-    write_night(tmp_path, 1, [at(KEY, 210.0)])
+    write_night(tmp_path, 1, [at(KEY, 210.0), at(SECOND, 180.0)])
     results = stored(CATALOG, tmp_path, run=path.stem)
     assert [one.now_ms for one in results.of("tk1") if one.key == KEY] == [200.0]
+    assert [one.key for one in results.cells if one.now_ms is not None] == [KEY]
+    assert results.warnings == ()
 
 
 def test_a_run_that_is_not_there_is_an_error_that_names_those_that_are(tmp_path: Path) -> None:
@@ -110,14 +234,13 @@ def test_a_history_of_broken_files_alone_is_not_called_empty(tmp_path: Path) -> 
 
 def test_a_file_that_is_gone_meanwhile_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_night(tmp_path, 0, [at(KEY, 200.0)])
-    original = gathering._paths
+    original = read_run
 
-    def losing(index: HistoryIndex, storage: Path, run: str | None) -> dict[str, Path]:
-        paths = original(index, storage, run)
-        path.unlink()
-        return paths
+    def losing(wanted: Path) -> Run:
+        wanted.unlink()
+        return original(wanted)
 
-    monkeypatch.setattr(gathering, "_paths", losing)
+    monkeypatch.setattr(gathering, "read_run", losing)
     results = stored(CATALOG, tmp_path)
     assert results.runs == {}
     assert [str(path) in warning for warning in results.warnings] == [True]
@@ -131,10 +254,11 @@ def test_an_interrupted_run_is_shown_as_one(tmp_path: Path) -> None:
 def test_trends_are_of_the_cells_that_were_measured_on_two_nights_or_more(tmp_path: Path) -> None:
     write_night(tmp_path, 0, [at(KEY, 200.0), at(OTHER, 80.0)], platforms=("tk1", "tx1"))
     write_night(tmp_path, 1, [at(KEY, 210.0)])
-    (trend,) = trends(tmp_path, ["tk1", "tx1"])
+    (trend,), problems = trends(tmp_path, ["tk1", "tx1"])
+    assert problems == []
     assert (trend.key, [one.now_ms for one in trend.nights]) == (KEY, [200.0, 210.0])
-    assert trends(tmp_path, ["tx1"]) == []
-    assert trends(tmp_path / "missing", ["tk1"]) == []
+    assert trends(tmp_path, ["tx1"]) == ([], [])
+    assert trends(tmp_path / "missing", ["tk1"]) == ([], [])
 
 
 def test_facts_are_those_of_the_header_and_of_the_servers() -> None:

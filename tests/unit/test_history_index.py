@@ -15,8 +15,10 @@ from nightly import cell, moment, without_measurement, write_night
 
 from pytest_ddperf import history_index
 from pytest_ddperf.history import HistoryWriter, RunHeader, read_run, runs
-from pytest_ddperf.history_index import FILE, HistoryIndex, commit_of
+from pytest_ddperf.history_index import FILE, MARK, HistoryIndex
+from pytest_ddperf.history_lines import commit_of, read_lines
 from pytest_ddperf.records import Baseline, CellKey, CellRecord, Outcome
+from pytest_ddperf.results import of_each_cell
 
 KEY, OTHER = CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)
 ELSEWHERE = CellKey("tx1", "resnet50", 2)
@@ -45,14 +47,14 @@ def values(folder: Path, key: CellKey = KEY, most: int = 90) -> list[float]:
 def read_by(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that opening the index reads."""
     read: list[str] = []
-    original = history_index._read
+    original = read_lines
 
     def counting(path: Path) -> object:
         read.append(path.name)
         return original(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(history_index, "_read", counting)
+        patched.setattr(history_index, "read_lines", counting)
         HistoryIndex(folder).close()
     return read
 
@@ -112,7 +114,13 @@ def test_of_a_cell_that_was_measured_again_the_last_record_counts(tmp_path: Path
     assert values(tmp_path) == [101.0]
 
 
-def test_of_a_cell_that_several_tests_measured_the_last_one_counts(tmp_path: Path) -> None:
+def test_of_a_cell_that_several_tests_measured_the_reddest_counts(tmp_path: Path) -> None:
+    red = at(KEY, 130.0, Outcome.REGRESSED, test="a")
+    write_night(tmp_path, 0, [red, at(KEY, 105.0, test="b")])
+    assert values(tmp_path) == [130.0]
+
+
+def test_of_equally_red_tests_of_a_cell_the_last_one_counts(tmp_path: Path) -> None:
     write_night(tmp_path, 0, [at(KEY, 100.0, test="a"), at(KEY, 105.0, test="b"), at(KEY, 101.0, test="a")])
     assert values(tmp_path) == [105.0]
 
@@ -121,6 +129,27 @@ def test_a_cell_of_which_nothing_was_measured_is_on_no_night(tmp_path: Path) -> 
     write_night(tmp_path, 0, [at(KEY, None, Outcome.ERROR), without_measurement(OTHER, Outcome.CRASHED)])
     with HistoryIndex(tmp_path) as index:
         assert (index.cells("tk1"), index.platforms(), index.newest("tk1")) == ([], [], None)
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "outcome"),
+    [(90.0, Outcome.ERROR), (90.0, Outcome.OOM), (90.0, Outcome.CRASHED), (0.0, Outcome.OK), (-3.0, Outcome.OK)],
+)
+def test_a_time_that_is_none_of_a_sound_prediction_is_on_no_night(
+    tmp_path: Path, now_ms: float, outcome: Outcome
+) -> None:
+    night(tmp_path, 0)
+    write_night(tmp_path, 1, [replace(at(KEY, now_ms, outcome), now_ms=now_ms)])
+    assert values(tmp_path) == [100.0]
+
+
+def test_of_each_cell_the_file_of_its_newest_verdict_is_known(tmp_path: Path) -> None:
+    first = write_night(tmp_path, 0, [at(KEY, 1.0), at(OTHER, 2.0)])
+    second = write_night(tmp_path, 1, [at(KEY, 3.0), without_measurement(replace(KEY, batch_size=4), Outcome.OOM)])
+    write_night(tmp_path, 2, [without_measurement(KEY, Outcome.ERROR)])  # timed nothing: its server was down
+    with HistoryIndex(tmp_path) as index:
+        assert index.latest("tk1") == {KEY: second, replace(KEY, batch_size=4): second, OTHER: first}
+        assert index.latest("tx1") == {}
 
 
 def test_scenarios_are_cells_of_their_own(tmp_path: Path) -> None:
@@ -245,16 +274,117 @@ def test_a_file_that_was_mended_is_no_problem_any_more(tmp_path: Path) -> None:
         assert index.problems == []
 
 
+def test_a_copy_of_a_run_is_no_second_night_and_is_named(tmp_path: Path) -> None:
+    path = night(tmp_path, 0)
+    copy = path.with_name(f"a copy of {path.name}")
+    copy.write_bytes(path.read_bytes())
+    with HistoryIndex(tmp_path) as index:
+        assert [one.now_ms for one in index.trend(KEY).nights] == [100.0]
+        assert index.problems == [f"{copy}: the run {path.stem} is in {path} too; it counts once."]
+        assert (len(index.runs()), index.skipped) == (1, (0, 2))
+    path.unlink()
+    with HistoryIndex(tmp_path) as index:
+        assert [one.now_ms for one in index.trend(KEY).nights] == [100.0]
+        assert index.problems == []
+        assert [run.path for run in index.runs()] == [copy]
+
+
+def test_a_batch_size_beyond_64_bits_is_a_broken_line(tmp_path: Path) -> None:
+    path = write_night(tmp_path, 0, [at(KEY, 100.0), at(replace(KEY, batch_size=1 << 70), 1.0)])
+    with HistoryIndex(tmp_path) as index:
+        assert index.cells("tk1") == [KEY]
+        assert [str(path) in problem for problem in index.problems] == [True]
+    assert [record.key for record in read_run(path).records] == [KEY]
+
+
+@pytest.mark.parametrize("started", ["", "yesterday", "99999-01-01T00:00:00"])
+def test_a_run_that_does_not_say_when_it_began_is_none(tmp_path: Path, started: str) -> None:
+    with HistoryWriter(tmp_path, RunHeader("run", started, "0", ("tk1",))) as writer:
+        writer.append(at(KEY, 1.0))
+    with HistoryIndex(tmp_path) as index:
+        assert index.problems == [
+            (f"{tmp_path / 'run.jsonl'}, line 1: {started!r} is no date; expected a run of the history.")
+        ]
+        assert index.platforms() == []
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.jsonl", b"two\nlines.jsonl"])
+def test_a_name_that_cannot_be_printed_is_spelled_out(tmp_path: Path, name: bytes) -> None:
+    path = night(tmp_path, 0)
+    odd = tmp_path / os.fsdecode(name)
+    path.rename(odd)
+    assert values(tmp_path) == [100.0]
+    odd.write_bytes(b"nonsense\n")
+    with HistoryIndex(tmp_path) as index:
+        (problem,) = index.problems
+    assert problem.isprintable()
+    assert problem.encode().startswith(f"{tmp_path}/{ascii(os.fsdecode(name))[1:-1]}, line 1".encode())
+
+
 # ---- the index's own file
 
 
-@pytest.mark.parametrize("damage", [b"no database " * 4000, b"", b"SQLite format 3\x00" + b"\x00" * 5000])
-def test_an_index_that_is_damaged_is_made_anew(tmp_path: Path, damage: bytes) -> None:
+@pytest.mark.parametrize("kept", [0, 72, 100, 5000])
+def test_an_index_that_is_damaged_is_made_anew(tmp_path: Path, kept: int) -> None:
     night(tmp_path, 0)
     HistoryIndex(tmp_path).close()
-    (tmp_path / FILE).write_bytes(damage)
+    path = tmp_path / FILE
+    damage = path.read_bytes()[:kept] + b"no database " * (400 if kept else 0)
+    path.write_bytes(damage)
+    with HistoryIndex(tmp_path) as index:
+        assert [one.now_ms for one in index.trend(KEY).nights] == [100.0]
+        assert index.problems == []
+    assert path.read_bytes() != damage
+
+
+def somebody_else_s(path: Path) -> bytes:
+    """A database with a table of that name, and a mark that is not ours."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE file (photo TEXT)")
+        database.execute("INSERT INTO file VALUES ('wedding.jpg')")
+        database.execute("PRAGMA application_id = 7")
+        database.execute(f"PRAGMA user_version = {history_index._VERSION}")
+        database.commit()
+    return path.read_bytes()
+
+
+def test_a_database_of_another_program_is_left_as_it_is_and_it_is_said(tmp_path: Path) -> None:
+    night(tmp_path, 0)
+    path = tmp_path / FILE
+    before = somebody_else_s(path)
+    with HistoryIndex(tmp_path) as index:
+        assert [one.now_ms for one in index.trend(KEY).nights] == [100.0]
+        (problem,) = index.problems
+    assert problem.startswith(f"{path} is no index of this program and is left as it is")
+    assert path.read_bytes() == before
+
+
+def test_other_files_of_the_folder_are_not_touched(tmp_path: Path) -> None:
+    night(tmp_path, 0)
+    before = somebody_else_s(tmp_path / "index.sqlite")
     assert values(tmp_path) == [100.0]
-    assert (tmp_path / FILE).read_bytes() != damage
+    assert (tmp_path / "index.sqlite").read_bytes() == before
+
+
+def test_a_file_of_that_name_that_is_no_database_is_left_as_it_is_and_it_is_said(tmp_path: Path) -> None:
+    night(tmp_path, 0)
+    (tmp_path / FILE).write_bytes(b"a letter to my aunt")
+    with HistoryIndex(tmp_path) as index:
+        assert [one.now_ms for one in index.trend(KEY).nights] == [100.0]
+        assert len(index.problems) == 1
+    assert (tmp_path / FILE).read_bytes() == b"a letter to my aunt"
+
+
+def test_an_index_of_ours_with_other_tables_is_made_anew(tmp_path: Path) -> None:
+    night(tmp_path, 0)
+    HistoryIndex(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
+        database.execute("ALTER TABLE night RENAME COLUMN now_ms TO other")
+        database.execute("ALTER TABLE file RENAME COLUMN size TO other")
+    with HistoryIndex(tmp_path) as index:
+        assert [one.now_ms for one in index.trend(KEY).nights] == [100.0]
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
+        assert database.execute("SELECT size, now_ms FROM file JOIN night ON night.file = file.id").fetchall()
 
 
 def test_an_index_that_is_damaged_in_its_middle_is_made_anew_when_that_is_read(tmp_path: Path) -> None:
@@ -276,6 +406,7 @@ def test_an_index_of_another_version_is_made_anew(tmp_path: Path) -> None:
     night(tmp_path, 0)
     with closing(sqlite3.connect(tmp_path / FILE)) as database:
         database.execute("CREATE TABLE file (something TEXT)")
+        database.execute(f"PRAGMA application_id = {MARK}")
         database.execute("PRAGMA user_version = 1")
     assert values(tmp_path) == [100.0]
 
@@ -309,7 +440,12 @@ def test_while_another_process_holds_it_for_long_it_lives_in_memory(
     monkeypatch.setattr(history_index, "_WAIT_S", 0.05)
     other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    assert values(tmp_path) == [100.0, 101.0]
+    with HistoryIndex(tmp_path) as index:
+        assert [one.now_ms for one in index.trend(KEY).nights] == [100.0, 101.0]
+        (problem,) = index.problems
+    assert problem == (
+        f"{tmp_path / FILE} could not be used (database is locked): every run in {tmp_path} was read for this."
+    )
     other.close()
 
 
@@ -347,8 +483,8 @@ def test_a_trend_is_what_reading_every_run_says(nights: list[list[CellRecord]]) 
         expected: dict[CellKey, list[tuple[str, float, Outcome]]] = {}
         for path in runs(folder):
             run = read_run(path)
-            for key, record in {record.key: record for record in run.records}.items():
-                if record.now_ms is not None:
+            for key, record in of_each_cell(run.records).items():
+                if record.now_ms is not None and record.outcome is not Outcome.ERROR:
                     expected.setdefault(key, []).append((run.header.run, record.now_ms, record.outcome))
         with HistoryIndex(folder) as index:
             found = {

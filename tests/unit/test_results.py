@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nightly import cell
 
 from pytest_ddperf.records import Baseline, CellKey, CellRecord, Outcome, Unavailable
-from pytest_ddperf.results import SEVERITY, Result, Results, RunFacts, in_order, joined
+from pytest_ddperf.results import SEVERITY, Result, Results, RunFacts, in_order, joined, of_each_cell
 
 KEY = CellKey("tk1", "resnet50", 2)
 HELD = Baseline("report", 231.0, "a table")
@@ -52,6 +52,41 @@ def test_a_measured_cell_has_every_timed_pass() -> None:
     assert (result.side, result.samples_ms, result.clock) == ("measured", (231.0, 233.0), "predict")
 
 
+def test_a_figure_of_a_picture_carries_its_reading_error() -> None:
+    assert joined(KEY, replace(HELD, reading_error_ms=1.5)).reading_error_ms == 1.5
+    assert joined(KEY, HELD).reading_error_ms == 0.0
+
+
+def test_what_is_to_be_known_of_the_comparison_is_kept() -> None:
+    result = joined(KEY, HELD, record(notes=("the table is of caffe, this server runs onnxruntime",)))
+    assert result.notes == ("the table is of caffe, this server runs onnxruntime",)
+
+
+def test_a_cell_of_an_earlier_run_says_so() -> None:
+    earlier = RunFacts("night-1", "2026-11-01T02:00:00+00:00")
+    result = joined(KEY, HELD, record(), earlier)
+    assert result.notes == ("measured by an earlier run, night-1 of 2026-11-01T02:00:00+00:00",)
+    results = Results(published().catalog, (result,), {"tk1": RunFacts("night-2", "")})
+    assert results.run_of(result) is earlier
+    assert results.run_of(joined(KEY, HELD, record())) is results.runs["tk1"]
+    assert results.run_of(joined(KEY, HELD)) is None
+
+
+def test_nothing_on_a_clock_is_no_time() -> None:
+    assert joined(KEY, HELD, replace(record(), now_ms=0.0)).now_ms is None
+
+
+@given(st.permutations([Outcome.OK, Outcome.UNSTABLE, Outcome.ERROR, Outcome.UNAVAILABLE]))
+def test_of_several_records_of_a_cell_the_reddest_counts(outcomes: list[Outcome]) -> None:
+    (counting,) = of_each_cell(record(outcome=outcome) for outcome in outcomes).values()
+    assert counting.outcome is Outcome.ERROR
+
+
+def test_of_equally_red_records_the_last_counts() -> None:
+    (counting,) = of_each_cell([record(nodeid="a"), record(nodeid="b")]).values()
+    assert counting.nodeid == "b"
+
+
 def test_a_cell_that_was_skipped_or_is_marked_is_unavailable() -> None:
     assert joined(KEY, Unavailable("a table")).side == "x"
     skipped = replace(record(outcome=Outcome.UNAVAILABLE), now_ms=None, measurement=None)
@@ -76,6 +111,8 @@ def test_only_keeps_cells_and_runs_of_the_platforms_that_are_asked_for() -> None
     assert results.only(["tx1"]).runs == {}
     assert results.only(["tk1"]).of("tk1") == results.of("tk1")
     assert set(results.only(["tk1"]).runs) == {"tk1"}
+    counted = replace(results, missing={"tk1": 2, "tx1": 5})
+    assert (counted.not_measured, counted.only(["tk1"]).not_measured) == (7, 2)
 
 
 def test_platforms_are_those_that_have_cells_in_the_catalogue_s_order() -> None:

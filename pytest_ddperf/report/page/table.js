@@ -6,7 +6,7 @@ const COLUMNS = [
     name: "Verdict",
     by: severity,
     show: (cell) =>
-      cell.outcome === null ? "" : element("span", { class: `badge ${colourOf(cell.outcome)}` }, cell.outcome),
+      cell.outcome === null ? "" : element("span", { class: `badge ${colourOf(cell.outcome)}`, title: cell.why ?? "" }, cell.outcome),
     run: true,
   },
   {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,10 +131,15 @@ class TestSummary:
         assert "3 cells of the baseline not measured." in text
         assert "commit 0123abcd" in text
 
+    def test_it_tells_how_measurements_and_baselines_are_unlike(self) -> None:
+        cells = [replace(cell, notes=("the table is of caffe",)) for cell in (OK, REGRESSED)]
+        text = github.summary(results(*cells), PASSED)
+        assert "#### Notes\n\n- tk1, 2 cells: the table is of caffe.\n" in text
+
     def test_it_tells_the_servers_and_the_warnings(self) -> None:
         text = github.summary(results(OK, warnings=["night.jsonl, line 3: broken"]), PASSED)
-        assert re.search(r"#### Servers\n\n- tk1, .*http\\://tk1.lan\\:8080, version v0.28.0, commit ab3b96ae", text)
-        assert re.search(r"#### Warnings\n\n- night.jsonl, line 3\\: broken", text)
+        assert re.search(r"#### Servers\n\n- tk1, .*http\\://tk1.lan:8080, version v0.28.0, commit ab3b96ae", text)
+        assert re.search(r"#### Warnings\n\n- night.jsonl, line 3: broken", text)
 
     def test_an_interrupted_run_says_so(self) -> None:
         assert "The run was interrupted." in github.summary(results(OK), INTERRUPTED)

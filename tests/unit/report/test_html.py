@@ -150,6 +150,17 @@ def test_the_run_is_told_with_its_commit_and_server() -> None:
     assert "server http://tk1.lan:8080 (v0.28.0, 9f1c2ab, Release)" in text
 
 
+def test_how_measurement_and_baseline_are_unlike_is_told() -> None:
+    results = measured()
+    cells = tuple(replace(cell, notes=("the table is of caffe",)) for cell in results.cells if cell.outcome)
+    page = html.page(replace(results, cells=cells), [])
+    text = " ".join(" ".join(Reader(page).texts).split())
+    assert "tk1, 7 cells: the table is of caffe." in text
+    assert "for a reason. Note: the table is of caffe." in text
+    rows = page_data.document(replace(results, cells=cells), [])["cells"]
+    assert {row[page_data.FIELDS.index("why")].endswith("Note: the table is of caffe.") for row in rows} == {True}
+
+
 def test_an_interrupted_run_says_so() -> None:
     results = measured()
     stopped = replace(results, runs={"tk1": replace(results.runs["tk1"], complete=False)})

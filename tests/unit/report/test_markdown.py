@@ -15,8 +15,9 @@ from report_examples import B8, measured, published
 from pytest_ddperf.baselines import load_catalog, package_data_dir
 from pytest_ddperf.catalog import NETWORK_IDS
 from pytest_ddperf.records import Outcome
-from pytest_ddperf.report import markdown, wording
-from pytest_ddperf.report.markdown_tables import escaped, table
+from pytest_ddperf.report import markdown
+from pytest_ddperf.report.markdown_tables import table
+from pytest_ddperf.report.plain import inline, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,6 +120,31 @@ def test_a_run_is_told_with_its_commit_its_server_and_its_totals() -> None:
     assert "> Warning: .ddperf/broken.jsonl: 1 line could not be read" in text
 
 
+def noted(note: str) -> Results:
+    """Every cell with that note."""
+    results = measured()
+    return replace(results, cells=tuple(replace(cell, notes=(note,)) for cell in results.cells if cell.outcome))
+
+
+def test_how_measurement_and_baseline_are_unlike_is_told() -> None:
+    text = markdown.text(noted("the table is of caffe"), NO_FIGURES)
+    assert "> Note: tk1, 7 cells: the table is of caffe." in text
+    assert tables(text)["Regressions and other failures"][1][7].endswith("Note: the table is of caffe.")
+
+
+def test_an_ok_cell_beyond_the_tolerance_is_one_to_know_of() -> None:
+    results = measured()
+    cells = [replace(cell, change=0.2) if cell.outcome is Outcome.OK else cell for cell in results.cells]
+    rows = tables(markdown.text(replace(results, cells=tuple(cells)), NO_FIGURES))["Other cells to know of"]
+    assert [row[1] for row in rows[1:]] == ["unstable", "new", "improved", "ok", "ok"]
+
+
+def test_a_commit_is_told_by_the_digits_that_tell_it_from_others() -> None:
+    results = measured()
+    longer = replace(results, runs={"tk1": replace(results.runs["tk1"], commit="4f3a1c9d2b7e" + "0" * 28)})
+    assert tables(markdown.text(longer, NO_FIGURES))["This run"][1][3] == "4f3a1c9d2b7e"
+
+
 def test_regressions_come_first_with_their_numbers() -> None:
     by_heading = tables(markdown.text(measured(), NO_FIGURES))
     failed = by_heading["Regressions and other failures"]
@@ -218,11 +244,11 @@ HOSTILE = "a|b\n# c <img src=x onerror=alert(1)> `d` [e](javascript:f) **g** \\|
 
 @given(st.text() | st.just(HOSTILE))
 def test_any_text_is_shown_as_it_is_in_one_cell(text: str) -> None:
-    html = rendered("\n".join(table(["one", "two"], [[escaped(text), "end"]])))
+    html = rendered("\n".join(table(["one", "two"], [[inline(text), "end"]])))
     assert re.findall(r"<(?!/?(?:table|thead|tbody|tr|th|td)\b)", html) == []
     assert html.count("<td") == 2
-    (cell,) = [row[0] for row in tables("\n".join(table(["one", "two"], [[escaped(text), "end"]])))[""][1:]]
-    assert cell == wording.one_line(text)
+    (cell,) = [row[0] for row in tables("\n".join(table(["one", "two"], [[inline(text), "end"]])))[""][1:]]
+    assert cell == printable(" ".join(text.split()))
 
 
 def test_strings_of_a_server_and_of_the_configuration_stay_text() -> None:

@@ -7,9 +7,19 @@ from pathlib import Path
 import pytest
 from report_examples import B8, RUN, measured, trend
 
+from pytest_ddperf import plots
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.records import CellKey
-from pytest_ddperf.report import ReportFile, check_writable, figures_dir, markdown, report_file, write
+from pytest_ddperf.report import (
+    ReportFile,
+    check_folder,
+    check_writable,
+    figures_dir,
+    make,
+    markdown,
+    report_file,
+    write,
+)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +110,39 @@ def test_a_network_and_a_platform_that_the_catalogue_does_not_know_are_reported(
     assert "myboard" in text
     assert "mynet" in text
     assert "3.25" in text
+
+
+def test_what_fails_does_not_keep_the_others_from_being_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> list[Path]:
+        raise ValueError("no such marker")
+
+    monkeypatch.setattr(plots, "draw", failing)
+    gone, csv = ReportFile("csv", tmp_path / "gone" / "r.csv"), ReportFile("csv", tmp_path / "r.csv")
+    made, problems = make(measured(), [], ["tk1"], folder=tmp_path / "figures", files=[gone, csv])
+    assert made == [csv.path]
+    assert problems == [
+        f"The figures in {tmp_path / 'figures'} could not be made: ValueError: no such marker.",
+        f"The report {gone.path} cannot be written: No such file or directory; name another file.",
+    ]
+
+
+def test_a_report_that_cannot_take_its_place_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        write(ReportFile("csv", tmp_path / "r.csv"), measured(), [])
+    assert [path.name for path in tmp_path.iterdir()] == ["r.csv"]
+
+
+def test_a_folder_of_figures_is_made_and_tried_and_left_empty(tmp_path: Path) -> None:
+    check_folder(tmp_path / "a" / "b", "--plot")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_a_folder_of_figures_that_takes_no_file_is_refused() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"cannot be drawn into /proc/self: .*; name another folder with --plot=DIR"
+    ):
+        check_folder(Path("/proc/self"), "--plot")
 
 
 def test_what_cannot_be_written_after_all_says_so(tmp_path: Path) -> None:

@@ -64,6 +64,16 @@ def test_measured_values_have_full_precision() -> None:
     assert row["images_per_second"] == 1000 / (0.1 + 0.2)
 
 
+def test_a_cell_of_an_earlier_run_names_that_run_and_its_notes() -> None:
+    results = measured()
+    judged = next(cell for cell in results.cells if cell.outcome)
+    older = replace(results.runs["tk1"], run="older", started="2026-10-01T02:00:00+00:00")
+    cell = replace(judged, earlier=older, notes=("the table is of caffe", "measured by an earlier run"))
+    (row,) = frame(replace(results, cells=(cell,))).to_dict("records")
+    assert (row["run"], row["started"]) == ("older", "2026-10-01T02:00:00+00:00")
+    assert row["notes"] == "the table is of caffe; measured by an earlier run"
+
+
 def test_a_cell_that_the_run_does_not_have_names_no_run() -> None:
     found = frame(measured())
     without = found[found["outcome"].isna()]

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_examples import measured, published
+from report_examples import RUN, measured, published
 
 from pytest_ddperf.baselines import load_catalog, package_data_dir
 from pytest_ddperf.records import Outcome
@@ -32,6 +33,32 @@ def test_totals_count_each_verdict_those_that_need_a_look_first() -> None:
 def test_without_a_run_nothing_was_judged() -> None:
     assert wording.totals(published()) == {}
     assert wording.totals_text(published()) == "0 cells: nothing was judged"
+
+
+CAFFE = "the table is of caffe, this server runs onnxruntime"
+
+
+def test_notes_of_many_cells_are_told_once_and_that_of_one_names_it() -> None:
+    results = measured()
+    first, second, third, *others = results.cells
+    noted = [replace(first, notes=(CAFFE,)), replace(second, notes=(CAFFE, "odd")), third]
+    assert wording.notes(replace(results, cells=(*noted, *others))) == [
+        f"tk1, 2 cells: {CAFFE}.",
+        f"{second.key}: odd.",
+    ]
+
+
+def test_which_earlier_run_a_cell_is_of_is_no_note_of_its_own() -> None:
+    results = measured()
+    notes = (CAFFE, "measured by an earlier run, night of 2026")
+    cell = replace(results.cells[0], notes=notes, earlier=RUN)
+    assert wording.notes(replace(results, cells=(cell,))) == [f"{cell.key}: {CAFFE}."]
+
+
+def test_a_long_reason_is_cut_and_the_notes_stay_whole() -> None:
+    cell = replace(measured().cells[0], reason="x" * 50, notes=(CAFFE,))
+    assert wording.why(cell, 20) == f"{'x' * 20} ... Note: {CAFFE}."
+    assert wording.why(replace(cell, notes=()), 50) == "x" * 50
 
 
 def test_the_regressed_cell_fails_first() -> None:
