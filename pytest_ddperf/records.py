@@ -297,6 +297,27 @@ class CellRecord:
     suite_shift: float | None = None
 
 
+def to_json(record: object) -> bytes:
+    """A record as one line of JSON."""
+    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
+
+    return msgspec.json.encode(record)
+
+
+def from_json(text: bytes | str, kind: type[T]) -> T:
+    """The way back from `to_json`.
+
+    Raises:
+        ValueError: the text is not that of a `kind`; the message names the place (`$.rounds[0].passes`).
+    """
+    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
+
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from error
+
+
 def to_builtins(record: object) -> Any:  # noqa: ANN401 - builtins of any shape
     """A record as dicts, lists, strings and numbers only, as execnet and JSON take them."""
     import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise

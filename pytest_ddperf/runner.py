@@ -178,13 +178,13 @@ class Runner:
             self._raise_gone(key.platform, error)
 
     def measure(
-        self, key: CellKey, progress: Callable[[Progress], None], earlier: Measurement | None = None
+        self, key: CellKey, progress: Callable[[Progress], None] | None, earlier: Measurement | None = None
     ) -> Measurement:
         """Measure one round of a cell.
 
         Args:
             key: the cell.
-            progress: told before every prediction.
+            progress: told before every prediction; None where nobody looks.
             earlier: what was measured of it in this run; the new round is added.
 
         Raises:
@@ -200,7 +200,11 @@ class Runner:
             self._raise_gone(key.platform, error)
 
     def _measure(
-        self, key: CellKey, plan: PlatformPlan, progress: Callable[[Progress], None], earlier: Measurement | None
+        self,
+        key: CellKey,
+        plan: PlatformPlan,
+        progress: Callable[[Progress], None] | None,
+        earlier: Measurement | None,
     ) -> Measurement:
         board = self._boards[key.platform]
         service, batch = self._batch(key)
@@ -233,7 +237,8 @@ class Runner:
             now=time.time,
             progress=progress,
         )
-        return replace(measured, telemetry=board.telemetry(began_s, time.time(), earlier))
+        telemetry = board.telemetry(began_s, time.time(), earlier)
+        return measured if telemetry is None else replace(measured, telemetry=telemetry)
 
     def _batch(self, key: CellKey) -> tuple[OpenService, Batch]:
         self.open(key.platform)

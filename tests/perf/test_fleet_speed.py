@@ -118,7 +118,7 @@ class Endpoint:
 class InProcess:
     images = BenchImages("path", ())
 
-    def __init__(self, options, say):
+    def __init__(self, options, say, board):
         pass
 
     def open(self):

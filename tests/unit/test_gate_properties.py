@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_ddperf.gate import MAX_ROUNDS, Cell, judge, judge_last, prepare
+from pytest_ddperf.gate import MAX_ROUNDS, Cell, Company, judge
 
 if TYPE_CHECKING:
     import random
@@ -49,11 +49,36 @@ def greenness(outcome: str) -> int:
     return GREENNESS.index(outcome)
 
 
-@settings(max_examples=200, deadline=None)
-@given(suites, st.booleans(), st.sampled_from([0.0, 0.05, 0.1]))
-def test_the_last_verdict_alone_is_the_last_of_all(cells: list[Cell], without: bool, tolerance: float) -> None:
-    suite = [*cells, replace(cells[0], baseline=None)] if without else cells
-    assert judge_last([prepare(cell) for cell in suite], tolerance) == judge(suite, tolerance)[-1]
+@st.composite
+def measured_one_by_one(draw: st.DrawFn) -> list[tuple[str, Cell | None]]:
+    """The cells of a run by name, as they are measured: some again with a round more, some invalid (None)."""
+    cells = draw(suites)
+    if draw(st.booleans()):
+        cells = [*cells, replace(cells[0], baseline=None)]
+    rounds = dict.fromkeys(range(len(cells)), 1)
+    order = [*rounds, *draw(st.lists(st.sampled_from(list(rounds)), max_size=8))]
+    measured: list[tuple[str, Cell | None]] = []
+    for place in order:
+        cell = replace(cells[place], rounds=cells[place].rounds[: rounds[place]])
+        rounds[place] += 1
+        measured.append((str(place), None if draw(st.integers(0, 9)) == 9 else cell))
+    return measured
+
+
+@settings(max_examples=300, deadline=None)
+@given(measured_one_by_one(), st.integers(1, 14), st.sampled_from([0.0, 0.05, 0.1]))
+def test_cells_that_are_judged_one_by_one_get_the_verdict_of_the_newest_together(
+    measured: list[tuple[str, Cell | None]], most: int, tolerance: float
+) -> None:
+    company = Company(tolerance, most)
+    known: dict[str, Cell] = {}
+    for name, cell in measured:
+        known.pop(name, None)
+        if cell is None:
+            company.leave(name)
+            continue
+        known[name] = cell
+        assert company.judge(name, cell) == judge(list(known.values())[-most:], tolerance)[-1]
 
 
 @settings(max_examples=300, deadline=None)
