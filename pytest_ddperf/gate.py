@@ -191,11 +191,12 @@ class Company:
     """Cells as they are measured, each judged once, with the newest of its fellows.
 
     Its verdict is the last one that `judge` gives for these cells. What they have in common is kept from one to the
-    next, and not reckoned anew for each.
+    next, and not reckoned anew for each; a cell within half the tolerance, which no noise can make anything but `ok`,
+    is told the shift and the resolution that the suite had a few cells ago.
 
     Args:
         tolerance: relative, 0.1 for 10 %.
-        most: how many cells are judged together at the most.
+        most: how many cells are judged together at the most. As many older ones are kept for those that leave.
 
     Raises:
         ValueError: as `judge`.
@@ -219,8 +220,10 @@ class Company:
         self._join(prepared)
         if len(self._newest) > self._most:
             oldest, one = self._newest.popitem(last=False)
-            self._older[oldest] = one
             self._part(one)
+            self._older[oldest] = one
+            if len(self._older) > self._most:
+                del self._older[next(iter(self._older))]
         if prepared.held is None:
             return _new(prepared, self._tolerance)
         gate = _Gate(self._limit, self._held)
@@ -326,7 +329,8 @@ class _Gate:
         resolution = _relative(max(self.limit, noise.reach(z, max(rounds, MAX_ROUNDS))))
         shift = None if noise.alone else _relative(noise.shift)
         relative, beyond = _relative(change), _relative(limit)
-        why = _in_words(outcome, kind, relative, beyond, rounds, shift if noise.moved > 0 else None)
+        moved_by = shift if noise.moved > 0 else None
+        why = _in_words(outcome, kind, relative, beyond, rounds=rounds, moved_by=moved_by)
         return Verdict(
             outcome=outcome,
             now_ms=_exp(centre + change),
@@ -353,7 +357,7 @@ class _Gate:
         return max(self.limit / 2, min(self.limit - room, final - _CLEAR * room))
 
 
-def _in_words(outcome: str, kind: str, change: float, limit: float, rounds: int, moved_by: float | None) -> str:
+def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: int, moved_by: float | None) -> str:
     """A verdict in words; `moved_by`: how far the platform moved, None where it did not."""
     if outcome == "regressed" and moved_by is not None:
         why = f": the platform moved, the other cells are {moved_by:+.1%} together"

@@ -155,13 +155,16 @@ def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list
     """
     then = baseline.conditions
     if then is None:
-        facts = [
-            ("the client's clock is held against head.time", now.clock is Clock.CLIENT),
-            (f"the table is of {platform.mllib}, this server runs {now.backend}", now.backend != platform.mllib),
-            (f"the table was made {_with_gpu(platform.gpu)}, this service runs {_with_gpu(now.gpu)}",
-             now.gpu != platform.gpu),
-        ]  # fmt: skip
-        return [words for words, differs in facts if differs]
+        words: list[str] = []
+        if now.clock is Clock.CLIENT:
+            words.append("the client's clock is held against head.time")
+        if now.backend != platform.mllib:
+            words.append(f"the table is of {platform.mllib}, this server runs {now.backend}")
+        if now.gpu != platform.gpu:
+            words.append(f"the table was made {_with_gpu(platform.gpu)}, this service runs {_with_gpu(now.gpu)}")
+        return words
+    if then == now:
+        return []
     return [
         f"{what} was {before} and is {after}"
         for what, before, after in (

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.protocol import Answer, ServiceStats
     from pytest_ddperf.records import CellKey, Conditions
 
+_NOT_TIMED: Final = ColdStart()
+
 REMEASURED_AT_MOST: Final = 3
 """How often an invalid round is measured again before the cell is invalid."""
 
@@ -225,7 +227,7 @@ def measure_cell(
     """
     rounds = earlier.rounds if earlier else ()
     clock = earlier.conditions.clock if earlier and rounds else None
-    cold = cold_start or (earlier.cold_start if earlier else ColdStart())
+    cold = cold_start or (earlier.cold_start if earlier else _NOT_TIMED)
     invalid, exclusive = "", None
     for attempt in range(1, 2 + REMEASURED_AT_MOST):
         try:

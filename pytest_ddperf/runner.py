@@ -209,10 +209,10 @@ class Runner:
         board = self._boards[key.platform]
         service, batch = self._batch(key)
         board.ready()
-        cold_start = ColdStart(create_ms=service.create_ms)
+        cold_start = None if service.create_ms is None else ColdStart(create_ms=service.create_ms)
         if service.created and self._warm.get(key.platform) is not service:
             first = batch.predict(plan.server.cold_start_timeout_s)
-            cold_start = replace(cold_start, first_predict_ms=first.client_ms)
+            cold_start = ColdStart(service.create_ms, first.client_ms)
             self._warm[key.platform] = service
         conditions = Conditions(
             clock=Clock.PREDICT,  # measure_cell puts the gated one here

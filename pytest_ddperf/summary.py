@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.records import Pass
 
-_NAMES: Final = {Clock.PREDICT: "total_predict_duration_ms", Clock.HEAD: "head.time", Clock.CLIENT: "the client's clock"}
+_NAMES: Final = {
+    Clock.PREDICT: "total_predict_duration_ms",
+    Clock.HEAD: "head.time",
+    Clock.CLIENT: "the client's clock",
+}
 
 AUTO: Final = "auto"
 """The clock that is asked for by default: predict, else head, never the client's."""

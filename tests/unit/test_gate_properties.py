@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
+import random
+from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_ddperf.gate import MAX_ROUNDS, Cell, Company, judge
-
-if TYPE_CHECKING:
-    import random
 
 GREENNESS = ["improved", "ok", "remeasure", "unstable", "regressed"]
 
@@ -78,7 +76,36 @@ def test_cells_that_are_judged_one_by_one_get_the_verdict_of_the_newest_together
             company.leave(name)
             continue
         known[name] = cell
+        if len(known) > 2 * most:  # what is older than that is forgotten
+            del known[next(iter(known))]
         assert company.judge(name, cell) == judge(list(known.values())[-most:], tolerance)[-1]
+
+
+def test_in_a_large_suite_only_a_clear_cell_is_told_of_a_suite_of_a_few_cells_ago() -> None:
+    chance = random.Random(20)  # noqa: S311 - a fixed suite, no secret
+    company, known, told = Company(0.1, 64), [], Counter[bool]()
+    for number in range(200):
+        factor = chance.choice([*[1.0] * 6, 0.85, 1.06, 1.15])
+        cell = Cell([[10 * factor * chance.gauss(1.0, 0.01) for _ in range(5)]], 10.0)
+        known.append(cell)
+        alone, together = company.judge(str(number), cell), judge(known[-64:], 0.1)[-1]
+        assert together.change is not None
+        is_clear = abs(together.change) <= 0.049
+        if is_clear:
+            assert together.outcome == "ok"
+            assert alone.suite_shift == pytest.approx(together.suite_shift, abs=0.005)
+            assert alone.resolution == pytest.approx(together.resolution, abs=0.02)
+            alone = replace(
+                alone,
+                suite_shift=together.suite_shift,
+                resolution=together.resolution,
+                limit=together.limit,
+                reason=together.reason,
+            )
+        told[is_clear] += 1
+        assert alone == together
+    assert told[True] > 50
+    assert told[False] > 30
 
 
 @settings(max_examples=300, deadline=None)
