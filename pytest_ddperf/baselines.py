@@ -111,7 +111,10 @@ class PlatformBaseline:
 
     def lookup(self, key: CellKey) -> Entry | None:
         """The baseline of a cell, `Unavailable` where it is marked `x`, None where nothing is known of it."""
-        return next((layer[key] for layer in self.layers if key in layer), None)
+        for layer in self.layers:
+            if (found := layer.get(key)) is not None:
+                return found
+        return None
 
     def cells(self) -> tuple[CellKey, ...]:
         """Every cell that it holds, values and `x`, sorted."""

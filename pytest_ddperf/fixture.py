@@ -60,7 +60,8 @@ class Bench:
             self.predicted = True
             return None
         with LiveLine(self._session.config, self.key) as live:
-            self.measurement = runner.measure(self.key, live.show, self._session.measurements.get(self._nodeid))
+            progress = live.show if live.is_shown else None
+            self.measurement = runner.measure(self.key, progress, self._session.measurements.get(self._nodeid))
         self._session.measurements[self._nodeid] = self.measurement
         return self.measurement
 

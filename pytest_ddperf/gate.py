@@ -43,7 +43,9 @@ never makes its verdict greener. A cell beyond the tolerance after all rounds th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from bisect import bisect_left, insort
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.gate_creep import Creep, creep
@@ -58,12 +60,12 @@ __all__ = [
     "MAX_ROUNDS",
     "MIN_ROUNDS",
     "Cell",
+    "Company",
     "Creep",
     "Prepared",
     "Verdict",
     "creep",
     "judge",
-    "judge_last",
     "prepare",
 ]
 
@@ -73,6 +75,7 @@ most of all where the cell's own scatter is known (tests/perf/gate_power.py prin
 
 _EARLY = 0.2  # share of that chance which a verdict before the last round may use
 _CLEAR = 1.8  # standard deviations of what more rounds could move (one in thirty)
+_PRIORS = 3  # times that the prior of a pass's scatter joins that of the cells
 _MOST = 700.0  # logarithms beyond it are no floats any more
 
 
@@ -174,7 +177,8 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
         three kinds.
     """
     prepared = [prepare(cell) for cell in cells]
-    gate, sigmas = _common(prepared, tolerance)
+    gate = _Gate(_limit(tolerance), sum(one.held is not None for one in prepared))
+    sigmas = sorted([one.sigma for one in prepared if one.sigma is not None] + [PASS_PRIOR] * _PRIORS)
     verdicts = {index: _new(one, tolerance) for index, one in enumerate(prepared) if one.held is None}
     for kind in dict.fromkeys(one.kind for one in prepared if one.held is not None):
         places = [index for index, one in enumerate(prepared) if one.kind == kind]
@@ -183,27 +187,84 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
     return [verdicts[index] for index in range(len(cells))]
 
 
-def judge_last(prepared: Sequence[Prepared], tolerance: float) -> Verdict:
-    """The last of the verdicts that `judge` gives, without reckoning the others.
+class Company:
+    """Cells as they are measured, each judged once, with the newest of its fellows.
+
+    Its verdict is the last one that `judge` gives for these cells. What they have in common is kept from one to the
+    next, and not reckoned anew for each; a cell within half the tolerance, which no noise can make anything but `ok`,
+    is told the shift and the resolution that the suite had a few cells ago.
+
+    Args:
+        tolerance: relative, 0.1 for 10 %.
+        most: how many cells are judged together at the most. As many older ones are kept for those that leave.
 
     Raises:
         ValueError: as `judge`.
     """
-    gate, sigmas = _common(prepared, tolerance)
-    last = prepared[-1]
-    if last.held is None:
-        return _new(last, tolerance)
-    suite, subjects = _suite(last.kind, prepared, sigmas, gate.limit)
-    return gate.verdict(last.kind, suite, subjects[-1])
+
+    def __init__(self, tolerance: float, most: int) -> None:
+        self._tolerance = tolerance
+        self._limit = _limit(tolerance)
+        self._most = most
+        self._newest: OrderedDict[str, Prepared] = OrderedDict()
+        self._older: dict[str, Prepared] = {}
+        self._held = 0
+        self._sigmas = [PASS_PRIOR] * _PRIORS
+        self._published = Suite(PUBLISHED, [], None, self._sigmas, self._limit)
+
+    def judge(self, name: str, cell: Cell) -> Verdict:
+        """Take a cell in as the newest one, and judge it; one that was there by that name leaves."""
+        prepared = prepare(cell)
+        self.leave(name)
+        self._newest[name] = prepared
+        self._join(prepared)
+        if len(self._newest) > self._most:
+            oldest, one = self._newest.popitem(last=False)
+            self._part(one)
+            self._older[oldest] = one
+            if len(self._older) > self._most:
+                del self._older[next(iter(self._older))]
+        if prepared.held is None:
+            return _new(prepared, self._tolerance)
+        gate = _Gate(self._limit, self._held)
+        if prepared.subject is not None:
+            return gate.verdict(PUBLISHED, self._published, prepared.subject)
+        suite, subjects = _suite(prepared.kind, list(self._newest.values()), self._sigmas, self._limit)
+        return gate.verdict(prepared.kind, suite, subjects[-1])
+
+    def leave(self, name: str) -> None:
+        """Take a cell out; an older one, if there is any, comes in its stead."""
+        gone = self._newest.pop(name, None)
+        if gone is None:
+            self._older.pop(name, None)
+            return
+        self._part(gone)
+        if self._older:
+            back, one = self._older.popitem()
+            self._newest[back] = one
+            self._newest.move_to_end(back, last=False)
+            self._join(one)
+
+    def _join(self, one: Prepared) -> None:
+        self._held += one.held is not None
+        if one.sigma is not None:
+            insort(self._sigmas, one.sigma)
+        if one.subject is not None:
+            self._published.join(one.subject)
+
+    def _part(self, one: Prepared) -> None:
+        self._held -= one.held is not None
+        if one.sigma is not None:
+            del self._sigmas[bisect_left(self._sigmas, one.sigma)]
+        if one.subject is not None:
+            self._published.leave(one.subject)
 
 
-def _common(prepared: Sequence[Prepared], tolerance: float) -> tuple[_Gate, list[float]]:
-    """The rules for a suite, and the sorted standard deviations of its passes."""
+def _limit(tolerance: float) -> float:
+    """The tolerance as a logarithm."""
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"the tolerance must be a number of 0 or more, not {tolerance!r}")
-    sigmas = [one.sigma for one in prepared if one.sigma is not None]
-    sigmas = sorted([*sigmas, PASS_PRIOR, PASS_PRIOR, PASS_PRIOR])
-    return _Gate(math.log1p(tolerance), sum(one.held is not None for one in prepared)), sigmas
+    return math.log1p(tolerance)
 
 
 def _new(prepared: Prepared, tolerance: float) -> Verdict:
@@ -266,19 +327,22 @@ class _Gate:
         else:
             outcome = "unstable" if change > self.limit + EPSILON else "ok"
         resolution = _relative(max(self.limit, noise.reach(z, max(rounds, MAX_ROUNDS))))
-        verdict = Verdict(
+        shift = None if noise.alone else _relative(noise.shift)
+        relative, beyond = _relative(change), _relative(limit)
+        moved_by = shift if noise.moved > 0 else None
+        why = _in_words(outcome, kind, relative, beyond, rounds=rounds, moved_by=moved_by)
+        return Verdict(
             outcome=outcome,
             now_ms=_exp(centre + change),
             baseline_ms=_exp(centre),
-            change=_relative(change),
-            limit=_relative(limit),
+            change=relative,
+            limit=beyond,
             rounds_used=rounds,
-            reason="",
-            suite_shift=None if noise.alone else _relative(noise.shift),
+            reason=why + _sees(resolution, _relative(self.limit)),
+            suite_shift=shift,
             resolution=resolution,
             kind=kind,
         )
-        return replace(verdict, reason=_in_words(verdict, self.limit, moved=noise.moved > 0))
 
     def _clear_below(self, kind: str, noise: Noise, rounds: int) -> float:
         """The change below which more rounds would hardly lift a cell over its limit any more.
@@ -293,28 +357,28 @@ class _Gate:
         return max(self.limit / 2, min(self.limit - room, final - _CLEAR * room))
 
 
-def _in_words(verdict: Verdict, limit: float, *, moved: bool) -> str:
-    assert verdict.change is not None  # noqa: S101 - only cells without a baseline lack these
-    assert verdict.resolution is not None  # noqa: S101
-    sees = f"sees >= {verdict.resolution:.1%}"
-    if verdict.resolution > _relative(limit) + EPSILON:
-        sees += ", coarser than the tolerance"
-    measured = f"{verdict.change:+.1%} after {verdict.rounds_used} round{'s' * (verdict.rounds_used > 1)}"
-    if verdict.outcome == "regressed" and moved:
-        why = f": the platform moved, the other cells are {verdict.suite_shift:+.1%} together"
-    elif verdict.outcome == "regressed":
-        why = f", each beyond half the tolerance, limit {verdict.limit:+.1%}"
-    elif verdict.outcome == "improved" and verdict.kind == PUBLISHED:
+def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: int, moved_by: float | None) -> str:
+    """A verdict in words; `moved_by`: how far the platform moved, None where it did not."""
+    if outcome == "regressed" and moved_by is not None:
+        why = f": the platform moved, the other cells are {moved_by:+.1%} together"
+    elif outcome == "regressed":
+        why = f", each beyond half the tolerance, limit {limit:+.1%}"
+    elif outcome == "improved" and kind == PUBLISHED:
         why = ", faster than chance explains: the published table looks stale"
-    elif verdict.outcome == "improved":
+    elif outcome == "improved":
         why = ", faster than chance explains"
-    elif verdict.outcome == "remeasure":
-        why = f", not clear of the limit {verdict.limit:+.1%}: to be measured again"
-    elif verdict.outcome == "unstable":
-        why = f", beyond the tolerance, but too noisy to tell from chance, limit {verdict.limit:+.1%}"
+    elif outcome == "remeasure":
+        why = f", not clear of the limit {limit:+.1%}: to be measured again"
+    elif outcome == "unstable":
+        why = f", beyond the tolerance, but too noisy to tell from chance, limit {limit:+.1%}"
     else:
         why = ", within the tolerance"
-    return f"{measured}{why} ({sees})"
+    return f"{change:+.1%} after {rounds} round{'s' * (rounds > 1)}{why}"
+
+
+def _sees(resolution: float, tolerance: float) -> str:
+    coarser = ", coarser than the tolerance" if resolution > tolerance + EPSILON else ""
+    return f" (sees >= {resolution:.1%}{coarser})"
 
 
 def _exp(logarithm: float) -> float:

@@ -58,6 +58,11 @@ class Reference:
     degrees: float
     passes: int
 
+    @property
+    def expected_spread(self) -> float | None:
+        """Variance of how far a first round is from the centre; None where only the suite can tell."""
+        return None if self.variance is None else self.variance * (1 + self.centre_weight)
+
 
 @dataclass(frozen=True, slots=True)
 class ShiftHistory:

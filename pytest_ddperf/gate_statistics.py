@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import mul
+from operator import sub as minus
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -180,12 +182,16 @@ def bulk(values: Iterable[float]) -> Bulk:
     2.5 standard deviations until it stays the same. Where as many cells again lie below it, or where it falls in
     two, it starts again from the faster part.
     """
-    ordered = sorted(values)
-    least = max(3, math.ceil(_SMALLEST_PART * len(ordered)))
-    tail = len(ordered) // 10
-    floor, ceiling = ordered[tail], ordered[len(ordered) - 1 - tail]
+    return _bulk_of_sorted(sorted(values))
+
+
+def _bulk_of_sorted(ordered: Sequence[float]) -> Bulk:
+    count = len(ordered)
+    least = max(3, math.ceil(_SMALLEST_PART * count))
+    tail = count // 10
+    pulled_in = [ordered[tail]] * tail + [*ordered[tail : count - tail]] + [ordered[count - 1 - tail]] * tail
     # A normal sample whose tails are so pulled in keeps 27 % of its squares.
-    cut = _split([min(max(value, floor), ceiling) for value in ordered], 0.27, 0.95)
+    cut = _split(pulled_in, 0.27, 0.95)
     if cut >= least:
         ordered = ordered[:cut]
     for _ in range(_RESTARTS):
@@ -204,14 +210,15 @@ def _grow(ordered: Sequence[float]) -> tuple[int, int, Bulk]:
         centre = sum(ordered) / count
         return 0, count, Bulk(centre, sum((value - centre) ** 2 for value in ordered) / max(1, count - 1), count)
     span = max(2, math.ceil(_WINDOW * count)) - 1
-    widths = [above - below for below, above in zip(ordered, ordered[span:], strict=False)]
+    widths = list(map(minus, ordered[span:], ordered))
     enough = min(widths) * _NEARLY_SHORTEST + EPSILON
     start = next(index for index, width in enumerate(widths) if width <= enough)
     middle = start + span // 2
     origin = ordered[middle]
     sigma = max(0.8 * min(widths[start] / _WINDOW_WIDTH, (origin - ordered[middle // 2]) / _QUARTILE), EPSILON)
-    sums = [0.0, *accumulate(value - origin for value in ordered)]
-    squares = [0.0, *accumulate((value - origin) ** 2 for value in ordered)]
+    off = [value - origin for value in ordered]
+    sums = [0.0, *accumulate(off)]
+    squares = [0.0, *accumulate(map(mul, off, off))]
     low, high, mean = middle, middle + 1, 0.0
     for _ in range(_STEPS):
         reach = _CLIP * sigma + EPSILON
@@ -239,14 +246,26 @@ def _split(ordered: Sequence[float], kept: float, scatter: float) -> int:
     if count < 6:
         return 0
     mean = sum(ordered) / count
-    total = sum((value - mean) ** 2 for value in ordered)
-    part, best, place = 0.0, 0.0, 0
-    for index, value in enumerate(ordered[:-1], 1):
-        part += value - mean
-        between = part * part * count / (index * (count - index))
+    off = [value - mean for value in ordered]
+    total = sum(map(mul, off, off))
+    if total <= EPSILON:
+        return 0
+    parts = list(accumulate(off))
+    betweens = list(map(mul, map(mul, parts, parts), _split_weights(count)))
+    most = max(betweens)
+    if total - most >= (kept - scatter / math.sqrt(count)) * total:
+        return 0
+    best, place = 0.0, 0
+    for index, between in enumerate(betweens, 1):
         if between > best + EPSILON * total:
             best, place = between, index
-    return place if total > EPSILON and total - best < (kept - scatter / math.sqrt(count)) * total else 0
+    return place if total - best < (kept - scatter / math.sqrt(count)) * total else 0
+
+
+@functools.cache
+def _split_weights(count: int) -> tuple[float, ...]:
+    """What the square of the faster part's sum is to be multiplied by, for each place of a split."""
+    return tuple(count / (index * (count - index)) for index in range(1, count))
 
 
 class Crowd:
@@ -255,20 +274,42 @@ class Crowd:
     A cell never takes part in the centre and the spread that it is judged by: what it does cannot excuse it, and a
     slower cell can never be judged more mildly. In a very large suite one cell's weight is lost in the rounding,
     and the cells share one.
+
+    The bulk of all values is for those that no noise can make red or green: it may be that of a few values ago, until
+    an eighth of them has come or gone.
     """
 
     SHARED_FROM = 1024
+    RENEWED_AT = 8
 
     def __init__(self, values: Sequence[float]) -> None:
         self._ordered = sorted(values)
         self._cache: dict[int, Bulk] = {}
+        self._whole: Bulk | None = None
+        self._changed = 0
+
+    def join(self, value: float) -> None:
+        """Take one more value in."""
+        insort(self._ordered, value)
+        self._cache.clear()
+        self._changed += 1
+
+    def leave(self, value: float) -> None:
+        """Take one occurrence of a value out."""
+        del self._ordered[bisect_left(self._ordered, value)]
+        self._cache.clear()
+        self._changed += 1
 
     def others(self, own: float | None) -> Bulk:
-        """The bulk of all values but one occurrence of `own`; of all where it is None."""
-        shared = own is None or len(self._ordered) >= self.SHARED_FROM
-        index = -1 if own is None or shared else bisect_left(self._ordered, own)
+        """The bulk of all values but one occurrence of `own`; of all, or nearly all, where it is None."""
+        if own is None:
+            if self._whole is None or self._changed * self.RENEWED_AT > len(self._ordered):
+                self._whole, self._changed = _bulk_of_sorted(self._ordered), 0
+            return self._whole
+        shared = len(self._ordered) >= self.SHARED_FROM
+        index = -1 if shared else bisect_left(self._ordered, own)
         found = self._cache.get(index)
         if found is None:
             values = self._ordered if shared else self._ordered[:index] + self._ordered[index + 1 :]
-            found = self._cache[index] = bulk(values)
+            found = self._cache[index] = _bulk_of_sorted(values)
         return found

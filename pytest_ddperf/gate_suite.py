@@ -7,7 +7,7 @@ limit, so that a slower cell is never judged more mildly.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -152,15 +152,40 @@ class Suite:
             limit: logarithm of 1 + tolerance.
         """
         self._kind, self._count, self._shifts, self._sigmas, self._limit = kind, len(subjects), shifts, sigmas, limit
-        self._crowd = Crowd([subject.first for subject in subjects]) if len(subjects) >= SUITE_FROM else None
-        again = [subject for subject in subjects if len(subject.values) > 1]  # one round says nothing of these
+        self._crowd = Crowd([subject.first for subject in subjects])
+        self._again = [subject for subject in subjects if len(subject.values) > 1]
+        self._look_again()
+        self._expected = sorted(
+            spread for subject in subjects if (spread := subject.reference.expected_spread) is not None
+        )
+
+    def _look_again(self) -> None:
+        """Take together what more than one round tells: of one alone nothing of this is known."""
+        again = self._again
         self._squares = math.fsum(subject.between[0] for subject in again)
         self._degrees = sum(subject.between[1] for subject in again)
         self._lasting = sorted(subject.fastest for subject in again if len(subject.values) >= MIN_ROUNDS)
         self._flips = sum(self._flipped(subject) for subject in again)
-        references = [subject.reference for subject in subjects]
-        expected = sorted(one.variance * (1 + one.centre_weight) for one in references if one.variance is not None)
-        self._expected_spread = expected[len(expected) // 2] if expected else None
+
+    def join(self, subject: Subject) -> None:
+        """Take one more cell in; the suite is the same as if it had been made with it."""
+        self._count += 1
+        self._crowd.join(subject.first)
+        if len(subject.values) > 1:
+            self._again.append(subject)
+            self._look_again()
+        if (spread := subject.reference.expected_spread) is not None:
+            insort(self._expected, spread)
+
+    def leave(self, subject: Subject) -> None:
+        """Take a cell out; the suite is the same as if it had been made without it."""
+        self._count -= 1
+        self._crowd.leave(subject.first)
+        if len(subject.values) > 1:
+            self._again.remove(subject)
+            self._look_again()
+        if (spread := subject.reference.expected_spread) is not None:
+            del self._expected[bisect_left(self._expected, spread)]
 
     def _flipped(self, subject: Subject) -> bool:
         """Whether the first round was out and a later one was not: chance, to be reckoned with in the others too."""
@@ -187,9 +212,9 @@ class Suite:
         reference = subject.reference
         sigma = median_without(self._sigmas, subject.pass_sigma)
         offset = self._offset(subject, sigma)
-        # Within half the tolerance no noise makes a difference, and the whole suite will do.
+        # Within half the tolerance no noise makes a difference, and the whole suite will do, as it was a few cells ago.
         own = None if len(subject.values) == 1 and abs(subject.first - offset) <= self._limit / 2 else subject.first
-        others = self._crowd.others(own) if self._crowd else None
+        others = self._crowd.others(own) if self._count >= SUITE_FROM else None
         shift_variance = _SHIFT_PRIOR_SD**2
         if others is None:
             night = then = NIGHT_PRIOR_VARIANCE if reference.variance is None else reference.variance
@@ -239,12 +264,13 @@ class Suite:
     def _together(self, reference: Reference, others: Bulk) -> tuple[float, float, float]:
         """Variance of tonight, variance of a night of the baseline, degrees of freedom."""
         freedom = _SPREAD_DEGREES * others.count
-        if reference.variance is None or self._expected_spread is None:
+        if reference.variance is None or not self._expected:
             prior = (1 + reference.centre_weight) * _QUIET_NIGHT**2
             spread = (freedom * others.variance + _SPREAD_WEIGHT * prior) / (freedom + _SPREAD_WEIGHT)
             night = max(spread - reference.reading_variance, spread / 4) / (1 + reference.centre_weight)
             return night, night, freedom + _SPREAD_WEIGHT
-        wider = max(1.0, others.variance / self._expected_spread / _NOISY_NIGHT)
+        expected = self._expected[len(self._expected) // 2]
+        wider = max(1.0, others.variance / expected / _NOISY_NIGHT)
         return reference.variance * wider, reference.variance, reference.degrees
 
     def _moved(self, shift: float, others: Bulk | None) -> int:

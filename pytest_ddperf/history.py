@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import msgspec
 
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.records import CellRecord, to_builtins
+from pytest_ddperf.records import CellRecord, to_builtins, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -132,11 +132,11 @@ class HistoryWriter:
         self.path = folder / f"{header.run}.jsonl"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("x", encoding="utf-8")
+            self._file = self.path.open("xb", buffering=0)
         except OSError as error:
             raise _not_kept(self.path, error) from error
         try:
-            self._write({"type": "run", **to_builtins(header)})
+            self._write(to_json({"type": "run", **to_builtins(header)}))
         except HistoryError:
             with contextlib.suppress(OSError):
                 self._file.close()  # what it could not write, it tries to write again
@@ -144,7 +144,7 @@ class HistoryWriter:
 
     def append(self, record: CellRecord) -> None:
         """Keep one cell."""
-        self._write({"type": "cell", **to_builtins(record)})
+        self._write(b'{"type":"cell",' + to_json(record)[1:])
 
     def close(self, exit_status: int, *, whole: bool = False) -> None:
         """Mark the run as ended and close its file. May be called twice.
@@ -156,15 +156,16 @@ class HistoryWriter:
         if self._file.closed:
             return
         try:
-            self._write({"type": "end", "exit_status": exit_status, "whole": whole}, sync=True)
+            self._write(to_json({"type": "end", "exit_status": exit_status, "whole": whole}), sync=True)
         finally:
             with contextlib.suppress(OSError):
                 self._file.close()
 
-    def _write(self, line: Mapping[str, Any], *, sync: bool = False) -> None:
+    def _write(self, line: bytes, *, sync: bool = False) -> None:
+        rest = memoryview(line + b"\n")
         try:
-            self._file.write(msgspec.json.encode(line).decode() + "\n")
-            self._file.flush()
+            while rest:  # what a full disk takes may be a part
+                rest = rest[self._file.write(rest) :]
             began_s = self._now()
             if sync or self._syncing_s <= SYNCING_FREE_S + SYNCING_SHARE * (began_s - self._began_s):
                 os.fsync(self._file.fileno())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import gate
@@ -50,7 +49,7 @@ class Judge:
         self._platform = platform
         self._tolerance = tolerance
         self._baseline = baseline
-        self._cells: dict[str, gate.Prepared] = {}
+        self._company = gate.Company(tolerance, FELLOWS)
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
         """The verdict on a cell, by all rounds of it and by what its fellows were like so far.
@@ -60,38 +59,39 @@ class Judge:
             nodeid: its test.
             server: that was measured.
         """
-        record = CellRecord(
-            key=measurement.key,
-            nodeid=nodeid,
-            outcome=Outcome.INVALID,
-            reason=f"{measurement.key} is invalid, not slower: {measurement.invalid}.",
-            tolerance=self._tolerance,
-            measurement=measurement,
-            server=server,
-        )
         if measurement.invalid:
-            self._cells.pop(nodeid, None)
-            return record
+            self._company.leave(nodeid)
+            return CellRecord(
+                key=measurement.key,
+                nodeid=nodeid,
+                outcome=Outcome.INVALID,
+                reason=f"{measurement.key} is invalid, not slower: {measurement.invalid}.",
+                tolerance=self._tolerance,
+                measurement=measurement,
+                server=server,
+            )
         baseline, notes = self._comparable(measurement)
-        self._cells.pop(nodeid, None)
-        self._cells[nodeid] = gate.prepare(gate_cell(measurement, baseline))
-        fellows = list(islice(reversed(self._cells.values()), FELLOWS))[::-1]
-        verdict = gate.judge_last(fellows, self._tolerance)
-        now_ms = _shown_ms(measurement, baseline)
-        rounds = len(measurement.rounds)
+        cell = gate_cell(measurement, baseline)
+        verdict = self._company.judge(nodeid, cell)
+        now_ms = _shown_ms(cell, baseline)
+        rounds = len(cell.rounds)
         done = rounds >= self._least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
         if not done and outcome is not Outcome.REMEASURE:
             outcome, reason = Outcome.REMEASURE, f"{rounds} of the {self._least_rounds} rounds of a recorded baseline"
         outcome, reason = self._by_its_past(measurement.key, outcome, reason, verdict.change)
-        return replace(
-            record,
+        return CellRecord(
+            key=measurement.key,
+            nodeid=nodeid,
             outcome=outcome,
             reason=reason,
             now_ms=now_ms,
+            tolerance=self._tolerance,
+            measurement=measurement,
+            server=server,
             change=None if baseline is None else now_ms / _comparable_ms(measurement, baseline) - 1,
             # without its runs: thirty nights of them in every record would make the history grow by the square
-            baseline=None if baseline is None else replace(baseline, runs=()),
+            baseline=replace(baseline, runs=()) if baseline is not None and baseline.runs else baseline,
             resolution=verdict.resolution,
             suite_shift=verdict.suite_shift,
             notes=notes,
@@ -142,9 +142,9 @@ def _comparable_ms(measurement: Measurement, baseline: Baseline) -> float:
     return published_against(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
 
 
-def _shown_ms(measurement: Measurement, baseline: Baseline | None) -> float:
+def _shown_ms(cell: gate.Cell, baseline: Baseline | None) -> float:
     """What a person reads as the time of now, milliseconds per image: a mean beside a published mean, else a median."""
-    passes = [ms for one in measurement.per_image_ms() for ms in one]
+    passes = [ms for one in cell.rounds for ms in one]
     return statistics.fmean(passes) if baseline is not None and not baseline.runs else statistics.median(passes)
 
 
@@ -155,16 +155,20 @@ def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list
     """
     then = baseline.conditions
     if then is None:
-        facts = [
-            ("the client's clock is held against head.time", now.clock is Clock.CLIENT),
-            (f"the table is of {platform.mllib}, this server runs {now.backend}", now.backend != platform.mllib),
-            (f"the table was made {_with_gpu(platform.gpu)}, this service runs {_with_gpu(now.gpu)}",
-             now.gpu != platform.gpu),
-            (f"the table's engine was built for its largest batch size, this one for {now.engine}",
-             now.engine not in {None, max(platform.batch_sizes)}),
-            (f"the table's images were prepared as usual, these otherwise ({now.preparation})", bool(now.preparation)),
-        ]  # fmt: skip
-        return [words for words, differs in facts if differs]
+        words: list[str] = []
+        if now.clock is Clock.CLIENT:
+            words.append("the client's clock is held against head.time")
+        if now.backend != platform.mllib:
+            words.append(f"the table is of {platform.mllib}, this server runs {now.backend}")
+        if now.gpu != platform.gpu:
+            words.append(f"the table was made {_with_gpu(platform.gpu)}, this service runs {_with_gpu(now.gpu)}")
+        if now.engine is not None and now.engine != max(platform.batch_sizes):
+            words.append(f"the table's engine was built for its largest batch size, this one for {now.engine}")
+        if now.preparation:
+            words.append(f"the table's images were prepared as usual, these otherwise ({now.preparation})")
+        return words
+    if then == now:
+        return []
     return [
         f"{what} was {before} and is {after}"
         for what, before, after in (

@@ -16,6 +16,7 @@ from pytest_ddperf.session import REFUSED, is_gated, put_record, record_of
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pytest_ddperf.records import CellRecord
     from pytest_ddperf.session import BenchSession
     from pytest_ddperf.terminal import Line
 
@@ -37,6 +38,7 @@ class Keeper:
         self._gated = False
         self._failed_of_itself = False
         self._put_off: dict[str, pytest.TestReport] = {}
+        self._told: tuple[CellRecord | None, list[tuple[str, str]]] = (None, [])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -67,7 +69,9 @@ class Keeper:
         """
         record = self._bench.records.get(report.nodeid)
         if report.when in {"call", "teardown"} and record is not None and record.outcome is not Outcome.REMEASURE:
-            report.user_properties = [*report.user_properties, *junit.properties(record)]
+            if self._told[0] is not record:  # the call's report and the teardown's, one after the other
+                self._told = record, junit.properties(record)
+            report.user_properties = [*report.user_properties, *self._told[1]]
 
     def _failed_otherwise(self, report: pytest.TestReport) -> None:
         """A cell that was put off could not be measured again: its setup failed, or its worker died with it."""

@@ -36,6 +36,11 @@ class LiveLine:
         self._capture = config.pluginmanager.get_plugin("capturemanager")
         self._key = key
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is anybody to show it to."""
+        return self._writer is not None
+
     def show(self, progress: Progress) -> None:
         """Show how far the measurement is."""
         if self._writer is None:

@@ -11,14 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_ddperf.errors import InvalidRoundError, TimingError
-from pytest_ddperf.protocol import Answer, ServiceStats
 from pytest_ddperf.records import ColdStart, Measurement, Pass, Round
 from pytest_ddperf.summary import AUTO, choose_clock, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pytest_ddperf.protocol import Answer, ServiceStats
     from pytest_ddperf.records import CellKey, Conditions
+
+_NOT_TIMED: Final = ColdStart()
 
 REMEASURED_AT_MOST: Final = 3
 """How often an invalid round is measured again before the cell is invalid."""
@@ -130,17 +132,16 @@ class _Passes:
     exclusive: bool | None = True
 
     def add(self, timed: Timed, before: Totals | None, after: Totals | None) -> None:
-        old, new = (before.own, after.own) if before and after else (ServiceStats(), ServiceStats())
+        if before is None or after is None:
+            self.exclusive = None
+            self.made.append(Pass(timed.client_ms, timed.answer.head_ms))
+            return
         if _exclusive(before, after) is None:
             self.exclusive = None
-        self.made.append(
-            Pass(
-                client_ms=timed.client_ms,
-                head_ms=timed.answer.head_ms,
-                predict_ms=_increase(old.total_predict_duration_ms, new.total_predict_duration_ms, "predict"),
-                transform_ms=_increase(old.total_transform_duration_ms, new.total_transform_duration_ms, "transform"),
-            )
-        )
+        old, new = before.own, after.own
+        predict_ms = _increase(old.total_predict_duration_ms, new.total_predict_duration_ms, "predict")
+        transform_ms = _increase(old.total_transform_duration_ms, new.total_transform_duration_ms, "transform")
+        self.made.append(Pass(timed.client_ms, timed.answer.head_ms, predict_ms, transform_ms))
 
 
 def measure_round(
@@ -150,7 +151,7 @@ def measure_round(
     preferred: str = AUTO,
     check: Callable[[Answer], None],
     now: Callable[[], float],
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[Progress], None] | None = None,
     attempt: int = 1,
 ) -> MeasuredRound:
     """Warm up, then time passes one after the other.
@@ -163,7 +164,7 @@ def measure_round(
         preferred: the clock that decides whether passes are added, as in `choose_clock`.
         check: raises for a wrong answer; called for every answer, the warm-up's too.
         now: seconds since the epoch.
-        progress: told before every prediction.
+        progress: told before every prediction; None where nobody looks.
         attempt: told to `progress`.
 
     Raises:
@@ -172,12 +173,14 @@ def measure_round(
     """
     started_s = now()
     for number in range(1, plan.warmup + 1):
-        progress(Progress(True, number, plan.warmup, attempt))
+        if progress is not None:
+            progress(Progress(True, number, plan.warmup, attempt))
         check(endpoint.predict().answer)
     passes = _Passes()
     before = endpoint.totals()
     while not _enough(passes.made, plan, preferred):
-        progress(_progress(passes.made, plan, attempt))
+        if progress is not None:
+            progress(_progress(passes.made, plan, attempt))
         timed = endpoint.predict()
         check(timed.answer)
         after = endpoint.totals()
@@ -199,7 +202,7 @@ def measure_cell(
     condemn: Callable[[Round], str] = lambda _: "",
     restarted: Callable[[], None] = lambda: None,
     now: Callable[[], float],
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Measurement:
     """Measure one more round of a cell; an invalid one is thrown away and measured again, `REMEASURED_AT_MOST` times.
 
@@ -216,7 +219,7 @@ def measure_cell(
         restarted: called before a round is measured again in which the server was restarted; raises where it is not
             to be believed any more.
         now: seconds since the epoch.
-        progress: told before every prediction.
+        progress: told before every prediction; None where nobody looks.
 
     Returns:
         The measurement, with one more round; or without it, and `invalid` says why.
@@ -227,7 +230,7 @@ def measure_cell(
     """
     rounds = earlier.rounds if earlier else ()
     clock = earlier.conditions.clock if earlier and rounds else None
-    cold = cold_start or (earlier.cold_start if earlier else ColdStart())
+    cold = cold_start or (earlier.cold_start if earlier else _NOT_TIMED)
     invalid, exclusive = "", None
     for attempt in range(1, 2 + REMEASURED_AT_MOST):
         try:
@@ -250,9 +253,8 @@ def measure_cell(
             continue
         chosen = choose_clock(clock or preferred, measured.round.passes)
         alone = measured.exclusive if not (earlier and rounds) or earlier.exclusive else None
-        return Measurement(
-            key, replace(conditions, clock=chosen), (*rounds, measured.round), cold_start=cold, exclusive=alone
-        )
+        gated = conditions if conditions.clock is chosen else replace(conditions, clock=chosen)
+        return Measurement(key, gated, (*rounds, measured.round), cold_start=cold, exclusive=alone)
     reason = f"{invalid} (measured again {REMEASURED_AT_MOST} times, each time invalid)"
     kept = replace(conditions, clock=clock) if clock else conditions
     return Measurement(key, kept, rounds, cold_start=cold, exclusive=exclusive, invalid=reason)
@@ -291,13 +293,13 @@ def _increase(before: float | None, after: float | None, name: str) -> float | N
     return after - before
 
 
-def _exclusive(before: Totals | None, after: Totals | None) -> bool | None:
+def _exclusive(before: Totals, after: Totals) -> bool | None:
     """True where exactly our one prediction was counted in the pass; None where the server does not count.
 
     Raises:
         InvalidRoundError: more, or fewer.
     """
-    if before is None or after is None or before.own.predict_count is None or after.own.predict_count is None:
+    if before.own.predict_count is None or after.own.predict_count is None:
         return None
     rise = after.own.predict_count - before.own.predict_count
     if rise > 1:
@@ -313,8 +315,9 @@ def _exclusive(before: Totals | None, after: Totals | None) -> bool | None:
         )
     if before.others is None or after.others is None:
         return None
-    busy = sorted(name for name, count in after.others.items() if count > before.others.get(name, 0))
-    if busy:
+    if before.others != after.others and (
+        busy := sorted(name for name, count in after.others.items() if count > before.others.get(name, 0))
+    ):
         raise InvalidRoundError(
             f"somebody else used the server during a pass: predictions by {', '.join(busy)}", exclusive=False
         )

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -77,9 +81,14 @@ class Pass:
 
     def ms(self, clock: Clock) -> float | None:
         """The time of this pass by that clock, in milliseconds for the whole batch."""
-        if clock is Clock.PREDICT:
-            return self.predict_ms
-        return self.head_ms if clock is Clock.HEAD else self.client_ms
+        return _TIME_OF[clock](self)
+
+
+_TIME_OF: dict[Clock, Callable[[Pass], float | None]] = {
+    Clock.PREDICT: attrgetter("predict_ms"),
+    Clock.HEAD: attrgetter("head_ms"),
+    Clock.CLIENT: attrgetter("client_ms"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +241,9 @@ class Measurement:
 
         Passes that lack that clock are left out.
         """
-        chosen = clock or self.conditions.clock
+        time_of = _TIME_OF[clock or self.conditions.clock]
         batch_size = self.key.batch_size
-        return [
-            [ms / batch_size for timed in one.passes if (ms := timed.ms(chosen)) is not None] for one in self.rounds
-        ]
+        return [[ms / batch_size for ms in map(time_of, one.passes) if ms is not None] for one in self.rounds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +306,27 @@ class CellRecord:
     notes: tuple[str, ...] = field(default=())
     resolution: float | None = None
     suite_shift: float | None = None
+
+
+def to_json(record: object) -> bytes:
+    """A record as one line of JSON."""
+    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
+
+    return msgspec.json.encode(record)
+
+
+def from_json(text: bytes | str, kind: type[T]) -> T:
+    """The way back from `to_json`.
+
+    Raises:
+        ValueError: the text is not that of a `kind`; the message names the place (`$.rounds[0].passes`).
+    """
+    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
+
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from error
 
 
 def to_builtins(record: object) -> Any:  # noqa: ANN401 - builtins of any shape

@@ -199,13 +199,13 @@ class Runner:
         self._whole(key, predict)
 
     def measure(
-        self, key: CellKey, progress: Callable[[Progress], None], earlier: Measurement | None = None
+        self, key: CellKey, progress: Callable[[Progress], None] | None, earlier: Measurement | None = None
     ) -> Measurement:
         """Measure one round of a cell.
 
         Args:
             key: the cell.
-            progress: told before every prediction.
+            progress: told before every prediction; None where nobody looks.
             earlier: what was measured of it in this run; the new round is added.
 
         Raises:
@@ -253,18 +253,22 @@ class Runner:
         raise AssertionError
 
     def _measure(
-        self, key: CellKey, plan: PlatformPlan, progress: Callable[[Progress], None], earlier: Measurement | None
+        self,
+        key: CellKey,
+        plan: PlatformPlan,
+        progress: Callable[[Progress], None] | None,
+        earlier: Measurement | None,
     ) -> Measurement:
         board = self._boards[key.platform]
         service, batch = self._batch(key)
         board.ready()
-        cold_start = ColdStart(create_ms=service.create_ms)
+        cold_start = None if service.create_ms is None else ColdStart(create_ms=service.create_ms)
         self._begun = True
         if service.created and self._warm.get(key.platform) is not service:
             first = batch.predict(plan.server.cold_start_timeout_s)
             self._answered = True
             self._recovery.remember(key, first.answer)
-            cold_start = replace(cold_start, first_predict_ms=first.client_ms)
+            cold_start = ColdStart(service.create_ms, first.client_ms)
             self._warm[key.platform] = service
         conditions = Conditions(
             clock=Clock.PREDICT,  # measure_cell puts the gated one here
@@ -302,7 +306,8 @@ class Runner:
             now=time.time,
             progress=progress,
         )
-        return replace(measured, telemetry=board.telemetry(began_s, time.time(), earlier))
+        telemetry = board.telemetry(began_s, time.time(), earlier)
+        return measured if telemetry is None else replace(measured, telemetry=telemetry)
 
     def _batch(self, key: CellKey) -> tuple[OpenService, Batch]:
         self.open(key.platform)

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_ddperf import __version__
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
-from pytest_ddperf.records import CellRecord, Outcome, from_builtins, to_builtins
+from pytest_ddperf.records import CellRecord, Outcome, from_json, to_json
 from pytest_ddperf.settings import Settings, given
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.settings import Given
 
 REPORT_ATTRIBUTE = "ddperf"
-"""The record rides on the test's report, as builtins: reports survive xdist, failing tests and killed workers."""
+"""The record rides on the test's report, as text: reports survive xdist, failing tests and killed workers, and a
+string costs nothing to keep, where lists and dicts make every later collection of garbage dearer."""
 
 
 REFUSED = "ddperf: "
@@ -37,10 +38,10 @@ RECORDED_ROUNDS = 3
 
 def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
     """Send a record with a report; None says that the test is gated and has none yet."""
-    values = None if record is None else to_builtins(record)
-    setattr(report, REPORT_ATTRIBUTE, values)
-    if values is not None:
-        _read_last[:] = values, record
+    text = None if record is None else to_json(record).decode()
+    setattr(report, REPORT_ATTRIBUTE, text)
+    if text is not None:
+        _read_last[:] = text, record
 
 
 def is_gated(report: pytest.TestReport) -> bool:
@@ -50,17 +51,17 @@ def is_gated(report: pytest.TestReport) -> bool:
 
 def record_of(report: pytest.TestReport) -> CellRecord | None:
     """The record that came with a report."""
-    values = getattr(report, REPORT_ATTRIBUTE, None)
-    if values is None:
+    text = getattr(report, REPORT_ATTRIBUTE, None)
+    if text is None:
         return None
-    if _read_last[0] is not values:  # several hooks ask, one after the other; the report itself takes builtins only
-        _read_last[:] = values, from_builtins(values, CellRecord)
+    if _read_last[0] is not text:  # several hooks ask, one after the other; the report itself takes builtins only
+        _read_last[:] = text, from_json(text, CellRecord)
     record: CellRecord = _read_last[1]
     return record
 
 
 _read_last: list[Any] = [None, None]
-"""What a report carried, as builtins, and the record that it stands for."""
+"""What a report carried, as text, and the record that it stands for."""
 
 
 SESSION_KEY = pytest.StashKey["BenchSession"]()

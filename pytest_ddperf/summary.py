@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.records import Pass
 
+_NAMES: Final = {
+    Clock.PREDICT: "total_predict_duration_ms",
+    Clock.HEAD: "head.time",
+    Clock.CLIENT: "the client's clock",
+}
+
 AUTO: Final = "auto"
 """The clock that is asked for by default: predict, else head, never the client's."""
 
@@ -49,10 +55,12 @@ def choose_clock(preferred: str, passes: Sequence[Pass]) -> Clock:
         TimingError: there is none.
     """
     wanted = [Clock.PREDICT, Clock.HEAD] if preferred == AUTO else [Clock(preferred)]
-    flaws = [_flaw(clock, passes) for clock in wanted]
-    for clock, flaw in zip(wanted, flaws, strict=True):
+    flaws: list[str] = []
+    for clock in wanted:
+        flaw = _flaw(clock, passes)
         if not flaw:
             return clock
+        flaws.append(flaw)
     remedy = "take another clock with --ddperf-timer, or a larger batch size"
     raise TimingError(f"There is no time to judge by: {'; '.join(flaws)}; {remedy}.")
 
@@ -88,9 +96,8 @@ def summarise(per_image_ms: Sequence[float]) -> Summary:
 
 def _flaw(clock: Clock, passes: Sequence[Pass]) -> str:
     """Why the clock cannot be gated by, "" where it can."""
-    names = {Clock.PREDICT: "total_predict_duration_ms", Clock.HEAD: "head.time", Clock.CLIENT: "the client's clock"}
-    name = names[clock]
     times = [timed.ms(clock) for timed in passes]
+    name = _NAMES[clock]
     lacking = sum(ms is None for ms in times)
     zero = sum(ms is not None and not ms > 0 for ms in times)
     if not times:

@@ -32,11 +32,13 @@ SIDE_BY_SIDE_BOUND = 0.35
 CELLS = 10_000
 MODELS = ("mobilenet", "mobilenet_depthwise", "resnet50", "resnet101", "resnet152", "googlenet", "densenet121",
           "densenet201", "squeezenet_v1.0", "squeezenet_v1.1")  # fmt: skip
+PAIRS = 3
 RUN_AIM = 1.7
-RUN_BOUND = 3.2
-"""The aim is not reached: an empty test costs pytest 0.33 ms, a cell 0.6 ms beside that. A fifth of a millisecond goes
-into the gate, which holds each cell against 128 fellows in pure Python, a tenth into the measuring loop, the rest into
-hooks, reports and records. Real cells take a second each. The bound keeps it from growing."""
+RUN_BOUND = 2.7
+"""The aim is not reached: 1.8 was seen on an idle host, 2.5 as the median of five pairs on a busy one (1.8 to 2.9).
+What is left of a cell is spread over the gate, the measuring loop, the record and its line, JUnit's properties, hooks
+and the collection of garbage, none of them more than a fifth. Real cells take a second each. The bound keeps it from
+growing."""
 
 END_BOUND_S = 5.0
 
@@ -121,7 +123,7 @@ class InProcess:
     def __init__(self, options, say, surroundings):
         pass
 
-    def open(self):
+    def open(self, wait_s=0.0):
         return ServerFacts("http://in.process:1")
 
     def service_for(self, network, batch_size):
@@ -133,6 +135,9 @@ class InProcess:
 
     def is_up(self):
         return True
+
+    def refresh_facts(self):
+        return ""
 
     def close(self):
         pass
@@ -248,8 +253,12 @@ def test_10000_cells_cost_little_more_than_as_many_empty_tests(tmp_path: Path) -
     )
     rows = [f"{size},{','.join(['10'] * len(MODELS))}\n" for size in sizes]
     (project / "baselines" / "board.csv").write_text(f"batch_size,{','.join(MODELS)}\n{''.join(rows)}")
-    nothing = phases(empty)
-    cells = phases(project, "benchmarks", "--platform=board", "--benchmark-json=out.json")
+    pairs = [
+        (phases(empty), phases(project, "benchmarks", "--platform=board", "--benchmark-json=out.json"))
+        for _ in range(PAIRS)
+    ]
+    pairs.sort(key=lambda pair: pair[1].run / pair[0].run)
+    nothing, cells = pairs[PAIRS // 2]  # the median: what else runs on the machine takes the caches away
     stored = json.loads((project / "out.json").read_text())["benchmarks"]
     end_s = cells.end + cells.history_wall
     print(f"\n{'':<42}{'empty tests':>12}{'cells':>10}{'ratio':>8}{'aim':>6}{'bound':>8}")
@@ -258,6 +267,7 @@ def test_10000_cells_cost_little_more_than_as_many_empty_tests(tmp_path: Path) -
         f"{f'{CELLS:,} collected and run, CPU s':<42}{nothing.run:>12.2f}{cells.run:>10.2f}{ratio:>8.2f}"
         f"{RUN_AIM:>6}{RUN_BOUND:>8}"
     )
+    print(f"  of {PAIRS} pairs: {', '.join(f'{each.run / empties.run:.2f}' for empties, each in pairs)}")
     print(f"{'table, JSON and end of the history, CPU s':<42}{nothing.end:>12.2f}{cells.end:>10.2f}")
     print(f"{'the same, wall-clock s':<42}{nothing.end_wall:>12.2f}{cells.end_wall:>10.2f}")
     print(f"{'keeping the cells, wall-clock s':<42}{'':>12}{cells.history_wall:>10.2f}")

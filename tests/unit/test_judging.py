@@ -120,14 +120,22 @@ def test_a_cell_that_the_baseline_marks_x_is_new_where_it_is_run_all_the_same() 
     assert verdict(judge_of(baseline=Unavailable("tk1.csv, line 5")), measurement(50.0)).outcome is Outcome.NEW
 
 
-def test_an_invalid_measurement_is_invalid_and_leaves_the_suite() -> None:
+def test_an_invalid_measurement_is_invalid() -> None:
     judge = judge_of(baseline=recorded())
     verdict(judge, measurement(75.0))
     record = verdict(judge, replace(measurement(75.0), invalid="somebody else used the server"))
     assert record.outcome is Outcome.INVALID
     assert "is invalid, not slower: somebody else used the server." in record.reason
     assert record.now_ms is None
-    assert judge._cells == {}
+
+
+def test_a_cell_that_turns_out_to_be_invalid_leaves_the_suite() -> None:
+    cells = [key(size, model) for model in ("googlenet", "resnet50", "vgg16") for size in BATCH_SIZES]
+    judge, without_it = (judge_of(*cells, baseline=recorded()) for _ in range(2))
+    verdict(judge, measurement(75.0, cell=cells[0]))
+    verdict(judge, replace(measurement(75.0, cell=cells[0]), invalid="somebody else used the server"))
+    for cell in cells[1:]:
+        assert verdict(judge, measurement(52.0, cell=cell)) == verdict(without_it, measurement(52.0, cell=cell))
 
 
 @pytest.mark.parametrize(("rounds", "outcome"), [(1, Outcome.REMEASURE), (2, Outcome.REMEASURE), (3, Outcome.OK)])

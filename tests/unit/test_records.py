@@ -20,7 +20,9 @@ from pytest_ddperf.records import (
     Round,
     ServerFacts,
     from_builtins,
+    from_json,
     to_builtins,
+    to_json,
 )
 
 MS = st.floats(min_value=0, max_value=1e9, allow_nan=False)
@@ -121,3 +123,21 @@ def test_passes_that_lack_a_clock_are_left_out() -> None:
 
 def test_the_verdicts_that_fail_their_test() -> None:
     assert {str(one) for one in FAILING} == {"regressed", "oom", "crashed", "error", "invalid"}
+
+
+@given(RECORDS)
+def test_a_record_survives_as_text_on_one_line(record: CellRecord) -> None:
+    text = to_json(record)
+    assert b"\n" not in text
+    assert from_json(text.decode(), CellRecord) == record
+
+
+@given(RECORDS)
+def test_the_text_says_what_the_builtins_say(record: CellRecord) -> None:
+    assert json.loads(to_json(record)) == json.loads(json.dumps(to_builtins(record)))
+
+
+def test_a_text_that_is_no_record_is_refused_and_the_place_named() -> None:
+    text = to_json(CellRecord(KEY, "x::y", Outcome.OK)).replace(b'"ok"', b'"fine"')
+    with pytest.raises(ValueError, match=r"\$\.outcome"):
+        from_json(text, CellRecord)

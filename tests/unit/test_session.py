@@ -1,0 +1,52 @@
+"""How a record travels from the process that measured a cell to the one that keeps it."""
+
+from __future__ import annotations
+
+import execnet
+import pytest
+
+from pytest_ddperf.records import CellKey, CellRecord, Clock, Conditions, Measurement, Outcome, Pass, Round
+from pytest_ddperf.session import is_gated, put_record, record_of
+
+KEY = CellKey("tk1", "googlenet", 8)
+RECORD = CellRecord(
+    KEY,
+    "test_predict.py::test_predict[tk1-googlenet-b8]",
+    Outcome.OK,
+    now_ms=10.5,
+    measurement=Measurement(
+        KEY, Conditions(Clock.PREDICT, "caffe"), (Round(1.0, (Pass(84.5, 84.0, 84.25, None),)),), exclusive=True
+    ),
+)
+
+
+def report() -> pytest.TestReport:
+    return pytest.TestReport(RECORD.nodeid, ("test_predict.py", 1, "test_predict"), {}, "passed", None, "call")
+
+
+def over_xdist(sent: pytest.TestReport) -> pytest.TestReport:
+    """What the controller makes of a worker's report."""
+    return pytest.TestReport._from_json(execnet.loads(execnet.dumps(sent._to_json())))
+
+
+def test_a_record_comes_with_the_report_of_its_test() -> None:
+    sent = report()
+    put_record(sent, RECORD)
+    assert record_of(sent) is RECORD
+
+
+def test_it_survives_the_way_from_a_worker_to_its_controller() -> None:
+    sent, other = report(), report()
+    put_record(sent, RECORD)
+    put_record(other, CellRecord(CellKey("tk1", "vgg16", 1), "test_predict.py::other", Outcome.NEW))
+    received = over_xdist(sent)
+    assert is_gated(received)
+    assert record_of(received) == RECORD
+
+
+def test_a_gated_test_without_a_record_is_told_from_any_other_test() -> None:
+    gated, other = report(), report()
+    put_record(gated, None)
+    assert is_gated(over_xdist(gated))
+    assert record_of(over_xdist(gated)) is None
+    assert not is_gated(over_xdist(other))
