@@ -28,6 +28,7 @@ from urllib3.util import Timeout
 from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
+    ServerError,
     ServerFailedError,
     ServerGoneError,
     ServerUnreachableError,
@@ -35,7 +36,7 @@ from pytest_ddperf.errors import (
 from pytest_ddperf.measure import Timed, Totals
 from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service, raise_for_status
 from pytest_ddperf.records import ServerFacts
-from pytest_ddperf.server_url import ServerUrl
+from pytest_ddperf.server_url import ServerUrl, without_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -258,6 +259,8 @@ class Client:
     def _answer(self, response: BaseHTTPResponse, service: str) -> object:
         status, received = response.status, response.data
         answer = _decode(received)
+        if self._authorization is not None and _is_error(status, answer):
+            answer = _decode(without_secret(received, self._authorization))  # some quote what they refuse
         raise_for_status(status, answer, url=self.display_url, service=service)
         if answer is None:
             kind = response.headers.get("Content-Type", "no Content-Type")
@@ -367,6 +370,14 @@ def _decode(received: bytes) -> object:
     except (ValueError, RecursionError):
         return None
     return answer
+
+
+def _is_error(status: int, answer: object) -> bool:
+    try:
+        raise_for_status(status, answer)
+    except ServerError:
+        return True
+    return False
 
 
 def _why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:

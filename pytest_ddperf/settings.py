@@ -70,12 +70,10 @@ def _parsed(option: Option, text: str, where: str) -> object:
     try:
         return option.parse(text)
     except ValueError as error:
-        shown = _without_credentials(text) if option.name == "url" else text
+        from pytest_ddperf.server_url import without_credentials  # noqa: PLC0415 - only where a value is wrong
+
+        shown = without_credentials(text) if option.name == "url" else text
         raise ConfigurationError(f"{where}: {shown!r} is not valid; expected {error}.") from None
-
-
-def _without_credentials(urls: str) -> str:
-    return ",".join(url.rpartition("@")[2] for url in urls.split(","))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_ddperf.embedded.below import resolved_below
 from pytest_ddperf.embedded.networks import NETWORK_IDS
 from pytest_ddperf.embedded.wire import bad_service
 
@@ -76,7 +77,7 @@ class Repository:
         folder = self._folder(name)
         if folder is None:
             raise bad_service(f"destination model directory {name} is not writable or does not exist.")
-        files = sorted(folder.glob("*.onnx"))
+        files = [file for file in sorted(folder.glob("*.onnx")) if self._is_below(file)]
         if len(files) != 1:
             found = ", ".join(file.name for file in files)
             raise bad_service(f"could not load one .onnx file [{found}] from repo [{name}]")
@@ -91,6 +92,12 @@ class Repository:
             return folder if folder.is_relative_to(root) and folder.is_dir() else None
         except OSError:  # a name longer than the file system has
             return None
+
+    def _is_below(self, file: Path) -> bool:
+        """Whether a file is below the folder of models wherever links lead."""
+        return (
+            self.model_dir is not None and resolved_below(Path(os.path.realpath(self.model_dir)), str(file)) is not None
+        )
 
     def _load_builtin(self, name: str) -> Engine:
         if self.delay_s is not None:
