@@ -159,7 +159,7 @@ class Platform:
     title: str
     backend: str = "unknown"
     mllib: str = "caffe"
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)  # it may hold credentials
     gpu: bool = False
     gpuid: int = 0
     tolerance: float = 0.1

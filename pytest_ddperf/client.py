@@ -33,6 +33,7 @@ from pytest_ddperf.errors import (
     ServerGoneError,
     ServerUnreachableError,
 )
+from pytest_ddperf.json_reader import as_mapping
 from pytest_ddperf.measure import Timed, Totals
 from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service, raise_for_status
 from pytest_ddperf.records import ServerFacts
@@ -257,15 +258,14 @@ class Client:
         raise ConfigurationError(message)
 
     def _answer(self, response: BaseHTTPResponse, service: str) -> object:
-        status, received = response.status, response.data
-        answer = _decode(received)
+        status, answer, size = response.status, _decode(response.data), len(response.data)
         if self._authorization is not None and _is_error(status, answer):
-            answer = _decode(without_secret(received, self._authorization))  # some quote what they refuse
+            answer = _without_secret(answer, self._authorization)  # some quote what they refuse
         raise_for_status(status, answer, url=self.display_url, service=service)
         if answer is None:
             kind = response.headers.get("Content-Type", "no Content-Type")
             raise AnswerError(
-                f"The answer is not JSON ({kind}, {len(received)} bytes); is this a DeepDetect server?",
+                f"The answer is not JSON ({kind}, {size} bytes); is this a DeepDetect server?",
                 url=self.display_url,
                 service=service,
                 http_status=status,
@@ -370,6 +370,15 @@ def _decode(received: bytes) -> object:
     except (ValueError, RecursionError):
         return None
     return answer
+
+
+def _without_secret(answer: object, authorization: Secret) -> object:
+    """An error's JSON, whose words hold no credentials, and nothing but it: a traceback's locals show it."""
+    if not isinstance(answer, dict):
+        return None
+    status = as_mapping(answer.get("status"))
+    hidden = {key: without_secret(text, authorization) for key, text in status.items() if isinstance(text, str)}
+    return {"status": status | hidden}
 
 
 def _is_error(status: int, answer: object) -> bool:

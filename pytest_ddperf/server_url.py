@@ -6,7 +6,7 @@ import ipaddress
 import re
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from urllib.parse import SplitResult, quote_from_bytes, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pytest_ddperf.errors import ConfigurationError
 
@@ -32,6 +32,15 @@ class Secret:
 
     def __repr__(self) -> str:
         return "***"
+
+
+class Address(str):
+    """A URL as the user gave it, whose repr shows no credentials: the one that a traceback's locals show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(without_credentials(str(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +150,13 @@ def basic(user: str, password: str) -> Secret:
     return Secret(f"Basic {b64encode(pair.encode()).decode('ascii')}")
 
 
-def without_secret(content: bytes, authorization: Secret | None) -> bytes:
+def without_secret(text: str, authorization: Secret) -> str:
     """What a server says, in which neither the header's value nor the password can be read."""
-    if authorization is None:
-        return content
     encoded = authorization.value.removeprefix("Basic ")
-    password = b64decode(encoded).partition(b":")[2]
-    percent = quote_from_bytes(password, safe="").encode()
-    for secret in (encoded.encode(), password, percent):
-        content = content.replace(secret, _HIDDEN.encode()) if secret else content
-    return content
+    password = b64decode(encoded).decode(errors="replace").partition(":")[2]
+    for secret in (encoded, password, quote(password, safe=""), quote(password)):
+        text = text.replace(secret, _HIDDEN) if secret else text
+    return text
 
 
 def _is_loopback(host: str) -> bool:

@@ -223,11 +223,12 @@ class Settings:
             ConfigurationError: an environment variable that holds its credentials is not set.
         """
         from pytest_ddperf.credentials import authorization  # noqa: PLC0415 - only with servers to ask
+        from pytest_ddperf.server_url import Address  # noqa: PLC0415 - the same
         from pytest_ddperf.targets import ServerOptions  # noqa: PLC0415 - loads the client
 
         stands: Platform = self.catalog.platform(platform)
         return ServerOptions(
-            url=self.url(platform),
+            url=Address(self.url(platform)),
             data_dir=self.value("data-dir", platform),
             bench_files=self.value("bench-files", platform),
             wait_s=self.value("wait", platform),
