@@ -1,12 +1,13 @@
 """How large an image is, read from the first bytes of its file: before anything of its size is allocated.
 
-PNG and JPEG, the two that bench folders hold. OpenCV, which decodes them, refuses larger images of every format than
+PNG, JPEG and BMP, those that bench folders hold. OpenCV, which decodes them, refuses larger images of every format than
 its own limit, from their heads as well; this one may be lower.
 """
 
 from __future__ import annotations
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+_BMP = b"BM"
 _JPEG = b"\xff\xd8"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """JPEG's start-of-frame markers; the three between them are tables."""
@@ -19,6 +20,11 @@ def pixels_of(content: bytes) -> int:
     """Width times height as the file's head says it; 0 where it says nothing that is understood here."""
     if content.startswith(_PNG):
         return int.from_bytes(content[16:20]) * int.from_bytes(content[20:24])
+    if content.startswith(_BMP):
+        return abs(
+            int.from_bytes(content[18:22], "little", signed=True)
+            * int.from_bytes(content[22:26], "little", signed=True)  # negative: from the top down
+        )
     return _jpeg(content) if content.startswith(_JPEG) else 0
 
 
