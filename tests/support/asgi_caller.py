@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -30,8 +31,9 @@ class AsgiAnswer:
     raised: Exception | None = None
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON
-        """The body's JSON; raises ValueError where it is none."""
-        return json.loads(self.body)
+        """The body's JSON, unpacked; raises ValueError where it is none."""
+        packed = "content-encoding" in self.headers
+        return json.loads(zlib.decompress(self.body, zlib.MAX_WBITS | 32) if packed else self.body)
 
 
 class AsgiCaller:
