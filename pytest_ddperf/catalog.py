@@ -204,7 +204,7 @@ class Platform:
     title: str
     backend: str = "unknown"
     mllib: str = "caffe"
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)  # it may hold credentials
     gpu: bool = False
     gpuid: int = 0
     img_width: int | None = None

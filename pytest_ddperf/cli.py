@@ -17,6 +17,16 @@ USAGE_ERROR = 2
 DEFAULT_PORT = 8080
 """Where DeepDetect listens, too."""
 
+_SERVE_LIMITS = (
+    ("--max-body", "MIB", "largest request body; default: 256"),
+    ("--max-images", "N", "most images of one request; default: 256"),
+    ("--max-pixels", "N", "largest image, width times height; default: 50000000"),
+    ("--max-services", "N", "most services at a time; default: 64"),
+    ("--max-connections", "N", "most connections at a time; default: 256"),
+    ("--request-timeout", "S", "longest that a request may take to come in; default: 60"),
+)
+"""What clients may ask of the embedded server; it checks the values itself."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one paragraph on standard error and status 2."""
@@ -61,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODEL=FACTOR",
         help="for tests: do that much more real work for one network, such as resnet50=1.2",
     )
+    serve.add_argument("--host", metavar="ADDRESS", help="a loopback address; default: 127.0.0.1")
+    for flag, metavar, what in _SERVE_LIMITS:
+        serve.add_argument(flag, metavar=metavar, help=what)
+    serve.add_argument("--no-http", action="store_true", help="fetch no images by http, not even from this host")
     serve.set_defaults(run=_serve)
 
     cli_report.add_parser(commands)
@@ -82,6 +96,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     if arguments.model_dir is not None:
         options += ["--model-dir", str(arguments.model_dir)]
     options += ["--no-service-stats"] if arguments.no_service_stats else []
+    options += ["--no-http"] if arguments.no_http else []
+    for flag in ("--host", *(flag for flag, *_ in _SERVE_LIMITS)):
+        value = getattr(arguments, flag.removeprefix("--").replace("-", "_"))
+        options += [] if value is None else [flag, value]
     for slowed in arguments.slow:
         options += ["--slow", slowed]
     return targets.serve(

@@ -30,14 +30,16 @@ from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
     NoConnectionError,
+    ServerError,
     ServerFailedError,
     ServerGoneError,
     ServerUnreachableError,
 )
+from pytest_ddperf.json_reader import as_mapping
 from pytest_ddperf.measure import Timed, Totals
 from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service, raise_for_status
 from pytest_ddperf.records import ServerFacts
-from pytest_ddperf.server_url import ServerUrl
+from pytest_ddperf.server_url import ServerUrl, without_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -288,6 +290,8 @@ class Client:
     def _answer(self, response: BaseHTTPResponse, service: str) -> object:
         status, received = response.status, response.data
         answer = _decode(received)
+        if self._authorization is not None and _is_error(status, answer):
+            answer = _without_secret(answer, self._authorization)  # some quote what they refuse
         retry_after = response.headers.get("Retry-After", "")
         raise_for_status(status, answer, url=self.display_url, service=service, retry_after=retry_after)
         if answer is None:
@@ -398,6 +402,23 @@ def _decode(received: bytes) -> object:
     except (ValueError, RecursionError):
         return None
     return answer
+
+
+def _without_secret(answer: object, authorization: Secret) -> object:
+    """An error's JSON, whose words hold no credentials, and nothing but it: a traceback's locals show it."""
+    if not isinstance(answer, dict):
+        return None
+    status = as_mapping(answer.get("status"))
+    hidden = {key: without_secret(text, authorization) for key, text in status.items() if isinstance(text, str)}
+    return {"status": status | hidden}
+
+
+def _is_error(status: int, answer: object) -> bool:
+    try:
+        raise_for_status(status, answer)
+    except ServerError:
+        return True
+    return False
 
 
 def _why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.server_url import Secret, basic
@@ -45,7 +46,9 @@ def without_secrets(text: str, platform: Platform, environ: Mapping[str, str] = 
     if not password:
         return text
     header = basic(environ.get(platform.user_env or "", ""), password).value.removeprefix("Basic ")
-    return text.replace(password, HIDDEN).replace(header, HIDDEN)
+    for secret in (header, password, quote(password, safe=""), quote(password)):
+        text = text.replace(secret, HIDDEN)
+    return text
 
 
 def _value(platform: Platform, key: str, variable: str, environ: Mapping[str, str]) -> str:

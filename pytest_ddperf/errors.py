@@ -1,13 +1,22 @@
-"""Everything that this project raises on purpose. A leaf: it imports nothing of the package.
+"""Everything that this project raises on purpose. It imports nothing of the package but how text is made plain.
 
-Every message is one paragraph that a person can act on: what happened, where, what to do.
+Every message is one paragraph that a person can act on: what happened, where, what to do. Whatever it quotes, it holds
+no control character: messages go to terminals as they are.
 """
 
 from __future__ import annotations
 
+from pytest_ddperf.plain_text import printable, told
+
+LONGEST_TOLD = 1000
+"""Characters of a server's own words that a message quotes."""
+
 
 class DdperfError(Exception):
     """Base of all errors that the project raises on purpose."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 class ConfigurationError(DdperfError):
@@ -75,11 +84,11 @@ class ServerError(DdperfError):
         self.dd_msg = dd_msg
         facts = [
             f"server {url}" if url else "",
-            f"service {service}" if service else "",
+            f"service {told(service, LONGEST_TOLD)}" if service else "",
             f"HTTP {http_status}" if http_status is not None else "",
             f"status.code {code}" if code is not None and code != http_status else "",
             f"dd_code {dd_code}" if dd_code is not None else "",
-            f"dd_msg: {dd_msg}" if dd_msg else "",
+            f"dd_msg: {told(dd_msg, LONGEST_TOLD)}" if dd_msg else "",
         ]
         shown = ", ".join(fact for fact in facts if fact)
         super().__init__(f"{message} ({shown})" if shown else message)
@@ -152,7 +161,7 @@ class InvalidRoundError(DdperfError):
     """
 
     def __init__(self, reason: str, *, exclusive: bool | None = None, restarted: bool = False) -> None:
-        self.reason = reason
+        self.reason = printable(reason)
         self.exclusive = exclusive
         self.restarted = restarted
         super().__init__(reason)

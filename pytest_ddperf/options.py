@@ -150,7 +150,7 @@ def _choice(*choices: str) -> Callable[[str], str]:
 
 def _urls(text: str) -> dict[str, str]:
     """`URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`."""
-    from pytest_ddperf.server_url import checked_url  # noqa: PLC0415 - only when a URL is given
+    from pytest_ddperf.server_url import Address, checked_url  # noqa: PLC0415 - only when a URL is given
 
     urls: dict[str, str] = {}
     for part in _names(text):
@@ -158,7 +158,7 @@ def _urls(text: str) -> dict[str, str]:
         platform, url = (name.strip(), url.strip()) if given and "/" not in name else ("", part)
         if platform in urls:
             raise ValueError("one URL a platform" if platform else "platform=URL,platform=URL for several servers")
-        urls[platform] = checked_url(url)
+        urls[platform] = Address(checked_url(url))
     if "" in urls and len(urls) > 1:
         raise ValueError("one URL, or platform=URL,platform=URL for several servers")
     return urls

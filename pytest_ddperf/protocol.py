@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.errors import (
+    LONGEST_TOLD,
     AnswerError,
     ConfigurationError,
     GatewayError,
@@ -24,6 +25,7 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.json_reader import JsonReader, as_mapping, as_text, as_whole
+from pytest_ddperf.plain_text import told
 from pytest_ddperf.predictions import flaws, named, parse_one
 from pytest_ddperf.tasks import Task, create_input, predict_input, predict_output
 
@@ -252,7 +254,7 @@ def raise_for_status(
         return
     dd_code = as_whole(status.get("dd_code"))
     effective = http_status if http_status >= 400 or code is None else code
-    msg, dd_msg = as_text(status.get("msg")), as_text(status.get("dd_msg"))
+    msg, dd_msg = told(as_text(status.get("msg")), LONGEST_TOLD), as_text(status.get("dd_msg"))
     kind, what = _failure(effective, status, named=bool(service))
     if msg and kind is RequestRefusedError:
         what = f"{what}: {msg}"
@@ -310,12 +312,12 @@ def parse_info(answer: object, *, url: str = "") -> Info:
         for number, one in enumerate(listed)
     )
     return Info(
-        version=parser.text(head, "version", "head", "unknown"),
-        commit=parser.text(head, "commit", "head", "unknown"),
-        branch=parser.text(head, "branch", "head", "unknown"),
-        build_type=parser.text(head, "build-type", "head", "unknown"),
-        compile_flags=parser.text(head, "compile_flags", "head", "").strip(),
-        deps_version=parser.text(head, "deps_version", "head", "").strip(),
+        version=_said(parser, head, "version", "head", "unknown"),
+        commit=_said(parser, head, "commit", "head", "unknown"),
+        branch=_said(parser, head, "branch", "head", "unknown"),
+        build_type=_said(parser, head, "build-type", "head", "unknown"),
+        compile_flags=_said(parser, head, "compile_flags", "head", ""),
+        deps_version=_said(parser, head, "deps_version", "head", ""),
         services=services,
     )
 
@@ -398,14 +400,19 @@ def _service(parser: JsonReader, body: Mapping[str, object], where: str) -> Serv
     stats = body.get("service_stats")
     return ServiceInfo(
         name=name,
-        mllib=parser.text(body, "mllib", where, ""),
+        mllib=_said(parser, body, "mllib", where, ""),
         width=as_whole(body.get("width")) or as_whole(image.get("width")),
         height=as_whole(body.get("height")) or as_whole(image.get("height")),
         gpu=gpu if isinstance(gpu, bool) else None,
-        datatype=as_text(backend.get("datatype")),
-        repository=parser.text(body, "repository", where, ""),
+        datatype=told(as_text(backend.get("datatype")), LONGEST_TOLD),
+        repository=_said(parser, body, "repository", where, ""),
         stats=None if stats is None else _stats(parser, stats, f"{where}.service_stats"),
     )
+
+
+def _said(parser: JsonReader, mapping: Mapping[str, object], key: str, where: str, default: str) -> str:
+    """A text that is shown and stored, and does nothing else: plain, and not longer than anybody reads."""
+    return told(parser.text(mapping, key, where, default), LONGEST_TOLD)
 
 
 def _stats(parser: JsonReader, value: object, where: str) -> ServiceStats:

@@ -183,7 +183,7 @@ def _resolve(path: Path, line: int, name: str, catalog: Catalog) -> str:
 def _batch_size(path: Path, line: int, text: str) -> int:
     if not _BATCH_SIZE.fullmatch(text.strip()):
         raise BaselineFileError(path, line, f"the batch size {text!r}", "a whole number from 1 to 999999")
-    return int(text)
+    return int(text.strip())
 
 
 def _milliseconds(path: Path, line: int, model: str, text: str) -> float | None:
@@ -212,5 +212,5 @@ def _number(text: str) -> float | None:
     """A finite, positive number in plain digits, else None (float() would also take `nan` and `1_0`)."""
     if not _NUMBER.fullmatch(text.strip()):
         return None
-    value = float(text)
+    value = float(text.strip())  # strip() takes away more than float() does: the control characters 1C to 1F
     return value if value > 0 and math.isfinite(value) else None

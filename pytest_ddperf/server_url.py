@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from base64 import b64encode
+import re
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pytest_ddperf.errors import ConfigurationError
 
@@ -14,6 +15,11 @@ EMBEDDED = "embedded"
 
 THIS_HOST = "localhost"
 """The one name of this host, whichever loopback address a URL gives it."""
+
+_HIDDEN = "***"
+_SCHEME = re.compile(r"https?://")
+_NEXT = re.compile(r",(?=[\w.-]+=https?://)")
+_NO_PORT = re.compile(r"(https?://[^/:@\[\]]*):(?!\d{1,5}(?:[/?#,\s]|$)).*", re.DOTALL)
 
 
 class Secret:
@@ -26,6 +32,15 @@ class Secret:
 
     def __repr__(self) -> str:
         return "***"
+
+
+class Address(str):
+    """A URL as the user gave it, whose repr shows no credentials: the one that a traceback's locals show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(without_credentials(str(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +64,7 @@ class ServerUrl:
         Raises:
             ConfigurationError: it is not of that form. The message shows the URL without credentials.
         """
-        shown = url.rpartition("@")[2]
+        shown = without_credentials(url)
         expected = "expected http[s]://[user:password@]host:port[/path]"
         try:
             parts = urlsplit(url.strip())
@@ -81,6 +96,22 @@ def checked_url(url: str) -> str:
         except ConfigurationError:
             raise ValueError("http[s]://[user:password@]host:port[/path], or embedded") from None
     return url
+
+
+def without_credentials(text: str) -> str:
+    """A text that may hold a URL, or several, with nothing in it that could be credentials: for messages.
+
+    It need be no URL: whatever stands before the last `@` may be a password with an `@`, a comma or a slash in it, and
+    what stands in a port's place and is no number may be one whose host was forgotten.
+    """
+    return ",".join(map(_without_credentials, _NEXT.split(text)))
+
+
+def _without_credentials(text: str) -> str:
+    start, at, end = text.rpartition("@")
+    scheme = _SCHEME.search(start)
+    shown = f"{start[: scheme.end()] if scheme else ''}{_HIDDEN}@{end}" if at else text
+    return _NO_PORT.sub(rf"\1:{_HIDDEN}", shown)
 
 
 def display_url(url: str) -> str:
@@ -131,6 +162,15 @@ def basic(user: str, password: str) -> Secret:
     """The value of the Authorization header for a user and a password."""
     pair = f"{user}:{password}"
     return Secret(f"Basic {b64encode(pair.encode()).decode('ascii')}")
+
+
+def without_secret(text: str, authorization: Secret) -> str:
+    """What a server says, in which neither the header's value nor the password can be read."""
+    encoded = authorization.value.removeprefix("Basic ")
+    password = b64decode(encoded).decode(errors="replace").partition(":")[2]
+    for secret in (encoded, password, quote(password, safe=""), quote(password)):
+        text = text.replace(secret, _HIDDEN) if secret else text
+    return text
 
 
 def _is_loopback(host: str) -> bool:

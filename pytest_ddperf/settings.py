@@ -71,12 +71,10 @@ def _parsed(option: Option, text: str, where: str) -> object:
     try:
         return option.parse(text)
     except ValueError as error:
-        shown = _without_credentials(text) if option.name == "url" else text
+        from pytest_ddperf.server_url import without_credentials  # noqa: PLC0415 - only where a value is wrong
+
+        shown = without_credentials(text) if option.name == "url" else text
         raise ConfigurationError(f"{where}: {shown!r} is not valid; expected {error}.") from None
-
-
-def _without_credentials(urls: str) -> str:
-    return ",".join(url.rpartition("@")[2] for url in urls.split(","))
 
 
 @dataclass(frozen=True)
@@ -245,10 +243,11 @@ class Settings:
         """
         from pytest_ddperf.credentials import authorization  # noqa: PLC0415 - only with servers to ask
         from pytest_ddperf.server_options import ServerOptions  # noqa: PLC0415 - loads the client
+        from pytest_ddperf.server_url import Address  # noqa: PLC0415 - the same
 
         stands: Platform = self.catalog.platform(platform)
         return ServerOptions(
-            url=self.url(platform),
+            url=Address(self.url(platform)),
             data_dir=self.value("data-dir", platform),
             bench_files=self.value("bench-files", platform),
             wait_s=self.value("wait", platform),

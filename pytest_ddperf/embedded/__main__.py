@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import json
 import os
@@ -21,9 +22,11 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from pytest_ddperf.embedded.app import build_app
+from pytest_ddperf.embedded.connection import bounded
 from pytest_ddperf.embedded.fetch import is_loopback
 from pytest_ddperf.embedded.images import ImageReader
 from pytest_ddperf.embedded.lifetime import end_soon, watch_pipe, watch_process
+from pytest_ddperf.embedded.limits import DEFAULTS, Limits
 from pytest_ddperf.embedded.networks import NETWORK_IDS
 from pytest_ddperf.embedded.repository import Repository
 from pytest_ddperf.embedded.services import Services
@@ -52,11 +55,32 @@ class _Arguments:
     delay: float | None
     parent_pid: int | None
     exit_on_eof: bool
+    max_body: int
+    max_images: int
+    max_pixels: int
+    max_services: int
+    max_connections: int
+    request_timeout: int
+    http: bool
+
+    @property
+    def limits(self) -> Limits:
+        """What requests may cost."""
+        return Limits(
+            body_bytes=self.max_body * 2**20,
+            images=self.max_images,
+            pixels=self.max_pixels,
+            services=self.max_services,
+            connections=self.max_connections,
+            request_s=self.request_timeout,
+            fetch=self.http,
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to end; the exit status is 0 then."""
     arguments = _parse(argv)
+    limits = arguments.limits
     threads = arguments.threads or len(os.sched_getaffinity(0))
     repository = Repository(
         model_dirs=tuple(arguments.model_dir),
@@ -65,12 +89,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         slow=arguments.slow,
         delay_s=arguments.delay,
     )
-    reader = ImageReader(arguments.data_dir, workers=threads)
+    reader = ImageReader(arguments.data_dir, workers=threads, limits=limits)
     listener = _listen(arguments.host, arguments.port)
-    services = Services(repository.find, reader, threads=threads, with_stats=arguments.service_stats)
+    services = Services(
+        repository.find, reader, threads=threads, with_stats=arguments.service_stats, most=limits.services
+    )
     config = uvicorn.Config(
-        build_app(services, threads=threads),
+        build_app(services, threads=threads, limits=limits),
         loop="asyncio",
+        http=bounded(limits),
+        ws="none",
         lifespan="off",
         log_level="warning",
         access_log=False,
@@ -192,10 +220,26 @@ def _parse(argv: Sequence[str] | None) -> _Arguments:
     parser.add_argument(
         "--delay", type=_delay, metavar="S", help="for tests: sleep so many seconds in place of each inference"
     )
+    _add_limits(parser)
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with that process")
     parser.add_argument("--exit-on-eof", action="store_true", help="end when standard input is closed")
     values = vars(parser.parse_args(argv))
     return _Arguments(**(values | {"slow": dict(values["slow"])}))
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    usual = "(default: %(default)s)"
+    for flag, metavar, default, least, most, what in (
+        ("--max-body", "MIB", DEFAULTS.body_bytes // 2**20, 1, 4096, "largest request body"),
+        ("--max-images", "N", DEFAULTS.images, 1, 65536, "most images of one request"),
+        ("--max-pixels", "N", DEFAULTS.pixels, 1, DEFAULTS.pixels, "largest image, width times height"),
+        ("--max-services", "N", DEFAULTS.services, 1, 65536, "most services at a time"),
+        ("--max-connections", "N", DEFAULTS.connections, 1, 65536, "most connections at a time"),
+        ("--request-timeout", "S", int(DEFAULTS.request_s), 1, 86400, "longest that a request may take to come in"),
+    ):
+        kind = functools.partial(_number, least=least, most=most)
+        parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=f"{what} {usual}")
+    parser.add_argument("--no-http", dest="http", action="store_false", help="fetch no images, not even of this host")
 
 
 def _host(text: str) -> str:
@@ -213,7 +257,7 @@ def _threads(text: str) -> int:
 
 
 def _number(text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
+    if not text.isdecimal() or len(text) > 18 or not least <= int(text) <= most:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number between {least} and {most}")
     return int(text)
 

@@ -7,13 +7,16 @@ import logging
 import zlib
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from pytest_ddperf.embedded.intake import Intake
+from pytest_ddperf.embedded.limits import DEFAULTS, MAX_SERVICE_BYTES, Limits
 from pytest_ddperf.embedded.wire import (
     ApiError,
     JsonObject,
@@ -34,18 +37,16 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-MAX_BODY_BYTES = 256 * 2**20
-"""Largest request body, in bytes, unpacked: 256 inline images of 750 kB."""
 
-
-def build_app(services: Services, *, threads: int) -> Starlette:
+def build_app(services: Services, *, threads: int, limits: Limits = DEFAULTS) -> Starlette:
     """The server's application.
 
     Args:
         services: what it serves.
         threads: of each network, for `/info`.
+        limits: how large requests may be.
     """
-    routes = _Routes(services, _build_facts(threads))
+    routes = _Routes(services, _build_facts(threads), Intake(limits))
     table: list[tuple[str, str, Handler]] = [
         ("GET", "/info", routes.info),
         ("PUT", "/services/{name}", routes.create),
@@ -61,6 +62,7 @@ def build_app(services: Services, *, threads: int) -> Starlette:
             404: _no_mapping,
             405: _no_mapping,  # DeepDetect makes no difference
             ApiError: _refused,
+            ClientDisconnect: _left,
             Exception: _failed,
         },
     )
@@ -72,6 +74,7 @@ def build_app(services: Services, *, threads: int) -> Starlette:
 class _Routes:
     services: Services
     facts: JsonObject
+    intake: Intake
 
     async def info(self, request: Request) -> Response:
         """The server and all its services; answers while predictions run."""
@@ -82,9 +85,9 @@ class _Routes:
     async def create(self, request: Request) -> Response:
         """Create a service."""
         name = request.path_params["name"]
-        document = await _document(request)
-        self.services.require_absent(name)
-        self.services.create(name, parse_service(document))
+        async with self.intake.document(request, MAX_SERVICE_BYTES) as document:
+            self.services.require_absent(name)
+            self.services.create(name, parse_service(document))
         return _answer(request, {"status": {"code": 201, "msg": "Created"}}, 201)
 
     async def describe(self, request: Request) -> Response:
@@ -100,7 +103,8 @@ class _Routes:
 
     async def predict(self, request: Request) -> Response:
         """Predict."""
-        return _answer(request, await self.services.predict(parse_predict(await _document(request))))
+        async with self.intake.document(request) as document:
+            return _answer(request, await self.services.predict(parse_predict(document)))
 
     async def training(self, request: Request) -> Response:
         """There is no training, and so never a job."""
@@ -117,41 +121,6 @@ def _route(method: str, path: str, handler: Handler) -> Route:
     route = Route(path, handler, methods=[method])
     route.methods = {method}  # Starlette adds HEAD to GET; DeepDetect has none
     return route
-
-
-async def _document(request: Request) -> Any:  # noqa: ANN401 - any JSON
-    """The body's JSON, whatever its Content-Type; packed or not.
-
-    Raises:
-        ApiError: it is none.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_large()
-    content = bytes(body)
-    if request.headers.get("content-encoding", "").lower() in ("gzip", "deflate"):
-        content = _unpacked(content)
-    try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        raise malformed() from None
-
-
-def _unpacked(content: bytes) -> bytes:
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, as the content's head says
-    try:
-        unpacked = unpacker.decompress(content, MAX_BODY_BYTES)
-    except zlib.error:
-        raise malformed() from None
-    if unpacker.unconsumed_tail:
-        raise _too_large()
-    return unpacked
-
-
-def _too_large() -> ApiError:
-    return ApiError(413, "PayloadTooLarge", 413, f"a request has at most {MAX_BODY_BYTES} bytes")
 
 
 def _flag(request: Request, key: str, *, default: bool) -> bool:
@@ -193,6 +162,11 @@ async def _refused(request: Request, error: Exception) -> Response:
     if error.status == 413:  # what is left of the body is not read
         answer.headers["Connection"] = "close"
     return answer
+
+
+async def _left(_request: Request, _error: Exception) -> Response:
+    """Nobody takes this answer: the client went away in the middle of its request."""
+    return Response(status_code=400)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

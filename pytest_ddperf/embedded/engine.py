@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import onnxruntime as ort
-from onnx import TensorProto, helper
+from onnx import TensorProto, external_data_helper, helper
 
+from pytest_ddperf.embedded.below import resolved_below
 from pytest_ddperf.embedded.cost import count_parameters
 from pytest_ddperf.embedded.heads import ClassHead, task_head
 from pytest_ddperf.embedded.networks import CLASSES, NETWORK_IDS, build
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 IMAGES_AT_ONCE = 16
 """Larger batches run in slices of this many images, so that memory stays bounded: VGG-16 takes 43 MB an image."""
+
+_PIXELS_AT_ONCE = IMAGES_AT_ONCE * 256 * 256
+"""A slice of larger images has fewer of them, for the same reason: one of 2048x2048 takes VGG-16 3.6 GB."""
 
 _ASSUMED_SIDE = 224
 """What a network that takes any size is tried with, in pixels."""
@@ -130,7 +134,7 @@ class Engine:
         return np.concatenate(rows)
 
     def _slices(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        step = self._fixed_batch or IMAGES_AT_ONCE
+        step = self._fixed_batch or max(1, min(IMAGES_AT_ONCE, _PIXELS_AT_ONCE // (images.shape[2] * images.shape[3])))
         return (images[start : start + step] for start in range(0, len(images), step))
 
     def _run_slice(self, session: ort.InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -197,12 +201,31 @@ def load_file(path: Path, *, threads: int = 0) -> Engine:
     if not path.is_file():
         raise ModelLoadError(f"There is no model at {path}: no such file. Name an .onnx file that the server can read.")
     try:
-        parameters = count_parameters(onnx.load(path, load_external_data=False))
+        model = onnx.load(path, load_external_data=False)
+        parameters = count_parameters(model)
     except Exception as error:  # protobuf's and onnx's exceptions have no other base
         raise _not_loadable(str(path), error) from error
+    _check_weights_lie_beside(path, model)
     session = _session(str(path), str(path), _session_options(threads))
     _return_freed_memory()
     return Engine(str(path), session, parameters=parameters, classes=None, slowdown=FullSpeed())
+
+
+def _check_weights_lie_beside(path: Path, model: onnx.ModelProto) -> None:
+    """A model is a file that somebody made: it must not make the server read others of its owner's.
+
+    Raises:
+        ModelLoadError: weights of it are in a file that is not in its folder, or below it.
+    """
+    folder = path.parent.resolve()
+    for tensor in external_data_helper._get_all_tensors(model):  # noqa: SLF001 - onnx walks them nowhere in public
+        if external_data_helper.uses_external_data(tensor):
+            location = external_data_helper.ExternalDataInfo(tensor).location
+            if resolved_below(folder, location) is None:
+                raise ModelLoadError(
+                    f"{path} keeps its weights in {location!r}, which is no file beside it. Put the file there, and "
+                    "export the model so that it names it without a folder."
+                )
 
 
 def _session_options(threads: int) -> ort.SessionOptions:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
+import socket
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -51,6 +54,8 @@ def fetch(url: str) -> bytes:
         raise ImageReadError(f"only http URLs of this host are read here: {url[:200]}")
     deadline = time.monotonic() + FETCH_TIMEOUT_S
     connection = http.client.HTTPConnection(host, port, timeout=FETCH_TIMEOUT_S)
+    hang_up = threading.Timer(FETCH_TIMEOUT_S, _hang_up, [connection])  # else a byte every 4 s would hold it for ever
+    hang_up.daemon = True
     try:
         try:
             connection.connect()
@@ -59,6 +64,7 @@ def fetch(url: str) -> bytes:
             raise ImageReadError(
                 f"Failed to connect to {host} port {port} after {waited} ms: Couldn't connect to server"
             ) from None
+        hang_up.start()
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target)
         answer = connection.getresponse()
@@ -68,7 +74,14 @@ def fetch(url: str) -> bytes:
     except (OSError, ValueError, http.client.HTTPException):
         raise unreadable(url) from None
     finally:
+        hang_up.cancel()
         connection.close()
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    if connection.sock is not None:
+        with contextlib.suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _read(answer: http.client.HTTPResponse, url: str, deadline: float) -> bytes:

@@ -14,15 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.embedded.limits import DEFAULTS, MAX_INPUT_PIXELS, Limits
+
 MAX_PIXELS = 50_000_000
-"""Largest image, in pixels: 150 MB once decoded. A small file can hold far more (a decompression bomb)."""
+"""Largest image that OpenCV ever decodes, in pixels: 150 MB then. `Limits.pixels` may be less, not more."""
 
 os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)  # OpenCV takes it from there, when it is loaded
 
 import cv2  # noqa: E402 - after its limit is set
 import numpy as np  # noqa: E402 - sorted behind cv2
 
+from pytest_ddperf.embedded.below import read_below, resolved_below  # noqa: E402 - likewise
 from pytest_ddperf.embedded.fetch import MAX_FILE_BYTES, ImageReadError, fetch, unreadable  # noqa: E402 - likewise
+from pytest_ddperf.embedded.image_head import pixels_of  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,8 +35,8 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.embedded.wire import ImageSettings
 
-MAX_IMAGES = 256
-"""Most images of one request, folders opened: dd_bench's largest batch. Their input is 154 MB at 224x224."""
+MAX_IMAGES = DEFAULTS.images
+"""Most images of one request unless the server is told otherwise. Their input is 154 MB at 224x224."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 """What counts as an image in a folder."""
@@ -46,9 +50,6 @@ _INTERPOLATION = {
 }
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-
-_LONGEST_PATH = 4096
-"""Linux's PATH_MAX: what is longer is no path, and the system would refuse to look for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,11 @@ class ImageReader:
     Args:
         data_dir: images by path come from below this folder only; None for none at all.
         workers: how many are decoded at the same time.
+        limits: how many images, and how large ones.
     """
 
-    def __init__(self, data_dir: Path | None, workers: int) -> None:
+    def __init__(self, data_dir: Path | None, workers: int, limits: Limits = DEFAULTS) -> None:
+        self._limits = limits
         self._data_dir = None if data_dir is None else Path(os.path.realpath(data_dir))
         self._workers = max(1, workers)
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="decode")
@@ -110,10 +113,16 @@ class ImageReader:
         Raises:
             ImageReadError: the first, in this order, that cannot be read; or too many.
         """
-        sources = [source for index, entry in enumerate(data) for source in self._sources(index, entry)]
-        if len(sources) > MAX_IMAGES:
-            raise ImageReadError(f"{len(sources)} images in one request, at most {MAX_IMAGES} are taken")
+        sources: list[_Source] = []
+        for index, entry in enumerate(data):
+            sources += self._sources(index, entry)
+            if max(len(sources), len(data)) > self._limits.images:  # a folder that is named often has no end
+                raise ImageReadError(f"too many images in one request, at most {self._limits.images} are taken")
         width, height = size
+        if len(sources) * width * height > MAX_INPUT_PIXELS:
+            raise ImageReadError(
+                f"{len(sources)} images of {width}x{height} in one request, at most {MAX_INPUT_PIXELS} pixels are taken"
+            )
         shape = (len(sources), 3, height, width)
         pixels = buffer if buffer is not None and buffer.shape == shape else np.empty(shape, np.float32)
 
@@ -124,7 +133,7 @@ class ImageReader:
             for index in indices:
                 source = sources[index]
                 try:
-                    image = decoded(source.read(), source.shown, settings)
+                    image = decoded(self._content(source), source.shown, settings)
                     sizes[index] = (image.shape[1], image.shape[0])
                     pixels[index] = fitted(image, source.shown, settings, size)
                 except Exception as error:  # noqa: BLE001 - raised below, once nobody writes to the buffer any more
@@ -140,8 +149,16 @@ class ImageReader:
         _normalise(pixels, settings)
         return Batch(uris=tuple(source.uri for source in sources), pixels=pixels, sizes=tuple(sizes))
 
+    def _content(self, source: _Source) -> bytes:
+        content = source.read()
+        if pixels_of(content) > self._limits.pixels:
+            raise unreadable(source.shown)
+        return content
+
     def _sources(self, index: int, entry: str) -> list[_Source]:
         if entry.startswith(("http://", "https://")):
+            if not self._limits.fetch:
+                raise ImageReadError(f"no http URLs are read here: {entry[:200]}")
             return [_Source(entry, entry, lambda: fetch(entry))]
         path = self._path(entry)
         if path is not None and path.is_dir():
@@ -158,9 +175,9 @@ class ImageReader:
     def _file(self, entry: str, path: Path | None) -> _Source:
         def read() -> bytes:
             try:
-                if path is None or not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+                if path is None or self._data_dir is None:
                     raise unreadable(entry)
-                return path.read_bytes()
+                return read_below(self._data_dir, path, MAX_FILE_BYTES)
             except OSError:
                 raise unreadable(entry) from None
 
@@ -168,13 +185,7 @@ class ImageReader:
 
     def _path(self, entry: str) -> Path | None:
         """The file or folder of that name below the data folder, wherever links lead; None where there is none."""
-        if self._data_dir is None or not entry or len(entry) > _LONGEST_PATH or "\0" in entry:
-            return None
-        path = Path(os.path.realpath(self._data_dir / entry))
-        try:
-            return path if path.is_relative_to(self._data_dir) and path.exists() else None
-        except OSError:  # a name longer than the file system has: base64
-            return None
+        return None if self._data_dir is None else resolved_below(self._data_dir, entry)
 
 
 def prepare(content: bytes, shown: str, settings: ImageSettings, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -241,6 +252,7 @@ def _equalised(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cv2.cvtColor(brightness, cv2.COLOR_YCrCb2BGR).astype(np.uint8, copy=False)
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it is told where it is answered
 def _normalise(pixels: NDArray[np.float32], settings: ImageSettings) -> None:
     if settings.scale != 1.0:
         pixels *= np.float32(settings.scale)

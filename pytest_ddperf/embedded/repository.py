@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_ddperf.embedded.below import resolved_below
 from pytest_ddperf.embedded.networks import NETWORK_IDS
 from pytest_ddperf.embedded.task_models import TASK_MODELS
 from pytest_ddperf.embedded.wire import bad_service
@@ -84,7 +85,7 @@ class Repository:
         folder = self._folder(name)
         if folder is None:
             raise bad_service(f"destination model directory {name} is not writable or does not exist.")
-        files = sorted(folder.glob("*.onnx"))
+        files = [file for file in sorted(folder.glob("*.onnx")) if self._is_below(file)]
         if len(files) != 1:
             found = ", ".join(file.name for file in files)
             raise bad_service(f"could not load one .onnx file [{found}] from repo [{name}]")
@@ -94,6 +95,10 @@ class Repository:
         if not name or "\0" in name:
             return None
         return next((found for root in self.model_dirs if (found := _below(root, name)) is not None), None)
+
+    def _is_below(self, file: Path) -> bool:
+        """Whether a file is below a folder of models wherever links lead."""
+        return any(resolved_below(Path(os.path.realpath(root)), str(file)) is not None for root in self.model_dirs)
 
     def _load_builtin(self, name: str) -> Engine:
         if self.delay_s is not None:
@@ -112,9 +117,5 @@ class Repository:
 
 def _below(root: Path, name: str) -> Path | None:
     """The folder of that name below another one, or that one itself; None where there is none."""
-    top = Path(os.path.realpath(root))
-    folder = Path(os.path.realpath(top / name))
-    try:
-        return folder if folder.is_relative_to(top) and folder.is_dir() else None
-    except OSError:  # a name longer than the file system has
-        return None
+    folder = resolved_below(Path(os.path.realpath(root)), name)
+    return folder if folder is not None and folder.is_dir() else None

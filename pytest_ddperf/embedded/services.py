@@ -7,8 +7,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pytest_ddperf.embedded.descriptions import described_parameters
 from pytest_ddperf.embedded.fetch import ImageReadError
+from pytest_ddperf.embedded.limits import DEFAULTS, MAX_NAME
 from pytest_ddperf.embedded.service_stats import ServiceStatistics
 from pytest_ddperf.embedded.task_models import TASK_MODELS
 from pytest_ddperf.embedded.wire import (
@@ -28,14 +31,10 @@ from pytest_ddperf.errors import DdperfError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from pytest_ddperf.embedded.images import ImageReader
     from pytest_ddperf.embedded.repository import Engine
-
-MAX_SERVICES = 64
-"""Most services at a time: a few for each network. A client that never deletes runs into this, not out of memory."""
 
 _AT_ONCE = 8
 """Predictions of different services that run side by side; those of one service queue."""
@@ -177,6 +176,8 @@ class Service:
             raise internal("out of memory") from None
         except Exception as error:
             raise internal(f"the network failed: {error}") from error
+        if not np.isfinite(rows).all():
+            raise internal("what the network says is no number (NaN or infinite); check scale, mean and std")
         return engine.head.predictions(batch.uris, rows, batch.sizes, output), output
 
     def _loaded(self) -> Engine:
@@ -204,6 +205,7 @@ class Services:
         reader: reads their images.
         threads: of each network, for their descriptions.
         with_stats: whether they tell their `service_stats`.
+        most: how many there may be at a time.
     """
 
     def __init__(
@@ -213,7 +215,9 @@ class Services:
         *,
         threads: int = 1,
         with_stats: bool = True,
+        most: int = DEFAULTS.services,
     ) -> None:
+        self._most = most
         self._find = find
         self._threads = threads
         self._reader = reader
@@ -239,8 +243,10 @@ class Services:
             ApiError: 409/1014 it exists, 400/1006 its repository holds no network, or there are too many.
         """
         self.require_absent(name)
-        if len(self._services) >= MAX_SERVICES:
-            raise bad_service(f"{MAX_SERVICES} services exist, delete one first")
+        if len(name) > MAX_NAME:
+            raise bad_service(f"a service's name has at most {MAX_NAME} characters")
+        if len(self._services) >= self._most:
+            raise bad_service(f"{self._most} services exist, delete one first")
         load = self._find(request.repository)
         self._services[name.lower()] = Service(
             name.lower(),

@@ -5,6 +5,7 @@ Texts and codes are those of recorded servers, v0.29 (NCNN) first, v0.28 (Caffe)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,12 @@ MLLIBS = frozenset(
 INTERPOLATIONS = ("nearest", "linear", "cubic", "area", "lanczos4")
 """The values of `interp`; as on DeepDetect, any other means `cubic`."""
 
-MAX_SIDE = 4096
-"""Widest and highest network input: 200 MB a picture in float32. Beyond it, a typing error would take the memory."""
+MAX_SIDE = 2048
+"""Widest and highest network input: 50 MB a picture in float32, and 3.6 GB in the first layers of VGG-16. Beyond it, a
+typing error would take the memory."""
+
+_LARGEST = 3.4e38
+"""Largest number of a float32, which is what an image's values are."""
 
 
 class ApiError(DdperfError):
@@ -282,10 +287,8 @@ def parse_input(given: Mapping[str, Any], settings: ImageSettings) -> ImageSetti
     for key in ("mean", "std"):
         if given.get(key) is not None:
             changes[key] = _per_channel(given, key)
-    if (scale := given.get("scale")) is not None:
-        if not isinstance(scale, float):  # the integer 1 too, which dd_bench sends by default
-            raise bad_input("could not read double value for scale input parameter")
-        changes["scale"] = scale
+    if given.get("scale") is not None:
+        changes["scale"] = _scale(given["scale"])
     if (interp := _text(given, "interp")) is not None:
         changes["interp"] = interp if interp in INTERPOLATIONS else "cubic"
     return replace(settings, **changes)
@@ -296,6 +299,14 @@ def _side(given: Mapping[str, Any], key: str) -> int:
     if not 0 < pixels <= MAX_SIDE:
         raise bad_input(f"{key} must be between 1 and {MAX_SIDE}, not {pixels}")
     return pixels
+
+
+def _scale(value: object) -> float:
+    if not isinstance(value, float):  # the integer 1 too, which dd_bench sends by default
+        raise bad_input("could not read double value for scale input parameter")
+    if abs(value) > _LARGEST:
+        raise bad_input("scale must be a number of float32")
+    return value
 
 
 def _boolean(given: Mapping[str, Any], key: str) -> bool:
@@ -313,6 +324,8 @@ def _per_channel(given: Mapping[str, Any], key: str) -> tuple[float, ...]:
         raise bad_input(f"{key} must hold one value or one for each of the 3 channels, not {len(values)}")
     if key == "std" and 0 in values:
         raise bad_input("std must not hold 0")
+    if not all(abs(value) <= _LARGEST for value in values):
+        raise bad_input(f"{key} must hold numbers of float32")
     return tuple(float(value) for value in values)
 
 
@@ -345,9 +358,13 @@ def _integer(parent: Mapping[str, Any], key: str) -> int | None:
 
 def _number(parent: Mapping[str, Any], key: str) -> float | None:
     value = parent.get(key)
-    if value is not None and not _is_number(value):
+    if value is None:
+        return None
+    if not _is_number(value):
         raise internal("ERROR_INVALID_FLOAT")
-    return value
+    if abs(value) <= _LARGEST:
+        return float(value)
+    return math.inf if value > 0 else -math.inf
 
 
 def _is_number(value: object) -> bool:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-"""Stands for a character that is none to be seen: a control or format character, half of a surrogate pair."""
+from pytest_ddperf.plain_text import REPLACEMENT, printable
+
+__all__ = ["REPLACEMENT", "clipped", "inline", "listed", "printable"]
 
 _MARKUP = re.compile(r"([\\`*_\[\]#!|~^@]|:(?=//|[A-Za-z0-9_+-]+:))")  # a colon: of an address, of an emoji
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"}
 _ADDRESS = re.compile(r"\b(www)\.", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^([-+=]|\d+(?=[.)]))")
-
-
-def printable(text: str) -> str:
-    """The same with its line ends (as LF) and without any other control character."""
-    lines = re.split(r"\r\n|\r|\n", text)
-    return "\n".join("".join(REPLACEMENT if _is_control(char) else char for char in line) for line in lines)
 
 
 def clipped(text: str, length: int) -> str:
@@ -43,7 +37,3 @@ def listed(text: str) -> str:
 def _unmarked(found: re.Match[str]) -> str:
     mark = found[1]
     return f"\\{mark}" if not mark.isdigit() else f"&#{ord(mark[0])};{mark[1:]}"
-
-
-def _is_control(char: str) -> bool:
-    return unicodedata.category(char) in {"Cc", "Cf", "Cs"}

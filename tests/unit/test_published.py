@@ -192,3 +192,9 @@ def test_any_bytes_are_a_table_or_refused(write: Write, content: str | bytes) ->
         assert all(cell.value_ms is None or cell.value_ms > 0 for cell in table.cells.values())
     with contextlib.suppress(BaselineFileError):
         read_networks(path)
+
+
+@pytest.mark.parametrize("mark", ["\x1c", "\x1f", "\x85", "\u2003", " "])
+def test_white_space_of_every_kind_around_a_number_is_passed_over(write: Write, mark: str) -> None:
+    table = read_table(write(f"batch_size,resnet50\n{mark}2{mark},37.2{mark}\n"), bare_catalog())
+    assert table.cells["resnet50", 2].value_ms == 37.2

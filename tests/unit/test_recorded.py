@@ -417,3 +417,21 @@ def test_a_list_of_numbers_stands_on_one_line_and_floats_have_seven_digits() -> 
     assert render_json({"data": [0.123456789, 1.0], "in": {"a": [{"b": 1}]}, "none": []}) == (
         '{\n  "data": [0.1234568, 1.0],\n  "in": {\n    "a": [\n      {"b": 1}\n    ]\n  },\n  "none": []\n}'
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"vgg16"', r'"\ud800"', "half of a surrogate pair"),
+        ("0.05,", "1e308,", "durations that are no times"),
+        ('"batch_size": 7', '"batch_size": 0', "batch_size in ddperf.unavailable"),
+    ],
+    ids=["half of a character", "a time that no millisecond holds", "an `x` of no batch"],
+)
+def test_what_could_not_be_written_again_is_refused(path: Path, record: Record, old: str, new: str, said: str) -> None:
+    record(measured(), skipped("vgg16", 7))
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(BaselineFileError, match=said):
+        read_recorded(path)

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.server_url import checked_url, server_name
+from pytest_ddperf.server_url import (
+    Address,
+    basic,
+    checked_url,
+    server_name,
+    without_credentials,
+    without_secret,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +59,31 @@ def test_a_url_or_the_word_embedded_is_taken() -> None:
 def test_anything_else_is_refused() -> None:
     with pytest.raises(ValueError, match="or embedded"):
         checked_url("embeded")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://h:1/p", "http://h:1/p"),
+        ("http://me:pw@h:1", "http://***@h:1"),
+        ("http://me:p@w/x,y@h:1", "http://***@h:1"),
+        ("ftp://me:pw@h", "***@h"),
+        ("http://me:pw", "http://me:***"),
+        ("http://me:123pw", "http://me:***"),
+        ("tk1=http://a:b@h:1,tx1=https://c:d@i:2", "tk1=http://***@h:1,tx1=https://***@i:2"),
+        ("http://[::1]:80", "http://[::1]:80"),
+        ("embedded", "embedded"),
+    ],
+)
+def test_for_messages_a_url_loses_what_could_be_credentials(text: str, shown: str) -> None:
+    assert without_credentials(text) == shown
+
+
+def test_an_address_shows_no_credentials_among_a_traceback_s_locals() -> None:
+    assert repr(Address("http://me:pw@h:1")) == "'http://***@h:1'"
+    assert Address("http://me:pw@h:1") == "http://me:pw@h:1"
+
+
+@pytest.mark.parametrize("said", ["pw:é/", "pw%3A%C3%A9%2F", "bWU6cHc6w6kv"])
+def test_what_a_server_quotes_back_loses_the_password(said: str) -> None:
+    assert without_secret(f"no {said} here", basic("me", "pw:é/")) == "no *** here"

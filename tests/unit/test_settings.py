@@ -74,7 +74,7 @@ def test_a_wrong_value_is_told_with_its_place(config: Config, environ: dict[str,
 def test_a_wrong_url_is_told_without_credentials() -> None:
     with pytest.raises(ConfigurationError) as caught:
         found(Config({"ddperf_url": "tk1=http://u:pw@h:1,tx1=http://u:pw@h:99999"}))
-    assert "'h:1,h:99999' is not valid" in str(caught.value)
+    assert "'tk1=http://***@h:1,tx1=http://***@h:99999' is not valid" in str(caught.value)
 
 
 def test_the_default_platform_is_local_and_embedded(tmp_path: Path) -> None:

@@ -82,3 +82,25 @@ def test_a_file_that_is_too_large_is_not_read_to_its_end(site: str, monkeypatch:
 )
 def test_loopback_is_told_from_the_rest(host: str, *, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "FETCH_TIMEOUT_S", 0.3)
+    ended = threading.Event()
+
+    def trickle(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            try:
+                while not ended.wait(0.05):
+                    connection.sendall(b"H")
+            except OSError:
+                ended.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle, args=[listener])
+        thread.start()
+        with pytest.raises(ImageReadError, match="could not be read"):
+            fetch(f"http://127.0.0.1:{listener.getsockname()[1]}/a.jpg")
+        assert ended.wait(10)  # it noticed that nobody listens
+        thread.join()

@@ -1,0 +1,120 @@
+"""A request's body, taken in within bounds: its own size, depth and count, and the memory of all that are in work."""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from pytest_ddperf.embedded.limits import MAX_NESTING, MAX_VALUES, Limits
+from pytest_ddperf.embedded.wire import ApiError, malformed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from starlette.requests import Request
+
+_AT_ONCE: Final = 2
+"""Bodies of the largest size that the server holds at a time, or as many smaller ones as are as large."""
+
+
+class Intake:
+    """Takes the JSON of requests in.
+
+    Args:
+        limits: how large one may be.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._held = 0
+
+    @asynccontextmanager
+    async def document(self, request: Request, most_bytes: int | None = None) -> AsyncIterator[Any]:
+        """The body's JSON, whatever its Content-Type; packed or not. It counts as held until the context ends.
+
+        Args:
+            request: whose body it is.
+            most_bytes: largest body; default: that of the limits.
+
+        Raises:
+            ApiError: 400, it is no JSON, or too deep; 413, it is too large; 503, all bodies together are.
+        """
+        most = min(self._limits.body_bytes, most_bytes or self._limits.body_bytes)
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            if self._held + size > _AT_ONCE * self._limits.body_bytes:
+                raise ApiError(
+                    503, "Service Unavailable", 503, "the requests in work take all the memory that they may"
+                )
+            held += size
+            self._held += size
+
+        try:
+            content = await _received(request, most, hold)
+            if request.headers.get("content-encoding", "").lower() in ("gzip", "deflate"):
+                content = _unpacked(content, most)
+                hold(len(content))
+            yield _decoded(content)
+        finally:
+            self._held -= held
+
+
+async def _received(request: Request, most: int, hold: Callable[[int], None]) -> bytes:
+    body = bytearray()
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and len(announced) < 20 and int(announced) > most:
+        raise _too_large(most)
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise _too_large(most)
+        hold(len(chunk))
+    return bytes(body)
+
+
+def _unpacked(content: bytes, most: int) -> bytes:
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, as the content's head says
+    try:
+        unpacked = unpacker.decompress(content, most)
+    except zlib.error:
+        raise malformed() from None
+    if unpacker.unconsumed_tail:
+        raise _too_large(most)
+    return unpacked
+
+
+def _decoded(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+    if sum(content.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:  # none of them is of base64
+        raise ApiError(413, "PayloadTooLarge", 413, f"a request has at most {MAX_VALUES} values")
+    try:
+        document = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        raise malformed() from None
+    if _is_deeper(document, MAX_NESTING):
+        raise ApiError(400, "BadRequest", 400, f"a request nests at most {MAX_NESTING} levels")
+    return document
+
+
+def _is_deeper(document: object, levels: int) -> bool:
+    """Whether a document has more levels than that. Level by level: no depth ends it."""
+    level: list[object] = [document]
+    for _ in range(levels + 1):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: object) -> Iterator[object]:
+    """The objects and lists in a value."""
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (inner for inner in held if isinstance(inner, dict | list))
+
+
+def _too_large(most: int) -> ApiError:
+    return ApiError(413, "PayloadTooLarge", 413, f"a request has at most {most} bytes")

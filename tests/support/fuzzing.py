@@ -1,0 +1,120 @@
+"""Damage: what is right, made wrong in few places, so that it comes as far as a reader lets it.
+
+A mutation is drawn by hypothesis as small numbers, and shrinks to few and early ones. How many examples a test tries
+depends on the profile: the suite tries a few, always the same; `tox -e fuzz` as many as the project promises.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+FUZZ_PROFILE = "fuzz"
+DEEP: Any = []
+for _ in range(300):
+    DEEP = [DEEP]
+
+JUNK: tuple[Any, ...] = (
+    None, True, False, 0, 1, -1, 2, 0.5, -0.0, 7.25, 1e308, -1e308, 5e-324, math.inf, -math.inf, math.nan, 2**31, 2**63,
+    2**64, -(2**63) - 1, 10**17, 10**400, "", "x", "0", "1", "-1", "1e5", "nan", "a.jpg", "ok", "predict", "tk1",
+    "squeezenet_v1.1", "\x00", "\x1b[2J", "\u202e", "\ud800", "é", "\U0001f600", "y" * 5000, "2026-02-30T99:00:00",
+    "0001-01-01T00:00:00+14:00", "../../etc/passwd", "http://127.0.0.1:1/", [], {}, [[]], [{}], {"": {}}, [None],
+    [1, 2], ["a"], {"code": 500}, {"uri": "a.jpg"}, DEEP,
+)  # fmt: skip
+"""Values that stand where others are expected."""
+
+TOKENS: tuple[str, ...] = (
+    "", " ", "\n", "\r", "\r\n", "\t", ",", "=", "==", ".", "-", "+", "[", "]", "[[", "]]", "{", "}", '"', '"""', "'",
+    "#", "\\", "\\u0000", "\x00", "\x1b", "\ufeff", "\u2028", "\x85", "\u0661", "é", "x", "0", "1", "-1", "1_0", "1e5",
+    "1e999", "nan", "inf", "0x10", "9" * 5000, "true", "null", "batch_size", "resnet50", "res50", "tk1", "platforms",
+    "[platforms.tk1]", "url", "10%", "2026-01-01", "a.b.c", "{a = 1}", "%", "@", "http://", "y" * 3000,
+)  # fmt: skip
+"""Pieces of text that mean something to one reader or another."""
+
+
+def tried(share: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """How many examples a test tries: that share of the profile's."""
+    return settings(
+        max_examples=max(20, round(settings.default.max_examples * share)),  # type: ignore[union-attr] # there is one
+        suppress_health_check=list(HealthCheck),
+        deadline=None,
+    )
+
+
+def is_long() -> bool:
+    """Whether this is `tox -e fuzz`."""
+    return settings.get_current_profile_name() == FUZZ_PROFILE
+
+
+Damage = tuple[int, int, int]
+DAMAGE = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 400), st.integers(0, 59)), min_size=0, max_size=4)
+
+
+def damaged_json(value: Any, damage: Sequence[Damage]) -> Any:  # noqa: ANN401 - any JSON
+    """A JSON value with parts replaced, taken away, doubled, wrapped, or put under other names."""
+    holder = [copy.deepcopy(value)]
+    for how, where, what in damage:
+        places = _places(holder)
+        parent, key = places[where % len(places)]
+        _damage(parent, key, how, copy.deepcopy(JUNK[what % len(JUNK)]))
+        if not holder:
+            holder = [None]
+    return holder[0]
+
+
+def _damage(parent: Any, key: Any, how: int, junk: Any) -> None:  # noqa: ANN401 - any JSON
+    if how <= 1:
+        parent[key] = junk
+    elif how == 2:
+        del parent[key]
+    elif how == 3:
+        parent[key] = [parent[key], copy.deepcopy(parent[key])]
+    elif isinstance(parent, list):
+        parent.insert(key, copy.deepcopy(parent[key]) if how == 4 else junk)
+    else:
+        parent[str(junk)[:20]] = parent[key] if how == 4 else junk
+
+
+def _places(top: Any, most: int = 400) -> list[tuple[Any, Any]]:  # noqa: ANN401 - any JSON
+    """Every place of a value, as (what holds it, under which key), from the outside in."""
+    places: list[tuple[Any, Any]] = []
+    level = [top]
+    while level and len(places) < most:
+        inner: list[Any] = []
+        for value in level:
+            keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
+            places += [(value, key) for key in keys]
+            inner += [value[key] for key in keys if isinstance(value[key], dict | list)]
+        level = inner
+    return places
+
+
+def as_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON
+    """The bytes; NaN and infinity too, as some servers write them."""
+    return json.dumps(value).encode()
+
+
+def damaged_bytes(content: bytes, damage: Sequence[Damage]) -> bytes:
+    """Bytes with pieces cut out, doubled, put in or turned."""
+    for how, where, what in damage:
+        at = where * max(1, len(content)) // 400
+        piece = TOKENS[what % len(TOKENS)].encode()
+        if how <= 1:
+            content = content[:at] + piece + content[at:]
+        elif how == 2:
+            content = content[:at] + piece + content[at + 1 + what :]
+        elif how == 3:
+            content = content[:at]
+        elif how == 4:
+            content = content[: at + what] + content[at:]
+        else:
+            content = content[:at] + bytes([what * 4 % 256]) + content[at + 1 :]
+    return content
