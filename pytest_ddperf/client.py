@@ -288,8 +288,7 @@ class Client:
         raise ConfigurationError(message)
 
     def _answer(self, response: BaseHTTPResponse, service: str) -> object:
-        status, received = response.status, response.data
-        answer = _decode(received)
+        status, answer, size = response.status, _decode(response.data), len(response.data)
         if self._authorization is not None and _is_error(status, answer):
             answer = _without_secret(answer, self._authorization)  # some quote what they refuse
         retry_after = response.headers.get("Retry-After", "")
@@ -297,7 +296,7 @@ class Client:
         if answer is None:
             kind = response.headers.get("Content-Type", "no Content-Type")
             raise AnswerError(
-                f"The answer is not JSON ({kind}, {len(received)} bytes); is this a DeepDetect server?",
+                f"The answer is not JSON ({kind}, {size} bytes); is this a DeepDetect server?",
                 url=self.display_url,
                 service=service,
                 http_status=status,
