@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf import gate
 from pytest_ddperf.baselines import published_against
+from pytest_ddperf.gate_statistics import counted
 from pytest_ddperf.records import CellRecord, Clock, Outcome, Unavailable
 
 if TYPE_CHECKING:
@@ -143,8 +144,13 @@ def _comparable_ms(measurement: Measurement, baseline: Baseline) -> float:
 
 
 def _shown_ms(cell: gate.Cell, baseline: Baseline | None) -> float:
-    """What a person reads as the time of now, milliseconds per image: a mean beside a published mean, else a median."""
-    passes = [ms for one in cell.rounds for ms in one]
+    """What a person reads as the time of now, milliseconds per image: a mean beside a published mean, else a median.
+
+    It is that of the rounds that the gate counts: else a cell whose slow first round was an accident would be green
+    with a change far beyond its tolerance beside it.
+    """
+    rounds = cell.rounds if len(cell.rounds) == 1 else counted(cell.rounds)
+    passes = [ms for one in rounds for ms in one]
     return statistics.fmean(passes) if baseline is not None and not baseline.runs else statistics.median(passes)
 
 

@@ -69,6 +69,16 @@ def test_an_unchanged_cell_is_ok_after_one_round() -> None:
     assert record.tolerance == 0.1
 
 
+def test_the_time_and_the_change_are_those_of_the_rounds_that_count() -> None:
+    judge = judge_of(baseline=recorded())
+    after_two = verdict(judge, measurement(80.0, 50.2))
+    after_three = verdict(judge, measurement(80.0, 50.2, 50.4))
+    assert after_two.now_ms == pytest.approx(50.2)
+    assert after_three.now_ms == pytest.approx(50.3, abs=0.15)
+    assert after_three.outcome is Outcome.OK
+    assert after_three.change == pytest.approx(0.006, abs=0.003)
+
+
 def test_a_slower_cell_is_undecided_after_one_round_and_says_why() -> None:
     record = verdict(judge_of(baseline=recorded()), measurement(75.0))
     assert record.outcome is Outcome.REMEASURE
