@@ -75,7 +75,8 @@ class TableServer(ScriptedDeepDetect):
     def __init__(self, platform: str, **scripted: Any) -> None:  # noqa: ANN401 - those of ScriptedDeepDetect
         self.table = table(platform)
         self._factors: dict[tuple[str, int], float] = {}
-        super().__init__(self._latency_ms, scripted.pop("services", NETWORK_IDS), **scripted)
+        served = dict.fromkeys([*NETWORK_IDS, *(model for model, _ in self.table)])
+        super().__init__(self._latency_ms, scripted.pop("services", tuple(served)), **scripted)
 
     def slow(self, model: str, batch_size: int, factor: float) -> None:
         """Let a cell take so many times as long as the table says."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HOLD = """
 import sys, time
 from pytest_ddperf.server_lock import ServerLock
-ServerLock(sys.argv[1]).acquire(0, print)
+lock = ServerLock(sys.argv[1]).acquire(0, print)
 print("held", flush=True)
 time.sleep(600)
 """
@@ -84,11 +84,13 @@ def test_a_wait_ends_and_says_what_to_do() -> None:
 
 def test_it_is_free_when_its_holder_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD, "board:1"], stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        lock = ServerLock("board:1")
-        assert not lock.acquire_at_once()
-        os.kill(holder.pid, signal.SIGKILL)
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            lock = ServerLock("board:1")
+            assert not lock.acquire_at_once()
+        finally:
+            os.kill(holder.pid, signal.SIGKILL)  # leaving the block waits for it
         holder.wait(10)
         assert lock.acquire_at_once()
         lock.release()
