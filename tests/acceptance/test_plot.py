@@ -133,7 +133,8 @@ def test_nights_are_drawn_from_the_second_on(project: BenchProject) -> None:
     project.run()
     project.run()
     stored(project)
-    nights = [f"history/raspi4-ncnn/{model}" for model in ("resnet50", "shufflenet")]
+    models = ("resnet50", "shufflenet", "mobilenet_v2", "squeezenet_ssd_faces", "squeezenet_ssd_voc")
+    nights = [f"history/raspi4-ncnn/{model}" for model in models]
     assert files(project.path / "ddperf-figures") == expected("against_baseline/raspi4-ncnn", *nights)
 
 
