@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_ddperf.live import LiveLine
+from pytest_ddperf.records import CellKey
 from pytest_ddperf.session import RECORD_KEY, SESSION_KEY
 
 if TYPE_CHECKING:
-    from pytest_ddperf.records import CellKey, Measurement
+    from pytest_ddperf.records import Measurement
     from pytest_ddperf.session import BenchSession
 
 
@@ -66,10 +68,25 @@ class Bench:
         return self.measurement
 
 
-def bench_for(request: pytest.FixtureRequest) -> Bench:
-    """The fixture's value for the cell of a test; skips a cell that the baseline marks `x`."""
+_requested: ContextVar[pytest.FixtureRequest] = ContextVar("requested")
+
+
+def is_set_up_for(request: pytest.FixtureRequest) -> None:
+    """Tell `bench` for which test it is called: the hook that comes before a fixture is set up knows."""
+    _requested.set(request)
+
+
+def bench() -> Bench:
+    """The fixture's value for the cell of the test that is set up; skips a cell that the baseline marks `x`."""
+    request = _requested.get(None)
+    key = getattr(request, "param", None)
+    if request is None or not isinstance(key, CellKey):
+        pytest.fail(
+            "This test has no cell: `ddperf` must be among the arguments of the test function, or of its fixtures, "
+            "for pytest to run it once for each cell; request.getfixturevalue('ddperf') comes too late for that.",
+            pytrace=False,
+        )
     session = request.config.stash[SESSION_KEY]
-    key: CellKey = request.param
     marked = session.runner.marked_unavailable(key)
     if marked is not None and not session.settings.value("run-unavailable"):
         # The reason is the same for all cells of a platform, so that pytest folds them into one line.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from pytest_ddperf import collecting
+from pytest_ddperf import collecting, fixture
 from pytest_ddperf.collecting import cell_of
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
 from pytest_ddperf.options import FIXTURE
@@ -73,6 +73,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     bench = session.config.stash[SESSION_KEY]
     if bench.is_worker:
         bench.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> None:
+    """Tell the fixture for which test it is set up; pytest then does so."""
+    if request.fixturename == FIXTURE:
+        fixture.is_set_up_for(request)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -107,11 +107,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def ddperf(request: pytest.FixtureRequest) -> Bench:
+def ddperf() -> Bench:
     """One cell of the matrix platform x model x batch size; `ddperf.measure()` times it."""
-    from pytest_ddperf.fixture import bench_for  # noqa: PLC0415 - only with gated tests
+    # Does not ask for `request`: pytest makes and inspects three objects a test for it, a twentieth of a cell's cost.
+    from pytest_ddperf.fixture import bench  # noqa: PLC0415 - only with gated tests
 
-    return bench_for(request)
+    return bench()
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)

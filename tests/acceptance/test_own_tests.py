@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from bench_project import SQUEEZENET
 
 if TYPE_CHECKING:
     from bench_project import BenchProject
@@ -156,3 +157,26 @@ def test_a_method_of_a_class_is_a_test_like_any_other(tk1: BenchProject) -> None
     )
     tk1.run().assert_outcomes(passed=1)
     assert tk1.verdicts() == {"tk1-resnet50-b2": "ok"}
+
+
+def test_a_fixture_that_stands_before_ours_gets_its_cell(tk1: BenchProject) -> None:
+    tk1.pytester.makeconftest("""
+        import pytest
+
+        @pytest.fixture
+        def ddperf(ddperf):
+            print("wraps", ddperf.model, ddperf.batch_size)
+            return ddperf
+    """)
+    result = tk1.run(*SQUEEZENET, "-rA")
+    result.stdout.fnmatch_lines(["wraps squeezenet_v1.1 1", "wraps squeezenet_v1.1 8"])
+    assert set(tk1.verdicts().values()) == {"ok"}
+
+
+@pytest.mark.parametrize("others", ["", "def test_other(ddperf):\n    ddperf.measure()\n"])
+def test_a_cell_asked_for_while_the_test_runs_is_an_error_that_says_why(tk1: BenchProject, others: str) -> None:
+    path = tk1.path / "benchmarks" / "test_late.py"
+    path.write_text(f"def test_late(request):\n    request.getfixturevalue('ddperf').measure()\n\n\n{others}")
+    result = tk1.bare(str(path), *tk1.where, *SQUEEZENET)
+    assert result.parseoutcomes()["failed"] == 1
+    result.stdout.fnmatch_lines(["*This test has no cell: `ddperf` must be among the arguments of the test function*"])
