@@ -86,7 +86,7 @@ def pytest_fixture_setup(request: pytest.FixtureRequest) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Judge the cell when its test has ended, in the call phase: JUnit, -x, --lf and strict xfail see the verdict."""
     cell: Bench | None = getattr(item, "funcargs", {}).get("ddperf")
-    if cell is None or item.get_closest_marker("skip"):
+    if cell is None:
         return (yield)
     bench = item.config.stash[SESSION_KEY]
     try:

@@ -142,9 +142,14 @@ class HistoryWriter:
                 self._file.close()  # what it could not write, it tries to write again
             raise
 
-    def append(self, record: CellRecord) -> None:
-        """Keep one cell."""
-        self._write(b'{"type":"cell",' + to_json(record)[1:])
+    def append(self, record: CellRecord, text: str | None = None) -> None:
+        """Keep one cell.
+
+        Args:
+            record: of it.
+            text: the same as JSON, where it was made already.
+        """
+        self._write(b'{"type":"cell",' + (to_json(record) if text is None else text.encode())[1:])
 
     def close(self, exit_status: int, *, whole: bool = False) -> None:
         """Mark the run as ended and close its file. May be called twice.

@@ -11,7 +11,7 @@ import pytest
 from pytest_ddperf.presenting import nothing_shown, present
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import junit
-from pytest_ddperf.session import REFUSED, is_gated, put_record, record_of
+from pytest_ddperf.session import REFUSED, REPORT_ATTRIBUTE, is_gated, put_record, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -45,7 +45,7 @@ class Keeper:
         """Put the record on disk as soon as the cell has ended."""
         record = record_of(report)
         if record is not None:
-            self._bench.keep(record)
+            self._bench.keep(record, getattr(report, REPORT_ATTRIBUTE))
             self._put_off.pop(report.nodeid, None)
             if record.outcome is Outcome.REMEASURE:
                 self._put_off[report.nodeid] = report

@@ -102,7 +102,7 @@ class Remeasuring:
     def _attempt(self, item: pytest.Item, choose_next: Callable[[], pytest.Item | None]) -> None:
         """Setup, call and teardown; what follows is chosen after the call, when it is known whether it was put off."""
         hook = item.ihook
-        with self._as_current(item):
+        with contextlib.nullcontext() if self._worker is None else self._as_current(item):
             hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
             if not item._request:  # type: ignore[attr-defined] # noqa: SLF001 - as pytest does for an item run again
                 item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - the same
@@ -130,9 +130,6 @@ class Remeasuring:
     @contextlib.contextmanager
     def _as_current(self, item: pytest.Item) -> Iterator[None]:
         """In an xdist worker: tell it which item runs, since it sends that item's index with every report."""
-        if self._worker is None:
-            yield
-            return
         current = self._worker.item_index
         self._worker.item_index = self._places[item]
         try:

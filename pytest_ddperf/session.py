@@ -242,13 +242,18 @@ class BenchSession:
             "with --ddperf-wait=SECONDS, or run on this machine with --ddperf-url=embedded."
         )
 
-    def keep(self, record: CellRecord) -> None:
-        """Take a record in, and put it on disk at once. Called in the controller only."""
+    def keep(self, record: CellRecord, text: str | None = None) -> None:
+        """Take a record in, and put it on disk at once. Called in the controller only.
+
+        Args:
+            record: of a cell.
+            text: the same as JSON, where it came with a report.
+        """
         self.records[record.nodeid] = record
         if record.outcome is Outcome.UNAVAILABLE and record.measurement is None:
             return
         try:
-            self._open_history().append(record)
+            self._open_history().append(record, text)
         except DdperfError as error:
             if str(error) not in self.warnings:
                 self.warnings.append(str(error))
