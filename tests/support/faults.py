@@ -9,6 +9,7 @@ from collections.abc import Callable  # noqa: TC003 - a field's type
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bench_project import ROOT, table
 from scripted_deepdetect import out_of_memory
 from scripted_server import Reply
 
@@ -90,12 +91,24 @@ def _classes(*probabilities: float) -> Callable[[TableServer], None]:
     return _wrong(lambda made: [{**made[0], "classes": listed}, *made[1:]])
 
 
-def _head(head_ms: Callable[[Prediction], object], totals: str = "all") -> Callable[[TableServer], None]:
+def _head(head_ms: Callable[[Prediction], object]) -> Callable[[TableServer], None]:
     def arrange(server: TableServer) -> None:
-        server.head_ms = lambda prediction: head_ms(prediction) if prediction.number == AT else prediction.latency_ms
-        server.tells = totals
+        usual = server.head_ms
+        server.head_ms = lambda prediction: head_ms(prediction) if prediction.number == AT else usual(prediction)
 
     return arrange
+
+
+def _without_totals(arrange: Callable[[TableServer], None]) -> Callable[[TableServer], None]:
+    """By an older server, whose `head.time` is gated; it takes the time that it tells, as a fast board."""
+
+    def both(server: TableServer) -> None:
+        server.tells = "none"
+        server.in_real_time = True
+        server.table = table("gtx1080ti")
+        arrange(server)
+
+    return both
 
 
 def _do(what: Callable[[TableServer], Reply | None]) -> Callable[[TableServer], None]:
@@ -175,6 +188,7 @@ EIGHTS = {LARGE: "error", OTHERS[1]: "error"}
 WAIT = ("--ddperf-recovery-timeout=20",)
 SIZES = ("--ddperf-batch-sizes=1,4,8",)
 CREATED = ("--ddperf-repository=/srv/models/{model}",)
+FAST = (f"--ddperf-baseline={ROOT / 'baselines' / 'gtx1080ti.csv'}",)
 
 FAULTS: tuple[Fault, ...] = (
     Fault("The server is down at the start", "none, exit status 4", "no server to measure",
@@ -234,11 +248,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault("`head.time` of 0, where the totals tell the time", "none: that clock is not gated", "4 ok",
           _head(lambda _: 0.0), exit_status=0),
     Fault("`head.time` of 0, and no totals", "`error`", "head.time is 0 ms in 1 of 5 passes",
-          _head(lambda _: 0.0, "none"), ERROR),
+          _without_totals(_head(lambda _: 0.0)), ERROR, FAST),
     Fault("`head.time` ten times too long, where the totals tell the time", "none: that clock is not gated", "4 ok",
           _head(lambda one: 10 * one.latency_ms), exit_status=0),
+    Fault("`head.time` ten times too long, and no totals", "`error`",
+          "it is longer than the client waited for the answer in 1 of 5 passes",
+          _without_totals(_head(lambda one: 10 * one.latency_ms)), ERROR, FAST),
     Fault("`head.time` absent, and no totals", "`error`", "the server did not tell head.time in 1 of 5 passes",
-          _head(lambda _: None, "none"), ERROR),
+          _without_totals(_head(lambda _: None)), ERROR, FAST),
     Fault("`head.time` negative", "`error`", "head.time should be a number of 0 or more", _head(lambda _: -5.0), ERROR),
     Fault("`head.time` a text", "`error`", "head.time should be a finite number", _head(lambda _: "fast"), ERROR),
     Fault("Totals that run backwards: the server was restarted and nobody noticed",

@@ -100,6 +100,7 @@ class Soaked:
                 f"soak: {self.measured_s:.0f} s, seed {self.seed}, {self.runs} runs, {self.cells} cells",
                 f"  {'met':26}{'cells':>6}  verdicts",
                 *rows,
+                *(f"  WRONG: {one}" for one in self.wrong),
                 f"  wrong verdicts {len(self.wrong)}, lost records {self.lost}, longest cell {self.longest_s:.1f} s",
                 f"  {'growth':20}{'first':>8}{'last':>8}{'more':>8}",
                 f"  {'memory, MiB':20}{first.mib:8.1f}{last.mib:8.1f}{last.mib - first.mib:+8.1f}"
