@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from pytest_ddperf.protocol import Answer
 
@@ -21,9 +21,18 @@ TIE: Final = 1e-3
 _SHOWN: Final = 3
 
 
-def best_classes(answer: Answer) -> Seen:
-    """What to remember of an answer; images without a class are left out."""
-    return {one.uri: max(one.classes, key=lambda listed: listed[1]) for one in answer.predictions if one.classes}
+def best_classes(answer: Answer, only: Container[str] | None = None) -> Seen:
+    """What to remember of an answer; images without a class are left out.
+
+    Args:
+        answer: the server's, checked.
+        only: the images that are looked at, by uri; None for all.
+    """
+    return {
+        one.uri: max(one.classes, key=lambda listed: listed[1])
+        for one in answer.predictions
+        if one.classes and (only is None or one.uri in only)
+    }
 
 
 def disagreement(before: Mapping[str, tuple[str, float]], after: Mapping[str, tuple[str, float]]) -> str:

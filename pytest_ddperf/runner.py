@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import platformdirs
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+_OF_SERVICE = attrgetter("backend", "datatype", "width", "height", "gpu")
+"""The conditions that tell one service from another of the same name."""
 
 UNKNOWN_MS = 100.0
 """Milliseconds an image of a cell without a baseline, where servers are put into an order by how long they take."""
@@ -214,6 +218,9 @@ class Runner:
         """
         plan = self._plans[key.platform]
         measured = self._whole(key, lambda: self._measure(key, plan, progress, earlier))
+        if self._targets[key.platform].was_replaced():
+            self._say(f"ddperf: {key}: its service is another one of the same name now; it is measured as what it is")
+            measured = self._whole(key, lambda: self._measure(key, plan, progress, earlier))
         self._recovery.measured(key.platform)
         if change := self._targets[key.platform].refresh_facts():
             self._facts[key.platform] = self._targets[key.platform].open()
@@ -267,7 +274,7 @@ class Runner:
         if service.created and self._warm.get(key.platform) is not service:
             first = batch.predict(plan.server.cold_start_timeout_s)
             self._answered = True
-            self._recovery.remember(key, first.answer)
+            self._recovery.compare(key, first.answer)
             cold_start = ColdStart(service.create_ms, first.client_ms)
             self._warm[key.platform] = service
         conditions = Conditions(
@@ -281,11 +288,13 @@ class Runner:
             preparation=plan.server.knobs.preparation(created=service.created),
             engine=service.engine,
         )
+        if earlier is not None and _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
+            earlier = None  # rounds of another one do not count with these
 
         def check(answer: Answer) -> None:
             self._answered = True
             batch.check(answer)
-            self._recovery.remember(key, answer)
+            self._recovery.compare(key, answer)
 
         def restarted() -> None:
             self._recovery.suspect(key.platform, key.model)

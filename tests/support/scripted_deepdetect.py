@@ -177,6 +177,11 @@ class ScriptedDeepDetect(ScriptedServer):
         with self._state:
             del self._services[name]
 
+    def replace_service(self, setup: ServiceSetup) -> None:
+        """Somebody deletes a service, and creates another one of the same name."""
+        with self._state:
+            self._services[setup.name] = _Service(setup)
+
     def die(self, seconds: float | None = None) -> Reply:
         """Die at a request; back after so long with its services, as one whose configuration names them, or never."""
         self.forget_totals()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+import statistics
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -67,7 +68,8 @@ class Soaked:
         wrong: cells with a verdict that docs/faults.md does not allow, in words.
         lost: cells whose record the history does not hold.
         longest_s: the longest cell.
-        server_growth_mib: the most that a server grew between its 20th cell and its last.
+        server_growth_mib: the most that a server grew, from the middle of the first half of its life to that of the
+            second; of those that lived for 80 cells at least: networks come and go in it.
     """
 
     seed: int
@@ -137,7 +139,7 @@ class Soak:
         self._now = now
         self._deck: list[str] = []
         self._crashes = 0
-        self._life: tuple[int, int, float] = (0, 0, 0.0)
+        self._life: tuple[int, list[float]] = (0, [])
         self.result = Soaked(seed)
 
     def last(self, seconds: float) -> Soaked:
@@ -171,6 +173,7 @@ class Soak:
         header = new_run("soak", ("soak",), accepted=False, facts={})
         kept = []
         try:
+            runner.open("soak")
             with HistoryWriter(self._folder, header) as history:
                 for model in MODELS:
                     limited = False
@@ -196,7 +199,7 @@ class Soak:
         if name == BETWEEN:
             self._server.crash()
         elif name:
-            self._server.arm(name, self._random.randint(1, PASSES + 1))
+            self._server.arm(name, self._random.randint(MISBEHAVIOURS[name].least, PASSES + 1))
         began_s = self._now()
         try:
             record = runner.judge(runner.measure(key, None), str(key))
@@ -234,17 +237,17 @@ class Soak:
             self.result.wrong.append(f"{record.key} met {met or 'nothing'} and is {outcome}: {record.reason}")
 
     def _note_life(self, pid: int, mib: float) -> None:
-        """How the server grows from its 20th cell on."""
-        known, cells, first_mib = self._life
+        """How a server grows."""
+        known, samples = self._life
         if pid != known:
             self.result.server_lives += known != 0
-            self._life = pid, 0, 0.0
-            return
-        cells += 1
-        first_mib = mib if cells == 20 else first_mib
-        self._life = pid, cells, first_mib
-        if cells > 20:
-            self.result.server_growth_mib = max(self.result.server_growth_mib, mib - first_mib)
+            samples = []
+            self._life = pid, samples
+        samples.append(mib)
+        if len(samples) >= 80:
+            middle = len(samples) // 2
+            growth = statistics.median(samples[middle:]) - statistics.median(samples[:middle])
+            self.result.server_growth_mib = max(self.result.server_growth_mib, growth)
 
 
 def soak(folder: Path, seconds: float, seed: int) -> Soaked:
