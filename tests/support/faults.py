@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bench_project import ROOT, table
-from scripted_deepdetect import out_of_memory
+from scripted_deepdetect import ServiceSetup, out_of_memory
 from scripted_server import Reply
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ SMALL, LARGE = "tk1-googlenet-b1", "tk1-googlenet-b8"
 OTHERS = ("tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b8")
 AT = 9
 """The prediction at which most faults strike: in a timed pass of googlenet at batch size 8; a cell has 6."""
+BEFORE = 7
+"""The first prediction of that cell: what happens right before it happens between two cells."""
 
 Predictions = list[dict[str, Any]]
 
@@ -111,11 +113,11 @@ def _without_totals(arrange: Callable[[TableServer], None]) -> Callable[[TableSe
     return both
 
 
-def _do(what: Callable[[TableServer], Reply | None]) -> Callable[[TableServer], None]:
+def _do(what: Callable[[TableServer], Reply | None], at: int = AT) -> Callable[[TableServer], None]:
     """Once, something to the server, at a prediction."""
 
     def arrange(server: TableServer) -> None:
-        server.fault = lambda prediction: what(server) if prediction.number == AT else None
+        server.fault = lambda prediction: what(server) if prediction.number == at else None
 
     return arrange
 
@@ -144,6 +146,11 @@ def _replace(server: TableServer) -> None:
         if one.service == "googlenet"
         else made
     )
+
+
+def _rebuild(server: TableServer) -> None:
+    """The same network, for another backend."""
+    server.replace_service(ServiceSetup("googlenet", mllib="ncnn"))
 
 
 def _poisoned(server: TableServer) -> None:
@@ -269,6 +276,18 @@ FAULTS: tuple[Fault, ...] = (
           args=CREATED, exit_status=0),
     Fault("The service is replaced by another one of the same name between two passes", "`error`",
           "does not predict what it did at the start of the run", _do(_nothing(_replace)), ERROR),
+    Fault("The service is replaced by another one of the same name between two passes, and no totals", "`error`",
+          "does not predict what it did at the start of the run", _without_totals(_do(_nothing(_replace))), ERROR, FAST),
+    Fault("The service is replaced by another one of the same name between two cells", "`error`, all its further cells",
+          "does not predict what it did at the start of the run", _do(_nothing(_replace), BEFORE), ERROR),
+    Fault("The service is replaced by another one of the same name between two cells, and no totals",
+          "`error`, all its further cells", "does not predict what it did at the start of the run",
+          _without_totals(_do(_nothing(_replace), BEFORE)), ERROR, FAST),
+    Fault("The service is replaced by one of another backend between two cells, and predicts the same",
+          "none: it is measured as what it is", "its service is another one of the same name now",
+          _do(_nothing(_rebuild), BEFORE), exit_status=0),
+    Fault("The server is restarted between two cells, and nobody noticed", "none", "4 ok",
+          _do(_nothing(lambda server: server.forget_totals()), BEFORE), exit_status=0),
     Fault("Another client on the same service", "`invalid`", "somebody else used the service during a pass", _share,
           {LARGE: "invalid"}),
     Fault("The server's version changes in the middle of the run",
