@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import quote
@@ -81,7 +82,7 @@ class Client:
         now: a steady clock, seconds.
 
     Attributes:
-        latest_info: what the server said of itself last; None before it was asked.
+        latest_info: what the server said of itself last, without services deleted since; None before it was asked.
 
     Raises:
         ConfigurationError: the URL is not one, or the certificates are not there.
@@ -176,6 +177,9 @@ class Client:
             ServiceNotFoundError: it is not there.
         """
         self.request("DELETE", _service_path(name), service=name)
+        if self.latest_info is not None:  # else it would look like one that died with its server
+            left = tuple(one for one in self.latest_info.services if one.name.lower() != name.lower())
+            self.latest_info = replace(self.latest_info, services=left)
 
     def predict(self, body: Mapping[str, object], *, timeout_s: float | None = None) -> Timed:
         """One prediction, timed from the first byte sent to the last byte received.

@@ -1,7 +1,7 @@
 """Shared by all tests: property tests try the same examples every time, so that no clean clone fails by chance.
 
-To search further: `pytest --hypothesis-profile=search`; `tox -e fuzz` runs tests/fuzz as long as the project promises, and
-`tox -e soak` tests/soak and tests/fuzz.
+To search further: `pytest --hypothesis-profile=search`; `tox -e fuzz` runs tests/fuzz as long as the project promises,
+`tox -e soak` tests/soak, too.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def _sent(**how: Any) -> Callable[[Way, Request], Reply]:  # noqa: ANN401 - thos
     return strike
 
 
-def _lied(change: Callable[[Any], None]) -> Callable[[Way, Request], Reply]:
+def _lied(change: Callable[[Any], object]) -> Callable[[Way, Request], Reply]:
     """A good answer, changed."""
 
     def strike(way: Way, request: Request) -> Reply:
@@ -201,7 +201,7 @@ def _lied(change: Callable[[Any], None]) -> Callable[[Way, Request], Reply]:
     return strike
 
 
-def _predictions(change: Callable[[list[Any]], None]) -> Callable[[Way, Request], Reply]:
+def _predictions(change: Callable[[list[Any]], object]) -> Callable[[Way, Request], Reply]:
     return _lied(lambda document: change(document["body"]["predictions"]))
 
 
@@ -271,16 +271,20 @@ def _hang(reply: Reply | None = None) -> Callable[[Way, Request], Reply]:
     return _instead(lambda: reply or Reply(503, b"", delay_s=REQUEST_TIMEOUT_S + 0.5))
 
 
+_TIMED = 3
+"""This prediction of a cell is in a timed pass, whatever came before: the first one of a service has more time, and is
+what later ones are held against."""
+
 MISBEHAVIOURS: dict[str, Misbehaviour] = {
     "crash": Misbehaviour(CRASHED, lambda way, _: way.crash(), limits=True),
     "hang": Misbehaviour(ERROR, _hang()),
-    "frozen process": Misbehaviour(ERROR, _frozen),
+    "frozen process": Misbehaviour(ERROR, _frozen, least=_TIMED),
     "reset before the answer": Misbehaviour(CRASHED, _instead(lambda: Reply(drop=True, reset=True))),
     "reset during the answer": Misbehaviour(CRASHED, _sent(cut_after=30, reset=True)),
-    # in a pass, which a GET comes behind: what cuts a POST that is on its way might have been a crash
-    "reset after the answer": Misbehaviour(MEASURED, _sent(reset=True), least=3),
+    # a GET comes behind: what cuts a POST that is on its way might have been a crash
+    "reset after the answer": Misbehaviour(MEASURED, _sent(reset=True), least=_TIMED),
     "half an answer": Misbehaviour(CRASHED, _sent(cut_after=60)),
-    "byte by byte": Misbehaviour(ERROR, _sent(trickle_s=0.05)),
+    "byte by byte": Misbehaviour(ERROR, _sent(trickle_s=0.05), least=_TIMED),
     "500": Misbehaviour(ERROR, _error(500, 500, "it broke")),
     "500, HTML": Misbehaviour(ERROR, _page(500)),
     "500, nothing": Misbehaviour(ERROR, _page(500, b"")),
@@ -298,7 +302,7 @@ MISBEHAVIOURS: dict[str, Misbehaviour] = {
     "NaN": Misbehaviour(ERROR, _probabilities(float("nan"))),
     "infinity": Misbehaviour(ERROR, _probabilities(float("inf"))),
     "a sum of 7": Misbehaviour(ERROR, _probabilities(*[1.0] * 7)),
-    "another network": Misbehaviour(ERROR, _predictions(_renamed), least=3),
+    "another network": Misbehaviour(ERROR, _predictions(_renamed), least=_TIMED),
     "head.time negative": Misbehaviour(ERROR, _head(lambda head: head.update(time=-5.0))),
     "head.time a text": Misbehaviour(ERROR, _head(lambda head: head.update(time="fast"))),
     "head.time 0": Misbehaviour(MEASURED, _head(lambda head: head.update(time=0))),

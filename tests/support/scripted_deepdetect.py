@@ -102,7 +102,7 @@ class ScriptedDeepDetect(ScriptedServer):
         fault: a reply instead of a prediction (a failure counted, nothing added to the times), or None.
         wrong: changes the predictions of an answer before it is sent.
         delay_s: how long a prediction really takes, on top of nothing.
-        in_real_time: whether it really takes what the script says: `head.time` is not believed beyond the client's clock.
+        in_real_time: whether it really takes what the script says, so that `head.time` can be believed.
         port: where it listens; 0 for a free one.
         tls: its certificate; None for plain HTTP.
 

@@ -97,6 +97,7 @@ class Soaked:
             told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
             rows.append(f"  {name or '(nothing)':26}{sum(count for _, count in verdicts):6}  {told}")
         first, last = self.first, self.last
+        more_mib = last.mib - first.mib
         return "\n".join(
             [
                 f"soak: {self.measured_s:.0f} s, seed {self.seed}, {self.runs} runs, {self.cells} cells",
@@ -105,8 +106,7 @@ class Soaked:
                 *(f"  WRONG: {one}" for one in self.wrong),
                 f"  wrong verdicts {len(self.wrong)}, lost records {self.lost}, longest cell {self.longest_s:.1f} s",
                 f"  {'growth':20}{'first':>8}{'last':>8}{'more':>8}",
-                f"  {'memory, MiB':20}{first.mib:8.1f}{last.mib:8.1f}{last.mib - first.mib:+8.1f}"
-                f"  (at most {self.peak_mib:.1f})",
+                f"  {'memory, MiB':20}{first.mib:8.1f}{last.mib:8.1f}{more_mib:+8.1f}  (at most {self.peak_mib:.1f})",
                 *(
                     f"  {name:20}{before:8}{after:8}{after - before:+8}"
                     for name, before, after in (
@@ -115,7 +115,7 @@ class Soaked:
                         ("child processes", first.processes, last.processes),
                     )
                 ),
-                f"  the embedded server: {self.server_lives} lives, grew by at most {self.server_growth_mib:.1f} MiB in one",
+                f"  the server: {self.server_lives} lives, grew by at most {self.server_growth_mib:.1f} MiB in one",
             ]
         )
 

@@ -173,6 +173,17 @@ def test_a_server_that_hangs_up_in_the_middle_is_gone(server: ScriptedDeepDetect
     runner.close()
 
 
+def test_a_connection_cut_at_the_first_prediction_of_a_model_is_no_server_that_died_of_it(tmp_path: Path) -> None:
+    with ScriptedDeepDetect() as server:
+        runner = runner_for(server, tmp_path, repository="/models/{model}")
+        runner.measure(KEY, quiet)  # its service is deleted by us, and so is not missing afterwards
+        server.fault = lambda prediction: Reply(drop=True) if prediction.number == 8 else None
+        with pytest.raises(ServerGoneError):
+            runner.measure(CellKey("tk1", "vgg16", 1), quiet)
+        assert len(runner.measure(CellKey("tk1", "vgg16", 2), quiet).rounds) == 1
+        runner.close()
+
+
 def test_a_server_that_comes_back_is_opened_anew(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path)
     cut_from(server, 3, cuts=2)  # a question that is cut off is put once more
@@ -374,9 +385,7 @@ def another(prediction: Prediction, made: list[dict[str, Any]]) -> list[dict[str
 class TestReplacedBetweenTwoCells:
     """A service of the same name that is another one now, with totals to tell it by and without."""
 
-    def test_one_that_predicts_something_else_is_not_believed(
-        self, tmp_path: Path, totals: str
-    ) -> None:
+    def test_one_that_predicts_something_else_is_not_believed(self, tmp_path: Path, totals: str) -> None:
         with slow_enough(totals) as server:
             runner = runner_for(server, tmp_path)
             runner.measure(KEY, quiet)
@@ -388,9 +397,7 @@ class TestReplacedBetweenTwoCells:
             assert len(server.predictions) == 6 + 2  # not one more than it takes to see it
             runner.close()
 
-    def test_one_that_predicts_the_same_is_measured_as_what_it_is(
-        self, tmp_path: Path, totals: str
-    ) -> None:
+    def test_one_that_predicts_the_same_is_measured_as_what_it_is(self, tmp_path: Path, totals: str) -> None:
         with slow_enough(totals) as server:
             runner = runner_for(server, tmp_path)
             assert runner.measure(KEY, quiet).conditions.backend == "caffe"
@@ -399,9 +406,7 @@ class TestReplacedBetweenTwoCells:
             assert (conditions.backend, conditions.datatype) == ("tensorrt", "fp16")
             runner.close()
 
-    def test_a_server_restarted_with_the_same_services_is_measured_on(
-        self, tmp_path: Path, totals: str
-    ) -> None:
+    def test_a_server_restarted_with_the_same_services_is_measured_on(self, tmp_path: Path, totals: str) -> None:
         with slow_enough(totals) as server:
             runner = runner_for(server, tmp_path)
             runner.measure(KEY, quiet)

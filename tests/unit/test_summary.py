@@ -30,7 +30,7 @@ def test_a_head_time_of_zero_cannot_be_gated() -> None:
 
 
 def test_a_head_time_longer_than_the_client_waited_is_not_believed() -> None:
-    with pytest.raises(TimingError, match=r"longer than the client waited for the answer in 1 of 2 passes \(90 ms of 9"):
+    with pytest.raises(TimingError, match=r"longer than the client waited for the answer in 1 of 2 passes \(90 ms"):
         choose_clock("auto", [Pass(9.0, 8.0), Pass(9.0, 90.0)])
 
 
