@@ -62,8 +62,8 @@ def foreign(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for host in hosts:
         if not _is_own(host):
             return (
-                f"this server is for its own host only, and was asked for as {host[:_SHOWN]!r}; ask for it as localhost, "
-                "127.0.0.1 or [::1], with its port"
+                f"this server is for its own host only, and was asked for as {host[:_SHOWN]!r}; ask for it as "
+                "localhost, 127.0.0.1 or [::1], with its port"
             )
     for origin in origins:
         if origin not in {f"http://{host}" for host in hosts}:

@@ -115,21 +115,24 @@ def kill_the_server(request):
 """
 
 
+@pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
 @pytest.mark.parametrize(
-    ("killed_at", "verdicts"),
-    [
-        pytest.param((2,), {1: "new", 2: "new"}, id="once: it is started again"),
-        pytest.param((1, 2), {1: "new", 2: "crashed"}, id="twice: the cells from then on are crashed"),
-    ],
+    "killed_at", [(2,), (1, 2)], ids=["once: it is started again", "twice: the cells from then on are crashed"]
 )
 def test_an_embedded_server_that_is_killed_is_started_again_once(
-    local: BenchProject, images: str, killed_at: tuple[int, ...], verdicts: dict[int, str]
+    local: BenchProject,
+    images: str,
+    killed_at: tuple[int, ...],
+    how: tuple[str, ...],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    verdicts = {1: "new", 2: "new" if len(killed_at) == 1 else "crashed"}
     conftest = local.path / "benchmarks" / "conftest.py"
     conftest.write_text(KILL.format(sizes=killed_at), encoding="utf-8")
-    result = local.bare("benchmarks", *CELLS, images)
+    result = local.bare("benchmarks", *CELLS, images, *how)
     assert (local.path / "benchmarks" / "killed").read_text(encoding="utf-8") == "x" * len(killed_at)
     assert {one.key.batch_size: str(one.outcome) for one in local.records()} == verdicts
     assert result.ret == (pytest.ExitCode.TESTS_FAILED if "crashed" in verdicts.values() else pytest.ExitCode.OK)
-    result.stdout.fnmatch_lines(["ddperf: the embedded server died and is started again.*"])
+    said = result.stdout.str() + capfd.readouterr().err  # what a worker tells the person who waits
+    assert "ddperf: the embedded server died and is started again." in said
     assert embedded_servers() == []

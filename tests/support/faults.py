@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable  # noqa: TC003 - a field's type
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from scripted_server import Reply
 if TYPE_CHECKING:
     from bench_project import TableServer
     from scripted_deepdetect import Prediction
+    from scripted_server import Request
 
 SMALL, LARGE = "tk1-googlenet-b1", "tk1-googlenet-b8"
 OTHERS = ("tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b8")
@@ -120,6 +122,21 @@ def _do(what: Callable[[TableServer], Reply | None], at: int = AT) -> Callable[[
         server.fault = lambda prediction: what(server) if prediction.number == at else None
 
     return arrange
+
+
+def _behind_a_proxy(server: TableServer) -> None:
+    """The server dies behind a proxy, which stays, and is back after a while."""
+    usual = server.respond
+    down_until_s: list[float] = []
+
+    def respond(request: Request) -> Reply:
+        if len(server.predictions) >= AT - 1 and request.path == "/predict" and not down_until_s:
+            server.forget_totals()
+            down_until_s.append(time.monotonic() + 0.5)
+        down = bool(down_until_s) and time.monotonic() < down_until_s[0]
+        return _page(502) if down else usual(request)
+
+    server.respond = respond
 
 
 def _from_batch(size: int, what: Callable[[TableServer], Reply]) -> Callable[[TableServer], None]:
@@ -228,6 +245,8 @@ FAULTS: tuple[Fault, ...] = (
           _answer(lambda: _page(502)), ERROR),
     Fault("HTTP 504 of a proxy, while `/info` answers", "`error`", "see whether that one is up",
           _answer(lambda: _page(504)), ERROR),
+    Fault("HTTP 502 of a proxy, to `/info` too: the server behind it is down, and back in time",
+          "`crashed`; the next cells are measured", "is back after", _behind_a_proxy, CRASHED, WAIT),
     Fault("HTTP 429", "`error`", "takes no more for now (Retry-After: 30)",
           _answer(lambda: Reply(429, b"", headers={"Retry-After": "30"})), ERROR),
     Fault("Out of memory at a batch size that has a baseline value",
