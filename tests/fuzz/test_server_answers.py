@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replay import RECORDINGS, load
 
-from pytest_ddperf.client import Client, ServiceEndpoint, server_facts
+from pytest_ddperf.client import Client, server_facts
+from pytest_ddperf.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.plain_text import printable
 from pytest_ddperf.protocol import check_predictions, predict_body
