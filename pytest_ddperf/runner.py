@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import platformdirs
 
 from pytest_ddperf.boards import Board
+from pytest_ddperf.endings import ending, of_a_gone_one
 from pytest_ddperf.errors import (
-    BatchNotRunError,
     DdperfError,
     GatewayError,
     NoConnectionError,
@@ -153,7 +153,7 @@ class Runner:
         try:
             facts = target.open(self._plans[platform].server.recovery_timeout_s if was_there else 0.0)
         except DdperfError as error:
-            self._down[platform] = _of_a_gone_one(error) if was_there else error
+            self._down[platform] = of_a_gone_one(error) if was_there else error
             raise self._down[platform] from error
         if before is not None and (before.version, before.commit) != (facts.version, facts.commit):
             self._note_change(
@@ -355,7 +355,7 @@ class Runner:
             measured: what was measured of it in this run before that; it is kept.
         """
         expected = isinstance(self._plans[key.platform].baseline.lookup(key), Baseline)
-        outcome, what = _ending(error, expected=expected)
+        outcome, what = ending(error, expected=expected)
         return CellRecord(
             key=key,
             nodeid=nodeid,
@@ -392,29 +392,6 @@ class Runner:
         """Put the boards back whose processes died before they could."""
         for board in self._boards.values():
             board.make_up()
-
-
-def _of_a_gone_one(error: DdperfError) -> DdperfError:
-    """Why a server is down that was there before."""
-    return ServerGoneError(f"The server was there, and vanished in the middle of the run: {error}")
-
-
-def _ending(error: DdperfError, *, expected: bool) -> tuple[Outcome, str]:
-    """The verdict on a cell that could not be measured, and what is said of it.
-
-    Args:
-        error: why.
-        expected: whether its baseline has a value: then it could be measured once, and what keeps it from that now is a
-            regression; else it is not measurable there.
-    """
-    if isinstance(error, ServerOutOfMemoryError):
-        return (Outcome.OOM if expected else Outcome.UNAVAILABLE), "ran out of memory"
-    if isinstance(error, BatchNotRunError):
-        outcome = Outcome.CRASHED if error.died else Outcome.OOM
-        return (outcome if expected else Outcome.UNAVAILABLE), "was not run"
-    if isinstance(error, ServerGoneError):
-        return Outcome.CRASHED, "crashed"
-    return Outcome.ERROR, "could not be measured"
 
 
 def _marker(run_id: str, platform: str) -> Path:
