@@ -19,6 +19,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
+from pytest_ddperf.answer_status import raise_for_status
 from pytest_ddperf.deadline import Deadline
 from pytest_ddperf.errors import (
     AnswerError,
@@ -31,7 +32,7 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.json_reader import as_mapping
 from pytest_ddperf.measure import Timed
-from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service, raise_for_status
+from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service
 from pytest_ddperf.records import ServerFacts
 from pytest_ddperf.server_url import ServerUrl, without_secret
 from pytest_ddperf.unanswered import cut, incomplete, kind_of, why
