@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from scripted_server import Reply
 
 GOOGLENET_AND_SQUEEZENET = ("--ddperf-models=googlenet,squeezenet_v1.1", "--ddperf-batch-sizes=1,8")
-LIMIT_S = 25.0
-"""No row has a longer limit of its own than 20 s; 5 s are pytest's."""
+LIMIT_S = 20.0 + 5.0 + 35.0
+"""No row has a longer limit of its own than 20 s; 5 s on top are promised; the rest is for a machine that is busy with
+other tests and starts pytest and its workers slowly."""
 
 plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
 
