@@ -255,6 +255,14 @@ class TestLaterAnswers:
         with pytest.raises(AnswerError):
             outages.compare(SMALL, answered("dog"))
 
+    def test_a_near_tie_may_fall_otherwise_at_another_batch_size_and_not_at_the_same(self) -> None:
+        outages = recovery(Clock())
+        outages.compare(SMALL, Answer(1.0, (Prediction("0", (("cat", 0.30),)),)))
+        other = Answer(1.0, (Prediction("0", (("dog", 0.29),)),))
+        outages.compare(LARGE, other)
+        with pytest.raises(AnswerError):
+            outages.compare(SMALL, other)
+
     def test_other_models_and_platforms_are_none_of_it(self) -> None:
         outages = recovery(Clock())
         outages.compare(SMALL, answered("cat"))

@@ -406,6 +406,16 @@ class TestReplacedBetweenTwoCells:
             assert (conditions.backend, conditions.datatype) == ("tensorrt", "fp16")
             runner.close()
 
+    def test_rounds_of_the_one_before_do_not_count_with_those_of_the_new_one(self, tmp_path: Path, totals: str) -> None:
+        with slow_enough(totals) as server:
+            runner = runner_for(server, tmp_path)
+            earlier = runner.measure(KEY, quiet)
+            server.replace_service(ServiceSetup("resnet50", mllib="tensorrt"))
+            again = runner.measure(KEY, quiet, earlier)
+            assert (again.conditions.backend, len(again.rounds)) == ("tensorrt", 1)
+            assert len(runner.measure(KEY, quiet, again).rounds) == 2
+            runner.close()
+
     def test_a_server_restarted_with_the_same_services_is_measured_on(self, tmp_path: Path, totals: str) -> None:
         with slow_enough(totals) as server:
             runner = runner_for(server, tmp_path)
