@@ -267,17 +267,13 @@ def _page(status: int, content: bytes = b"<html>Bad Gateway</html>") -> Callable
     return _instead(lambda: Reply(status, content, headers={"Content-Type": "text/html"}))
 
 
-def _hang(reply: Reply | None = None) -> Callable[[Way, Request], Reply]:
-    return _instead(lambda: reply or Reply(503, b"", delay_s=REQUEST_TIMEOUT_S + 0.5))
-
-
 _TIMED = 3
 """This prediction of a cell is in a timed pass, whatever came before: the first one of a service has more time, and is
 what later ones are held against."""
 
 MISBEHAVIOURS: dict[str, Misbehaviour] = {
     "crash": Misbehaviour(CRASHED, lambda way, _: way.crash(), limits=True),
-    "hang": Misbehaviour(ERROR, _hang()),
+    "hang": Misbehaviour(ERROR, _instead(lambda: Reply(drop=True, delay_s=REQUEST_TIMEOUT_S + 0.5))),
     "frozen process": Misbehaviour(ERROR, _frozen, least=_TIMED),
     "reset before the answer": Misbehaviour(CRASHED, _instead(lambda: Reply(drop=True, reset=True))),
     "reset during the answer": Misbehaviour(CRASHED, _sent(cut_after=30, reset=True)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import random
-import statistics
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -39,6 +38,8 @@ CRASHES_RUNNING = 2
 """So many, and the next cell is left in peace: a server that keeps dying is given up by design."""
 
 GROWTH_MIB = 20.0
+LONG_LIFE, SETTLED = 60, 15
+"""Cells that make a life of a server long enough to see it grow, and those in which it settles in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,9 @@ class Soaked:
         wrong: cells with a verdict that docs/faults.md does not allow, in words.
         lost: cells whose record the history does not hold.
         longest_s: the longest cell.
-        server_growth_mib: the most that a server grew, from the middle of the first half of its life to that of the
-            second; of those that lived for 80 cells at least: networks come and go in it.
+        server_growth_mib: the most that a server grew, from the least that it held in the first half of its life to the
+            least in the second: networks come and go in it. Of those that lived for LONG_LIFE cells at least.
+        long_lives: how many of those there were.
     """
 
     seed: int
@@ -84,6 +86,7 @@ class Soaked:
     lost: int = 0
     longest_s: float = 0.0
     server_lives: int = 1
+    long_lives: int = 0
     server_growth_mib: float = 0.0
 
     def table(self) -> str:
@@ -98,6 +101,7 @@ class Soaked:
             rows.append(f"  {name or '(nothing)':26}{sum(count for _, count in verdicts):6}  {told}")
         first, last = self.first, self.last
         more_mib = last.mib - first.mib
+        lives = f"{self.server_lives} lives; in the {self.long_lives} of {LONG_LIFE} cells or more"
         return "\n".join(
             [
                 f"soak: {self.measured_s:.0f} s, seed {self.seed}, {self.runs} runs, {self.cells} cells",
@@ -115,7 +119,7 @@ class Soaked:
                         ("child processes", first.processes, last.processes),
                     )
                 ),
-                f"  the server: {self.server_lives} lives, grew by at most {self.server_growth_mib:.1f} MiB in one",
+                f"  the server: {lives} it grew by at most {self.server_growth_mib:.1f} MiB",
             ]
         )
 
@@ -178,8 +182,7 @@ class Soak:
                 for model in MODELS:
                     limited = False
                     for size in SIZES:
-                        record, limits = self._cell(runner, CellKey("soak", model, size), limited=limited)
-                        limited = limited or limits
+                        record, limited = self._cell(runner, CellKey("soak", model, size), limited=limited)
                         history.append(record)
                         kept.append((record.key, record.outcome))
                 history.close(0, whole=True)
@@ -197,6 +200,8 @@ class Soak:
         """
         name = self._next()
         if name == BETWEEN:
+            # behind a connection that was cut, by all that can be seen the server died of the batch under way then
+            limited = limited or (self._crashes > 0 and key.batch_size > SIZES[0])
             self._server.crash()
         elif name:
             self._server.arm(name, self._random.randint(MISBEHAVIOURS[name].least, PASSES + 1))
@@ -211,7 +216,7 @@ class Soak:
         self._note_life(told["pid"], told["server_mib"])
         self._note(record, met, limited=limited)
         self._crashes = self._crashes + 1 if record.outcome is Outcome.CRASHED else 0
-        return record, met in MISBEHAVIOURS and MISBEHAVIOURS[met].limits
+        return record, limited or (met in MISBEHAVIOURS and MISBEHAVIOURS[met].limits)
 
     def _next(self) -> str:
         """What happens to the next cell, "" for nothing: each thing as often as the others, in any order."""
@@ -244,9 +249,10 @@ class Soak:
             samples = []
             self._life = pid, samples
         samples.append(mib)
-        if len(samples) >= 80:
+        self.result.long_lives += len(samples) == LONG_LIFE
+        if len(samples) >= LONG_LIFE:
             middle = len(samples) // 2
-            growth = statistics.median(samples[middle:]) - statistics.median(samples[:middle])
+            growth = min(samples[middle:]) - min(samples[SETTLED:middle])
             self.result.server_growth_mib = max(self.result.server_growth_mib, growth)
 
 
