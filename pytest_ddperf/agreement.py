@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from pytest_ddperf.protocol import Answer
 
@@ -18,17 +18,37 @@ PROBABILITY_MARGIN: Final = 0.02
 TIE: Final = 1e-3
 """Two classes whose probabilities lie so close may change places."""
 
+TIE_ACROSS_SIZES: Final = PROBABILITY_MARGIN
+"""The same between two batch sizes: other kernels run, or another engine of TensorRT."""
+
 _SHOWN: Final = 3
 
 
-def best_classes(answer: Answer) -> Seen:
-    """What to remember of an answer; images without a class are left out."""
-    return {one.uri: max(one.classes, key=lambda listed: listed[1]) for one in answer.predictions if one.classes}
+def best_classes(answer: Answer, only: Container[str] | None = None) -> Seen:
+    """What to remember of an answer; images without a class are left out.
+
+    Args:
+        answer: the server's, checked.
+        only: the images that are looked at, by uri; None for all.
+    """
+    return {
+        one.uri: max(one.classes, key=lambda listed: listed[1])
+        for one in answer.predictions
+        if one.classes and (only is None or one.uri in only)
+    }
 
 
-def disagreement(before: Mapping[str, tuple[str, float]], after: Mapping[str, tuple[str, float]]) -> str:
-    """In what two answers to the same request differ, in words; "" where they agree."""
-    wrong = [uri for uri, was in before.items() if not _agree(was, after.get(uri))]
+def disagreement(
+    before: Mapping[str, tuple[str, float]], after: Mapping[str, tuple[str, float]], *, tie: float = TIE
+) -> str:
+    """In what two answers on the same images differ, in words; "" where they agree.
+
+    Args:
+        before: what was predicted.
+        after: what is.
+        tie: how close two classes lie that may change places.
+    """
+    wrong = [uri for uri, was in before.items() if not _agree(was, after.get(uri), tie)]
     if not wrong:
         return ""
     told = [f"{uri} was {_shown(before[uri])} and is {_shown(after.get(uri))}" for uri in wrong[:_SHOWN]]
@@ -36,14 +56,14 @@ def disagreement(before: Mapping[str, tuple[str, float]], after: Mapping[str, tu
     return f"{len(wrong)} of {len(before)} images differ: {'; '.join(told)}{more}"
 
 
-def _agree(was: tuple[str, float], now: tuple[str, float] | None) -> bool:
+def _agree(was: tuple[str, float], now: tuple[str, float] | None, tie: float) -> bool:
     if now is None:
         return False
     (before, before_p), (after, after_p) = was, now
     if before == after:
         return abs(before_p - after_p) <= PROBABILITY_MARGIN
     # of two classes that both reach more than a half, one is wrong
-    return abs(before_p - after_p) <= TIE and max(before_p, after_p) <= (1 + TIE) / 2
+    return abs(before_p - after_p) <= tie and max(before_p, after_p) <= (1 + tie) / 2
 
 
 def _shown(one: tuple[str, float] | None) -> str:

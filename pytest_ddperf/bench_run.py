@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf import bench_output, protocol
 from pytest_ddperf.bench_output import BatchResult
-from pytest_ddperf.client import Client, ServiceEndpoint
+from pytest_ddperf.client import Client
+from pytest_ddperf.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import (
     ConfigurationError,
     DdperfError,

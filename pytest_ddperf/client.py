@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import quote
@@ -15,16 +16,10 @@ from urllib.parse import quote
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NewConnectionError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-)
+from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
+from pytest_ddperf.answer_status import raise_for_status
 from pytest_ddperf.deadline import Deadline
 from pytest_ddperf.errors import (
     AnswerError,
@@ -36,10 +31,11 @@ from pytest_ddperf.errors import (
     ServerUnreachableError,
 )
 from pytest_ddperf.json_reader import as_mapping
-from pytest_ddperf.measure import Timed, Totals
-from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service, raise_for_status
+from pytest_ddperf.measure import Timed
+from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service
 from pytest_ddperf.records import ServerFacts
 from pytest_ddperf.server_url import ServerUrl, without_secret
+from pytest_ddperf.unanswered import cut, incomplete, kind_of, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,7 +77,7 @@ class Client:
         now: a steady clock, seconds.
 
     Attributes:
-        latest_info: what the server said of itself last; None before it was asked.
+        latest_info: what the server said of itself last, without services deleted since; None before it was asked.
 
     Raises:
         ConfigurationError: the URL is not one, or the certificates are not there.
@@ -166,7 +162,7 @@ class Client:
             ServiceExistsError: there is one of that name.
             RequestRefusedError: the model folder, the library or a parameter was refused.
         """
-        _, took_ms = self.request("PUT", _service_path(name), _encode(body), service=name, timeout_s=timeout_s)
+        _, took_ms = self.request("PUT", _service_path(name), encode(body), service=name, timeout_s=timeout_s)
         return took_ms
 
     def delete_service(self, name: str) -> None:
@@ -176,6 +172,9 @@ class Client:
             ServiceNotFoundError: it is not there.
         """
         self.request("DELETE", _service_path(name), service=name)
+        if self.latest_info is not None:  # else it would look like one that died with its server
+            left = tuple(one for one in self.latest_info.services if one.name.lower() != name.lower())
+            self.latest_info = replace(self.latest_info, services=left)
 
     def predict(self, body: Mapping[str, object], *, timeout_s: float | None = None) -> Timed:
         """One prediction, timed from the first byte sent to the last byte received.
@@ -188,7 +187,7 @@ class Client:
             ServerError: one of its subclasses, naming server, service and DeepDetect's own words.
         """
         service = body.get("service")
-        return self.predict_encoded(_encode(body), service=str(service or ""), timeout_s=timeout_s)
+        return self.predict_encoded(encode(body), service=str(service or ""), timeout_s=timeout_s)
 
     def predict_encoded(self, content: bytes, *, service: str, timeout_s: float | None = None) -> Timed:
         """As `predict`, with a body that is JSON already: one that is sent again and again is encoded once."""
@@ -255,15 +254,15 @@ class Client:
             )
             took_ms = (self._now() - began_s) * 1000  # the whole body was read
         except (HTTPError, OSError) as error:
-            message = _why(error, self._connect_timeout_s, read_timeout_s)
-            kind = _kind(error, message)
-            message = message or _cut(error)
+            message = why(error, self._connect_timeout_s, read_timeout_s)
+            kind = kind_of(error, message)
+            message = message or cut(error)
             if self._deadline.end():
-                kind, message = ServerUnreachableError, _incomplete(read_timeout_s)
+                kind, message = ServerUnreachableError, incomplete(read_timeout_s)
         else:
             if not self._deadline.end():
                 return self._answer(response, service), took_ms
-            kind, message = ServerUnreachableError, _incomplete(read_timeout_s)  # cut off within its headers
+            kind, message = ServerUnreachableError, incomplete(read_timeout_s)  # cut off within its headers
         # outside of the handler: a chained traceback would show the headers, credentials included, among its locals
         raise kind(message, url=self.display_url, service=service)
 
@@ -302,40 +301,6 @@ class Client:
                 http_status=status,
             )
         return answer
-
-
-class ServiceEndpoint:
-    """One service and one batch, as `measure` wants them; the request is encoded once.
-
-    Args:
-        client: the server.
-        service: its name.
-        body: as `protocol.predict_body` makes it.
-    """
-
-    def __init__(self, client: Client, service: str, body: Mapping[str, object]) -> None:
-        self._client = client
-        self._service = service
-        self._content = _encode(body)
-
-    def predict(self, timeout_s: float | None = None) -> Timed:
-        """One prediction of the batch."""
-        return self._client.predict_encoded(self._content, service=self._service, timeout_s=timeout_s)
-
-    def totals(self) -> Totals | None:
-        """The totals of this service, and the counts of the others, from `/info` where it tells them."""
-        services = self._client.info().services
-        name = self._service.lower()  # as servers keep it
-        own = next((one.stats for one in services if one.name.lower() == name), None)
-        if own is None:  # an older server tells them here, or not at all
-            own = self._client.service(self._service).stats
-        if own is None:
-            return None
-        counts = {
-            one.name: one.stats.predict_count if one.stats else None for one in services if one.name.lower() != name
-        }
-        others = {other: count for other, count in counts.items() if count is not None}
-        return Totals(own, others if len(others) == len(counts) else None)
 
 
 def server_facts(info: Info, url: str) -> ServerFacts:
@@ -390,7 +355,8 @@ def _service_path(name: str) -> str:
     return f"/services/{quote(name, safe='')}"
 
 
-def _encode(body: Mapping[str, object]) -> bytes:
+def encode(body: Mapping[str, object]) -> bytes:
+    """A request's body, JSON in its shortest form."""
     return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
 
 
@@ -418,37 +384,3 @@ def _is_error(status: int, answer: object) -> bool:
     except ServerError:
         return True
     return False
-
-
-def _why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:
-    """What became of a request that got no answer, and what to do; "" where it was cut off in the middle."""
-    if isinstance(error, SSLError):
-        return "The TLS connection failed: give the CA that signed the server's certificate, or check the URL's scheme"
-    if isinstance(error, ProxyError):
-        return "The proxy of the environment gave no connection; NO_PROXY exempts a host"
-    if isinstance(error, NewConnectionError):
-        return f"No connection ({error.__cause__ or error}); is the server up, and the port right?"
-    if isinstance(error, ConnectTimeoutError):
-        return f"No connection within {connect_timeout_s:g} s; is the host up, and the port right?"
-    if isinstance(error, (ReadTimeoutError, TimeoutError)):
-        return f"The server was silent for {read_timeout_s:g} s; it may still be at work on the request"
-    return ""
-
-
-def _incomplete(timeout_s: float) -> str:
-    return (
-        f"The answer came in bit by bit and was not complete after {timeout_s:g} s; is the network, or a proxy, that "
-        "slow?"
-    )
-
-
-def _kind(error: Exception, message: str) -> type[ServerUnreachableError]:
-    """What a request without an answer is raised as; `message` is what `_why` says of it."""
-    if not message:
-        return ServerGoneError
-    return NoConnectionError if isinstance(error, (NewConnectionError, ConnectTimeoutError)) else ServerUnreachableError
-
-
-def _cut(error: Exception) -> str:
-    inner = error.args[-1] if error.args else ""
-    return f"The connection was cut in the middle of a request ({inner or error}); the server may have died on it"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Mapping  # noqa: TC003 - read at run time, from the fields of RunHeader
 from dataclasses import dataclass, field
@@ -205,11 +206,15 @@ def check_writable(folder: Path) -> None:
         ConfigurationError: the folder cannot be made or written to.
     """
     nearest = next(each for each in (folder, *folder.parents) if each.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+    try:
+        # tried and not asked: for root, all permissions are there, whatever the file system does in the end
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
         raise ConfigurationError(
-            f"The history cannot be kept in {folder}: {nearest} cannot be written to; name another folder with "
-            "--ddperf-storage=DIR."
-        )
+            f"The history cannot be kept in {folder}: {nearest} cannot be written to ({error.strerror or error}); name "
+            "another folder with --ddperf-storage=DIR."
+        ) from error
 
 
 def read_header(path: Path) -> RunHeader:

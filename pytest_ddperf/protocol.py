@@ -7,22 +7,14 @@ a value or raises `AnswerError`, never anything else.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pytest_ddperf.errors import (
     LONGEST_TOLD,
     AnswerError,
     ConfigurationError,
-    GatewayError,
-    RequestRefusedError,
-    ServerError,
-    ServerFailedError,
-    ServerOutOfMemoryError,
-    ServiceExistsError,
-    ServiceNotFoundError,
 )
 from pytest_ddperf.json_reader import JsonReader, as_mapping, as_text, as_whole
 from pytest_ddperf.plain_text import told
@@ -33,23 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.predictions import Prediction
-
-_OUT_OF_MEMORY: Final = re.compile(
-    r"""out[ _-]of[ _-](?:\w+[ _-])?memory     # CUDA, Vulkan (VK_ERROR_OUT_OF_DEVICE_MEMORY), TensorRT, the kernel
-    | std::bad_alloc | \bbad_alloc\b | std::length_error
-    | cuda_?error_?memory_?allocation
-    | (?:cudnn|cublas)_status_alloc_failed
-    | syncedmem\.cpp .* cudaSuccess         # Caffe's allocations, on the GPU
-    | vkAllocateMemory \s+ failed           # NCNN, on the GPU
-    | (?:cannot|failed \s+ to|unable \s+ to|could \s+ not) \s+ allocate \s+ (?:\w+ \s+)* memory
-    | available \s+ memory \s+ of \s+ \d+ \s+ is \s+ smaller   # ONNX Runtime's arena
-    | (?:not \s+ enough|insufficient) \s+ (?:\w+ \s+)? memory
-    """,
-    re.IGNORECASE | re.VERBOSE | re.DOTALL,
-)
-_GATEWAY: Final = frozenset({502, 503, 504})
-_TOO_MANY: Final = 429
-_SERVICE_NOT_FOUND: Final = 1002
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,82 +195,6 @@ def predict_body(
 def inline_uris(images: int) -> tuple[str, ...]:
     """The uris that images sent inline (base64) come back under: their numbers, "0" first."""
     return tuple(str(number) for number in range(images))
-
-
-def tells_of_memory(message: str) -> bool:
-    """Whether a server's words say that it, or its GPU, has no memory left: Caffe, CUDA, NCNN, ONNX Runtime, C++."""
-    return _OUT_OF_MEMORY.search(message) is not None
-
-
-def raise_for_status(
-    http_status: int, answer: object, *, url: str = "", service: str = "", retry_after: str = ""
-) -> None:
-    """Raise the typed error that an answer stands for; return where it stands for success.
-
-    Args:
-        http_status: of the answer. Under HTTP 200 `status.code` decides: older servers report errors there.
-        answer: its JSON, decoded; None where it has none.
-        url: the server, without credentials, for the message.
-        service: the service concerned, for the message.
-        retry_after: the header of that name, for the message; "" for none.
-
-    Raises:
-        ServerOutOfMemoryError: an error whose message tells of exhausted memory.
-        ServiceNotFoundError: 404 of a service that is not there.
-        ServiceExistsError: 409.
-        RequestRefusedError: another 4xx.
-        GatewayError: 502, 503 or 504, and not in DeepDetect's words: a proxy's.
-        ServerFailedError: another 5xx.
-        AnswerError: neither success nor an error, such as a redirect.
-    """
-    status = as_mapping(as_mapping(answer).get("status"))
-    code = as_whole(status.get("code"))
-    if 200 <= http_status < 300 and (code is None or code < 400):
-        return
-    dd_code = as_whole(status.get("dd_code"))
-    effective = http_status if http_status >= 400 or code is None else code
-    msg, dd_msg = told(as_text(status.get("msg")), LONGEST_TOLD), as_text(status.get("dd_msg"))
-    kind, what = _failure(effective, status, named=bool(service))
-    if msg and kind is RequestRefusedError:
-        what = f"{what}: {msg}"
-    if effective == _TOO_MANY:
-        wait = f" (Retry-After: {retry_after})" if retry_after else ""
-        what = f"The server, or a proxy before it, has too many requests and takes no more for now{wait}"
-    if answer is None:
-        what = f"{what}. The answer is not JSON: check the URL, and the proxy where the environment names one"
-    raise kind(
-        f"{what}.",
-        url=url,
-        service=service,
-        http_status=http_status,
-        code=code,
-        dd_code=dd_code,
-        dd_msg=dd_msg,
-    )
-
-
-def _failure(effective: int, status: Mapping[str, object], *, named: bool) -> tuple[type[ServerError], str]:  # noqa: PLR0911 - a table in words
-    """The error that a status stands for, and its first sentence.
-
-    Args:
-        effective: of HTTP, or of `status.code` under HTTP 200.
-        status: of the answer's JSON; empty where it has none.
-        named: whether a service is concerned.
-    """
-    dd_code, msg = as_whole(status.get("dd_code")), as_text(status.get("msg"))
-    if effective >= 400 and tells_of_memory(f"{msg} {as_text(status.get('dd_msg'))}"):
-        return ServerOutOfMemoryError, "The server has not the memory that this takes"
-    if effective in _GATEWAY and not status:
-        return GatewayError, "A proxy got no answer from the server behind it; see whether that one is up"
-    if effective < 400:
-        return AnswerError, "The answer is no DeepDetect answer; check the URL"
-    if effective >= 500:
-        return ServerFailedError, "The server failed on the request; its log says why"
-    if effective == 404 and (dd_code == _SERVICE_NOT_FOUND or (named and dd_code is None and msg == "NotFound")):
-        return ServiceNotFoundError, "The service is not on the server; create it, or name one that is there"
-    if effective == 409:
-        return ServiceExistsError, "A service of that name is on the server already; use it, or delete it first"
-    return RequestRefusedError, "The server refused the request"
 
 
 def parse_info(answer: object, *, url: str = "") -> Info:

@@ -25,6 +25,7 @@ import platformdirs
 from pytest_ddperf.catalog import bare_catalog
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.published import read_text
+from pytest_ddperf.readable_json import render_json, sensible
 from pytest_ddperf.records import (
     Baseline,
     CellKey,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MODES = ("accepted", "all")
-LINE_WIDTH = 110
 _LOCK_TIMEOUT_S = 60.0
 _EXPECTED = "pytest-benchmark JSON, as --ddperf-update-baselines or --benchmark-json writes it"
 _CELL_KEYS = frozenset({"platform", "model", "batch_size"})
@@ -241,35 +241,13 @@ def benchmark_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[
             "recorded": recorded,
         },
         "options": {},
-        "stats": dict(stats([_sensible(ms / 1000) for ms in times_ms])),
+        "stats": dict(stats([sensible(ms / 1000) for ms in times_ms])),
     }
 
 
 def file_order(key: CellKey) -> tuple[str, tuple[int, str], int, str]:
     """The order of cells in a file: by platform, then networks as in the catalogue, then batch sizes."""
     return (key.platform, bare_catalog().model_order(key.model), key.batch_size, key.scenario)
-
-
-def render_json(value: object, indent: int = 0) -> str:
-    """JSON for review in a diff: keys in the order given, a list of scalars on one line, a short object likewise."""
-    if isinstance(value, float):
-        return json.dumps(_sensible(value), allow_nan=False)
-    if not isinstance(value, (dict, list, tuple)):
-        return json.dumps(value)
-    inner = value.values() if isinstance(value, dict) else value
-    pad = "  " * (indent + 1)
-    if isinstance(value, dict):
-        brackets = "{}"
-        parts = [f"{json.dumps(str(key))}: {render_json(one, indent + 1)}" for key, one in value.items()]
-    else:
-        brackets = "[]"
-        parts = [render_json(one, indent + 1) for one in value]
-    flat = ", ".join(parts)
-    scalars = not any(isinstance(one, (dict, list, tuple)) for one in inner)
-    if scalars and (brackets == "[]" or len(flat) <= LINE_WIDTH):
-        return f"{brackets[0]}{flat}{brackets[1]}"
-    separator = f",\n{pad}"
-    return f"{brackets[0]}\n{pad}{separator.join(parts)}\n{'  ' * indent}{brackets[1]}"
 
 
 def _merge(
@@ -360,7 +338,7 @@ def _cell(path: Path, text: str, number: int, raw: dict[str, Any]) -> tuple[Cell
 
 
 def _baseline(shown: str, info: _ExtraInfo, data: Sequence[float]) -> Baseline:
-    passes_ms = tuple(_sensible(one * 1000) for one in data)
+    passes_ms = tuple(sensible(one * 1000) for one in data)
     when = f", recorded {info.recorded[:10]}" if info.recorded else ""
     return Baseline(
         "recorded",
@@ -380,11 +358,6 @@ def _line_of(text: str, raw: Mapping[str, object]) -> int | None:
 def _line_with(text: str, part: str) -> int | None:
     at = text.find(part)
     return None if at < 0 else text.count("\n", 0, at) + 1
-
-
-def _sensible(value: float) -> float:
-    """Seven significant digits: more than a clock gives, and a diff without noise."""
-    return float(f"{value:.7g}")
 
 
 def _lock(path: Path, lock_dir: Path) -> filelock.BaseFileLock:

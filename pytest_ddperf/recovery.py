@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.agreement import best_classes, disagreement
+from pytest_ddperf.agreement import TIE, TIE_ACROSS_SIZES, best_classes, disagreement
 from pytest_ddperf.errors import AnswerError, BatchNotRunError, ServerGoneError
 
 if TYPE_CHECKING:
@@ -155,11 +155,29 @@ class Recovery:
 
     # whether it is believed
 
-    def remember(self, key: CellKey, answer: Answer) -> None:
-        """Keep what a model predicts at first; it is called with each checked answer."""
+    def compare(self, key: CellKey, answer: Answer) -> None:
+        """Keep what a model predicts at first, and hold each later answer against it, by the images that both hold.
+
+        So a service that was replaced by another one of its name is noticed where no total tells of it.
+
+        Raises:
+            AnswerError: it is not what it was.
+        """
         known = self._references.setdefault(key.platform, {})
-        if key.model not in known:
+        reference = known.get(key.model)
+        if reference is None:
             known[key.model] = Reference(key.batch_size, best_classes(answer))
+            return
+        now = best_classes(answer, reference.seen)
+        if now == reference.seen:
+            return
+        tie = TIE if key.batch_size == reference.batch_size else TIE_ACROSS_SIZES
+        difference = disagreement({uri: was for uri, was in reference.seen.items() if uri in now}, now, tie=tie)
+        if difference:
+            raise AnswerError(
+                f"{key.model} does not predict what it did at the start of the run: {difference}. Another network may "
+                "stand under its name now, or the server computes nonsense: see its log"
+            )
 
     def suspect(self, platform: str, model: str = "") -> None:
         """Something happened to a server, or to the service of one model: it is compared before it is believed."""

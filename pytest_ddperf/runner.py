@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import platformdirs
 
 from pytest_ddperf.boards import Board
+from pytest_ddperf.endings import ending, of_a_gone_one
 from pytest_ddperf.errors import (
-    BatchNotRunError,
     DdperfError,
     GatewayError,
     NoConnectionError,
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+_OF_SERVICE = attrgetter("backend", "datatype", "width", "height", "gpu")
+"""The conditions that tell one service from another of the same name."""
 
 UNKNOWN_MS = 100.0
 """Milliseconds an image of a cell without a baseline, where servers are put into an order by how long they take."""
@@ -149,7 +153,7 @@ class Runner:
         try:
             facts = target.open(self._plans[platform].server.recovery_timeout_s if was_there else 0.0)
         except DdperfError as error:
-            self._down[platform] = _of_a_gone_one(error) if was_there else error
+            self._down[platform] = of_a_gone_one(error) if was_there else error
             raise self._down[platform] from error
         if before is not None and (before.version, before.commit) != (facts.version, facts.commit):
             self._note_change(
@@ -214,6 +218,9 @@ class Runner:
         """
         plan = self._plans[key.platform]
         measured = self._whole(key, lambda: self._measure(key, plan, progress, earlier))
+        if self._targets[key.platform].was_replaced():
+            self._say(f"ddperf: {key}: its service is another one of the same name now; it is measured as what it is")
+            measured = self._whole(key, lambda: self._measure(key, plan, progress, earlier))
         self._recovery.measured(key.platform)
         if change := self._targets[key.platform].refresh_facts():
             self._facts[key.platform] = self._targets[key.platform].open()
@@ -267,7 +274,7 @@ class Runner:
         if service.created and self._warm.get(key.platform) is not service:
             first = batch.predict(plan.server.cold_start_timeout_s)
             self._answered = True
-            self._recovery.remember(key, first.answer)
+            self._recovery.compare(key, first.answer)
             cold_start = ColdStart(service.create_ms, first.client_ms)
             self._warm[key.platform] = service
         conditions = Conditions(
@@ -281,11 +288,13 @@ class Runner:
             preparation=plan.server.knobs.preparation(created=service.created),
             engine=service.engine,
         )
+        if earlier is not None and _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
+            earlier = None  # rounds of another one do not count with these
 
         def check(answer: Answer) -> None:
             self._answered = True
             batch.check(answer)
-            self._recovery.remember(key, answer)
+            self._recovery.compare(key, answer)
 
         def restarted() -> None:
             self._recovery.suspect(key.platform, key.model)
@@ -346,7 +355,7 @@ class Runner:
             measured: what was measured of it in this run before that; it is kept.
         """
         expected = isinstance(self._plans[key.platform].baseline.lookup(key), Baseline)
-        outcome, what = _ending(error, expected=expected)
+        outcome, what = ending(error, expected=expected)
         return CellRecord(
             key=key,
             nodeid=nodeid,
@@ -383,29 +392,6 @@ class Runner:
         """Put the boards back whose processes died before they could."""
         for board in self._boards.values():
             board.make_up()
-
-
-def _of_a_gone_one(error: DdperfError) -> DdperfError:
-    """Why a server is down that was there before."""
-    return ServerGoneError(f"The server was there, and vanished in the middle of the run: {error}")
-
-
-def _ending(error: DdperfError, *, expected: bool) -> tuple[Outcome, str]:
-    """The verdict on a cell that could not be measured, and what is said of it.
-
-    Args:
-        error: why.
-        expected: whether its baseline has a value: then it could be measured once, and what keeps it from that now is a
-            regression; else it is not measurable there.
-    """
-    if isinstance(error, ServerOutOfMemoryError):
-        return (Outcome.OOM if expected else Outcome.UNAVAILABLE), "ran out of memory"
-    if isinstance(error, BatchNotRunError):
-        outcome = Outcome.CRASHED if error.died else Outcome.OOM
-        return (outcome if expected else Outcome.UNAVAILABLE), "was not run"
-    if isinstance(error, ServerGoneError):
-        return Outcome.CRASHED, "crashed"
-    return Outcome.ERROR, "could not be measured"
 
 
 def _marker(run_id: str, platform: str) -> Path:

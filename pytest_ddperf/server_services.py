@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import protocol
-from pytest_ddperf.client import ServiceEndpoint
+from pytest_ddperf.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import ServiceExistsError, ServiceNotFoundError
 from pytest_ddperf.tasks import Task
 

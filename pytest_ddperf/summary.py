@@ -25,6 +25,13 @@ AUTO: Final = "auto"
 """The clock that is asked for by default: predict, else head, never the client's."""
 
 
+ROUNDING_MS: Final = 1.0
+"""How far `head.time`, in whole milliseconds, may lie beyond the client's clock, which encloses it."""
+
+DRIFT: Final = 0.01
+"""And by what share on top: two hosts' clocks do not run at the same speed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The statistics of passes, in milliseconds per image.
@@ -45,7 +52,7 @@ class Summary:
 
 
 def choose_clock(preferred: str, passes: Sequence[Pass]) -> Clock:
-    """The clock to gate by: it must have timed every pass, above 0 ms.
+    """The clock to gate by: it must have timed every pass, above 0 ms; `head.time` not longer than the client waited.
 
     Args:
         preferred: a clock, or `auto`: predict, else head, never the client's.
@@ -106,4 +113,14 @@ def _flaw(clock: Clock, passes: Sequence[Pass]) -> str:
         return f"the server did not tell {name} in {lacking} of {len(times)} passes"
     if zero:
         return f"{name} is 0 ms in {zero} of {len(times)} passes, too fast for that clock"
+    if clock is Clock.HEAD and (longer := [one for one in passes if _cannot_be(one)]):
+        return (
+            f"{name} cannot be: it is longer than the client waited for the answer in {len(longer)} of {len(times)} "
+            f"passes ({longer[0].head_ms:g} ms of {longer[0].client_ms:.1f} ms)"
+        )
     return ""
+
+
+def _cannot_be(one: Pass) -> bool:
+    """Whether a server says that it worked for longer than its client waited for it."""
+    return one.head_ms is not None and one.head_ms > one.client_ms * (1 + DRIFT) + ROUNDING_MS

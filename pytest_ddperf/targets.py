@@ -6,7 +6,7 @@ The only module that names `embedded`.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.client import Client
     from pytest_ddperf.embedded import onnx_files
     from pytest_ddperf.embedded.process import EmbeddedServer
+    from pytest_ddperf.protocol import ServiceInfo
     from pytest_ddperf.records import ServerFacts
     from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import Batch, OpenService
@@ -70,6 +71,7 @@ class Target:
         self._embedded: EmbeddedServer | None = None
         self._client: Client | None = None
         self._service: tuple[str, OpenService] | None = None
+        self._described: ServiceInfo | None = None
         self._used: set[str] = set()
         self._images: BenchImages | None = None
         self._restarted = False
@@ -187,7 +189,7 @@ class Target:
         self._restarted = True
         tail = self._embedded.log_tail if self._embedded is not None else ""
         self._say(f"ddperf: the embedded server died and is started again. The end of its log: {tail or 'nothing'}")
-        self._service = None  # it died with it
+        self.forget_service()  # it died with it
         self.close()
         return Info()
 
@@ -205,9 +207,26 @@ class Target:
         self.facts = server_facts(info, old.url)
         return f"the server's version changed in the middle of the run, from {_version(old)} to {_version(self.facts)}"
 
+    def was_replaced(self) -> bool:
+        """Whether the server describes the service in use otherwise than it did first; then it is asked for anew.
+
+        Where nothing of its description tells, its predictions do (`recovery`).
+        """
+        info = self._client.latest_info if self._client is not None else None
+        if self._service is None or info is None:
+            return False
+        name = self._service[1].name.lower()
+        described = next((replace(one, stats=None) for one in info.services if one.name.lower() == name), None)
+        if described is None or described == self._described:
+            return False
+        first, self._described = self._described is None, described
+        if not first:
+            self.forget_service()
+        return not first
+
     def forget_service(self) -> None:
         """The service that was made or found last is not there any more: the next one is asked for anew."""
-        self._service = None
+        self._service = self._described = None
 
     @property
     def client(self) -> Client:
@@ -256,7 +275,8 @@ class Target:
         """Delete the service that we created last; one that was there stays. A server that is gone has none left."""
         if self._service is None:
             return
-        service, self._service = self._service[1], None
+        service = self._service[1]
+        self.forget_service()
         if service.created:
             self._used.discard(service.name)
             self._delete(service.name)

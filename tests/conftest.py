@@ -1,13 +1,26 @@
 """Shared by all tests: property tests try the same examples every time, so that no clean clone fails by chance.
 
-To search further: `pytest --hypothesis-profile=search`; `tox -e fuzz` runs tests/fuzz as long as the project promises.
+To search further: `pytest --hypothesis-profile=search`; `tox -e fuzz` runs tests/fuzz as long as the project promises,
+`tox -e soak` tests/soak, too.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    import pytest
 
 settings.register_profile("search", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=100_000, database=None)
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long tests/soak lasts; `tox -e soak` takes half an hour."""
+    group = parser.getgroup("soak")
+    group.addoption("--soak-s", type=float, default=8.0, help="seconds of tests/soak (default: %(default)s)")
+    group.addoption("--soak-seed", type=int, default=3, help="what happens when (default: %(default)s)")

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from pytest_ddperf.embedded.intake import Intake
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_SERVICE_BYTES, Limits
+from pytest_ddperf.embedded.same_site import SameSite
 from pytest_ddperf.embedded.wire import (
     ApiError,
     JsonObject,
@@ -57,6 +59,7 @@ def build_app(services: Services, *, threads: int, limits: Limits = DEFAULTS) ->
         ("GET", "/train", routes.training),
     ]
     app = Starlette(
+        middleware=[Middleware(SameSite)],
         routes=[_route(method, path + slash, handler) for method, path, handler in table for slash in ("", "/")],
         exception_handlers={
             404: _no_mapping,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytest.importorskip("onnxruntime", reason="the extra `embedded` is not installed")
 
 CELLS = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,2", "--ddperf-threads=1")
+MODELS = ("squeezenet_v1.1", "shufflenet")
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ KILLED = pathlib.Path(__file__).with_name("killed")
 
 @pytest.fixture(autouse=True)
 def kill_the_server(request):
-    if any(f"-b{{size}}]" in request.node.nodeid for size in {sizes}):
+    if any(f"-{{cell}}]" in request.node.nodeid for cell in {cells}):
         for one in psutil.Process().children():
             if "pytest_ddperf.embedded" in " ".join(one.cmdline()):
                 one.kill()
@@ -115,21 +116,28 @@ def kill_the_server(request):
 """
 
 
+@pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
 @pytest.mark.parametrize(
-    ("killed_at", "verdicts"),
-    [
-        pytest.param((2,), {1: "new", 2: "new"}, id="once: it is started again"),
-        pytest.param((1, 2), {1: "new", 2: "crashed"}, id="twice: the cells from then on are crashed"),
-    ],
+    "killed_at",
+    [("squeezenet_v1.1-b2",), ("squeezenet_v1.1-b2", "shufflenet-b1")],
+    ids=["once: it is started again", "twice: the cells from then on are crashed"],
 )
 def test_an_embedded_server_that_is_killed_is_started_again_once(
-    local: BenchProject, images: str, killed_at: tuple[int, ...], verdicts: dict[int, str]
+    local: BenchProject,
+    images: str,
+    killed_at: tuple[str, ...],
+    how: tuple[str, ...],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    squeezenet, shufflenet = (tuple(f"local-{model}-b{size}" for size in (1, 2)) for model in MODELS)
+    verdicts = dict.fromkeys(squeezenet, "new") | dict.fromkeys(shufflenet, "new" if len(killed_at) == 1 else "crashed")
     conftest = local.path / "benchmarks" / "conftest.py"
-    conftest.write_text(KILL.format(sizes=killed_at), encoding="utf-8")
-    result = local.bare("benchmarks", *CELLS, images)
+    conftest.write_text(KILL.format(cells=killed_at), encoding="utf-8")
+    models = f"--ddperf-models={','.join(MODELS)}"
+    result = local.bare("benchmarks", models, *CELLS[1:], images, *how)
     assert (local.path / "benchmarks" / "killed").read_text(encoding="utf-8") == "x" * len(killed_at)
-    assert {one.key.batch_size: str(one.outcome) for one in local.records()} == verdicts
+    assert local.verdicts() == verdicts
     assert result.ret == (pytest.ExitCode.TESTS_FAILED if "crashed" in verdicts.values() else pytest.ExitCode.OK)
-    result.stdout.fnmatch_lines(["ddperf: the embedded server died and is started again.*"])
+    said = result.stdout.str() + capfd.readouterr().err  # what a worker tells the person who waits
+    assert "ddperf: the embedded server died and is started again." in said
     assert embedded_servers() == []

@@ -188,8 +188,8 @@ def test_a_time_of_0_ms_is_an_error_and_no_crash(tk1: BenchProject) -> None:
 
 
 def test_an_older_server_without_totals_is_gated_by_head_time(tk1: BenchProject) -> None:
-    with TableServer("tk1", totals="none") as server:
-        tk1.server = server
+    with TableServer("gtx1080ti", totals="none", in_real_time=True) as server:
+        tk1.server, tk1.platform = server, "gtx1080ti"
         server.slow(*B8, 1.3)
         tk1.run(*SQUEEZENET).assert_outcomes(passed=1, failed=1)
     measured = [record.measurement for record in tk1.records()]

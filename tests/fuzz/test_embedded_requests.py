@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from asgi_caller import AsgiAnswer, AsgiCaller
-from fuzzing import DAMAGE, JUNK, TOKENS, as_json, damaged_bytes, damaged_json, tried
+from fuzzing import DAMAGE, JUNK, REQUESTS, TOKENS, as_json, counted, damaged_bytes, damaged_json, refused_so_far, tried
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +129,7 @@ def assert_answered(answer: AsgiAnswer) -> Any:  # noqa: ANN401 - JSON
     torn=st.tuples(st.integers(0, 4), DAMAGE).map(lambda drawn: drawn[1][:2] if drawn[0] == 4 else []),
     headers=st.sampled_from(ENCODINGS),
 )
+@counted(REQUESTS)
 def test_requests(
     caller: AsgiCaller, which: int, damage: list[Damage], torn: list[Damage], headers: dict[str, str]
 ) -> None:
@@ -136,7 +137,9 @@ def test_requests(
     content = b"" if body is None else as_json(damaged_json(body, damage))
     if body is None and damage:
         target += quote("".join(TOKENS[what % len(TOKENS)][:300] for _, _, what in damage), safe="?&=/")
-    assert_answered(caller.send(method, target, damaged_bytes(content, torn), headers))
+    answer = caller.send(method, target, damaged_bytes(content, torn), headers)
+    assert_answered(answer)
+    refused_so_far[REQUESTS] += answer.status >= 400
     info = assert_answered(caller.send("GET", "/info"))
     assert any(service["name"] == "steady" for service in info["head"]["services"])
 
@@ -151,9 +154,11 @@ IMAGES = st.one_of(
 
 @tried(0.02)
 @given(images=st.lists(IMAGES, max_size=3), damage=DAMAGE)
+@counted(REQUESTS)
 def test_images(caller: AsgiCaller, images: list[str], damage: list[Damage]) -> None:
     body = {**PREDICT, "data": images, "parameters": damaged_json(PREDICT["parameters"], damage[:1])}
     document = assert_answered(caller.send("POST", "/predict", as_json(body)))
+    refused_so_far[REQUESTS] += document["status"]["code"] >= 400
     if document["status"]["code"] == 200:
         for one in document["body"]["predictions"]:
             assert not one["uri"].startswith(("..", "/"))
@@ -194,12 +199,14 @@ def exchanged(server: EmbeddedServer, content: bytes) -> bytes:
 
 @tried(0.005)
 @given(which=st.integers(0, len(RAW) - 1), damage=DAMAGE)
+@counted(REQUESTS)
 def test_bytes_on_a_socket(server: EmbeddedServer, which: int, damage: list[Damage]) -> None:
     content = damaged_bytes(RAW[which], damage)
     received = exchanged(server, content)
     assert not received or received.startswith(b"HTTP/1.")
     assert b" 500 " not in received.partition(b"\r\n")[0] or b"dd_msg" in received
     assert server.running
+    refused_so_far[REQUESTS] += not received.startswith(b"HTTP/1.1 2")
 
 
 def test_after_all_of_it_the_server_answers_as_before(server: EmbeddedServer) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench_project import ROOT
-from fuzzing import DAMAGE, TOKENS, as_json, damaged_bytes, damaged_json, tried
+from fuzzing import DAMAGE, FILES, TOKENS, as_json, counted, damaged_bytes, damaged_json, refused_so_far, tried
 from hypothesis import given
 from hypothesis import strategies as st
 from nightly import cell, write_night
@@ -63,6 +63,7 @@ TORN = st.tuples(st.integers(0, 5), DAMAGE).map(lambda drawn: drawn[1][:2] if dr
 
 def plain(error: DdperfError) -> None:
     """An error is one paragraph that can be shown as it is, and no traceback."""
+    refused_so_far[FILES] += 1
     assert str(error) == printable(str(error))
     assert str(error).strip()
     str(error).encode()
@@ -80,6 +81,7 @@ def catalog() -> Catalog:
 
 @tried(0.15)
 @given(which=st.integers(0, len(TABLES) - 1), damage=DAMAGE)
+@counted(FILES)
 def test_a_published_table(folder: Path, catalog: Catalog, which: int, damage: list[Damage]) -> None:
     path = folder / "tk1.csv"
     path.write_bytes(damaged_bytes(TABLES[which], damage))
@@ -99,6 +101,7 @@ def test_a_published_table(folder: Path, catalog: Catalog, which: int, damage: l
 
 @tried(0.05)
 @given(damage=DAMAGE)
+@counted(FILES)
 def test_the_table_of_networks(folder: Path, damage: list[Damage]) -> None:
     path = folder / "networks.csv"
     path.write_bytes(damaged_bytes(NETWORKS, damage))
@@ -120,6 +123,7 @@ def recording(folder: Path) -> Any:  # noqa: ANN401 - JSON
 
 @tried(0.2)
 @given(damage=DAMAGE, torn=TORN)
+@counted(FILES)
 def test_a_recorded_baseline(
     folder: Path,
     catalog: Catalog,
@@ -151,6 +155,7 @@ def night(folder: Path) -> list[bytes]:
 
 @tried(0.2)
 @given(line=st.integers(0, 3), damage=DAMAGE, torn=TORN)
+@counted(FILES)
 def test_a_run_of_the_history(
     folder: Path,
     night: list[bytes],
@@ -181,6 +186,7 @@ def test_a_run_of_the_history(
 
 @tried(0.05)
 @given(line=st.integers(0, 3), damage=DAMAGE, torn=TORN)
+@counted(FILES)
 def test_the_index_of_the_history(
     folder: Path,
     night: list[bytes],
@@ -210,6 +216,7 @@ def test_the_index_of_the_history(
 
 @tried(0.24)
 @given(which=st.integers(0, len(PLATFORMS)), damage=DAMAGE)
+@counted(FILES)
 def test_a_platform_file(folder: Path, catalog: Catalog, which: int, damage: list[Damage]) -> None:
     path = folder / "ddperf.toml"
     path.write_bytes(damaged_bytes(OWN if which == len(PLATFORMS) else PLATFORMS[which], damage))
@@ -230,6 +237,7 @@ def test_a_platform_file(folder: Path, catalog: Catalog, which: int, damage: lis
 
 @tried(0.01)
 @given(which=st.integers(0, len(PLATFORMS)), damage=DAMAGE)
+@counted(FILES)
 def test_a_project_s_platforms(folder: Path, which: int, damage: list[Damage]) -> None:
     path = folder / "ddperf.toml"
     path.write_bytes(damaged_bytes(OWN if which == len(PLATFORMS) else PLATFORMS[which], damage[:1]))
@@ -251,11 +259,13 @@ VALUES = st.lists(
 
 @tried(0.1)
 @given(option=st.sampled_from(OPTIONS), pieces=VALUES, free=st.text(max_size=12))
+@counted(FILES)
 def test_a_value_of_an_ini_key(folder: Path, catalog: Catalog, option: Any, pieces: list[str], free: str) -> None:  # noqa: ANN401 - an option
     text = "".join(pieces) + free
     try:
         value = option.parse(text)
     except ValueError as error:
+        refused_so_far[FILES] += 1
         said = str(error)  # what was expected, in this project's words
         assert said and not any(words in said for words in ("invalid literal", "could not convert", "integer string"))  # noqa: PT018 - any text may be a value
         return

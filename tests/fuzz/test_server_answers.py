@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fuzzing import DAMAGE, as_json, damaged_bytes, damaged_json, tried
+from fuzzing import ANSWERS, DAMAGE, as_json, counted, damaged_bytes, damaged_json, refused_so_far, tried
 from hypothesis import given
 from hypothesis import strategies as st
 from replay import RECORDINGS, load
 
-from pytest_ddperf.client import Client, ServiceEndpoint, server_facts
+from pytest_ddperf.client import Client, server_facts
+from pytest_ddperf.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.plain_text import printable
 from pytest_ddperf.protocol import check_predictions, predict_body
@@ -102,6 +103,7 @@ def assert_plain(text: str) -> None:
 
 def refused(error: DdperfError) -> None:
     """An error is one paragraph that can be shown and stored as it is."""
+    refused_so_far[ANSWERS] += 1
     assert_plain(str(error))
     assert str(error).strip()
     assert "s3cr3t" not in str(error)
@@ -110,6 +112,7 @@ def refused(error: DdperfError) -> None:
 
 @tried(0.35)
 @given(answer=answers(INFO, ERRORS))
+@counted(ANSWERS)
 def test_info(client: Client, pool: Pool, answer: Answered) -> None:
     pool.answer = answer
     try:
@@ -129,6 +132,7 @@ def test_info(client: Client, pool: Pool, answer: Answered) -> None:
 
 @tried(0.25)
 @given(answer=answers(SERVICES, INFO, ERRORS))
+@counted(ANSWERS)
 def test_a_service(client: Client, pool: Pool, answer: Answered) -> None:
     pool.answer = answer
     try:
@@ -147,6 +151,7 @@ def test_a_service(client: Client, pool: Pool, answer: Answered) -> None:
 
 @tried(0.4)
 @given(answer=answers(PREDICTIONS, PREDICTIONS, ERRORS))
+@counted(ANSWERS)
 def test_a_prediction(client: Client, pool: Pool, answer: Answered) -> None:
     pool.answer = answer
     try:

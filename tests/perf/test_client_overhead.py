@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import requests
 from scripted_deepdetect import ScriptedDeepDetect
 
-from pytest_ddperf.client import Client, ServiceEndpoint
+from pytest_ddperf.client import Client
+from pytest_ddperf.endpoint import ServiceEndpoint
 from pytest_ddperf.protocol import predict_body
 
 if TYPE_CHECKING:

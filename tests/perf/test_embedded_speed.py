@@ -10,10 +10,11 @@ import onnxruntime as ort
 import pytest
 
 from pytest_ddperf import bench_images, protocol
-from pytest_ddperf.client import Client, ServiceEndpoint
+from pytest_ddperf.client import Client
 from pytest_ddperf.embedded import engine, process
 from pytest_ddperf.embedded.images import ImageReader
 from pytest_ddperf.embedded.wire import ImageSettings
+from pytest_ddperf.endpoint import ServiceEndpoint
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,21 +5,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable  # noqa: TC003 - a field's type
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from scripted_deepdetect import out_of_memory
+from bench_project import ROOT, table
+from scripted_deepdetect import ServiceSetup, out_of_memory
 from scripted_server import Reply
 
 if TYPE_CHECKING:
     from bench_project import TableServer
     from scripted_deepdetect import Prediction
+    from scripted_server import Request
 
 SMALL, LARGE = "tk1-googlenet-b1", "tk1-googlenet-b8"
 OTHERS = ("tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b8")
 AT = 9
 """The prediction at which most faults strike: in a timed pass of googlenet at batch size 8; a cell has 6."""
+BEFORE = 7
+"""The first prediction of that cell: what happens right before it happens between two cells."""
 
 Predictions = list[dict[str, Any]]
 
@@ -90,21 +95,48 @@ def _classes(*probabilities: float) -> Callable[[TableServer], None]:
     return _wrong(lambda made: [{**made[0], "classes": listed}, *made[1:]])
 
 
-def _head(head_ms: Callable[[Prediction], object], totals: str = "all") -> Callable[[TableServer], None]:
+def _head(head_ms: Callable[[Prediction], object]) -> Callable[[TableServer], None]:
     def arrange(server: TableServer) -> None:
-        server.head_ms = lambda prediction: head_ms(prediction) if prediction.number == AT else prediction.latency_ms
-        server.tells = totals
+        usual = server.head_ms
+        server.head_ms = lambda prediction: head_ms(prediction) if prediction.number == AT else usual(prediction)
 
     return arrange
 
 
-def _do(what: Callable[[TableServer], Reply | None]) -> Callable[[TableServer], None]:
+def _without_totals(arrange: Callable[[TableServer], None]) -> Callable[[TableServer], None]:
+    """By an older server, whose `head.time` is gated; it takes the time that it tells, as a fast board."""
+
+    def both(server: TableServer) -> None:
+        server.tells = "none"
+        server.in_real_time = True
+        server.table = table("gtx1080ti")
+        arrange(server)
+
+    return both
+
+
+def _do(what: Callable[[TableServer], Reply | None], at: int = AT) -> Callable[[TableServer], None]:
     """Once, something to the server, at a prediction."""
 
     def arrange(server: TableServer) -> None:
-        server.fault = lambda prediction: what(server) if prediction.number == AT else None
+        server.fault = lambda prediction: what(server) if prediction.number == at else None
 
     return arrange
+
+
+def _behind_a_proxy(server: TableServer) -> None:
+    """The server dies behind a proxy, which stays, and is back after a while."""
+    usual = server.respond
+    down_until_s: list[float] = []
+
+    def respond(request: Request) -> Reply:
+        if len(server.predictions) >= AT - 1 and request.path == "/predict" and not down_until_s:
+            server.forget_totals()
+            down_until_s.append(time.monotonic() + 0.5)
+        down = bool(down_until_s) and time.monotonic() < down_until_s[0]
+        return _page(502) if down else usual(request)
+
+    server.respond = respond
 
 
 def _from_batch(size: int, what: Callable[[TableServer], Reply]) -> Callable[[TableServer], None]:
@@ -131,6 +163,11 @@ def _replace(server: TableServer) -> None:
         if one.service == "googlenet"
         else made
     )
+
+
+def _rebuild(server: TableServer) -> None:
+    """The same network, for another backend."""
+    server.replace_service(ServiceSetup("googlenet", mllib="ncnn"))
 
 
 def _poisoned(server: TableServer) -> None:
@@ -175,6 +212,7 @@ EIGHTS = {LARGE: "error", OTHERS[1]: "error"}
 WAIT = ("--ddperf-recovery-timeout=20",)
 SIZES = ("--ddperf-batch-sizes=1,4,8",)
 CREATED = ("--ddperf-repository=/srv/models/{model}",)
+FAST = (f"--ddperf-baseline={ROOT / 'baselines' / 'gtx1080ti.csv'}",)
 
 FAULTS: tuple[Fault, ...] = (
     Fault("The server is down at the start", "none, exit status 4", "no server to measure",
@@ -207,6 +245,8 @@ FAULTS: tuple[Fault, ...] = (
           _answer(lambda: _page(502)), ERROR),
     Fault("HTTP 504 of a proxy, while `/info` answers", "`error`", "see whether that one is up",
           _answer(lambda: _page(504)), ERROR),
+    Fault("HTTP 502 of a proxy, to `/info` too: the server behind it is down, and back in time",
+          "`crashed`; the next cells are measured", "is back after", _behind_a_proxy, CRASHED, WAIT),
     Fault("HTTP 429", "`error`", "takes no more for now (Retry-After: 30)",
           _answer(lambda: Reply(429, b"", headers={"Retry-After": "30"})), ERROR),
     Fault("Out of memory at a batch size that has a baseline value",
@@ -234,11 +274,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault("`head.time` of 0, where the totals tell the time", "none: that clock is not gated", "4 ok",
           _head(lambda _: 0.0), exit_status=0),
     Fault("`head.time` of 0, and no totals", "`error`", "head.time is 0 ms in 1 of 5 passes",
-          _head(lambda _: 0.0, "none"), ERROR),
+          _without_totals(_head(lambda _: 0.0)), ERROR, FAST),
     Fault("`head.time` ten times too long, where the totals tell the time", "none: that clock is not gated", "4 ok",
           _head(lambda one: 10 * one.latency_ms), exit_status=0),
+    Fault("`head.time` ten times too long, and no totals", "`error`",
+          "it is longer than the client waited for the answer in 1 of 5 passes",
+          _without_totals(_head(lambda one: 10 * one.latency_ms)), ERROR, FAST),
     Fault("`head.time` absent, and no totals", "`error`", "the server did not tell head.time in 1 of 5 passes",
-          _head(lambda _: None, "none"), ERROR),
+          _without_totals(_head(lambda _: None)), ERROR, FAST),
     Fault("`head.time` negative", "`error`", "head.time should be a number of 0 or more", _head(lambda _: -5.0), ERROR),
     Fault("`head.time` a text", "`error`", "head.time should be a finite number", _head(lambda _: "fast"), ERROR),
     Fault("Totals that run backwards: the server was restarted and nobody noticed",
@@ -252,6 +295,19 @@ FAULTS: tuple[Fault, ...] = (
           args=CREATED, exit_status=0),
     Fault("The service is replaced by another one of the same name between two passes", "`error`",
           "does not predict what it did at the start of the run", _do(_nothing(_replace)), ERROR),
+    Fault("The service is replaced by another one of the same name between two passes, and no totals", "`error`",
+          "does not predict what it did at the start of the run", _without_totals(_do(_nothing(_replace))), ERROR,
+          FAST),
+    Fault("The service is replaced by another one of the same name between two cells", "`error`, all its further cells",
+          "does not predict what it did at the start of the run", _do(_nothing(_replace), BEFORE), ERROR),
+    Fault("The service is replaced by another one of the same name between two cells, and no totals",
+          "`error`, all its further cells", "does not predict what it did at the start of the run",
+          _without_totals(_do(_nothing(_replace), BEFORE)), ERROR, FAST),
+    Fault("The service is replaced by one of another backend between two cells, and predicts the same",
+          "none: it is measured as what it is", "its service is another one of the same name now",
+          _do(_nothing(_rebuild), BEFORE), exit_status=0),
+    Fault("The server is restarted between two cells, and nobody noticed", "none", "4 ok",
+          _do(_nothing(lambda server: server.forget_totals()), BEFORE), exit_status=0),
     Fault("Another client on the same service", "`invalid`", "somebody else used the service during a pass", _share,
           {LARGE: "invalid"}),
     Fault("The server's version changes in the middle of the run",

@@ -7,15 +7,19 @@ depends on the profile: the suite tries a few, always the same; `tox -e fuzz` as
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+P = ParamSpec("P")
 
 FUZZ_PROFILE = "fuzz"
 DEEP: Any = []
@@ -47,6 +51,43 @@ def tried(share: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
         suppress_health_check=list(HealthCheck),
         deadline=None,
     )
+
+
+ANSWERS, FILES, REQUESTS = "server answers", "files and values", "requests to the embedded server"
+PROMISED = {ANSWERS: 100_000, FILES: 100_000, REQUESTS: 10_000}
+"""How many `tox -e fuzz` tries at least."""
+
+tried_so_far: Counter[str] = Counter()
+refused_so_far: Counter[str] = Counter()
+"""By kind: how many examples there were, and how many of them ended in an error of this project's own kind."""
+
+
+def counted(kind: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Count the examples of a test; it stands below `given`."""
+
+    def decorate(test: Callable[P, None]) -> Callable[P, None]:
+        @functools.wraps(test)
+        def one(*args: P.args, **named: P.kwargs) -> None:
+            test(*args, **named)
+            tried_so_far[kind] += 1
+
+        return one
+
+    return decorate
+
+
+def table_of_counts() -> list[str]:
+    """For a person, line by line: what was tried, and how it ended."""
+    rows = [f"{'':34}{'tried':>9}{'errors':>9}{'sound':>9}"]
+    for kind, tried_of_it in sorted(tried_so_far.items()):
+        refused = refused_so_far[kind]
+        rows.append(f"{kind:34}{tried_of_it:9,}{refused:9,}{tried_of_it - refused:9,}")
+    return rows
+
+
+def too_few() -> list[str]:
+    """The kinds of which less was tried than promised, of those that were."""
+    return [kind for kind, count in tried_so_far.items() if count < PROMISED[kind]]
 
 
 def is_long() -> bool:

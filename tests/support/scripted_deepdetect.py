@@ -102,6 +102,7 @@ class ScriptedDeepDetect(ScriptedServer):
         fault: a reply instead of a prediction (a failure counted, nothing added to the times), or None.
         wrong: changes the predictions of an answer before it is sent.
         delay_s: how long a prediction really takes, on top of nothing.
+        in_real_time: whether it really takes what the script says, so that `head.time` can be believed.
         port: where it listens; 0 for a free one.
         tls: its certificate; None for plain HTTP.
 
@@ -123,9 +124,11 @@ class ScriptedDeepDetect(ScriptedServer):
         fault: Callable[[Prediction], Reply | None] = lambda _: None,
         wrong: Callable[[Prediction, list[dict[str, Any]]], list[dict[str, Any]]] = lambda _, predictions: predictions,
         delay_s: float = 0.0,
+        in_real_time: bool = False,
         port: int = 0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        self.in_real_time = in_real_time
         self.latency_ms = latency_ms
         self.fault = fault
         self.wrong = wrong
@@ -173,6 +176,11 @@ class ScriptedDeepDetect(ScriptedServer):
         """Somebody deletes a service."""
         with self._state:
             del self._services[name]
+
+    def replace_service(self, setup: ServiceSetup) -> None:
+        """Somebody deletes a service, and creates another one of the same name."""
+        with self._state:
+            self._services[setup.name] = _Service(setup)
 
     def die(self, seconds: float | None = None) -> Reply:
         """Die at a request; back after so long with its services, as one whose configuration names them, or never."""
@@ -264,7 +272,8 @@ class ScriptedDeepDetect(ScriptedServer):
         if (head_ms := self.head_ms(prediction)) is not None:
             head["time"] = head_ms
         answer = {"status": {"code": 200, "msg": "OK"}, "head": head, "body": {"predictions": predictions}}
-        return replace(self._ok(answer), delay_s=self._delay_s)
+        delay_s = prediction.latency_ms / 1000 if self.in_real_time else self._delay_s
+        return replace(self._ok(answer), delay_s=delay_s)
 
     def _info(self) -> dict[str, object]:
         return {

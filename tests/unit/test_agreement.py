@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.agreement import PROBABILITY_MARGIN, TIE, best_classes, disagreement
+from pytest_ddperf.agreement import PROBABILITY_MARGIN, TIE, TIE_ACROSS_SIZES, best_classes, disagreement
 from pytest_ddperf.predictions import Prediction
 from pytest_ddperf.protocol import Answer
 
@@ -17,6 +17,11 @@ def test_the_best_class_of_each_image_is_remembered_whatever_the_order() -> None
         1.0, (Prediction("b", (("cat", 0.2), ("dog", 0.7))), Prediction("a", ()), Prediction("c", (("x", 1.0),)))
     )
     assert best_classes(answer) == {"b": ("dog", 0.7), "c": ("x", 1.0)}
+
+
+def test_only_the_images_that_are_asked_for_are_looked_at() -> None:
+    answer = Answer(1.0, (Prediction("a", (("cat", 0.2),)), Prediction("b", (("dog", 0.7),))))
+    assert best_classes(answer, {"b": None, "c": None}) == {"b": ("dog", 0.7)}
 
 
 @given(SEEN)
@@ -38,6 +43,13 @@ def test_a_prediction_agrees_within_what_a_gpu_rounds(
     was: tuple[str, float], now: tuple[str, float], agree: bool
 ) -> None:
     assert (disagreement({"0": was}, {"0": now}) == "") is agree
+
+
+def test_between_two_batch_sizes_classes_that_lie_further_apart_may_change_places() -> None:
+    was, now = {"0": ("cat", 0.30)}, {"0": ("dog", 0.29)}
+    assert disagreement(was, now)
+    assert disagreement(was, now, tie=TIE_ACROSS_SIZES) == ""
+    assert disagreement({"0": ("cat", 0.9)}, {"0": ("dog", 0.9)}, tie=TIE_ACROSS_SIZES)
 
 
 def test_a_difference_names_the_images_and_a_missing_one() -> None:

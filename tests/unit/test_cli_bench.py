@@ -421,7 +421,7 @@ def test_defect_6_a_service_that_is_there_already_is_used(bench: Command) -> Non
 def test_defect_6_a_server_without_totals_is_measured_by_head_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], totals: str
 ) -> None:
-    with ScriptedDeepDetect(lambda *_: 8.4, ["imageserv"], totals=totals) as server:
+    with ScriptedDeepDetect(lambda *_: 8.4, ["imageserv"], totals=totals, in_real_time=True) as server:
         ran = Command(tmp_path, server, capsys)(*ONE, *OUT)
     assert ran.status == 0
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))[0]["mean_processing_time"] == 8.0
@@ -473,7 +473,7 @@ def test_defect_8_a_silent_server_is_given_up_on_as_told(tmp_path: Path, capsys:
 
 
 def test_defect_9_fractions_of_a_millisecond_are_not_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with ScriptedDeepDetect(lambda *_: 8.4, ["imageserv"]) as server:
+    with ScriptedDeepDetect(lambda *_: 8.4, ["imageserv"], in_real_time=True) as server:
         command = Command(tmp_path, server, capsys)
         assert command(*ONE, *OUT).status == 0
         assert command.rows()[0]["mean processing time"] == "8.4"

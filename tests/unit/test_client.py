@@ -13,7 +13,8 @@ from replay import DATA, RECORDINGS, Exchange, Replay, load
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply, Request, ScriptedServer
 
-from pytest_ddperf.client import Client, ServiceEndpoint, server_facts, wait_until_up
+from pytest_ddperf.client import Client, server_facts, wait_until_up
+from pytest_ddperf.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,

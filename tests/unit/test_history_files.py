@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from typing import TYPE_CHECKING
@@ -136,6 +137,17 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="--ddperf-storage=DIR"):
         check_writable(tmp_path / "file" / "below")
+
+
+def test_a_folder_that_takes_no_file_whatever_its_permissions_say_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("pytest_ddperf.history.tempfile.TemporaryFile", refusing)
+    with pytest.raises(ConfigurationError, match=r"cannot be written to \(Read-only file system\)"):
+        check_writable(tmp_path)
 
 
 def test_every_line_is_json(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from recording import CONDITIONS, measured, skipped
 from pytest_ddperf import recorded
 from pytest_ddperf.benchmark_json import stats_from_seconds
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.recorded import Update, read_recorded, render_json, write_recorded
+from pytest_ddperf.recorded import Update, read_recorded, write_recorded
 from pytest_ddperf.records import Baseline, CellKey, CellRecord, Measurement, Outcome, Pass, Round, Unavailable
 
 NOW = datetime(2026, 3, 1, 4, 5, 6, tzinfo=UTC)
@@ -404,19 +404,6 @@ def test_any_bytes_are_a_recorded_run_or_refused(path: Path, content: str | byte
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     with contextlib.suppress(BaselineFileError):
         read_recorded(path)
-
-
-@given(JSON_VALUES.filter(lambda value: "NaN" not in json.dumps(value) and "Infinity" not in json.dumps(value)))
-def test_what_is_rendered_is_the_same_json_but_for_digits_that_no_clock_gives(value: object) -> None:
-    read = json.loads(render_json(value))
-    assert json.loads(render_json(read)) == read
-    assert type(read) is type(value)
-
-
-def test_a_list_of_numbers_stands_on_one_line_and_floats_have_seven_digits() -> None:
-    assert render_json({"data": [0.123456789, 1.0], "in": {"a": [{"b": 1}]}, "none": []}) == (
-        '{\n  "data": [0.1234568, 1.0],\n  "in": {\n    "a": [\n      {"b": 1}\n    ]\n  },\n  "none": []\n}'
-    )
 
 
 @pytest.mark.parametrize(

@@ -184,13 +184,13 @@ def test_a_batch_that_exhausted_the_memory_keeps_larger_ones_of_its_model_from_b
 class TestBelief:
     def test_a_server_to_which_nothing_happened_is_not_asked(self) -> None:
         outages = recovery(Clock())
-        outages.remember(SMALL, answered("cat"))
+        outages.compare(SMALL, answered("cat"))
         outages.believe("tk1", "resnet50", unasked)
 
     def test_the_model_that_is_next_is_compared_as_it_was_asked_first(self) -> None:
         outages = recovery(Clock())
-        outages.remember(SMALL, answered("cat"))
-        outages.remember(LARGE, answered("dog"))
+        outages.compare(SMALL, answered("cat"))
+        outages.compare(LARGE, answered("cat"))
         outages.suspect("tk1")
         asked: list[tuple[str, int]] = []
 
@@ -204,14 +204,14 @@ class TestBelief:
 
     def test_for_a_model_that_is_new_the_last_one_is_compared(self) -> None:
         outages = recovery(Clock())
-        outages.remember(SMALL, answered("cat"))
+        outages.compare(SMALL, answered("cat"))
         outages.suspect("tk1")
         with pytest.raises(AnswerError, match="resnet50 does not predict what it did"):
             outages.believe("tk1", "vgg16", lambda *_: answered("dog"))
 
     def test_a_server_that_differs_is_compared_again_before_each_cell(self) -> None:
         outages = recovery(Clock())
-        outages.remember(SMALL, answered("cat"))
+        outages.compare(SMALL, answered("cat"))
         outages.suspect("tk1")
         for _ in range(2):
             with pytest.raises(AnswerError):
@@ -221,11 +221,53 @@ class TestBelief:
 
     def test_a_suspicion_of_one_model_is_none_of_the_others(self) -> None:
         outages = recovery(Clock())
-        outages.remember(SMALL, answered("cat"))
+        outages.compare(SMALL, answered("cat"))
         outages.suspect("tk1", "resnet50")
         outages.believe("tk1", "vgg16", unasked)
         with pytest.raises(AnswerError):
             outages.believe("tk1", "resnet50", lambda *_: answered("dog"))
+
+
+class TestLaterAnswers:
+    """What a model predicts is held against what it predicted first, whatever is known of the server."""
+
+    def test_one_that_agrees_is_taken(self) -> None:
+        outages = recovery(Clock())
+        outages.compare(SMALL, answered("cat"))
+        outages.compare(LARGE, answered("cat"))
+
+    def test_one_that_differs_is_refused_at_any_batch_size(self) -> None:
+        outages = recovery(Clock())
+        outages.compare(SMALL, answered("cat"))
+        for key in (SMALL, LARGE, SMALL):
+            with pytest.raises(AnswerError, match="resnet50 does not predict what it did at the start of the run"):
+                outages.compare(key, answered("dog"))
+
+    def test_images_that_the_first_answer_did_not_hold_are_compared_with_nothing(self) -> None:
+        outages = recovery(Clock())
+        outages.compare(SMALL, answered("cat"))
+        outages.compare(LARGE, Answer(1.0, (Prediction("0", (("cat", 0.9),)), Prediction("1", (("dog", 0.9),)))))
+
+    def test_a_smaller_batch_than_the_first_is_compared_by_the_images_that_it_holds(self) -> None:
+        outages = recovery(Clock())
+        outages.compare(LARGE, Answer(1.0, (Prediction("0", (("cat", 0.9),)), Prediction("1", (("dog", 0.9),)))))
+        outages.compare(SMALL, answered("cat"))
+        with pytest.raises(AnswerError):
+            outages.compare(SMALL, answered("dog"))
+
+    def test_a_near_tie_may_fall_otherwise_at_another_batch_size_and_not_at_the_same(self) -> None:
+        outages = recovery(Clock())
+        outages.compare(SMALL, Answer(1.0, (Prediction("0", (("cat", 0.30),)),)))
+        other = Answer(1.0, (Prediction("0", (("dog", 0.29),)),))
+        outages.compare(LARGE, other)
+        with pytest.raises(AnswerError):
+            outages.compare(SMALL, other)
+
+    def test_other_models_and_platforms_are_none_of_it(self) -> None:
+        outages = recovery(Clock())
+        outages.compare(SMALL, answered("cat"))
+        outages.compare(CellKey("tk1", "vgg16", 4), answered("dog"))
+        outages.compare(CellKey("tx1", "resnet50", 4), answered("dog"))
 
 
 def test_what_a_server_says_of_itself_is_remembered(server: ScriptedDeepDetect) -> None:

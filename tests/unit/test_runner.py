@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted_deepdetect import ScriptedDeepDetect
+from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply
 
 from pytest_ddperf.baselines import PlatformBaseline
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from scripted_deepdetect import Prediction
     from scripted_server import Request
 
     from pytest_ddperf.errors import DdperfError
@@ -170,6 +171,17 @@ def test_a_server_that_hangs_up_in_the_middle_is_gone(server: ScriptedDeepDetect
         runner.measure(OTHER, quiet)
     assert [one.path for one in server.requests[before:]] == ["/info"]
     runner.close()
+
+
+def test_a_connection_cut_at_the_first_prediction_of_a_model_is_no_server_that_died_of_it(tmp_path: Path) -> None:
+    with ScriptedDeepDetect() as server:
+        runner = runner_for(server, tmp_path, repository="/models/{model}")
+        runner.measure(KEY, quiet)  # its service is deleted by us, and so is not missing afterwards
+        server.fault = lambda prediction: Reply(drop=True) if prediction.number == 8 else None
+        with pytest.raises(ServerGoneError):
+            runner.measure(CellKey("tk1", "vgg16", 1), quiet)
+        assert len(runner.measure(CellKey("tk1", "vgg16", 2), quiet).rounds) == 1
+        runner.close()
 
 
 def test_a_server_that_comes_back_is_opened_anew(server: ScriptedDeepDetect, tmp_path: Path) -> None:
@@ -362,6 +374,62 @@ def test_a_server_that_died_between_two_cells_is_waited_for_and_the_cell_measure
     compared = server.predictions[6]
     assert (compared.service, compared.batch) == ("resnet50", 2)  # as the first cell had it
     runner.close()
+
+
+def another(prediction: Prediction, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What another network would say."""
+    return [{**one, "classes": [{"prob": 0.9, "cat": "another"}]} for one in made]
+
+
+@pytest.mark.parametrize("totals", ["all", "none"])
+class TestReplacedBetweenTwoCells:
+    """A service of the same name that is another one now, with totals to tell it by and without."""
+
+    def test_one_that_predicts_something_else_is_not_believed(self, tmp_path: Path, totals: str) -> None:
+        with slow_enough(totals) as server:
+            runner = runner_for(server, tmp_path)
+            runner.measure(KEY, quiet)
+            server.forget_totals()
+            server.wrong = another
+            for key in (OTHER, KEY):
+                with pytest.raises(AnswerError, match="does not predict what it did at the start of the run"):
+                    runner.measure(key, quiet)
+            assert len(server.predictions) == 6 + 2  # not one more than it takes to see it
+            runner.close()
+
+    def test_one_that_predicts_the_same_is_measured_as_what_it_is(self, tmp_path: Path, totals: str) -> None:
+        with slow_enough(totals) as server:
+            runner = runner_for(server, tmp_path)
+            assert runner.measure(KEY, quiet).conditions.backend == "caffe"
+            server.replace_service(ServiceSetup("resnet50", mllib="tensorrt", datatype="fp16"))
+            conditions = runner.measure(OTHER, quiet).conditions
+            assert (conditions.backend, conditions.datatype) == ("tensorrt", "fp16")
+            runner.close()
+
+    def test_rounds_of_the_one_before_do_not_count_with_those_of_the_new_one(self, tmp_path: Path, totals: str) -> None:
+        with slow_enough(totals) as server:
+            runner = runner_for(server, tmp_path)
+            earlier = runner.measure(KEY, quiet)
+            server.replace_service(ServiceSetup("resnet50", mllib="tensorrt"))
+            again = runner.measure(KEY, quiet, earlier)
+            assert (again.conditions.backend, len(again.rounds)) == ("tensorrt", 1)
+            assert len(runner.measure(KEY, quiet, again).rounds) == 2
+            runner.close()
+
+    def test_a_server_restarted_with_the_same_services_is_measured_on(self, tmp_path: Path, totals: str) -> None:
+        with slow_enough(totals) as server:
+            runner = runner_for(server, tmp_path)
+            runner.measure(KEY, quiet)
+            server.restart()
+            assert len(runner.measure(OTHER, quiet).rounds) == 1
+            runner.close()
+
+
+def slow_enough(totals: str) -> ScriptedDeepDetect:
+    """A server whose `head.time` can be, where it is what is gated."""
+    return ScriptedDeepDetect(
+        lambda _, batch: 2.0 * batch, services=["resnet50"], totals=totals, in_real_time=totals == "none"
+    )
 
 
 def test_what_the_baseline_marks_and_holds_is_known(server: ScriptedDeepDetect, tmp_path: Path) -> None:

@@ -29,6 +29,20 @@ def test_a_head_time_of_zero_cannot_be_gated() -> None:
         choose_clock("head", [Pass(0.4, 0.0), Pass(1.4, 1.0)])
 
 
+def test_a_head_time_longer_than_the_client_waited_is_not_believed() -> None:
+    with pytest.raises(TimingError, match=r"longer than the client waited for the answer in 1 of 2 passes \(90 ms"):
+        choose_clock("auto", [Pass(9.0, 8.0), Pass(9.0, 90.0)])
+
+
+def test_a_head_time_that_is_rounded_up_is_believed() -> None:
+    assert choose_clock("auto", [Pass(8.2, 9.0), Pass(200.0, 202.0)]) is Clock.HEAD
+
+
+def test_a_head_time_that_cannot_be_does_not_matter_where_another_clock_is_gated() -> None:
+    assert choose_clock("auto", [Pass(9.0, 90.0, 8.5)]) is Clock.PREDICT
+    assert choose_clock("client", [Pass(9.0, 90.0)]) is Clock.CLIENT
+
+
 @pytest.mark.parametrize("clock", list(Clock))
 def test_the_clock_that_is_asked_for_is_taken_where_it_is_told(clock: Clock) -> None:
     assert choose_clock(clock, [Pass(9.0, 8.0, 8.5)]) is clock

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted_deepdetect import ScriptedDeepDetect
+from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply
 
 from pytest_ddperf.catalog import Network
@@ -126,3 +126,42 @@ def test_a_network_of_ones_own_whose_backend_is_tensorrt_has_a_service_for_each_
     assert [(each.mllib, each.engine) for each in (one, two)] == [("tensorrt", 1), ("tensorrt", 2)]
     target.close()
     assert server.services == ["resnet50"]
+
+
+class TestReplacedService:
+    """Whether the service in use is still the one that it was, by what `/info` says of it."""
+
+    def test_one_that_was_not_asked_for_is_none(self, server: ScriptedDeepDetect, names: str) -> None:
+        target = opened(server, names)
+        assert not target.was_replaced()
+        target.close()
+
+    def test_one_whose_totals_rise_is_the_same(self, server: ScriptedDeepDetect, names: str) -> None:
+        target = opened(server, names)
+        target.service_for(RESNET)
+        for _ in range(2):
+            server.use_elsewhere("resnet50")
+            target.client.info()
+            assert not target.was_replaced()
+        target.close()
+
+    def test_one_of_another_backend_is_another_and_asked_for_anew(self, server: ScriptedDeepDetect, names: str) -> None:
+        target = opened(server, names)
+        assert target.service_for(RESNET).mllib == "caffe"
+        assert not target.was_replaced()
+        server.replace_service(ServiceSetup("resnet50", mllib="ncnn"))
+        target.client.info()
+        assert target.was_replaced()
+        assert target.service_for(RESNET).mllib == "ncnn"
+        assert not target.was_replaced()
+        target.close()
+
+    def test_another_model_s_is_none_of_it(self, server: ScriptedDeepDetect, names: str) -> None:
+        target = opened(server, names)
+        server.replace_service(ServiceSetup("vgg16"))
+        target.service_for(RESNET)
+        target.client.info()
+        assert not target.was_replaced()
+        target.service_for(VGG)
+        assert not target.was_replaced()
+        target.close()

@@ -1,0 +1,48 @@
+"""One service and one batch of it, as the measuring loop wants them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.client import encode
+from pytest_ddperf.measure import Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_ddperf.client import Client
+    from pytest_ddperf.measure import Timed
+
+
+class ServiceEndpoint:
+    """One service and one batch, as `measure` wants them; the request is encoded once.
+
+    Args:
+        client: the server.
+        service: its name.
+        body: as `protocol.predict_body` makes it.
+    """
+
+    def __init__(self, client: Client, service: str, body: Mapping[str, object]) -> None:
+        self._client = client
+        self._service = service
+        self._content = encode(body)
+
+    def predict(self, timeout_s: float | None = None) -> Timed:
+        """One prediction of the batch."""
+        return self._client.predict_encoded(self._content, service=self._service, timeout_s=timeout_s)
+
+    def totals(self) -> Totals | None:
+        """The totals of this service, and the counts of the others, from `/info` where it tells them."""
+        services = self._client.info().services
+        name = self._service.lower()  # as servers keep it
+        own = next((one.stats for one in services if one.name.lower() == name), None)
+        if own is None:  # an older server tells them here, or not at all
+            own = self._client.service(self._service).stats
+        if own is None:
+            return None
+        counts = {
+            one.name: one.stats.predict_count if one.stats else None for one in services if one.name.lower() != name
+        }
+        others = {other: count for other, count in counts.items() if count is not None}
+        return Totals(own, others if len(others) == len(counts) else None)

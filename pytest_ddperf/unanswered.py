@@ -1,0 +1,49 @@
+"""What became of a request that got no answer: the error that it is raised as, and what is said of it."""
+
+from __future__ import annotations
+
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from pytest_ddperf.errors import NoConnectionError, ServerGoneError, ServerUnreachableError
+
+
+def why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:
+    """What became of a request that got no answer, and what to do; "" where it was cut off in the middle."""
+    if isinstance(error, SSLError):
+        return "The TLS connection failed: give the CA that signed the server's certificate, or check the URL's scheme"
+    if isinstance(error, ProxyError):
+        return "The proxy of the environment gave no connection; NO_PROXY exempts a host"
+    if isinstance(error, NewConnectionError):
+        return f"No connection ({error.__cause__ or error}); is the server up, and the port right?"
+    if isinstance(error, ConnectTimeoutError):
+        return f"No connection within {connect_timeout_s:g} s; is the host up, and the port right?"
+    if isinstance(error, (ReadTimeoutError, TimeoutError)):
+        return f"The server was silent for {read_timeout_s:g} s; it may still be at work on the request"
+    return ""
+
+
+def incomplete(timeout_s: float) -> str:
+    """What is said of an answer that did not end in time, though there was some of it now and then."""
+    return (
+        f"The answer came in bit by bit and was not complete after {timeout_s:g} s; is the network, or a proxy, that "
+        "slow?"
+    )
+
+
+def kind_of(error: Exception, message: str) -> type[ServerUnreachableError]:
+    """What a request without an answer is raised as; `message` is what `why` says of it."""
+    if not message:
+        return ServerGoneError
+    return NoConnectionError if isinstance(error, (NewConnectionError, ConnectTimeoutError)) else ServerUnreachableError
+
+
+def cut(error: Exception) -> str:
+    """What is said of a connection that was cut in the middle of a request."""
+    inner = error.args[-1] if error.args else ""
+    return f"The connection was cut in the middle of a request ({inner or error}); the server may have died on it"

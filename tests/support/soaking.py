@@ -1,0 +1,268 @@
+"""The soak: the measuring core against a server that misbehaves at random, run after run, and what becomes of both."""
+
+from __future__ import annotations
+
+import gc
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psutil
+from misbehaviour import MISBEHAVIOURS, REQUEST_TIMEOUT_S, MisbehavingServer
+
+from pytest_ddperf.baselines import PlatformBaseline
+from pytest_ddperf.bench_images import ensure_bench_images
+from pytest_ddperf.catalog import Platform, bare_catalog
+from pytest_ddperf.errors import DdperfError
+from pytest_ddperf.history import HistoryWriter, new_run, read_run
+from pytest_ddperf.measure import Plan
+from pytest_ddperf.records import CellKey, CellRecord, Outcome
+from pytest_ddperf.runner import PlatformPlan, Runner
+from pytest_ddperf.server_options import ServerOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MODELS, SIZES = ("squeezenet_v1.1", "shufflenet"), (1, 2, 4)
+PASSES = 3
+SHARE = 0.5
+"""Of the cells that something happens to; a crash between two cells comes on top."""
+
+BETWEEN = "crash between two cells"
+RECOVERY_S = 30.0
+CELL_LIMIT_S = RECOVERY_S + 5
+CRASHES_RUNNING = 2
+"""So many, and the next cell is left in peace: a server that keeps dying is given up by design."""
+
+GROWTH_MIB = 20.0
+LONG_LIFE, SETTLED = 60, 15
+"""Cells that make a life of a server long enough to see it grow, and those in which it settles in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a process holds."""
+
+    mib: float
+    threads: int
+    files: int
+    processes: int
+
+    @classmethod
+    def now(cls) -> Footprint:
+        """Of this one; processes: all that it started, and they."""
+        gc.collect()
+        own = psutil.Process()
+        return cls(own.memory_info().rss / 2**20, own.num_threads(), own.num_fds(), len(own.children(recursive=True)))
+
+
+@dataclass(slots=True)
+class Soaked:
+    """What became of it.
+
+    Args:
+        first: once the first runs are over, and everything is loaded that ever is.
+        met: by misbehaviour ("" for none) and verdict, how many cells.
+        wrong: cells with a verdict that docs/faults.md does not allow, in words.
+        lost: cells whose record the history does not hold.
+        longest_s: the longest cell.
+        server_growth_mib: the most that a server grew, from the least that it held in the first half of its life to the
+            least in the second: networks come and go in it. Of those that lived for LONG_LIFE cells at least.
+        long_lives: how many of those there were.
+    """
+
+    seed: int
+    runs: int = 0
+    cells: int = 0
+    measured_s: float = 0.0
+    first: Footprint | None = None
+    last: Footprint | None = None
+    peak_mib: float = 0.0
+    met: Counter[tuple[str, str]] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    lost: int = 0
+    longest_s: float = 0.0
+    server_lives: int = 1
+    long_lives: int = 0
+    server_growth_mib: float = 0.0
+
+    def table(self) -> str:
+        """For a person."""
+        assert self.first is not None
+        assert self.last is not None
+        names = dict.fromkeys(["", *sorted({name for name, _ in self.met})])
+        rows = []
+        for name in names:
+            verdicts = sorted((verdict, count) for (met, verdict), count in self.met.items() if met == name)
+            told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
+            rows.append(f"  {name or '(nothing)':26}{sum(count for _, count in verdicts):6}  {told}")
+        first, last = self.first, self.last
+        more_mib = last.mib - first.mib
+        lives = f"{self.server_lives} lives; in the {self.long_lives} of {LONG_LIFE} cells or more"
+        return "\n".join(
+            [
+                f"soak: {self.measured_s:.0f} s, seed {self.seed}, {self.runs} runs, {self.cells} cells",
+                f"  {'met':26}{'cells':>6}  verdicts",
+                *rows,
+                *(f"  WRONG: {one}" for one in self.wrong),
+                f"  wrong verdicts {len(self.wrong)}, lost records {self.lost}, longest cell {self.longest_s:.1f} s",
+                f"  {'growth':20}{'first':>8}{'last':>8}{'more':>8}",
+                f"  {'memory, MiB':20}{first.mib:8.1f}{last.mib:8.1f}{more_mib:+8.1f}  (at most {self.peak_mib:.1f})",
+                *(
+                    f"  {name:20}{before:8}{after:8}{after - before:+8}"
+                    for name, before, after in (
+                        ("threads", first.threads, last.threads),
+                        ("open files", first.files, last.files),
+                        ("child processes", first.processes, last.processes),
+                    )
+                ),
+                f"  the server: {lives} it grew by at most {self.server_growth_mib:.1f} MiB",
+            ]
+        )
+
+
+class Soak:
+    """One soak.
+
+    Args:
+        server: what misbehaves.
+        folder: for the history.
+        seed: of what happens when.
+        now: a steady clock, seconds.
+    """
+
+    def __init__(
+        self, server: MisbehavingServer, folder: Path, seed: int, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._server = server
+        self._folder = folder
+        self._random = random.Random(seed)  # noqa: S311 - chance that can be repeated
+        self._now = now
+        self._deck: list[str] = []
+        self._crashes = 0
+        self._life: tuple[int, list[float]] = (0, [])
+        self.result = Soaked(seed)
+
+    def last(self, seconds: float) -> Soaked:
+        """Measure for so long; a tenth of it is for settling in."""
+        result, began_s = self.result, self._now()
+        while True:
+            self._run()
+            result.runs += 1
+            result.measured_s = self._now() - began_s
+            settled = result.measured_s > seconds / 10
+            if settled:
+                result.last = Footprint.now()
+                result.peak_mib = max(result.peak_mib, result.last.mib)
+                result.first = result.first or result.last
+            if result.measured_s > seconds and result.first is not result.last:
+                return result
+
+    def _run(self) -> None:
+        """What a run of pytest does: each cell measured, judged and kept, then everything given back."""
+        options = ServerOptions(
+            self._server.url,
+            timeout_s=REQUEST_TIMEOUT_S,
+            cold_start_timeout_s=RECOVERY_S,
+            repository="{model}",
+            mllib="onnxruntime",
+            recovery_timeout_s=RECOVERY_S,
+        )
+        platform = Platform("soak", "Soak", mllib="onnxruntime")
+        plan = PlatformPlan(platform, options, Plan(1, PASSES), "auto", 0.1, PlatformBaseline("soak", ({},)))
+        runner = Runner({"soak": plan}, bare_catalog().networks, lambda _: None)
+        header = new_run("soak", ("soak",), accepted=False, facts={})
+        kept = []
+        try:
+            runner.open("soak")
+            with HistoryWriter(self._folder, header) as history:
+                for model in MODELS:
+                    limited = False
+                    for size in SIZES:
+                        record, limited = self._cell(runner, CellKey("soak", model, size), limited=limited)
+                        history.append(record)
+                        kept.append((record.key, record.outcome))
+                history.close(0, whole=True)
+        finally:
+            runner.close()
+        run = read_run(history.path)
+        history.path.unlink()
+        self.result.lost += len(set(kept) - {(one.key, one.outcome) for one in run.records})
+
+    def _cell(self, runner: Runner, key: CellKey, *, limited: bool) -> tuple[CellRecord, bool]:
+        """Measure a cell, and let something happen to it perhaps.
+
+        Returns:
+            Its record, and whether larger ones of its model need not be run from now on.
+        """
+        name = self._next()
+        if name == BETWEEN:
+            # behind a connection that was cut, by all that can be seen the server died of the batch under way then
+            limited = limited or (self._crashes > 0 and key.batch_size > SIZES[0])
+            self._server.crash()
+        elif name:
+            self._server.arm(name, self._random.randint(MISBEHAVIOURS[name].least, PASSES + 1))
+        began_s = self._now()
+        try:
+            record = runner.judge(runner.measure(key, None), str(key))
+        except DdperfError as error:
+            record = runner.failed(key, str(key), error)
+        self.result.longest_s = max(self.result.longest_s, self._now() - began_s)
+        told = self._server.disarm()
+        met = name if name == BETWEEN or told["struck"] else ""
+        self._note_life(told["pid"], told["server_mib"])
+        self._note(record, met, limited=limited)
+        self._crashes = self._crashes + 1 if record.outcome is Outcome.CRASHED else 0
+        return record, limited or (met in MISBEHAVIOURS and MISBEHAVIOURS[met].limits)
+
+    def _next(self) -> str:
+        """What happens to the next cell, "" for nothing: each thing as often as the others, in any order."""
+        if self._random.random() > SHARE:
+            return ""
+        if not self._deck:
+            self._deck = [*MISBEHAVIOURS, BETWEEN]
+            self._random.shuffle(self._deck)
+        if self._crashes >= CRASHES_RUNNING:
+            return ""
+        return self._deck.pop()
+
+    def _note(self, record: CellRecord, met: str, *, limited: bool) -> None:
+        allowed = MISBEHAVIOURS[met].verdicts if met in MISBEHAVIOURS else frozenset({"new"})
+        if limited:
+            allowed |= {"unavailable"}
+        outcome = str(record.outcome)
+        self.result.cells += 1
+        self.result.met[met, outcome] += 1
+        measurement = record.measurement
+        whole = measurement is not None and all(len(one.passes) == PASSES for one in measurement.rounds)
+        if outcome not in allowed or (outcome == "new" and not whole):
+            self.result.wrong.append(f"{record.key} met {met or 'nothing'} and is {outcome}: {record.reason}")
+
+    def _note_life(self, pid: int, mib: float) -> None:
+        """How a server grows."""
+        known, samples = self._life
+        if pid != known:
+            self.result.server_lives += known != 0
+            samples = []
+            self._life = pid, samples
+        samples.append(mib)
+        self.result.long_lives += len(samples) == LONG_LIFE
+        if len(samples) >= LONG_LIFE:
+            middle = len(samples) // 2
+            growth = min(samples[middle:]) - min(samples[SETTLED:middle])
+            self.result.server_growth_mib = max(self.result.server_growth_mib, growth)
+
+
+def soak(folder: Path, seconds: float, seed: int) -> Soaked:
+    """All of it.
+
+    Args:
+        folder: for the history.
+        seconds: how long.
+        seed: of what happens when.
+    """
+    with MisbehavingServer(ensure_bench_images()) as server:
+        return Soak(server, folder, seed).last(seconds)

@@ -1,0 +1,105 @@
+"""Which requests are none of this host's own programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from pytest_ddperf.embedded import process
+from pytest_ddperf.embedded.same_site import foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_ddperf.embedded.process import EmbeddedServer
+
+
+def asked(**headers: str) -> str:
+    return foreign([(name.encode(), value.encode("latin-1")) for name, value in headers.items()])
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:8080", "127.0.0.1", "127.9.8.7:1", "[::1]:8080", "[::1]"],
+)
+def test_a_host_that_can_only_be_this_one_is_its_own(host: str) -> None:
+    assert asked(host=host) == ""
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example:80", "192.168.1.7:8080",
+        "evil.example:127.0.0.1", "0.0.0.0:8080", "[::]:1", "[::1", "[::1]evil", "[127.0.0.1]:1", "[localhost]:1",
+        "::1", "localhost:x", "localhost:8080@evil", "me@localhost", "", "localhost:\xb2", "localhost, evil.example",
+    ],
+)  # fmt: skip
+def test_any_other_host_is_not(host: str) -> None:
+    assert "for its own host only" in asked(host=host)
+
+
+def test_a_second_host_header_is_looked_at_too() -> None:
+    assert foreign([(b"host", b"localhost:1"), (b"host", b"evil.example")])
+
+
+def test_a_program_that_sends_no_host_is_no_browser() -> None:
+    assert asked(accept="application/json") == ""
+
+
+def test_a_page_of_the_server_itself_may_ask_it() -> None:
+    assert asked(host="localhost:8080", origin="http://localhost:8080") == ""
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example", "https://localhost:8080", "http://localhost", "http://localhost:3000", "null", "",
+        "http://127.0.0.1:8080", "http://localhost:8080.evil.example", "file://", "chrome-extension://abc",
+    ],
+)  # fmt: skip
+def test_a_page_of_another_site_may_not(origin: str) -> None:
+    assert "no requests of web pages of other sites" in asked(host="localhost:8080", origin=origin)
+
+
+def test_an_origin_without_a_host_is_another_site_s() -> None:
+    assert asked(origin="http://localhost:8080")
+
+
+def test_what_is_shown_of_a_header_is_bounded() -> None:
+    assert len(asked(host="x" * 10_000)) < 400
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedServer]:
+    with process.start(threads=1) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/info"), ("POST", "/predict"), ("PUT", "/services/a"), ("DELETE", "/services/a"), ("GET", "/nowhere")],
+)
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}], ids=str)
+def test_the_server_refuses_them_on_every_route_in_deepdetect_s_shape(
+    server: EmbeddedServer, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = requests.request(method, server.url + path, headers=headers, data=b"{", timeout=10)
+    assert answer.status_code == 403
+    status = answer.json()["status"]
+    assert (status["code"], status["msg"], status["dd_code"]) == (403, "Forbidden", 403)
+    assert "evil.example" in status["dd_msg"]
+    assert answer.headers["Connection"] == "close"
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_browser_that_asks_beforehand_whether_it_may_is_refused(server: EmbeddedServer) -> None:
+    headers = {"Origin": "http://evil.example", "Access-Control-Request-Method": "PUT"}
+    assert requests.options(f"{server.url}/services/a", headers=headers, timeout=10).status_code == 403
+
+
+def test_the_server_is_there_for_its_own_host_by_name_and_address(server: EmbeddedServer) -> None:
+    port = server.url.rpartition(":")[2]
+    for host in ("localhost", "127.0.0.1"):
+        assert requests.get(f"http://{host}:{port}/info", timeout=10).status_code == 200
