@@ -183,6 +183,9 @@ class Platform:
         service: template of service names; None for no default.
         data_dir: bench images as the server sees them; None for no default.
         bench_files: the file that lists their names; None for no default.
+        concurrency: clients at once, for cells under load; None for the option's default.
+        rate: requests per second, for cells under load; None likewise.
+        load_requests: of a pass under load; None likewise.
         datatype: of services to create, `fp32` or `fp16`; None for the option's default.
         wait: seconds to wait for a server that is not up yet; None for the option's default.
         timeout: seconds to wait for one answer; None for the option's default.
@@ -238,6 +241,9 @@ class Platform:
     service: str | None = None
     data_dir: str | None = None
     bench_files: str | None = None
+    concurrency: tuple[int, ...] | None = None
+    rate: tuple[float, ...] | None = None
+    load_requests: int | None = None
     datatype: str | None = None
     wait: float | None = None
     timeout: float | None = None
@@ -383,20 +389,29 @@ def batch_schedule(kind: str, maximum: int) -> tuple[int, ...]:
 
 
 def matrix(
-    platforms: Sequence[Platform], models: Sequence[str] | None = None, batch_sizes: Sequence[int] | None = None
+    platforms: Sequence[Platform],
+    models: Sequence[str] | None = None,
+    batch_sizes: Sequence[int] | None = None,
+    scenarios: Sequence[str] = ("",),
 ) -> list[CellKey]:
     """Every cell once: platform by platform and model by model as given, batch sizes ascending.
+
+    Of a model the cells without a load come first, so that they find a board that is cool.
 
     Args:
         platforms: which platforms.
         models: ids of networks; None for those of each platform that run by default.
         batch_sizes: images per request; None for those of each platform.
+        scenarios: "" for plain latency, and the ids of others, in the order in which they are measured.
     """
+    plain, loads = [one for one in scenarios if not one], [one for one in scenarios if one]
     cells = [
-        CellKey(platform.id, model, batch_size)
+        CellKey(platform.id, model, batch_size, scenario)
         for platform in platforms
         for model in (platform.default_models if models is None else models)
+        for group in (plain, loads)
         for batch_size in sorted(platform.batch_sizes if batch_sizes is None else batch_sizes)
+        for scenario in group
     ]
     return list(dict.fromkeys(cells))
 

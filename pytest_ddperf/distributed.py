@@ -44,7 +44,7 @@ class CellNames:
     def __init__(self, platforms: Iterable[str], models: Iterable[str]) -> None:
         named = "|".join(re.escape(name) for name in sorted(platforms, key=len, reverse=True))
         # --dist loadgroup puts an @group behind a node id
-        self._cell = re.compile(rf"[\[-]({named})-([\w.]+)-b(\d+)(?:-([cr]\d+))?(?:-[^\]]*)?\](?:@.*)?$")
+        self._cell = re.compile(rf"[\[-]({named})-([\w.]+)-b(\d+)(?:-(c\d+|r\d+(?:\.\d+)?))?(?:-[^\]]*)?\](?:@.*)?$")
         self._models = frozenset(models)
         self._known: dict[str, CellKey | None] = {}
 

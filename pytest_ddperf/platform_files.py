@@ -13,6 +13,7 @@ import msgspec
 from pytest_ddperf.catalog import DATATYPES, Platform, closest
 from pytest_ddperf.errors import BaselineFileError
 from pytest_ddperf.published import read_text
+from pytest_ddperf.scenarios import LEAST_RATE, MOST_CLIENTS, MOST_RATE
 from pytest_ddperf.telemetry.source import Source
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     service: str | None = None
     data_dir: str | None = None
     bench_files: str | None = None
+    concurrency: list[int] | None = None
+    rate: list[float] | None = None
+    load_requests: int | None = None
     datatype: str | None = None
     wait: float | None = None
     timeout: float | None = None
@@ -229,7 +233,7 @@ def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
         given["batch_sizes"] = _batch_sizes(where, given["batch_sizes"])
     if "models" in given:
         given["models"] = tuple(given["models"])
-    return _board_checked(where, given)
+    return _board_checked(where, _with_load(where, given))
 
 
 def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
@@ -249,6 +253,25 @@ def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
             raise where.error("telemetry", f"telemetry = {given['telemetry']!r}", str(error)) from None
     if "datatype" in given and given["datatype"] not in DATATYPES:
         raise where.error("datatype", f"datatype = {given['datatype']!r}", f"one of {', '.join(DATATYPES)}")
+    return given
+
+
+def _with_load(where: Where, given: dict[str, Any]) -> dict[str, Any]:
+    """The same for what is measured under load."""
+    if "concurrency" in given:
+        clients = given["concurrency"]
+        if not all(1 <= one <= MOST_CLIENTS for one in clients):
+            expected = f"numbers of clients from 1 to {MOST_CLIENTS}, such as [1, 2, 4, 8]"
+            raise where.error("concurrency", f"concurrency = {clients}", expected)
+        given["concurrency"] = tuple(sorted(set(clients)))
+    if "rate" in given:
+        rates = [round(one, 3) for one in given["rate"]]
+        if not all(LEAST_RATE <= one <= MOST_RATE for one in rates):
+            expected = f"requests per second from {LEAST_RATE:g} to {MOST_RATE:g}, such as [10, 50]"
+            raise where.error("rate", f"rate = {given['rate']}", expected)
+        given["rate"] = tuple(sorted(set(rates)))
+    if "load_requests" in given and not 2 <= given["load_requests"] < _LIMIT:
+        raise where.error("load_requests", f"load_requests = {given['load_requests']}", "a whole number of 2 or more")
     return given
 
 

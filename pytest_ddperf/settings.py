@@ -226,6 +226,13 @@ class Settings:
             asked = batch_schedule(schedule.value, largest or max(asked))
         return tuple(size for size in asked if largest is None or size <= largest)
 
+    def scenarios(self, platform: str) -> tuple[str, ...]:
+        """What each cell of a platform is measured as: "" for plain latency, then the ids of loads."""
+        from pytest_ddperf.scenarios import scenario_ids  # noqa: PLC0415 - only with cells to measure
+
+        clients, rates = self.value("concurrency", platform), self.value("rate", platform)
+        return "", *scenario_ids(clients, rates)
+
     def _origin(self, name: str, platform: str | None) -> Origin:
         said = self.given.get(name)
         stands = platform is not None and name.replace("-", "_") in self.catalog.platform(platform).overridden
