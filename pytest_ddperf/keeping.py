@@ -167,14 +167,17 @@ class Keeper:
 
         terminalreporter.write_sep("=", "ddperf")
         settings = bench.settings
+        records, models = list(bench.records.values()), list(settings.catalog.networks)
+        width = terminalreporter._tw.fullwidth  # noqa: SLF001 - the reporter offers no other way to its width
         lines = terminal.run_lines(
-            list(bench.records.values()),
+            records,
             titles={name: settings.catalog.platform(name).title for name in settings.platforms},
-            models=list(settings.catalog.networks),
-            width=terminalreporter._tw.fullwidth,  # noqa: SLF001 - the reporter offers no other way to its width
+            models=models,
+            width=width,
             recorded=settings.value("update-baselines") is not None,
             warnings=bench.warnings,
             not_measured=sum(bench.missing().values()),
+            further=_under_load(records, models, width),
         )
         for line in lines:
             _write(terminalreporter, line)
@@ -196,6 +199,19 @@ class SessionEnd:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End the run; the terminal's summary comes after it."""
         self._keeper.end(session)
+
+
+def _under_load(records: list[CellRecord], models: list[str], width: int) -> dict[str, list[Line]]:
+    """By platform, the lines of its cells under load."""
+    loads: dict[str, list[CellRecord]] = {}
+    for record in records:
+        if record.key.scenario:
+            loads.setdefault(record.key.platform, []).append(record)
+    if not loads:
+        return {}
+    from pytest_ddperf.load_text import load_lines  # noqa: PLC0415 - only with cells under load
+
+    return {platform: load_lines(own, models=models, width=width) for platform, own in loads.items()}
 
 
 def _following(

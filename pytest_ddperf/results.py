@@ -190,6 +190,11 @@ class Results:
         )
 
     @property
+    def plain(self) -> Results:
+        """The same without the cells under load: networks, platforms and batch sizes are compared without them."""
+        return replace(self, cells=tuple(cell for cell in self.cells if not cell.key.scenario))
+
+    @property
     def judged(self) -> tuple[Result, ...]:
         """The cells that a run gave a verdict, those that need a look first, and the greatest change before others."""
 

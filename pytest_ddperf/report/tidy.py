@@ -53,7 +53,7 @@ COLUMNS: Mapping[str, str] = {
     "server_version": "as the server says",
     "server_commit": "as the server says",
     "requests": "of a cell under load, all passes; empty for plain latency, like what follows up to `p99_high_ms`",
-    "requests_per_second": "answered",
+    "requests_per_second": "answered, the mean over all passes",
     "asked_per_second": "requests per second that were to be sent; empty where clients wait for their answers",
     "kept_up": "whether it answered as fast as it was asked; empty likewise",
     "outstanding": "the most requests that were due and not answered at the same time",

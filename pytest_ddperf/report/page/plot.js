@@ -72,8 +72,8 @@ const chosen = () => cells.filter((cell) => state.platforms.has(cell.platform.id
 function lines(side) {
   const found = new Map();
   for (const cell of chosen()) {
-    if (cell[side] === null) continue;
-    const id = [cell.platform.id, cell.model.id, cell.scenario].filter(Boolean).join("/");
+    if (cell[side] === null || cell.scenario) continue; // what is measured under load is no time of a network
+    const id = [cell.platform.id, cell.model.id].join("/");
     if (!found.has(id)) found.set(id, []);
     found.get(id).push(cell);
   }
