@@ -40,7 +40,7 @@ class Crew(Protocol):
         """Whether one of them could not do its work: nothing further is begun."""
         ...
 
-    def submit(self, work: Callable[[], None]) -> None:
+    def submit(self, work: Callable[[], object]) -> None:
         """Have it done as soon as somebody is free."""
         ...
 

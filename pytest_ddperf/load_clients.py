@@ -39,7 +39,7 @@ class ThreadCrew:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._pending = 0
         self._changed = threading.Condition()
@@ -51,7 +51,7 @@ class ThreadCrew:
         """Whether a piece of work failed, or nobody waits for the rest any more."""
         return self._error is not None or self._closed
 
-    def submit(self, work: Callable[[], None]) -> None:
+    def submit(self, work: Callable[[], object]) -> None:
         """Have it done as soon as a thread is free."""
         with self._changed:
             self._pending += 1

@@ -57,7 +57,7 @@ class Lane:
         self.now_s += took_ms / 1000
         return took_ms
 
-    def submit(self, work: Callable[[], None]) -> None:
+    def submit(self, work: Callable[[], object]) -> None:
         if self.failed:
             return
         try:
