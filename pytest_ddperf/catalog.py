@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.records import CellKey
@@ -165,6 +165,7 @@ class Platform:
         gpu: whether services are created on the GPU.
         gpuid: which GPU.
         img_width: and the following to `delete_services`: knobs as in `knobs.Knobs`; None for the option's default.
+        knobs: by network, what holds for it alone, by the names of these keys, or `mllib`, `datatype`, `gpu`, `gpuid`.
         tolerance: relative, 0.1 for 10 %.
         peak_gflops: peak 10^9 floating-point operations a second, as the report states; None where it is silent.
         cores: number of cores that the report counts for it (CUDA cores on NVidia's); None where it is silent.
@@ -223,6 +224,7 @@ class Platform:
     dla: bool | None = None
     recreate: bool | None = None
     delete_services: bool | None = None
+    knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     tolerance: float = 0.1
     peak_gflops: float | None = None
     cores: int | None = None

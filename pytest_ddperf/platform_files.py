@@ -30,6 +30,7 @@ _UNKNOWN_KEY = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _PLACE = re.compile(r"\$\.([A-Za-z0-9_]+)")
 _TABLE = re.compile(r"\s*\[\s*(?P<table>[^\[\]]+)\]")
 _KEY = re.compile(r"\s*(?P<key>[A-Za-z0-9_.\"' -]+?)\s*=")
+_PART = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s.]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LIMIT = 1e9  # no figure of a platform comes near; TOML's integers know no end
 _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
@@ -76,6 +77,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     dla: bool | None = None
     recreate: bool | None = None
     delete_services: bool | None = None
+    knobs: dict[str, Any] | None = None
     tolerance: float | str | None = None
     peak_gflops: float | None = None
     cores: int | None = None
@@ -113,6 +115,27 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     nvpmodel: int | None = None
 
 
+class _ModelKnobs(msgspec.Struct, forbid_unknown_fields=True):
+    """What may stand under [platforms.<id>.knobs.<model>]; None is never written, it means `not given`."""
+
+    mllib: str | None = None
+    datatype: str | None = None
+    gpu: bool | None = None
+    gpuid: int | None = None
+    img_width: int | None = None
+    img_height: int | None = None
+    bw: bool | None = None
+    rgb: bool | None = None
+    scale: float | None = None
+    histogram_equalization: bool | None = None
+    image_interp: Literal["nearest", "linear", "cubic", "area", "lanczos4"] | None = None
+    gpu_resize: bool | None = None
+    nclasses: int | None = None
+    max_workspace_size: int | None = None
+    dla: bool | None = None
+    recreate: bool | None = None
+
+
 PLATFORM_KEYS: tuple[str, ...] = _Entry.__struct_fields__
 """The keys that [platforms.<id>] may hold."""
 
@@ -143,7 +166,9 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
         where = Where(path, text, ("platforms", platform_id))
         if not ID.fullmatch(platform_id):
             raise where.error(None, f"the platform id {platform_id!r}", "a-z, 0-9 and ._- as in `my-board`")
-        given = _checked(where, _with_knobs(where, entry(where, values, _Entry)))
+        given = _with_knobs(where, _checked(where, entry(where, values, _Entry)))
+        if "knobs" in given:
+            given["knobs"] = {model: _knobs(where, model, own) for model, own in given["knobs"].items()}
         base = platforms.get(platform_id) or Platform(id=platform_id, title=platform_id)
         overridden = frozenset({*base.overridden, *given}) if known is not None else base.overridden
         platforms[platform_id] = replace(base, **given, overridden=overridden)
@@ -156,17 +181,19 @@ class Where:
     Args:
         path: the file.
         text: what it holds.
-        table: which table: `platforms` or `models`, and the id.
+        table: which table: `platforms` or `models`, and the id; a model's knobs on a platform stand deeper.
     """
 
-    def __init__(self, path: Path, text: str, table: tuple[str, str]) -> None:
+    def __init__(self, path: Path, text: str, table: tuple[str, ...]) -> None:
         self.path = path
         self.text = text
         self.table = table
 
     @property
     def what(self) -> str:
-        """The table as a person says it: `platform tk1`."""
+        """The table as a person says it: `platform tk1`, `platforms.tk1.knobs.resnet50`."""
+        if len(self.table) > 2:
+            return ".".join(f'"{part}"' if "." in part else part for part in self.table)
         return f"{self.table[0].removesuffix('s')} {self.table[1]}"
 
     def error(self, key: str | None, found: str, expected: str) -> BaselineFileError:
@@ -214,12 +241,22 @@ def entry(where: Where, values: object, kind: type[msgspec.Struct]) -> dict[str,
         place = _PLACE.search(message)
         key = place[1] if place else None
         told = f"`{key}` of another type" if key else f"no table under {'.'.join(where.table)}"
-        raise where.error(key, told, message.removeprefix("Expected ").replace(" | null", "")) from error
+        expected = message.removeprefix("Expected ").replace(" | null", "")
+        if key == "models" and isinstance(values, dict) and isinstance(values.get(key), dict):
+            expected = (
+                f"a list of names; what holds for one of them stands under [{'.'.join(where.table)}.knobs.<model>]"
+            )
+        raise where.error(key, told, expected) from error
     return {key: value for key in keys if (value := getattr(found, key)) is not None}
 
 
-def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
-    """The same with every value in its range, lists as tuples and the tolerance as a fraction."""
+def _knobs(where: Where, model: str, values: object) -> dict[str, Any]:
+    """What holds for one network alone on a platform."""
+    own = Where(where.path, where.text, (*where.table, "knobs", model))
+    return _with_knobs(own, _in_range(own, entry(own, values, _ModelKnobs)))
+
+
+def _in_range(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     for keys, fits, expected in _RANGES:
         for key in keys:
             if key in given and not (fits(given[key]) and given[key] < _LIMIT):
@@ -227,6 +264,12 @@ def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     for key in ("title", "mllib", "url", "ca_file"):
         if key in given and not given[key].strip():
             raise where.error(key, f"an empty {key}", "text, or no such key")
+    return given
+
+
+def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
+    """The same with every value in its range, lists as tuples and the tolerance as a fraction."""
+    given = _in_range(where, given)
     if "tolerance" in given:
         given["tolerance"] = _tolerance(where, given["tolerance"])
     if "batch_sizes" in given:
@@ -251,8 +294,6 @@ def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
             Source.parse(given["telemetry"])
         except ValueError as error:
             raise where.error("telemetry", f"telemetry = {given['telemetry']!r}", str(error)) from None
-    if "datatype" in given and given["datatype"] not in DATATYPES:
-        raise where.error("datatype", f"datatype = {given['datatype']!r}", f"one of {', '.join(DATATYPES)}")
     return given
 
 
@@ -280,6 +321,8 @@ def _with_knobs(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     for key in ("img_width", "img_height", "nclasses", "max_workspace_size"):
         if key in given and not 0 < given[key] < _LIMIT:
             raise where.error(key, f"{key} = {given[key]}", "a whole number of 1 or more")
+    if "datatype" in given and given["datatype"] not in DATATYPES:
+        raise where.error("datatype", f"datatype = {given['datatype']!r}", f"one of {', '.join(DATATYPES)}")
     if "scale" in given and not 0 < abs(given["scale"]) < _LIMIT:
         raise where.error("scale", f"scale = {given['scale']}", "a finite number other than 0")
     return given
@@ -327,4 +370,4 @@ def line_of(text: str, path: tuple[str, ...]) -> int | None:
 
 
 def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
+    return tuple(part.strip("\"'") for part in _PART.findall(dotted))

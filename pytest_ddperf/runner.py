@@ -275,15 +275,16 @@ class Runner:
             self._recovery.remember(key, first.answer)
             cold_start = ColdStart(service.create_ms, first.client_ms)
             self._warm[key.platform] = service
+        options = plan.server.of(key.model)
         conditions = Conditions(
             clock=Clock.PREDICT,  # measure_cell puts the gated one here
-            backend=service.mllib or plan.server.mllib,
+            backend=service.mllib or options.mllib,
             datatype=service.datatype,
             width=service.width,
             height=service.height,
             gpu=service.gpu,
             image_route=self._targets[key.platform].images.route,
-            preparation=plan.server.knobs.preparation(created=service.created),
+            preparation=options.knobs.preparation(created=service.created),
             engine=service.engine,
             requests=None if scenario is None else scenario.requests(plan.load_requests),
         )

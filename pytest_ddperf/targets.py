@@ -243,7 +243,7 @@ class Target:
             if of_model == model.id and service.engine in {None, batch_size}:
                 return service
         self.release_service()
-        service = open_service(self.client, self.options, model, batch_size)
+        service = open_service(self.client, self.options.of(model.id), model, batch_size)
         self._service = (model.id, service)
         self._used.add(service.name)
         return service
@@ -254,7 +254,7 @@ class Target:
         Raises:
             ConfigurationError: there are fewer images than the batch is large.
         """
-        return batch_of(self.client, self.options, self.images, service, batch_size)
+        return batch_of(self.client, self.options.of(service.model), self.images, service, batch_size)
 
     def under_load(self, batch: Batch, scenario: Scenario, requests: int) -> LoadEndpoint:
         """A batch as several clients of the open server ask for it; to be closed.
