@@ -238,10 +238,15 @@ class LoadSummary:
 
 
 def load_of(measurement: Measurement | None) -> LoadSummary | None:
-    """What a cell's requests tell; None for plain latency, and where nothing was measured."""
-    passes = () if measurement is None else measurement.load
-    scenario = Scenario.parse(measurement.key.scenario) if measurement is not None and passes else None
-    if measurement is None or scenario is None:
+    """What a cell's requests tell; None for plain latency, for no known load, and where nothing was measured."""
+    if measurement is None or not measurement.load:
+        return None
+    passes = measurement.load
+    try:
+        scenario = Scenario.parse(measurement.key.scenario)
+    except ValueError:  # of a file that somebody else wrote
+        return None
+    if scenario is None:
         return None
     latencies_ms = [ms for one in passes for ms in one.latencies_ms]
     if scenario.rate is None:

@@ -51,6 +51,8 @@ def predicted(server: TableServer) -> Any:  # noqa: ANN401 - JSON
         ("--ddperf-nclasses=21", "mllib", "nclasses", 21),
         ("--ddperf-max-workspace-size=256", "mllib", "maxWorkspaceSize", 256),
         ("--ddperf-dla", "mllib", "dla", 0),
+        ("--ddperf-datatype=fp16", "mllib", "datatype", "fp16"),
+        ("--ddperf-gpuid=1", "mllib", "gpuid", 1),
     ],
 )
 def test_a_knob_of_the_service_is_in_its_creation_and_nowhere_else(
@@ -60,6 +62,27 @@ def test_a_knob_of_the_service_is_in_its_creation_and_nowhere_else(
     assert project.run(*CELL, REPOSITORY, option).ret == 0
     usual, turned = created(project.server)
     assert turned == {**usual, part: {**usual[part], key: value}}
+
+
+def test_the_backend_of_a_service_is_the_platform_s_or_the_one_that_is_named(project: BenchProject) -> None:
+    for option in ((), ("--ddperf-mllib=ncnn",), ("--ddperf-mllib=torch",), ("--ddperf-mllib=tensorrt",)):
+        assert project.run(*CELL, REPOSITORY, *option).ret == 0
+    every: list[Any] = [one.json() for one in project.server.asked("PUT")]
+    assert [body["mllib"] for body in every] == ["caffe", "ncnn", "torch", "tensorrt"]
+    assert [body["parameters"]["mllib"]["maxBatchSize"] for body in every[2:]] == [256, 1]
+
+
+def test_the_gpu_is_the_platform_s_unless_it_is_asked_for(pytester: pytest.Pytester) -> None:
+    with TableServer("raspi3", services=[]) as server:
+        project = BenchProject(pytester, server, "raspi3")
+        for option in ((), ("--ddperf-gpu",)):
+            assert project.run(*CELL, REPOSITORY, *option).ret == 0
+            assert created(server)[-1]["mllib"]["gpu"] is predicted(server)["mllib"]["gpu"] is bool(option)
+
+
+def test_the_gpu_that_is_meant_is_in_every_prediction(tk1: BenchProject) -> None:
+    assert tk1.run(*CELL, "--ddperf-gpuid=1").ret == 0
+    assert predicted(tk1.server)["mllib"] == {"gpu": True, "gpuid": 1}
 
 
 @pytest.mark.parametrize(

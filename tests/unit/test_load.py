@@ -245,3 +245,26 @@ def test_the_baseline_of_a_given_rate_tells_no_throughput() -> None:
     assert images_per_second(R10, 5.0, None) is None
     assert images_per_second(C4, 5.0, None) == 200.0
     assert images_per_second(C4, None, None) is None
+
+
+@pytest.mark.parametrize("scenario", ["", "r0", "nonsense"])
+def test_requests_of_no_load_that_is_known_tell_nothing(scenario: str) -> None:
+    cell = measurement(C4, LoadPass(1.0, (100.0,) * 10))
+    assert load_of(replace(cell, key=replace(C4, scenario=scenario))) is None
+
+
+@given(
+    st.lists(st.floats(-1e9, 1e9), max_size=60),
+    st.sampled_from(["c4", "r10"]),
+    st.none() | st.floats(-1e9, 1e9),
+    st.floats(-1e9, 1e9),
+)
+def test_whatever_a_file_holds_of_a_pass_it_is_told(
+    latencies_ms: list[float], scenario: str, due_s: float | None, answered_s: float
+) -> None:
+    one = LoadPass(answered_s, tuple(latencies_ms), due_s, answered_s)
+    cell = Measurement(replace(C4, scenario=scenario), Conditions(Clock.CLIENT, "caffe"), (), load=(one,))
+    load = load_of(cell)
+    assert load is not None
+    assert load.requests == len(latencies_ms)
+    assert isinstance(load.shortfall, str)

@@ -33,9 +33,9 @@ def test_every_rate_survives_its_id(rate: float) -> None:
     assert Scenario.parse(Scenario(rate=rate).id) == Scenario(rate=rate)
 
 
-@pytest.mark.parametrize("text", ["c0", "c", "r", "x4", "c4 ", "c4-r2", "r1e3", "r-1"])
+@pytest.mark.parametrize("text", ["c0", "c", "r", "x4", "c4 ", "c4-r2", "r1e3", "r-1", "r0", "r100001"])
 def test_what_is_no_scenario_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="expected c4"):
+    with pytest.raises(ValueError, match="expected"):
         Scenario.parse(text)
     assert words_of(text) == text
 
