@@ -163,7 +163,7 @@ class Keeper:
             for text in nothing_shown(bench):
                 terminalreporter.write_line(text)
             return
-        from pytest_ddperf import terminal  # noqa: PLC0415 - only with results to show
+        from pytest_ddperf import load_text, terminal  # noqa: PLC0415 - only with results to show
 
         terminalreporter.write_sep("=", "ddperf")
         settings = bench.settings
@@ -177,7 +177,7 @@ class Keeper:
             recorded=settings.value("update-baselines") is not None,
             warnings=bench.warnings,
             not_measured=sum(bench.missing().values()),
-            further=_under_load(records, models, width),
+            further=load_text.by_platform(records, models=models, width=width),
         )
         for line in lines:
             _write(terminalreporter, line)
@@ -199,19 +199,6 @@ class SessionEnd:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End the run; the terminal's summary comes after it."""
         self._keeper.end(session)
-
-
-def _under_load(records: list[CellRecord], models: list[str], width: int) -> dict[str, list[Line]]:
-    """By platform, the lines of its cells under load."""
-    loads: dict[str, list[CellRecord]] = {}
-    for record in records:
-        if record.key.scenario:
-            loads.setdefault(record.key.platform, []).append(record)
-    if not loads:
-        return {}
-    from pytest_ddperf.load_text import load_lines  # noqa: PLC0415 - only with cells under load
-
-    return {platform: load_lines(own, models=models, width=width) for platform, own in loads.items()}
 
 
 def _following(

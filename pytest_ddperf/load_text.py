@@ -62,6 +62,15 @@ def loaded(cells: Iterable[Result]) -> list[Result]:
     return [cell for cell in cells if cell.key.scenario and cell.outcome is not None]
 
 
+def by_platform(records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> dict[str, list[Line]]:
+    """The lines of each platform that has cells under load."""
+    loads: dict[str, list[CellRecord]] = {}
+    for record in records:
+        if record.key.scenario:
+            loads.setdefault(record.key.platform, []).append(record)
+    return {platform: load_lines(own, models=models, width=width) for platform, own in loads.items()}
+
+
 def load_lines(records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> list[Line]:
     """The cells under load of one platform: each with its throughput and its percentiles.
 
