@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -37,23 +38,29 @@ class Together(TableServer):
 
 
 class OneByOne(TableServer):
-    """Works on one prediction at a time, each really taking so long: more than 50 a second are too many for it."""
+    """Works on one prediction at a time, each really taking 20 ms: more than 50 a second are too many for it."""
 
     def __init__(self) -> None:
         super().__init__("tk1")
         table = self.latency_ms
+        self.takes_s = 0.02
 
         def latency_ms(service: str, batch: int) -> float:
-            time.sleep(0.02)
+            time.sleep(self.takes_s)
             return table(service, batch)
 
         self.latency_ms = latency_ms
 
 
 @pytest.fixture
-def one_by_one(pytester: pytest.Pytester) -> Iterator[BenchProject]:
+def busy() -> Iterator[OneByOne]:
     with OneByOne() as server:
-        yield BenchProject(pytester, server)
+        yield server
+
+
+@pytest.fixture
+def one_by_one(pytester: pytest.Pytester, busy: OneByOne) -> BenchProject:
+    return BenchProject(pytester, busy)
 
 
 def extra(tk1: BenchProject, scenario: str) -> Any:  # noqa: ANN401 - JSON
@@ -149,8 +156,9 @@ def test_a_server_that_does_not_keep_up_is_said_to(one_by_one: BenchProject) -> 
     assert any("did not keep up" in note for record in one_by_one.records() for note in record.notes)
 
 
-def test_a_server_that_falls_too_far_behind_fails_the_cell(one_by_one: BenchProject) -> None:
-    result = one_by_one.run(*CELL, "--ddperf-rate=5000", "--ddperf-load-requests=200", "--ddperf-timeout=1")
+def test_a_server_that_falls_too_far_behind_fails_the_cell(one_by_one: BenchProject, busy: OneByOne) -> None:
+    busy.takes_s = 0.005
+    result = one_by_one.run(*CELL, "--ddperf-rate=5000", "--ddperf-load-requests=900", "--ddperf-timeout=2")
     assert result.ret == 1
     assert one_by_one.verdicts() == {PLAIN: "ok", f"{PLAIN}-r5000": "error"}
     result.stdout.fnmatch_lines(["*could not be measured with 5000 requests per second: *did not keep up*"])
@@ -232,6 +240,19 @@ def test_reports_and_figures_show_them(tk1: BenchProject) -> None:
     assert cells["c1"]["p50_low_ms"] <= cells["c1"]["p50_ms"] <= cells["c1"]["p50_high_ms"]
     assert cells["c1"]["p99_ms"] is None
     assert cells[""]["p50_ms"] is None
+
+
+def test_ctrl_c_under_load_ends_the_run_and_keeps_what_was_measured(tk1: BenchProject) -> None:
+    tk1.server._delay_s = 0.2
+    running = tk1.start(*CELL, "--ddperf-concurrency=4", "--ddperf-load-requests=1000")
+    until_s = time.monotonic() + 60
+    while len(tk1.server.predictions) < 20 and time.monotonic() < until_s:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == pytest.ExitCode.INTERRUPTED, said
+    assert tk1.verdicts() == {PLAIN: "ok"}
+    assert len(tk1.server.predictions) < 200
 
 
 @pytest.mark.slow
