@@ -6,7 +6,7 @@ import re
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import platformdirs
 
@@ -314,7 +314,23 @@ def _with_models(platform: Platform, names: Catalog, tables: Iterable[Path], fil
         found = {_id(names, model, platform, file) for model in platform.models}
     else:
         found = {model for path in tables for model in read_table(path, names, columns).models} or set(platform.models)
-    return replace(platform, columns=columns, models=tuple(sorted(found, key=names.model_order)))
+    models = tuple(sorted(found, key=names.model_order))
+    return replace(platform, columns=columns, models=models, knobs=_knobs_by_id(names, platform, file))
+
+
+def _knobs_by_id(names: Catalog, platform: Platform, file: Path) -> Mapping[str, Mapping[str, Any]]:
+    """What holds for single networks, by their ids."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, knobs in platform.knobs.items():
+        where = f"platforms.{platform.id}.knobs"
+        try:
+            model = names.model(name).id
+        except ConfigurationError as error:
+            raise BaselineFileError(file, None, f"a wrong network under {where}: {error}", "its id") from error
+        if model in found:
+            raise BaselineFileError(file, None, f"the network {model} twice under {where}", "each network once")
+        found[model] = knobs
+    return found
 
 
 def _id(names: Catalog, model: str, platform: Platform, file: Path) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.records import Clock, to_builtins
+from pytest_ddperf.load import images_per_second, load_of
+from pytest_ddperf.records import CellRecord, Clock, to_builtins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.history import Run
-    from pytest_ddperf.records import CellKey, CellRecord, ServerFacts
+    from pytest_ddperf.records import CellKey, ServerFacts
     from pytest_ddperf.results import Result
 
 GROUP = "ddperf"
@@ -63,7 +64,9 @@ def per_image_s(record: CellRecord) -> list[float]:
 
 
 def judged_info(cell: CellRecord | Result, *, baseline_ms: float | None, baseline_source: str | None) -> dict[str, Any]:
-    """Which cell a benchmark is of, and how it was judged: builtins only."""
+    """Which cell a benchmark is of, and how it was judged: builtins only; under load, what its requests tell, too."""
+    load = load_of(cell.measurement) if isinstance(cell, CellRecord) else cell.load
+    told = {} if load is None else {"load": {**to_builtins(load), "kept_up": load.kept_up}}
     return {
         "platform": cell.key.platform,
         "model": cell.key.model,
@@ -72,11 +75,12 @@ def judged_info(cell: CellRecord | Result, *, baseline_ms: float | None, baselin
         "verdict": str(cell.outcome),
         "reason": cell.reason,
         "ms_per_image": cell.now_ms,
-        "images_per_second": 1000 / cell.now_ms if cell.now_ms else None,
+        "images_per_second": images_per_second(cell.key, cell.now_ms, load),
         "change": cell.change,
         "tolerance": cell.tolerance,
         "baseline_ms_per_image": baseline_ms,
         "baseline_source": baseline_source,
+        **told,
     }
 
 
@@ -90,6 +94,8 @@ def extra_info(record: CellRecord) -> dict[str, Any]:
     )
     if measurement is not None:
         info["conditions"] = to_builtins(measurement.conditions)
+        if measurement.load:
+            info["load_passes"] = to_builtins(measurement.load)
         info["cold_start"] = to_builtins(measurement.cold_start)
         info["exclusive"] = measurement.exclusive
         info["telemetry"] = to_builtins(measurement.telemetry)

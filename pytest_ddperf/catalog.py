@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.records import CellKey
@@ -165,6 +165,7 @@ class Platform:
         gpu: whether services are created on the GPU.
         gpuid: which GPU.
         img_width: and the following to `delete_services`: knobs as in `knobs.Knobs`; None for the option's default.
+        knobs: by network, what holds for it alone, by the names of these keys, or `mllib`, `datatype`, `gpu`, `gpuid`.
         tolerance: relative, 0.1 for 10 %.
         peak_gflops: peak 10^9 floating-point operations a second, as the report states; None where it is silent.
         cores: number of cores that the report counts for it (CUDA cores on NVidia's); None where it is silent.
@@ -183,6 +184,9 @@ class Platform:
         service: template of service names; None for no default.
         data_dir: bench images as the server sees them; None for no default.
         bench_files: the file that lists their names; None for no default.
+        concurrency: clients at once, for cells under load; None for the option's default.
+        rate: requests per second, for cells under load; None likewise.
+        load_requests: of a pass under load; None likewise.
         datatype: of services to create, `fp32` or `fp16`; None for the option's default.
         wait: seconds to wait for a server that is not up yet; None for the option's default.
         timeout: seconds to wait for one answer; None for the option's default.
@@ -220,6 +224,7 @@ class Platform:
     dla: bool | None = None
     recreate: bool | None = None
     delete_services: bool | None = None
+    knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     tolerance: float = 0.1
     peak_gflops: float | None = None
     cores: int | None = None
@@ -238,6 +243,9 @@ class Platform:
     service: str | None = None
     data_dir: str | None = None
     bench_files: str | None = None
+    concurrency: tuple[int, ...] | None = None
+    rate: tuple[float, ...] | None = None
+    load_requests: int | None = None
     datatype: str | None = None
     wait: float | None = None
     timeout: float | None = None
@@ -383,20 +391,29 @@ def batch_schedule(kind: str, maximum: int) -> tuple[int, ...]:
 
 
 def matrix(
-    platforms: Sequence[Platform], models: Sequence[str] | None = None, batch_sizes: Sequence[int] | None = None
+    platforms: Sequence[Platform],
+    models: Sequence[str] | None = None,
+    batch_sizes: Sequence[int] | None = None,
+    scenarios: Sequence[str] = ("",),
 ) -> list[CellKey]:
     """Every cell once: platform by platform and model by model as given, batch sizes ascending.
+
+    Of a model the cells without a load come first, so that they find a board that is cool.
 
     Args:
         platforms: which platforms.
         models: ids of networks; None for those of each platform that run by default.
         batch_sizes: images per request; None for those of each platform.
+        scenarios: "" for plain latency, and the ids of others, in the order in which they are measured.
     """
+    plain, loads = [one for one in scenarios if not one], [one for one in scenarios if one]
     cells = [
-        CellKey(platform.id, model, batch_size)
+        CellKey(platform.id, model, batch_size, scenario)
         for platform in platforms
         for model in (platform.default_models if models is None else models)
+        for group in (plain, loads)
         for batch_size in sorted(platform.batch_sizes if batch_sizes is None else batch_sizes)
+        for scenario in group
     ]
     return list(dict.fromkeys(cells))
 

@@ -21,7 +21,7 @@ from pytest_ddperf.server_url import display_url
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_ddperf.catalog import Catalog, Platform
     from pytest_ddperf.protocol import Info
@@ -165,6 +165,10 @@ def _server(platform: Platform) -> str:
         return f"{platform.url.rpartition('@')[2]} (no URL)"
 
 
+def _pairs(knobs: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {_shown(name, value)}" for name, value in knobs.items())
+
+
 def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - of any key
     if value is None or value in ("", (), {}):
         return _NOT_KNOWN
@@ -173,7 +177,10 @@ def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - of any key
     if key == "tolerance":
         return f"{value * 100:g} %"
     if isinstance(value, dict):
-        return ", ".join(f"{name} = {one}" for name, one in value.items())
+        between = "; " if key == "knobs" else ", "
+        return between.join(
+            f"{name}: {_pairs(one)}" if key == "knobs" else f"{name} = {one}" for name, one in value.items()
+        )
     if isinstance(value, tuple):
         between = "; " if key in {"before", "after"} else ", "
         return between.join(shlex.join(one) if isinstance(one, tuple) else str(one) for one in value)

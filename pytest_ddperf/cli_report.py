@@ -150,7 +150,7 @@ def _print_costs(catalog: Catalog) -> None:
 
 
 def _print_run(run: Run, catalog: Catalog, platforms: Sequence[str] | None) -> None:
-    from pytest_ddperf import terminal  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf import load_text, terminal  # noqa: PLC0415 - each command loads what it needs
 
     width = shutil.get_terminal_size().columns
     state = "" if run.complete else ", interrupted"
@@ -158,8 +158,15 @@ def _print_run(run: Run, catalog: Catalog, platforms: Sequence[str] | None) -> N
     titles = {name: platform.title for name, platform in catalog.platforms.items()}
     broken = [f"line {number} of the run's file cannot be read and was left out: {what}" for number, what in run.broken]
     records = [record for record in run.records if platforms is None or record.key.platform in platforms]
+    models = list(catalog.networks)
     lines = terminal.run_lines(
-        records, titles=titles, models=list(catalog.networks), width=width, recorded=True, warnings=broken
+        records,
+        titles=titles,
+        models=models,
+        width=width,
+        recorded=True,
+        warnings=broken,
+        further=load_text.by_platform(records, models=models, width=width),
     )
     for line in lines:
         sys.stdout.write("".join(text for text, _ in line) + "\n")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.settings import Settings
 
 MARKER = "ddperf"
-MARKER_KEYS = ("models", "batch_sizes", "platforms")
+MARKER_KEYS = ("models", "batch_sizes", "platforms", "concurrency", "rate")
 
 
 def cell_of(item: pytest.Item) -> CellKey | None:
@@ -62,7 +62,7 @@ def restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
                     f"{node.nodeid}: @pytest.mark.{MARKER}({key}=...) takes a list, such as [{value!r}], not {value!r}."
                 )
             found.setdefault(key, tuple(value))
-            if key != "batch_sizes" and not all(isinstance(name, str) for name in found[key]):
+            if key in {"models", "platforms"} and not all(isinstance(name, str) for name in found[key]):
                 raise ConfigurationError(f"{node.nodeid}: @pytest.mark.{MARKER}({key}={value!r}): expected names.")
     return found
 
@@ -71,9 +71,10 @@ def cells_for(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> lis
     """The cells of a test: what was asked for on the command line, within what its marker allows.
 
     A marker may name models and batch sizes outside the platform's own table; what the command line names narrows it.
+    One that names clients or rates makes cells under load of the test, whatever the options say, and no others.
 
     Raises:
-        ConfigurationError: the marker names an unknown model or platform, or a batch size that is none.
+        ConfigurationError: the marker names an unknown model or platform, or a batch size or a load that is none.
     """
     from pytest_ddperf.catalog import matrix  # noqa: PLC0415 - only with gated tests
 
@@ -81,6 +82,7 @@ def cells_for(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> lis
     only_platforms = {catalog.platform(name).id for name in restricted.get("platforms", ())}
     models = tuple(dict.fromkeys(catalog.model(name).id for name in restricted.get("models", ())))
     batch_sizes = tuple(sorted({_batch_size(size) for size in restricted.get("batch_sizes", ())}))
+    loads = _loads(restricted)
     cells: list[CellKey] = []
     for platform in settings.platforms:
         if only_platforms and platform not in only_platforms:
@@ -91,8 +93,26 @@ def cells_for(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> lis
             (catalog.platform(platform),),
             _within(settings.models(platform), models, given=settings.was_given("models")),
             _within(sizes, batch_sizes, given=narrowed),
+            loads or settings.scenarios(platform),
         )
     return cells
+
+
+def _loads(restricted: dict[str, tuple[Any, ...]]) -> tuple[str, ...]:
+    """The ids of the loads that a marker names; empty for none."""
+    from pytest_ddperf.options import parsed  # noqa: PLC0415 - only with gated tests
+    from pytest_ddperf.scenarios import scenario_ids  # noqa: PLC0415 - the same
+
+    found: dict[str, Any] = {"concurrency": (), "rate": ()}
+    for key in found.keys() & restricted.keys():
+        text = ",".join(map(str, restricted[key]))
+        try:
+            found[key] = parsed(key, text)
+        except ValueError as error:
+            named = list(restricted[key])
+            message = f"@pytest.mark.{MARKER}({key}=...): {named!r} is no load; expected {error}."
+            raise ConfigurationError(message) from None
+    return scenario_ids(found["concurrency"], found["rate"])
 
 
 def _within(asked: Sequence[V], marked: Sequence[V], *, given: bool) -> Sequence[V]:

@@ -42,19 +42,20 @@ class CellNames:
     """
 
     def __init__(self, platforms: Iterable[str], models: Iterable[str]) -> None:
-        named = "|".join(re.escape(name) for name in sorted(platforms, key=len, reverse=True))
+        named, measured = (
+            "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)) for names in (platforms, models)
+        )
         # --dist loadgroup puts an @group behind a node id
-        self._cell = re.compile(rf"[\[-]({named})-([\w.]+)-b(\d+)(?:-([cr]\d+))?(?:-[^\]]*)?\](?:@.*)?$")
-        self._models = frozenset(models)
+        self._cell = re.compile(
+            rf"[\[-]({named})-({measured})-b(\d+)(?:-(c\d+|r\d+(?:\.\d+)?))?(?:-[^\]]*)?\](?:@.*)?$"
+        )
         self._known: dict[str, CellKey | None] = {}
 
     def key(self, nodeid: str) -> CellKey | None:
         """The cell of a node id; None for any other test."""
         if nodeid not in self._known:
             found = self._cell.search(nodeid)
-            cell = None
-            if found is not None and found[2] in self._models:
-                cell = CellKey(found[1], found[2], int(found[3]), found[4] or "")
+            cell = None if found is None else CellKey(found[1], found[2], int(found[3]), found[4] or "")
             self._known[nodeid] = cell
         return self._known[nodeid]
 

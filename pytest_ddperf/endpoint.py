@@ -20,13 +20,17 @@ class ServiceEndpoint:
     Args:
         client: the server.
         service: its name.
-        body: as `protocol.predict_body` makes it.
+        body: as `protocol.predict_body` makes it, or encoded already.
     """
 
-    def __init__(self, client: Client, service: str, body: Mapping[str, object]) -> None:
+    def __init__(self, client: Client, service: str, body: Mapping[str, object] | bytes) -> None:
         self._client = client
         self._service = service
-        self._content = encode(body)
+        self._content = body if isinstance(body, bytes) else encode(body)
+
+    def over(self, client: Client) -> ServiceEndpoint:
+        """The same request over another client's connection; it is not encoded again."""
+        return ServiceEndpoint(client, self._service, self._content)
 
     def predict(self, timeout_s: float | None = None) -> Timed:
         """One prediction of the batch."""

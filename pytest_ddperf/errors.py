@@ -134,6 +134,10 @@ class GatewayError(ServerFailedError):
     """502, 503 or 504 of a proxy: it got no answer from the server behind it."""
 
 
+class OverloadError(DdperfError):
+    """A server fell so far behind the rate that it was asked at that the cell was given up."""
+
+
 class BatchNotRunError(DdperfError):
     """A batch that was not run, because a smaller one of its model took more than the server has.
 

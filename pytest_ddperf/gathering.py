@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_ddperf.baselines import BaselineStore
 from pytest_ddperf.errors import ConfigurationError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.history import Run, RunHeader
     from pytest_ddperf.records import Baseline, CellKey, CellRecord, Unavailable
     from pytest_ddperf.results import Result, Trend
+
+T = TypeVar("T")
 
 _INTERRUPTED = 2
 """pytest's exit status of a run that was stopped."""
@@ -233,20 +235,31 @@ def _missing(results: Results, parts: Iterable[_Part], found: Mapping[Path, Run]
         asked = [_asked(found[path].header, part.platform) for path in part.files if path in found]
         counts[part.platform] = sum(
             cell.side == "baseline"
-            and any(cell.key.model in models and cell.key.batch_size in sizes for models, sizes in asked)
+            and any(
+                cell.key.model in models and cell.key.batch_size in sizes and cell.key.scenario in scenarios
+                for models, sizes, scenarios in asked
+            )
             for cell in results.of(part.platform)
         )
     return {platform: count for platform, count in counts.items() if count}
 
 
-def _asked(header: RunHeader, platform: str) -> tuple[set[str], set[int]]:
-    """The networks and batch sizes that a run measured of a platform, where it was asked for all; else none."""
+def _asked(header: RunHeader, platform: str) -> tuple[set[str], set[int], set[str]]:
+    """The networks, batch sizes and scenarios that a run measured of a platform, where it was asked for all; else none.
+
+    A run that does not tell its scenarios is one of before there were others than plain latency.
+    """
     matrix = header.facts.get("matrix")
     own = matrix.get(platform) if isinstance(matrix, dict) else None
     models, sizes = (own.get("models"), own.get("batch_sizes")) if isinstance(own, dict) else (None, None)
-    if not isinstance(models, list) or not isinstance(sizes, list):
-        return set(), set()
-    return {one for one in models if isinstance(one, str)}, {one for one in sizes if isinstance(one, int)}
+    scenarios = own.get("scenarios", [""]) if isinstance(own, dict) else None
+    if not isinstance(models, list) or not isinstance(sizes, list) or not isinstance(scenarios, list):
+        return set(), set(), set()
+    return _of(models, str), _of(sizes, int), _of(scenarios, str)
+
+
+def _of(values: list[object], kind: type[T]) -> set[T]:
+    return {one for one in values if isinstance(one, kind)}
 
 
 def facts_of(header: RunHeader, records: Iterable[CellRecord], *, complete: bool) -> RunFacts:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf import gate
 from pytest_ddperf.baselines import published_against
 from pytest_ddperf.gate_statistics import counted
+from pytest_ddperf.load import load_of
 from pytest_ddperf.records import CellRecord, Clock, Outcome, Unavailable
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Judge:
         self._platform = platform
         self._tolerance = tolerance
         self._baseline = baseline
-        self._company = gate.Company(tolerance, FELLOWS)
+        self._companies: dict[str, gate.Company] = {}
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
         """The verdict on a cell, by all rounds of it and by what its fellows were like so far.
@@ -61,7 +62,7 @@ class Judge:
             server: that was measured.
         """
         if measurement.invalid:
-            self._company.leave(nodeid)
+            self._company(measurement.key).leave(nodeid)
             return CellRecord(
                 key=measurement.key,
                 nodeid=nodeid,
@@ -72,8 +73,11 @@ class Judge:
                 server=server,
             )
         baseline, notes = self._comparable(measurement)
+        load = load_of(measurement)
+        if load is not None and load.shortfall:
+            notes = (*notes, load.shortfall)
         cell = gate_cell(measurement, baseline)
-        verdict = self._company.judge(nodeid, cell)
+        verdict = self._company(measurement.key).judge(nodeid, cell)
         now_ms = _shown_ms(cell, baseline)
         rounds = len(cell.rounds)
         done = rounds >= self._least_rounds
@@ -97,6 +101,10 @@ class Judge:
             suite_shift=verdict.suite_shift,
             notes=notes,
         )
+
+    def _company(self, key: CellKey) -> gate.Company:
+        """The cells that a cell is judged with: of its own kind, since a queue scatters as no network does."""
+        return self._companies.setdefault(key.scenario[:1], gate.Company(self._tolerance, FELLOWS))
 
     def _by_its_past(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
         """The verdict, unless the nights before say otherwise: slow creep is red, and instability that stays, too."""
@@ -186,6 +194,7 @@ def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list
             ("the image route", then.image_route, now.image_route),
             ("the preparation of images", then.preparation or "as usual", now.preparation or "as usual"),
             ("the batch size that the engine is built for", then.engine or "any", now.engine or "any"),
+            ("--ddperf-load-requests", then.requests or "not told", now.requests or "not told"),
         )
         if before != after
     ]

@@ -163,18 +163,21 @@ class Keeper:
             for text in nothing_shown(bench):
                 terminalreporter.write_line(text)
             return
-        from pytest_ddperf import terminal  # noqa: PLC0415 - only with results to show
+        from pytest_ddperf import load_text, terminal  # noqa: PLC0415 - only with results to show
 
         terminalreporter.write_sep("=", "ddperf")
         settings = bench.settings
+        records, models = list(bench.records.values()), list(settings.catalog.networks)
+        width = terminalreporter._tw.fullwidth  # noqa: SLF001 - the reporter offers no other way to its width
         lines = terminal.run_lines(
-            list(bench.records.values()),
+            records,
             titles={name: settings.catalog.platform(name).title for name in settings.platforms},
-            models=list(settings.catalog.networks),
-            width=terminalreporter._tw.fullwidth,  # noqa: SLF001 - the reporter offers no other way to its width
+            models=models,
+            width=width,
             recorded=settings.value("update-baselines") is not None,
             warnings=bench.warnings,
             not_measured=sum(bench.missing().values()),
+            further=load_text.by_platform(records, models=models, width=width),
         )
         for line in lines:
             _write(terminalreporter, line)

@@ -6,7 +6,6 @@ milliseconds for the whole batch, except where a name says `per_image`.
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pytest_ddperf.protocol import Answer, ServiceStats
-    from pytest_ddperf.records import CellKey, Conditions
+    from pytest_ddperf.records import CellKey, Conditions, LoadPass
 
 _NOT_TIMED: Final = ColdStart()
 
@@ -34,14 +33,26 @@ A fifth of the default tolerance (10 %): the mean is then known to about 4 % eit
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A prediction and the client's clock around it.
+    """A prediction and the client's clock around it; or a whole pass of them, under load.
 
     Args:
-        client_ms: from sending the request to the last byte of the answer, milliseconds.
+        client_ms: from sending the request to the last byte of the answer, milliseconds; under load what is gated.
+        load: the requests of a pass under load; None for a single one.
     """
 
     answer: Answer
     client_ms: float
+    load: LoadPass | None = None
+
+    @property
+    def requests(self) -> int:
+        """How many predictions it was."""
+        return 1 if self.load is None else len(self.load.latencies_ms)
+
+    @property
+    def took_ms(self) -> float:
+        """How long it took, milliseconds."""
+        return self.client_ms if self.load is None else self.load.took_s * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,7 @@ class Endpoint(Protocol):
     """What is measured: one service, one batch."""
 
     def predict(self) -> Timed:
-        """One prediction of the batch, timed by the client.
+        """One prediction of the batch, timed by the client; under load, those of a pass.
 
         Raises:
             ServerError: there was none.
@@ -118,10 +129,12 @@ class MeasuredRound:
 
     Args:
         exclusive: True where the counts show that nobody else used the server; None where it does not tell them.
+        load: the requests of each pass under load; empty for plain latency.
     """
 
     round: Round
     exclusive: bool | None
+    load: tuple[LoadPass, ...] = ()
 
 
 @dataclass(slots=True)
@@ -129,19 +142,26 @@ class _Passes:
     """The passes of a round as they come in, and what they tell of others on the server."""
 
     made: list[Pass] = field(default_factory=list)
+    load: list[LoadPass] = field(default_factory=list)
     exclusive: bool | None = True
+    took_ms: float = 0.0
 
     def add(self, timed: Timed, before: Totals | None, after: Totals | None) -> None:
+        self.took_ms += timed.took_ms
+        head_ms = timed.answer.head_ms
+        if timed.load is not None:
+            self.load.append(timed.load)
+            head_ms = None  # that of one request says nothing of them all
         if before is None or after is None:
             self.exclusive = None
-            self.made.append(Pass(timed.client_ms, timed.answer.head_ms))
+            self.made.append(Pass(timed.client_ms, head_ms))
             return
-        if _exclusive(before, after) is None:
+        if _exclusive(before, after, timed.requests) is None:
             self.exclusive = None
-        old, new = before.own, after.own
-        predict_ms = _increase(old.total_predict_duration_ms, new.total_predict_duration_ms, "predict")
-        transform_ms = _increase(old.total_transform_duration_ms, new.total_transform_duration_ms, "transform")
-        self.made.append(Pass(timed.client_ms, timed.answer.head_ms, predict_ms, transform_ms))
+        old, new, count = before.own, after.own, timed.requests
+        predict_ms = _increase(old.total_predict_duration_ms, new.total_predict_duration_ms, "predict", count)
+        transform_ms = _increase(old.total_transform_duration_ms, new.total_transform_duration_ms, "transform", count)
+        self.made.append(Pass(timed.client_ms, head_ms, predict_ms, transform_ms))
 
 
 def measure_round(
@@ -180,13 +200,13 @@ def measure_round(
     before = endpoint.totals()
     while not _enough(passes.made, plan, preferred):
         if progress is not None:
-            progress(_progress(passes.made, plan, attempt))
+            progress(_progress(passes, plan, attempt))
         timed = endpoint.predict()
         check(timed.answer)
         after = endpoint.totals()
         passes.add(timed, before, after)
         before = after
-    return MeasuredRound(Round(started_s, tuple(passes.made)), passes.exclusive)
+    return MeasuredRound(Round(started_s, tuple(passes.made)), passes.exclusive, tuple(passes.load))
 
 
 def measure_cell(
@@ -229,6 +249,7 @@ def measure_cell(
         ServerError: a prediction failed, or `check` refused it.
     """
     rounds = earlier.rounds if earlier else ()
+    load = earlier.load if earlier else ()
     clock = earlier.conditions.clock if earlier and rounds else None
     cold = cold_start or (earlier.cold_start if earlier else _NOT_TIMED)
     invalid, exclusive = "", None
@@ -254,10 +275,11 @@ def measure_cell(
         chosen = choose_clock(clock or preferred, measured.round.passes)
         alone = measured.exclusive if not (earlier and rounds) or earlier.exclusive else None
         gated = conditions if conditions.clock is chosen else replace(conditions, clock=chosen)
-        return Measurement(key, gated, (*rounds, measured.round), cold_start=cold, exclusive=alone)
+        more = (*load, *measured.load)
+        return Measurement(key, gated, (*rounds, measured.round), cold_start=cold, exclusive=alone, load=more)
     reason = f"{invalid} (measured again {REMEASURED_AT_MOST} times, each time invalid)"
     kept = replace(conditions, clock=clock) if clock else conditions
-    return Measurement(key, kept, rounds, cold_start=cold, exclusive=exclusive, invalid=reason)
+    return Measurement(key, kept, rounds, cold_start=cold, exclusive=exclusive, invalid=reason, load=load)
 
 
 def _enough(made: Sequence[Pass], plan: Plan, preferred: str) -> bool:
@@ -273,15 +295,16 @@ def _enough(made: Sequence[Pass], plan: Plan, preferred: str) -> bool:
     return summarise([ms for one in made if (ms := one.ms(clock)) is not None]).standard_error <= STANDARD_ERROR_BOUND
 
 
-def _progress(made: Sequence[Pass], plan: Plan, attempt: int) -> Progress:
-    number = len(made) + 1
+def _progress(passes: _Passes, plan: Plan, attempt: int) -> Progress:
+    done = len(passes.made)
+    number = done + 1
     of = plan.npasses if number <= plan.npasses else plan.most
-    left = (of - len(made)) * statistics.fmean(one.client_ms for one in made) / 1000 if made else None
+    left = (of - done) * passes.took_ms / done / 1000 if done else None
     return Progress(False, number, of, attempt, left)
 
 
-def _increase(before: float | None, after: float | None, name: str) -> float | None:
-    """How far a total rose over a pass, in milliseconds; None where the server does not tell."""
+def _increase(before: float | None, after: float | None, name: str, requests: int) -> float | None:
+    """How far a total rose over a pass, in milliseconds a request; None where the server does not tell."""
     if before is None or after is None:
         return None
     if after < before:
@@ -290,11 +313,11 @@ def _increase(before: float | None, after: float | None, name: str) -> float | N
             "the service created anew",
             restarted=True,
         )
-    return after - before
+    return (after - before) / requests
 
 
-def _exclusive(before: Totals, after: Totals) -> bool | None:
-    """True where exactly our one prediction was counted in the pass; None where the server does not count.
+def _exclusive(before: Totals, after: Totals, ours: int) -> bool | None:
+    """True where exactly our predictions were counted in the pass; None where the server does not count.
 
     Raises:
         InvalidRoundError: more, or fewer.
@@ -302,15 +325,15 @@ def _exclusive(before: Totals, after: Totals) -> bool | None:
     if before.own.predict_count is None or after.own.predict_count is None:
         return None
     rise = after.own.predict_count - before.own.predict_count
-    if rise > 1:
+    if rise > ours:
         raise InvalidRoundError(
-            f"somebody else used the service during a pass: it counted {rise} predictions, one of them ours",
+            f"somebody else used the service during a pass: it counted {rise} predictions, {_count(ours)} of them ours",
             exclusive=False,
         )
-    if rise < 1:
+    if rise < ours:
         raise InvalidRoundError(
-            f"predict_count went from {before.own.predict_count} to {after.own.predict_count} over one prediction: the "
-            "server was restarted, or the service created anew",
+            f"predict_count went from {before.own.predict_count} to {after.own.predict_count} over {_count(ours)} "
+            f"prediction{'' if ours == 1 else 's'}: the server was restarted, or the service created anew",
             restarted=True,
         )
     if before.others is None or after.others is None:
@@ -322,3 +345,7 @@ def _exclusive(before: Totals, after: Totals) -> bool | None:
             f"somebody else used the server during a pass: predictions by {', '.join(busy)}", exclusive=False
         )
     return True
+
+
+def _count(number: int) -> str:
+    return "one" if number == 1 else str(number)

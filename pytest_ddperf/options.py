@@ -86,6 +86,32 @@ def _batch_sizes(text: str) -> tuple[int, ...]:
     return sizes
 
 
+def _clients(text: str) -> tuple[int, ...]:
+    from pytest_ddperf.scenarios import MOST_CLIENTS  # noqa: PLC0415 - only where it is given
+
+    expected = f"numbers of clients from 1 to {MOST_CLIENTS}, separated by commas, such as 1,2,4,8"
+    try:
+        counts = tuple(sorted({_count(1)(part) for part in _names(text)}))
+    except ValueError:
+        raise ValueError(expected) from None
+    if counts[-1] > MOST_CLIENTS:
+        raise ValueError(expected)
+    return counts
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    from pytest_ddperf.scenarios import LEAST_RATE, MOST_RATE  # noqa: PLC0415 - only where it is given
+
+    expected = f"requests per second from {LEAST_RATE:g} to {MOST_RATE:g}, separated by commas, such as 10,50"
+    try:
+        rates = tuple(sorted({round(float(part), 3) for part in _names(text)}))
+    except (ValueError, OverflowError):
+        raise ValueError(expected) from None
+    if not all(LEAST_RATE <= rate <= MOST_RATE for rate in rates):
+        raise ValueError(expected)
+    return rates
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -225,6 +251,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("max-passes", "timed passes a cell at most, where the first ones scatter; default: npasses",
            _count(1), None, "N"),
     Option("warmup", "passes thrown away before the timed ones; default: 1", _count(0), 1, "N"),
+    Option("concurrency", "measure under load, too: so many clients at once, each asking again as soon as it is "
+           "answered; cells of their own, such as tk1-resnet50-b8-c4", _clients, (), "N[,N]"),
+    Option("rate", "measure under load, too: so many requests per second, whatever becomes of them (Poisson arrivals); "
+           "cells of their own, such as tk1-resnet50-b8-r20", _rates, (), "R[,R]"),
+    Option("load-requests", "requests of a pass under load: of each client (default: 10), or of all at a rate "
+           "(default: 40)", _count(2), None, "N"),
     Option("timer", "the gated clock: predict (the server's cumulated time), head (head.time), client, or auto "
            "(default): predict, else head", _choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
     Option("baseline", "what cells are held against: auto (default: the history from 8 accepted nights, else recorded, "
@@ -244,6 +276,15 @@ OPTIONS: tuple[Option, ...] = (
     Option("storage", "folder of the history; default: .ddperf", str, ".ddperf", "DIR"),
 )  # fmt: skip
 """The table. README and `pytest --help` are held against it by a test."""
+
+
+def parsed(name: str, text: str) -> Any:  # noqa: ANN401 - the option's own type
+    """A text as the value of an option.
+
+    Raises:
+        ValueError: it is none; says what was expected.
+    """
+    return next(option for option in OPTIONS if option.name == name).parse(text)
 
 
 def register(parser: pytest.Parser) -> None:

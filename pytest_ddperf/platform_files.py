@@ -13,6 +13,7 @@ import msgspec
 from pytest_ddperf.catalog import DATATYPES, Platform, closest
 from pytest_ddperf.errors import BaselineFileError
 from pytest_ddperf.published import read_text
+from pytest_ddperf.scenarios import LEAST_RATE, MOST_CLIENTS, MOST_RATE
 from pytest_ddperf.telemetry.source import Source
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _UNKNOWN_KEY = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _PLACE = re.compile(r"\$\.([A-Za-z0-9_]+)")
 _TABLE = re.compile(r"\s*\[\s*(?P<table>[^\[\]]+)\]")
 _KEY = re.compile(r"\s*(?P<key>[A-Za-z0-9_.\"' -]+?)\s*=")
+_PART = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s.]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LIMIT = 1e9  # no figure of a platform comes near; TOML's integers know no end
 _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
@@ -75,6 +77,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     dla: bool | None = None
     recreate: bool | None = None
     delete_services: bool | None = None
+    knobs: dict[str, Any] | None = None
     tolerance: float | str | None = None
     peak_gflops: float | None = None
     cores: int | None = None
@@ -93,6 +96,9 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     service: str | None = None
     data_dir: str | None = None
     bench_files: str | None = None
+    concurrency: list[int] | None = None
+    rate: list[float] | None = None
+    load_requests: int | None = None
     datatype: str | None = None
     wait: float | None = None
     timeout: float | None = None
@@ -107,6 +113,27 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     cool_to_c: float | None = None
     cool_wait: float | None = None
     nvpmodel: int | None = None
+
+
+class _ModelKnobs(msgspec.Struct, forbid_unknown_fields=True):
+    """What may stand under [platforms.<id>.knobs.<model>]; None is never written, it means `not given`."""
+
+    mllib: str | None = None
+    datatype: str | None = None
+    gpu: bool | None = None
+    gpuid: int | None = None
+    img_width: int | None = None
+    img_height: int | None = None
+    bw: bool | None = None
+    rgb: bool | None = None
+    scale: float | None = None
+    histogram_equalization: bool | None = None
+    image_interp: Literal["nearest", "linear", "cubic", "area", "lanczos4"] | None = None
+    gpu_resize: bool | None = None
+    nclasses: int | None = None
+    max_workspace_size: int | None = None
+    dla: bool | None = None
+    recreate: bool | None = None
 
 
 PLATFORM_KEYS: tuple[str, ...] = _Entry.__struct_fields__
@@ -139,7 +166,9 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
         where = Where(path, text, ("platforms", platform_id))
         if not ID.fullmatch(platform_id):
             raise where.error(None, f"the platform id {platform_id!r}", "a-z, 0-9 and ._- as in `my-board`")
-        given = _checked(where, _with_knobs(where, entry(where, values, _Entry)))
+        given = _with_knobs(where, _checked(where, entry(where, values, _Entry)))
+        if "knobs" in given:
+            given["knobs"] = {model: _knobs(where, model, own) for model, own in given["knobs"].items()}
         base = platforms.get(platform_id) or Platform(id=platform_id, title=platform_id)
         overridden = frozenset({*base.overridden, *given}) if known is not None else base.overridden
         platforms[platform_id] = replace(base, **given, overridden=overridden)
@@ -152,17 +181,19 @@ class Where:
     Args:
         path: the file.
         text: what it holds.
-        table: which table: `platforms` or `models`, and the id.
+        table: which table: `platforms` or `models`, and the id; a model's knobs on a platform stand deeper.
     """
 
-    def __init__(self, path: Path, text: str, table: tuple[str, str]) -> None:
+    def __init__(self, path: Path, text: str, table: tuple[str, ...]) -> None:
         self.path = path
         self.text = text
         self.table = table
 
     @property
     def what(self) -> str:
-        """The table as a person says it: `platform tk1`."""
+        """The table as a person says it: `platform tk1`, `platforms.tk1.knobs.resnet50`."""
+        if len(self.table) > 2:
+            return ".".join(f'"{part}"' if "." in part else part for part in self.table)
         return f"{self.table[0].removesuffix('s')} {self.table[1]}"
 
     def error(self, key: str | None, found: str, expected: str) -> BaselineFileError:
@@ -210,12 +241,22 @@ def entry(where: Where, values: object, kind: type[msgspec.Struct]) -> dict[str,
         place = _PLACE.search(message)
         key = place[1] if place else None
         told = f"`{key}` of another type" if key else f"no table under {'.'.join(where.table)}"
-        raise where.error(key, told, message.removeprefix("Expected ").replace(" | null", "")) from error
+        expected = message.removeprefix("Expected ").replace(" | null", "")
+        if key == "models" and isinstance(values, dict) and isinstance(values.get(key), dict):
+            expected = (
+                f"a list of names; what holds for one of them stands under [{'.'.join(where.table)}.knobs.<model>]"
+            )
+        raise where.error(key, told, expected) from error
     return {key: value for key in keys if (value := getattr(found, key)) is not None}
 
 
-def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
-    """The same with every value in its range, lists as tuples and the tolerance as a fraction."""
+def _knobs(where: Where, model: str, values: object) -> dict[str, Any]:
+    """What holds for one network alone on a platform."""
+    own = Where(where.path, where.text, (*where.table, "knobs", model))
+    return _with_knobs(own, _in_range(own, entry(own, values, _ModelKnobs)))
+
+
+def _in_range(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     for keys, fits, expected in _RANGES:
         for key in keys:
             if key in given and not (fits(given[key]) and given[key] < _LIMIT):
@@ -223,13 +264,19 @@ def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     for key in ("title", "mllib", "url", "ca_file"):
         if key in given and not given[key].strip():
             raise where.error(key, f"an empty {key}", "text, or no such key")
+    return given
+
+
+def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
+    """The same with every value in its range, lists as tuples and the tolerance as a fraction."""
+    given = _in_range(where, given)
     if "tolerance" in given:
         given["tolerance"] = _tolerance(where, given["tolerance"])
     if "batch_sizes" in given:
         given["batch_sizes"] = _batch_sizes(where, given["batch_sizes"])
     if "models" in given:
         given["models"] = tuple(given["models"])
-    return _board_checked(where, given)
+    return _board_checked(where, _with_load(where, given))
 
 
 def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
@@ -247,8 +294,25 @@ def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
             Source.parse(given["telemetry"])
         except ValueError as error:
             raise where.error("telemetry", f"telemetry = {given['telemetry']!r}", str(error)) from None
-    if "datatype" in given and given["datatype"] not in DATATYPES:
-        raise where.error("datatype", f"datatype = {given['datatype']!r}", f"one of {', '.join(DATATYPES)}")
+    return given
+
+
+def _with_load(where: Where, given: dict[str, Any]) -> dict[str, Any]:
+    """The same for what is measured under load."""
+    if "concurrency" in given:
+        clients = given["concurrency"]
+        if not all(1 <= one <= MOST_CLIENTS for one in clients):
+            expected = f"numbers of clients from 1 to {MOST_CLIENTS}, such as [1, 2, 4, 8]"
+            raise where.error("concurrency", f"concurrency = {clients}", expected)
+        given["concurrency"] = tuple(sorted(set(clients)))
+    if "rate" in given:
+        rates = [round(one, 3) for one in given["rate"]]
+        if not all(LEAST_RATE <= one <= MOST_RATE for one in rates):
+            expected = f"requests per second from {LEAST_RATE:g} to {MOST_RATE:g}, such as [10, 50]"
+            raise where.error("rate", f"rate = {given['rate']}", expected)
+        given["rate"] = tuple(sorted(set(rates)))
+    if "load_requests" in given and not 2 <= given["load_requests"] < _LIMIT:
+        raise where.error("load_requests", f"load_requests = {given['load_requests']}", "a whole number of 2 or more")
     return given
 
 
@@ -257,6 +321,8 @@ def _with_knobs(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     for key in ("img_width", "img_height", "nclasses", "max_workspace_size"):
         if key in given and not 0 < given[key] < _LIMIT:
             raise where.error(key, f"{key} = {given[key]}", "a whole number of 1 or more")
+    if "datatype" in given and given["datatype"] not in DATATYPES:
+        raise where.error("datatype", f"datatype = {given['datatype']!r}", f"one of {', '.join(DATATYPES)}")
     if "scale" in given and not 0 < abs(given["scale"]) < _LIMIT:
         raise where.error("scale", f"scale = {given['scale']}", "a finite number other than 0")
     return given
@@ -304,4 +370,4 @@ def line_of(text: str, path: tuple[str, ...]) -> int | None:
 
 
 def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
+    return tuple(part.strip("\"'") for part in _PART.findall(dotted))

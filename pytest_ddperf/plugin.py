@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.session import BenchSession
 
 MARKER_HELP = (
-    "ddperf(models=None, batch_sizes=None, platforms=None): restrict a test that uses the `ddperf` fixture to these "
-    "networks, batch sizes and platforms."
+    "ddperf(models=None, batch_sizes=None, platforms=None, concurrency=None, rate=None): restrict a test that uses the "
+    "`ddperf` fixture to these networks, batch sizes and platforms, or measure it under these loads alone."
 )
 
 

@@ -67,6 +67,9 @@ class CellKey:
 class Pass:
     """One timed predict call, in milliseconds for the whole batch; None where the server does not tell.
 
+    Under load it stands for several: `client_ms` is what the gate takes of them (`load.gated_ms`), the server's times
+    are means over them, and `head_ms` is None.
+
     Args:
         client_ms: the client's clock around the request, on a kept-alive connection.
         head_ms: the answer's `head.time` (whole milliseconds).
@@ -118,6 +121,7 @@ class Conditions:
         image_route: `path` (the server reads the files) or `inline` (base64 in the request).
         preparation: how images are prepared in another way than usual, in words; "" where they are not.
         engine: the batch size that the service was created for; None where one service is for all.
+        requests: of a pass under load, of each client or of all at a rate; None for plain latency.
     """
 
     clock: Clock
@@ -129,6 +133,7 @@ class Conditions:
     image_route: str = "path"
     preparation: str = ""
     engine: int | None = None
+    requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,26 @@ def _merged(one: dict[str, Spread], other: dict[str, Spread]) -> dict[str, Sprea
 
 
 @dataclass(frozen=True, slots=True)
+class LoadPass:
+    """The requests of one pass under load.
+
+    Args:
+        took_s: from its start to the last answer, seconds.
+        latencies_ms: of each request for its whole batch, in the order in which they were due: to the last byte of the
+            answer, from sending it where each client waits for its answer, from when it was due at a given rate.
+        due_s: seconds from the first to the last intended start, at a given rate; else None.
+        answered_s: seconds from the first to the last answer.
+        outstanding: the most requests that were due and not answered at the same time.
+    """
+
+    took_s: float
+    latencies_ms: tuple[float, ...]
+    due_s: float | None = None
+    answered_s: float = 0.0
+    outstanding: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What was measured of one cell, before any judgement.
 
@@ -226,6 +251,7 @@ class Measurement:
         exclusive: whether nobody else used the server meanwhile; None where the server does not tell.
         invalid: why the measurement counts for nothing, "" where it does count.
         telemetry: what the board's sensors said; None where nobody read them.
+        load: the requests of each pass under load, all rounds; empty for plain latency.
     """
 
     key: CellKey
@@ -235,6 +261,7 @@ class Measurement:
     exclusive: bool | None = None
     invalid: str = ""
     telemetry: Telemetry | None = field(default=None, hash=False)
+    load: tuple[LoadPass, ...] = ()
 
     def per_image_ms(self, clock: Clock | None = None) -> list[list[float]]:
         """Milliseconds per image of every pass, round by round, by `clock` (default: the gated one).

@@ -73,7 +73,7 @@ class Recovery:
         self._at: dict[str, tuple[CellKey, str, Info | None]] = {}
         self._waited_for: set[str] = set()
         self._deaths: Counter[str] = Counter()
-        self._limits: dict[tuple[str, str], Limit] = {}
+        self._limits: dict[tuple[str, str, str], Limit] = {}
         self._references: dict[str, dict[str, Reference]] = {}
         self._suspects: set[tuple[str, str]] = set()
 
@@ -128,7 +128,7 @@ class Recovery:
         at = self._at.pop(platform, None)
         if at is not None and not _survived(at[2], info):
             key, error_text, _ = at
-            self._limits[platform, key.model] = Limit(key.batch_size, True, error_text)
+            self._limits[platform, key.model, key.scenario] = Limit(key.batch_size, True, error_text)
         for other, theirs in self._servers.items():
             if theirs == server:
                 self._gone.discard(other)
@@ -138,17 +138,20 @@ class Recovery:
 
     def exhausted(self, key: CellKey, error: ServerError) -> None:
         """A server had not the memory for a batch: larger ones are not tried, and its next predictions are compared."""
-        self._limits[key.platform, key.model] = Limit(key.batch_size, False, str(error))
+        self._limits[key.platform, key.model, key.scenario] = Limit(key.batch_size, False, str(error))
         self.suspect(key.platform)
 
     def check_size(self, key: CellKey) -> None:
-        """Find out whether a batch is worth trying.
+        """Find out whether a batch is worth trying: what is too much under a load may do without it, not the reverse.
 
         Raises:
-            BatchNotRunError: a smaller one of the same model was too much already.
+            BatchNotRunError: a smaller one of the same model was too much already; or the same one, without any load.
         """
-        limit = self._limits.get((key.platform, key.model))
-        if limit is None or key.batch_size <= limit.batch_size:
+        alone = self._limits.get((key.platform, key.model, ""))
+        limit = self._limits.get((key.platform, key.model, key.scenario))
+        if key.scenario and alone is not None and key.batch_size >= alone.batch_size:
+            limit = alone
+        elif limit is None or key.batch_size <= limit.batch_size:
             return
         what = "brought the server down" if limit.died else "was more than its memory holds"
         raise BatchNotRunError(f"batch size {limit.batch_size} {what}: {limit.error}", died=limit.died)

@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from pytest_ddperf.load import images_per_second, load_of
 from pytest_ddperf.records import FAILING, Baseline, Outcome, Unavailable
+from pytest_ddperf.scenarios import scenario_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from pytest_ddperf.catalog import Catalog
+    from pytest_ddperf.load import LoadSummary
     from pytest_ddperf.records import CellKey, CellRecord, ServerFacts
 
 SEVERITY = (
@@ -72,6 +75,7 @@ class Result:
         clock: the gated clock, "" where nothing was measured.
         notes: what a person must know of the comparison: how measurement and baseline are unlike.
         earlier: the run that measured it, where the newest one of its platform did not have it; else None.
+        load: what its requests tell, where it was measured under load; else None.
     """
 
     key: CellKey
@@ -91,6 +95,12 @@ class Result:
     clock: str = ""
     notes: tuple[str, ...] = ()
     earlier: RunFacts | None = None
+    load: LoadSummary | None = None
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Of the measured time, else of the baseline; at a given rate what was answered; None where it is not known."""
+        return images_per_second(self.key, self.value_ms, self.load)
 
     @property
     def value_ms(self) -> float | None:
@@ -178,6 +188,11 @@ class Results:
             runs={platform: run for platform, run in self.runs.items() if platform in wanted},
             missing={platform: count for platform, count in self.missing.items() if platform in wanted},
         )
+
+    @property
+    def plain(self) -> Results:
+        """The same without the cells under load: networks, platforms and batch sizes are compared without them."""
+        return replace(self, cells=tuple(cell for cell in self.cells if not cell.key.scenario))
 
     @property
     def judged(self) -> tuple[Result, ...]:
@@ -282,6 +297,7 @@ def joined(
         clock="" if measurement is None else str(measurement.conditions.clock),
         notes=(*record.notes, *older),
         earlier=earlier,
+        load=load_of(measurement),
     )
 
 
@@ -289,9 +305,9 @@ def in_order(cells: Iterable[Result], catalog: Catalog) -> tuple[Result, ...]:
     """Platform by platform and model by model in the catalogue's order, batch sizes ascending."""
     platforms = {name: place for place, name in enumerate(catalog.platforms)}
 
-    def rank(cell: Result) -> tuple[int, tuple[int, str], int, str]:
+    def rank(cell: Result) -> tuple[int, tuple[int, str], int, tuple[str, float]]:
         key = cell.key
         place = platforms.get(key.platform, len(platforms))
-        return place, catalog.model_order(key.model), key.batch_size, key.scenario
+        return place, catalog.model_order(key.model), key.batch_size, scenario_order(key.scenario)
 
     return tuple(sorted(cells, key=rank))

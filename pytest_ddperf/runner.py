@@ -26,6 +26,7 @@ from pytest_ddperf.judging import Judge
 from pytest_ddperf.measure import measure_cell
 from pytest_ddperf.records import Baseline, CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
 from pytest_ddperf.recovery import Recovery
+from pytest_ddperf.scenarios import Scenario, words_of
 from pytest_ddperf.server_url import display_url, server_name
 from pytest_ddperf.targets import Target
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.baselines import PlatformBaseline
     from pytest_ddperf.catalog import Network, Platform
-    from pytest_ddperf.measure import Plan, Progress
+    from pytest_ddperf.measure import Endpoint, Plan, Progress
     from pytest_ddperf.nights import Nights
     from pytest_ddperf.protocol import Answer
     from pytest_ddperf.records import CellKey, Measurement, ServerFacts
@@ -63,6 +64,7 @@ class PlatformPlan:
         nights: its history; None for none.
         least_rounds: rounds a cell at least.
         tune: whether the board's clocks are set to their highest meanwhile.
+        load_requests: of a pass under load: of each client, or of all at a rate; None for the defaults.
     """
 
     platform: Platform
@@ -74,6 +76,7 @@ class PlatformPlan:
     nights: Nights | None = None
     least_rounds: int = 1
     tune: bool = False
+    load_requests: int | None = None
 
 
 class Runner:
@@ -185,8 +188,9 @@ class Runner:
 
     def marked_unavailable(self, key: CellKey) -> Unavailable | None:
         """The `x` of a cell in its baseline."""
-        found = self._plans[key.platform].baseline.lookup(key)
-        return found if isinstance(found, Unavailable) else None
+        baseline = self._plans[key.platform].baseline
+        marks = (baseline.lookup(one) for one in (key, replace(key, scenario="")))  # one client is too much already
+        return next((one for one in marks if isinstance(one, Unavailable)), None)
 
     def predict_once(self, key: CellKey) -> None:
         """One checked prediction; nothing is recorded.
@@ -268,6 +272,7 @@ class Runner:
     ) -> Measurement:
         board = self._boards[key.platform]
         service, batch = self._batch(key)
+        scenario = Scenario.parse(key.scenario)
         board.ready()
         cold_start = None if service.create_ms is None else ColdStart(create_ms=service.create_ms)
         self._begun = True
@@ -277,16 +282,18 @@ class Runner:
             self._recovery.compare(key, first.answer)
             cold_start = ColdStart(service.create_ms, first.client_ms)
             self._warm[key.platform] = service
+        options = plan.server.of(key.model)
         conditions = Conditions(
             clock=Clock.PREDICT,  # measure_cell puts the gated one here
-            backend=service.mllib or plan.server.mllib,
+            backend=service.mllib or options.mllib,
             datatype=service.datatype,
             width=service.width,
             height=service.height,
             gpu=service.gpu,
             image_route=self._targets[key.platform].images.route,
-            preparation=plan.server.knobs.preparation(created=service.created),
+            preparation=options.knobs.preparation(created=service.created),
             engine=service.engine,
+            requests=None if scenario is None else scenario.requests(plan.load_requests),
         )
         if earlier is not None and _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
             earlier = None  # rounds of another one do not count with these
@@ -301,20 +308,25 @@ class Runner:
             self._believe(key)
 
         began_s = time.time()
-        measured = measure_cell(
-            batch.endpoint,
-            plan.passes,
-            key=key,
-            conditions=conditions,
-            preferred=plan.timer,
-            earlier=earlier,
-            cold_start=earlier.cold_start if earlier else cold_start,
-            check=check,
-            condemn=lambda round_: board.condemned(round_.started_s, time.time()),
-            restarted=restarted,
-            now=time.time,
-            progress=progress,
-        )
+        with contextlib.ExitStack() as stack:
+            endpoint: Endpoint = batch.endpoint
+            if scenario is not None and conditions.requests is not None:
+                loaded = self._targets[key.platform].under_load(batch, scenario, conditions.requests)
+                endpoint = stack.enter_context(loaded)
+            measured = measure_cell(
+                endpoint,
+                plan.passes,
+                key=key,
+                conditions=conditions,
+                preferred=plan.timer if scenario is None else Clock.CLIENT,
+                earlier=earlier,
+                cold_start=earlier.cold_start if earlier else cold_start,
+                check=check,
+                condemn=lambda round_: board.condemned(round_.started_s, time.time()),
+                restarted=restarted,
+                now=time.time,
+                progress=progress,
+            )
         telemetry = board.telemetry(began_s, time.time(), earlier)
         return measured if telemetry is None else replace(measured, telemetry=telemetry)
 
@@ -354,13 +366,15 @@ class Runner:
             error: why.
             measured: what was measured of it in this run before that; it is kept.
         """
-        expected = isinstance(self._plans[key.platform].baseline.lookup(key), Baseline)
+        # a load that was asked for and cannot be borne is a finding, whatever there is to compare with
+        expected = bool(key.scenario) or isinstance(self._plans[key.platform].baseline.lookup(key), Baseline)
         outcome, what = ending(error, expected=expected)
+        load = f" with {words_of(key.scenario)}" if key.scenario else ""
         return CellRecord(
             key=key,
             nodeid=nodeid,
             outcome=outcome,
-            reason=f"{key} {what}: {error}",
+            reason=f"{key} {what}{load}: {error}",
             measurement=measured,
             server=self._facts.get(key.platform),
         )
@@ -375,8 +389,11 @@ class Runner:
         return {key for key in baseline.cells() if not isinstance(baseline.lookup(key), Unavailable)}
 
     def expected_ms(self, key: CellKey) -> float:
-        """How long a prediction of a cell may take, by its baseline: a guess where that has none."""
-        found = self._plans[key.platform].baseline.lookup(key)
+        """How long a prediction of a cell may take, by its baseline: a guess where that has none.
+
+        That of a cell under load is taken for the same cell without.
+        """
+        found = self._plans[key.platform].baseline.lookup(replace(key, scenario=""))
         if isinstance(found, Unavailable):
             return 0.0
         return key.batch_size * (UNKNOWN_MS if found is None else found.value_ms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import batches
@@ -12,10 +12,23 @@ from pytest_ddperf.server_lock import LOCK_WAIT_S
 from pytest_ddperf.server_url import EMBEDDED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.server_url import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """What may hold for one network alone: as in `ServerOptions`."""
+
+    mllib: str
+    mllib_named: bool
+    gpu: bool
+    gpuid: int
+    datatype: str
+    knobs: Knobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,7 @@ class ServerOptions:
         prepared_first: whether a command of the user's runs before the server is asked: it may be down until then.
         lock_wait_s: how long to wait for another run that measures the same server.
         recovery_timeout_s: how long to wait for a server that vanished in the middle.
+        by_model: what holds for single networks in the place of the above, by their ids.
     """
 
     url: str
@@ -67,6 +81,22 @@ class ServerOptions:
     prepared_first: bool = False
     lock_wait_s: float = LOCK_WAIT_S
     recovery_timeout_s: float = 0.0
+    by_model: Mapping[str, ModelOptions] = field(default_factory=dict, hash=False)
+
+    def of(self, model: str) -> ServerOptions:
+        """The options as they hold for one network."""
+        own = self.by_model.get(model)
+        if own is None:
+            return self
+        return replace(
+            self,
+            mllib=own.mllib,
+            mllib_named=own.mllib_named,
+            gpu=own.gpu,
+            gpuid=own.gpuid,
+            datatype=own.datatype,
+            knobs=own.knobs,
+        )
 
     def client(self, url: str) -> Client:
         """A client of that server.

@@ -44,6 +44,7 @@ class OpenService:
         height: what to ask for, in pixels; None leaves it to the service.
         task: what it is asked for.
         engine: the batch size that it was created for; None where it is for all.
+        model: id of its network.
     """
 
     name: str
@@ -56,6 +57,7 @@ class OpenService:
     datatype: str
     task: Task = Task.CLASSIFICATION
     engine: int | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def open_service(client: Client, options: ServerOptions, model: Network, batch_s
         service = _existing(client.service(name), options)
     except ServiceNotFoundError:
         service = _create(client, options, name, model, batch_size)
-    return replace(service, task=model.task)
+    return replace(service, task=model.task, model=model.id)
 
 
 def batch_of(

@@ -167,6 +167,7 @@ class BenchSession:
             nights=None if nights is None else nights.after(store.recorded_since(platform)),
             tune=bool(settings.value("tune")),
             least_rounds=1 if settings.value("update-baselines") is None else RECORDED_ROUNDS,
+            load_requests=settings.value("load-requests", platform),
         )
 
     def say(self, line: str) -> None:
@@ -281,7 +282,11 @@ class BenchSession:
         if self._asked_for_part(settings):
             return {}
         return {
-            name: {"models": list(settings.models(name)), "batch_sizes": list(settings.batch_sizes(name))}
+            name: {
+                "models": list(settings.models(name)),
+                "batch_sizes": list(settings.batch_sizes(name)),
+                "scenarios": list(settings.scenarios(name)),
+            }
             for name in settings.platforms
         }
 
@@ -310,7 +315,12 @@ class BenchSession:
         counts: dict[str, int] = {}
         for name in settings.platforms:
             models, sizes = set(settings.models(name)), set(settings.batch_sizes(name))
-            left = {key for key in self.runner.expected(name) if key.model in models and key.batch_size in sizes} - done
+            scenarios = set(settings.scenarios(name))
+            left = {
+                key
+                for key in self.runner.expected(name) - done
+                if key.model in models and key.batch_size in sizes and key.scenario in scenarios
+            }
             if left:
                 counts[name] = len(left)
         return counts

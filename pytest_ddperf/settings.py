@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.catalog import Catalog, Platform
     from pytest_ddperf.knobs import Knobs
     from pytest_ddperf.options import Option
-    from pytest_ddperf.server_options import ServerOptions
+    from pytest_ddperf.server_options import ModelOptions, ServerOptions
 
 
 class Origin(IntEnum):
@@ -169,14 +169,23 @@ class Settings:
                 for model in own:
                     check_embedded(model)
 
-    def value(self, name: str, platform: str | None = None) -> Any:  # noqa: ANN401 - the option's own type
-        """The value of an option, for a platform where platform files may set it (key `max_batch_size` ...)."""
+    def value(self, name: str, platform: str | None = None, model: str | None = None) -> Any:  # noqa: ANN401 - its own type
+        """The value of an option, for a platform where platform files may set it (key `max_batch_size` ...).
+
+        Args:
+            name: of the option.
+            platform: id; None for what is of the whole run.
+            model: id of a network, of which the platform's file may say something of its own.
+        """
         option = next(each for each in OPTIONS if each.name == name)
         said = self.given.get(name)
         if said is not None and said.origin > Origin.PROJECT:
             return said.value
         key = name.replace("-", "_")
         stands = self.catalog.platform(platform) if platform else None
+        own = stands.knobs.get(model, {}) if stands is not None and model is not None else {}
+        if key in own:
+            return own[key]
         if stands is not None and key in stands.overridden:
             return getattr(stands, key)
         if said is not None:
@@ -226,6 +235,13 @@ class Settings:
             asked = batch_schedule(schedule.value, largest or max(asked))
         return tuple(size for size in asked if largest is None or size <= largest)
 
+    def scenarios(self, platform: str) -> tuple[str, ...]:
+        """What each cell of a platform is measured as: "" for plain latency, then the ids of loads."""
+        from pytest_ddperf.scenarios import scenario_ids  # noqa: PLC0415 - only with cells to measure
+
+        clients, rates = self.value("concurrency", platform), self.value("rate", platform)
+        return "", *scenario_ids(clients, rates)
+
     def _origin(self, name: str, platform: str | None) -> Origin:
         said = self.given.get(name)
         stands = platform is not None and name.replace("-", "_") in self.catalog.platform(platform).overridden
@@ -268,14 +284,29 @@ class Settings:
             prepared_first=bool(stands.before),
             lock_wait_s=self.value("lock-wait", platform),
             recovery_timeout_s=self.value("recovery-timeout", platform),
+            by_model={model: self._model_options(platform, model) for model in stands.knobs},
         )
 
-    def knobs(self, platform: str) -> Knobs:
-        """How services of a platform are created and images prepared."""
+    def _model_options(self, platform: str, model: str) -> ModelOptions:
+        """What holds for one network of which the platform's file says something of its own."""
+        from pytest_ddperf.server_options import ModelOptions  # noqa: PLC0415 - loads the client
+
+        return ModelOptions(
+            mllib=self.value("mllib", platform, model) or self.catalog.platform(platform).mllib,
+            mllib_named="mllib" in self.catalog.platform(platform).knobs[model]
+            or self._origin("mllib", None) > Origin.PROJECT,
+            gpu=bool(self.value("gpu", platform, model)),
+            gpuid=self.value("gpuid", platform, model),
+            datatype=self.value("datatype", platform, model),
+            knobs=self.knobs(platform, model),
+        )
+
+    def knobs(self, platform: str, model: str | None = None) -> Knobs:
+        """How services of a platform are created and images prepared; of one network, where one is named."""
         from pytest_ddperf.knobs import Knobs  # noqa: PLC0415 - only with cells to measure
 
         return Knobs(
-            **{one.name: self.value(one.name.replace("_", "-"), platform) for one in fields(Knobs)},
+            **{one.name: self.value(one.name.replace("_", "-"), platform, model) for one in fields(Knobs)},
         )
 
     def _path(self, name: str, platform: str) -> Path | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from pytest_ddperf import bench_images
 from pytest_ddperf.client import PROBE_TIMEOUT_S, server_facts, wait_until_up
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
+from pytest_ddperf.load_clients import LoadEndpoint
 from pytest_ddperf.protocol import Info
 from pytest_ddperf.server_lock import ServerLock
 from pytest_ddperf.server_options import load_images
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.process import EmbeddedServer
     from pytest_ddperf.protocol import ServiceInfo
     from pytest_ddperf.records import ServerFacts
+    from pytest_ddperf.scenarios import Scenario
     from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import Batch, OpenService
 
@@ -70,6 +72,7 @@ class Target:
         self._lock: ServerLock | None = None
         self._embedded: EmbeddedServer | None = None
         self._client: Client | None = None
+        self._url = ""
         self._service: tuple[str, OpenService] | None = None
         self._described: ServiceInfo | None = None
         self._used: set[str] = set()
@@ -98,7 +101,8 @@ class Target:
             self._lock = ServerLock(server_name(self.options.url)).acquire(self.options.lock_wait_s, self._say)
             if self._surroundings is not None:
                 self._surroundings.begin()
-            self._client = self.options.client(self._start())
+            self._url = self._start()
+            self._client = self.options.client(self._url)
             info = wait_until_up(self._client, max(wait_s, self.options.wait_s))
             facts = server_facts(info, self._client.display_url)
             self._images = load_images(self.options)
@@ -258,7 +262,7 @@ class Target:
             if of_model == model.id and service.engine in {None, batch_size}:
                 return service
         self.release_service()
-        service = open_service(self.client, self.options, model, batch_size)
+        service = open_service(self.client, self.options.of(model.id), model, batch_size)
         self._service = (model.id, service)
         self._used.add(service.name)
         return service
@@ -269,7 +273,20 @@ class Target:
         Raises:
             ConfigurationError: there are fewer images than the batch is large.
         """
-        return batch_of(self.client, self.options, self.images, service, batch_size)
+        return batch_of(self.client, self.options.of(service.model), self.images, service, batch_size)
+
+    def under_load(self, batch: Batch, scenario: Scenario, requests: int) -> LoadEndpoint:
+        """A batch as several clients of the open server ask for it; to be closed.
+
+        Args:
+            batch: of one service.
+            scenario: how the requests follow each other.
+            requests: of a pass: of each client, or of all at a rate.
+        """
+        url = self._url
+        return LoadEndpoint(
+            batch, scenario, requests, lambda: self.options.client(url), patience_s=self.options.timeout_s
+        )
 
     def release_service(self) -> None:
         """Delete the service that we created last; one that was there stays. A server that is gone has none left."""

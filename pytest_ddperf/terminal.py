@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf.records import FAILING, Clock, Outcome
+from pytest_ddperf.scenarios import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -99,14 +100,19 @@ def regression_text(record: CellRecord, baseline: Baseline) -> str:
     now, change, tolerance = record.now_ms or 0.0, record.change or 0.0, record.tolerance or 0.0
     clock = CLOCK_NAMES[record.measurement.conditions.clock] if record.measurement else "?"
     notes = "".join(f" Note: {note}" for note in record.notes)
+    load, and_, option = "", "", ""
+    if key.scenario:
+        load, and_ = f", {words_of(key.scenario)},", f" and {key.scenario}"
+        option = f" --ddperf-{'concurrency' if key.scenario.startswith('c') else 'rate'}={key.scenario[1:]}"
     return (
-        f"{key.model}, batch size {key.batch_size}, on {key.platform} regressed: {ms_text(now)} ms per image now, "
-        f"baseline {ms_text(baseline.value_ms)} ms per image, {change_text(change)} "
+        f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {ms_text(now)} ms per image "
+        f"now, baseline {ms_text(baseline.value_ms)} ms per image, {change_text(change)} "
         f"(tolerance {tolerance * 100:g} %).\n"
         f"Baseline: {baseline.source}.\n"
         f"Passes, ms per image by the {clock}: {passes_text(record)}.\n"
         f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
-        f'To measure it again: pytest benchmarks --platform={key.platform} -k "{key.model} and b{key.batch_size}". '
+        f'To measure it again: pytest benchmarks --platform={key.platform} -k "{key.model} and b{key.batch_size}{and_}"'
+        f"{option}. "
         "If the change is meant: --ddperf-update-baselines=all."
     )
 
@@ -116,10 +122,13 @@ def platform_table(title: str, records: Sequence[CellRecord], *, models: Sequenc
 
     Args:
         title: the line above it.
-        records: the cells of the platform, any order.
+        records: the cells of the platform, any order; those under load are passed over (`load_text.load_lines`).
         models: the order of the columns; models without a record are left out, and others come behind, by name.
         width: columns of the terminal.
     """
+    records = [record for record in records if not record.key.scenario]
+    if not records:
+        return []
     cells = {(record.key.model, record.key.batch_size): record for record in records}
     batch_sizes = sorted({record.key.batch_size for record in records})
     measured = {model for model, _ in cells}
@@ -169,6 +178,7 @@ def _cell(record: CellRecord | None) -> Segment:
 
 def table_title(title: str, platform: str, records: Sequence[CellRecord]) -> str:
     """The line above a platform's table: what it is, by which clock, held against what."""
+    records = [record for record in records if not record.key.scenario]
     clocks = {record.measurement.conditions.clock for record in records if record.measurement is not None}
     clock = ", ".join(sorted(CLOCK_NAMES[one] for one in clocks)) or "nothing measured"
     kinds = Counter(record.baseline.kind for record in records if record.baseline is not None)
@@ -221,6 +231,7 @@ def run_lines(
     recorded: bool,
     warnings: Sequence[str] = (),
     not_measured: int = 0,
+    further: Mapping[str, Sequence[Line]] | None = None,
 ) -> list[Line]:
     """A whole run: a table for each platform, what the gate has to say, the failures, the totals.
 
@@ -232,13 +243,15 @@ def run_lines(
         recorded: whether a baseline was recorded, so that nobody has to be told how.
         warnings: what went wrong on the way.
         not_measured: cells of the baselines that the run should have measured.
+        further: by platform, what stands below its table; None for nothing.
     """
     lines: list[Line] = []
     platforms = {platform: [record for record in records if record.key.platform == platform] for platform in titles}
     platforms = {platform: own for platform, own in platforms.items() if own}
     for platform, own in platforms.items():
         title = table_title(titles[platform], platform, own)
-        lines += [*platform_table(title, own, models=models, width=width), [("", "")]]
+        for table in (platform_table(title, own, models=models, width=width), (further or {}).get(platform, ())):
+            lines += [*table, [("", "")]] if table else []
     for own in platforms.values():
         lines += gate_lines(own, width)
     lines += failure_lines(records, width)
@@ -311,5 +324,6 @@ def progress_text(key: CellKey, done: int, total: int, left_s: float | None, wid
     """The live line: model, batch, pass and time left, cut to the width."""
     stage = "warming up" if done <= 0 else f"pass {min(done, total)}/{total}"
     left = "" if left_s is None else f", {left_s:.0f} s left" if left_s >= 1 else ", under 1 s left"
-    text = f"{key.model} b{key.batch_size}: {stage}{left}"
+    load = f" {key.scenario}" if key.scenario else ""
+    text = f"{key.model} b{key.batch_size}{load}: {stage}{left}"
     return text[: max(width, 0)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.plots import against_baseline, comparison, cost, efficiency, history, latency, names, pareto
+from pytest_ddperf.plots import against_baseline, comparison, cost, efficiency, history, latency, load, names, pareto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,14 +42,17 @@ def draw(results: Results, trends: Sequence[Trend], folder: Path, platforms: Seq
 
 def described(results: Results, trends: Sequence[Trend], platforms: Sequence[str]) -> dict[str, Chart]:
     """What `draw` draws, by file name without its ending, in the order of the report; matplotlib is not loaded."""
+    plain = results.plain
     charts: dict[str, Chart] = dict(_cost(results.catalog))
     for platform in platforms:
-        charts.update(_platform(results, platform))
-    charts.update(_models(results, platforms))
-    charts.update(_mobilenets(results, platforms))
+        charts.update(_platform(plain, platform))
+    charts.update(_models(plain, platforms))
+    charts.update(_mobilenets(plain, platforms))
     for platform in platforms:
-        charts.update(pareto.pareto_charts(results, platform))
-    charts.update(_efficiency(results, platforms))
+        charts.update(pareto.pareto_charts(plain, platform))
+    charts.update(_efficiency(plain, platforms))
+    for platform in platforms:
+        charts.update(load.load_charts(results, platform))
     for platform in platforms:
         against = against_baseline.against_baseline_chart(results, platform)
         if against is not None:

@@ -257,4 +257,48 @@ class NightChart:
     panels: tuple[NightPanel, ...]
 
 
-Chart = LineChart | BarChart | DotChart | ScatterChart | HeatMap | NightChart
+@dataclass(frozen=True, slots=True)
+class LoadLine:
+    """One quantity over loads.
+
+    Args:
+        label: as the legend says it.
+        x: clients, or requests per second, ascending.
+        y: one a point.
+        low: lower ends of intervals, one a point; empty for none.
+        high: upper ends.
+        emphasis: whether it is what the panel is about; else what that is held against, and drawn pale.
+    """
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    emphasis: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPanel:
+    """Lines of one unit."""
+
+    y_label: str
+    lines: tuple[LoadLine, ...]
+    y_log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoadChart:
+    """Panels side by side over the same loads.
+
+    Args:
+        ticks: the loads, ascending.
+    """
+
+    text: Text
+    x_label: str
+    ticks: tuple[float, ...]
+    panels: tuple[LoadPanel, ...]
+
+
+Chart = LoadChart | LineChart | BarChart | DotChart | ScatterChart | HeatMap | NightChart

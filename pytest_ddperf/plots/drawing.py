@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.plots.bars import draw_bars
-from pytest_ddperf.plots.charts import BarChart, DotChart, HeatMap, LineChart, ScatterChart
+from pytest_ddperf.plots.charts import BarChart, DotChart, HeatMap, LineChart, LoadChart, NightChart, ScatterChart
 from pytest_ddperf.plots.heat_map import draw_heat_map
 from pytest_ddperf.plots.lines import draw_lines
+from pytest_ddperf.plots.load_panels import draw_load
 from pytest_ddperf.plots.night_panels import draw_nights
 from pytest_ddperf.plots.points import draw_dots, draw_scatter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.figure import Figure
 
     from pytest_ddperf.plots.charts import Chart
 
+_DRAWN_BY: dict[type[Any], Callable[[Any], Figure]] = {
+    LineChart: draw_lines,
+    BarChart: draw_bars,
+    DotChart: draw_dots,
+    ScatterChart: draw_scatter,
+    HeatMap: draw_heat_map,
+    LoadChart: draw_load,
+    NightChart: draw_nights,
+}
+
 
 def figure_of(chart: Chart) -> Figure:
     """The figure of a description; inside `style.styled()`."""
-    if isinstance(chart, LineChart):
-        return draw_lines(chart)
-    if isinstance(chart, BarChart):
-        return draw_bars(chart)
-    if isinstance(chart, DotChart):
-        return draw_dots(chart)
-    if isinstance(chart, ScatterChart):
-        return draw_scatter(chart)
-    if isinstance(chart, HeatMap):
-        return draw_heat_map(chart)
-    return draw_nights(chart)
+    return _DRAWN_BY[type(chart)](chart)

@@ -17,7 +17,7 @@ BATCH_SIZE = "batch size, images per request"
 
 def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
     """The latency figures of a platform, by file name: logarithmic and linear, or bars for one batch size."""
-    cells = results.of(platform)
+    cells = results.plain.of(platform)
     sizes = reading.sizes_of(cells)
     if not sizes:
         return {}
@@ -31,7 +31,7 @@ def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
 
 def latency_lines(results: Results, platform: str, *, logarithmic: bool) -> LineChart:
     """Time per image against batch size; a run's lines over those of its baseline."""
-    cells = results.of(platform)
+    cells = results.plain.of(platform)
     sizes = reading.sizes_of(cells)
     series = reading.lines_of(results.catalog, cells, sizes)
     return LineChart(
@@ -47,7 +47,7 @@ def latency_lines(results: Results, platform: str, *, logarithmic: bool) -> Line
 
 def latency_bars(results: Results, platform: str) -> BarChart:
     """Time per image at the only batch size that there is, the slowest network first."""
-    cells = [cell for cell in results.of(platform) if cell.value_ms is not None]
+    cells = [cell for cell in results.plain.of(platform) if cell.value_ms is not None]
     cells.sort(key=_value, reverse=True)
     run = any(cell.now_ms is not None for cell in cells)
     measured = Bars("this run" if run else "", tuple(cell.now_ms if run else cell.baseline_ms for cell in cells))
@@ -58,14 +58,14 @@ def latency_bars(results: Results, platform: str) -> BarChart:
     catalog = results.catalog
     return BarChart(
         _text(results, platform, f"time per image, batch size {cells[0].key.batch_size}"),
-        tuple((cell.key.model, reading.title_of(catalog, cell.key.model, cell.key.scenario)) for cell in cells),
+        tuple((cell.key.model, reading.title_of(catalog, cell.key.model)) for cell in cells),
         (BarPanel(MS_PER_IMAGE, tuple(columns), reading.fps_levels(values)),),
     )
 
 
 def throughput_chart(results: Results, platform: str) -> LineChart | None:
     """Images per second against batch size; None where there are no two batch sizes."""
-    cells = results.of(platform)
+    cells = results.plain.of(platform)
     sizes = reading.sizes_of(cells)
     if len(sizes) < 2:
         return None

@@ -12,6 +12,8 @@
 | `efficiency/per_watt`, `efficiency/per_gflop` | the same across platforms, each at its best batch size |
 | `model/MODEL` | a network across platforms, a line a batch size |
 | `against_baseline/PLATFORM` | a run against its baseline, cell by cell |
+| `concurrency/PLATFORM/MODEL_bN` | throughput and latency percentiles against the number of clients, batch size N |
+| `rate/PLATFORM/MODEL_bN` | answered requests and latency percentiles against the rate asked for, batch size N |
 | `history/PLATFORM/MODEL` | the nights of a network's cells, a panel a batch size |
 """
 
@@ -65,6 +67,16 @@ def against_baseline(platform: str) -> str:
 def history(platform: str, network: str) -> str:
     """The nights of a network's cells on a platform."""
     return f"history/{plain(platform)}/{plain(network)}"
+
+
+def concurrency(platform: str, network: str, batch_size: int) -> str:
+    """A network under so many clients at once."""
+    return f"concurrency/{plain(platform)}/{plain(network)}_b{batch_size}"
+
+
+def rate(platform: str, network: str, batch_size: int) -> str:
+    """A network at given rates of requests."""
+    return f"rate/{plain(platform)}/{plain(network)}_b{batch_size}"
 
 
 def plain(name: str) -> str:

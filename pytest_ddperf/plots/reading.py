@@ -46,19 +46,19 @@ def lines_of(
 
     Args:
         catalog: networks and platforms.
-        cells: of one platform.
+        cells: of one platform, of plain latency.
         sizes: the batch sizes; one that a network lacks is a gap.
         y: what becomes of milliseconds per image.
     """
     run = any(cell.now_ms is not None for cell in cells)
-    by_line: dict[tuple[str, str], dict[int, Result]] = {}
+    by_line: dict[str, dict[int, Result]] = {}
     for cell in cells:
-        by_line.setdefault((cell.key.model, cell.key.scenario), {})[cell.key.batch_size] = cell
+        by_line.setdefault(cell.key.model, {})[cell.key.batch_size] = cell
     before: list[Series] = []
     now: list[Series] = []
-    for (model, scenario), of in by_line.items():
+    for model, of in by_line.items():
         at = [of.get(size) for size in sizes]
-        label = title_of(catalog, model, scenario)
+        label = title_of(catalog, model)
         for found, values, side in (
             (before, [None if cell is None else cell.baseline_ms for cell in at], "baseline"),
             (now, [None if cell is None else cell.now_ms for cell in at], "measured"),

@@ -35,7 +35,7 @@ def bmf_text(results: Results) -> str:
         {
             str(cell.key): {
                 "latency": _metric(now_ms * _NS_PER_MS, [ms * _NS_PER_MS for ms in cell.samples_ms]),
-                "throughput": _metric(1000 / now_ms, [1000 / ms for ms in cell.samples_ms if ms > 0]),
+                **_throughput(cell, now_ms),
             }
             for cell, now_ms in _sound(results)
         }
@@ -67,6 +67,13 @@ def _sound(results: Results) -> Iterator[tuple[Result, float]]:
     for cell in results.cells:
         if cell.now_ms is not None and cell.now_ms > 0 and cell.outcome not in _UNSOUND:
             yield cell, cell.now_ms
+
+
+def _throughput(cell: Result, now_ms: float) -> dict[str, Any]:
+    """Images per second; at a given rate not by the passes, whose figures are latencies: none where it is not known."""
+    if not cell.key.scenario.startswith("r"):
+        return {"throughput": _metric(1000 / now_ms, [1000 / ms for ms in cell.samples_ms if ms > 0])}
+    return {} if cell.images_per_second is None else {"throughput": _metric(cell.images_per_second, [])}
 
 
 def _metric(value: float, samples: list[float]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import __version__
+from pytest_ddperf import __version__, load_text
 from pytest_ddperf.records import FAILING, Outcome
 from pytest_ddperf.report import page_data, wording
 from pytest_ddperf.terminal import change_text, ms_text
@@ -50,6 +50,7 @@ def page(results: Results, trends: Sequence[Trend]) -> str:
         js=js,
         run=_run(results),
         attention=_attention(results),
+        load=_load(results),
         notes="".join(f'<p class="note">{_text(said)}</p>' for said in (*wording.notes(results), *results.warnings)),
         data=embedded(page_data.document(results, trends)),
     )
@@ -141,6 +142,33 @@ def _attention(results: Results) -> str:
         f'role="region" aria-labelledby="look"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         '<p class="hint">Passes: each dot is one timed pass; the line is the baseline, the band is what the tolerance '
         "allows.</p></section>"
+    )
+
+
+def _load(results: Results) -> str:
+    """The cells under load, with throughput and latencies."""
+    cells = load_text.loaded(results.cells)
+    if not cells:
+        return ""
+    head = "".join(f"<th scope='col'>{name}</th>" for name in load_text.COLUMNS)
+    rows = "".join(_load_row(cell) for cell in cells)
+    return (
+        f'<section aria-labelledby="load"><h2 id="load">Measured {load_text.TITLE}</h2><div class="scroll" '
+        'tabindex="0" role="region" aria-labelledby="load">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<p class="hint">{_text(load_text.RULE)} In brackets: 95 % interval; a percentile that so few requests cannot '
+        "tell is empty.</p></section>"
+    )
+
+
+def _load_row(cell: Result) -> str:
+    name, outcome, *figures = load_text.load_row(cell)
+    badge = css_class(cell.outcome or Outcome.ERROR)
+    return (
+        f"<tr><th scope='row'><span class='cell'>{_text(name)}</span></th>"
+        f"<td><span class='badge {badge}'>{_text(outcome)}</span></td>"
+        + "".join(f"<td class='figure'>{_text(figure)}</td>" for figure in figures)
+        + "</tr>"
     )
 
 

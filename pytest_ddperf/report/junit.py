@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.load import images_per_second, load_of
+
 if TYPE_CHECKING:
     from pytest_ddperf.records import CellRecord
 
@@ -29,8 +31,23 @@ def properties(record: CellRecord) -> list[tuple[str, str]]:
         "clock": None if measurement is None else str(measurement.conditions.clock),
         "rounds": None if measurement is None else str(len(measurement.rounds)),
         "server_version": None if server is None else server.version,
+        **_load(record),
     }
     return [(name, value) for name, value in found.items() if value is not None]
+
+
+def _load(record: CellRecord) -> dict[str, str | None]:
+    """What the requests of a cell under load tell; latencies are milliseconds a request."""
+    load = load_of(record.measurement)
+    if load is None:
+        return {}
+    found = {f"p{one.percent}_ms": _number(one.value_ms) for one in load.percentiles}
+    return {
+        **found,
+        "images_per_second": _number(images_per_second(record.key, record.now_ms, load)),
+        "requests_per_second": _number(load.requests_per_second),
+        "kept_up": None if load.kept_up is None else str(load.kept_up).lower(),
+    }
 
 
 def _number(value: float | None) -> str | None:

@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pytest_ddperf import __version__
+from pytest_ddperf import __version__, load_text
 from pytest_ddperf.plots import draw
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import figures_dir, wording
@@ -55,11 +55,13 @@ def text(results: Results, figures: Figures) -> str:
     """
     lines = ["# dd\\_performances", "## DeepDetect performance report", ""]
     lines += _this_run(results)
-    lines += _references(results, figures)
-    lines += _overview(results, figures)
-    lines += _platforms(results, figures)
+    plain = results.plain
+    lines += _references(plain, figures)
+    lines += _overview(plain, figures)
+    lines += _platforms(plain, figures)
     lines += _across_platforms(figures)
-    lines += _selecting(results, figures)
+    lines += _selecting(plain, figures)
+    lines += _under_load(results, figures)
     if others := figures.others():
         lines += ["## Further figures", "", *figures.folded(others, "see all plots..")]
     lines += _methodology(results)
@@ -318,6 +320,24 @@ def _speed_up(results: Results, platform: str) -> list[str]:
         return []
     (least, at), (most, best_at) = min(ratios), max(ratios)
     return [_title(results, platform), f"{least:.2f}", str(at), f"{most:.2f}", str(best_at)]
+
+
+def _under_load(results: Results, figures: Figures) -> list[str]:
+    """Throughput and latencies of the cells that were measured under load."""
+    cells = load_text.loaded(results.cells)
+    if not cells:
+        return []
+    rows = [[inline(column) for column in load_text.load_row(cell)] for cell in cells]
+    shown = [*figures.names("concurrency"), *figures.names("rate")]
+    return [
+        f"## Measured {load_text.TITLE}",
+        "",
+        f"{load_text.RULE} In brackets: 95 % interval. A percentile that so few requests cannot tell is empty.",
+        "",
+        *table(load_text.COLUMNS, rows),
+        "",
+        *figures.folded(shown, "see all plots.."),
+    ]
 
 
 def _methodology(results: Results) -> list[str]:

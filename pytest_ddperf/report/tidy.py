@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.catalog import Network, Platform
+    from pytest_ddperf.load import LoadSummary
     from pytest_ddperf.results import Result, Results, RunFacts, Trend
 
 FORMAT = 1
@@ -50,6 +52,23 @@ COLUMNS: Mapping[str, str] = {
     "server_url": "the server, without credentials",
     "server_version": "as the server says",
     "server_commit": "as the server says",
+    "requests": "of a cell under load, all passes; empty for plain latency, like what follows up to `p99_high_ms`",
+    "requests_per_second": "answered, the mean over all passes",
+    "asked_per_second": "requests per second that were to be sent; empty where clients wait for their answers",
+    "kept_up": "whether it answered as fast as it was asked; empty likewise",
+    "outstanding": "the most requests that were due and not answered at the same time",
+    "p50_ms": "latency of a request, its median; empty where there are too few requests to tell, as all percentiles",
+    "p50_low_ms": "lower end of its interval, 95 %",
+    "p50_high_ms": "upper end of its interval, 95 %",
+    "p90_ms": "90th percentile",
+    "p90_low_ms": "lower end",
+    "p90_high_ms": "upper end",
+    "p95_ms": "95th percentile",
+    "p95_low_ms": "lower end",
+    "p95_high_ms": "upper end",
+    "p99_ms": "99th percentile",
+    "p99_low_ms": "lower end",
+    "p99_high_ms": "upper end",
     "nodeid": "the test that measured it",
     "reason": "the verdict in words, on one line",
     "notes": "how measurement and baseline are unlike, and which earlier run it is of; separated by `; `",
@@ -108,7 +127,6 @@ def finite(value: Any) -> Any:  # noqa: ANN401 - builtins of any shape
 def _row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
     """The fields `COLUMNS` of a cell and the run that judged it; None where there is nothing."""
     server = None if run is None else run.servers.get(cell.key.platform)
-    value = cell.value_ms
     return {
         **asdict(cell.key),
         "outcome": None if cell.outcome is None else str(cell.outcome),
@@ -118,7 +136,7 @@ def _row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
         "change": cell.change,
         "tolerance": cell.tolerance,
         "resolution": cell.resolution,
-        "images_per_second": 1000 / value if value else None,
+        "images_per_second": cell.images_per_second,
         "unavailable": cell.unavailable,
         "baseline_kind": cell.baseline_kind or None,
         "baseline_source": cell.baseline_source or None,
@@ -131,10 +149,21 @@ def _row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
         "server_url": None if server is None else server.url,
         "server_version": None if server is None else server.version,
         "server_commit": None if server is None else server.commit,
+        **_load(cell.load),
         "nodeid": cell.nodeid or None,
         "reason": cell.reason or None,
         "notes": "; ".join(cell.notes) or None,
     }
+
+
+def _load(load: LoadSummary | None) -> dict[str, Any]:
+    """The fields of a cell under load."""
+    found: dict[str, Any] = dict.fromkeys(name for name in COLUMNS if re.match(r"p\d\d_", name))
+    for one in () if load is None else load.percentiles:
+        name = f"p{one.percent}"
+        found |= {f"{name}_ms": one.value_ms, f"{name}_low_ms": one.low_ms, f"{name}_high_ms": one.high_ms}
+    names = ("requests", "requests_per_second", "asked_per_second", "kept_up", "outstanding")
+    return {name: None if load is None else getattr(load, name) for name in names} | found
 
 
 def _csv_value(value: object) -> str:

@@ -51,6 +51,8 @@ def predicted(server: TableServer) -> Any:  # noqa: ANN401 - JSON
         ("--ddperf-nclasses=21", "mllib", "nclasses", 21),
         ("--ddperf-max-workspace-size=256", "mllib", "maxWorkspaceSize", 256),
         ("--ddperf-dla", "mllib", "dla", 0),
+        ("--ddperf-datatype=fp16", "mllib", "datatype", "fp16"),
+        ("--ddperf-gpuid=1", "mllib", "gpuid", 1),
     ],
 )
 def test_a_knob_of_the_service_is_in_its_creation_and_nowhere_else(
@@ -60,6 +62,27 @@ def test_a_knob_of_the_service_is_in_its_creation_and_nowhere_else(
     assert project.run(*CELL, REPOSITORY, option).ret == 0
     usual, turned = created(project.server)
     assert turned == {**usual, part: {**usual[part], key: value}}
+
+
+def test_the_backend_of_a_service_is_the_platform_s_or_the_one_that_is_named(project: BenchProject) -> None:
+    for option in ((), ("--ddperf-mllib=ncnn",), ("--ddperf-mllib=torch",), ("--ddperf-mllib=tensorrt",)):
+        assert project.run(*CELL, REPOSITORY, *option).ret == 0
+    every: list[Any] = [one.json() for one in project.server.asked("PUT")]
+    assert [body["mllib"] for body in every] == ["caffe", "ncnn", "torch", "tensorrt"]
+    assert [body["parameters"]["mllib"]["maxBatchSize"] for body in every[2:]] == [256, 1]
+
+
+def test_the_gpu_is_the_platform_s_unless_it_is_asked_for(pytester: pytest.Pytester) -> None:
+    with TableServer("raspi3", services=[]) as server:
+        project = BenchProject(pytester, server, "raspi3")
+        for option in ((), ("--ddperf-gpu",)):
+            assert project.run(*CELL, REPOSITORY, *option).ret == 0
+            assert created(server)[-1]["mllib"]["gpu"] is predicted(server)["mllib"]["gpu"] is bool(option)
+
+
+def test_the_gpu_that_is_meant_is_in_every_prediction(tk1: BenchProject) -> None:
+    assert tk1.run(*CELL, "--ddperf-gpuid=1").ret == 0
+    assert predicted(tk1.server)["mllib"] == {"gpu": True, "gpuid": 1}
 
 
 @pytest.mark.parametrize(
@@ -186,3 +209,142 @@ def test_delete_services_deletes_those_that_were_measured_and_no_others(tk1: Ben
     before = set(tk1.server.services)
     assert tk1.run(*CELLS, "--ddperf-delete-services").ret == 0
     assert before - set(tk1.server.services) == {"squeezenet_v1.1"}
+
+
+# --- knobs of one network
+
+
+def bodies(server: TableServer) -> dict[str, Any]:
+    """The body of each service that was created, by its name."""
+    return {one.path.rpartition("/")[2]: one.json() for one in server.asked("PUT")}
+
+
+def asked(server: TableServer) -> dict[str, Any]:
+    """The body of the last prediction of each service."""
+    every: list[Any] = [one.json() for one in server.asked("POST", "/predict")]
+    return {body["service"]: body for body in every}
+
+
+MODELS = ("--ddperf-models=squeezenet_v1.1,resnet50", "--ddperf-batch-sizes=1")
+TURNED = [
+    ("mllib = 'torch'", ("mllib",), "torch"),
+    ("datatype = 'fp16'", ("parameters", "mllib", "datatype"), "fp16"),
+    ("gpu = false", ("parameters", "mllib", "gpu"), False),
+    ("gpuid = 1", ("parameters", "mllib", "gpuid"), 1),
+    ("img_width = 300", ("parameters", "input", "width"), 300),
+    ("img_height = 200", ("parameters", "input", "height"), 200),
+    ("bw = true", ("parameters", "input", "bw"), True),
+    ("rgb = true", ("parameters", "input", "rgb"), True),
+    ("scale = 0.0039", ("parameters", "input", "scale"), 0.0039),
+    ("histogram_equalization = true", ("parameters", "input", "histogram_equalization"), True),
+    ("nclasses = 21", ("parameters", "mllib", "nclasses"), 21),
+    ("max_workspace_size = 256", ("parameters", "mllib", "maxWorkspaceSize"), 256),
+    ("dla = true", ("parameters", "mllib", "dla"), 0),
+]
+
+
+@pytest.mark.parametrize(("line", "place", "value"), TURNED, ids=[line for line, _, _ in TURNED])
+def test_a_knob_of_one_network_is_in_its_service_and_in_no_other(
+    project: BenchProject, line: str, place: tuple[str, ...], value: object
+) -> None:
+    assert project.run(*MODELS, REPOSITORY).ret == 0
+    usual = bodies(project.server)
+    project.server.requests.clear()
+    (project.path / "ddperf.toml").write_text(f"[platforms.tk1.knobs.resnet50]\n{line}\n", encoding="utf-8")
+    assert project.run(*MODELS, REPOSITORY).ret == 0
+    turned = bodies(project.server)
+    assert turned["squeezenet_v1.1"] == usual["squeezenet_v1.1"]
+    expected: Any = usual["resnet50"]
+    *path, last = place
+    part = expected
+    for name in path:
+        part = part[name]
+    part[last] = value
+    assert turned["resnet50"] == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "value"),
+    [
+        ("image_interp = 'nearest'", "interp", "nearest"),
+        ("gpu_resize = true", "cuda", True),
+        ("img_width = 300", "width", 300),
+    ],
+)
+def test_a_knob_of_one_network_is_in_its_predictions_and_in_no_others(
+    tk1: BenchProject, line: str, key: str, value: object
+) -> None:
+    assert tk1.run(*MODELS).ret == 0
+    usual = asked(tk1.server)
+    tk1.server.requests.clear()
+    (tk1.path / "ddperf.toml").write_text(f"[platforms.tk1.knobs.resnet50]\n{line}\n", encoding="utf-8")
+    assert tk1.run(*MODELS).ret == 0
+    turned = asked(tk1.server)
+    assert turned["squeezenet_v1.1"] == usual["squeezenet_v1.1"]
+    expected = usual["resnet50"]
+    expected["parameters"]["input"][key] = value
+    assert turned["resnet50"] == expected
+
+
+def test_recreate_may_be_asked_for_one_network(project: BenchProject) -> None:
+    (project.path / "ddperf.toml").write_text("[platforms.tk1.knobs.resnet50]\nrecreate = true\n", encoding="utf-8")
+    assert project.run(MODELS[0], "--ddperf-batch-sizes=1,2", REPOSITORY).ret == 0
+    names = [one.path.rpartition("/")[2] for one in project.server.asked("PUT")]
+    assert sorted(names) == ["resnet50", "resnet50", "squeezenet_v1.1"]
+
+
+def test_it_wins_over_the_platform_s_and_the_command_line_over_both(project: BenchProject) -> None:
+    (project.path / "ddperf.toml").write_text(
+        "[platforms.tk1]\nscale = 0.5\nrgb = true\nimg_width = 227\n"
+        '[platforms.tk1.knobs."Squeezenetv1.1"]\nscale = 0.25\nrgb = false\nimg_width = 300\n',
+        encoding="utf-8",
+    )
+    assert project.run(*MODELS, REPOSITORY, "--ddperf-img-width=320").ret == 0
+    of = {name: body["parameters"]["input"] for name, body in bodies(project.server).items()}
+    assert [of["squeezenet_v1.1"][key] for key in ("scale", "rgb", "width")] == [0.25, False, 320]
+    assert [of["resnet50"][key] for key in ("scale", "rgb", "width")] == [0.5, True, 320]
+
+
+def test_how_one_network_s_images_were_prepared_is_recorded_with_it_alone(project: BenchProject) -> None:
+    (project.path / "ddperf.toml").write_text("[platforms.tk1.knobs.resnet50]\nrgb = true\n", encoding="utf-8")
+    assert project.run(*MODELS, REPOSITORY).ret == 0
+    told = {one.key.model: one.measurement.conditions.preparation for one in project.records() if one.measurement}
+    assert told == {"resnet50": "rgb", "squeezenet_v1.1": ""}
+
+
+def test_an_own_network_s_backend_may_be_another_one_on_a_platform(project: BenchProject) -> None:
+    (project.path / "ddperf.toml").write_text(
+        '[models.mine]\nrepository = "/opt/mine"\nmllib = "caffe"\n[platforms.tk1.knobs.mine]\nmllib = "ncnn"\n',
+        encoding="utf-8",
+    )
+    assert project.run("--ddperf-models=mine", "--ddperf-batch-sizes=1").ret == 0
+    assert bodies(project.server)["mine"]["mllib"] == "ncnn"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (
+            "knobs.resnet50]\nimg_with = 300",
+            "line 2: the unknown key 'img_with' of platforms.tk1.knobs.resnet50 (did you",
+        ),
+        ('knobs."squeezenet_v1.1"]\nimg_width = 0', "line 2: img_width = 0; expected a whole number of 1 or more"),
+        ("knobs.resnet50]\nrgb = 'yes'", "line 2: `rgb` of another type; expected `bool`"),
+        ("knobs.resnet50]\ndatatype = 'fp64'", "line 2: datatype = 'fp64'; expected one of fp32, fp16"),
+        ("knobs.resnet50]\nmllib = ' '", "line 2: an empty mllib"),
+        ("knobs.resnet50]\ngpuid = -1", "line 2: gpuid = -1; expected a number of 0 or more"),
+        ("knobs]\nresnet50 = 3", "line 2: no table under platforms.tk1.knobs.resnet50"),
+        ("knobs.resnet5]\nrgb = true", "a wrong network under platforms.tk1.knobs: The model 'resnet5' is not known"),
+        (
+            "knobs]\nres50 = {rgb = true}\nresnet50 = {bw = true}",
+            "the network resnet50 twice under platforms.tk1.knobs",
+        ),
+        ("models.resnet50]\nrgb = true", "what holds for one of them stands under [platforms.tk1.knobs.<model>]"),
+    ],
+)
+def test_a_wrong_knob_of_a_network_is_refused_with_its_place(project: BenchProject, table: str, said: str) -> None:
+    (project.path / "ddperf.toml").write_text(f"[platforms.tk1.{table}\n", encoding="utf-8")
+    result = project.run(*CELL)
+    assert result.ret == 4
+    assert "ddperf.toml" in " ".join((*result.errlines, *result.outlines))
+    assert said in " ".join((*result.errlines, *result.outlines))

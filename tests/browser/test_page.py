@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import webdriver
+from load_made import loaded, result
 from report_examples import B8, RUN, measured, published, trend
 from webdriver import Chromium
 
@@ -390,3 +391,18 @@ def test_hostile_strings_do_nothing(browser: Chromium, tmp_path: Path) -> None:
         assert page.run("return window.broken ?? null") is None
         assert page.run("return document.querySelectorAll('img').length") == 0
         assert hostile in page.run("return document.querySelector('#legend').textContent")
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+def test_cells_under_load_stand_in_their_table_and_in_no_figure(browser: Chromium, tmp_path: Path, width: int) -> None:
+    under_load = (result(loaded("c4")), result(loaded("r10", kept_up=False)))
+    results = replace(measured(), cells=(*measured().cells, *under_load))
+    for page in opened(browser, tmp_path, html.page(results, [trend()])):
+        page.emulate("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        assert page.run("return document.documentElement.scrollWidth") <= width
+        shown = page.run("return document.querySelector('section[aria-labelledby=load]').textContent")
+        assert all(str(cell.key) in shown for cell in under_load)
+        drawn = {mark["cell"] for one in lines(page).values() for mark in one["marks"]}
+        assert not drawn & {str(cell.key) for cell in under_load}
+        assert {str(cell.key) for cell in under_load} <= set(page.run(ROWS))
+        page.emulate("Emulation.clearDeviceMetricsOverride")

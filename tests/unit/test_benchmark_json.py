@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import inspect
 import statistics
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from load_made import loaded
 
 from pytest_ddperf import benchmark_json
 from pytest_ddperf.records import (
@@ -180,3 +182,19 @@ def test_the_mark_of_benchmark_only_is_known() -> None:
     assert reason in inspect.getsource(plugin)
     assert benchmark_json.is_only_mark(reason)
     assert not benchmark_json.is_only_mark("anything else")
+
+
+def test_a_cell_under_load_tells_its_requests() -> None:
+    info = benchmark_json.extra_info(loaded("r10", batch_size=8, kept_up=False))
+    assert (info["scenario"], info["images_per_second"]) == ("r10", 40.0)
+    load = info["load"]
+    assert (load["requests"], load["kept_up"], load["asked_per_second"]) == (200, False, 10.0)
+    assert load["percentiles"][0] == {"percent": 50, "value_ms": 51.9, "low_ms": 51.7, "high_ms": 52.2}
+    assert [len(one["latencies_ms"]) for one in info["load_passes"]] == [40] * 5
+    assert info["conditions"]["requests"] == 40
+
+
+def test_a_plain_cell_tells_none() -> None:
+    under_load = loaded("c4")
+    plain = replace(under_load, key=replace(under_load.key, scenario=""), measurement=None)
+    assert not {"load", "load_passes"} & set(benchmark_json.extra_info(plain))

@@ -12,7 +12,7 @@ from scripted_deepdetect import Prediction, ScriptedDeepDetect, out_of_memory
 from scripted_server import Reply
 
 from pytest_ddperf import bench_run
-from pytest_ddperf.cli import main
+from pytest_ddperf.cli import _parser, main
 from pytest_ddperf.server_lock import ServerLock
 from pytest_ddperf.server_url import server_name
 
@@ -142,6 +142,26 @@ def changed(body: dict[str, Any], part: str, **values: object) -> dict[str, Any]
     """A body with other values in a part of its parameters."""
     parameters = body["parameters"]
     return {**body, "parameters": {**parameters, part: {**parameters[part], **values}}}
+
+
+DD_BENCH: dict[str, object] = {
+    "--host": "localhost", "--port": 8080, "--sname": None, "--img-width": 224, "--img-height": 224, "--bw": False,
+    "--rgb": False, "--scale": 1, "--histogram-equalization": False, "--gpu": False, "--gpuid": 0,
+    "--remote-bench-data-dir": None, "--max-batch-size": 256, "--max-workspace-size": 1024, "--list-bench-files": None,
+    "--npasses": 5, "--detection": False, "--segmentation": False, "--regression": False, "--search": False,
+    "--search-multibox": False, "--create": None, "--nclasses": 1000, "--auto-kill": False, "--csv-output": None,
+    "--json-output": None, "--mllib": "caffe", "--datatype": "fp32", "--recreate": False, "--dla": False,
+    "--gpu-resize": False, "--image-interp": None,
+}  # fmt: skip
+"""dd_bench's options and their defaults."""
+
+
+@pytest.mark.parametrize(("option", "default"), DD_BENCH.items())
+def test_each_of_dd_benchs_options_is_there_with_its_default(option: str, default: object) -> None:
+    attribute = option.removeprefix("--").replace("-", "_")
+    assert getattr(_parser().parse_args(["bench"]), attribute) == default
+    given = [option] if isinstance(default, bool) else [option, "7"]
+    assert getattr(_parser().parse_args(["bench", *given]), attribute) != default
 
 
 # --- the wire, option by option

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
@@ -161,3 +161,9 @@ def test_every_key_has_a_value_to_show(key: str) -> None:
     value, origin = value_and_origin(Platform("mine", "Mine"), key)
     assert value
     assert origin == "default"
+
+
+def test_the_knobs_of_single_networks_are_shown() -> None:
+    knobs: dict[str, dict[str, Any]] = {"resnet50": {"img_width": 320, "rgb": True}, "vgg16": {"mllib": "ncnn"}}
+    shown, _ = value_and_origin(Platform("mine", "Mine", knobs=knobs), "knobs")
+    assert shown == "resnet50: img_width = 320, rgb = yes; vgg16: mllib = ncnn"

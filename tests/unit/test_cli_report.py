@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from load_made import loaded
 from nightly import cell, write_night
 
 from pytest_ddperf import cli, plots
@@ -169,6 +170,14 @@ def test_without_a_file_to_write_costs_and_the_last_run_are_printed(capsys: pyte
 def test_a_run_is_printed_of_the_platforms_named(capsys: pytest.CaptureFixture[str], project: Path) -> None:
     assert run("--platform=tk1") == 0
     assert "0 cells" in capsys.readouterr().out
+
+
+def test_cells_under_load_are_printed_with_their_percentiles(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    write_night(project / ".ddperf", 9, [loaded("c4")])
+    assert run() == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "tk1 under load. More than one client measures queueing" in said
+    assert "squeezenet_v1.1 b1, 4 clients at once: 77.0 images/s new p50 51.9 (51.7 to 52.2)" in said
 
 
 def test_a_run_is_exported_as_pytest_benchmark_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -143,3 +143,32 @@ def test_skipping_leaves_the_reason() -> None:
     one = item()
     skip(one, "because")
     assert [mark.kwargs["reason"] for mark in one.own_markers] == ["because"]
+
+
+def test_cells_under_load_stand_behind_the_plain_ones_of_their_model(folder: Path) -> None:
+    asked = {"models": "resnet50,googlenet", "batch_sizes": "1,2", "concurrency": "1,4", "rate": "0.5"}
+    of_resnet = [one for one in cells(folder, {}, platform="tk1", url="http://h:1", **asked) if "resnet50" in one]
+    assert of_resnet == [
+        "tk1-resnet50-b1", "tk1-resnet50-b2",
+        "tk1-resnet50-b1-c1", "tk1-resnet50-b1-c4", "tk1-resnet50-b1-r0.5",
+        "tk1-resnet50-b2-c1", "tk1-resnet50-b2-c4", "tk1-resnet50-b2-r0.5",
+    ]  # fmt: skip
+
+
+def test_a_marker_that_names_loads_measures_these_alone(folder: Path) -> None:
+    marked = {"models": ("resnet50",), "batch_sizes": (1,), "concurrency": (2, 8), "rate": (10,)}
+    expected = ["local-resnet50-b1-c2", "local-resnet50-b1-c8", "local-resnet50-b1-r10"]
+    assert cells(folder, marked) == cells(folder, marked, concurrency="4") == expected
+
+
+@pytest.mark.parametrize(
+    ("marked", "said"),
+    [
+        ({"concurrency": (0,)}, r"concurrency=...\): \[0\] is no load; expected numbers of clients from 1 to 256"),
+        ({"concurrency": ()}, r"concurrency=...\): \[\] is no load; expected numbers of clients"),
+        ({"rate": ("fast",)}, r"rate=...\): \['fast'\] is no load; expected requests per second"),
+    ],
+)
+def test_a_marker_s_load_that_is_none_is_told(folder: Path, marked: dict[str, tuple[Any, ...]], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        cells(folder, marked)

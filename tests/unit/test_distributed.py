@@ -5,7 +5,7 @@ import pytest
 from pytest_ddperf.distributed import CellNames
 from pytest_ddperf.records import CellKey
 
-NAMES = CellNames(("tk1", "tx2", "tx2-tensorrt", "my.board"), ("resnet50", "squeezenet_v1.1"))
+NAMES = CellNames(("tk1", "tx2", "tx2-tensorrt", "my.board"), ("resnet50", "squeezenet_v1.1", "my", "my-net"))
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,10 @@ NAMES = CellNames(("tk1", "tx2", "tx2-tensorrt", "my.board"), ("resnet50", "sque
         ("b/test_p.py::test_predict[tx2-resnet50-b1]", CellKey("tx2", "resnet50", 1)),
         ("b/test_p.py::test_predict[my.board-resnet50-b1]", CellKey("my.board", "resnet50", 1)),
         ("b/test_p.py::test_predict[tk1-resnet50-b8-c4]", CellKey("tk1", "resnet50", 8, "c4")),
+        ("b/test_p.py::test_predict[tk1-resnet50-b8-r0.5]", CellKey("tk1", "resnet50", 8, "r0.5")),
+        ("b/test_p.py::test_predict[tk1-resnet50-b8-r20-yours]", CellKey("tk1", "resnet50", 8, "r20")),
+        ("b/test_p.py::test_predict[tk1-my-net-b8]", CellKey("tk1", "my-net", 8)),
+        ("b/test_p.py::test_predict[tk1-my-b8-c4]", CellKey("tk1", "my", 8, "c4")),
         ("b/test_p.py::test_predict[mine-tk1-resnet50-b8-yours]", CellKey("tk1", "resnet50", 8)),
         ("b/test_p.py::test_predict[tk1-resnet50-b8]@group", CellKey("tk1", "resnet50", 8)),
         ("b/test_p.py::test_predict[tk1-tk1-resnet50-b8]", CellKey("tk1", "resnet50", 8)),

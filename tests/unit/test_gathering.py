@@ -11,6 +11,7 @@ from pytest_ddperf import gathering
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.gathering import facts_of, gathered, stored, trends
 from pytest_ddperf.history import HistoryWriter, RunHeader, read_run
+from pytest_ddperf.recorded import write_recorded
 from pytest_ddperf.records import CellKey, CellRecord, Outcome, ServerFacts
 
 if TYPE_CHECKING:
@@ -266,3 +267,24 @@ def test_facts_are_those_of_the_header_and_of_the_servers() -> None:
     facts = facts_of(header, [at(KEY, 1.0), replace(at(OTHER, 1.0), server=None)], complete=False)
     assert (facts.run, facts.started, facts.commit, facts.complete) == ("name", moment(0), "abc", False)
     assert set(facts.servers) == {"tk1"}
+
+
+@pytest.mark.parametrize(("scenarios", "missing"), [(["", "c4"], 1), ([""], 0), (None, 0)])
+def test_cells_under_load_are_missed_where_they_were_asked_for(
+    tmp_path: Path, scenarios: list[str] | None, missing: int
+) -> None:
+    recorded = replace(at(KEY, 200.0), key=replace(KEY, scenario="c4"), outcome=Outcome.NEW)
+    write_recorded(
+        tmp_path / "baselines" / "tk1.json",
+        [recorded],
+        stats=lambda seconds: {"data": list(seconds)},
+        machine_info={},
+        lock_dir=tmp_path,
+    )
+    matrix = {
+        "tk1": {"models": ["resnet50"], "batch_sizes": [1]} | ({} if scenarios is None else {"scenarios": scenarios})
+    }
+    header = RunHeader("run", moment(0), "0", ("tk1",), facts={"matrix": matrix})
+    with HistoryWriter(tmp_path / "runs", header) as writer:
+        writer.append(at(KEY, 200.0))
+    assert stored(CATALOG, tmp_path / "runs", project_dir=tmp_path).not_measured == missing

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from load_made import loaded
 
 from pytest_ddperf.baselines import PlatformBaseline, load_catalog, published_against
 from pytest_ddperf.judging import Judge, differences
@@ -187,3 +188,39 @@ def test_a_published_one_of_other_conditions_is_compared_with_and_says_so() -> N
 def test_like_conditions_differ_in_nothing() -> None:
     assert differences(NOW, recorded(), TK1) == []
     assert differences(NOW, Baseline("report", 50.0, "tk1.csv"), TK1) == []
+
+
+def test_a_cell_under_load_is_held_against_its_own_scenario_alone() -> None:
+    under_load = replace(key(), scenario="c4")
+    judge = judge_of(key(), baseline=recorded(50.0))
+    assert verdict(judge, measurement(50.0, cell=under_load)).outcome is Outcome.NEW
+    conditions = replace(NOW, clock=Clock.CLIENT, requests=10)
+    judge = judge_of(under_load, baseline=recorded(50.0, conditions))
+    slower = verdict(judge, measurement(100.0, cell=under_load, conditions=conditions))
+    assert (slower.baseline is not None, slower.outcome) == (True, Outcome.REMEASURE)
+
+
+def test_a_baseline_of_other_passes_under_load_is_not_compared_with() -> None:
+    under_load, now = replace(key(), scenario="c4"), replace(NOW, requests=10)
+    judge = judge_of(under_load, baseline=recorded(50.0, replace(NOW, requests=40)))
+    record = verdict(judge, measurement(50.0, cell=under_load, conditions=now))
+    assert record.outcome is Outcome.NEW
+    assert record.notes == ("not compared with baselines/tk1.json: --ddperf-load-requests was 40 and is 10",)
+
+
+def test_cells_under_load_do_not_tell_how_far_the_platform_is_off() -> None:
+    plain = [key(size) for size in BATCH_SIZES]
+    loads = [replace(cell, scenario="c4") for cell in plain]
+    judge = judge_of(*plain, *loads, baseline=recorded(50.0))
+    for cell in loads:
+        verdict(judge, measurement(75.0, cell=cell))
+    records = [verdict(judge, measurement(50.0, cell=cell)) for cell in plain]
+    assert [record.outcome for record in records] == [Outcome.OK] * 4
+    assert all(abs(record.suite_shift or 0.0) < 0.01 for record in records)
+
+
+def test_a_server_that_did_not_keep_up_is_noted() -> None:
+    behind = loaded("r10", kept_up=False).measurement
+    assert behind is not None
+    (note,) = verdict(judge_of(), behind).notes
+    assert note.startswith("the server did not keep up: of 10 requests per second 5 were answered, and up to 23 waited")

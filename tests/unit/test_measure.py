@@ -8,7 +8,7 @@ import pytest
 from pytest_ddperf.errors import AnswerError, InvalidRoundError, ServerUnreachableError, TimingError
 from pytest_ddperf.measure import Plan, Progress, Timed, Totals, measure_cell, measure_round
 from pytest_ddperf.protocol import Answer, ServiceStats
-from pytest_ddperf.records import CellKey, Clock, ColdStart, Conditions, Measurement, Round
+from pytest_ddperf.records import CellKey, Clock, ColdStart, Conditions, LoadPass, Measurement, Round
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -275,3 +275,48 @@ def test_a_server_error_is_no_invalid_round() -> None:
 def test_rounds_of_unknown_exclusivity_make_the_whole_unknown() -> None:
     first = measured(FakeServer(counts=False))
     assert measured(FakeServer(), earlier=first).exclusive is None
+
+
+# under load: a prediction of the endpoint is a pass of several requests
+
+
+@dataclass
+class FakeLoad(FakeServer):
+    """Each pass is four requests of 100 ms, two at a time."""
+
+    counted: int = 4
+
+    def predict(self) -> Timed:
+        self.calls.append("predict")
+        self.add(self.counted, 400.0)
+        return Timed(Answer(100.0, ()), 50.0, LoadPass(0.2, (100.0,) * 4))
+
+
+def test_a_pass_under_load_is_its_figure_and_the_server_s_time_for_each_of_its_requests() -> None:
+    cell = measured(FakeLoad(), Plan(npasses=2), preferred="client")
+    (only,) = cell.rounds
+    assert [(one.client_ms, one.head_ms, one.predict_ms) for one in only.passes] == [(50.0, None, 100.0)] * 2
+    assert cell.load == (LoadPass(0.2, (100.0,) * 4),) * 2
+    assert cell.conditions.clock is Clock.CLIENT
+
+
+def test_as_many_predictions_as_a_pass_under_load_has_are_ours() -> None:
+    assert measured(FakeLoad(), preferred="client").exclusive is True
+
+
+def test_one_prediction_more_makes_the_round_under_load_invalid() -> None:
+    cell = measured(FakeLoad(counted=5), preferred="client")
+    assert cell.invalid.startswith("somebody else used the service during a pass: it counted 5 predictions, 4 of them")
+    assert cell.load == ()
+
+
+def test_a_later_round_under_load_adds_its_requests() -> None:
+    server = FakeLoad()
+    first = measured(server, Plan(npasses=2), preferred="client")
+    assert len(measured(server, Plan(npasses=3), preferred="client", earlier=first).load) == 5
+
+
+def test_the_time_left_is_that_of_whole_passes() -> None:
+    told: list[Progress] = []
+    measured(FakeLoad(), Plan(warmup=0, npasses=3), preferred="client", progress=told.append)
+    assert [one.remaining_s for one in told] == [None, pytest.approx(0.4), pytest.approx(0.2)]

@@ -155,6 +155,11 @@ def test_commands_are_shell_lines_or_lists_of_words(write: Write) -> None:
         ("cold_start_timeout = nan", "line 2: cold_start_timeout = nan"),
         ("cool_to_c = 450", "line 2: cool_to_c = 450.*degrees Celsius"),
         ("datatype = 'fp64'", "line 2: datatype = 'fp64'; expected one of fp32, fp16"),
+        ("concurrency = [0, 4]", r"line 2: concurrency = \[0, 4\]; expected numbers of clients from 1 to 256"),
+        ("concurrency = 4", "line 2: `concurrency` of another type; expected `array`"),
+        ("rate = [10, nan]", r"line 2: rate = \[10.0, nan\]; expected requests per second from 0.001 to 100000"),
+        ("rate = ['fast']", r"line 2: `rate` of another type; expected `float`"),
+        ("load_requests = 1", "line 2: load_requests = 1; expected a whole number of 2 or more"),
     ],
 )
 def test_a_key_of_the_board_is_refused_by_its_line(write: Write, line: str, said: str) -> None:

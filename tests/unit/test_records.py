@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from load_made import loaded
 
 from pytest_ddperf.records import (
     FAILING,
@@ -141,3 +142,9 @@ def test_a_text_that_is_no_record_is_refused_and_the_place_named() -> None:
     text = to_json(CellRecord(KEY, "x::y", Outcome.OK)).replace(b'"ok"', b'"fine"')
     with pytest.raises(ValueError, match=r"\$\.outcome"):
         from_json(text, CellRecord)
+
+
+def test_the_requests_of_a_cell_under_load_come_back() -> None:
+    record = loaded("r0.5", kept_up=False)
+    assert from_json(to_json(record), CellRecord) == record
+    assert from_builtins(to_builtins(record), CellRecord) == record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -274,3 +274,26 @@ def test_what_a_server_says_of_itself_is_remembered(server: ScriptedDeepDetect) 
     with Client(server.url) as client:
         assert client.latest_info is None
         assert client.info() is client.latest_info
+
+
+def too_large(recovery: Recovery, key: CellKey) -> bool:
+    try:
+        recovery.check_size(key)
+    except BatchNotRunError:
+        return True
+    return False
+
+
+def test_what_is_too_much_under_a_load_says_nothing_of_the_cell_without_and_of_other_loads() -> None:
+    recovery = Recovery({"tk1": "http://tk1"})
+    recovery.exhausted(replace(SMALL, scenario="c8"), ServerFailedError("out of memory"))
+    assert too_large(recovery, replace(LARGE, scenario="c8"))
+    assert not too_large(recovery, replace(SMALL, scenario="c8"))
+    assert not any(too_large(recovery, key) for key in (LARGE, replace(LARGE, scenario="c2")))
+
+
+def test_what_is_too_much_for_one_client_is_too_much_for_several() -> None:
+    recovery = Recovery({"tk1": "http://tk1"})
+    recovery.exhausted(SMALL, ServerFailedError("out of memory"))
+    assert all(too_large(recovery, replace(key, scenario="c2")) for key in (SMALL, LARGE))
+    assert not too_large(recovery, SMALL)

@@ -7,7 +7,8 @@ import pytest
 from pytest_ddperf import bench_images
 from pytest_ddperf.batches import BenchImages
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.server_options import ServerOptions, load_images
+from pytest_ddperf.knobs import Knobs
+from pytest_ddperf.server_options import ModelOptions, ServerOptions, load_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,3 +79,12 @@ def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigurationError, match="cannot be read"):
         load_images(ServerOptions("http://h:1", data_dir="/srv", bench_files=str(tmp_path / "names.txt")))
+
+
+def test_what_holds_for_one_network_holds_for_it_alone() -> None:
+    own = ModelOptions("ncnn", True, False, 1, "fp16", Knobs(rgb=True))
+    options = ServerOptions("http://h:1", gpu=True, timeout_s=7.0, by_model={"resnet50": own})
+    assert options.of("vgg16") is options
+    found = options.of("resnet50")
+    assert (found.mllib, found.mllib_named, found.gpu, found.gpuid) == ("ncnn", True, False, 1)
+    assert (found.datatype, found.knobs, found.timeout_s) == ("fp16", Knobs(rgb=True), 7.0)

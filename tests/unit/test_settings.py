@@ -195,3 +195,17 @@ def test_the_embedded_server_may_be_any_platform_s(tmp_path: Path) -> None:
 def test_the_history_lies_in_the_project(tmp_path: Path) -> None:
     assert resolve(tmp_path).storage_dir == tmp_path / ".ddperf"
     assert resolve(tmp_path, storage="/elsewhere").storage_dir.as_posix() == "/elsewhere"
+
+
+def test_a_platform_s_loads_come_from_its_file_unless_an_option_names_others(tmp_path: Path) -> None:
+    toml = "[platforms.tk1]\nconcurrency = [4, 1]\nrate = [10, 0.5]\nload_requests = 20\n"
+    found = resolve(tmp_path, toml, platform="tk1", url="http://h:1")
+    assert found.scenarios("tk1") == ("", "c1", "c4", "r0.5", "r10")
+    assert found.value("load-requests", "tk1") == 20
+    assert resolve(tmp_path, toml, platform="tk1", url="http://h:1", concurrency="8").scenarios("tk1") == (
+        "", "c8", "r0.5", "r10",
+    )  # fmt: skip
+
+
+def test_without_a_word_nothing_is_measured_under_load(tmp_path: Path) -> None:
+    assert resolve(tmp_path).scenarios("local") == ("",)

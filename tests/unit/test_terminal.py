@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from load_made import loaded
 
 from pytest_ddperf.catalog import Network
 from pytest_ddperf.records import (
@@ -352,3 +353,26 @@ def test_unstable_cells_have_a_line_of_their_own() -> None:
 
 def test_a_verdict_s_text_says_what_the_gate_can_see() -> None:
     assert verdict_text(replace(measured(), resolution=0.042)) == "53.6 ms/img +0.0 % (sees >= 4.2 %)"
+
+
+def test_cells_under_load_are_not_in_the_table_of_plain_latency() -> None:
+    lines = platform_table("title", [measured(), loaded("c4", batch_size=8)], models=MODELS, width=80)
+    assert ["53.6" in "".join(text for text, _ in line) for line in lines].count(True) == 1
+    assert platform_table("title", [loaded("c4")], models=MODELS, width=80) == []
+
+
+def test_what_stands_below_a_platform_s_table_is_shown() -> None:
+    further: dict[str, list[Line]] = {"tk1": [[("under load", "")]]}
+    lines = run_lines([measured()], titles={"tk1": "TK1"}, models=MODELS, width=80, recorded=False, further=further)
+    assert [("under load", "")] in lines
+
+
+def test_a_regression_under_load_says_under_which_and_how_to_measure_it_again() -> None:
+    record = replace(loaded("r10", outcome=Outcome.REGRESSED, change=0.5), baseline=BASELINE)
+    said = regression_text(record, BASELINE)
+    assert said.startswith("squeezenet_v1.1, batch size 1, on tk1, 10 requests per second, regressed:")
+    assert '-k "squeezenet_v1.1 and b1 and r10" --ddperf-rate=10.' in said
+
+
+def test_the_live_line_says_under_which_load() -> None:
+    assert progress_text(CellKey("tk1", "resnet50", 8, "c4"), 1, 5, None, 80) == "resnet50 b8 c4: pass 1/5"

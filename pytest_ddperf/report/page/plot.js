@@ -68,12 +68,16 @@ function axes(size, scale, label, named) {
 const path = (points) =>
   points.map(([x, y], number) => `${number ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
 
-const chosen = () => cells.filter((cell) => state.platforms.has(cell.platform.id) && !state.hidden.has(cell.model.id));
+// what is measured under load is no time of a network
+const chosen = () =>
+  cells.filter(
+    (cell) => !cell.scenario && state.platforms.has(cell.platform.id) && !state.hidden.has(cell.model.id),
+  );
 function lines(side) {
   const found = new Map();
   for (const cell of chosen()) {
     if (cell[side] === null) continue;
-    const id = [cell.platform.id, cell.model.id, cell.scenario].filter(Boolean).join("/");
+    const id = [cell.platform.id, cell.model.id].join("/");
     if (!found.has(id)) found.set(id, []);
     found.get(id).push(cell);
   }

@@ -126,11 +126,12 @@ def test_networks_of_the_user_s_own_are_drawn_too() -> None:
     assert "model/my_net_2" in charts
 
 
-def test_scenarios_are_lines_of_their_own() -> None:
+def test_cells_under_load_are_no_points_of_plain_latency() -> None:
     results = measured()
-    under_load = replace(results.of(MEASURED)[0], key=CellKey(MEASURED, "vgg16", 1, "c4"), now_ms=900.0)
-    chart = latency.latency_lines(replace(results, cells=(*results.cells, under_load)), MEASURED, logarithmic=True)
-    assert series(chart, "VGG-16, c4", of_run=True) == {1.0: 900.0}
+    under_load = replace(results.of(MEASURED)[0], key=CellKey(MEASURED, "googlenet", 1, "c4"), now_ms=900.0)
+    both = replace(results, cells=(*results.cells, under_load))
+    assert latency.latency_charts(both, MEASURED) == latency.latency_charts(results, MEASURED)
+    assert latency.throughput_chart(both, MEASURED) == latency.throughput_chart(results, MEASURED)
 
 
 def test_bars_of_a_run_stand_beside_those_of_its_baseline() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from load_made import loaded, result
 from results_made import measured, not_measured, results
 
 from pytest_ddperf.records import Outcome
@@ -147,3 +148,14 @@ def test_a_file_for_github_action_benchmark_needs_no_run() -> None:
 def test_text_that_is_no_unicode_is_written_all_the_same() -> None:
     cells = results(measured(reason="half a pair: \ud800"))
     exchange.pytest_text(cells).encode()
+
+
+def test_a_cell_under_load_is_a_series_of_its_own_with_its_throughput() -> None:
+    closed, opened = result(loaded("c4")), result(loaded("r10", batch_size=8))
+    read = bmf(closed, opened)
+    assert set(read) == {"tk1-squeezenet_v1.1-b1-c4", "tk1-squeezenet_v1.1-b8-r10"}
+    assert read[str(closed.key)]["throughput"]["value"] == pytest.approx(1000 / closed.now_ms)  # type: ignore[operator]
+    assert read[str(opened.key)]["throughput"] == {"value": 80.0}
+    told = json.loads(exchange.pytest_text(results(closed, opened)))["benchmarks"]
+    assert [one["extra_info"]["images_per_second"] for one in told] == [pytest.approx(1000 / closed.now_ms), 80.0]  # type: ignore[operator]
+    assert told[1]["extra_info"]["load"]["kept_up"] is True

@@ -9,8 +9,10 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+import results_made
 from hypothesis import given
 from hypothesis import strategies as st
+from load_made import loaded, result
 from report_examples import B8, measured, published, trend
 
 from pytest_ddperf.records import FAILING, CellKey, Outcome
@@ -227,3 +229,15 @@ def test_strings_of_a_server_and_of_the_configuration_add_no_element() -> None:
     assert [tag for tag, _ in reader.tags] == plain
     assert not any(name.startswith("on") for _, attributes in reader.tags for name in attributes)
     assert len(cells_of(reader)) == len(results.cells)
+
+
+def test_cells_under_load_stand_in_a_table_with_their_percentiles() -> None:
+    page = html.page(results_made.results(result(loaded("c4")), result(loaded("r10", kept_up=False))), [])
+    table = page.partition('<h2 id="load">')[2].partition("</section>")[0]
+    assert "tk1-squeezenet_v1.1-b1-c4" in table
+    assert "51.9 (51.7 to 52.2)" in table
+    assert "5 of 10" in table
+
+
+def test_a_run_without_a_load_says_nothing_of_it() -> None:
+    assert 'id="load"' not in html.page(results_made.results(results_made.measured()), [])

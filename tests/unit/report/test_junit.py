@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from load_made import loaded
 from recording import CONDITIONS, measured, skipped
 
 from pytest_ddperf.records import Baseline, CellKey, Outcome, ServerFacts
@@ -54,3 +55,11 @@ def test_a_scenario_is_told() -> None:
 
 def test_a_change_too_small_to_be_seen_has_no_sign() -> None:
     assert dict(properties(replace(RECORD, change=-0.00001)))["change_percent"] == "0.00"
+
+
+def test_what_the_requests_of_a_cell_under_load_tell_is_told() -> None:
+    told = dict(properties(loaded("r10", batch_size=8, kept_up=False)))
+    assert (told["p50_ms"], told["p95_ms"]) == ("51.9", "53.7")
+    assert "p99_ms" not in told
+    assert (told["images_per_second"], told["requests_per_second"], told["kept_up"]) == ("40", "5", "false")
+    assert "kept_up" not in dict(properties(loaded("c4")))

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from load_made import loaded, result
 from markdown_it import MarkdownIt
 from report_examples import B8, measured, published
+from results_made import results
 
 from pytest_ddperf.baselines import load_catalog, package_data_dir
 from pytest_ddperf.catalog import NETWORK_IDS
@@ -271,3 +273,20 @@ def test_strings_of_a_server_and_of_the_configuration_stay_text() -> None:
     assert "javascript:" not in "".join(re.findall(r"<[^>]*>", html))
     assert html.count("<details>") == html.count("</details>")
     assert "<strong>g</strong>" not in html
+
+
+def test_cells_under_load_have_a_chapter_with_percentiles_and_figures(tmp_path: Path) -> None:
+    cells = (result(loaded("c4")), result(loaded("r10", kept_up=False)))
+    made, _ = markdown.with_figures(results(*cells), [], tmp_path / "r.md")
+    chapter = made.partition("## Measured under load")[2].partition("## Methodology")[0]
+    assert "| tk1-squeezenet\\_v1.1-b1-c4 | new |  | 77.0 |  | 200 | 51.9 (51.7 to 52.2) |" in chapter
+    assert "| 5 | 5 of 10 | 200 |" in chapter
+    assert "(r_figures/concurrency/tk1/squeezenet_v1.1_b1.png)" in chapter
+    assert "(r_figures/rate/tk1/squeezenet_v1.1_b1.png)" in chapter
+
+
+def test_cells_under_load_are_no_fastest_network(tmp_path: Path) -> None:
+    fast = replace(result(loaded("c4", model="vgg16", batch_size=1)), now_ms=0.001)
+    plain = replace(fast, key=replace(fast.key, scenario=""), now_ms=50.0, load=None)
+    made = markdown.text(results(plain, fast), markdown.Figures([], tmp_path / "r.md"))
+    assert "| Jetson TK1 | vgg16, b1 | 50.0 |" in made

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from load_made import loaded, result
 from report_examples import measured, published, trend
 
 from pytest_ddperf.records import CellKey, Outcome
@@ -147,3 +148,24 @@ def test_a_number_that_json_does_not_know_is_null_and_empty(value: float) -> Non
     odd = replace(results, cells=(replace(results.cells[0], change=value),))
     assert json.loads(tidy.json_text(odd, []))["cells"][0]["change"] is None
     assert frame(odd)["change"].isna().all()
+
+
+def test_a_cell_under_load_has_its_percentiles_and_what_was_answered() -> None:
+    cells = tuple(result(record) for record in (loaded("c4"), loaded("r10", kept_up=False, batch_size=8)))
+    (closed, opened) = csv.DictReader(io.StringIO(tidy.csv_text(replace(measured(), cells=cells))))
+    assert (closed["scenario"], closed["requests"], closed["asked_per_second"], closed["kept_up"]) == (
+        "c4",
+        "200",
+        "",
+        "",
+    )
+    assert float(closed["images_per_second"]) == pytest.approx(1000 / float(closed["now_ms"]))
+    assert (closed["p50_ms"], closed["p50_low_ms"], closed["p50_high_ms"]) == ("51.9", "51.7", "52.2")
+    assert (closed["p95_ms"], closed["p99_ms"], closed["p99_low_ms"]) == ("53.7", "", "")
+    assert (opened["asked_per_second"], opened["requests_per_second"], opened["kept_up"]) == ("10.0", "5.0", "false")
+    assert (opened["images_per_second"], opened["outstanding"]) == ("40.0", "23")
+
+
+def test_a_plain_cell_has_none_of_these() -> None:
+    (row, *_) = csv.DictReader(io.StringIO(tidy.csv_text(measured())))
+    assert {row[name] for name in tidy.COLUMNS if name.startswith(("p5", "p9", "requests", "asked", "kept"))} == {""}

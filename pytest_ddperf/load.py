@@ -1,0 +1,291 @@
+"""Passes under load, closed and open loop, and what their requests tell. Pure: threads and clock are injected.
+
+A pass under load is some requests, and has one figure for the gate, milliseconds for a batch by the client's clock:
+
+- closed loop: the pass's time divided by its requests, the inverse of the throughput;
+- open loop: the median latency of its requests, from their intended starts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import statistics
+import threading
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Protocol
+
+from pytest_ddperf.errors import OverloadError
+from pytest_ddperf.percentiles import percentiles
+from pytest_ddperf.records import LoadPass
+from pytest_ddperf.scenarios import Scenario, rate_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_ddperf.percentiles import Percentile
+    from pytest_ddperf.records import CellKey, Measurement
+
+KEPT_UP: Final = 0.9
+"""Share of the rate asked for from which a server is said to have kept up: over so few requests a queue that is there
+for a moment looks like one that grows."""
+
+
+class Crew(Protocol):
+    """Those who send requests, side by side."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether one of them could not do its work: nothing further is begun."""
+        ...
+
+    def submit(self, work: Callable[[], object]) -> None:
+        """Have it done as soon as somebody is free."""
+        ...
+
+    def finish(self) -> None:
+        """Wait until everything is done.
+
+        Raises:
+            DdperfError: the first failure of a piece of work.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request.
+
+    Args:
+        due_s: when it was to be sent, on the clock of the pass.
+        ended_s: when the last byte of its answer was there.
+    """
+
+    due_s: float
+    ended_s: float
+
+
+def arrivals_s(rate: float, count: int, seed: int) -> tuple[float, ...]:
+    """When the requests of an open loop are due, seconds from the start of the pass, ascending.
+
+    A Poisson process of which it is known that `count` arrivals fall into `count / rate` seconds: they are then as many
+    independent uniform draws, put into order (Ross, Introduction to Probability Models, section 5.3). So the gaps are
+    those of clients that know nothing of each other, and every pass offers the rate that was asked for.
+
+    Args:
+        rate: requests per second.
+        count: of requests.
+        seed: the same one gives the same schedule, on every machine.
+    """
+    draw = random.Random(seed).random  # noqa: S311 - no secret
+    return tuple(sorted(draw() * count / rate for _ in range(count)))
+
+
+def closed_pass(
+    clients: int, requests: int, send: Callable[[], float], *, crew: Crew, now: Callable[[], float]
+) -> LoadPass:
+    """A pass of so many clients at once: each sends its next request as soon as its last one is answered.
+
+    The requests are common to all, so that the clients stay as many until the last ones, whomever a server favours.
+
+    Args:
+        clients: how many.
+        requests: of all clients together.
+        send: makes one request and returns its latency, milliseconds; called by several at once.
+        crew: has a place for each client.
+        now: a steady clock, seconds.
+
+    Raises:
+        DdperfError: a request failed.
+    """
+    left, lock = itertools.count(), threading.Lock()
+    sent: list[Sent] = []
+    began_s = now()
+
+    def client() -> None:
+        while not crew.failed:
+            with lock:
+                if next(left) >= requests:
+                    return
+            sent.append(_sent(send, now))
+
+    for _ in range(clients):
+        crew.submit(client)
+    crew.finish()
+    return _pass(sent, began_s)
+
+
+def open_pass(
+    due_s: Sequence[float],
+    send: Callable[[], float],
+    *,
+    crew: Crew,
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+    patience_s: float,
+) -> LoadPass:
+    """A pass at a given rate: requests are sent when they are due, whatever became of those before them.
+
+    Latency counts from the moment when a request was due, also where it could not be sent then: what a slow server
+    holds up is in the figures ("coordinated omission", as Tene calls it, is to leave it out).
+
+    Args:
+        due_s: of each request, seconds from the start of the pass, ascending.
+        send: makes one request and returns its latency, milliseconds; called by several at once.
+        crew: sends them.
+        now: a steady clock, seconds.
+        sleep: takes seconds.
+        patience_s: how late a request may be sent; a pass that falls behind further is given up.
+
+    Raises:
+        OverloadError: the server is that far behind.
+        DdperfError: a request failed.
+    """
+    sent: list[Sent] = []
+    began_s = now()
+
+    def request(at_s: float) -> None:
+        late_s = now() - at_s
+        if late_s > patience_s:
+            raise OverloadError(
+                f"The server did not keep up: a request was to be sent {late_s:.0f} s ago, longer than an answer may "
+                f"take ({patience_s:g} s, --ddperf-timeout), and {len(sent)} of {len(due_s)} were answered; ask for a "
+                "lower rate"
+            )
+        answered = _sent(send, now)
+        sent.append(Sent(at_s, answered.ended_s))
+
+    for due in due_s:
+        at_s = began_s + due
+        if crew.failed:
+            break
+        if (early_s := at_s - now()) > 0:
+            sleep(early_s)
+        crew.submit(lambda at_s=at_s: request(at_s))  # type: ignore[misc] # bound now
+    crew.finish()
+    return _pass(sent, began_s, due_s)
+
+
+def _sent(send: Callable[[], float], now: Callable[[], float]) -> Sent:
+    """One request that is sent now. Its end is told by its latency: what a client does with the answer is behind it."""
+    sent_s = now()
+    return Sent(sent_s, sent_s + send() / 1000)
+
+
+def _pass(sent: Sequence[Sent], began_s: float, due_s: Sequence[float] = ()) -> LoadPass:
+    ordered = sorted(sent, key=attrgetter("due_s"))
+    ends = sorted(one.ended_s for one in ordered)
+    return LoadPass(
+        took_s=ends[-1] - began_s,
+        latencies_ms=tuple(round((one.ended_s - one.due_s) * 1000, 3) for one in ordered),
+        due_s=due_s[-1] - due_s[0] if due_s else None,
+        answered_s=ends[-1] - ends[0],
+        outstanding=most_outstanding(ordered),
+    )
+
+
+def most_outstanding(sent: Sequence[Sent]) -> int:
+    """How many requests were due and not answered at the same time, at the most."""
+    changes = sorted([(one.due_s, 1) for one in sent] + [(one.ended_s, -1) for one in sent])
+    return max(itertools.accumulate(change for _, change in changes), default=0)
+
+
+def gated_ms(one: LoadPass, scenario: Scenario) -> float:
+    """The figure of a pass that the gate takes, milliseconds for a batch."""
+    if scenario.clients is not None:
+        return one.took_s * 1000 / len(one.latencies_ms)
+    return statistics.median(one.latencies_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSummary:
+    """What the requests of a cell under load tell, all passes of all rounds together.
+
+    Args:
+        scenario: `c4`, `r20`.
+        requests: how many there were.
+        percentiles: of their latencies, milliseconds for a request; those that so many requests can tell.
+        requests_per_second: answered.
+        asked_per_second: that were to be sent; None where each client waits for its answer.
+        outstanding: the most that were due and not answered at the same time.
+    """
+
+    scenario: str
+    requests: int
+    percentiles: tuple[Percentile, ...]
+    requests_per_second: float
+    asked_per_second: float | None = None
+    outstanding: int = 0
+
+    @property
+    def kept_up(self) -> bool | None:
+        """Whether the server answered as fast as it was asked; None where each client waits for its answer."""
+        if self.asked_per_second is None:
+            return None
+        return self.requests_per_second >= KEPT_UP * self.asked_per_second
+
+    @property
+    def shortfall(self) -> str:
+        """That the server did not keep up, in words; "" where it did."""
+        if self.asked_per_second is None or self.kept_up:
+            return ""
+        return (
+            f"the server did not keep up: of {rate_text(self.asked_per_second)} requests per second "
+            f"{self.requests_per_second:.3g} were answered, and up to {self.outstanding} waited at once; for how long "
+            "depends on how many a pass has"
+        )
+
+
+def load_of(measurement: Measurement | None) -> LoadSummary | None:
+    """What a cell's requests tell; None for plain latency, for no known load, and where nothing was measured."""
+    if measurement is None or not measurement.load:
+        return None
+    passes = measurement.load
+    try:
+        scenario = Scenario.parse(measurement.key.scenario)
+    except ValueError:  # of a file that somebody else wrote
+        return None
+    if scenario is None:
+        return None
+    latencies_ms = [ms for one in passes for ms in one.latencies_ms]
+    if scenario.rate is None:
+        took_s = sum(one.took_s for one in passes)
+        per_second = len(latencies_ms) / took_s if took_s > 0 else 0.0
+    else:
+        per_second = _answered_per_second(passes, scenario.rate)
+    return LoadSummary(
+        scenario=scenario.id,
+        requests=len(latencies_ms),
+        percentiles=percentiles(latencies_ms),
+        requests_per_second=per_second,
+        asked_per_second=scenario.rate,
+        outstanding=max(one.outstanding for one in passes),
+    )
+
+
+def _answered_per_second(passes: Sequence[LoadPass], rate: float) -> float:
+    """The rate asked for, by how much longer the answers took than the requests, first to last.
+
+    Between the first and the last of n requests lie as many gaps as between their answers: a server that keeps up needs
+    the same time for both, however long each answer takes. One that answers them faster than they came had a slow
+    first one; it was not asked for more than the rate.
+    """
+    asked_s = sum(one.due_s or 0.0 for one in passes)
+    answered_s = sum(one.answered_s for one in passes)
+    return rate if answered_s <= asked_s else rate * asked_s / answered_s
+
+
+def images_per_second(key: CellKey, now_ms: float | None, load: LoadSummary | None) -> float | None:
+    """The throughput of a cell; None where it is not known: a latency at a given rate does not tell it.
+
+    Args:
+        key: the cell.
+        now_ms: milliseconds per image, as gated.
+        load: what its requests tell, where it is a cell under load.
+    """
+    if load is not None and load.asked_per_second is not None:
+        return load.requests_per_second * key.batch_size
+    if key.scenario.startswith("r"):
+        return None
+    return 1000 / now_ms if now_ms else None

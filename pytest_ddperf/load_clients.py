@@ -1,0 +1,196 @@
+"""Clients side by side: threads with a connection each, and the endpoint that measures a service under load."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from pytest_ddperf.load import arrivals_s, closed_pass, gated_ms, open_pass
+from pytest_ddperf.measure import Timed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from pytest_ddperf.client import Client
+    from pytest_ddperf.measure import Totals
+    from pytest_ddperf.protocol import Answer
+    from pytest_ddperf.scenarios import Scenario
+    from pytest_ddperf.server_services import Batch
+
+MOST_CONNECTIONS: Final = 64
+"""Requests under way at the same time at a given rate, at the most: what is due beyond them waits here, and its latency
+counts that."""
+
+
+class ThreadCrew:
+    """A `load.Crew` of threads, started as they are needed.
+
+    They do not outlive the process: a run that is interrupted does not wait for answers.
+
+    Args:
+        most: how many.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._work: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._pending = 0
+        self._changed = threading.Condition()
+        self._error: BaseException | None = None
+        self._closed = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether a piece of work failed, or nobody waits for the rest any more."""
+        return self._error is not None or self._closed
+
+    def submit(self, work: Callable[[], object]) -> None:
+        """Have it done as soon as a thread is free."""
+        with self._changed:
+            self._pending += 1
+            if self._pending > len(self._threads) and len(self._threads) < self._most:
+                thread = threading.Thread(target=self._run, name="ddperf-load", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        self._work.put(work)
+
+    def finish(self) -> None:
+        """Wait until everything is done; what was not begun before a failure is left out.
+
+        Raises:
+            BaseException: the first failure of a piece of work.
+        """
+        with self._changed:
+            while self._pending:
+                self._changed.wait()
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        """End the threads, each after what it is at; they are not waited for."""
+        self._closed = True
+        for _ in self._threads:
+            self._work.put(None)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                if not self.failed:
+                    work()
+            except BaseException as error:  # noqa: BLE001 - raised again by `finish`, in the thread that waits
+                if self._error is None:
+                    self._error = error
+            finally:
+                with self._changed:
+                    self._pending -= 1
+                    self._changed.notify_all()
+
+
+class LoadEndpoint:
+    """A batch of a service, measured by several clients: each `predict` is a whole pass.
+
+    Args:
+        batch: whose request is sent, and whose check every answer has to pass.
+        scenario: how the requests follow each other.
+        requests: of a pass: of each client, or of all at a rate.
+        connect: makes a client of the server.
+        patience_s: how late a request may be sent at a given rate.
+        now: a steady clock, seconds.
+        sleep: takes seconds.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        scenario: Scenario,
+        requests: int,
+        connect: Callable[[], Client],
+        *,
+        patience_s: float,
+        now: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._batch = batch
+        self._scenario = scenario
+        self._requests = requests
+        self._connect = connect
+        self._patience_s = patience_s
+        self._now = now
+        self._sleep = sleep
+        self._crew = ThreadCrew(scenario.clients or MOST_CONNECTIONS)
+        self._idle: list[Client] = []
+        self._clients: list[Client] = []
+        self._first: Answer | None = None
+        self._seeds = itertools.count()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._crew.close()
+        for client in self._clients:
+            client.close()
+
+    def totals(self) -> Totals | None:
+        """The server's running totals."""
+        return self._batch.endpoint.totals()
+
+    def predict(self) -> Timed:
+        """One pass.
+
+        Passes follow each other with the same schedules in every round and every run.
+
+        Raises:
+            ServerError: a request failed, or was answered with something else.
+            OverloadError: the server did not keep up with the rate.
+        """
+        self._first = None
+        clients = self._scenario.clients
+        if clients is not None:
+            made = closed_pass(clients, clients * self._requests, self._send, crew=self._crew, now=self._now)
+        else:
+            due_s = arrivals_s(self._scenario.rate or 0.0, self._requests, next(self._seeds))
+            made = open_pass(
+                due_s,
+                self._send,
+                crew=self._crew,
+                now=self._now,
+                sleep=self._sleep,
+                patience_s=self._patience_s,
+            )
+        if self._first is None:
+            raise AssertionError
+        return Timed(self._first, gated_ms(made, self._scenario), made)
+
+    def _send(self) -> float:
+        """One request over a connection that is free, milliseconds; the one used last comes first.
+
+        Its answer is checked and dropped: the masks of a thousand answers would fill the memory.
+        """
+        client = self._free()
+        timed = self._batch.endpoint.over(client).predict()
+        self._idle.append(client)
+        self._batch.check(timed.answer)
+        self._first = self._first or timed.answer
+        return timed.client_ms
+
+    def _free(self) -> Client:
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
+        client = self._connect()
+        self._clients.append(client)
+        return client

@@ -1,0 +1,119 @@
+"""What is said of cells under load: lines of the terminal, and columns of reports. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.load import images_per_second, load_of
+from pytest_ddperf.percentiles import PERCENTS
+from pytest_ddperf.records import FAILING, Outcome
+from pytest_ddperf.scenarios import rate_text, scenario_order, words_of
+from pytest_ddperf.terminal import STYLES, Line, change_text, ms_text, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_ddperf.load import LoadSummary
+    from pytest_ddperf.percentiles import Percentile
+    from pytest_ddperf.records import CellRecord
+    from pytest_ddperf.results import Result
+
+TITLE = "under load"
+RULE = (
+    "More than one client measures queueing, not the network: latencies are those of requests, waiting included, by "
+    "the client's clock."
+)
+COLUMNS = (
+    "cell", "verdict", "change", "images/s", "answered/s", "requests", *(f"p{percent}, ms" for percent in PERCENTS),
+)  # fmt: skip
+"""The head of a report's table; each percentile with its interval, 95 %."""
+
+
+def percentile_text(one: Percentile) -> str:
+    """A percentile and its interval, milliseconds: `52.1 (51.8 to 53)`."""
+    return f"{ms_text(one.value_ms)} ({ms_text(one.low_ms)} to {ms_text(one.high_ms)})"
+
+
+def rate_words(load: LoadSummary) -> str:
+    """Requests per second at a given rate: `31.2 of 50`; "" where each client waits for its answer."""
+    if load.asked_per_second is None:
+        return ""
+    return f"{ms_text(load.requests_per_second)} of {rate_text(load.asked_per_second)}"
+
+
+def load_row(cell: Result) -> list[str]:
+    """The columns `COLUMNS` of a cell under load; empty where nothing was measured, or is too little to tell."""
+    load = cell.load
+    told = {} if load is None else {one.percent: percentile_text(one) for one in load.percentiles}
+    rate = cell.images_per_second if load is not None else None
+    return [
+        str(cell.key),
+        str(cell.outcome or ""),
+        "" if cell.change is None else change_text(cell.change),
+        "" if rate is None else ms_text(rate),
+        "" if load is None else rate_words(load),
+        "" if load is None else str(load.requests),
+        *(told.get(percent, "") for percent in PERCENTS),
+    ]
+
+
+def loaded(cells: Iterable[Result]) -> list[Result]:
+    """The cells under load that a run judged."""
+    return [cell for cell in cells if cell.key.scenario and cell.outcome is not None]
+
+
+def by_platform(records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> dict[str, list[Line]]:
+    """The lines of each platform that has cells under load."""
+    loads: dict[str, list[CellRecord]] = {}
+    for record in records:
+        if record.key.scenario:
+            loads.setdefault(record.key.platform, []).append(record)
+    return {platform: load_lines(own, models=models, width=width) for platform, own in loads.items()}
+
+
+def load_lines(records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> list[Line]:
+    """The cells under load of one platform: each with its throughput and its percentiles.
+
+    Args:
+        records: of the platform, any; those without a load are passed over.
+        models: the order; others come behind, by name.
+        width: columns of the terminal.
+    """
+    order = {model: place for place, model in enumerate(models)}
+    own = [record for record in records if record.key.scenario]
+    own.sort(key=lambda one: (order.get(one.key.model, len(order)), one.key.model, one.key.batch_size,
+                              scenario_order(one.key.scenario)))  # fmt: skip
+    if not own:
+        return []
+    title = f"{own[0].key.platform} {TITLE}. {RULE} In brackets: 95 % interval; a percentile takes enough requests "
+    lines = wrapped(f"{title}(--ddperf-load-requests).", width, "bold")
+    for record in own:
+        style = "red" if record.outcome in FAILING else STYLES.get(record.outcome, "")
+        (first, *further), details = wrapped(_heading(record), width), _details(record)
+        lines += [[(first[0][0], style)], *further]
+        lines += [[(f"    {text}", "")] for detail in details for ((text, _),) in wrapped(detail, width - 4)]
+    return lines
+
+
+def _heading(record: CellRecord) -> str:
+    key = record.key
+    said = "" if record.outcome is Outcome.OK else f" {record.outcome}"
+    change = "" if record.change is None else f" {change_text(record.change)}"
+    load = load_of(record.measurement)
+    rate = images_per_second(key, record.now_ms, load) if load is not None else None
+    figures = "" if rate is None else f" {ms_text(rate)} images/s"
+    return f"{key.model} b{key.batch_size}, {words_of(key.scenario)}:{figures}{change}{said}"
+
+
+def _details(record: CellRecord) -> list[str]:
+    load = load_of(record.measurement)
+    if load is None:
+        return []
+    told = ", ".join(f"p{one.percent} {percentile_text(one)}" for one in load.percentiles)
+    lacking = [f"p{percent}" for percent in PERCENTS if percent not in {one.percent for one in load.percentiles}]
+    of = f"{load.requests} requests"
+    few = f", too few for {' and '.join(lacking)}" if lacking else ""
+    details = [f"{f'{told} ms' if told else 'no percentile'}; {of}{few}"]
+    if load.shortfall:
+        details.append(load.shortfall)
+    return details

@@ -1,0 +1,93 @@
+"""A network under load: throughput and latency percentiles against clients, and against the rate asked for. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.percentiles import PERCENTS
+from pytest_ddperf.plots import names, reading
+from pytest_ddperf.plots.charts import LoadChart, LoadLine, LoadPanel, Text
+from pytest_ddperf.results import NO_TIME
+from pytest_ddperf.scenarios import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_ddperf.load import LoadSummary
+    from pytest_ddperf.results import Result, Results
+
+CLIENTS = "clients at once"
+RATE = "requests per second asked for"
+LATENCY = "latency of a request, ms"
+
+
+def load_charts(results: Results, platform: str) -> dict[str, LoadChart]:
+    """By file name, the cells of a platform that were measured under load: a figure a network and batch size."""
+    grouped: dict[tuple[str, int, bool], list[tuple[float, Result, LoadSummary]]] = {}
+    for cell in results.of(platform):
+        if cell.load is None or cell.now_ms is None or cell.outcome in NO_TIME:
+            continue
+        scenario = Scenario.parse(cell.key.scenario) or Scenario()
+        place = float(scenario.clients or scenario.rate or 0)
+        grouped.setdefault((cell.key.model, cell.key.batch_size, scenario.clients is not None), []).append(
+            (place, cell, cell.load)
+        )
+    charts = {}
+    for (model, size, closed), points in grouped.items():
+        name = (names.concurrency if closed else names.rate)(platform, model, size)
+        charts[name] = load_chart(results, sorted(points, key=lambda point: point[0]), closed=closed)
+    return charts
+
+
+def load_chart(results: Results, points: Sequence[tuple[float, Result, LoadSummary]], *, closed: bool) -> LoadChart:
+    """One network at one batch size.
+
+    Args:
+        results: whose catalogue names platform and network.
+        points: clients or requests per second, ascending, and what was measured there.
+        closed: whether they are clients.
+    """
+    key = points[0][1].key
+    x = tuple(place for place, _, _ in points)
+    title = f"{reading.platform_title(results.catalog, key.platform)}, {reading.title_of(results.catalog, key.model)}"
+    if closed:
+        rates = tuple(cell.images_per_second or 0.0 for _, cell, _ in points)
+        first = LoadPanel("images per second", (LoadLine("answered", x, rates),))
+    else:
+        answered = tuple(load.requests_per_second for _, _, load in points)
+        first = LoadPanel(
+            "requests per second answered",
+            (LoadLine("asked for", x, x, emphasis=False), LoadLine("answered", x, answered)),
+        )
+    behind = ", ".join(f"{place:g}" for place, _, load in points if load.kept_up is False)
+    text = Text(f"{title}: {'concurrency' if closed else 'open loop'}", f"batch size {key.batch_size}, client's clock")
+    return LoadChart(
+        text.noted(
+            *reading.source_notes(results, key.platform)[:1],
+            "Bars: 95 % interval by order statistics; a percentile that so few requests cannot tell is left out.",
+            "More than one client measures queueing, not the network."
+            if closed
+            else "Poisson arrivals; latency counts from when a request was due.",
+            f"The server did not keep up at {behind} requests per second." if behind else "",
+        ),
+        CLIENTS if closed else RATE,
+        x,
+        (first, LoadPanel(LATENCY, _percentiles(points), y_log=True)),
+    )
+
+
+def _percentiles(points: Sequence[tuple[float, Result, LoadSummary]]) -> tuple[LoadLine, ...]:
+    lines = []
+    for percent in PERCENTS:
+        told = [(place, one) for place, _, load in points for one in load.percentiles if one.percent == percent]
+        if told:
+            lines.append(
+                LoadLine(
+                    f"p{percent}",
+                    tuple(place for place, _ in told),
+                    tuple(one.value_ms for _, one in told),
+                    tuple(one.low_ms for _, one in told),
+                    tuple(one.high_ms for _, one in told),
+                )
+            )
+    return tuple(lines)

@@ -1,0 +1,62 @@
+"""Panels over loads: throughput beside latency percentiles with their intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from pytest_ddperf.plots import style
+from pytest_ddperf.plots.lines import value_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pytest_ddperf.plots.charts import LoadChart, LoadLine, LoadPanel
+
+_WIDTH_IN, _ROOM_IN = 9.2, 4.0
+_LEFT_IN, _GAP_IN, _RIGHT_IN, _BELOW_IN = 0.75, 0.95, 0.3, 0.55
+_LOOKS = (("#3b78c2", "o"), ("#2a9d6f", "s"), ("#d9822b", "^"), ("#c44e78", "D"))
+"""Colour and marker of the lines of a panel, in order."""
+
+
+def draw_load(chart: LoadChart) -> Figure:
+    """The figure; each line's gid says which it is: `load:0:answered`, the number being that of its panel."""
+    frame = style.frame(chart.text, _WIDTH_IN, _ROOM_IN)
+    count = len(chart.panels)
+    width = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN - _GAP_IN * (count - 1)) / count
+    for number, panel in enumerate(chart.panels):
+        left = _LEFT_IN + number * (width + _GAP_IN)
+        axes = frame.at(left, frame.bottom + _BELOW_IN, width, _ROOM_IN - _BELOW_IN - 0.1)
+        _draw(axes, chart, panel, number)
+    return frame.figure
+
+
+def _draw(axes: Axes, chart: LoadChart, panel: LoadPanel, number: int) -> None:
+    values = [value for line in panel.lines for value in (*line.y, *line.low, *line.high)]
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(chart.ticks[0] / 1.2, chart.ticks[-1] * 1.2)
+    axes.xaxis.set_major_locator(FixedLocator(chart.ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    axes.set_xlabel(chart.x_label)
+    axes.set_ylabel(panel.y_label)
+    if values:
+        logarithmic = panel.y_log and min(values) > 0
+        value_axis(axes.yaxis, values, logarithmic=logarithmic)
+    for place, line in enumerate(line for line in panel.lines if line.emphasis):
+        _line(axes, line, _LOOKS[place % len(_LOOKS)], f"load:{number}:{line.label}")
+    for line in panel.lines:
+        if not line.emphasis:
+            axes.plot(line.x, line.y, color=style.FAINT, linestyle=style.BASELINE_DASHES, linewidth=0.9,
+                      label=line.label, gid=f"load:{number}:{line.label}", zorder=2)  # fmt: skip
+    if len(panel.lines) > 1:
+        axes.legend(loc="upper left")
+
+
+def _line(axes: Axes, line: LoadLine, look: tuple[str, str], gid: str) -> None:
+    colour, marker = look
+    axes.plot(line.x, line.y, color=colour, marker=marker, label=line.label, gid=gid, zorder=3)
+    if line.low:
+        axes.vlines(line.x, line.low, line.high, colors=colour, linewidth=1.0, zorder=2.5, gid=f"{gid}:interval")

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from scripted_deepdetect import ScriptedDeepDetect, internal_error
+
+from pytest_ddperf.batches import BenchImages
+from pytest_ddperf.catalog import REPORT_NETWORKS
+from pytest_ddperf.client import Client
+from pytest_ddperf.errors import AnswerError, ServerFailedError
+from pytest_ddperf.load_clients import MOST_CONNECTIONS, LoadEndpoint, ThreadCrew
+from pytest_ddperf.scenarios import Scenario
+from pytest_ddperf.server_options import ServerOptions
+from pytest_ddperf.server_services import Batch, batch_of, open_service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripted_server import Reply, Request
+
+TOGETHER_S = 10.0
+"""How long a test waits for what has to come together, at the most."""
+
+
+class Meeting(ScriptedDeepDetect):
+    """Answers predictions only when so many are under way at the same time: fewer would never be answered."""
+
+    def __init__(self, clients: int) -> None:
+        self._meeting = threading.Barrier(clients)
+        super().__init__(services=["mobilenet"])
+
+    def _respond(self, request: Request) -> Reply:
+        if request.method == "POST":
+            self._meeting.wait(TOGETHER_S)
+        return super()._respond(request)
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    with ScriptedDeepDetect(services=["mobilenet"]) as server, Client(server.url) as made:
+        yield made
+
+
+def batch(client: Client) -> Batch:
+    options = ServerOptions(client.display_url)
+    service = open_service(client, options, REPORT_NETWORKS[0], 1)
+    return batch_of(client, options, BenchImages("path", ("/srv/one.jpg",)), service, 1)
+
+
+def endpoint(server: ScriptedDeepDetect, client: Client, scenario: Scenario, requests: int = 5) -> LoadEndpoint:
+    return LoadEndpoint(batch(client), scenario, requests, lambda: Client(server.url), patience_s=TOGETHER_S)
+
+
+# the crew
+
+
+def test_work_is_done_side_by_side() -> None:
+    crew, meeting = ThreadCrew(3), threading.Barrier(3)
+    for _ in range(3):
+        crew.submit(lambda: meeting.wait(TOGETHER_S))
+    crew.finish()
+    assert not crew.failed
+
+
+def test_more_work_than_threads_waits_its_turn() -> None:
+    crew, done = ThreadCrew(2), []
+    for number in range(50):
+        crew.submit(lambda number=number: done.append(number))  # type: ignore[misc]
+    crew.finish()
+    assert sorted(done) == list(range(50))
+
+
+def test_a_failure_is_raised_where_it_is_waited_for_and_nothing_is_begun_after_it() -> None:
+    crew, done = ThreadCrew(1), []
+
+    def fail() -> None:
+        raise ServerFailedError("The server failed")
+
+    crew.submit(fail)
+    crew.submit(lambda: done.append(1))
+    with pytest.raises(ServerFailedError):
+        crew.finish()
+    assert done == []
+    assert not crew.failed  # the failure was told; the crew can be used again
+    crew.submit(lambda: done.append(2))
+    crew.finish()
+    assert done == [2]
+
+
+def test_the_threads_end_with_the_crew() -> None:
+    crew = ThreadCrew(2)
+    meeting = threading.Barrier(2)
+    for _ in range(2):
+        crew.submit(lambda: meeting.wait(TOGETHER_S))
+    crew.finish()
+    crew.close()
+    for thread in crew._threads:
+        thread.join(TOGETHER_S)
+        assert not thread.is_alive()
+
+
+# the endpoint
+
+
+def test_so_many_clients_are_at_the_server_at_once() -> None:
+    with Meeting(4) as server, Client(server.url) as client:
+        with endpoint(server, client, Scenario(clients=4)) as loaded:
+            timed = loaded.predict()
+        assert timed.load is not None
+        assert timed.requests == len(timed.load.latencies_ms) == 20
+        assert server.most_concurrent == 4
+        assert timed.client_ms == pytest.approx(timed.load.took_s * 1000 / 20)
+
+
+def test_the_connections_are_kept_from_pass_to_pass() -> None:
+    with Meeting(4) as server, Client(server.url) as client, endpoint(server, client, Scenario(clients=4)) as loaded:
+        for _ in range(3):
+            loaded.predict()
+        assert server.connections == 5  # four clients, and the one that asks for the totals
+
+
+def test_at_a_rate_a_request_does_not_wait_for_the_one_before_it() -> None:
+    with Meeting(8) as server, Client(server.url) as client:
+        with endpoint(server, client, Scenario(rate=1000.0), requests=8) as loaded:
+            timed = loaded.predict()
+        assert server.most_concurrent == 8
+        assert timed.load is not None
+        assert timed.load.outstanding == 8
+        assert timed.load.due_s is not None
+
+
+def test_connections_at_a_rate_are_bounded() -> None:
+    count = MOST_CONNECTIONS + 20
+    with ScriptedDeepDetect(services=["mobilenet"], delay_s=0.2) as server, Client(server.url) as client:
+        with endpoint(server, client, Scenario(rate=100_000.0), requests=count) as loaded:
+            timed = loaded.predict()
+        assert server.most_concurrent <= MOST_CONNECTIONS
+        assert server.connections <= MOST_CONNECTIONS + 1
+        assert timed.requests == count
+
+
+def test_passes_have_schedules_of_their_own_the_same_in_every_round() -> None:
+    waits: list[list[float]] = []
+    with ScriptedDeepDetect(services=["mobilenet"]) as server, Client(server.url) as client:
+        for _ in range(2):
+            waits.append([])
+            loaded = LoadEndpoint(
+                batch(client),
+                Scenario(rate=10.0),
+                5,
+                lambda: Client(server.url),
+                patience_s=TOGETHER_S,
+                now=lambda: 0.0,
+                sleep=waits[-1].append,
+            )
+            with loaded:
+                loaded.predict()
+                loaded.predict()
+    assert waits[0] == waits[1]
+    assert waits[0][:5] != waits[0][5:]
+
+
+def test_a_request_that_fails_under_load_is_raised() -> None:
+    def fault(prediction: object) -> Reply | None:
+        return internal_error() if getattr(prediction, "number", 0) == 7 else None
+
+    with (
+        ScriptedDeepDetect(services=["mobilenet"], fault=fault) as server,
+        Client(server.url) as client,
+        endpoint(server, client, Scenario(clients=2)) as loaded,
+        pytest.raises(ServerFailedError),
+    ):
+        loaded.predict()
+
+
+def test_every_answer_is_checked() -> None:
+    def wrong(prediction: object, predictions: list[dict[str, object]]) -> list[dict[str, object]]:
+        return [] if getattr(prediction, "number", 0) == 7 else predictions
+
+    with (
+        ScriptedDeepDetect(services=["mobilenet"], wrong=wrong) as server,
+        Client(server.url) as client,
+        endpoint(server, client, Scenario(clients=2)) as loaded,
+        pytest.raises(AnswerError),
+    ):
+        loaded.predict()
+
+
+def test_the_totals_are_those_of_the_service(client: Client) -> None:
+    loaded = LoadEndpoint(batch(client), Scenario(clients=2), 5, lambda: Client(client.display_url), patience_s=1.0)
+    with loaded:
+        loaded.predict()
+        totals = loaded.totals()
+    assert totals is not None
+    assert totals.own.predict_count == 10

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_ddperf.scenarios import LEAST_RATE, MOST_RATE, Scenario, scenario_ids, scenario_order, words_of
+
+
+def test_plain_latency_is_no_scenario() -> None:
+    assert Scenario.parse("") is None
+    assert words_of("") == ""
+
+
+@pytest.mark.parametrize(
+    ("scenario", "identity", "words"),
+    [
+        (Scenario(clients=1), "c1", "1 client"),
+        (Scenario(clients=8), "c8", "8 clients at once"),
+        (Scenario(rate=20.0), "r20", "20 requests per second"),
+        (Scenario(rate=0.5), "r0.5", "0.5 requests per second"),
+        (Scenario(rate=1.0), "r1", "1 request per second"),
+    ],
+)
+def test_the_id_says_which_load_it_is(scenario: Scenario, identity: str, words: str) -> None:
+    assert scenario.id == identity
+    assert scenario.words == words_of(identity) == words
+    assert Scenario.parse(identity) == scenario
+
+
+@given(st.floats(LEAST_RATE, MOST_RATE).map(lambda rate: round(rate, 3)))
+def test_every_rate_survives_its_id(rate: float) -> None:
+    assert Scenario.parse(Scenario(rate=rate).id) == Scenario(rate=rate)
+
+
+@pytest.mark.parametrize("text", ["c0", "c", "r", "x4", "c4 ", "c4-r2", "r1e3", "r-1", "r0", "r100001"])
+def test_what_is_no_scenario_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        Scenario.parse(text)
+    assert words_of(text) == text
+
+
+def test_each_load_is_measured_once_clients_before_rates() -> None:
+    assert scenario_ids((1, 4, 1), (50.0, 0.25)) == ("c1", "c4", "r50", "r0.25")
+
+
+def test_scenarios_are_ordered_by_their_number() -> None:
+    mixed = ["r50", "c16", "", "c2", "r0.5", "other"]
+    assert sorted(mixed, key=scenario_order) == ["", "c2", "c16", "other", "r0.5", "r50"]
+
+
+def test_a_pass_has_so_many_requests_of_each_client_or_of_all_at_a_rate() -> None:
+    assert Scenario(clients=4).requests(None) == 10
+    assert Scenario(rate=4.0).requests(None) == 40
+    assert Scenario(rate=4.0).requests(100) == Scenario(clients=4).requests(100) == 100
