@@ -1,0 +1,130 @@
+"""Pages with examples in them, and the examples run, in the order in which a reader meets them.
+
+A page is Markdown. Its fenced blocks are examples; what is known of one stands in comments just above it:
+
+    <!-- file: ddperf.toml -->       the block is that file of the project, written before what follows is run
+    <!-- exit: 1 -->                 the exit status of the block's last command; 0 where nothing is said
+    <!-- prints -->                  the block is what the commands before it print: its lines, in this order; `...` stands
+                                     for lines that are left out
+    <!-- board: slow squeezenet_v1.1-b8 1.3 -->   from here on tk1 takes that many times as long for that cell
+    <!-- not run: why -->            the block is not run
+
+Blocks in `sh` are commands, and each must be run or say why not; `console` blocks hold commands behind `$ ` and what they
+print. Boards are named as in the examples (`http://tk1.lan:8080`) and stand behind a proxy of the environment, `Rack`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bench_project import TableServer
+from scripted_server import Reply, Request, ScriptedServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOARDS = ("tk1", "tx1", "nano")
+_BLOCK = re.compile(
+    r"(?P<notes>(?:^[ ]*<!-- (?!table:|end of table).*? -->\n)*)"
+    r"^(?P<indent>[ ]*)```(?P<language>[\w{}-]*)\n(?P<text>.*?)^[ ]*```$",
+    flags=re.MULTILINE | re.DOTALL,
+)
+_NOTE = re.compile(r"<!-- (?P<name>file|exit|prints|board|not run)(?:: (?P<value>.*?))? -->")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A fenced block of a page.
+
+    Args:
+        line: where it begins, from 1.
+        language: what stands behind the fence.
+        text: what it holds.
+        notes: what the comments above it say, by name.
+    """
+
+    line: int
+    language: str
+    text: str
+    notes: dict[str, str]
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Its commands, lines that go on joined; none where it holds none."""
+        if self.language == "sh":
+            lines = self.text.replace("\\\n", " ").splitlines()
+        elif self.language == "console":
+            lines = [line.removeprefix("$ ") for line in self.text.splitlines() if line.startswith("$ ")]
+        else:
+            lines = []
+        return tuple(line for line in lines if line.strip() and not line.startswith("#"))
+
+    @property
+    def printed(self) -> str | None:
+        """What it says that commands print; None where it says nothing."""
+        if self.language == "console":
+            return "\n".join(line for line in self.text.splitlines() if not line.startswith("$ "))
+        return self.text if "prints" in self.notes else None
+
+
+def examples(page: Path) -> list[Example]:
+    """The fenced blocks of a page, in order."""
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for block in _BLOCK.finditer(text):
+        notes = {note["name"]: note["value"] or "" for note in _NOTE.finditer(block["notes"])}
+        content = re.sub(f"^{block['indent']}", "", block["text"], flags=re.MULTILINE)
+        found.append(Example(text[: block.start("language")].count("\n") + 1, block["language"], content, notes))
+    return found
+
+
+def missing_lines(expected: str, printed: str) -> list[str]:
+    """The lines that should stand in `printed`, in this order, and do not; blanks at the ends of lines do not count."""
+    rest = [line.rstrip() for line in printed.splitlines()]
+    missing = []
+    for line in (line.rstrip() for line in expected.splitlines()):
+        if line in {"", "..."}:
+            continue
+        if line in rest:
+            rest = rest[rest.index(line) + 1 :]
+        else:
+            missing.append(line)
+    return missing
+
+
+def words(command: str) -> list[str]:
+    """A command's words, comments left out."""
+    return shlex.split(command, comments=True)
+
+
+class Rack(ScriptedServer):
+    """A proxy with boards behind it: `http://tk1.lan:8080` is as fast as TK1's published table says.
+
+    Attributes:
+        boards: by name.
+    """
+
+    def __init__(self) -> None:
+        self.boards = {name: TableServer(name) for name in BOARDS}
+        super().__init__(self._forward)
+
+    def _forward(self, request: Request) -> Reply:
+        host = urlsplit(request.path).hostname or ""
+        board = self.boards.get(host.removesuffix(".lan"))
+        return Reply(502, b"no such host") if board is None else board.respond(request)
+
+    def slow(self, note: str) -> None:
+        """As a page says it: `slow squeezenet_v1.1-b8 1.3`."""
+        _, cell, factor = note.split()
+        model, _, batch_size = cell.rpartition("-b")
+        self.boards["tk1"].slow(model, int(batch_size), float(factor))
+
+    def close(self) -> None:
+        """Stop all of it."""
+        super().close()
+        for board in self.boards.values():
+            board.close()
