@@ -57,8 +57,10 @@ class Project:
         (self.path / "tests").mkdir()
         (self.path / "tests" / "perf").symlink_to(ROOT / "tests" / "perf")
         matrix = ("ddperf_models = squeezenet_v1.1,vgg16", "ddperf_max_batch_size = 8", "ddperf_recovery_timeout = 0")
-        self.write("pytest.ini", "\n".join(["[pytest]", "testpaths = benchmarks", *matrix]) + "\n")
-        self.write("ddperf.toml", "".join(f'[platforms.{name}]\nurl = "http://{name}.lan:8080"\n' for name in BOARDS))
+        self.write("pytest.ini", "\n".join(["[pytest]", "testpaths = benchmarks", "norecursedirs = perf", *matrix]) + "\n")
+        self.write("images.txt", "".join(f"img_{number}.jpg\n" for number in range(8)))
+        where = 'url = "http://{}.lan:8080"\ndata_dir = "/opt/bench"\nbench_files = "images.txt"\n'
+        self.write("ddperf.toml", "".join(f"[platforms.{name}]\n{where.format(name)}" for name in BOARDS))
 
     @property
     def path(self) -> Path:
