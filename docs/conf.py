@@ -4,7 +4,9 @@ import tomllib
 from pathlib import Path
 
 project = "pytest-ddperf"
-release = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+release = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "version"
+]
 copyright = "MIT licence"  # noqa: A001 - Sphinx wants this name
 
 extensions = ["myst_parser"]

@@ -1,7 +1,8 @@
 """The README's picture of a run with a regression in it: `python docs/regression_picture.py` makes it anew.
 
-pytest runs on a server that is as fast as the TK1's published table says, but for one cell that takes 1.3 times as long.
-The picture is what it prints, in colour, but for the lines of pytest's header and of the history: they name this machine.
+pytest runs on a server that is as fast as the TK1's published table says, but for one cell that takes 1.3 times as
+long. The picture is what it prints, in colour, without the lines of pytest's header and of the history, which name this
+machine.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def printed() -> list[str]:
         (project / "ddperf.toml").write_text('[platforms.tk1]\nurl = "http://tk1.lan:8080"\n', encoding="utf-8")
         names = "".join(f"img_{number:03d}.jpg\n" for number in range(128))
         (project / "images.txt").write_text(names, encoding="utf-8")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DDPERF_", "GITHUB_", "PYTEST_"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("DDPERF_", "GITHUB_", "PYTEST_"))
+        }
         done = subprocess.run(  # noqa: S603 - the project's own command
             [sys.executable, "-m", *COMMAND],
             cwd=project,

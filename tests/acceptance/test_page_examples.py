@@ -1,7 +1,7 @@
 """The pages of docs/ against the code: their examples are run, in order, each page in a project of its own.
 
-How a page says what is to be seen stands in `page_examples`. Boards are named as in the pages; behind a proxy they are servers
-as fast as the published tables say. `local` is the embedded server.
+How a page says what is to be seen stands in `page_examples`. Boards are named as in the pages; behind a proxy they are
+servers as fast as the published tables say. `local` is the embedded server.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class Project:
         (self.path / "tests").mkdir()
         (self.path / "tests" / "perf").symlink_to(ROOT / "tests" / "perf")
         matrix = ("ddperf_models = squeezenet_v1.1,vgg16", "ddperf_max_batch_size = 8", "ddperf_recovery_timeout = 0")
-        self.write("pytest.ini", "\n".join(["[pytest]", "testpaths = benchmarks", "norecursedirs = perf", *matrix]) + "\n")
+        self.write(
+            "pytest.ini", "\n".join(["[pytest]", "testpaths = benchmarks", "norecursedirs = perf", *matrix]) + "\n"
+        )
         self.write("images.txt", "".join(f"img_{number}.jpg\n" for number in range(8)))
         where = 'url = "http://{}.lan:8080"\ndata_dir = "/opt/bench"\nbench_files = "images.txt"\n'
         self.write("ddperf.toml", "".join(f"[platforms.{name}]\n{where.format(name)}" for name in BOARDS))
@@ -124,7 +126,9 @@ def test_the_examples_of_a_page_do_what_it_says(page: str, project: Project, rac
             expected = expected_status(example, command)
             assert expected in {None, project.status}, f"{where}: {command}\n{project.printed}"
         if example.printed is not None:
-            assert missing_lines(example.printed, project.printed) == [], f"{where} shows other lines than\n{project.printed}"
+            assert missing_lines(example.printed, project.printed) == [], (
+                f"{where} shows other lines than\n{project.printed}"
+            )
 
 
 def test_few_blocks_of_commands_are_not_run_and_each_says_why() -> None:

@@ -1,6 +1,7 @@
 """How often the gate is wrong, simulated: `python tests/perf/gate_power.py [--nights 1000] [--tables rules,kinds,...]`.
 
-With `--csv FILE` the rows of the tables `rules` and `kinds` are written, too: docs/gate.md shows those of docs/data/gate-power.csv.
+With `--csv FILE` the rows of the tables `rules` and `kinds` are written, too: docs/gate.md shows those of
+docs/data/gate-power.csv.
 
 Prints, for published baselines (A), one and three recorded runs (B, B3) and 30 nights of history (C), how many
 nights without any change are red, how many slower cells are found and how many passes that takes, beside other

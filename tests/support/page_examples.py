@@ -4,13 +4,14 @@ A page is Markdown. Its fenced blocks are examples; what is known of one stands 
 
     <!-- file: ddperf.toml -->       the block is that file of the project, written before what follows is run
     <!-- exit: 1 -->                 the exit status of the block's last command; 0 where nothing is said
-    <!-- prints -->                  the block is what the commands before it print: its lines, in this order; `...` stands
-                                     for lines that are left out
+    <!-- prints -->                  the block is what the commands before it print: its lines, in this order; `...`
+                                     stands for lines that are left out
     <!-- board: slow squeezenet_v1.1-b8 1.3 -->   from here on tk1 takes that many times as long for that cell
     <!-- not run: why -->            the block is not run
 
-Blocks in `sh` are commands, and each must be run or say why not; `console` blocks hold commands behind `$ ` and what they
-print. Boards are named as in the examples (`http://tk1.lan:8080`) and stand behind a proxy of the environment, `Rack`.
+Blocks in `sh` are commands, and each must be run or say why not; `console` blocks hold commands behind `$ ` and what
+they print. Boards are named as in the examples (`http://tk1.lan:8080`) and stand behind a proxy of the environment,
+`Rack`.
 """
 
 from __future__ import annotations

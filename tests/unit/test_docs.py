@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 from faults import FAULTS
+from page_examples import examples, words
 
 from pytest_ddperf.cli import _parser
 from pytest_ddperf.options import OPTIONS
@@ -21,8 +21,8 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(program: str) -> list[list[str]]:
-    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
-    return [words for line in lines if (words := shlex.split(line, comments=True))[:1] == [program]]
+    typed = [words(command) for page in PAGES for example in examples(page) for command in example.commands]
+    return [command for command in typed if command[:1] == [program] and command[1:] != ["--version"]]
 
 
 def test_there_are_pages_with_commands() -> None:
@@ -36,14 +36,14 @@ def test_every_option_that_a_page_names_is_one(page: Path) -> None:
     assert named <= {option.flag for option in OPTIONS}
 
 
-@pytest.mark.parametrize("words", commands("ddperf"), ids=" ".join)
-def test_every_ddperf_command_is_understood(words: list[str]) -> None:
-    assert _parser().parse_args(words[1:]).run
+@pytest.mark.parametrize("command", commands("ddperf"), ids=" ".join)
+def test_every_ddperf_command_is_understood(command: list[str]) -> None:
+    assert _parser().parse_args(command[1:]).run
 
 
-@pytest.mark.parametrize("words", commands("pytest"), ids=" ".join)
-def test_every_pytest_command_is_understood(words: list[str], pytestconfig: pytest.Config) -> None:
-    known, unknown = pytestconfig._parser.parse_known_and_unknown_args(words[1:])
+@pytest.mark.parametrize("command", commands("pytest"), ids=" ".join)
+def test_every_pytest_command_is_understood(command: list[str], pytestconfig: pytest.Config) -> None:
+    known, unknown = pytestconfig._parser.parse_known_and_unknown_args(command[1:])
     assert unknown == []
     for option in OPTIONS:
         value = getattr(known, option.key)
