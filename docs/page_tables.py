@@ -1,7 +1,7 @@
 """The tables of the pages that the code already knows: `python docs/page_tables.py` writes them into the pages.
 
 A page says where: between `<!-- table: NAME -->` and `<!-- end of table -->`. What the code does not say of a name (a
-verdict, a key that is no option) stands here; a name that is said here and not there, or there and not here, is an error.
+verdict, a key that is no option) stands here; a name that is said in one of the two alone is an error.
 """
 
 from __future__ import annotations

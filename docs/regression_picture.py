@@ -27,7 +27,7 @@ _LEFT_OUT = re.compile(r"platform |benchmark: |rootdir: |configfile: |plugins: |
 def printed() -> list[str]:
     """The lines that the run prints, with colours; it has failed, since a cell regressed."""
     sys.path.insert(0, str(ROOT / "tests" / "support"))
-    from page_examples import Rack  # noqa: PLC0415 - behind the path that it is found by
+    from page_reader import Rack  # noqa: PLC0415 - behind the path that it is found by
 
     with tempfile.TemporaryDirectory() as folder, Rack() as rack:
         rack.slow("slow squeezenet_v1.1-b8 1.3")

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import regression_picture
-from page_examples import Rack, examples
+from page_examples import examples
 from terminal_svg import lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from page_reader import Rack, Reader
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [command for example in examples(ROOT / "README.md") for command in example.commands]
@@ -39,35 +39,14 @@ def test_no_block_of_the_readme_is_excused_from_being_run() -> None:
     assert not [example for example in examples(ROOT / "README.md") if "not run" in example.notes]
 
 
-@pytest.fixture
-def rack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
-    with Rack() as running:
-        for name, value in (("http_proxy", running.url), ("no_proxy", "127.0.0.1")):
-            monkeypatch.setenv(name, value)
-            monkeypatch.setenv(name.upper(), value)
-        yield running
-
-
 @pytest.mark.parametrize("command", ON_BOARDS)
-def test_a_command_for_a_board_measures_it_and_is_green(command: str, rack: Rack, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(ROOT / "benchmarks", project / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
-    environment = {**os.environ, "DDPERF_MODELS": "squeezenet_v1.1", "DDPERF_BATCH_SIZES": "1"}  # of 104 cells a board
-    scripts = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        ["/bin/bash", "-c", command],
-        cwd=project,
-        env={**environment, "PATH": scripts},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_a_command_for_a_board_measures_it_and_is_green(command: str, reader: Reader, rack: Rack) -> None:
+    reader.type(command)
+    assert reader.status == 0, reader.printed
     assert all(board.predictions for name, board in rack.boards.items() if f"{name}.lan" in command)
     for written in re.findall(r"--junitxml=(\S+)|--ddperf-report=(\S+)", command):
-        assert (project / "".join(written)).is_file()
-    if "--ddperf-update-baselines" in command:
-        assert (project / "baselines" / "tk1.json").is_file()
+        assert (reader.path / "".join(written)).is_file()
+    assert (reader.path / "baselines" / "tk1.json").is_file() is ("--ddperf-update-baselines" in command)
 
 
 def python_with_packages(folder: Path) -> Path:

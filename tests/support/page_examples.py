@@ -10,8 +10,7 @@ A page is Markdown. Its fenced blocks are examples; what is known of one stands 
     <!-- not run: why -->            the block is not run
 
 Blocks in `sh` are commands, and each must be run or say why not; `console` blocks hold commands behind `$ ` and what
-they print. Boards are named as in the examples (`http://tk1.lan:8080`) and stand behind a proxy of the environment,
-`Rack`.
+they print. `page_reader` types them.
 """
 
 from __future__ import annotations
@@ -20,15 +19,10 @@ import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
-from bench_project import TableServer
-from scripted_server import Reply, Request, ScriptedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BOARDS = ("tk1", "tx1", "nano")
 _BLOCK = re.compile(
     r"(?P<notes>(?:^[ ]*<!-- (?!table:|end of table).*? -->\n)*)"
     r"^(?P<indent>[ ]*)```(?P<language>[\w{}-]*)\n(?P<text>.*?)^[ ]*```$",
@@ -100,32 +94,3 @@ def missing_lines(expected: str, printed: str) -> list[str]:
 def words(command: str) -> list[str]:
     """A command's words, comments left out."""
     return shlex.split(command, comments=True)
-
-
-class Rack(ScriptedServer):
-    """A proxy with boards behind it: `http://tk1.lan:8080` is as fast as TK1's published table says.
-
-    Attributes:
-        boards: by name.
-    """
-
-    def __init__(self) -> None:
-        self.boards = {name: TableServer(name) for name in BOARDS}
-        super().__init__(self._forward)
-
-    def _forward(self, request: Request) -> Reply:
-        host = urlsplit(request.path).hostname or ""
-        board = self.boards.get(host.removesuffix(".lan"))
-        return Reply(502, b"no such host") if board is None else board.respond(request)
-
-    def slow(self, note: str) -> None:
-        """As a page says it: `slow squeezenet_v1.1-b8 1.3`."""
-        _, cell, factor = note.split()
-        model, _, batch_size = cell.rpartition("-b")
-        self.boards["tk1"].slow(model, int(batch_size), float(factor))
-
-    def close(self) -> None:
-        """Stop all of it."""
-        super().close()
-        for board in self.boards.values():
-            board.close()
