@@ -12,6 +12,8 @@ copyright = "MIT licence"  # noqa: A001 - Sphinx wants this name
 extensions = ["myst_parser"]
 myst_heading_anchors = 3
 
+smartquotes = False  # it would make a dash of an option's
+
 html_theme = "furo"
 html_title = f"pytest-ddperf {release}"
 html_show_sphinx = False

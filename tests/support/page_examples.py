@@ -77,6 +77,13 @@ def examples(page: Path) -> list[Example]:
     return found
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and Sphinx make them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def missing_lines(expected: str, printed: str) -> list[str]:
     """The lines that should stand in `printed`, in this order, and do not; blanks at the ends of lines do not count."""
     rest = [line.rstrip() for line in printed.splitlines()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from faults import FAULTS
-from page_examples import examples, words
+from page_examples import anchors, examples, words
 
 from pytest_ddperf.cli import _parser
 from pytest_ddperf.options import OPTIONS
@@ -28,6 +28,24 @@ def commands(program: str) -> list[list[str]]:
 def test_there_are_pages_with_commands() -> None:
     assert commands("ddperf")
     assert commands("pytest")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    for name, _, anchor in (link.partition("#") for link in links if not link.startswith("https://")):
+        target = page.parent / name if name else page
+        assert target.is_file()
+        assert not anchor or anchor in anchors(target), f"{name}#{anchor}"
+
+
+def test_every_page_stands_in_the_tree() -> None:
+    (index,) = [page for page in PAGES if page.name == "index.md"]
+    trees = re.findall(
+        r"^```\{toctree\}\n(.*?)^```$", index.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    listed = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
+    assert sorted([*listed, "index"]) == sorted(page.stem for page in PAGES)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

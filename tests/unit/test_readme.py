@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from page_examples import anchors
 
 from pytest_ddperf.options import OPTIONS
 
@@ -13,12 +14,6 @@ REPO = Path(__file__).resolve().parents[2]
 README = (REPO / "README.md").read_text(encoding="utf-8")
 LINKS = re.findall(r"\]\(([^)]+)\)", README)
 LINES_AT_MOST = 100
-
-
-def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_it_is_short() -> None:
