@@ -243,7 +243,7 @@ OPTIONS: tuple[Option, ...] = (
            "pytest:FILE for github-action-benchmark; may be given several times", _names, (), "FILE", repeatable=True),
     Option("storage", "folder of the history; default: .ddperf", str, ".ddperf", "DIR"),
 )  # fmt: skip
-"""The table. docs/options.md and `pytest --help` are held against it by a test."""
+"""The table. README and `pytest --help` are held against it by a test."""
 
 
 def register(parser: pytest.Parser) -> None:
