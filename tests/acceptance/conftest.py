@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench_project import BenchProject, TableServer
+from page_reader import Rack, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,3 +40,19 @@ def server() -> Iterator[TableServer]:
 def tk1(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
     """A project and that server."""
     return BenchProject(pytester, server)
+
+
+@pytest.fixture
+def rack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rack]:
+    """The boards that README and docs/ name."""
+    with Rack() as running:
+        for name, value in (("http_proxy", running.url), ("no_proxy", "127.0.0.1")):
+            monkeypatch.setenv(name, value)
+            monkeypatch.setenv(name.upper(), value)
+        yield running
+
+
+@pytest.fixture
+def reader(pytester: pytest.Pytester, capfd: pytest.CaptureFixture[str], rack: Rack) -> Reader:
+    """Who types what they say."""
+    return Reader(pytester, capfd)

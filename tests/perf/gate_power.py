@@ -1,5 +1,8 @@
 """How often the gate is wrong, simulated: `python tests/perf/gate_power.py [--nights 1000] [--tables rules,kinds,...]`.
 
+With `--csv FILE` the rows of the tables `rules` and `kinds` are written, too: docs/gate.md shows those of
+docs/data/gate-power.csv.
+
 Prints, for published baselines (A), one and three recorded runs (B, B3) and 30 nights of history (C), how many
 nights without any change are red, how many slower cells are found and how many passes that takes, beside other
 rules in use. Seeded: the same command prints the same tables.
@@ -8,10 +11,13 @@ rules in use. Seeded: the same command prints the same tables.
 from __future__ import annotations
 
 import argparse
+import csv
 import math
+import shlex
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +35,30 @@ FEW = 5
 """Cells that are slower where a few are."""
 
 Published = float | list[float] | list[list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table, as it is written: shares of 1, None where the row does not say.
+
+    Args:
+        table: `rules` or `kinds`.
+        name: the rule, or the kind of baseline.
+        slower: by how much the slower cells are.
+        nights: how many were tried.
+        red: share of the nights that are red although the cells that are red did not change.
+        found: share of the slower cells that are found.
+        passes_unchanged, passes_slower: timed passes that a cell takes.
+    """
+
+    table: str
+    name: str
+    slower: float
+    nights: int
+    red: float
+    found: float | None = None
+    passes_unchanged: float | None = None
+    passes_slower: float | None = None
 
 
 class Baselines:
@@ -101,6 +131,18 @@ class Tally:
                 self.passes_unchanged += PASSES * verdict.rounds_used
                 self.unchanged += 1
 
+    def row(self, table: str, name: str, slower: float) -> Row:
+        return Row(
+            table,
+            name,
+            slower,
+            self.nights,
+            self.red_nights / self.nights,
+            self.found / self.slower if self.slower else None,
+            self.passes_unchanged / self.unchanged if self.unchanged else None,
+            self.passes_slower / self.slower if self.slower else None,
+        )
+
     def line(self) -> str:
         parts = [f"red {self.red_nights / self.nights:6.2%} of {self.nights:4} nights"]
         if self.slower:
@@ -164,7 +206,7 @@ def nightly(passes: Sequence[float]) -> float:
     return math.exp(sum(math.log(ms) for ms in sorted(passes)[:3]) / 3)
 
 
-def table_rules(nights: int) -> None:
+def table_rules(nights: int) -> list[Row]:
     """Other rules, one run against one run."""
     host, tolerance = Host(QUIET, 1), 0.05
     red, found = dict.fromkeys(RULES, 0), dict.fromkeys(RULES, 0)
@@ -176,15 +218,21 @@ def table_rules(nights: int) -> None:
     for name in RULES:
         share = found[name] / nights / CELLS
         say(f"{name:28}  red {red[name] / nights:6.1%} of {nights} nights  10 % slower found {share:6.1%}")
+    return [Row("rules", name, 0.1, nights, red[name] / nights, found[name] / nights / CELLS) for name in RULES]
 
 
-def table_kinds(nights: int) -> None:
+def table_kinds(nights: int) -> list[Row]:
     """The gate, by kind of baseline."""
+    rows = []
     for kind in KINDS:
-        say(f"{kind:3} no change     {simulate(kind, QUIET, nights, creeping=kind == 'C').line()}")
+        tally = simulate(kind, QUIET, nights, creeping=kind == "C")
+        say(f"{kind:3} no change     {tally.line()}")
+        rows.append(tally.row("kinds", kind, 0.0))
         for slower in (0.03, 0.05, 0.07, 0.1, 0.2):
             tally = simulate(kind, QUIET, max(1, nights // 4), slower=slower, slow_cells=FEW)
             say(f"{kind:3} {slower:4.0%} slower   {tally.line()}")
+            rows.append(tally.row("kinds", kind, slower))
+    return rows
 
 
 def table_many(nights: int) -> None:
@@ -249,7 +297,7 @@ def table_speed(_: int) -> None:
 
 
 KINDS = ("A", "B", "B3", "C")
-TABLES: dict[str, Callable[[int], None]] = {
+TABLES: dict[str, Callable[[int], list[Row] | None]] = {
     "rules": table_rules,
     "kinds": table_kinds,
     "many": table_many,
@@ -264,16 +312,30 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
+def write(path: Path, rows: Sequence[Row], command: str) -> None:
+    """The rows as CSV, under the command that made them."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(f"# {command}\n")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(column.name for column in fields(Row))
+        for row in rows:
+            writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in asdict(row).values())
+
+
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "--nights", type=int, default=1000, help="nights of a row without change; slower rows take a quarter"
     )
     parser.add_argument("--tables", default=",".join(TABLES), help="which, of " + ", ".join(TABLES))
+    parser.add_argument("--csv", type=Path, help="write the rows of rules and kinds to this file, too")
     chosen = parser.parse_args(arguments)
+    rows: list[Row] = []
     for name in chosen.tables.split(","):
         say(f"\n{name}: {TABLES[name].__doc__}")
-        TABLES[name](chosen.nights)
+        rows += TABLES[name](chosen.nights) or []
+    if chosen.csv is not None:
+        write(chosen.csv, rows, shlex.join(["python", "tests/perf/gate_power.py", *arguments]))
 
 
 if __name__ == "__main__":

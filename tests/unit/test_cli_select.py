@@ -372,12 +372,12 @@ def test_a_broken_file_of_the_history_is_named_and_the_rest_counts(answer: Comma
 # --- the command ---------------------------------------------------------------------------------------------------
 
 
-def test_the_readme_shows_what_the_command_prints(tmp_path: Path) -> None:
-    readme = (REPO / "README.md").read_text(encoding="utf-8")
-    ((command, shown),) = re.findall(r"^```\n\$ (ddperf select .*)\n((?:.*\n)*?)```$", readme, flags=re.MULTILINE)
+def test_the_page_shows_what_the_command_prints(tmp_path: Path) -> None:
+    page = (REPO / "docs" / "select.md").read_text(encoding="utf-8")
+    ((command, shown),) = re.findall(r"^```console\n\$ (ddperf select .*)\n((?:.*\n)*?)```$", page, flags=re.MULTILINE)
     script = shutil.which("ddperf", path=str(Path(sys.executable).parent))
     assert script is not None
-    folder = tmp_path / "readme"
+    folder = tmp_path / "page"
     (folder / ".ddperf").mkdir(parents=True)
     done = subprocess.run(
         [script, *command.split()[1:]],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 from faults import FAULTS
+from page_examples import anchors, examples, words
 
 from pytest_ddperf.cli import _parser
 from pytest_ddperf.options import OPTIONS
@@ -21,8 +21,8 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(program: str) -> list[list[str]]:
-    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
-    return [words for line in lines if (words := shlex.split(line, comments=True))[:1] == [program]]
+    typed = [words(command) for page in PAGES for example in examples(page) for command in example.commands]
+    return [command for command in typed if command[:1] == [program] and command[1:] != ["--version"]]
 
 
 def test_there_are_pages_with_commands() -> None:
@@ -31,19 +31,37 @@ def test_there_are_pages_with_commands() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    for name, _, anchor in (link.partition("#") for link in links if not link.startswith("https://")):
+        target = page.parent / name if name else page
+        assert target.is_file()
+        assert not anchor or anchor in anchors(target), f"{name}#{anchor}"
+
+
+def test_every_page_stands_in_the_tree() -> None:
+    (index,) = [page for page in PAGES if page.name == "index.md"]
+    trees = re.findall(
+        r"^```\{toctree\}\n(.*?)^```$", index.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    listed = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
+    assert sorted([*listed, "index"]) == sorted(page.stem for page in PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_option_that_a_page_names_is_one(page: Path) -> None:
     named = set(re.findall(r"--ddperf-[a-z-]+", page.read_text(encoding="utf-8")))
     assert named <= {option.flag for option in OPTIONS}
 
 
-@pytest.mark.parametrize("words", commands("ddperf"), ids=" ".join)
-def test_every_ddperf_command_is_understood(words: list[str]) -> None:
-    assert _parser().parse_args(words[1:]).run
+@pytest.mark.parametrize("command", commands("ddperf"), ids=" ".join)
+def test_every_ddperf_command_is_understood(command: list[str]) -> None:
+    assert _parser().parse_args(command[1:]).run
 
 
-@pytest.mark.parametrize("words", commands("pytest"), ids=" ".join)
-def test_every_pytest_command_is_understood(words: list[str], pytestconfig: pytest.Config) -> None:
-    known, unknown = pytestconfig._parser.parse_known_and_unknown_args(words[1:])
+@pytest.mark.parametrize("command", commands("pytest"), ids=" ".join)
+def test_every_pytest_command_is_understood(command: list[str], pytestconfig: pytest.Config) -> None:
+    known, unknown = pytestconfig._parser.parse_known_and_unknown_args(command[1:])
     assert unknown == []
     for option in OPTIONS:
         value = getattr(known, option.key)

@@ -1,29 +1,40 @@
-"""The README against the code: its option table and its commands."""
+"""The README against the code: its names, its links, its picture's place, and that it stays short."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+from page_examples import anchors
+
 from pytest_ddperf.options import OPTIONS
 
 REPO = Path(__file__).resolve().parents[2]
 README = (REPO / "README.md").read_text(encoding="utf-8")
+LINKS = re.findall(r"\]\(([^)]+)\)", README)
+LINES_AT_MOST = 100
 
 
-def test_the_option_table_is_the_one_in_the_code() -> None:
-    rows = dict(re.findall(r"^\| `(--ddperf-[^`]+)` \| (.*) \|$", README, flags=re.MULTILINE))
-    expected = {}
-    for option in OPTIONS:
-        value = "" if option.metavar is None else f"[={option.metavar}]" if option.bare else f"={option.metavar}"
-        shown = f"{option.flag}{value}".replace("|", "\\|")
-        expected[shown] = option.help.replace("%%", "%").replace("|", "\\|")
-    assert rows == expected
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= LINES_AT_MOST
 
 
-def test_every_option_that_the_readme_names_is_one() -> None:
+def test_every_option_that_it_names_is_one() -> None:
     named = set(re.findall(r"--ddperf-[a-z-]+", README))
     assert named <= {option.flag for option in OPTIONS}
+
+
+@pytest.mark.parametrize("link", [link for link in LINKS if not link.startswith("https://")])
+def test_a_link_leads_somewhere(link: str) -> None:
+    name, _, anchor = link.partition("#")
+    assert (REPO / name).is_file()
+    assert not anchor or anchor in anchors(REPO / name)
+
+
+def test_every_page_of_the_documentation_is_linked() -> None:
+    pages = {f"docs/{page.name}" for page in (REPO / "docs").glob("*.md")} - {"docs/index.md"}
+    assert pages <= {link.partition("#")[0] for link in LINKS}
 
 
 def test_the_test_command_is_the_one_that_a_clean_clone_runs() -> None:

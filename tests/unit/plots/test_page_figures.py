@@ -1,4 +1,4 @@
-"""The README's figures are what the tool draws."""
+"""The figures that docs/figures.md shows are what the tool draws."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from figure_results import published
 from pytest_ddperf.plots import described, draw_charts, names
 
 REPO = Path(__file__).resolve().parents[3]
-README = (REPO / "README.md").read_text(encoding="utf-8")
+PAGE = (REPO / "docs" / "figures.md").read_text(encoding="utf-8")
 SHOWN = ("latency/tx1_log", "pareto/tx1_b1", "efficiency/per_watt")
 PLATFORM = "tx1"
 DRAWN_WITH = "3.11.2"
@@ -43,28 +43,28 @@ def paths_of(svg: Path) -> dict[str, list[float]]:
     return {gid: numbers for gid, numbers in named.items() if numbers}
 
 
-def test_the_readme_shows_three_figures_and_names_the_command_and_the_files() -> None:
-    shown = re.findall(r"!\[[^]]+\]\(docs/images/([a-z0-9_]+)\.svg\)", README)
+def test_the_page_shows_three_figures_and_names_the_command_and_the_files() -> None:
+    shown = re.findall(r"!\[[^]]+\]\(images/([a-z0-9_]+)\.svg\)", PAGE)
     assert shown == [image(name).stem for name in SHOWN]
-    assert f"pytest --ddperf-plot --platform={PLATFORM}\n" in README
-    assert all(f"`{name}.svg`" in README for name in SHOWN)
+    assert f"pytest --ddperf-plot --platform={PLATFORM}\n" in PAGE
+    assert all(f"`{name}.svg`" in PAGE for name in SHOWN)
 
 
 @pytest.mark.skipif(mpl.__version__ != DRAWN_WITH, reason=f"the files were drawn with matplotlib {DRAWN_WITH}")
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_figure_of_the_readme_is_what_the_tool_draws_byte_by_byte(name: str, tmp_path: Path) -> None:
+def test_a_figure_of_the_page_is_what_the_tool_draws_byte_by_byte(name: str, tmp_path: Path) -> None:
     assert drawn(name, tmp_path).read_bytes() == image(name).read_bytes()
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_figure_of_the_readme_has_the_lines_that_the_tool_draws(name: str, tmp_path: Path) -> None:
+def test_a_figure_of_the_page_has_the_lines_that_the_tool_draws(name: str, tmp_path: Path) -> None:
     expected, found = paths_of(drawn(name, tmp_path)), paths_of(image(name))
     assert len(found) > 1
     assert list(found) == list(expected)
     assert all(np.allclose(found[gid], expected[gid], atol=0.01) for gid in found)
 
 
-def test_the_readme_s_table_of_files_has_every_family() -> None:
+def test_the_page_s_table_of_files_has_every_family() -> None:
     families = {name.partition("/")[0] for name in described(published(), [], published().platforms)}
     families |= {names.against_baseline("x").partition("/")[0], names.history("x", "y").partition("/")[0]}
-    assert families == set(re.findall(r"^\| `([a-z_]+)/", README, flags=re.MULTILINE))
+    assert families == set(re.findall(r"^\| `([a-z_]+)/", PAGE, flags=re.MULTILINE))

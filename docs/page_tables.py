@@ -1,0 +1,350 @@
+"""The tables of the pages that the code already knows: `python docs/page_tables.py` writes them into the pages.
+
+A page says where: between `<!-- table: NAME -->` and `<!-- end of table -->`. What the code does not say of a name (a
+verdict, a key that is no option) stands here; a name that is said in one of the two alone is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import sys
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+
+import msgspec
+
+from pytest_ddperf.baselines import BaselineStore, load_catalog
+from pytest_ddperf.cli import _parser
+from pytest_ddperf.options import OPTIONS, Option
+from pytest_ddperf.own_models import _Entry as ModelEntry
+from pytest_ddperf.platform_files import PLATFORM_KEYS
+from pytest_ddperf.platform_files import _Entry as PlatformEntry
+from pytest_ddperf.records import FAILING, Outcome, Unavailable
+from pytest_ddperf.report.tidy import COLUMNS
+from pytest_ddperf.results import SEVERITY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+FOLDER = Path(__file__).parent
+POWER = FOLDER / "data" / "gate-power.csv"
+_TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", flags=re.DOTALL)
+
+PLATFORM_MEANINGS: Mapping[str, str] = {
+    "title": "what a person calls it; default: the id",
+    "backend": "what runs the networks, in words",
+    "peak_gflops": "of the hardware; `ddperf select` and the figures go by it",
+    "cores": "of the hardware",
+    "watts": "under load; for `--max-watts` and images per second per watt",
+    "price_usd": "for `--max-price`",
+    "memory_gib": "for `--max-memory`",
+    "source": "where the figures of its published table come from",
+    "reading_error_percent": "how far figures of its table that were read from a picture may be off, percent",
+    "reading_error_ms": "the same, milliseconds per image",
+    "columns": "columns of its published table whose name is no network's",
+    "report": "whether it is one of the report's",
+    "note": "what a person should know of it",
+    "user_env": "environment variable that holds the user name; the name alone is kept",
+    "password_env": "environment variable that holds the password",
+    "before": "commands before the platform's first cell: shell lines, or lists of words",
+    "after": "commands after its last cell, whatever became of the run",
+    "hook_timeout": "seconds that each of those commands may take; default: 60",
+    "telemetry": "where the board's sensors are read: `local`, `ssh:HOST`, or `ssh://[user@]host[:port]`",
+    "cool_to_c": "wait before the first cell until the hottest sensor is at this temperature, degrees Celsius",
+    "cool_wait": "seconds to wait for that, at the most; default: 600",
+    "nvpmodel": "power mode that `--ddperf-tune` sets on a Jetson",
+}
+MODEL_MEANINGS: Mapping[str, str] = {
+    "path": "the folder here, from this file's folder on; its input size and classes are read from its files",
+    "repository": "the folder as the server sees it; default: `path`",
+    "title": "what a person calls it; default: the id",
+    "mllib": "backend of its services; default: what reads its files, else the platform's",
+    "width": "of its input, pixels; default: as its files say",
+    "height": "of its input, pixels; default: as its files say",
+    "task": "what it is for; default: classification",
+    "nclasses": "classes that it tells apart; default: as its files say",
+}
+VERDICT_MEANINGS: Mapping[Outcome, str] = {
+    Outcome.REGRESSED: "slower than the baseline by more than the tolerance, and by more than chance explains",
+    Outcome.OOM: "the server ran out of memory at a cell that has a baseline value",
+    Outcome.CRASHED: "the server died on it, or was gone; or the worker that measured it was",
+    Outcome.ERROR: "it could not be measured, or the predictions are wrong; or it was put off and the run ended first",
+    Outcome.INVALID: "the board throttled, or somebody else used the server, in every attempt",
+    Outcome.UNSTABLE: "beyond the tolerance, and chance could explain it; red in the third run running",
+    Outcome.REMEASURE: "not a verdict yet: measured again at the end of the platform's cells",
+    Outcome.NEW: "nothing to compare with; fails with `--ddperf-require-baseline`",
+    Outcome.IMPROVED: "faster than the baseline, for sure",
+    Outcome.OK: "within the tolerance",
+    Outcome.UNAVAILABLE: "`x` in the baseline: not measurable there; or out of memory where no baseline has a value",
+}
+_SHOWN: Mapping[Outcome, str] = {
+    Outcome.UNAVAILABLE: "is skipped",
+    Outcome.REMEASURE: "is rerun",
+    Outcome.UNSTABLE: "passes, with a warning",
+}
+KINDS: Mapping[str, str] = {
+    "A": "a published table",
+    "B": "one recorded run",
+    "B3": "three recorded runs",
+    "C": "30 accepted nights",
+}
+RULES: Mapping[str, str] = {
+    "mean beyond the tolerance": "mean of 5 passes beyond the tolerance",
+    "Mann-Whitney and tolerance": "Mann-Whitney at 5 %, and median beyond the tolerance",
+    "Criterion": "Criterion's: bootstrapped t test at 5 %, and mean beyond the tolerance",
+    "asv": "asv's: disjoint 99 % intervals, and median beyond the tolerance",
+    "bootstrap interval": "bootstrap interval beyond the tolerance",
+    "SPRT within one run": "sequential test within one run",
+}
+
+
+def rows(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def cell(text: str) -> str:
+    """A text in a cell of a table."""
+    return text.replace("|", "\\|")
+
+
+def meant(meanings: Mapping[Any, str], names: Iterable[Any]) -> dict[Any, str]:
+    """The meanings, in the order of the names.
+
+    Raises:
+        ValueError: a name has none, or a meaning is of nothing.
+    """
+    names = list(names)
+    if odd := set(meanings) ^ set(names):
+        raise ValueError(f"docs/page_tables.py and the code differ in {', '.join(sorted(map(str, odd)))}")
+    return {name: meanings[name] for name in names}
+
+
+def said(option: Option) -> str:
+    """An option as it is written."""
+    value = "" if option.metavar is None else f"[={option.metavar}]" if option.bare else f"={option.metavar}"
+    return f"`{option.flag}{cell(value)}`"
+
+
+def _in_platform_file() -> dict[str, Option]:
+    """The options that are keys of a platform, too, by key; `report` is a key of another meaning."""
+    by_key = {option.name.replace("-", "_"): option for option in OPTIONS}
+    return {key: by_key[key] for key in PLATFORM_KEYS if key in by_key and key not in PLATFORM_MEANINGS}
+
+
+def options() -> str:
+    """The options, and which of them ddperf.toml may hold."""
+    in_file = _in_platform_file().values()
+    return rows(
+        ("option", "meaning", "key in `ddperf.toml`"),
+        (
+            (
+                said(option),
+                cell(option.help.replace("%%", "%")),
+                f"`{option.name.replace('-', '_')}`" if option in in_file else "",
+            )
+            for option in OPTIONS
+        ),
+    )
+
+
+def names() -> str:
+    """The three names of each option."""
+    return rows(
+        ("option", "ini key", "variable"),
+        ((f"`{option.flag}`", f"`{option.key}`", f"`{option.variable}`") for option in OPTIONS),
+    )
+
+
+def _type(kind: Any) -> str:  # noqa: ANN401 - types of every kind
+    if get_origin(kind) in {Union, UnionType}:
+        return " or ".join(_type(each) for each in get_args(kind) if each is not type(None))
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{each}`" for each in get_args(kind))
+    if get_origin(kind) is list:
+        return f"list of {_type(get_args(kind)[0])}"
+    if get_origin(kind) is dict:
+        return "table"
+    return {str: "text", int: "whole number", float: "number", bool: "true or false"}[kind]
+
+
+def _keys(entry: type[msgspec.Struct], meanings: Mapping[str, str]) -> str:
+    fields = msgspec.structs.fields(entry)
+    return rows(
+        ("key", "value", "meaning"),
+        ((f"`{field.name}`", _type(field.type), cell(meanings[field.name])) for field in fields),
+    )
+
+
+def platform_keys() -> str:
+    """The keys of [platforms.<id>]."""
+    shared = {key: f"as `{option.flag}`" for key, option in _in_platform_file().items()}
+    own = meant(PLATFORM_MEANINGS, [key for key in PLATFORM_KEYS if key not in shared])
+    return _keys(PlatformEntry, own | shared)
+
+
+def model_keys() -> str:
+    """The keys of [models.<id>]."""
+    return _keys(ModelEntry, meant(MODEL_MEANINGS, ModelEntry.__struct_fields__))
+
+
+def verdicts() -> str:
+    """The verdicts, those that need a look first."""
+    meanings = meant(VERDICT_MEANINGS, SEVERITY)
+    return rows(
+        ("verdict", "the test", "meaning"),
+        (
+            (f"`{verdict}`", "fails" if verdict in FAILING else _SHOWN.get(verdict, "passes"), meaning)
+            for verdict, meaning in meanings.items()
+        ),
+    )
+
+
+def report_columns() -> str:
+    """The columns of the CSV report."""
+    return rows(("column", "holds"), ((f"`{name}`", cell(text)) for name, text in COLUMNS.items()))
+
+
+def platforms() -> str:
+    """The platforms that the package knows."""
+    catalog = load_catalog()
+    store = BaselineStore(catalog)
+    body = []
+    for name, platform in catalog.platforms.items():
+        published = store.load(name, "report")
+        cells = [published.lookup(key) for key in published.cells()]
+        marked = sum(isinstance(entry, Unavailable) for entry in cells)
+        counted = f"{len(cells) - marked}, and {marked} `x`" if marked else str(len(cells) or "")
+        tolerance = "" if platform.tolerance is None else f"{platform.tolerance:.0%}".replace("%", " %")
+        body.append((f"`{name}`", platform.title, platform.backend or "", counted, tolerance))
+    return rows(("id", "board", "backend", "published cells", "tolerance"), body)
+
+
+def networks() -> str:
+    """The networks that the package knows."""
+    return rows(
+        ("id", "network", "task", "top-1, %", "GFLOPs", "million parameters"),
+        (
+            (
+                f"`{network.id}`",
+                network.title,
+                str(network.task),
+                f"{network.top1_accuracy_percent or ''}",
+                network.giga_flops_text,
+                network.million_params_text,
+            )
+            for network in load_catalog().networks.values()
+        ),
+    )
+
+
+def commands() -> str:
+    """The commands of `ddperf`, and their options."""
+    parser = _parser()
+    (found,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001
+    parts = []
+    for name, command in found.choices.items():
+        told = " ".join((command.description or "").split())
+        body = [
+            (f"`{', '.join(action.option_strings) or action.metavar or action.dest}{_value(action)}`", _help(action))
+            for action in command._actions  # noqa: SLF001 - argparse offers no other way to them
+            if action.dest != "help"
+        ]
+        parts.append(f"## ddperf {name}\n\n{told}\n\n{rows(('option', 'meaning'), body)}")
+    return "\n".join(parts)
+
+
+def _value(action: argparse.Action) -> str:
+    if not action.option_strings or action.nargs == 0:
+        return ""
+    choices = "|".join(map(str, action.choices)) if action.choices else ""
+    shown = cell(str(action.metavar or choices or action.dest.upper()))
+    return f"[={shown}]" if action.nargs == "?" else f" {shown}"
+
+
+def _help(action: argparse.Action) -> str:
+    values = {**vars(action), "prog": "ddperf"}
+    return cell((action.help or "") % values)
+
+
+def _power() -> tuple[str, list[dict[str, str]]]:
+    """The command that made the file, and its rows."""
+    command, *lines = POWER.read_text(encoding="utf-8").splitlines()
+    return command.removeprefix("# "), list(csv.DictReader(lines))
+
+
+def _percent(share: str, digits: int = 1) -> str:
+    return f"{float(share):.{digits}%}".replace("%", " %") if share else ""
+
+
+def power() -> str:
+    """How often the gate is wrong, by kind of baseline."""
+    command, measured = _power()
+    body = []
+    for kind, meaning in KINDS.items():
+        of = {float(row["slower"]): row for row in measured if (row["table"], row["name"]) == ("kinds", kind)}
+        quiet, slow = of[0.0], of[0.1]
+        found = [_percent(of[slower]["found"]) for slower in (0.05, 0.07, 0.1, 0.2)]
+        passes = [f"{float(row):.1f}" for row in (quiet["passes_unchanged"], slow["passes_slower"])]
+        body.append((meaning, f"{_percent(quiet['red'], 2)} of {quiet['nights']}", *found, *passes))
+    slower = ("5 %", "7 %", "10 %", "20 %")
+    header = (
+        "held against",
+        "nights red without a change",
+        *(f"{share} slower: found" for share in slower),
+        "passes of a cell",
+        "of one 10 % slower",
+    )
+    return f"Made by `{command}`:\n\n{rows(header, body)}"
+
+
+def rules() -> str:
+    """Other rules on the same noise."""
+    _, measured = _power()
+    found = {row["name"]: row for row in measured if row["table"] == "rules"}
+    named = meant(RULES, found)
+    return rows(
+        ("rule, one run against one run", "nights red without a change", "10 % slower: found"),
+        (
+            (named[name], f"{_percent(row['red'])} of {row['nights']}", _percent(row["found"]))
+            for name, row in found.items()
+        ),
+    )
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "options": options,
+    "names": names,
+    "platform-keys": platform_keys,
+    "model-keys": model_keys,
+    "verdicts": verdicts,
+    "report-columns": report_columns,
+    "platforms": platforms,
+    "networks": networks,
+    "commands": commands,
+    "power": power,
+    "rules": rules,
+}
+
+
+def filled(text: str) -> str:
+    """A page with its tables as the code says them."""
+    return _TABLE.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n{found[3]}", text)
+
+
+def main() -> int:
+    """Write the tables into the pages."""
+    for page in sorted(FOLDER.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        if (now := filled(text)) != text:
+            page.write_text(now, encoding="utf-8")
+            sys.stdout.write(f"{page.name}: written\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
