@@ -185,8 +185,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("tolerance", "how much slower a cell may be, such as 10%%; default: the platform's", _tolerance, None,
            "SHARE"),
     Option("require-baseline", "a cell without a baseline fails", _switch, False),
-    Option("update-baselines", "record this run as the platform's baseline: accepted (regressed cells stay as they were) "
-           "or all (regressed cells are taken, and pass); default: accepted", _choice("accepted", "all"), None,
+    Option("update-baselines", "record this run as the platform's baseline: accepted (regressed cells stay as they "
+           "were) or all (regressed cells are taken, and pass); default: accepted", _choice("accepted", "all"), None,
            "accepted|all", "accepted"),
     Option("accept", "mark this run as one that later nights may be held against", _switch, False),
     # what is written
@@ -215,8 +215,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("mllib", "backend of services to create; default: the platform's", str, None, "NAME"),
     Option("gpu", "create services on the GPU; default: as the platform has one", _switch, None),
     Option("gpuid", "which GPU; default: 0", _count(0), 0, "N"),
-    Option("datatype", "what services to create compute in: fp32 or fp16; default: fp32", _choice("fp32", "fp16"), "fp32",
-           "fp32|fp16"),
+    Option("datatype", "what services to create compute in: fp32 or fp16; default: fp32", _choice("fp32", "fp16"),
+           "fp32", "fp32|fp16"),
     Option("nclasses", "classes of services to create; default: each network's own", _count(1), None, "N"),
     Option("recreate", "create a service of ours anew for each batch size; TensorRT's always are, an engine for each",
            _switch, False),
@@ -267,7 +267,8 @@ def register(parser: pytest.Parser) -> None:
             group.addoption(option.flag, action="append", metavar=option.metavar, **shown)
         else:
             group.addoption(option.flag, metavar=option.metavar, **shown)
-        parser.addini(option.key, f"{option.flag} as an ini key; the environment variable is {option.variable}", type="string", default=None)
+        also = f"{option.flag} as an ini key; the environment variable is {option.variable}"
+        parser.addini(option.key, also, type="string", default=None)
 
 
 def spell_out_bare(args: list[str]) -> bool:
