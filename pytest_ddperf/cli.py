@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +42,7 @@ _SERVE_LIMITS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one paragraph on standard error and status 2."""
+    _write_whatever_the_encoding()
     parser = _parser()
     if cli_completion.VARIABLE in os.environ:  # a shell asks what may stand at the cursor
         cli_completion.complete(parser)
@@ -52,7 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # `ddperf report | head` is no mistake
         return 0
+    except OSError as error:  # a name that the system takes for none, a disk that is full
+        where = "" if error.filename is None else f"{textwrap.shorten(str(error.filename), 80)}: "
+        sys.stderr.write(f"ddperf: {where}{error.strerror or error}; name another file or folder.\n")
+        return USAGE_ERROR
     return status
+
+
+def _write_whatever_the_encoding() -> None:
+    """Escape what the terminal's or the file's encoding does not have, rather than fail on it in the middle."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _Parser(argparse.ArgumentParser):

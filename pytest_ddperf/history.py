@@ -199,7 +199,13 @@ def check_writable(folder: Path) -> None:
     Raises:
         ConfigurationError: the folder cannot be made or written to.
     """
-    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    try:
+        nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    except OSError as error:  # a name that is too long for the file system
+        raise ConfigurationError(
+            f"The history cannot be kept in {str(folder)[:80]}...: {error.strerror}; name another folder with "
+            "--ddperf-storage=DIR."
+        ) from None
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise ConfigurationError(
             f"The history cannot be kept in {folder}: {nearest} cannot be written to; name another folder with "
