@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import __version__, cli_bench, cli_check_model, cli_platforms, cli_report, cli_select
+from pytest_ddperf import (
+    __version__,
+    cli_bench,
+    cli_check_model,
+    cli_completion,
+    cli_platforms,
+    cli_report,
+    cli_select,
+)
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 USAGE_ERROR = 2
 DEFAULT_PORT = 8080
@@ -30,7 +42,11 @@ _SERVE_LIMITS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one paragraph on standard error and status 2."""
-    arguments = _parser().parse_args(argv)
+    _write_whatever_the_encoding()
+    parser = _parser()
+    if cli_completion.VARIABLE in os.environ:  # a shell asks what may stand at the cursor
+        cli_completion.complete(parser)
+    arguments = parser.parse_args(argv)
     try:
         status: int = arguments.run(arguments)
     except DdperfError as error:
@@ -39,19 +55,53 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # `ddperf report | head` is no mistake
         return 0
+    except OSError as error:  # a name that the system takes for none, a disk that is full
+        where = "" if error.filename is None else f"{textwrap.shorten(str(error.filename), 80)}: "
+        sys.stderr.write(f"ddperf: {where}{error.strerror or error}; name another file or folder.\n")
+        return USAGE_ERROR
     return status
 
 
+def _write_whatever_the_encoding() -> None:
+    """Escape what the terminal's or the file's encoding does not have, rather than fail on it in the middle."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one paragraph, without the pages of usage that argparse puts before it."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2."""
+        self.exit(USAGE_ERROR, f"{self.prog}: {message}. {self.prog} --help lists what there is.\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="ddperf",
-        description="DeepDetect's performance report as regression tests. To measure: pytest benchmarks --help.",
+        description="DeepDetect's performance report as regression tests. What measures is pytest: pytest --help lists "
+        "its options, --ddperf-*. These are the commands that are no test run.",
+        epilog="ddperf COMMAND --help describes a command.",
     )
     parser.add_argument("--version", action="version", version=f"pytest-ddperf {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    cli_platforms.add_parser(commands)
+    cli_report.add_parser(commands)
+    cli_select.add_parser(commands)
+    cli_check_model.add_parser(commands)
+    cli_bench.add_parser(commands)
+    _add_serve(commands)
+    cli_completion.add_parser(commands)
+    return parser
 
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     serve = commands.add_parser("serve", help="run the embedded server", description=_serve.__doc__)
-    serve.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 for a free one; default: %(default)s")
+    serve.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, metavar="N", help="0 for a free one; default: %(default)s"
+    )
+    serve.add_argument("--host", metavar="ADDRESS", help="a loopback address; default: 127.0.0.1")
     serve.add_argument(
         "--models", default="all", metavar="A,B|all|none", help="services that are there from the start; default: all"
     )
@@ -59,7 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--data-dir", type=Path, metavar="DIR", help="images by path come from below it; default: the bench images"
     )
-    serve.add_argument("--model-dir", type=Path, metavar="DIR", help="holds folders with an .onnx file each")
+    serve.add_argument(
+        "--model-dir", type=Path, metavar="DIR", help="holds folders with an .onnx file each; default: none"
+    )
+    serve.add_argument("--no-http", action="store_true", help="fetch no images by http, not even from this host")
+    for flag, metavar, what in _SERVE_LIMITS:
+        serve.add_argument(flag, metavar=metavar, help=what)
     serve.add_argument("--seed", type=int, default=0, metavar="N", help="of the networks' weights; default: 0")
     serve.add_argument(
         "--no-service-stats", action="store_true", help="for tests: leave service_stats out, as older servers do"
@@ -71,19 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODEL=FACTOR",
         help="for tests: do that much more real work for one network, such as resnet50=1.2",
     )
-    serve.add_argument("--host", metavar="ADDRESS", help="a loopback address; default: 127.0.0.1")
-    for flag, metavar, what in _SERVE_LIMITS:
-        serve.add_argument(flag, metavar=metavar, help=what)
-    serve.add_argument("--no-http", action="store_true", help="fetch no images by http, not even from this host")
     serve.set_defaults(run=_serve)
-
-    cli_report.add_parser(commands)
-    cli_select.add_parser(commands)
-
-    cli_check_model.add_parser(commands)
-    cli_bench.add_parser(commands)
-    cli_platforms.add_parser(commands)
-    return parser
 
 
 def _serve(arguments: argparse.Namespace) -> int:

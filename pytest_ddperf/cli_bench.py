@@ -26,31 +26,39 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command."""
     parser = commands.add_parser("bench", help="dd_bench's command line", description=_bench.__doc__)
     server = parser.add_argument_group("server and service")
-    server.add_argument("--host", default=_DEFAULTS.host, help="server host; default: %(default)s")
-    server.add_argument("--port", type=_port, default=_DEFAULTS.port, help="server port; default: %(default)s")
-    server.add_argument("--sname", help="service name")
+    server.add_argument("--host", default=_DEFAULTS.host, metavar="NAME", help="server host; default: %(default)s")
+    server.add_argument(
+        "--port", type=_port, default=_DEFAULTS.port, metavar="N", help="server port; default: %(default)s"
+    )
+    server.add_argument("--sname", metavar="NAME", help="the service; without --create, one that is there")
     server.add_argument("--create", metavar="DIR", help="create the service from this model folder of the server")
     server.add_argument("--auto-kill", action="store_true", help="delete the service at the end, whoever created it")
     server.add_argument("--recreate", action="store_true", help="a new service for each batch size, as TensorRT wants")
-    server.add_argument("--mllib", default=_DEFAULTS.mllib, help="backend to create it with; default: %(default)s")
-    server.add_argument("--datatype", default=_DEFAULTS.datatype, help="fp32 or fp16, for TensorRT; default: fp32")
-    server.add_argument("--nclasses", type=_count, default=_DEFAULTS.nclasses, help="default: %(default)s")
-    workspace = _DEFAULTS.max_workspace_size
-    server.add_argument("--max-workspace-size", type=_count, default=workspace, help="of TensorRT, MiB; default: 1024")
+    server.add_argument("--mllib", default=_DEFAULTS.mllib, metavar="NAME",
+                        help="backend to create it with; default: %(default)s")  # fmt: skip
+    server.add_argument("--datatype", default=_DEFAULTS.datatype, metavar="TYPE",
+                        help="fp32 or fp16, for TensorRT; default: fp32")  # fmt: skip
+    server.add_argument("--nclasses", type=_count, default=_DEFAULTS.nclasses, metavar="N",
+                        help="classes of the service to create; default: %(default)s")  # fmt: skip
+    server.add_argument("--max-workspace-size", type=_count, default=_DEFAULTS.max_workspace_size, metavar="N",
+                        help="of TensorRT, MiB; default: 1024")  # fmt: skip
     server.add_argument("--dla", action="store_true", help="run on a Jetson's DLA core")
     server.add_argument("--gpu", action="store_true", help="run on the GPU")
-    server.add_argument("--gpuid", type=int, default=_DEFAULTS.gpuid, help="which GPU; default: %(default)s")
+    server.add_argument("--gpuid", type=int, default=_DEFAULTS.gpuid, metavar="N", help="which GPU; default: 0")
     server.add_argument("--cpu", action="store_true", help="run on the CPU: so it is without --gpu")
 
     images = parser.add_argument_group("images")
     images.add_argument("--remote-bench-data-dir", metavar="DIR", help="folder of the images, as the server sees it")
     images.add_argument("--list-bench-files", metavar="FILE",
                         help="their names; default: list_bench_files.txt, here or in that folder")  # fmt: skip
-    images.add_argument("--img-width", type=_count, default=_DEFAULTS.img_width, help="default: %(default)s")
-    images.add_argument("--img-height", type=_count, default=_DEFAULTS.img_height, help="default: %(default)s")
+    images.add_argument("--img-width", type=_count, default=_DEFAULTS.img_width, metavar="N",
+                        help="width of the network's input, pixels; default: %(default)s")  # fmt: skip
+    images.add_argument("--img-height", type=_count, default=_DEFAULTS.img_height, metavar="N",
+                        help="its height; default: %(default)s")  # fmt: skip
     images.add_argument("--bw", action="store_true", help="images are black and white")
     images.add_argument("--rgb", action="store_true", help="channels in the order red, green, blue")
-    images.add_argument("--scale", type=float, default=_DEFAULTS.scale, help="factor of all values; default: 1")
+    images.add_argument("--scale", type=float, default=_DEFAULTS.scale, metavar="F",
+                        help="factor of all values; default: 1")  # fmt: skip
     images.add_argument("--histogram-equalization", "--eqhist", action="store_true", help="equalise the histogram")
     images.add_argument("--image-interp", metavar="NAME", help="how they are resized: nearest, linear, cubic ...")
     images.add_argument("--gpu-resize", action="store_true", help="resize them on the GPU")
@@ -70,8 +78,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     measuring.add_argument("--csv-output", metavar="FILE", help="write the results as CSV")
     measuring.add_argument("--json-output", metavar="FILE", help="write the results as JSON")
     measuring.add_argument("--timer", choices=(AUTO, "predict", "head", "client"), default=AUTO,
-                           help="the clock: the server's predict time, its head.time, or this host's; default: the "
-                           "first of these that the server tells, never this host's")  # fmt: skip
+                           metavar="CLOCK", help="predict, the server's predict time; head, its head.time; client, "
+                           "this host's; auto, the first of these that the server tells, never this host's; "
+                           "default: auto")  # fmt: skip
     measuring.add_argument("--timeout", dest="timeout_s", type=_seconds, default=_DEFAULTS.timeout_s, metavar="S",
                            help="seconds that the server may be silent; default: 300")  # fmt: skip
     parser.set_defaults(run=_bench)

@@ -39,7 +39,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="the folder with the network's files")
     parser.add_argument(
-        "--batch-sizes", metavar="N[,N]", default=DEFAULT_BATCH_SIZES, help="whose memory; default: %(default)s"
+        "--batch-sizes",
+        metavar="N[,N]",
+        default=DEFAULT_BATCH_SIZES,
+        help="whose memory is reckoned; default: %(default)s",
     )
     parser.set_defaults(run=run)
 

@@ -144,7 +144,7 @@ def _print_costs(catalog: Catalog) -> None:
         note = ""
     except ConfigurationError as error:
         counted, note = {}, f"\nOnly the report's own figures: {error}\n"
-    for line in terminal.cost_lines(catalog.networks, counted):
+    for line in terminal.cost_lines(catalog.networks, counted, shutil.get_terminal_size().columns):
         sys.stdout.write(line + "\n")
     sys.stdout.write(note)
 

@@ -56,7 +56,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--platform", metavar="A[,B]", help="only these; default: all that ddperf platforms lists")
     parser.add_argument("--models", metavar="A[,B]", help="only these networks; default: all")
     parser.add_argument("--task", metavar="A[,B]", help=f"only networks for {', '.join(_TASKS)}; default: all")
-    parser.add_argument("--rank-by", metavar="FIGURE", default="accuracy", help=f"{', '.join(Ranking)}: ranks first")
+    parser.add_argument("--rank-by", metavar="FIGURE", default="accuracy",
+                        help=f"what ranks first: {', '.join(Ranking)}; default: %(default)s")  # fmt: skip
     parser.add_argument("--storage", metavar="DIR", help=f"the history; default: {DEFAULT_STORAGE}")
     parser.add_argument("--all", action="store_true", help="every batch size that meets it, and all that is ruled out")
     written = parser.add_mutually_exclusive_group()

@@ -108,7 +108,7 @@ class Client:
         proxies = dict(environment["proxies"])
         verify = ca_path or environment["verify"]  # True: the usual certificates
         trusted = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
-        if self.display_url.startswith("https:") and not Path(trusted).exists():
+        if self.display_url.startswith("https:") and not _is_there(trusted):
             raise ConfigurationError(f"The certificates to trust for {self.display_url} are not there: {trusted}.")
         probe = self._probe()
         pool = adapter.get_connection_with_tls_context(probe, trusted, proxies=proxies)
@@ -347,6 +347,13 @@ def wait_until_up(
                 raise
         sleep(min(pause_s, left_s))
         pause_s = min(2 * pause_s, _LONGEST_WAIT_S)
+
+
+def _is_there(path: str | Path) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # a name that the file system takes for none
+        return False
 
 
 def _service_path(name: str) -> str:

@@ -205,7 +205,13 @@ def check_writable(folder: Path) -> None:
     Raises:
         ConfigurationError: the folder cannot be made or written to.
     """
-    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    try:
+        nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    except OSError as error:  # a name that is too long for the file system
+        raise ConfigurationError(
+            f"The history cannot be kept in {str(folder)[:80]}...: {error.strerror}; name another folder with "
+            "--ddperf-storage=DIR."
+        ) from None
     try:
         # tried and not asked: for root, all permissions are there, whatever the file system does in the end
         with tempfile.TemporaryFile(dir=nearest):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class LiveLine:
 
     def __init__(self, config: pytest.Config, key: CellKey) -> None:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None and (not reporter.isatty or config.get_verbosity() < 0):
+        silent = config.get_verbosity() < 0 or os.environ.get("TERM") == "dumb"  # which moves no cursor
+        if reporter is not None and (silent or not reporter.isatty):
             reporter = None
         # the reporter itself offers no write that leaves its count of columns alone
         self._writer = reporter._tw if reporter is not None else None  # noqa: SLF001
@@ -55,11 +57,12 @@ class LiveLine:
         if self._writer is None:
             return
         column = self._writer.width_of_current_line % self._writer.fullwidth + 1
-        text = f"\r\n{text}{ERASE}{UP}\x1b[{column}G"
+        file = self._writer._file  # noqa: SLF001 - its own write() counts the columns, which stay unchanged
+        text = text.encode(file.encoding, "backslashreplace").decode(file.encoding)[: self._writer.fullwidth - 1]
         # while a test runs, what is written is captured
         with contextlib.nullcontext() if self._capture is None else self._capture.global_and_fixture_disabled():
-            self._writer._file.write(text)  # noqa: SLF001 - its own write() counts the columns, which stay unchanged
-            self._writer._file.flush()  # noqa: SLF001 - the same
+            file.write(f"\r\n{text}{ERASE}{UP}\x1b[{column}G")
+            file.flush()
 
     def __enter__(self) -> Self:
         return self

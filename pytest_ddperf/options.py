@@ -191,8 +191,9 @@ def _urls(text: str) -> dict[str, str]:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("platform", "platforms to measure; default: local, the embedded server on this machine", _names,
-           ("local",), "A[,B]"),
+    # what is measured
+    Option("platform", "platforms to measure; --platform is the same; default: local, the embedded server on this "
+           "machine", _names, ("local",), "A[,B]"),
     Option("url", "the server: http[s]://[user:password@]host:port[/path], or `embedded`; with several platforms "
            "tk1=URL,tx1=URL; default: the platform's own", _urls, {}, "URL"),
     Option("models", "networks to measure, also folders with one of your own, written with a slash; default: those of "
@@ -203,10 +204,70 @@ OPTIONS: tuple[Option, ...] = (
     Option("batch-schedule", "batch sizes up to the largest: pow2 (1, 2, 4, 8 ...) or dd_bench (1, 2, 4, 8, 16, 32, "
            "then every 16); default: those of the platform's baseline table",
            _choice("pow2", "dd_bench"), None, "NAME"),
+    Option("run-unavailable", "also run the cells that the baseline marks x", _switch, False),
+    # what it is held against
+    Option("baseline", "what cells are held against: history, recorded, report, a file, or auto: the history from 8 "
+           "accepted nights, else recorded, else the report; default: auto", str, "auto", "KIND|PATH"),
+    Option("tolerance", "how much slower a cell may be, such as 10%%; default: the platform's", _tolerance, None,
+           "SHARE"),
+    Option("require-baseline", "a cell without a baseline fails", _switch, False),
+    Option("update-baselines", "record this run as the platform's baseline: accepted (regressed cells stay as they "
+           "were) or all (regressed cells are taken, and pass); default: accepted", _choice("accepted", "all"), None,
+           "accepted|all", "accepted"),
+    Option("accept", "mark this run as one that later nights may be held against", _switch, False),
+    # what is written
+    Option("report", "write a report, by the file's ending: .md, .html, .csv or .json; bmf:FILE for Bencher, "
+           "pytest:FILE for github-action-benchmark; may be given several times", _names, (), "FILE", repeatable=True),
+    Option("plot", "draw the figures into this folder; with no path on the command line no test is run, and what is "
+           "stored is drawn; default: ddperf-figures", str, None, "DIR", "ddperf-figures"),
+    Option("storage", "folder of the history; default: .ddperf", str, ".ddperf", "DIR"),
+    # the passes
+    Option("npasses", "timed passes a cell at least; default: 5", _count(1), 5, "N"),
+    Option("max-passes", "timed passes a cell at most, where the first ones scatter; default: npasses",
+           _count(1), None, "N"),
+    Option("warmup", "passes thrown away before the timed ones; default: 1", _count(0), 1, "N"),
+    Option("timer", "the gated clock: predict (the server's cumulated time), head (head.time), client, or auto: "
+           "predict, else head; default: auto", _choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
+    # the images
+    Option("concurrency", "measure under load, too: so many clients at once, each asking again as soon as it is "
+           "answered; cells of their own, such as tk1-resnet50-b8-c4", _clients, (), "N[,N]"),
+    Option("rate", "measure under load, too: so many requests per second, whatever becomes of them (Poisson arrivals); "
+           "cells of their own, such as tk1-resnet50-b8-r20", _rates, (), "R[,R]"),
+    Option("load-requests", "requests of a pass under load; default: 10 of each client, 40 of all at a rate",
+           _count(2), None, "N"),
     Option("data-dir", "folder of bench images, as the server sees it; default: images are sent inline (base64)",
            str, None, "DIR"),
     Option("bench-files", "file that lists the names of the images in the data dir, one a line; default: what the "
            "same folder holds on this machine", str, None, "FILE"),
+    # the services
+    Option("repository", "model folder on the server to create services from, may hold {model}", str, None, "DIR"),
+    Option("service", "name of the service per model; default: {model}", str, "{model}", "TEMPLATE"),
+    Option("missing-service", "a cell whose service is not there and cannot be created: fail or skip; default: fail",
+           _choice("fail", "skip"), "fail", "fail|skip"),
+    Option("mllib", "backend of services to create; default: the platform's", str, None, "NAME"),
+    Option("gpu", "create services on the GPU; default: as the platform has one", _switch, None),
+    Option("gpuid", "which GPU; default: 0", _count(0), 0, "N"),
+    Option("datatype", "what services to create compute in: fp32 or fp16; default: fp32", _choice("fp32", "fp16"),
+           "fp32", "fp32|fp16"),
+    Option("nclasses", "classes of services to create; default: each network's own", _count(1), None, "N"),
+    Option("recreate", "create a service of ours anew for each batch size; TensorRT's always are, an engine for each",
+           _switch, False),
+    Option("delete-services", "delete the services that were measured at the end, those that were there, too", _switch,
+           False),
+    Option("max-workspace-size", "workspace of a TensorRT engine in MiB; default: 1024", _count(1), 1024, "N"),
+    Option("dla", "create services on a Jetson's DLA core", _switch, False),
+    # how images are prepared
+    Option("img-width", "width of the networks' input in pixels; default: each network's own", _count(1), None, "N"),
+    Option("img-height", "height of the networks' input in pixels; default: each network's own", _count(1), None, "N"),
+    Option("bw", "create services for black and white images", _switch, False),
+    Option("rgb", "create services for channels in the order red, green, blue", _switch, False),
+    Option("scale", "create services that multiply all values of an image by this factor; default: 1", _factor, 1.0,
+           "F"),
+    Option("histogram-equalization", "create services that equalise the histogram of an image", _switch, False),
+    Option("image-interp", "how images are resized: nearest, linear, cubic, area or lanczos4; default: the server's",
+           _choice("nearest", "linear", "cubic", "area", "lanczos4"), None, "NAME"),
+    Option("gpu-resize", "resize images on the GPU", _switch, False),
+    # the server and the board
     Option("wait", "seconds to wait for a server that is not up yet; default: 0", _seconds, 0.0, "S"),
     Option("lock-wait", "seconds to wait for another run that measures the same server; default: 1800", _seconds,
            1800.0, "S"),
@@ -218,64 +279,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("infra-exit-code", "exit status where tests failed and each is a cell with the verdict error, crashed or "
            "invalid: the servers failed, and nothing is slower; default: 1, as for any failure", _exit_code, None, "N"),
     Option("ca-file", "certificates to trust for https, PEM; default: the usual ones", str, None, "FILE"),
-    Option("repository", "model folder on the server to create services from, may hold {model}", str, None, "DIR"),
-    Option("service", "name of the service per model; default: {model}", str, "{model}", "TEMPLATE"),
-    Option("missing-service", "a cell whose service is not there and cannot be created: fail (default) or skip",
-           _choice("fail", "skip"), "fail", "fail|skip"),
-    Option("mllib", "backend of services to create; default: the platform's", str, None, "NAME"),
-    Option("gpu", "create services on the GPU; default: as the platform has one", _switch, None),
-    Option("gpuid", "which GPU; default: 0", _count(0), 0, "N"),
-    Option("datatype", "what services to create compute in: fp32 (default) or fp16", _choice("fp32", "fp16"), "fp32",
-           "fp32|fp16"),
-    Option("recreate", "create a service of ours anew for each batch size; TensorRT's always are, an engine for each",
-           _switch, False),
-    Option("delete-services", "delete the services that were measured at the end, those that were there, too", _switch,
-           False),
-    Option("img-width", "width of the networks' input in pixels; default: each network's own", _count(1), None, "N"),
-    Option("img-height", "height of the networks' input in pixels; default: each network's own", _count(1), None, "N"),
-    Option("bw", "create services for black and white images", _switch, False),
-    Option("rgb", "create services for channels in the order red, green, blue", _switch, False),
-    Option("scale", "create services that multiply all values of an image by this factor; default: 1", _factor, 1.0,
-           "F"),
-    Option("histogram-equalization", "create services that equalise the histogram of an image", _switch, False),
-    Option("image-interp", "how images are resized: nearest, linear, cubic, area or lanczos4; default: the server's",
-           _choice("nearest", "linear", "cubic", "area", "lanczos4"), None, "NAME"),
-    Option("gpu-resize", "resize images on the GPU", _switch, False),
-    Option("nclasses", "classes of services to create; default: each network's own", _count(1), None, "N"),
-    Option("max-workspace-size", "workspace of a TensorRT engine in MiB; default: 1024", _count(1), 1024, "N"),
-    Option("dla", "create services on a Jetson's DLA core", _switch, False),
     Option("threads", "threads of the embedded server; default: one a core", _count(1), None, "N"),
     Option("tune", "set the board's clocks to their highest while it is measured (nvpmodel, jetson_clocks, CPU "
            "governor), where ddperf.toml says how it is reached (telemetry), and put them back", _switch, False),
-    Option("npasses", "timed passes a cell at least; default: 5", _count(1), 5, "N"),
-    Option("max-passes", "timed passes a cell at most, where the first ones scatter; default: npasses",
-           _count(1), None, "N"),
-    Option("warmup", "passes thrown away before the timed ones; default: 1", _count(0), 1, "N"),
-    Option("concurrency", "measure under load, too: so many clients at once, each asking again as soon as it is "
-           "answered; cells of their own, such as tk1-resnet50-b8-c4", _clients, (), "N[,N]"),
-    Option("rate", "measure under load, too: so many requests per second, whatever becomes of them (Poisson arrivals); "
-           "cells of their own, such as tk1-resnet50-b8-r20", _rates, (), "R[,R]"),
-    Option("load-requests", "requests of a pass under load: of each client (default: 10), or of all at a rate "
-           "(default: 40)", _count(2), None, "N"),
-    Option("timer", "the gated clock: predict (the server's cumulated time), head (head.time), client, or auto "
-           "(default): predict, else head", _choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
-    Option("baseline", "what cells are held against: auto (default: the history from 8 accepted nights, else recorded, "
-           "else the report), history, recorded, report, or a file", str, "auto", "KIND|PATH"),
-    Option("tolerance", "how much slower a cell may be, such as 10%%; default: the platform's", _tolerance, None,
-           "SHARE"),
-    Option("require-baseline", "a cell without a baseline fails", _switch, False),
-    Option("accept", "mark this run as one that later nights may be held against", _switch, False),
-    Option("update-baselines", "record this run as the platform's baseline: accepted (default: regressed cells stay as "
-           "they were) or all (regressed cells are taken, and pass)", _choice("accepted", "all"), None,
-           "accepted|all", "accepted"),
-    Option("run-unavailable", "also run the cells that the baseline marks x", _switch, False),
-    Option("plot", "draw the figures into this folder; with no path on the command line no test is run, and what is "
-           "stored is drawn; default: ddperf-figures", str, None, "DIR", "ddperf-figures"),
-    Option("report", "write a report, by the file's ending: .md, .html, .csv or .json; bmf:FILE for Bencher, "
-           "pytest:FILE for github-action-benchmark; may be given several times", _names, (), "FILE", repeatable=True),
-    Option("storage", "folder of the history; default: .ddperf", str, ".ddperf", "DIR"),
 )  # fmt: skip
-"""The table. README and `pytest --help` are held against it by a test."""
+"""The table, in the order in which people need it. README and `pytest --help` are held against it by a test."""
 
 
 def parsed(name: str, text: str) -> Any:  # noqa: ANN401 - the option's own type
@@ -300,7 +308,8 @@ def register(parser: pytest.Parser) -> None:
             group.addoption(option.flag, action="append", metavar=option.metavar, **shown)
         else:
             group.addoption(option.flag, metavar=option.metavar, **shown)
-        parser.addini(option.key, f"{option.flag} as an ini key", type="string", default=None)
+        also = f"{option.flag} as an ini key; the environment variable is {option.variable}"
+        parser.addini(option.key, also, type="string", default=None)
 
 
 def spell_out_bare(args: list[str]) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.outcomes import Skipped
-from _pytest.runner import call_and_report, show_test_item
+from _pytest.runner import call_and_report
 
 from pytest_ddperf.collecting import cell_of
 from pytest_ddperf.session import RECORD_KEY
@@ -144,8 +144,17 @@ def _setup_and_call(item: pytest.Item) -> bool:
         return False
     only_setup = item.config.getoption("setuponly", default=False)
     if item.config.getoption("setupshow", default=False):
-        show_test_item(item, add_space=not only_setup)
+        _show(item, end="" if only_setup else " ")
     return not only_setup and call_and_report(item, "call").outcome == OUTCOME
+
+
+def _show(item: pytest.Item, *, end: str) -> None:
+    """The line of a test under --setup-show, as pytest writes it; its own function is called differently by version."""
+    fixtures = ", ".join(sorted(getattr(item, "fixturenames", ())))
+    writer = item.config.get_terminal_writer()
+    writer.line()
+    writer.write(f"{' ' * 8}{item.nodeid}{f' (fixtures used: {fixtures})' if fixtures else ''}{end}")
+    writer.flush()
 
 
 def _is_stopping(session: pytest.Session) -> bool:

@@ -19,6 +19,8 @@ THIS_HOST = "localhost"
 _HIDDEN = "***"
 _SCHEME = re.compile(r"https?://")
 _NEXT = re.compile(r",(?=[\w.-]+=https?://)")
+_NO_HOST = re.compile(r"[\s\x00-\x1f\"<>\\^`{|}]")
+"""What no host name holds; older versions of urllib3 take it for one, and ask the resolver."""
 _NO_PORT = re.compile(r"(https?://[^/:@\[\]]*):(?!\d{1,5}(?:[/?#,\s]|$)).*", re.DOTALL)
 
 
@@ -73,15 +75,19 @@ class ServerUrl:
             raise ConfigurationError(f"The server URL {shown!r} cannot be read; {expected}.") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ConfigurationError(f"The server URL {shown!r} is not one; {expected}.")
-        try:
-            parts.hostname.encode("idna")
-        except UnicodeError:
-            raise ConfigurationError(
-                f"The server URL {shown!r} has no host name that can be one; {expected}."
-            ) from None
+        if not _can_be_host(parts.hostname):
+            raise ConfigurationError(f"The server URL {shown!r} has no host name that can be one; {expected}.")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         where = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "") + parts.path.rstrip("/")
         return cls(where, _is_loopback(parts.hostname), _authorization(parts))
+
+
+def _can_be_host(name: str) -> bool:
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return _NO_HOST.search(name) is None
 
 
 def checked_url(url: str) -> str:

@@ -374,7 +374,7 @@ def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:
     folder = data_dir or bench_images.ensure_bench_images()
     from pytest_ddperf.embedded.__main__ import main  # noqa: PLC0415 - an optional extra
 
-    return main(["--port", str(port), "--data-dir", str(folder), *options])
+    return main(["--port", str(port), "--data-dir", str(folder), *options], prog="ddperf serve")
 
 
 @dataclass(frozen=True, slots=True)

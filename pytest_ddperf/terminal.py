@@ -296,28 +296,48 @@ def totals_line(records: Sequence[CellRecord], not_measured: int = 0) -> Line:
     return [(f"{len(records)} cell{'' if len(records) == 1 else 's'}: {', '.join(parts)}", style)]
 
 
-def cost_lines(networks: Mapping[str, Network], counted: Mapping[str, Counted]) -> list[str]:
+def cost_lines(networks: Mapping[str, Network], counted: Mapping[str, Counted], width: int = 80) -> list[str]:
     """The cost table: what the report prints, and the same figures counted in the graphs that run.
 
     Args:
         networks: by id.
         counted: by id; empty where the graphs cannot be built here.
+        width: columns of the terminal; where they do not fit side by side, they go on below, network by network.
     """
-    lines = [
-        "Cost of one image at 224x224: the report's figures, and the same counted in the graphs that run",
-        f"{'model':<20}{'GFLOPs':>9}{'counted':>9}{'M params':>10}{'counted':>9}  multiply-adds with depthwise",
-    ]
-    for network in networks.values():
-        if not network.giga_flops_text:
-            continue
+    shown = [network for network in networks.values() if network.giga_flops_text]
+    groups = [["GFLOPs", "counted"], ["M params", "counted"], ["true mult-adds"]]
+    cells: list[list[list[str]]] = [[], [], []]
+    for network in shown:
         ours = counted.get(network.id)
-        graph = (ours.giga_flops_text, ours.million_params_text) if ours else ("-", "-")
-        true = f"{ours.true_multiply_adds:>15,}" if ours else "-"
-        lines.append(
-            f"{network.id:<20}{network.giga_flops_text:>9}{graph[0]:>9}"
-            f"{network.million_params_text:>10}{graph[1]:>9}  {true}"
-        )
+        cells[0].append([network.giga_flops_text, ours.giga_flops_text if ours else "-"])
+        cells[1].append([network.million_params_text, ours.million_params_text if ours else "-"])
+        cells[2].append([f"{ours.true_multiply_adds:,}" if ours else "-"])
+    title = "Cost of one image at 224x224: the report's figures, and the same counted in the graphs that run; true "
+    title += "multiply-adds are with those of depthwise layers, which the report leaves out"
+    lines = textwrap.wrap(title, max(width, 20), subsequent_indent="  ")
+    room = max(width, _COST_NAME + 1) - _COST_NAME
+    for block in _packed([sum(_COST_COLUMN[name] for name in group) for group in groups], room):
+        names = [name for number in block for name in groups[number]]
+        lines.append("model".ljust(_COST_NAME) + "".join(name.rjust(_COST_COLUMN[name]) for name in names))
+        for row, network in enumerate(shown):
+            texts = [text for number in block for text in cells[number][row]]
+            pairs = zip(texts, names, strict=True)
+            lines.append(network.id.ljust(_COST_NAME) + "".join(text.rjust(_COST_COLUMN[name]) for text, name in pairs))
     return lines
+
+
+_COST_NAME = 20
+_COST_COLUMN = {"GFLOPs": 8, "counted": 9, "M params": 10, "true mult-adds": 16}
+
+
+def _packed(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Places of columns, side by side as long as there is room."""
+    blocks: list[list[int]] = [[]]
+    for place, wide in enumerate(widths):
+        if blocks[-1] and sum(widths[each] for each in blocks[-1]) + wide > room:
+            blocks.append([])
+        blocks[-1].append(place)
+    return blocks
 
 
 def progress_text(key: CellKey, done: int, total: int, left_s: float | None, width: int) -> str:

@@ -36,6 +36,7 @@ from pytest_ddperf.embedded.wire import parse_service
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
+    from typing import NoReturn
 
 _KEEP_ALIVE_S = 600
 """How long an idle connection stays open, in seconds: longer than the slowest client thinks between two passes."""
@@ -77,9 +78,14 @@ class _Arguments:
         )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until told to end; the exit status is 0 then."""
-    arguments = _parse(argv)
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m pytest_ddperf.embedded") -> int:
+    """Serve until told to end; the exit status is 0 then.
+
+    Args:
+        argv: the arguments; None for those of the process.
+        prog: the name of the command, for what is said of wrong ones.
+    """
+    arguments = _parse(argv, prog)
     limits = arguments.limits
     threads = arguments.threads or len(os.sched_getaffinity(0))
     repository = Repository(
@@ -191,9 +197,17 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _parse(argv: Sequence[str] | None) -> _Arguments:
-    parser = argparse.ArgumentParser(
-        prog="python -m pytest_ddperf.embedded",
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one paragraph."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2."""
+        self.exit(2, f"{self.prog}: {message}. {self.prog} --help lists what there is.\n")
+
+
+def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
+    parser = _Parser(
+        prog=prog,
         description="An inference server with DeepDetect's REST API, for this host only.",
         allow_abbrev=False,
     )

@@ -16,9 +16,75 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.results import Results, Trend
 
-BY_ENDING = {".md": "markdown", ".html": "html", ".csv": "csv", ".json": "json"}
-BY_PREFIX = {"bmf": "bmf", "pytest": "pytest"}
-"""Kinds that no ending tells: Bencher Metric Format, and what github-action-benchmark reads as its `pytest` tool."""
+MARKDOWN = "markdown"
+"""The one kind that comes with figures, in a folder beside it."""
+
+
+def _markdown(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, list[Path]]:
+    from pytest_ddperf.report import markdown  # noqa: PLC0415 - each kind loads what it needs
+
+    return markdown.with_figures(results, trends, path)
+
+
+def _html(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, list[Path]]:
+    from pytest_ddperf.report import html  # noqa: PLC0415 - the same
+
+    return html.page(results, trends), []
+
+
+def _csv(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, list[Path]]:
+    from pytest_ddperf.report import tidy  # noqa: PLC0415 - the same
+
+    return tidy.csv_text(results), []
+
+
+def _json(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, list[Path]]:
+    from pytest_ddperf.report import tidy  # noqa: PLC0415 - the same
+
+    return tidy.json_text(results, trends), []
+
+
+def _bmf(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, list[Path]]:
+    from pytest_ddperf.report import exchange  # noqa: PLC0415 - the same
+
+    return exchange.bmf_text(results), []
+
+
+def _pytest(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, list[Path]]:
+    from pytest_ddperf.report import exchange  # noqa: PLC0415 - the same
+
+    return exchange.pytest_text(results), []
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of report.
+
+    Args:
+        kind: its name.
+        sign: the ending of a file that asks for it; without a dot, the prefix before a colon.
+        text: makes the report of results, trends and the path where it goes: the text, and the figures that were drawn
+            beside it.
+    """
+
+    kind: str
+    sign: str
+    text: Callable[[Results, Sequence[Trend], Path], tuple[str, list[Path]]]
+
+
+FORMATS = (
+    Format(MARKDOWN, ".md", _markdown),
+    Format("html", ".html", _html),
+    Format("csv", ".csv", _csv),
+    Format("json", ".json", _json),
+    Format("bmf", "bmf", _bmf),  # Bencher Metric Format
+    Format("pytest", "pytest", _pytest),  # what github-action-benchmark reads as its `pytest` tool
+)
+"""All there are. Another one is a line here, and the function that it names."""
+
+BY_KIND = {one.kind: one for one in FORMATS}
+BY_ENDING = {one.sign: one.kind for one in FORMATS if one.sign.startswith(".")}
+BY_PREFIX = {one.sign: one.kind for one in FORMATS if not one.sign.startswith(".")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +151,7 @@ def _check(file: ReportFile) -> None:
     if path.is_dir():
         raise ConfigurationError(f"The report {path} cannot be written: it is a folder; name a file in it.")
     figures = figures_dir(path)
-    if file.kind == "markdown" and figures.exists() and not figures.is_dir():
+    if file.kind == MARKDOWN and figures.exists() and not figures.is_dir():
         raise ConfigurationError(f"The figures of {path} cannot be written: {figures} is no folder; name another file.")
     _try_file(_partial(path))
 
@@ -174,13 +240,7 @@ def write(file: ReportFile, results: Results, trends: Sequence[Trend]) -> list[P
         ConfigurationError: it cannot be written.
     """
     try:
-        figures: list[Path] = []
-        if file.kind == "markdown":
-            from pytest_ddperf.report import markdown  # noqa: PLC0415 - each kind loads what it needs
-
-            text, figures = markdown.with_figures(results, trends, file.path)
-        else:
-            text = _text(file.kind, results, trends)
+        text, figures = BY_KIND[file.kind].text(results, trends, file.path)
         unfinished = _partial(file.path)
         try:
             unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")  # a path may be no UTF-8
@@ -192,24 +252,6 @@ def write(file: ReportFile, results: Results, trends: Sequence[Trend]) -> list[P
     except OSError as error:
         raise _not_written(file.path, error) from error
     return [file.path, *figures]
-
-
-def _text(kind: str, results: Results, trends: Sequence[Trend]) -> str:
-    if kind == "html":
-        from pytest_ddperf.report import html  # noqa: PLC0415 - each kind loads what it needs
-
-        return html.page(results, trends)
-    if kind == "csv":
-        from pytest_ddperf.report import tidy  # noqa: PLC0415 - the same
-
-        return tidy.csv_text(results)
-    if kind == "json":
-        from pytest_ddperf.report import tidy  # noqa: PLC0415 - the same
-
-        return tidy.json_text(results, trends)
-    from pytest_ddperf.report import exchange  # noqa: PLC0415 - the same
-
-    return exchange.bmf_text(results) if kind == "bmf" else exchange.pytest_text(results)
 
 
 def _partial(path: Path) -> Path:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from bench_project import SQUEEZENET
 from scripted_deepdetect import out_of_memory
+from terminal_run import on_a_terminal
 
 if TYPE_CHECKING:
     from bench_project import BenchProject
@@ -125,27 +121,6 @@ def test_no_live_line_where_the_output_is_no_terminal(tk1: BenchProject) -> None
     result = tk1.run(*SQUEEZENET)
     assert "pass 1/5" not in str(result.stdout)
     assert "\x1b" not in str(result.stdout)
-
-
-def on_a_terminal(project: BenchProject, *args: str) -> tuple[int, str]:
-    """Run pytest on a pseudo-terminal; its exit status and every byte that it wrote."""
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "pytest", "benchmarks", *project.where, *args]
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
-    process = subprocess.Popen(command, cwd=project.path, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    written = b""
-    while True:
-        ready, _, _ = select.select([ours], [], [], 60)
-        try:
-            part = os.read(ours, 65536) if ready else b""
-        except OSError:  # what Linux says where the other end is closed
-            part = b""
-        if not part:
-            break
-        written += part
-    os.close(ours)
-    return process.wait(60), written.decode()
 
 
 def screen(written: str) -> list[str]:

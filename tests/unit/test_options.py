@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -24,6 +25,23 @@ def test_each_option_has_its_name_in_three_forms() -> None:
 
 def test_no_option_stands_twice() -> None:
     assert len(BY_NAME) == len(OPTIONS)
+
+
+@pytest.mark.parametrize("one", OPTIONS, ids=lambda one: one.name)
+def test_each_option_with_a_default_shows_it(one: Option) -> None:
+    defaults = [one.default, one.bare]
+    if one.default in (None, False, (), {}):  # some of these say in words what stands for one
+        defaults.remove(one.default)
+    for default in (each for each in defaults if each is not None):
+        shown = ",".join(default) if isinstance(default, tuple) else str(default)
+        shown = shown.removesuffix(".0")
+        assert re.search(rf"default: {re.escape(shown)}(?![\w.])", one.help), one.help
+
+
+def test_the_options_stand_in_the_order_of_need() -> None:
+    first = ["platform", "models", "baseline", "update-baselines", "report", "npasses", "data-dir", "repository", "bw"]
+    names = [one.name for one in OPTIONS]
+    assert sorted(first, key=names.index) == first
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import inspect
+import sys
 
 import pytest
 from _pytest import runner
 from _pytest.terminal import TerminalReporter
 from xdist.remote import WorkerInteractor
 
-from pytest_ddperf.remeasuring import PutOff, Remeasuring
+from pytest_ddperf.remeasuring import PutOff, Remeasuring, _show
 
 
 def test_pytest_runs_one_phase_of_a_test_and_reports_it() -> None:
     assert list(inspect.signature(runner.call_and_report).parameters) == ["item", "when", "log", "kwds"]
 
 
-def test_pytest_shows_a_test_under_setup_show() -> None:
-    assert list(inspect.signature(runner.show_test_item).parameters) == ["item", "add_space"]
+def test_a_test_is_shown_under_setup_show_as_pytest_shows_it(
+    pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (item,) = pytester.getitems("def test_it(tmp_path): pass")
+    item.config.get_terminal_writer()._file = sys.stdout
+    takes_space = "add_space" in inspect.signature(runner.show_test_item).parameters
+    runner.show_test_item(item, **({"add_space": False} if takes_space else {}))
+    shown = capsys.readouterr().out
+    _show(item, end="")
+    assert capsys.readouterr().out == shown
+    assert "test_it (fixtures used: " in shown
 
 
 def test_pytest_makes_the_request_of_a_test_anew() -> None:

@@ -56,6 +56,12 @@ def test_a_url_or_the_word_embedded_is_taken() -> None:
     assert checked_url("http://h:1/x") == "http://h:1/x"
 
 
+@pytest.mark.parametrize("host", ["a b", "a<b", "a\\b", "a|b"])
+def test_a_host_name_that_cannot_be_one_is_refused_whatever_the_http_library_thinks_of_it(host: str) -> None:
+    with pytest.raises(ValueError, match="or embedded"):
+        checked_url(f"http://{host}:80")
+
+
 def test_anything_else_is_refused() -> None:
     with pytest.raises(ValueError, match="or embedded"):
         checked_url("embeded")

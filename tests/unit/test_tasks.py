@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_ddperf.predictions import _RULES
 from pytest_ddperf.protocol import predict_body, service_body
 from pytest_ddperf.tasks import Task, create_input, predict_input, predict_output
 
@@ -45,3 +46,7 @@ def test_services_for_masks_and_for_values_are_created_as_such() -> None:
 def test_an_output_that_is_given_stands_in_place_of_the_tasks() -> None:
     body = predict_body("s", ["a.jpg"], task=Task.DETECTION, output={"best": 1})
     assert body["parameters"]["output"] == {"best": 1}  # type: ignore[index]
+
+
+def test_each_task_says_what_its_answer_must_hold() -> None:
+    assert _RULES.keys() == set(Task)

@@ -311,11 +311,15 @@ def test_the_cost_table_shows_the_report_s_figures_beside_the_counted_ones() -> 
         "vgg16": Network("vgg16", "VGG-16", giga_flops_text="15.47", million_params_text="138.3"),
         "mobilenet_v2": Network("mobilenet_v2", "MobileNet v2"),
     }
-    lines = cost_lines(networks, {"resnet50": counted})
-    assert [line.split() for line in lines[2:]] == [
+    lines = cost_lines(networks, {"resnet50": counted}, 80)
+    assert [line.split() for line in lines[-2:]] == [
         ["resnet50", "4.09", "4.09", "25.5", "25.5", "4,089,184,256"],
         ["vgg16", "15.47", "-", "138.3", "-", "-"],
     ]
+    narrow = cost_lines(networks, {"resnet50": counted}, 40)
+    assert max(map(len, narrow)) <= 40
+    rows = [line.split() for line in narrow if line.startswith("resnet50")]
+    assert rows == [["resnet50", "4.09", "4.09"], ["resnet50", "25.5", "25.5"], ["resnet50", "4,089,184,256"]]
 
 
 def test_a_run_s_lines_are_tables_then_failures_warnings_and_totals() -> None:

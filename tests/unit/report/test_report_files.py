@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from report_examples import B8, RUN, measured, trend
 
-from pytest_ddperf import plots
+from pytest_ddperf import cli, plots
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.options import OPTIONS
 from pytest_ddperf.records import CellKey
 from pytest_ddperf.report import (
+    BY_ENDING,
+    BY_PREFIX,
     ReportFile,
     check_folder,
     check_writable,
@@ -156,3 +159,15 @@ def test_a_test_whose_path_is_no_text_does_not_stop_the_report(tmp_path: Path) -
     odd = replace(results, cells=(replace(results.cells[0], nodeid=os.fsdecode(b"test_\xff.py::test")),))
     write(report_file("r.json", tmp_path), odd, [])
     assert "test_?.py::test" in (tmp_path / "r.json").read_text(encoding="utf-8")
+
+
+def test_both_helps_name_every_kind_of_report(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit):
+        cli.main(["report", "--help"])
+    (option,) = (one for one in OPTIONS if one.name == "report")
+    for shown in (option.help, capsys.readouterr().out):
+        for sign in (*BY_ENDING, *(f"{prefix}:FILE" for prefix in BY_PREFIX)):
+            assert sign in shown

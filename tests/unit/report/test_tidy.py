@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def frame(results: Results) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(tidy.csv_text(results)), dtype={"commit": str, "server_commit": str})
+    text = io.StringIO(tidy.csv_text(results))
+    # the other engine reads the last digit of a float wrongly, before pandas 3
+    return pd.read_csv(text, dtype={"commit": str, "server_commit": str}, engine="python")
 
 
 def with_text(text: str) -> Results:

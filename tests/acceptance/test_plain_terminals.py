@@ -1,0 +1,146 @@
+"""Colours on a terminal alone and as the environment asks for; nothing breaks on one that is narrow, dumb or ASCII."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from bench_project import SQUEEZENET
+from terminal_run import on_a_terminal
+
+if TYPE_CHECKING:
+    from bench_project import BenchProject
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+ESCAPE = "\x1b"
+DDPERF = Path(sys.executable).parent / "ddperf"
+COMMANDS = [
+    ["--help"],
+    ["platforms"],
+    ["platforms", "tk1"],
+    ["report"],
+    ["select", "--min-fps", "25", "--max-watts", "15"],
+    ["check-model", "."],
+]
+NAMED = "mod\N{LATIN SMALL LETTER E WITH GRAVE}le \N{SNOWMAN}"
+
+
+def ddperf(folder: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [DDPERF, *args], cwd=folder, env={**os.environ, **environment}, capture_output=True, check=False
+    )
+
+
+# --- pytest
+
+
+def test_a_run_on_a_terminal_is_coloured(tk1: BenchProject) -> None:
+    tk1.server.slow("squeezenet_v1.1", 8, 1.3)
+    status, written = on_a_terminal(tk1, *SQUEEZENET)
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "\x1b[31mregressed \x1b[0m" in written
+
+
+def test_a_run_into_a_file_is_not(tk1: BenchProject) -> None:
+    result = tk1.apart(*SQUEEZENET, "-v")
+    assert ESCAPE not in str(result.stdout) + str(result.stderr)
+
+
+def test_no_color_is_respected_on_a_terminal(tk1: BenchProject) -> None:
+    _, written = on_a_terminal(tk1, *SQUEEZENET, environment={"NO_COLOR": "1"})
+    assert COLOUR.findall(written) == []
+    assert "pass 5/5" in written  # the live line is no colour
+
+
+def test_force_color_is_respected_in_a_file_and_brings_no_live_line(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    written = str(tk1.apart(*SQUEEZENET, "-v").stdout)
+    assert COLOUR.findall(written)
+    assert COLOUR.sub("", written).isascii()
+    assert ESCAPE not in COLOUR.sub("", written)
+    assert "pass 1/5" not in written
+
+
+def test_a_dumb_terminal_gets_text_alone(tk1: BenchProject) -> None:
+    status, written = on_a_terminal(tk1, *SQUEEZENET, "-v", environment={"TERM": "dumb"})
+    assert status == 0
+    assert ESCAPE not in written
+    assert "2 passed" in written
+
+
+def test_a_terminal_of_40_columns_is_not_overrun(tk1: BenchProject) -> None:
+    _, written = on_a_terminal(tk1, *SQUEEZENET, environment={"NO_COLOR": "1", "COLUMNS": "40"})
+    (ours,) = re.findall(r"=+ ddperf =+\r\n(.*?)\r\n=", written, flags=re.DOTALL)
+    lines = [line for line in ours.split("\r\n") if not line.startswith("history: ")]
+    assert [line for line in lines if len(line) > 40] == []
+
+
+@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}], ids=str)
+@pytest.mark.parametrize("where", ["file", "terminal"])
+def test_a_network_whose_name_the_encoding_does_not_have_is_measured(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], where: str
+) -> None:
+    (tk1.path / "ddperf.toml").write_text('[platforms.tk1]\ntitle = "K\N{LATIN SMALL LETTER O WITH DIAERESIS}ln"\n')
+    for name, value in {**environment, "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setenv(name, value)
+    if where == "file":
+        result = tk1.apart(*SQUEEZENET, "-v")
+        status, written = int(result.ret), str(result.stdout)
+    else:
+        status, written = on_a_terminal(tk1, *SQUEEZENET, "-v")
+    assert status == 0
+    assert r"K\xf6ln" in written
+    assert "INTERNALERROR" not in written
+
+
+# --- ddperf
+
+
+@pytest.mark.parametrize("args", COMMANDS, ids=" ".join)
+def test_a_command_into_a_file_writes_ascii_without_colours(tmp_path: Path, args: list[str]) -> None:
+    done = ddperf(tmp_path, *args)
+    assert done.stdout.isascii()
+    assert ESCAPE.encode() not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("args", COMMANDS, ids=" ".join)
+def test_a_command_keeps_within_the_terminal(tmp_path: Path, args: list[str], columns: int) -> None:
+    done = ddperf(tmp_path, *args, COLUMNS=str(columns))
+    lines = done.stdout.decode().splitlines()
+    assert lines
+    assert [line for line in lines if len(line) > columns] == []
+
+
+@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}], ids=str)
+def test_a_name_that_the_encoding_does_not_have_breaks_no_command(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / NAMED).mkdir()
+    text = f'[platforms.mine]\ntitle = "{NAMED}"\nurl = "http://localhost:9"\n'
+    (tmp_path / "ddperf.toml").write_text(text, encoding="utf-8")
+    surroundings = {**environment, "PYTHONCOERCECLOCALE": "0"}
+    for args in (["platforms"], ["platforms", "mine"], ["check-model", NAMED], ["select", "--platform", NAMED]):
+        done = ddperf(tmp_path, *args, **surroundings)
+        assert done.returncode in {0, 1, 2}
+        assert b"Traceback" not in done.stderr, done.stderr
+        # the snowman: a character of the command line or of a file, or the bytes of one that the locale cannot read
+        assert re.search(rb"\\u2603|\\udce2\\udc98\\udc83", done.stdout + done.stderr)
+
+
+def test_a_reader_that_goes_away_is_no_mistake(tmp_path: Path) -> None:
+    done = subprocess.run(  # noqa: S602 - the pipe is what is tried
+        f"{DDPERF} report | head -1",
+        cwd=tmp_path,
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""

@@ -1,0 +1,94 @@
+"""A tab in a real shell completes `ddperf` and pytest's options of ours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typing_shell import PROMPT, TypingShell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BIN = Path(sys.executable).parent
+STARTS = {
+    "bash": (["bash", "--norc", "--noprofile", "-i"], 'eval "$(ddperf completion bash)"'),
+    "zsh": (
+        ["zsh", "-f", "-i"],
+        f'autoload -U compinit; compinit -D -u; PS1="{PROMPT}"; eval "$(ddperf completion zsh)"',
+    ),
+}
+needs = {name: pytest.mark.skipif(shutil.which(name) is None, reason=f"there is no {name}") for name in ("zsh", "fish")}
+
+
+@pytest.fixture(params=["bash", pytest.param("zsh", marks=needs["zsh"])])
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TypingShell]:
+    """A shell into which the lines that its help names were typed."""
+    command, line = STARTS[request.param]
+    with TypingShell(command, tmp_path) as started:
+        started.type(f"{line}; echo COMPLETES | tr A-Z a-z\n")
+        started.read_until("completes\r\n")  # and not what was typed
+        started.read_until(PROMPT)
+        yield started
+
+
+def test_a_command_is_completed(shell: TypingShell) -> None:
+    shell.type("ddperf check-m\t")
+    shell.read_until("ddperf check-model ")
+
+
+def test_an_option_of_a_command_is_completed(shell: TypingShell) -> None:
+    shell.type("ddperf select --min-a\t")
+    shell.read_until("--min-accuracy ")
+
+
+def test_a_platform_is_completed_also_behind_a_comma(shell: TypingShell) -> None:
+    shell.type("ddperf select --platform tk1,raspi4\t")
+    shell.read_until("tk1,raspi4-ncnn")
+
+
+def test_a_platform_of_the_project_s_own_is_completed(shell: TypingShell, tmp_path: Path) -> None:
+    (tmp_path / "ddperf.toml").write_text('[platforms.workbench]\ntitle = "Mine"\n', encoding="utf-8")
+    shell.type("ddperf platforms workb\t")
+    shell.read_until("ddperf platforms workbench ")
+
+
+def test_an_option_of_pytest_s_that_is_ours_is_completed(shell: TypingShell) -> None:
+    shell.type("pytest --ddperf-max-b\t")
+    shell.read_until("--ddperf-max-batch-size ")
+
+
+@needs["fish"]
+@pytest.mark.parametrize(
+    ("typed", "completed"), [("ddperf check-m", "check-model"), ("pytest --ddperf-max-b", "--ddperf-max-batch-size")]
+)
+def test_fish_completes_too(tmp_path: Path, typed: str, completed: str) -> None:
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", f"ddperf completion fish | source; complete -C '{typed}'"],  # noqa: S607 - the one that a person has
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [completed]
+
+
+def test_without_argcomplete_it_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "argcomplete.py").write_text("raise ImportError\n", encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [BIN / "ddperf", "completion", "bash"],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'pytest-ddperf[completion]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,105 @@
+"""Every option with a wrong value, wherever it stands, is one paragraph and exit status 4, before anything is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from bench_project import SQUEEZENET
+
+from pytest_ddperf.options import OPTIONS, Option
+
+if TYPE_CHECKING:
+    from bench_project import BenchProject
+
+ANY_TEXT = {
+    "data-dir": "a folder of the server",
+    "repository": "a folder of the server",
+    "service": "any name",
+    "mllib": "the server knows",
+}
+"""Options of which nothing can be known before the server is asked."""
+
+LONG = "x" * 5000
+WRONG = {
+    "platform": ["tk2", ","],
+    "url": ["localhost:8080", "ftp://board", "http://a b:80", ""],
+    "models": ["resnet5", "squeezenet", ""],
+    "batch-sizes": ["0", "1,x", ""],
+    "max-batch-size": ["0", "many", ""],
+    "batch-schedule": ["pow3", ""],
+    "baseline": ["reprot", LONG],
+    "tolerance": ["10", "-1%", "nan"],
+    "update-baselines": ["some", ""],
+    "report": ["report.doc", "bmf:", "", "/proc/nowhere/report.md"],
+    "plot": ["/proc/version"],
+    "storage": ["/proc/version", LONG],
+    "npasses": ["0", "1.5"],
+    "max-passes": ["0", "many"],
+    "warmup": ["-1", "some"],
+    "timer": ["wall", ""],
+    "bench-files": ["nowhere.txt", "/proc", LONG],
+    "missing-service": ["ignore"],
+    "gpuid": ["-1", "first"],
+    "datatype": ["fp8", ""],
+    "nclasses": ["0", "all"],
+    "max-workspace-size": ["0", "big"],
+    "img-width": ["0", "wide"],
+    "img-height": ["-1", "high"],
+    "scale": ["0", "nan", "small"],
+    "image-interp": ["best"],
+    "wait": ["soon", "-1", "nan"],
+    "lock-wait": ["long", "inf"],
+    "timeout": ["long", "-1"],
+    "cold-start-timeout": ["long", "nan"],
+    "recovery-timeout": ["long", "-1"],
+    "infra-exit-code": ["0", "256", "some"],
+    "ca-file": ["nowhere.pem", LONG],
+    "threads": ["0", "all"],
+}
+FLAGS = [option for option in OPTIONS if option.metavar is None]
+BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def assert_refused(project: BenchProject, result: pytest.RunResult) -> None:
+    assert result.ret == pytest.ExitCode.USAGE_ERROR, str(result.stdout)
+    text = "\n".join(result.errlines + result.outlines)
+    assert "Traceback" not in text
+    assert "INTERNALERROR" not in text
+    assert [line[:15] for line in result.errlines if line] == ["ERROR: ddperf: "]
+    assert project.server.predictions == []
+
+
+def test_every_option_with_a_value_is_tried_with_wrong_ones() -> None:
+    assert {option.name for option in OPTIONS if option.metavar is not None} == WRONG.keys() | ANY_TEXT.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [pytest.param(name, value, id=f"{name}={value[:24]}") for name, values in WRONG.items() for value in values],
+)
+def test_a_wrong_value_on_the_command_line_is_refused(tk1: BenchProject, name: str, value: str) -> None:
+    where = [one for one in tk1.where if not one.startswith(f"--ddperf-{name}=")]
+    where += ["--ddperf-url=https://localhost:9"] if name == "ca-file" else []
+    assert_refused(tk1, tk1.bare("benchmarks", *where, *SQUEEZENET, f"{BY_NAME[name].flag}={value}"))
+
+
+@pytest.mark.parametrize("option", FLAGS, ids=lambda option: option.name)
+def test_a_wrong_value_of_a_flag_s_variable_is_refused(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch, option: Option
+) -> None:
+    monkeypatch.setenv(option.variable, "maybe")
+    assert_refused(tk1, tk1.run(*SQUEEZENET))
+
+
+@pytest.mark.parametrize("option", FLAGS, ids=lambda option: option.name)
+def test_a_wrong_value_of_a_flag_s_ini_key_is_refused(tk1: BenchProject, option: Option) -> None:
+    tk1.ini(**{option.key: "maybe"})
+    assert_refused(tk1, tk1.run(*SQUEEZENET))
+
+
+@pytest.mark.parametrize("option", [one for one in OPTIONS if one.metavar and not one.bare], ids=lambda one: one.name)
+def test_an_option_without_its_value_is_refused_by_pytest(tk1: BenchProject, option: Option) -> None:
+    result = tk1.run(option.flag)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"argument {option.flag}: expected one argument" in " ".join(result.errlines)
