@@ -34,13 +34,14 @@ def test_my_network(ddperf):
 def interpreter(minor: int) -> Path | None:
     """A Python of that version: on the path, or one of pyenv's."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = [shutil.which(f"python3.{minor}"), *sorted(root.glob(f"versions/3.{minor}.*/bin/python"))]
-    for path in filter(None, found):
+    on_path = shutil.which(f"python3.{minor}")
+    found = [Path(on_path)] if on_path else []
+    for path in [*found, *sorted(root.glob(f"versions/3.{minor}.*/bin/python"))]:
         done = subprocess.run(
             [path, "-c", "import sys, venv; print(*sys.version_info[:2])"], capture_output=True, text=True, check=False
         )
         if done.stdout.split() == ["3", str(minor)]:  # pyenv leaves commands on the path that start nothing
-            return Path(path)
+            return path
     return None
 
 

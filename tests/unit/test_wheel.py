@@ -14,8 +14,18 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "conftest.py", "tox.ini", ".gitignore")
-FOLDERS = ("pytest_ddperf", "baselines", "benchmarks", "tests")
+FILES = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "conftest.py",
+    "tox.ini",
+    ".gitignore",
+    "CONTRIBUTING.md",
+    ".pre-commit-config.yaml",
+)
+FOLDERS = ("pytest_ddperf", "baselines", "benchmarks", "tests", "changelog.d")
 LITTER = (
     "pytest_ddperf/__pycache__/cli.cpython-311.pyc",
     "pytest_ddperf/report/.ruff_cache/found",
@@ -100,6 +110,7 @@ def test_the_source_distribution_holds_what_is_needed_to_build_and_test_and_no_l
     assert not names & set(LITTER)
     tests = {one.relative_to(REPO).as_posix() for one in (REPO / "tests").rglob("*.py")}
     assert {"PKG-INFO", "LICENSE", "README.md", "tox.ini", "conftest.py", "benchmarks/test_predict.py", *tests} <= names
+    assert {"CONTRIBUTING.md", ".pre-commit-config.yaml", "changelog.d/README.md"} <= names
 
 
 def test_the_source_distribution_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
@@ -110,6 +121,7 @@ def test_the_source_distribution_builds_the_same_wheel(built: Path, tmp_path: Pa
     build(sources, "wheel")
     ours, theirs = contents(wheel_in(built)), contents(wheel_in(sources / "dist"))
     assert {name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)} == set()
+    assert wheel_in(built).read_bytes() == wheel_in(sources / "dist").read_bytes()
 
 
 def test_the_wheel_finds_its_own_baselines(built: Path, tmp_path: Path) -> None:
@@ -139,6 +151,6 @@ def test_the_wheel_says_that_it_is_typed_and_what_it_starts(built: Path) -> None
     (entry_points,) = (text.decode() for name, text in files.items() if name.endswith("/entry_points.txt"))
     assert files["pytest_ddperf/py.typed"] == b""
     assert "Classifier: Typing :: Typed" in metadata
-    assert "Provides-Extra: embedded" in metadata
+    assert re.findall("^Provides-Extra: (.*)$", metadata, flags=re.MULTILINE) == ["completion", "embedded"]
     assert "ddperf = pytest_ddperf.cli:main" in entry_points
     assert "[pytest11]" in entry_points
