@@ -44,6 +44,7 @@ PLATFORM_MEANINGS: Mapping[str, str] = {
     "source": "where the figures of its published table come from",
     "reading_error_percent": "how far figures of its table that were read from a picture may be off, percent",
     "reading_error_ms": "the same, milliseconds per image",
+    "knobs": "what holds for single networks, a table each: [below](#knobs-of-one-network)",
     "columns": "columns of its published table whose name is no network's",
     "report": "whether it is one of the report's",
     "note": "what a person should know of it",
