@@ -56,7 +56,6 @@ PLATFORM_MEANINGS: Mapping[str, str] = {
     "telemetry": "where the board's sensors are read: `local`, `ssh:HOST`, or `ssh://[user@]host[:port]`",
     "cool_to_c": "wait before the first cell until the hottest sensor is at this temperature, degrees Celsius",
     "cool_wait": "seconds to wait for that, at the most; default: 600",
-    "knobs": "tables by network: what holds for it alone, such as `[platforms.nano.knobs.resnet50]`",
     "nvpmodel": "power mode that `--ddperf-tune` sets on a Jetson",
 }
 MODEL_MEANINGS: Mapping[str, str] = {
