@@ -70,7 +70,8 @@ class Soaked:
         lost: cells whose record the history does not hold.
         longest_s: the longest cell.
         server_growth_mib: the most that a server grew, from the least that it held in the first half of its life to the
-            least in the second: networks come and go in it. Of those that lived for LONG_LIFE cells at least.
+            least in the second: networks come and go in it. Of those that lived for LONG_LIFE cells at least. Shown
+            and not bounded: lives are too short here to tell growth from settling in.
         long_lives: how many of those there were.
     """
 
