@@ -22,6 +22,7 @@ def test_a_test_is_shown_under_setup_show_as_pytest_shows_it(
 ) -> None:
     (item,) = pytester.getitems("def test_it(tmp_path): pass")
     item.config.get_terminal_writer()._file = sys.stdout
+    capsys.readouterr()
     takes_space = "add_space" in inspect.signature(runner.show_test_item).parameters
     runner.show_test_item(item, **({"add_space": False} if takes_space else {}))
     shown = capsys.readouterr().out
