@@ -283,7 +283,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("tune", "set the board's clocks to their highest while it is measured (nvpmodel, jetson_clocks, CPU "
            "governor), where ddperf.toml says how it is reached (telemetry), and put them back", _switch, False),
 )  # fmt: skip
-"""The table, in the order in which people need it. README and `pytest --help` are held against it by a test."""
+"""The table, in the order in which people need it. docs/options.md and `pytest --help` are held against it by tests."""
 
 
 def parsed(name: str, text: str) -> Any:  # noqa: ANN401 - the option's own type

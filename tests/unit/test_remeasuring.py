@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import sys
+import io
 
 import pytest
 from _pytest import runner
@@ -17,17 +17,16 @@ def test_pytest_runs_one_phase_of_a_test_and_reports_it() -> None:
     assert list(inspect.signature(runner.call_and_report).parameters) == ["item", "when", "log", "kwds"]
 
 
-def test_a_test_is_shown_under_setup_show_as_pytest_shows_it(
-    pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_test_is_shown_under_setup_show_as_pytest_shows_it(pytester: pytest.Pytester) -> None:
     (item,) = pytester.getitems("def test_it(tmp_path): pass")
-    item.config.get_terminal_writer()._file = sys.stdout
-    capsys.readouterr()
+    writer = item.config.get_terminal_writer()
+    writer._file = io.StringIO()
     takes_space = "add_space" in inspect.signature(runner.show_test_item).parameters
     runner.show_test_item(item, **({"add_space": False} if takes_space else {}))
-    shown = capsys.readouterr().out
+    shown = writer._file.getvalue()
+    writer._file = io.StringIO()
     _show(item, end="")
-    assert capsys.readouterr().out == shown
+    assert writer._file.getvalue() == shown
     assert "test_it (fixtures used: " in shown
 
 

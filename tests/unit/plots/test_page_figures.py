@@ -66,5 +66,8 @@ def test_a_figure_of_the_page_has_the_lines_that_the_tool_draws(name: str, tmp_p
 
 def test_the_page_s_table_of_files_has_every_family() -> None:
     families = {name.partition("/")[0] for name in described(published(), [], published().platforms)}
-    families |= {names.against_baseline("x").partition("/")[0], names.history("x", "y").partition("/")[0]}
+    of_runs = (
+        names.against_baseline("x"), names.history("x", "y"), names.concurrency("x", "y", 1), names.rate("x", "y", 1),
+    )  # fmt: skip
+    families |= {name.partition("/")[0] for name in of_runs}
     assert families == set(re.findall(r"^\| `([a-z_]+)/", PAGE, flags=re.MULTILINE))
