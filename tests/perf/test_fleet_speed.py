@@ -149,6 +149,9 @@ class InProcess:
     def refresh_facts(self):
         return ""
 
+    def was_replaced(self):
+        return False
+
     def close(self):
         pass
 
