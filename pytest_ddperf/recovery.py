@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.agreement import TIE, TIE_ACROSS_SIZES, best_classes, disagreement
+from pytest_ddperf.agreement import MARGIN_ACROSS_SIZES, TIE_ACROSS_SIZES, best_classes, disagreement
 from pytest_ddperf.errors import AnswerError, BatchNotRunError, ServerGoneError
 
 if TYPE_CHECKING:
@@ -174,8 +174,11 @@ class Recovery:
         now = best_classes(answer, reference.seen)
         if now == reference.seen:
             return
-        tie = TIE if key.batch_size == reference.batch_size else TIE_ACROSS_SIZES
-        difference = disagreement({uri: was for uri, was in reference.seen.items() if uri in now}, now, tie=tie)
+        before = {uri: was for uri, was in reference.seen.items() if uri in now}
+        if key.batch_size == reference.batch_size:
+            difference = disagreement(before, now)
+        else:
+            difference = disagreement(before, now, tie=TIE_ACROSS_SIZES, margin=MARGIN_ACROSS_SIZES)
         if difference:
             raise AnswerError(
                 f"{key.model} does not predict what it did at the start of the run: {difference}. Another network may "

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.agreement import PROBABILITY_MARGIN, TIE, TIE_ACROSS_SIZES, best_classes, disagreement
+from pytest_ddperf.agreement import (
+    MARGIN_ACROSS_SIZES,
+    PROBABILITY_MARGIN,
+    TIE,
+    TIE_ACROSS_SIZES,
+    best_classes,
+    disagreement,
+)
 from pytest_ddperf.predictions import Prediction
 from pytest_ddperf.protocol import Answer
 
@@ -50,6 +57,13 @@ def test_between_two_batch_sizes_classes_that_lie_further_apart_may_change_place
     assert disagreement(was, now)
     assert disagreement(was, now, tie=TIE_ACROSS_SIZES) == ""
     assert disagreement({"0": ("cat", 0.9)}, {"0": ("dog", 0.9)}, tie=TIE_ACROSS_SIZES)
+
+
+def test_a_probability_may_move_further_between_two_batch_sizes() -> None:
+    was, now = {"0": ("cat", 0.50)}, {"0": ("cat", 0.45)}
+    assert disagreement(was, now)
+    assert disagreement(was, now, margin=MARGIN_ACROSS_SIZES) == ""
+    assert disagreement(was, {"0": ("cat", 0.39)}, margin=MARGIN_ACROSS_SIZES)
 
 
 def test_a_difference_names_the_images_and_a_missing_one() -> None:
