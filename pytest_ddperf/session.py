@@ -182,6 +182,7 @@ class BenchSession:
             elif reporter is not None:
                 reporter.ensure_newline()
                 reporter.write_line(line)
+                reporter.flush()  # into a pipe, too: who waits is told now, not with the next dot
 
     def prepare(self) -> None:
         """Find what would stop the run, apart from its servers, before the first test.

@@ -30,6 +30,13 @@ COMMANDS = [
 NAMED = "mod\N{LATIN SMALL LETTER E WITH GRAVE}le \N{SNOWMAN}"
 
 
+@pytest.fixture(autouse=True)
+def _no_encoding_of_the_runner_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs the tests may set how Python writes, as tox does; a user's shell does not."""
+    for name in ("PYTHONIOENCODING", "PYTHONUTF8"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def ddperf(folder: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [DDPERF, *args], cwd=folder, env={**os.environ, **environment}, capture_output=True, check=False
