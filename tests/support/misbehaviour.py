@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 REQUEST_TIMEOUT_S = 4.0
 """How long the soak's client lets a server be silent: longer than a busy machine makes it."""
 
+COLD_START_TIMEOUT_S = 15.0
+"""The same at the first prediction of a service; a hang lasts longer than that, or it would end as a cut."""
+
 DOWN_S = 0.3
 """How long nobody listens after a crash, on top of the start of the next server."""
 
@@ -273,7 +276,7 @@ what later ones are held against."""
 
 MISBEHAVIOURS: dict[str, Misbehaviour] = {
     "crash": Misbehaviour(CRASHED, lambda way, _: way.crash(), limits=True),
-    "hang": Misbehaviour(ERROR, _instead(lambda: Reply(drop=True, delay_s=REQUEST_TIMEOUT_S + 0.5))),
+    "hang": Misbehaviour(ERROR, _instead(lambda: Reply(drop=True, delay_s=COLD_START_TIMEOUT_S + 0.5))),
     "frozen process": Misbehaviour(ERROR, _frozen, least=_TIMED),
     "reset before the answer": Misbehaviour(CRASHED, _instead(lambda: Reply(drop=True, reset=True))),
     "reset during the answer": Misbehaviour(CRASHED, _sent(cut_after=30, reset=True)),

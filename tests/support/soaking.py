@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psutil
-from misbehaviour import MISBEHAVIOURS, REQUEST_TIMEOUT_S, MisbehavingServer
+from misbehaviour import COLD_START_TIMEOUT_S, MISBEHAVIOURS, REQUEST_TIMEOUT_S, MisbehavingServer
 
 from pytest_ddperf.baselines import PlatformBaseline
 from pytest_ddperf.bench_images import ensure_bench_images
@@ -167,7 +167,7 @@ class Soak:
         options = ServerOptions(
             self._server.url,
             timeout_s=REQUEST_TIMEOUT_S,
-            cold_start_timeout_s=RECOVERY_S,
+            cold_start_timeout_s=COLD_START_TIMEOUT_S,
             repository="{model}",
             mllib="onnxruntime",
             recovery_timeout_s=RECOVERY_S,
