@@ -89,24 +89,23 @@ def load_lines(records: Sequence[CellRecord], *, models: Sequence[str], width: i
     lines = wrapped(f"{title}(--ddperf-load-requests).", width, "bold")
     for record in own:
         style = "red" if record.outcome in FAILING else STYLES.get(record.outcome, "")
-        (first, *further), details = wrapped(_heading(record), width), _details(record)
+        load = load_of(record.measurement)
+        (first, *further), details = wrapped(_heading(record, load), width), _details(load)
         lines += [[(first[0][0], style)], *further]
         lines += [[(f"    {text}", "")] for detail in details for ((text, _),) in wrapped(detail, width - 4)]
     return lines
 
 
-def _heading(record: CellRecord) -> str:
+def _heading(record: CellRecord, load: LoadSummary | None) -> str:
     key = record.key
     said = "" if record.outcome is Outcome.OK else f" {record.outcome}"
     change = "" if record.change is None else f" {change_text(record.change)}"
-    load = load_of(record.measurement)
     rate = images_per_second(key, record.now_ms, load) if load is not None else None
     figures = "" if rate is None else f" {ms_text(rate)} images/s"
     return f"{key.model} b{key.batch_size}, {words_of(key.scenario)}:{figures}{change}{said}"
 
 
-def _details(record: CellRecord) -> list[str]:
-    load = load_of(record.measurement)
+def _details(load: LoadSummary | None) -> list[str]:
     if load is None:
         return []
     told = ", ".join(f"p{one.percent} {percentile_text(one)}" for one in load.percentiles)

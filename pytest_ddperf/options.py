@@ -87,29 +87,21 @@ def _batch_sizes(text: str) -> tuple[int, ...]:
 
 
 def _clients(text: str) -> tuple[int, ...]:
-    from pytest_ddperf.scenarios import MOST_CLIENTS  # noqa: PLC0415 - only where it is given
+    from pytest_ddperf.scenarios import CLIENTS_EXPECTED, clients_of  # noqa: PLC0415 - only where it is given
 
-    expected = f"numbers of clients from 1 to {MOST_CLIENTS}, separated by commas, such as 1,2,4,8"
     try:
-        counts = tuple(sorted({_count(1)(part) for part in _names(text)}))
+        return clients_of(int(part) for part in _names(text))
     except ValueError:
-        raise ValueError(expected) from None
-    if counts[-1] > MOST_CLIENTS:
-        raise ValueError(expected)
-    return counts
+        raise ValueError(f"{CLIENTS_EXPECTED}, separated by commas, such as 1,2,4,8") from None
 
 
 def _rates(text: str) -> tuple[float, ...]:
-    from pytest_ddperf.scenarios import LEAST_RATE, MOST_RATE  # noqa: PLC0415 - only where it is given
+    from pytest_ddperf.scenarios import RATES_EXPECTED, rates_of  # noqa: PLC0415 - only where it is given
 
-    expected = f"requests per second from {LEAST_RATE:g} to {MOST_RATE:g}, separated by commas, such as 10,50"
     try:
-        rates = tuple(sorted({round(float(part), 3) for part in _names(text)}))
+        return rates_of(float(part) for part in _names(text))
     except (ValueError, OverflowError):
-        raise ValueError(expected) from None
-    if not all(LEAST_RATE <= rate <= MOST_RATE for rate in rates):
-        raise ValueError(expected)
-    return rates
+        raise ValueError(f"{RATES_EXPECTED}, separated by commas, such as 10,50") from None
 
 
 def _seconds(text: str) -> float:
@@ -228,13 +220,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("warmup", "passes thrown away before the timed ones; default: 1", _count(0), 1, "N"),
     Option("timer", "the gated clock: predict (the server's cumulated time), head (head.time), client, or auto: "
            "predict, else head; default: auto", _choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
-    # the images
     Option("concurrency", "measure under load, too: so many clients at once, each asking again as soon as it is "
            "answered; cells of their own, such as tk1-resnet50-b8-c4", _clients, (), "N[,N]"),
     Option("rate", "measure under load, too: so many requests per second, whatever becomes of them (Poisson arrivals); "
            "cells of their own, such as tk1-resnet50-b8-r20", _rates, (), "R[,R]"),
     Option("load-requests", "requests of a pass under load; default: 10 of each client, 40 of all at a rate",
            _count(2), None, "N"),
+    # the images
     Option("data-dir", "folder of bench images, as the server sees it; default: images are sent inline (base64)",
            str, None, "DIR"),
     Option("bench-files", "file that lists the names of the images in the data dir, one a line; default: what the "
@@ -286,13 +278,16 @@ OPTIONS: tuple[Option, ...] = (
 """The table, in the order in which people need it. docs/options.md and `pytest --help` are held against it by tests."""
 
 
+BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
+
+
 def parsed(name: str, text: str) -> Any:  # noqa: ANN401 - the option's own type
     """A text as the value of an option.
 
     Raises:
         ValueError: it is none; says what was expected.
     """
-    return next(option for option in OPTIONS if option.name == name).parse(text)
+    return BY_NAME[name].parse(text)
 
 
 def register(parser: pytest.Parser) -> None:

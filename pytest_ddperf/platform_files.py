@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from pytest_ddperf.catalog import DATATYPES, Platform, closest
 from pytest_ddperf.errors import BaselineFileError
+from pytest_ddperf.knobs import Knobs
 from pytest_ddperf.published import read_text
-from pytest_ddperf.scenarios import LEAST_RATE, MOST_CLIENTS, MOST_RATE
+from pytest_ddperf.scenarios import CLIENTS_EXPECTED, RATES_EXPECTED, clients_of, rates_of
 from pytest_ddperf.telemetry.source import Source
 
 if TYPE_CHECKING:
@@ -115,26 +116,18 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     nvpmodel: int | None = None
 
 
-class _ModelKnobs(msgspec.Struct, forbid_unknown_fields=True):
-    """What may stand under [platforms.<id>.knobs.<model>]; None is never written, it means `not given`."""
-
-    mllib: str | None = None
-    datatype: str | None = None
-    gpu: bool | None = None
-    gpuid: int | None = None
-    img_width: int | None = None
-    img_height: int | None = None
-    bw: bool | None = None
-    rgb: bool | None = None
-    scale: float | None = None
-    histogram_equalization: bool | None = None
-    image_interp: Literal["nearest", "linear", "cubic", "area", "lanczos4"] | None = None
-    gpu_resize: bool | None = None
-    nclasses: int | None = None
-    max_workspace_size: int | None = None
-    dla: bool | None = None
-    recreate: bool | None = None
-
+_OF_ENTRY = {one.name: one for one in msgspec.structs.fields(_Entry)}
+_MODEL_KEYS = (
+    "mllib",
+    "datatype",
+    "gpu",
+    "gpuid",
+    *(one.name for one in fields(Knobs) if one.name != "delete_services"),
+)
+_ModelKnobs = msgspec.defstruct(
+    "_ModelKnobs", [(key, _OF_ENTRY[key].type, None) for key in _MODEL_KEYS], forbid_unknown_fields=True
+)
+"""What may stand under [platforms.<id>.knobs.<model>]: keys of the platform that make sense for one network."""
 
 PLATFORM_KEYS: tuple[str, ...] = _Entry.__struct_fields__
 """The keys that [platforms.<id>] may hold."""
@@ -299,18 +292,16 @@ def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
 
 def _with_load(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     """The same for what is measured under load."""
-    if "concurrency" in given:
-        clients = given["concurrency"]
-        if not all(1 <= one <= MOST_CLIENTS for one in clients):
-            expected = f"numbers of clients from 1 to {MOST_CLIENTS}, such as [1, 2, 4, 8]"
-            raise where.error("concurrency", f"concurrency = {clients}", expected)
-        given["concurrency"] = tuple(sorted(set(clients)))
-    if "rate" in given:
-        rates = [round(one, 3) for one in given["rate"]]
-        if not all(LEAST_RATE <= one <= MOST_RATE for one in rates):
-            expected = f"requests per second from {LEAST_RATE:g} to {MOST_RATE:g}, such as [10, 50]"
-            raise where.error("rate", f"rate = {given['rate']}", expected)
-        given["rate"] = tuple(sorted(set(rates)))
+    of_load = (
+        ("concurrency", clients_of, f"{CLIENTS_EXPECTED}, such as [1, 2, 4, 8]"),
+        ("rate", rates_of, f"{RATES_EXPECTED}, such as [10, 50]"),
+    )
+    for key, checked, expected in of_load:
+        if key in given:
+            try:
+                given[key] = checked(given[key])
+            except ValueError:
+                raise where.error(key, f"{key} = {given[key]}", expected) from None
     if "load_requests" in given and not 2 <= given["load_requests"] < _LIMIT:
         raise where.error("load_requests", f"load_requests = {given['load_requests']}", "a whole number of 2 or more")
     return given

@@ -23,6 +23,10 @@ REQUESTS_A_CLIENT = 10
 REQUESTS_AT_A_RATE = 40
 """Requests of a pass at a given rate, where nobody says: five passes give a p95."""
 
+CLIENTS_EXPECTED = f"numbers of clients from 1 to {MOST_CLIENTS}"
+RATES_EXPECTED = f"requests per second from {LEAST_RATE:g} to {MOST_RATE:g}"
+"""What is said where a number is none of these."""
+
 _ID = re.compile(r"c([1-9]\d*)|r(\d+(?:\.\d+)?)")
 
 
@@ -88,6 +92,30 @@ def words_of(scenario: str) -> str:
     except ValueError:
         return scenario
     return "" if found is None else found.words
+
+
+def clients_of(counts: Iterable[int]) -> tuple[int, ...]:
+    """Numbers of clients, ascending, each once.
+
+    Raises:
+        ValueError: there can be no so many.
+    """
+    found = tuple(sorted(set(counts)))
+    if not all(1 <= count <= MOST_CLIENTS for count in found):
+        raise ValueError(CLIENTS_EXPECTED)
+    return found
+
+
+def rates_of(rates: Iterable[float]) -> tuple[float, ...]:
+    """Requests per second as ids have them, ascending, each once.
+
+    Raises:
+        ValueError: that is no rate.
+    """
+    found = tuple(sorted({round(rate, 3) for rate in rates}))
+    if not all(LEAST_RATE <= rate <= MOST_RATE for rate in found):
+        raise ValueError(RATES_EXPECTED)
+    return found
 
 
 def scenario_ids(clients: Iterable[int], rates: Iterable[float]) -> tuple[str, ...]:

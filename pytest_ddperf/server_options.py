@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf import batches
 from pytest_ddperf.client import Client
@@ -29,6 +29,10 @@ class ModelOptions:
     gpuid: int
     datatype: str
     knobs: Knobs
+
+    def by_name(self) -> dict[str, Any]:
+        """Its values under the names that they have in `ServerOptions`."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +90,7 @@ class ServerOptions:
     def of(self, model: str) -> ServerOptions:
         """The options as they hold for one network."""
         own = self.by_model.get(model)
-        if own is None:
-            return self
-        return replace(
-            self,
-            mllib=own.mllib,
-            mllib_named=own.mllib_named,
-            gpu=own.gpu,
-            gpuid=own.gpuid,
-            datatype=own.datatype,
-            knobs=own.knobs,
-        )
+        return self if own is None else replace(self, **own.by_name())
 
     def client(self, url: str) -> Client:
         """A client of that server.

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.options import OPTIONS
+from pytest_ddperf.options import BY_NAME, OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,7 +177,7 @@ class Settings:
             platform: id; None for what is of the whole run.
             model: id of a network, of which the platform's file may say something of its own.
         """
-        option = next(each for each in OPTIONS if each.name == name)
+        option = BY_NAME[name]
         said = self.given.get(name)
         if said is not None and said.origin > Origin.PROJECT:
             return said.value
@@ -270,31 +270,27 @@ class Settings:
             timeout_s=self.value("timeout", platform),
             repository=self.value("repository", platform),
             service=self.value("service", platform),
-            mllib=self.value("mllib", platform) or stands.mllib,
-            gpu=bool(self.value("gpu", platform)),
-            gpuid=self.value("gpuid", platform),
-            knobs=self.knobs(platform),
             threads=self.value("threads", platform),
-            mllib_named=self._origin("mllib", None) > Origin.PROJECT,
             model_dirs=tuple(one.path for one in self.catalog.own_models if one.path is not None),
-            datatype=self.value("datatype", platform),
             cold_start_timeout_s=self.value("cold-start-timeout", platform),
             ca_path=self._path("ca-file", platform),
             authorization=authorization(stands),
             prepared_first=bool(stands.before),
             lock_wait_s=self.value("lock-wait", platform),
             recovery_timeout_s=self.value("recovery-timeout", platform),
+            **self._model_options(platform).by_name(),
             by_model={model: self._model_options(platform, model) for model in stands.knobs},
         )
 
-    def _model_options(self, platform: str, model: str) -> ModelOptions:
-        """What holds for one network of which the platform's file says something of its own."""
+    def _model_options(self, platform: str, model: str | None = None) -> ModelOptions:
+        """What may hold for one network alone; without one, what holds for those of which nothing is said."""
         from pytest_ddperf.server_options import ModelOptions  # noqa: PLC0415 - loads the client
 
+        stands = self.catalog.platform(platform)
+        said = model is not None and "mllib" in stands.knobs.get(model, {})
         return ModelOptions(
-            mllib=self.value("mllib", platform, model) or self.catalog.platform(platform).mllib,
-            mllib_named="mllib" in self.catalog.platform(platform).knobs[model]
-            or self._origin("mllib", None) > Origin.PROJECT,
+            mllib=self.value("mllib", platform, model) or stands.mllib,
+            mllib_named=said or self._origin("mllib", None) > Origin.PROJECT,
             gpu=bool(self.value("gpu", platform, model)),
             gpuid=self.value("gpuid", platform, model),
             datatype=self.value("datatype", platform, model),
