@@ -102,7 +102,7 @@ def _platforms() -> Iterable[str]:
 
 
 def _models() -> Iterable[str]:
-    from pytest_ddperf.catalog import NETWORK_IDS  # noqa: PLC0415 - the same
+    from pytest_ddperf.networks import NETWORK_IDS  # noqa: PLC0415 - the same
 
     return NETWORK_IDS
 

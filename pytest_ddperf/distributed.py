@@ -11,7 +11,7 @@ import pytest
 
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.records import CellKey, CellRecord, Outcome
-from pytest_ddperf.session import put_record
+from pytest_ddperf.report_records import put_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence

@@ -13,7 +13,8 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoun
 from pytest_ddperf.options import FIXTURE
 from pytest_ddperf.records import FAILING, CellRecord, Outcome
 from pytest_ddperf.remeasuring import OUTCOME, PutOff
-from pytest_ddperf.session import RECORD_KEY, SESSION_KEY, put_record, record_of
+from pytest_ddperf.report_records import put_record, record_of
+from pytest_ddperf.session import RECORD_KEY, SESSION_KEY
 from pytest_ddperf.terminal import regression_text, verdict_text
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import pytest
 from pytest_ddperf.presenting import nothing_shown, present
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import junit
-from pytest_ddperf.session import REFUSED, REPORT_ATTRIBUTE, is_gated, put_record, record_of
+from pytest_ddperf.report_records import REPORT_ATTRIBUTE, is_gated, put_record, record_of
+from pytest_ddperf.session import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Generator

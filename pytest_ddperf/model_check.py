@@ -16,8 +16,8 @@ from pytest_ddperf.model_folder import Kind, ModelFacts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.catalog import Network
     from pytest_ddperf.model_folder import ModelFolder
+    from pytest_ddperf.networks import Network
     from pytest_ddperf.targets import OnnxNet
 
 _TENSORRT_NAME = "net_tensorRT.onnx"

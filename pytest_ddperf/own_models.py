@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pytest_ddperf.catalog import Network
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.networks import Network
 from pytest_ddperf.platform_files import ID, Where, decode, entry, line_of
 from pytest_ddperf.published import read_text
 from pytest_ddperf.tasks import Task

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from pytest_ddperf.catalog import Network
+    from pytest_ddperf.networks import Network
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _BATCH_SIZE = re.compile(r"[1-9][0-9]{0,5}")

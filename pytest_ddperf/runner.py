@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -34,13 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pytest_ddperf.baselines import PlatformBaseline
-    from pytest_ddperf.catalog import Network, Platform
-    from pytest_ddperf.measure import Endpoint, Plan, Progress
-    from pytest_ddperf.nights import Nights
+    from pytest_ddperf.measure import Endpoint, Progress
+    from pytest_ddperf.networks import Network
+    from pytest_ddperf.platform_plan import PlatformPlan
     from pytest_ddperf.protocol import Answer
     from pytest_ddperf.records import CellKey, Measurement, ServerFacts
-    from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import Batch, OpenService
 
 
@@ -51,32 +49,6 @@ _OF_SERVICE = attrgetter("backend", "datatype", "width", "height", "gpu")
 
 UNKNOWN_MS = 100.0
 """Milliseconds an image of a cell without a baseline, where servers are put into an order by how long they take."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlatformPlan:
-    """How one platform is measured and judged.
-
-    Args:
-        timer: the clock asked for: auto, predict, head or client.
-        tolerance: relative.
-        baseline: what its cells are held against.
-        nights: its history; None for none.
-        least_rounds: rounds a cell at least.
-        tune: whether the board's clocks are set to their highest meanwhile.
-        load_requests: of a pass under load: of each client, or of all at a rate; None for the defaults.
-    """
-
-    platform: Platform
-    server: ServerOptions
-    passes: Plan
-    timer: str
-    tolerance: float
-    baseline: PlatformBaseline
-    nights: Nights | None = None
-    least_rounds: int = 1
-    tune: bool = False
-    load_requests: int | None = None
 
 
 class Runner:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.catalog import Network, Platform
+from pytest_ddperf.catalog import Platform
+from pytest_ddperf.networks import Network
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.selection import RULES, Considered, Miss, Ranking, Requirements, Rule, Selection
 

@@ -8,7 +8,8 @@ from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_ddperf.catalog import Network, Platform
+    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.networks import Network
     from pytest_ddperf.records import CellKey
 
 

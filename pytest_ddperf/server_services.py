@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_ddperf.batches import BenchImages
-    from pytest_ddperf.catalog import Network
     from pytest_ddperf.client import Client
     from pytest_ddperf.measure import Timed
+    from pytest_ddperf.networks import Network
     from pytest_ddperf.protocol import Answer, ServiceInfo
     from pytest_ddperf.server_options import ServerOptions
 

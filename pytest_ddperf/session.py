@@ -10,7 +10,7 @@ import pytest
 
 from pytest_ddperf import __version__
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
-from pytest_ddperf.records import CellRecord, Outcome, from_json, to_json
+from pytest_ddperf.records import CellRecord, Outcome
 from pytest_ddperf.settings import Settings, given
 
 if TYPE_CHECKING:
@@ -18,14 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.history import HistoryWriter, RunHeader
+    from pytest_ddperf.platform_plan import PlatformPlan
     from pytest_ddperf.records import Measurement
     from pytest_ddperf.results import RunFacts
-    from pytest_ddperf.runner import PlatformPlan, Runner
+    from pytest_ddperf.runner import Runner
     from pytest_ddperf.settings import Given
-
-REPORT_ATTRIBUTE = "ddperf"
-"""The record rides on the test's report, as text: reports survive xdist, failing tests and killed workers, and a
-string costs nothing to keep, where lists and dicts make every later collection of garbage dearer."""
 
 
 REFUSED = "ddperf: "
@@ -34,34 +31,6 @@ REFUSED = "ddperf: "
 
 RECORDED_ROUNDS = 3
 """Rounds a cell that --ddperf-update-baselines records at least: one round alone does not show its own bias."""
-
-
-def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
-    """Send a record with a report; None says that the test is gated and has none yet."""
-    text = None if record is None else to_json(record).decode()
-    setattr(report, REPORT_ATTRIBUTE, text)
-    if text is not None:
-        _read_last[:] = text, record
-
-
-def is_gated(report: pytest.TestReport) -> bool:
-    """Whether a report is that of a test that uses the `ddperf` fixture."""
-    return hasattr(report, REPORT_ATTRIBUTE)
-
-
-def record_of(report: pytest.TestReport) -> CellRecord | None:
-    """The record that came with a report."""
-    text = getattr(report, REPORT_ATTRIBUTE, None)
-    if text is None:
-        return None
-    if _read_last[0] is not text:  # several hooks ask, one after the other; the report itself takes builtins only
-        _read_last[:] = text, from_json(text, CellRecord)
-    record: CellRecord = _read_last[1]
-    return record
-
-
-_read_last: list[Any] = [None, None]
-"""What a report carried, as text, and the record that it stands for."""
 
 
 SESSION_KEY = pytest.StashKey["BenchSession"]()
@@ -149,7 +118,7 @@ class BenchSession:
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
         from pytest_ddperf.measure import Plan  # noqa: PLC0415 - only with gated tests
         from pytest_ddperf.nights import read_nights  # noqa: PLC0415 - only with gated tests
-        from pytest_ddperf.runner import PlatformPlan  # noqa: PLC0415 - loads the client
+        from pytest_ddperf.platform_plan import PlatformPlan  # noqa: PLC0415 - loads the client
 
         settings = self.settings
         store = BaselineStore(settings.catalog, project_dir=self.project_dir)

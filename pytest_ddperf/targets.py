@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_ddperf.batches import BenchImages
-    from pytest_ddperf.catalog import Network
     from pytest_ddperf.client import Client
     from pytest_ddperf.embedded import onnx_files
     from pytest_ddperf.embedded.process import EmbeddedServer
+    from pytest_ddperf.networks import Network
     from pytest_ddperf.protocol import ServiceInfo
     from pytest_ddperf.records import ServerFacts
     from pytest_ddperf.scenarios import Scenario

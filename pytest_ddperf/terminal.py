@@ -12,7 +12,7 @@ from pytest_ddperf.scenarios import words_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_ddperf.catalog import Network
+    from pytest_ddperf.networks import Network
     from pytest_ddperf.records import Baseline, CellKey, CellRecord
 
 

@@ -5,29 +5,24 @@ Above it stands what this run was; a table of the report that was not measured i
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from html import escape
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from pytest_ddperf import __version__, load_text
 from pytest_ddperf.plots import draw
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import figures_dir, wording
+from pytest_ddperf.report.markdown_figures import Figures
 from pytest_ddperf.report.markdown_tables import measured_table, raw_table, table
 from pytest_ddperf.report.plain import inline
 from pytest_ddperf.terminal import change_text, ms_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pytest_ddperf.catalog import Platform
     from pytest_ddperf.results import Result, Results, Trend
-
-_WIDTH = 450
-"""Pixels of a figure that stands beside another one, as in the report."""
 
 _LONGEST_REASON = 400
 _REAL_TIME_FPS = (25, 10)
@@ -68,71 +63,6 @@ def text(results: Results, figures: Figures) -> str:
     lines += _raw_data(results)
     lines += ["", f"Made by pytest-ddperf {__version__}.", ""]
     return "\n".join(lines)
-
-
-class Figures:
-    """The figures that were drawn, as Markdown that shows them.
-
-    Args:
-        drawn: the files; of each figure the PNG is shown.
-        path: of the report, which the links are relative to.
-    """
-
-    def __init__(self, drawn: Iterable[Path], path: Path) -> None:
-        folder = figures_dir(path)
-        self._links: dict[str, str] = {}
-        self._shown: set[str] = set()
-        for file in drawn:
-            if file.suffix == ".png":
-                name = file.relative_to(folder).with_suffix("").as_posix()
-                self._links[name] = quote(f"{folder.name}/{name}.png")
-
-    def names(self, folder: str) -> list[str]:
-        """The names of the figures in a folder, in the order drawn."""
-        return [name for name in self._links if name.startswith(f"{folder}/")]
-
-    def others(self) -> list[str]:
-        """The names of the figures that were not shown yet."""
-        return [name for name in self._links if name not in self._shown]
-
-    def of_platform(self, platform: str) -> list[str]:
-        """The names of one platform's figures of the time per image, the logarithmic one first."""
-        own = rf"latency/{re.escape(platform)}(_log|_linear|_bars)?"
-        return sorted((name for name in self.names("latency") if re.fullmatch(own, name)), key=_linear_last)
-
-    def image(self, name: str, indent: str = "") -> str:
-        """One figure."""
-        self._shown.add(name)
-        return f"{indent}![{inline(_words(name))}]({self._links[name]})"
-
-    def side_by_side(self, names: Sequence[str]) -> list[str]:
-        """Figures in rows of two."""
-        lines: list[str] = []
-        self._shown.update(names)
-        for first in range(0, len(names), 2):
-            lines += ["<table>", "  <tr>"]
-            for name in names[first : first + 2]:
-                lines.append(
-                    f'     <th><img src="{self._links[name]}" width="{_WIDTH}" alt="{escape(_words(name))}"></th>'
-                )
-            lines += ["  </tr>", "</table>"]
-        return [*lines, ""] if lines else []
-
-    def folded(self, names: Sequence[str], summary: str) -> list[str]:
-        """Figures that open on a click."""
-        if not names:
-            return []
-        shown = [line for name in names for line in (self.image(name, "  "), "")]
-        return ["<details>", f"  <summary>{summary}</summary>", "", *shown, "</details>", ""]
-
-
-def _words(name: str) -> str:
-    """What a figure shows, for those who do not see it: `latency, tk1 log`."""
-    return name.replace("/", ", ").replace("_", " ")
-
-
-def _linear_last(name: str) -> bool:
-    return name.endswith("_linear")
 
 
 def _title(results: Results, platform: str) -> str:

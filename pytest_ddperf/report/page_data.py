@@ -11,7 +11,7 @@ from pytest_ddperf.results import SEVERITY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.catalog import Network
+    from pytest_ddperf.networks import Network
     from pytest_ddperf.results import Result, Results, Trend, TrendNight
 
 MOST_NIGHTS = 12_000

@@ -20,8 +20,9 @@ from pytest_ddperf.report import wording
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_ddperf.catalog import Network, Platform
+    from pytest_ddperf.catalog import Platform
     from pytest_ddperf.load import LoadSummary
+    from pytest_ddperf.networks import Network
     from pytest_ddperf.results import Result, Results, RunFacts, Trend
 
 FORMAT = 1

@@ -11,7 +11,7 @@ import pytest
 from bench_project import BenchProject, TableServer
 
 from pytest_ddperf import bench_images
-from pytest_ddperf.catalog import TASK_NETWORKS
+from pytest_ddperf.networks import TASK_NETWORKS
 
 if TYPE_CHECKING:
     import subprocess

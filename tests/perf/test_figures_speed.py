@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 from nightly import FIRST_NIGHT, cell, moment
 
-from pytest_ddperf.catalog import NETWORK_IDS
 from pytest_ddperf.history import RunHeader
 from pytest_ddperf.history_index import FILE
+from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.records import Baseline, CellKey, ServerFacts, to_builtins
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from scripted_deepdetect import ScriptedDeepDetect
 
 from pytest_ddperf.baselines import BaselineStore, load_catalog
-from pytest_ddperf.catalog import NETWORK_IDS
 from pytest_ddperf.history import read_run, runs
+from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.records import Baseline, CellKey
 
 if TYPE_CHECKING:

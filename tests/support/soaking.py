@@ -18,8 +18,9 @@ from pytest_ddperf.catalog import Platform, bare_catalog
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history import HistoryWriter, new_run, read_run
 from pytest_ddperf.measure import Plan
+from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.records import CellKey, CellRecord, Outcome
-from pytest_ddperf.runner import PlatformPlan, Runner
+from pytest_ddperf.runner import Runner
 from pytest_ddperf.server_options import ServerOptions
 
 if TYPE_CHECKING:

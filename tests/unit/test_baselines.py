@@ -20,8 +20,9 @@ from pytest_ddperf.baselines import (
     user_cache_dir,
 )
 from pytest_ddperf.benchmark_json import stats_from_seconds
-from pytest_ddperf.catalog import BATCH_SIZES_REPORT, NETWORK_IDS
+from pytest_ddperf.catalog import BATCH_SIZES_REPORT
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.nights import Nights, read_nights
 from pytest_ddperf.published import read_table
 from pytest_ddperf.recorded import write_recorded

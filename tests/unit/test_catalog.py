@@ -6,20 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.catalog import (
-    BATCH_SIZES_REPORT,
-    NETWORK_IDS,
-    OTHER_NETWORKS,
-    REPORT_NETWORKS,
-    TASK_NETWORKS,
-    Catalog,
-    Network,
-    Platform,
-    bare_catalog,
-    batch_schedule,
-    matrix,
-)
+from pytest_ddperf.catalog import BATCH_SIZES_REPORT, Catalog, Platform, bare_catalog, batch_schedule, matrix
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.networks import NETWORK_IDS, OTHER_NETWORKS, REPORT_NETWORKS, TASK_NETWORKS, Network
 from pytest_ddperf.records import CellKey
 from pytest_ddperf.tasks import Task
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from model_folders import caffe_folder, ncnn_folder
 
-from pytest_ddperf.catalog import Network
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
 from pytest_ddperf.model_folder import Kind, check_embedded, count_labels, look, read_deploy, runs_embedded
+from pytest_ddperf.networks import Network
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,8 +20,9 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.judging import differences, gate_cell
 from pytest_ddperf.measure import Plan
+from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.records import Baseline, CellKey, Clock, Conditions, Measurement, Outcome, Pass, Round, Unavailable
-from pytest_ddperf.runner import UNKNOWN_MS, PlatformPlan, Runner
+from pytest_ddperf.runner import UNKNOWN_MS, Runner
 from pytest_ddperf.server_lock import ServerLock
 from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.server_url import server_name

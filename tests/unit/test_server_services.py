@@ -8,10 +8,10 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply
 
 from pytest_ddperf.batches import BenchImages
-from pytest_ddperf.catalog import Network
 from pytest_ddperf.client import Client
 from pytest_ddperf.errors import AnswerError, ConfigurationError, RequestRefusedError, ServiceNotFoundError
 from pytest_ddperf.knobs import Knobs
+from pytest_ddperf.networks import Network
 from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.server_services import OpenService, batch_of, open_service
 from pytest_ddperf.tasks import Task

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded
 
-from pytest_ddperf.catalog import Network
+from pytest_ddperf.networks import Network
 from pytest_ddperf.records import (
     Baseline,
     CellKey,

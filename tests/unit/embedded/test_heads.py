@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pytest_ddperf.catalog import TASK_NETWORKS
 from pytest_ddperf.embedded.boxes import shared
 from pytest_ddperf.embedded.engine import Engine, load_builtin
 from pytest_ddperf.embedded.heads import INDEXED
@@ -15,6 +14,7 @@ from pytest_ddperf.embedded.task_models import TASK_MODELS
 from pytest_ddperf.embedded.task_networks import FEATURES
 from pytest_ddperf.embedded.wire import ApiError, OutputSettings, parse_output
 from pytest_ddperf.json_reader import JsonReader
+from pytest_ddperf.networks import TASK_NETWORKS
 from pytest_ddperf.predictions import Prediction, flaws, parse_one
 from pytest_ddperf.tasks import Task, predict_output
 

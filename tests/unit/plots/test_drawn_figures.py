@@ -18,8 +18,8 @@ from figure_results import measured, published, trend
 from matplotlib.colors import to_rgb
 
 from pytest_ddperf import plots
-from pytest_ddperf.catalog import NETWORK_IDS
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.plots import names, sharing, style
 from pytest_ddperf.records import CellKey, Outcome
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from results_made import SERVER, measured, not_measured, results
 
-from pytest_ddperf.catalog import NETWORK_IDS
+from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.records import FAILING, Outcome
 from pytest_ddperf.report import github
 from pytest_ddperf.report.github import Ending

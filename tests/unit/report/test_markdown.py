@@ -15,9 +15,10 @@ from report_examples import B8, measured, published
 from results_made import results
 
 from pytest_ddperf.baselines import load_catalog, package_data_dir
-from pytest_ddperf.catalog import NETWORK_IDS
+from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import markdown
+from pytest_ddperf.report.markdown_figures import Figures
 from pytest_ddperf.report.markdown_tables import table
 from pytest_ddperf.report.plain import inline, printable
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.results import Results, Trend
 
 CATALOG = load_catalog()
-NO_FIGURES = markdown.Figures([], Path("r.md"))
+NO_FIGURES = Figures([], Path("r.md"))
 PUBLISHED = [name for name in CATALOG.platforms if name != "local"]
 
 
@@ -288,5 +289,5 @@ def test_cells_under_load_have_a_chapter_with_percentiles_and_figures(tmp_path: 
 def test_cells_under_load_are_no_fastest_network(tmp_path: Path) -> None:
     fast = replace(result(loaded("c4", model="vgg16", batch_size=1)), now_ms=0.001)
     plain = replace(fast, key=replace(fast.key, scenario=""), now_ms=50.0, load=None)
-    made = markdown.text(results(plain, fast), markdown.Figures([], tmp_path / "r.md"))
+    made = markdown.text(results(plain, fast), Figures([], tmp_path / "r.md"))
     assert "| Jetson TK1 | vgg16, b1 | 50.0 |" in made

@@ -1,0 +1,42 @@
+"""How the record of a cell gets from its test to the controller: on the test's report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_ddperf.records import CellRecord, from_json, to_json
+
+if TYPE_CHECKING:
+    import pytest
+
+REPORT_ATTRIBUTE = "ddperf"
+"""The record rides on the test's report, as text: reports survive xdist, failing tests and killed workers, and a
+string costs nothing to keep, where lists and dicts make every later collection of garbage dearer."""
+
+
+def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
+    """Send a record with a report; None says that the test is gated and has none yet."""
+    text = None if record is None else to_json(record).decode()
+    setattr(report, REPORT_ATTRIBUTE, text)
+    if text is not None:
+        _read_last[:] = text, record
+
+
+def is_gated(report: pytest.TestReport) -> bool:
+    """Whether a report is that of a test that uses the `ddperf` fixture."""
+    return hasattr(report, REPORT_ATTRIBUTE)
+
+
+def record_of(report: pytest.TestReport) -> CellRecord | None:
+    """The record that came with a report."""
+    text = getattr(report, REPORT_ATTRIBUTE, None)
+    if text is None:
+        return None
+    if _read_last[0] is not text:  # several hooks ask, one after the other; the report itself takes builtins only
+        _read_last[:] = text, from_json(text, CellRecord)
+    record: CellRecord = _read_last[1]
+    return record
+
+
+_read_last: list[Any] = [None, None]
+"""What a report carried, as text, and the record that it stands for."""
