@@ -6,12 +6,10 @@ To search further: `pytest --hypothesis-profile=search`; `tox -e fuzz` runs test
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
 
+import pytest
 from hypothesis import settings
-
-if TYPE_CHECKING:
-    import pytest
 
 settings.register_profile("search", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=100_000, database=None)
@@ -24,3 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("soak")
     group.addoption("--soak-s", type=float, default=8.0, help="seconds of tests/soak (default: %(default)s)")
     group.addoption("--soak-seed", type=int, default=3, help="what happens when (default: %(default)s)")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _matplotlib_is_loaded_whole() -> None:
+    """A pytest run within this process forgets the modules it was the first to import, the classes in use remain.
+
+    Of a library that was imported in part before, and the rest by such a run, there are two kinds of Rectangle then.
+    """
+    importlib.import_module("matplotlib.figure")
