@@ -191,8 +191,8 @@ class Company:
     """Cells as they are measured, each judged once, with the newest of its fellows.
 
     Its verdict is the last one that `judge` gives for these cells. What they have in common is kept from one to the
-    next, and not reckoned anew for each; a cell within half the tolerance, which no noise can make anything but `ok`,
-    is told the shift and the resolution that the suite had a few cells ago.
+    next, and not reckoned anew for each; a cell neither faster than the tolerance nor slower than half of it, which no
+    noise can make anything but `ok`, is told the shift and the resolution that the suite had a few cells ago.
 
     Args:
         tolerance: relative, 0.1 for 10 %.

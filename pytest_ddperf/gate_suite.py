@@ -212,8 +212,10 @@ class Suite:
         reference = subject.reference
         sigma = median_without(self._sigmas, subject.pass_sigma)
         offset = self._offset(subject, sigma)
-        # Within half the tolerance no noise makes a difference, and the whole suite will do, as it was a few cells ago.
-        own = None if len(subject.values) == 1 and abs(subject.first - offset) <= self._limit / 2 else subject.first
+        # Neither faster than the tolerance nor slower than half of it: no noise makes a difference, and the whole suite
+        # will do, as it was a few cells ago.
+        is_clear = len(subject.values) == 1 and -self._limit <= subject.first - offset <= self._limit / 2
+        own = None if is_clear else subject.first
         others = self._crowd.others(own) if self._count >= SUITE_FROM else None
         shift_variance = _SHIFT_PRIOR_SD**2
         if others is None:

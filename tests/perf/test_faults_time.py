@@ -1,0 +1,56 @@
+"""A fault costs its time limit at the most, and five seconds."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import pytest
+from bench_project import BenchProject, TableServer
+from faults import FAULTS, Fault
+
+CELLS = ("--ddperf-models=googlenet,squeezenet_v1.1", "--ddperf-batch-sizes=1,8", "-p", "no:cacheprovider")
+BOUND_S = 5.0
+WELL = Fault("no fault", "none", "4 ok", lambda _: None, exit_status=0)
+
+
+def limit_s(fault: Fault) -> float:
+    """The longest of the time limits that the row's options name; a fault without one has nothing to wait for."""
+    named = (arg.partition("=") for arg in fault.args)
+    return max((float(value) for name, _, value in named if name.endswith("-timeout")), default=0)
+
+
+def took_s(project: BenchProject, fault: Fault, how: tuple[str, ...]) -> float:
+    """Seconds of a whole run in a process of its own, from its start to its end."""
+    with TableServer("tk1") as server:
+        project.server = server
+        names = "".join(f"img_{number:03d}.jpg\n" for number in range(fault.names))
+        (project.path / "images.txt").write_text(names, encoding="utf-8")
+        fault.arrange(server)
+        began_s = time.monotonic()
+        running = project.start(*CELLS, *fault.args, *how)
+        said, _ = running.communicate()
+        assert running.returncode == fault.exit_status, said
+        return time.monotonic() - began_s
+
+
+def show(rows: list[tuple[Fault, float]], usual_s: float, how: str) -> None:
+    print(f"\n{how}: a run without a fault takes {usual_s:.1f} s (median of 3); beyond that, seconds")
+    print(f"{'fault':<100}{'limit':>7}{'took':>7}")
+    for fault, seconds in rows:
+        print(f"{fault.name[:98]:<100}{limit_s(fault):>7.1f}{seconds - usual_s:>7.1f}")
+    worst = max(seconds - usual_s - limit_s(fault) for fault, seconds in rows)
+    print(f"{len(rows)} faults; beyond its limit, the worst of them {worst:.1f} s, bound {BOUND_S:.0f} s")
+
+
+@pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
+def test_no_fault_takes_longer_than_its_time_limit_and_five_seconds(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache"))
+    with TableServer("tk1") as server:
+        project = BenchProject(pytester, server)
+    usual_s = statistics.median(took_s(project, WELL, how) for _ in range(3))
+    rows = [(fault, took_s(project, fault, how)) for fault in FAULTS]
+    show(rows, usual_s, "".join(how) or "-n0")
+    assert [fault.name for fault, seconds in rows if seconds - usual_s > limit_s(fault) + BOUND_S] == []
