@@ -104,7 +104,11 @@ class Judge:
 
     def _company(self, key: CellKey) -> gate.Company:
         """The cells that a cell is judged with: of its own kind, since a queue scatters as no network does."""
-        return self._companies.setdefault(key.scenario[:1], gate.Company(self._tolerance, FELLOWS))
+        kind = key.scenario[:1]
+        found = self._companies.get(kind)
+        if found is None:
+            found = self._companies[kind] = gate.Company(self._tolerance, FELLOWS)
+        return found
 
     def _by_its_past(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
         """The verdict, unless the nights before say otherwise: slow creep is red, and instability that stays, too."""

@@ -68,8 +68,8 @@ class Keeper:
 
         Here and not where the test runs: only here is it known what became of a cell that could not be confirmed.
         """
-        record = self._bench.records.get(report.nodeid)
-        if report.when in {"call", "teardown"} and record is not None and record.outcome is not Outcome.REMEASURE:
+        record = None if report.when == "setup" else self._bench.records.get(report.nodeid)
+        if record is not None and record.outcome is not Outcome.REMEASURE:
             if self._told[0] is not record:  # the call's report and the teardown's, one after the other
                 self._told = record, junit.properties(record)
             report.user_properties = [*report.user_properties, *self._told[1]]

@@ -97,6 +97,7 @@ class Runner:
         self._begun = self._answered = False
         self._changed: dict[str, str] = {}
         self._warm: dict[str, OpenService] = {}
+        self._known_conditions: dict[tuple[str, str, str], tuple[OpenService, Conditions]] = {}
         self._judges = {
             name: Judge(
                 plan.platform, plan.tolerance, plan.baseline, nights=plan.nights, least_rounds=plan.least_rounds
@@ -160,9 +161,11 @@ class Runner:
 
     def marked_unavailable(self, key: CellKey) -> Unavailable | None:
         """The `x` of a cell in its baseline."""
-        baseline = self._plans[key.platform].baseline
-        marks = (baseline.lookup(one) for one in (key, replace(key, scenario="")))  # one client is too much already
-        return next((one for one in marks if isinstance(one, Unavailable)), None)
+        found = self._plans[key.platform].baseline.lookup(key)
+        if isinstance(found, Unavailable):
+            return found
+        # under load: one client is too much already
+        return self.marked_unavailable(replace(key, scenario="")) if key.scenario else None
 
     def predict_once(self, key: CellKey) -> None:
         """One checked prediction; nothing is recorded.
@@ -254,19 +257,7 @@ class Runner:
             self._recovery.compare(key, first.answer)
             cold_start = ColdStart(service.create_ms, first.client_ms)
             self._warm[key.platform] = service
-        options = plan.server.of(key.model)
-        conditions = Conditions(
-            clock=Clock.PREDICT,  # measure_cell puts the gated one here
-            backend=service.mllib or options.mllib,
-            datatype=service.datatype,
-            width=service.width,
-            height=service.height,
-            gpu=service.gpu,
-            image_route=self._targets[key.platform].images.route,
-            preparation=options.knobs.preparation(created=service.created),
-            engine=service.engine,
-            requests=None if scenario is None else scenario.requests(plan.load_requests),
-        )
+        conditions = self._conditions(plan, service, key, scenario)
         if earlier is not None and _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
             earlier = None  # rounds of another one do not count with these
 
@@ -279,14 +270,13 @@ class Runner:
             self._recovery.suspect(key.platform, key.model)
             self._believe(key)
 
+        endpoint: contextlib.AbstractContextManager[Endpoint] = contextlib.nullcontext(batch.endpoint)
+        if scenario is not None and conditions.requests is not None:
+            endpoint = self._targets[key.platform].under_load(batch, scenario, conditions.requests)
         began_s = time.time()
-        with contextlib.ExitStack() as stack:
-            endpoint: Endpoint = batch.endpoint
-            if scenario is not None and conditions.requests is not None:
-                loaded = self._targets[key.platform].under_load(batch, scenario, conditions.requests)
-                endpoint = stack.enter_context(loaded)
+        with endpoint as measured_endpoint:
             measured = measure_cell(
-                endpoint,
+                measured_endpoint,
                 plan.passes,
                 key=key,
                 conditions=conditions,
@@ -301,6 +291,29 @@ class Runner:
             )
         telemetry = board.telemetry(began_s, time.time(), earlier)
         return measured if telemetry is None else replace(measured, telemetry=telemetry)
+
+    def _conditions(
+        self, plan: PlatformPlan, service: OpenService, key: CellKey, scenario: Scenario | None
+    ) -> Conditions:
+        """Those of a cell, but for the clock; one object for all cells that share them."""
+        of_service = self._known_conditions.get((key.platform, key.model, key.scenario))
+        if of_service is not None and of_service[0] is service:
+            return of_service[1]
+        options = plan.server.of(key.model)
+        conditions = Conditions(
+            clock=Clock.PREDICT,  # measure_cell puts the gated one here
+            backend=service.mllib or options.mllib,
+            datatype=service.datatype,
+            width=service.width,
+            height=service.height,
+            gpu=service.gpu,
+            image_route=self._targets[key.platform].images.route,
+            preparation=options.knobs.preparation(created=service.created),
+            engine=service.engine,
+            requests=None if scenario is None else scenario.requests(plan.load_requests),
+        )
+        self._known_conditions[key.platform, key.model, key.scenario] = service, conditions
+        return conditions
 
     def _batch(self, key: CellKey) -> tuple[OpenService, Batch]:
         self.open(key.platform)
