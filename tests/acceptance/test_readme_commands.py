@@ -25,13 +25,14 @@ TESTS = [command for command in COMMANDS if "tox -e" in command]
 """What runs these tests: .ci/run does, by a test in test_readme.py; a test of it here would be itself."""
 
 MAIN_JOB = [command for command in COMMANDS if "pip install" in command and command not in TESTS]
-ON_BOARDS = [command for command in COMMANDS if command.startswith("pytest ")]
+ON_BOARDS = [command for command in COMMANDS if command.startswith("pytest benchmarks ")]
+DRAWING = [command for command in COMMANDS if command.startswith("pytest --ddperf-plot")]
 FILES = ("pyproject.toml", "README.md", "LICENSE", "pytest_ddperf", "baselines", "benchmarks", "conftest.py")
 
 
 def test_each_command_is_run_by_one_of_these_tests() -> None:
-    assert sorted([*TESTS, *MAIN_JOB, *ON_BOARDS]) == sorted(COMMANDS)
-    assert len(TESTS) == len(MAIN_JOB) == 1
+    assert sorted([*TESTS, *MAIN_JOB, *ON_BOARDS, *DRAWING]) == sorted(COMMANDS)
+    assert len(TESTS) == len(MAIN_JOB) == len(DRAWING) == 1
     assert len(ON_BOARDS) > 4
 
 
@@ -47,6 +48,19 @@ def test_a_command_for_a_board_measures_it_and_is_green(command: str, reader: Re
     for written in re.findall(r"--junitxml=(\S+)|--ddperf-report=(\S+)", command):
         assert (reader.path / "".join(written)).is_file()
     assert (reader.path / "baselines" / "tk1.json").is_file() is ("--ddperf-update-baselines" in command)
+
+
+@pytest.mark.parametrize("command", DRAWING)
+def test_the_command_for_figures_measures_nothing_and_draws_those_that_are_shown(
+    command: str, reader: Reader, rack: Rack
+) -> None:
+    reader.type(command)
+    assert reader.status == 0, reader.printed
+    assert not any(board.predictions for board in rack.boards.values())
+    drawn = {path.stem for path in (reader.path / "ddperf-figures").rglob("*.svg")}
+    shown = re.findall(r'<img src="docs/images/(\w+)\.svg"', (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(shown) == 3
+    assert drawn >= set(shown)
 
 
 def python_with_packages(folder: Path) -> Path:

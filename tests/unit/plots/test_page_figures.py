@@ -50,6 +50,12 @@ def test_the_page_shows_three_figures_and_names_the_command_and_the_files() -> N
     assert all(f"`{name}.svg`" in PAGE for name in SHOWN)
 
 
+def test_the_readme_shows_the_same_three() -> None:
+    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r'<img src="docs/images/([a-z0-9_]+)\.svg"', readme) == [image(name).stem for name in SHOWN]
+    assert f"pytest --ddperf-plot --platform={PLATFORM}\n" in readme
+
+
 @pytest.mark.skipif(mpl.__version__ != DRAWN_WITH, reason=f"the files were drawn with matplotlib {DRAWN_WITH}")
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_figure_of_the_page_is_what_the_tool_draws_byte_by_byte(name: str, tmp_path: Path) -> None:
