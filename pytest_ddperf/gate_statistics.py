@@ -286,7 +286,7 @@ class Crowd:
     and the cells share one.
 
     The bulk of all values is for those that no noise can make red or green: it may be that of a few values ago, until
-    an eighth of them has come or gone.
+    an eighth of them has come, or gone.
     """
 
     SHARED_FROM = 1024
@@ -296,25 +296,25 @@ class Crowd:
         self._ordered = sorted(values)
         self._cache: dict[int, Bulk] = {}
         self._whole: Bulk | None = None
-        self._changed = 0
+        self._came = self._went = 0
 
     def join(self, value: float) -> None:
         """Take one more value in."""
         insort(self._ordered, value)
         self._cache.clear()
-        self._changed += 1
+        self._came += 1
 
     def leave(self, value: float) -> None:
         """Take one occurrence of a value out."""
         del self._ordered[bisect_left(self._ordered, value)]
         self._cache.clear()
-        self._changed += 1
+        self._went += 1
 
     def others(self, own: float | None) -> Bulk:
         """The bulk of all values but one occurrence of `own`; of all, or nearly all, where it is None."""
         if own is None:
-            if self._whole is None or self._changed * self.RENEWED_AT > len(self._ordered):
-                self._whole, self._changed = _bulk_of_sorted(self._ordered), 0
+            if self._whole is None or max(self._came, self._went) * self.RENEWED_AT > len(self._ordered):
+                self._whole, self._came, self._went = _bulk_of_sorted(self._ordered), 0, 0
             return self._whole
         shared = len(self._ordered) >= self.SHARED_FROM
         index = -1 if shared else bisect_left(self._ordered, own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -58,7 +59,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     option = config.option
     plans_only = option.collectonly or option.setuponly or option.setupplan
     plans_only = plans_only or option.showfixtures or option.show_fixtures_per_test
-    if not runnable or bench.is_worker or bench.refused or plans_only:
+    if not runnable or bench.refused or plans_only:
+        return
+    gc.freeze()  # what was collected stays: to look through it for garbage again and again costs passes their time
+    if bench.is_worker:
         return
     collecting.warn_of_ignored_options(config)
     platforms = list(dict.fromkeys(key.platform for item in runnable if (key := cell_of(item))))
@@ -71,6 +75,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Give a worker's servers back while xdist still waits for it: a few seconds later it is killed."""
+    gc.unfreeze()
     bench = session.config.stash[SESSION_KEY]
     if bench.is_worker:
         bench.close()

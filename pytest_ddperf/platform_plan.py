@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.records import Clock, Conditions
+
 if TYPE_CHECKING:
     from pytest_ddperf.baselines import PlatformBaseline
     from pytest_ddperf.catalog import Platform
     from pytest_ddperf.measure import Plan
     from pytest_ddperf.nights import Nights
+    from pytest_ddperf.scenarios import Scenario
     from pytest_ddperf.server_options import ServerOptions
+    from pytest_ddperf.server_services import OpenService
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +41,25 @@ class PlatformPlan:
     least_rounds: int = 1
     tune: bool = False
     load_requests: int | None = None
+
+    def conditions(self, service: OpenService, *, image_route: str, scenario: Scenario | None) -> Conditions:
+        """Those of a service's cells, but for the clock: `measure_cell` puts the gated one there.
+
+        Args:
+            service: that is measured.
+            image_route: how images get to the server.
+            scenario: of a cell under load; None for plain latency.
+        """
+        options = self.server.of(service.model)
+        return Conditions(
+            clock=Clock.PREDICT,
+            backend=service.mllib or options.mllib,
+            datatype=service.datatype,
+            width=service.width,
+            height=service.height,
+            gpu=service.gpu,
+            image_route=image_route,
+            preparation=options.knobs.preparation(created=service.created),
+            engine=service.engine,
+            requests=None if scenario is None else scenario.requests(self.load_requests),
+        )

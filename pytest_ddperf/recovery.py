@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.agreement import MARGIN_ACROSS_SIZES, TIE_ACROSS_SIZES, best_classes, disagreement
-from pytest_ddperf.errors import AnswerError, BatchNotRunError, ServerGoneError
+from pytest_ddperf.errors import (
+    AnswerError,
+    BatchNotRunError,
+    ServerGoneError,
+    ServiceGoneError,
+    ServiceNotFoundError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -194,26 +200,47 @@ class Recovery:
 
         Args:
             platform: whose server.
-            model: that is measured next, compared where it is known from before; else the one measured last is.
+            model: that is measured next, compared where it is known from before; else the one measured last is whose
+                service can still be had.
             predict: makes one checked prediction of a model and a batch size.
 
         Raises:
             AnswerError: it answers, and not what it answered before.
+            ServiceGoneError: no service is left whose answers are known.
             ServerError: it does not answer.
         """
         suspicions = self._suspects & {(platform, ""), (platform, model)}
         if not suspicions:
             return
         known = self._references.get(platform, {})
-        for compared in [model] if model in known else list(known)[-1:]:
+        gone: ServiceNotFoundError | None = None
+        for compared in [model] if model in known else reversed(known):
             reference = known[compared]
-            difference = disagreement(reference.seen, best_classes(predict(compared, reference.batch_size)))
+            try:
+                answer = predict(compared, reference.batch_size)
+            except ServiceNotFoundError as error:
+                gone = gone or error
+                continue
+            difference = disagreement(reference.seen, best_classes(answer))
             if difference:
                 raise AnswerError(
                     f"The server answers after a failure, and {compared} does not predict what it did at the start "
                     f"of the run: {difference}. Nothing it computes is to be believed: restart it, and see its log"
                 )
+            break
+        else:
+            if gone is not None:
+                if model in known:
+                    raise ServiceGoneError(service_gone_text(gone)) from gone
+                raise ServiceGoneError(
+                    f"The server answers after a failure, and none of what it served before is left to compare: {gone}"
+                ) from gone
         self._suspects -= suspicions
+
+
+def service_gone_text(error: ServiceNotFoundError) -> str:
+    """Of a service that was measured, or about to be, when it was deleted."""
+    return f"The service vanished in the middle of the run, and cannot be created again: {error}"
 
 
 def _survived(before: Info | None, after: Info) -> bool:

@@ -25,7 +25,7 @@ from pytest_ddperf.errors import (
 from pytest_ddperf.judging import Judge
 from pytest_ddperf.measure import measure_cell
 from pytest_ddperf.records import Baseline, CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
-from pytest_ddperf.recovery import Recovery
+from pytest_ddperf.recovery import Recovery, service_gone_text
 from pytest_ddperf.scenarios import Scenario, words_of
 from pytest_ddperf.server_url import display_url, server_name
 from pytest_ddperf.targets import Target
@@ -218,9 +218,7 @@ class Runner:
                 return once()
             except ServiceNotFoundError as error:
                 if again:
-                    raise ServiceGoneError(
-                        f"The service vanished in the middle of the run, and cannot be created again: {error}"
-                    ) from error
+                    raise ServiceGoneError(service_gone_text(error)) from error
                 if not self._begun:
                     raise
                 self._say(f"ddperf: {key}: its service vanished from the server in the middle; it is made anew")
@@ -295,25 +293,14 @@ class Runner:
     def _conditions(
         self, plan: PlatformPlan, service: OpenService, key: CellKey, scenario: Scenario | None
     ) -> Conditions:
-        """Those of a cell, but for the clock; one object for all cells that share them."""
-        of_service = self._known_conditions.get((key.platform, key.model, key.scenario))
-        if of_service is not None and of_service[0] is service:
-            return of_service[1]
-        options = plan.server.of(key.model)
-        conditions = Conditions(
-            clock=Clock.PREDICT,  # measure_cell puts the gated one here
-            backend=service.mllib or options.mllib,
-            datatype=service.datatype,
-            width=service.width,
-            height=service.height,
-            gpu=service.gpu,
-            image_route=self._targets[key.platform].images.route,
-            preparation=options.knobs.preparation(created=service.created),
-            engine=service.engine,
-            requests=None if scenario is None else scenario.requests(plan.load_requests),
-        )
-        self._known_conditions[key.platform, key.model, key.scenario] = service, conditions
-        return conditions
+        """Those of a cell, but for the clock; one object for all cells of a service."""
+        place = key.platform, key.model, key.scenario
+        known = self._known_conditions.get(place)
+        if known is None or known[0] is not service:
+            route = self._targets[key.platform].images.route
+            known = service, plan.conditions(service, image_route=route, scenario=scenario)
+            self._known_conditions[place] = known
+        return known[1]
 
     def _batch(self, key: CellKey) -> tuple[OpenService, Batch]:
         self.open(key.platform)
@@ -333,7 +320,16 @@ class Runner:
             self._warm[key.platform] = service
             return answer
 
-        self._recovery.believe(key.platform, key.model, predict)
+        def predict_anew(model: str, batch_size: int) -> Answer:
+            try:
+                return predict(model, batch_size)
+            except ServiceNotFoundError:  # it may have been there a moment ago, and is held for open
+                target.forget_service()
+                answer = predict(model, batch_size)
+                self._say(f"ddperf: {key}: the service of {model} had vanished from the server; it was made anew")
+                return answer
+
+        self._recovery.believe(key.platform, key.model, predict_anew)
 
     def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
         """The verdict on what was measured of a cell."""

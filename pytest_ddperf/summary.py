@@ -105,13 +105,11 @@ def _flaw(clock: Clock, passes: Sequence[Pass]) -> str:
     """Why the clock cannot be gated by, "" where it can."""
     times = [timed.ms(clock) for timed in passes]
     name = _NAMES[clock]
-    lacking = sum(ms is None for ms in times)
-    zero = sum(ms is not None and not ms > 0 for ms in times)
     if not times:
         return "there is no pass"
-    if lacking:
+    if lacking := times.count(None):
         return f"the server did not tell {name} in {lacking} of {len(times)} passes"
-    if zero:
+    if zero := sum(not ms > 0 for ms in times if ms is not None):
         return f"{name} is 0 ms in {zero} of {len(times)} passes, too fast for that clock"
     if clock is Clock.HEAD and (longer := [one for one in passes if _cannot_be(one)]):
         return (

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faults import FAULTS, LARGE, Fault
-from scripted_deepdetect import internal_error, out_of_memory
+from scripted_deepdetect import internal_error, out_of_memory, service_not_found
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bench_project import BenchProject
     from scripted_deepdetect import Prediction
     from scripted_server import Reply
@@ -139,6 +141,49 @@ def test_a_service_that_the_run_created_is_created_again_after_an_outage_and_com
     after = [(one.service, one.batch) for one in tk1.server.predictions[died[0] :]]
     assert after[0] == ("googlenet", 1)  # compared before the next cell is believed
     assert tk1.server.services == []
+
+
+def dies_and_then_loses_googlenet(tk1: BenchProject) -> Callable[[Prediction], Reply | None]:
+    """The server dies at googlenet's 8 images; when it is asked whether it is to be believed, googlenet is deleted."""
+    died: list[int] = []
+    deleted: list[int] = []
+
+    def fault(prediction: Prediction) -> Reply | None:
+        if prediction.service == "googlenet" and prediction.batch == 8 and not died:
+            died.append(prediction.number)
+            return tk1.server.die(0.2)
+        if died and prediction.service == "googlenet" and not deleted:
+            deleted.append(prediction.number)
+            tk1.server.forget_service("googlenet")
+            return service_not_found()
+        return None
+
+    return fault
+
+
+def test_a_service_that_vanishes_while_it_is_compared_after_an_outage_is_made_anew(tk1: BenchProject) -> None:
+    tk1.server.fault = dies_and_then_loses_googlenet(tk1)
+    created = "--ddperf-repository=/srv/models/{model}"
+    result = tk1.run(*GOOGLENET_AND_SQUEEZENET, created, "--ddperf-recovery-timeout=20")
+    assert tk1.verdicts() == {
+        "tk1-googlenet-b1": "ok",
+        LARGE: "crashed",
+        "tk1-squeezenet_v1.1-b1": "ok",
+        "tk1-squeezenet_v1.1-b8": "ok",
+    }
+    assert "the service of googlenet had vanished from the server; it was made anew" in str(result.stdout)
+
+
+def test_where_it_cannot_be_made_anew_the_cells_that_nothing_vouches_for_say_so(tk1: BenchProject) -> None:
+    tk1.server.fault = dies_and_then_loses_googlenet(tk1)
+    result = tk1.run(*GOOGLENET_AND_SQUEEZENET, "--ddperf-recovery-timeout=20", "--ddperf-missing-service=skip")
+    assert tk1.verdicts() == {
+        "tk1-googlenet-b1": "ok",
+        LARGE: "crashed",
+        "tk1-squeezenet_v1.1-b1": "error",
+        "tk1-squeezenet_v1.1-b8": "error",
+    }
+    assert "none of what it served before is left to compare" in " ".join(str(result.stdout).split())
 
 
 STEPPING = """

@@ -204,7 +204,7 @@ class ScriptedDeepDetect(ScriptedServer):
     def _service(self, request: Request, name: str) -> Reply:
         if request.method == "GET":
             if name not in self._services:
-                return _error(404, "NotFound", 1002, "Service Not Found")
+                return service_not_found()
             return self._ok({"status": {"code": 200, "msg": "OK"}, "body": self._described(name)})
         if request.method == "DELETE":
             if self._services.pop(name, None) is None:
@@ -249,7 +249,7 @@ class ScriptedDeepDetect(ScriptedServer):
             return _error(400, "BadRequest")
         service = self._services.get(name)
         if service is None:
-            return _error(404, "NotFound", 1002, "Service Not Found")
+            return service_not_found()
         if not data:
             service.fail()
             return _error(400, "BadRequest", 1005, "Service Input Error: missing data")
@@ -330,6 +330,11 @@ def out_of_memory() -> Reply:
 def internal_error() -> Reply:
     """As a server answers that fails on a request, for a reason of its own."""
     return _error(500, "InternalError", 1007, "src/caffe/net.cpp:41 / Check failed (custom): shape is known")
+
+
+def service_not_found() -> Reply:
+    """As a server answers that has no service of that name."""
+    return _error(404, "NotFound", 1002, "Service Not Found")
 
 
 def _error(status: int, msg: str, dd_code: int | None = None, dd_msg: str = "") -> Reply:

@@ -9,7 +9,14 @@ import pytest
 from scripted_deepdetect import ScriptedDeepDetect
 
 from pytest_ddperf.client import Client
-from pytest_ddperf.errors import AnswerError, BatchNotRunError, ServerFailedError, ServerGoneError
+from pytest_ddperf.errors import (
+    AnswerError,
+    BatchNotRunError,
+    ServerFailedError,
+    ServerGoneError,
+    ServiceGoneError,
+    ServiceNotFoundError,
+)
 from pytest_ddperf.predictions import Prediction
 from pytest_ddperf.protocol import Answer, Info, ServiceInfo, ServiceStats
 from pytest_ddperf.records import CellKey
@@ -208,6 +215,32 @@ class TestBelief:
         outages.suspect("tk1")
         with pytest.raises(AnswerError, match="resnet50 does not predict what it did"):
             outages.believe("tk1", "vgg16", lambda *_: answered("dog"))
+
+    def test_a_model_whose_service_is_gone_is_passed_over_for_one_that_is_there(self) -> None:
+        outages = recovery(Clock())
+        outages.compare(SMALL, answered("cat"))
+        outages.compare(CellKey("tk1", "googlenet", 4), answered("cat"))
+        outages.suspect("tk1")
+
+        def predict(model: str, _: int) -> Answer:
+            if model == "googlenet":
+                raise ServiceNotFoundError("googlenet is gone")
+            return answered("cat")
+
+        outages.believe("tk1", "vgg16", predict)
+        outages.believe("tk1", "vgg16", unasked)
+
+    def test_where_no_service_is_left_the_server_is_not_believed(self) -> None:
+        outages = recovery(Clock())
+        outages.compare(SMALL, answered("cat"))
+        outages.suspect("tk1")
+
+        def predict(*_: object) -> Answer:
+            raise ServiceNotFoundError("it is gone")
+
+        for _ in range(2):
+            with pytest.raises(ServiceGoneError, match="none of what it served before is left to compare: it is gone"):
+                outages.believe("tk1", "vgg16", predict)
 
     def test_a_server_that_differs_is_compared_again_before_each_cell(self) -> None:
         outages = recovery(Clock())
