@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from pytest_ddperf import collecting, fixture
+from pytest_ddperf import collecting, fixture, garbage
 from pytest_ddperf.collecting import cell_of
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
 from pytest_ddperf.options import FIXTURE
@@ -61,7 +60,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     plans_only = plans_only or option.showfixtures or option.show_fixtures_per_test
     if not runnable or bench.refused or plans_only:
         return
-    gc.freeze()  # what was collected stays: to look through it for garbage again and again costs passes their time
+    config.add_cleanup(garbage.collected_rarely())
     if bench.is_worker:
         return
     collecting.warn_of_ignored_options(config)
@@ -75,7 +74,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Give a worker's servers back while xdist still waits for it: a few seconds later it is killed."""
-    gc.unfreeze()
     bench = session.config.stash[SESSION_KEY]
     if bench.is_worker:
         bench.close()

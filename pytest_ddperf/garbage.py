@@ -1,0 +1,44 @@
+"""When Python looks for garbage: rarely while cells are measured, and never in a timed round."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_YOUNG: Final = 10_000
+"""New objects after which the young ones are looked through; Python's own 700 are a few cells' worth."""
+
+
+def collected_rarely() -> Callable[[], None]:
+    """Leave what is there out of every later collection, and collect what is new in larger portions.
+
+    A run keeps what it has collected and measured to its end: to look through it again and again finds nothing.
+
+    Returns:
+        What puts it back.
+    """
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(max(_YOUNG, usual[0]) if usual[0] else 0, *usual[1:])
+
+    def as_usual() -> None:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
+
+    return as_usual
+
+
+@contextlib.contextmanager
+def not_collected() -> Iterator[None]:
+    """As `timeit` does: a collection takes a millisecond or more of this process, which a pass would be charged for."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
