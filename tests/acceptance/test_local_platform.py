@@ -42,9 +42,14 @@ def local(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
 
 
 def embedded_servers() -> list[psutil.Process]:
-    return [
-        one for one in psutil.Process().children(recursive=True) if "pytest_ddperf.embedded" in " ".join(one.cmdline())
-    ]
+    return [one for one in psutil.Process().children(recursive=True) if is_embedded_server(one)]
+
+
+def is_embedded_server(process: psutil.Process) -> bool:
+    try:
+        return "pytest_ddperf.embedded" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has ended meanwhile, or is a zombie
+        return False
 
 
 def test_the_first_run_is_new_the_next_is_held_against_it_and_the_server_goes(
@@ -92,15 +97,18 @@ def wait_for_server(run: subprocess.Popen[str]) -> psutil.Process:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_the_server_is_gone_after_a_run_that_was_stopped(local: BenchProject, images: str, how: signal.Signals) -> None:
     run = local.start(*CELLS, images, "--ddperf-url=embedded", "--ddperf-npasses=10000")
-    server = wait_for_server(run)
-    run.send_signal(how)
-    run.communicate(timeout=60)
+    try:
+        server = wait_for_server(run)
+        run.send_signal(how)
+        run.communicate(timeout=60)
+    finally:
+        run.kill()
     server.wait(30)
     assert not server.is_running()
 
 
 KILL = """
-import pathlib, psutil, pytest
+import contextlib, pathlib, psutil, pytest
 
 KILLED = pathlib.Path(__file__).with_name("killed")
 
@@ -108,7 +116,9 @@ KILLED = pathlib.Path(__file__).with_name("killed")
 def kill_the_server(request):
     if any(f"-{{cell}}]" in request.node.nodeid for cell in {cells}):
         for one in psutil.Process().children():
-            if "pytest_ddperf.embedded" in " ".join(one.cmdline()):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile, or is a zombie
+                if "pytest_ddperf.embedded" not in " ".join(one.cmdline()):
+                    continue
                 one.kill()
                 one.wait()
                 with KILLED.open("a") as killed:

@@ -44,13 +44,13 @@ def test_what_is_there_is_left_out_and_what_is_new_is_collected_in_larger_portio
     usual, frozen = gc.get_threshold(), gc.get_freeze_count()
     as_usual = collected_rarely()
     assert gc.get_freeze_count() > frozen
-    assert gc.get_threshold() == (10_000, *usual[1:])
+    assert gc.get_threshold() == (50_000, *usual[1:])
     as_usual()
     assert gc.get_threshold() == usual
     assert gc.get_freeze_count() == 0
 
 
-@pytest.mark.parametrize("young", [0, 50_000])
+@pytest.mark.parametrize("young", [0, 100_000])
 def test_who_collects_never_or_still_more_rarely_keeps_that(young: int) -> None:
     gc.set_threshold(young, 10, 10)
     as_usual = collected_rarely()
