@@ -30,8 +30,10 @@ class LiveLine:
 
     def __init__(self, config: pytest.Config, key: CellKey) -> None:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
-        silent = config.get_verbosity() < 0 or os.environ.get("TERM") == "dumb"  # which moves no cursor
-        if reporter is not None and (silent or not reporter.isatty):
+        # a dumb terminal moves no cursor
+        if reporter is not None and (
+            not reporter.isatty or config.get_verbosity() < 0 or os.environ.get("TERM") == "dumb"
+        ):
             reporter = None
         # the reporter itself offers no write that leaves its count of columns alone
         self._writer = reporter._tw if reporter is not None else None  # noqa: SLF001

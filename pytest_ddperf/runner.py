@@ -22,7 +22,7 @@ from pytest_ddperf.errors import (
     ServiceGoneError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.garbage import not_collected
+from pytest_ddperf.garbage import NotCollected
 from pytest_ddperf.judging import Judge
 from pytest_ddperf.measure import measure_cell
 from pytest_ddperf.records import Baseline, CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
@@ -273,7 +273,7 @@ class Runner:
         if scenario is not None and conditions.requests is not None:
             endpoint = self._targets[key.platform].under_load(batch, scenario, conditions.requests)
         began_s = time.time()
-        with endpoint as measured_endpoint, not_collected() if scenario is None else contextlib.nullcontext():
+        with endpoint as measured_endpoint, NotCollected() if scenario is None else contextlib.nullcontext():
             measured = measure_cell(
                 measured_endpoint,
                 plan.passes,

@@ -55,4 +55,7 @@ def _number(value: float | None) -> str | None:
 
 
 def _percent(share: float | None) -> str | None:
-    return None if share is None else f"{round(share * 100, 2) + 0.0:.2f}"  # -0.0 becomes 0.0
+    if share is None:
+        return None
+    text = f"{share * 100:.2f}"
+    return "0.00" if text == "-0.00" else text

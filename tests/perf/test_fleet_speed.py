@@ -32,12 +32,10 @@ SIDE_BY_SIDE_BOUND = 0.35
 CELLS = 10_000
 MODELS = ("mobilenet", "mobilenet_depthwise", "resnet50", "resnet101", "resnet152", "googlenet", "densenet121",
           "densenet201", "squeezenet_v1.0", "squeezenet_v1.1")  # fmt: skip
-PAIRS = 3
+PAIRS = 5
 RUN_AIM = 1.7
-RUN_BOUND = 2.7
-"""The aim is not reached: this test last printed 2.34, the median of three pairs (2.15 to 2.45). What is left of a cell
-is spread over the gate, the measuring loop, the record and its line, JUnit's properties, hooks and the collection of
-garbage. Real cells take a second each. The bound keeps it from growing."""
+RUN_BOUND = 2.0
+"""The aim is that of a quiet machine; the bound keeps it from growing on a noisy one."""
 
 END_BOUND_S = 5.0
 
@@ -215,12 +213,14 @@ class Phases(NamedTuple):
 
     Args:
         run: collecting and running.
+        run_without_history: the same without keeping the cells, which is bound together with the table and JSON.
         end: what comes then: table, JSON, the end of the history.
         end_wall: the same by the clock on the wall.
         history_wall: of the run, keeping the cells.
     """
 
     run: float
+    run_without_history: float
     end: float
     end_wall: float
     history_wall: float
@@ -242,6 +242,7 @@ def phases(folder: Path, *args: str) -> Phases:
     assert marks["end"] <= after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Phases(
         run=marks["ran"] - marks["start"],
+        run_without_history=marks["ran"] - marks["start"] - marks["history cpu"],
         end=marks["end"] - marks["ran"],
         end_wall=marks["end wall"] - marks["ran wall"],
         history_wall=marks["history"],
@@ -273,21 +274,21 @@ def test_10000_cells_cost_little_more_than_as_many_empty_tests(tmp_path: Path) -
     for _ in range(PAIRS):
         shutil.rmtree(project / ".ddperf", ignore_errors=True)  # each pair the same: no earlier nights to read
         pairs.append((phases(empty), phases(project, "benchmarks", "--platform=board", "--benchmark-json=out.json")))
-    pairs.sort(key=lambda pair: pair[1].run / pair[0].run)
+    pairs.sort(key=lambda pair: pair[1].run_without_history / pair[0].run)
     nothing, cells = pairs[PAIRS // 2]  # the median: what else runs on the machine takes the caches away
     stored = json.loads((project / "out.json").read_text())["benchmarks"]
     end_s = cells.end + cells.history_wall
-    print(f"\n{'':<42}{'empty tests':>12}{'cells':>10}{'ratio':>8}{'aim':>6}{'bound':>8}")
-    ratio = cells.run / nothing.run
-    print(
-        f"{f'{CELLS:,} collected and run, CPU s':<42}{nothing.run:>12.2f}{cells.run:>10.2f}{ratio:>8.2f}"
-        f"{RUN_AIM:>6}{RUN_BOUND:>8}"
-    )
-    print(f"  of {PAIRS} pairs: {', '.join(f'{each.run / empties.run:.2f}' for empties, each in pairs)}")
-    print(f"{'table, JSON and end of the history, CPU s':<42}{nothing.end:>12.2f}{cells.end:>10.2f}")
-    print(f"{'the same, wall-clock s':<42}{nothing.end_wall:>12.2f}{cells.end_wall:>10.2f}")
-    print(f"{'keeping the cells, wall-clock s':<42}{'':>12}{cells.history_wall:>10.2f}")
-    print(f"{'table, JSON (CPU) and history (wall), s':<42}{'':>12}{end_s:>10.2f}{'':>14}{END_BOUND_S:>8}")
+    ratio = cells.run_without_history / nothing.run
+    print(f"\n{'':<46}{'empty tests':>12}{'cells':>8}{'ratio':>8}{'aim':>6}{'bound':>8}")
+    print(f"{f'{CELLS:,} collected and run, CPU s':<46}{nothing.run:>12.2f}{cells.run:>8.2f}", end="")
+    print(f"{cells.run / nothing.run:>8.2f}")
+    print(f"{'  without keeping them, which is counted below':<46}{'':>12}{cells.run_without_history:>8.2f}", end="")
+    print(f"{ratio:>8.2f}{RUN_AIM:>6}{RUN_BOUND:>8}")
+    print(f"  of {PAIRS} pairs: {', '.join(f'{each.run_without_history / empty.run:.2f}' for empty, each in pairs)}")
+    print(f"{'table, JSON and end of the history, CPU s':<46}{nothing.end:>12.2f}{cells.end:>8.2f}")
+    print(f"{'the same, wall-clock s':<46}{nothing.end_wall:>12.2f}{cells.end_wall:>8.2f}")
+    print(f"{'keeping the cells, wall-clock s':<46}{'':>12}{cells.history_wall:>8.2f}")
+    print(f"{'table, JSON (CPU) and history (wall), s':<46}{'':>12}{end_s:>8.2f}{'':>14}{END_BOUND_S:>8}")
     assert len(stored) == CELLS
     assert {one["extra_info"]["verdict"] for one in stored} == {"ok"}
     assert ratio <= RUN_BOUND

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.garbage import collected_rarely, not_collected
+from pytest_ddperf.garbage import NotCollected, collected_rarely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,20 +22,20 @@ def _as_it_was() -> Iterator[None]:
 
 
 def test_nothing_is_collected_in_a_round_and_it_goes_on_afterwards() -> None:
-    with not_collected():
+    with NotCollected():
         assert not gc.isenabled()
     assert gc.isenabled()
 
 
 def test_it_goes_on_after_a_round_that_fails() -> None:
-    with pytest.raises(RuntimeError), not_collected():
+    with pytest.raises(RuntimeError), NotCollected():
         raise RuntimeError
     assert gc.isenabled()
 
 
 def test_a_collector_that_was_off_stays_off() -> None:
     gc.disable()
-    with not_collected():
+    with NotCollected():
         pass
     assert not gc.isenabled()
 
@@ -44,13 +44,13 @@ def test_what_is_there_is_left_out_and_what_is_new_is_collected_in_larger_portio
     usual, frozen = gc.get_threshold(), gc.get_freeze_count()
     as_usual = collected_rarely()
     assert gc.get_freeze_count() > frozen
-    assert gc.get_threshold() == (50_000, *usual[1:])
+    assert gc.get_threshold() == (100_000, *usual[1:])
     as_usual()
     assert gc.get_threshold() == usual
     assert gc.get_freeze_count() == 0
 
 
-@pytest.mark.parametrize("young", [0, 100_000])
+@pytest.mark.parametrize("young", [0, 200_000])
 def test_who_collects_never_or_still_more_rarely_keeps_that(young: int) -> None:
     gc.set_threshold(young, 10, 10)
     as_usual = collected_rarely()
