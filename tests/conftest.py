@@ -6,15 +6,19 @@ To search further: `pytest --hypothesis-profile=search`; `tox -e fuzz` runs test
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 
 import pytest
-from hypothesis import settings
 
-settings.register_profile("search", deadline=None)
-settings.register_profile("fuzz", deadline=None, max_examples=100_000, database=None)
-settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
-settings.load_profile("repeatable")
+with contextlib.suppress(ModuleNotFoundError):
+    # `pytest --ddperf-plot` in a clone loads this file too, where the packages of the tests need not be installed
+    from hypothesis import settings
+
+    settings.register_profile("search", deadline=None)
+    settings.register_profile("fuzz", deadline=None, max_examples=100_000, database=None)
+    settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+    settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

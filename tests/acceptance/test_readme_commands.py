@@ -63,6 +63,21 @@ def test_the_command_for_figures_measures_nothing_and_draws_those_that_are_shown
     assert drawn >= set(shown)
 
 
+def test_figures_are_drawn_in_a_clone_that_lacks_the_packages_of_the_tests(tmp_path: Path) -> None:
+    (tmp_path / "hypothesis.py").write_text("raise ModuleNotFoundError('hypothesis')\n", encoding="utf-8")
+    folder = tmp_path / "figures"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", f"--ddperf-plot={folder}", "--platform=raspi3", "-p", "no:hypothesispytest"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "latency" / "raspi3_log.svg").is_file()
+
+
 def python_with_packages(folder: Path) -> Path:
     """A `python3` whose new environments find the packages of this one, so that nothing is downloaded."""
     folder.mkdir()
