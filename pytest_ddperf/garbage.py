@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _YOUNG: Final = 100_000
-"""New objects after which they are looked through: two thousand cells' worth. Python's own 700 are those of ten."""
+"""New objects after which they are looked through; Python's own threshold is reached every few cells."""
 
 
 def collected_rarely() -> Callable[[], None]:
@@ -32,7 +32,7 @@ def collected_rarely() -> Callable[[], None]:
 
 
 class NotCollected:
-    """As `timeit` does: a collection takes a millisecond or more of this process, which a pass would be charged for."""
+    """As `timeit` does: a collection stops this process, and a pass would be charged for it."""
 
     def __enter__(self) -> None:
         self._was_enabled = gc.isenabled()

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 UNSTABLE_RUNS = 3
 """Runs running in which an unstable cell may be beyond the tolerance, less one."""
 
-_MAY_CREEP = frozenset({Outcome.OK, Outcome.UNSTABLE})
-
 FELLOWS = 128
 """How many cells are judged together at the most, the newest ones: a suite's centre and spread need no more."""
 
@@ -120,9 +118,8 @@ class Judge:
             streak = self._nights.unstable_streak(key)
             if streak >= UNSTABLE_RUNS - 1:
                 return Outcome.REGRESSED, f"unstable, and beyond the tolerance in {streak + 1} runs running; {reason}"
-        nightly = self._nights.creep_values(key) if outcome in _MAY_CREEP else ()
-        if nightly:
-            crept = gate.creep(nightly, self._tolerance)
+        if outcome in {Outcome.OK, Outcome.UNSTABLE}:
+            crept = gate.creep(self._nights.creep_values(key), self._tolerance)
             if crept.alarm:
                 return Outcome.REGRESSED, (
                     f"creep: {crept.change * 100:+.1f} % over the nights since the first ones, in steps too small for "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.model_folder import ModelFolder
     from pytest_ddperf.networks import Network
-    from pytest_ddperf.targets import OnnxNet
+    from pytest_ddperf.targets.extra import OnnxNet
 
 _TENSORRT_NAME = "net_tensorRT.onnx"
 
@@ -41,7 +41,7 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         return KindCheck(Kind.ONNX, (missing("network", f"one .onnx file, not several: {names}."),))
     (path,) = folder.onnx
     try:
-        from pytest_ddperf.targets import read_onnx  # noqa: PLC0415 - an optional extra
+        from pytest_ddperf.targets.extra import read_onnx  # noqa: PLC0415 - an optional extra
 
         net = read_onnx(path)
     except ModelFileError as error:

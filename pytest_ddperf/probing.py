@@ -10,7 +10,7 @@ from pytest_ddperf.errors import ServerError
 from pytest_ddperf.server_lock import ServerLock, busy_text
 from pytest_ddperf.server_options import load_images
 from pytest_ddperf.server_url import server_name
-from pytest_ddperf.targets import require_embedded
+from pytest_ddperf.targets.extra import require_embedded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -230,11 +230,8 @@ class Recovery:
             break
         else:
             if gone is not None:
-                if model in known:
-                    raise ServiceGoneError(service_gone_text(gone)) from gone
-                raise ServiceGoneError(
-                    f"The server answers after a failure, and none of what it served before is left to compare: {gone}"
-                ) from gone
+                none_left = "The server answers after a failure, and none of what it served before is left to compare"
+                raise ServiceGoneError(service_gone_text(gone) if model in known else f"{none_left}: {gone}") from gone
         self._suspects -= suspicions
 
 

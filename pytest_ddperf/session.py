@@ -10,6 +10,7 @@ import pytest
 
 from pytest_ddperf import __version__
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
+from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.records import CellRecord, Outcome
 from pytest_ddperf.settings import Settings, given
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.history import HistoryWriter, RunHeader
-    from pytest_ddperf.platform_plan import PlatformPlan
     from pytest_ddperf.records import Measurement
     from pytest_ddperf.results import RunFacts
     from pytest_ddperf.runner import Runner
@@ -118,7 +118,6 @@ class BenchSession:
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
         from pytest_ddperf.measure import Plan  # noqa: PLC0415 - only with gated tests
         from pytest_ddperf.nights import read_nights  # noqa: PLC0415 - only with gated tests
-        from pytest_ddperf.platform_plan import PlatformPlan  # noqa: PLC0415 - loads the client
 
         settings = self.settings
         store = BaselineStore(settings.catalog, project_dir=self.project_dir)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from faults import FAULTS, LARGE, Fault
+from faults import FAULTS, GOOGLENET_AND_SQUEEZENET, LARGE, Fault
 from scripted_deepdetect import internal_error, out_of_memory, service_not_found
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from scripted_deepdetect import Prediction
     from scripted_server import Reply
 
-GOOGLENET_AND_SQUEEZENET = ("--ddperf-models=googlenet,squeezenet_v1.1", "--ddperf-batch-sizes=1,8")
 LIMIT_S = 20.0 + 5.0 + 35.0
 """No row has a longer limit of its own than 20 s; 5 s on top are promised; the rest is for a machine that is busy with
 other tests and starts pytest and its workers slowly."""
@@ -35,8 +34,7 @@ def expected(fault: Fault) -> dict[str, str]:
 def test_a_fault_ends_in_its_verdict_and_the_other_cells_are_measured(
     tk1: BenchProject, fault: Fault, how: tuple[str, ...], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    names = "".join(f"img_{number:03d}.jpg\n" for number in range(fault.names))
-    (tk1.path / "images.txt").write_text(names, encoding="utf-8")
+    tk1.name_images(fault.names)
     fault.arrange(tk1.server)
     began_s = time.monotonic()
     result = tk1.run(*GOOGLENET_AND_SQUEEZENET, *fault.args, *how)

@@ -31,6 +31,5 @@ def test_it_works_under_load_which_may_last(tk1: BenchProject) -> None:
 
 def test_it_is_as_it_was_after_the_run(tk1: BenchProject) -> None:
     before = gc.get_threshold()
-    tk1.server.fault = lambda _: None
     tk1.run(*CELL)
     assert (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()) == (True, before, 0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from bench_project import BenchProject, TableServer
+from processes import is_embedded_server
 
 from pytest_ddperf import bench_images
 from pytest_ddperf.networks import TASK_NETWORKS
@@ -43,13 +44,6 @@ def local(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
 
 def embedded_servers() -> list[psutil.Process]:
     return [one for one in psutil.Process().children(recursive=True) if is_embedded_server(one)]
-
-
-def is_embedded_server(process: psutil.Process) -> bool:
-    try:
-        return "pytest_ddperf.embedded" in " ".join(process.cmdline())
-    except psutil.NoSuchProcess:  # it has ended meanwhile, or is a zombie
-        return False
 
 
 def test_the_first_run_is_new_the_next_is_held_against_it_and_the_server_goes(

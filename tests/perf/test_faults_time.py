@@ -7,9 +7,8 @@ import time
 
 import pytest
 from bench_project import BenchProject, TableServer
-from faults import FAULTS, Fault
+from faults import FAULTS, GOOGLENET_AND_SQUEEZENET, Fault
 
-CELLS = ("--ddperf-models=googlenet,squeezenet_v1.1", "--ddperf-batch-sizes=1,8", "-p", "no:cacheprovider")
 BOUND_S = 5.0
 WELL = Fault("no fault", "none", "4 ok", lambda _: None, exit_status=0)
 
@@ -24,11 +23,10 @@ def took_s(project: BenchProject, fault: Fault, how: tuple[str, ...]) -> float:
     """Seconds of a whole run in a process of its own, from its start to its end."""
     with TableServer("tk1") as server:
         project.server = server
-        names = "".join(f"img_{number:03d}.jpg\n" for number in range(fault.names))
-        (project.path / "images.txt").write_text(names, encoding="utf-8")
+        project.name_images(fault.names)
         fault.arrange(server)
         began_s = time.monotonic()
-        running = project.start(*CELLS, *fault.args, *how)
+        running = project.start(*GOOGLENET_AND_SQUEEZENET, "-p", "no:cacheprovider", *fault.args, *how)
         said, _ = running.communicate()
         assert running.returncode == fault.exit_status, said
         return time.monotonic() - began_s

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import psutil
+from processes import is_embedded_server
 
 REPO = Path(__file__).resolve().parents[2]
 CELLS = 52
@@ -50,6 +51,6 @@ def server_bytes(parent: int) -> list[int]:
     """Resident memory of the embedded server among the run's children, in bytes."""
     try:
         children = psutil.Process(parent).children()
-        return [child.memory_info().rss for child in children if "pytest_ddperf.embedded" in child.cmdline()]
+        return [child.memory_info().rss for child in children if is_embedded_server(child)]
     except psutil.NoSuchProcess:
         return []  # it ended meanwhile

@@ -102,9 +102,13 @@ class BenchProject:
         self.server = server
         self.platform = platform
         shutil.copytree(ROOT / "benchmarks", self.path / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
-        names = "".join(f"img_{number:03d}.jpg\n" for number in range(128))
-        (self.path / "images.txt").write_text(names, encoding="utf-8")
+        self.name_images(128)
         self.ini()
+
+    def name_images(self, count: int) -> None:
+        """Write the list of the images that there are."""
+        names = "".join(f"img_{number:03d}.jpg\n" for number in range(count))
+        (self.path / "images.txt").write_text(names, encoding="utf-8")
 
     def ini(self, **keys: str) -> None:
         """Write pytest.ini with further keys."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scripted_deepdetect import Prediction
     from scripted_server import Request
 
+GOOGLENET_AND_SQUEEZENET = ("--ddperf-models=googlenet,squeezenet_v1.1", "--ddperf-batch-sizes=1,8")
 SMALL, LARGE = "tk1-googlenet-b1", "tk1-googlenet-b8"
 OTHERS = ("tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b8")
 AT = 9

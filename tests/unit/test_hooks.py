@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from ended import is_gone
+from processes import is_gone
 
 from pytest_ddperf.errors import HookError
 from pytest_ddperf.hooks import TAIL_LINES, run

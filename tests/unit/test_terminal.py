@@ -19,7 +19,7 @@ from pytest_ddperf.records import (
     Pass,
     Round,
 )
-from pytest_ddperf.targets import NetworkCost
+from pytest_ddperf.targets.extra import NetworkCost
 from pytest_ddperf.terminal import (
     Line,
     change_text,

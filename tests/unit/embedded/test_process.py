@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from ended import is_gone
+from processes import is_gone
 
 from pytest_ddperf.embedded import process
 from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError

@@ -1,4 +1,4 @@
-"""Whether a process has ended, which takes it a moment."""
+"""Processes that tests start: whether one has ended, which takes it a moment, and which is an embedded server."""
 
 from __future__ import annotations
 
@@ -18,3 +18,11 @@ def is_gone(pid: int, within_s: float = 10.0) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def is_embedded_server(process: psutil.Process) -> bool:
+    """Whether it is one; none that has ended meanwhile, and no zombie, is."""
+    try:
+        return "pytest_ddperf.embedded" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False

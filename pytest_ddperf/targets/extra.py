@@ -1,0 +1,99 @@
+"""What the commands take from the extra `embedded` beside a server to measure: its costs, its reader, its own run.
+
+Each says how to install the extra where it is not there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from pytest_ddperf import bench_images
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_ddperf.embedded import onnx_files
+
+
+def require_embedded() -> None:
+    """Find out whether the embedded server can run here.
+
+    Raises:
+        ConfigurationError: its packages are not installed.
+    """
+    from pytest_ddperf.embedded import process  # noqa: PLC0415 - an optional extra
+
+    process.require_extra()
+
+
+def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:
+    """Run the embedded server in this process until it is told to end.
+
+    Args:
+        port: 0 for a free one.
+        data_dir: images by path come from below it; None for the bench images.
+        options: further arguments of `python -m pytest_ddperf.embedded`.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        ConfigurationError: its packages are not installed.
+    """
+    require_embedded()
+    folder = data_dir or bench_images.ensure_bench_images()
+    from pytest_ddperf.embedded.__main__ import main  # noqa: PLC0415 - an optional extra
+
+    return main(["--port", str(port), "--data-dir", str(folder), *options], prog="ddperf serve")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCost:
+    """What one image costs, counted in the graph that the embedded server runs.
+
+    Args:
+        giga_flops_text: giga multiply-adds, as the report prints them.
+        million_params_text: millions of parameters, as the report prints them.
+        true_multiply_adds: multiply-adds with those of the depthwise layers, which the report leaves out.
+        parameters: the count.
+    """
+
+    giga_flops_text: str
+    million_params_text: str
+    true_multiply_adds: int
+    parameters: int
+
+
+def network_costs() -> dict[str, NetworkCost]:
+    """The costs of the 13 networks, by id.
+
+    Raises:
+        ConfigurationError: the embedded server's packages are not installed.
+    """
+    require_embedded()
+    from pytest_ddperf.embedded.cost import cost  # noqa: PLC0415 - an optional extra
+    from pytest_ddperf.embedded.networks import NETWORK_IDS, build  # noqa: PLC0415 - an optional extra
+
+    counted = {name: cost(build(name).model) for name in NETWORK_IDS}
+    return {
+        name: NetworkCost(one.giga_flops_text, one.million_params_text, one.true_multiply_adds, one.parameters)
+        for name, one in counted.items()
+    }
+
+
+OnnxNet: TypeAlias = "onnx_files.OnnxNet"
+
+
+def read_onnx(path: Path) -> OnnxNet:
+    """What an .onnx file says of its network.
+
+    Raises:
+        ModelFileError: it is no ONNX model.
+        ConfigurationError: the embedded server's packages are not installed.
+    """
+    require_embedded()
+    from pytest_ddperf.embedded.onnx_files import read_onnx as read  # noqa: PLC0415 - an optional extra
+
+    return read(path)
