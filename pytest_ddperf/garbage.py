@@ -1,4 +1,4 @@
-"""When Python looks for garbage: rarely while cells are measured, and never in a timed round."""
+"""When Python looks for garbage: rarely once gated tests are collected, and never in a timed round."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _YOUNG: Final = 100_000
-"""New objects after which they are looked through; Python's own threshold is reached every few cells."""
+"""New objects after which they are looked through; Python's own threshold is reached every few cells, and every few
+tests that are collected."""
 
 
 def collected_rarely() -> Callable[[], None]:
     """Leave what is there out of every later collection, and collect what is new in larger portions.
 
-    A run keeps what it has collected and measured to its end: to look through it again and again finds nothing.
+    A run keeps its tests and what it measured to its end: to look through them again and again finds nothing.
 
     Returns:
         What puts it back.
@@ -29,6 +30,11 @@ def collected_rarely() -> Callable[[], None]:
         gc.unfreeze()
 
     return as_usual
+
+
+def leave_out() -> None:
+    """Leave what has come since out as well, until it is put back."""
+    gc.freeze()
 
 
 class NotCollected:

@@ -60,7 +60,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     plans_only = plans_only or option.showfixtures or option.show_fixtures_per_test
     if not runnable or bench.refused or plans_only:
         return
-    config.add_cleanup(garbage.collected_rarely())
+    garbage.leave_out()
     if bench.is_worker:
         return
     collecting.warn_of_ignored_options(config)

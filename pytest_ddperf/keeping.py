@@ -39,6 +39,7 @@ class Keeper:
         self._gated = False
         self._failed_of_itself = False
         self._put_off: dict[str, pytest.TestReport] = {}
+        self._writes_junit = bool(bench.config.getoption("xmlpath", default=None))
         self._told: tuple[CellRecord | None, list[tuple[str, str]]] = (None, [])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -68,7 +69,9 @@ class Keeper:
 
         Here and not where the test runs: only here is it known what became of a cell that could not be confirmed.
         """
-        record = None if report.when == "setup" else self._bench.records.get(report.nodeid)
+        if not self._writes_junit or report.when == "setup":
+            return
+        record = self._bench.records.get(report.nodeid)
         if record is not None and record.outcome is not Outcome.REMEASURE:
             if self._told[0] is not record:  # the call's report and the teardown's, one after the other
                 self._told = record, junit.properties(record)

@@ -99,8 +99,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from pytest_ddperf.collecting import parametrise  # noqa: PLC0415 - only with gated tests
     from pytest_ddperf.session import REFUSED  # noqa: PLC0415 - the same
 
+    session = _session(metafunc.config)
+    session.begin_collecting()
     try:
-        parametrise(metafunc, _session(metafunc.config).settings)
+        parametrise(metafunc, session.settings)
     except ConfigurationError as error:
         # The controller makes a usage error of it, where it comes in as a report: here pytest would go on collecting.
         raise pytest.Collector.CollectError(f"{REFUSED}{error}") from None

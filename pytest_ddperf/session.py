@@ -10,6 +10,7 @@ import pytest
 
 from pytest_ddperf import __version__
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
+from pytest_ddperf.garbage import collected_rarely
 from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.records import CellRecord, Outcome
 from pytest_ddperf.settings import Settings, given
@@ -60,6 +61,13 @@ class BenchSession:
         self._history: HistoryWriter | None = None
         self._header: RunHeader | None = None
         self._interrupted = False
+        self._collecting = False
+
+    def begin_collecting(self) -> None:
+        """A gated test was found; called for each one."""
+        if not self._collecting:
+            self._collecting = True
+            self.config.add_cleanup(collected_rarely())
 
     @property
     def is_worker(self) -> bool:

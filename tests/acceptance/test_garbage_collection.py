@@ -21,6 +21,18 @@ def test_it_rests_in_every_round_and_works_between_them(tk1: BenchProject) -> No
     assert rested == [True] * 12
 
 
+def test_it_comes_more_rarely_from_the_first_cell_that_is_collected(tk1: BenchProject) -> None:
+    (tk1.path / "benchmarks" / "conftest.py").write_text(
+        "import gc\n\n\n"
+        "def pytest_itemcollected(item):\n"
+        "    assert gc.get_threshold()[0] == 100_000\n    item.had = gc.get_freeze_count()\n"
+        "\n\n"
+        "def pytest_runtest_setup(item):\n    assert gc.get_freeze_count() > item.had > 0\n",
+        encoding="utf-8",
+    )
+    assert tk1.run(*CELL).ret == 0
+
+
 def test_it_works_under_load_which_may_last(tk1: BenchProject) -> None:
     rested: list[bool] = []
     tk1.server.fault = lambda _: rested.append(not gc.isenabled())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.garbage import NotCollected, collected_rarely
+from pytest_ddperf.garbage import NotCollected, collected_rarely, leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +47,16 @@ def test_what_is_there_is_left_out_and_what_is_new_is_collected_in_larger_portio
     assert gc.get_threshold() == (100_000, *usual[1:])
     as_usual()
     assert gc.get_threshold() == usual
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_has_come_since_can_be_left_out_too_and_comes_back_with_the_rest() -> None:
+    as_usual = collected_rarely()
+    before = gc.get_freeze_count()
+    kept = [[] for _ in range(1000)]
+    leave_out()
+    assert gc.get_freeze_count() >= before + len(kept)
+    as_usual()
     assert gc.get_freeze_count() == 0
 
 
