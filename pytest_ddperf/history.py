@@ -24,6 +24,7 @@ from pytest_ddperf.records import CellRecord, to_builtins, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from io import FileIO
     from pathlib import Path
     from types import TracebackType
 
@@ -115,15 +116,13 @@ class HistoryWriter:
     """Appends the cells of one run to its own new file; no cell is lost with the process once `append` has returned.
 
     Each is on the disk by then, too, and survives the machine, as long as that takes no more than a fiftieth of the
-    run's time: cells that follow each other faster than a disk can confirm them share a confirmation.
+    run's time: cells that follow each other faster than a disk can confirm them share a confirmation. What could not
+    be written is tried again with whatever comes next: there may be room by then.
 
     Args:
-        folder: of the history.
+        folder: of the history; it and the file are made with the first cell.
         header: what the run is.
         now: a steady clock, seconds.
-
-    Raises:
-        HistoryError: the folder or the file cannot be written; says what to do.
     """
 
     def __init__(self, folder: Path, header: RunHeader, now: Callable[[], float] = time.monotonic) -> None:
@@ -131,17 +130,16 @@ class HistoryWriter:
         self._began_s = now()
         self._syncing_s = 0.0
         self.path = folder / f"{header.run}.jsonl"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("xb", buffering=0)
-        except OSError as error:
-            raise _not_kept(self.path, error) from error
-        try:
-            self._write(to_json({"type": "run", **to_builtins(header)}))
-        except HistoryError:
-            with contextlib.suppress(OSError):
-                self._file.close()  # what it could not write, it tries to write again
-            raise
+        self._file: FileIO | None = None
+        self._lines = [to_json({"type": "run", **to_builtins(header)})]
+        self._size = 0  # of the whole lines in the file, bytes
+        self._is_torn = False
+        self._is_closed = False
+
+    @property
+    def unwritten(self) -> int:
+        """How many lines are not in the file."""
+        return len(self._lines)
 
     def append(self, record: CellRecord, text: str | None = None) -> None:
         """Keep one cell.
@@ -149,8 +147,12 @@ class HistoryWriter:
         Args:
             record: of it.
             text: the same as JSON, where it was made already.
+
+        Raises:
+            HistoryError: the folder or the file cannot be written; says what to do.
         """
-        self._write(b'{"type":"cell",' + (to_json(record) if text is None else text.encode())[1:])
+        self._lines.append(b'{"type":"cell",' + (to_json(record) if text is None else text.encode())[1:])
+        self._write()
 
     def close(self, exit_status: int, *, whole: bool = False) -> None:
         """Mark the run as ended and close its file. May be called twice.
@@ -158,20 +160,35 @@ class HistoryWriter:
         Args:
             exit_status: pytest's.
             whole: whether it measured the whole matrix of its platforms, uninterrupted.
-        """
-        if self._file.closed:
-            return
-        try:
-            self._write(to_json({"type": "end", "exit_status": exit_status, "whole": whole}), sync=True)
-        finally:
-            with contextlib.suppress(OSError):
-                self._file.close()
 
-    def _write(self, line: bytes, *, sync: bool = False) -> None:
-        rest = memoryview(line + b"\n")
+        Raises:
+            HistoryError: as for `append`.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._lines.append(to_json({"type": "end", "exit_status": exit_status, "whole": whole}))
         try:
-            while rest:  # what a full disk takes may be a part
-                rest = rest[self._file.write(rest) :]
+            self._write(sync=True)
+        finally:
+            self._let_go()
+
+    def _write(self, *, sync: bool = False) -> None:
+        try:
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.path.open("xb", buffering=0)
+            while self._lines:
+                rest = memoryview(self._lines[0] + b"\n")
+                size = len(rest)
+                if self._is_torn:
+                    self._file.seek(self._size)
+                    self._file.truncate()
+                while rest:  # what a full disk takes may be a part
+                    rest = rest[self._file.write(rest) :]
+                    self._is_torn = bool(rest)
+                self._size += size
+                del self._lines[0]
             began_s = self._now()
             if sync or self._syncing_s <= SYNCING_FREE_S + SYNCING_SHARE * (began_s - self._began_s):
                 os.fsync(self._file.fileno())
@@ -179,13 +196,18 @@ class HistoryWriter:
         except OSError as error:
             raise _not_kept(self.path, error) from error
 
+    def _let_go(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()  # what it could not write, it tries to write again
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._let_go()
 
 
 def _not_kept(path: Path, error: OSError) -> HistoryError:

@@ -60,6 +60,7 @@ class BenchSession:
         self._runner: Runner | None = None
         self._history: HistoryWriter | None = None
         self._header: RunHeader | None = None
+        self._history_failed = False
         self._interrupted = False
         self._collecting = False
 
@@ -230,29 +231,28 @@ class BenchSession:
         self.records[record.nodeid] = record
         if record.outcome is Outcome.UNAVAILABLE and record.measurement is None:
             return
-        try:
-            self._open_history().append(record, text)
-        except DdperfError as error:
-            if str(error) not in self.warnings:
-                self.warnings.append(str(error))
-
-    def _open_history(self) -> HistoryWriter:
         if self._history is None:
-            from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
-            from pytest_ddperf.history import HistoryWriter, new_run  # noqa: PLC0415 - the same
+            self._history = self._new_history()
+        try:
+            self._history.append(record, text)
+        except DdperfError as error:
+            if not self._history_failed:
+                self._history_failed = True
+                self.say(f"ddperf: {error}")  # now, while there is time to do something
 
-            settings = self.settings
-            facts = {
-                "commit": benchmark_json.commit_facts(),
-                "tolerance": {name: settings.tolerance(name) for name in settings.platforms},
-                "matrix": self._matrix(settings),
-            }
-            accepted = bool(settings.value("accept"))
-            header = new_run(__version__, settings.platforms, accepted=accepted, facts=facts)
-            self._header = header
-            self._history = HistoryWriter(settings.storage_dir, header)
-            self.written.append(f"history: {self._history.path}")
-        return self._history
+    def _new_history(self) -> HistoryWriter:
+        from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
+        from pytest_ddperf.history import HistoryWriter, new_run  # noqa: PLC0415 - the same
+
+        settings = self.settings
+        facts = {
+            "commit": benchmark_json.commit_facts(),
+            "tolerance": {name: settings.tolerance(name) for name in settings.platforms},
+            "matrix": self._matrix(settings),
+        }
+        accepted = bool(settings.value("accept"))
+        self._header = new_run(__version__, settings.platforms, accepted=accepted, facts=facts)
+        return HistoryWriter(settings.storage_dir, self._header)
 
     def _matrix(self, settings: Settings) -> dict[str, dict[str, list[Any]]]:
         """By platform, all that is measured of it; empty where only a part was asked for."""
@@ -321,11 +321,16 @@ class BenchSession:
     def close_history(self, exit_status: int) -> None:
         """Mark the run as ended."""
         self._interrupted = exit_status == pytest.ExitCode.INTERRUPTED
-        if self._history is not None:
-            try:
-                self._history.close(exit_status, whole=self._measured_all())
-            except DdperfError as error:
-                self.warnings.append(str(error))
+        history = self._history
+        if history is None:
+            return
+        try:
+            history.close(exit_status, whole=self._measured_all())
+        except DdperfError as error:
+            left = f" {history.unwritten} lines of this run are not in it." if history.unwritten else ""
+            self.warnings.append(f"{error}{left}")
+        if history.path.exists():
+            self.written.insert(0, f"history: {history.path}")
 
     def update_baselines(self) -> None:
         """Record this run as the baseline of its platforms, where that was asked for."""

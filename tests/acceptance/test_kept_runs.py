@@ -190,3 +190,45 @@ def test_a_full_disk_is_told_and_the_verdicts_stay(
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["warning: The history could not be written to*", "*No space left on device*"])
+
+
+@plain_and_xdist
+def test_a_folder_that_cannot_be_written_any_more_is_told_once_at_once_and_with_what_it_lacks(
+    tk1: BenchProject, how: tuple[str, ...]
+) -> None:
+    take_the_folder_away(tk1, give_it_back=False)
+    result = tk1.run(*SQUEEZENET, *how)
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.OK
+    told = [line for line in result.outlines if "The history could not be written to" in line]
+    assert [line.split(":")[0] for line in told] == ["ddperf", "warning"]
+    result.stdout.fnmatch_lines(["*4 lines of this run are not in it.*"])
+    result.stdout.no_fnmatch_line("history: *")
+
+
+@plain_and_xdist
+def test_what_could_not_be_written_is_kept_once_it_can_be(tk1: BenchProject, how: tuple[str, ...]) -> None:
+    take_the_folder_away(tk1, give_it_back=True)
+    result = tk1.run(*SQUEEZENET, *how)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["ddperf: The history could not be written to*", "history: *"])
+    result.stdout.no_fnmatch_line("warning: *")
+    (run,) = tk1.histories()
+    assert (len(run.records), run.broken, run.exit_status) == (2, (), 0)
+
+
+def take_the_folder_away(project: BenchProject, *, give_it_back: bool) -> None:
+    """Before a cell a file takes the place of the history's folder; it may go again behind the cell."""
+    (project.path / "benchmarks" / "conftest.py").write_text(
+        "from pathlib import Path\n\n\n"
+        "class TakesAway:\n"
+        "    folder = Path(__file__).parents[1] / '.ddperf'\n\n"
+        "    def pytest_runtest_logstart(self):\n"
+        "        if not self.folder.exists():\n            self.folder.touch()\n\n"
+        "    def pytest_runtest_logreport(self, report):\n"
+        f"        if {give_it_back} and report.when == 'teardown' and self.folder.is_file():\n"
+        "            self.folder.unlink()\n\n\n"
+        "def pytest_configure(config):\n"
+        "    if not hasattr(config, 'workerinput'):\n        config.pluginmanager.register(TakesAway())\n",
+        encoding="utf-8",
+    )

@@ -53,7 +53,7 @@ def test_what_is_there_is_left_out_and_what_is_new_is_collected_in_larger_portio
 def test_what_has_come_since_can_be_left_out_too_and_comes_back_with_the_rest() -> None:
     as_usual = collected_rarely()
     before = gc.get_freeze_count()
-    kept = [[] for _ in range(1000)]
+    kept: list[list[int]] = [[] for _ in range(1000)]
     leave_out()
     assert gc.get_freeze_count() >= before + len(kept)
     as_usual()

@@ -29,7 +29,7 @@ def test_a_run_that_was_killed_is_not_whole(tmp_path: Path) -> None:
 
 
 def test_an_end_that_does_not_say_so_is_not_whole(tmp_path: Path) -> None:
-    path = write_night(tmp_path, 0, [], ended=False)
+    path = write_night(tmp_path, 0, [cell(FIRST, [5.0])], ended=False)
     path.write_text(path.read_text() + '{"type":"end","exit_status":1}\n')
     run = read_run(path)
     assert (run.exit_status, run.whole, run.broken) == (1, False, ())
@@ -55,10 +55,10 @@ def test_keys_that_this_version_does_not_know_are_passed_over(tmp_path: Path) ->
 
 
 def test_a_record_without_the_keys_of_later_versions_is_read(tmp_path: Path) -> None:
-    path = write_night(tmp_path, 0, [], ended=False)
+    path = write_night(tmp_path, 0, [cell(SECOND, [9.0])], ended=False)
     key = '{"platform":"tk1","model":"resnet50","batch_size":1}'
     path.write_text(f'{path.read_text()}{{"type":"cell","key":{key},"nodeid":"a","outcome":"ok"}}\n')
-    assert read_run(path).records[0].key == FIRST
+    assert read_run(path).records[1].key == FIRST
 
 
 @pytest.mark.parametrize(

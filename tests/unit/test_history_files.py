@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import json
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.history import HistoryError, HistoryWriter, check_writable, new_run, read_run, runs
+from pytest_ddperf.history import HistoryError, HistoryWriter, Run, check_writable, new_run, read_run, runs
 from pytest_ddperf.records import CellKey, CellRecord, Outcome
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from _typeshed import ReadableBuffer
 
 RECORD = CellRecord(CellKey("tk1", "resnet50", 2), "x::y", Outcome.OK, now_ms=1.5)
 HEADER = new_run("0.1.0", ("tk1",), accepted=True, facts={"commit": {"id": "abc"}, "tolerance": {"tk1": 0.1}})
@@ -63,14 +67,14 @@ def test_a_folder_that_is_not_there_holds_no_runs(tmp_path: Path) -> None:
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
     path = write(tmp_path)
     with pytest.raises(HistoryError, match="--ddperf-storage=DIR"):
-        HistoryWriter(tmp_path, HEADER)
+        HistoryWriter(tmp_path, HEADER).append(RECORD)
     assert read_run(path).records == (RECORD,)
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(HistoryError, match="could not be written"):
-        HistoryWriter(tmp_path / "file" / "below", HEADER)
+        HistoryWriter(tmp_path / "file" / "below", HEADER).append(RECORD)
 
 
 def confirmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, sync_s: float, cell_s: float) -> int:
@@ -91,7 +95,7 @@ def confirmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, sync_s: float,
         writer.close(0)
     assert len(synced) == before + 1  # the end of a run is always confirmed
     assert len(read_run(writer.path).records) == 1
-    return before - 1
+    return before
 
 
 def test_the_disk_confirms_each_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,27 +109,66 @@ def test_cells_that_come_faster_than_a_disk_can_confirm_share_a_confirmation(
     assert 50 < count < 60  # 0.2 s, and a fiftieth of the run
 
 
-def fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
+class Disk:
+    """A disk that takes so many bytes more, and says so when it takes no more."""
 
-    monkeypatch.setattr(os, "fsync", full)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.room = 1 << 30
+        disk = self
+
+        class File(io.FileIO):
+            def write(self, line: ReadableBuffer, /) -> int:
+                taken = bytes(line)[: disk.room]
+                if not taken:
+                    raise OSError(28, "No space left on device")
+                disk.room -= len(taken)
+                return super().write(taken)
+
+        monkeypatch.setattr(Path, "open", lambda path, *_, **__: File(path, "xb"))
 
 
-def test_a_full_disk_is_told_and_the_file_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Disk(monkeypatch).room = 0
     writer = HistoryWriter(tmp_path, HEADER)
-    fill_the_disk(monkeypatch)
     with pytest.raises(HistoryError, match="No space left on device"):
         writer.append(RECORD)
     with pytest.raises(HistoryError, match="No space left on device"):
         writer.close(0)
+    assert writer.unwritten == 3
     writer.close(0)
 
 
-def test_a_new_file_on_a_full_disk_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill_the_disk(monkeypatch)
+def test_a_disk_that_does_not_confirm_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    writer = HistoryWriter(tmp_path, HEADER)
     with pytest.raises(HistoryError, match="No space left on device"):
-        HistoryWriter(tmp_path, HEADER)
+        writer.append(RECORD)
+    with pytest.raises(HistoryError, match="No space left on device"):
+        writer.close(0)
+    assert writer.unwritten == 0
+
+
+@pytest.mark.parametrize("room", [0, 1, 200, 300, 450])
+def test_what_a_full_disk_did_not_take_is_there_once_it_has_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    disk = Disk(monkeypatch)
+    disk.room = room
+    writer = HistoryWriter(tmp_path, HEADER)
+    cells = [replace(RECORD, nodeid=f"x::{number}") for number in range(3)]
+    for cell in cells[:2]:
+        with contextlib.suppress(HistoryError):
+            writer.append(cell)
+    assert disk.room == 0
+    assert writer.unwritten > 0
+    disk.room = 1 << 30
+    writer.append(cells[2])
+    writer.close(0)
+    monkeypatch.undo()
+    assert read_run(writer.path) == Run(HEADER, tuple(cells), 0)
 
 
 def test_a_folder_below_one_that_can_be_written_is_good(tmp_path: Path) -> None:
