@@ -79,7 +79,8 @@ VERDICT_MEANINGS: Mapping[Outcome, str] = {
     Outcome.NEW: "nothing to compare with; fails with `--ddperf-require-baseline`",
     Outcome.IMPROVED: "faster than the baseline, for sure",
     Outcome.OK: "within the tolerance",
-    Outcome.UNAVAILABLE: "`x` in the baseline: not measurable there; or out of memory where no baseline has a value",
+    Outcome.UNAVAILABLE: "`x` in the baseline: not measurable there; out of memory where no baseline has a value; or "
+    "no service, under `--ddperf-missing-service=skip`",
 }
 _SHOWN: Mapping[Outcome, str] = {
     Outcome.UNAVAILABLE: "is skipped",
@@ -249,13 +250,14 @@ def commands() -> str:
     (found,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001
     parts = []
     for name, command in found.choices.items():
-        told = " ".join((command.description or "").split())
+        told, below = (" ".join((text or "").split()) for text in (command.description, command.epilog))
         body = [
             (f"`{', '.join(action.option_strings) or action.metavar or action.dest}{_value(action)}`", _help(action))
             for action in command._actions  # noqa: SLF001 - argparse offers no other way to them
             if action.dest != "help"
         ]
-        parts.append(f"## ddperf {name}\n\n{told}\n\n{rows(('option', 'meaning'), body)}")
+        table = rows(("option", "meaning"), body)
+        parts.append(f"## ddperf {name}\n\n{told}\n\n{table}" + (f"\n{below}\n" if below else ""))
     return "\n".join(parts)
 
 

@@ -14,8 +14,8 @@ from pytest_ddperf.catalog import Catalog, closest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.gate_history import HISTORY_FROM
 from pytest_ddperf.own_models import read_models
-from pytest_ddperf.platform_files import read_platforms
-from pytest_ddperf.published import read_networks, read_table
+from pytest_ddperf.platform_files import line_of, read_platforms
+from pytest_ddperf.published import read_networks, read_table, read_text
 from pytest_ddperf.recorded import read_recorded
 from pytest_ddperf.records import Baseline, CellKey, Clock, Unavailable
 
@@ -326,7 +326,7 @@ def _knobs_by_id(names: Catalog, platform: Platform, file: Path) -> Mapping[str,
         try:
             model = names.model(name).id
         except ConfigurationError as error:
-            raise BaselineFileError(file, None, f"a wrong network under {where}: {error}", "its id") from error
+            raise _wrong_network(file, ("platforms", platform.id, "knobs", name), str(error)) from error
         if model in found:
             raise BaselineFileError(file, None, f"the network {model} twice under {where}", "each network once")
         found[model] = knobs
@@ -337,4 +337,10 @@ def _id(names: Catalog, model: str, platform: Platform, file: Path) -> str:
     try:
         return names.model(model).id
     except ConfigurationError as error:
-        raise BaselineFileError(file, None, f"a wrong network of platform {platform.id}: {error}", "its id") from error
+        key = "columns" if model in platform.columns.values() else "models"
+        raise _wrong_network(file, ("platforms", platform.id, key), str(error)) from error
+
+
+def _wrong_network(file: Path, place: tuple[str, ...], said: str) -> BaselineFileError:
+    line = line_of(read_text(file, "TOML"), place)
+    return BaselineFileError(file, line, f"a wrong network under {'.'.join(place[:3])}: {said.rstrip('.')}", "its id")

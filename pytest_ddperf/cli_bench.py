@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.bench_requests import BenchOptions
 from pytest_ddperf.summary import AUTO
+from pytest_ddperf.time_limits import TIME_LIMIT_EXPECTED, is_time_limit
 
 if TYPE_CHECKING:
     from pytest_ddperf.bench_output import BatchResult
@@ -136,6 +137,6 @@ def _seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    if not is_time_limit(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of {TIME_LIMIT_EXPECTED}")
     return value

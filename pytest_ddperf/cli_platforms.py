@@ -47,7 +47,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="?",
         const="",
         metavar="A,B",
-        help="ask these platforms' servers whether they are up; default: all those that ddperf.toml gives a url for",
+        help="ask these platforms' servers whether they are up; default: all those that ddperf.toml gives a url for, "
+        "else all",
     )
     parser.set_defaults(run=run)
 
@@ -58,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     catalog = load_catalog(project_dir)
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     if arguments.check is not None:
-        return _check(_asked(catalog, arguments.check or arguments.platform), project_dir, width)
+        named = ",".join(name for name in (arguments.platform, arguments.check) if name)
+        return _check(_asked(catalog, named), project_dir, width)
     if arguments.platform is not None:
         lines = described(catalog.platform(arguments.platform), width)
     else:

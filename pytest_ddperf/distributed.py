@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.option_conflicts import check_services
 from pytest_ddperf.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.report_records import put_record
 
@@ -187,9 +188,9 @@ class XdistHooks:
         if self._asked:
             return
         self._asked = True
-        cells = [key.platform for key in map(self._key, ids) if key is not None]
+        cells = [key for key in map(self._key, ids) if key is not None]
         self._bench.collected = len(cells)
-        platforms = list(dict.fromkeys(cells))
+        platforms = list(dict.fromkeys(key.platform for key in cells))
         if not platforms:
             return
         dist = self._config.getoption("dist")
@@ -202,6 +203,7 @@ class XdistHooks:
                 f"--dist {dist} is overruled: a server has one client, so that all its cells go to one worker."
             )
         try:
+            check_services(self._bench.settings, cells)
             self._bench.probe_servers(platforms)
         except ConfigurationError as error:
             raise pytest.UsageError(f"ddperf: {error}") from None

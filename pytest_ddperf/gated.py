@@ -10,6 +10,7 @@ import pytest
 from pytest_ddperf import collecting, fixture, garbage
 from pytest_ddperf.collecting import cell_of
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
+from pytest_ddperf.option_conflicts import check_services
 from pytest_ddperf.options import FIXTURE
 from pytest_ddperf.records import FAILING, CellRecord, Outcome
 from pytest_ddperf.remeasuring import OUTCOME, PutOff
@@ -64,8 +65,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if bench.is_worker:
         return
     collecting.warn_of_ignored_options(config)
-    platforms = list(dict.fromkeys(key.platform for item in runnable if (key := cell_of(item))))
+    cells = [key for item in runnable if (key := cell_of(item))]
+    platforms = list(dict.fromkeys(key.platform for key in cells))
     try:
+        check_services(bench.settings, cells)
         bench.check_servers(platforms)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
@@ -93,14 +96,18 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if cell is None:
         return (yield)
     bench = item.config.stash[SESSION_KEY]
+    failed: DdperfError | None = None
+    result: object = None
     try:
         result = yield
     except DdperfError as error:
-        _raise_error(bench, item, cell.key, error)
+        failed = error
     except BaseException:
         if cell.measurement is not None:  # the test's own failure; what was measured counts all the same
             item.stash[RECORD_KEY] = _as_it_stands(bench.runner.judge(cell.measurement, item.nodeid))
         raise
+    if failed is not None:  # not where it was caught: pytest would tell it twice, once as the cause of the other
+        _raise_error(bench, item, cell.key, failed)
     if cell.measurement is not None:
         record = bench.runner.judge(cell.measurement, item.nodeid)
         item.stash[RECORD_KEY] = record
@@ -136,7 +143,8 @@ def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
         raise PutOff(record.reason)
     if record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
-            pytest.fail(regression_text(record, record.baseline), pytrace=False)
+            again = bench.settings.again(record.key)
+            pytest.fail(regression_text(record, record.baseline, again), pytrace=False)
     elif record.outcome in FAILING:
         pytest.fail(record.reason, pytrace=False)
     elif record.outcome is Outcome.NEW and bench.settings.value("require-baseline"):

@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable  # noqa: TC003 - a NamedTuple reads its fields' types at run time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_ddperf.time_limits import TIME_LIMIT_EXPECTED, WAIT_EXPECTED, is_time_limit, is_wait
+
 if TYPE_CHECKING:
     import pytest
 
@@ -104,14 +106,39 @@ def _rates(text: str) -> tuple[float, ...]:
         raise ValueError(f"{RATES_EXPECTED}, separated by commas, such as 10,50") from None
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise ValueError("seconds, 0 or more")
-    return value
+def _text(expected: str) -> Callable[[str], str]:
+    """Any text; an empty one is what a variable that is not set leaves behind `=`."""
+
+    def parse(text: str) -> str:
+        if not text.strip():
+            raise ValueError(expected)
+        return text
+
+    return parse
+
+
+def _seconds(fits: Callable[[float], bool], expected: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(expected) from None
+        if not fits(value):
+            raise ValueError(expected)
+        return value
+
+    return parse
+
+
+_wait = _seconds(is_wait, WAIT_EXPECTED)
+_time_limit = _seconds(is_time_limit, TIME_LIMIT_EXPECTED)
+
+
+def _service(text: str) -> str:
+    _text("a name, such as bench_{model}")(text)
+    if "{" in text.replace("{model}", "") or "}" in text.replace("{model}", ""):
+        raise ValueError("a name that holds no braces but {model}, which stands for the network's id")
+    return text
 
 
 def _factor(text: str) -> float:
@@ -137,7 +164,7 @@ def _exit_code(text: str) -> int:
 
 
 def _tolerance(text: str) -> float:
-    expected = "a share such as 10% or 0.1 (from 0 % to under 1000 %)"
+    expected = "a share from 0 to below 1, such as 0.1, or percent below 1000, such as 10%"
     stripped = text.strip()
     try:
         value = float(stripped.removesuffix("%")) / (100 if stripped.endswith("%") else 1)
@@ -199,7 +226,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("run-unavailable", "also run the cells that the baseline marks x", _switch, False),
     # what it is held against
     Option("baseline", "what cells are held against: history, recorded, report, a file, or auto: the history from 8 "
-           "accepted nights, else recorded, else the report; default: auto", str, "auto", "KIND|PATH"),
+           "accepted nights, else recorded, else the report; default: auto",
+           _text("history, recorded, report, a file, or auto"), "auto", "KIND|PATH"),
     Option("tolerance", "how much slower a cell may be, such as 10%%; default: the platform's", _tolerance, None,
            "SHARE"),
     Option("require-baseline", "a cell without a baseline fails", _switch, False),
@@ -211,8 +239,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("report", "write a report, by the file's ending: .md, .html, .csv or .json; bmf:FILE for Bencher, "
            "pytest:FILE for github-action-benchmark; may be given several times", _names, (), "FILE", repeatable=True),
     Option("plot", "draw the figures into this folder; with no path on the command line no test is run, and what is "
-           "stored is drawn; default: ddperf-figures", str, None, "DIR", "ddperf-figures"),
-    Option("storage", "folder of the history; default: .ddperf", str, ".ddperf", "DIR"),
+           "stored is drawn; default: ddperf-figures", _text("a folder"), None, "DIR", "ddperf-figures"),
+    Option("storage", "folder of the history; default: .ddperf", _text("a folder"), ".ddperf", "DIR"),
     # the passes
     Option("npasses", "timed passes a cell at least; default: 5", _count(1), 5, "N"),
     Option("max-passes", "timed passes a cell at most, where the first ones scatter; default: npasses",
@@ -228,15 +256,16 @@ OPTIONS: tuple[Option, ...] = (
            _count(2), None, "N"),
     # the images
     Option("data-dir", "folder of bench images, as the server sees it; default: images are sent inline (base64)",
-           str, None, "DIR"),
+           _text("a folder of the server"), None, "DIR"),
     Option("bench-files", "file that lists the names of the images in the data dir, one a line; default: what the "
-           "same folder holds on this machine", str, None, "FILE"),
+           "same folder holds on this machine", _text("a file"), None, "FILE"),
     # the services
-    Option("repository", "model folder on the server to create services from, may hold {model}", str, None, "DIR"),
-    Option("service", "name of the service per model; default: {model}", str, "{model}", "TEMPLATE"),
+    Option("repository", "model folder on the server to create services from, may hold {model}",
+           _text("a folder of the server"), None, "DIR"),
+    Option("service", "name of the service per model; default: {model}", _service, "{model}", "TEMPLATE"),
     Option("missing-service", "a cell whose service is not there and cannot be created: fail or skip; default: fail",
            _choice("fail", "skip"), "fail", "fail|skip"),
-    Option("mllib", "backend of services to create; default: the platform's", str, None, "NAME"),
+    Option("mllib", "backend of services to create; default: the platform's", _text("a backend's name"), None, "NAME"),
     Option("gpu", "create services on the GPU; default: as the platform has one", _switch, None),
     Option("gpuid", "which GPU; default: 0", _count(0), 0, "N"),
     Option("datatype", "what services to create compute in: fp32 or fp16; default: fp32", _choice("fp32", "fp16"),
@@ -260,17 +289,18 @@ OPTIONS: tuple[Option, ...] = (
            _choice("nearest", "linear", "cubic", "area", "lanczos4"), None, "NAME"),
     Option("gpu-resize", "resize images on the GPU", _switch, False),
     # the server and the board
-    Option("wait", "seconds to wait for a server that is not up yet; default: 0", _seconds, 0.0, "S"),
-    Option("lock-wait", "seconds to wait for another run that measures the same server; default: 1800", _seconds,
+    Option("wait", "seconds to wait for a server that is not up yet; default: 0", _wait, 0.0, "S"),
+    Option("lock-wait", "seconds to wait for another run that measures the same server; default: 1800", _wait,
            1800.0, "S"),
-    Option("timeout", "seconds to wait for one answer; default: 300", _seconds, 300.0, "S"),
+    Option("timeout", "seconds to wait for one answer; default: 300", _time_limit, 300.0, "S"),
     Option("cold-start-timeout", "seconds to wait for a service to be created, and for its first prediction; default: "
-           "900", _seconds, 900.0, "S"),
+           "900", _time_limit, 900.0, "S"),
     Option("recovery-timeout", "seconds to wait for a server that stops answering in the middle of the run; default: "
-           "120", _seconds, 120.0, "S"),
+           "120", _wait, 120.0, "S"),
     Option("infra-exit-code", "exit status where tests failed and each is a cell with the verdict error, crashed or "
            "invalid: the servers failed, and nothing is slower; default: 1, as for any failure", _exit_code, None, "N"),
-    Option("ca-file", "certificates to trust for https, PEM; default: the usual ones", str, None, "FILE"),
+    Option("ca-file", "certificates to trust for https, PEM; default: the usual ones",
+           _text("a file of certificates"), None, "FILE"),
     Option("threads", "threads of the embedded server; default: one a core", _count(1), None, "N"),
     Option("tune", "set the board's clocks to their highest while it is measured (nvpmodel, jetson_clocks, CPU "
            "governor), where ddperf.toml says how it is reached (telemetry), and put them back", _switch, False),
@@ -321,10 +351,13 @@ def spell_out_bare(args: list[str]) -> bool:
 
 
 def is_any_given(config: pytest.Config) -> bool:
-    """Whether an option stands on the command line, in the environment or in the ini file; no value is parsed."""
+    """Whether an option stands on the command line, in the environment or in the ini file; no value is parsed.
+
+    An empty variable is none: that is what an unset one of a CI becomes.
+    """
     if any(config.getoption(option.key, default=None) is not None for option in OPTIONS):
         return True
-    if any(option.variable in os.environ for option in OPTIONS):
+    if any(os.environ.get(option.variable, "").strip() for option in OPTIONS):
         return True
     try:
         return any(config.getini(option.key) is not None for option in OPTIONS)

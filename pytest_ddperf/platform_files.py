@@ -6,7 +6,7 @@ import math
 import re
 import tomllib
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
@@ -16,6 +16,7 @@ from pytest_ddperf.knobs import Knobs
 from pytest_ddperf.published import read_text
 from pytest_ddperf.scenarios import CLIENTS_EXPECTED, RATES_EXPECTED, clients_of, rates_of
 from pytest_ddperf.telemetry.source import Source
+from pytest_ddperf.time_limits import TIME_LIMIT_EXPECTED, WAIT_EXPECTED, is_time_limit, is_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,15 +46,14 @@ _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
         lambda value: value >= 0,
         "a number of 0 or more",
     ),
-    (
-        ("wait", "timeout", "cold_start_timeout", "hook_timeout", "cool_wait"),
-        lambda value: value >= 0,
-        "seconds, 0 or more",
-    ),
+    (("wait", "cool_wait"), is_wait, WAIT_EXPECTED),
+    (("timeout", "cold_start_timeout", "hook_timeout"), is_time_limit, TIME_LIMIT_EXPECTED),
     (("cool_to_c",), lambda value: 0 < value <= 120, "degrees Celsius, above 0 and up to 120, such as 45"),
 )
 """Keys, which values they may have, and that in words."""
 _EXPECTED = "[platforms.<id>] tables, or [models.<id>] tables"
+
+_Interpolation = Literal["nearest", "linear", "cubic", "area", "lanczos4"]
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,7 +71,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     rgb: bool | None = None
     scale: float | None = None
     histogram_equalization: bool | None = None
-    image_interp: Literal["nearest", "linear", "cubic", "area", "lanczos4"] | None = None
+    image_interp: _Interpolation | None = None
     gpu_resize: bool | None = None
     nclasses: int | None = None
     max_workspace_size: int | None = None
@@ -224,6 +224,12 @@ def entry(where: Where, values: object, kind: type[msgspec.Struct]) -> dict[str,
     except msgspec.ValidationError as error:
         message = str(error)
         if unknown := _UNKNOWN_KEY.search(message):
+            if len(where.table) > 2 and unknown[1].isdecimal():  # squeezenet_v1.1 without its quotes
+                raise where.error(
+                    unknown[1],
+                    f"a network's id cut in two at its point, [{'.'.join((*where.table, unknown[1]))}]",
+                    f'the id in quotes, [{".".join(where.table[:-1])}."{where.table[-1]}.{unknown[1]}"]',
+                ) from error
             near = closest(unknown[1], keys)
             hint = f" (did you mean {near}?)" if near else ""
             raise where.error(
@@ -235,6 +241,9 @@ def entry(where: Where, values: object, kind: type[msgspec.Struct]) -> dict[str,
         key = place[1] if place else None
         told = f"`{key}` of another type" if key else f"no table under {'.'.join(where.table)}"
         expected = message.removeprefix("Expected ").replace(" | null", "")
+        if key is not None and "Invalid enum value" in message:
+            told = f"{key} = {values[key]!r}" if isinstance(values, dict) else told
+            expected = f"one of {', '.join(get_args(_Interpolation))}"
         if key == "models" and isinstance(values, dict) and isinstance(values.get(key), dict):
             expected = (
                 f"a list of names; what holds for one of them stands under [{'.'.join(where.table)}.knobs.<model>]"
@@ -254,7 +263,7 @@ def _in_range(where: Where, given: dict[str, Any]) -> dict[str, Any]:
         for key in keys:
             if key in given and not (fits(given[key]) and given[key] < _LIMIT):
                 raise where.error(key, f"{key} = {given[key]}", expected)
-    for key in ("title", "mllib", "url", "ca_file"):
+    for key in ("title", "mllib", "url", "ca_file", "repository", "service", "data_dir", "bench_files"):
         if key in given and not given[key].strip():
             raise where.error(key, f"an empty {key}", "text, or no such key")
     return given

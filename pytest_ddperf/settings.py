@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.option_conflicts import check_images, check_passes
 from pytest_ddperf.options import BY_NAME, OPTIONS
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.catalog import Catalog, Platform
     from pytest_ddperf.knobs import Knobs
     from pytest_ddperf.options import Option
+    from pytest_ddperf.records import CellKey
     from pytest_ddperf.server_options import ModelOptions, ServerOptions
 
 
@@ -53,8 +55,8 @@ def given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dic
         if text is not None:
             found[option.name] = Given(_parsed(option, str(text), option.flag), Origin.COMMAND_LINE)
             continue
-        text = environ.get(option.variable)
-        if text is not None:
+        text = environ.get(option.variable, "")
+        if text.strip():  # an empty one is what an unset variable of a CI becomes
             found[option.name] = Given(_parsed(option, text, f"environment {option.variable}"), Origin.ENVIRONMENT)
             continue
         where = f"{option.key} in {config.inipath}"
@@ -109,6 +111,8 @@ class Settings:
         settings._check_urls()
         settings._check_own_models()
         settings._check_tuning()
+        check_passes(settings)
+        check_images(settings)
         return settings
 
     def _check_urls(self) -> None:
@@ -202,6 +206,21 @@ class Settings:
                 if not name or self.catalog.platform(name).id == platform:
                     return url
         return stands.url or "embedded"
+
+    def again(self, key: CellKey) -> list[str]:
+        """The options that a cell needs to be measured again as it was: they stand in no file. No credentials."""
+        from pytest_ddperf.server_url import display_url  # noqa: PLC0415 - only for a cell that regressed
+
+        options = []
+        if self._origin("url", None) > Origin.PROJECT:
+            options.append(f"--ddperf-url={display_url(self.url(key.platform))}")
+        plain = replace(self, given={name: one for name, one in self.given.items() if one.origin < Origin.ENVIRONMENT})
+        if key.model not in plain.models(key.platform):
+            network = self.catalog.networks[key.model]
+            options.append(f"--ddperf-models={network.path or key.model}")
+        if key.batch_size not in plain.batch_sizes(key.platform):
+            options.append(f"--ddperf-batch-sizes={key.batch_size}")
+        return options
 
     def tolerance(self, platform: str) -> float:
         """The relative tolerance of a platform's gate."""

@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m pytest_ddp
         delay_s=arguments.delay,
     )
     reader = ImageReader(arguments.data_dir, workers=threads, limits=limits)
-    listener = _listen(arguments.host, arguments.port)
+    listener = _listen(arguments.host, arguments.port, prog)
     services = Services(
         repository.find, reader, threads=threads, with_stats=arguments.service_stats, most=limits.services
     )
@@ -177,7 +177,7 @@ def _declared(name: str) -> dict[str, object]:
     }
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, prog: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # the protocol is named: asyncio sends without Nagle's delay of 40 ms only where it is
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -186,9 +186,11 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        sys.exit(
-            f"cannot listen on {host}, port {port}: {error.strerror}; choose another with --port, 0 for a free one"
+        sys.stderr.write(
+            f"{prog}: cannot listen on {host}, port {port}: {error.strerror}; choose another with --port, 0 for a free "
+            "one.\n"
         )
+        sys.exit(2)
     return listener
 
 

@@ -333,8 +333,19 @@ def test_an_own_network_s_backend_may_be_another_one_on_a_platform(project: Benc
         ("knobs.resnet50]\ndatatype = 'fp64'", "line 2: datatype = 'fp64'; expected one of fp32, fp16"),
         ("knobs.resnet50]\nmllib = ' '", "line 2: an empty mllib"),
         ("knobs.resnet50]\ngpuid = -1", "line 2: gpuid = -1; expected a number of 0 or more"),
+        (
+            "knobs.resnet50]\nimage_interp = 'best'",
+            "line 2: image_interp = 'best'; expected one of nearest, linear, cubic",
+        ),
+        (
+            "knobs.squeezenet_v1.1]\nrgb = true",
+            "line 1: a network's id cut in two at its point, [platforms.tk1.knobs.squeezenet_v1.1]; expected the id in",
+        ),
         ("knobs]\nresnet50 = 3", "line 2: no table under platforms.tk1.knobs.resnet50"),
-        ("knobs.resnet5]\nrgb = true", "a wrong network under platforms.tk1.knobs: The model 'resnet5' is not known"),
+        (
+            "knobs.resnet5]\nrgb = true",
+            "line 1: a wrong network under platforms.tk1.knobs: The model 'resnet5' is not known",
+        ),
         (
             "knobs]\nres50 = {rgb = true}\nresnet50 = {bw = true}",
             "the network resnet50 twice under platforms.tk1.knobs",

@@ -42,9 +42,28 @@ def test_the_message_of_a_regressed_cell_is_enough_to_act_on(tk1: BenchProject) 
             "squeezenet_v1.1, batch size 8, on tk1 regressed: 69.8 ms per image now, baseline 53.* ms*, +*.* %*",
             "Baseline: report, TK1 table (mean of 5 passes of head.time); baselines/tk1.csv, line 5.",
             "Passes, ms per image by the server's predict time: 69.8 69.8 69.8 69.8 69.8*",
-            'To measure it again: pytest benchmarks --platform=tk1 -k "squeezenet_v1.1 and b8".*',
+            f'To measure it again: *--platform=tk1 -k "squeezenet_v1.1 and b8" --ddperf-url={tk1.server.url}. If the *',
         ]
     )
+
+
+def test_to_measure_a_cell_again_that_the_platform_has_not_by_itself_its_size_is_named(tk1: BenchProject) -> None:
+    tk1.server.slow("squeezenet_v1.1", 3, 1.0)
+    cell = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=3")
+    tk1.run(*cell, "--ddperf-update-baselines")
+    tk1.server.slow("squeezenet_v1.1", 3, 1.3)
+    result = tk1.run(*cell)
+    result.stdout.fnmatch_lines([f"To measure it again: * --ddperf-url={tk1.server.url} --ddperf-batch-sizes=3. If *"])
+
+
+def test_a_cell_that_is_an_error_says_so_once(tk1: BenchProject) -> None:
+    result = tk1.run(
+        "--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1", "--ddperf-service=gone_{model}", "-rN"
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*During handling of the above exception*")
+    result.stdout.no_fnmatch_line("*direct cause*")
+    assert sum("There is no service for squeezenet_v1.1" in line for line in result.outlines) == 2  # and in the totals
 
 
 def test_a_failure_shows_no_lines_of_this_package(tk1: BenchProject) -> None:

@@ -12,14 +12,6 @@ from pytest_ddperf.options import OPTIONS, Option
 if TYPE_CHECKING:
     from bench_project import BenchProject
 
-ANY_TEXT = {
-    "data-dir": "a folder of the server",
-    "repository": "a folder of the server",
-    "service": "any name",
-    "mllib": "the server knows",
-}
-"""Options of which nothing can be known before the server is asked."""
-
 LONG = "x" * 5000
 WRONG = {
     "platform": ["tk2", ","],
@@ -28,21 +20,25 @@ WRONG = {
     "batch-sizes": ["0", "1,x", ""],
     "max-batch-size": ["0", "many", ""],
     "batch-schedule": ["pow3", ""],
-    "baseline": ["reprot", LONG],
-    "tolerance": ["10", "-1%", "nan"],
+    "baseline": ["reprot", LONG, ""],
+    "tolerance": ["10", "1.5", "-1%", "nan"],
     "update-baselines": ["some", ""],
     "report": ["report.doc", "bmf:", "", "/proc/nowhere/report.md"],
-    "plot": ["/proc/version"],
-    "storage": ["/proc/version", LONG],
+    "plot": ["/proc/version", ""],
+    "storage": ["/proc/version", LONG, "", " "],
     "npasses": ["0", "1.5"],
-    "max-passes": ["0", "many"],
+    "max-passes": ["0", "many", "4"],
     "warmup": ["-1", "some"],
     "concurrency": ["0", "1.5", "many", ""],
     "rate": ["0", "nan", "fast", ""],
     "load-requests": ["1", "many"],
     "timer": ["wall", ""],
-    "bench-files": ["nowhere.txt", "/proc", LONG],
+    "data-dir": [""],
+    "bench-files": ["nowhere.txt", "/proc", LONG, ""],
+    "repository": [""],
+    "service": ["", "{modle}", "{model", "model}"],
     "missing-service": ["ignore"],
+    "mllib": [""],
     "gpuid": ["-1", "first"],
     "datatype": ["fp8", ""],
     "nclasses": ["0", "all"],
@@ -51,13 +47,13 @@ WRONG = {
     "img-height": ["-1", "high"],
     "scale": ["0", "nan", "small"],
     "image-interp": ["best"],
-    "wait": ["soon", "-1", "nan"],
-    "lock-wait": ["long", "inf"],
-    "timeout": ["long", "-1"],
-    "cold-start-timeout": ["long", "nan"],
-    "recovery-timeout": ["long", "-1"],
+    "wait": ["soon", "-1", "nan", "1e300"],
+    "lock-wait": ["long", "inf", "1e7"],
+    "timeout": ["long", "-1", "0", "1e300"],
+    "cold-start-timeout": ["long", "nan", "0"],
+    "recovery-timeout": ["long", "-1", "1e7"],
     "infra-exit-code": ["0", "256", "some"],
-    "ca-file": ["nowhere.pem", LONG],
+    "ca-file": ["nowhere.pem", LONG, ""],
     "threads": ["0", "all"],
 }
 FLAGS = [option for option in OPTIONS if option.metavar is None]
@@ -74,7 +70,7 @@ def assert_refused(project: BenchProject, result: pytest.RunResult) -> None:
 
 
 def test_every_option_with_a_value_is_tried_with_wrong_ones() -> None:
-    assert {option.name for option in OPTIONS if option.metavar is not None} == WRONG.keys() | ANY_TEXT.keys()
+    assert {option.name for option in OPTIONS if option.metavar is not None} == WRONG.keys()
 
 
 @pytest.mark.parametrize(
@@ -85,6 +81,28 @@ def test_a_wrong_value_on_the_command_line_is_refused(tk1: BenchProject, name: s
     where = [one for one in tk1.where if not one.startswith(f"--ddperf-{name}=")]
     where += ["--ddperf-url=https://localhost:9"] if name == "ca-file" else []
     assert_refused(tk1, tk1.bare("benchmarks", *where, *SQUEEZENET, f"{BY_NAME[name].flag}={value}"))
+
+
+def test_an_empty_variable_counts_as_none(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    for option in OPTIONS:
+        monkeypatch.setenv(option.variable, "")
+    result = tk1.run(*SQUEEZENET)
+    assert result.ret == pytest.ExitCode.OK
+    assert [path.name for path in tk1.path.glob("*.jsonl")] == []
+    assert len(tk1.histories()) == 1
+
+
+@pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
+@pytest.mark.parametrize("option", ["service", "repository"])
+def test_one_service_for_several_networks_is_refused(tk1: BenchProject, option: str, how: tuple[str, ...]) -> None:
+    where = [one for one in tk1.where if not one.startswith(f"--ddperf-{option}=")]
+    two = ("--ddperf-models=squeezenet_v1.1,resnet50", "--ddperf-batch-sizes=1")
+    assert_refused(tk1, tk1.bare("benchmarks", *where, *two, *how, f"--ddperf-{option}=resnet50"))
+
+
+def test_one_service_is_right_where_k_leaves_one_network(tk1: BenchProject) -> None:
+    result = tk1.run("--ddperf-batch-sizes=1", "--ddperf-service=resnet50", "-k", "resnet50")
+    result.assert_outcomes(passed=1, deselected=12)
 
 
 @pytest.mark.parametrize("option", FLAGS, ids=lambda option: option.name)

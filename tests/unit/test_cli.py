@@ -128,7 +128,7 @@ WRONG = {
     ("bench", "--csv-output"): ["/proc/nowhere/out.csv", LONG],
     ("bench", "--json-output"): ["/proc/nowhere/out.json", "/proc"],
     ("bench", "--timer"): ["sundial", ""],
-    ("bench", "--timeout"): ["long", "0", "-1", "nan"],
+    ("bench", "--timeout"): ["long", "0", "-1", "nan", "1e300"],
     ("serve", "--port"): ["http", "-1", "65536"],
     ("serve", "--host"): ["0.0.0.0", "example.com", ""],  # noqa: S104 - what must be refused
     ("serve", "--models"): ["resnet5", "all,none"],

@@ -105,6 +105,8 @@ def test_check_asks_those_that_are_named(tmp_path: Path, capsys: pytest.CaptureF
         write(tmp_path, f'[platforms.tk1]\nurl = "{server.url}"\n[platforms.tx1]\nurl = "http://127.0.0.1:9"\n')
         assert "tx1" not in output(capsys, "--check", "TK1")
         assert "tk1" not in output(capsys, "tx1", "--check", status=1)
+        both = output(capsys, "tx1", "--check", "tk1", status=1)
+    assert [line.split()[0] for line in both.splitlines()[1:] if line[0] != " "] == ["tx1", "tk1"]
 
 
 def test_check_sends_the_credentials_of_the_environment(

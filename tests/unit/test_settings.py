@@ -7,6 +7,7 @@ import pytest
 from pytest_ddperf.baselines import load_catalog
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.options import OPTIONS
+from pytest_ddperf.records import CellKey
 from pytest_ddperf.settings import Given, Origin, Settings, given
 
 if TYPE_CHECKING:
@@ -209,3 +210,24 @@ def test_a_platform_s_loads_come_from_its_file_unless_an_option_names_others(tmp
 
 def test_without_a_word_nothing_is_measured_under_load(tmp_path: Path) -> None:
     assert resolve(tmp_path).scenarios("local") == ("",)
+
+
+def test_what_stands_in_files_need_not_be_given_again(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, TOML, Origin.INI, platform="tk1")
+    assert settings.again(CellKey("tk1", "resnet50", 3)) == []
+
+
+def test_what_was_typed_has_to_be_given_again_but_for_credentials(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, platform="tk1", url="tk1=http://me:secret@h:1", models="mobilenet_v2", batch_sizes="3")
+    assert settings.again(CellKey("tk1", "mobilenet_v2", 3)) == [
+        "--ddperf-url=http://h:1",
+        "--ddperf-models=mobilenet_v2",
+        "--ddperf-batch-sizes=3",
+    ]
+    assert settings.again(CellKey("tk1", "resnet50", 8)) == ["--ddperf-url=http://h:1"]
+
+
+@pytest.mark.parametrize("origin", [Origin.ENVIRONMENT, Origin.COMMAND_LINE])
+def test_the_embedded_server_of_a_board_has_to_be_named_again(tmp_path: Path, origin: Origin) -> None:
+    settings = resolve(tmp_path, origin=origin, platform="tk1", url="embedded")
+    assert settings.again(CellKey("tk1", "resnet50", 1)) == ["--ddperf-url=embedded"]

@@ -141,6 +141,12 @@ def test_the_message_of_a_regression_holds_everything_to_act_on() -> None:
         assert part in said
 
 
+def test_the_options_that_a_cell_needs_to_be_measured_again_stand_in_the_command() -> None:
+    record = measured(Outcome.REGRESSED, now_ms=69.7, change=0.3)
+    said = regression_text(record, BASELINE, ["--ddperf-url=http://h:1", "--ddperf-models=mine"])
+    assert '-k "squeezenet_v1.1 and b8" --ddperf-url=http://h:1 --ddperf-models=mine. If' in said
+
+
 def test_a_regression_without_a_measurement_still_has_a_message() -> None:
     record = replace(measured(Outcome.REGRESSED, change=0.3), measurement=None)
     assert "squeezenet_v1.1" in regression_text(record, BASELINE)

@@ -1,0 +1,70 @@
+"""Options that are each right and cannot hold together: refused before anything is measured, not passed over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_ddperf.records import CellKey
+    from pytest_ddperf.settings import Settings
+
+MODEL = "{model}"
+"""Stands for a network's id in the names of services and of model folders."""
+
+
+def check_passes(settings: Settings) -> None:
+    """Refuse fewer passes at the most than at the least.
+
+    Raises:
+        ConfigurationError: it is so.
+    """
+    least, most = settings.value("npasses"), settings.value("max-passes")
+    if most is not None and most < least:
+        raise ConfigurationError(
+            f"--ddperf-max-passes={most} is below --ddperf-npasses={least}: a cell cannot have at most {most} and at "
+            f"least {least} passes; expected --ddperf-max-passes={least} or more, or --ddperf-npasses={most} beside it."
+        )
+
+
+def check_images(settings: Settings) -> None:
+    """Refuse a list of images that lie nowhere.
+
+    Raises:
+        ConfigurationError: a list is given, and no folder.
+    """
+    for name in settings.platforms:
+        listed = settings.value("bench-files", name)
+        if listed is not None and settings.value("data-dir", name) is None:
+            raise ConfigurationError(
+                f"--ddperf-bench-files={listed} lists images of a folder, and for {name} no folder is named; expected "
+                "--ddperf-data-dir=DIR beside it, the folder as the server sees it."
+            )
+
+
+def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
+    """Refuse to measure one service under the names of several networks.
+
+    Args:
+        settings: of the run.
+        cells: those that are to be measured.
+
+    Raises:
+        ConfigurationError: a platform has several networks, and one name of a service, or one model folder.
+    """
+    models: dict[str, dict[str, None]] = {}
+    for key in cells:
+        models.setdefault(key.platform, {})[key.model] = None
+    for platform, named in models.items():
+        own = [model for model in named if settings.catalog.networks[model].is_own]
+        for option, of_it in (("service", len(named)), ("repository", len(named) - len(own))):
+            template = settings.value(option, platform)
+            if template is not None and MODEL not in template and of_it > 1:
+                raise ConfigurationError(
+                    f"--ddperf-{option}={template} is the same for all {of_it} networks that are to be measured on "
+                    f"{platform}: one would be measured under the names of all; expected {MODEL} in it, which stands "
+                    "for a network's id, or one network with --ddperf-models=NAME."
+                )

@@ -1,0 +1,70 @@
+"""Options that are each right and cannot hold together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.option_conflicts import check_services
+from pytest_ddperf.options import parsed
+from pytest_ddperf.records import CellKey
+from pytest_ddperf.settings import Given, Origin, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TWO = [CellKey("tk1", "resnet50", 1), CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)]
+
+
+def resolve(folder: Path, toml: str = "", **options: str) -> Settings:
+    (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
+    given = {
+        name.replace("_", "-"): Given(parsed(name.replace("_", "-"), text), Origin.COMMAND_LINE)
+        for name, text in {"platform": "tk1", **options}.items()
+    }
+    return Settings.resolve(given, load_catalog(folder), folder)
+
+
+def test_at_most_fewer_passes_than_at_least_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"--ddperf-max-passes=4 is below --ddperf-npasses=5: .* expected"):
+        resolve(tmp_path, max_passes="4")
+
+
+def test_at_most_as_many_as_at_least_is_right(tmp_path: Path) -> None:
+    assert resolve(tmp_path, max_passes="3", npasses="3").value("max-passes") == 3
+
+
+def test_a_list_of_images_without_their_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"--ddperf-bench-files=names\.txt .* --ddperf-data-dir=DIR"):
+        resolve(tmp_path, bench_files="names.txt")
+
+
+def test_a_list_of_images_whose_folder_stands_in_the_platform_s_file_is_right(tmp_path: Path) -> None:
+    resolve(tmp_path, '[platforms.tk1]\ndata_dir = "/srv/bench"\n', bench_files="names.txt")
+
+
+@pytest.mark.parametrize("option", ["service", "repository"])
+def test_one_name_for_several_networks_is_refused(tmp_path: Path, option: str) -> None:
+    settings = resolve(tmp_path, **{option: "squeezenet"})
+    with pytest.raises(
+        ConfigurationError, match=rf"--ddperf-{option}=squeezenet .* all 2 networks .* on tk1: .*models"
+    ):
+        check_services(settings, TWO)
+
+
+@pytest.mark.parametrize("option", ["service", "repository"])
+def test_one_name_for_one_network_is_right(tmp_path: Path, option: str) -> None:
+    check_services(resolve(tmp_path, **{option: "squeezenet"}), TWO[:2])
+
+
+def test_a_name_that_holds_the_network_is_right(tmp_path: Path) -> None:
+    check_services(resolve(tmp_path, service="b_{model}", repository="/opt/{model}"), TWO)
+
+
+def test_networks_of_the_user_s_own_have_folders_of_their_own(tmp_path: Path) -> None:
+    own = "".join(f'[models.{name}]\nrepository = "/opt/{name}"\n' for name in ("mine", "yours"))
+    settings = resolve(tmp_path, own, repository="/opt/resnet50")
+    check_services(settings, [CellKey("tk1", name, 1) for name in ("mine", "yours", "resnet50")])
