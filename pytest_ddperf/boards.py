@@ -11,7 +11,7 @@ from pytest_ddperf.credentials import without_secrets
 from pytest_ddperf.errors import HookError
 from pytest_ddperf.telemetry.monitor import Monitor
 from pytest_ddperf.telemetry.source import Source
-from pytest_ddperf.tuning import Tuning
+from pytest_ddperf.tuning import Tuning, left_tuned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +61,7 @@ class Board:
         Raises:
             HookError: one failed, and the ones behind it were not run; or a clock could not be set.
         """
+        self.make_up()  # another worker of this run died with the board
         self._begun = True
         if self._marker is not None and self._leaves_something:
             self._marker.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +77,11 @@ class Board:
             if self._tune:
                 self._tuning = self._tuning_of(source)
                 self._tuning.apply()
+            elif left_tuned(source):
+                self._tell(
+                    "a run with --ddperf-tune was ended before it put the board back, so it is measured as that left "
+                    "it; the next run with --ddperf-tune puts it back"
+                )
             self._monitor = Monitor(source, gpuid=self._gpuid)
             self._monitor.start()
 
@@ -84,7 +90,7 @@ class Board:
         return self._tune or bool(self._platform.after)
 
     def _tuning_of(self, source: Source) -> Tuning:
-        return Tuning(self._platform.id, source, self._platform.nvpmodel, self._tell)
+        return Tuning(source, self._platform.nvpmodel, self._tell)
 
     def make_up(self) -> None:
         """Do what `end` would have done in a process that died before it: xdist's worker, of its controller."""

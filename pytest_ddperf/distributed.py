@@ -110,6 +110,7 @@ class XdistHooks:
         self._names: CellNames | None = None
         self._scheduling: ServerScheduling | None = None
         self._asked = False
+        self._collected: Sequence[str] = ()
         self._only = False
         self._deaths = 0
         self._begun: set[str] = set()
@@ -188,6 +189,7 @@ class XdistHooks:
         if self._asked:
             return
         self._asked = True
+        self._collected = ids
         cells = [key for key in map(self._key, ids) if key is not None]
         self._bench.collected = len(cells)
         platforms = list(dict.fromkeys(key.platform for key in cells))
@@ -257,7 +259,8 @@ class XdistHooks:
         """Fail the cells that no worker was left for: none is lost without a word."""
         result = yield
         if self._scheduling is not None and self._deaths:
-            for nodeid in self._scheduling.collection:
+            # where workers died before all of them had collected, xdist ends, and nothing was handed out
+            for nodeid in self._scheduling.collection or self._collected:
                 key = self._key(nodeid)
                 if key is not None and nodeid not in self._told:
                     self._fail_unrun(key, nodeid, self._scheduling.given_up.get(nodeid))

@@ -50,6 +50,8 @@ def run(command: Command, *, timeout_s: float, variables: Mapping[str, str]) -> 
             )
         except OSError as error:
             raise HookError(f"The command `{shown}` cannot be started: {error.strerror or error}.") from None
+        except ValueError as error:  # a NUL in it
+            raise HookError(f"The command {shown!r} cannot be started: {error}.") from None
         try:
             status = process.wait(timeout_s)
         except subprocess.TimeoutExpired:

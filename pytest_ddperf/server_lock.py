@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
-import platformdirs
 
-from pytest_ddperf.errors import ServerUnreachableError
+from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import Self
 
 LOCK_WAIT_S = 1800.0
 """How long a run waits by default for another one that measures the same server: a whole night's run is shorter."""
 
 _ASKED_EVERY_S = 0.2
+_FOR_ALL_USERS = 0o666
+_FOLDER_FOR_ALL_USERS = 0o1777  # as that of temporary files itself: nobody deletes another one's
 
 
 class ServerLock:
@@ -35,15 +38,28 @@ class ServerLock:
         self.name = name
         self.path = _path(name)
         # not by thread: a server that one thread took may be given back by another
-        self._lock = filelock.FileLock(self.path, thread_local=False)
+        self._lock = filelock.FileLock(self.path, mode=_FOR_ALL_USERS, thread_local=False)
 
     def acquire_at_once(self) -> bool:
-        """Take the lock if it is free; whether it is ours now."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Take the lock if it is free; whether it is ours now.
+
+        Raises:
+            ConfigurationError: its file cannot be made or opened.
+        """
+        folder = self.path.parent
         try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(PermissionError):  # another user's, who has made it everybody's
+                folder.chmod(_FOLDER_FOR_ALL_USERS)
             self._lock.acquire(blocking=False)
         except filelock.Timeout:
             return False
+        except OSError as error:
+            raise ConfigurationError(
+                f"The lock that keeps two runs from measuring {self.name} at once cannot be taken: {self.path}: "
+                f"{error.strerror or error}; make {folder} writable for all users of this machine, or name another "
+                "folder for temporary files with the variable TMPDIR, the same for all of them."
+            ) from error
         return True
 
     def acquire(self, wait_s: float, say: Callable[[str], None]) -> Self:
@@ -82,5 +98,6 @@ def busy_text(lock: ServerLock, wait_s: float) -> str:
 
 
 def _path(name: str) -> Path:
-    folder = platformdirs.user_cache_path("pytest-ddperf") / "locks"
+    """In the host's folder for temporary files, and none of the user's: the runner of a CI is a user of its own."""
+    folder = Path(tempfile.gettempdir()) / "pytest-ddperf-locks"
     return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"

@@ -155,6 +155,7 @@ def _host(name: str) -> str:
         address = ipaddress.ip_address(name)
     except ValueError:
         return name.removesuffix(".")
+    address = getattr(address, "ipv4_mapped", None) or address  # ::ffff:192.168.1.5
     return f"[{address}]" if address.version == 6 else str(address)
 
 

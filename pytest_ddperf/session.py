@@ -167,7 +167,10 @@ class BenchSession:
         Raises:
             ConfigurationError: the history cannot be kept, or a baseline cannot be read.
         """
-        from pytest_ddperf.history import check_writable  # noqa: PLC0415 - only with gated tests
+        from pytest_ddperf.ending_signal import taken_for_ctrl_c  # noqa: PLC0415 - only with gated tests
+        from pytest_ddperf.history import check_writable  # noqa: PLC0415 - the same
+
+        self.config.add_cleanup(taken_for_ctrl_c())
 
         check_writable(self.settings.storage_dir)
         self.warnings += [

@@ -7,11 +7,14 @@ board back, the next one that tunes it does so before anything else.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import re
 import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import filelock
 import platformdirs
 
 from pytest_ddperf.errors import HookError
@@ -65,29 +68,42 @@ class Was:
 class Tuning:
     """One board's settings, from `apply` to `restore`.
 
+    They are recorded by how the board is reached: two projects may call two boards by one id of a platform, and one
+    board by two.
+
     Args:
-        platform: id; names the file where the settings are recorded.
         source: how the board is reached.
         nvpmodel: the power mode to set; None leaves it.
         tell: takes a line for the person who waits.
     """
 
-    def __init__(self, platform: str, source: Source, nvpmodel: int | None, tell: Callable[[str], None]) -> None:
+    def __init__(self, source: Source, nvpmodel: int | None, tell: Callable[[str], None]) -> None:
         self._source = source
         self._nvpmodel = {} if nvpmodel is None else {"DDPERF_NVPMODEL": str(nvpmodel)}
         self._tell = tell
-        self.path: Path = platformdirs.user_cache_path("pytest-ddperf") / "tuned" / f"{platform}.json"
+        self.path = _path(source.text)
         self.note = ""
+        self._lock = filelock.FileLock(self.path.with_suffix(".lock"), thread_local=False)
+        self._is_anothers = False
 
     def apply(self) -> None:
         """Record the settings, and change them.
 
         Raises:
-            HookError: the board cannot be reached, or a setting could not be made.
+            HookError: the board cannot be reached, a setting could not be made, or another run has tuned the board.
         """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(blocking=False)  # the kernel frees it when this process ends, however it ends
+        except filelock.Timeout:
+            self._is_anothers = True
+            raise HookError(
+                f"--ddperf-tune: another run has tuned the board at {self._source.text}, and puts it back when it "
+                "ends; wait for it."
+            ) from None
         if self.path.exists():
             self._tell("an earlier run was ended before it put the board back, so that is done first")
-            self.restore()
+            self._restore()
             if self.path.exists():
                 raise HookError(f"--ddperf-tune: the board is still as an earlier run left it; see {self.path}.")
         found = self._run("look", self._nvpmodel)
@@ -96,7 +112,6 @@ class Tuning:
         if was == Was():
             self._tell("there is nothing to tune: no nvpmodel mode is asked for, no jetson_clocks, no CPU governor")
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(json.dumps(to_builtins(was), indent=1) + "\n", encoding="utf-8")
         done = self._run("apply", self._nvpmodel)
         self.note = f"tuned: {', '.join(_of('did', done))}"
@@ -105,6 +120,14 @@ class Tuning:
 
     def restore(self) -> None:
         """Put the settings back as they were recorded; says what it could not. May be called twice."""
+        if self._is_anothers:
+            return
+        try:
+            self._restore()
+        finally:
+            self._lock.release()
+
+    def _restore(self) -> None:
         try:
             was = from_builtins(json.loads(self.path.read_text(encoding="utf-8")), Was)
         except FileNotFoundError:
@@ -158,6 +181,16 @@ class Tuning:
             said = " ".join(ended.stderr.decode(errors="replace").split())[-400:]
             raise HookError(f"--ddperf-tune: {self._source.text} ended with status {ended.returncode}: {said}")
         return lines[lines.index(_HELLO) + 1 : -1]
+
+
+def left_tuned(source: Source) -> bool:
+    """Whether a run that was ended has left a board as it had set it, or one that goes on has set it."""
+    return _path(source.text).exists()
+
+
+def _path(reached: str) -> Path:
+    name = f"{re.sub('[^A-Za-z0-9.-]+', '-', reached)}-{hashlib.sha256(reached.encode()).hexdigest()[:8]}.json"
+    return platformdirs.user_cache_path("pytest-ddperf") / "tuned" / name
 
 
 def _of(kind: str, lines: list[str]) -> list[str]:

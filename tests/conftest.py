@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import tempfile
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 with contextlib.suppress(ModuleNotFoundError):
     # `pytest --ddperf-plot` in a clone loads this file too, where the packages of the tests need not be installed
@@ -35,3 +40,14 @@ def _matplotlib_is_loaded_whole() -> None:
     Of a library that was imported in part before, and the rest by such a run, there are two kinds of Rectangle then.
     """
     importlib.import_module("matplotlib.figure")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The locks of servers lie there: what else runs on this machine is no business of the tests."""
+    folder = tmp_path_factory.getbasetemp() / "t"  # short: the paths of sockets lie below it
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -106,16 +108,15 @@ class Monitor:
             self._ended = True
         process, self._process = self._process, None
         if process is not None:
-            process.terminate()
-            try:
+            _signal_all(process, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _signal_all(process, signal.SIGKILL)  # what it has started may hang, and holds the pipe open
+            process.wait()
         if self._thread is not None:
             self._thread.join(_STOP_S)
-        if process is not None and process.stdout is not None:
-            process.stdout.close()
+        if process is not None and process.stdout is not None and not (self._thread and self._thread.is_alive()):
+            process.stdout.close()  # while somebody reads it, that would wait for them
         if self._errors is not None:
             self._errors.close()
 
@@ -175,6 +176,12 @@ class Monitor:
         before = [one for one in every if began_s - FRESH_S <= one.at_s < began_s]
         during = [one for one in every if began_s <= one.at_s <= ended_s]
         return before, during or before
+
+
+def _signal_all(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """To all that a process has started: it leads a session of its own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
 
 
 def _first(before: Sequence[Reading], during: Sequence[Reading]) -> Iterable[tuple[str, int]]:

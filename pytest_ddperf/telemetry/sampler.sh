@@ -46,7 +46,7 @@ clocks() {
     fi
     for z in "$R"/sys/class/devfreq/*; do
         case ${z##*/} in
-        *gpu* | *.gm20b | *.gp10b | *.gv11b | *.ga10b) first "$z/cur_freq" && echo "F $v gpu" ;;
+        *gpu* | *gk20a* | *gm20b* | *gp10b* | *gv11b* | *ga10b*) first "$z/cur_freq" && echo "F $v gpu" ;;
         esac
     done
 }

@@ -43,7 +43,9 @@ put() {
 }
 
 look() {
-    if has nvpmodel && [ -n "${DDPERF_NVPMODEL-}" ]; then
+    if [ -n "${DDPERF_NVPMODEL-}" ] && ! has nvpmodel; then
+        echo "not nvpmodel: there is no such command here, so the mode $DDPERF_NVPMODEL cannot be set"
+    elif [ -n "${DDPERF_NVPMODEL-}" ]; then
         mode=$(root nvpmodel -q 2>/dev/null </dev/null | while read -r line; do
             case $line in *[!0-9]* | "") ;; *) echo "$line" ;; esac
         done)
@@ -71,9 +73,13 @@ apply() {
 
 restore() {
     if [ -n "${DDPERF_WAS_NVPMODEL-}" ]; then try "nvpmodel -m $DDPERF_WAS_NVPMODEL" nvpmodel -m "$DDPERF_WAS_NVPMODEL"; fi
-    if [ -n "${DDPERF_WAS_CLOCKS-}" ]; then
-        try "jetson_clocks --restore" jetson_clocks --restore "$DDPERF_WAS_CLOCKS"
-        root rm -f "$DDPERF_WAS_CLOCKS"
+    if [ -n "${DDPERF_WAS_CLOCKS-}" ] && [ ! -e "$DDPERF_WAS_CLOCKS" ]; then
+        # /tmp is emptied when a board is started, and then its clocks are its own again
+        echo "did jetson_clocks --restore left out: $DDPERF_WAS_CLOCKS is gone, the board was started anew since"
+    elif [ -n "${DDPERF_WAS_CLOCKS-}" ]; then
+        line=$(try "jetson_clocks --restore" jetson_clocks --restore "$DDPERF_WAS_CLOCKS")
+        echo "$line"
+        case $line in did*) root rm -f "$DDPERF_WAS_CLOCKS" ;; esac # else it is wanted for the next attempt
     fi
     for one in ${DDPERF_WAS_GOVERNORS-}; do put "${one#*=}" "$R${one%%=*}"; done
 }

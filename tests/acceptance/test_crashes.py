@@ -33,6 +33,27 @@ def die(request):
             os.kill(os.getpid(), signal.SIGKILL)
 """
 
+DIE_AT_THE_START = """
+import os, time
+from pathlib import Path
+import pytest
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+COLLECTED = Path(__file__).with_name("collected")
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    if WORKER == "gw0":
+        COLLECTED.touch()
+
+def pytest_collection():
+    if WORKER not in {"", "gw0"}:
+        while not COLLECTED.exists():
+            time.sleep(0.05)
+        time.sleep(0.5)  # until the controller has heard of it, too
+        os._exit(137)
+"""
+
 
 @pytest.fixture
 def two(tk1: BenchProject) -> Iterator[Fleet]:
@@ -107,6 +128,14 @@ class TestWorker:
         assert two.project.verdicts() == two.cells(tk1="crashed", tx1="crashed") | {"tk1-googlenet-b1": "ok"}
         assert agrees(two, failures=7)
         result.stdout.fnmatch_lines(["tx1-googlenet-b1 crashed: it was not run, *none was left*--max-worker-restart*"])
+
+    @pytest.mark.parametrize("restarts", [0, 1])
+    def test_that_die_before_anything_is_handed_out_leave_no_green_run(self, two: Fleet, restarts: int) -> None:
+        (two.project.path / "benchmarks" / "conftest.py").write_text(DIE_AT_THE_START, encoding="utf-8")
+        result = two.run("-n2", f"--max-worker-restart={restarts}", "--junitxml=junit.xml", "--ddperf-accept")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        assert two.project.verdicts() == two.cells(tk1="crashed", tx1="crashed")
+        assert agrees(two, failures=8)
 
     def test_what_was_measured_of_the_cell_before_is_kept(self, two: Fleet) -> None:
         two.project.server.slow("googlenet", 8, 1.5)

@@ -98,6 +98,7 @@ def tk1(root: Path) -> BoardFiles:
     board.zone("GPU-therm", 34500)
     board.write("sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 2320500)
     board.write("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "interactive")
+    board.write("sys/class/devfreq/gk20a.0/cur_freq", 852000000)
     return board
 
 

@@ -161,3 +161,14 @@ def test_the_telemetry_of_later_rounds_is_added_to_that_of_the_earlier_ones(root
     one.end()
     assert both is not None
     assert both.samples > first.samples > 0
+
+
+def test_a_board_whose_worker_died_is_put_back_before_it_begins_again(tmp_path: Path) -> None:
+    platform = Platform("tk1", "TK1", before=(f"mkdir {tmp_path}/tunnel",), after=(f"rmdir {tmp_path}/tunnel",))
+    marker = tmp_path / "begun"
+    Board(platform, "", lambda _: None, marker=marker).begin()  # and its process dies
+    second = Board(platform, "", lambda _: None, marker=marker)
+    second.begin()
+    assert (tmp_path / "tunnel").exists()
+    second.end()
+    assert not list(tmp_path.iterdir())

@@ -14,6 +14,8 @@ from pytest_ddperf.hooks import TAIL_LINES, run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_ddperf.catalog import Command
+
 
 def test_a_text_is_a_line_for_the_shell(tmp_path: Path) -> None:
     run(f"echo one > {tmp_path}/a && echo two > {tmp_path}/b", timeout_s=10, variables={})
@@ -68,3 +70,9 @@ def test_it_has_no_input_and_no_terminal(tmp_path: Path) -> None:
     script = f"import sys; open({str(tmp_path / 'a')!r}, 'w').write(repr((sys.stdin.read(), sys.stdin.isatty())))"
     run(f"{shlex.quote(sys.executable)} -c {shlex.quote(script)}", timeout_s=30, variables={})
     assert (tmp_path / "a").read_text(encoding="utf-8") == "('', False)"
+
+
+@pytest.mark.parametrize("command", ["echo a\0b", ("echo", "a\0b")])
+def test_a_nul_in_a_command_is_said(command: Command) -> None:
+    with pytest.raises(HookError, match=r"echo .*a.*x00b.* cannot be started: embedded null byte"):
+        run(command, timeout_s=10, variables={})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.errors import ServerUnreachableError
+from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 from pytest_ddperf.server_lock import ServerLock
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ time.sleep(600)
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))  # of the processes that are started here
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
 
 
 def quiet(_: str) -> None:
@@ -101,3 +104,20 @@ def test_releasing_twice_does_no_harm() -> None:
     lock.release()
     lock.release()
     assert ServerLock("board:1").acquire_at_once()
+
+
+def test_it_holds_between_the_users_of_a_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    first = ServerLock("board:1").acquire(0, quiet)
+    monkeypatch.setenv("HOME", str(tmp_path / "another"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "others"))
+    assert not ServerLock("board:1").acquire_at_once()
+    assert first.path.stat().st_mode & 0o777 == 0o666
+    assert first.path.parent.stat().st_mode & 0o7777 == 0o1777
+    first.release()
+
+
+def test_a_folder_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "pytest-ddperf-locks").write_text("", encoding="utf-8")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(ConfigurationError, match=r"measuring board:1 at once cannot be taken.*writable for all users"):
+        ServerLock("board:1").acquire_at_once()

@@ -19,6 +19,7 @@ from pytest_ddperf.server_url import (
         (["embedded"], "embedded"),
         (["http://u:p@Board:1/x", "http://board:1", "HTTP://BOARD:1/", "http://board.:1"], "board:1"),
         (["http://h", "http://h:80", "http://h/"], "h:80"),
+        (["http://10.0.0.1:1", "http://[::ffff:10.0.0.1]:1"], "10.0.0.1:1"),
         (["https://h", "https://h:443", "http://h:443"], "h:443"),
         (
             [

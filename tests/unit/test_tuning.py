@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import board_files
@@ -18,7 +19,6 @@ from pytest_ddperf.tuning import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(params=["local", f"ssh:{HOST}"])
@@ -26,12 +26,25 @@ def source(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeBoard:
+    board = FakeBoard(folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setenv("DDPERF_SYSFS_ROOT", str(board.root))
+    return board
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeBoard:
+    """A board that is this machine."""
+    board = made(tmp_path, monkeypatch)
+    monkeypatch.setenv("PATH", f"{board.tools}:/usr/bin:/bin")
+    return board
+
+
 @pytest.fixture
 def fake(tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBoard]:
     """A board, reached here or over ssh."""
-    board = FakeBoard(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("DDPERF_SYSFS_ROOT", str(board.root))
+    board = made(tmp_path, monkeypatch)
     path = f"{board.tools}:/usr/bin:/bin"
     if source == "local":
         monkeypatch.setenv("PATH", path)
@@ -45,7 +58,7 @@ def fake(tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def tuning(source: str, said: list[str] | None = None, nvpmodel: int | None = None) -> Tuning:
     heard: list[str] = [] if said is None else said
-    return Tuning("tx1", Source.parse(source), nvpmodel, heard.append)
+    return Tuning(Source.parse(source), nvpmodel, heard.append)
 
 
 def test_a_jetson_s_mode_and_clocks_are_set_and_put_back(fake: FakeBoard, source: str) -> None:
@@ -176,24 +189,86 @@ def test_a_board_that_could_not_be_put_back_is_not_tuned_again(fake: FakeBoard, 
     assert json.loads(later.path.read_text(encoding="utf-8"))["nvpmodel"] == "1"
 
 
-@pytest.mark.parametrize("source", ["local"], indirect=True)
-def test_a_board_that_cannot_be_reached_is_an_error(fake: FakeBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_board_that_cannot_be_reached_is_an_error(here: FakeBoard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DDPERF_SSH_COMMAND", "false")
     with pytest.raises(HookError, match="ssh:nowhere ended with status 1"):
         tuning("ssh:nowhere").apply()
 
 
-@pytest.mark.parametrize("source", ["local"], indirect=True)
-def test_a_platform_s_board_is_tuned_only_when_that_is_asked_for(fake: FakeBoard) -> None:
-    fake.jetson()
+def test_a_platform_s_board_is_tuned_only_when_that_is_asked_for(here: FakeBoard) -> None:
+    here.jetson()
     platform = Platform("tx1", "TX1", telemetry="local", nvpmodel=0)
     for tune, state in ((False, ("1", "usual")), (True, ("0", "highest"))):
         board = Board(platform, "", lambda _: None, tune=tune)
         board.begin()
-        assert fake.state == state
+        assert here.state == state
         board.ready()
         found = board.telemetry(0, 2**33)
         assert found is not None
         assert ("tuned: nvpmodel -m 0, jetson_clocks" in found.notes) is tune
         board.end()
-        assert fake.state == ("1", "usual")
+        assert here.state == ("1", "usual")
+
+
+def test_two_boards_never_share_a_record_whatever_their_platforms_are_called(here: FakeBoard) -> None:
+    here.jetson()
+    paths = [tuning(where).path for where in ("local", "ssh:orin", "ssh:orin.lan", "ssh://me@orin.lan:22")]
+    assert len({path.name for path in paths}) == 4
+    assert all(path.parent == paths[0].parent for path in paths)
+
+
+def test_a_board_that_another_run_has_tuned_is_left_to_that_run(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    first = tuning(source, nvpmodel=0)
+    first.apply()
+    second = tuning(source, nvpmodel=2)
+    with pytest.raises(HookError, match=r"another run has tuned the board at .*wait for it"):
+        second.apply()
+    second.restore()
+    assert fake.state == ("0", "highest")
+    first.restore()
+    assert fake.state == ("1", "usual")
+    second.apply()
+    assert fake.state == ("2", "highest")
+    second.restore()
+
+
+def test_clocks_that_could_not_be_put_back_can_be_the_next_time(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    said: list[str] = []
+    one = tuning(source, said)
+    one.apply()
+    fake.tool("jetson_clocks", "echo busy; exit 1")
+    one.restore()
+    assert said[-1].startswith("NOT put back: jetson_clocks --restore: busy.")
+    fake.tool("jetson_clocks", JETSON_CLOCKS.format(folder=fake.folder))
+    one.restore()
+    assert fake.state == ("1", "usual")
+    assert not one.path.exists()
+
+
+def test_a_board_that_was_started_anew_has_its_own_clocks_again(fake: FakeBoard, source: str) -> None:
+    fake.jetson()
+    said: list[str] = []
+    one = tuning(source, said, nvpmodel=0)
+    one.apply()
+    Path(json.loads(one.path.read_text(encoding="utf-8"))["clocks"]).unlink()  # its /tmp is emptied
+    one.restore()
+    assert "put back: nvpmodel -m 1, jetson_clocks --restore left out" in said[-1]
+    assert not one.path.exists()
+
+
+def test_a_mode_that_cannot_be_set_is_an_error(fake: FakeBoard, source: str) -> None:
+    board_files.BoardFiles(fake.root).policy(0, 1000, "ondemand")
+    with pytest.raises(HookError, match=r"so nothing was changed: nvpmodel: there is no such command here"):
+        tuning(source, nvpmodel=0).apply()
+
+
+def test_a_board_that_was_left_tuned_is_not_measured_without_a_word(here: FakeBoard) -> None:
+    here.jetson()
+    tuning("local").apply()
+    said: list[str] = []
+    board = Board(Platform("tx1", "TX1", telemetry="local"), "", said.append)
+    board.begin()
+    board.end()
+    assert "with --ddperf-tune was ended before it put the board back" in said[0]

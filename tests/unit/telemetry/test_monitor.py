@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import board_files
 import pytest
+from processes import is_gone
 from real_sshd import HOST, RealSshd
 
 from pytest_ddperf.records import Spread
@@ -198,3 +199,23 @@ def test_a_reading_just_before_speaks_of_a_round_that_is_too_short_for_one_of_it
     monitor._readings.append(reading(10.0, throttled="under-voltage"))
     assert monitor.throttled(10.5, 10.6) == ["under-voltage"]
     assert monitor.throttled(20.0, 20.1) == []
+
+
+def test_a_tool_that_hangs_is_ended_with_the_monitor(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, monitored: Callable[[str], Monitor]
+) -> None:
+    board_files.tx1(root)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "nvidia-smi").write_text(
+        f"#!/bin/sh\ntrap '' TERM\ncase $* in *-l*) echo $$ >> {tmp_path}/pids; echo 50;; *) echo 50; exit;; esac\n"
+        "while :; do sleep 600; done\n",
+        encoding="utf-8",
+    )
+    (tools / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    monitor = monitored("local")
+    monitor.wait_for_first()
+    until((tmp_path / "pids").exists, monitor)
+    monitor.stop()
+    assert is_gone(int((tmp_path / "pids").read_text(encoding="utf-8")))

@@ -98,7 +98,7 @@ def test_a_tk1(shell: list[str], tmp_path: Path, tools: Path) -> None:
     assert first_reading(shell, tmp_path) == Reading(
         5.0,
         {"CPU-therm": 36.0, "GPU-therm": 34.5},
-        {"cpu0": 2320.5},
+        {"cpu0": 2320.5, "gpu": 852.0},
         load=0.52,
         governors=frozenset({"interactive"}),
     )
