@@ -11,8 +11,6 @@ import os
 from collections.abc import Callable  # noqa: TC003 - a NamedTuple reads its fields' types at run time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_ddperf.time_limits import TIME_LIMIT_EXPECTED, WAIT_EXPECTED, is_time_limit, is_wait
-
 if TYPE_CHECKING:
     import pytest
 
@@ -117,21 +115,26 @@ def _text(expected: str) -> Callable[[str], str]:
     return parse
 
 
-def _seconds(fits: Callable[[float], bool], expected: str) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise ValueError(expected) from None
-        if not fits(value):
-            raise ValueError(expected)
-        return value
+def _wait(text: str) -> float:
+    from pytest_ddperf.time_limits import WAIT_EXPECTED, is_wait  # noqa: PLC0415 - only where it is given
 
-    return parse
+    return _seconds(text, is_wait, WAIT_EXPECTED)
 
 
-_wait = _seconds(is_wait, WAIT_EXPECTED)
-_time_limit = _seconds(is_time_limit, TIME_LIMIT_EXPECTED)
+def _time_limit(text: str) -> float:
+    from pytest_ddperf.time_limits import TIME_LIMIT_EXPECTED, is_time_limit  # noqa: PLC0415 - likewise
+
+    return _seconds(text, is_time_limit, TIME_LIMIT_EXPECTED)
+
+
+def _seconds(text: str, fits: Callable[[float], bool], expected: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not fits(value):
+        raise ValueError(expected)
+    return value
 
 
 def _service(text: str) -> str:

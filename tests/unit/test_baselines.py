@@ -182,7 +182,7 @@ def test_a_projects_platform_file_adds_and_overrides(project: Path) -> None:
 @pytest.mark.parametrize("line", ['models = ["res51"]', 'columns = {Own = "res51"}'])
 def test_an_unknown_network_in_a_platform_file_is_refused(project: Path, line: str) -> None:
     (project / "ddperf.toml").write_text(f"[platforms.own]\n{line}\n")
-    with pytest.raises(BaselineFileError, match=r"ddperf\.toml.*platform own.*'res51' is not known"):
+    with pytest.raises(BaselineFileError, match=r"ddperf\.toml, line \d+: .*platforms\.own\..*'res51' is not known"):
         load_catalog(project)
 
 

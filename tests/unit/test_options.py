@@ -99,18 +99,18 @@ def test_a_text_becomes_the_option_s_value(name: str, text: str, value: object) 
         ("load-requests", "1", "a whole number of 2 or more"),
         ("gpuid", "-1", "a whole number of 0 or more"),
         ("npasses", "five", "a whole number of 1 or more"),
-        ("wait", "soon", "seconds, 0 or more"),
-        ("wait", "-1", "seconds, 0 or more"),
-        ("recovery-timeout", "nan", "seconds, 0 or more"),
+        ("wait", "soon", "seconds, from 0 to 1000000"),
+        ("wait", "-1", "seconds, from 0 to 1000000"),
+        ("recovery-timeout", "nan", "seconds, from 0 to 1000000"),
         ("infra-exit-code", "0", "a whole number from 1 to 255"),
         ("infra-exit-code", "256", "a whole number from 1 to 255"),
         ("infra-exit-code", "one", "a whole number from 1 to 255"),
-        ("wait", "inf", "seconds, 0 or more"),
-        ("tolerance", "10", "a share such as 10% or 0.1"),
-        ("tolerance", "1000%", "a share such as 10% or 0.1"),
-        ("tolerance", "-1%", "a share such as 10% or 0.1"),
-        ("tolerance", "nan", "a share such as 10% or 0.1"),
-        ("tolerance", "ten", "a share such as 10% or 0.1"),
+        ("wait", "inf", "seconds, from 0 to 1000000"),
+        ("tolerance", "10", "a share from 0 to below 1, such as 0.1, or percent"),
+        ("tolerance", "1000%", "a share from 0 to below 1, such as 0.1, or percent"),
+        ("tolerance", "-1%", "a share from 0 to below 1, such as 0.1, or percent"),
+        ("tolerance", "nan", "a share from 0 to below 1, such as 0.1, or percent"),
+        ("tolerance", "ten", "a share from 0 to below 1, such as 0.1, or percent"),
         ("accept", "maybe", "true or false"),
         ("timer", "Head", "one of auto, predict, head, client"),
         ("url", "ftp://h", r"http\[s\]://"),
@@ -169,5 +169,7 @@ def test_each_option_is_noticed_wherever_it_stands(one: Option, monkeypatch: pyt
     assert asked(Config({one.key: "x"}))
     assert asked(Config(ini={one.key: "x"}))
     assert asked(Config(ini={one.key: 7}))
-    monkeypatch.setenv(one.variable, "")
+    monkeypatch.setenv(one.variable, "x")
     assert asked(Config())
+    monkeypatch.setenv(one.variable, "")  # as an unset variable of a CI arrives
+    assert not asked(Config())
