@@ -109,8 +109,7 @@ class XdistHooks:
         self._bench = bench
         self._names: CellNames | None = None
         self._scheduling: ServerScheduling | None = None
-        self._asked = False
-        self._collected: Sequence[str] = ()
+        self._collected: Sequence[str] | None = None
         self._only = False
         self._deaths = 0
         self._begun: set[str] = set()
@@ -186,9 +185,8 @@ class XdistHooks:
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Find the servers before the first test, once."""
-        if self._asked:
+        if self._collected is not None:
             return
-        self._asked = True
         self._collected = ids
         cells = [key for key in map(self._key, ids) if key is not None]
         self._bench.collected = len(cells)
@@ -260,7 +258,7 @@ class XdistHooks:
         result = yield
         if self._scheduling is not None and self._deaths:
             # where workers died before all of them had collected, xdist ends, and nothing was handed out
-            for nodeid in self._scheduling.collection or self._collected:
+            for nodeid in self._scheduling.collection or self._collected or ():
                 key = self._key(nodeid)
                 if key is not None and nodeid not in self._told:
                     self._fail_unrun(key, nodeid, self._scheduling.given_up.get(nodeid))

@@ -55,12 +55,12 @@ def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
     Raises:
         ConfigurationError: a platform has several networks, and one name of a service, or one model folder.
     """
-    models: dict[str, dict[str, None]] = {}
+    models: dict[str, set[str]] = {}
     for key in cells:
-        models.setdefault(key.platform, {})[key.model] = None
+        models.setdefault(key.platform, set()).add(key.model)
     for platform, named in models.items():
-        own = [model for model in named if settings.catalog.networks[model].is_own]
-        for option, of_it in (("service", len(named)), ("repository", len(named) - len(own))):
+        own = sum(settings.catalog.networks[model].is_own for model in named)  # each has a folder of its own
+        for option, of_it in (("service", len(named)), ("repository", len(named) - own)):
             template = settings.value(option, platform)
             if template is not None and MODEL not in template and of_it > 1:
                 raise ConfigurationError(

@@ -139,7 +139,7 @@ def _seconds(text: str, fits: Callable[[float], bool], expected: str) -> float:
 
 def _service(text: str) -> str:
     _text("a name, such as bench_{model}")(text)
-    if "{" in text.replace("{model}", "") or "}" in text.replace("{model}", ""):
+    if set("{}") & set(text.replace("{model}", "")):
         raise ValueError("a name that holds no braces but {model}, which stands for the network's id")
     return text
 

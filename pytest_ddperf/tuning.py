@@ -84,7 +84,6 @@ class Tuning:
         self.path = _path(source.text)
         self.note = ""
         self._lock = filelock.FileLock(self.path.with_suffix(".lock"), thread_local=False)
-        self._is_anothers = False
 
     def apply(self) -> None:
         """Record the settings, and change them.
@@ -92,15 +91,11 @@ class Tuning:
         Raises:
             HookError: the board cannot be reached, a setting could not be made, or another run has tuned the board.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(blocking=False)  # the kernel frees it when this process ends, however it ends
-        except filelock.Timeout:
-            self._is_anothers = True
+        if not self._take():
             raise HookError(
                 f"--ddperf-tune: another run has tuned the board at {self._source.text}, and puts it back when it "
                 "ends; wait for it."
-            ) from None
+            )
         if self.path.exists():
             self._tell("an earlier run was ended before it put the board back, so that is done first")
             self._restore()
@@ -120,12 +115,21 @@ class Tuning:
 
     def restore(self) -> None:
         """Put the settings back as they were recorded; says what it could not. May be called twice."""
-        if self._is_anothers:
+        if not self._take():  # they are another run's
             return
         try:
             self._restore()
         finally:
-            self._lock.release()
+            self._lock.release(force=True)
+
+    def _take(self) -> bool:
+        """Whether the board is ours to tune; the kernel gives it free when this process ends, however it ends."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(blocking=False)
+        except filelock.Timeout:
+            return False
+        return True
 
     def _restore(self) -> None:
         try:
