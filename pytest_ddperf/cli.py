@@ -42,6 +42,7 @@ _SERVE_LIMITS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one paragraph on standard error and status 2."""
+    _write_somewhere()
     _write_whatever_the_encoding()
     parser = _parser()
     if cli_completion.VARIABLE in os.environ:  # a shell asks what may stand at the cursor
@@ -60,6 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"ddperf: {where}{error.strerror or error}; name another file or folder.\n")
         return USAGE_ERROR
     return status
+
+
+def _write_somewhere() -> None:
+    """Where an output was closed before the start (`>&-`), Python has no stream for it: what is said is not read."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - to the end
 
 
 def _write_whatever_the_encoding() -> None:

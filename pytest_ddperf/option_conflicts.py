@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.records import CellKey
     from pytest_ddperf.settings import Settings
 
-MODEL = "{model}"
-"""Stands for a network's id in the names of services and of model folders."""
-
 
 def check_passes(settings: Settings) -> None:
     """Refuse fewer passes at the most than at the least.
@@ -45,6 +42,28 @@ def check_images(settings: Settings) -> None:
             )
 
 
+def check_servers(settings: Settings) -> None:
+    """Refuse, on the command line, what is of a kind of server that the run does not measure.
+
+    In the environment and in files it may stand for other runs, and says nothing here.
+
+    Raises:
+        ConfigurationError: threads and no embedded server, or certificates and no https.
+    """
+    urls = {name: settings.url(name) for name in settings.platforms}
+    measured = f"{', '.join(urls)} {'is' if len(urls) == 1 else 'are'} not"
+    if settings.was_typed("threads") and "embedded" not in urls.values():
+        raise ConfigurationError(
+            f"--ddperf-threads={settings.value('threads')} is of the embedded server, and {measured} measured on it: "
+            "how many threads a server of yours has is said where it is started; expected a run without the option."
+        )
+    if settings.was_typed("ca-file") and not any(url.startswith("https:") for url in urls.values()):
+        raise ConfigurationError(
+            f"--ddperf-ca-file={settings.value('ca-file')} is for servers that are reached by https, and {measured}; "
+            "expected --ddperf-url=https://HOST:PORT beside it, or a run without the option."
+        )
+
+
 def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
     """Refuse to measure one service under the names of several networks.
 
@@ -55,6 +74,8 @@ def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
     Raises:
         ConfigurationError: a platform has several networks, and one name of a service, or one model folder.
     """
+    from pytest_ddperf.name_templates import MODEL  # noqa: PLC0415 - only with cells to measure
+
     models: dict[str, set[str]] = {}
     for key in cells:
         models.setdefault(key.platform, set()).add(key.model)

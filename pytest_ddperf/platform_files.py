@@ -13,6 +13,7 @@ import msgspec
 from pytest_ddperf.catalog import DATATYPES, Platform, closest
 from pytest_ddperf.errors import BaselineFileError
 from pytest_ddperf.knobs import Knobs
+from pytest_ddperf.name_templates import SERVICE_EXPECTED, is_service_name
 from pytest_ddperf.published import read_text
 from pytest_ddperf.scenarios import CLIENTS_EXPECTED, RATES_EXPECTED, clients_of, rates_of
 from pytest_ddperf.telemetry.source import Source
@@ -266,6 +267,8 @@ def _in_range(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     for key in ("title", "mllib", "url", "ca_file", "repository", "service", "data_dir", "bench_files"):
         if key in given and not given[key].strip():
             raise where.error(key, f"an empty {key}", "text, or no such key")
+    if "service" in given and not is_service_name(given["service"]):
+        raise where.error("service", f"service = {given['service']!r}", SERVICE_EXPECTED)
     return given
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf import protocol
 from pytest_ddperf.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import ServiceExistsError, ServiceNotFoundError
+from pytest_ddperf.name_templates import MODEL, name_for
 from pytest_ddperf.tasks import Task
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def open_service(client: Client, options: ServerOptions, model: Network, batch_s
         ServerError: the server refused.
         ConfigurationError: the folder of a network of the user's cannot be read.
     """
-    name = options.service.replace("{model}", model.id).lower()
+    name = name_for(options.service, model.id).lower()
     try:
         service = _existing(client.service(name), options)
     except ServiceNotFoundError:
@@ -197,5 +198,5 @@ def _repository(options: ServerOptions, model: Network) -> str | None:
     """The model folder as the server sees it; None where none is known. Those of the user's own are taken literally."""
     if model.is_own:
         return model.path if options.is_embedded and model.path is not None else model.repository
-    template = options.repository or ("{model}" if options.is_embedded else None)
-    return None if template is None else template.replace("{model}", model.id)
+    template = options.repository or (MODEL if options.is_embedded else None)
+    return None if template is None else name_for(template, model.id)

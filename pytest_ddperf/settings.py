@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.option_conflicts import check_images, check_passes
+from pytest_ddperf.option_conflicts import check_images, check_passes, check_servers
 from pytest_ddperf.options import BY_NAME, OPTIONS
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class Settings:
         settings._check_tuning()
         check_passes(settings)
         check_images(settings)
+        check_servers(settings)
         return settings
 
     def _check_urls(self) -> None:
@@ -269,6 +270,10 @@ class Settings:
     def was_given(self, name: str) -> bool:
         """Whether an option was given on the command line, in the environment or in the ini file."""
         return name in self.given
+
+    def was_typed(self, name: str) -> bool:
+        """Whether an option was given on the command line, and so for this run alone."""
+        return name in self.given and self.given[name].origin is Origin.COMMAND_LINE
 
     def server_options(self, platform: str) -> ServerOptions:
         """How the server of a platform is reached and used.

@@ -151,3 +151,11 @@ def test_a_reader_that_goes_away_is_no_mistake(tmp_path: Path) -> None:
     )
     assert len(done.stdout.splitlines()) == 1
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+def test_an_output_that_is_closed_is_no_mistake(tmp_path: Path, closed: str) -> None:
+    done = subprocess.run(  # noqa: S602 - the shell closes it
+        f"{DDPERF} platforms {closed}", cwd=tmp_path, shell=True, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

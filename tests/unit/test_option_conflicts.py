@@ -46,6 +46,31 @@ def test_a_list_of_images_whose_folder_stands_in_the_platform_s_file_is_right(tm
     resolve(tmp_path, '[platforms.tk1]\ndata_dir = "/srv/bench"\n', bench_files="names.txt")
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"), [("threads", "4", "of the embedded server"), ("ca_file", "ca.pem", "by https")]
+)
+def test_what_is_of_another_kind_of_server_is_refused(tmp_path: Path, option: str, value: str, said: str) -> None:
+    flag = f"--ddperf-{option.replace('_', '-')}={value}"
+    with pytest.raises(ConfigurationError, match=f"{flag} is .*{said}.* tk1 is not.* expected"):
+        resolve(tmp_path, **{option: value})
+
+
+@pytest.mark.parametrize("url", ["embedded", "tk1=http://board:8080,local=embedded"])
+def test_threads_are_right_where_one_server_is_the_embedded_one(tmp_path: Path, url: str) -> None:
+    platform = "tk1,local" if "," in url else "tk1"
+    assert resolve(tmp_path, platform=platform, url=url, threads="4").value("threads") == 4
+
+
+def test_certificates_are_right_where_one_server_is_reached_by_https(tmp_path: Path) -> None:
+    resolve(tmp_path, platform="tk1,tx1", url="tk1=http://board:8080,tx1=https://gateway", ca_file="ca.pem")
+
+
+@pytest.mark.parametrize("origin", [Origin.INI, Origin.ENVIRONMENT])
+def test_what_stands_there_for_other_runs_is_passed_over(tmp_path: Path, origin: Origin) -> None:
+    given = {"threads": Given(4, origin), "ca-file": Given("ca.pem", origin), "platform": Given(("tk1",), origin)}
+    Settings.resolve(given, load_catalog(tmp_path), tmp_path)
+
+
 @pytest.mark.parametrize("option", ["service", "repository"])
 def test_one_name_for_several_networks_is_refused(tmp_path: Path, option: str) -> None:
     settings = resolve(tmp_path, **{option: "squeezenet"})

@@ -1,0 +1,21 @@
+"""Names of services and model folders, one text for all networks."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_ddperf.name_templates import is_service_name, name_for
+
+
+@pytest.mark.parametrize("text", ["{model}", "bench_{model}", "squeezenet", "{model}-{model}"])
+def test_a_name_may_hold_the_network_or_not(text: str) -> None:
+    assert is_service_name(text)
+
+
+@pytest.mark.parametrize("text", ["{modle}", "{model", "model}", "{}", "{{model}}", " "])
+def test_a_slip_in_the_braces_is_no_name(text: str) -> None:
+    assert not is_service_name(text)
+
+
+def test_the_network_s_id_stands_wherever_the_braces_stood() -> None:
+    assert name_for("/opt/{model}/{model}.d", "vgg16") == "/opt/vgg16/vgg16.d"
