@@ -1,10 +1,11 @@
-"""`ddperf report`: what networks cost, the tables of a stored run, and figures and reports of it as files."""
+"""`ddperf report`: what networks cost, the tables of stored runs, and figures and reports of them as files."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ PLOT_DIR = Path("ddperf-figures")
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    report = commands.add_parser("report", help="what networks cost, and a stored run", description=_report.__doc__)
+    report = commands.add_parser("report", help="what networks cost, and stored runs", description=_report.__doc__)
     report.add_argument(
         "-o",
         "--output",
@@ -44,13 +45,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     report.add_argument(
         "--storage", type=Path, default=Path(".ddperf"), metavar="DIR", help="the history; default: %(default)s"
     )
-    report.add_argument("--run", dest="name", metavar="NAME", help="which run; default: the last of each platform")
-    report.add_argument("--json", type=Path, metavar="FILE", help="export the run as pytest-benchmark JSON")
+    report.add_argument(
+        "--run",
+        dest="name",
+        metavar="NAME",
+        help="which run; default: the last of each platform, and with --json the last of all these",
+    )
+    report.add_argument("--json", type=Path, metavar="FILE", help="export one run as pytest-benchmark JSON")
     report.set_defaults(run=_report)
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    """Print what the 13 networks cost, by the report and by the graphs that run, and the tables of a stored run.
+    """Print what the 13 networks cost, by the report and by the graphs that run, and the tables of stored runs.
 
     With -o or --plot, write reports and figures of what is stored instead; without a run, of the baselines alone.
     """
@@ -64,17 +70,23 @@ def _report(arguments: argparse.Namespace) -> int:
         if arguments.json is not None:
             raise ConfigurationError("--json exports a run on its own: give it without -o and --plot.")
         return _write(arguments, catalog, platforms)
-    run = _stored_run(arguments.storage, arguments.name)
+    runs = _stored_runs(arguments.storage, arguments.name, platforms)
     if arguments.json is not None:
-        if run is None:
-            raise ConfigurationError(f"There is no run in {arguments.storage} to export; run pytest benchmarks first.")
-        _export(run, catalog, arguments.json)
+        if not runs:
+            of_them = "" if platforms is None else f" of {', '.join(platforms)}"
+            raise ConfigurationError(
+                f"There is no run{of_them} in {arguments.storage} to export; run pytest benchmarks first."
+            )
+        _export(runs[-1], catalog, arguments.json)
         return 0
     _print_costs(catalog)
-    if run is None:
-        sys.stdout.write(f"\nNo run is stored in {arguments.storage}.\n")
-    else:
-        _print_run(run, catalog, platforms)
+    for run in runs:
+        _print_run(run, catalog)
+    stored = {record.key.platform for run in runs for record in run.records}
+    left = [platform for platform in platforms or () if platform not in stored]
+    if not runs or (left and arguments.name is None):
+        of_them = f" of {', '.join(left)}" if left else ""
+        sys.stdout.write(f"\nNo run{of_them} is stored in {arguments.storage}.\n")
     return 0
 
 
@@ -113,15 +125,31 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
     return 0
 
 
-def _stored_run(folder: Path, name: str | None) -> Run | None:
-    from pytest_ddperf.history import not_there, read_run, runs  # noqa: PLC0415 - each command loads what it needs
+def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None) -> list[Run]:
+    """The run that is named, else the last of each platform, oldest first; with the cells of these platforms alone.
 
-    paths = {path.stem: path for path in runs(folder)}
+    Raises:
+        ConfigurationError: there is no run of that name, or it has no cells of these platforms.
+    """
+    from pytest_ddperf import gathering  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.history import not_there, read_run, runs  # noqa: PLC0415 - the same
+
     if name is None:
-        return read_run(paths[max(paths)]) if paths else None
+        found, warnings = gathering.last_runs(folder, platforms)
+        for warning in warnings:
+            sys.stderr.write(f"warning: {warning}\n")
+        return found
+    paths = {path.stem: path for path in runs(folder)}
     if name not in paths:
         raise not_there(name, folder, paths)
-    return read_run(paths[name])
+    run = read_run(paths[name])
+    if platforms is None:
+        return [run]
+    records = tuple(record for record in run.records if record.key.platform in platforms)
+    if not records:
+        there = ", ".join(dict.fromkeys(record.key.platform for record in run.records)) or "no platform"
+        raise ConfigurationError(f"The run {name} has no cells of {', '.join(platforms)}; those it has are of {there}.")
+    return [replace(run, records=records)]
 
 
 def _export(run: Run, catalog: Catalog, path: Path) -> None:
@@ -150,24 +178,25 @@ def _print_costs(catalog: Catalog) -> None:
     sys.stdout.write(note)
 
 
-def _print_run(run: Run, catalog: Catalog, platforms: Sequence[str] | None) -> None:
+def _print_run(run: Run, catalog: Catalog) -> None:
     from pytest_ddperf import load_text, terminal  # noqa: PLC0415 - each command loads what it needs
 
     width = shutil.get_terminal_size().columns
     state = "" if run.complete else ", interrupted"
     sys.stdout.write(f"\nRun {run.header.run} of {run.header.started}{state}\n")
     titles = {name: platform.title for name, platform in catalog.platforms.items()}
+    for record in run.records:
+        titles.setdefault(record.key.platform, record.key.platform)  # ddperf.toml does not describe it any more
     broken = [f"line {number} of the run's file cannot be read and was left out: {what}" for number, what in run.broken]
-    records = [record for record in run.records if platforms is None or record.key.platform in platforms]
     models = list(catalog.networks)
     lines = terminal.run_lines(
-        records,
+        run.records,
         titles=titles,
         models=models,
         width=width,
         recorded=True,
         warnings=broken,
-        further=load_text.by_platform(records, models=models, width=width),
+        further=load_text.by_platform(run.records, models=models, width=width),
     )
     for line in lines:
         sys.stdout.write("".join(text for text, _ in line) + "\n")

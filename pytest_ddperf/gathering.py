@@ -130,6 +130,30 @@ def stored(
     return replace(results, missing=_missing(results, parts, found))
 
 
+def last_runs(storage: Path, platforms: Sequence[str] | None = None) -> tuple[list[Run], list[str]]:
+    """The newest run that has cells of each platform, whatever became of them; each run once, the oldest first.
+
+    Args:
+        storage: folder of the history; it need not exist.
+        platforms: which platforms; None for all that are stored.
+
+    Returns:
+        The runs, each with the cells alone of the platforms whose newest it is, and a sentence for each other file
+        that a person must know of, and for each that cannot be read.
+    """
+    with HistoryIndex(storage) as index:
+        last = {platform: run for platform, run in index.last().items() if platforms is None or platform in platforms}
+        faults, warnings = index.faults(), index.trouble
+    found = _read({run.path for run in last.values()}, faults)
+    shown = []
+    for path in sorted(found, key=lambda path: (found[path].header.started, found[path].header.run)):
+        run = found[path]
+        own = {platform for platform, newest in last.items() if newest.path == path}
+        shown.append(replace(run, records=tuple(record for record in run.records if record.key.platform in own)))
+    said = [text for path, text in faults.items() if path not in found]  # what is shown says itself what it lacks
+    return shown, warnings + said
+
+
 def trends(storage: Path, platforms: Iterable[str]) -> tuple[list[Trend], list[str]]:
     """The history of every cell of some platforms that was measured on two nights or more.
 

@@ -90,7 +90,7 @@ class Run:
         records: its cells, in the order they were first measured, each as it was at last.
         exit_status: pytest's; None for a run that did not come to its end.
         broken: lines that could not be read, as (line number from 1, what is wrong).
-        whole: whether it measured the whole matrix of its platforms, uninterrupted.
+        whole: whether every cell that its options asked for came to its end, and no test was left out (`-k`, node ids).
     """
 
     header: RunHeader
@@ -159,7 +159,7 @@ class HistoryWriter:
 
         Args:
             exit_status: pytest's.
-            whole: whether it measured the whole matrix of its platforms, uninterrupted.
+            whole: whether every cell that its options asked for came to its end, and no test was left out.
 
         Raises:
             HistoryError: as for `append`.

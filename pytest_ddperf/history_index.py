@@ -187,6 +187,16 @@ class HistoryIndex:
         )
         return self._run(rows[0]) if rows else None
 
+    def last(self) -> dict[str, IndexedRun]:
+        """By platform, the newest run that has a verdict on a cell of it, be it that nothing was timed."""
+        rows = self._rows(  # SQLite takes the columns beside MAX from the row that has it
+            "SELECT platform, name, run, started, accepted, complete, MAX(moment) FROM (SELECT id, platform, "
+            "(SELECT MAX(moment) FROM night WHERE night.cell = cell.id) AS newest FROM cell) AS each "
+            "JOIN night ON night.cell = each.id AND moment = newest JOIN file ON file.id = night.file "
+            "GROUP BY platform ORDER BY platform"
+        )
+        return {platform: self._run(tuple(row)) for platform, *row, _ in rows}
+
     def _run(self, row: tuple[Any, ...]) -> IndexedRun:
         name, run, started, accepted, complete = row
         return IndexedRun(self._folder / os.fsdecode(name), run, started, bool(accepted), bool(complete))

@@ -1,8 +1,8 @@
 """The history of one platform as the gate is asked with it: accepted nights, nightly values, runs of instability.
 
-A night is a run. It is accepted where it was made with --ddperf-accept, came to its end and measured the whole matrix;
-a cell of it is, where its verdict was ok, improved or new. So a regressed cell never becomes a baseline by being saved:
-it is held against the nights before it regressed, however long ago they were.
+A night is a run. It is accepted where it was made with --ddperf-accept, came to its end and measured all that its
+options asked for; a cell of it is, where its verdict was ok, improved or new. So a regressed cell never becomes a
+baseline by being saved: it is held against the nights before it regressed, however long ago they were.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ class Result:
         reading_error_ms: how far the baseline may be off, where it was read back from a picture.
         unavailable: whether the baseline marks the cell `x`: not measurable on that platform.
         now_ms: milliseconds per image as measured; None where the run measured nothing of it.
-        change: now / baseline - 1 as the gate saw it; None where one side is missing.
+        change: `now_ms` against the baseline as the clock would show it, relative; None where one side is missing. The
+            gate's own figure stands in the reason.
         outcome: the verdict; None where the run did not have the cell, or there is no run.
         reason: the verdict in words.
         tolerance: relative; None without a verdict against a baseline.

@@ -189,7 +189,7 @@ class HeatCell:
     Args:
         row: of the network, from 0.
         column: of the batch size, from 0.
-        change: now / baseline - 1 as the gate saw it; None where there is nothing to compare.
+        change: the time against the baseline, relative; None where there is nothing to compare.
         lines: what stands in it.
         outcome: the verdict; None where the run did not have the cell.
         side: as `Result.side`.

@@ -35,9 +35,11 @@ COLUMNS: Mapping[str, str] = {
     "scenario": "empty for plain latency",
     "outcome": "the verdict; empty where no run has the cell",
     "fails": "whether the verdict fails the test; empty without a verdict",
-    "now_ms": "as measured; empty where nothing was",
+    "now_ms": "as measured: the mean of the passes beside a published mean, else their median, of several rounds "
+    "without the slowest; empty where nothing was",
     "baseline_ms": "what it is held against; empty without a baseline",
-    "change": "now / baseline - 1, as the gate saw it",
+    "change": "`now_ms` / `baseline_ms` - 1, with half a millisecond a request added to a published baseline where "
+    "`clock` is not head; the gate's own figure, of each round's fastest passes, stands in `reason`",
     "tolerance": "how much slower it may be, relative",
     "resolution": "the smallest change that the gate could tell from noise, relative",
     "images_per_second": "of the measured time, else of the baseline",

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from load_made import loaded
-from nightly import cell, write_night
+from nightly import cell, without_measurement, write_night
 
 from pytest_ddperf import cli, plots
-from pytest_ddperf.records import CellKey
+from pytest_ddperf.records import CellKey, Outcome
 from pytest_ddperf.report import markdown
 
 if TYPE_CHECKING:
@@ -159,17 +159,98 @@ def test_bad_input_is_one_paragraph_and_status_2(
     assert not (project / "r.csv").exists()
 
 
-def test_without_a_file_to_write_costs_and_the_last_run_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """What was printed of each run, by the number of its night."""
+    _, *parts = capsys.readouterr().out.split("\nRun ")
+    return {part.partition(" of ")[0].rpartition("-")[2].lstrip("0"): part for part in parts}
+
+
+def exported(path: Path) -> list[str]:
+    """The cells of an export."""
+    return [one["param"] for one in json.loads(path.read_text(encoding="utf-8"))["benchmarks"]]
+
+
+def test_without_a_file_to_write_costs_and_the_last_run_of_each_platform_are_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert run() == 0
     said = capsys.readouterr().out
     assert said.startswith("Cost of one image")
-    assert "Run 20261103T020000.000Z-00000002" in said
-    assert "12.2" in said
+    tk1, tx1 = said.index("Run 20261102T020000.000Z-00000001"), said.index("Run 20261103T020000.000Z-00000002")
+    assert tk1 < tx1  # the newest one last, where one reads
+    assert "55.0" in said[tk1:tx1]
+    assert "12.2" in said[tx1:]
+    assert "54.0" not in said
 
 
-def test_a_run_is_printed_of_the_platforms_named(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+def test_of_a_platform_its_last_run_is_printed_although_another_one_was_measured_since(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert run("--platform=tk1") == 0
-    assert "0 cells" in capsys.readouterr().out
+    said = printed(capsys)
+    assert list(said) == ["1"]
+    assert "2 cells: 2 ok" in said["1"]
+
+
+def test_of_a_run_of_several_platforms_those_are_printed_that_were_not_measured_since(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_night(project / ".ddperf", 3, [measured(B1, 93.0), measured(TX1, 13.3)], platforms=("tk1", "tx1"))
+    write_night(project / ".ddperf", 4, [measured(B1, 94.0)])
+    assert run() == 0
+    said = printed(capsys)
+    assert list(said) == ["3", "4"]
+    assert "13.3" in said["3"]
+    assert "93.0" not in said["3"]
+    assert "94.0" in said["4"]
+
+
+def test_a_run_of_several_platforms_is_printed_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_night(project / ".ddperf", 3, [measured(B1, 93.0), measured(TX1, 13.3)], platforms=("tk1", "tx1"))
+    assert run("--platform=tk1,tx1") == 0
+    said = printed(capsys)
+    assert list(said) == ["3"]
+    assert "2 cells: 2 ok" in said["3"]
+
+
+def test_a_run_that_timed_nothing_is_printed_all_the_same(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_night(project / ".ddperf", 3, [without_measurement(B1, Outcome.ERROR)])
+    assert run("--platform=tk1") == 0
+    assert "1 cell: 1 error" in printed(capsys)["3"]
+
+
+def test_a_platform_that_is_not_described_any_more_is_printed_by_its_id(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_night(project / ".ddperf", 3, [measured(replace(B1, platform="gone"), 77.7)], platforms=("gone",))
+    assert run() == 0
+    assert "77.7" in printed(capsys)["3"]
+
+
+def test_a_platform_without_a_run_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--platform=tx1,nano,gtx1080ti") == 0
+    said = capsys.readouterr().out
+    assert "Run 20261103" in said
+    assert said.endswith("\nNo run of nano, gtx1080ti is stored in .ddperf.\n")
+
+
+def test_a_file_that_is_no_run_is_named_and_the_last_runs_are_printed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / ".ddperf" / "torn.jsonl").write_text('{"type": "ru', encoding="utf-8")
+    assert run() == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith("warning: .ddperf/torn.jsonl, line 1: ")
+    assert "12.2" in captured.out
+
+
+def test_a_line_that_cannot_be_read_is_named_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_night(project / ".ddperf", 3, [measured(B1, 93.0)])
+    path.write_text(path.read_text(encoding="utf-8") + '{"type": "ce\n', encoding="utf-8")
+    assert run() == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "warning: line 4 of the run's file cannot be read" in captured.out
 
 
 def test_cells_under_load_are_printed_with_their_percentiles(capsys: pytest.CaptureFixture[str], project: Path) -> None:
@@ -184,6 +265,48 @@ def test_a_run_is_exported_as_pytest_benchmark_json(project: Path, capsys: pytes
     assert run("--json=out.json") == 0
     assert capsys.readouterr().out.startswith("out.json: 1 cells of 20261103T020000.000Z-00000002")
     assert len(json.loads((project / "out.json").read_text(encoding="utf-8"))["benchmarks"]) == 1
+
+
+def test_the_last_run_of_a_platform_is_exported(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--json=out.json", "--platform=tk1") == 0
+    assert capsys.readouterr().out.startswith("out.json: 2 cells of 20261102T020000.000Z-00000001")
+    assert exported(project / "out.json") == [str(B1), str(B8)]
+
+
+def test_of_a_run_the_cells_of_the_platforms_named_are_exported(project: Path) -> None:
+    write_night(project / ".ddperf", 3, [measured(B1, 93.0), measured(TX1, 13.3)], platforms=("tk1", "tx1"))
+    assert run("--json=out.json", "--platform=tx1,nano") == 0
+    assert exported(project / "out.json") == [str(TX1)]
+    assert run("--json=out.json") == 0
+    assert exported(project / "out.json") == [str(B1), str(TX1)]
+
+
+def test_one_run_is_exported_the_last_of_the_platforms_named(project: Path) -> None:
+    assert run("--json=out.json", "--platform=tk1,tx1") == 0
+    assert exported(project / "out.json") == [str(TX1)]
+
+
+@pytest.mark.parametrize("option", [(), ("--json=out.json",)], ids=["printed", "exported"])
+def test_a_run_that_is_named_must_have_cells_of_the_platforms_named(
+    project: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, ...]
+) -> None:
+    oldest = min((project / ".ddperf").glob("*.jsonl")).stem
+    assert run("--run", oldest, "--platform=tx1,nano", *option) == 2
+    captured = capsys.readouterr()
+    assert captured.err == f"ddperf: The run {oldest} has no cells of tx1, nano; those it has are of tk1.\n"
+    assert captured.out == ""
+    assert not (project / "out.json").exists()
+
+
+def test_of_the_run_that_is_named_the_platforms_named_are_printed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_night(project / ".ddperf", 3, [measured(B1, 93.0), measured(TX1, 13.3)], platforms=("tk1", "tx1"))
+    write_night(project / ".ddperf", 4, [measured(B1, 94.0)])
+    assert run("--run", path.stem, "--platform=tk1") == 0
+    said = printed(capsys)
+    assert list(said) == ["3"]
+    assert "1 cell: 1 ok" in said["3"]
 
 
 def test_the_run_that_is_named_is_printed(capsys: pytest.CaptureFixture[str], project: Path) -> None:
@@ -213,6 +336,10 @@ def test_without_a_history_there_is_no_run_to_print(capsys: pytest.CaptureFixtur
 def test_there_is_nothing_to_export_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--json=out.json", "--storage=nowhere") == 2
     assert "There is no run in nowhere to export" in capsys.readouterr().err
+    assert run("--json=out.json", "--platform=nano,gtx1080ti") == 2
+    assert capsys.readouterr().err == (
+        "ddperf: There is no run of nano, gtx1080ti in .ddperf to export; run pytest benchmarks first.\n"
+    )
 
 
 def test_neither_the_command_nor_the_reports_name_pytest() -> None:

@@ -179,6 +179,14 @@ def test_the_newest_run_of_a_platform_is_the_last_that_measured_it(tmp_path: Pat
         ]
 
 
+def test_the_last_run_of_a_platform_is_one_with_a_verdict_there_although_it_timed_nothing(tmp_path: Path) -> None:
+    night(tmp_path, 0)
+    last = write_night(tmp_path, 1, [at(OTHER, None, Outcome.ERROR)])
+    other = write_night(tmp_path, 2, [at(ELSEWHERE, 2.0)], platforms=("tk1", "tx1"))  # asked for both, has cells of one
+    with HistoryIndex(tmp_path) as index:
+        assert {platform: run.path for platform, run in index.last().items()} == {"tk1": last, "tx1": other}
+
+
 def newest_path(folder: Path, number: int) -> Path:
     return next(path for path in runs(folder) if path.stem.endswith(f"{number:08x}"))
 
