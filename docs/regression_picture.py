@@ -33,7 +33,8 @@ def printed() -> list[str]:
         rack.slow("slow squeezenet_v1.1-b8 1.3")
         project = Path(folder)
         shutil.copytree(ROOT / "benchmarks", project / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
-        (project / "pytest.ini").write_text("[pytest]\nddperf_data_dir = /srv/bench\n", encoding="utf-8")
+        images = "ddperf_data_dir = /srv/bench\nddperf_bench_files = images.txt\n"
+        (project / "pytest.ini").write_text(f"[pytest]\n{images}", encoding="utf-8")
         (project / "ddperf.toml").write_text('[platforms.tk1]\nurl = "http://tk1.lan:8080"\n', encoding="utf-8")
         names = "".join(f"img_{number:03d}.jpg\n" for number in range(128))
         (project / "images.txt").write_text(names, encoding="utf-8")
@@ -48,7 +49,6 @@ def printed() -> list[str]:
                 "http_proxy": rack.url,
                 "no_proxy": "127.0.0.1",
                 "COLUMNS": str(COLUMNS),
-                "DDPERF_BENCH_FILES": "images.txt",
                 "PYTEST_ADDOPTS": "--color=yes -p no:cacheprovider",
                 "XDG_CACHE_HOME": folder,
             },

@@ -27,7 +27,7 @@ _OUT_OF_MEMORY: Final = re.compile(
     | std::bad_alloc | \bbad_alloc\b | std::length_error
     | cuda_?error_?memory_?allocation
     | (?:cudnn|cublas)_status_alloc_failed
-    | syncedmem\.cpp .* cudaSuccess         # Caffe's allocations, on the GPU
+    | syncedmem\.[ch]pp .* (?:cudaSuccess | \*ptr)  # Caffe's allocations, on the GPU and on the CPU
     | vkAllocateMemory \s+ failed           # NCNN, on the GPU
     | (?:cannot|failed \s+ to|unable \s+ to|could \s+ not) \s+ allocate \s+ (?:\w+ \s+)* memory
     | available \s+ memory \s+ of \s+ \d+ \s+ is \s+ smaller   # ONNX Runtime's arena
@@ -35,6 +35,9 @@ _OUT_OF_MEMORY: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+_OTHER_SIZE: Final = re.compile(r"data_transformer\.cpp.*datum_(?:height|width)", re.DOTALL)
+"""Caffe, of an image that is not as large as the network's deploy.prototxt says."""
+
 _GATEWAY: Final = frozenset({502, 503, 504})
 _TOO_MANY: Final = 429
 _SERVICE_NOT_FOUND: Final = 1002
@@ -107,6 +110,11 @@ def _failure(effective: int, status: Mapping[str, object], *, named: bool) -> tu
         return GatewayError, "A proxy got no answer from the server behind it; see whether that one is up"
     if effective < 400:
         return AnswerError, "The answer is no DeepDetect answer; check the URL"
+    if effective >= 500 and _OTHER_SIZE.search(as_text(status.get("dd_msg"))):
+        return ServerFailedError, (
+            "The network takes images of another size: that of its deploy.prototxt is given with --ddperf-img-width "
+            "and --ddperf-img-height, or as img_width and img_height of [platforms.<id>.knobs.<network>] in ddperf.toml"
+        )
     if effective >= 500:
         return ServerFailedError, "The server failed on the request; its log says why"
     if effective == 404 and (dd_code == _SERVICE_NOT_FOUND or (named and dd_code is None and msg == "NotFound")):

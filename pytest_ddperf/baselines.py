@@ -143,7 +143,9 @@ class BaselineStore:
         self._cache_dir = cache_dir
         self._data_dir = data_dir
 
-    def load(self, platform_id: str, kind: str = "auto", nights: Nights | None = None) -> PlatformBaseline:
+    def load(
+        self, platform_id: str, kind: str = "auto", nights: Nights | None = None, folder: Path | None = None
+    ) -> PlatformBaseline:
         """The baseline of a platform.
 
         Args:
@@ -153,13 +155,14 @@ class BaselineStore:
                 the path of a table (.csv), of a recorded run (.json), or of a folder of such files (a path like one of
                 these words is written with a `./` before it).
             nights: the platform's history; None for none.
+            folder: where a relative path begins; None for the one that the process is in.
 
         Raises:
             ConfigurationError: no such platform, kind or file, or a file is malformed.
         """
         platform = self._catalog.platform(platform_id)
         if kind not in KINDS:
-            return PlatformBaseline(platform.id, self._from_path(platform, kind))
+            return PlatformBaseline(platform.id, self._from_path(platform, kind, folder))
         files = [] if kind == "report" else self._recorded_runs(platform)
         layers: list[Mapping[CellKey, Entry]] = []
         if kind in ("auto", "recorded"):
@@ -218,8 +221,8 @@ class BaselineStore:
         places.append(self._package() / name)
         return [read_recorded(path) for path in _that_are_there(places)]
 
-    def _from_path(self, platform: Platform, kind: str) -> tuple[Mapping[CellKey, Entry], ...]:
-        path = Path(kind)
+    def _from_path(self, platform: Platform, kind: str, folder: Path | None) -> tuple[Mapping[CellKey, Entry], ...]:
+        path = (folder or Path()) / Path(kind).expanduser()
         try:
             files = [path / f"{platform.id}.json", path / f"{platform.id}.csv"] if path.is_dir() else [path]
             files = [file for file in files if file.is_file()]

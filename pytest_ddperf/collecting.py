@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -15,6 +16,7 @@ V = TypeVar("V")
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pytest_ddperf.session import BenchSession
     from pytest_ddperf.settings import Settings
 
 MARKER = "ddperf"
@@ -165,15 +167,26 @@ def unskip_benchmark_only(item: pytest.Item) -> None:
     ]
 
 
-def warn_of_ignored_options(config: pytest.Config) -> None:
+def warn_of_ignored_options(bench: BenchSession) -> None:
     """Say once which of pytest-benchmark's measuring options do nothing for our cells."""
     from pytest_ddperf.benchmark_json import ignored_measuring_options  # noqa: PLC0415 - only with gated tests
 
-    if ignored := ignored_measuring_options(config.invocation_params.args):
-        config.issue_config_time_warning(
-            pytest.PytestWarning(
-                f"ddperf: {', '.join(ignored)} say how pytest-benchmark measures and are ignored on ddperf's "
-                "cells; use --ddperf-npasses, --ddperf-max-passes, --ddperf-warmup and --ddperf-timer."
-            ),
-            stacklevel=2,
+    if ignored := ignored_measuring_options(bench.config.invocation_params.args):
+        bench.warnings.append(
+            f"{', '.join(ignored)} say how pytest-benchmark measures and are ignored on ddperf's cells; use "
+            "--ddperf-npasses, --ddperf-max-passes, --ddperf-warmup and --ddperf-timer."
         )
+
+
+def warn(item: pytest.Item, text: str) -> None:
+    """Give a warning of pytest's on a test; where the user has made errors of warnings, a warning all the same.
+
+    A verdict says whether a test fails. One that is ignored stays ignored.
+    """
+    warning = pytest.PytestWarning(f"ddperf: {text}")
+    try:
+        item.warn(warning)
+    except pytest.PytestWarning:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", pytest.PytestWarning)
+            item.warn(warning)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_ddperf.collecting import warn_of_ignored_options
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.option_conflicts import check_services
 from pytest_ddperf.records import CellKey, CellRecord, Outcome
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.scheduling import ServerScheduling
     from pytest_ddperf.session import BenchSession
+
+ON_ITS_WAY_S = 0.5
+"""How long a report that a worker has sent may take to the controller, seconds."""
 
 RESTARTS_A_WORKER = 4
 """Workers that are started in place of dead ones, for each of the start: xdist's own bound under -n."""
@@ -189,7 +195,7 @@ class XdistHooks:
             return
         self._collected = ids
         cells = [key for key in map(self._key, ids) if key is not None]
-        self._bench.collected = len(cells)
+        self._bench.collected = cells
         platforms = list(dict.fromkeys(key.platform for key in cells))
         if not platforms:
             return
@@ -202,6 +208,7 @@ class XdistHooks:
             self._bench.warnings.append(
                 f"--dist {dist} is overruled: a server has one client, so that all its cells go to one worker."
             )
+        warn_of_ignored_options(self._bench)
         try:
             check_services(self._bench.settings, cells)
             self._bench.probe_servers(platforms)
@@ -255,7 +262,11 @@ class XdistHooks:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
         """Fail the cells that no worker was left for: none is lost without a word."""
-        result = yield
+        try:
+            result = yield
+        except KeyboardInterrupt:
+            self._take_in_what_was_sent()
+            raise
         if self._scheduling is not None and self._deaths:
             # where workers died before all of them had collected, xdist ends, and nothing was handed out
             for nodeid in self._scheduling.collection or self._collected or ():
@@ -263,6 +274,15 @@ class XdistHooks:
                 if key is not None and nodeid not in self._told:
                     self._fail_unrun(key, nodeid, self._scheduling.given_up.get(nodeid))
         return result
+
+    def _take_in_what_was_sent(self) -> None:
+        """Of cells that ended before Ctrl-C, and whose reports xdist has not looked at: what was measured is kept."""
+        xdist: Any = self._config.pluginmanager.get_plugin("dsession")
+        with contextlib.suppress(queue.Empty):
+            while True:
+                name, told = xdist.queue.get(timeout=ON_ITS_WAY_S)
+                if name == "testreport":
+                    self._config.hook.pytest_runtest_logreport(report=told["rep"])
 
     def _fail_unrun(self, key: CellKey, nodeid: str, deaths: int | None) -> None:
         if deaths is None:

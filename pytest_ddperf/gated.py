@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from pytest_ddperf import collecting, fixture, garbage
+from pytest_ddperf import collecting, fixture, garbage, repeating
 from pytest_ddperf.collecting import cell_of
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
 from pytest_ddperf.option_conflicts import check_services
@@ -54,7 +54,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     bench = config.stash[SESSION_KEY]
     gated = [item for item in session.items if cell_of(item) is not None]
-    bench.collected = len(gated)
+    bench.collected = [key for item in gated if (key := cell_of(item))]
     runnable = [item for item in gated if not any(item.iter_markers("skip"))]
     option = config.option
     plans_only = option.collectonly or option.setuponly or option.setupplan
@@ -64,7 +64,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     garbage.leave_out()
     if bench.is_worker:
         return
-    collecting.warn_of_ignored_options(config)
+    collecting.warn_of_ignored_options(bench)
     cells = [key for item in runnable if (key := cell_of(item))]
     platforms = list(dict.fromkeys(key.platform for key in cells))
     try:
@@ -112,7 +112,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         record = bench.runner.judge(cell.measurement, item.nodeid)
         item.stash[RECORD_KEY] = record
         if record.outcome is Outcome.UNSTABLE:
-            item.warn(pytest.PytestWarning(f"ddperf: {record.key} is unstable: {record.reason}"))
+            collecting.warn(item, f"{record.key} is unstable: {record.reason}")
         _raise_verdict(bench, record)
     elif not cell.predicted:
         pytest.fail(f"{cell.key}: the test uses `ddperf` and measured nothing; call ddperf.measure().", pytrace=False)
@@ -143,7 +143,7 @@ def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
         raise PutOff(record.reason)
     if record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
-            again = bench.settings.again(record.key)
+            again = repeating.command(bench.settings, record.key, record.nodeid, bench.config.rootpath)
             pytest.fail(regression_text(record, record.baseline, again), pytrace=False)
     elif record.outcome in FAILING:
         pytest.fail(record.reason, pytrace=False)

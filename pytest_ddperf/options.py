@@ -236,7 +236,8 @@ OPTIONS: tuple[Option, ...] = (
            "SHARE"),
     Option("require-baseline", "a cell without a baseline fails", _switch, False),
     Option("update-baselines", "record this run as the platform's baseline: accepted (regressed cells stay as they "
-           "were) or all (regressed cells are taken, and pass); default: accepted", _choice("accepted", "all"), None,
+           "were) or all (regressed cells are taken, and pass, and unstable ones are taken); default: accepted",
+           _choice("accepted", "all"), None,
            "accepted|all", "accepted"),
     Option("accept", "mark this run as one that later nights may be held against", _switch, False),
     # what is written

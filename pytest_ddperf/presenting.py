@@ -100,13 +100,12 @@ def report_files(settings: Settings) -> list[ReportFile]:
         return []
     from pytest_ddperf.report import report_file  # noqa: PLC0415 - only where one was asked for
 
-    return [report_file(text, settings.project_dir) for text in asked]
+    return [report_file(text, settings.folder_of("report")) for text in asked]
 
 
 def plot_dir(settings: Settings) -> Path | None:
     """The folder of the figures; None where none were asked for."""
-    asked = settings.value("plot")
-    return None if asked is None else settings.project_dir / str(asked)
+    return settings.path("plot")
 
 
 def check(settings: Settings) -> None:

@@ -48,7 +48,8 @@ _LOCK_TIMEOUT_S = 60.0
 _EXPECTED = "pytest-benchmark JSON, as --ddperf-update-baselines or --benchmark-json writes it"
 _CELL_KEYS = frozenset({"platform", "model", "batch_size"})
 _ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
-_TAKEN = {"accepted": _ACCEPTED, "all": _ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}}
+TAKEN = {"accepted": _ACCEPTED, "all": _ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}}
+"""By mode, the verdicts of the cells that are recorded."""
 
 
 _MOST_S = 1e9
@@ -178,7 +179,7 @@ def write_recorded(
         BaselineFileError: the file is there and is no recorded run; it is left as it is.
         ConfigurationError: another mode, or the file cannot be written.
     """
-    if mode not in _TAKEN:
+    if mode not in TAKEN:
         raise ConfigurationError(f"The mode {mode!r} is not known: the valid ones are {' and '.join(MODES)}.")
     path = path.resolve()
     moment = (now or datetime.now(UTC)).isoformat(timespec="seconds")
@@ -267,7 +268,7 @@ def _merge(
             if key not in benchmarks:
                 unavailable.add(key)
             continue
-        if record.outcome not in _TAKEN[mode]:
+        if record.outcome not in TAKEN[mode]:
             left_out[key] = str(record.outcome)
             continue
         try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import protocol
 from pytest_ddperf.endpoint import ServiceEndpoint
-from pytest_ddperf.errors import ServiceExistsError, ServiceNotFoundError
+from pytest_ddperf.errors import RequestRefusedError, ServiceExistsError, ServiceNotFoundError
 from pytest_ddperf.name_templates import MODEL, name_for
 from pytest_ddperf.tasks import Task
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 MAX_BATCH_SIZE = 256
 """`maxBatchSize` of a service that is for all batch sizes; only TensorRT looks at it."""
+
+_NO_MODEL = re.compile(r"destination model directory .* does not exist|could not load .* from repo", re.DOTALL)
+"""Of a model folder that is not there, or holds no network: DeepDetect in general, and its NCNN backend."""
 
 DEFAULT_SIDE = 224
 """Width and height, in pixels, of a service that we create for a network whose input size is not known."""
@@ -191,6 +195,18 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
         create_ms = client.create_service(name, body, timeout_s=options.cold_start_timeout_s)
     except ServiceExistsError:
         return _existing(client.service(name), options)
+    except RequestRefusedError as error:
+        if _NO_MODEL.search(error.dd_msg) is None:
+            raise
+        raise ServiceNotFoundError(
+            f"There is no service for {model.id}, and the server finds no network in its model folder {repository}, "
+            "or may not write there. Put the network's files there, or name the folder with --ddperf-repository=DIR.",
+            url=client.display_url,
+            service=name,
+            http_status=error.http_status,
+            dd_code=error.dd_code,
+            dd_msg=error.dd_msg,
+        ) from None
     return OpenService(name, facts.mllib, True, create_ms, width, height, options.gpu, options.datatype, engine=engine)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.history import HistoryWriter, RunHeader
-    from pytest_ddperf.records import Measurement
+    from pytest_ddperf.records import CellKey, Measurement
     from pytest_ddperf.results import RunFacts
     from pytest_ddperf.runner import Runner
     from pytest_ddperf.settings import Given
@@ -51,7 +51,7 @@ class BenchSession:
         self.given: Mapping[str, Given] = given(config)
         self.records: dict[str, CellRecord] = {}
         self.measurements: dict[str, Measurement] = {}
-        self.collected = 0
+        self.collected: Sequence[CellKey] = ()
         self.deselected = 0
         self.refused = False
         self.warnings: list[str] = []
@@ -140,7 +140,7 @@ class BenchSession:
             passes=Plan(settings.value("warmup"), settings.value("npasses"), settings.value("max-passes")),
             timer=settings.value("timer"),
             tolerance=settings.tolerance(platform),
-            baseline=store.load(platform, settings.value("baseline"), nights),
+            baseline=store.load(platform, settings.value("baseline"), nights, settings.folder_of("baseline")),
             nights=None if nights is None else nights.after(store.recorded_since(platform)),
             tune=bool(settings.value("tune")),
             least_rounds=1 if settings.value("update-baselines") is None else RECORDED_ROUNDS,
@@ -287,27 +287,17 @@ class BenchSession:
     def missing(self) -> dict[str, int]:
         """By platform, how many cells of its baseline this run should have measured and did not.
 
-        Empty where only a part was asked for.
+        Empty where only a part was asked for. What a test's own marker leaves out was not to be measured.
         """
         if self._settings is None or self._asked_for_part(self._settings):
             return {}
-        settings, done = self._settings, {record.key for record in self.measured}
-        counts: dict[str, int] = {}
-        for name in settings.platforms:
-            models, sizes = set(settings.models(name)), set(settings.batch_sizes(name))
-            scenarios = set(settings.scenarios(name))
-            left = {
-                key
-                for key in self.runner.expected(name) - done
-                if key.model in models and key.batch_size in sizes and key.scenario in scenarios
-            }
-            if left:
-                counts[name] = len(left)
-        return counts
+        left = set(self.collected) - {record.key for record in self.measured}
+        counts = {name: len(left & self.runner.expected(name)) for name in self._settings.platforms}
+        return {name: count for name, count in counts.items() if count}
 
     def _measured_all(self) -> bool:
         """Whether every cell of the options came to its end: only then may later nights be held against the run."""
-        return not self._chose() and 0 < self.collected <= len(self.records)
+        return not self._chose() and 0 < len(self.collected) <= len(self.records)
 
     def _chose(self) -> bool:
         """Whether the user chose among the tests. In xdist's controller nothing is deselected: the options tell."""
@@ -328,7 +318,13 @@ class BenchSession:
         if history is None:
             return
         try:
-            history.close(exit_status, whole=self._measured_all())
+            whole = self._measured_all()
+            history.close(exit_status, whole=whole)
+            if not whole and self.settings.value("accept"):
+                self.warnings.append(
+                    "--ddperf-accept: not every cell was run and came to its end, so that later nights are not held "
+                    "against this run."
+                )
         except DdperfError as error:
             left = f" {history.unwritten} lines of this run are not in it." if history.unwritten else ""
             self.warnings.append(f"{error}{left}")
@@ -342,7 +338,7 @@ class BenchSession:
             return
         from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
-        from pytest_ddperf.recorded import write_recorded  # noqa: PLC0415 - only with results to keep
+        from pytest_ddperf.recorded import TAKEN, write_recorded  # noqa: PLC0415 - only with results to keep
 
         store = BaselineStore(self._settings.catalog, project_dir=self.project_dir)
         for platform in self._settings.platforms:
@@ -363,8 +359,12 @@ class BenchSession:
             except DdperfError as error:
                 self.warnings.append(str(error))
                 continue
-            left = sum(key in update.left_out for key in (record.key for record in measured))
-            kept = f"; {left} left as they were, --ddperf-update-baselines=all takes them" if left else ""
+            left = [record for record in measured if record.key in update.left_out]
+            kept = f"; {len(left)} left as they were" if left else ""
+            taken = sum(record.outcome in TAKEN["all"] for record in left)
+            if taken and mode != "all":
+                which = "them" if taken == len(left) else f"{taken} of them"
+                kept += f", --ddperf-update-baselines=all takes {which}"
             self.written.append(f"baseline: {update.path} ({len(update.written)} cells recorded{kept})")
 
     def _may_be_recorded(self, record: CellRecord, platform: str) -> bool:

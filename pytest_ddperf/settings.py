@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.catalog import Catalog, Platform
     from pytest_ddperf.knobs import Knobs
     from pytest_ddperf.options import Option
-    from pytest_ddperf.records import CellKey
     from pytest_ddperf.server_options import ModelOptions, ServerOptions
 
 
@@ -36,10 +35,11 @@ class Origin(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value and where it came from."""
+    """A value, where it came from, and how it was written there."""
 
     value: Any
     origin: Origin
+    text: str = ""
 
 
 def given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dict[str, Given]:
@@ -53,11 +53,13 @@ def given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dic
         text = config.getoption(option.key, default=None)
         text = ",".join(text) if isinstance(text, list) else text
         if text is not None:
-            found[option.name] = Given(_parsed(option, str(text), option.flag), Origin.COMMAND_LINE)
+            found[option.name] = Given(_parsed(option, str(text), option.flag), Origin.COMMAND_LINE, str(text))
             continue
         text = environ.get(option.variable, "")
         if text.strip():  # an empty one is what an unset variable of a CI becomes
-            found[option.name] = Given(_parsed(option, text, f"environment {option.variable}"), Origin.ENVIRONMENT)
+            found[option.name] = Given(
+                _parsed(option, text, f"environment {option.variable}"), Origin.ENVIRONMENT, text
+            )
             continue
         where = f"{option.key} in {config.inipath}"
         try:
@@ -88,12 +90,14 @@ class Settings:
         catalog: networks and platforms.
         platforms: the platforms to measure, as ids.
         project_dir: the folder of pytest's configuration, where ddperf.toml and baselines/ are looked for.
+        cwd: the folder in which the run was started: what is typed there begins there.
     """
 
     given: Mapping[str, Given]
     catalog: Catalog
     platforms: tuple[str, ...]
     project_dir: Path
+    cwd: Path
 
     @classmethod
     def resolve(cls, found: Mapping[str, Given], catalog: Catalog, project_dir: Path) -> Settings:
@@ -105,8 +109,11 @@ class Settings:
         default: tuple[str, ...] = ("local",)
         asked = cast("tuple[str, ...]", found["platform"].value if "platform" in found else default)
         platforms = tuple(dict.fromkeys(catalog.platform(name).id for name in asked))
-        catalog, found = _with_folders(catalog, found, project_dir)
-        settings = cls(dict(found), catalog, platforms, project_dir)
+        from pathlib import Path  # noqa: PLC0415 - only with cells to measure
+
+        cwd = Path.cwd()
+        catalog, found = _with_folders(catalog, found, project_dir, cwd)
+        settings = cls(dict(found), catalog, platforms, project_dir, cwd)
         settings._check_platform_files()
         settings._check_urls()
         settings._check_own_models()
@@ -127,6 +134,15 @@ class Settings:
             )
         if len(self.platforms) == 1:
             return
+        if "" in urls and self.given["url"].origin > Origin.PROJECT:
+            from pytest_ddperf.server_url import display_url  # noqa: PLC0415 - only for the message
+
+            raise ConfigurationError(
+                f"One server is named, {display_url(urls[''])} (--ddperf-url, or DDPERF_URL in the environment), and "
+                f"{len(self.platforms)} platforms are to be measured: it would be measured under the names of all. "
+                f"Expected --ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, also where they share a "
+                "server, or no URL where ddperf.toml has one for each."
+            )
         for name in self.platforms:
             if name not in unknown and "url" not in self.catalog.platform(name).overridden and name != "local":
                 raise ConfigurationError(
@@ -208,21 +224,6 @@ class Settings:
                     return url
         return stands.url or "embedded"
 
-    def again(self, key: CellKey) -> list[str]:
-        """The options that a cell needs to be measured again as it was: they stand in no file. No credentials."""
-        from pytest_ddperf.server_url import display_url  # noqa: PLC0415 - only for a cell that regressed
-
-        options = []
-        if self._origin("url", None) > Origin.PROJECT:
-            options.append(f"--ddperf-url={display_url(self.url(key.platform))}")
-        plain = replace(self, given={name: one for name, one in self.given.items() if one.origin < Origin.ENVIRONMENT})
-        if key.model not in plain.models(key.platform):
-            network = self.catalog.networks[key.model]
-            options.append(f"--ddperf-models={network.path or key.model}")
-        if key.batch_size not in plain.batch_sizes(key.platform):
-            options.append(f"--ddperf-batch-sizes={key.batch_size}")
-        return options
-
     def tolerance(self, platform: str) -> float:
         """The relative tolerance of a platform's gate."""
         return cast("float", self.value("tolerance", platform))
@@ -286,10 +287,11 @@ class Settings:
         from pytest_ddperf.server_url import Address  # noqa: PLC0415 - the same
 
         stands: Platform = self.catalog.platform(platform)
+        listed = self.path("bench-files", platform)
         return ServerOptions(
             url=Address(self.url(platform)),
             data_dir=self.value("data-dir", platform),
-            bench_files=self.value("bench-files", platform),
+            bench_files=None if listed is None else str(listed),
             wait_s=self.value("wait", platform),
             timeout_s=self.value("timeout", platform),
             repository=self.value("repository", platform),
@@ -297,7 +299,7 @@ class Settings:
             threads=self.value("threads", platform),
             model_dirs=tuple(one.path for one in self.catalog.own_models if one.path is not None),
             cold_start_timeout_s=self.value("cold-start-timeout", platform),
-            ca_path=self._path("ca-file", platform),
+            ca_path=self.path("ca-file", platform),
             authorization=authorization(stands),
             prepared_first=bool(stands.before),
             lock_wait_s=self.value("lock-wait", platform),
@@ -329,21 +331,27 @@ class Settings:
             **{one.name: self.value(one.name.replace("_", "-"), platform, model) for one in fields(Knobs)},
         )
 
-    def _path(self, name: str, platform: str) -> Path | None:
-        """A file that an option names, from the project's folder on."""
+    def folder_of(self, name: str, platform: str | None = None) -> Path:
+        """Where the relative paths of an option begin: where they were typed, or beside the file that names them."""
+        return self.project_dir if self._origin(name, platform) <= Origin.PROJECT else self.cwd
+
+    def path(self, name: str, platform: str | None = None) -> Path | None:
+        """The file or folder of this machine that an option names; None for none."""
+        value = self.value(name, platform)
+        if value is None:
+            return None
         from pathlib import Path  # noqa: PLC0415 - only where one is given
 
-        value = self.value(name, platform)
-        return None if value is None else self.project_dir / Path(value).expanduser()
+        return self.folder_of(name, platform) / Path(value).expanduser()
 
     @property
     def storage_dir(self) -> Path:
         """The folder of the history."""
-        return self.project_dir / str(self.value("storage"))
+        return cast("Path", self.path("storage"))
 
 
 def _with_folders(
-    catalog: Catalog, found: Mapping[str, Given], project_dir: Path
+    catalog: Catalog, found: Mapping[str, Given], project_dir: Path, cwd: Path
 ) -> tuple[Catalog, Mapping[str, Given]]:
     """The catalogue with the folders that stand among the models, and ids in their place.
 
@@ -353,10 +361,8 @@ def _with_folders(
     said = found.get("models")
     if said is None:
         return catalog, found
-    from pathlib import Path  # noqa: PLC0415 - only where models are named
+    from pytest_ddperf.own_models import named_models  # noqa: PLC0415 - only where models are named
 
-    from pytest_ddperf.own_models import named_models  # noqa: PLC0415 - the same
-
-    base = project_dir if said.origin is Origin.INI else Path.cwd()
+    base = project_dir if said.origin is Origin.INI else cwd
     catalog, ids = named_models(catalog, said.value, base)
     return catalog, {**found, "models": Given(ids, said.origin)}

@@ -94,22 +94,20 @@ def passes_text(record: CellRecord) -> str:
     return " | ".join(" ".join(ms_text(ms) for ms in one) for one in record.measurement.per_image_ms())
 
 
-def regression_text(record: CellRecord, baseline: Baseline, again: Sequence[str] = ()) -> str:
+def regression_text(record: CellRecord, baseline: Baseline, again: str = "") -> str:
     """The message of a regressed cell: everything that a person needs to act on it.
 
     Args:
         record: of the cell.
         baseline: what it is held against.
-        again: options without which the cell would not be measured again as it was, beside platform and load.
+        again: the command that measures the cell again; "" for none.
     """
     key = record.key
     now, change, tolerance = record.now_ms or 0.0, record.change or 0.0, record.tolerance or 0.0
     clock = CLOCK_NAMES[record.measurement.conditions.clock] if record.measurement else "?"
     notes = "".join(f" Note: {note}" for note in record.notes)
-    load, and_, options = "", "", "".join(f" {option}" for option in again)
-    if key.scenario:
-        load, and_ = f", {words_of(key.scenario)},", f" and {key.scenario}"
-        options += f" --ddperf-{'concurrency' if key.scenario.startswith('c') else 'rate'}={key.scenario[1:]}"
+    load = f", {words_of(key.scenario)}," if key.scenario else ""
+    repeat = f"To measure it again: {again}\n" if again else ""
     return (
         f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {ms_text(now)} ms per image "
         f"now, baseline {ms_text(baseline.value_ms)} ms per image, {change_text(change)} "
@@ -117,8 +115,7 @@ def regression_text(record: CellRecord, baseline: Baseline, again: Sequence[str]
         f"Baseline: {baseline.source}.\n"
         f"Passes, ms per image by the {clock}: {passes_text(record)}.\n"
         f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
-        f'To measure it again: pytest benchmarks --platform={key.platform} -k "{key.model} and b{key.batch_size}{and_}"'
-        f"{options}. "
+        f"{repeat}"
         "If the change is meant: --ddperf-update-baselines=all."
     )
 

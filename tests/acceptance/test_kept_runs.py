@@ -91,6 +91,18 @@ def test_a_run_says_whether_later_nights_may_be_held_against_it(tk1: BenchProjec
     assert [run.header.accepted for run in tk1.histories()] == [False, True]
 
 
+@pytest.mark.parametrize("part", [("-k", "b1"), ("-x",)], ids=" ".join)
+def test_a_run_that_was_to_be_accepted_and_is_not_whole_says_so(tk1: BenchProject, part: tuple[str, ...]) -> None:
+    tk1.server.wrong = lambda prediction, answered: answered[1:] if prediction.batch == 1 else answered
+    result = tk1.run(*SQUEEZENET, "--ddperf-accept", *part)
+    assert not tk1.histories()[-1].whole
+    result.stdout.fnmatch_lines(["warning: --ddperf-accept: not every cell was run and came to its end*"])
+
+
+def test_a_whole_run_that_was_to_be_accepted_says_nothing_of_it(tk1: BenchProject) -> None:
+    assert "warning" not in tk1.run(*SQUEEZENET, "--ddperf-accept").stdout.str()
+
+
 def test_the_history_goes_where_it_is_told(tk1: BenchProject) -> None:
     tk1.run(*SQUEEZENET, "--ddperf-storage=kept/here")
     assert len(list(runs(tk1.path / "kept" / "here"))) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -180,3 +181,19 @@ def test_a_cell_asked_for_while_the_test_runs_is_an_error_that_says_why(tk1: Ben
     result = tk1.bare(str(path), *tk1.where, *SQUEEZENET)
     assert result.parseoutcomes()["failed"] == 1
     result.stdout.fnmatch_lines(["*This test has no cell: `ddperf` must be among the arguments of the test function*"])
+
+
+def test_what_the_marker_leaves_out_is_not_missed(tk1: BenchProject) -> None:
+    write(tk1, '@pytest.mark.ddperf(models=["squeezenet_v1.1"], batch_sizes=[1])')
+    result = tk1.bare("speed", *tk1.where)
+    assert "1 cell: 1 ok" in result.outlines
+
+
+def test_to_measure_one_s_own_test_again_it_is_named(tk1: BenchProject) -> None:
+    write(tk1, '@pytest.mark.ddperf(models=["squeezenet_v1.1"], batch_sizes=[8])')
+    tk1.server.slow("squeezenet_v1.1", 8, 1.3)
+    result = tk1.bare("speed", *tk1.where)
+    again = next(line.partition(": ")[2] for line in result.outlines if line.startswith("To measure it again: "))
+    program, *options = shlex.split(again)
+    assert program == "pytest"
+    tk1.bare(*options).assert_outcomes(failed=1)

@@ -189,10 +189,12 @@ def test_benchmark_disable_checks_the_prediction(tk1: BenchProject) -> None:
     tk1.run(*SQUEEZENET, "--benchmark-disable").assert_outcomes(failed=2)
 
 
-def test_measuring_options_are_ignored_with_one_warning(tk1: BenchProject) -> None:
-    result = tk1.run(*SQUEEZENET, "--benchmark-min-rounds=9", "--benchmark-warmup", "on")
-    result.assert_outcomes(passed=2, warnings=1)
-    result.stdout.fnmatch_lines(["*--benchmark-min-rounds, --benchmark-warmup say how pytest-benchmark measures and*"])
+@pytest.mark.parametrize("how", [(), ("-Werror",), ("-n1",)], ids=" ".join)
+def test_measuring_options_are_ignored_with_one_warning(tk1: BenchProject, how: tuple[str, ...]) -> None:
+    result = tk1.run(*SQUEEZENET, "--benchmark-min-rounds=9", "--benchmark-warmup", "on", *how)
+    result.assert_outcomes(passed=2)
+    told = "warning: --benchmark-min-rounds, --benchmark-warmup say how pytest-benchmark"
+    assert result.outlines.count(told) == 1
     assert [one.batch for one in tk1.server.predictions] == [1] * 6 + [8] * 6
 
 

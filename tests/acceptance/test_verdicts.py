@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scripted_deepdetect import Prediction
 
 B8 = "squeezenet_v1.1", 8
+TEST_B8 = "'benchmarks/test_predict.py::test_predict[[]tk1-squeezenet_v1.1-b8]'"
 RESNET152 = ("--ddperf-models=resnet152", "--ddperf-batch-sizes=2,4")
 """Two cells of the TK1 table: 477 ms per image at batch size 2, `x` at 4."""
 
@@ -42,7 +43,8 @@ def test_the_message_of_a_regressed_cell_is_enough_to_act_on(tk1: BenchProject) 
             "squeezenet_v1.1, batch size 8, on tk1 regressed: 69.8 ms per image now, baseline 53.* ms*, +*.* %*",
             "Baseline: report, TK1 table (mean of 5 passes of head.time); baselines/tk1.csv, line 5.",
             "Passes, ms per image by the server's predict time: 69.8 69.8 69.8 69.8 69.8*",
-            f'To measure it again: *--platform=tk1 -k "squeezenet_v1.1 and b8" --ddperf-url={tk1.server.url}. If the *',
+            f"To measure it again: pytest {TEST_B8} --platform=tk1 --ddperf-url={tk1.server.url}",
+            "If the change is meant: --ddperf-update-baselines=all.",
         ]
     )
 
@@ -53,7 +55,20 @@ def test_to_measure_a_cell_again_that_the_platform_has_not_by_itself_its_size_is
     tk1.run(*cell, "--ddperf-update-baselines")
     tk1.server.slow("squeezenet_v1.1", 3, 1.3)
     result = tk1.run(*cell)
-    result.stdout.fnmatch_lines([f"To measure it again: * --ddperf-url={tk1.server.url} --ddperf-batch-sizes=3. If *"])
+    result.stdout.fnmatch_lines([f"To measure it again: * --ddperf-url={tk1.server.url} --ddperf-batch-sizes=3"])
+
+
+@pytest.mark.parametrize("filters", [(), ("-Werror",), ("-Wignore",)], ids=" ".join)
+def test_an_unstable_cell_passes_with_a_warning_whatever_the_user_makes_of_warnings(
+    tk1: BenchProject, filters: tuple[str, ...]
+) -> None:
+    steady, of_rounds = tk1.server.latency_ms, [1.4, 1.4, 1.02, 1.4, 1.4, 1.4]
+    factors = iter([factor for factor in of_rounds for _ in range(6)])  # a warm-up and five passes
+    tk1.server.latency_ms = lambda service, batch_size: steady(service, batch_size) * next(factors)
+    result = tk1.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8", *filters)
+    assert set(tk1.verdicts().values()) == {"unstable"}
+    result.assert_outcomes(passed=1, warnings=0 if "-Wignore" in filters else 1)
+    assert result.ret == pytest.ExitCode.OK
 
 
 def test_a_cell_that_is_an_error_says_so_once(tk1: BenchProject) -> None:
@@ -111,6 +126,15 @@ def test_a_cell_whose_service_is_missing_is_an_error_and_the_others_run(tk1: Ben
     result.assert_outcomes(passed=1, failed=1)
     assert tk1.verdicts() == {"tk1-googlenet-b1": "error", "tk1-shufflenet-b1": "ok"}
     result.stdout.fnmatch_lines(["*There is no service for googlenet*--ddperf-repository*"])
+
+
+def test_one_whose_model_folder_is_not_there_may_be_skipped(tk1: BenchProject) -> None:
+    with TableServer("tk1", services=["googlenet"], accepts=lambda _: False) as server:
+        tk1.server = server
+        args = ("--ddperf-models=googlenet,shufflenet", "--ddperf-batch-sizes=1", "--ddperf-repository=/opt/{model}")
+        tk1.run(*args).assert_outcomes(passed=1, failed=1)
+        assert set(tk1.verdicts().values()) == {"ok", "error"}
+        tk1.run(*args, "--ddperf-missing-service=skip").assert_outcomes(passed=1, skipped=1)
 
 
 def test_a_missing_service_may_be_skipped(tk1: BenchProject) -> None:

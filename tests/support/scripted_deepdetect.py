@@ -226,8 +226,8 @@ class ScriptedDeepDetect(ScriptedServer):
         if not isinstance(image.get("scale", 1.0), float):
             return _error(400, "BadRequest", 1005, "Service Input Error: scale must be a float")
         if not self._accepts(repository):
-            what = f"Service Bad Request Error: using template while model directory does not exist: {repository}"
-            return _error(400, "BadRequest", 1006, what)
+            what = f"destination model directory {repository} is not writable or does not exist."
+            return _error(400, "BadRequest", 1006, f"Service Bad Request Error: {what}")
         self._services[name] = _Service(
             ServiceSetup(
                 name,

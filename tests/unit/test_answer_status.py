@@ -61,6 +61,7 @@ def test_success_raises_nothing(answer: object) -> None:
     "message",
     [
         "src/caffe/syncedmem.cpp:56 / Check failed (custom): (error) == (cudaSuccess)",
+        "./include/caffe/syncedmem.hpp:26 / Check failed (custom): (*ptr)",
         "CUDA out of memory",
         "cudaErrorMemoryAllocation",
         "CUDNN_STATUS_ALLOC_FAILED",
@@ -82,3 +83,10 @@ def test_words_that_tell_of_exhausted_memory_are_known(message: str) -> None:
 @pytest.mark.parametrize("message", ["why", "memory data layer has no source", "src/caffe/net.cpp:41 / Check failed"])
 def test_other_words_do_not_tell_of_memory(message: str) -> None:
     assert not tells_of_memory(message)
+
+
+def test_an_image_of_another_size_than_caffe_s_network_says_how_to_give_the_right_one() -> None:
+    words = "src/caffe/data_transformer.cpp:198 / Check failed (custom): (height) <= (datum_height)"
+    answer = {"status": {"code": 500, "msg": "InternalError", "dd_code": 1007, "dd_msg": words}}
+    with pytest.raises(ServerFailedError, match=r"images of another size.*--ddperf-img-width.*img_height.*knobs"):
+        raise_for_status(500, answer)

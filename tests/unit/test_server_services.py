@@ -79,12 +79,34 @@ def test_without_a_repository_a_missing_one_says_what_to_do(client: Client) -> N
         service_of(client, VGG)
 
 
-def test_a_repository_that_the_server_refuses_is_told() -> None:
-    with ScriptedDeepDetect(accepts=lambda _: False) as server:
-        client = Client(server.url)
-        with pytest.raises(RequestRefusedError, match="model directory does not exist: /models/vgg16"):
-            service_of(client, VGG, repository="/models/{model}")
-        client.close()
+NOT_CREATED = (  # as recorded from real servers
+    "Service Bad Request Error: destination model directory /models/vgg16 is not writable or does not exist.",
+    "Service Bad Request Error: could not load ncnn params [] from repo [/models/vgg16]",
+)
+
+
+def refused(words: str) -> Reply:
+    return Reply(400, {"status": {"code": 400, "msg": "BadRequest", "dd_code": 1006, "dd_msg": words}})
+
+
+@pytest.mark.parametrize("words", NOT_CREATED)
+def test_one_whose_model_folder_holds_nothing_is_missing(
+    server: ScriptedDeepDetect, client: Client, words: str
+) -> None:
+    answer = server.respond
+    server.respond = lambda request: refused(words) if request.method == "PUT" else answer(request)
+    with pytest.raises(ServiceNotFoundError, match=r"its model folder /models/vgg16.*--ddperf-repository") as told:
+        service_of(client, VGG, repository="/models/{model}")
+    assert told.value.dd_msg == words
+
+
+def test_a_repository_that_the_server_refuses_for_another_reason_is_told(
+    server: ScriptedDeepDetect, client: Client
+) -> None:
+    answer, words = server.respond, "Service Bad Request Error: number of classes is unknown (nclasses == 0)"
+    server.respond = lambda request: refused(words) if request.method == "PUT" else answer(request)
+    with pytest.raises(RequestRefusedError, match="number of classes is unknown"):
+        service_of(client, VGG, repository="/models/{model}")
 
 
 def test_one_that_somebody_created_meanwhile_is_used(server: ScriptedDeepDetect, client: Client) -> None:

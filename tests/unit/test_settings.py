@@ -7,7 +7,6 @@ import pytest
 from pytest_ddperf.baselines import load_catalog
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.options import OPTIONS
-from pytest_ddperf.records import CellKey
 from pytest_ddperf.settings import Given, Origin, Settings, given
 
 if TYPE_CHECKING:
@@ -52,8 +51,8 @@ def found(config: Config, **environ: str) -> dict[str, Given]:
 def test_what_was_given_says_where() -> None:
     config = Config({"ddperf_npasses": "7"}, {"ddperf_npasses": "5", "ddperf_timer": "head", "ddperf_warmup": "0"})
     assert found(config, DDPERF_TIMER="client", DDPERF_NPASSES="6") == {
-        "npasses": Given(7, Origin.COMMAND_LINE),
-        "timer": Given("client", Origin.ENVIRONMENT),
+        "npasses": Given(7, Origin.COMMAND_LINE, "7"),
+        "timer": Given("client", Origin.ENVIRONMENT, "client"),
         "warmup": Given(0, Origin.INI),
     }
 
@@ -164,7 +163,7 @@ def test_a_project_s_url_counts_among_several(tmp_path: Path) -> None:
         ({"platform": "tk3"}, "The platform 'tk3' is not known"),
         ({"models": "resnet51"}, "The model 'resnet51' is not known"),
         ({"platform": "tk1,tx1"}, "tk1 has none"),
-        ({"platform": "tk1,tx1", "url": "http://a:1"}, "each needs its own server"),
+        ({"platform": "tk1,tx1", "url": "http://a:1"}, "One server is named, http://a:1 .* 2 platforms"),
         ({"platform": "tk1", "url": "tx1=http://a:1"}, "--ddperf-url names tx1"),
     ],
 )
@@ -212,22 +211,45 @@ def test_without_a_word_nothing_is_measured_under_load(tmp_path: Path) -> None:
     assert resolve(tmp_path).scenarios("local") == ("",)
 
 
-def test_what_stands_in_files_need_not_be_given_again(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, TOML, Origin.INI, platform="tk1")
-    assert settings.again(CellKey("tk1", "resnet50", 3)) == []
-
-
-def test_what_was_typed_has_to_be_given_again_but_for_credentials(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, platform="tk1", url="tk1=http://me:secret@h:1", models="mobilenet_v2", batch_sizes="3")
-    assert settings.again(CellKey("tk1", "mobilenet_v2", 3)) == [
-        "--ddperf-url=http://h:1",
-        "--ddperf-models=mobilenet_v2",
-        "--ddperf-batch-sizes=3",
-    ]
-    assert settings.again(CellKey("tk1", "resnet50", 8)) == ["--ddperf-url=http://h:1"]
+PATHS = {"ca-file": "ca.pem", "bench-files": "names.txt", "storage": "kept", "plot": "figures"}
 
 
 @pytest.mark.parametrize("origin", [Origin.ENVIRONMENT, Origin.COMMAND_LINE])
-def test_the_embedded_server_of_a_board_has_to_be_named_again(tmp_path: Path, origin: Origin) -> None:
-    settings = resolve(tmp_path, origin=origin, platform="tk1", url="embedded")
-    assert settings.again(CellKey("tk1", "resnet50", 1)) == ["--ddperf-url=embedded"]
+@pytest.mark.parametrize("name", PATHS)
+def test_what_is_typed_begins_where_it_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, origin: Origin
+) -> None:
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    texts = {"platform": "tk1", "url": "https://h", "data_dir": "/srv", name: PATHS[name]}
+    assert resolve(tmp_path, origin=origin, **texts).path(name, "tk1") == tmp_path / "sub" / PATHS[name]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_what_stands_in_the_ini_file_begins_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    texts = {"platform": "tk1", "data_dir": "/srv", name: PATHS[name]}
+    assert resolve(tmp_path, origin=Origin.INI, **texts).path(name, "tk1") == tmp_path / PATHS[name]
+
+
+def test_what_stands_in_ddperf_toml_begins_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    toml = '[platforms.tk1]\ndata_dir = "/srv"\nbench_files = "names.txt"\nca_file = "ca.pem"\n'
+    found = resolve(tmp_path, toml, platform="tk1")
+    assert found.path("bench-files", "tk1") == tmp_path / "names.txt"
+    assert found.path("ca-file", "tk1") == tmp_path / "ca.pem"
+
+
+@pytest.mark.parametrize("url", ["http://me:secret@h:1", "embedded"])
+@pytest.mark.parametrize("origin", [Origin.ENVIRONMENT, Origin.COMMAND_LINE])
+def test_one_server_for_several_platforms_is_refused_whatever_stands_in_ddperf_toml(
+    tmp_path: Path, url: str, origin: Origin
+) -> None:
+    toml = "".join(f'[platforms.{name}]\nurl = "http://{name}:8080"\n' for name in ("tk1", "tx1"))
+    with pytest.raises(ConfigurationError, match=r"2 platforms .* --ddperf-url=tk1=URL,tx1=URL") as told:
+        resolve(tmp_path, toml, origin, platform="tk1,tx1", url=url)
+    assert "secret" not in str(told.value)

@@ -1,0 +1,76 @@
+"""The command that measures one cell again as it was measured: what stands in no file has to be typed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from pytest_ddperf.options import OPTIONS
+from pytest_ddperf.server_url import display_url
+from pytest_ddperf.settings import Origin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_ddperf.records import CellKey
+    from pytest_ddperf.settings import Settings
+
+_MATRIX: Final = frozenset(
+    {"platform", "models", "batch-sizes", "max-batch-size", "batch-schedule", "concurrency", "rate", "run-unavailable"}
+)
+"""Options that say which cells there are: of these, what the one cell needs is worked out."""
+
+_OF_THE_RUN: Final = frozenset(
+    {"update-baselines", "accept", "require-baseline", "report", "plot", "infra-exit-code", "lock-wait"}
+)
+"""Options that say what becomes of a run, and nothing of what is measured, or against what."""
+
+
+def command(settings: Settings, key: CellKey, nodeid: str, rootdir: Path) -> str:
+    """What a person types to measure a cell again, in the folder of the run. It shows no credentials.
+
+    Args:
+        settings: of the run.
+        key: the cell.
+        nodeid: its test.
+        rootdir: where node ids begin.
+    """
+    file, colons, name = nodeid.partition("::")
+    test = f"{os.path.relpath(rootdir / file, settings.cwd)}{colons}{name}"
+    typed = [option for option in OPTIONS if _outside_files(settings, option.name)]
+    before, options = [], [f"--platform={key.platform}"]
+    for option in typed:
+        if option.name in _MATRIX | _OF_THE_RUN:
+            continue
+        if option.name == "url":
+            options.append(f"{option.flag}={display_url(settings.url(key.platform))}")
+        elif option.metavar is not None:
+            options.append(f"{option.flag}={settings.given[option.name].text}")
+        elif settings.given[option.name].value:
+            options.append(option.flag)
+        else:  # a switch that is off has no form of an option
+            before.append(f"{option.variable}=false")
+    return " ".join([*before, "pytest", *(shlex.quote(word) for word in (test, *options, *_of_cell(settings, key)))])
+
+
+def _outside_files(settings: Settings, name: str) -> bool:
+    return name in settings.given and settings.given[name].origin > Origin.PROJECT
+
+
+def _of_cell(settings: Settings, key: CellKey) -> list[str]:
+    """The options without which the cell would not be there."""
+    files = {name: one for name, one in settings.given.items() if one.origin < Origin.ENVIRONMENT}
+    plain = replace(settings, given=files)
+    options = []
+    if key.model not in plain.models(key.platform):
+        options.append(f"--ddperf-models={settings.catalog.networks[key.model].path or key.model}")
+    if key.batch_size not in plain.batch_sizes(key.platform):
+        options.append(f"--ddperf-batch-sizes={key.batch_size}")
+    if key.scenario not in plain.scenarios(key.platform):
+        of = "concurrency" if key.scenario.startswith("c") else "rate"
+        options.append(f"--ddperf-{of}={key.scenario[1:]}")
+    if _outside_files(settings, "run-unavailable") and settings.value("run-unavailable"):
+        options.append("--ddperf-run-unavailable")
+    return options

@@ -1,0 +1,100 @@
+"""The command that measures one cell again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.options import parsed
+from pytest_ddperf.records import CellKey
+from pytest_ddperf.repeating import command
+from pytest_ddperf.settings import Given, Origin, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CELL = CellKey("tk1", "resnet50", 8)
+TEST = "benchmarks/test_predict.py::test_predict[tk1-resnet50-b8]"
+
+
+def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, **texts: str) -> Settings:
+    (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
+    found = {
+        name.replace("_", "-"): Given(parsed(name.replace("_", "-"), text), origin, text)
+        for name, text in {"platform": "tk1", **texts}.items()
+    }
+    return Settings.resolve(found, load_catalog(folder), folder)
+
+
+def options_of(settings: Settings, key: CellKey = CELL) -> list[str]:
+    """Those behind the platform's."""
+    said = command(settings, key, TEST, settings.cwd)
+    before, platform, behind = said.partition(" --platform=tk1")
+    assert (before, platform) == (f"pytest '{TEST}'", " --platform=tk1")
+    return behind.split()
+
+
+def test_what_stands_in_files_need_not_be_typed(tmp_path: Path) -> None:
+    toml = '[platforms.tk1]\nurl = "http://h:1"\nbatch_sizes = [8]\nmodels = ["resnet50"]\n'
+    assert options_of(resolve(tmp_path, toml, Origin.INI, mllib="ncnn", repository="/opt/{model}")) == []
+
+
+def test_the_server_is_named_without_credentials(tmp_path: Path) -> None:
+    assert options_of(resolve(tmp_path, url="tk1=http://me:secret@h:1")) == ["--ddperf-url=http://h:1"]
+
+
+@pytest.mark.parametrize("origin", [Origin.ENVIRONMENT, Origin.COMMAND_LINE])
+def test_the_embedded_server_of_a_board_is_named(tmp_path: Path, origin: Origin) -> None:
+    assert options_of(resolve(tmp_path, origin=origin, url="embedded")) == ["--ddperf-url=embedded"]
+
+
+def test_what_is_measured_and_against_what_is_typed_again(tmp_path: Path) -> None:
+    settings = resolve(
+        tmp_path, repository="/opt/{model}", img_width="300", gpu="true", baseline="report", tolerance="5%", npasses="9"
+    )
+    assert options_of(settings) == [
+        "--ddperf-baseline=report",
+        "--ddperf-tolerance=5%",
+        "--ddperf-npasses=9",
+        "'--ddperf-repository=/opt/{model}'",
+        "--ddperf-gpu",
+        "--ddperf-img-width=300",
+    ]
+
+
+def test_what_becomes_of_a_run_is_not(tmp_path: Path) -> None:
+    assert options_of(resolve(tmp_path, accept="true", report="r.md", plot="p", infra_exit_code="7")) == []
+
+
+def test_a_network_and_a_batch_size_that_the_platform_has_not_by_itself_are_named(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, models="mobilenet_v2,resnet50", batch_sizes="3,8")
+    assert options_of(settings, CellKey("tk1", "mobilenet_v2", 3)) == [
+        "--ddperf-models=mobilenet_v2",
+        "--ddperf-batch-sizes=3",
+    ]
+    assert options_of(settings) == []
+
+
+@pytest.mark.parametrize(("scenario", "option"), [("c4", "--ddperf-concurrency=4"), ("r0.5", "--ddperf-rate=0.5")])
+def test_a_load_is_named(tmp_path: Path, scenario: str, option: str) -> None:
+    settings = resolve(tmp_path, concurrency="2,4", rate="0.5")
+    assert options_of(settings, CellKey("tk1", "resnet50", 8, scenario)) == [option]
+
+
+def test_a_load_of_the_platform_s_file_is_not(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, "[platforms.tk1]\nconcurrency = [4]\n")
+    assert options_of(settings, CellKey("tk1", "resnet50", 8, "c4")) == []
+
+
+def test_a_switch_that_the_environment_has_put_off_stands_before_the_command(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, origin=Origin.ENVIRONMENT, gpu="false")
+    assert command(settings, CELL, TEST, settings.cwd).startswith("DDPERF_GPU=false pytest ")
+
+
+def test_the_test_is_named_from_the_folder_of_the_run_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "benchmarks").mkdir()
+    monkeypatch.chdir(tmp_path / "benchmarks")
+    said = command(resolve(tmp_path), CELL, TEST, tmp_path)
+    assert said.startswith("pytest 'test_predict.py::test_predict[tk1-resnet50-b8]'")
