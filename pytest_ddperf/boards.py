@@ -6,6 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import platformdirs
+
 from pytest_ddperf import hooks
 from pytest_ddperf.credentials import without_secrets
 from pytest_ddperf.errors import HookError
@@ -179,3 +181,8 @@ class Board:
             self._marker.unlink(missing_ok=True)
         if interrupted is not None:
             raise interrupted
+
+
+def marker_for(run_id: str, platform: str) -> Path:
+    """The file that says that a board's commands were begun in this run."""
+    return platformdirs.user_cache_path("pytest-ddperf") / "begun" / f"{run_id}-{platform}"

@@ -31,6 +31,7 @@ from pytest_ddperf.errors import (
     ServerUnreachableError,
 )
 from pytest_ddperf.json_reader import as_mapping
+from pytest_ddperf.ledger import Ledger
 from pytest_ddperf.measure import Timed
 from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service
 from pytest_ddperf.records import ServerFacts
@@ -57,8 +58,8 @@ READ_TIMEOUT_S: Final = 300.0
 PROBE_TIMEOUT_S: Final = 2.5
 """How long a server may take to say that it is there."""
 
-_FIRST_WAIT_S: Final = 0.1
-_LONGEST_WAIT_S: Final = 2.0
+FIRST_WAIT_S: Final = 0.1
+LONGEST_WAIT_S: Final = 2.0
 
 
 class Client:
@@ -78,6 +79,7 @@ class Client:
 
     Attributes:
         latest_info: what the server said of itself last, without services deleted since; None before it was asked.
+        ledger: of the predictions that it is asked for; the clients of one server may share one.
 
     Raises:
         ConfigurationError: the URL is not one, or the certificates are not there.
@@ -99,6 +101,7 @@ class Client:
         self._timeout_s = timeout_s
         self._now = now
         self.latest_info: Info | None = None
+        self.ledger = Ledger()
         self._session = requests.Session()
         self._session.trust_env = not self._url.loopback
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
@@ -141,6 +144,7 @@ class Client:
         """The server's build and its services."""
         answer, _ = self.request("GET", "/info", timeout_s=timeout_s)
         self.latest_info = parse_info(answer, url=self.display_url)
+        self.ledger.told(self.latest_info)
         return self.latest_info
 
     def service(self, name: str) -> ServiceInfo:
@@ -163,6 +167,7 @@ class Client:
             RequestRefusedError: the model folder, the library or a parameter was refused.
         """
         _, took_ms = self.request("PUT", _service_path(name), encode(body), service=name, timeout_s=timeout_s)
+        self.ledger.began(name)
         return took_ms
 
     def delete_service(self, name: str) -> None:
@@ -191,7 +196,8 @@ class Client:
 
     def predict_encoded(self, content: bytes, *, service: str, timeout_s: float | None = None) -> Timed:
         """As `predict`, with a body that is JSON already: one that is sent again and again is encoded once."""
-        answer, client_ms = self.request("POST", "/predict", content, service=service, timeout_s=timeout_s)
+        with self.ledger.prediction(service):
+            answer, client_ms = self.request("POST", "/predict", content, service=service, timeout_s=timeout_s)
         return Timed(parse_prediction(answer, url=self.display_url, service=service), client_ms)
 
     def request(
@@ -337,7 +343,7 @@ def wait_until_up(
         ServerError: it is up, and is no DeepDetect server, or refuses us.
     """
     until_s = now() + wait_s
-    pause_s = _FIRST_WAIT_S
+    pause_s = FIRST_WAIT_S
     while True:
         try:
             return client.info(timeout_s=PROBE_TIMEOUT_S)
@@ -346,7 +352,7 @@ def wait_until_up(
             if left_s <= 0:
                 raise
         sleep(min(pause_s, left_s))
-        pause_s = min(2 * pause_s, _LONGEST_WAIT_S)
+        pause_s = min(2 * pause_s, LONGEST_WAIT_S)
 
 
 def _is_there(path: str | Path) -> bool:

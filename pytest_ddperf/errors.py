@@ -134,6 +134,10 @@ class GatewayError(ServerFailedError):
     """502, 503 or 504 of a proxy: it got no answer from the server behind it."""
 
 
+class ServerBusyError(ServerError):
+    """A server is at work on a prediction that was given up: nothing can be measured beside it."""
+
+
 class OverloadError(DdperfError):
     """A server fell so far behind the rate that it was asked at that the cell was given up."""
 

@@ -8,9 +8,8 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-import platformdirs
-
-from pytest_ddperf.boards import Board
+from pytest_ddperf.abandoned import Abandoned
+from pytest_ddperf.boards import Board, marker_for
 from pytest_ddperf.endings import ending, of_a_gone_one
 from pytest_ddperf.errors import (
     DdperfError,
@@ -33,7 +32,6 @@ from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from pytest_ddperf.measure import Endpoint, Progress
     from pytest_ddperf.networks import Network
@@ -84,17 +82,20 @@ class Runner:
                 say,
                 gpuid=plan.server.gpuid,
                 tune=plan.tune,
-                marker=_marker(run_id, name) if run_id else None,
+                marker=marker_for(run_id, name) if run_id else None,
             )
             for name, plan in plans.items()
         }
-        self._targets = {name: Target(plan.server, say, self._boards[name]) for name, plan in plans.items()}
+        servers = {name: server_name(plan.server.url) for name, plan in plans.items()}
+        self._recovery = Recovery(servers, now=clock[0], sleep=clock[1])
+        self._abandoned = Abandoned(servers, say, now=clock[0], sleep=clock[1])
+        self._targets = {
+            name: Target(plan.server, say, self._boards[name], self._abandoned.ledger(name))
+            for name, plan in plans.items()
+        }
         self._facts: dict[str, ServerFacts] = {}
         self._open: str | None = None
         self._down: dict[str, DdperfError] = {}
-        self._recovery = Recovery(
-            {name: server_name(plan.server.url) for name, plan in plans.items()}, now=clock[0], sleep=clock[1]
-        )
         self._begun = self._answered = False
         self._changed: dict[str, str] = {}
         self._warm: dict[str, OpenService] = {}
@@ -156,6 +157,7 @@ class Runner:
         if not cut and target.is_up():
             raise error
         self._recovery.vanished(platform, before, key if self._begun else None, str(error))
+        self._abandoned.forget(platform)
         if cut:
             raise error
         raise ServerGoneError(f"The server vanished in the middle of the run: {error}") from error
@@ -235,6 +237,7 @@ class Runner:
                 if self._answered or again or not isinstance(error, NoConnectionError):
                     self._raise_gone(key, error)
                 self._recovery.vanished(key.platform, None)  # between two cells: it is waited for
+                self._abandoned.forget(key.platform)
         raise AssertionError
 
     def _measure(
@@ -306,6 +309,7 @@ class Runner:
     def _batch(self, key: CellKey) -> tuple[OpenService, Batch]:
         self.open(key.platform)
         self._recovery.check_size(key)
+        self._abandoned.settle(key.platform, self._targets[key.platform])
         self._believe(key)
         target = self._targets[key.platform]
         service = target.service_for(self._networks[key.model], key.batch_size)
@@ -391,7 +395,3 @@ class Runner:
         """Put the boards back whose processes died before they could."""
         for board in self._boards.values():
             board.make_up()
-
-
-def _marker(run_id: str, platform: str) -> Path:
-    return platformdirs.user_cache_path("pytest-ddperf") / "begun" / f"{run_id}-{platform}"

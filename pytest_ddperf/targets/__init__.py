@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_ddperf import bench_images
 from pytest_ddperf.client import PROBE_TIMEOUT_S, server_facts, wait_until_up
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
+from pytest_ddperf.ledger import Ledger
 from pytest_ddperf.load_clients import LoadEndpoint
 from pytest_ddperf.protocol import Info
 from pytest_ddperf.server_lock import ServerLock
@@ -60,12 +61,18 @@ class Target:
         options: how it is reached.
         say: takes a line for the person who waits.
         surroundings: what is done around it; None for nothing.
+        ledger: of the predictions that the server is asked for; default: one of its own.
     """
 
     def __init__(
-        self, options: ServerOptions, say: Callable[[str], None], surroundings: Surroundings | None = None
+        self,
+        options: ServerOptions,
+        say: Callable[[str], None],
+        surroundings: Surroundings | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.options = options
+        self._ledger = ledger or Ledger()
         self._surroundings = surroundings
         self._say = say
         self._lock: ServerLock | None = None
@@ -101,7 +108,7 @@ class Target:
             if self._surroundings is not None:
                 self._surroundings.begin()
             self._url = self._start()
-            self._client = self.options.client(self._url)
+            self._client = self._connect()
             info = wait_until_up(self._client, max(wait_s, self.options.wait_s))
             facts = server_facts(info, self._client.display_url)
             self._images = load_images(self.options)
@@ -123,6 +130,12 @@ class Target:
             model_dirs=[Path(one) for one in self.options.model_dirs],
         )
         return self._embedded.url
+
+    def _connect(self) -> Client:
+        """A client of the server; all of them count their predictions together."""
+        client = self.options.client(self._url)
+        client.ledger = self._ledger
+        return client
 
     def is_up(self) -> bool:
         """Whether the open server answers: one quick question."""
@@ -282,10 +295,7 @@ class Target:
             scenario: how the requests follow each other.
             requests: of a pass: of each client, or of all at a rate.
         """
-        url = self._url
-        return LoadEndpoint(
-            batch, scenario, requests, lambda: self.options.client(url), patience_s=self.options.timeout_s
-        )
+        return LoadEndpoint(batch, scenario, requests, self._connect, patience_s=self.options.timeout_s)
 
     def release_service(self) -> None:
         """Delete the service that we created last; one that was there stays. A server that is gone has none left."""

@@ -52,6 +52,22 @@ def test_a_fault_ends_in_its_verdict_and_the_other_cells_are_measured(
     assert measured == {cell for cell, verdict in expected(fault).items() if verdict in {"ok", "new"}}
 
 
+@plain_and_xdist
+def test_nothing_is_predicted_beside_a_prediction_that_was_given_up(
+    tk1: BenchProject, how: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked_s: list[float] = []
+    tk1.server.works_s = lambda prediction: 1.2 if prediction.number == 9 else 0.0
+    tk1.server.fault = lambda _: asked_s.append(time.monotonic())
+    result = tk1.run(*GOOGLENET_AND_SQUEEZENET, "--ddperf-timeout=0.4", "--ddperf-recovery-timeout=20", *how)
+    assert tk1.verdicts()[LARGE] == "error"
+    assert asked_s[9] - asked_s[8] >= 1.2
+    assert all(one.measurement is None or one.measurement.exclusive for one in tk1.records())
+    output = " ".join((result.stdout.str() + result.stderr.str() + capfd.readouterr().err).split())
+    assert "still at work on a prediction of googlenet that was given up; waiting up to 20 s for it to end" in output
+    assert "has ended a prediction of googlenet that was given up, after " in output
+
+
 class TestInfraExitCode:
     """--ddperf-infra-exit-code: servers that failed are told from models that are slower."""
 

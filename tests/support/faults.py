@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable  # noqa: TC003 - a field's type
 from dataclasses import dataclass, field
@@ -87,6 +88,16 @@ def _wrong(change: Callable[[Predictions], Predictions]) -> Callable[[TableServe
 
     def arrange(server: TableServer) -> None:
         server.wrong = lambda prediction, made: change(made) if prediction.number == AT else made
+
+    return arrange
+
+
+def _works(seconds: float, reply: Reply | None = None) -> Callable[[TableServer], None]:
+    """Once, the server is at work on a prediction for so long, and counts it then, whatever answer went out before."""
+
+    def arrange(server: TableServer) -> None:
+        server.works_s = lambda prediction: seconds if prediction.number == AT else 0.0
+        server.fault = lambda prediction: reply if prediction.number == AT else None
 
     return arrange
 
@@ -234,8 +245,12 @@ FAULTS: tuple[Fault, ...] = (
           CRASHED, WAIT),
     Fault("An answer one byte at a time, for longer than `--ddperf-timeout`", "`error`", "came in bit by bit",
           _transport(trickle_s=0.05), ERROR, ("--ddperf-timeout=0.5",)),
-    Fault("A hang: `/info` answers, the prediction does not within `--ddperf-timeout`", "`error`",
-          "The server was silent for 0.5 s", _transport(delay_s=1.5), ERROR, ("--ddperf-timeout=0.5",)),
+    Fault("A hang: `/info` answers, the prediction does not within `--ddperf-timeout`, and ends later",
+          "`error`; the next cells are measured when it has ended", "The server was silent for 0.5 s", _works(1.2),
+          ERROR, ("--ddperf-timeout=0.5", *WAIT)),
+    Fault("A hang that does not end within `--ddperf-recovery-timeout`", "`error`, and all further cells of the server",
+          "still at work on a prediction of googlenet that was given up (waited 0.5 s", _works(math.inf),
+          dict.fromkeys((LARGE, *OTHERS), "error"), ("--ddperf-timeout=0.5", "--ddperf-recovery-timeout=0.5")),
     Fault("HTTP 500 with DeepDetect's JSON", "`error`", "dd_msg: it broke",
           _answer(lambda: _error(500, 500, "it broke")), ERROR),
     Fault("HTTP 500 with HTML", "`error`", "The answer is not JSON", _answer(lambda: _page(500)), ERROR),
@@ -244,8 +259,9 @@ FAULTS: tuple[Fault, ...] = (
           _answer(lambda: _error(200, 500, "it broke")), ERROR),
     Fault("HTTP 502 of a proxy, while `/info` answers", "`error`", "A proxy got no answer from the server",
           _answer(lambda: _page(502)), ERROR),
-    Fault("HTTP 504 of a proxy, while `/info` answers", "`error`", "see whether that one is up",
-          _answer(lambda: _page(504)), ERROR),
+    Fault("HTTP 504 of a proxy, while `/info` answers and the server goes on with the prediction",
+          "`error`; the next cells are measured when it has ended", "has ended a prediction of googlenet",
+          _works(0.5, _page(504)), ERROR, WAIT),
     Fault("HTTP 502 of a proxy, to `/info` too: the server behind it is down, and back in time",
           "`crashed`; the next cells are measured", "is back after", _behind_a_proxy, CRASHED, WAIT),
     Fault("HTTP 429", "`error`", "takes no more for now (Retry-After: 30)",

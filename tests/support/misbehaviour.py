@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable  # noqa: TC003 - a field's type
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -137,8 +137,9 @@ class Way(ScriptedServer):
         self._struck = True
         return armed.strike(self, request)
 
-    def forward(self, request: Request) -> Reply:
-        """The real server's answer."""
+    def forward(self, request: Request, after_s: float = 0.0) -> Reply:
+        """The real server's answer, which seems to take it so much longer."""
+        time.sleep(after_s)
         for last in (False, True):
             connection = self._connection()
             try:
@@ -180,13 +181,8 @@ def _instead(reply: Callable[[], Reply]) -> Callable[[Way, Request], Reply]:
 
 
 def _sent(**how: Any) -> Callable[[Way, Request], Reply]:  # noqa: ANN401 - those of Reply
-    """A good answer, sent badly."""
-
-    def strike(way: Way, request: Request) -> Reply:
-        good = way.forward(request)
-        return Reply(good.status, good.body, **how)
-
-    return strike
+    """A good answer, sent badly, or a proxy's page in its place."""
+    return lambda way, request: replace(way.forward(request), **how)
 
 
 def _lied(change: Callable[[Any], object]) -> Callable[[Way, Request], Reply]:
@@ -267,16 +263,17 @@ def _error(status: int, code: int, text: str) -> Callable[[Way, Request], Reply]
 
 
 def _page(status: int, content: bytes = b"<html>Bad Gateway</html>") -> Callable[[Way, Request], Reply]:
-    return _instead(lambda: Reply(status, content, headers={"Content-Type": "text/html"}))
+    return _instead(lambda: Reply(status, content, headers=_HTML))
 
 
+_HTML = {"Content-Type": "text/html"}
 _TIMED = 3
 """This prediction of a cell is in a timed pass, whatever came before: the first one of a service has more time, and is
 what later ones are held against."""
 
 MISBEHAVIOURS: dict[str, Misbehaviour] = {
     "crash": Misbehaviour(CRASHED, lambda way, _: way.crash(), limits=True),
-    "hang": Misbehaviour(ERROR, _instead(lambda: Reply(drop=True, delay_s=COLD_START_TIMEOUT_S + 0.5))),
+    "hang": Misbehaviour(ERROR, lambda way, asked: way.forward(asked, COLD_START_TIMEOUT_S + 0.5)),
     "frozen process": Misbehaviour(ERROR, _frozen, least=_TIMED),
     "reset before the answer": Misbehaviour(CRASHED, _instead(lambda: Reply(drop=True, reset=True))),
     "reset during the answer": Misbehaviour(CRASHED, _sent(cut_after=30, reset=True)),
@@ -289,7 +286,7 @@ MISBEHAVIOURS: dict[str, Misbehaviour] = {
     "500, nothing": Misbehaviour(ERROR, _page(500, b"")),
     "200, status.code 500": Misbehaviour(ERROR, _error(200, 500, "it broke")),
     "502": Misbehaviour(ERROR, _page(502)),
-    "504": Misbehaviour(ERROR, _page(504)),
+    "504": Misbehaviour(ERROR, _sent(status=504, body=b"<html>Gateway Time-out</html>", headers=_HTML)),
     "429": Misbehaviour(ERROR, _page(429, b"")),
     "out of memory": Misbehaviour(
         frozenset({"unavailable"}), _error(500, 500, "Check failed: error == cudaSuccess (2 vs. 0) out of memory"),

@@ -14,6 +14,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -85,6 +86,11 @@ def cut_to_whole_ms(prediction: Prediction) -> float | None:
     return float(math.floor(prediction.latency_ms))
 
 
+def never_ends(number: int) -> Callable[[Prediction], float]:
+    """A `works_s`: the server hangs at the prediction of that number for ever, and at no other."""
+    return lambda prediction: math.inf if prediction.number == number else 0.0
+
+
 class ScriptedDeepDetect(ScriptedServer):
     """DeepDetect's REST API over scripted times; see the module.
 
@@ -101,6 +107,8 @@ class ScriptedDeepDetect(ScriptedServer):
         readable: whether an image can be read; refused with 400/1005 otherwise.
         fault: a reply instead of a prediction (a failure counted, nothing added to the times), or None.
         wrong: changes the predictions of an answer before it is sent.
+        works_s: how long the server is at work on a prediction whatever becomes of its answer, which is sent then, or
+            at once where `fault` gives one; it is counted when that time is over. Infinite: it never ends.
         delay_s: how long a prediction really takes, on top of nothing.
         in_real_time: whether it really takes what the script says, so that `head.time` can be believed.
         port: where it listens; 0 for a free one.
@@ -123,6 +131,7 @@ class ScriptedDeepDetect(ScriptedServer):
         readable: Callable[[str], bool] = lambda _: True,
         fault: Callable[[Prediction], Reply | None] = lambda _: None,
         wrong: Callable[[Prediction, list[dict[str, Any]]], list[dict[str, Any]]] = lambda _, predictions: predictions,
+        works_s: Callable[[Prediction], float] = lambda _: 0.0,
         delay_s: float = 0.0,
         in_real_time: bool = False,
         port: int = 0,
@@ -132,6 +141,7 @@ class ScriptedDeepDetect(ScriptedServer):
         self.latency_ms = latency_ms
         self.fault = fault
         self.wrong = wrong
+        self.works_s = works_s
         self.predictions: list[Prediction] = []
         self._transform_share = transform_share
         self.head_ms = head_ms
@@ -255,15 +265,17 @@ class ScriptedDeepDetect(ScriptedServer):
             return _error(400, "BadRequest", 1005, "Service Input Error: missing data")
         prediction = Prediction(name, len(data), len(self.predictions) + 1, self.latency_ms(name, len(data)))
         self.predictions.append(prediction)
+        works_s = self.works_s(prediction)
         if (reply := self.fault(prediction)) is not None:
-            service.fail()
+            self._after(works_s, service.fail)
             return reply
         uris = _uris(data)
         if unreadable := [uri for uri in uris if uri.startswith("data:") or not self.readable(uri)]:
             service.fail()
             what = "Service Input Error: Could not read image(s): image could not be read or does not exist: "
             return _error(400, "BadRequest", 1005, what + unreadable[0])
-        service.count(len(data), prediction.latency_ms, self._transform_share * prediction.latency_ms)
+        took_ms = prediction.latency_ms, self._transform_share * prediction.latency_ms
+        self._after(works_s, partial(service.count, len(data), *took_ms))
         parameters = body.get("parameters", {})
         best = parameters.get("output", {}).get("best", 1)
         answered = [by_task(uri, parameters, _predicted(uri, best)) for uri in reversed(uris)]
@@ -273,7 +285,21 @@ class ScriptedDeepDetect(ScriptedServer):
             head["time"] = head_ms
         answer = {"status": {"code": 200, "msg": "OK"}, "head": head, "body": {"predictions": predictions}}
         delay_s = prediction.latency_ms / 1000 if self.in_real_time else self._delay_s
-        return replace(self._ok(answer), delay_s=delay_s)
+        return replace(self._ok(answer), delay_s=max(delay_s, works_s))
+
+    def _after(self, seconds: float, count: Callable[[], None]) -> None:
+        """Have a prediction counted when it ends: at once, later while other requests are answered, or never."""
+
+        def ended() -> None:
+            with self._state:
+                count()
+
+        if not seconds:
+            count()
+        elif seconds < math.inf:
+            ending = threading.Timer(seconds, ended)
+            ending.daemon = True
+            ending.start()
 
     def _info(self) -> dict[str, object]:
         return {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import socket
 import socketserver
 import struct
@@ -54,7 +55,7 @@ class Reply:
         body: bytes go out as they are, everything else as JSON.
         headers: further ones, or others than the usual (Content-Type, Content-Length, Connection).
         reason: the reason phrase; real servers leave it empty mostly.
-        delay_s: waits so long before it answers.
+        delay_s: waits so long before it answers; for ever where it is infinite.
         drop: closes the connection without an answer, as a server that dies.
         cut_after: sends only so many bytes of the body, and closes the connection.
         close: closes the connection after the answer, and says so.
@@ -112,6 +113,7 @@ class ScriptedServer:
         self._tls = tls is not None
         self._context = tls
         self._closed = False
+        self._ended = threading.Event()
         self._listen(port)
 
     def _listen(self, port: int) -> None:
@@ -159,6 +161,7 @@ class ScriptedServer:
     def close(self) -> None:
         """Stop listening and close the connections; twice does no harm."""
         self._closed = True
+        self._ended.set()
         self._server.shutdown()
         self._server.server_close()
         self.hang_up()
@@ -180,6 +183,9 @@ class ScriptedServer:
             self.most_concurrent = max(self.most_concurrent, self._concurrent)
         try:
             reply = self.respond(request)
+            if reply.delay_s == math.inf:
+                self._ended.wait()
+                return Reply(drop=True)
             if reply.delay_s:
                 time.sleep(reply.delay_s)
             return reply

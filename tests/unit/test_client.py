@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from replay import DATA, RECORDINGS, Exchange, Replay, load
-from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
+from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply, Request, ScriptedServer
 
 from pytest_ddperf.client import Client, server_facts, wait_until_up
@@ -281,6 +281,36 @@ def test_a_server_that_is_silent_too_long_is_told_with_the_time(stage: ScriptedS
         pytest.raises(ServerUnreachableError, match=r"silent for 0\.05 s"),
     ):
         client.predict(BODY)
+
+
+def test_predictions_are_counted_from_one_info_to_the_next(stage: ScriptedServer, client: Client) -> None:
+    stage.respond = lambda request: Reply(200, PREDICTED if request.method == "POST" else {"head": {"services": []}})
+    client.info()
+    for _ in range(2):
+        client.predict(BODY)
+    assert client.ledger.asked("resnet50") == 2
+    client.create_service("resnet50", service_body(mllib="caffe", repository="/m", width=224, height=224))
+    assert client.ledger.asked("resnet50") == 0
+    client.predict(BODY)
+    client.info()
+    assert client.ledger.asked("resnet50") == 0
+    assert not client.ledger.is_open
+
+
+def test_a_prediction_that_was_not_answered_in_time_is_open_until_it_is_counted() -> None:
+    with (
+        ScriptedDeepDetect(services=["resnet50"], works_s=never_ends(2)) as server,
+        Client(server.url, timeout_s=0.05) as client,
+    ):
+        client.info()
+        client.predict(BODY, timeout_s=5)
+        with pytest.raises(ServerUnreachableError):
+            client.predict(BODY)
+        client.info()
+        assert client.ledger.running == ("resnet50",)
+        server.use_elsewhere("resnet50")
+        client.info()
+        assert not client.ledger.is_open
 
 
 def test_one_request_may_be_given_more_time(stage: ScriptedServer) -> None:

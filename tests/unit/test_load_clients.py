@@ -4,19 +4,21 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted_deepdetect import ScriptedDeepDetect, internal_error
+from scripted_deepdetect import ScriptedDeepDetect, internal_error, never_ends
 
 from pytest_ddperf.batches import BenchImages
 from pytest_ddperf.client import Client
-from pytest_ddperf.errors import AnswerError, ServerFailedError
+from pytest_ddperf.errors import AnswerError, ServerFailedError, ServerUnreachableError
 from pytest_ddperf.load_clients import MOST_CONNECTIONS, LoadEndpoint, ThreadCrew
 from pytest_ddperf.networks import REPORT_NETWORKS
 from pytest_ddperf.scenarios import Scenario
 from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.server_services import Batch, batch_of, open_service
+from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from scripted_server import Reply, Request
 
@@ -173,6 +175,29 @@ def test_a_request_that_fails_under_load_is_raised() -> None:
         pytest.raises(ServerFailedError),
     ):
         loaded.predict()
+
+
+def test_the_predictions_of_all_clients_are_counted_together_and_cleared_with_the_totals(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("1.jpg\n", encoding="utf-8")
+    with ScriptedDeepDetect(services=["mobilenet"], works_s=never_ends(7)) as server:
+        options = ServerOptions(server.url, data_dir="/srv", bench_files=str(tmp_path / "names.txt"), timeout_s=0.5)
+        target = Target(options, lambda _: None)
+        target.open()
+        prepared = target.batch(target.service_for(REPORT_NETWORKS[0]), 1)
+        ledger = target.client.ledger
+        with target.under_load(prepared, Scenario(clients=2), 2) as loaded:
+            loaded.predict()
+            assert ledger.asked("mobilenet") == 4
+            loaded.totals()
+            assert ledger.asked("mobilenet") == 0
+            with pytest.raises(ServerUnreachableError):
+                loaded.predict()
+        target.client.info()
+        assert ledger.running == ("mobilenet",)
+        server.use_elsewhere("mobilenet")
+        target.client.info()
+        assert not ledger.is_open
+        target.close()
 
 
 def test_every_answer_is_checked() -> None:

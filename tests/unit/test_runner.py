@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
+from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply
 
 from pytest_ddperf.baselines import PlatformBaseline
@@ -13,6 +14,9 @@ from pytest_ddperf.errors import (
     AnswerError,
     BatchNotRunError,
     ConfigurationError,
+    GatewayError,
+    RequestRefusedError,
+    ServerBusyError,
     ServerError,
     ServerGoneError,
     ServerOutOfMemoryError,
@@ -28,7 +32,7 @@ from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.server_url import server_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from scripted_deepdetect import Prediction
@@ -65,6 +69,7 @@ def runner_for(
     *,
     timeout_s: float = 300.0,
     recovery_timeout_s: float = 0.0,
+    clock: tuple[Callable[[], float], Callable[[float], None]] = (time.monotonic, time.sleep),
 ) -> Runner:
     options = ServerOptions(
         server.url,
@@ -76,7 +81,7 @@ def runner_for(
         recovery_timeout_s=recovery_timeout_s,
     )
     plan = PlatformPlan(PLATFORM, options, Plan(1, 5), timer, 0.1, baseline)
-    return Runner({"tk1": plan}, bare_catalog().networks, lambda _: None)
+    return Runner({"tk1": plan}, bare_catalog().networks, lambda _: None, clock=clock)
 
 
 def quiet(_: Progress) -> None:
@@ -204,6 +209,126 @@ def test_a_server_that_is_silent_too_long_and_still_there_is_no_crash(
     assert not isinstance(slow.value, ServerGoneError)
     assert runner.failed(KEY, "test", slow.value).outcome is Outcome.ERROR
     runner.close()
+
+
+class TestAPredictionThatWasGivenUp:
+    """The server goes on with it, and nothing is measured beside it."""
+
+    @pytest.fixture
+    def hanging(self) -> Iterator[ScriptedDeepDetect]:
+        """At work on the third prediction until the test ends it."""
+        with ScriptedDeepDetect(services=["resnet50"], works_s=never_ends(3)) as running:
+            yield running
+
+    def test_has_to_end_before_the_next_cell_is_measured(self, hanging: ScriptedDeepDetect, tmp_path: Path) -> None:
+        slept: list[float] = []
+        made: list[int] = []
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            made.append(len(hanging.predictions))
+            if len(slept) == 3:
+                hanging.use_elsewhere("resnet50")
+
+        runner = runner_for(
+            hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, clock=(lambda: sum(slept), sleep)
+        )
+        with pytest.raises(ServerUnreachableError, match="silent") as slow:
+            runner.measure(KEY, quiet)
+        assert runner.failed(KEY, "test", slow.value).outcome is Outcome.ERROR
+        assert slept == []
+        assert runner.measure(OTHER, quiet).exclusive
+        assert slept == [0.1, 0.2, 0.4]
+        assert made == [3, 3, 3]
+        runner.close()
+
+    def test_keeps_all_cells_from_being_measured_until_it_ends(
+        self, hanging: ScriptedDeepDetect, tmp_path: Path
+    ) -> None:
+        runner = runner_for(hanging, tmp_path, timeout_s=0.2)
+        with pytest.raises(ServerUnreachableError):
+            runner.measure(KEY, quiet)
+        for measure in (lambda: runner.measure(OTHER, quiet), lambda: runner.predict_once(KEY)):
+            with pytest.raises(ServerBusyError, match="would be wrong") as busy:
+                measure()
+            assert runner.failed(OTHER, "test", busy.value).outcome is Outcome.ERROR
+        assert len(hanging.predictions) == 3
+        hanging.use_elsewhere("resnet50")
+        assert runner.measure(KEY, quiet).exclusive
+        runner.close()
+
+    def test_is_gone_with_a_server_that_vanishes_meanwhile(self, hanging: ScriptedDeepDetect, tmp_path: Path) -> None:
+        died: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            if not died:
+                hanging.restart()
+                hanging.go_down()
+            elif len(died) == 2:
+                hanging._come_back()
+            died.append(seconds)
+
+        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, clock=(lambda: sum(died), sleep))
+        with pytest.raises(ServerUnreachableError):
+            runner.measure(KEY, quiet)
+        assert runner.measure(OTHER, quiet).exclusive
+        runner.close()
+
+    def test_of_a_proxy_that_lost_patience_counts_as_well(self, hanging: ScriptedDeepDetect, tmp_path: Path) -> None:
+        hanging.fault = lambda prediction: Reply(504, b"") if prediction.number == 3 else None
+        runner = runner_for(hanging, tmp_path)
+        with pytest.raises(GatewayError):
+            runner.measure(KEY, quiet)
+        with pytest.raises(ServerBusyError):
+            runner.measure(OTHER, quiet)
+        runner.close()
+
+    def test_under_load_is_told_from_those_of_the_other_clients(
+        self, hanging: ScriptedDeepDetect, tmp_path: Path
+    ) -> None:
+        runner = runner_for(hanging, tmp_path, timeout_s=0.5)
+        with pytest.raises(ServerUnreachableError):
+            runner.measure(replace(KEY, scenario="c4"), quiet)
+        with pytest.raises(ServerBusyError):
+            runner.measure(KEY, quiet)
+        hanging.use_elsewhere("resnet50")
+        assert runner.measure(KEY, quiet).exclusive
+        runner.close()
+
+    def test_of_a_server_that_does_not_count_cannot_be_known(self, hanging: ScriptedDeepDetect, tmp_path: Path) -> None:
+        hanging.tells, hanging.in_real_time = "none", True
+        runner = runner_for(hanging, tmp_path, timeout_s=0.2)
+        with pytest.raises(ServerUnreachableError):
+            runner.measure(KEY, quiet)
+        assert runner.measure(KEY, quiet).exclusive is None
+        runner.close()
+
+    @pytest.mark.parametrize("counted", [True, False], ids=["counted", "not counted"])
+    def test_is_told_from_one_that_failed_in_the_cell_before(
+        self, hanging: ScriptedDeepDetect, tmp_path: Path, *, counted: bool
+    ) -> None:
+        usual = hanging.respond
+
+        def respond(request: Request) -> Reply:
+            if request.path != "/predict" or len(hanging.predictions) != 1:
+                return usual(request)
+            hanging.respond = usual
+            if counted:
+                usual(request)
+            return Reply(429, b"")
+
+        hanging.respond = respond
+        hanging.works_s = never_ends(2 + counted)
+        runner = runner_for(hanging, tmp_path, timeout_s=0.2)
+        with pytest.raises(RequestRefusedError):
+            runner.measure(KEY, quiet)
+        with pytest.raises(ServerUnreachableError):
+            runner.measure(KEY, quiet)
+        with pytest.raises(ServerBusyError):
+            runner.measure(KEY, quiet)
+        hanging.use_elsewhere("resnet50")
+        assert runner.measure(KEY, quiet).exclusive
+        runner.close()
 
 
 def test_one_server_at_a_time_is_taken(server: ScriptedDeepDetect, tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""Predictions that were given up and that servers still work at: nothing is measured beside them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.client import FIRST_WAIT_S, LONGEST_WAIT_S, PROBE_TIMEOUT_S
+from pytest_ddperf.errors import ServerBusyError
+from pytest_ddperf.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_ddperf.client import Client
+    from pytest_ddperf.targets import Target
+
+
+class Abandoned:
+    """The predictions that one process gave up, by server.
+
+    Args:
+        servers: by platform, the server's name: platforms that share one share its predictions.
+        say: takes a line for a person who waits.
+        now: a steady clock, seconds.
+        sleep: takes seconds.
+    """
+
+    def __init__(
+        self,
+        servers: Mapping[str, str],
+        say: Callable[[str], None],
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._servers = servers
+        self._say = say
+        self._now = now
+        self._sleep = sleep
+        self._ledgers = {server: Ledger() for server in servers.values()}
+        self._waited_for: set[str] = set()
+
+    def ledger(self, platform: str) -> Ledger:
+        """What a platform's server was asked for."""
+        return self._ledgers[self._servers[platform]]
+
+    def forget(self, platform: str) -> None:
+        """A platform's server vanished: the process that comes back has nothing to end."""
+        self.ledger(platform).clear()
+        self._waited_for.discard(self._servers[platform])
+
+    def settle(self, platform: str, target: Target) -> None:
+        """See that an open server is at work on nothing that was given up.
+
+        It is waited for as long as the options say the first time, and from then on not at all until it has ended.
+
+        Raises:
+            ServerBusyError: it still is.
+            ServerError: it does not answer.
+        """
+        ledger, server = self.ledger(platform), self._servers[platform]
+        if not ledger.is_open:
+            return
+        client, wait_s = target.client, 0.0
+        client.info(timeout_s=PROBE_TIMEOUT_S)
+        if ledger.running and server not in self._waited_for:
+            wait_s = target.options.recovery_timeout_s
+            self._wait(ledger, client, wait_s)
+        if not ledger.running:
+            self._waited_for.discard(server)
+            return
+        self._waited_for.add(server)
+        waited = f" (waited {wait_s:g} s for its end, --ddperf-recovery-timeout)" if wait_s > 0 else ""
+        raise ServerBusyError(
+            f"The server is still at work on a prediction of {' and of '.join(ledger.running)} that was given "
+            f"up{waited}, and what is measured beside it would be wrong: restart the server, or give predictions that "
+            "take so long a larger --ddperf-timeout",
+            url=client.display_url,
+        )
+
+    def _wait(self, ledger: Ledger, client: Client, wait_s: float) -> None:
+        if wait_s <= 0:
+            return
+        server, services = client.display_url, " and of ".join(ledger.running)
+        what = f"a prediction of {services} that was given up"
+        self._say(f"ddperf: {server} is still at work on {what}; waiting up to {wait_s:g} s for it to end")
+        began_s, pause_s = self._now(), FIRST_WAIT_S
+        while ledger.running and (left_s := began_s + wait_s - self._now()) > 0:
+            self._sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, LONGEST_WAIT_S)
+            client.info(timeout_s=PROBE_TIMEOUT_S)
+        if ledger.running:
+            self._say(f"ddperf: {server} did not end it within {wait_s:g} s")
+        else:
+            self._say(f"ddperf: {server} has ended {what}, after {self._now() - began_s:.0f} s")
