@@ -6,6 +6,7 @@ import contextlib
 import os
 import queue
 import re
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -278,9 +279,10 @@ class XdistHooks:
     def _take_in_what_was_sent(self) -> None:
         """Of cells that ended before Ctrl-C, and whose reports xdist has not looked at: what was measured is kept."""
         xdist: Any = self._config.pluginmanager.get_plugin("dsession")
+        until_s = time.monotonic() + ON_ITS_WAY_S  # workers go on, and may tell of ever more tests
         with contextlib.suppress(queue.Empty):
-            while True:
-                name, told = xdist.queue.get(timeout=ON_ITS_WAY_S)
+            while (left_s := until_s - time.monotonic()) > 0:
+                name, told = xdist.queue.get(timeout=left_s)
                 if name == "testreport":
                     self._config.hook.pytest_runtest_logreport(report=told["rep"])
 
