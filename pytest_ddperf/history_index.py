@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_ddperf.history import HistoryError, began, broken_text, read_header, shown
 from pytest_ddperf.history_lines import commit_of, index_cells, read_lines
+from pytest_ddperf.history_schema import SCHEMA, VERSION
 from pytest_ddperf.records import CellKey, Outcome
 from pytest_ddperf.results import Trend, TrendNight
 
@@ -28,7 +29,6 @@ FILE = "ddperf-index.sqlite"
 MARK = 0x64647066
 """SQLite's `application_id` of our files, `ddpf`; it stands at byte 68 of the file."""
 
-_VERSION = 3
 MOST_NIGHTS = 90
 """Nights of a trend that are shown, unless more are asked for."""
 
@@ -44,28 +44,6 @@ _LEFT_AS_IT_IS = frozenset(
 """SQLite's primary result codes that say nothing against what the file holds."""
 
 _ACCEPTED = (Outcome.OK, Outcome.IMPROVED, Outcome.NEW)
-_SCHEMA = """
-CREATE TABLE file (id INTEGER PRIMARY KEY, name BLOB UNIQUE NOT NULL, size INTEGER NOT NULL,
-    changed_ns INTEGER NOT NULL, run TEXT, started TEXT, accepted INTEGER, commit_id TEXT, complete INTEGER,
-    problem TEXT, broken INTEGER NOT NULL, copy_of BLOB);
-CREATE INDEX file_run ON file (run);
-CREATE TABLE platform (name TEXT NOT NULL, file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE);
-CREATE INDEX platform_name ON platform (name, file);
-CREATE INDEX platform_file ON platform (file);
-CREATE TABLE measured (platform TEXT NOT NULL, moment TEXT NOT NULL,
-    file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE, PRIMARY KEY (platform, moment)) WITHOUT ROWID;
-CREATE INDEX measured_file ON measured (file);
-CREATE TABLE cell (id INTEGER PRIMARY KEY, platform TEXT NOT NULL, model TEXT NOT NULL, batch_size INTEGER NOT NULL,
-    scenario TEXT NOT NULL, UNIQUE (platform, model, batch_size, scenario));
-CREATE TABLE night (cell INTEGER NOT NULL, moment TEXT NOT NULL,
-    file INTEGER NOT NULL REFERENCES file ON DELETE CASCADE, outcome TEXT NOT NULL, now_ms REAL, change REAL,
-    tolerance REAL, baseline_ms REAL, baseline_kind TEXT NOT NULL, PRIMARY KEY (cell, moment)) WITHOUT ROWID;
-CREATE INDEX night_file ON night (file);
-"""
-"""`night` holds the cells that have a verdict, `measured` the runs that timed something of a platform.
-
-A `moment` is a run's beginning and its name: it orders the nights, and no two are equal, so that the newest nights of a
-cell lie together and nothing else is read for them. A file's name is bytes, since not every one is UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +103,7 @@ class HistoryIndex:
         try:
             database.isolation_level = None
             database.execute("PRAGMA foreign_keys = ON")
-            if database.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+            if database.execute("PRAGMA user_version").fetchone() != (VERSION,):
                 _make(database)  # on its own, so that the file carries the mark before it is large
             database.execute("BEGIN IMMEDIATE")
             self._refresh(database)
@@ -315,14 +293,14 @@ def _remove(path: Path) -> None:
 def _make(database: sqlite3.Connection) -> None:
     """Make the tables, unless another process did meanwhile."""
     database.execute("BEGIN IMMEDIATE")
-    if database.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+    if database.execute("PRAGMA user_version").fetchone() != (VERSION,):
         for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             database.execute(f'DROP TABLE "{name}"')
-        for statement in _SCHEMA.split(";\n"):
+        for statement in SCHEMA.split(";\n"):
             if statement.strip():
                 database.execute(statement)
         database.execute(f"PRAGMA application_id = {MARK}")
-        database.execute(f"PRAGMA user_version = {_VERSION}")
+        database.execute(f"PRAGMA user_version = {VERSION}")
     database.execute("COMMIT")
 
 

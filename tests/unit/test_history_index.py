@@ -17,6 +17,7 @@ from pytest_ddperf import history_index
 from pytest_ddperf.history import HistoryWriter, RunHeader, read_run, runs
 from pytest_ddperf.history_index import FILE, MARK, HistoryIndex
 from pytest_ddperf.history_lines import commit_of, read_lines
+from pytest_ddperf.history_schema import VERSION
 from pytest_ddperf.records import Baseline, CellKey, CellRecord, Outcome
 from pytest_ddperf.results import of_each_cell
 
@@ -351,7 +352,7 @@ def somebody_else_s(path: Path) -> bytes:
         database.execute("CREATE TABLE file (photo TEXT)")
         database.execute("INSERT INTO file VALUES ('wedding.jpg')")
         database.execute("PRAGMA application_id = 7")
-        database.execute(f"PRAGMA user_version = {history_index._VERSION}")
+        database.execute(f"PRAGMA user_version = {VERSION}")
         database.commit()
     return path.read_bytes()
 
