@@ -75,9 +75,8 @@ class Monitor:
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         if process.stdin is None or process.stdout is None:
             return
-        with contextlib.suppress(OSError, ValueError):  # one that is gone already is told by its status
-            process.stdin.write(script("sampler.sh", surroundings(self._gpuid)))
-            process.stdin.close()
+        with contextlib.suppress(OSError, ValueError), process.stdin as pipe:  # one that is gone is told by its status
+            pipe.write(script("sampler.sh", surroundings(self._gpuid)))
         with contextlib.suppress(OSError, ValueError):
             for line in process.stdout:
                 reading = self._parser.feed(line.decode(errors="replace"), self._now())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import board_files
 import pytest
@@ -16,7 +17,7 @@ from pytest_ddperf.telemetry.readings import Reading
 from pytest_ddperf.telemetry.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -181,6 +182,26 @@ def test_a_program_that_is_not_there_is_unknown(
     monitor = monitored("ssh:board")
     monitor.wait_for_first()
     assert monitor.telemetry(0, 1).notes == ("unknown: /no/such/ssh cannot be started: No such file or directory",)
+
+
+def test_a_sampler_that_ends_before_it_has_read_its_script_leaves_nothing_open(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def ended(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - those of Popen
+        started.append(original(["true"], **options))
+        started[0].wait()
+        return started[0]
+
+    original = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", ended)
+    one = Monitor(Source.parse("local"))
+    one.start()
+    one.wait_for_first()
+    one.stop()
+    (process,) = started
+    assert [pipe is not None and pipe.closed for pipe in (process.stdin, process.stdout)] == [True, True]
 
 
 def test_stopping_ends_the_sampler_and_is_no_problem(root: Path, monitored: Callable[[str], Monitor]) -> None:
