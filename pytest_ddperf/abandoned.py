@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.client import FIRST_WAIT_S, LONGEST_WAIT_S, PROBE_TIMEOUT_S
+from pytest_ddperf.client import PROBE_TIMEOUT_S
 from pytest_ddperf.errors import ServerBusyError
 from pytest_ddperf.ledger import Ledger
+from pytest_ddperf.pauses import pauses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,11 +86,11 @@ class Abandoned:
         server, services = client.display_url, " and of ".join(ledger.running)
         what = f"a prediction of {services} that was given up"
         self._say(f"ddperf: {server} is still at work on {what}; waiting up to {wait_s:g} s for it to end")
-        began_s, pause_s = self._now(), FIRST_WAIT_S
-        while ledger.running and (left_s := began_s + wait_s - self._now()) > 0:
-            self._sleep(min(pause_s, left_s))
-            pause_s = min(2 * pause_s, LONGEST_WAIT_S)
+        began_s = self._now()
+        for _ in pauses(began_s + wait_s, self._now, self._sleep):
             client.info(timeout_s=PROBE_TIMEOUT_S)
+            if not ledger.running:
+                break
         if ledger.running:
             self._say(f"ddperf: {server} did not end it within {wait_s:g} s")
         else:

@@ -33,6 +33,7 @@ from pytest_ddperf.errors import (
 from pytest_ddperf.json_reader import as_mapping
 from pytest_ddperf.ledger import Ledger
 from pytest_ddperf.measure import Timed
+from pytest_ddperf.pauses import pauses
 from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service
 from pytest_ddperf.records import ServerFacts
 from pytest_ddperf.server_url import ServerUrl, without_secret
@@ -55,11 +56,10 @@ CONNECT_TIMEOUT_S: Final = 2.0
 READ_TIMEOUT_S: Final = 300.0
 """A batch of 128 images takes a Raspberry Pi minutes."""
 
+_OVER: Final = object()
+
 PROBE_TIMEOUT_S: Final = 2.5
 """How long a server may take to say that it is there."""
-
-FIRST_WAIT_S: Final = 0.1
-LONGEST_WAIT_S: Final = 2.0
 
 
 class Client:
@@ -342,17 +342,13 @@ def wait_until_up(
         ServerFailedError: it answered with 5xx all that time.
         ServerError: it is up, and is no DeepDetect server, or refuses us.
     """
-    until_s = now() + wait_s
-    pause_s = FIRST_WAIT_S
+    further = pauses(now() + wait_s, now, sleep)
     while True:
         try:
             return client.info(timeout_s=PROBE_TIMEOUT_S)
         except (ServerUnreachableError, ServerFailedError):
-            left_s = until_s - now()
-            if left_s <= 0:
+            if next(further, _OVER) is _OVER:
                 raise
-        sleep(min(pause_s, left_s))
-        pause_s = min(2 * pause_s, LONGEST_WAIT_S)
 
 
 def _is_there(path: str | Path) -> bool:

@@ -53,19 +53,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Find the servers before the first test."""
     config = session.config
     bench = config.stash[SESSION_KEY]
-    gated = [item for item in session.items if cell_of(item) is not None]
-    bench.collected = [key for item in gated if (key := cell_of(item))]
-    runnable = [item for item in gated if not any(item.iter_markers("skip"))]
+    gated = [(item, key) for item in session.items if (key := cell_of(item)) is not None]
+    bench.collected = [key for _, key in gated]
+    cells = [key for item, key in gated if not any(item.iter_markers("skip"))]
     option = config.option
     plans_only = option.collectonly or option.setuponly or option.setupplan
     plans_only = plans_only or option.showfixtures or option.show_fixtures_per_test
-    if not runnable or bench.refused or plans_only:
+    if not cells or bench.refused or plans_only:
         return
     garbage.leave_out()
     if bench.is_worker:
         return
     collecting.warn_of_ignored_options(bench)
-    cells = [key for item in runnable if (key := cell_of(item))]
     platforms = list(dict.fromkeys(key.platform for key in cells))
     try:
         check_services(bench.settings, cells)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.measure import Endpoint, Progress
     from pytest_ddperf.networks import Network
     from pytest_ddperf.platform_plan import PlatformPlan
-    from pytest_ddperf.protocol import Answer
+    from pytest_ddperf.protocol import Answer, Info
     from pytest_ddperf.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.server_services import Batch, OpenService
 
@@ -156,11 +156,14 @@ class Runner:
         cut = isinstance(error, ServerGoneError)
         if not cut and target.is_up():
             raise error
-        self._recovery.vanished(platform, before, key if self._begun else None, str(error))
-        self._abandoned.forget(platform)
+        self._vanished(platform, before, key if self._begun else None, str(error))
         if cut:
             raise error
         raise ServerGoneError(f"The server vanished in the middle of the run: {error}") from error
+
+    def _vanished(self, platform: str, info: Info | None, key: CellKey | None = None, error: str = "") -> None:
+        self._recovery.vanished(platform, info, key, error)
+        self._abandoned.forget(platform)
 
     def marked_unavailable(self, key: CellKey) -> Unavailable | None:
         """The `x` of a cell in its baseline."""
@@ -236,8 +239,7 @@ class Runner:
                     raise
                 if self._answered or again or not isinstance(error, NoConnectionError):
                     self._raise_gone(key, error)
-                self._recovery.vanished(key.platform, None)  # between two cells: it is waited for
-                self._abandoned.forget(key.platform)
+                self._vanished(key.platform, None)  # between two cells: it is waited for
         raise AssertionError
 
     def _measure(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect
+from turned_clock import Clock
 
 from pytest_ddperf.abandoned import Abandoned
 from pytest_ddperf.endings import ending
@@ -18,28 +18,11 @@ from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 BODY = predict_body("resnet50", ["/srv/1.jpg"])
 SERVERS = {"tk1": "one", "tx1": "one", "nano": "other"}
-
-
-@dataclass
-class Clock:
-    """Time passes when somebody sleeps, and then something may happen."""
-
-    s: float = 0.0
-    slept: list[float] = field(default_factory=list)
-    then: Callable[[float], None] = lambda _: None
-
-    def now(self) -> float:
-        return self.s
-
-    def sleep(self, seconds: float) -> None:
-        self.s += seconds
-        self.slept.append(seconds)
-        self.then(self.s)
 
 
 class Scene:

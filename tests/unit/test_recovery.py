@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect
+from turned_clock import Clock
 
 from pytest_ddperf.client import Client
 from pytest_ddperf.errors import (
@@ -25,27 +26,10 @@ from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 SMALL, LARGE = CellKey("tk1", "resnet50", 4), CellKey("tk1", "resnet50", 8)
-
-
-@dataclass
-class Clock:
-    """Time passes when somebody sleeps, and then something may happen."""
-
-    s: float = 0.0
-    slept: list[float] = field(default_factory=list)
-    then: Callable[[float], None] = lambda _: None
-
-    def now(self) -> float:
-        return self.s
-
-    def sleep(self, seconds: float) -> None:
-        self.s += seconds
-        self.slept.append(seconds)
-        self.then(self.s)
 
 
 @pytest.fixture

@@ -1,0 +1,26 @@
+"""Pauses between questions to a server that is not ready yet: longer and longer, so that it is not pressed. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FIRST_S: Final = 0.1
+LONGEST_S: Final = 2.0
+
+
+def pauses(until_s: float, now: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[None]:
+    """Pause before each further question, until there is no time left for one.
+
+    Args:
+        until_s: when that is, on the clock.
+        now: a steady clock, seconds.
+        sleep: takes seconds.
+    """
+    pause_s = FIRST_S
+    while (left_s := until_s - now()) > 0:
+        sleep(min(pause_s, left_s))
+        pause_s = min(2 * pause_s, LONGEST_S)
+        yield
