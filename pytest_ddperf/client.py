@@ -56,8 +56,6 @@ CONNECT_TIMEOUT_S: Final = 2.0
 READ_TIMEOUT_S: Final = 300.0
 """A batch of 128 images takes a Raspberry Pi minutes."""
 
-_OVER: Final = object()
-
 PROBE_TIMEOUT_S: Final = 2.5
 """How long a server may take to say that it is there."""
 
@@ -347,7 +345,7 @@ def wait_until_up(
         try:
             return client.info(timeout_s=PROBE_TIMEOUT_S)
         except (ServerUnreachableError, ServerFailedError):
-            if next(further, _OVER) is _OVER:
+            if next(further, None) is None:
                 raise
 
 

@@ -11,16 +11,20 @@ FIRST_S: Final = 0.1
 LONGEST_S: Final = 2.0
 
 
-def pauses(until_s: float, now: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[None]:
+def pauses(until_s: float, now: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[float]:
     """Pause before each further question, until there is no time left for one.
 
     Args:
         until_s: when that is, on the clock.
         now: a steady clock, seconds.
         sleep: takes seconds.
+
+    Yields:
+        How long it was, seconds.
     """
     pause_s = FIRST_S
     while (left_s := until_s - now()) > 0:
-        sleep(min(pause_s, left_s))
+        slept_s = min(pause_s, left_s)
+        sleep(slept_s)
+        yield slept_s
         pause_s = min(2 * pause_s, LONGEST_S)
-        yield

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Clock:
+class TurnedClock:
     """Time passes when somebody sleeps, and then something may happen."""
 
     s: float = 0.0

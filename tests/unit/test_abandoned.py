@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect
-from turned_clock import Clock
+from turned_clock import TurnedClock
 
 from pytest_ddperf.abandoned import Abandoned
 from pytest_ddperf.endings import ending
@@ -36,7 +36,7 @@ class Scene:
 
     def __init__(self, server: ScriptedDeepDetect, names: Path, wait_s: float = 120.0) -> None:
         self.server = server
-        self.clock = Clock()
+        self.clock = TurnedClock()
         self.said: list[str] = []
         self.abandoned = Abandoned(SERVERS, self.said.append, now=self.clock.now, sleep=self.clock.sleep)
         options = ServerOptions(server.url, data_dir="/srv", bench_files=str(names), recovery_timeout_s=wait_s)

@@ -12,6 +12,7 @@ import pytest
 from replay import DATA, RECORDINGS, Exchange, Replay, load
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply, Request, ScriptedServer
+from turned_clock import TurnedClock
 
 from pytest_ddperf.client import Client, server_facts, wait_until_up
 from pytest_ddperf.endpoint import ServiceEndpoint
@@ -553,24 +554,11 @@ def test_this_host_is_recognised(host: str) -> None:
 # --- waiting
 
 
-class FakeTime:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-        self.slept_s: list[float] = []
-
-    def now(self) -> float:
-        return self.now_s
-
-    def sleep(self, duration_s: float) -> None:
-        self.slept_s.append(duration_s)
-        self.now_s += duration_s
-
-
 def test_a_server_that_is_up_is_not_waited_for(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(200, {"head": {"version": "v1", "services": []}})
-    time = FakeTime()
-    assert wait_until_up(client, 60, now=time.now, sleep=time.sleep).version == "v1"
-    assert time.slept_s == []
+    clock = TurnedClock(100.0)
+    assert wait_until_up(client, 60, now=clock.now, sleep=clock.sleep).version == "v1"
+    assert clock.slept == []
 
 
 def test_without_waiting_a_server_that_is_down_is_asked_once(stage: ScriptedServer, client: Client) -> None:
@@ -584,25 +572,25 @@ def test_without_waiting_a_server_that_is_down_is_asked_once(stage: ScriptedServ
 def test_a_server_that_comes_up_is_waited_for_less_and_less_often(stage: ScriptedServer, client: Client) -> None:
     replies = iter([Reply(drop=True)] * 4 + [Reply(503, b"")] * 2 + [Reply(200, {"head": {"services": []}})])
     stage.respond = lambda _: next(replies)
-    time = FakeTime()
-    wait_until_up(client, 60, now=time.now, sleep=time.sleep)
-    assert time.slept_s == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
+    clock = TurnedClock(100.0)
+    wait_until_up(client, 60, now=clock.now, sleep=clock.sleep)
+    assert clock.slept == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
 
 
 def test_waiting_ends_when_the_time_is_over(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(drop=True)
-    time = FakeTime()
+    clock = TurnedClock(100.0)
     with pytest.raises(ServerUnreachableError):
-        wait_until_up(client, 1.0, now=time.now, sleep=time.sleep)
-    assert sum(time.slept_s) == pytest.approx(1.0)
+        wait_until_up(client, 1.0, now=clock.now, sleep=clock.sleep)
+    assert sum(clock.slept) == pytest.approx(1.0)
 
 
 def test_what_is_no_deepdetect_server_is_not_waited_for(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(200, b"<html>")
-    time = FakeTime()
+    clock = TurnedClock(100.0)
     with pytest.raises(AnswerError):
-        wait_until_up(client, 60, now=time.now, sleep=time.sleep)
-    assert time.slept_s == []
+        wait_until_up(client, 60, now=clock.now, sleep=clock.sleep)
+    assert clock.slept == []
 
 
 # --- the endpoint that is measured

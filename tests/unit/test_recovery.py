@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect
-from turned_clock import Clock
+from turned_clock import TurnedClock
 
 from pytest_ddperf.client import Client
 from pytest_ddperf.errors import (
@@ -57,7 +57,7 @@ def target(server: ScriptedDeepDetect, tmp_path: Path, monkeypatch: pytest.Monke
 said: list[str] = []
 
 
-def recovery(clock: Clock) -> Recovery:
+def recovery(clock: TurnedClock) -> Recovery:
     return Recovery({"tk1": "one", "tx1": "one", "nano": "other"}, now=clock.now, sleep=clock.sleep)
 
 
@@ -77,7 +77,7 @@ def told(count: int) -> Info:
 def test_a_server_that_comes_back_is_waited_for_with_longer_and_longer_pauses(
     server: ScriptedDeepDetect, target: Target, after_s: int
 ) -> None:
-    clock = Clock()
+    clock = TurnedClock()
     server.go_down()
 
     def restart(s: float) -> None:
@@ -97,7 +97,7 @@ def test_a_server_that_comes_back_is_waited_for_with_longer_and_longer_pauses(
 
 
 def test_a_server_that_does_not_come_back_is_waited_for_once(server: ScriptedDeepDetect, target: Target) -> None:
-    clock = Clock()
+    clock = TurnedClock()
     server.go_down()
     outages = recovery(clock)
     outages.vanished("tk1", None)
@@ -110,7 +110,7 @@ def test_a_server_that_does_not_come_back_is_waited_for_once(server: ScriptedDee
 
 
 def test_a_server_that_keeps_dying_is_not_waited_for_any_more(server: ScriptedDeepDetect, target: Target) -> None:
-    clock = Clock()
+    clock = TurnedClock()
     server.go_down()
     outages = recovery(clock)
     for _ in range(DEATHS_RUNNING + 1):
@@ -121,7 +121,7 @@ def test_a_server_that_keeps_dying_is_not_waited_for_any_more(server: ScriptedDe
 
 
 def test_a_cell_measured_in_between_makes_the_next_death_the_first(server: ScriptedDeepDetect, target: Target) -> None:
-    clock = Clock()
+    clock = TurnedClock()
     server.go_down()
     outages = recovery(clock)
     for _ in range(DEATHS_RUNNING):
@@ -134,7 +134,7 @@ def test_a_cell_measured_in_between_makes_the_next_death_the_first(server: Scrip
 
 
 def test_platforms_that_share_a_server_share_its_outages() -> None:
-    outages = recovery(Clock())
+    outages = recovery(TurnedClock())
     outages.vanished("tk1", None)
     assert outages.shares_a_gone_server("tx1")
     assert not outages.shares_a_gone_server("nano")
@@ -151,7 +151,7 @@ def test_platforms_that_share_a_server_share_its_outages() -> None:
 def test_a_batch_that_brought_a_server_down_keeps_larger_ones_from_being_run(
     target: Target, before: Info, limited: bool
 ) -> None:
-    outages = recovery(Clock())
+    outages = recovery(TurnedClock())
     outages.vanished("tk1", before, SMALL, "cut")
     outages.come_back("tk1", target)
     outages.check_size(SMALL)
@@ -164,7 +164,7 @@ def test_a_batch_that_brought_a_server_down_keeps_larger_ones_from_being_run(
 
 
 def test_a_batch_that_exhausted_the_memory_keeps_larger_ones_of_its_model_from_being_run() -> None:
-    outages = recovery(Clock())
+    outages = recovery(TurnedClock())
     outages.exhausted(SMALL, ServerFailedError("no memory"))
     with pytest.raises(BatchNotRunError, match="batch size 4 was more than its memory holds: no memory"):
         outages.check_size(LARGE)
@@ -174,12 +174,12 @@ def test_a_batch_that_exhausted_the_memory_keeps_larger_ones_of_its_model_from_b
 
 class TestBelief:
     def test_a_server_to_which_nothing_happened_is_not_asked(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, answered("cat"))
         outages.believe("tk1", "resnet50", unasked)
 
     def test_the_model_that_is_next_is_compared_as_it_was_asked_first(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, answered("cat"))
         outages.compare(LARGE, answered("cat"))
         outages.suspect("tk1")
@@ -194,14 +194,14 @@ class TestBelief:
         assert asked == [("resnet50", 4)]
 
     def test_for_a_model_that_is_new_the_last_one_is_compared(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, answered("cat"))
         outages.suspect("tk1")
         with pytest.raises(AnswerError, match="resnet50 does not predict what it did"):
             outages.believe("tk1", "vgg16", lambda *_: answered("dog"))
 
     def test_a_model_whose_service_is_gone_is_passed_over_for_one_that_is_there(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, answered("cat"))
         outages.compare(CellKey("tk1", "googlenet", 4), answered("cat"))
         outages.suspect("tk1")
@@ -215,7 +215,7 @@ class TestBelief:
         outages.believe("tk1", "vgg16", unasked)
 
     def test_where_no_service_is_left_the_server_is_not_believed(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, answered("cat"))
         outages.suspect("tk1")
 
@@ -227,7 +227,7 @@ class TestBelief:
                 outages.believe("tk1", "vgg16", predict)
 
     def test_a_server_that_differs_is_compared_again_before_each_cell(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, answered("cat"))
         outages.suspect("tk1")
         for _ in range(2):
@@ -237,7 +237,7 @@ class TestBelief:
         outages.believe("tk1", "resnet50", unasked)
 
     def test_a_suspicion_of_one_model_is_none_of_the_others(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, answered("cat"))
         outages.suspect("tk1", "resnet50")
         outages.believe("tk1", "vgg16", unasked)
@@ -249,31 +249,31 @@ class TestLaterAnswers:
     """What a model predicts is held against what it predicted first, whatever is known of the server."""
 
     def test_one_that_agrees_is_taken(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, answered("cat"))
         outages.compare(LARGE, answered("cat"))
 
     def test_one_that_differs_is_refused_at_any_batch_size(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, answered("cat"))
         for key in (SMALL, LARGE, SMALL):
             with pytest.raises(AnswerError, match="resnet50 does not predict what it did at the start of the run"):
                 outages.compare(key, answered("dog"))
 
     def test_images_that_the_first_answer_did_not_hold_are_compared_with_nothing(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, answered("cat"))
         outages.compare(LARGE, Answer(1.0, (Prediction("0", (("cat", 0.9),)), Prediction("1", (("dog", 0.9),)))))
 
     def test_a_smaller_batch_than_the_first_is_compared_by_the_images_that_it_holds(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(LARGE, Answer(1.0, (Prediction("0", (("cat", 0.9),)), Prediction("1", (("dog", 0.9),)))))
         outages.compare(SMALL, answered("cat"))
         with pytest.raises(AnswerError):
             outages.compare(SMALL, answered("dog"))
 
     def test_a_near_tie_may_fall_otherwise_at_another_batch_size_and_not_at_the_same(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, Answer(1.0, (Prediction("0", (("cat", 0.30),)),)))
         other = Answer(1.0, (Prediction("0", (("dog", 0.29),)),))
         outages.compare(LARGE, other)
@@ -281,7 +281,7 @@ class TestLaterAnswers:
             outages.compare(SMALL, other)
 
     def test_other_models_and_platforms_are_none_of_it(self) -> None:
-        outages = recovery(Clock())
+        outages = recovery(TurnedClock())
         outages.compare(SMALL, answered("cat"))
         outages.compare(CellKey("tk1", "vgg16", 4), answered("dog"))
         outages.compare(CellKey("tx1", "resnet50", 4), answered("dog"))

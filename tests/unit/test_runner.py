@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply
+from turned_clock import TurnedClock
 
 from pytest_ddperf.baselines import PlatformBaseline
 from pytest_ddperf.catalog import Platform, bare_catalog
@@ -221,24 +222,22 @@ class TestAPredictionThatWasGivenUp:
             yield running
 
     def test_has_to_end_before_the_next_cell_is_measured(self, hanging: ScriptedDeepDetect, tmp_path: Path) -> None:
-        slept: list[float] = []
+        clock = TurnedClock()
         made: list[int] = []
 
-        def sleep(seconds: float) -> None:
-            slept.append(seconds)
+        def then(_: float) -> None:
             made.append(len(hanging.predictions))
-            if len(slept) == 3:
+            if len(clock.slept) == 3:
                 hanging.use_elsewhere("resnet50")
 
-        runner = runner_for(
-            hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, clock=(lambda: sum(slept), sleep)
-        )
+        clock.then = then
+        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, clock=(clock.now, clock.sleep))
         with pytest.raises(ServerUnreachableError, match="silent") as slow:
             runner.measure(KEY, quiet)
         assert runner.failed(KEY, "test", slow.value).outcome is Outcome.ERROR
-        assert slept == []
+        assert clock.slept == []
         assert runner.measure(OTHER, quiet).exclusive
-        assert slept == [0.1, 0.2, 0.4]
+        assert clock.slept == [0.1, 0.2, 0.4]
         assert made == [3, 3, 3]
         runner.close()
 
@@ -258,17 +257,17 @@ class TestAPredictionThatWasGivenUp:
         runner.close()
 
     def test_is_gone_with_a_server_that_vanishes_meanwhile(self, hanging: ScriptedDeepDetect, tmp_path: Path) -> None:
-        died: list[float] = []
+        clock = TurnedClock()
 
-        def sleep(seconds: float) -> None:
-            if not died:
+        def then(_: float) -> None:
+            if len(clock.slept) == 1:
                 hanging.restart()
                 hanging.go_down()
-            elif len(died) == 2:
+            elif len(clock.slept) == 3:
                 hanging._come_back()
-            died.append(seconds)
 
-        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, clock=(lambda: sum(died), sleep))
+        clock.then = then
+        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, clock=(clock.now, clock.sleep))
         with pytest.raises(ServerUnreachableError):
             runner.measure(KEY, quiet)
         assert runner.measure(OTHER, quiet).exclusive
