@@ -18,7 +18,7 @@ import msgspec
 
 from pytest_ddperf.baselines import BaselineStore, load_catalog
 from pytest_ddperf.cli import _parser
-from pytest_ddperf.options import OPTIONS, Option
+from pytest_ddperf.options import OPTION_GROUPS, OPTIONS, Option
 from pytest_ddperf.own_models import _Entry as ModelEntry
 from pytest_ddperf.platform_files import PLATFORM_KEYS
 from pytest_ddperf.platform_files import _Entry as PlatformEntry
@@ -139,19 +139,21 @@ def _in_platform_file() -> dict[str, Option]:
 
 
 def options() -> str:
-    """The options, and which of them ddperf.toml may hold."""
+    """The options by group, and which of them ddperf.toml may hold."""
     in_file = _in_platform_file().values()
-    return rows(
-        ("option", "meaning", "key in `ddperf.toml`"),
-        (
+    parts = []
+    for name, group in OPTION_GROUPS.items():
+        body = [
             (
                 said(option),
                 cell(option.help.replace("%%", "%")),
                 f"`{option.name.replace('-', '_')}`" if option in in_file else "",
             )
-            for option in OPTIONS
-        ),
-    )
+            for option in group
+        ]
+        table = rows(("option", "meaning", "key in `ddperf.toml`"), body)
+        parts.append(f"### {name[0].upper()}{name[1:]}\n\n{table}")
+    return "\n".join(parts)
 
 
 def names() -> str:

@@ -12,11 +12,17 @@ from collections.abc import Callable  # noqa: TC003 - a NamedTuple reads its fie
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
 
 FIXTURE = "ddperf"
 """The name of the fixture that makes a test a gated one: here, where every run may read it."""
+
+
+PREFIX = "--ddperf-"
+"""What every command-line option of the plugin begins with."""
 
 
 class Option(NamedTuple):
@@ -44,7 +50,7 @@ class Option(NamedTuple):
     @property
     def flag(self) -> str:
         """The command-line option."""
-        return f"--ddperf-{self.name}"
+        return f"{PREFIX}{self.name}"
 
     @property
     def key(self) -> str:
@@ -213,104 +219,113 @@ def _urls(text: str) -> dict[str, str]:
     return urls
 
 
-OPTIONS: tuple[Option, ...] = (
-    # what is measured
-    Option("platform", "platforms to measure; --platform is the same; default: local, the embedded server on this "
-           "machine", _names, ("local",), "A[,B]"),
-    Option("url", "the server: http[s]://[user:password@]host:port[/path], or `embedded`; with several platforms "
-           "tk1=URL,tx1=URL; default: the platform's own", _urls, {}, "URL"),
-    Option("models", "networks to measure, also folders with one of your own, written with a slash; default: those of "
-           "the platform's baseline table, and of ddperf.toml", _names, (), "A[,B]"),
-    Option("batch-sizes", "batch sizes to measure; default: those of the platform's baseline table", _batch_sizes,
-           (), "N[,N]"),
-    Option("max-batch-size", "largest batch size; default: the platform's", _count(1), None, "N"),
-    Option("batch-schedule", "batch sizes up to the largest: pow2 (1, 2, 4, 8 ...) or dd_bench (1, 2, 4, 8, 16, 32, "
-           "then every 16); default: those of the platform's baseline table",
-           _choice("pow2", "dd_bench"), None, "NAME"),
-    Option("run-unavailable", "also run the cells that the baseline marks x", _switch, False),
-    # what it is held against
-    Option("baseline", "what cells are held against: history, recorded, report, a file, or auto: the history from 8 "
-           "accepted nights, else recorded, else the report; default: auto",
-           _text("history, recorded, report, a file, or auto"), "auto", "KIND|PATH"),
-    Option("tolerance", "how much slower a cell may be, such as 10%%; default: the platform's", _tolerance, None,
-           "SHARE"),
-    Option("require-baseline", "a cell without a baseline fails", _switch, False),
-    Option("update-baselines", "record this run as the platform's baseline: accepted (regressed cells stay as they "
-           "were) or all (regressed cells are taken, and pass, and unstable ones are taken); default: accepted",
-           _choice("accepted", "all"), None,
-           "accepted|all", "accepted"),
-    Option("accept", "mark this run as one that later nights may be held against", _switch, False),
-    # what is written
-    Option("report", "write a report, by the file's ending: .md, .html, .csv or .json; bmf:FILE for Bencher, "
-           "pytest:FILE for github-action-benchmark; may be given several times", _names, (), "FILE", repeatable=True),
-    Option("plot", "draw the figures into this folder; with no path on the command line no test is run, and what is "
-           "stored is drawn; default: ddperf-figures", _text("a folder"), None, "DIR", "ddperf-figures"),
-    Option("storage", "folder of the history; default: .ddperf", _text("a folder"), ".ddperf", "DIR"),
-    # the passes
-    Option("npasses", "timed passes a cell at least; default: 5", _count(1), 5, "N"),
-    Option("max-passes", "timed passes a cell at most, where the first ones scatter; default: npasses",
-           _count(1), None, "N"),
-    Option("warmup", "passes thrown away before the timed ones; default: 1", _count(0), 1, "N"),
-    Option("timer", "the gated clock: predict (the server's cumulated time), head (head.time), client, or auto: "
-           "predict, else head; default: auto", _choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
-    Option("concurrency", "measure under load, too: so many clients at once, each asking again as soon as it is "
-           "answered; cells of their own, such as tk1-resnet50-b8-c4", _clients, (), "N[,N]"),
-    Option("rate", "measure under load, too: so many requests per second, whatever becomes of them (Poisson arrivals); "
-           "cells of their own, such as tk1-resnet50-b8-r20", _rates, (), "R[,R]"),
-    Option("load-requests", "requests of a pass under load; default: 10 of each client, 40 of all at a rate",
-           _count(2), None, "N"),
-    # the images
-    Option("data-dir", "folder of bench images, as the server sees it; default: images are sent inline (base64)",
-           _text("a folder of the server"), None, "DIR"),
-    Option("bench-files", "file that lists the names of the images in the data dir, one a line; default: what the "
-           "same folder holds on this machine", _text("a file"), None, "FILE"),
-    # the services
-    Option("repository", "model folder on the server to create services from, may hold {model}",
-           _text("a folder of the server"), None, "DIR"),
-    Option("service", "name of the service per model; default: {model}", _service, "{model}", "TEMPLATE"),
-    Option("missing-service", "a cell whose service is not there and cannot be created: fail or skip; default: fail",
-           _choice("fail", "skip"), "fail", "fail|skip"),
-    Option("mllib", "backend of services to create; default: the platform's", _text("a backend's name"), None, "NAME"),
-    Option("gpu", "create services on the GPU; default: as the platform has one", _switch, None),
-    Option("gpuid", "which GPU; default: 0", _count(0), 0, "N"),
-    Option("datatype", "what services to create compute in: fp32 or fp16; default: fp32", _choice("fp32", "fp16"),
-           "fp32", "fp32|fp16"),
-    Option("nclasses", "classes of services to create; default: each network's own", _count(1), None, "N"),
-    Option("recreate", "create a service of ours anew for each batch size; TensorRT's always are, an engine for each",
-           _switch, False),
-    Option("delete-services", "delete the services that were measured at the end, those that were there, too", _switch,
-           False),
-    Option("max-workspace-size", "workspace of a TensorRT engine in MiB; default: 1024", _count(1), 1024, "N"),
-    Option("dla", "create services on a Jetson's DLA core", _switch, False),
-    # how images are prepared
-    Option("img-width", "width of the networks' input in pixels; default: each network's own", _count(1), None, "N"),
-    Option("img-height", "height of the networks' input in pixels; default: each network's own", _count(1), None, "N"),
-    Option("bw", "create services for black and white images", _switch, False),
-    Option("rgb", "create services for channels in the order red, green, blue", _switch, False),
-    Option("scale", "create services that multiply all values of an image by this factor; default: 1", _factor, 1.0,
-           "F"),
-    Option("histogram-equalization", "create services that equalise the histogram of an image", _switch, False),
-    Option("image-interp", "how images are resized: nearest, linear, cubic, area or lanczos4; default: the server's",
-           _choice("nearest", "linear", "cubic", "area", "lanczos4"), None, "NAME"),
-    Option("gpu-resize", "resize images on the GPU", _switch, False),
-    # the server and the board
-    Option("wait", "seconds to wait for a server that is not up yet; default: 0", _wait, 0.0, "S"),
-    Option("lock-wait", "seconds to wait for another run that measures the same server; default: 1800", _wait,
-           1800.0, "S"),
-    Option("timeout", "seconds to wait for one answer; default: 300", _time_limit, 300.0, "S"),
-    Option("cold-start-timeout", "seconds to wait for a service to be created, and for its first prediction; default: "
-           "900", _time_limit, 900.0, "S"),
-    Option("recovery-timeout", "seconds to wait for a server that stops answering in the middle of the run; default: "
-           "120", _wait, 120.0, "S"),
-    Option("infra-exit-code", "exit status where tests failed and each is a cell with the verdict error, crashed or "
-           "invalid: the servers failed, and nothing is slower; default: 1, as for any failure", _exit_code, None, "N"),
-    Option("ca-file", "certificates to trust for https, PEM; default: the usual ones",
-           _text("a file of certificates"), None, "FILE"),
-    Option("threads", "threads of the embedded server; default: one a core", _count(1), None, "N"),
-    Option("tune", "set the board's clocks to their highest while it is measured (nvpmodel, jetson_clocks, CPU "
-           "governor), where ddperf.toml says how it is reached (telemetry), and put them back", _switch, False),
-)  # fmt: skip
-"""The table, in the order in which people need it. docs/options.md and `pytest --help` are held against it by tests."""
+OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
+    "what to measure": (
+        Option("platform", "platforms to measure; short form: --platform; default: local, the embedded server on this "
+               "machine", _names, ("local",), "A[,B]"),
+        Option("models", "networks to measure, or folders (with a slash) with networks of your own; default: those of "
+               "the baseline table and ddperf.toml", _names, (), "A[,B]"),
+        Option("batch-sizes", "batch sizes to measure; default: those of the baseline table", _batch_sizes, (),
+               "N[,N]"),
+        Option("max-batch-size", "largest batch size; default: the platform's", _count(1), None, "N"),
+        Option("batch-schedule", "generate the batch sizes: pow2 (1, 2, 4, 8 ...) or dd_bench (1, 2, 4, 8, 16, 32, "
+               "then every 16); default: those of the baseline table", _choice("pow2", "dd_bench"), None, "NAME"),
+        Option("run-unavailable", "also measure cells that the baseline marks x (unavailable)", _switch, False),
+    ),
+    "server and services": (
+        Option("url", "server: http[s]://[user:password@]host:port[/path], or embedded; for several platforms "
+               "tk1=URL,tx1=URL; default: the platform's", _urls, {}, "URL"),
+        Option("repository", "create services from this folder of the server, such as /opt/models/{model}",
+               _text("a folder of the server"), None, "DIR"),
+        Option("service", "service name of each network; default: {model}", _service, "{model}", "TEMPLATE"),
+        Option("missing-service", "fail or skip cells whose service does not exist and cannot be created; default: "
+               "fail", _choice("fail", "skip"), "fail", "fail|skip"),
+        Option("recreate", "recreate our service for every batch size (always done for TensorRT)", _switch, False),
+        Option("delete-services", "delete the measured services at the end, including those that existed before",
+               _switch, False),
+        Option("mllib", "backend of created services; default: the platform's", _text("a backend's name"), None,
+               "NAME"),
+        Option("gpu", "create services on the GPU; default: if the platform has one", _switch, None),
+        Option("gpuid", "index of the GPU; default: 0", _count(0), 0, "N"),
+        Option("dla", "create services on a Jetson's DLA core", _switch, False),
+        Option("datatype", "precision of created services; default: fp32", _choice("fp32", "fp16"),
+               "fp32", "fp32|fp16"),
+        Option("nclasses", "number of classes of created services; default: the network's", _count(1), None, "N"),
+        Option("max-workspace-size", "workspace of a TensorRT engine, MiB; default: 1024", _count(1), 1024, "N"),
+        Option("ca-file", "certificates to trust for https (PEM); default: REQUESTS_CA_BUNDLE, else certifi's",
+               _text("a file of certificates"), None, "FILE"),
+        Option("threads", "threads of the embedded server; default: one per core", _count(1), None, "N"),
+    ),
+    "gate": (
+        Option("baseline", "compare with: history, recorded, report, a file, or auto (the history from 8 accepted "
+               "nights, else recorded, else report); default: auto",
+               _text("history, recorded, report, a file, or auto"), "auto", "KIND|PATH"),
+        Option("tolerance", "slowdown that still passes, such as 10%%; default: the platform's", _tolerance, None,
+               "SHARE"),
+        Option("require-baseline", "fail cells that have no baseline", _switch, False),
+        Option("update-baselines", "record this run as the baseline; accepted: regressed and unstable cells keep "
+               "their old values; all: they are also recorded, and pass; default: accepted",
+               _choice("accepted", "all"), None, "accepted|all", "accepted"),
+        Option("accept", "accept this run as a reference for later nights", _switch, False),
+        Option("infra-exit-code", "exit status if all failed tests are cells that are error, crashed or invalid (the "
+               "server failed, nothing is slower); default: 1", _exit_code, None, "N"),
+    ),
+    "output": (
+        Option("report", "write a report: FILE.md, FILE.html, FILE.csv, FILE.json, bmf:FILE (Bencher) or pytest:FILE "
+               "(github-action-benchmark); repeatable", _names, (), "FILE", repeatable=True),
+        Option("plot", "draw the figures into this folder; without test paths, draw stored results and run no test; "
+               "default: ddperf-figures", _text("a folder"), None, "DIR", "ddperf-figures"),
+        Option("storage", "folder of the history; default: .ddperf", _text("a folder"), ".ddperf", "DIR"),
+    ),
+    "load": (
+        Option("concurrency", "also measure with N clients at once; adds cells such as tk1-resnet50-b8-c4", _clients,
+               (), "N[,N]"),
+        Option("rate", "also measure at R requests per second (Poisson arrivals); adds cells such as "
+               "tk1-resnet50-b8-r20", _rates, (), "R[,R]"),
+        Option("load-requests", "requests per pass under load; default: 10 per client, or 40 at a rate",
+               _count(2), None, "N"),
+    ),
+    "passes and clock": (
+        Option("npasses", "minimum number of timed passes per cell; default: 5", _count(1), 5, "N"),
+        Option("max-passes", "maximum number of timed passes, for cells that scatter; default: npasses", _count(1), None,
+               "N"),
+        Option("warmup", "warm-up passes, not timed; default: 1", _count(0), 1, "N"),
+        Option("timer", "clock to gate: predict (the server's cumulated time), head (head.time), client, or auto "
+               "(predict, else head); default: auto", _choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
+        Option("tune", "set the board's clocks to maximum during the run, then restore them; needs telemetry in "
+               "ddperf.toml", _switch, False),
+    ),
+    "images": (
+        Option("data-dir", "folder of the images, as the server sees it; default: images are sent inline (base64)",
+               _text("a folder of the server"), None, "DIR"),
+        Option("bench-files", "file with the names of these images, one per line; default: the same folder of this "
+               "machine",
+               _text("a file"), None, "FILE"),
+        Option("img-width", "input width in pixels; default: the network's", _count(1), None, "N"),
+        Option("img-height", "input height in pixels; default: the network's", _count(1), None, "N"),
+        Option("bw", "create services for black and white images", _switch, False),
+        Option("rgb", "create services for RGB channel order", _switch, False),
+        Option("scale", "create services that multiply pixel values by F; default: 1", _factor, 1.0, "F"),
+        Option("histogram-equalization", "create services that equalize the histogram", _switch, False),
+        Option("image-interp", "resize filter: nearest, linear, cubic, area or lanczos4; default: the server's",
+               _choice("nearest", "linear", "cubic", "area", "lanczos4"), None, "NAME"),
+        Option("gpu-resize", "resize images on the GPU", _switch, False),
+    ),
+    "time limits": (
+        Option("wait", "seconds to wait for a server that is not up yet; default: 0", _wait, 0.0, "S"),
+        Option("timeout", "seconds to wait for a response; default: 300", _time_limit, 300.0, "S"),
+        Option("cold-start-timeout", "seconds to wait for a service to be created, and for its first prediction; "
+               "default: 900", _time_limit, 900.0, "S"),
+        Option("recovery-timeout", "seconds to wait for a server that stops responding during the run; default: 120",
+               _wait, 120.0, "S"),
+        Option("lock-wait", "seconds to wait for another run that uses the same server; default: 1800", _wait, 1800.0,
+               "S"),
+    ),
+}  # fmt: skip
+"""The options by group, in the order of `pytest --help` and docs/options.md: what most people need comes first."""
+
+
+OPTIONS: tuple[Option, ...] = tuple(option for group in OPTION_GROUPS.values() for option in group)
 
 
 BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
@@ -325,21 +340,47 @@ def parsed(name: str, text: str) -> Any:  # noqa: ANN401 - the option's own type
     return BY_NAME[name].parse(text)
 
 
+def group_title(group: str) -> str:
+    """The heading of a group of options in `pytest --help`."""
+    return f"pytest-ddperf ({group})"
+
+
 def register(parser: pytest.Parser) -> None:
     """Add the options and ini keys of the table to pytest's parser."""
-    group = parser.getgroup("ddperf", "DeepDetect performance regression (pytest-ddperf)")
-    for option in OPTIONS:
-        shown: dict[str, Any] = {"dest": option.key, "default": None, "help": option.help}
-        if option.metavar is None:
-            group.addoption(option.flag, action="store_const", const="true", **shown)
-        elif option.bare is not None:
-            group.addoption(option.flag, nargs="?", const=option.bare, metavar=option.metavar, **shown)
-        elif option.repeatable:
-            group.addoption(option.flag, action="append", metavar=option.metavar, **shown)
-        else:
-            group.addoption(option.flag, metavar=option.metavar, **shown)
-        also = f"{option.flag} as an ini key; the environment variable is {option.variable}"
-        parser.addini(option.key, also, type="string", default=None)
+    for name, options in OPTION_GROUPS.items():
+        group = parser.getgroup(group_title(name))
+        for option in options:
+            _add(group, option)
+            parser.addini(option.key, _ini_help(option), type="string", default=None)
+
+
+def _ini_help(option: Option) -> str:
+    """The meaning of an ini key; pytest replaces `%%` in the help of options, but not here."""
+    values = "; true or false" if option.metavar is None else ""
+    return f"{option.help.replace('%%', '%')}{values}; also {option.flag}, {option.variable}"
+
+
+def _add(group: pytest.OptionGroup, option: Option) -> None:
+    shown: dict[str, Any] = {"dest": option.key, "default": None, "help": option.help}
+    if option.metavar is None:
+        group.addoption(option.flag, action="store_const", const="true", **shown)
+    elif option.bare is not None:
+        group.addoption(option.flag, nargs="?", const=option.bare, metavar=option.metavar, **shown)
+    elif option.repeatable:
+        group.addoption(option.flag, action="append", metavar=option.metavar, **shown)
+    else:
+        group.addoption(option.flag, metavar=option.metavar, **shown)
+
+
+def suggest(args: Sequence[str]) -> str | None:
+    """The option that was probably meant by the first `--ddperf-*` argument that is not an option of ours, if any."""
+    names = [arg.removeprefix(PREFIX).partition("=")[0] for arg in args if arg.startswith(PREFIX)]
+    unknown = [name for name in names if name not in BY_NAME]
+    if not unknown:
+        return None
+    import difflib  # noqa: PLC0415 - only where an option is misspelled
+
+    return next((BY_NAME[name].flag for name in difflib.get_close_matches(unknown[0], BY_NAME, n=1)), None)
 
 
 def spell_out_bare(args: list[str]) -> bool:

@@ -1,15 +1,18 @@
 """`--platform` as an alias of `--ddperf-platform`, in a plugin of its own that can be blocked: `-p no:ddperf_platform`.
 
-`--platform` is a common option in users' own conftests. The alias is registered after those have been read, and stands
-back where one of them owns the name.
+`--platform` is a common option in users' own conftests. The alias is registered after those have been read, and only if
+none of them has an option of that name.
 """
 
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_ddperf.options import OPTION_GROUPS, group_title
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -17,11 +20,13 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, None, None]:
-    """Register the alias behind the users' conftests."""
+    """Register the alias after the users' conftests."""
     yield
+    group = parser.getgroup(group_title(next(iter(OPTION_GROUPS))))
     try:
-        parser.getgroup("ddperf").addoption(
-            "--platform", dest="ddperf_platform", metavar="A[,B]", help="the same as --ddperf-platform"
-        )
-    except (ValueError, argparse.ArgumentError):  # the same group has it, or another one
-        return  # a conftest of the user's has an option of this name, and keeps it
+        group.addoption("--platform", dest="ddperf_platform", metavar="A[,B]", help="short form of --ddperf-platform")
+    except (ValueError, argparse.ArgumentError):  # a conftest has an option of this name, and keeps it
+        return
+    with suppress(AttributeError):  # pytest cannot insert an option; without this the alias is the group's last
+        shown = group._arggroup._group_actions  # noqa: SLF001
+        shown.insert(1, shown.pop())

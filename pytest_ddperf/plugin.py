@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.options import FIXTURE, is_any_given, register, spell_out_bare
+from pytest_ddperf.options import FIXTURE, is_any_given, register, spell_out_bare, suggest
 
 if TYPE_CHECKING:
     from pytest_ddperf.fixture import Bench
@@ -32,7 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Keep options that may stand bare from swallowing the path behind them."""
+    """Keep options with an optional value from taking the path after them as their value, and suggest a spelling."""
+    if meant := suggest(args):
+        parser.extra_info["did you mean"] = meant  # pytest prints it with its error, unless a conftest has the option
     if spell_out_bare(args):
         early_config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
 

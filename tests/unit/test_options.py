@@ -39,7 +39,18 @@ def test_each_option_with_a_default_shows_it(one: Option) -> None:
 
 
 def test_the_options_stand_in_the_order_of_need() -> None:
-    first = ["platform", "models", "baseline", "update-baselines", "report", "npasses", "data-dir", "repository", "bw"]
+    first = [
+        "platform",
+        "models",
+        "url",
+        "repository",
+        "baseline",
+        "update-baselines",
+        "report",
+        "npasses",
+        "data-dir",
+        "bw",
+    ]
     names = [one.name for one in OPTIONS]
     assert sorted(first, key=names.index) == first
 
