@@ -152,7 +152,7 @@ def options() -> str:
             for option in group
         ]
         table = rows(("option", "meaning", "key in `ddperf.toml`"), body)
-        parts.append(f"### {name[0].upper()}{name[1:]}\n\n{table}")
+        parts.append(f"## {name[0].upper()}{name[1:]}\n\n{table}")
     return "\n".join(parts)
 
 

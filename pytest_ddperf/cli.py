@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
@@ -19,25 +18,25 @@ from pytest_ddperf import (
     cli_report,
     cli_select,
 )
+from pytest_ddperf.argument_parser import USAGE_ERROR, ArgumentParser
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
-    from typing import NoReturn
 
-USAGE_ERROR = 2
 DEFAULT_PORT = 8080
 """Where DeepDetect listens, too."""
 
 _SERVE_LIMITS = (
-    ("--max-body", "MIB", "largest request body; default: 256"),
-    ("--max-images", "N", "most images of one request; default: 256"),
+    ("--max-body", "MIB", "largest request body, MiB; default: 256"),
+    ("--max-images", "N", "maximum images per request; default: 256"),
     ("--max-pixels", "N", "largest image, width times height; default: 50000000"),
-    ("--max-services", "N", "most services at a time; default: 64"),
-    ("--max-connections", "N", "most connections at a time; default: 256"),
-    ("--request-timeout", "S", "longest that a request may take to come in; default: 60"),
+    ("--max-services", "N", "maximum number of services; default: 64"),
+    ("--max-connections", "N", "maximum number of open connections; default: 256"),
+    ("--request-timeout", "S", "seconds in which a request must arrive completely; default: 60"),
 )
-"""What clients may ask of the embedded server; it checks the values itself."""
+"""Limits of the embedded server, which checks the values itself."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,19 +76,11 @@ def _write_whatever_the_encoding() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one paragraph, without the pages of usage that argparse puts before it."""
-
-    def error(self, message: str) -> NoReturn:
-        """End with status 2."""
-        self.exit(USAGE_ERROR, f"{self.prog}: {message}. {self.prog} --help lists what there is.\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _Parser(
+    parser: argparse.ArgumentParser = ArgumentParser(
         prog="ddperf",
-        description="DeepDetect's performance report as regression tests. What measures is pytest: pytest --help lists "
-        "its options, --ddperf-*. These are the commands that are no test run.",
+        description="Commands for the measurements of pytest-ddperf. To measure, run pytest; pytest --help lists the "
+        "--ddperf-* options.",
         epilog="ddperf COMMAND --help describes a command.",
     )
     parser.add_argument("--version", action="version", version=f"pytest-ddperf {__version__}")
@@ -107,32 +98,37 @@ def _parser() -> argparse.ArgumentParser:
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     serve = commands.add_parser("serve", help="run the embedded server", description=_serve.__doc__)
     serve.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, metavar="N", help="0 for a free one; default: %(default)s"
+        "--port", type=int, default=DEFAULT_PORT, metavar="N", help="port, 0 for a free one; default: %(default)s"
     )
-    serve.add_argument("--host", metavar="ADDRESS", help="a loopback address; default: 127.0.0.1")
+    serve.add_argument("--host", metavar="ADDRESS", help="loopback address to listen on; default: 127.0.0.1")
     serve.add_argument(
-        "--models", default="all", metavar="A,B|all|none", help="services that are there from the start; default: all"
+        "--models", default="all", metavar="A,B|all|none", help="services to create at the start; default: all"
     )
-    serve.add_argument("--threads", type=int, metavar="N", help="of each network; default: one a core")
+    serve.add_argument("--threads", type=int, metavar="N", help="threads of each network; default: one per core")
     serve.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="images by path come from below it; default: the bench images"
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of images that requests name by path; default: generated images",
     )
     serve.add_argument(
-        "--model-dir", type=Path, metavar="DIR", help="holds folders with an .onnx file each; default: none"
+        "--model-dir", type=Path, metavar="DIR", help="folder of model folders, each with an .onnx file; default: none"
     )
-    serve.add_argument("--no-http", action="store_true", help="fetch no images by http, not even from this host")
+    serve.add_argument("--no-http", action="store_true", help="refuse images given as http URLs")
     for flag, metavar, what in _SERVE_LIMITS:
         serve.add_argument(flag, metavar=metavar, help=what)
-    serve.add_argument("--seed", type=int, default=0, metavar="N", help="of the networks' weights; default: 0")
     serve.add_argument(
-        "--no-service-stats", action="store_true", help="for tests: leave service_stats out, as older servers do"
+        "--seed", type=int, default=0, metavar="N", help="seed of the networks' random weights; default: 0"
+    )
+    serve.add_argument(
+        "--no-service-stats", action="store_true", help="for tests: omit service_stats, as older servers do"
     )
     serve.add_argument(
         "--slow",
         action="append",
         default=[],
         metavar="MODEL=FACTOR",
-        help="for tests: do that much more real work for one network, such as resnet50=1.2",
+        help="for tests: multiply the work of one network, such as resnet50=1.2",
     )
     serve.set_defaults(run=_serve)
 

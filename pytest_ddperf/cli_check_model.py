@@ -24,25 +24,25 @@ DEFAULT_BATCH_SIZES = "1,2,4,8,16,32,64,128"
 _WIDEST = 100
 _LARGEST_BATCH = 10_000
 _DESCRIPTION = """\
-Say what DeepDetect needs of a model folder and what of it is missing, and what the network costs: multiply-adds and
-parameters as DeepDetect's performance report counts them, and the memory of each batch size. A Caffe network
-(deploy.prototxt and .caffemodel) is reckoned by the definitions of its layers alone, an .onnx file by its graph, for
-which the extra `embedded` is needed; NCNN's .param and .bin and Torch's .pt say less.
+Check what DeepDetect needs of a model folder, and compute the cost of the network: multiply-adds and parameters, as the
+performance report counts them, and the memory of each batch size. The cost of a Caffe network is computed from
+deploy.prototxt, that of an .onnx file from its graph, which needs the extra `embedded`. For NCNN and Torch files fewer
+figures are available.
 """
-_EPILOG = "The exit status is 0 where DeepDetect can use the folder as it is, 1 where something is missing."
+_EPILOG = "The exit status is 0 if DeepDetect can use the folder as it is, 1 if something is missing."
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to `ddperf`."""
     parser = commands.add_parser(
-        "check-model", help="what a network of one's own costs and lacks", description=_DESCRIPTION, epilog=_EPILOG
+        "check-model", help="check the folder of a network of your own", description=_DESCRIPTION, epilog=_EPILOG
     )
-    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder with the network's files")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="folder with the files of the network")
     parser.add_argument(
         "--batch-sizes",
         metavar="N[,N]",
         default=DEFAULT_BATCH_SIZES,
-        help="whose memory is reckoned; default: %(default)s",
+        help="batch sizes to compute the memory of; default: %(default)s",
     )
     parser.set_defaults(run=run)
 

@@ -1,4 +1,4 @@
-"""`ddperf completion`: what a shell needs to complete the commands `ddperf` and `pytest`."""
+"""`ddperf completion`: the code with which a shell completes the commands `ddperf` and `pytest`."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ COMMANDS = ("ddperf", "pytest")
 """Pytest asks argcomplete, too, for the options of all its plugins."""
 
 _DESCRIPTION = """\
-Print the lines by which a shell completes ddperf and pytest, with all their options. They ask the commands themselves,
-by argcomplete, which the extra `completion` installs.
+Print code with which a shell completes the commands ddperf and pytest: options of all plugins, and the names of
+platforms and networks. The shell runs the command itself, so argcomplete must be installed beside it: pip install
+"pytest-ddperf[completion]".
 """
 _EPILOG = """\
-bash: eval "$(ddperf completion bash)" in ~/.bashrc; zsh: the same with zsh in ~/.zshrc, behind compinit; fish: ddperf
-completion fish | source in ~/.config/fish/config.fish.
+bash: add eval "$(ddperf completion bash)" to ~/.bashrc. zsh: add eval "$(ddperf completion zsh)" to ~/.zshrc, after
+compinit. fish: add ddperf completion fish | source to ~/.config/fish/config.fish. If ddperf is in a virtual
+environment, write its path: .venv/bin/ddperf. "python -m pytest" is not completed.
 """
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to `ddperf`."""
     parser = commands.add_parser(
-        "completion", help="let a shell complete ddperf and pytest", description=_DESCRIPTION, epilog=_EPILOG
+        "completion", help="print shell code that completes ddperf and pytest", description=_DESCRIPTION, epilog=_EPILOG
     )
-    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=f"one of {', '.join(SHELLS)}")
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
     parser.set_defaults(run=run)
 
 

@@ -40,21 +40,20 @@ _NOT_KNOWN = "-"
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to `ddperf`."""
-    parser = commands.add_parser("platforms", help="list the platforms, check their servers", description=run.__doc__)
-    parser.add_argument("platform", nargs="?", help="show all that is known of this one, and where it comes from")
+    parser = commands.add_parser("platforms", help="list platforms, check their servers", description=run.__doc__)
+    parser.add_argument("platform", nargs="?", help="platform to show in full")
     parser.add_argument(
         "--check",
         nargs="?",
         const="",
-        metavar="A,B",
-        help="ask these platforms' servers whether they are up; default: all those that ddperf.toml gives a url for, "
-        "else all",
+        metavar="A[,B]",
+        help="check whether these platforms' servers are up; default: those with a url in ddperf.toml, else all",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List the platforms that are known in this folder, with its ddperf.toml, and where each value comes from."""
+    """List the platforms of the package and of ddperf.toml in this folder, and where each value comes from."""
     project_dir = Path.cwd()
     catalog = load_catalog(project_dir)
     width = min(shutil.get_terminal_size().columns, _WIDEST)

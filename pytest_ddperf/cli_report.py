@@ -24,41 +24,52 @@ PLOT_DIR = Path("ddperf-figures")
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    report = commands.add_parser("report", help="what networks cost, and stored runs", description=_report.__doc__)
+    report = commands.add_parser(
+        "report", help="show stored runs and the cost of networks", description=_report.__doc__
+    )
     report.add_argument(
         "-o",
         "--output",
         action="append",
         default=[],
         metavar="FILE",
-        help="write a report, by the file's ending: .md, .html, .csv or .json; bmf:FILE for Bencher, pytest:FILE for "
-        "github-action-benchmark; may be given several times",
+        help="write a report: FILE.md, FILE.html, FILE.csv, FILE.json, bmf:FILE (Bencher) or pytest:FILE "
+        "(github-action-benchmark); repeatable",
     )
     report.add_argument(
-        "--plot", type=Path, nargs="?", const=PLOT_DIR, metavar="DIR", help=f"draw the figures; default: {PLOT_DIR}"
+        "--plot",
+        type=Path,
+        nargs="?",
+        const=PLOT_DIR,
+        metavar="DIR",
+        help=f"draw the figures into this folder; default: {PLOT_DIR}",
     )
     report.add_argument(
         "--platform",
         metavar="A[,B]",
-        help="of these platforms alone; default: all",
+        help="platforms to include; default: all",
     )
     report.add_argument(
-        "--storage", type=Path, default=Path(".ddperf"), metavar="DIR", help="the history; default: %(default)s"
+        "--storage",
+        type=Path,
+        default=Path(".ddperf"),
+        metavar="DIR",
+        help="folder of the history; default: %(default)s",
     )
     report.add_argument(
         "--run",
         dest="name",
         metavar="NAME",
-        help="which run; default: the last of each platform, and with --json the last of all these",
+        help="run to use; default: the last one of each platform; with --json, the last of all",
     )
     report.add_argument("--json", type=Path, metavar="FILE", help="export one run as pytest-benchmark JSON")
     report.set_defaults(run=_report)
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    """Print what the 13 networks cost, by the report and by the graphs that run, and the tables of stored runs.
+    """Print tables of stored runs and the cost of the 13 networks: as published, and computed from their graphs.
 
-    With -o or --plot, write reports and figures of what is stored instead; without a run, of the baselines alone.
+    With -o or --plot, write reports and figures instead, of the baselines if no run is stored.
     """
     from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - each command loads what it needs
 

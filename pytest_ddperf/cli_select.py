@@ -26,43 +26,42 @@ NONE_MEETS_IT = 1
 DEFAULT_STORAGE = Path(".ddperf")
 _TASKS = ("classification", "detection", "ocr")
 _DESCRIPTION = """\
-Say which platform, network and batch size meets what an application asks for, by what was measured here (each cell's
-newest stored run), else by recorded baselines, else by the published report.
+Find the platforms, networks and batch sizes that meet the requirements. The time of a cell is that of its newest stored
+run, else of its recorded baseline, else of the published report.
 """
 _EPILOG = """\
-Of each platform and network, the smallest batch that meets everything stands for it: its first result comes soonest.
-These are ranked by top-1 accuracy, then by images per second per watt, then by images per second; what is unknown ranks
-last. A figure that is asked for and that nobody stated is never taken as met: such cells are ruled out as unknown,
-unless --allow-unknown is given. A time that was read back from a picture, cut to whole milliseconds, or that scatters
-between passes, so that it may lie on either side of a limit, is marked ~. Memory is a lower bound, weights and one
-batch of input: what needs more than --max-memory certainly does not fit, the rest may still not. The exit status is 1
-where nothing meets it.
+Each platform and network is listed once, with the smallest batch size that meets all requirements. By default rows
+are ranked by top-1 accuracy, then images per second per watt, then images per second; unknown figures rank last. A
+cell with an unknown figure that is required is ruled out unless --allow-unknown is given. "~" marks a time too
+imprecise to decide a limit: read from a picture, truncated to whole milliseconds, or scattered between passes. Memory
+is a lower bound (weights and one batch of input): a cell above --max-memory does not fit, one below it may still not
+fit. The exit status is 1 if nothing meets the requirements.
 """
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to `ddperf`."""
     parser = commands.add_parser(
-        "select", help="which platform and network meets what is asked for", description=_DESCRIPTION, epilog=_EPILOG
+        "select", help="find platforms and networks that meet requirements", description=_DESCRIPTION, epilog=_EPILOG
     )
-    parser.add_argument("--min-fps", metavar="N", help="images per second at least; the report's marks are 10 and 25")
-    parser.add_argument("--max-watts", metavar="W", help="of the platform under load, at most")
-    parser.add_argument("--min-accuracy", metavar="P", help="top-1 accuracy, percent, at least")
-    parser.add_argument("--max-batch", metavar="N", help="images per request at most")
-    parser.add_argument("--max-latency", metavar="MS", help="for the whole batch, until its first result is there")
-    parser.add_argument("--max-memory", metavar="GIB", help="rules out what certainly needs more (see below)")
-    parser.add_argument("--max-price", metavar="USD", help="of the platform, at most")
-    parser.add_argument("--allow-unknown", action="store_true", help="take figures that nobody stated as met")
-    parser.add_argument("--platform", metavar="A[,B]", help="only these; default: all that ddperf platforms lists")
-    parser.add_argument("--models", metavar="A[,B]", help="only these networks; default: all")
-    parser.add_argument("--task", metavar="A[,B]", help=f"only networks for {', '.join(_TASKS)}; default: all")
+    parser.add_argument("--min-fps", metavar="N", help="minimum images per second; the report uses 10 and 25")
+    parser.add_argument("--max-watts", metavar="W", help="maximum power of the platform under load, watts")
+    parser.add_argument("--min-accuracy", metavar="P", help="minimum top-1 accuracy, percent")
+    parser.add_argument("--max-batch", metavar="N", help="maximum batch size")
+    parser.add_argument("--max-latency", metavar="MS", help="maximum latency of a whole batch, milliseconds")
+    parser.add_argument("--max-memory", metavar="GIB", help="maximum memory, GiB (a lower bound, see below)")
+    parser.add_argument("--max-price", metavar="USD", help="maximum price of the platform, US dollars")
+    parser.add_argument("--allow-unknown", action="store_true", help="treat unknown figures as met")
+    parser.add_argument("--platform", metavar="A[,B]", help="platforms to consider; default: all")
+    parser.add_argument("--models", metavar="A[,B]", help="networks to consider; default: all")
+    parser.add_argument("--task", metavar="A[,B]", help=f"tasks to consider: {', '.join(_TASKS)}; default: all")
     parser.add_argument("--rank-by", metavar="FIGURE", default="accuracy",
-                        help=f"what ranks first: {', '.join(Ranking)}; default: %(default)s")  # fmt: skip
-    parser.add_argument("--storage", metavar="DIR", help=f"the history; default: {DEFAULT_STORAGE}")
-    parser.add_argument("--all", action="store_true", help="every batch size that meets it, and all that is ruled out")
+                        help=f"figure to rank by: {', '.join(Ranking)}; default: %(default)s")  # fmt: skip
+    parser.add_argument("--storage", metavar="DIR", help=f"folder of the history; default: {DEFAULT_STORAGE}")
+    parser.add_argument("--all", action="store_true", help="list every batch size, and what is ruled out")
     written = parser.add_mutually_exclusive_group()
-    written.add_argument("--csv", action="store_true", help="print one row a cell instead of the tables")
-    written.add_argument("--json", action="store_true", help="print JSON instead of the tables")
+    written.add_argument("--csv", action="store_true", help="print CSV, one row per cell")
+    written.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 

@@ -287,8 +287,8 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
     ),
     "passes and clock": (
         Option("npasses", "minimum number of timed passes per cell; default: 5", _count(1), 5, "N"),
-        Option("max-passes", "maximum number of timed passes, for cells that scatter; default: npasses", _count(1), None,
-               "N"),
+        Option("max-passes", "maximum number of timed passes, for cells that scatter; default: npasses", _count(1),
+               None, "N"),
         Option("warmup", "warm-up passes, not timed; default: 1", _count(0), 1, "N"),
         Option("timer", "clock to gate: predict (the server's cumulated time), head (head.time), client, or auto "
                "(predict, else head); default: auto", _choice("auto", "predict", "head", "client"), "auto", "CLOCK"),

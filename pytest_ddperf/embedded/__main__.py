@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from pytest_ddperf.argument_parser import ArgumentParser, did_you_mean
 from pytest_ddperf.embedded.app import build_app
 from pytest_ddperf.embedded.connection import bounded
 from pytest_ddperf.embedded.fetch import is_loopback
@@ -36,7 +37,6 @@ from pytest_ddperf.embedded.wire import parse_service
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
-    from typing import NoReturn
 
 _KEEP_ALIVE_S = 600
 """How long an idle connection stays open, in seconds: longer than the slowest client thinks between two passes."""
@@ -199,63 +199,73 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one paragraph."""
-
-    def error(self, message: str) -> NoReturn:
-        """End with status 2."""
-        self.exit(2, f"{self.prog}: {message}. {self.prog} --help lists what there is.\n")
-
-
 def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
-    parser = _Parser(
+    parser = ArgumentParser(
         prog=prog,
-        description="An inference server with DeepDetect's REST API, for this host only.",
+        description="Inference server with DeepDetect's REST API, for this host only.",
         allow_abbrev=False,
     )
-    parser.add_argument("--host", type=_host, default="127.0.0.1", help="a loopback address (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=0, help="0 for a free one (default)")
-    parser.add_argument("--models", type=_models, default=(), metavar="A,B|all", help="services there from the start")
+    parser.add_argument(
+        "--host", type=_host, default="127.0.0.1", help="loopback address to listen on; default: %(default)s"
+    )
+    parser.add_argument("--port", type=_port, default=0, help="port, 0 for a free one; default: 0")
+    parser.add_argument(
+        "--models", type=_models, default=(), metavar="A,B|all", help="services to create at the start; default: none"
+    )
     parser.add_argument(
         "--model-dir",
         type=_folder,
         action="append",
         default=[],
         metavar="DIR",
-        help="holds an .onnx file, or folders with one each; may be given several times",
+        help="folder with an .onnx file, or of folders with one each; repeatable",
     )
-    parser.add_argument("--data-dir", type=_folder, metavar="DIR", help="images by path come from below it")
-    parser.add_argument("--threads", type=_threads, default=0, metavar="N", help="of each network (default: all cores)")
-    parser.add_argument("--seed", type=int, default=0, help="of the networks' weights (default: %(default)s)")
+    parser.add_argument("--data-dir", type=_folder, metavar="DIR", help="folder of images that requests name by path")
     parser.add_argument(
-        "--no-service-stats", dest="service_stats", action="store_false", help="leave them out, as older servers do"
+        "--threads", type=_threads, default=0, metavar="N", help="threads of each network; default: one per core"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the networks' random weights; default: 0")
+    parser.add_argument(
+        "--no-service-stats", dest="service_stats", action="store_false", help="omit service_stats, as older servers do"
     )
     parser.add_argument(
-        "--slow", type=_slow, action="append", default=[], metavar="NAME=FACTOR", help="make one network slower"
+        "--slow",
+        type=_slow,
+        action="append",
+        default=[],
+        metavar="NAME=FACTOR",
+        help="multiply the work of one network",
     )
     parser.add_argument(
-        "--delay", type=_delay, metavar="S", help="for tests: sleep so many seconds in place of each inference"
+        "--delay", type=_delay, metavar="S", help="for tests: sleep S seconds instead of running a network"
     )
     _add_limits(parser)
-    parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with that process")
-    parser.add_argument("--exit-on-eof", action="store_true", help="end when standard input is closed")
+    parser.add_argument("--parent-pid", type=int, metavar="PID", help="exit when this process ends")
+    parser.add_argument("--exit-on-eof", action="store_true", help="exit when standard input is closed")
     values = vars(parser.parse_args(argv))
     return _Arguments(**(values | {"slow": dict(values["slow"])}))
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-    usual = "(default: %(default)s)"
+    usual = "; default: %(default)s"
     for flag, metavar, default, least, most, what in (
-        ("--max-body", "MIB", DEFAULTS.body_bytes // 2**20, 1, 4096, "largest request body"),
-        ("--max-images", "N", DEFAULTS.images, 1, 65536, "most images of one request"),
+        ("--max-body", "MIB", DEFAULTS.body_bytes // 2**20, 1, 4096, "largest request body, MiB"),
+        ("--max-images", "N", DEFAULTS.images, 1, 65536, "maximum images per request"),
         ("--max-pixels", "N", DEFAULTS.pixels, 1, DEFAULTS.pixels, "largest image, width times height"),
-        ("--max-services", "N", DEFAULTS.services, 1, 65536, "most services at a time"),
-        ("--max-connections", "N", DEFAULTS.connections, 1, 65536, "most connections at a time"),
-        ("--request-timeout", "S", int(DEFAULTS.request_s), 1, 86400, "longest that a request may take to come in"),
+        ("--max-services", "N", DEFAULTS.services, 1, 65536, "maximum number of services"),
+        ("--max-connections", "N", DEFAULTS.connections, 1, 65536, "maximum number of open connections"),
+        (
+            "--request-timeout",
+            "S",
+            int(DEFAULTS.request_s),
+            1,
+            86400,
+            "seconds in which a request must arrive completely",
+        ),
     ):
         kind = functools.partial(_number, least=least, most=most)
-        parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=f"{what} {usual}")
-    parser.add_argument("--no-http", dest="http", action="store_false", help="fetch no images, not even of this host")
+        parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=f"{what}{usual}")
+    parser.add_argument("--no-http", dest="http", action="store_false", help="refuse images given as http URLs")
 
 
 def _host(text: str) -> str:
@@ -286,7 +296,8 @@ def _models(text: str) -> tuple[str, ...]:
 
 def _network(name: str) -> str:
     if name not in NETWORK_IDS and name not in TASK_MODELS:
-        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join((*NETWORK_IDS, *TASK_MODELS))}")
+        known = (*NETWORK_IDS, *TASK_MODELS)
+        raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(known)}{did_you_mean(name, known)}")
     return name
 
 

@@ -221,6 +221,44 @@ def test_what_is_missing_or_unknown_is_one_paragraph(argv: list[str], capsys: py
     assert_one_paragraph(said)
 
 
+@pytest.mark.parametrize(
+    ("argv", "command", "meant"),
+    [
+        (["srve"], "ddperf", "serve"),
+        (["platform"], "ddperf", "platforms"),
+        (["completion", "bsh"], "ddperf completion", "bash"),
+        (["report", "--plto"], "ddperf report", "--plot"),
+        (["report", "--storag=x", "--plto"], "ddperf report", "--plot"),
+        (["select", "--rnk-by", "speed"], "ddperf select", "--rank-by"),
+        (["bench", "--npasess=3"], "ddperf bench", "--npasses"),
+        (["bench", "--timer=hed"], "ddperf bench", "head"),
+        (["serve", "--prot", "8"], "ddperf serve", "--port"),
+        (["serve", "--port=0", "--models=resnet51"], "ddperf serve", "resnet50"),
+    ],
+)
+def test_a_misspelled_name_gets_a_suggestion_from_its_command(
+    argv: list[str], command: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = told(argv, capsys)
+    assert code == 2
+    assert said.startswith(f"{command}: ")
+    assert f"did you mean {meant}?" in said
+
+
+@pytest.mark.parametrize("argv", [["xyzzy"], ["report", "--xyzzy"], ["report", "plot"], ["bench", "--timer=xyzzy"]])
+def test_what_is_like_no_name_gets_no_suggestion(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = told(argv, capsys)
+    assert code == 2
+    assert "did you mean" not in said
+
+
+@pytest.mark.parametrize("argv", [["srve"], ["completion", "tcsh"], ["bench", "--timer=sundial"]])
+def test_a_wrong_choice_is_answered_with_the_valid_ones(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    _, said = told(argv, capsys)
+    valid = {"srve": ", ".join(COMMANDS), "completion": "bash, zsh, fish", "bench": "auto, predict, head, client"}
+    assert f"is not one of {valid[argv[0]]}" in said
+
+
 def test_the_embedded_server_itself_is_as_short(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         serve_main(["--threads", "all"])

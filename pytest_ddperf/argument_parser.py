@@ -1,0 +1,53 @@
+"""The parser of the commands `ddperf` and `python -m pytest_ddperf.embedded`. A leaf; standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import NoReturn
+
+USAGE_ERROR = 2
+"""Exit status after a wrong command line, as argparse has it."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, without the usage, and suggests the name that was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message to standard error and exit with status 2."""
+        end = "" if message.endswith("?") else "."
+        self.exit(USAGE_ERROR, f"{self.prog}: {message}{end} See {self.prog} --help.\n")
+
+    def parse_known_args(  # type: ignore[override]  # argparse overloads it by the type of the namespace
+        self,
+        args: Sequence[str] | None = None,
+        namespace: Any = None,  # noqa: ANN401 - any object may be one
+    ) -> tuple[Any, list[str]]:
+        """Parse the arguments, and refuse unknown ones.
+
+        argparse calls it for the parser of each subcommand, but lets the main parser report what that one did not know.
+        Here the subcommand reports it: it knows its own options.
+        """
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            flag = unknown[0].partition("=")[0]
+            meant = did_you_mean(flag, self._option_string_actions) if flag.startswith("-") else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return namespace, unknown
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Raise ArgumentError for a value that is not one of the choices, in the same words on every Python."""
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            meant = did_you_mean(str(value), choices)
+            raise argparse.ArgumentError(action, f"{value!r} is not one of {', '.join(choices)}{meant}")
+
+
+def did_you_mean(text: str, names: Iterable[str]) -> str:
+    """A hint to append to a message: the closest of the names, or an empty string if none is close."""
+    near = difflib.get_close_matches(text, list(names), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
