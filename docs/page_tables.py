@@ -252,15 +252,21 @@ def commands() -> str:
     (found,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001
     parts = []
     for name, command in found.choices.items():
-        told, below = (" ".join((text or "").split()) for text in (command.description, command.epilog))
-        body = [
-            (f"`{', '.join(action.option_strings) or action.metavar or action.dest}{_value(action)}`", _help(action))
-            for action in command._actions  # noqa: SLF001 - argparse offers no other way to them
-            if action.dest != "help"
-        ]
-        table = rows(("option", "meaning"), body)
-        parts.append(f"## ddperf {name}\n\n{told}\n\n{table}" + (f"\n{below}\n" if below else ""))
+        text, notes = (" ".join((part or "").split()) for part in (command.description, command.epilog))
+        parts.append(f"## ddperf {name}\n\n{text}\n\n{_arguments(command)}" + (f"\n{notes}\n" if notes else ""))
     return "\n".join(parts)
+
+
+def _arguments(command: argparse.ArgumentParser) -> str:
+    """A table for each group of arguments of a command, with its title unless it is one of argparse's own."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for group in command._action_groups:  # noqa: SLF001 - argparse offers no other way to them
+        title = "" if group.title in {"positional arguments", "options"} else f"**{group.title}**\n\n"
+        for action in group._group_actions:  # noqa: SLF001 - the same
+            if action.dest != "help":
+                name = ", ".join(action.option_strings) or action.metavar or action.dest
+                groups.setdefault(title, []).append((f"`{name}{_value(action)}`", _help(action)))
+    return "\n".join(title + rows(("option", "meaning"), body) for title, body in groups.items())
 
 
 def _value(action: argparse.Action) -> str:

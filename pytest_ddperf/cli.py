@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _write_somewhere()
     _write_whatever_the_encoding()
     parser = _parser()
-    if cli_completion.VARIABLE in os.environ:  # a shell asks what may stand at the cursor
+    if cli_completion.VARIABLE in os.environ:
         cli_completion.complete(parser)
     arguments = parser.parse_args(argv)
     try:

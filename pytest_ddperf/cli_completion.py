@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.completers import Names, model_names, platform_names
+from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 VARIABLE = "_ARGCOMPLETE"
-"""The environment variable that argcomplete's shell code sets where it asks a command."""
+"""The environment variable that argcomplete's shell code sets when it asks a command."""
 
 SHELLS = ("bash", "zsh", "fish")
 COMMANDS = ("ddperf", "pytest")
-"""Pytest asks argcomplete, too, for the options of all its plugins."""
+"""pytest calls argcomplete itself, with the options of all its plugins."""
 
 _DESCRIPTION = """\
-Print code with which a shell completes the commands ddperf and pytest: options of all plugins, and the names of
-platforms and networks. The shell runs the command itself, so argcomplete must be installed beside it: pip install
+Print code with which a shell completes the commands ddperf and pytest: options, choices, and names of platforms and
+networks. The shell runs the command itself, so argcomplete must be installed beside it: pip install
 "pytest-ddperf[completion]".
 """
 _EPILOG = """\
 bash: add eval "$(ddperf completion bash)" to ~/.bashrc. zsh: add eval "$(ddperf completion zsh)" to ~/.zshrc, after
-compinit. fish: add ddperf completion fish | source to ~/.config/fish/config.fish. If ddperf is in a virtual
-environment, write its path: .venv/bin/ddperf. "python -m pytest" is not completed.
+compinit. fish: add ddperf completion fish | source to ~/.config/fish/config.fish. If ddperf is not on PATH there, write
+its path, such as .venv/bin/ddperf. "python -m pytest" is not completed.
 """
 
 
@@ -57,33 +57,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell, and end; nothing where argcomplete is not installed."""
+    """Answer the shell and exit; return if argcomplete is not installed."""
     try:
         import argcomplete  # noqa: PLC0415 - an optional extra
     except ImportError:
         return
+    completers = {
+        "platform": platform_names(),
+        "check": platform_names(),
+        "models": model_names(),
+        "rank_by": Names(_rankings),
+    }
     for action in _actions(parser):
-        names = _NAMES.get(action.dest)
-        if names is not None:
-            vars(action)["completer"] = Names(names)
+        if action.dest in completers:
+            vars(action)["completer"] = completers[action.dest]
     argcomplete.autocomplete(parser, always_complete_options=False)
-
-
-class Names:
-    """Completes names, one or several separated by commas.
-
-    Args:
-        source: says which there are, where they are asked for.
-    """
-
-    def __init__(self, source: Callable[[], Iterable[str]]) -> None:
-        self._source = source
-
-    def __call__(self, prefix: str, **_asked: Any) -> list[str]:  # noqa: ANN401 - argcomplete's parser and action
-        """What the text before the cursor may become."""
-        done, comma, _begun = prefix.rpartition(",")
-        taken = set(done.split(","))
-        return [f"{done}{comma}{name}" for name in self._source() if name not in taken]
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
@@ -94,26 +82,7 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
                 yield from _actions(command)
 
 
-def _platforms() -> Iterable[str]:
-    from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - each command loads what it needs
-
-    try:
-        return load_catalog(Path.cwd()).platforms
-    except DdperfError:  # a completion has no place to say what is wrong with ddperf.toml
-        return ()
-
-
-def _models() -> Iterable[str]:
-    from pytest_ddperf.networks import NETWORK_IDS  # noqa: PLC0415 - the same
-
-    return NETWORK_IDS
-
-
 def _rankings() -> Iterable[str]:
     from pytest_ddperf.selection import Ranking  # noqa: PLC0415 - the same
 
     return tuple(Ranking)
-
-
-_NAMES = {"platform": _platforms, "check": _platforms, "models": _models, "rank_by": _rankings}
-"""By the names of the arguments; argcomplete itself offers files, and the choices of those that have some."""

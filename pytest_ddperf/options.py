@@ -194,13 +194,25 @@ def _switch(text: str) -> bool:
     raise ValueError("true or false")
 
 
-def _choice(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError("one of " + ", ".join(choices))
-        return text
+class Choice:
+    """Parses one of several words.
 
-    return parse
+    Args:
+        choices: the words.
+    """
+
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+
+    def __call__(self, text: str) -> str:
+        """The text, if it is one of the words.
+
+        Raises:
+            ValueError: it is not.
+        """
+        if text not in self.choices:
+            raise ValueError("one of " + ", ".join(self.choices))
+        return text
 
 
 def _urls(text: str) -> dict[str, str]:
@@ -229,7 +241,7 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                "N[,N]"),
         Option("max-batch-size", "largest batch size; default: the platform's", _count(1), None, "N"),
         Option("batch-schedule", "generate the batch sizes: pow2 (1, 2, 4, 8 ...) or dd_bench (1, 2, 4, 8, 16, 32, "
-               "then every 16); default: those of the baseline table", _choice("pow2", "dd_bench"), None, "NAME"),
+               "then every 16); default: those of the baseline table", Choice("pow2", "dd_bench"), None, "NAME"),
         Option("run-unavailable", "also measure cells that the baseline marks x (unavailable)", _switch, False),
     ),
     "server and services": (
@@ -239,7 +251,7 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                _text("a folder of the server"), None, "DIR"),
         Option("service", "service name of each network; default: {model}", _service, "{model}", "TEMPLATE"),
         Option("missing-service", "fail or skip cells whose service does not exist and cannot be created; default: "
-               "fail", _choice("fail", "skip"), "fail", "fail|skip"),
+               "fail", Choice("fail", "skip"), "fail", "fail|skip"),
         Option("recreate", "recreate our service for every batch size (always done for TensorRT)", _switch, False),
         Option("delete-services", "delete the measured services at the end, including those that existed before",
                _switch, False),
@@ -248,7 +260,7 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
         Option("gpu", "create services on the GPU; default: if the platform has one", _switch, None),
         Option("gpuid", "index of the GPU; default: 0", _count(0), 0, "N"),
         Option("dla", "create services on a Jetson's DLA core", _switch, False),
-        Option("datatype", "precision of created services; default: fp32", _choice("fp32", "fp16"),
+        Option("datatype", "precision of created services; default: fp32", Choice("fp32", "fp16"),
                "fp32", "fp32|fp16"),
         Option("nclasses", "number of classes of created services; default: the network's", _count(1), None, "N"),
         Option("max-workspace-size", "workspace of a TensorRT engine, MiB; default: 1024", _count(1), 1024, "N"),
@@ -265,7 +277,7 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
         Option("require-baseline", "fail cells that have no baseline", _switch, False),
         Option("update-baselines", "record this run as the baseline; accepted: regressed and unstable cells keep "
                "their old values; all: they are also recorded, and pass; default: accepted",
-               _choice("accepted", "all"), None, "accepted|all", "accepted"),
+               Choice("accepted", "all"), None, "accepted|all", "accepted"),
         Option("accept", "accept this run as a reference for later nights", _switch, False),
         Option("infra-exit-code", "exit status if all failed tests are cells that are error, crashed or invalid (the "
                "server failed, nothing is slower); default: 1", _exit_code, None, "N"),
@@ -291,7 +303,7 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                None, "N"),
         Option("warmup", "warm-up passes, not timed; default: 1", _count(0), 1, "N"),
         Option("timer", "clock to gate: predict (the server's cumulated time), head (head.time), client, or auto "
-               "(predict, else head); default: auto", _choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
+               "(predict, else head); default: auto", Choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
         Option("tune", "set the board's clocks to maximum during the run, then restore them; needs telemetry in "
                "ddperf.toml", _switch, False),
     ),
@@ -308,7 +320,7 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
         Option("scale", "create services that multiply pixel values by F; default: 1", _factor, 1.0, "F"),
         Option("histogram-equalization", "create services that equalize the histogram", _switch, False),
         Option("image-interp", "resize filter: nearest, linear, cubic, area or lanczos4; default: the server's",
-               _choice("nearest", "linear", "cubic", "area", "lanczos4"), None, "NAME"),
+               Choice("nearest", "linear", "cubic", "area", "lanczos4"), None, "NAME"),
         Option("gpu-resize", "resize images on the GPU", _switch, False),
     ),
     "time limits": (

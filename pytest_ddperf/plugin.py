@@ -13,9 +13,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.options import FIXTURE, is_any_given, register, spell_out_bare, suggest
+from pytest_ddperf.options import (
+    FIXTURE,
+    OPTION_GROUPS,
+    OPTIONS,
+    Choice,
+    group_title,
+    is_any_given,
+    register,
+    spell_out_bare,
+    suggest,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
     from pytest_ddperf.fixture import Bench
     from pytest_ddperf.session import BenchSession
 
@@ -30,13 +42,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     register(parser)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Keep options with an optional value from taking the path after them as their value, and suggest a spelling."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, None, None]:
+    """Keep options with an optional value from taking the path after them, and prepare suggestions and completions."""
     if meant := suggest(args):
         parser.extra_info["did you mean"] = meant  # pytest prints it with its error, unless a conftest has the option
     if spell_out_bare(args):
         early_config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
+    yield
+    if "_ARGCOMPLETE" in os.environ:  # argcomplete's shell code asks for completions
+        _add_completers(early_config, parser)
+
+
+def _add_completers(config: pytest.Config, parser: pytest.Parser) -> None:
+    """Let argcomplete, which pytest calls, offer names of platforms and networks, and choices."""
+    from pytest_ddperf.completers import model_names, platform_names  # noqa: PLC0415 - only when a shell asks
+
+    project_dir = config.inipath.parent if config.inipath is not None else config.rootpath
+    completers: dict[str, Callable[..., Iterable[str]]] = {
+        option.key: lambda choices=option.parse.choices, **_: choices
+        for option in OPTIONS
+        if isinstance(option.parse, Choice) and option.bare is None
+    }
+    completers |= {"ddperf_platform": platform_names(project_dir), "ddperf_models": model_names(project_dir)}
+    for name in OPTION_GROUPS:
+        for argument in parser.getgroup(group_title(name)).options:  # --platform is one of them
+            if argument.dest in completers:
+                argument.attrs()["completer"] = completers[argument.dest]
 
 
 @pytest.hookimpl(tryfirst=True)

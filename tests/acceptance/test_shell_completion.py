@@ -1,4 +1,4 @@
-"""A tab in a real shell completes `ddperf` and pytest's options of ours."""
+"""A tab in a real shell completes `ddperf` and `pytest`."""
 
 from __future__ import annotations
 
@@ -58,14 +58,60 @@ def test_a_platform_of_the_project_s_own_is_completed(shell: TypingShell, tmp_pa
     shell.read_until("ddperf platforms workbench ")
 
 
-def test_an_option_of_pytest_s_that_is_ours_is_completed(shell: TypingShell) -> None:
-    shell.type("pytest --ddperf-max-b\t")
-    shell.read_until("--ddperf-max-batch-size ")
+def test_an_option_is_completed_after_a_wrong_one(shell: TypingShell) -> None:
+    shell.type("ddperf select --nonsense --min-a\t")
+    shell.read_until("--min-accuracy ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("pytest --ddperf-max-b", "--ddperf-max-batch-size "),
+        ("pytest --maxf", "--maxfail "),
+        ("pytest --plat", "--platform "),
+        ("pytest --platform=tk1,raspi4", "--platform=tk1,raspi4-ncnn"),
+        ("pytest --ddperf-platform raspi4", "--ddperf-platform raspi4-ncnn"),
+        ("pytest --platform=tk1 --ddperf-models=mobilenet_d", "--ddperf-models=mobilenet_depthwise"),
+        ("pytest --ddperf-timer=pr", "--ddperf-timer=predict"),
+    ],
+)
+def test_pytest_is_completed(shell: TypingShell, typed: str, completed: str) -> None:
+    shell.type(f"{typed}\t")
+    shell.read_until(completed)
+
+
+def test_pytest_completes_platforms_and_networks_of_the_project(shell: TypingShell, tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "ddperf.toml").write_text(
+        '[platforms.workbench]\ntitle = "Mine"\n[models.trout]\npath = "mine"\nwidth = 8\nheight = 8\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "benchmarks").mkdir()
+    shell.type("cd benchmarks\n")
+    shell.read_until(PROMPT)
+    shell.type("pytest --platform=workb\t")
+    shell.read_until("--platform=workbench")
+    shell.type(" --ddperf-models=trou\t")
+    shell.read_until("--ddperf-models=trout")
+
+
+def test_pytest_completes_the_packages_names_if_ddperf_toml_is_wrong(shell: TypingShell, tmp_path: Path) -> None:
+    (tmp_path / "ddperf.toml").write_text("[platforms\n", encoding="utf-8")
+    shell.type("pytest --platform=raspi4\t")
+    shell.read_until("--platform=raspi4-ncnn")
 
 
 @needs["fish"]
 @pytest.mark.parametrize(
-    ("typed", "completed"), [("ddperf check-m", "check-model"), ("pytest --ddperf-max-b", "--ddperf-max-batch-size")]
+    ("typed", "completed"),
+    [
+        ("ddperf check-m", "check-model"),
+        ("pytest --ddperf-max-b", "--ddperf-max-batch-size"),
+        ("pytest --maxf", "--maxfail"),
+        ("pytest --platform=raspi4", "--platform=raspi4-ncnn"),
+        ("pytest --ddperf-models mobilenet_d", "mobilenet_depthwise"),
+    ],
 )
 def test_fish_completes_too(tmp_path: Path, typed: str, completed: str) -> None:
     done = subprocess.run(

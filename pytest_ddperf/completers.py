@@ -1,0 +1,48 @@
+"""Completers of argcomplete for names of platforms and networks. Loaded only when a shell asks for completions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.errors import DdperfError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_ddperf.catalog import Catalog
+
+
+class Names:
+    """A completer for one name, or several separated by commas.
+
+    Args:
+        source: returns the names.
+    """
+
+    def __init__(self, source: Callable[[], Iterable[str]]) -> None:
+        self._source = source
+
+    def __call__(self, prefix: str, **_asked: Any) -> list[str]:  # noqa: ANN401 - argcomplete's parser and action
+        """The texts that the text before the cursor can become."""
+        done, comma, _begun = prefix.rpartition(",")
+        taken = set(done.split(","))
+        return [f"{done}{comma}{name}" for name in self._source() if name not in taken]
+
+
+def platform_names(project_dir: Path | None = None) -> Names:
+    """A completer for the platforms of the package and of ddperf.toml in this folder, by default the current one."""
+    return Names(lambda: _catalog(project_dir).platforms)
+
+
+def model_names(project_dir: Path | None = None) -> Names:
+    """A completer for the networks of the package and of ddperf.toml in this folder, by default the current one."""
+    return Names(lambda: _catalog(project_dir).networks)
+
+
+def _catalog(project_dir: Path | None) -> Catalog:
+    try:
+        return load_catalog(project_dir or Path.cwd())
+    except DdperfError:  # a shell has no place to show what is wrong with ddperf.toml
+        return load_catalog()
