@@ -10,6 +10,7 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply, ScriptedServer
 
 from pytest_ddperf import cli
+from pytest_ddperf.argument_parser import USAGE_ERROR
 from pytest_ddperf.catalog import Platform
 from pytest_ddperf.cli_platforms import Asked, ask_all, option_default, table, value_and_origin
 from pytest_ddperf.options import OPTIONS
@@ -69,7 +70,7 @@ def test_the_defaults_that_are_shown_are_those_of_the_options() -> None:
 
 
 def test_an_unknown_platform_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["platforms", "tk2"]) == cli.USAGE_ERROR
+    assert cli.main(["platforms", "tk2"]) == USAGE_ERROR
     assert "'tk2' is not known. Did you mean" in capsys.readouterr().err
 
 
