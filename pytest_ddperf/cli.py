@@ -47,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if cli_completion.VARIABLE in os.environ:
         cli_completion.complete(parser)
     arguments = parser.parse_args(argv)
+    if arguments.run is None:  # if argparse required the command, it would miss a misspelled option before it
+        parser.error("the command is missing")
     try:
         status: int = arguments.run(arguments)
     except DdperfError as error:
@@ -84,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="ddperf COMMAND --help describes a command.",
     )
     parser.add_argument("--version", action="version", version=f"pytest-ddperf {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    parser.set_defaults(run=None)
     cli_platforms.add_parser(commands)
     cli_report.add_parser(commands)
     cli_select.add_parser(commands)

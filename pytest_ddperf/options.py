@@ -368,7 +368,7 @@ def register(parser: pytest.Parser) -> None:
 
 def _ini_help(option: Option) -> str:
     """The meaning of an ini key; pytest replaces `%%` in the help of options, but not here."""
-    values = "; true or false" if option.metavar is None else ""
+    values = "; true or false" if option.metavar is None else " (separated by commas)" if option.repeatable else ""
     return f"{option.help.replace('%%', '%')}{values}; also {option.flag}, {option.variable}"
 
 

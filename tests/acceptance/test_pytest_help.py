@@ -94,8 +94,15 @@ def test_each_ini_key_is_described_and_names_its_option_and_its_variable(help_li
     shown = " ".join(" ".join(help_lines).split())
     for option in OPTIONS:
         meaning = " ".join(option.help.replace("%%", "%").split())
-        kind = "; true or false" if option.metavar is None else ""
-        assert f"{option.key} (string): {meaning}{kind}; also {option.flag}, {option.variable}" in shown
+        begin = f"{option.key} (string): {meaning}"
+        end = f"; also {option.flag}, {option.variable}"
+        assert re.search(f"{re.escape(begin)}(; true or false| .separated by commas.)?{re.escape(end)}", shown), begin
+
+
+def test_an_ini_key_says_how_its_values_are_written(help_lines: list[str]) -> None:
+    shown = " ".join(" ".join(help_lines).split())
+    assert "; true or false; also --ddperf-gpu," in shown
+    assert "repeatable (separated by commas); also --ddperf-report," in shown
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,7 @@ def test_what_is_missing_or_unknown_is_one_paragraph(argv: list[str], capsys: py
     ("argv", "command", "meant"),
     [
         (["srve"], "ddperf", "serve"),
+        (["--versoin"], "ddperf", "--version"),
         (["platform"], "ddperf", "platforms"),
         (["completion", "bsh"], "ddperf completion", "bash"),
         (["report", "--plto"], "ddperf report", "--plot"),
