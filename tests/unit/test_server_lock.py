@@ -145,7 +145,7 @@ def test_a_folder_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch, tm
 @pytest.fixture
 def folder_of_all_users() -> Iterator[Path]:
     """A folder like /tmp: every account may enter and write, and nobody deletes what another one created."""
-    with tempfile.TemporaryDirectory(prefix="ddperf-lock-", dir="/tmp") as name:  # noqa: S108 - pytest's own folder is private
+    with tempfile.TemporaryDirectory(prefix="ddperf-lock-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o1777)
         yield folder
