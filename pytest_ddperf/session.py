@@ -374,7 +374,7 @@ class BenchSession:
         return record.outcome is not Outcome.UNAVAILABLE or self.runner.marked_unavailable(record.key) is not None
 
     def machine_info(self, records: Iterable[CellRecord]) -> dict[str, object]:
-        """pytest-benchmark's machine_info for these records: their servers."""
+        """Our part of pytest-benchmark's machine_info for these records: their servers."""
         from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
 
         catalog = self.settings.catalog

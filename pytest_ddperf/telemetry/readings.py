@@ -47,13 +47,13 @@ NVIDIA_CHOSEN: Final[Mapping[int, str]] = {
 _THROTTLES = re.compile(r"throttle|balanced|heavy|^light$|cpufreq|devfreq|powerclamp|^processor$", re.IGNORECASE)
 """Cooling devices that cool by computing slower; fans, displays and radios do not.
 
-`heavy` and `light` are the throttle events of Linux's binding nvidia,tegra124-soctherm, `cpu-balanced` and its like those
-of L4T 21. A Jetson's `cpu-throttle-alert` and its like are set at the trip point at which clocks are capped: NVIDIA's
-nvpmodel_indicator shows them as "System throttled", and `hot-surface-alert` as "Hot surface. Do Not Touch." alone.
+`heavy` and `light` are the throttle events of Linux's binding nvidia,tegra124-soctherm, `cpu-balanced` and its like
+those of L4T 21. A Jetson's `cpu-throttle-alert` and its like are set at the trip point at which clocks are capped:
+NVIDIA's nvpmodel_indicator shows them as "System throttled", and `hot-surface-alert` as "Hot surface" alone.
 """
 
 _ALERT = "alert"
-"""In the names of cooling devices that only notify a program (L4T's userspace-therm-alert), unless they name throttling."""
+"""Names a cooling device that only notifies a program (L4T's userspace-therm-alert), unless it names throttling."""
 
 _NO_SENSOR = re.compile(r"pmic", re.IGNORECASE)
 """The Jetsons' PMIC always says 100 C (L4T 32)."""
