@@ -236,13 +236,14 @@ def stored_on_another_python(project: BenchProject) -> None:
 def test_a_plain_benchmark_of_another_python_is_warned_of_beside_cells(tk1: BenchProject) -> None:
     (tk1.path / "benchmarks" / "test_sum.py").write_text(OWN_BENCHMARK, encoding="utf-8")
     stored_on_another_python(tk1)
-    result = tk1.run(*SQUEEZENET, "--benchmark-compare", "--benchmark-max-time=0.001", "-Wdefault")
-    result.stderr.fnmatch_lines(["*machine_info is different*"])
+    with pytest.warns(UserWarning, match="machine_info is different"):
+        tk1.run(*SQUEEZENET, "--benchmark-compare", "--benchmark-max-time=0.001", "-Wdefault")
 
 
 def test_cells_alone_are_compared_whatever_machine_ran_pytest(tk1: BenchProject) -> None:
     stored_on_another_python(tk1)
-    tk1.run(*SQUEEZENET, "--benchmark-compare").stderr.no_fnmatch_line("*machine_info is different*")
+    result = tk1.run(*SQUEEZENET, "--benchmark-compare")  # a warning would be an error
+    assert result.ret == pytest.ExitCode.OK
 
 
 def test_a_histogram_is_drawn_where_it_is_asked_for(tk1: BenchProject) -> None:
