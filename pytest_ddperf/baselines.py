@@ -15,9 +15,10 @@ from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.gate_history import HISTORY_FROM
 from pytest_ddperf.own_models import read_models
 from pytest_ddperf.platform_files import line_of, read_platforms
-from pytest_ddperf.published import read_networks, read_table, read_text
+from pytest_ddperf.published import read_networks, read_table
 from pytest_ddperf.recorded import read_recorded
 from pytest_ddperf.records import Baseline, CellKey, Clock, Unavailable
+from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

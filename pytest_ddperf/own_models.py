@@ -14,8 +14,8 @@ import msgspec
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.networks import Network
 from pytest_ddperf.platform_files import ID, Where, decode, entry, line_of
-from pytest_ddperf.published import read_text
 from pytest_ddperf.tasks import Task
+from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -24,7 +24,6 @@ import platformdirs
 
 from pytest_ddperf.catalog import bare_catalog
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.published import read_text
 from pytest_ddperf.readable_json import render_json, sensible
 from pytest_ddperf.records import (
     Baseline,
@@ -36,6 +35,7 @@ from pytest_ddperf.records import (
     to_builtins,
 )
 from pytest_ddperf.results import SEVERITY, of_each_cell
+from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -107,7 +107,7 @@ def test_a_wait_that_was_in_vain_is_a_refusal(tk1: BenchProject) -> None:
         ("--ddperf-url=localhost:8080", "'localhost:8080' is not valid; expected http[s]://[user:password@]host:port"),
         ("--ddperf-url=http://h:99999", "expected http[s]://[user:password@]host:port[/path], or embedded"),
         ("--ddperf-url=tx1=http://localhost:1", "--ddperf-url names tx1, which --ddperf-platform=tk1 does not measure"),
-        ("--ddperf-bench-files=missing.txt", "missing.txt cannot be read"),
+        ("--ddperf-bench-files=missing.txt", "missing.txt: it cannot be read"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(tk1: BenchProject, option: str, said: str) -> None:

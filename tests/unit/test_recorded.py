@@ -20,7 +20,7 @@ from recording import CONDITIONS, measured, skipped
 
 from pytest_ddperf import recorded
 from pytest_ddperf.benchmark_json import stats_from_seconds
-from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.errors import BaselineFileError, ConfigurationError, FileContentError
 from pytest_ddperf.recorded import Update, read_recorded, write_recorded
 from pytest_ddperf.records import Baseline, CellKey, CellRecord, Measurement, Outcome, Pass, Round, Unavailable
 
@@ -198,7 +198,7 @@ def test_figures_are_not_lost_to_an_unavailable_cell(path: Path, record: Record)
 def test_a_malformed_file_is_not_written_over(path: Path, record: Record) -> None:
     path.parent.mkdir()
     path.write_text("{")
-    with pytest.raises(BaselineFileError):
+    with pytest.raises(FileContentError):
         record(measured())
     assert path.read_text() == "{"
 
@@ -391,7 +391,7 @@ def file_of(*benchmarks: object, **more: object) -> str:
         ('{\n"benchmarks": [,]}', "line 2: no JSON"),
         ('{"benchmarks": [NaN]}', "no JSON .NaN is no number"),
         ("[" * 100_000, "no JSON"),
-        (b"\xff\xfe\x00", "line 1: bytes that are no UTF-8 text"),
+        (b"\xff\xfe\x00", "line 1: bytes that are not UTF-8 text"),
         ("[]", "no list `benchmarks`"),
         ("3", "no list `benchmarks`"),
         ('{"benchmarks": 3}', "no list `benchmarks`"),
@@ -419,7 +419,7 @@ def file_of(*benchmarks: object, **more: object) -> str:
 def test_a_malformed_file_is_refused_with_found_and_expected(path: Path, content: str | bytes, said: str) -> None:
     path.parent.mkdir()
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(BaselineFileError, match=said) as caught:
+    with pytest.raises(FileContentError, match=said) as caught:
         read_recorded(path)
     assert str(caught.value).startswith(str(path))
 
@@ -447,7 +447,7 @@ PLACES = ["extra_info", "extra_info.platform", "extra_info.model", "extra_info.b
 def test_any_bytes_are_a_recorded_run_or_refused(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with contextlib.suppress(BaselineFileError):
+    with contextlib.suppress(FileContentError):
         read_recorded(path)
 
 
