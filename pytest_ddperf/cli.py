@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf import (
     __version__,
+    cli_arguments,
     cli_bench,
     cli_check_model,
     cli_completion,
@@ -115,10 +116,16 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     serve.add_argument("--threads", type=int, metavar="N", help="of each network; default: one a core")
     serve.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="images by path come from below it; default: the bench images"
+        "--data-dir",
+        type=cli_arguments.path,
+        metavar="DIR",
+        help="images by path come from below it; default: the bench images",
     )
     serve.add_argument(
-        "--model-dir", type=Path, metavar="DIR", help="holds folders with an .onnx file each; default: none"
+        "--model-dir",
+        type=cli_arguments.path,
+        metavar="DIR",
+        help="holds folders with an .onnx file each; default: none",
     )
     serve.add_argument("--no-http", action="store_true", help="fetch no images by http, not even from this host")
     for flag, metavar, what in _SERVE_LIMITS:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_ddperf import cli_arguments
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "github-action-benchmark; may be given several times",
     )
     report.add_argument(
-        "--plot", type=Path, nargs="?", const=PLOT_DIR, metavar="DIR", help=f"draw the figures; default: {PLOT_DIR}"
+        "--plot",
+        type=cli_arguments.path,
+        nargs="?",
+        const=PLOT_DIR,
+        metavar="DIR",
+        help=f"draw the figures; default: {PLOT_DIR}",
     )
     report.add_argument(
         "--platform",
@@ -43,7 +49,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="of these platforms alone; default: all",
     )
     report.add_argument(
-        "--storage", type=Path, default=Path(".ddperf"), metavar="DIR", help="the history; default: %(default)s"
+        "--storage",
+        type=cli_arguments.path,
+        default=Path(".ddperf"),
+        metavar="DIR",
+        help="the history; default: %(default)s",
     )
     report.add_argument(
         "--run",
@@ -51,7 +61,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="NAME",
         help="which run; default: the last of each platform, and with --json the last of all these",
     )
-    report.add_argument("--json", type=Path, metavar="FILE", help="export one run as pytest-benchmark JSON")
+    report.add_argument(
+        "--json", type=cli_arguments.path, metavar="FILE", help="export one run as pytest-benchmark JSON"
+    )
     report.set_defaults(run=_report)
 
 
@@ -112,6 +124,8 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
     figures = None if arguments.plot is None else folder / arguments.plot
     if figures is not None:
         report.check_folder(figures, "--plot")
+    if arguments.name is not None:
+        _stored_runs(arguments.storage, arguments.name, platforms)  # refused as where it would be printed
     results = gathering.stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
     for warning in results.warnings:
         sys.stderr.write(f"warning: {warning}\n")
@@ -130,19 +144,17 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
 
     Raises:
         ConfigurationError: there is no run of that name, or it has no cells of these platforms.
+        HistoryError: the file of the run that is named cannot be read.
     """
     from pytest_ddperf import gathering  # noqa: PLC0415 - each command loads what it needs
-    from pytest_ddperf.history import not_there, read_run, runs  # noqa: PLC0415 - the same
+    from pytest_ddperf.history import read_run  # noqa: PLC0415 - the same
 
     if name is None:
         found, warnings = gathering.last_runs(folder, platforms)
         for warning in warnings:
             sys.stderr.write(f"warning: {warning}\n")
         return found
-    paths = {path.stem: path for path in runs(folder)}
-    if name not in paths:
-        raise not_there(name, folder, paths)
-    run = read_run(paths[name])
+    run = read_run(gathering.find_run(folder, name))
     if platforms is None:
         return [run]
     records = tuple(record for record in run.records if record.key.platform in platforms)

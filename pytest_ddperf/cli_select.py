@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_ddperf import cli_arguments
 from pytest_ddperf.catalog import closest
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.selecting import select
@@ -58,7 +59,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--task", metavar="A[,B]", help=f"only networks for {', '.join(_TASKS)}; default: all")
     parser.add_argument("--rank-by", metavar="FIGURE", default="accuracy",
                         help=f"what ranks first: {', '.join(Ranking)}; default: %(default)s")  # fmt: skip
-    parser.add_argument("--storage", metavar="DIR", help=f"the history; default: {DEFAULT_STORAGE}")
+    parser.add_argument(
+        "--storage", type=cli_arguments.path_text, metavar="DIR", help=f"the history; default: {DEFAULT_STORAGE}"
+    )
     parser.add_argument("--all", action="store_true", help="every batch size that meets it, and all that is ruled out")
     written = parser.add_mutually_exclusive_group()
     written.add_argument("--csv", action="store_true", help="print one row a cell instead of the tables")
