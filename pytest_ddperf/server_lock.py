@@ -56,20 +56,14 @@ class ServerLock:
         if self._descriptor is not None:
             return True
         try:
-            descriptor = _open(self.path)
+            self._descriptor = _locked(self.path)
         except OSError as error:
             raise ConfigurationError(
                 f"The lock that keeps two runs from measuring {self.name} at once cannot be taken: {self.path}: "
                 f"{error.strerror or error}; make {self.path.parent} writable for all users of this machine, or name "
                 "another folder for temporary files with the variable TMPDIR, the same for all of them."
             ) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True
+        return self._descriptor is not None
 
     def acquire(self, wait_s: float, say: Callable[[str], None]) -> Self:
         """Take the lock; where another process holds it, say so and wait for its end.
@@ -116,16 +110,34 @@ def _path(name: str) -> Path:
     return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
 
 
+def _locked(path: Path) -> int | None:
+    """Open and lock the lock file; None where another process has locked it.
+
+    Raises:
+        OSError: it cannot be created, opened or locked.
+    """
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def _open(path: Path) -> int:
     """Open the lock file, created with its folder where it is missing, so that every user of the host can open it.
 
-    Reading is enough for flock. O_CREAT is used for a new file alone: where fs.protected_regular is set, Linux refuses
-    it for a file of another user in a sticky folder.
+    O_CREAT is used for a new file alone: where fs.protected_regular is set, Linux refuses it for a file of another user
+    in a sticky folder.
 
     Raises:
         OSError: the folder or the file cannot be created or opened.
     """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    flags = os.O_RDWR | os.O_NOFOLLOW  # NFS locks what is open for writing alone
     with contextlib.suppress(FileNotFoundError):
         return os.open(path, flags)
     with contextlib.suppress(FileExistsError):

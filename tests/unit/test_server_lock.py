@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -181,6 +183,17 @@ def test_one_account_waits_for_another(first: int, second: int, folder_of_all_us
         with as_user(second, folder_of_all_users) as user:
             assert user.communicate("\n", timeout=60)[0] == "busy\n"
         holder.communicate("\n", timeout=60)
+
+
+def test_a_file_that_cannot_be_locked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(ConfigurationError, match="No locks available"):
+        ServerLock("board:1").acquire_at_once()
+    assert set(Path("/proc/self/fd").iterdir()) == before
 
 
 @ONLY_ROOT
