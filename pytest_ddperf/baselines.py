@@ -13,11 +13,13 @@ import platformdirs
 from pytest_ddperf.catalog import Catalog, closest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.gate_history import HISTORY_FROM
+from pytest_ddperf.local_paths import local_path
 from pytest_ddperf.own_models import read_models
 from pytest_ddperf.platform_files import line_of, read_platforms
-from pytest_ddperf.published import read_networks, read_table, read_text
+from pytest_ddperf.published import read_networks, read_table
 from pytest_ddperf.recorded import read_recorded
 from pytest_ddperf.records import Baseline, CellKey, Clock, Unavailable
+from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -222,7 +224,7 @@ class BaselineStore:
         return [read_recorded(path) for path in _that_are_there(places)]
 
     def _from_path(self, platform: Platform, kind: str, folder: Path | None) -> tuple[Mapping[CellKey, Entry], ...]:
-        path = (folder or Path()) / Path(kind).expanduser()
+        path = (folder or Path()) / local_path(kind, "The baseline")
         try:
             files = [path / f"{platform.id}.json", path / f"{platform.id}.csv"] if path.is_dir() else [path]
             files = [file for file in files if file.is_file()]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf import bench_images, protocol
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.text_files import read_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,11 +66,7 @@ def load_images(data_dir: str | None, bench_files: str | None, *, same_machine: 
 
 def _listed(data_dir: str, bench_files: str | None) -> list[str]:
     if bench_files is not None:
-        try:
-            text = Path(bench_files).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"--ddperf-bench-files={bench_files} cannot be read: {error}.") from error
-        names = [line.strip() for line in text.splitlines() if line.strip()]
+        names = read_names(Path(bench_files), "names of images, one per line (--ddperf-bench-files)")
     elif Path(data_dir).is_dir():
         names = bench_images.list_bench_images(Path(data_dir))
     else:

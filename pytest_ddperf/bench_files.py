@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf import bench_images
 from pytest_ddperf.batches import BenchImages
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.text_files import read_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,11 +52,7 @@ def _names(options: BenchOptions) -> list[str]:
             "here. List them, one a line, in a file and name it with --list-bench-files FILE."
         )
     else:
-        try:
-            lines = found.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"The list of images {found} cannot be read: {error}.") from error
-        names = [line.strip() for line in lines if line.strip()]
+        names = read_names(found, "names of images, one per line (--list-bench-files)")
     if not names:
         raise ConfigurationError(f"{found or folder} names no images; expected one at least.")
     return names

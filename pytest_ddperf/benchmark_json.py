@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 GROUP = "ddperf"
 """The first word of our benchmarks' group: `ddperf tk1`."""
 
+MACHINE_KEY = "ddperf"
+"""Where pytest-benchmark's machine_info holds the servers that were measured."""
+
 SHOWING_OPTIONS = (
     "--benchmark-columns",
     "--benchmark-compare",
@@ -110,14 +113,15 @@ def extra_info(record: CellRecord) -> dict[str, Any]:
 
 
 def machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) -> dict[str, Any]:
-    """pytest-benchmark's machine_info: the servers that were measured, not the machine that runs pytest.
+    """Our part of pytest-benchmark's machine_info: the servers that were measured, under a key of our own.
+
+    What pytest-benchmark writes beside it describes the machine that ran pytest.
 
     Args:
-        platforms: by platform id, its title, its backend and what its server says of itself.
+        platforms: by platform id, its title, its backend and what its server reports of itself.
     """
     described = {
         name: {
-            "platform": name,
             "title": title,
             "backend": backend,
             "url": facts.url,
@@ -130,12 +134,30 @@ def machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) -> dict[
         }
         for name, (title, backend, facts) in sorted(platforms.items())
     }
-    first = next(iter(described.values()), {})
-    # `pytest-benchmark list` and its storage want these names; they are the server's platform, too.
-    common = {"node": "+".join(described), "processor": first.get("backend", ""), "machine": "+".join(described),
-              "system": "DeepDetect", "release": first.get("version", ""), "python_implementation": "DeepDetect",
-              "python_version": first.get("version", ""), "cpu": {}}  # fmt: skip
-    return {**common, "platforms": described} if len(described) != 1 else {**common, **first}
+    return {MACHINE_KEY: {"platforms": described}}
+
+
+def comparable_machine_info(machine: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """This machine's facts as pytest-benchmark should compare them with those of a stored run.
+
+    It compares before anything is measured, when the servers' facts are not known yet: ours are taken as equal, since
+    the cells carry their conditions themselves. Where all that is stored is cells, the machine that ran pytest says
+    nothing of them. Files of version 0.1.0 hold the server's facts in the place of the machine's.
+
+    Args:
+        machine: `machine_info` of this machine.
+        stored: the stored run, pytest-benchmark's JSON.
+    """
+    of_stored = dict(stored.get("machine_info") or {})
+    benchmarks = stored.get("benchmarks") or []
+    if of_stored.get("system") == "DeepDetect" or all(_is_of_a_cell(one) for one in benchmarks):
+        return of_stored
+    others = {key: value for key, value in machine.items() if key != MACHINE_KEY}
+    return others | {key: value for key, value in of_stored.items() if key == MACHINE_KEY}
+
+
+def _is_of_a_cell(benchmark: Mapping[str, Any]) -> bool:
+    return str(benchmark.get("group") or "").startswith(f"{GROUP} ")
 
 
 def _described(key: CellKey, nodeid: str, info: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,9 +264,7 @@ def hide_table(config: Any) -> None:  # noqa: ANN401 - pytest's Config
     if session is None or not groups or any(_is_given(name, config.invocation_params.args) for name in SHOWING_OPTIONS):
         return
     session.groups = [
-        (title, left)
-        for title, members in groups
-        if (left := [each for each in members if not str(each["group"] or "").startswith(f"{GROUP} ")])
+        (title, left) for title, members in groups if (left := [each for each in members if not _is_of_a_cell(each)])
     ]
 
 

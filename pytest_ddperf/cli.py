@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf import (
     __version__,
+    cli_arguments,
     cli_bench,
     cli_check_model,
     cli_completion,
@@ -110,12 +111,15 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     serve.add_argument("--threads", type=int, metavar="N", help="threads of each network; default: one per core")
     serve.add_argument(
         "--data-dir",
-        type=Path,
+        type=cli_arguments.path,
         metavar="DIR",
         help="folder of images that requests name by path; default: generated images",
     )
     serve.add_argument(
-        "--model-dir", type=Path, metavar="DIR", help="folder of model folders, each with an .onnx file; default: none"
+        "--model-dir",
+        type=cli_arguments.path,
+        metavar="DIR",
+        help="folder of model folders, each with an .onnx file; default: none",
     )
     serve.add_argument("--no-http", action="store_true", help="refuse images given as http URLs")
     for flag, metavar, what in _SERVE_LIMITS:

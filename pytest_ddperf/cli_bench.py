@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
+from pytest_ddperf import cli_arguments
 from pytest_ddperf.bench_requests import BenchOptions
+from pytest_ddperf.local_paths import server_path
 from pytest_ddperf.summary import AUTO
 from pytest_ddperf.time_limits import TIME_LIMIT_EXPECTED, is_time_limit
 
@@ -56,7 +58,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     images = parser.add_argument_group("images")
     images.add_argument("--remote-bench-data-dir", metavar="DIR", help="folder of the images, as the server sees it")
-    images.add_argument("--list-bench-files", metavar="FILE",
+    images.add_argument("--list-bench-files", type=cli_arguments.path_text, metavar="FILE",
                         help="file with their names; default: list_bench_files.txt, here or there")  # fmt: skip
     images.add_argument("--img-width", type=_count, default=_DEFAULTS.img_width, metavar="N",
                         help="input width in pixels; default: %(default)s")  # fmt: skip
@@ -86,8 +88,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                            help="largest batch size (1, 2, 4, 8, 16, 32, then every 16); default: 256")  # fmt: skip
     measuring.add_argument("--npasses", type=_count, default=_DEFAULTS.npasses, metavar="N",
                            help="timed passes per batch size; default: %(default)s")  # fmt: skip
-    measuring.add_argument("--csv-output", metavar="FILE", help="write the results as CSV")
-    measuring.add_argument("--json-output", metavar="FILE", help="write the results as JSON")
+    measuring.add_argument(
+        "--csv-output", type=cli_arguments.path_text, metavar="FILE", help="write the results as CSV"
+    )
+    measuring.add_argument(
+        "--json-output", type=cli_arguments.path_text, metavar="FILE", help="write the results as JSON"
+    )
     measuring.add_argument("--timer", choices=(AUTO, "predict", "head", "client"), default=AUTO,
                            metavar="CLOCK", help="predict (the server's cumulated time), head (head.time), client, or "
                            "auto (predict, else head); default: auto")  # fmt: skip
@@ -102,6 +108,11 @@ def _bench(arguments: argparse.Namespace) -> int:
     from pytest_ddperf.bench_run import Bench  # noqa: PLC0415 - likewise
 
     options = BenchOptions(**{one.name: getattr(arguments, one.name) for one in fields(BenchOptions)})
+    options = replace(
+        options,
+        create=server_path(options.create or "", options.url, "--create"),
+        remote_bench_data_dir=server_path(options.remote_bench_data_dir or "", options.url, "--remote-bench-data-dir"),
+    )
     for remark in options.check():
         _remark(remark)
     images = bench_files.listed_images(options, _remark)

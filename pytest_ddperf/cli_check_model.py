@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_ddperf import cli_arguments
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.model_cost import cut
 
@@ -37,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "check-model", help="check the folder of a network of your own", description=_DESCRIPTION, epilog=_EPILOG
     )
-    parser.add_argument("folder", metavar="DIR", type=Path, help="folder with the files of the network")
+    parser.add_argument("folder", metavar="DIR", type=cli_arguments.path, help="folder with the files of the network")
     parser.add_argument(
         "--batch-sizes",
         metavar="N[,N]",

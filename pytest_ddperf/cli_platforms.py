@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_ddperf.baselines import load_catalog, package_data_dir
 from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.local_paths import local_path
 from pytest_ddperf.platform_files import PLATFORM_KEYS, read_platforms
 from pytest_ddperf.server_url import display_url
 
@@ -263,8 +264,8 @@ def ask(platform: Platform, project_dir: Path) -> Asked:
 
     if platform.url in {None, "embedded"}:
         return Asked(None, "the embedded server; every run starts its own")
-    ca_path = None if platform.ca_file is None else project_dir / Path(platform.ca_file).expanduser()
     try:
+        ca_path = None if platform.ca_file is None else project_dir / local_path(platform.ca_file, "ca_file")
         with Client(str(platform.url), ca_path=ca_path, authorization=authorization(platform)) as client:
             info = client.info(timeout_s=CHECK_TIMEOUT_S / 2)
     except DdperfError as error:

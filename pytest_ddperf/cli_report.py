@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_ddperf import cli_arguments
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     report.add_argument(
         "--plot",
-        type=Path,
+        type=cli_arguments.path,
         nargs="?",
         const=PLOT_DIR,
         metavar="DIR",
@@ -51,7 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     report.add_argument(
         "--storage",
-        type=Path,
+        type=cli_arguments.path,
         default=Path(".ddperf"),
         metavar="DIR",
         help="folder of the history; default: %(default)s",
@@ -62,7 +63,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="NAME",
         help="run to use; default: the last one of each platform; with --json, the last of all",
     )
-    report.add_argument("--json", type=Path, metavar="FILE", help="export one run as pytest-benchmark JSON")
+    report.add_argument(
+        "--json", type=cli_arguments.path, metavar="FILE", help="export one run as pytest-benchmark JSON"
+    )
     report.set_defaults(run=_report)
 
 
@@ -123,6 +126,8 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
     figures = None if arguments.plot is None else folder / arguments.plot
     if figures is not None:
         report.check_folder(figures, "--plot")
+    if arguments.name is not None:
+        _stored_runs(arguments.storage, arguments.name, platforms)  # refused as where it would be printed
     results = gathering.stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
     for warning in results.warnings:
         sys.stderr.write(f"warning: {warning}\n")
@@ -141,19 +146,17 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
 
     Raises:
         ConfigurationError: there is no run of that name, or it has no cells of these platforms.
+        HistoryError: the file of the run that is named cannot be read.
     """
     from pytest_ddperf import gathering  # noqa: PLC0415 - each command loads what it needs
-    from pytest_ddperf.history import not_there, read_run, runs  # noqa: PLC0415 - the same
+    from pytest_ddperf.history import read_run  # noqa: PLC0415 - the same
 
     if name is None:
         found, warnings = gathering.last_runs(folder, platforms)
         for warning in warnings:
             sys.stderr.write(f"warning: {warning}\n")
         return found
-    paths = {path.stem: path for path in runs(folder)}
-    if name not in paths:
-        raise not_there(name, folder, paths)
-    run = read_run(paths[name])
+    run = read_run(gathering.find_run(folder, name))
     if platforms is None:
         return [run]
     records = tuple(record for record in run.records if record.key.platform in platforms)

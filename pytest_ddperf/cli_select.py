@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_ddperf import cli_arguments
 from pytest_ddperf.catalog import closest
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.selecting import select
@@ -57,7 +58,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--task", metavar="A[,B]", help=f"tasks to consider: {', '.join(_TASKS)}; default: all")
     parser.add_argument("--rank-by", metavar="FIGURE", default="accuracy",
                         help=f"figure to rank by: {', '.join(Ranking)}; default: %(default)s")  # fmt: skip
-    parser.add_argument("--storage", metavar="DIR", help=f"folder of the history; default: {DEFAULT_STORAGE}")
+    parser.add_argument(
+        "--storage",
+        type=cli_arguments.path_text,
+        metavar="DIR",
+        help=f"folder of the history; default: {DEFAULT_STORAGE}",
+    )
     parser.add_argument("--all", action="store_true", help="list every batch size, and what is ruled out")
     written = parser.add_mutually_exclusive_group()
     written.add_argument("--csv", action="store_true", help="print CSV, one row per cell")

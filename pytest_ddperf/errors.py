@@ -6,7 +6,12 @@ no control character: messages go to terminals as they are.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_ddperf.plain_text import printable, told
+
+if TYPE_CHECKING:
+    from typing import Self
 
 LONGEST_TOLD = 1000
 """Characters of a server's own words that a message quotes."""
@@ -17,6 +22,12 @@ class DdperfError(Exception):
 
     def __init__(self, message: object = "") -> None:
         super().__init__(printable(str(message)))
+
+    def fresh(self) -> Self:
+        """A copy without traceback, cause and context, which grow whenever one exception object is raised again."""
+        copied = type(self).__new__(type(self), *self.args)
+        copied.__dict__.update(self.__dict__)
+        return copied
 
 
 class ConfigurationError(DdperfError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_ddperf.baselines import BaselineStore
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.history import HistoryError, broken_text, not_there, read_header, read_run
+from pytest_ddperf.history import HistoryError, broken_text, not_there, read_header, read_run, runs
 from pytest_ddperf.history_index import HistoryIndex
 from pytest_ddperf.history_lines import commit_of
 from pytest_ddperf.results import Results, RunFacts, in_order, joined, of_each_cell
@@ -30,7 +30,7 @@ _INTERRUPTED = 2
 def gathered(
     catalog: Catalog,
     records: Iterable[CellRecord],
-    runs: Mapping[str, RunFacts],
+    facts: Mapping[str, RunFacts],
     *,
     project_dir: Path | None = None,
     platforms: Sequence[str] | None = None,
@@ -43,7 +43,7 @@ def gathered(
     Args:
         catalog: networks and platforms.
         records: what was measured, of any platforms; of a cell that several tests measured, the reddest one counts.
-        runs: by platform, the run that the records are of.
+        facts: by platform, the run that the records are of.
         project_dir: the project, whose own baselines come first; None for none.
         platforms: which platforms; None for all of the catalogue, but for those whose baseline cannot be read: they
             are named in the warnings.
@@ -70,7 +70,7 @@ def gathered(
         held.update((key, baseline.lookup(key)) for key in baseline.cells())
     older = earlier or {}
     cells: list[Result] = [joined(key, entry, measured.get(key), older.get(key)) for key, entry in held.items()]
-    return Results(catalog, in_order(cells, catalog), dict(runs), dict(missing or {}), tuple(said))
+    return Results(catalog, in_order(cells, catalog), dict(facts), dict(missing or {}), tuple(said))
 
 
 def stored(
@@ -98,8 +98,9 @@ def stored(
         ConfigurationError: there is no run of that name, or the baseline of a platform that was named cannot be read.
     """
     wanted = list(catalog.platforms if platforms is None else platforms)
+    named = None if run is None else find_run(storage, run)
     with HistoryIndex(storage) as index:
-        parts = _newest(index, wanted) if run is None else _named(index, storage, run, wanted)
+        parts = _newest(index, wanted) if named is None else _named(named, wanted)
         faults, skipped = index.faults(), index.skipped
         warnings = index.trouble + ([] if platforms is not None else _unknown(index, catalog, storage))
     found = _read({path for part in parts for path in part.files}, faults)
@@ -128,6 +129,26 @@ def stored(
         catalog, records, facts, project_dir=project_dir, platforms=platforms, earlier=earlier, warnings=warnings
     )
     return replace(results, missing=_missing(results, parts, found))
+
+
+def find_run(storage: Path, name: str) -> Path:
+    """The file of a run, by the name of the file or by that of the run: they differ where a file was renamed or copied.
+
+    Args:
+        storage: folder of the history; it need not exist.
+        name: without `.jsonl`.
+
+    Raises:
+        ConfigurationError: there is no such run.
+    """
+    files = {path.stem: path for path in runs(storage)}
+    if name in files:
+        return files[name]
+    with HistoryIndex(storage) as index:
+        renamed = {found.run: found.path for found in index.runs()}
+    if name not in renamed:
+        raise not_there(name, storage, files)
+    return renamed[name]
 
 
 def last_runs(storage: Path, platforms: Sequence[str] | None = None) -> tuple[list[Run], list[str]]:
@@ -205,16 +226,9 @@ def _newest(index: HistoryIndex, wanted: Sequence[str]) -> list[_Part]:
     ]
 
 
-def _named(index: HistoryIndex, storage: Path, run: str, wanted: Sequence[str]) -> list[_Part]:
-    """The run of that name, of each of its platforms.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    every = {found.run: found.path for found in index.runs()}
-    if run not in every:
-        raise not_there(run, storage, every)
-    return [_Part(platform, every[run]) for platform in read_header(every[run]).platforms if platform in wanted]
+def _named(path: Path, wanted: Sequence[str]) -> list[_Part]:
+    """One run, of each of its platforms."""
+    return [_Part(platform, path) for platform in read_header(path).platforms if platform in wanted]
 
 
 def _unknown(index: HistoryIndex, catalog: Catalog, storage: Path) -> list[str]:

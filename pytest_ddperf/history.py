@@ -33,6 +33,9 @@ T = TypeVar("T")
 FORMAT = 1
 """Version of the line format, in each file's first line."""
 
+USUAL_FOLDER = ".ddperf"
+"""The folder of the history where none is named."""
+
 SYNCING_SHARE = 0.02
 """Share of a run's time that may go into confirmations of the disk, one a cell, before cells share them."""
 
@@ -176,7 +179,7 @@ class HistoryWriter:
     def _write(self, *, sync: bool = False) -> None:
         try:
             if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(self.path.parent)
                 self._file = self.path.open("xb", buffering=0)
             while self._lines:
                 rest = memoryview(self._lines[0] + b"\n")
@@ -208,6 +211,18 @@ class HistoryWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._let_go()
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder of the history; the usual one ignores itself for git, as those of pytest and ruff do.
+
+    A folder of another name is the user's own, who may want to commit it.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_new and folder.name == USUAL_FOLDER:
+        with contextlib.suppress(OSError):  # a convenience: the history is kept without it
+            (folder / ".gitignore").write_text("# Created by pytest-ddperf.\n*\n", encoding="utf-8")
 
 
 def _not_kept(path: Path, error: OSError) -> HistoryError:

@@ -100,10 +100,10 @@ class Keeper:
             raise pytest.UsageError(text)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_benchmark_generate_machine_info(self) -> dict[str, Any] | None:
-        """The servers that were measured; pytest-benchmark's own answer where none was."""
-        measured = self._bench.measured
-        return self._bench.machine_info(measured) if measured else None
+    def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
+        """Add the servers that were measured to what pytest-benchmark says of this machine."""
+        if measured := self._bench.measured:
+            machine_info.update(self._bench.machine_info(measured))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:

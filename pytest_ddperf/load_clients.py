@@ -161,6 +161,7 @@ class LoadEndpoint:
         self._first.clear()
         clients = self._scenario.clients
         if clients is not None:
+            self._idle += [self._connected() for _ in range(clients - len(self._clients))]
             made = closed_pass(clients, clients * self._requests, self._send, crew=self._crew, now=self._now)
         else:
             due_s = arrivals_s(self._scenario.rate or 0.0, self._requests, next(self._seeds))
@@ -175,21 +176,29 @@ class LoadEndpoint:
         return Timed(self._first[0], gated_ms(made, self._scenario), made)
 
     def _send(self) -> float:
-        """One request over a connection that is free, milliseconds; the one used last comes first.
+        """Send one request over a free connection, the one used last first.
 
         Its answer is checked and dropped: the masks of a thousand answers would fill the memory.
+
+        Returns:
+            Its latency, milliseconds. The time to make a client counts: at a rate the request is due all the while.
         """
+        began_s = self._now()
         client = self._free()
+        waited_ms = (self._now() - began_s) * 1000
         timed = self._batch.endpoint.over(client).predict()
         self._idle.append(client)
         self._batch.check(timed.answer)
         if not self._first:
             self._first.append(timed.answer)
-        return timed.client_ms
+        return waited_ms + timed.client_ms
 
     def _free(self) -> Client:
         with contextlib.suppress(IndexError):
             return self._idle.pop()
+        return self._connected()
+
+    def _connected(self) -> Client:
         client = self._connect()
         self._clients.append(client)
         return client

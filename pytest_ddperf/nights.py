@@ -20,6 +20,7 @@ from pytest_ddperf.gate_history import NIGHTS, SUITE_FROM
 from pytest_ddperf.gate_statistics import round_statistic
 from pytest_ddperf.history import HistoryError, began, moment, read_header, read_run, runs
 from pytest_ddperf.records import Baseline, Outcome
+from pytest_ddperf.results import of_each_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -268,11 +269,11 @@ def _needed(folder: Path, platform_id: str, most: int, skipped: list[str]) -> li
 def _night(run: Run, started: datetime, platform_id: str) -> Night:
     accepted = run.header.accepted and run.complete and run.whole
     cells: dict[CellKey, NightCell] = {}
-    for record in run.records:
-        if record.key.platform == platform_id and record.outcome in _JUDGED:
-            cell = _cell(record, accepted=accepted)
-            if cell is not None:
-                cells[record.key] = cell
+    own = (record for record in run.records if record.key.platform == platform_id)
+    for key, record in of_each_cell(own).items():
+        cell = _cell(record, accepted=accepted) if record.outcome in _JUDGED else None
+        if cell is not None:
+            cells[key] = cell
     return Night(run.header.run, started, cells)
 
 

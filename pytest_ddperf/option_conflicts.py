@@ -13,6 +13,23 @@ if TYPE_CHECKING:
     from pytest_ddperf.settings import Settings
 
 
+def check_batch_sizes(settings: Settings) -> None:
+    """Refuse batch sizes beside a schedule of them, given in the same place.
+
+    Where one is given in another place, the order of precedence says which holds.
+
+    Raises:
+        ConfigurationError: both are given on the command line, both in the environment, or both in the ini file.
+    """
+    sizes, schedule = settings.given.get("batch-sizes"), settings.given.get("batch-schedule")
+    if sizes is not None and schedule is not None and sizes.origin is schedule.origin:
+        asked = ",".join(map(str, sizes.value))
+        raise ConfigurationError(
+            f"--ddperf-batch-sizes={asked} and --ddperf-batch-schedule={schedule.value} both say which batch sizes are "
+            "measured, and only one can hold; expected one of them."
+        )
+
+
 def check_passes(settings: Settings) -> None:
     """Refuse fewer passes at the most than at the least.
 

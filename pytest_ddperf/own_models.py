@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.local_paths import local_path
 from pytest_ddperf.networks import Network
 from pytest_ddperf.platform_files import ID, Where, decode, entry, line_of
-from pytest_ddperf.published import read_text
 from pytest_ddperf.tasks import Task
+from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,16 +73,23 @@ def _described(where: Where, name: str, values: object) -> Network:
             raise where.error(key, f"{key} = {given[key]}", "a whole number of 1 or more")
     if "task" in given and given["task"] not in TASKS:
         raise where.error("task", f"task = {given['task']!r}", f"one of {', '.join(TASKS)}")
-    folder = None
     if "path" in given:
-        folder = where.path.parent.absolute() / Path(given["path"]).expanduser()
-        if not _is_folder(folder):
-            expected = "a folder here with the network's files; `repository` names one that only the server sees"
-            raise where.error("path", f"path = {given['path']!r}, which is no folder", expected)
-    elif "repository" not in given:
+        return _network(name, _folder(where, given["path"]), given)
+    if "repository" not in given:
         expected = 'path = "FOLDER" for a folder here, or repository = "FOLDER" for one on the server'
         raise where.error(None, f"{where.what} without a folder", expected)
-    return _network(name, folder, given)
+    return _network(name, None, given)
+
+
+def _folder(where: Where, text: str) -> Path:
+    expected = "a folder here with the network's files; `repository` names one that only the server sees"
+    try:
+        folder = where.path.parent.absolute() / local_path(text)
+    except ConfigurationError:
+        raise where.error("path", f"path = {text!r}, in a home folder that is not known here", expected) from None
+    if not _is_folder(folder):
+        raise where.error("path", f"path = {text!r}, which is no folder", expected)
+    return folder
 
 
 def _network(name: str, folder: Path | None, given: dict[str, Any]) -> Network:
@@ -107,14 +115,15 @@ def named_models(catalog: Catalog, names: Iterable[str], base: Path) -> tuple[Ca
         base: where relative paths begin.
 
     Raises:
-        ConfigurationError: no id can be made of a folder's name, or another network has it.
+        ConfigurationError: no id can be made of a folder's name, another network has it, or it is in a home folder
+            that this machine does not know.
     """
     ids: list[str] = []
     for name in names:
         if not is_folder_name(name):
             ids.append(_known(catalog, name, base))
             continue
-        folder = base / Path(name).expanduser()
+        folder = base / local_path(name, "--ddperf-models")
         here = folder.resolve() if _is_folder(folder) else None
         known = next((one for one in catalog.own_models if _is_it(one, name, here)), None)
         if known is None:

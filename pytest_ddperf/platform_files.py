@@ -14,9 +14,9 @@ from pytest_ddperf.catalog import DATATYPES, Platform, closest
 from pytest_ddperf.errors import BaselineFileError
 from pytest_ddperf.knobs import Knobs
 from pytest_ddperf.name_templates import SERVICE_EXPECTED, is_service_name
-from pytest_ddperf.published import read_text
 from pytest_ddperf.scenarios import CLIENTS_EXPECTED, RATES_EXPECTED, clients_of, rates_of
 from pytest_ddperf.telemetry.source import Source
+from pytest_ddperf.text_files import read_text
 from pytest_ddperf.time_limits import TIME_LIMIT_EXPECTED, WAIT_EXPECTED, is_time_limit, is_wait
 
 if TYPE_CHECKING:

@@ -153,14 +153,24 @@ def ddperf() -> Bench:
     return bench()
 
 
-@pytest.hookimpl(tryfirst=True, optionalhook=True)
-def pytest_benchmark_compare_machine_info(machine_info: dict[str, Any], compared_benchmark: dict[str, Any]) -> None:
-    """Keep pytest-benchmark from warning that a stored server is not this machine.
+@pytest.hookimpl(wrapper=True, tryfirst=True, optionalhook=True)
+def pytest_benchmark_compare_machine_info(
+    machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
+) -> Generator[None, object, object]:
+    """Keep pytest-benchmark from warning that the servers of a stored run are not this machine."""
+    stored = compared_benchmark.get("machine_info") or {}
+    if "ddperf" not in stored and stored.get("system") != "DeepDetect":  # a run without cells
+        return (yield)
+    from pytest_ddperf.benchmark_json import comparable_machine_info  # noqa: PLC0415 - only where cells are compared
 
-    It compares before anything is measured, when the server's facts are not known yet; the cells carry their conditions
-    themselves.
-    """
-    stored = compared_benchmark.get("machine_info", {})
-    if stored.get("system") == "DeepDetect":
-        machine_info.clear()
-        machine_info.update(stored)
+    own = dict(machine_info)
+    _replace(machine_info, comparable_machine_info(own, compared_benchmark))
+    try:
+        return (yield)
+    finally:
+        _replace(machine_info, own)  # the next stored run is compared with the same
+
+
+def _replace(values: dict[str, Any], others: dict[str, Any]) -> None:
+    values.clear()
+    values.update(others)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.catalog import Catalog, bare_catalog, closest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,23 +55,6 @@ class PublishedTable:
     models: tuple[str, ...]
     batch_sizes: tuple[int, ...]
     cells: Mapping[tuple[str, int], PublishedCell]
-
-
-def read_text(path: Path, what: str) -> str:
-    """The text of a file, without a byte order mark.
-
-    Raises:
-        BaselineFileError: it cannot be read, or is no UTF-8 text.
-    """
-    try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
-        raise BaselineFileError(path, None, f"it cannot be read ({error})", what) from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BaselineFileError(path, line, "bytes that are no UTF-8 text", what) from error
 
 
 def read_table(path: Path, catalog: Catalog, columns: Mapping[str, str] | None = None) -> PublishedTable:

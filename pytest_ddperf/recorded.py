@@ -24,7 +24,6 @@ import platformdirs
 
 from pytest_ddperf.catalog import bare_catalog
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.published import read_text
 from pytest_ddperf.readable_json import render_json, sensible
 from pytest_ddperf.records import (
     Baseline,
@@ -35,6 +34,8 @@ from pytest_ddperf.records import (
     Unavailable,
     to_builtins,
 )
+from pytest_ddperf.results import SEVERITY, of_each_cell
+from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,6 +64,7 @@ class _ExtraInfo(msgspec.Struct):
     scenario: str = ""
     conditions: Conditions | None = None
     recorded: str = ""
+    verdict: str = ""
 
 
 class _StatsData(msgspec.Struct):
@@ -114,6 +116,9 @@ class Update:
 def read_recorded(path: Path) -> Recorded:
     """Read a recorded run, or any JSON of a run of this project that holds the raw durations.
 
+    In a run's JSON several tests may have measured one cell: the reddest verdict counts, of equals the last. A recorded
+    baseline holds each cell once.
+
     Raises:
         BaselineFileError: the file holds no such thing; names the line, what was found and what was expected.
     """
@@ -125,6 +130,7 @@ def read_recorded(path: Path) -> Recorded:
     ours = _ours(path, text, document)
     shown = f"{path.parent.name}/{path.name}"
     cells: dict[CellKey, Baseline | Unavailable] = {}
+    severities: dict[CellKey, int] = {}
     recorded_at: dict[CellKey, str] = {}
     benchmarks: dict[CellKey, dict[str, Any]] = {}
     others: list[dict[str, Any]] = []
@@ -134,9 +140,12 @@ def read_recorded(path: Path) -> Recorded:
             others.append(raw)
             continue
         key, info, data = _cell(path, text, number, raw)
-        if key in cells:
+        if key in cells and ours is not None:
             raise BaselineFileError(path, _line_of(text, raw), f"the cell {key} twice", "each cell once")
+        if key in cells and _severity(info.verdict) > severities[key]:
+            continue
         cells[key] = _baseline(shown, info, data)
+        severities[key] = _severity(info.verdict)
         recorded_at[key] = info.recorded
         benchmarks[key] = raw
     if ours is None and not cells:
@@ -162,7 +171,7 @@ def write_recorded(
 
     Taken are the verdicts ok, improved and new; `all` takes regressed and unstable, too. An unavailable cell becomes an
     `x` where the file has no figures of it; a cell that was measured is no `x` any more. Of two records of one cell the
-    later counts. The file is replaced in one step, and two runs at once lose nothing.
+    reddest counts, of equals the last. The file is replaced in one step, and two runs at once lose nothing.
 
     Args:
         path: the file; it and its folder need not exist.
@@ -262,8 +271,7 @@ def _merge(
 ) -> tuple[set[CellKey], dict[CellKey, str]]:
     written: set[CellKey] = set()
     left_out: dict[CellKey, str] = {}
-    for record in records:
-        key = record.key
+    for key, record in of_each_cell(records).items():
         if record.outcome is Outcome.UNAVAILABLE:
             if key not in benchmarks:
                 unavailable.add(key)
@@ -336,6 +344,11 @@ def _cell(path: Path, text: str, number: int, raw: dict[str, Any]) -> tuple[Cell
     if info.batch_size < 1:
         raise BaselineFileError(path, _line_of(text, raw), f"batch_size {info.batch_size} ({where})", "1 or more")
     return CellKey(info.platform, info.model, info.batch_size, info.scenario), info, data
+
+
+def _severity(verdict: str) -> int:
+    """The place of a verdict among all, the reddest first; after them where the file names none."""
+    return SEVERITY.index(Outcome(verdict)) if verdict in tuple(Outcome) else len(SEVERITY)
 
 
 def _baseline(shown: str, info: _ExtraInfo, data: Sequence[float]) -> Baseline:

@@ -120,7 +120,7 @@ class Runner:
             ConfigurationError: the options do not fit the server.
         """
         if platform in self._down:
-            raise self._down[platform]
+            raise self._down[platform].fresh()
         target, before = self._targets[platform], self._facts.get(platform)
         if self._recovery.is_gone(platform):
             self._recovery.come_back(platform, target)
@@ -131,8 +131,8 @@ class Runner:
         try:
             facts = target.open(self._plans[platform].server.recovery_timeout_s if was_there else 0.0)
         except DdperfError as error:
-            self._down[platform] = of_a_gone_one(error) if was_there else error
-            raise self._down[platform] from error
+            self._down[platform] = of_a_gone_one(error) if was_there else error.fresh()
+            raise self._down[platform].fresh() from error
         if before is not None and (before.version, before.commit) != (facts.version, facts.commit):
             self._note_change(
                 platform,

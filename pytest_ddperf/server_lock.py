@@ -1,14 +1,19 @@
-"""One client a server: a lock on this host that holds between all its pytest processes, and is gone with its holder."""
+"""One client per server: a lock on this host that all its users share, and that the kernel frees with its holder.
+
+It is a plain flock. filelock, which guards this package's files in the user's own folders, does not fit here: from
+version 4 on it refuses a lock file of another account in a sticky folder, and has no setting that allows it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
+import os
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import filelock
 
 from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 
@@ -37,56 +42,58 @@ class ServerLock:
     def __init__(self, name: str) -> None:
         self.name = name
         self.path = _path(name)
-        # not by thread: a server that one thread took may be given back by another
-        self._lock = filelock.FileLock(self.path, mode=_FOR_ALL_USERS, thread_local=False)
+        self._descriptor: int | None = None
 
     def acquire_at_once(self) -> bool:
-        """Take the lock if it is free; whether it is ours now.
+        """Take the lock if it is free.
+
+        Returns:
+            Whether this object holds it now.
 
         Raises:
-            ConfigurationError: its file cannot be made or opened.
+            ConfigurationError: its file cannot be created or opened.
         """
-        folder = self.path.parent
+        if self._descriptor is not None:
+            return True
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(PermissionError):  # another user's, who has made it everybody's
-                folder.chmod(_FOLDER_FOR_ALL_USERS)
-            self._lock.acquire(blocking=False)
-        except filelock.Timeout:
-            return False
+            self._descriptor = _locked(self.path)
         except OSError as error:
             raise ConfigurationError(
                 f"The lock that keeps two runs from measuring {self.name} at once cannot be taken: {self.path}: "
-                f"{error.strerror or error}; make {folder} writable for all users of this machine, or name another "
-                "folder for temporary files with the variable TMPDIR, the same for all of them."
+                f"{error.strerror or error}; make {self.path.parent} writable for all users of this machine, or name "
+                "another folder for temporary files with the variable TMPDIR, the same for all of them."
             ) from error
-        return True
+        return self._descriptor is not None
 
     def acquire(self, wait_s: float, say: Callable[[str], None]) -> Self:
         """Take the lock; where another process holds it, say so and wait for its end.
 
         Args:
-            wait_s: for how long at most.
-            say: takes a line for the person who waits.
+            wait_s: the longest wait, seconds.
+            say: receives a line for the person who waits.
 
         Raises:
             ServerUnreachableError: it was held all that time.
+            ConfigurationError: its file cannot be created or opened.
         """
         if self.acquire_at_once():
             return self
         say(busy_text(self, wait_s))
-        try:
-            self._lock.acquire(timeout=wait_s, poll_interval=_ASKED_EVERY_S)
-        except filelock.Timeout:
-            raise ServerUnreachableError(
-                f"Another run has been measuring on {self.name} for {wait_s:g} s, and two clients at once would "
-                f"measure each other; end it, or wait longer with --ddperf-lock-wait=SECONDS. Its lock is {self.path}."
-            ) from None
-        return self
+        until_s = time.monotonic() + wait_s
+        while (left_s := until_s - time.monotonic()) > 0:
+            time.sleep(min(_ASKED_EVERY_S, left_s))
+            if self.acquire_at_once():
+                return self
+        raise ServerUnreachableError(
+            f"Another run has been measuring on {self.name} for {wait_s:g} s, and two clients at once would "
+            f"measure each other; end it, or wait longer with --ddperf-lock-wait=SECONDS. Its lock is {self.path}."
+        )
 
     def release(self) -> None:
         """Give it back. May be called twice."""
-        self._lock.release()
+        if self._descriptor is not None:
+            os.close(self._descriptor)  # the kernel frees the lock with it; the file stays for the next run
+            self._descriptor = None
 
 
 def busy_text(lock: ServerLock, wait_s: float) -> str:
@@ -101,3 +108,44 @@ def _path(name: str) -> Path:
     """In the host's folder for temporary files, and none of the user's: the runner of a CI is a user of its own."""
     folder = Path(tempfile.gettempdir()) / "pytest-ddperf-locks"
     return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+
+
+def _locked(path: Path) -> int | None:
+    """Open and lock the lock file; None where another process has locked it.
+
+    Raises:
+        OSError: it cannot be created, opened or locked.
+    """
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open(path: Path) -> int:
+    """Open the lock file, created with its folder where it is missing, so that every user of the host can open it.
+
+    O_CREAT is used for a new file alone: where fs.protected_regular is set, Linux refuses it for a file of another user
+    in a sticky folder.
+
+    Raises:
+        OSError: the folder or the file cannot be created or opened.
+    """
+    flags = os.O_RDWR | os.O_NOFOLLOW  # NFS locks what is open for writing alone
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(path, flags)
+    with contextlib.suppress(FileExistsError):
+        path.parent.mkdir()
+        path.parent.chmod(_FOLDER_FOR_ALL_USERS)  # of our own folder alone, and whatever the umask is
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, _FOR_ALL_USERS)
+    except FileExistsError:  # another run was faster
+        return os.open(path, flags)
+    os.fchmod(descriptor, _FOR_ALL_USERS)
+    return descriptor

@@ -339,10 +339,12 @@ class BenchSession:
         from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
         from pytest_ddperf.recorded import TAKEN, write_recorded  # noqa: PLC0415 - only with results to keep
+        from pytest_ddperf.results import of_each_cell  # noqa: PLC0415 - the same
 
         store = BaselineStore(self._settings.catalog, project_dir=self.project_dir)
         for platform in self._settings.platforms:
-            records = [record for record in self.records.values() if self._may_be_recorded(record, platform)]
+            own = (record for record in self.records.values() if self._may_be_recorded(record, platform))
+            records = list(of_each_cell(own).values())
             measured = [record for record in records if record.now_ms is not None]
             if not measured:
                 continue
@@ -374,7 +376,7 @@ class BenchSession:
         return record.outcome is not Outcome.UNAVAILABLE or self.runner.marked_unavailable(record.key) is not None
 
     def machine_info(self, records: Iterable[CellRecord]) -> dict[str, object]:
-        """pytest-benchmark's machine_info for these records: their servers."""
+        """Our part of pytest-benchmark's machine_info for these records: their servers."""
         from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
 
         catalog = self.settings.catalog

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.option_conflicts import check_images, check_passes, check_servers
+from pytest_ddperf.option_conflicts import check_batch_sizes, check_images, check_passes, check_servers
 from pytest_ddperf.options import BY_NAME, OPTIONS
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ class Settings:
         settings._check_urls()
         settings._check_own_models()
         settings._check_tuning()
+        check_batch_sizes(settings)
         check_passes(settings)
         check_images(settings)
         check_servers(settings)
@@ -290,11 +291,11 @@ class Settings:
         listed = self.path("bench-files", platform)
         return ServerOptions(
             url=Address(self.url(platform)),
-            data_dir=self.value("data-dir", platform),
+            data_dir=self.server_path("data-dir", platform),
             bench_files=None if listed is None else str(listed),
             wait_s=self.value("wait", platform),
             timeout_s=self.value("timeout", platform),
-            repository=self.value("repository", platform),
+            repository=self.server_path("repository", platform),
             service=self.value("service", platform),
             threads=self.value("threads", platform),
             model_dirs=tuple(one.path for one in self.catalog.own_models if one.path is not None),
@@ -336,13 +337,30 @@ class Settings:
         return self.project_dir if self._origin(name, platform) <= Origin.PROJECT else self.cwd
 
     def path(self, name: str, platform: str | None = None) -> Path | None:
-        """The file or folder of this machine that an option names; None for none."""
+        """The file or folder of this machine that an option names; None for none.
+
+        Raises:
+            ConfigurationError: it is in a home folder that this machine does not know.
+        """
         value = self.value(name, platform)
         if value is None:
             return None
-        from pathlib import Path  # noqa: PLC0415 - only where one is given
+        from pytest_ddperf.local_paths import local_path  # noqa: PLC0415 - only where one is given
 
-        return self.folder_of(name, platform) / Path(value).expanduser()
+        return self.folder_of(name, platform) / local_path(value, BY_NAME[name].flag)
+
+    def server_path(self, name: str, platform: str) -> str | None:
+        """The file or folder that an option names as the server sees it; None for none.
+
+        Raises:
+            ConfigurationError: the server is on this machine, which does not know the home folder that is named.
+        """
+        value = self.value(name, platform)
+        if value is None:
+            return None
+        from pytest_ddperf.local_paths import server_path  # noqa: PLC0415 - only where one is given
+
+        return server_path(value, self.url(platform), BY_NAME[name].flag)
 
     @property
     def storage_dir(self) -> Path:

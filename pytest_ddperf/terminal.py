@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf.records import FAILING, Clock, Outcome
+from pytest_ddperf.results import of_each_cell
 from pytest_ddperf.scenarios import words_of
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def platform_table(title: str, records: Sequence[CellRecord], *, models: Sequenc
     records = [record for record in records if not record.key.scenario]
     if not records:
         return []
-    cells = {(record.key.model, record.key.batch_size): record for record in records}
+    cells = {(key.model, key.batch_size): record for key, record in of_each_cell(records).items()}
     batch_sizes = sorted({record.key.batch_size for record in records})
     measured = {model for model, _ in cells}
     columns = [*(model for model in models if model in measured), *sorted(measured.difference(models))]

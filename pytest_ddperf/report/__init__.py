@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.local_paths import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,18 +109,18 @@ def report_file(text: str, folder: Path) -> ReportFile:
         folder: what a relative path is relative to.
 
     Raises:
-        ConfigurationError: neither ending nor prefix is known.
+        ConfigurationError: neither ending nor prefix is known, or this machine does not know the home folder.
     """
     prefix, colon, rest = text.partition(":")
     if colon and rest and prefix in BY_PREFIX:
-        return ReportFile(BY_PREFIX[prefix], folder / rest)
+        return ReportFile(BY_PREFIX[prefix], folder / local_path(rest, "The report"))
     kind = BY_ENDING.get(Path(text).suffix.lower())
     if kind is None:
         raise ConfigurationError(
             f"The report {text!r} has no ending that says what it should be; expected a file that ends with "
             f"{', '.join(BY_ENDING)}, or {' or '.join(f'{name}:FILE' for name in BY_PREFIX)}."
         )
-    return ReportFile(kind, folder / text)
+    return ReportFile(kind, folder / local_path(text, "The report"))
 
 
 def figures_dir(path: Path) -> Path:

@@ -216,7 +216,7 @@ def summary(source: str, readings: Sequence[Reading], *, throttled: Sequence[str
         throttled: how the board protected itself meanwhile.
         notes: what else a person should know.
     """
-    chosen = {words for one in readings for words in one.chosen}
+    further = {words for one in readings for words in one.chosen | one.alerts}
     return Telemetry(
         source=source,
         samples=len(readings),
@@ -226,7 +226,7 @@ def summary(source: str, readings: Sequence[Reading], *, throttled: Sequence[str
         load=_spread([one.load for one in readings if one.load is not None]),
         governors=tuple(sorted({governor for one in readings for governor in one.governors})),
         throttled=tuple(throttled),
-        notes=(*notes, *sorted(chosen)),
+        notes=(*notes, *sorted(further)),
     )
 
 

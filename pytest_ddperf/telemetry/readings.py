@@ -44,8 +44,16 @@ NVIDIA_CHOSEN: Final[Mapping[int, str]] = {
 }
 """The reasons that are somebody's setting. Bit 0x1 is an idle GPU and no limit."""
 
-_THROTTLES = re.compile(r"throttle|balanced|heavy|hot-surface|cpufreq|devfreq|powerclamp|^processor$", re.IGNORECASE)
-"""Cooling devices that cool by computing slower; fans, displays and radios are none."""
+_THROTTLES = re.compile(r"throttle|balanced|heavy|^light$|cpufreq|devfreq|powerclamp|^processor$", re.IGNORECASE)
+"""Cooling devices that cool by computing slower; fans, displays and radios do not.
+
+`heavy` and `light` are the throttle events of Linux's binding nvidia,tegra124-soctherm, `cpu-balanced` and its like
+those of L4T 21. A Jetson's `cpu-throttle-alert` and its like are set at the trip point at which clocks are capped:
+NVIDIA's nvpmodel_indicator shows them as "System throttled", and `hot-surface-alert` as "Hot surface" alone.
+"""
+
+_ALERT = "alert"
+"""Names a cooling device that only notifies a program (L4T's userspace-therm-alert), unless it names throttling."""
 
 _NO_SENSOR = re.compile(r"pmic", re.IGNORECASE)
 """The Jetsons' PMIC always says 100 C (L4T 32)."""
@@ -67,6 +75,7 @@ class Reading:
         governors: of the CPU clocks.
         throttled: how the board protects itself now, in words.
         chosen: limits that somebody chose, in words.
+        alerts: warnings of the board that touch no clocks, in words.
         counters: counts of throttling, by what a rise of them means.
     """
 
@@ -78,6 +87,7 @@ class Reading:
     governors: frozenset[str] = frozenset()
     throttled: frozenset[str] = frozenset()
     chosen: frozenset[str] = frozenset()
+    alerts: frozenset[str] = frozenset()
     counters: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -148,6 +158,7 @@ class _Found:
         self.load: float | None = None
         self.governors: set[str] = set()
         self.throttled: set[str] = set()
+        self.alerts: set[str] = set()
         self.counters: dict[str, int] = {}
 
     def reading(self, at_s: float) -> Reading:
@@ -159,6 +170,7 @@ class _Found:
             self.load,
             frozenset(self.governors),
             frozenset(self.throttled),
+            alerts=frozenset(self.alerts),
             counters=self.counters,
         )
 
@@ -173,7 +185,12 @@ class _Found:
         self.temperature(float(value.partition("'")[0]), name)
 
     def cooling(self, value: str, name: str) -> None:
-        if int(value) > 0 and _THROTTLES.search(name) and "fan" not in name.lower():
+        kind = name.lower()
+        if int(value) <= 0 or "fan" in kind:
+            return
+        if _ALERT in kind and "throttle" not in kind:
+            self.alerts.add(f"{name} is on (a warning that touches no clocks)")
+        elif _THROTTLES.search(name):
             self.throttled.add(f"cooling by {name}")
 
     def khz(self, value: str, name: str) -> None:

@@ -38,7 +38,7 @@ def test_the_verdicts_are_the_same_and_kept_once(tk1: BenchProject) -> None:
     ]
     document = tk1.json("out.json")
     assert len(document["benchmarks"]) == 4
-    assert document["machine_info"]["url"] == tk1.server.url
+    assert document["machine_info"]["ddperf"]["platforms"]["tk1"]["url"] == tk1.server.url
     assert tk1.server.most_concurrent == 1
     services = [one.service for one in tk1.server.predictions]
     assert services[:12] == ["googlenet"] * 12

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from bench_project import SQUEEZENET
 
+from pytest_ddperf.cli import main
+
 if TYPE_CHECKING:
     from bench_project import BenchProject
 
@@ -197,3 +199,27 @@ def test_to_measure_one_s_own_test_again_it_is_named(tk1: BenchProject) -> None:
     program, *options = shlex.split(again)
     assert program == "pytest"
     tk1.bare(*options).assert_outcomes(failed=1)
+
+
+TWO_TESTS = """
+import pytest
+
+@pytest.mark.ddperf(models=["squeezenet_v1.1"], batch_sizes=[1])
+def test_gate(ddperf):
+    ddperf.measure()
+
+@pytest.mark.ddperf(models=["squeezenet_v1.1"], batch_sizes=[1])
+def test_budget(ddperf):
+    assert ddperf.measure() is not None
+"""
+
+
+@pytest.mark.parametrize("written", ["--benchmark-json=own.json", "--ddperf-report=pytest:own.json", "exported"])
+def test_what_two_tests_of_one_cell_wrote_is_a_baseline(tk1: BenchProject, written: str) -> None:
+    (tk1.path / "benchmarks" / "test_predict.py").write_text(TWO_TESTS, encoding="utf-8")
+    tk1.bare("benchmarks", *tk1.where, *([] if written == "exported" else [written])).assert_outcomes(passed=2)
+    if written == "exported":
+        assert main(["report", "--json", "own.json"]) == 0
+    result = tk1.bare("benchmarks", *tk1.where, "--ddperf-baseline=own.json")
+    result.assert_outcomes(passed=2)
+    assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b1": "ok"}

@@ -107,13 +107,49 @@ def test_a_wait_that_was_in_vain_is_a_refusal(tk1: BenchProject) -> None:
         ("--ddperf-url=localhost:8080", "'localhost:8080' is not valid; expected http[s]://[user:password@]host:port"),
         ("--ddperf-url=http://h:99999", "expected http[s]://[user:password@]host:port[/path], or embedded"),
         ("--ddperf-url=tx1=http://localhost:1", "--ddperf-url names tx1, which --ddperf-platform=tk1 does not measure"),
-        ("--ddperf-bench-files=missing.txt", "missing.txt cannot be read"),
+        ("--ddperf-bench-files=missing.txt", "missing.txt: it cannot be read"),
+        ("--ddperf-bench-files=~nosuchuser/list.txt", "--ddperf-bench-files: '~nosuchuser/list.txt': the home folder"),
+        ("--ddperf-storage=~nosuchuser/kept", "--ddperf-storage: '~nosuchuser/kept': the home folder of the account"),
+        ("--ddperf-baseline=~nosuchuser/b.csv", "'~nosuchuser/b.csv': the home folder of the account 'nosuchuser'"),
+        ("--ddperf-models=~nosuchuser/net", "--ddperf-models: '~nosuchuser/net': the home folder of the account"),
+        ("--ddperf-data-dir=~nosuchuser/images", "--ddperf-data-dir: '~nosuchuser/images': the home folder of"),
+        ("--ddperf-repository=~nosuchuser/{model}", "--ddperf-repository: '~nosuchuser/{model}': the home folder of"),
+        ("--ddperf-report=~nosuchuser/r.html", "The report: '~nosuchuser/r.html': the home folder of the account"),
+        ("--ddperf-report=bmf:~nosuchuser/r.json", "The report: '~nosuchuser/r.json': the home folder of the account"),
+        ("--ddperf-plot=~nosuchuser/figures", "--ddperf-plot: '~nosuchuser/figures': the home folder of the account"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(tk1: BenchProject, option: str, said: str) -> None:
     told = refusal(tk1, tk1.run(option))
     assert said in told
     assert "Start it" not in told
+
+
+def test_batch_sizes_beside_a_schedule_are_refused(tk1: BenchProject) -> None:
+    said = refusal(tk1, tk1.run("--ddperf-batch-sizes=1,2", "--ddperf-batch-schedule=pow2"))
+    assert "--ddperf-batch-sizes=1,2 and --ddperf-batch-schedule=pow2" in said
+
+
+@pytest.mark.parametrize("where", ["ini", "environment"])
+def test_a_home_folder_of_nobody_is_refused_wherever_it_is_written(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    if where == "ini":
+        tk1.ini(ddperf_storage="~nosuchuser/kept")
+    else:
+        monkeypatch.setenv("DDPERF_STORAGE", "~nosuchuser/kept")
+    assert "'~nosuchuser/kept'" in refusal(tk1, tk1.run(*SQUEEZENET))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[platforms.tk1]\nbench_files = "~nosuchuser/list"\n', '[models.mine]\npath = "~nosuchuser/list"\n'],
+    ids=["platform", "model"],
+)
+def test_a_home_folder_of_nobody_is_refused_in_ddperf_toml(tk1: BenchProject, text: str) -> None:
+    (tk1.path / "pytest.ini").write_text("[pytest]\nddperf_data_dir = /srv/bench\n", encoding="utf-8")
+    (tk1.path / "ddperf.toml").write_text(text, encoding="utf-8")
+    assert "'~nosuchuser/list'" in refusal(tk1, tk1.run(*SQUEEZENET))
 
 
 def test_the_valid_platforms_are_listed(tk1: BenchProject) -> None:

@@ -62,14 +62,14 @@ def test_all_servers_down_is_a_usage_error(tk1: BenchProject, tx1: TableServer) 
 
 def test_machine_info_names_both(tk1: BenchProject, tx1: TableServer) -> None:
     both(tk1, tx1, "--benchmark-json=out.json")
-    platforms = tk1.json("out.json")["machine_info"]["platforms"]
+    platforms = tk1.json("out.json")["machine_info"]["ddperf"]["platforms"]
     assert {name: one["url"] for name, one in platforms.items()} == {"tk1": tk1.server.url, "tx1": tx1.url}
 
 
 def test_each_has_its_own_baseline_file(tk1: BenchProject, tx1: TableServer) -> None:
     both(tk1, tx1, "--ddperf-update-baselines")
     assert sorted(path.name for path in (tk1.path / "baselines").iterdir()) == ["tk1.json", "tx1.json"]
-    assert tk1.json("baselines/tx1.json")["machine_info"]["url"] == tx1.url
+    assert tk1.json("baselines/tx1.json")["machine_info"]["ddperf"]["platforms"]["tx1"]["url"] == tx1.url
 
 
 def test_urls_of_the_project_s_platform_file_suffice(tk1: BenchProject, tx1: TableServer) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import platform
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -88,8 +90,8 @@ def test_a_cell_that_was_not_measured_is_not_saved(tk1: BenchProject) -> None:
 
 
 def test_machine_info_describes_the_server(tk1: BenchProject) -> None:
-    machine = saved(tk1)["machine_info"]
-    assert machine["platform"] == "tk1"
+    machine = saved(tk1)["machine_info"]["ddperf"]["platforms"]["tk1"]
+    assert machine["title"] == "Jetson TK1"
     assert machine["version"] == "v0.28.0"
     assert machine["commit"] == "ab3b96ae4cda06e507920e90e0f9b0caa18fb86f"
     assert machine["backend"] == "caffe"
@@ -211,10 +213,37 @@ def test_a_run_without_pytest_benchmark_measures_and_gates(tk1: BenchProject, na
     assert tk1.verdicts()["tk1-squeezenet_v1.1-b8"] == "regressed"
 
 
-def test_without_cells_machine_info_is_that_of_this_machine(tk1: BenchProject) -> None:
-    (tk1.path / "test_sum.py").write_text(OWN_BENCHMARK, encoding="utf-8")
-    tk1.bare("test_sum.py", "--benchmark-json=out.json", "--benchmark-max-time=0.001").assert_outcomes(passed=1)
-    assert tk1.json("out.json")["machine_info"]["python_implementation"] != "DeepDetect"
+@pytest.mark.parametrize("cells", [True, False], ids=["beside-cells", "without-cells"])
+def test_machine_info_of_a_plain_benchmark_is_that_of_this_machine(tk1: BenchProject, cells: bool) -> None:
+    (tk1.path / "benchmarks" / "test_sum.py").write_text(OWN_BENCHMARK, encoding="utf-8")
+    asked = [] if cells else ["-k", "test_sum"]
+    tk1.run(*SQUEEZENET, "--benchmark-json=out.json", "--benchmark-max-time=0.001", *asked)
+    machine = tk1.json("out.json")["machine_info"]
+    assert (machine["node"], machine["system"]) == (platform.node(), platform.system())
+    assert machine["python_version"] == platform.python_version()
+    assert ("ddperf" in machine) is cells
+
+
+def stored_on_another_python(project: BenchProject) -> None:
+    """Store a run, and have it say that another Python made it."""
+    project.run(*SQUEEZENET, "--benchmark-save=one", "--benchmark-max-time=0.001")
+    (path,) = (project.path / ".benchmarks").rglob("*one*.json")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["machine_info"]["python_version"] = "3.8.0"
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_a_plain_benchmark_of_another_python_is_warned_of_beside_cells(tk1: BenchProject) -> None:
+    (tk1.path / "benchmarks" / "test_sum.py").write_text(OWN_BENCHMARK, encoding="utf-8")
+    stored_on_another_python(tk1)
+    with pytest.warns(UserWarning, match="machine_info is different"):
+        tk1.run(*SQUEEZENET, "--benchmark-compare", "--benchmark-max-time=0.001", "-Wdefault")
+
+
+def test_cells_alone_are_compared_whatever_machine_ran_pytest(tk1: BenchProject) -> None:
+    stored_on_another_python(tk1)
+    result = tk1.run(*SQUEEZENET, "--benchmark-compare")  # a warning would be an error
+    assert result.ret == pytest.ExitCode.OK
 
 
 def test_a_histogram_is_drawn_where_it_is_asked_for(tk1: BenchProject) -> None:

@@ -143,6 +143,6 @@ def test_a_recorded_baseline_is_pytest_benchmark_json(tk1: BenchProject) -> None
     tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
     document: Mapping[str, Any] = tk1.json("baselines/tk1.json")
     assert {"machine_info", "commit_info", "benchmarks", "datetime", "version", "ddperf"} <= set(document)
-    assert document["machine_info"]["url"] == tk1.server.url
+    assert document["machine_info"]["ddperf"]["platforms"]["tk1"]["url"] == tk1.server.url
     stats = document["benchmarks"][0]["stats"]
     assert {"min", "max", "mean", "stddev", "rounds", "median", "data"} <= set(stats)

@@ -55,8 +55,21 @@ def test_names_that_are_not_known_are_asked_for() -> None:
 
 
 def test_a_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"gone\.txt cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"gone\.txt: it cannot be read"):
         listed_images(options("/srv", tmp_path / "gone.txt"), refuse)
+
+
+def test_a_list_may_have_a_byte_order_mark_and_the_line_ends_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_bytes(b"\xef\xbb\xbfa.jpg\r\nb.jpg\r\n")
+    assert listed_images(options("/srv", tmp_path / "names.txt"), refuse).data == ("/srv/a.jpg", "/srv/b.jpg")
+
+
+def test_a_list_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_bytes(b"a.jpg\nb\xe9.jpg\n")
+    with pytest.raises(
+        ConfigurationError, match=r"names\.txt, line 2: bytes that are not UTF-8 text.*--list-bench-files"
+    ):
+        listed_images(options("/srv", tmp_path / "names.txt"), refuse)
 
 
 def test_an_empty_list_is_refused(tmp_path: Path) -> None:

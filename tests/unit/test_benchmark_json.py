@@ -90,26 +90,41 @@ def test_extra_info_of_a_cell_that_was_not_measured_has_its_verdict_and_reason()
     assert "server" not in info
 
 
-def test_machine_info_of_one_platform_is_flat() -> None:
-    info = benchmark_json.machine_info({"tk1": ("Jetson TK1", "caffe", ServerFacts("http://h:1", version="v0.28.0"))})
-    assert (info["platform"], info["backend"], info["url"], info["version"]) == (
-        "tk1",
+def test_machine_info_holds_the_server_of_each_platform_under_a_key_of_our_own() -> None:
+    facts = ServerFacts("http://h:1", version="v0.28.0")
+    info = benchmark_json.machine_info({"tx1": ("TX1", "tensorrt", facts), "tk1": ("Jetson TK1", "caffe", facts)})
+    assert list(info) == ["ddperf"]
+    platforms = info["ddperf"]["platforms"]
+    assert list(platforms) == ["tk1", "tx1"]
+    tk1 = platforms["tk1"]
+    assert [tk1[key] for key in ("title", "backend", "url", "version")] == [
+        "Jetson TK1",
         "caffe",
         "http://h:1",
         "v0.28.0",
-    )
-    assert info["system"] == "DeepDetect"
+    ]
 
 
-def test_machine_info_of_several_platforms_holds_each() -> None:
-    facts = ServerFacts("http://h:1")
-    info = benchmark_json.machine_info({"tx1": ("TX1", "caffe", facts), "tk1": ("TK1", "caffe", facts)})
-    assert info["node"] == "tk1+tx1"
-    assert list(info["platforms"]) == ["tk1", "tx1"]
+HERE = {"node": "gateway", "python_version": "3.11.7"}
+A_CELL, A_PLAIN_ONE = {"group": "ddperf tk1"}, {"group": None}
 
 
-def test_machine_info_of_none_is_still_one() -> None:
-    assert benchmark_json.machine_info({})["node"] == ""
+@pytest.mark.parametrize(
+    ("stored", "benchmarks", "expected"),
+    [
+        ({"node": "gateway", "python_version": "3.8.0"}, [A_PLAIN_ONE], HERE),
+        ({"node": "old", "ddperf": {"platforms": {}}}, [A_CELL, A_PLAIN_ONE], HERE | {"ddperf": {"platforms": {}}}),
+        ({"node": "old", "ddperf": {"platforms": {}}}, [A_CELL], {"node": "old", "ddperf": {"platforms": {}}}),
+        ({"node": "tk1", "system": "DeepDetect"}, [A_CELL], {"node": "tk1", "system": "DeepDetect"}),
+        ({"node": "tk1", "system": "DeepDetect"}, [A_CELL, A_PLAIN_ONE], {"node": "tk1", "system": "DeepDetect"}),
+    ],
+    ids=["plain", "both", "cells", "cells-of-0.1.0", "both-of-0.1.0"],
+)
+def test_machine_info_is_compared_where_it_says_something_of_a_benchmark(
+    stored: dict[str, Any], benchmarks: list[dict[str, Any]], expected: dict[str, Any]
+) -> None:
+    document = {"machine_info": stored, "benchmarks": benchmarks}
+    assert benchmark_json.comparable_machine_info(HERE | {"ddperf": {"of": "now"}}, document) == expected
 
 
 def test_the_private_names_of_pytest_benchmark_are_as_we_use_them(pytester: pytest.Pytester) -> None:

@@ -9,9 +9,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from nightly import cell, write_night
 
 from pytest_ddperf import cli
 from pytest_ddperf.embedded.__main__ import main as serve_main
+from pytest_ddperf.records import CellKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,52 @@ ARGUMENTS = [
 ]
 every_command = pytest.mark.parametrize("command", COMMANDS)
 every_argument = pytest.mark.parametrize(("command", "action"), ARGUMENTS)
+
+
+PATHS = [
+    ("report", "-o", "{}/r.csv"),
+    ("report", "-o", "bmf:{}/r.json"),
+    ("report", "--plot", "{}/figures"),
+    ("report", "--storage", "{}/kept"),
+    ("report", "--json", "{}/x.json"),
+    ("select", "--storage", "{}/kept"),
+    ("check-model", "{}/net"),
+    ("bench", "--sname=x", "--remote-bench-data-dir=/srv", "--list-bench-files", "{}/list.txt"),
+    ("bench", "--sname=x", "--remote-bench-data-dir=/srv", "--csv-output", "{}/r.csv"),
+    ("bench", "--sname=x", "--remote-bench-data-dir=/srv", "--json-output", "{}/r.json"),
+    ("bench", "--sname=x", "--remote-bench-data-dir", "{}/images"),
+    ("bench", "--sname=x", "--remote-bench-data-dir=/srv", "--create", "{}/model"),
+    ("serve", "--data-dir", "{}/images"),
+    ("serve", "--model-dir", "{}/models"),
+]
+
+
+@pytest.mark.parametrize("typed", PATHS, ids=" ".join)
+def test_the_home_folder_of_nobody_is_refused_in_one_paragraph(
+    typed: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = cli.main([one.replace("{}", "~nosuchuser") for one in typed])
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    said = capsys.readouterr().err
+    assert status == 2
+    assert said.count("\n") == 1
+    assert "the home folder of the account 'nosuchuser'" in said
+    assert ".." not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["-o={}/r.csv", "-o=pytest:{}/r.csv", "--json={}/r.csv"])
+def test_a_report_is_written_into_the_home_folder(option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    write_night(tmp_path / "home" / "kept", 0, [cell(CellKey("tk1", "squeezenet_v1.1", 1), [90.0, 91.0])])
+    name, _, value = option.format("~").partition("=")
+    assert cli.main(["report", "--storage=~/kept", name, value]) == 0
+    assert (tmp_path / "home" / "r.csv").is_file()
 
 
 # --- the help

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +70,42 @@ def test_the_run_that_is_named_is_shown_alone(project: Path) -> None:
     oldest = min((project / ".ddperf").glob("*.jsonl")).stem
     run("-o", "r.json", "--run", oldest)
     assert {key: now for key, now in cells(project / "r.json").items() if now is not None} == {B1: 90.0, B8: 54.0}
+
+
+def oldest_file(project: Path) -> Path:
+    return min((project / ".ddperf").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("by", ["file", "run"])
+@pytest.mark.parametrize("how", ["renamed", "copied"])
+def test_a_run_is_named_by_its_file_or_by_its_own_name_with_and_without_a_report(
+    project: Path, capsys: pytest.CaptureFixture[str], by: str, how: str
+) -> None:
+    file = oldest_file(project)
+    other = file.with_name("before.jsonl")
+    (file.rename if how == "renamed" else functools.partial(shutil.copy, file))(other)
+    name = {"file": other.stem, "run": file.stem}[by]
+    assert run("--run", name) == 0
+    assert "90.0" in capsys.readouterr().out
+    assert run("-o", "r.json", "--run", name) == 0
+    assert {key: now for key, now in cells(project / "r.json").items() if now is not None} == {B1: 90.0, B8: 54.0}
+    assert run("--json", "x.json", "--run", name) == 0
+    assert exported(project / "x.json") == [str(B1), str(B8)]
+
+
+@pytest.mark.parametrize("written", [[], ["-o", "r.csv"], ["--plot"], ["--json", "x.json"]], ids=" ".join)
+@pytest.mark.parametrize("wrong", ["nope", "of-tx1", "unreadable"])
+def test_a_run_that_cannot_be_shown_is_refused_with_and_without_a_report(
+    project: Path, capsys: pytest.CaptureFixture[str], written: list[str], wrong: str
+) -> None:
+    (project / ".ddperf" / "unreadable.jsonl").write_text("nothing\n", encoding="utf-8")
+    newest = max((project / ".ddperf").glob("2*.jsonl")).stem
+    named = newest if wrong == "of-tx1" else wrong
+    assert run(*written, "--run", named, "--platform=tk1") == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert named in said.err
+    assert not {"r.csv", "x.json"} & {path.name for path in project.iterdir()}
 
 
 def test_platforms_are_chosen_by_id(project: Path) -> None:

@@ -6,7 +6,14 @@ import pickle
 import pytest
 
 from pytest_ddperf import errors
-from pytest_ddperf.errors import BaselineFileError, ConfigurationError, DdperfError, InvalidRoundError, ServerError
+from pytest_ddperf.errors import (
+    BaselineFileError,
+    BatchNotRunError,
+    ConfigurationError,
+    DdperfError,
+    InvalidRoundError,
+    ServerError,
+)
 
 ALL = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]
 
@@ -55,3 +62,22 @@ def test_an_invalid_round_says_why() -> None:
 
 def test_errors_without_arguments_of_their_own_can_be_pickled() -> None:
     assert str(pickle.loads(pickle.dumps(ConfigurationError("wrong")))) == "wrong"  # noqa: S301 - our own bytes
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerError("No answer", url="http://h:1", service="resnet50", http_status=503),
+        BaselineFileError("tk1.csv", 3, "a word", "a number"),
+        BatchNotRunError("batch size 8 was too much", died=True),
+        InvalidRoundError("the host throttled", exclusive=False),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_fresh_copy_has_all_but_where_it_was_raised(error: DdperfError) -> None:
+    with pytest.raises(DdperfError):
+        raise error from ValueError("why")
+    copied = error.fresh()
+    assert type(copied) is type(error)
+    assert (str(copied), vars(copied)) == (str(error), vars(error))
+    assert (copied.__traceback__, copied.__cause__, copied.__context__) == (None, None, None)

@@ -204,3 +204,24 @@ def test_a_file_whose_first_line_is_a_cell_is_refused(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(HistoryError, match="line 1: it does not begin with a run"):
         read_run(path)
+
+
+def ignored(folder: Path) -> list[str]:
+    """The lines of the folder's .gitignore that are not comments."""
+    path = folder / ".gitignore"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [line for line in lines if not line.startswith("#")]
+
+
+def test_a_new_folder_of_the_usual_name_ignores_itself_for_git(tmp_path: Path) -> None:
+    with HistoryWriter(tmp_path / ".ddperf", HEADER) as writer:
+        writer.append(RECORD)
+    assert ignored(tmp_path / ".ddperf") == ["*"]
+
+
+def test_a_folder_of_another_name_or_that_was_there_is_left_to_the_user(tmp_path: Path) -> None:
+    (tmp_path / "there" / ".ddperf").mkdir(parents=True)
+    for folder in ("nights", "there/.ddperf"):
+        with HistoryWriter(tmp_path / folder, HEADER) as writer:
+            writer.append(RECORD)
+        assert ignored(tmp_path / folder) == []

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from scripted_deepdetect import ScriptedDeepDetect, internal_error, never_ends
+from turned_clock import TurnedClock
 
 from pytest_ddperf.batches import BenchImages
 from pytest_ddperf.client import Client
@@ -131,6 +132,22 @@ def test_at_a_rate_a_request_does_not_wait_for_the_one_before_it() -> None:
         assert timed.load is not None
         assert timed.load.outstanding == 8
         assert timed.load.due_s is not None
+
+
+@pytest.mark.parametrize(("scenario", "counted"), [(Scenario(rate=10.0), True), (Scenario(clients=2), False)], ids=str)
+def test_the_time_to_make_a_client_counts_from_the_intended_start_alone(scenario: Scenario, counted: bool) -> None:
+    clock = TurnedClock()
+
+    def connect() -> Client:
+        clock.sleep(3.0)
+        return Client(server.url)
+
+    with ScriptedDeepDetect(services=["mobilenet"]) as server, Client(server.url) as client:
+        loaded = LoadEndpoint(batch(client), scenario, 1, connect, patience_s=1000.0, now=clock.now, sleep=clock.sleep)
+        with loaded:
+            made = loaded.predict().load
+    assert made is not None
+    assert all((ms >= 3000) is counted for ms in made.latencies_ms)
 
 
 def test_connections_at_a_rate_are_bounded() -> None:

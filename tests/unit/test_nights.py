@@ -71,6 +71,16 @@ def test_of_a_cell_that_was_measured_again_all_rounds_count_once(tmp_path: Path)
     assert held(tmp_path) == ((5.0, 6.0, 7.0, 8.0),)
 
 
+@pytest.mark.parametrize("reversed_", [False, True])
+def test_of_a_cell_that_several_tests_measured_the_reddest_verdict_counts(tmp_path: Path, reversed_: bool) -> None:
+    both = [
+        replace(cell(KEY, [9.0, 9.1], outcome=Outcome.UNSTABLE), nodeid="a"),
+        replace(cell(KEY, PASSES), nodeid="b"),
+    ]
+    write_night(tmp_path, 0, both[::-1] if reversed_ else both)
+    assert held(tmp_path) == ()
+
+
 @pytest.mark.parametrize(
     ("accepted", "whole", "ended"), [(False, True, True), (True, False, True), (True, True, False)]
 )

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_ddperf.catalog import Platform
-from pytest_ddperf.errors import BaselineFileError
+from pytest_ddperf.errors import BaselineFileError, FileContentError
 from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.platform_files import PLATFORM_KEYS, read_platforms
 
@@ -69,7 +69,7 @@ def test_an_empty_file_changes_nothing(write: Write) -> None:
         ("[platforms.tk1]\ntitle =\n", r"line 2: no TOML \(Invalid value"),
         ("[platforms.tk1\n", "line 1: no TOML"),
         ("[platforms.tk1]\na = 1\na = 2\n", "line .: no TOML"),
-        (b"\xff\xfe[\x00", "line 1: bytes that are no UTF-8 text; expected TOML"),
+        (b"\xff\xfe[\x00", "line 1: bytes that are not UTF-8 text; expected TOML"),
         (b"title = 1\n\x00", "no TOML"),
         ("\n[platform.tk1]\n", r"the key 'platform'; expected \[platforms.<id>\] tables"),
         ("x = 1\n", r"line 1: the key 'x'; expected \[platforms.<id>\] tables"),
@@ -110,7 +110,7 @@ def test_a_malformed_file_is_refused_with_line_found_and_expected(
     write: Write, content: str | bytes, said: str
 ) -> None:
     path = write(content)
-    with pytest.raises(BaselineFileError, match=said) as caught:
+    with pytest.raises(FileContentError, match=said) as caught:
         read_platforms(path, {"tk1": TK1})
     assert str(caught.value).startswith(str(path))
 
@@ -136,7 +136,7 @@ ENTRY = st.tuples(st.sampled_from(PLATFORM_KEYS), VALUES).map("[platforms.tk1]\n
 @example("x = " + "[" * 5000)
 def test_any_text_is_a_platform_file_or_refused(write: Write, content: str | bytes) -> None:
     path = write(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
-    with contextlib.suppress(BaselineFileError):
+    with contextlib.suppress(FileContentError):
         read_platforms(path, {"tk1": TK1})
 
 

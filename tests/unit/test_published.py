@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_ddperf.baselines import load_catalog, package_data_dir
 from pytest_ddperf.catalog import bare_catalog
-from pytest_ddperf.errors import BaselineFileError
+from pytest_ddperf.errors import BaselineFileError, FileContentError
 from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.published import read_networks, read_table
 
@@ -137,8 +137,8 @@ def test_a_column_that_does_not_say_which_network_it_is_may_be_told(write: Write
         ("batch_size,SqueezeNet\n1,2\n", r"the network 'SqueezeNet'.*squeezenet_v1\.0 \(squeezenet1_0\)"),
         ("batch_size,zzz\n1,2\n", r"the network 'zzz', which is not known or not clear; .*resnet50 \(res50\)"),
         ('batch_size,vgg16\n1,"2\n', "no CSV"),
-        (b"batch_size,vgg16\n1,\xff\xfe\n", "line 2: bytes that are no UTF-8 text"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "line 1: bytes that are no UTF-8 text"),
+        (b"batch_size,vgg16\n1,\xff\xfe\n", "line 2: bytes that are not UTF-8 text"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "line 1: bytes that are not UTF-8 text"),
         (b"\x00\x01\x02\n", "line 1: the first column"),
     ],
 )
@@ -146,13 +146,13 @@ def test_a_malformed_table_is_refused_with_line_found_and_expected(
     write: Write, content: str | bytes, said: str
 ) -> None:
     path = write(content)
-    with pytest.raises(BaselineFileError, match=said) as caught:
+    with pytest.raises(FileContentError, match=said) as caught:
         read_table(path, bare_catalog())
     assert str(caught.value).startswith(str(path))
 
 
 def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BaselineFileError, match=r"gone\.csv: it cannot be read"):
+    with pytest.raises(FileContentError, match=r"gone\.csv: it cannot be read"):
         read_table(tmp_path / "gone.csv", bare_catalog())
 
 
@@ -187,11 +187,11 @@ def test_any_bytes_are_a_table_or_refused(write: Write, content: str | bytes) ->
     path = write(content)
     try:
         table = read_table(path, bare_catalog())
-    except BaselineFileError:
+    except FileContentError:
         pass
     else:
         assert all(cell.value_ms is None or cell.value_ms > 0 for cell in table.cells.values())
-    with contextlib.suppress(BaselineFileError):
+    with contextlib.suppress(FileContentError):
         read_networks(path)
 
 

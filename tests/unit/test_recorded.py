@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from recording import CONDITIONS, measured, skipped
 
 from pytest_ddperf import recorded
 from pytest_ddperf.benchmark_json import stats_from_seconds
-from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.errors import BaselineFileError, ConfigurationError, FileContentError
 from pytest_ddperf.recorded import Update, read_recorded, write_recorded
 from pytest_ddperf.records import Baseline, CellKey, CellRecord, Measurement, Outcome, Pass, Round, Unavailable
 
@@ -197,7 +198,7 @@ def test_figures_are_not_lost_to_an_unavailable_cell(path: Path, record: Record)
 def test_a_malformed_file_is_not_written_over(path: Path, record: Record) -> None:
     path.parent.mkdir()
     path.write_text("{")
-    with pytest.raises(BaselineFileError):
+    with pytest.raises(FileContentError):
         record(measured())
     assert path.read_text() == "{"
 
@@ -325,6 +326,47 @@ def test_the_json_of_a_run_is_read_too_and_other_peoples_benchmarks_are_passed_o
     assert (baseline.value_ms, baseline.conditions) == (100.0, None)
 
 
+def judged(verdict: str, seconds: float) -> dict[str, Any]:
+    one = changed("extra_info.verdict", verdict)
+    return {**one, "fullname": f"test_{verdict}", "stats": {"data": [seconds]}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counts_ms"),
+    [
+        (judged("ok", 0.1), judged("regressed", 0.2), 200.0),
+        (judged("regressed", 0.2), judged("ok", 0.1), 200.0),
+        (judged("ok", 0.1), judged("ok", 0.2), 200.0),
+        (judged("unstable", 0.1), judged("new", 0.2), 100.0),
+        (judged("not a verdict", 0.1), judged("ok", 0.2), 200.0),
+        (benchmark(data=[0.1]), benchmark(data=[0.2]), 200.0),
+    ],
+)
+def test_of_a_cell_that_several_tests_measured_the_reddest_verdict_counts(
+    path: Path, first: dict[str, Any], second: dict[str, Any], counts_ms: float
+) -> None:
+    path.parent.mkdir()
+    path.write_text(file_of(first, second))
+    baseline = read_recorded(path).cells[CellKey("tk1", "vgg16", 1)]
+    assert isinstance(baseline, Baseline)
+    assert baseline.value_ms == counts_ms
+
+
+@pytest.mark.parametrize("reversed_", [False, True])
+def test_a_cell_is_recorded_by_its_reddest_verdict(path: Path, record: Record, reversed_: bool) -> None:
+    both = [replace(measured(outcome=Outcome.REGRESSED), nodeid="a"), replace(measured(), nodeid="b")]
+    update = record(*(both[::-1] if reversed_ else both))
+    assert update.written == ()
+    assert dict(update.left_out) == {CellKey("tk1", "resnet50", 2): "regressed"}
+
+
+def test_a_baseline_of_an_earlier_version_is_read(path: Path, record: Record) -> None:
+    record(measured(), machine_info={"node": "tk1", "system": "DeepDetect", "platform": "tk1", "url": "http://h:1"})
+    assert set(read_recorded(path).cells) == {CellKey("tk1", "resnet50", 2)}
+    record(measured("vgg16"), machine_info={"ddperf": {"platforms": {}}})
+    assert set(read_recorded(path).cells) == {CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 2)}
+
+
 def test_other_peoples_benchmarks_stay_in_the_file(path: Path, record: Record) -> None:
     path.parent.mkdir()
     other = {"name": "test_other", "extra_info": {}, "stats": {"median": 1.0}}
@@ -349,13 +391,16 @@ def file_of(*benchmarks: object, **more: object) -> str:
         ('{\n"benchmarks": [,]}', "line 2: no JSON"),
         ('{"benchmarks": [NaN]}', "no JSON .NaN is no number"),
         ("[" * 100_000, "no JSON"),
-        (b"\xff\xfe\x00", "line 1: bytes that are no UTF-8 text"),
+        (b"\xff\xfe\x00", "line 1: bytes that are not UTF-8 text"),
         ("[]", "no list `benchmarks`"),
         ("3", "no list `benchmarks`"),
         ('{"benchmarks": 3}', "no list `benchmarks`"),
         ('{"benchmarks": [3]}', "no list `benchmarks`"),
         ('{"benchmarks": []}', "no benchmark with platform, model and batch_size in extra_info"),
-        (file_of(benchmark(), benchmark()), "line 4: the cell tk1-vgg16-b1 twice; expected each cell once"),
+        (
+            file_of(benchmark(), benchmark(), ddperf={"format": 1}),
+            "line 4: the cell tk1-vgg16-b1 twice; expected each cell once",
+        ),
         (file_of(changed("extra_info.batch_size", "1")), r"line 4: a wrong benchmark .benchmarks\[0\].*batch_size"),
         (file_of(changed("extra_info.batch_size", 0)), r"line 4: batch_size 0"),
         (file_of(changed("extra_info.conditions", {"clock": "sun"})), r"\$\.extra_info\.conditions"),
@@ -374,7 +419,7 @@ def file_of(*benchmarks: object, **more: object) -> str:
 def test_a_malformed_file_is_refused_with_found_and_expected(path: Path, content: str | bytes, said: str) -> None:
     path.parent.mkdir()
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(BaselineFileError, match=said) as caught:
+    with pytest.raises(FileContentError, match=said) as caught:
         read_recorded(path)
     assert str(caught.value).startswith(str(path))
 
@@ -402,7 +447,7 @@ PLACES = ["extra_info", "extra_info.platform", "extra_info.model", "extra_info.b
 def test_any_bytes_are_a_recorded_run_or_refused(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with contextlib.suppress(BaselineFileError):
+    with contextlib.suppress(FileContentError):
         read_recorded(path)
 
 

@@ -149,7 +149,30 @@ def test_a_server_that_was_down_is_not_asked_again(server: ScriptedDeepDetect, t
         runner.open("tk1")
     with pytest.raises(ServerUnreachableError) as second:
         runner.measure(KEY, quiet)
-    assert first.value is second.value
+    assert str(first.value) == str(second.value)
+    assert server.connections == 0
+    runner.close()
+
+
+@pytest.mark.parametrize("marked", [False, True], ids=["found-down", "marked-down"])
+def test_each_cell_of_a_server_that_is_down_gets_an_error_of_its_own(
+    server: ScriptedDeepDetect, tmp_path: Path, marked: bool
+) -> None:
+    server.close()
+    runner = runner_for(server, tmp_path)
+    if marked:
+        runner.mark_down("tk1", ServerUnreachableError("No answer", url=server.url))
+    found: list[pytest.ExceptionInfo[ServerUnreachableError]] = []
+    for _ in range(4):
+        with pytest.raises(ServerUnreachableError) as caught:
+            runner.measure(KEY, quiet)
+        found.append(caught)
+    assert len({id(one.value) for one in found}) == 4
+    assert len({str(one.value) for one in found}) == 1
+    assert [one.value.url for one in found] == [server.url] * 4
+    assert len({len(one.traceback) for one in found[1:]}) == 1
+    assert all(one.value.__cause__ is None for one in found[1:])
+    assert found[0].value.__cause__ is not found[0].value
     runner.close()
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +17,7 @@ from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 from pytest_ddperf.server_lock import ServerLock
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 HOLD = """
 import sys, time
@@ -22,6 +26,23 @@ lock = ServerLock(sys.argv[1]).acquire(0, print)
 print("held", flush=True)
 time.sleep(600)
 """
+
+AS_USER = """
+import os, sys, tempfile
+from pytest_ddperf.server_lock import ServerLock
+os.setgroups([])
+os.setgid(int(sys.argv[1]))
+os.setuid(int(sys.argv[1]))
+os.umask(0o077)
+tempfile.tempdir = sys.argv[2]
+lock = ServerLock("board:1")
+print("held" if lock.acquire_at_once() else "busy", flush=True)
+sys.stdin.readline()
+lock.release()
+"""
+"""Takes the lock of a server as another account: the interpreter may be in a folder that only root can enter."""
+
+ROOT, NOBODY, ANOTHER = 0, 65534, 54321
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +142,65 @@ def test_a_folder_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(ConfigurationError, match=r"measuring board:1 at once cannot be taken.*writable for all users"):
         ServerLock("board:1").acquire_at_once()
+
+
+@pytest.fixture
+def folder_of_all_users() -> Iterator[Path]:
+    """A folder like /tmp: every account may enter and write, and nobody deletes what another one created."""
+    with tempfile.TemporaryDirectory(prefix="ddperf-lock-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o1777)
+        yield folder
+
+
+def as_user(uid: int, folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", AS_USER, str(uid), str(folder)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+ACCOUNTS = pytest.mark.parametrize(
+    ("first", "second"),
+    [(ROOT, NOBODY), (NOBODY, ROOT), (NOBODY, ANOTHER), (NOBODY, NOBODY)],
+    ids=["root-then-another", "another-then-root", "two-others", "one-twice"],
+)
+ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+
+
+@ONLY_ROOT
+@ACCOUNTS
+def test_two_accounts_measure_one_server_in_turn(first: int, second: int, folder_of_all_users: Path) -> None:
+    for uid in (first, second, first):
+        with as_user(uid, folder_of_all_users) as user:
+            assert user.communicate("\n", timeout=60)[0] == "held\n"
+
+
+@ONLY_ROOT
+@ACCOUNTS
+def test_one_account_waits_for_another(first: int, second: int, folder_of_all_users: Path) -> None:
+    with as_user(first, folder_of_all_users) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with as_user(second, folder_of_all_users) as user:
+            assert user.communicate("\n", timeout=60)[0] == "busy\n"
+        holder.communicate("\n", timeout=60)
+
+
+def test_a_file_that_cannot_be_locked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(ConfigurationError, match="No locks available"):
+        ServerLock("board:1").acquire_at_once()
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+@ONLY_ROOT
+def test_a_lock_folder_that_another_account_linked_elsewhere_is_not_opened_to_all(folder_of_all_users: Path) -> None:
+    private = folder_of_all_users / "private"
+    private.mkdir(mode=0o700)
+    (folder_of_all_users / "pytest-ddperf-locks").symlink_to(private)
+    with as_user(ROOT, folder_of_all_users) as user:
+        user.communicate("\n", timeout=60)
+    assert private.stat().st_mode & 0o777 == 0o700

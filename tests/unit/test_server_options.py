@@ -64,7 +64,7 @@ def test_a_batch_larger_than_the_images_is_refused() -> None:
 @pytest.mark.parametrize(
     ("data_dir", "files", "said"),
     [
-        ("/srv", "none.txt", "none.txt cannot be read"),
+        ("/srv", "none.txt", "none.txt: it cannot be read"),
         ("/srv/not/here", None, "--ddperf-bench-files=FILE"),
         ("EMPTY", None, "names no images"),
     ],
@@ -77,8 +77,14 @@ def test_images_that_are_not_known_are_refused(tmp_path: Path, data_dir: str, fi
 
 def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"names\.txt, line 1: bytes that are not UTF-8 text"):
         load_images(ServerOptions("http://h:1", data_dir="/srv", bench_files=str(tmp_path / "names.txt")))
+
+
+def test_a_list_of_images_may_have_a_byte_order_mark_and_the_line_ends_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_bytes(b"\xef\xbb\xbfa.jpg\r\n\r\nb.jpg\r\n")
+    images = load_images(ServerOptions("http://h:1", data_dir="/srv", bench_files=str(tmp_path / "names.txt")))
+    assert images.data == ("/srv/a.jpg", "/srv/b.jpg")
 
 
 def test_what_holds_for_one_network_holds_for_it_alone() -> None:

@@ -137,9 +137,10 @@ def test_a_schedule_goes_up_to_the_platform_s_largest(tmp_path: Path) -> None:
     assert sizes == (1, 2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
 
 
-def test_batch_sizes_and_a_schedule_from_one_place_are_the_batch_sizes(tmp_path: Path) -> None:
-    settings = resolve(tmp_path, platform="tk1", batch_sizes="1,3", batch_schedule="pow2", max_batch_size="2")
-    assert settings.batch_sizes("tk1") == (1,)
+@pytest.mark.parametrize("origin", [Origin.INI, Origin.ENVIRONMENT, Origin.COMMAND_LINE])
+def test_batch_sizes_and_a_schedule_from_one_place_are_refused(tmp_path: Path, origin: Origin) -> None:
+    with pytest.raises(ConfigurationError, match=r"--ddperf-batch-sizes=1,3 and --ddperf-batch-schedule=pow2"):
+        resolve(tmp_path, "", origin, platform="tk1", batch_sizes="1,3", batch_schedule="pow2", max_batch_size="2")
 
 
 def test_urls_are_per_platform(tmp_path: Path) -> None:

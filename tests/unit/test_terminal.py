@@ -164,6 +164,13 @@ def test_the_table_has_batch_sizes_down_and_models_across() -> None:
     ]
 
 
+@pytest.mark.parametrize("reversed_", [False, True])
+def test_the_table_shows_the_reddest_of_several_records_of_a_cell(reversed_: bool) -> None:
+    both = [measured(Outcome.REGRESSED, now_ms=70.0, change=0.3), measured(now_ms=53.6)]
+    lines = texts(platform_table("tk1", both[::-1] if reversed_ else both, models=MODELS, width=80))
+    assert any("70.0 +30.0%!" in line for line in lines)
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_the_table_fits_the_width_in_blocks(width: int) -> None:
     models = [f"network_number_{number}" for number in range(13)]

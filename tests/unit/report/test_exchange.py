@@ -130,8 +130,8 @@ def test_github_action_benchmark_reads_images_per_second_by_the_node_id() -> Non
 
 def test_a_file_for_github_action_benchmark_says_what_was_measured_on_what() -> None:
     document = json.loads(exchange.pytest_text(results(measured(outcome=Outcome.REGRESSED))))
-    assert document["machine_info"]["url"] == "http://tk1.lan:8080"
-    assert document["machine_info"]["version"] == "v0.28.0"
+    server = document["machine_info"]["ddperf"]["platforms"]["tk1"]
+    assert (server["url"], server["version"]) == ("http://tk1.lan:8080", "v0.28.0")
     assert document["commit_info"] == {"id": "0123abcd"}
     assert document["datetime"] == "2026-11-25T02:00:00+00:00"
     info = document["benchmarks"][0]["extra_info"]
@@ -142,7 +142,7 @@ def test_a_file_for_github_action_benchmark_says_what_was_measured_on_what() -> 
 def test_a_file_for_github_action_benchmark_needs_no_run() -> None:
     document = json.loads(exchange.pytest_text(results(measured(), run=None)))
     assert (document["commit_info"], document["datetime"]) == ({}, "")
-    assert document["machine_info"]["node"] == ""
+    assert document["machine_info"] == {"ddperf": {"platforms": {}}}
 
 
 def test_text_that_is_no_unicode_is_written_all_the_same() -> None:

@@ -62,6 +62,12 @@ def test_a_summary_has_the_least_the_mean_and_the_most() -> None:
     assert (found.throttled, found.notes) == (("hot",), ("power mode MAXN",))
 
 
+def test_a_warning_that_touches_no_clocks_is_a_note() -> None:
+    readings = [Reading(1), Reading(2, alerts=frozenset({"hot-surface-alert is on"}))]
+    found = summary("local", readings, throttled=throttling([], readings), notes=[])
+    assert (found.throttled, found.notes) == ((), ("hot-surface-alert is on",))
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "root"

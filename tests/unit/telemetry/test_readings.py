@@ -129,7 +129,34 @@ def test_what_nvidia_smi_does_not_know_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["cpu-throttle-alert", "gpu-balanced", "cpu_heavy", "thermal-cpufreq-0", "17000000.devfreq", "Processor"]
+    "name",
+    ["hot-surface-alert", "skin-user-alert", "Tboard_user_alert", "cpu-therm-alert", "heavy-user-alert", "gpu-alert"],
+)
+def test_a_cooling_device_that_only_notifies_is_no_throttling(name: str) -> None:
+    reading = sample([f"c 1 {name}"], 0)
+    assert not reading.throttled
+    assert any(name in words for words in reading.alerts)
+    assert not sample([f"c 0 {name}"], 0).alerts
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cpu-throttle-alert",
+        "soc012-throttle-alert",
+        "bcpu-throttle-alert",
+        "devfreq-17000000.gpu",
+        "cpufreq-cpu4",
+        "heavy",
+        "light",
+        "emergency-balanced",
+        "thermal-cpu-throttle",
+        "gpu-balanced",
+        "cpu_heavy",
+        "thermal-cpufreq-0",
+        "17000000.devfreq",
+        "Processor",
+    ],
 )
 def test_a_cooling_device_that_slows_the_board_down_is_throttling(name: str) -> None:
     assert sample([f"c 1 {name}"], 0).throttled == {f"cooling by {name}"}

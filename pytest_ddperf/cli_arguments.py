@@ -1,0 +1,25 @@
+"""Types of the arguments of `ddperf`, for argparse."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.local_paths import local_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def path(text: str) -> Path:
+    """A path of this machine; `~` is a home folder."""
+    try:
+        return local_path(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
+
+
+def path_text(text: str) -> str:
+    """The same as text."""
+    return str(path(text))

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_ddperf.baselines import BaselineStore, load_catalog
+from pytest_ddperf.errors import FileContentError
+from pytest_ddperf.records import Baseline, CellKey
+from pytest_ddperf.text_files import read_names, read_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "names.txt"
+
+
+@pytest.mark.parametrize("start", [b"", BOM])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_byte_order_mark_and_the_kind_of_line_end_change_no_name(path: Path, start: bytes, end: bytes) -> None:
+    path.write_bytes(start + end.join([b"a.jpg", b"", b"  with blank.jpg ", "ä.jpg".encode()]) + end)
+    assert read_names(path, "names") == ["a.jpg", "with blank.jpg", "ä.jpg"]
+
+
+def test_a_file_of_a_byte_order_mark_alone_is_empty(path: Path) -> None:
+    path.write_bytes(BOM)
+    assert read_text(path, "names") == ""
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_another_encoding_is_refused_with_file_and_line(path: Path, encoding: str) -> None:
+    path.write_bytes("ä.jpg\n".encode(encoding))
+    with pytest.raises(FileContentError) as caught:
+        read_text(path, "names of images")
+    assert (caught.value.path, caught.value.line) == (path, 1)
+    assert "expected names of images" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [".", "gone.txt", "a\0b", "n" * 300])
+def test_what_cannot_be_read_is_refused_and_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(FileContentError, match="cannot be read") as caught:
+        read_text(tmp_path / name, "names")
+    assert caught.value.line is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ddperf.toml", '[platforms.own]\r\ntitle = "Own"\r\n'),
+        ("baselines/tk1.csv", "batch_size,squeezenet_v1.1\r\n1,12.5\r\n"),
+        (
+            "baselines/tk1.json",
+            (
+                '{"benchmarks": [{"extra_info": {"platform": "tk1", "model": "squeezenet_v1.1", "batch_size": 1}, '
+                '"stats": {"data": [0.0125]}}]}\r\n'
+            ),
+        ),
+    ],
+)
+def test_every_file_that_a_project_writes_may_have_a_byte_order_mark(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(BOM + text.encode())
+    catalog = load_catalog(tmp_path)
+    if name == "ddperf.toml":
+        assert catalog.platform("own").title == "Own"
+    else:
+        found = BaselineStore(catalog, tmp_path).load("tk1").lookup(CellKey("tk1", "squeezenet_v1.1", 1))
+        assert isinstance(found, Baseline)
+        assert found.value_ms == 12.5
