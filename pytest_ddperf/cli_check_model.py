@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.model_cost import cut
+from pytest_ddperf.plain_text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -91,7 +92,11 @@ def _findings(one: KindCheck, width: int) -> Iterator[str]:
     for finding in one.findings:
         head = f"  {finding.level:<8} {finding.about:<8} "
         yield from textwrap.wrap(
-            finding.text, width, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
+            printable(finding.text),
+            width,
+            initial_indent=head,
+            subsequent_indent=" " * len(head),
+            break_on_hyphens=False,
         )
 
 
@@ -99,10 +104,12 @@ def _cost(one: KindCheck, width: int) -> Iterator[str]:
     if one.parameters is None:
         return
     yield ""
+    least = "at least " if one.incomplete else ""
     if one.operations is not None and one.true_multiply_adds is not None:
-        yield f"  multiply-adds, 10^9    {cut(one.operations, 9):>10}  as the report counts (*)"
-        yield f"                         {cut(one.true_multiply_adds, 9):>10}  those of depthwise layers included"
-    yield f"  parameters, 10^6       {cut(one.parameters, 6):>10}  as the report counts: no biases"
+        operations, of_all = (f"{least}{cut(each, 9):>10}" for each in (one.operations, one.true_multiply_adds))
+        yield f"  multiply-adds, 10^9    {operations}  as the report counts (*)"
+        yield f"                         {of_all}  those of depthwise layers included"
+    yield f"  parameters, 10^6       {least}{cut(one.parameters, 6):>10}  as the report counts: no biases"
     if one.operations is not None:
         note = "(*) Layers without multiply-adds count with their parameters, depthwise ones too. Figures are cut."
         yield from textwrap.wrap(note, width, initial_indent="  ", subsequent_indent="  ")

@@ -5,11 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import model_folder
+from pytest_ddperf.caffe.shapes import UNKNOWN_TYPE
 from pytest_ddperf.caffe.sources import SOURCES
 from pytest_ddperf.caffe.steps import shown
 from pytest_ddperf.errors import ModelFileError
 from pytest_ddperf.model_cost import BYTES, memory, model_cost, sized
-from pytest_ddperf.model_findings import SIDE, BatchMemory, Finding, KindCheck, Level, labels, megabytes, missing
+from pytest_ddperf.model_findings import (
+    SIDE,
+    BatchMemory,
+    Finding,
+    KindCheck,
+    Level,
+    labels,
+    megabytes,
+    missing,
+    unchecked_weights,
+    uncounted,
+    unknown_output,
+)
 from pytest_ddperf.model_folder import Kind
 
 if TYPE_CHECKING:
@@ -51,11 +64,7 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         _weights(folder, cost),
         labels(folder, classes),
     ]
-    if cost.unknown:
-        names = ", ".join(f"{name} ({kind})" for name, kind in cost.unknown[:5])
-        more = f" and {len(cost.unknown) - 5} more" if len(cost.unknown) > 5 else ""
-        text = f"not known here, counted as nothing, sizes taken as unchanged: {names}{more}."
-        findings.append(Finding(Level.NOTE, "layers", text))
+    findings += uncounted("layers", cost.uncounted)
     square = images if images is not None and len(images) == 4 else None
     return KindCheck(
         Kind.CAFFE,
@@ -63,6 +72,7 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         cost.reported_operations,
         cost.true_multiply_adds,
         cost.parameters,
+        bool(cost.uncounted),
         tuple(_memory(net, size) for size in batch_sizes),
         "fp32; Caffe keeps what every layer gives, layers that work in place add none. A lower bound: what layers and "
         "cuDNN use to work in comes on top.",
@@ -116,12 +126,15 @@ def _output(layers: Sequence[Sized]) -> tuple[int | None, Finding]:
         return None, missing("output", "no layer gives an answer.")
     last = ends[-1]
     shape = last.step.tops[0]
-    classes = shape[1] if len(shape) > 1 else None
+    classes = shape[1] if shape is not None and len(shape) > 1 else None
     if last.layer.type in _BOXES:
         return None, Finding(Level.OK, "output", f"{last.layer.name}, {last.layer.type}: boxes")
     if last.layer.type in _ANSWERS:
-        text = f"{last.layer.name}, {last.layer.type}, {classes} classes: {_ANSWERS[last.layer.type]}"
+        number = "an unknown number of" if classes is None else classes
+        text = f"{last.layer.name}, {last.layer.type}, {number} classes: {_ANSWERS[last.layer.type]}"
         return classes, Finding(Level.OK, "output", text)
+    if last.step.uncounted == UNKNOWN_TYPE:
+        return classes, Finding(Level.NOTE, "output", unknown_output(last.layer.name, last.layer.type))
     return classes, missing("output", _softmax_hint(last.layer))
 
 
@@ -150,6 +163,8 @@ def _weights(folder: ModelFolder, cost: ModelCost | None) -> Finding:
     text = f"{folder.caffemodel.name}, {megabytes(size)}"
     if size < needed / 2:  # half of it may do: 16 bits a number
         return missing("weights", f"{text}: too small for this network, whose numbers take {megabytes(needed)}.")
+    if cost is not None and cost.uncounted:
+        return unchecked_weights(text)
     return Finding(Level.OK, "weights", text)
 
 
@@ -158,4 +173,6 @@ def _memory(net: CaffeNet, batch_size: int) -> BatchMemory:
         found = memory(net, batch_size)
     except ModelFileError as error:
         return BatchMemory(batch_size, why_not=str(error))
+    if found is None:
+        return BatchMemory(batch_size, why_not="Sizes or weights of some layers are not known.")
     return BatchMemory(batch_size, found.weights, found.activations)
