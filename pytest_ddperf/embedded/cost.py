@@ -15,13 +15,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import onnx
 from onnx import TensorProto
 
-from pytest_ddperf.embedded.onnx_graph import read_graph
+from pytest_ddperf.embedded.onnx_graph import bodies, read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import onnx
 
     from pytest_ddperf.embedded.onnx_graph import OnnxGraph
 
@@ -141,8 +142,7 @@ def _holds_weights(graph: OnnxGraph, name: str, node: onnx.NodeProto) -> bool:
 
 def _why_uncounted(node: onnx.NodeProto) -> str:
     """Why there is no rule for the multiply-adds of an operator; "" where there is one, or where it has none."""
-    bodies = [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
-    if any(inner.op_type in _COUNTED or _why_uncounted(inner) for body in bodies for inner in body.node):
+    if any(inner.op_type in _COUNTED or _why_uncounted(inner) for body in bodies(node) for inner in body.node):
         return "layers in a branch or loop"
     is_standard = node.domain in {"", "ai.onnx"}
     if node.op_type == "Attention" or not (is_standard or node.op_type in _FREE or node.op_type in _COUNTED):

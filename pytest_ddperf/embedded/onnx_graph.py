@@ -44,6 +44,11 @@ class OnnxGraph:
         return math.prod(self.stored[stored].dims)
 
 
+def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """The graphs inside an operator, such as the branches of an If; what they use is not among its inputs."""
+    return [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
+
+
 def read_graph(model: onnx.ModelProto, *, infer: bool = True) -> OnnxGraph:
     """The graph of a model; values of large weights are not needed, only their dimensions.
 
@@ -55,17 +60,34 @@ def read_graph(model: onnx.ModelProto, *, infer: bool = True) -> OnnxGraph:
     if light.functions:
         light = inliner.inline_local_functions(light)
     stored = {tensor.name: tensor for tensor in _stored(light.graph)}
-    batch = 1
-    shapes: dict[str, Dims] = {}
-    if infer:
-        batch = _settle_batch(light.graph, stored)
-        graph = shape_inference.infer_shapes(light, data_prop=True).graph
-        shapes = {name: tuple(tensor.dims) for name, tensor in stored.items()}
-        for value in (*graph.value_info, *graph.input, *graph.output):
-            dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-            if value.type.tensor_type.HasField("shape") and all(dims):
-                shapes[value.name] = dims
+    batch, shapes = (_settle_batch(light.graph, stored), _infer(light, stored)) if infer else (1, {})
     return OnnxGraph(list(light.graph.node), shapes, batch, _constants(light.graph, stored), stored)
+
+
+def _infer(model: onnx.ModelProto, stored: Mapping[str, TensorProto]) -> dict[str, Dims]:
+    """The known sizes of all tensors. Those that the file states serve only where none can be inferred.
+
+    They may be out of date: tools that set the batch free change the sizes of inputs and outputs alone.
+    """
+    inferred = onnx.ModelProto()
+    inferred.CopyFrom(model)
+    inferred.graph.ClearField("value_info")
+    for value in inferred.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    shapes = _known_shapes(inferred)
+    if not {name for node in model.graph.node for name in node.output if name} <= shapes.keys():
+        shapes = _known_shapes(model) | shapes
+    return {name: tuple(tensor.dims) for name, tensor in stored.items()} | shapes
+
+
+def _known_shapes(model: onnx.ModelProto) -> dict[str, Dims]:
+    graph = shape_inference.infer_shapes(model, data_prop=True).graph
+    found: dict[str, Dims] = {}
+    for value in (*graph.value_info, *graph.input, *graph.output):
+        dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        if value.type.tensor_type.HasField("shape") and all(dims):
+            found[value.name] = dims
+    return found
 
 
 def _without_large_values(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -136,7 +158,7 @@ def _constants(graph: onnx.GraphProto, stored: Mapping[str, TensorProto]) -> Map
     found = {name: frozenset({name}) for name in stored}
     for node in graph.node:
         given = [name for name in node.input if name]
-        if given and all(name in found for name in given):
+        if given and not bodies(node) and all(name in found for name in given):
             sources = given if node.op_type in _JOINING else given[:1]
             found.update(dict.fromkeys(node.output, frozenset().union(*(found[name] for name in sources))))
     return found
