@@ -126,7 +126,8 @@ def _memory(one: KindCheck, width: int) -> Iterator[str]:
             yield from textwrap.wrap(each.why_not, width, initial_indent=head, subsequent_indent=" " * len(head))
         else:
             yield _memory_row(each)
-    yield from textwrap.wrap(one.memory_note, width, initial_indent="  ", subsequent_indent="  ")
+    if not all(each.why_not for each in one.memory):
+        yield from textwrap.wrap(one.memory_note, width, initial_indent="  ", subsequent_indent="  ")
 
 
 def _memory_row(each: BatchMemory) -> str:

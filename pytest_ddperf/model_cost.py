@@ -45,9 +45,9 @@ class Sized:
     step: Step
 
     @property
-    def has_known_sizes(self) -> bool:
-        """Whether the sizes of all its tops are known."""
-        return None not in self.step.tops[: len(self.layer.tops)]
+    def is_known(self) -> bool:
+        """Whether its weights and the sizes of all its tops are known."""
+        return not self.step.uncounted and None not in self.step.tops[: len(self.layer.tops)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +168,7 @@ def memory(net: CaffeNet, batch: int) -> Memory | None:
         ModelFileError: the layers do not fit each other at that batch size; names the line.
     """
     layers = sized(net, batch)
-    if not all(one.dims for one in net.inputs) or any(
-        each.step.uncounted or not each.has_known_sizes for each in layers
-    ):
+    if not all(one.dims for one in net.inputs) or not all(each.is_known for each in layers):
         return None
     inputs = sum(batch * math.prod(one.dims[1:]) for one in net.inputs)
     tops = sum(_held(each) for each in layers)

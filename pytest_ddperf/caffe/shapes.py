@@ -397,7 +397,7 @@ _RULES: Mapping[str, Rule] = {
     "PriorBox": _prior_box,
     "DetectionOutput": _detection_output,
 }
-_WITHOUT_BOTTOMS = frozenset({*SOURCES, "Parameter"})
+_WITHOUT_BOTTOMS = frozenset({*SOURCES, "Parameter", "ContinuationIndicator"})
 _WITH_WEIGHTS = frozenset(
     {
         "Convolution",

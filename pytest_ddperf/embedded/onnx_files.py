@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Dims = tuple[int | None, ...]
 
+_PASSING = frozenset({"Cast", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze"})
+"""Operators after which an answer is the same, in another form."""
+
 
 @dataclass(frozen=True, slots=True)
 class OnnxNet:
@@ -30,7 +33,7 @@ class OnnxNet:
     Args:
         inputs: name, type and dimensions of what it takes; None for a dimension that is free.
         outputs: the same of what it gives.
-        last: the operator that gives the first output, "" where an input is handed through.
+        last: the operator that computes the first output, "" where an input is handed through.
         nodes: how many operators there are.
         cost: as the report counts.
         weight_bytes: of all initialisers and Constant nodes.
@@ -68,11 +71,14 @@ def read_onnx(path: Path) -> OnnxNet:
 def _describe(model: onnx.ModelProto, inferred: onnx.ModelProto) -> OnnxNet:
     graph = read_graph(model)
     outputs = tuple(_value(one) for one in inferred.graph.output)
-    last = next((node.op_type for node in model.graph.node if outputs and outputs[0][0] in node.output), "")
+    makers = {name: node for node in model.graph.node for name in node.output}
+    maker = makers.get(outputs[0][0]) if outputs else None
+    while maker is not None and maker.op_type in _PASSING and maker.input[0] in makers:
+        maker = makers.pop(maker.input[0])
     return OnnxNet(
         tuple(_value(one) for one in model.graph.input if one.name not in graph.stored),
         outputs,
-        last,
+        "" if maker is None else maker.op_type.removeprefix("QLinear"),
         len(model.graph.node),
         graph_cost(graph),
         sum(_tensor_bytes(tensor) for tensor in graph.stored.values()),

@@ -173,8 +173,20 @@ def test_figures_of_a_network_with_unknown_layers_are_lower_bounds(
     run = Run(capsys, folder, "--batch-sizes=1")
     assert run.text.count(" at least 0.") == 3
     assert "note weights model.caffemodel, 2 kB; not checked" in run.text
-    assert "batch 1 Sizes or weights of some layers are not known." in run.text
-    assert "an unknown number of classes" in run.text
+    assert "batch 1 Sizes or weights of conv/relu (Swoosh) are not known." in run.text
+    assert "A lower bound" not in run.text
+    assert "ok output prob, Softmax, 5 classes" in run.text
+
+
+def test_without_num_output_the_classes_after_an_unknown_layer_are_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = caffe_folder(tmp_path / "mine")
+    text = tiny_prototxt().replace('"InnerProduct"', '"Swoosh"')
+    (folder / "deploy.prototxt").write_text(text, encoding="utf-8")
+    run = Run(capsys, folder)
+    assert (run.status, run.missing()) == (0, [])
+    assert "ok output prob, Softmax, an unknown number of classes" in run.text
 
 
 def test_weights_too_small_for_the_layers_that_are_counted_are_missing(
@@ -198,6 +210,15 @@ MEMORY_DATA = """
 name: "small"
 layer { name: "data" type: "MemoryData" top: "data" top: "label"
   memory_data_param { batch_size: 1 channels: 3 height: SIDE width: SIDE } }
+"""
+TEXT = """
+layer { name: "a" type: "Convolution" bottom: "data" top: "a" convolution_param { num_output: 8 kernel_size: 1 } }
+layer { name: "t" type: "Permute" bottom: "a" top: "t" permute_param { order: 3 order: 0 order: 1 order: 2 } }
+layer { name: "r" type: "Reshape" bottom: "t" top: "r" reshape_param { shape { dim: 0 dim: 0 dim: -1 } } }
+layer { name: "cont" type: "ContinuationIndicator" top: "cont" continuation_indicator_param { time_step: 6 } }
+layer { name: "l" type: "LSTM" bottom: "r" bottom: "cont" top: "l" recurrent_param { num_output: 16 } }
+layer { name: "f" type: "InnerProduct" bottom: "l" top: "f" inner_product_param { num_output: 37 axis: 2 } }
+layer { name: "prob" type: "Softmax" bottom: "f" top: "prob" softmax_param { axis: 2 } }
 """
 SQUEEZE_AND_EXCITE = """
 layer { name: "a" type: "Convolution" bottom: "data" top: "a"
@@ -224,6 +245,7 @@ layer { name: "prob" type: "Softmax" bottom: "f" top: "prob" }
     ("layers", "side", "counted"),
     [
         (SQUEEZE_AND_EXCITE, 224, (8 * 27 * 7 * 7 + 8 * 10, 8 * 27 + 80, 10)),
+        (TEXT, 6, (6 * (6 * 24 + 4 * 16 * (48 + 16) + 16 * 37), 24 + 4 * 16 * (48 + 16) + 16 * 37, 37)),
         (PYRAMID, 48, ((8 * 27 + 16 * 5) * 48 * 48, 8 * 27 + 16 * 5, 5)),
     ],
 )
@@ -281,6 +303,36 @@ def test_an_onnx_file_without_a_softmax_lacks_it(tmp_path: Path, capsys: pytest.
     run = Run(capsys, onnx_folder(tmp_path / "mine", last="Relu"))
     assert (run.status, run.missing()) == (1, ["output"])
     assert "comes of Relu: for classification end it with a Softmax" in run.text
+
+
+def test_what_only_passes_the_answer_of_a_softmax_on_is_no_gap(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx = pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
+    path = onnx_folder(tmp_path / "mine", side=224) / "model.onnx"
+    model = onnx.load(path)
+    model.graph.node[-1].output[0] = "soft"
+    scales = [onnx.helper.make_tensor("s", 1, [], [0.1]), onnx.helper.make_tensor("z", 2, [], [0])]
+    model.graph.initializer.extend(scales)
+    model.graph.node.append(onnx.helper.make_node("QuantizeLinear", ["soft", "s", "z"], ["q"]))
+    model.graph.node.append(onnx.helper.make_node("DequantizeLinear", ["q", "s", "z"], ["prob"]))
+    onnx.save(model, path)
+    run = Run(capsys, path.parent)
+    assert run.missing() == []
+    assert "ok output prob, Softmax, 5 classes" in run.text
+
+
+def test_onnx_operators_that_are_not_counted_are_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx = pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
+    path = onnx_folder(tmp_path / "mine", side=224) / "model.onnx"
+    model = onnx.load(path)
+    model.graph.node[1].op_type, model.graph.node[1].domain = "OwnPool", "own"
+    model.opset_import.append(onnx.helper.make_opsetid("own", 1))
+    onnx.save(model, path)
+    run = Run(capsys, path.parent)
+    assert (run.status, run.missing()) == (0, [])
+    assert "note cost operators not counted: OwnPool (unknown operator); Gemm (unknown sizes)." in run.text
+    assert run.text.count(" at least 0.") == 3
 
 
 def test_a_broken_onnx_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
