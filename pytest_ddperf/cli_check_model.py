@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     checks = model_check.check_folder(arguments.folder, _batch_sizes(arguments.batch_sizes))
     width = min(_WIDEST, max(40, shutil.get_terminal_size().columns))
     for line in lines(arguments.folder.resolve().name, checks, width):
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line) + "\n")
     return 0 if any(one.usable for one in checks) else MISSING
 
 
