@@ -109,9 +109,10 @@ def uncounted(what: str, found: Sequence[tuple[str, str, str]]) -> list[Finding]
         return []
     parts = []
     for reason in dict.fromkeys(reason for _, _, reason in found):
-        named = [f"{name} ({kind})" if name else kind for name, kind, each in found if each == reason]
+        of_reason = dict.fromkeys((name, kind) for name, kind, each in found if each == reason)
+        named = [f"{name} ({kind})" if name else kind for name, kind in of_reason]
         more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-        parts.append(f"{', '.join(named[:_MOST_NAMED])}{more} ({reason})")
+        parts.append(f"{', '.join(named[:_MOST_NAMED])}{more}: {reason}")
     text = f"{what} not counted: {'; '.join(parts)}. The counts are lower bounds."
     return [Finding(Level.NOTE, "cost", text)]
 

@@ -331,6 +331,8 @@ def _recurrent(layer: Layer, bottoms: Sequence[Shape], *, gates: int, own_output
 
 def _prior_box(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     settings = layer.settings.message("prior_box_param")
+    if not settings.has("min_size") or settings.has("density"):  # forks count their boxes otherwise
+        raise UnknownSizeError
     ratios = [1.0]
     for ratio in settings.reals("aspect_ratio"):
         flipped = [1 / ratio] if ratio and settings.flag("flip", default=True) else []

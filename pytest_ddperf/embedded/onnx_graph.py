@@ -61,6 +61,9 @@ def read_graph(model: onnx.ModelProto, *, infer: bool = True) -> OnnxGraph:
         light = inliner.inline_local_functions(light)
     stored = {tensor.name: tensor for tensor in _stored(light.graph)}
     batch, shapes = (_settle_batch(light.graph, stored), _infer(light, stored)) if infer else (1, {})
+    answer = shapes.get(light.graph.output[0].name, ()) if light.graph.output else ()
+    if answer and answer[0] % batch:  # an input without a batch
+        batch = 1
     return OnnxGraph(list(light.graph.node), shapes, batch, _constants(light.graph, stored), stored)
 
 
@@ -134,18 +137,12 @@ def _constant_value(name: str, attribute: onnx.AttributeProto) -> TensorProto:
 
 
 def _settle_batch(graph: onnx.GraphProto, stored: Mapping[str, TensorProto]) -> int:
-    """Set a free batch to one wherever the file names it; the batch that all sizes are for.
-
-    The batch is the first dimension of the first input. A fixed one is the batch if the first output has it, too.
-    """
+    """Set a free batch to one wherever the file names it; the batch then: the first dimension of the first input."""
     inputs = [value for value in graph.input if value.name not in stored]
     dims = inputs[0].type.tensor_type.shape.dim if inputs else []
-    if not dims:
-        return 1
-    fixed, free = dims[0].dim_value, dims[0].dim_param
-    if fixed > 0:
-        answer = graph.output[0].type.tensor_type.shape.dim if graph.output else []
-        return fixed if answer and answer[0].dim_value == fixed else 1
+    if not dims or dims[0].dim_value > 0:
+        return dims[0].dim_value if dims else 1
+    free = dims[0].dim_param
     dims[0].dim_value = 1
     for value in (*inputs, *graph.output, *graph.value_info):
         for dim in value.type.tensor_type.shape.dim:

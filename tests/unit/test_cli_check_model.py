@@ -162,7 +162,7 @@ def test_unknown_layers_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[
     (folder / "deploy.prototxt").write_text(tiny_prototxt().replace('"ReLU"', '"Swoosh"'), encoding="utf-8")
     run = Run(capsys, folder)
     assert run.status == 0
-    assert "note cost layers not counted: conv/relu (Swoosh) (unknown layer type); fc (InnerProduct)" in run.text
+    assert "note cost layers not counted: conv/relu (Swoosh): unknown layer type; fc (InnerProduct): " in run.text
 
 
 def test_figures_of_a_network_with_unknown_layers_are_lower_bounds(
@@ -331,7 +331,7 @@ def test_onnx_operators_that_are_not_counted_are_a_note(tmp_path: Path, capsys: 
     onnx.save(model, path)
     run = Run(capsys, path.parent)
     assert (run.status, run.missing()) == (0, [])
-    assert "note cost operators not counted: OwnPool (unknown operator); Gemm (unknown sizes)." in run.text
+    assert "note cost operators not counted: OwnPool: unknown operator; Gemm: unknown sizes." in run.text
     assert run.text.count(" at least 0.") == 3
 
 
@@ -396,7 +396,7 @@ def test_unknown_layers_of_an_ncnn_network_leave_the_weights_unchecked(
     (folder / "net.bin").write_bytes(bytes(size))
     run = Run(capsys, folder)
     assert f"{level} weights net.bin" in run.text
-    assert "layers not counted: fc (MyDense) (unknown layer type)" in run.text
+    assert "layers not counted: fc (MyDense): unknown layer type" in run.text
     assert "parameters, 10^6 at least 0.0002" in run.text
 
 

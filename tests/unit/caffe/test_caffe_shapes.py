@@ -203,7 +203,7 @@ def test_rows_are_taken_by_their_indices() -> None:
         ("RNN", "recurrent_param { num_output: 5 }", (9, 2, 7), (5 * 7, 5, 25, 25, 5), 5 * 7 + 2 * 25),
     ],
 )
-def test_weights_are_told_from_biases(kind: str, settings: str, bottom: Shape, blobs: Shape, weights: int) -> None:
+def test_only_weights_count_and_no_biases(kind: str, settings: str, bottom: Shape, blobs: Shape, weights: int) -> None:
     found = step_of(kind, settings, bottom)
     assert found.blobs == blobs
     assert sum(found.blobs[at] for at in found.counted if found.blobs) == weights
@@ -234,6 +234,7 @@ def test_the_sizes_of_a_layer_of_an_unknown_type_are_unknown(kind: str) -> None:
     [
         ("ContinuationIndicator", "continuation_indicator_param { time_step: 4 }"),
         ("Filter", ""),
+        ("PriorBox", "prior_box_param { fixed_size: 32 density: 4 }"),
         ("Interp", ""),
         ("Upsample", ""),
         ("Input", ""),

@@ -183,12 +183,24 @@ def test_recurrent_layers_apply_all_their_weights_at_each_step(kind: str, gates:
 
 
 @pytest.mark.parametrize(
-    ("images", "answer"), [((4, 3, 32, 32), (4, 8, 32, 32)), ((None, 3, 32, 32), None), (("b", 3, 32, 32), None)]
+    ("images", "answer"),
+    [
+        ((4, 3, 32, 32), (4, 8, 32, 32)),
+        ((4, 3, 32, 32), None),
+        ((None, 3, 32, 32), None),
+        (("b", 3, 32, 32), None),
+        (("b", 3, 32, 32), ("c", 8, 32, 32)),
+    ],
 )
 def test_the_batch_of_the_file_does_not_matter(
     images: Sequence[int | str | None], answer: Sequence[int | str | None] | None
 ) -> None:
     assert cost(graph_of([conv("w")], [W], images=images, answer=answer)).multiply_adds == CONVOLVED
+
+
+def test_an_input_without_a_batch_is_one_image() -> None:
+    nodes = [node("Unsqueeze", "x a", "u"), node("Conv", "u w", "c", pads=[1, 1, 1, 1]), node("Squeeze", "c a", "y")]
+    assert cost(graph_of(nodes, [W, whole("a", 0)], images=(3, 32, 32))).multiply_adds == CONVOLVED
 
 
 def test_sizes_in_the_file_that_are_out_of_date_do_not_matter() -> None:
