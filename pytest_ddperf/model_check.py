@@ -170,9 +170,8 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
             text += "" if last is None else ": classification needs a Softmax there."
         findings.append(Finding(Level.OK, "output", text) if softmax else missing("output", text))
     stored = folder.bin.stat().st_size
-    small = stored < net.parameters  # a byte a number is the least, in int8
     weights = f"{folder.bin.name}, {megabytes(stored)}"
-    if small:
+    if stored < net.least_bytes:
         findings.append(missing("weights", f"{weights}: too small for this network's {net.parameters:,} weights."))
     elif net.uncounted:
         findings.append(unchecked_weights(weights))

@@ -52,12 +52,14 @@ class NcnnNet:
         layers: in the order of the file.
         parameters: weights, as the report counts them: one of a Scale and one of a BatchNorm per channel, no biases; a
             lower bound where layers are not counted.
+        least_bytes: the fewest bytes that these weights take: one each, in int8, or half of it in layers of 4 bits.
         uncounted: layers that are not counted: name, type and the reason.
         inputs: by name, their width, height and channels; None where the file leaves them open.
     """
 
     layers: tuple[NcnnLayer, ...]
     parameters: int
+    least_bytes: int
     uncounted: tuple[tuple[str, str, str], ...]
     inputs: Mapping[str, tuple[int, int, int] | None]
 
@@ -94,7 +96,9 @@ def read_param(text: str, path: object = ".param") -> NcnnNet:
         if count is None
     )
     inputs = {layer.name: _size(path, layer) for layer in layers if layer.type == "Input"}
-    return NcnnNet(tuple(layers), sum(count or 0 for count in weights), uncounted, inputs)
+    numbers = [count or 0 for count in weights]
+    least = sum(count // _numbers_a_byte(path, layer) for layer, count in zip(layers, numbers, strict=True))
+    return NcnnNet(tuple(layers), sum(numbers), least, uncounted, inputs)
 
 
 class _Words:
@@ -171,6 +175,12 @@ def _weights(path: object, layer: NcnnLayer) -> int | None:
 
     count = _WEIGHTS[layer.type](setting)
     return None if count is None or not 0 <= count <= _LARGEST else count
+
+
+def _numbers_a_byte(path: object, layer: NcnnLayer) -> int:
+    """How many weights a byte may hold: from 400 on, `quantize_term` (setting 18) means blocks of 4 to 8 bits."""
+    in_blocks = layer.type in {"Gemm", "MultiHeadAttention"} and _whole(path, layer, 18, 0) >= 400
+    return 2 if in_blocks else 1
 
 
 def _size(path: object, layer: NcnnLayer) -> tuple[int, int, int] | None:

@@ -203,6 +203,14 @@ def _roi_pooling(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     return Step(((*bottoms[1][:1], channels, settings.whole("pooled_h", 0), settings.whole("pooled_w", 0)),))
 
 
+def _continuation_indicator(layer: Layer, _bottoms: Sequence[Shape]) -> Step:
+    """Where sequences begin, by time and batch: src/caffe/layers/continuation_indicator_layer.cpp of forks for OCR."""
+    settings = layer.settings.message("continuation_indicator_param")
+    if not (settings.has("time_step") and settings.has("batch_size")):
+        raise UnknownSizeError
+    return Step(((settings.whole("time_step", 0), settings.whole("batch_size", 0)),))
+
+
 def _batch_reindex(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     """Rows of the first bottom by the indices in the second; caffe/src/caffe/layers/batch_reindex_layer.cpp."""
     if len(bottoms) != 2:
@@ -362,7 +370,7 @@ _RULES: Mapping[str, Rule] = {
         lambda layer, bottoms: convolution(layer, bottoms, depthwise=True),
     ),
     **dict.fromkeys(_LOSSES.split(), _number),
-    **dict.fromkeys(("Filter", "ContinuationIndicator", "Proposal", "PSROIPooling"), _unknown_size),
+    **dict.fromkeys(("Filter", "Proposal", "PSROIPooling"), _unknown_size),
     "Convolution": convolution,
     "Deconvolution": lambda layer, bottoms: convolution(layer, bottoms, transposed=True),
     "InnerProduct": _inner_product,
@@ -384,6 +392,7 @@ _RULES: Mapping[str, Rule] = {
     "Im2col": im2col,
     "ROIPooling": _roi_pooling,
     "BatchReindex": _batch_reindex,
+    "ContinuationIndicator": _continuation_indicator,
     "Concat": _concat,
     "Eltwise": _eltwise,
     "Slice": _slice,

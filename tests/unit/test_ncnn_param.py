@@ -94,6 +94,17 @@ def test_layers_with_weights_are_counted_by_their_settings(layer: str, weights: 
     assert (found.parameters, found.uncounted) == (weights, ())
 
 
+def test_weights_take_a_byte_each_at_least_or_half_of_one_in_blocks() -> None:
+    head = "7767517\n2 2\nInput d 0 1 d\nGemm x 1 1 d x 5=1 8=10 9=8"
+    assert read_param(head).least_bytes == 80
+    assert read_param(head + " 18=1").least_bytes == 80
+    assert read_param(head + " 18=400").least_bytes == 40
+
+
+def test_a_setting_that_is_a_number_with_decimals_elsewhere_is_no_mistake() -> None:
+    assert read_param(NCNN.replace("5=1", "5=1 18=0.000000e+00")).least_bytes == 216 + 40
+
+
 @pytest.mark.parametrize(
     ("layer", "reason"),
     [

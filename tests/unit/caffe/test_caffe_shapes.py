@@ -131,6 +131,7 @@ def test_layers_that_keep_the_size(kind: str, settings: str, blobs: Shape) -> No
         ("Upsample", "upsample_param { scale: 2 }", (2, 12, 16, 12)),
         ("Upsample", "upsample_param { scale: 2 pad_out_h: true }", (2, 12, 15, 12)),
         ("Upsample", "upsample_param { upsample_h: 15 upsample_w: 11 }", (2, 12, 15, 11)),
+        ("ContinuationIndicator", "continuation_indicator_param { time_step: 9 batch_size: 2 }", (9, 2)),
         ("SPP", "spp_param { pyramid_height: 3 }", (2, 12 * (1 + 4 + 16))),
         ("SPP", "spp_param { pyramid_height: 1 }", (2, 12, 1, 1)),
         ("Im2col", "convolution_param { kernel_size: 3 pad: 1 stride: 2 }", (2, 12 * 9, 4, 3)),
