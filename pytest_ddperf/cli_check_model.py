@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf import cli_arguments
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.model_cost import cut
+from pytest_ddperf.plain_text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     checks = model_check.check_folder(arguments.folder, _batch_sizes(arguments.batch_sizes))
     width = min(_WIDEST, max(40, shutil.get_terminal_size().columns))
     for line in lines(arguments.folder.resolve().name, checks, width):
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line) + "\n")
     return 0 if any(one.usable for one in checks) else MISSING
 
 
@@ -91,7 +92,11 @@ def _findings(one: KindCheck, width: int) -> Iterator[str]:
     for finding in one.findings:
         head = f"  {finding.level:<8} {finding.about:<8} "
         yield from textwrap.wrap(
-            finding.text, width, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
+            printable(finding.text),
+            width,
+            initial_indent=head,
+            subsequent_indent=" " * len(head),
+            break_on_hyphens=False,
         )
 
 
@@ -99,10 +104,12 @@ def _cost(one: KindCheck, width: int) -> Iterator[str]:
     if one.parameters is None:
         return
     yield ""
+    least = "at least " if one.incomplete else ""
     if one.operations is not None and one.true_multiply_adds is not None:
-        yield f"  multiply-adds, 10^9    {cut(one.operations, 9):>10}  as the report counts (*)"
-        yield f"                         {cut(one.true_multiply_adds, 9):>10}  those of depthwise layers included"
-    yield f"  parameters, 10^6       {cut(one.parameters, 6):>10}  as the report counts: no biases"
+        operations, of_all = (f"{least}{cut(each, 9):>10}" for each in (one.operations, one.true_multiply_adds))
+        yield f"  multiply-adds, 10^9    {operations}  as the report counts (*)"
+        yield f"                         {of_all}  those of depthwise layers included"
+    yield f"  parameters, 10^6       {least}{cut(one.parameters, 6):>10}  as the report counts: no biases"
     if one.operations is not None:
         note = "(*) Layers without multiply-adds count with their parameters, depthwise ones too. Figures are cut."
         yield from textwrap.wrap(note, width, initial_indent="  ", subsequent_indent="  ")
@@ -119,7 +126,8 @@ def _memory(one: KindCheck, width: int) -> Iterator[str]:
             yield from textwrap.wrap(each.why_not, width, initial_indent=head, subsequent_indent=" " * len(head))
         else:
             yield _memory_row(each)
-    yield from textwrap.wrap(one.memory_note, width, initial_indent="  ", subsequent_indent="  ")
+    if not all(each.why_not for each in one.memory):
+        yield from textwrap.wrap(one.memory_note, width, initial_indent="  ", subsequent_indent="  ")
 
 
 def _memory_row(each: BatchMemory) -> str:

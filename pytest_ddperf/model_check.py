@@ -10,8 +10,21 @@ from pytest_ddperf.caffe.steps import shown
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
 from pytest_ddperf.model_check_caffe import check_caffe
 from pytest_ddperf.model_cost import BYTES
-from pytest_ddperf.model_findings import SIDE, BatchMemory, Finding, KindCheck, Level, labels, megabytes, missing
+from pytest_ddperf.model_findings import (
+    SIDE,
+    BatchMemory,
+    Finding,
+    KindCheck,
+    Level,
+    labels,
+    megabytes,
+    missing,
+    unchecked_weights,
+    uncounted,
+    unknown_output,
+)
 from pytest_ddperf.model_folder import Kind, ModelFacts
+from pytest_ddperf.ncnn_param import KNOWN_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,10 +67,9 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
     given = net.outputs[0][2] if net.outputs else ()
     classes = given[1] if len(given) == 2 else None
     images = net.inputs[0][2] if net.inputs else ()
-    weights = Finding(Level.OK, "weights", f"{megabytes(net.weight_bytes)} in initialisers")
-    if not net.cost.parameters:
-        text = "no convolution and no fully connected layer with its weights among the initialisers: nothing to count."
-        weights = Finding(Level.NOTE, "weights", text)
+    weights = Finding(Level.OK, "weights", f"{megabytes(net.weight_bytes)} in initialisers and constants")
+    if not net.cost.parameters and not net.cost.uncounted:
+        weights = Finding(Level.NOTE, "weights", "no convolution and no fully connected layer: nothing to count.")
     sizes = images[2:] if len(images) == 4 else (None, None)
     return KindCheck(
         Kind.ONNX,
@@ -68,10 +80,12 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
             _onnx_output(net, classes),
             weights,
             labels(folder, classes),
+            *uncounted("operators", net.cost.uncounted),
         ),
         net.cost.reported_operations,
         net.cost.true_multiply_adds,
         net.cost.parameters,
+        bool(net.cost.uncounted),
         tuple(_onnx_memory(net, size) for size in batch_sizes),
         "weights as they are stored, and what is needed at a time where each result goes once it was used last. A "
         "lower bound: runtimes take more.",
@@ -149,21 +163,33 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
     last = net.outputs[-1] if net.outputs else None
     softmax = last is not None and last.type in {"Softmax", "Sigmoid", "DetectionOutput", "Yolov3DetectionOutput"}
     text = "no layer gives an answer." if last is None else f"{last.name}, {last.type}"
-    if not softmax:
-        text += "" if last is None else ": classification needs a Softmax there."
-    findings.append(Finding(Level.OK, "output", text) if softmax else missing("output", text))
+    if last is not None and last.type not in KNOWN_TYPES:
+        findings.append(Finding(Level.NOTE, "output", unknown_output(last.name, last.type)))
+    else:
+        if not softmax:
+            text += "" if last is None else ": classification needs a Softmax there."
+        findings.append(Finding(Level.OK, "output", text) if softmax else missing("output", text))
     stored = folder.bin.stat().st_size
-    small = stored < net.parameters  # a byte a number is the least, in int8
     weights = f"{folder.bin.name}, {megabytes(stored)}"
-    if small:
+    if stored < net.least_bytes:
         findings.append(missing("weights", f"{weights}: too small for this network's {net.parameters:,} weights."))
+    elif net.uncounted:
+        findings.append(unchecked_weights(weights))
     else:
         findings.append(Finding(Level.OK, "weights", weights))
     findings.append(labels(folder, None))
+    findings += uncounted("layers", net.uncounted)
     note = "Sizes are not in a .param file, so multiply-adds and memory cannot be said by it alone."
     findings.append(Finding(Level.NOTE, "cost", note))
     width, height = (None, None) if size is None else size[:2]
-    return KindCheck(Kind.NCNN, tuple(findings), parameters=net.parameters, width=width, height=height)
+    return KindCheck(
+        Kind.NCNN,
+        tuple(findings),
+        parameters=net.parameters,
+        incomplete=bool(net.uncounted),
+        width=width,
+        height=height,
+    )
 
 
 def _torch(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:

@@ -5,11 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import model_folder
+from pytest_ddperf.caffe.shapes import UNKNOWN_TYPE
 from pytest_ddperf.caffe.sources import SOURCES
 from pytest_ddperf.caffe.steps import shown
 from pytest_ddperf.errors import ModelFileError
 from pytest_ddperf.model_cost import BYTES, memory, model_cost, sized
-from pytest_ddperf.model_findings import SIDE, BatchMemory, Finding, KindCheck, Level, labels, megabytes, missing
+from pytest_ddperf.model_findings import (
+    SIDE,
+    BatchMemory,
+    Finding,
+    KindCheck,
+    Level,
+    labels,
+    megabytes,
+    missing,
+    unchecked_weights,
+    uncounted,
+    unknown_output,
+)
 from pytest_ddperf.model_folder import Kind
 
 if TYPE_CHECKING:
@@ -20,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.model_folder import ModelFolder
 
 _ANSWERS = {"Softmax": "a class for each image", "Sigmoid": "several classes for each image"}
+_KEEPING_CHANNELS = frozenset({"BatchNorm", "Dropout", "Pooling", "ReLU", "Scale", "Sigmoid", "Softmax"})
 _BOXES = frozenset({"DetectionOutput"})
 
 
@@ -51,11 +65,7 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         _weights(folder, cost),
         labels(folder, classes),
     ]
-    if cost.unknown:
-        names = ", ".join(f"{name} ({kind})" for name, kind in cost.unknown[:5])
-        more = f" and {len(cost.unknown) - 5} more" if len(cost.unknown) > 5 else ""
-        text = f"not known here, counted as nothing, sizes taken as unchanged: {names}{more}."
-        findings.append(Finding(Level.NOTE, "layers", text))
+    findings += uncounted("layers", cost.uncounted)
     square = images if images is not None and len(images) == 4 else None
     return KindCheck(
         Kind.CAFFE,
@@ -63,7 +73,8 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         cost.reported_operations,
         cost.true_multiply_adds,
         cost.parameters,
-        tuple(_memory(net, size) for size in batch_sizes),
+        bool(cost.uncounted),
+        tuple(_memory(net, layers, size) for size in batch_sizes),
         "fp32; Caffe keeps what every layer gives, layers that work in place add none. A lower bound: what layers and "
         "cuDNN use to work in comes on top.",
         None if square is None else square[3],
@@ -115,14 +126,32 @@ def _output(layers: Sequence[Sized]) -> tuple[int | None, Finding]:
     if not ends:
         return None, missing("output", "no layer gives an answer.")
     last = ends[-1]
-    shape = last.step.tops[0]
-    classes = shape[1] if len(shape) > 1 else None
+    classes = _classes(layers, layers.index(last))
     if last.layer.type in _BOXES:
         return None, Finding(Level.OK, "output", f"{last.layer.name}, {last.layer.type}: boxes")
     if last.layer.type in _ANSWERS:
-        text = f"{last.layer.name}, {last.layer.type}, {classes} classes: {_ANSWERS[last.layer.type]}"
+        number = "an unknown number of" if classes is None else classes
+        text = f"{last.layer.name}, {last.layer.type}, {number} classes: {_ANSWERS[last.layer.type]}"
         return classes, Finding(Level.OK, "output", text)
+    if last.step.uncounted == UNKNOWN_TYPE:
+        return classes, Finding(Level.NOTE, "output", unknown_output(last.layer.name, last.layer.type))
     return classes, missing("output", _softmax_hint(last.layer))
+
+
+def _classes(layers: Sequence[Sized], at: int) -> int | None:
+    """How many classes a layer answers: the size of its axis, or num_output before it where sizes are not known."""
+    shape, layer = layers[at].step.tops[0], layers[at].layer
+    axis = layer.settings.message("softmax_param").whole("axis", 1)
+    if shape is not None:
+        return shape[axis] if -len(shape) <= axis < len(shape) else None
+    if axis != 1:
+        return None
+    settings = {"InnerProduct": "inner_product_param", "Convolution": "convolution_param"}.get(layer.type)
+    if settings is not None:
+        found = layer.settings.message(settings)
+        return found.whole("num_output", 0) or None if found.whole("axis", 1) == 1 else None
+    makers = [place for place in range(at) if set(layer.bottoms[:1]) & set(layers[place].layer.tops)]
+    return _classes(layers, makers[-1]) if makers and layer.type in _KEEPING_CHANNELS else None
 
 
 def _later(each: Sized, layers: Sequence[Sized], taken: set[str]) -> set[str]:
@@ -150,12 +179,18 @@ def _weights(folder: ModelFolder, cost: ModelCost | None) -> Finding:
     text = f"{folder.caffemodel.name}, {megabytes(size)}"
     if size < needed / 2:  # half of it may do: 16 bits a number
         return missing("weights", f"{text}: too small for this network, whose numbers take {megabytes(needed)}.")
+    if cost is not None and cost.uncounted:
+        return unchecked_weights(text)
     return Finding(Level.OK, "weights", text)
 
 
-def _memory(net: CaffeNet, batch_size: int) -> BatchMemory:
+def _memory(net: CaffeNet, layers: Sequence[Sized], batch_size: int) -> BatchMemory:
     try:
         found = memory(net, batch_size)
     except ModelFileError as error:
         return BatchMemory(batch_size, why_not=str(error))
+    if found is None:
+        first = next((each.layer for each in layers if not each.is_known), None)
+        of = "the input" if first is None else f"{first.name} ({first.type})"
+        return BatchMemory(batch_size, why_not=f"Sizes or weights of {of} are not known.")
     return BatchMemory(batch_size, found.weights, found.activations)

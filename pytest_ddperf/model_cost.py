@@ -4,7 +4,8 @@ The rule is the report's own (recovered from its table): multiply-adds are the w
 connected layers times their output positions; parameters are the first blob of each layer, so the weights, and two per
 channel for a BatchNorm and its Scale (mean and gamma); biases count nowhere. A depthwise convolution that is a layer
 type of its own has no multiply-adds there. What the report prints as "Giga flops" counts layers without multiply-adds
-with their parameters instead, and every figure is cut, not rounded.
+with their parameters instead, and every figure is cut, not rounded. Of layers that the report's networks do not have,
+all weights count; blobs that layers share by name count once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pytest_ddperf.caffe.steps import refused, shown
 from pytest_ddperf.errors import ModelFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_ddperf.caffe.net import CaffeNet, Layer
     from pytest_ddperf.caffe.steps import Shape, Step
@@ -35,18 +36,23 @@ class Sized:
     """A layer of a network with its sizes.
 
     Args:
-        bottoms: sizes of what it takes, the batch first.
+        bottoms: sizes of what it takes, the batch first; None for a size that is not known.
         step: what it makes of them.
     """
 
     layer: Layer
-    bottoms: tuple[Shape, ...]
+    bottoms: tuple[Shape | None, ...]
     step: Step
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its weights and the sizes of all its tops are known."""
+        return not self.step.uncounted and None not in self.step.tops[: len(self.layer.tops)]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCost:
-    """What one image costs.
+    """What one image costs; lower bounds where a layer is not counted.
 
     Args:
         multiply_adds: of convolutions and fully connected layers; depthwise layers count none.
@@ -54,8 +60,7 @@ class ModelCost:
         parameters: as the report counts them: no biases.
         other_parameters: those of them in layers without multiply-adds.
         stored_parameters: all numbers that the network holds, biases, means and variances included.
-        unknown: layers whose type is not known here, by name and type: they count nothing, and their sizes are taken
-            as unchanged.
+        uncounted: layers that are not counted: name, type and the reason.
     """
 
     multiply_adds: int
@@ -63,7 +68,7 @@ class ModelCost:
     parameters: int
     other_parameters: int
     stored_parameters: int
-    unknown: tuple[tuple[str, str], ...] = ()
+    uncounted: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def reported_operations(self) -> int:
@@ -109,12 +114,12 @@ def sized(net: CaffeNet, batch: int = 1) -> list[Sized]:
     Raises:
         ModelFileError: the layers do not fit each other; names the line.
     """
-    blobs: dict[str, Shape] = {}
+    blobs: dict[str, Shape | None] = {}
     for one in net.inputs:
-        if not one.dims or min(one.dims) < 1:
+        if min(one.dims, default=1) < 1:
             expected = "dimensions of 1 or more: batch, channels, height, width"
             raise ModelFileError(net.path, one.line, f"the input {one.name!r} of {shown(one.dims)}", expected)
-        blobs[one.name] = (batch, *one.dims[1:])
+        blobs[one.name] = (batch, *one.dims[1:]) if one.dims else None
     found: list[Sized] = []
     for layer in net.layers:
         for name in layer.bottoms:
@@ -123,7 +128,7 @@ def sized(net: CaffeNet, batch: int = 1) -> list[Sized]:
         bottoms = tuple(blobs[name] for name in layer.bottoms)
         made = step(layer, bottoms)
         if layer.type in SOURCES:  # the file's own batch does not matter
-            made = replace(made, tops=tuple((batch, *top[1:]) for top in made.tops))
+            made = replace(made, tops=tuple(top and (batch, *top[1:]) for top in made.tops))
         _check_tops(layer, made.tops, blobs)
         blobs.update(zip(layer.tops, made.tops, strict=False))
         found.append(Sized(layer, bottoms, made))
@@ -138,22 +143,22 @@ def model_cost(net: CaffeNet) -> ModelCost:
     """
     multiply_adds = depthwise = parameters = other = stored = 0
     layers = sized(net)
-    for one in (each.step for each in layers):
-        own = one.blobs[0] if one.blobs else 0
+    for one, blobs in zip((each.step for each in layers), _own_blobs(layers), strict=True):
+        own = sum(size for at, size in enumerate(blobs) if at in one.counted)
         parameters += own
-        stored += sum(one.blobs)
+        stored += sum(blobs)
         if one.depthwise:
             depthwise += one.multiply_adds
         else:
             multiply_adds += one.multiply_adds
         if one.depthwise or not one.multiply_adds:
             other += own
-    unknown = tuple((each.layer.name, each.layer.type) for each in layers if not each.step.known)
-    return ModelCost(multiply_adds, multiply_adds + depthwise, parameters, other, stored, unknown)
+    uncounted = tuple((each.layer.name, each.layer.type, each.step.uncounted) for each in layers if each.step.uncounted)
+    return ModelCost(multiply_adds, multiply_adds + depthwise, parameters, other, stored, uncounted)
 
 
-def memory(net: CaffeNet, batch: int) -> Memory:
-    """What a prediction of one batch holds.
+def memory(net: CaffeNet, batch: int) -> Memory | None:
+    """The memory that the prediction of one batch needs; None where the size of a layer is not known.
 
     Args:
         net: the network.
@@ -163,9 +168,20 @@ def memory(net: CaffeNet, batch: int) -> Memory:
         ModelFileError: the layers do not fit each other at that batch size; names the line.
     """
     layers = sized(net, batch)
+    if not all(one.dims for one in net.inputs) or not all(each.is_known for each in layers):
+        return None
     inputs = sum(batch * math.prod(one.dims[1:]) for one in net.inputs)
     tops = sum(_held(each) for each in layers)
-    return Memory(BYTES * sum(sum(each.step.blobs) for each in layers), BYTES * (inputs + tops))
+    return Memory(BYTES * sum(map(sum, _own_blobs(layers))), BYTES * (inputs + tops))
+
+
+def _own_blobs(layers: Sequence[Sized]) -> Iterator[tuple[int, ...]]:
+    """The sizes of each layer's blobs; 0 for one that a layer before it holds under the same name."""
+    seen: set[str] = set()
+    for each in layers:
+        names = (*each.layer.shared, *("" for _ in each.step.blobs))
+        yield tuple(0 if name in seen else size for name, size in zip(names, each.step.blobs, strict=False))
+        seen.update(name for name, _ in zip(names, each.step.blobs, strict=False) if name)
 
 
 def _held(each: Sized) -> int:
@@ -173,10 +189,10 @@ def _held(each: Sized) -> int:
     if each.step.shares:
         return 0
     tops = zip(each.layer.tops, each.step.tops, strict=False)
-    return sum(math.prod(shape) for name, shape in tops if name not in each.layer.bottoms)
+    return sum(math.prod(shape or ()) for name, shape in tops if name not in each.layer.bottoms)
 
 
-def _check_tops(layer: Layer, tops: Sequence[Shape], blobs: Mapping[str, Shape]) -> None:
+def _check_tops(layer: Layer, tops: Sequence[Shape | None], blobs: Mapping[str, Shape | None]) -> None:
     if len(layer.tops) > len(tops):
         found = f"{len(layer.tops)} tops"
         raise refused(layer, found, f"{len(tops)}, as many as the type has")

@@ -10,10 +10,16 @@ from pytest_ddperf import model_folder
 from pytest_ddperf.errors import ModelFileError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_ddperf.model_folder import Kind, ModelFolder
 
 SIDE = 224
 """Height and width, in pixels, that the report's networks take, and a service where nothing else is said."""
+
+
+_MOST_NAMED = 5
+"""Layers that a note names for one reason."""
 
 
 class Level(StrEnum):
@@ -61,6 +67,7 @@ class KindCheck:
         operations: multiply-adds of one image as the report counts them; None where the files do not tell.
         true_multiply_adds: those of depthwise layers included; None likewise.
         parameters: as the report counts them; None likewise.
+        incomplete: whether some layers are not counted, so that the counts are lower bounds.
         memory: by batch size.
         memory_note: how it was reckoned.
         width: of the input in pixels; None where the files leave it open.
@@ -73,6 +80,7 @@ class KindCheck:
     operations: int | None = None
     true_multiply_adds: int | None = None
     parameters: int | None = None
+    incomplete: bool = False
     memory: tuple[BatchMemory, ...] = ()
     memory_note: str = ""
     width: int | None = None
@@ -88,6 +96,39 @@ class KindCheck:
 def missing(about: str, text: str) -> Finding:
     """A line of what is missing."""
     return Finding(Level.MISSING, about, text)
+
+
+def uncounted(what: str, found: Sequence[tuple[str, str, str]]) -> list[Finding]:
+    """The note about layers or operators that are not counted; empty where all are.
+
+    Args:
+        what: `layers` or `operators`.
+        found: name, type and reason of each.
+    """
+    if not found:
+        return []
+    parts = []
+    for reason in dict.fromkeys(reason for _, _, reason in found):
+        of_reason = dict.fromkeys((name, kind) for name, kind, each in found if each == reason)
+        named = [f"{name} ({kind})" if name else kind for name, kind in of_reason]
+        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+        parts.append(f"{', '.join(named[:_MOST_NAMED])}{more}: {reason}")
+    text = f"{what} not counted: {'; '.join(parts)}. The counts are lower bounds."
+    return [Finding(Level.NOTE, "cost", text)]
+
+
+def unchecked_weights(text: str) -> Finding:
+    """The note about a file of weights whose size cannot be checked: some layers are not counted.
+
+    Args:
+        text: the file and its size.
+    """
+    return Finding(Level.NOTE, "weights", f"{text}; not checked, since some layers are not counted.")
+
+
+def unknown_output(name: str, kind: str) -> str:
+    """The note about a last layer of an unknown type."""
+    return f"{name}, {kind}: unknown layer type. Classification needs a softmax."
 
 
 def labels(folder: ModelFolder, classes: int | None) -> Finding:

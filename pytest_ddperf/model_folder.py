@@ -5,6 +5,7 @@ DeepDetect goes by parts of names, and takes the newest of several files of weig
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 LARGEST_TEXT = 64 * 2**20
 """Bytes of a description that is read; the largest that people have are a few hundred kilobytes."""
+
+
+_CLASS_NUMBER = re.compile(r"\s*[+-]?[0-9]")
+"""How a line with a label begins; DeepDetect reads the number by std::stoi, which stops where it ends."""
 
 
 class Kind(StrEnum):
@@ -192,10 +197,10 @@ def count_labels(path: Path) -> int:
         ModelFileError: a line begins with no number, which DeepDetect cannot read.
     """
     found = 0
-    for line, text in enumerate(_text(path, "labels").splitlines(), start=1):
+    for line, text in enumerate(_text(path, "labels").split("\n"), start=1):
         if not text.strip():
             continue
-        if not text.partition(" ")[0].strip().isdecimal():
+        if not _CLASS_NUMBER.match(text):
             raise ModelFileError(path, line, repr(text[:40]), "a class and its name, such as `0 tench`")
         found += 1
     return found
@@ -206,6 +211,7 @@ def _newest(files: list[Path]) -> Path | None:
 
 
 def _text(path: Path, what: str) -> str:
+    """The text of a file. Its readers take any bytes, so that those that are not UTF-8 are replaced by escapes."""
     try:
         if path.stat().st_size > LARGEST_TEXT:
             raise ModelFileError(
@@ -214,8 +220,4 @@ def _text(path: Path, what: str) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise ModelFileError(path, None, f"it cannot be read ({error.strerror or error})", what) from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ModelFileError(path, line, "bytes that are no UTF-8 text", what) from error
+    return content.decode("utf-8-sig", errors="backslashreplace")

@@ -1,38 +1,29 @@
 """NCNN's .param files: what can be said of a network by them alone. Pure.
 
-A text of one layer a line, behind a number that says that it is one: type, name, how many blobs it takes and gives,
-their names, and settings `0=64 1=3`. It counts the weights; sizes it mostly leaves open, and multiply-adds with them.
+A text of a number that marks the format, two counts, and the layers: type, name, how many blobs each takes and gives,
+their names, and settings `0=64 1=3`. It is read as ncnn reads it (ncnn/src/net.cpp, paramdict.cpp): words between
+blanks or line ends, as many layers as the count states, and nothing after them. The weights can be counted; sizes are
+mostly not stated, so that multiply-adds are not known.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_ddperf.errors import ModelFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 MAGIC = "7767517"
 """The first line of every such file."""
 
-_WEIGHTS = {
-    "Convolution": 6,
-    "ConvolutionDepthWise": 6,
-    "Convolution1D": 6,
-    "Deconvolution": 6,
-    "DeconvolutionDepthWise": 6,
-    "InnerProduct": 2,
-    "Embed": 3,
-    "LSTM": 1,
-    "Scale": 0,
-    "BatchNorm": 0,
-    "PReLU": 0,
-}
-"""Which setting of a layer counts its weights; of Scale and BatchNorm it is the channels."""
-
 _LARGEST = 2**40
+_WORD = re.compile(r"[^ \t\n\v\f\r]+")
+_SETTING = re.compile(r"(-?[0-9]{1,8})=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +50,17 @@ class NcnnNet:
 
     Args:
         layers: in the order of the file.
-        parameters: weights, as the report counts them: one of a Scale and one of a BatchNorm per channel, no biases.
+        parameters: weights, as the report counts them: one of a Scale and one of a BatchNorm per channel, no biases; a
+            lower bound where layers are not counted.
+        least_bytes: the fewest bytes that these weights take: one each, in int8, or half of it in layers of 4 bits.
+        uncounted: layers that are not counted: name, type and the reason.
         inputs: by name, their width, height and channels; None where the file leaves them open.
     """
 
     layers: tuple[NcnnLayer, ...]
     parameters: int
+    least_bytes: int
+    uncounted: tuple[tuple[str, str, str], ...]
     inputs: Mapping[str, tuple[int, int, int] | None]
 
     @property
@@ -78,52 +74,207 @@ def read_param(text: str, path: object = ".param") -> NcnnNet:
     """The network of a .param file.
 
     Raises:
-        ModelFileError: it is none; names the line.
+        ModelFileError: it is no such file; names the line.
     """
-    lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    if not lines or lines[0][1] != [MAGIC]:
-        found = f"{' '.join(lines[0][1])[:40]!r}" if lines else "an empty file"
-        raise ModelFileError(path, lines[0][0] if lines else 1, found, f"{MAGIC}, the first line of NCNN's text format")
-    if len(lines) < 2 or len(lines[1][1]) != 2 or not all(word.isdecimal() for word in lines[1][1]):
-        raise ModelFileError(path, lines[-1][0], "no counts", "the number of layers and the number of blobs")
-    layers = tuple(_layer(path, number, words) for number, words in lines[2:])
-    told = lines[1][1][0]
-    if str(len(layers)) != told.lstrip("0"):
-        raise ModelFileError(path, lines[-1][0], f"{len(layers)} layers", f"{told[:20]}, as line {lines[1][0]} says")
-    parameters = sum(_weights(path, layer) for layer in layers)
-    return NcnnNet(layers, parameters, {layer.name: _size(path, layer) for layer in layers if layer.type == "Input"})
+    words = _Words(text, path)
+    if words.next_word != MAGIC:
+        found = repr(words.next_word[:40]) if words.next_word else "an empty file"
+        raise words.error(found, f"{MAGIC}, the first line of NCNN's text format")
+    words.take()
+    counts = [words.take() for _ in range(2)]
+    if not all(_is_count(word) and int(word) for word in counts):
+        raise words.error("no counts", "the number of layers and the number of blobs")
+    layers: list[NcnnLayer] = []
+    while len(layers) < int(counts[0]):
+        if not words.next_word:
+            raise words.error(f"{len(layers)} layers", f"{counts[0]} layers, the first count of the file")
+        layers.append(_layer(words))
+    weights = [_weights(path, layer) for layer in layers]
+    uncounted = tuple(
+        (layer.name, layer.type, "no number of weights" if layer.type in _WEIGHTS else "unknown layer type")
+        for layer, count in zip(layers, weights, strict=True)
+        if count is None
+    )
+    inputs = {layer.name: _size(path, layer) for layer in layers if layer.type == "Input"}
+    numbers = [count or 0 for count in weights]
+    least = sum(count // _numbers_a_byte(path, layer) for layer, count in zip(layers, numbers, strict=True))
+    return NcnnNet(tuple(layers), sum(numbers), least, uncounted, inputs)
 
 
-def _layer(path: object, number: int, words: list[str]) -> NcnnLayer:
+class _Words:
+    """The words of a file, one after another, with their lines."""
+
+    def __init__(self, text: str, path: object) -> None:
+        self.path = path
+        self._words = list(self._split(text))
+        self._taken = 0
+        self.line = 1
+
+    @property
+    def left(self) -> int:
+        """How many words are left."""
+        return len(self._words) - self._taken
+
+    @property
+    def next_word(self) -> str:
+        """The next word, which stays; "" at the end of the file."""
+        return self._words[self._taken][1] if self.left else ""
+
+    def take(self) -> str:
+        """The next word, "" at the end of the file."""
+        if not self.left:
+            return ""
+        self.line, taken = self._words[self._taken]
+        self._taken += 1
+        return taken
+
+    def error(self, found: str, expected: str) -> ModelFileError:
+        """What is wrong with the file at the next word."""
+        line = self._words[self._taken][0] if self.left else self.line
+        return ModelFileError(self.path, line, found, expected)
+
+    @staticmethod
+    def _split(text: str) -> Iterator[tuple[int, str]]:
+        line = 1
+        end = 0
+        for match in _WORD.finditer(text):
+            line += text.count("\n", end, match.start())
+            end = match.end()
+            yield line, match[0]
+
+
+def _is_count(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) < 8
+
+
+def _layer(words: _Words) -> NcnnLayer:
     expected = "a layer: type, name, how many blobs it takes and gives, their names, and settings such as 0=64"
-    counts = words[2:4]
-    if len(counts) != 2 or not all(word.isdecimal() and len(word) < 6 for word in counts):
-        raise ModelFileError(path, number, repr(" ".join(words)[:40]), expected)
-    taken, given = int(counts[0]), int(counts[1])
-    names, settings = words[4 : 4 + taken + given], words[4 + taken + given :]
-    pairs = [one.partition("=") for one in settings]
-    if len(names) < taken + given or not all(_is_key(key) and sign for key, sign, _ in pairs):
-        raise ModelFileError(path, number, repr(" ".join(words)[:40]), expected)
-    values = {int(key): value for key, _, value in pairs}
-    return NcnnLayer(words[0], words[1], tuple(names[:taken]), tuple(names[taken:]), values, number)
+    kind = words.take()
+    line = words.line
+    name, *counts = (words.take() for _ in range(3))
+    if not all(_is_count(word) for word in counts) or _is_count(kind[:1]):
+        raise ModelFileError(words.path, line, repr(" ".join((kind, name, *counts)).strip()[:40]), expected)
+    taken, given = (int(word) for word in counts)
+    if taken + given > words.left:
+        raise ModelFileError(words.path, line, f"{taken} and {given} blobs of {name[:40]!r}", expected)
+    blobs = [words.take() for _ in range(taken + given)]
+    settings: dict[int, str] = {}
+    while match := _SETTING.fullmatch(words.next_word):
+        words.take()
+        settings[int(match[1])] = match[2] or words.take()
+    return NcnnLayer(kind, name, tuple(blobs[:taken]), tuple(blobs[taken:]), settings, line)
 
 
-def _is_key(text: str) -> bool:
-    return text.removeprefix("-").isdecimal() and len(text) < 9
+def _weights(path: object, layer: NcnnLayer) -> int | None:
+    """The weights of a layer, without biases; None where they are not known."""
+    if layer.type not in _WEIGHTS:
+        return 0 if layer.type in KNOWN_TYPES else None
+
+    def setting(key: int, default: int = 0) -> int:
+        return _whole(path, layer, key, default)
+
+    count = _WEIGHTS[layer.type](setting)
+    return None if count is None or not 0 <= count <= _LARGEST else count
 
 
-def _weights(path: object, layer: NcnnLayer) -> int:
-    return _whole(path, layer, _WEIGHTS[layer.type]) if layer.type in _WEIGHTS else 0
+def _numbers_a_byte(path: object, layer: NcnnLayer) -> int:
+    """How many weights a byte may hold: from 400 on, `quantize_term` (setting 18) means blocks of 4 to 8 bits."""
+    in_blocks = layer.type in {"Gemm", "MultiHeadAttention"} and _whole(path, layer, 18, 0) >= 400
+    return 2 if in_blocks else 1
 
 
 def _size(path: object, layer: NcnnLayer) -> tuple[int, int, int] | None:
-    width, height, channels = (_whole(path, layer, key) for key in (0, 1, 2))
-    return (width, height, channels) if width and height and channels else None
+    width, height, channels = (_whole(path, layer, key, 0) for key in (0, 1, 2))
+    return (width, height, channels) if min(width, height, channels) > 0 else None
 
 
-def _whole(path: object, layer: NcnnLayer, key: int) -> int:
-    text = layer.settings.get(key, "0")
-    value = int(text) if text.isdecimal() and len(text) < 20 else -1
-    if not 0 <= value <= _LARGEST and not (key == 0 and text == "-233"):  # of a Scale: its factors are a bottom
+def _whole(path: object, layer: NcnnLayer, key: int, default: int) -> int:
+    text = layer.settings.get(key, str(default))
+    digits = text.removeprefix("-").removeprefix("+")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 20) or abs(int(text)) > _LARGEST:
         raise ModelFileError(path, layer.line, f"{key}={text[:20]} of {layer.name!r}", "a whole number")
-    return max(value, 0)
+    return int(text)
+
+
+_Setting: TypeAlias = "Callable[..., int]"
+"""A setting of a layer: its key, and the default, else 0."""
+
+
+def _stated(key: int, dynamic: int | None = None) -> Callable[[_Setting], int | None]:
+    """Weights that a setting counts; none where the setting `dynamic` says that they are a bottom."""
+    return lambda of: 0 if dynamic is not None and of(dynamic) else of(key) or None
+
+
+def _affine(key: int, flag: int) -> Callable[[_Setting], int | None]:
+    """One factor per channel, where the setting `flag` does not turn them off."""
+    return lambda of: of(key) or None if of(flag, 1) else 0
+
+
+def _recurrent(gates: int) -> Callable[[_Setting], int | None]:
+    """Weights of the input as setting 1 counts them, and of the last output; an LSTM may have a smaller output."""
+
+    def count(of: _Setting) -> int | None:
+        outputs, directions = of(0), 2 if of(2) == 2 else 1
+        hidden = of(3, outputs) if gates == 4 else outputs
+        projected = hidden * outputs if hidden != outputs else 0
+        return of(1) + directions * (gates * hidden * outputs + projected) if of(1) and outputs else None
+
+    return count
+
+
+def _attention(of: _Setting) -> int | None:
+    """Weights of query and output as setting 2 counts them, of key and value by their sizes."""
+    size = of(0)
+    return 2 * of(2) + size * (of(3, size) + of(4, size)) if size and of(2) else None
+
+
+def _gemm(of: _Setting) -> int | None:
+    """The constant ones of the matrices A and B; C holds biases."""
+    rows, columns, inner = of(7), of(8), of(9)
+    first, second = rows * inner if of(4) else 0, inner * columns if of(5) else 0
+    return None if (of(4) and not first) or (of(5) and not second) else first + second
+
+
+def _memory_data(of: _Setting) -> int | None:
+    return math.prod(of(key) or 1 for key in (0, 1, 2, 11)) if of(0) else None
+
+
+_CONVOLUTIONS = "Convolution ConvolutionDepthWise Convolution1D ConvolutionDepthWise1D"
+_TRANSPOSED = "Deconvolution DeconvolutionDepthWise Deconvolution1D DeconvolutionDepthWise1D"
+_OTHER_CONVOLUTIONS = "Convolution3D ConvolutionDepthWise3D Deconvolution3D DeconvolutionDepthWise3D DeformableConv2D"
+_WEIGHTS: Mapping[str, Callable[[_Setting], int | None]] = {
+    **dict.fromkeys(_CONVOLUTIONS.split(), _stated(6, dynamic=19)),
+    **dict.fromkeys(_TRANSPOSED.split(), _stated(6, dynamic=28)),
+    **dict.fromkeys(_OTHER_CONVOLUTIONS.split(), _stated(6)),
+    "InnerProduct": _stated(2),
+    "Embed": _stated(3),
+    "LSTM": _recurrent(4),
+    "GRU": _recurrent(3),
+    "RNN": _recurrent(1),
+    "MultiHeadAttention": _attention,
+    "Gemm": _gemm,
+    "Scale": lambda of: max(of(0), 0) if of(0) else None,  # -233: the factors are a bottom
+    "BatchNorm": _stated(0),
+    "PReLU": _stated(0),
+    "Normalize": _stated(3),
+    "LayerNorm": _affine(0, 2),
+    "RMSNorm": _affine(0, 2),
+    "GroupNorm": _affine(1, 3),
+    "InstanceNorm": _affine(0, 2),
+    "MemoryData": _memory_data,
+}
+"""Layers that hold weights, and how many, by their settings; ncnn/src/layer/*.cpp (load_param, load_model)."""
+
+_WITHOUT_WEIGHTS = (
+    "AbsVal ArgMax Bias BinaryOp BNLL Cast CELU Clip Concat CopyTo Crop CumulativeSum DeepCopy Dequantize "
+    "DetectionOutput Diag Dropout Einsum Eltwise ELU Erf Exp ExpandDims Flatten Flip Fold GELU GLU GridSample "
+    "HardSigmoid HardSwish Input Interp InverseSpectrogram Log LRN MatMul Mish MVN Noop Packing Padding Permute "
+    "PixelShuffle Pooling Pooling1D Pooling3D Power PriorBox Proposal PSROIPooling Quantize Reduction ReLU Reorg "
+    "Requantize Reshape ROIAlign ROIPooling RotaryEmbed SDPA SELU Shrink ShuffleChannel Sigmoid Slice Softmax "
+    "Softplus Spectrogram Split SPP Squeeze StatisticsPooling Swish TanH Threshold Tile UnaryOp Unfold "
+    "Yolov3DetectionOutput YoloDetectionOutput"
+)
+"""ncnn's other layers (ncnn/src/CMakeLists.txt). Bias holds biases only; quantisation and padding hold no weights."""
+
+KNOWN_TYPES = frozenset((*_WITHOUT_WEIGHTS.split(), *_WEIGHTS))
+"""Every layer type of ncnn that is known here."""

@@ -1,4 +1,4 @@
-"""The text format of protocol buffers, as Caffe's prototxt files are written in it: a reader and a writer. Pure.
+"""The text format of protocol buffers, as Caffe's prototxt files are written in it: a reader. Pure.
 
 protobuf's own reader takes a compiled description of every message and refuses what it does not describe; the layers of
 Caffe's forks are described in as many ways as there are forks. So this one reads the structure alone: fields with their
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.errors import ModelFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 DEEPEST = 100
 """How deep messages may nest; protobuf's own limit."""
@@ -204,11 +204,6 @@ def parse(text: str, path: object = "prototxt") -> Message:
     return Message(fields, 1, path)
 
 
-def write(message: Message) -> str:
-    """The text of a message, one field a line, indented by two blanks a level."""
-    return "".join(_lines(message, ""))
-
-
 @dataclass(frozen=True, slots=True)
 class _Token:
     kind: str
@@ -318,28 +313,6 @@ class _Parser:
         return ModelFileError(self._path, token.line, found, expected)
 
 
-def _lines(message: Message, indent: str) -> Iterator[str]:
-    for name, value in message.fields:
-        if isinstance(value, Message):
-            yield f"{indent}{name} {{\n"
-            yield from _lines(value, indent + "  ")
-            yield f"{indent}}}\n"
-        else:
-            yield f"{indent}{name}: {_escaped(value.text) if value.quoted else value.text}\n"
-
-
-def _escaped(text: str) -> str:
-    return '"' + "".join(_escape(each) for each in text) + '"'
-
-
-def _escape(character: str) -> str:
-    if character in {'"', "\\"}:
-        return "\\" + character
-    if character.isprintable():
-        return character
-    return "".join(f"\\{byte:03o}" for byte in character.encode(errors="replace"))
-
-
 def _unescaped(text: str) -> str:
     """What a string stands for; escapes name bytes of UTF-8."""
     found = bytearray()
@@ -347,7 +320,7 @@ def _unescaped(text: str) -> str:
     for match in _ESCAPE.finditer(text):
         found += text[at : match.start()].encode(errors="replace") + _byte_or_character(match)
         at = match.end()
-    return (found + text[at:].encode(errors="replace")).decode(errors="replace")
+    return (found + text[at:].encode(errors="replace")).decode(errors="backslashreplace")
 
 
 def _byte_or_character(match: re.Match[str]) -> bytes:
@@ -362,8 +335,3 @@ def _byte_or_character(match: re.Match[str]) -> bytes:
 
 def _shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
-
-
-def scalars(name: str, values: Sequence[str | float]) -> list[tuple[str, Scalar | Message]]:
-    """Fields of one name, for a message that is written: texts as strings, numbers as they are."""
-    return [(name, Scalar(str(value), isinstance(value, str))) for value in values]

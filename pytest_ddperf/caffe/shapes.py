@@ -10,41 +10,49 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.caffe.sources import SOURCES
-from pytest_ddperf.caffe.steps import LARGEST, Step, axis_of, bias_of, refused, shown
-from pytest_ddperf.caffe.windows import convolution, image, pooling
+from pytest_ddperf.caffe.steps import LARGEST, Bottoms, Step, UnknownSizeError, axis_of, bias_of, refused, shown
+from pytest_ddperf.caffe.windows import convolution, im2col, image, pooling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.caffe.net import Layer
     from pytest_ddperf.caffe.steps import Rule, Shape
+    from pytest_ddperf.prototxt import Message
 
 
-def step(layer: Layer, bottoms: Sequence[Shape]) -> Step:
-    """What a layer makes of its bottoms.
+UNKNOWN_TYPE = "unknown layer type"
+"""Why a layer is not counted: its type has no rule here."""
+
+UNKNOWN_SIZE = "unknown input size"
+"""Why a layer is not counted: its weights or multiply-adds follow from a size that is not known."""
+
+
+def step(layer: Layer, bottoms: Sequence[Shape | None]) -> Step:
+    """The tops, weights and multiply-adds of a layer.
 
     Args:
-        layer: of any type.
-        bottoms: sizes of what it takes, the batch first.
+        layer: of any type; the tops of an unknown type have unknown sizes.
+        bottoms: sizes of what it takes, the batch first; None for a size that is not known.
 
     Raises:
         ModelFileError: it cannot work on these; names the line.
     """
     rule = _RULES.get(layer.type)
-    if rule is not None and not bottoms and layer.type not in SOURCES:
+    if rule is None:
+        return Step((None,) * len(layer.tops), uncounted=UNKNOWN_TYPE)
+    if not bottoms and layer.type not in _WITHOUT_BOTTOMS:
         raise refused(layer, "no bottom", "bottom: with the name of what it works on")
-    made = _unchanged(layer, bottoms) if rule is None else rule(layer, bottoms)
-    for shape in made.tops:
+    try:
+        made = rule(layer, Bottoms(bottoms))
+    except UnknownSizeError:
+        return Step((None,) * len(layer.tops), uncounted=UNKNOWN_SIZE if layer.type in _WITH_WEIGHTS else "")
+    for shape in (top for top in made.tops if top is not None):
         if any(size < 1 for size in shape) or math.prod(shape) > LARGEST:
             raise refused(layer, f"a result of {shown(shape)}", "sizes of 1 or more; check kernel, stride and input")
     if any(not 0 < size <= LARGEST for size in made.blobs):
         raise refused(layer, f"weights of {shown(made.blobs)} numbers", "1 or more; check num_output and group")
     return made
-
-
-def _unchanged(layer: Layer, bottoms: Sequence[Shape]) -> Step:
-    """A layer of a type that is not known here."""
-    return Step(tuple(bottoms[:1] or [()]) * len(layer.tops), known=False)
 
 
 def _inner_product(layer: Layer, bottoms: Sequence[Shape]) -> Step:
@@ -53,7 +61,8 @@ def _inner_product(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     outputs = settings.whole("num_output", 0)
     weights = math.prod(bottoms[0][axis:]) * outputs
     rows = math.prod(bottoms[0][:axis])
-    return Step(((*bottoms[0][:axis], outputs),), (weights, *bias_of(settings, outputs)), weights * rows)
+    blobs = (weights, *bias_of(settings, outputs))
+    return Step(((*bottoms[0][:axis], outputs),), blobs, multiply_adds=weights * rows)
 
 
 def _channels(shape: Shape) -> int:
@@ -67,12 +76,23 @@ def _batch_norm(_layer: Layer, bottoms: Sequence[Shape]) -> Step:
 
 def _scale(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     settings = layer.settings.message("scale_param")
-    if len(bottoms) > 1:
-        return Step((bottoms[0],))
-    axis = axis_of(layer, settings, "axis", 1, bottoms[0])
-    axes = settings.whole("num_axes", 1)
-    factors = math.prod(bottoms[0][axis:] if axes < 0 else bottoms[0][axis : axis + axes])
+    if len(bottoms) > 1:  # the factors are a bottom; the layer's own blob holds biases only
+        return Step((bottoms[0],), bias_of(settings, math.prod(bottoms[1]), default=False), counted=())
+    factors = _factors(layer, settings, bottoms[0])
     return Step((bottoms[0],), (factors, *bias_of(settings, factors, default=False)))
+
+
+def _bias(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+    """What a second bottom or the layer's own blob holds is added; caffe/src/caffe/layers/bias_layer.cpp."""
+    own = () if len(bottoms) > 1 else (_factors(layer, layer.settings.message("bias_param"), bottoms[0]),)
+    return Step((bottoms[0],), own, counted=())
+
+
+def _factors(layer: Layer, settings: Message, shape: Shape) -> int:
+    """How many numbers a Scale or Bias layer holds: the size of `num_axes` axes from `axis` on."""
+    axis = axis_of(layer, settings, "axis", 1, shape)
+    axes = settings.whole("num_axes", 1)
+    return math.prod(shape[axis:] if axes < 0 else shape[axis : axis + axes])
 
 
 def _prelu(layer: Layer, bottoms: Sequence[Shape]) -> Step:
@@ -98,7 +118,104 @@ def _nothing(_layer: Layer, _bottoms: Sequence[Shape]) -> Step:
 
 
 def _number(layer: Layer, _bottoms: Sequence[Shape]) -> Step:
-    return Step(((),) * len(layer.tops))
+    """A loss or an accuracy; the sizes of further tops are not worked out."""
+    return Step((((),) + (None,) * len(layer.tops))[: len(layer.tops)])
+
+
+def _unknown_size(_layer: Layer, _bottoms: Sequence[Shape]) -> Step:
+    """A layer without weights, the size of whose tops depends on its input's values or on the fork of Caffe."""
+    raise UnknownSizeError
+
+
+def _axpy(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+    """Factors per channel times the second bottom, plus the third: src/caffe/layers/axpy_layer.cpp of SENet's Caffe."""
+    if len(bottoms) != 3:
+        raise refused(layer, f"{len(bottoms)} bottoms", "three: the factors, what they multiply, and what is added")
+    return Step((bottoms[1],))
+
+
+def _interp(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+    """Bilinear resizing: src/caffe/layers/interp_layer.cpp of DeepLab's and PSPNet's Caffe.
+
+    The padding is not positive: it crops. Forks that take the size of a second bottom differ from each other.
+    """
+    if len(bottoms) > 1:
+        raise UnknownSizeError
+    settings = layer.settings.message("interp_param")
+    batch, channels, *sizes = image(layer, bottoms[0])
+    padding = settings.whole("pad_beg", 0) + settings.whole("pad_end", 0)
+    shrink, zoom = settings.whole("shrink_factor", 1), settings.whole("zoom_factor", 1)
+    if shrink < 1 or zoom < 1:
+        raise refused(layer, f"shrink_factor {shrink} and zoom_factor {zoom}", "factors of 1 or more")
+    if settings.has("shrink_factor") or settings.has("zoom_factor"):
+        shrunk = [(size + padding - 1) // shrink + 1 for size in sizes]
+        return Step(((batch, channels, *(size + (size - 1) * (zoom - 1) for size in shrunk)),))
+    if not (settings.has("height") and settings.has("width")):
+        raise UnknownSizeError
+    return Step(((batch, channels, settings.whole("height", 0), settings.whole("width", 0)),))
+
+
+def _upsample(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+    """Unpooling or nearest neighbours: src/caffe/layers/upsample_layer.cpp of SegNet's and YOLO's Caffe.
+
+    Their defaults of `scale` differ, so that the size is known only where the prototxt states it.
+    """
+    settings = layer.settings.message("upsample_param")
+    batch, channels, height, width = image(layer, bottoms[0])
+    if settings.has("upsample_h") and settings.has("upsample_w"):
+        return Step(((batch, channels, settings.whole("upsample_h", 0), settings.whole("upsample_w", 0)),))
+    if not settings.has("scale") and not (settings.has("scale_h") and settings.has("scale_w")):
+        raise UnknownSizeError
+    scale = settings.whole("scale", 1)
+    less = [int(settings.flag(name, default=False)) for name in ("pad_out_h", "pad_out_w")]
+    sizes = height * settings.whole("scale_h", scale) - less[0], width * settings.whole("scale_w", scale) - less[1]
+    return Step(((batch, channels, *sizes),))
+
+
+def _embed(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+    """A row of weights for each index; caffe/src/caffe/layers/embed_layer.cpp."""
+    settings = layer.settings.message("embed_param")
+    outputs = settings.whole("num_output", 0)
+    return Step(((*bottoms[0], outputs),), (settings.whole("input_dim", 0) * outputs, *bias_of(settings, outputs)))
+
+
+def _parameter(layer: Layer, _bottoms: Sequence[Shape]) -> Step:
+    """Weights as a top; caffe/include/caffe/layers/parameter_layer.hpp."""
+    shape = tuple(layer.settings.message("parameter_param").message("shape").wholes("dim"))
+    return Step((shape,), (math.prod(shape),))
+
+
+def _spp(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+    """Pooling into 1, 4, 16, ... bins; caffe/src/caffe/layers/spp_layer.cpp."""
+    height = layer.settings.message("spp_param").whole("pyramid_height", 0)
+    batch, channels, *_ = image(layer, bottoms[0])
+    if not 0 < height < 20:
+        raise refused(layer, f"pyramid_height {height}", "pyramid_height: a whole number of 1 or more")
+    return Step(((batch, channels, 1, 1) if height == 1 else (batch, channels * sum(4**at for at in range(height))),))
+
+
+def _roi_pooling(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+    """The same bins for each region of the second bottom: src/caffe/layers/roi_pooling_layer.cpp of Fast R-CNN."""
+    if len(bottoms) != 2:
+        raise refused(layer, f"{len(bottoms)} bottoms", "two: the images and the regions")
+    settings = layer.settings.message("roi_pooling_param")
+    _, channels, *_ = image(layer, bottoms[0])
+    return Step(((*bottoms[1][:1], channels, settings.whole("pooled_h", 0), settings.whole("pooled_w", 0)),))
+
+
+def _continuation_indicator(layer: Layer, _bottoms: Sequence[Shape]) -> Step:
+    """Where sequences begin, by time and batch: src/caffe/layers/continuation_indicator_layer.cpp of forks for OCR."""
+    settings = layer.settings.message("continuation_indicator_param")
+    if not (settings.has("time_step") and settings.has("batch_size")):
+        raise UnknownSizeError
+    return Step(((settings.whole("time_step", 0), settings.whole("batch_size", 0)),))
+
+
+def _batch_reindex(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+    """Rows of the first bottom by the indices in the second; caffe/src/caffe/layers/batch_reindex_layer.cpp."""
+    if len(bottoms) != 2:
+        raise refused(layer, f"{len(bottoms)} bottoms", "two: the rows and the indices")
+    return Step(((*bottoms[1][:1], *bottoms[0][1:]),))
 
 
 def _concat(layer: Layer, bottoms: Sequence[Shape]) -> Step:
@@ -193,7 +310,8 @@ def _arg_max(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     if settings.has("axis"):
         axis = axis_of(layer, settings, "axis", 0, shape)
         return Step(((*shape[:axis], best, *shape[axis + 1 :]),))
-    return Step(((*shape[:1], 2 if settings.flag("out_max_val", default=False) else 1, best),))
+    values = 2 if settings.flag("out_max_val", default=False) else 1
+    return Step(((*shape[:1], values, best, *(1 for _ in shape[3:])),))
 
 
 def _reduction(layer: Layer, bottoms: Sequence[Shape]) -> Step:
@@ -201,17 +319,28 @@ def _reduction(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     return Step((bottoms[0][:axis],))
 
 
-def _lstm(layer: Layer, bottoms: Sequence[Shape]) -> Step:
-    """Time and batch first; weights of the four gates for the input, their biases, and for what it gave last."""
+def _recurrent(layer: Layer, bottoms: Sequence[Shape], *, gates: int, own_output: bool) -> Step:
+    """An LSTM or RNN over bottoms of time, batch, features.
+
+    Blobs: caffe/src/caffe/layers/recurrent_layer.cpp, lstm_layer.cpp, rnn_layer.cpp. A static input or hidden states as
+    bottoms and tops add further ones. An RNN's output has weights and biases of its own (`own_output`).
+    """
+    settings = layer.settings.message("recurrent_param")
+    if len(bottoms) > 2 or settings.flag("expose_hidden", default=False):
+        raise UnknownSizeError
     steps, batch, *features = bottoms[0] if len(bottoms[0]) > 2 else (0, 0)
-    outputs = layer.settings.message("recurrent_param").whole("num_output", 0)
-    from_input, from_last = 4 * outputs * math.prod(features), 4 * outputs * outputs
-    made = Step(((steps, batch, outputs),), (from_input, 4 * outputs, from_last))
-    return Step(made.tops, made.blobs, (from_input + from_last) * steps * batch)
+    outputs = settings.whole("num_output", 0)
+    from_input, from_last = gates * outputs * math.prod(features), gates * outputs * outputs
+    blobs = (from_input, gates * outputs, from_last, *((outputs * outputs, outputs) if own_output else ()))
+    counted = (0, 2, 3) if own_output else (0, 2)
+    operations = sum(blobs[at] for at in counted) * steps * batch
+    return Step(((steps, batch, outputs),), blobs, counted, operations)
 
 
 def _prior_box(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     settings = layer.settings.message("prior_box_param")
+    if not settings.has("min_size") or settings.has("density"):  # forks count their boxes otherwise
+        raise UnknownSizeError
     ratios = [1.0]
     for ratio in settings.reals("aspect_ratio"):
         flipped = [1 / ratio] if ratio and settings.flag("flip", default=True) else []
@@ -226,8 +355,12 @@ def _detection_output(_layer: Layer, _bottoms: Sequence[Shape]) -> Step:
 
 
 _SAME = (
-    "AbsVal ReLU ReLU6 Sigmoid TanH ELU Swish Clip BNLL Dropout LRN Power Exp Log Threshold MVN Softmax ShuffleChannel "
-    "Noise Reverse"
+    "AbsVal ReLU ReLU6 Sigmoid TanH ELU SELU Mish Swish HSwish HSigmoid Clip BNLL Dropout LRN Power Exp Log Threshold "
+    "MVN Softmax ShuffleChannel Noise Reverse"
+)
+_LOSSES = (
+    "Accuracy SoftmaxWithLoss EuclideanLoss SigmoidCrossEntropyLoss HingeLoss ContrastiveLoss InfogainLoss "
+    "MultinomialLogisticLoss SmoothL1Loss MultiBoxLoss"
 )
 _RULES: Mapping[str, Rule] = {
     **SOURCES,
@@ -236,7 +369,8 @@ _RULES: Mapping[str, Rule] = {
         ("ConvolutionDepthwise", "DepthwiseConvolution", "DepthwiseConv"),
         lambda layer, bottoms: convolution(layer, bottoms, depthwise=True),
     ),
-    **dict.fromkeys(("Accuracy", "SoftmaxWithLoss", "EuclideanLoss", "SigmoidCrossEntropyLoss", "HingeLoss"), _number),
+    **dict.fromkeys(_LOSSES.split(), _number),
+    **dict.fromkeys(("Filter", "Proposal", "PSROIPooling"), _unknown_size),
     "Convolution": convolution,
     "Deconvolution": lambda layer, bottoms: convolution(layer, bottoms, transposed=True),
     "InnerProduct": _inner_product,
@@ -247,6 +381,18 @@ _RULES: Mapping[str, Rule] = {
     "Normalize": _normalize,
     "Split": _split,
     "Silence": _nothing,
+    "HDF5Output": _nothing,
+    "Axpy": _axpy,
+    "Interp": _interp,
+    "Upsample": _upsample,
+    "Bias": _bias,
+    "Embed": _embed,
+    "Parameter": _parameter,
+    "SPP": _spp,
+    "Im2col": im2col,
+    "ROIPooling": _roi_pooling,
+    "BatchReindex": _batch_reindex,
+    "ContinuationIndicator": _continuation_indicator,
     "Concat": _concat,
     "Eltwise": _eltwise,
     "Slice": _slice,
@@ -257,7 +403,27 @@ _RULES: Mapping[str, Rule] = {
     "Tile": _tile,
     "ArgMax": _arg_max,
     "Reduction": _reduction,
-    "LSTM": _lstm,
+    "LSTM": lambda layer, bottoms: _recurrent(layer, bottoms, gates=4, own_output=False),
+    "RNN": lambda layer, bottoms: _recurrent(layer, bottoms, gates=1, own_output=True),
     "PriorBox": _prior_box,
     "DetectionOutput": _detection_output,
 }
+_WITHOUT_BOTTOMS = frozenset({*SOURCES, "Parameter", "ContinuationIndicator"})
+_WITH_WEIGHTS = frozenset(
+    {
+        "Convolution",
+        "ConvolutionDepthwise",
+        "DepthwiseConvolution",
+        "DepthwiseConv",
+        "Deconvolution",
+        "InnerProduct",
+        "BatchNorm",
+        "Scale",
+        "Bias",
+        "PReLU",
+        "Normalize",
+        "Embed",
+        "LSTM",
+        "RNN",
+    }
+)

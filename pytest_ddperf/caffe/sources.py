@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.caffe.steps import LARGEST, Step, refused, shown
+from pytest_ddperf.caffe.steps import LARGEST, Step, UnknownSizeError, refused, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def _input(layer: Layer, _bottoms: Sequence[Shape]) -> Step:
+    """An input; Caffe lets the program that uses the network set a size that is not stated."""
     shapes = [tuple(one.wholes("dim")) for one in layer.settings.message("input_param").messages("shape")]
+    if not shapes:
+        raise UnknownSizeError
     return Step(_for_tops(layer, shapes, "input_param { shape { dim: 1 dim: 3 dim: 224 dim: 224 } }"))
 
 
@@ -38,7 +41,7 @@ def _file_data(layer: Layer, _bottoms: Sequence[Shape]) -> Step:
     """A layer that reads files: only where its images are cropped does the file say how large they are."""
     side = layer.settings.message("transform_param").whole("crop_size", 0)
     if side < 1:
-        raise refused(layer, "an input whose size is not stated", "transform_param { crop_size: 224 }")
+        raise UnknownSizeError
     return Step(((1, 3, side, side), (1,))[: len(layer.tops)])
 
 
@@ -55,6 +58,7 @@ SOURCES: Mapping[str, Rule] = {
     "Data": _file_data,
     "ImageData": _file_data,
     "AnnotatedData": _file_data,
+    "WindowData": _file_data,
     "HDF5Data": _file_data,
 }
 """The types of layers that images come from."""

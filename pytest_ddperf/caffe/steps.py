@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from pytest_ddperf.caffe.net import Layer
     from pytest_ddperf.errors import ModelFileError
@@ -23,20 +24,49 @@ class Step:
     """One layer with everything that follows from its sizes.
 
     Args:
-        tops: sizes of what it gives, the batch first.
-        blobs: how many numbers each of its own blobs holds: weights, then biases and the like.
+        tops: sizes of what it gives, the batch first; None for a size that is not known.
+        blobs: how many numbers each of its own blobs holds, in Caffe's order.
+        counted: which of the blobs hold weights; the others hold biases and the like.
         multiply_adds: of its weights, for the whole batch.
         depthwise: whether it is a layer type of its own that convolves each channel by itself.
         shares: whether its tops lie in the memory of its first bottom.
-        known: whether the type of the layer is known here; else its sizes are taken as unchanged.
+        uncounted: why its weights and multiply-adds are not known; "" where they are.
     """
 
-    tops: tuple[Shape, ...]
+    tops: tuple[Shape | None, ...]
     blobs: tuple[int, ...] = ()
+    counted: tuple[int, ...] = (0,)
     multiply_adds: int = 0
     depthwise: bool = False
     shares: bool = False
-    known: bool = True
+    uncounted: str = ""
+
+
+class UnknownSizeError(Exception):
+    """A rule needs a size that is not known, or the prototxt does not determine the size of a top."""
+
+
+class Bottoms(Sequence["Shape"]):
+    """The sizes of a layer's bottoms, the batch first. Reading one that is not known raises `UnknownSizeError`."""
+
+    def __init__(self, shapes: Sequence[Shape | None]) -> None:
+        self._shapes = shapes
+
+    @overload
+    def __getitem__(self, at: int) -> Shape: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Shape]: ...
+
+    def __getitem__(self, at: int | slice) -> Shape | Sequence[Shape]:
+        found = self._shapes[at] if isinstance(at, slice) else [self._shapes[at]]
+        shapes = [shape for shape in found if shape is not None]
+        if len(shapes) < len(found):
+            raise UnknownSizeError
+        return shapes if isinstance(at, slice) else shapes[0]
+
+    def __len__(self) -> int:
+        return len(self._shapes)
 
 
 def shown(shape: Sequence[int]) -> str:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.caffe.steps import LARGEST, Step, bias_of, refused, shown
+from pytest_ddperf.caffe.steps import LARGEST, Step, axis_of, bias_of, refused, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,18 +25,17 @@ def pooled(size: int, kernel: int, stride: int, pad: int, *, floor: bool = False
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """How a filter moves over height and width, in pixels each."""
+    """How a filter moves over the image, in pixels along each spatial axis."""
 
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    pad: tuple[int, int]
-    dilation: tuple[int, int] = (1, 1)
+    kernel: Shape
+    stride: Shape
+    pad: Shape
+    dilation: Shape
 
     @property
-    def extent(self) -> tuple[int, int]:
+    def extent(self) -> Shape:
         """How many pixels it spans."""
-        (height, width), (down, across) = self.kernel, self.dilation
-        return (height - 1) * down + 1, (width - 1) * across + 1
+        return tuple((size - 1) * step + 1 for size, step in zip(self.kernel, self.dilation, strict=True))
 
     def over(self, sizes: Sequence[int]) -> Shape:
         """Sizes after a convolution."""
@@ -49,26 +48,24 @@ class _Window:
         return tuple(stride * (size - 1) + extent - 2 * pad for size, extent, stride, pad in moves)
 
 
-def _pair(layer: Layer, settings: Message, name: str, default: int, least: int) -> tuple[int, int]:
-    """Height's and width's value: `kernel_h` and `kernel_w`, or `kernel_size` once or twice."""
+_DEFAULT_AND_LEAST = {"kernel_size": (0, 1), "stride": (1, 1), "pad": (0, 0), "dilation": (1, 1)}
+
+
+def _along(layer: Layer, settings: Message, name: str, axes: int) -> Shape:
+    """The value for each spatial axis: `kernel_size` once or per axis; of images also `kernel_h` and `kernel_w`."""
+    default, least = _DEFAULT_AND_LEAST[name]
     stem = "kernel" if name == "kernel_size" else name
-    both = settings.wholes(name) or [default]
-    found = (
-        settings.whole(f"{stem}_h", both[0]),
-        settings.whole(f"{stem}_w", both[min(1, len(both) - 1)]),
-    )
-    if min(found) < least or max(found) > LARGEST:
+    each = settings.wholes(name) or [default]
+    found = tuple(each[min(axis, len(each) - 1)] for axis in range(axes))
+    if axes == 2:
+        found = (settings.whole(f"{stem}_h", found[0]), settings.whole(f"{stem}_w", found[1]))
+    if any(not least <= value <= LARGEST for value in found):
         raise refused(layer, f"{name} {shown(found)}", f"{name}: a whole number of {least} or more")
     return found
 
 
-def _window(layer: Layer, settings: Message) -> _Window:
-    return _Window(
-        _pair(layer, settings, "kernel_size", 0, 1),
-        _pair(layer, settings, "stride", 1, 1),
-        _pair(layer, settings, "pad", 0, 0),
-        _pair(layer, settings, "dilation", 1, 1),
-    )
+def _window(layer: Layer, settings: Message, axes: int = 2) -> _Window:
+    return _Window(*(_along(layer, settings, name, axes) for name in _DEFAULT_AND_LEAST))
 
 
 def image(layer: Layer, shape: Shape) -> Shape:
@@ -83,27 +80,43 @@ def image(layer: Layer, shape: Shape) -> Shape:
 
 
 def convolution(layer: Layer, bottoms: Sequence[Shape], *, depthwise: bool = False, transposed: bool = False) -> Step:
-    """A convolution, a depthwise one (a type of its own), or a transposed one (Deconvolution).
+    """A convolution, a depthwise one (a type of its own), or a transposed one (Deconvolution), of any number of axes.
+
+    Sizes: caffe/src/caffe/layers/conv_layer.cpp, deconv_layer.cpp.
 
     Raises:
         ModelFileError: its settings cannot be, or do not fit its bottom.
     """
     settings = layer.settings.message("convolution_param")
-    batch, channels, *sizes = image(layer, bottoms[0])
+    axis = axis_of(layer, settings, "axis", 1, bottoms[0])
+    before, channels, sizes = bottoms[0][:axis], bottoms[0][axis], bottoms[0][axis + 1 :]
     outputs = settings.whole("num_output", channels if depthwise else 0)
     group = channels if depthwise else settings.whole("group", 1)
     if group < 1 or channels % group or outputs % group:
         raise refused(layer, f"group {group} of {channels} channels and num_output {outputs}", "one that divides both")
-    window = _window(layer, settings)
+    window = _window(layer, settings, len(sizes))
     after = window.back(sizes) if transposed else window.over(sizes)
     weights = channels * (outputs // group) * math.prod(window.kernel)
     positions = math.prod(sizes if transposed else after)
     return Step(
-        ((batch, outputs, *after),) * len(layer.tops),
+        ((*before, outputs, *after),) * len(layer.tops),
         (weights, *bias_of(settings, outputs)),
-        weights * positions * batch * len(layer.tops),
+        multiply_adds=weights * positions * math.prod(before) * len(layer.tops),
         depthwise=depthwise,
     )
+
+
+def im2col(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+    """The pixels of each window as channels; caffe/src/caffe/layers/im2col_layer.cpp.
+
+    Raises:
+        ModelFileError: its settings cannot be, or do not fit its bottom.
+    """
+    settings = layer.settings.message("convolution_param")
+    axis = axis_of(layer, settings, "axis", 1, bottoms[0])
+    sizes = bottoms[0][axis + 1 :]
+    window = _window(layer, settings, len(sizes))
+    return Step(((*bottoms[0][:axis], bottoms[0][axis] * math.prod(window.kernel), *window.over(sizes)),))
 
 
 def pooling(layer: Layer, bottoms: Sequence[Shape]) -> Step:

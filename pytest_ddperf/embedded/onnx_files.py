@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import TensorProto, helper, shape_inference
 
-from pytest_ddperf.embedded.cost import cost
+from pytest_ddperf.embedded.cost import graph_cost
+from pytest_ddperf.embedded.onnx_graph import read_graph
 from pytest_ddperf.errors import ModelFileError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pytest_ddperf.embedded.cost import Cost
+    from pytest_ddperf.embedded.onnx_graph import OnnxGraph
 
 Dims = tuple[int | None, ...]
+
+_PASSING = frozenset({"Cast", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze"})
+"""Operators after which an answer is the same, in another form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +33,10 @@ class OnnxNet:
     Args:
         inputs: name, type and dimensions of what it takes; None for a dimension that is free.
         outputs: the same of what it gives.
-        last: the operator that gives the first output, "" where an input is handed through.
+        last: the operator that computes the first output, "" where an input is handed through.
         nodes: how many operators there are.
-        cost: as the report counts; layers whose weights are no initialisers count nothing.
-        weight_bytes: of all initialisers.
+        cost: as the report counts.
+        weight_bytes: of all initialisers and Constant nodes.
         live_numbers: most numbers that one image needs at a time, between the first operator and the last, input
             included; None where the file does not tell the sizes.
     """
@@ -53,7 +59,7 @@ def read_onnx(path: Path) -> OnnxNet:
     try:
         model = onnx.load(path, load_external_data=False)
         inferred = shape_inference.infer_shapes(model)
-        found = _described(model, inferred)
+        found = _describe(model, inferred)
     except Exception as error:  # protobuf's and onnx's exceptions have no other base
         what = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise ModelFileError(path, None, f"it cannot be read ({what})", "a whole ONNX model") from error
@@ -62,19 +68,21 @@ def read_onnx(path: Path) -> OnnxNet:
     return found
 
 
-def _described(model: onnx.ModelProto, inferred: onnx.ModelProto) -> OnnxNet:
-    graph = model.graph
-    weights = {tensor.name for tensor in graph.initializer}
+def _describe(model: onnx.ModelProto, inferred: onnx.ModelProto) -> OnnxNet:
+    graph = read_graph(model)
     outputs = tuple(_value(one) for one in inferred.graph.output)
-    last = next((node.op_type for node in graph.node if outputs and outputs[0][0] in node.output), "")
+    makers = {name: node for node in model.graph.node for name in node.output}
+    maker = makers.get(outputs[0][0]) if outputs else None
+    while maker is not None and maker.op_type in _PASSING and maker.input[0] in makers:
+        maker = makers.pop(maker.input[0])
     return OnnxNet(
-        tuple(_value(one) for one in graph.input if one.name not in weights),
+        tuple(_value(one) for one in model.graph.input if one.name not in graph.stored),
         outputs,
-        last,
-        len(graph.node),
-        cost(model),
-        sum(_tensor_bytes(tensor) for tensor in graph.initializer),
-        _live_numbers(inferred, weights),
+        "" if maker is None else maker.op_type.removeprefix("QLinear"),
+        len(model.graph.node),
+        graph_cost(graph),
+        sum(_tensor_bytes(tensor) for tensor in graph.stored.values()),
+        _live_numbers(graph, [one.name for one in model.graph.input], [name for name, _, _ in outputs]),
     )
 
 
@@ -91,27 +99,16 @@ def _dims(value: onnx.ValueInfoProto) -> Dims:
     return tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim)
 
 
-def _live_numbers(inferred: onnx.ModelProto, weights: set[str]) -> int | None:
+def _live_numbers(graph: OnnxGraph, inputs: Sequence[str], outputs: Sequence[str]) -> int | None:
     """Most numbers that are needed at a time where each result goes once it was used last; of one image."""
-    graph = inferred.graph
-    sizes = {value.name: _numbers(_dims(value)) for value in (*graph.input, *graph.value_info, *graph.output)}
-    uses = [(set(node.input) | set(node.output)) - weights - {""} for node in graph.node]
-    constants = {name for node in graph.node if not node.input for name in node.output}
-    last_use = {name: at for at, names in enumerate(uses) for name in names - constants}
-    kept = {value.name for value in graph.output}
-    live: set[str] = {value.name for value in graph.input} - weights
+    uses = [(set(node.input) | set(node.output)) - graph.constants.keys() - {""} for node in graph.nodes]
+    last_use = {name: at for at, names in enumerate(uses) for name in names}
+    live = set(inputs) - graph.stored.keys()
     most = 0
     for at, names in enumerate(uses):
-        live |= names - constants
-        held = [sizes.get(name) for name in live]
-        if None in held:
+        live |= names
+        if not live <= graph.shapes.keys():
             return None
-        most = max(most, sum(size for size in held if size is not None))
-        live = {name for name in live if name in kept or last_use.get(name, -1) > at}
-    return most
-
-
-def _numbers(dims: Dims) -> int | None:
-    """Of one image: the first dimension is the batch."""
-    rest = dims[1:]
-    return None if None in rest else math.prod(size for size in rest if size is not None)
+        most = max(most, sum(math.prod(graph.shapes[name]) for name in live))
+        live = {name for name in live if name in outputs or last_use.get(name, -1) > at}
+    return most // graph.batch

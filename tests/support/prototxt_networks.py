@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.prototxt import Message, Scalar, scalars, write
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -33,7 +31,7 @@ class NetWriter:
     """
 
     def __init__(self, name: str, side: int = 224) -> None:
-        self._layers: list[tuple[str, Scalar | Message]] = []
+        self._layers: list[str] = []
         self._name = name
         self._side = side
         self._channels = {"data": 3}
@@ -46,7 +44,7 @@ class NetWriter:
         """The file."""
         source = {"batch_size": 1, "channels": 3, "height": self._side, "width": self._side}
         first = _layer("data", "MemoryData", (), ("data", "label"), {"memory_data_param": source})
-        return write(Message((*scalars("name", [self._name]), ("layer", first), *self._layers)))
+        return "".join((_field("name", self._name), first, *self._layers))
 
     def conv(
         self,
@@ -132,7 +130,7 @@ class NetWriter:
         channels: int | None = None,
         **settings: Mapping[str, str | float],
     ) -> str:
-        self._layers.append(("layer", _layer(name, kind, bottoms, [top], settings)))
+        self._layers.append(_layer(name, kind, bottoms, [top], settings))
         self._channels[top] = self.channels(bottoms[0]) if channels is None else channels
         return top
 
@@ -143,15 +141,17 @@ def _layer(
     bottoms: Sequence[str],
     tops: Sequence[str],
     settings: Mapping[str, Mapping[str, str | float]],
-) -> Message:
-    head = [*scalars("name", [name]), *scalars("type", [kind]), *scalars("bottom", bottoms), *scalars("top", tops)]
+) -> str:
+    fields = [("name", name), ("type", kind), *(("bottom", one) for one in bottoms), *(("top", one) for one in tops)]
+    inner = [_field(key, value, "  ") for key, value in fields]
     for key, values in settings.items():
-        head.append((key, Message(tuple(_setting(each, value) for each, value in values.items()))))
-    return Message(tuple(head))
+        inner += [f"  {key} {{\n", *(_field(each, value, "    ") for each, value in values.items()), "  }\n"]
+    return "".join(("layer {\n", *inner, "}\n"))
 
 
-def _setting(key: str, value: str | float) -> tuple[str, Scalar | Message]:
-    return (key, Scalar(str(value), isinstance(value, str) and not isinstance(value, Word)))
+def _field(key: str, value: str | float, indent: str = "") -> str:
+    quoted = isinstance(value, str) and not isinstance(value, Word)
+    return f'{indent}{key}: "{value}"\n' if quoted else f"{indent}{key}: {value}\n"
 
 
 def _norm_relu(net: NetWriter, source: str) -> str:

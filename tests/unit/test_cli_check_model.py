@@ -6,11 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from model_folders import caffe_folder, ncnn_folder, onnx_folder, tiny_prototxt
+from model_folders import NCNN, caffe_folder, ncnn_folder, onnx_folder, tiny_prototxt
 from prototxt_networks import prototxt
 
 from pytest_ddperf.baselines import load_catalog
 from pytest_ddperf.cli import main
+from pytest_ddperf.model_check import check_folder
 from pytest_ddperf.model_cost import cut
 
 if TYPE_CHECKING:
@@ -161,7 +162,113 @@ def test_unknown_layers_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[
     (folder / "deploy.prototxt").write_text(tiny_prototxt().replace('"ReLU"', '"Swoosh"'), encoding="utf-8")
     run = Run(capsys, folder)
     assert run.status == 0
-    assert "sizes taken as unchanged: conv/relu (Swoosh)." in run.text
+    assert "note cost layers not counted: conv/relu (Swoosh): unknown layer type; fc (InnerProduct): " in run.text
+
+
+def test_figures_of_a_network_with_unknown_layers_are_lower_bounds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = caffe_folder(tmp_path / "mine")
+    (folder / "deploy.prototxt").write_text(tiny_prototxt().replace('"ReLU"', '"Swoosh"'), encoding="utf-8")
+    run = Run(capsys, folder, "--batch-sizes=1")
+    assert run.text.count(" at least 0.") == 3
+    assert "note weights model.caffemodel, 2 kB; not checked" in run.text
+    assert "batch 1 Sizes or weights of conv/relu (Swoosh) are not known." in run.text
+    assert "A lower bound" not in run.text
+    assert "ok output prob, Softmax, 5 classes" in run.text
+
+
+def test_without_num_output_the_classes_after_an_unknown_layer_are_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = caffe_folder(tmp_path / "mine")
+    text = tiny_prototxt().replace('"InnerProduct"', '"Swoosh"')
+    (folder / "deploy.prototxt").write_text(text, encoding="utf-8")
+    run = Run(capsys, folder)
+    assert (run.status, run.missing()) == (0, [])
+    assert "ok output prob, Softmax, an unknown number of classes" in run.text
+
+
+def test_weights_too_small_for_the_layers_that_are_counted_are_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = caffe_folder(tmp_path / "mine")
+    (folder / "deploy.prototxt").write_text(tiny_prototxt().replace('"ReLU"', '"Swoosh"'), encoding="utf-8")
+    (folder / "model.caffemodel").write_bytes(b"version https://git-lfs")
+    assert Run(capsys, folder).missing() == ["weights"]
+
+
+def test_a_last_layer_of_an_unknown_type_is_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = caffe_folder(tmp_path / "mine")
+    (folder / "deploy.prototxt").write_text(tiny_prototxt().replace('"Softmax"', '"RegionOutput"'), encoding="utf-8")
+    run = Run(capsys, folder)
+    assert (run.status, run.missing()) == (0, [])
+    assert "note output prob, RegionOutput: unknown layer type." in run.text
+
+
+MEMORY_DATA = """
+name: "small"
+layer { name: "data" type: "MemoryData" top: "data" top: "label"
+  memory_data_param { batch_size: 1 channels: 3 height: SIDE width: SIDE } }
+"""
+TEXT = """
+layer { name: "a" type: "Convolution" bottom: "data" top: "a" convolution_param { num_output: 8 kernel_size: 1 } }
+layer { name: "t" type: "Permute" bottom: "a" top: "t" permute_param { order: 3 order: 0 order: 1 order: 2 } }
+layer { name: "r" type: "Reshape" bottom: "t" top: "r" reshape_param { shape { dim: 0 dim: 0 dim: -1 } } }
+layer { name: "cont" type: "ContinuationIndicator" top: "cont" continuation_indicator_param { time_step: 6 } }
+layer { name: "l" type: "LSTM" bottom: "r" bottom: "cont" top: "l" recurrent_param { num_output: 16 } }
+layer { name: "f" type: "InnerProduct" bottom: "l" top: "f" inner_product_param { num_output: 37 axis: 2 } }
+layer { name: "prob" type: "Softmax" bottom: "f" top: "prob" softmax_param { axis: 2 } }
+"""
+SQUEEZE_AND_EXCITE = """
+layer { name: "a" type: "Convolution" bottom: "data" top: "a"
+  convolution_param { num_output: 8 kernel_size: 3 pad: 1 stride: 32 } }
+layer { name: "g" type: "Pooling" bottom: "a" top: "g" pooling_param { pool: AVE global_pooling: true } }
+layer { name: "s" type: "Sigmoid" bottom: "g" top: "s" }
+layer { name: "x" type: "Axpy" bottom: "s" bottom: "a" bottom: "a" top: "x" }
+layer { name: "p" type: "Pooling" bottom: "x" top: "p" pooling_param { pool: AVE kernel_size: 7 } }
+layer { name: "f" type: "InnerProduct" bottom: "p" top: "f" inner_product_param { num_output: 10 } }
+layer { name: "prob" type: "Softmax" bottom: "f" top: "prob" }
+"""
+PYRAMID = """
+layer { name: "a" type: "Convolution" bottom: "data" top: "a"
+  convolution_param { num_output: 8 kernel_size: 3 pad: 1 } }
+layer { name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { pool: AVE kernel_size: 8 stride: 8 } }
+layer { name: "i" type: "Interp" bottom: "p" top: "i" interp_param { height: 48 width: 48 } }
+layer { name: "c" type: "Concat" bottom: "a" bottom: "i" top: "c" }
+layer { name: "f" type: "Convolution" bottom: "c" top: "f" convolution_param { num_output: 5 kernel_size: 1 } }
+layer { name: "prob" type: "Softmax" bottom: "f" top: "prob" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("layers", "side", "counted"),
+    [
+        (SQUEEZE_AND_EXCITE, 224, (8 * 27 * 7 * 7 + 8 * 10, 8 * 27 + 80, 10)),
+        (TEXT, 6, (6 * (6 * 24 + 4 * 16 * (48 + 16) + 16 * 37), 24 + 4 * 16 * (48 + 16) + 16 * 37, 37)),
+        (PYRAMID, 48, ((8 * 27 + 16 * 5) * 48 * 48, 8 * 27 + 16 * 5, 5)),
+    ],
+)
+def test_layers_of_caffes_forks_have_their_sizes(
+    tmp_path: Path, layers: str, side: int, counted: tuple[int, int, int]
+) -> None:
+    (tmp_path / "deploy.prototxt").write_text(MEMORY_DATA.replace("SIDE", str(side)) + layers, encoding="utf-8")
+    (tmp_path / "w.caffemodel").write_bytes(bytes(100_000))
+    (found,) = check_folder(tmp_path)
+    assert (found.usable, found.incomplete) == (True, False)
+    assert (found.operations, found.parameters, found.classes) == counted
+
+
+def test_text_that_is_not_utf_8_is_accepted_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = caffe_folder(tmp_path / "mine", classes=2)
+    content = b"# \xcb\xe4\xc8\xeb\xb2\xe3\n" + tiny_prototxt(classes=2).encode().replace(b'"conv', b'"th\xe9\x1b[2J')
+    (folder / "deploy.prototxt").write_bytes(content.replace(b'"ReLU"', b'"Swoosh"'))
+    (folder / "corresp.txt").write_bytes(b"0 th\xe9\n1 tea\n")
+    run = Run(capsys, folder)
+    assert (run.status, run.missing()) == (0, [])
+    assert "th\\xe9" in run.text
+    assert "\x1b" not in "".join(run.lines)
+    assert "ok labels corresp.txt, 2 classes" in run.text
 
 
 def test_an_empty_folder_says_what_deepdetect_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -198,6 +305,36 @@ def test_an_onnx_file_without_a_softmax_lacks_it(tmp_path: Path, capsys: pytest.
     assert "comes of Relu: for classification end it with a Softmax" in run.text
 
 
+def test_what_only_passes_the_answer_of_a_softmax_on_is_no_gap(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx = pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
+    path = onnx_folder(tmp_path / "mine", side=224) / "model.onnx"
+    model = onnx.load(path)
+    model.graph.node[-1].output[0] = "soft"
+    scales = [onnx.helper.make_tensor("s", 1, [], [0.1]), onnx.helper.make_tensor("z", 2, [], [0])]
+    model.graph.initializer.extend(scales)
+    model.graph.node.append(onnx.helper.make_node("QuantizeLinear", ["soft", "s", "z"], ["q"]))
+    model.graph.node.append(onnx.helper.make_node("DequantizeLinear", ["q", "s", "z"], ["prob"]))
+    onnx.save(model, path)
+    run = Run(capsys, path.parent)
+    assert run.missing() == []
+    assert "ok output prob, Softmax, 5 classes" in run.text
+
+
+def test_onnx_operators_that_are_not_counted_are_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx = pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
+    path = onnx_folder(tmp_path / "mine", side=224) / "model.onnx"
+    model = onnx.load(path)
+    model.graph.node[1].op_type, model.graph.node[1].domain = "OwnPool", "own"
+    model.opset_import.append(onnx.helper.make_opsetid("own", 1))
+    onnx.save(model, path)
+    run = Run(capsys, path.parent)
+    assert (run.status, run.missing()) == (0, [])
+    assert "note cost operators not counted: OwnPool: unknown operator; Gemm: unknown sizes." in run.text
+    assert run.text.count(" at least 0.") == 3
+
+
 def test_a_broken_onnx_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
     (tmp_path / "net.onnx").write_bytes(b"no model")
@@ -227,6 +364,48 @@ def test_an_ncnn_network_says_its_parameters_and_that_it_cannot_say_more(
     assert "parameters, 10^6 0.0002" in run.text
     assert "multiply-adds and memory cannot be said by it alone" in run.text
     assert "ok input data, 3x224x224" in run.text
+
+
+TRANSFORMER = """7767517
+5 7
+Input in 0 1 data 0=32 1=32 2=3
+MultiHeadAttention att 1 1 data a 0=768 1=12 2=589824
+LayerNorm ln 1 1 a b 0=768 1=0.00001 2=1
+Gemm fc 1 1 b c 4=0 5=1 6=1 7=1 8=1000 9=768
+Softmax prob 1 1 c d 0=0
+"""
+
+
+@pytest.mark.parametrize(("size", "about"), [(100, ["weights"]), (4 * 768 * 768 + 768 + 768_000, [])])
+def test_every_layer_with_weights_of_an_ncnn_network_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], size: int, about: list[str]
+) -> None:
+    (tmp_path / "net.param").write_text(TRANSFORMER, encoding="utf-8")
+    (tmp_path / "net.bin").write_bytes(bytes(size))
+    run = Run(capsys, tmp_path)
+    assert run.missing() == about
+    assert f"parameters, 10^6 {cut(4 * 768 * 768 + 768 + 768_000, 6)}" in run.text
+
+
+@pytest.mark.parametrize(("size", "level"), [(4000, "note"), (100, "missing")])
+def test_unknown_layers_of_an_ncnn_network_leave_the_weights_unchecked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], size: int, level: str
+) -> None:
+    folder = ncnn_folder(tmp_path / "mine")
+    (folder / "net.param").write_text(NCNN.replace("InnerProduct", "MyDense"), encoding="utf-8")
+    (folder / "net.bin").write_bytes(bytes(size))
+    run = Run(capsys, folder)
+    assert f"{level} weights net.bin" in run.text
+    assert "layers not counted: fc (MyDense): unknown layer type" in run.text
+    assert "parameters, 10^6 at least 0.0002" in run.text
+
+
+def test_a_last_layer_of_an_unknown_ncnn_type_is_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ncnn_folder(tmp_path / "mine")
+    (folder / "net.param").write_text(NCNN.replace("Softmax", "MyOutput"), encoding="utf-8")
+    run = Run(capsys, folder)
+    assert (run.status, run.missing()) == (0, [])
+    assert "note output prob, MyOutput" in run.text
 
 
 @pytest.mark.parametrize(

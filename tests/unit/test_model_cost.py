@@ -28,7 +28,7 @@ def test_the_reports_networks_cost_what_its_table_says_to_every_digit(network: s
     found = model_cost(read_net(prototxt(network)))
     assert as_the_report_prints(found.reported_operations, 9, known.giga_flops_text) == known.giga_flops_text
     assert as_the_report_prints(found.parameters, 6, known.million_params_text) == known.million_params_text
-    assert found.unknown == ()
+    assert found.uncounted == ()
 
 
 @pytest.mark.parametrize("network", NETWORK_IDS)
@@ -64,13 +64,15 @@ def test_what_only_looks_at_its_bottom_needs_no_memory_of_its_own() -> None:
     head = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 9 dim: 3 dim: 4 dim: 4 } } }'
     flat = 'layer { name: "f" type: "Flatten" bottom: "d" top: "f" }'
     copy = 'layer { name: "s" type: "Split" bottom: "f" top: "s1" top: "s2" }'
-    assert memory(read_net(head + flat + copy), 2).total == 4 * 2 * 3 * 4 * 4
+    assert memory(read_net(head + flat + copy), 2) == Memory(0, 4 * 2 * 3 * 4 * 4)
 
 
 @given(st.integers(1, 300))
 def test_activations_grow_with_the_batch_and_weights_do_not(batch: int) -> None:
     net = read_net(TINY.text())
     one, many = memory(net, 1), memory(net, batch)
+    assert one is not None
+    assert many is not None
     assert many.weights == one.weights
     assert many.activations == batch * one.activations
 
@@ -87,11 +89,68 @@ def test_the_input_at_the_head_of_the_file_is_held_too() -> None:
     assert memory(net, 2) == Memory(0, 4 * 2 * 3 * 4 * 4)
 
 
-def test_an_unknown_layer_is_named_and_counts_nothing() -> None:
-    text = TINY.text().replace('"ReLU"', '"Swoosh"')
-    found = model_cost(read_net(text))
-    assert found.unknown == (("conv/relu", "Swoosh"),)
-    assert found.parameters == model_cost(read_net(TINY.text())).parameters
+UNKNOWN_IN_THE_MIDDLE = read_net(TINY.text().replace('"ReLU"', '"Swoosh"'))
+"""Its convolution and normalisation come before the layer of an unknown type, its fully connected layer after it."""
+
+
+def test_an_unknown_layer_and_those_whose_sizes_follow_from_it_are_named() -> None:
+    assert model_cost(UNKNOWN_IN_THE_MIDDLE).uncounted == (
+        ("conv/relu", "Swoosh", "unknown layer type"),
+        ("fc", "InnerProduct", "unknown input size"),
+    )
+
+
+def test_what_comes_before_an_unknown_layer_is_counted() -> None:
+    found = model_cost(UNKNOWN_IN_THE_MIDDLE)
+    assert (found.multiply_adds, found.parameters) == (4 * 27 * 8 * 8, 4 * 27 + 2 * 4)
+
+
+def test_sizes_after_an_unknown_layer_are_unknown() -> None:
+    assert [each.step.tops for each in sized(UNKNOWN_IN_THE_MIDDLE)][-3:] == [(None,), (None,), (None,)]
+
+
+def test_the_memory_of_a_network_with_an_unknown_layer_is_unknown() -> None:
+    assert memory(UNKNOWN_IN_THE_MIDDLE, 1) is None
+
+
+def test_a_size_that_the_input_states_nowhere_is_unknown() -> None:
+    net = read_net(
+        'input: "data" layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param '
+        "{ num_output: 2 kernel_size: 1 } }"
+    )
+    assert [kind for _, kind, _ in model_cost(net).uncounted] == ["Convolution"]
+    assert memory(net, 1) is None
+
+
+SIAMESE = """
+layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 1 dim: 80 }} }} }}
+layer {{ name: "a" type: "InnerProduct" bottom: "data" top: "a" {0} inner_product_param {{ num_output: 80 }} }}
+layer {{ name: "c" type: "InnerProduct" bottom: "a" top: "c" {1} inner_product_param {{ num_output: 80 }} }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "weights", "biases"),
+    [
+        ('param { name: "w" } param { name: "b" }', 'param { name: "w" } param { name: "b" }', 6400, 80),
+        ('param { name: "w" }', 'param { name: "w" }', 6400, 160),
+        ('param { lr_mult: 1 } param { name: "b" }', 'param { lr_mult: 1 } param { name: "b" }', 12800, 80),
+        ('param: "w" param: "b"', 'param: "w" param: "b"', 6400, 80),
+        ('param { name: "w" }', 'param { name: "v" }', 12800, 160),
+        ("", "", 12800, 160),
+    ],
+)
+def test_blobs_that_layers_share_by_name_count_once(first: str, second: str, weights: int, biases: int) -> None:
+    net = read_net(SIAMESE.format(first, second))
+    found = model_cost(net)
+    held = memory(net, 1)
+    assert (found.parameters, found.stored_parameters) == (weights, weights + biases)
+    assert held is not None
+    assert held.weights == 4 * (weights + biases)
+
+
+def test_layers_that_share_their_weights_multiply_each() -> None:
+    assert model_cost(read_net(SIAMESE.format('param { name: "w" }', 'param { name: "w" }'))).multiply_adds == 2 * 6400
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from model_folders import caffe_folder, ncnn_folder
 
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
-from pytest_ddperf.model_folder import Kind, check_embedded, count_labels, look, read_deploy, runs_embedded
+from pytest_ddperf.model_folder import Kind, check_embedded, count_labels, look, read_deploy, read_ncnn, runs_embedded
 from pytest_ddperf.networks import Network
 
 if TYPE_CHECKING:
@@ -79,11 +79,18 @@ def test_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
         look(tmp_path / name)
 
 
-def test_a_description_that_is_no_text_is_named_with_its_line(tmp_path: Path) -> None:
+def test_a_prototxt_is_read_as_bytes(tmp_path: Path) -> None:
     path = tmp_path / "deploy.prototxt"
-    path.write_bytes(b"name: 'n'\n\xff\xfe\n")
-    with pytest.raises(ModelFileError, match="line 2: bytes that are no UTF-8 text"):
-        read_deploy(path)
+    text = b'# \xcb\xe4\nlayer { name: "\xe9" type: "Silence" bottom: "\xe8" bottom: "\xe9" }'
+    path.write_bytes(b"\xef\xbb\xbf" + text)
+    (layer,) = read_deploy(path).layers
+    assert (layer.name, layer.bottoms) == (r"\xe9", (r"\xe8", r"\xe9"))
+
+
+def test_an_ncnn_description_is_read_as_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "net.param"
+    path.write_bytes(b"7767517\n1 1\nInput th\xe9\xff\x85 0 1 d\n")
+    assert [layer.name for layer in read_ncnn(path).layers] == [r"th\xe9\xff\x85"]
 
 
 def test_a_description_that_is_none_by_its_size_is_not_read(tmp_path: Path) -> None:
@@ -98,6 +105,8 @@ def test_labels_are_lines_of_a_number_and_a_name(tmp_path: Path) -> None:
     path = tmp_path / "corresp.txt"
     path.write_text("0 tench, Tinca tinca\n1 goldfish\n\n", encoding="utf-8")
     assert count_labels(path) == 2
+    path.write_bytes(b"\xef\xbb\xbf0 th\xe9\r\n1\ttea \xc2\x85 with \xe2\x80\xa8 milk\r\n2,cocoa\r\n\r\n")
+    assert count_labels(path) == 3
     path.write_text("0 tench\nn01440764 goldfish\n", encoding="utf-8")
     with pytest.raises(ModelFileError, match="line 2: 'n01440764 goldfish'; expected a class and its name"):
         count_labels(path)

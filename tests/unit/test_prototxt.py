@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.errors import ModelFileError
-from pytest_ddperf.prototxt import DEEPEST, Message, Scalar, parse, write
+from pytest_ddperf.prototxt import DEEPEST, Message, Scalar, parse
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 NUMBERS = st.integers(-(10**9), 10**9).map(str) | st.floats(allow_nan=False, allow_infinity=False).map(repr)
@@ -17,9 +19,19 @@ MESSAGES = st.recursive(
 )
 
 
+def text_of(message: Message) -> str:
+    """The message in the text format; JSON's escapes are among protobuf's."""
+    return "\n".join(
+        f"{name} {{ {text_of(value)} }}"
+        if isinstance(value, Message)
+        else f"{name}: {json.dumps(value.text, ensure_ascii=False) if value.quoted else value.text}"
+        for name, value in message.fields
+    )
+
+
 @given(MESSAGES)
 def test_what_is_written_is_read_back(message: Message) -> None:
-    assert parse(write(message)) == message
+    assert parse(text_of(message)) == message
 
 
 @given(st.text(max_size=60) | st.text(alphabet="layer{}<>[]:,;\"'\\#\n 0123.-_x", max_size=60))
@@ -27,7 +39,7 @@ def test_garbage_is_a_message_or_the_projects_own_error(text: str) -> None:
     line: int | None = 1
     try:
         read = parse(text)
-        assert parse(write(read)) == read
+        assert parse(text_of(read)) == read
     except ModelFileError as error:
         line = error.line
     assert line is not None
@@ -79,7 +91,7 @@ def test_neighbouring_strings_are_one() -> None:
         (r"\303\251", "é"),
         (r"\xc3\xa9", "é"),
         ("\\u00e9\\U0001F600", "é😀"),
-        (r"\377", "\N{REPLACEMENT CHARACTER}"),
+        (r"\377", r"\xff"),
     ],
 )
 def test_escapes_of_a_string(written: str, meant: str) -> None:

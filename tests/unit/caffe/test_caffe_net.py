@@ -18,6 +18,16 @@ def test_older_files_name_their_types_otherwise() -> None:
     assert [layer.type for layer in net.layers] == ["Pooling"]
 
 
+def test_the_oldest_files_have_a_layer_inside_the_layer() -> None:
+    (layer,) = read_net('layers { layer { name: "c" type: "conv" } bottom: "a" top: "c" }').layers
+    assert (layer.name, layer.type, layer.bottoms, layer.tops) == ("c", "conv", ("a",), ("c",))
+
+
+def test_an_input_without_a_size_is_no_mistake() -> None:
+    (one,) = read_net('input: "data" layer { type: "Silence" bottom: "data" }').inputs
+    assert one.dims == ()
+
+
 @pytest.mark.parametrize(
     ("rule", "there"),
     [
@@ -39,6 +49,7 @@ def test_layers_of_training_alone_are_left_out(rule: str, there: bool) -> None:
     [
         'input: "data" input_dim: 1 input_dim: 3 input_dim: 224 input_dim: 192',
         'input: "data" input_shape { dim: 1 dim: 3 dim: 224 dim: 192 }',
+        'input: "data" input_shape { dim: 1 dim: 3 dim: 224 dim: 192 } input_shape { dim: 1 }',
     ],
 )
 def test_inputs_at_the_head_of_the_file(head: str) -> None:
@@ -52,7 +63,7 @@ def test_inputs_at_the_head_of_the_file(head: str) -> None:
         ("", "no layer"),
         ('name: "n"', "no layer"),
         ('layer { name: "a" }', "line 1: a layer without a type"),
-        ('input: "data" layer { type: "Silence" }', "1 inputs and sizes of 0"),
+        ('input: "a" input: "b" input_dim: 1 layer { type: "Silence" }', "2 inputs and sizes of 1"),
         ("layer: 3", "line 1: layer: '3'"),
     ],
 )

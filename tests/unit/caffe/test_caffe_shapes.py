@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.caffe.net import read_net
-from pytest_ddperf.caffe.shapes import _RULES, step
+from pytest_ddperf.caffe.shapes import _RULES, _WITH_WEIGHTS, step
+from pytest_ddperf.caffe.sources import SOURCES
 from pytest_ddperf.caffe.windows import pooled
 from pytest_ddperf.errors import ModelFileError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 IMAGE: Shape = (2, 12, 8, 6)
 
 
-def step_of(kind: str, settings: str = "", *bottoms: Shape, tops: int = 1) -> Step:
+def step_of(kind: str, settings: str = "", *bottoms: Shape | None, tops: int = 1) -> Step:
     names = " ".join(f'top: "t{number}"' for number in range(tops))
     (layer,) = read_net(f'layer {{ name: "one" type: "{kind}" {names} {settings} }}').layers
     return step(layer, bottoms or (IMAGE,))
@@ -119,10 +120,23 @@ def test_layers_that_keep_the_size(kind: str, settings: str, blobs: Shape) -> No
         ("Reshape", "reshape_param { shape { dim: 4 dim: 3 } axis: 1 num_axes: 1 }", (2, 4, 3, 8, 6)),
         ("Tile", "tile_param { axis: 1 tiles: 3 }", (2, 36, 8, 6)),
         ("Reduction", "reduction_param { axis: 1 }", (2,)),
-        ("ArgMax", "argmax_param { top_k: 3 }", (2, 1, 3)),
+        ("ArgMax", "argmax_param { top_k: 3 }", (2, 1, 3, 1)),
         ("ArgMax", "argmax_param { axis: 1 }", (2, 1, 8, 6)),
         ("PriorBox", "prior_box_param { min_size: 3 max_size: 9 aspect_ratio: 2 }", (1, 2, 8 * 6 * 4 * 4)),
         ("Accuracy", "", ()),
+        ("Interp", "interp_param { height: 33 width: 65 }", (2, 12, 33, 65)),
+        ("Interp", "interp_param { zoom_factor: 8 }", (2, 12, 57, 41)),
+        ("Interp", "interp_param { shrink_factor: 2 }", (2, 12, 4, 3)),
+        ("Interp", "interp_param { zoom_factor: 2 pad_beg: -1 pad_end: -1 }", (2, 12, 11, 7)),
+        ("Upsample", "upsample_param { scale: 2 }", (2, 12, 16, 12)),
+        ("Upsample", "upsample_param { scale: 2 pad_out_h: true }", (2, 12, 15, 12)),
+        ("Upsample", "upsample_param { upsample_h: 15 upsample_w: 11 }", (2, 12, 15, 11)),
+        ("ContinuationIndicator", "continuation_indicator_param { time_step: 9 batch_size: 2 }", (9, 2)),
+        ("SPP", "spp_param { pyramid_height: 3 }", (2, 12 * (1 + 4 + 16))),
+        ("SPP", "spp_param { pyramid_height: 1 }", (2, 12, 1, 1)),
+        ("Im2col", "convolution_param { kernel_size: 3 pad: 1 stride: 2 }", (2, 12 * 9, 4, 3)),
+        ("Parameter", "parameter_param { shape { dim: 3 dim: 5 } }", (3, 5)),
+        ("Embed", "embed_param { num_output: 5 input_dim: 7 }", (*IMAGE, 5)),
     ],
 )
 def test_layers_that_change_the_size(kind: str, settings: str, top: Shape) -> None:
@@ -166,9 +180,97 @@ def test_sources(kind: str, settings: str, tops: tuple[Shape, ...]) -> None:
     assert step_of(kind, settings, tops=len(tops)).tops == tops
 
 
-def test_a_layer_of_an_unknown_type_keeps_the_size() -> None:
-    found = step_of("Swoosh", "swoosh_param { k: 3 }", tops=2)
-    assert (found.tops, found.known) == ((IMAGE, IMAGE), False)
+def test_axpy_keeps_the_size_of_what_its_factors_multiply() -> None:
+    assert step_of("Axpy", "", (2, 12, 1, 1), IMAGE, IMAGE).tops == (IMAGE,)
+
+
+def test_regions_are_pooled_into_the_same_bins() -> None:
+    settings = "roi_pooling_param { pooled_h: 6 pooled_w: 7 spatial_scale: 0.0625 }"
+    assert step_of("ROIPooling", settings, IMAGE, (300, 5)).tops == ((300, 12, 6, 7),)
+
+
+def test_rows_are_taken_by_their_indices() -> None:
+    assert step_of("BatchReindex", "", IMAGE, (5,)).tops == ((5, 12, 8, 6),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "bottom", "blobs", "weights"),
+    [
+        ("Embed", "embed_param { num_output: 5 input_dim: 7 }", (4,), (35, 5), 35),
+        ("Bias", "", IMAGE, (12,), 0),
+        ("Bias", "bias_param { axis: 1 num_axes: -1 }", IMAGE, (12 * 8 * 6,), 0),
+        ("Parameter", "parameter_param { shape { dim: 3 dim: 5 } }", IMAGE, (15,), 15),
+        ("LSTM", "recurrent_param { num_output: 5 }", (9, 2, 7), (4 * 5 * 7, 20, 4 * 25), 4 * 5 * 7 + 4 * 25),
+        ("RNN", "recurrent_param { num_output: 5 }", (9, 2, 7), (5 * 7, 5, 25, 25, 5), 5 * 7 + 2 * 25),
+    ],
+)
+def test_only_weights_count_and_no_biases(kind: str, settings: str, bottom: Shape, blobs: Shape, weights: int) -> None:
+    found = step_of(kind, settings, bottom)
+    assert found.blobs == blobs
+    assert sum(found.blobs[at] for at in found.counted if found.blobs) == weights
+
+
+@pytest.mark.parametrize(
+    ("bottom", "settings", "top", "positions"),
+    [
+        ((2, 12, 7, 8, 6), "kernel_size: 3", (2, 5, 5, 6, 4), 5 * 6 * 4),
+        ((2, 12, 7, 8, 6), "kernel_size: 3 kernel_size: 1 kernel_size: 1", (2, 5, 5, 8, 6), 5 * 8 * 6),
+        ((2, 12, 9), "kernel_size: 3 stride: 2", (2, 5, 4), 4),
+    ],
+)
+def test_convolutions_of_any_number_of_axes(bottom: Shape, settings: str, top: Shape, positions: int) -> None:
+    found = step_of("Convolution", f"convolution_param {{ num_output: 5 {settings} }}", bottom)
+    assert found.tops == (top,)
+    assert found.multiply_adds == 2 * positions * found.blobs[0]
+
+
+@pytest.mark.parametrize("kind", ["Swoosh", "BN", "Python", "Yolov3DetectionOutput", "conv"])
+def test_the_sizes_of_a_layer_of_an_unknown_type_are_unknown(kind: str) -> None:
+    found = step_of(kind, "swoosh_param { k: 3 }", tops=2)
+    assert (found.tops, found.uncounted) == ((None, None), "unknown layer type")
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("ContinuationIndicator", "continuation_indicator_param { time_step: 4 }"),
+        ("Filter", ""),
+        ("PriorBox", "prior_box_param { fixed_size: 32 density: 4 }"),
+        ("Interp", ""),
+        ("Upsample", ""),
+        ("Input", ""),
+        ("ImageData", ""),
+        ("HDF5Data", "hdf5_data_param { batch_size: 3 }"),
+    ],
+)
+def test_a_size_that_the_prototxt_does_not_determine_is_unknown(kind: str, settings: str) -> None:
+    found = step_of(kind, settings)
+    assert (found.tops, found.uncounted) == ((None,), "")
+
+
+@pytest.mark.parametrize("kind", sorted(_RULES.keys() - SOURCES.keys() - {"Parameter"}))
+def test_no_layer_with_an_unknown_bottom_is_refused(kind: str) -> None:
+    bottoms = {"Axpy": 3, "BatchReindex": 2, "Crop": 2, "ROIPooling": 2}.get(kind, 1)
+    found = step_of(kind, "", *[None] * bottoms, tops=0 if kind in {"Silence", "HDF5Output"} else 1)
+    assert all(top is None or kind not in _WITH_WEIGHTS for top in found.tops)
+    assert (found.uncounted == "unknown input size") is (kind in _WITH_WEIGHTS)
+
+
+def test_every_type_with_weights_is_known_to_have_them() -> None:
+    settings = " ".join(
+        f"{name}_param {{ num_output: 12 kernel_size: 1 input_dim: 2 }}"
+        for name in ("convolution", "inner_product", "embed", "recurrent")
+    )
+    fitting = {}
+    for kind in _RULES.keys() - SOURCES.keys() - {"Parameter"}:
+        with contextlib.suppress(ModelFileError):
+            fitting[kind] = step_of(kind, settings).blobs
+    assert {kind for kind, blobs in fitting.items() if blobs} == _WITH_WEIGHTS
+
+
+def test_a_layer_that_needs_only_a_known_bottom_is_counted() -> None:
+    found = step_of("LSTM", "recurrent_param { num_output: 5 }", (9, 2, 7), None)
+    assert (found.tops, found.uncounted) == (((9, 2, 5),), "")
 
 
 @pytest.mark.parametrize(
@@ -184,9 +286,13 @@ def test_a_layer_of_an_unknown_type_keeps_the_size() -> None:
         ("Reshape", "reshape_param { shape { dim: 7 } }", r"2x12x8x6 to \[7\]"),
         ("Permute", "permute_param { order: 1 order: 1 }", "order"),
         ("Slice", "slice_param { slice_point: 5 }", "12 on axis 1 into 1 tops"),
-        ("Input", "", "sizes for 0 of 1 tops"),
+        ("Input", "input_param { shape { } }", "sizes for 1 of 1 tops"),
         ("MemoryData", "memory_data_param { batch_size: 1 channels: 3 }", "an input of 1x3x0x0"),
-        ("ImageData", "", "an input whose size is not stated"),
+        ("Axpy", "", "1 bottoms"),
+        ("ROIPooling", "", "1 bottoms"),
+        ("SPP", "", "pyramid_height 0"),
+        ("Interp", "interp_param { zoom_factor: 0 }", "shrink_factor 1 and zoom_factor 0"),
+        ("Embed", "", "a result of 2x12x8x6x0"),
         ("Crop", "", "1 bottoms"),
     ],
 )
@@ -220,6 +326,16 @@ KEYS = [
     "aspect_ratio",
     "concat_dim",
     "slice_dim",
+    "height",
+    "width",
+    "pad_beg",
+    "zoom_factor",
+    "shrink_factor",
+    "scale",
+    "pyramid_height",
+    "pooled_h",
+    "pooled_w",
+    "input_dim",
 ]
 SETTINGS = st.lists(st.tuples(st.sampled_from(KEYS), st.integers(-3, 9)), max_size=5)
 
@@ -252,6 +368,13 @@ def test_any_layer_on_any_sizes_is_a_step_or_the_projects_own_error(
             "reduction",
             "recurrent",
             "prior_box",
+            "interp",
+            "upsample",
+            "embed",
+            "parameter",
+            "bias",
+            "spp",
+            "roi_pooling",
             "input",
             "dummy_data",
         ]
@@ -260,5 +383,5 @@ def test_any_layer_on_any_sizes_is_a_step_or_the_projects_own_error(
     (layer,) = read_net(f'layer {{ name: "one" type: "{kind}" {names} {blocks} }}').layers
     with contextlib.suppress(ModelFileError):
         made = step(layer, tuple(bottoms))
-        assert all(size > 0 for top in made.tops for size in top)
+        assert all(size > 0 for top in made.tops if top is not None for size in top)
         assert all(size > 0 for size in made.blobs)
