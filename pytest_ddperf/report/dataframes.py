@@ -94,8 +94,9 @@ def load_run(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     Args:
         path: pytest-benchmark JSON, such as `--benchmark-json` writes it or a recorded baseline; or a run of the
-            history (`.jsonl`). What the former does not contain is missing: resolution, notes, whether the run is
-            complete, and more in a recorded baseline.
+            history (`.jsonl`). JSON does not contain everything: resolution, notes and whether the run is complete are
+            missing, and more in a recorded baseline. Its `started` is when pytest-benchmark wrote it, or when the cell
+            was recorded; its `run` is the name of the file.
 
     Raises:
         DdperfError: the file cannot be read or contains neither; names the file, the line where it is known, what was

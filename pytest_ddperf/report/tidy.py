@@ -168,7 +168,10 @@ def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
     """A cell and the run that judged it as the fields `COLUMNS`; None where a field is empty."""
     server = None if run is None else run.servers.get(cell.key.platform)
     return {
-        **asdict(cell.key),
+        "platform": cell.key.platform,
+        "model": cell.key.model,
+        "batch_size": cell.key.batch_size,
+        "scenario": cell.key.scenario,
         "outcome": None if cell.outcome is None else str(cell.outcome),
         "fails": None if cell.outcome is None else cell.fails,
         "now_ms": cell.now_ms,
