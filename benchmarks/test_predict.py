@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_ddperf.fixture import Bench
+    from pytest_ddperf import Bench
 
 
 def test_predict(ddperf: Bench) -> None:

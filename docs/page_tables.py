@@ -209,8 +209,11 @@ def verdicts() -> str:
 
 
 def report_columns() -> str:
-    """The columns of the CSV report."""
-    return rows(("column", "holds"), ((f"`{name}`", cell(text)) for name, text in COLUMNS.items()))
+    """The columns of the CSV report and of the DataFrames."""
+    return rows(
+        ("column", "holds", "unit", "dtype"),
+        ((f"`{name}`", cell(one.meaning), one.unit, f"`{one.dtype}`") for name, one in COLUMNS.items()),
+    )
 
 
 def platforms() -> str:

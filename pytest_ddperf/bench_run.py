@@ -50,7 +50,7 @@ _DIGITS: Final = 6
 """Of milliseconds: what differences of running totals have behind them is no time."""
 
 
-class Bench:
+class DdBenchRun:
     """One run against one server.
 
     Args:

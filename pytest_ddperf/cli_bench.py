@@ -105,7 +105,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _bench(arguments: argparse.Namespace) -> int:
     """Measure one service with the options, requests and output of dd_bench. Exit status 1 if a batch size failed."""
     from pytest_ddperf import bench_files, bench_output  # noqa: PLC0415 - each command loads what it needs
-    from pytest_ddperf.bench_run import Bench  # noqa: PLC0415 - likewise
+    from pytest_ddperf.bench_run import DdBenchRun  # noqa: PLC0415 - likewise
 
     options = BenchOptions(**{one.name: getattr(arguments, one.name) for one in fields(BenchOptions)})
     options = replace(
@@ -120,7 +120,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     texts = {"csv": bench_output.csv_text, "json": bench_output.json_text}
     results: list[BatchResult] = []
     try:
-        with contextlib.closing(Bench(options, images, line=_line, remark=_remark).run()) as measured:
+        with contextlib.closing(DdBenchRun(options, images, line=_line, remark=_remark).run()) as measured:
             for result in measured:
                 results.append(result)
                 for kind, file in files.items():

@@ -13,7 +13,7 @@ from pytest_ddperf.history_lines import commit_of
 from pytest_ddperf.results import Results, RunFacts, in_order, joined, of_each_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_ddperf.catalog import Catalog
@@ -111,7 +111,7 @@ def stored(
         own = {path: part.of(path, found[path]) for path in part.files if path in found}
         records += [record for each in own.values() for record in each]
         about = {
-            path: facts_of(found[path].header, each, complete=found[path].exit_status not in {None, _INTERRUPTED})
+            path: facts_of(found[path].header, each, complete=came_to_its_end(found[path]))
             for path, each in own.items()
         }
         if part.newest in about:
@@ -241,17 +241,31 @@ def _unknown(index: HistoryIndex, catalog: Catalog, storage: Path) -> list[str]:
 
 
 def _read(paths: Iterable[Path], faults: dict[Path, str]) -> dict[Path, Run]:
-    """Runs, each file read once; what is wrong with one is added to the faults, which name it."""
-    found: dict[Path, Run] = {}
-    for path in sorted(paths):
+    """Runs by file, each read once; what is wrong with one is added to the faults."""
+    return dict(read_each(sorted(paths), faults))
+
+
+def read_each(paths: Iterable[Path], faults: dict[Path, str]) -> Iterator[tuple[Path, Run]]:
+    """Read runs one by one, so that only one of them is in memory.
+
+    Args:
+        paths: their files.
+        faults: by file, a sentence that names it and says what is wrong; it is added to.
+    """
+    for path in paths:
         try:
-            run = found[path] = read_run(path)
+            run = read_run(path)
         except HistoryError as error:  # gone since the index was made
             faults[path] = str(error)
             continue
         if run.broken:  # the index decodes less of a line, so it may have found fewer
             faults[path] = broken_text(path, len(run.broken), run.broken[0])
-    return found
+        yield path, run
+
+
+def came_to_its_end(run: Run) -> bool:
+    """Whether pytest ended the run by itself: it was neither killed nor stopped with Ctrl-C."""
+    return run.exit_status not in {None, _INTERRUPTED}
 
 
 def _said_of_earlier(platform: str, cells: Mapping[CellKey, RunFacts], count: int) -> list[str]:

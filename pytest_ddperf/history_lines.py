@@ -107,6 +107,10 @@ def read_lines(path: Path) -> tuple[Sequence[IndexLine], int]:
 
 def commit_of(header: RunHeader) -> str:
     """The id of the commit that a run tested, "" where its header does not tell."""
-    facts = header.facts.get("commit")
+    return commit_id(header.facts.get("commit"))
+
+
+def commit_id(facts: object) -> str:
+    """The id of a commit in pytest-benchmark's facts of it, "" where they do not contain one."""
     found = facts.get("id") if isinstance(facts, dict) else None
     return found if isinstance(found, str) and found != "unknown" else ""

@@ -17,14 +17,13 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_ddperf.errors import OverloadError
-from pytest_ddperf.percentiles import percentiles
+from pytest_ddperf.percentiles import Percentile, percentiles  # read at run time, from the fields of LoadSummary
 from pytest_ddperf.records import LoadPass
 from pytest_ddperf.scenarios import Scenario, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_ddperf.percentiles import Percentile
     from pytest_ddperf.records import CellKey, Measurement
 
 KEPT_UP: Final = 0.9

@@ -24,6 +24,7 @@ import platformdirs
 
 from pytest_ddperf.catalog import bare_catalog
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+from pytest_ddperf.history import MOST_IMAGES
 from pytest_ddperf.readable_json import render_json, sensible
 from pytest_ddperf.records import (
     Baseline,
@@ -46,14 +47,15 @@ if TYPE_CHECKING:
 FORMAT = 1
 MODES = ("accepted", "all")
 _LOCK_TIMEOUT_S = 60.0
-_EXPECTED = "pytest-benchmark JSON, as --ddperf-update-baselines or --benchmark-json writes it"
+EXPECTED = "pytest-benchmark JSON, as --ddperf-update-baselines or --benchmark-json writes it"
+_SIZES = "1 or more, in 64 bits"
 _CELL_KEYS = frozenset({"platform", "model", "batch_size"})
 _ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
 TAKEN = {"accepted": _ACCEPTED, "all": _ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}}
 """By mode, the verdicts of the cells that are recorded."""
 
 
-_MOST_S = 1e9
+MOST_S = 1e9
 """Seconds that no image takes: what is written in milliseconds stays finite."""
 
 
@@ -122,11 +124,7 @@ def read_recorded(path: Path) -> Recorded:
     Raises:
         BaselineFileError: the file holds no such thing; names the line, what was found and what was expected.
     """
-    text = read_text(path, _EXPECTED)
-    document = _decode(path, text)
-    listed = document.get("benchmarks") if isinstance(document, dict) else None
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-        raise BaselineFileError(path, None, "no list `benchmarks` of objects at the top level", _EXPECTED)
+    text, document = read_document(path)
     ours = _ours(path, text, document)
     shown = f"{path.parent.name}/{path.name}"
     cells: dict[CellKey, Baseline | Unavailable] = {}
@@ -134,14 +132,13 @@ def read_recorded(path: Path) -> Recorded:
     recorded_at: dict[CellKey, str] = {}
     benchmarks: dict[CellKey, dict[str, Any]] = {}
     others: list[dict[str, Any]] = []
-    for number, raw in enumerate(listed):
-        extra_info = raw.get("extra_info")
-        if not (isinstance(extra_info, dict) and extra_info.keys() >= _CELL_KEYS):
+    for number, raw in enumerate(document["benchmarks"]):
+        if not is_cell(raw):
             others.append(raw)
             continue
         key, info, data = _cell(path, text, number, raw)
         if key in cells and ours is not None:
-            raise BaselineFileError(path, _line_of(text, raw), f"the cell {key} twice", "each cell once")
+            raise BaselineFileError(path, line_of(text, raw), f"the cell {key} twice", "each cell once")
         if key in cells and _severity(info.verdict) > severities[key]:
             continue
         cells[key] = _baseline(shown, info, data)
@@ -149,10 +146,49 @@ def read_recorded(path: Path) -> Recorded:
         recorded_at[key] = info.recorded
         benchmarks[key] = raw
     if ours is None and not cells:
-        raise BaselineFileError(path, None, "no benchmark with platform, model and batch_size in extra_info", _EXPECTED)
+        raise _no_cell(path)
     for key in ours.unavailable if ours else ():
         cells.setdefault(key, Unavailable(f"{shown}, ddperf.unavailable"))
     return Recorded(cells, recorded_at, benchmarks, others)
+
+
+def read_document(path: Path) -> tuple[str, dict[str, Any]]:
+    """Read a pytest-benchmark JSON file.
+
+    Returns:
+        Its text, and its object, whose `benchmarks` is a list of objects.
+
+    Raises:
+        BaselineFileError: the file cannot be read or holds something else; names the line where it is known.
+    """
+    text = read_text(path, EXPECTED)
+    document = _decode(path, text)
+    listed = document.get("benchmarks") if isinstance(document, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise BaselineFileError(path, None, "no list `benchmarks` of objects at the top level", EXPECTED)
+    return text, document
+
+
+def unavailable_cells(path: Path, text: str, document: Mapping[str, Any]) -> list[CellKey]:
+    """The cells that a pytest-benchmark JSON file marks `x`.
+
+    Raises:
+        BaselineFileError: its key `ddperf` is malformed, or it has neither that key nor a benchmark that is a cell.
+    """
+    ours = _ours(path, text, document)
+    if ours is None and not any(map(is_cell, document["benchmarks"])):
+        raise _no_cell(path)
+    return [] if ours is None else ours.unavailable
+
+
+def is_cell(raw: Mapping[str, Any]) -> bool:
+    """Whether a benchmark of such a file is a cell of this project."""
+    extra_info = raw.get("extra_info")
+    return isinstance(extra_info, dict) and extra_info.keys() >= _CELL_KEYS
+
+
+def _no_cell(path: Path) -> BaselineFileError:
+    return BaselineFileError(path, None, "no benchmark with platform, model and batch_size in extra_info", EXPECTED)
 
 
 def write_recorded(
@@ -295,11 +331,11 @@ def _decode(path: Path, text: str) -> Any:  # noqa: ANN401 - JSON of any shape
         if r"\ud" in text.lower():  # half of a pair can be read, and not be written again
             json.dumps(document, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        raise BaselineFileError(path, error.lineno, f"no JSON ({error.msg})", _EXPECTED) from error
+        raise BaselineFileError(path, error.lineno, f"no JSON ({error.msg})", EXPECTED) from error
     except UnicodeEncodeError as error:
-        raise BaselineFileError(path, None, "a text with half of a surrogate pair", _EXPECTED) from error
+        raise BaselineFileError(path, None, "a text with half of a surrogate pair", EXPECTED) from error
     except (ValueError, RecursionError) as error:
-        raise BaselineFileError(path, None, f"no JSON ({error})", _EXPECTED) from error
+        raise BaselineFileError(path, None, f"no JSON ({error})", EXPECTED) from error
     return document
 
 
@@ -313,10 +349,10 @@ def _ours(path: Path, text: str, document: Mapping[str, Any]) -> _Ours | None:
     try:
         ours = msgspec.convert(document["ddperf"], _Ours)
     except (msgspec.ValidationError, OverflowError) as error:
-        raise BaselineFileError(path, _line_with(text, '"ddperf"'), f"a wrong `ddperf` ({error})", _EXPECTED) from error
-    if any(key.batch_size < 1 for key in ours.unavailable):
+        raise BaselineFileError(path, _line_with(text, '"ddperf"'), f"a wrong `ddperf` ({error})", EXPECTED) from error
+    if not all(0 < key.batch_size <= MOST_IMAGES for key in ours.unavailable):
         raise BaselineFileError(
-            path, _line_with(text, '"ddperf"'), "a batch_size in ddperf.unavailable that is none", "1 or more"
+            path, _line_with(text, '"ddperf"'), "a batch_size in ddperf.unavailable that is none", _SIZES
         )
     if ours.format != FORMAT:
         raise BaselineFileError(
@@ -330,19 +366,19 @@ def _cell(path: Path, text: str, number: int, raw: dict[str, Any]) -> tuple[Cell
     try:
         benchmark = msgspec.convert(raw, _Benchmark)
     except (msgspec.ValidationError, OverflowError) as error:
-        expected = _EXPECTED
+        expected = EXPECTED
         if isinstance(raw.get("stats"), dict) and "data" not in raw["stats"]:
             expected = (
                 "the raw durations `stats.data`, which --benchmark-json always saves, --benchmark-save-data on request"
             )
-        raise BaselineFileError(path, _line_of(text, raw), f"a wrong benchmark ({where}: {error})", expected) from error
+        raise BaselineFileError(path, line_of(text, raw), f"a wrong benchmark ({where}: {error})", expected) from error
     info, data = benchmark.extra_info, benchmark.stats.data
-    if not data or not all(_MOST_S > one > 0 for one in data):
+    if not data or not all(MOST_S > one > 0 for one in data):
         raise BaselineFileError(
-            path, _line_of(text, raw), f"durations that are no times ({where}.stats.data)", "seconds per image above 0"
+            path, line_of(text, raw), f"durations that are no times ({where}.stats.data)", "seconds per image above 0"
         )
-    if info.batch_size < 1:
-        raise BaselineFileError(path, _line_of(text, raw), f"batch_size {info.batch_size} ({where})", "1 or more")
+    if not 0 < info.batch_size <= MOST_IMAGES:
+        raise BaselineFileError(path, line_of(text, raw), f"batch_size {info.batch_size} ({where})", _SIZES)
     return CellKey(info.platform, info.model, info.batch_size, info.scenario), info, data
 
 
@@ -363,7 +399,7 @@ def _baseline(shown: str, info: _ExtraInfo, data: Sequence[float]) -> Baseline:
     )
 
 
-def _line_of(text: str, raw: Mapping[str, object]) -> int | None:
+def line_of(text: str, raw: Mapping[str, object]) -> int | None:
     """The line where a benchmark says its name; None where it has none."""
     name = raw.get("fullname", raw.get("name"))
     return _line_with(text, json.dumps(name)) if isinstance(name, str) else None

@@ -30,7 +30,7 @@ _COMMIT_CHARACTERS = 9
 
 _ACCEPTED_BLUE, _BAND = style.BLUE, "#cfe3f1"
 _CHANGES: tuple[tuple[str, Outcome, dict[str, Any]], ...] = (
-    ("regressed", Outcome.REGRESSED, {"marker": "^", "color": style.VERMILLION, "markersize": 8}),
+    ("regressed", Outcome.REGRESSED, {"marker": "^", "color": style.VERMILION, "markersize": 8}),
     ("improved", Outcome.IMPROVED, {"marker": "v", "color": style.GREEN, "markersize": 8}),
     ("unstable", Outcome.UNSTABLE, {"marker": "d", "color": style.ORANGE, "markersize": 6}),
 )

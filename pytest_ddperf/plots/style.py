@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.plots.charts import Text
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
+BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
 INK, FAINT, GRID = "#1a1a1a", "#5f5f5f", "#dcdcdc"
 
 SOLID, DASHED, DASHDOT, DOTTED, DASHDOTDOT = (
@@ -56,11 +56,11 @@ MODELS: Mapping[str, Look] = {
     "mobilenet": Look(SKY, "o", SOLID),
     "mobilenet_depthwise": Look(SKY, "o", DASHED, "none"),
     "mobilenet_v2": Look(SKY, "o", DASHDOT, "left"),
-    "resnet50": Look(VERMILLION, "s", SOLID),
-    "resnet101": Look(VERMILLION, "s", DASHED, "none"),
-    "resnet152": Look(VERMILLION, "s", DASHDOT, "left"),
-    "seresnet50": Look(VERMILLION, "s", DOTTED, "bottom"),
-    "resnet18_ocr": Look(VERMILLION, "s", DASHDOTDOT, "top"),
+    "resnet50": Look(VERMILION, "s", SOLID),
+    "resnet101": Look(VERMILION, "s", DASHED, "none"),
+    "resnet152": Look(VERMILION, "s", DASHDOT, "left"),
+    "seresnet50": Look(VERMILION, "s", DOTTED, "bottom"),
+    "resnet18_ocr": Look(VERMILION, "s", DASHDOTDOT, "top"),
     "googlenet": Look(PURPLE, "p", SOLID),
     "densenet121": Look(ORANGE, "^", SOLID),
     "densenet201": Look(ORANGE, "^", DASHED, "none"),
@@ -79,7 +79,7 @@ MODELS: Mapping[str, Look] = {
 
 PLATFORMS: Mapping[str, Look] = {
     "gtx1080ti": Look(BLACK, "s"),
-    "tx1": Look(VERMILLION, "o"),
+    "tx1": Look(VERMILION, "o"),
     "nano": Look(GREEN, "^"),
     "tk1": Look(BLUE, "D"),
     "raspi3": Look(PURPLE, "v"),
@@ -88,7 +88,7 @@ PLATFORMS: Mapping[str, Look] = {
     "raspi3-ncnn": Look(PURPLE, "<", fill="none"),
     "raspi4-ncnn": Look(PURPLE, ">", fill="none"),
 }
-_OTHER_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+_OTHER_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 _OTHER_MARKERS = ("h", "d", "<", ">", "8", "X")
 _OTHER_DASHES = (SOLID, DASHED, DASHDOT, DOTTED, DASHDOTDOT)
 _BATCH_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "d", "8", "*")

@@ -1,7 +1,7 @@
 """Reports for other programs: CSV with one row a cell, and JSON with everything.
 
 Numbers stand in full precision, times are milliseconds per image, ratios are relative (0.1 is 10 % slower). What is not
-there is empty in the CSV and null in the JSON. `COLUMNS` documents the fields of a cell, for both.
+there is empty in the CSV and null in the JSON. `COLUMNS` documents the fields of a cell, for both, and for DataFrames.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import math
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ddperf import __version__
 from pytest_ddperf.report import wording
@@ -28,55 +28,92 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the JSON: it rises when a field changes its meaning or goes, not when one is added."""
 
-COLUMNS: Mapping[str, str] = {
-    "platform": "id of the platform",
-    "model": "id of the network",
-    "batch_size": "images per request",
-    "scenario": "empty for plain latency",
-    "outcome": "the verdict; empty where no run has the cell",
-    "fails": "whether the verdict fails the test; empty without a verdict",
-    "now_ms": "as measured: the mean of the passes beside a published mean, else their median, of several rounds "
-    "without the slowest; empty where nothing was",
-    "baseline_ms": "what it is held against; empty without a baseline",
-    "change": "`now_ms` / `baseline_ms` - 1, with half a millisecond a request added to a published baseline where "
-    "`clock` is not head; the gate's own figure, of each round's fastest passes, stands in `reason`",
-    "tolerance": "how much slower it may be, relative",
-    "resolution": "the smallest change that the gate could tell from noise, relative",
-    "images_per_second": "of the measured time, else of the baseline",
-    "unavailable": "whether the baseline marks it x: not measurable there",
-    "baseline_kind": "report, recorded or history",
-    "baseline_source": "where the baseline stands",
-    "clock": "the gated clock: predict, head or client",
-    "passes": "timed passes, all rounds",
-    "run": "name of the run that measured it",
-    "started": "when the run began, UTC, ISO 8601",
-    "commit": "the commit that was tested",
-    "complete": "whether the run came to its own end",
-    "server_url": "the server, without credentials",
-    "server_version": "as the server says",
-    "server_commit": "as the server says",
-    "requests": "of a cell under load, all passes; empty for plain latency, like what follows up to `p99_high_ms`",
-    "requests_per_second": "answered, the mean over all passes",
-    "asked_per_second": "requests per second that were to be sent; empty where clients wait for their answers",
-    "kept_up": "whether it answered as fast as it was asked; empty likewise",
-    "outstanding": "the most requests that were due and not answered at the same time",
-    "p50_ms": "latency of a request, its median; empty where there are too few requests to tell, as all percentiles",
-    "p50_low_ms": "lower end of its interval, 95 %",
-    "p50_high_ms": "upper end of its interval, 95 %",
-    "p90_ms": "90th percentile",
-    "p90_low_ms": "lower end",
-    "p90_high_ms": "upper end",
-    "p95_ms": "95th percentile",
-    "p95_low_ms": "lower end",
-    "p95_high_ms": "upper end",
-    "p99_ms": "99th percentile",
-    "p99_low_ms": "lower end",
-    "p99_high_ms": "upper end",
-    "nodeid": "the test that measured it",
-    "reason": "the verdict in words, on one line",
-    "notes": "how measurement and baseline are unlike, and which earlier run it is of; separated by `; `",
+
+class Column(NamedTuple):
+    """A column of the CSV and of the DataFrames, and a field of a cell in the JSON.
+
+    Args:
+        dtype: the pandas dtype, see https://pandas.pydata.org/docs/user_guide/basics.html#dtypes.
+        unit: "" where it has none.
+        meaning: what it holds.
+    """
+
+    dtype: str
+    unit: str
+    meaning: str
+
+
+_MS, _RELATIVE = "ms per image", "relative"
+
+COLUMNS: Mapping[str, Column] = {
+    "platform": Column("category", "", "id of the platform"),
+    "model": Column("category", "", "id of the network"),
+    "batch_size": Column("int64", "images", "images per request"),
+    "scenario": Column("string", "", "empty for plain latency, else the load: c4 (clients), r20 (requests per second)"),
+    "outcome": Column("category", "", "the verdict; empty where no run has the cell"),
+    "fails": Column("boolean", "", "whether the verdict fails the test; empty without a verdict"),
+    "now_ms": Column(
+        "float64",
+        _MS,
+        "the measured time: the mean of the passes beside a published mean, else their median, of several rounds "
+        "without the slowest; empty where nothing was measured",
+    ),
+    "baseline_ms": Column("float64", _MS, "the baseline; empty without one"),
+    "change": Column(
+        "float64",
+        _RELATIVE,
+        "`now_ms` / `baseline_ms` - 1, with half a millisecond a request added to a published baseline where "
+        "`clock` is not head; the gate's own figure, of each round's fastest passes, is in `reason`",
+    ),
+    "tolerance": Column("float64", _RELATIVE, "how much slower it may be"),
+    "resolution": Column("float64", _RELATIVE, "the smallest change that the gate can see"),
+    "images_per_second": Column("float64", "images per second", "of the measured time, else of the baseline"),
+    "unavailable": Column("bool", "", "whether the baseline marks it x: not measurable there"),
+    "baseline_kind": Column("string", "", "report, recorded or history"),
+    "baseline_source": Column("string", "", "file of the baseline, and its place there"),
+    "clock": Column("string", "", "the gated clock: predict, head or client"),
+    "passes": Column("Int64", "", "timed passes, all rounds"),
+    "run": Column("string", "", "name of the run that measured it"),
+    "started": Column("datetime64[us, UTC]", "UTC", "when the run began, ISO 8601 in the CSV and the JSON"),
+    "commit": Column("string", "", "the commit that was tested"),
+    "complete": Column("boolean", "", "whether the run came to its own end"),
+    "server_url": Column("string", "", "the server, without credentials"),
+    "server_version": Column("string", "", "as the server reports it"),
+    "server_commit": Column("string", "", "as the server reports it"),
+    "requests": Column(
+        "Int64",
+        "",
+        "of a cell under load, all passes; empty for plain latency, like the following up to `p99_high_ms`",
+    ),
+    "requests_per_second": Column("float64", "requests per second", "answered, the mean over all passes"),
+    "asked_per_second": Column(
+        "float64", "requests per second", "the rate asked for; empty where clients wait for their answers"
+    ),
+    "kept_up": Column("boolean", "", "whether it answered as fast as it was asked; empty likewise"),
+    "outstanding": Column("Int64", "requests", "the most requests that were due and not answered at the same time"),
+    "p50_ms": Column(
+        "float64", "ms per request", "median latency; empty, like all percentiles, where there are too few requests"
+    ),
+    "p50_low_ms": Column("float64", "ms per request", "lower end of its interval, 95 %"),
+    "p50_high_ms": Column("float64", "ms per request", "upper end of its interval, 95 %"),
+    "p90_ms": Column("float64", "ms per request", "90th percentile"),
+    "p90_low_ms": Column("float64", "ms per request", "lower end"),
+    "p90_high_ms": Column("float64", "ms per request", "upper end"),
+    "p95_ms": Column("float64", "ms per request", "95th percentile"),
+    "p95_low_ms": Column("float64", "ms per request", "lower end"),
+    "p95_high_ms": Column("float64", "ms per request", "upper end"),
+    "p99_ms": Column("float64", "ms per request", "99th percentile"),
+    "p99_low_ms": Column("float64", "ms per request", "lower end"),
+    "p99_high_ms": Column("float64", "ms per request", "upper end"),
+    "nodeid": Column("string", "", "the test that measured it"),
+    "reason": Column("string", "", "the verdict in words; in the CSV on one line"),
+    "notes": Column(
+        "string", "", "how measurement and baseline are unlike, and which earlier run it is of; separated by `; `"
+    ),
 }
-"""The columns of the CSV, in order, and what each holds; the cells of the JSON have these fields and `samples_ms`."""
+"""The columns of the CSV and of the DataFrames, in order; the cells of the JSON have these fields and `samples_ms`."""
+
+_PERCENTILES = tuple(name for name in COLUMNS if re.match(r"p\d\d_", name))
 
 _RUNS_IN_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -90,8 +127,8 @@ def csv_text(results: Results) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for cell in results.cells:
-        row = _row(cell, results.run_of(cell))
-        writer.writerow([_csv_value(row[name]) for name in COLUMNS])
+        values = row(cell, results.run_of(cell))
+        writer.writerow([_csv_value(values[name]) for name in COLUMNS])
     return file.getvalue()
 
 
@@ -112,7 +149,7 @@ def json_text(results: Results, trends: Sequence[Trend]) -> str:
         "runs": {platform: _run(run, platform) for platform, run in results.runs.items()},
         "platforms": {name: _platform(results.catalog.platforms[name]) for name in _known(results)},
         "networks": {name: _network(results.catalog.networks[name]) for name in _networks(results)},
-        "cells": [{**_row(cell, results.run_of(cell)), "samples_ms": list(cell.samples_ms)} for cell in results.cells],
+        "cells": [{**row(cell, results.run_of(cell)), "samples_ms": list(cell.samples_ms)} for cell in results.cells],
         "trends": [_trend(trend) for trend in trends],
     }
     return json.dumps(finite(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -127,11 +164,14 @@ def finite(value: Any) -> Any:  # noqa: ANN401 - builtins of any shape
     return [finite(each) for each in value] if isinstance(value, list) else value
 
 
-def _row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
-    """The fields `COLUMNS` of a cell and the run that judged it; None where there is nothing."""
+def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
+    """A cell and the run that judged it as the fields `COLUMNS`; None where a field is empty."""
     server = None if run is None else run.servers.get(cell.key.platform)
     return {
-        **asdict(cell.key),
+        "platform": cell.key.platform,
+        "model": cell.key.model,
+        "batch_size": cell.key.batch_size,
+        "scenario": cell.key.scenario,
         "outcome": None if cell.outcome is None else str(cell.outcome),
         "fails": None if cell.outcome is None else cell.fails,
         "now_ms": cell.now_ms,
@@ -161,7 +201,7 @@ def _row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
 
 def _load(load: LoadSummary | None) -> dict[str, Any]:
     """The fields of a cell under load."""
-    found: dict[str, Any] = dict.fromkeys(name for name in COLUMNS if re.match(r"p\d\d_", name))
+    found: dict[str, Any] = dict.fromkeys(_PERCENTILES)
     for one in () if load is None else load.percentiles:
         name = f"p{one.percent}"
         found |= {f"{name}_ms": one.value_ms, f"{name}_low_ms": one.low_ms, f"{name}_high_ms": one.high_ms}

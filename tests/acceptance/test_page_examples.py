@@ -39,8 +39,12 @@ def test_the_examples_of_a_page_do_what_it_says(page: str, reader: Reader, rack:
             rack.slow(example.notes["board"])
         if "file" in example.notes:
             reader.write(example.notes["file"], example.text)
+        if "commit" in example.notes:
+            reader.commit()
         if "not run" in example.notes:
             continue
+        if "cell" in example.notes:
+            reader.run_cell(example.text)
         if example.commands:
             reader.printed = ""
         for command in example.commands:
@@ -74,6 +78,9 @@ def test_a_block_is_of_a_language_that_is_checked_and_is_written_in_it(page: str
             assert yaml.safe_load(example.text)
         case "python":
             compile(example.text, page, "exec")
-            assert {"file", "not run"} & set(example.notes), "a test that a command below runs, or why it is not run"
+            ways = {"file", "cell", "not run"}
+            assert ways & set(example.notes), (
+                "a test that a command below runs, a notebook's cell, or why it is not run"
+            )
         case _:
             assert example.language in {"sh", "console", "ini", "text", "{toctree}"}

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench_project import SQUEEZENET
+from pandas.testing import assert_frame_equal
 from scripted_deepdetect import out_of_memory
+
+from pytest_ddperf import load_baselines, load_history, load_run
 
 if TYPE_CHECKING:
     from bench_project import BenchProject
@@ -250,3 +253,25 @@ def test_a_histogram_is_drawn_where_it_is_asked_for(tk1: BenchProject) -> None:
     pytest.importorskip("pygal")
     tk1.run(*SQUEEZENET, "--benchmark-histogram=drawn")
     assert list(tk1.path.glob("drawn*.svg"))
+
+
+def test_the_json_the_saved_file_and_the_history_of_a_run_are_dataframes_of_the_same_cells(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    tk1.run(*SQUEEZENET, "--benchmark-json=out.json", "--benchmark-save=mine")
+    (saved_file,) = (tk1.path / ".benchmarks").rglob("0001_mine.json")
+    names = ["platform", "model", "batch_size", "outcome", "now_ms", "baseline_ms", "change", "started", "server_url"]
+    history = load_history(tk1.path / ".ddperf")[names]
+    assert history["outcome"].tolist() == ["ok", "regressed"]
+    for path in (tk1.path / "out.json", saved_file):
+        frame = load_run(path)
+        assert_frame_equal(frame[names].drop(columns="started"), history.drop(columns="started"))
+        assert ((frame["started"] - history["started"]).dt.total_seconds() >= 0).all()  # pytest-benchmark's own moment
+
+
+def test_the_baseline_that_a_run_recorded_is_a_dataframe_of_what_it_measured(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    frame = load_run(tk1.path / "baselines" / "tk1.json")
+    assert frame["now_ms"].tolist() == pytest.approx([90.7, 53.6 + 0.5 / 8], rel=1e-6)
+    baselines = load_baselines(tk1.path)
+    recorded = baselines[(baselines["platform"] == "tk1") & (baselines["baseline_kind"] == "recorded")]
+    assert recorded["baseline_ms"].tolist() == frame["now_ms"].tolist()

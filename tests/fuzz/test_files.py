@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,13 @@ from bench_project import ROOT
 from fuzzing import DAMAGE, FILES, TOKENS, as_json, counted, damaged_bytes, damaged_json, refused_so_far, tried
 from hypothesis import given
 from hypothesis import strategies as st
+from load_made import loaded
 from nightly import cell, write_night
 from recording import measured, skipped
 
+from pytest_ddperf import load_history, load_run
 from pytest_ddperf.baselines import BaselineStore, load_catalog
-from pytest_ddperf.benchmark_json import stats_from_seconds
+from pytest_ddperf.benchmark_json import run_document, stats_from_seconds
 from pytest_ddperf.catalog import bare_catalog
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history import HistoryError, read_run
@@ -29,11 +32,13 @@ from pytest_ddperf.platform_files import read_platforms
 from pytest_ddperf.published import read_networks, read_table
 from pytest_ddperf.recorded import read_recorded, write_recorded
 from pytest_ddperf.records import Baseline, CellKey, to_builtins
+from pytest_ddperf.report.tidy import COLUMNS
 from pytest_ddperf.settings import Given, Origin, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
     from fuzzing import Damage
 
     from pytest_ddperf.catalog import Catalog
@@ -212,6 +217,66 @@ def test_the_index_of_the_history(
                 trend = index.trend(key)
                 assert all(isinstance(one.now_ms, float) for one in trend.nights)
         assert CellKey("tk1", "squeezenet_v1.1", 8) in index.cells("tk1")
+
+
+@pytest.fixture(scope="module")
+def exported(folder: Path) -> Any:  # noqa: ANN401 - JSON
+    records = [replace(measured(), now_ms=51.0), loaded("r10"), loaded("c4")]
+    run = read_run(write_night(folder / "exported", 0, records))
+    run = replace(run, header=replace(run.header, facts={"commit": {"id": "0123abc"}}))
+    return json.loads(json.dumps(run_document(run, {})))
+
+
+@tried(0.01)
+@given(damage=DAMAGE, torn=TORN)
+@counted(FILES)
+def test_a_run_as_a_dataframe(
+    folder: Path,
+    exported: Any,  # noqa: ANN401 - JSON
+    damage: list[Damage],
+    torn: list[Damage],
+) -> None:
+    path = folder / "frame.json"
+    path.write_bytes(damaged_bytes(as_json(damaged_json(exported, damage)), torn))
+    try:
+        frame = load_run(path)
+    except DdperfError as error:
+        plain(error)
+        return
+    is_a_frame(frame)
+
+
+@tried(0.01)
+@given(line=st.integers(0, 3), damage=DAMAGE, torn=TORN)
+@counted(FILES)
+def test_a_history_as_a_dataframe(
+    folder: Path,
+    night: list[bytes],
+    line: int,
+    damage: list[Damage],
+    torn: list[Damage],
+) -> None:
+    lines = list(night)
+    lines[line] = as_json(damaged_json(json.loads(lines[line]), damage))
+    storage = folder / "framed"
+    shutil.rmtree(storage, ignore_errors=True)
+    storage.mkdir()
+    path = storage / "20260101T000000.000Z-00000000.jsonl"
+    path.write_bytes(damaged_bytes(b"\n".join(lines) + b"\n", torn))
+    with warnings.catch_warnings(action="ignore"):
+        is_a_frame(load_history(storage))
+        try:
+            is_a_frame(load_run(path))
+        except DdperfError as error:
+            plain(error)
+
+
+def is_a_frame(frame: pd.DataFrame) -> None:
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
+        name: column.dtype for name, column in COLUMNS.items()
+    }
+    assert (frame["batch_size"] > 0).all()
+    assert not (frame["now_ms"] < 0).any()
 
 
 @tried(0.24)

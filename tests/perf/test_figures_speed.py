@@ -70,6 +70,12 @@ draw_trend(trend, folder.parent / "trend.png")
 answer = [sum(cell.now_ms is not None for cell in results.cells), len(trend.nights)]
 """
 
+_FRAME = """
+import pytest_ddperf
+frame = pytest_ddperf.load_history(sys.argv[1], since=sys.argv[2])
+answer = [len(frame), frame.memory_usage(deep=True).sum() / 2**20]
+"""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -199,3 +205,18 @@ def test_a_history_of_1000_runs_is_opened_joined_and_drawn_in_3_s_and_300_mib(
     assert max(first.peak_mib, later.peak_mib) <= MEMORY_BOUND_MIB
     assert later.own_s <= 1.3 * of_few.own_s
     assert later.own_s < theirs_s
+
+
+def test_the_dataframe_of_1000_runs_is_loaded_in_300_mib(histories: tuple[Path, Path]) -> None:
+    _, many = histories
+    cost_of(_FRAME, str(many), moment(RUNS))  # makes the index
+    every, last = cost_of(_FRAME, str(many), moment(0)), cost_of(_FRAME, str(many), moment(RUNS - 1))
+    assert isinstance(every.answer, list)
+    (count, frame_mib) = every.answer
+    print(f"\n{f'{RUNS} runs of {len(CELLS)} cells as a DataFrame':<58}{'measured':>10}{'bound':>10}")
+    row("CPU seconds", every.own_s, None, "s")
+    row("peak memory", every.peak_mib, MEMORY_BOUND_MIB, "MiB")
+    row("peak memory, the last run alone", last.peak_mib, None, "MiB")
+    row("the DataFrame itself", frame_mib, None, "MiB")
+    assert count == RUNS * len(CELLS)
+    assert every.peak_mib <= MEMORY_BOUND_MIB

@@ -7,6 +7,9 @@ A page is Markdown. Its fenced blocks are examples; what is known of one stands 
     <!-- prints -->                  the block is what the commands before it print: its lines, in this order; `...`
                                      stands for lines that are left out
     <!-- board: slow squeezenet_v1.1-b8 1.3 -->   from here on tk1 takes that many times as long for that cell
+    <!-- commit -->                  from here on the project is at a further commit
+    <!-- cell -->                    the block is a cell of a notebook, which the page is: what it defines, later cells
+                                     use, and the value of its last expression is printed
     <!-- not run: why -->            the block is not run
 
 Blocks in `sh` are commands, and each must be run or say why not; `console` blocks hold commands behind `$ ` and what
@@ -28,7 +31,7 @@ _BLOCK = re.compile(
     r"^(?P<indent>[ ]*)```(?P<language>[\w{}-]*)\n(?P<text>.*?)^[ ]*```$",
     flags=re.MULTILINE | re.DOTALL,
 )
-_NOTE = re.compile(r"<!-- (?P<name>file|exit|prints|board|not run)(?:: (?P<value>.*?))? -->")
+_NOTE = re.compile(r"<!-- (?P<name>file|exit|prints|board|commit|cell|not run)(?:: (?P<value>.*?))? -->")
 
 
 @dataclass(frozen=True, slots=True)

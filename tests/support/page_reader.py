@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -68,6 +69,7 @@ class Reader:
         self.pytester, self.capfd = pytester, capfd
         self.printed = ""
         self.status = 0
+        self._notebook: dict[str, object] = {}
         shutil.copytree(ROOT / "benchmarks", self.path / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
         (self.path / "tests").mkdir()
         (self.path / "tests" / "perf").symlink_to(ROOT / "tests" / "perf")
@@ -105,6 +107,19 @@ class Reader:
             self.status = done.returncode
         out, err = self.capfd.readouterr()
         self.printed += out + err
+
+    def run_cell(self, text: str) -> None:
+        """Run a cell of the page's notebook; the value of its last expression is what is printed."""
+        *before, last = ast.parse(text).body
+        assert isinstance(last, ast.Expr), "the last statement of a cell is what it shows"
+        exec(compile(ast.Module(before, []), "<cell>", "exec"), self._notebook)  # noqa: S102 - of our own pages
+        self.printed = repr(eval(compile(ast.Expression(last.value), "<cell>", "eval"), self._notebook))  # noqa: S307
+
+    def commit(self) -> None:
+        """Commit something to the folder's repository, which is made with the first commit."""
+        git = ("git", "-c", "user.name=reader", "-c", "user.email=reader@localhost")
+        for arguments in (("init",), ("commit", "--allow-empty", "--message=work")):
+            subprocess.run([*git, *arguments, "--quiet"], cwd=self.path, check=True)
 
     @staticmethod
     def _ddperf(arguments: list[str]) -> int:

@@ -28,7 +28,6 @@ EXTRAS = {
 
 NOT_IMPORTED = {
     "httptools",  # uvicorn finds it by itself
-    "pandas",  # for what people do with the tidy CSV; a part of the design, not of the code
 }
 
 

@@ -40,6 +40,12 @@ $ ddperf select
 tx1
 ```
 
+<!-- commit -->
+<!-- cell -->
+```python
+1 + 1
+```
+
 ## Second
 """
 
@@ -57,6 +63,7 @@ def test_every_block_is_found_with_its_line_and_language(page: Path) -> None:
         (12, "sh"),
         (22, "sh"),
         (26, "console"),
+        (33, "python"),
     ]
 
 
@@ -66,11 +73,12 @@ def test_what_stands_above_a_block_belongs_to_it_alone(page: Path) -> None:
         {"board": "slow squeezenet_v1.1-b8 1.3", "exit": "1"},
         {"not run": "it needs a board"},
         {},
+        {"commit": "", "cell": ""},
     ]
 
 
 def test_commands_are_joined_where_they_go_on_and_comments_are_none(page: Path) -> None:
-    _, typed, in_a_list, shown = examples(page)
+    _, typed, in_a_list, shown, _ = examples(page)
     assert [command.split() for command in typed.commands] == [
         ["pytest", "benchmarks", "--platform=tk1"],
         ["ddperf", "platforms"],

@@ -1,0 +1,118 @@
+"""The cells of a pytest-benchmark JSON file.
+
+Such files are written by `--benchmark-json`, `--benchmark-save`, `ddperf report --json`, `--ddperf-report=pytest:FILE`
+and `--ddperf-update-baselines`.
+"""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from pytest_ddperf.errors import BaselineFileError
+from pytest_ddperf.history import MOST_IMAGES
+from pytest_ddperf.history_lines import commit_id
+from pytest_ddperf.load import LoadSummary  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
+from pytest_ddperf.readable_json import sensible
+from pytest_ddperf.recorded import EXPECTED, MOST_S, is_cell, line_of, read_document, unavailable_cells
+from pytest_ddperf.records import CellKey, Conditions, Outcome, ServerFacts
+from pytest_ddperf.results import SEVERITY, Result, RunFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class _ExtraInfo(msgspec.Struct):
+    """What `benchmark_json.extra_info`, `exchange` and `recorded.benchmark_entry` write; each writes a part of it."""
+
+    platform: str
+    model: str
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=MOST_IMAGES)]
+    scenario: str = ""
+    verdict: Outcome | None = None
+    reason: str = ""
+    ms_per_image: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    change: float | None = None
+    tolerance: float | None = None
+    baseline_ms_per_image: float | None = None
+    baseline_source: str | None = None
+    conditions: Conditions | None = None
+    clock: str = ""
+    recorded: str = ""
+    server: ServerFacts | None = None
+    load: LoadSummary | None = None
+
+
+class _Stats(msgspec.Struct):
+    data: list[Annotated[float, msgspec.Meta(gt=0, lt=MOST_S)]] = []  # `--benchmark-save` alone leaves it out
+
+
+class _Benchmark(msgspec.Struct):
+    extra_info: _ExtraInfo
+    stats: _Stats
+    fullname: str = ""
+
+
+def read_cells(path: Path) -> list[tuple[Result, RunFacts]]:
+    """Read the cells of a pytest-benchmark JSON file, each with the facts of its run.
+
+    The run's name is that of the file, without its ending. Of a recorded baseline, whose cells may come from several
+    runs, each cell has the moment when it was recorded, and the commit if it is of the last of these runs. Of several
+    tests that measured a cell the reddest one counts. Cells marked `x` follow the measured ones.
+
+    Raises:
+        BaselineFileError: the file contains no such cells; names the file, the line, what was found and what was
+            expected.
+    """
+    text, document = read_document(path)
+    marked = unavailable_cells(path, text, document)
+    found: dict[CellKey, tuple[Result, RunFacts]] = {}
+    for number, raw in enumerate(document["benchmarks"]):
+        if not is_cell(raw):
+            continue
+        try:
+            one = msgspec.convert(raw, _Benchmark)
+        except (msgspec.ValidationError, OverflowError) as error:
+            wrong = f"a wrong benchmark (benchmarks[{number}]: {error})"
+            raise BaselineFileError(path, line_of(text, raw), wrong, EXPECTED) from error
+        cell = _result(one)
+        other = found.get(cell.key)
+        if other is None or _rank(cell) <= _rank(other[0]):
+            found[cell.key] = cell, _facts(path, document, one.extra_info)
+    for key in marked:
+        found.setdefault(key, (Result(key, unavailable=True), RunFacts(path.stem, "")))
+    return list(found.values())
+
+
+def _rank(cell: Result) -> int:
+    return len(SEVERITY) if cell.outcome is None else SEVERITY.index(cell.outcome)
+
+
+def _result(one: _Benchmark) -> Result:
+    info = one.extra_info
+    samples_ms = tuple(sensible(seconds * 1000) for seconds in one.stats.data)
+    median_ms = statistics.median(samples_ms) if samples_ms else None
+    return Result(
+        CellKey(info.platform, info.model, info.batch_size, info.scenario),
+        baseline_ms=info.baseline_ms_per_image,
+        baseline_source=info.baseline_source or "",
+        now_ms=median_ms if info.verdict is None else info.ms_per_image or None,
+        change=info.change,
+        outcome=info.verdict,
+        reason=info.reason,
+        tolerance=info.tolerance,
+        nodeid=one.fullname,
+        samples_ms=samples_ms,
+        clock=info.clock if info.conditions is None else str(info.conditions.clock),
+        load=info.load,
+    )
+
+
+def _facts(path: Path, document: Mapping[str, Any], info: _ExtraInfo) -> RunFacts:
+    written = document.get("datetime")
+    started = info.recorded or (written if isinstance(written, str) else "")
+    commit = commit_id(document.get("commit_info")) if started == written else ""
+    return RunFacts(path.stem, started, commit, servers={} if info.server is None else {info.platform: info.server})

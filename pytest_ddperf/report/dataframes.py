@@ -1,0 +1,183 @@
+"""pandas DataFrames of the history, the baselines and one stored run, for notebooks.
+
+Each has one row a cell and run, and the columns of the CSV report (`tidy.COLUMNS`), in the dtypes that are documented
+there. Platforms, models and verdicts are categories in the catalogue's order and in the order of severity.
+"""
+
+from __future__ import annotations
+
+import warnings
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.gathering import came_to_its_end, facts_of, gathered, read_each
+from pytest_ddperf.history import began, broken_text, moment, read_run, runs
+from pytest_ddperf.history_index import HistoryIndex
+from pytest_ddperf.report.benchmark_cells import read_cells
+from pytest_ddperf.report.tidy import COLUMNS, row
+from pytest_ddperf.results import SEVERITY, joined, of_each_cell
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from pytest_ddperf.catalog import Catalog
+    from pytest_ddperf.history import Run
+
+    Rows = Iterable[Mapping[str, Any]]
+
+
+def load_history(
+    folder: str | os.PathLike[str],
+    platforms: str | Iterable[str] | None = None,
+    since: str | datetime | None = None,
+) -> pd.DataFrame:
+    """The runs of a history: one row a cell and run, the oldest run first.
+
+    The columns, their units and their dtypes are listed in docs/files.md. Files that are damaged are ignored with a
+    `UserWarning` that names them. Beside the runs, the folder gets the index that `ddperf report` keeps there.
+
+    Args:
+        folder: the history, `.ddperf` in the project unless `--ddperf-storage` names another.
+        platforms: ids of the only platforms to load; None for all.
+        since: load only runs that began at this moment or later: a datetime with a UTC offset, or one in ISO 8601.
+
+    Raises:
+        ConfigurationError: the folder holds no history, a platform is unknown, or `since` is not such a moment.
+    """
+    storage = Path(folder)
+    catalog = load_catalog(Path.cwd())
+    begin = _moment(since)
+    _check_history(storage)
+    with HistoryIndex(storage) as index:
+        wanted = None if platforms is None else _known(platforms, catalog, index.last())
+        named = None if wanted is None else {run.path for name in wanted for run in index.runs(name)}
+        paths = [
+            run.path
+            for run in index.runs()
+            if (named is None or run.path in named) and (begin is None or datetime.fromisoformat(run.started) >= begin)
+        ]
+        faults, trouble = index.faults(), index.trouble
+    frame = _frame((each for _, run in read_each(paths, faults) for each in _rows(run, wanted)), catalog)
+    _warn([*trouble, *faults.values()])
+    return frame
+
+
+def load_baselines(project: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+    """The baselines of all platforms, recorded or published: one row a cell, in the columns of `load_history`.
+
+    The baseline of a cell is the recorded one, else the published one. A run may use its history instead: that
+    baseline is in `load_history`, with the run.
+
+    Args:
+        project: folder of the project, whose `ddperf.toml` and `baselines/` come before those of the package; None for
+            the current folder.
+
+    Raises:
+        ConfigurationError: the project is not a folder, or one of these files is malformed; names the file.
+    """
+    folder = Path.cwd() if project is None else Path(project)
+    if not folder.is_dir():
+        raise ConfigurationError(f"The project {folder} is not a folder; name the one that contains ddperf.toml.")
+    catalog = load_catalog(folder)
+    results = gathered(catalog, (), {}, project_dir=folder, platforms=tuple(catalog.platforms))
+    return _frame((row(cell, None) for cell in results.cells), catalog)
+
+
+def load_run(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """One run in a file: one row a cell, in the columns of `load_history`.
+
+    Args:
+        path: pytest-benchmark JSON, such as `--benchmark-json` writes it or a recorded baseline; or a run of the
+            history (`.jsonl`). JSON does not contain everything: resolution, notes and whether the run is complete are
+            missing, and more in a recorded baseline. Its `started` is when pytest-benchmark wrote it, or when the cell
+            was recorded; its `run` is the name of the file.
+
+    Raises:
+        DdperfError: the file cannot be read or contains neither; names the file, the line where it is known, what was
+            found and what was expected.
+    """
+    file = Path(path)
+    catalog = load_catalog(Path.cwd())
+    if file.suffix != ".jsonl":
+        return _frame(({**row(cell, facts), "complete": None} for cell, facts in read_cells(file)), catalog)
+    run = read_run(file)
+    began(file, run.header)
+    if run.broken:
+        _warn([broken_text(file, len(run.broken), run.broken[0])])
+    return _frame(_rows(run, None), catalog)
+
+
+def _check_history(folder: Path) -> None:
+    if next(runs(folder), None) is not None:
+        return
+    if folder.is_file():
+        raise ConfigurationError(f"The history {folder} is a file; name its folder, or read one run with load_run().")
+    inner = folder / ".ddperf"
+    hint = f"did you mean {inner}?" if inner.is_dir() else "expected a folder with a file RUN.jsonl for each run."
+    there = "holds no run" if folder.is_dir() else "is not there"
+    raise ConfigurationError(f"The history {folder} {there}; {hint}")
+
+
+def _moment(since: object) -> datetime | None:
+    """The moment that `since` names."""
+    found = since
+    if isinstance(since, str):
+        try:
+            found = datetime.fromisoformat(since)
+        except ValueError:
+            found = None
+    if since is None or (isinstance(found, datetime) and found.tzinfo is not None):
+        return found  # type: ignore[return-value] # None, or a datetime
+    wrong = "has no UTC offset" if isinstance(found, datetime) else "is not a moment"
+    raise ConfigurationError(
+        f"The moment since={str(since)!r} {wrong}; expected a datetime with an offset, or one in ISO 8601, such as "
+        "2026-11-03T02:00:00+00:00."
+    )
+
+
+def _known(platforms: str | Iterable[str], catalog: Catalog, stored: Collection[str]) -> list[str]:
+    """The ids of these platforms, of the catalogue or stored.
+
+    Raises:
+        ConfigurationError: one is neither.
+    """
+    names = [platforms] if isinstance(platforms, str) else platforms
+    return [name if name in stored else catalog.platform(name).id for name in names]
+
+
+def _rows(run: Run, platforms: Collection[str] | None) -> Iterator[Mapping[str, Any]]:
+    counting = of_each_cell(one for one in run.records if platforms is None or one.key.platform in platforms)
+    facts = facts_of(run.header, counting.values(), complete=came_to_its_end(run))
+    for key, record in counting.items():
+        yield row(joined(key, None, record), facts)
+
+
+def _frame(rows: Rows, catalog: Catalog) -> pd.DataFrame:
+    """The rows as a DataFrame; column by column, which takes less memory than a dict for each row."""
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for each in rows:
+        for name, values in columns.items():
+            values.append(each[name])
+    columns["started"] = [moment(text or "") for text in columns["started"]]
+    known = {"platform": catalog.platforms, "model": catalog.networks, "outcome": map(str, SEVERITY)}
+    return pd.DataFrame({name: _series(columns.pop(name), name, known.get(name, ())) for name in COLUMNS})
+
+
+def _series(values: list[Any], name: str, known: Iterable[str]) -> pd.Series[Any]:
+    dtype = COLUMNS[name].dtype
+    if dtype != "category":
+        return pd.Series(values, dtype=dtype)
+    every = dict.fromkeys(known)
+    every |= dict.fromkeys(sorted({value for value in values if value is not None} - every.keys()))
+    return pd.Series(values, dtype=pd.CategoricalDtype(list(every)))
+
+
+def _warn(texts: Iterable[str]) -> None:
+    for text in texts:
+        warnings.warn(text, stacklevel=3)  # in the caller of load_...
