@@ -71,6 +71,7 @@ class Judge:
                 tolerance=self._tolerance,
                 measurement=measurement,
                 server=server,
+                cause=measurement.invalid,
             )
         baseline, notes = self._comparable(measurement)
         load = load_of(measurement)
