@@ -1,4 +1,4 @@
-"""What pytest shows of cells that failed: one cause is reported once among the FAILURES, each cell has one summary line.
+"""What pytest shows of cells that failed: each cause once among the FAILURES, each cell on one line of the summary.
 
 JUnit and other plugins read each report when its test ends: there every message stands alone. Only here, when the run
 has ended, it is known which cells share a cause.
@@ -10,7 +10,7 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pytest
+from _pytest.outcomes import Failed
 
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report_records import record_of
@@ -18,6 +18,7 @@ from pytest_ddperf.results import by_cause
 from pytest_ddperf.terminal import cell_ids, failure_text
 
 if TYPE_CHECKING:
+    import pytest
     from _pytest._io import TerminalWriter
 
     from pytest_ddperf.records import CellRecord
@@ -26,7 +27,7 @@ LINE_CHARACTERS = 160
 """Length of a cell's reason in the short test summary: pytest cuts it to the terminal's width, but not on a CI."""
 
 
-class CellFailed(pytest.fail.Exception):
+class CellFailed(Failed):
     """Fails a test with its cell's verdict, in a message that needs no traceback."""
 
     def __init__(self, message: str) -> None:

@@ -270,7 +270,8 @@ def _tell_github(session: BenchSession, results: Results, exit_status: int) -> N
     """The job summary, the outputs of the step and the annotations; what cannot be written is a warning."""
     from pytest_ddperf.report import github  # noqa: PLC0415 - only on GitHub Actions
 
-    ending = github.Ending(exit_status, new_fails=bool(session.settings.value("require-baseline")))
+    new_fails = bool(session.settings.value("require-baseline"))
+    ending = github.Ending(exit_status, new_fails=new_fails, not_run=session.not_run)
     session.warnings += github.publish(results, ending, os.environ)
     commands = github.commands(results, ending)
     if commands:

@@ -280,7 +280,8 @@ def shared_notes(noted: Iterable[tuple[CellKey, Iterable[str]]]) -> list[str]:
         for note in notes:
             cells.setdefault((key.platform, note), []).append(key)
     return [
-        f"{of[0] if len(of) == 1 else f'{platform}, {len(of)} cells'}: {note}." for (platform, note), of in cells.items()
+        f"{of[0] if len(of) == 1 else f'{platform}, {len(of)} cells'}: {note}."
+        for (platform, note), of in cells.items()
     ]
 
 

@@ -237,8 +237,9 @@ def failure_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
             text, ids = f"{group[0].key}: {failure_text(group[0])}", ""
         else:
             text, ids = f"in {len(group)} cells: {group[0].cause.splitlines()[0]}", cell_ids(group)
-        (first, *further), listed = wrapped(f"{outcome} {text}", width), wrapped(f"  {ids}", width) if ids else []
-        lines += [[(outcome, "red"), (first[0][0].removeprefix(outcome), "")], *further, *listed]
+        first, *further = wrapped(f"{outcome} {text}", width)
+        lines += [[(f"{outcome} ", "red"), (first[0][0].partition(" ")[2], "")], *further]
+        lines += wrapped(f"  {ids}", width) if ids else []
     return lines
 
 
@@ -319,9 +320,7 @@ def gate_lines(records: Sequence[CellRecord], width: int = 80) -> list[Line]:
     return lines
 
 
-def totals_line(
-    records: Sequence[CellRecord], not_measured: int = 0, not_run: tuple[int, int] = (0, 0)
-) -> Line:
+def totals_line(records: Sequence[CellRecord], not_measured: int = 0, not_run: tuple[int, int] = (0, 0)) -> Line:
     """How many cells ended in each verdict: `52 cells: 50 ok, 2 regressed`; the rest as for `run_lines`."""
     counts = Counter(record.outcome for record in records)
     parts = [f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]]

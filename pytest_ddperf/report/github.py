@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import wording
 from pytest_ddperf.report.plain import clipped, inline, listed, printable
-from pytest_ddperf.terminal import change_text, ms_text
+from pytest_ddperf.results import by_cause
+from pytest_ddperf.terminal import cell_ids, change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,10 +50,12 @@ class Ending:
     Args:
         exit_status: pytest's.
         new_fails: whether a cell without a baseline fails (`--ddperf-require-baseline`).
+        not_run: cells that the run ended before, and of how many.
     """
 
     exit_status: int
     new_fails: bool = False
+    not_run: tuple[int, int] = (0, 0)
 
     def fails(self, cell: Result) -> bool:
         """Whether a cell's verdict is red."""
@@ -97,9 +100,10 @@ def summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) -> str:
         ending: of the run.
         room: UTF-8 bytes it may take. Rows that do not fit are left out from the end, and a line says how many.
     """
-    head = _head(results, ending) + f"| {' | '.join(_COLUMNS)} |\n{_RULE}\n"
+    causes, cells = _shared_causes(_red_first(results, ending), ending, room // _TAIL_SHARE)
+    table = f"| {' | '.join(_COLUMNS)} |\n{_RULE}\n" if cells or not causes else ""
+    head = _head(results, ending) + causes + table
     tail = _tail(results, room // _TAIL_SHARE)
-    cells = _red_first(results, ending)
     left = room - _size(head) - _size(tail) - _size(_left_out(cells))
     if left < 0:
         return ""
@@ -120,7 +124,9 @@ def _head(results: Results, ending: Ending) -> str:
     said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
     lines = [f"### Inference speed: {verdict(results, ending)}", ""]
     lines += [f"**{_cells(len(cells))}**, {measured} measured: {said}."]
-    if results.not_measured:
+    if ending.not_run[0] and (ending.exit_status == _INTERRUPTED or not results.not_measured):
+        lines += [f"{ending.not_run[0]} of {_cells(ending.not_run[1])} not measured."]
+    elif results.not_measured:
         lines += [f"{_cells(results.not_measured)} of the baseline not measured."]
     if ending.exit_status == _INTERRUPTED:
         lines += ["The run was interrupted."]
@@ -130,6 +136,27 @@ def _head(results: Results, ending: Ending) -> str:
         name, started, commit = map(inline, run)
         lines += [f"Run {name}, started {started}" + (f", commit {commit}." if commit else ".")]
     return "\n".join([*lines, "", ""])
+
+
+def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[str, list[Result]]:
+    """A paragraph with a list of cells for each cause that several share, and the cells that need rows of their own.
+
+    A paragraph that does not fit leaves its cells their rows.
+    """
+    paragraphs: list[str] = []
+    listed: set[int] = set()
+    for group in by_cause(filter(ending.fails, cells)):
+        if len(group) == 1:
+            continue
+        cause = f"**{group[0].outcome}** in {_cells(len(group))}: {inline(clipped(group[0].cause, _MESSAGE))}"
+        more = f" and {len(group) - CELLS_LISTED} more" if len(group) > CELLS_LISTED else ""
+        paragraph = f"{cause}\n\n{inline(cell_ids(group[:CELLS_LISTED]))}{more}\n\n"
+        room -= _size(paragraph)
+        if room < 0:
+            break
+        paragraphs.append(paragraph)
+        listed |= {id(cell) for cell in group}
+    return "".join(paragraphs), [cell for cell in cells if id(cell) not in listed]
 
 
 def _row(cell: Result, ending: Ending) -> str:
@@ -203,28 +230,34 @@ def _size(text: str) -> int:
 
 
 def commands(results: Results, ending: Ending) -> list[str]:
-    """Workflow commands, one a line: an error for each cell that fails, the worst ones, as many as GitHub shows.
+    """Workflow commands, one a line: an error for each cause of failing cells, the worst ones, as many as GitHub shows.
 
     Where the run passes all the same (its regressions were recorded as the new baseline) they are warnings.
     """
-    red = [cell for cell in results.judged if ending.fails(cell)]
+    red = by_cause(cell for cell in results.judged if ending.fails(cell))
     level = "error" if ending.exit_status != _OK else "warning"
-    shown, more = red[:ANNOTATIONS], len(red) - ANNOTATIONS
-    texts = [_annotation(cell) for cell in shown]
+    shown, more = red[:ANNOTATIONS], sum(map(len, red[ANNOTATIONS:]))
+    texts = [_annotation(group) for group in shown]
     if more > 0:
         texts[-1] += f"\n{more} more failed; the job summary lists them."
     return [
-        f"::{level} title={_property(clipped(printable(_title(cell)), _TITLE))}::{_data(printable(text))}"
-        for cell, text in zip(shown, texts, strict=True)
+        f"::{level} title={_property(clipped(printable(_title(group)), _TITLE))}::{_data(printable(text))}"
+        for group, text in zip(shown, texts, strict=True)
     ]
 
 
-def _title(cell: Result) -> str:
+def _title(group: Sequence[Result]) -> str:
+    cell = group[0]
+    if len(group) > 1:
+        return f"{cell.outcome} in {_cells(len(group))}, {cell.key} first"
     change = "" if cell.change is None else f" {change_text(cell.change)}"
     return f"{cell.key} {cell.outcome}{change}"
 
 
-def _annotation(cell: Result) -> str:
+def _annotation(group: Sequence[Result]) -> str:
+    cell = group[0]
+    if len(group) > 1:
+        return clipped(f"{cell.cause}\nCells: {cell_ids(group)}", _MESSAGE)
     if cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
         return clipped(cell.reason or f"{cell.key} is {cell.outcome}; no reason was given.", _MESSAGE)
     return clipped(
