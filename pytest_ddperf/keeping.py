@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_ddperf.presenting import nothing_measured, present
+from pytest_ddperf.presenting import ineffective_options, nothing_shown, present
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import junit
 from pytest_ddperf.report_records import REPORT_ATTRIBUTE, is_gated, put_record, record_of
@@ -162,7 +162,7 @@ class Keeper:
         if (reporter := session.config.pluginmanager.get_plugin("terminalreporter")) is not None:
             failure_summary.fold(reporter)
         bench.not_run = bench.count_not_run(len(self._ended))
-        bench.warnings += self._remarks(int(session.exitstatus))
+        bench.warnings += self._ineffective_options(int(session.exitstatus))
         benchmark_json.hide_table(session.config)
         if session.exitstatus == pytest.ExitCode.INTERRUPTED and bench.settings.value("update-baselines") is not None:
             bench.warnings.append("The run was interrupted: no baseline was recorded.")
@@ -175,10 +175,9 @@ class Keeper:
         if infra_exit_code is not None and only_infrastructure:
             session.exitstatus = infra_exit_code
 
-    def _remarks(self, exit_status: int) -> list[str]:
-        """What to say where the command line asks for measurements and there are none, or of another platform."""
+    def _ineffective_options(self, exit_status: int) -> list[str]:
         predicted = self._gated and not self._bench.measures
-        return nothing_measured(self._bench, exit_status, expected=not self._cell_failed and not predicted)
+        return ineffective_options(self._bench, exit_status, expected=not self._cell_failed and not predicted)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """One table a platform, the failures, the totals, and where the files went."""
@@ -188,8 +187,10 @@ class Keeper:
             if not_run[0]:
                 terminalreporter.write_sep("=", "ddperf")
                 terminalreporter.write_line(f"{not_run[0]} of {not_run[1]} cells not measured", red=True)
-            for text in self._remarks(exitstatus):
-                terminalreporter.write_line(f"ddperf: {text}", yellow=True)
+            for warning in self._ineffective_options(exitstatus):
+                terminalreporter.write_line(f"ddperf: warning: {warning}", yellow=True)
+            for text in nothing_shown(bench):
+                terminalreporter.write_line(text)
             return
         from pytest_ddperf import load_text, terminal  # noqa: PLC0415 - only with results to show
 

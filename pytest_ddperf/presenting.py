@@ -47,8 +47,6 @@ _OF_A_RUN = {
 
 _RAN_TO_THE_END = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
-_NO_CELLS = "no test of this run uses the `ddperf` fixture"
-
 _OF_DRAWING = ("plot", "report", "platform", "storage")
 """Our own options that say something of figures and reports of what is stored."""
 
@@ -180,51 +178,60 @@ def present(session: BenchSession, exit_status: int) -> None:
         session.warnings.append(f"Figures and reports could not be made: {type(error).__name__}: {error}.")
 
 
-def nothing_measured(session: BenchSession, exit_status: int, *, expected: bool) -> list[str]:
-    """What to say where the command line asks for measurements, figures or reports, and nothing was measured.
+def nothing_shown(session: BenchSession) -> list[str]:
+    """What to say where figures or reports of a run were asked for by its command line, and nothing was measured."""
+    config = session.config
+    if any(config.getoption(name, default=False) for name in _OTHER_TASKS):
+        return []
+    typed = _typed(config)
+    lost = [
+        words for name, words in (("plot", "no figure was drawn"), ("report", "no report was written")) if name in typed
+    ]
+    return [f"ddperf: nothing was measured, so {' and '.join(lost)}."] if lost else []
 
-    Only of what was typed for this run: what is in the environment or in files may be for other runs.
+
+def ineffective_options(session: BenchSession, exit_status: int, *, expected: bool) -> list[str]:
+    """Warnings of options that were typed for this run, and of which nothing came; empty for none.
+
+    What is in the environment or in files may be meant for other runs, and a run that ended early says so itself.
 
     Args:
         session: of the process that the user started.
         exit_status: pytest's.
-        expected: whether a measurement was to be expected, as far as no cell failed, which shows by itself.
+        expected: whether a measurement was to be expected of the cells that the run has.
     """
     config = session.config
     other_task = any(config.getoption(name, default=False) for name in (*_OTHER_TASKS, "setuponly", "setupplan"))
     if other_task or exit_status not in _RAN_TO_THE_END:
         return []
-    typed = _typed(config)
     platform = _platform_remark(session)
-    if session.measured or not expected:
-        return [platform] if platform and session.measured else []
+    if session.measured:
+        return platform
+    typed = _typed(config)
     flags = [option.flag for option in OPTIONS if option.name in typed and option.name not in {"plot", "report"}]
-    said = []
-    if flags:
-        why = f"none of its {len(session.collected)} cells was measured" if session.collected else _NO_CELLS
-        said.append(f"warning: nothing was measured, though {', '.join(flags)} asks for it: {why}.")
-    if platform and typed:
-        said.append(f"warning: {platform}")
-    asked = (("plot", "no figure was drawn"), ("report", "no report was written"))
-    lost = [words for name, words in asked if name in typed and not session.records]
-    return [*said, f"nothing was measured, so {' and '.join(lost)}."] if lost else said
+    if not flags or not expected:
+        return []
+    cells = len(session.collected)
+    why = f"0 of {cells} cell{'s' * (cells > 1)}" if cells else "no test of this run uses the `ddperf` fixture"
+    were = "was" if len(flags) == 1 else "were"
+    return [f"nothing was measured, though {', '.join(flags)} {were} given: {why}.", *platform]
 
 
-def _platform_remark(session: BenchSession) -> str:
-    """Where `--platform` names one of our platforms and is an option of the project's own; else ""."""
+def _platform_remark(session: BenchSession) -> list[str]:
+    """A warning where `--platform` names one of our platforms and is an option of the project's own."""
     if "platform" in session.given:
-        return ""
+        return []
     words = [*map(str, session.config.invocation_params.args), ""]
     values = [after for word, after in pairwise(words) if word == "--platform"]
     values += [word.partition("=")[2] for word in words if word.startswith("--platform=")]
     known = session.settings.catalog.platforms
     if not values or not all(name.strip().lower() in known for name in values[-1].split(",")):
-        return ""
-    measured = f"; measured was {', '.join(session.settings.platforms)}" if session.measured else ""
-    return (
+        return []
+    measured = f", which measured {', '.join(session.settings.platforms)}" if session.measured else ""
+    return [
         f"--platform={values[-1]} is an option of this project here, not of pytest-ddperf{measured}. The platform to "
         f"measure is named by --ddperf-platform={values[-1]}."
-    )
+    ]
 
 
 def _asked(settings: Settings) -> bool:
