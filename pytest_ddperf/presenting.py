@@ -228,10 +228,8 @@ def _platform_remark(session: BenchSession) -> list[str]:
     if not values or not all(name.strip().lower() in known for name in values[-1].split(",")):
         return []
     measured = f", which measured {', '.join(session.settings.platforms)}" if session.measured else ""
-    return [
-        f"--platform={values[-1]} is an option of this project here, not of pytest-ddperf{measured}. The platform to "
-        f"measure is named by --ddperf-platform={values[-1]}."
-    ]
+    theirs = f"--platform={values[-1]} is an option of this project here, not of pytest-ddperf{measured}."
+    return [f"{theirs} The platform to measure is named by --ddperf-platform={values[-1]}."]
 
 
 def _asked(settings: Settings) -> bool:

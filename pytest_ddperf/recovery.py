@@ -78,7 +78,7 @@ class Recovery:
         self._now = now
         self._sleep = sleep
         self._gone: set[str] = set()
-        self._at: dict[str, tuple[CellKey, str, Info | None]] = {}
+        self._at: dict[str, tuple[Limit, CellKey, Info | None]] = {}
         self._outages: dict[str, str] = {}
         self._waited_for: set[str] = set()
         self._deaths: Counter[str] = Counter()
@@ -106,17 +106,15 @@ class Recovery:
             info: what it last said of itself.
             key: the cell whose prediction it did not answer; None where it was asked something else.
             error: what became of that.
-            cause: the same, as all cells share it that the outage keeps from being measured.
+            cause: the same, as larger batches share it that are not run for that reason.
         """
         self._gone.add(platform)
-        if cause:
-            self._outages.setdefault(self._servers[platform], cause)
         self._deaths[self._servers[platform]] += 1
         if key is not None:
-            self._at[platform] = key, error, info
+            self._at[platform] = Limit(key.batch_size, True, error, cause), key, info
 
     def cause_of_outage(self, platform: str, otherwise: str) -> str:
-        """What the cells share that the outage of a platform's server keeps from being measured.
+        """What the cells share that the outage of a platform's server keeps from being measured, until it is back.
 
         Args:
             platform: whose.
@@ -144,14 +142,14 @@ class Recovery:
             self._waited_for.add(server)
             waited = f" (waited {self._now() - began_s:.0f} s for it, --ddperf-recovery-timeout)" if wait_s else ""
             gone = "The server was there at the start of the run, vanished in the middle, and still does not answer"
-            cause = self.cause_of_outage(platform, f"{gone}. {error.cause}")
+            cause = self.cause_of_outage(platform, f"{gone}{waited}. {error.cause}")
             raise ServerGoneError(f"{gone}{waited}. {error}", cause=cause) from error
         self._waited_for.discard(server)
-        cause = self._outages.pop(server, "")
+        self._outages.pop(server, None)
         at = self._at.pop(platform, None)
         if at is not None and not _survived(at[2], info):
-            key, error_text, _ = at
-            self._limits[platform, key.model, key.scenario] = Limit(key.batch_size, True, error_text, cause)
+            limit, key, _ = at
+            self._limits[platform, key.model, key.scenario] = limit
         for other, theirs in self._servers.items():
             if theirs == server:
                 self._gone.discard(other)
