@@ -294,7 +294,7 @@ class XdistHooks:
         what = f"it was not run, since {why}."
         reason = f"{key} crashed: {what}"
         report = pytest.TestReport(nodeid, _location(nodeid), {}, "failed", reason, "call")
-        put_record(report, replace(self._crashed(key, nodeid, reason), cause=what))
+        put_record(report, replace(self._crashed(key, nodeid, reason), cause=what, detail=what))
         self._config.hook.pytest_runtest_logreport(report=report)
 
 

@@ -72,6 +72,7 @@ class Judge:
                 measurement=measurement,
                 server=server,
                 cause=measurement.invalid,
+                detail=measurement.invalid,
             )
         baseline, notes = self._comparable(measurement)
         load = load_of(measurement)

@@ -320,6 +320,8 @@ class CellRecord:
         suite_shift: by how much the platform's other cells are slower than their baselines, relative; None: unknown.
         cause: why the cell failed, in words that all cells which failed for the same reason share; "" where the reason
             belongs to this cell alone, such as a regression.
+        detail: the reason without the cell's id and its verdict, for places that show these beside it; "" where the
+            reason has neither.
     """
 
     key: CellKey
@@ -336,6 +338,7 @@ class CellRecord:
     resolution: float | None = None
     suite_shift: float | None = None
     cause: str = ""
+    detail: str = ""
 
 
 def to_json(record: object) -> bytes:

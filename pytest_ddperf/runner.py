@@ -372,6 +372,7 @@ class Runner:
             measurement=measured,
             server=self._facts.get(key.platform),
             cause=error.cause,
+            detail=str(error),
         )
 
     def unavailable(self, key: CellKey, nodeid: str, reason: str) -> CellRecord:

@@ -212,8 +212,8 @@ def new_lines(records: Iterable[CellRecord], *, recorded: bool, width: int = 80)
 
 def failure_text(record: CellRecord) -> str:
     """What became of a cell that failed, on one line without its id: its numbers, or why there are none."""
-    reason = record.reason.splitlines()[0] if record.reason else "no reason given"
-    reason = reason.removeprefix(str(record.key)).lstrip(": ")  # the whole message names the cell itself
+    said = record.detail or record.reason.removeprefix(str(record.key)).lstrip(": ")  # older runs lack the detail
+    reason = said.splitlines()[0] if said else "no reason given"
     crashed = record.outcome is Outcome.CRASHED  # what was measured of it before is not why it failed
     if crashed or record.now_ms is None or record.baseline is None or record.change is None:
         return reason

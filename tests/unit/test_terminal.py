@@ -385,7 +385,8 @@ def test_the_live_line_says_under_which_load() -> None:
 
 def failed(batch_size: int, cause: str, outcome: Outcome = Outcome.ERROR) -> CellRecord:
     key = CellKey("tk1", "resnet50", batch_size)
-    return replace(unmeasured(outcome, f"{key} could not be measured: {cause}"), key=key, cause=cause)
+    record = unmeasured(outcome, f"{key} could not be measured: {cause}")
+    return replace(record, key=key, cause=cause, detail=cause)
 
 
 def test_cells_that_share_a_cause_are_one_paragraph_and_a_list() -> None:
@@ -393,7 +394,7 @@ def test_cells_that_share_a_cause_are_one_paragraph_and_a_list() -> None:
     assert texts(failure_lines(records)) == [
         "error in 2 cells: no service",
         "  tk1-resnet50-b1, tk1-resnet50-b2",
-        "error tk1-resnet50-b4: could not be measured: cut off",
+        "error tk1-resnet50-b4: cut off",
     ]
 
 
@@ -403,8 +404,9 @@ def test_cells_of_one_cause_and_different_verdicts_are_apart() -> None:
 
 
 def test_a_cell_s_id_is_not_printed_twice_in_a_line() -> None:
-    (line,) = texts(failure_lines([failed(1, "no answer")]))
-    assert line.count("tk1-resnet50-b1") == 1
+    for record in (failed(1, "no answer"), replace(failed(1, "no answer"), detail="")):
+        (line,) = texts(failure_lines([record]))
+        assert line.count("tk1-resnet50-b1") == 1
 
 
 def test_a_cell_that_has_numbers_and_is_no_regression_says_why_it_failed() -> None:
