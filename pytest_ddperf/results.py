@@ -286,13 +286,13 @@ def shared_notes(noted: Iterable[tuple[CellKey, Iterable[str]]]) -> list[str]:
 
 
 def by_cause(cells: Iterable[Failed]) -> list[list[Failed]]:
-    """Cells that failed, in groups that failed for the same reason, in the order of the first cell of each.
+    """Cells that failed, in groups of one platform that failed for the same reason, in the order of their first cells.
 
     A cell whose reason belongs to it alone is a group of one.
     """
     groups: dict[object, list[Failed]] = {}
     for cell in cells:
-        same = (cell.outcome, cell.cause) if cell.cause else object()
+        same = (cell.key.platform, cell.outcome, cell.cause) if cell.cause else object()
         groups.setdefault(same, []).append(cell)
     return list(groups.values())
 

@@ -37,6 +37,7 @@ _TAIL_SHARE = 8  # servers and warnings take no more than this part of the room,
 _REASON = 400  # characters of a reason in the table
 _MESSAGE = 2000  # of an annotation's message
 _TITLE = 200
+_ABOVE = "see above"
 _OK, _INTERRUPTED, _NO_TESTS = 0, 2, 5  # pytest's exit statuses
 
 _COLUMNS = ("platform", "model", "batch", "ms per image", "baseline", "change", "gate sees", "verdict", "reason")
@@ -100,16 +101,16 @@ def summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) -> str:
         ending: of the run.
         room: UTF-8 bytes it may take. Rows that do not fit are left out from the end, and a line says how many.
     """
-    causes, cells = _shared_causes(_red_first(results, ending), ending, room // _TAIL_SHARE)
-    table = f"| {' | '.join(_COLUMNS)} |\n{_RULE}\n" if cells or not causes else ""
-    head = _head(results, ending) + causes + table
+    cells = _red_first(results, ending)
+    causes, explained = _shared_causes(cells, ending, room // _TAIL_SHARE)
+    head = _head(results, ending) + causes + f"| {' | '.join(_COLUMNS)} |\n{_RULE}\n"
     tail = _tail(results, room // _TAIL_SHARE)
     left = room - _size(head) - _size(tail) - _size(_left_out(cells))
     if left < 0:
         return ""
     rows: list[str] = []
     for cell in cells:
-        row = _row(cell, ending)
+        row = _row(cell, ending, _ABOVE if id(cell) in explained else cell.reason)
         left -= _size(row)
         if left < 0:
             break
@@ -138,13 +139,13 @@ def _head(results: Results, ending: Ending) -> str:
     return "\n".join([*lines, "", ""])
 
 
-def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[str, list[Result]]:
-    """A paragraph with a list of cells for each cause that several share, and the cells that need rows of their own.
+def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[str, set[int]]:
+    """A paragraph with a list of cells for each cause that several share, and the identities of these cells.
 
-    A paragraph that does not fit leaves its cells their rows.
+    A paragraph that does not fit leaves its cells their reasons.
     """
     paragraphs: list[str] = []
-    listed: set[int] = set()
+    explained: set[int] = set()
     for group in by_cause(filter(ending.fails, cells)):
         if len(group) == 1:
             continue
@@ -155,11 +156,11 @@ def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[
         if room < 0:
             break
         paragraphs.append(paragraph)
-        listed |= {id(cell) for cell in group}
-    return "".join(paragraphs), [cell for cell in cells if id(cell) not in listed]
+        explained |= {id(cell) for cell in group}
+    return "".join(paragraphs), explained
 
 
-def _row(cell: Result, ending: Ending) -> str:
+def _row(cell: Result, ending: Ending, reason: str) -> str:
     said = str(cell.outcome)
     columns = (
         inline(cell.key.platform),
@@ -170,7 +171,7 @@ def _row(cell: Result, ending: Ending) -> str:
         "" if cell.change is None else change_text(cell.change),
         "" if cell.resolution is None else f"≥ {cell.resolution * 100:.1f} %",
         f"**{said}**" if ending.fails(cell) else said,
-        inline(clipped(cell.reason, _REASON)),
+        inline(clipped(reason, _REASON)),
     )
     return f"| {' | '.join(columns)} |\n"
 
@@ -230,34 +231,28 @@ def _size(text: str) -> int:
 
 
 def commands(results: Results, ending: Ending) -> list[str]:
-    """Workflow commands, one a line: an error for each cause of failing cells, the worst ones, as many as GitHub shows.
+    """Workflow commands, one a line: an error for each cell that fails, the worst ones, as many as GitHub shows.
 
     Where the run passes all the same (its regressions were recorded as the new baseline) they are warnings.
     """
-    red = by_cause(cell for cell in results.judged if ending.fails(cell))
+    red = [cell for cell in results.judged if ending.fails(cell)]
     level = "error" if ending.exit_status != _OK else "warning"
-    shown, more = red[:ANNOTATIONS], sum(map(len, red[ANNOTATIONS:]))
-    texts = [_annotation(group) for group in shown]
+    shown, more = red[:ANNOTATIONS], len(red) - ANNOTATIONS
+    texts = [_annotation(cell) for cell in shown]
     if more > 0:
         texts[-1] += f"\n{more} more failed; the job summary lists them."
     return [
-        f"::{level} title={_property(clipped(printable(_title(group)), _TITLE))}::{_data(printable(text))}"
-        for group, text in zip(shown, texts, strict=True)
+        f"::{level} title={_property(clipped(printable(_title(cell)), _TITLE))}::{_data(printable(text))}"
+        for cell, text in zip(shown, texts, strict=True)
     ]
 
 
-def _title(group: Sequence[Result]) -> str:
-    cell = group[0]
-    if len(group) > 1:
-        return f"{cell.outcome} in {_cells(len(group))}, {cell.key} first"
+def _title(cell: Result) -> str:
     change = "" if cell.change is None else f" {change_text(cell.change)}"
     return f"{cell.key} {cell.outcome}{change}"
 
 
-def _annotation(group: Sequence[Result]) -> str:
-    cell = group[0]
-    if len(group) > 1:
-        return clipped(f"{cell.cause}\nCells: {cell_ids(group)}", _MESSAGE)
+def _annotation(cell: Result) -> str:
     if cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
         return clipped(cell.reason or f"{cell.key} is {cell.outcome}; no reason was given.", _MESSAGE)
     return clipped(
