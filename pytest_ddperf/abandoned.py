@@ -73,12 +73,12 @@ class Abandoned:
             return
         self._waited_for.add(server)
         waited = f" (waited {wait_s:g} s for its end, --ddperf-recovery-timeout)" if wait_s > 0 else ""
-        raise ServerBusyError(
-            f"The server is still at work on a prediction of {' and of '.join(ledger.running)} that was given "
-            f"up{waited}, and what is measured beside it would be wrong: restart the server, or give predictions that "
-            "take so long a larger --ddperf-timeout",
-            url=client.display_url,
+        busy = f"The server is still at work on a prediction of {' and of '.join(ledger.running)} that was given up"
+        remedy = (
+            "and what is measured beside it would be wrong: restart the server, or give predictions that take so long "
+            "a larger --ddperf-timeout"
         )
+        raise ServerBusyError(f"{busy}{waited}, {remedy}", cause=f"{busy}, {remedy}", url=client.display_url)
 
     def _wait(self, ledger: Ledger, client: Client, wait_s: float) -> None:
         if wait_s <= 0:

@@ -291,9 +291,10 @@ class XdistHooks:
             why = "a worker died, and none was left to measure it (--max-worker-restart)"
         else:
             why = f"{deaths} workers died while they measured on {self._server(key.platform)}"
-        reason = f"{key} crashed: it was not run, since {why}."
+        what = f"it was not run, since {why}."
+        reason = f"{key} crashed: {what}"
         report = pytest.TestReport(nodeid, _location(nodeid), {}, "failed", reason, "call")
-        put_record(report, self._crashed(key, nodeid, reason))
+        put_record(report, replace(self._crashed(key, nodeid, reason), cause=what, detail=what))
         self._config.hook.pytest_runtest_logreport(report=report)
 
 

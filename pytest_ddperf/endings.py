@@ -11,9 +11,14 @@ if TYPE_CHECKING:
     from pytest_ddperf.errors import DdperfError
 
 
-def of_a_gone_one(error: DdperfError) -> DdperfError:
-    """Why a server is down that was there before."""
-    return ServerGoneError(f"The server was there, and vanished in the middle of the run: {error}")
+def of_a_gone_one(error: DdperfError, cause: str = "") -> DdperfError:
+    """Why a server is down that was there before.
+
+    Args:
+        error: what happened to it.
+        cause: that of its outage; see `DdperfError`.
+    """
+    return ServerGoneError(f"The server was there, and vanished in the middle of the run: {error}", cause=cause)
 
 
 def ending(error: DdperfError, *, expected: bool) -> tuple[Outcome, str]:

@@ -18,10 +18,17 @@ LONGEST_TOLD = 1000
 
 
 class DdperfError(Exception):
-    """Base of all errors that the project raises on purpose."""
+    """Base of all errors that the project raises on purpose.
 
-    def __init__(self, message: object = "") -> None:
+    Args:
+        message: what happened.
+        cause: the same without what belongs to one cell alone (its service, its model folder): cells that failed for
+            one reason share it, and the reason is reported once; "" where the message itself is shared.
+    """
+
+    def __init__(self, message: object = "", *, cause: str = "") -> None:
         super().__init__(printable(str(message)))
+        self.cause = printable(cause) or str(self)
 
     def fresh(self) -> Self:
         """A copy without traceback, cause and context, which grow whenever one exception object is raised again."""
@@ -74,12 +81,14 @@ class ServerError(DdperfError):
         code: `status.code` of the answer's JSON; None where it has none.
         dd_code: DeepDetect's own error code; None where it has none.
         dd_msg: DeepDetect's own message; "" where it has none.
+        cause: see `DdperfError`; default: the message with the same facts, without the service.
     """
 
     def __init__(
         self,
         message: str,
         *,
+        cause: str = "",
         url: str = "",
         service: str = "",
         http_status: int | None = None,
@@ -93,16 +102,21 @@ class ServerError(DdperfError):
         self.code = code
         self.dd_code = dd_code
         self.dd_msg = dd_msg
+        server = f"server {url}" if url else ""
+        of_service = f"service {told(service, LONGEST_TOLD)}" if service else ""
         facts = [
-            f"server {url}" if url else "",
-            f"service {told(service, LONGEST_TOLD)}" if service else "",
             f"HTTP {http_status}" if http_status is not None else "",
             f"status.code {code}" if code is not None and code != http_status else "",
             f"dd_code {dd_code}" if dd_code is not None else "",
             f"dd_msg: {told(dd_msg, LONGEST_TOLD)}" if dd_msg else "",
         ]
-        shown = ", ".join(fact for fact in facts if fact)
-        super().__init__(f"{message} ({shown})" if shown else message)
+        shared = _with_facts(cause, server) if cause else _with_facts(message, server, *facts)
+        super().__init__(_with_facts(message, server, of_service, *facts), cause=shared)
+
+
+def _with_facts(message: str, *facts: str) -> str:
+    shown = ", ".join(fact for fact in facts if fact)
+    return f"{message} ({shown})" if shown else message
 
 
 class ServerUnreachableError(ServerError):
@@ -159,11 +173,12 @@ class BatchNotRunError(DdperfError):
     Args:
         message: which one, and what became of it.
         died: whether the server died of it; else it answered that its memory was exhausted.
+        cause: that of the smaller batch.
     """
 
-    def __init__(self, message: str, *, died: bool) -> None:
+    def __init__(self, message: str, *, died: bool, cause: str = "") -> None:
         self.died = died
-        super().__init__(message)
+        super().__init__(message, cause=cause)
 
 
 class AnswerError(ServerError):

@@ -10,6 +10,7 @@ import pytest
 from pytest_ddperf import collecting, fixture, garbage, repeating
 from pytest_ddperf.collecting import cell_of
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
+from pytest_ddperf.failure_summary import CellFailed
 from pytest_ddperf.option_conflicts import check_services
 from pytest_ddperf.options import FIXTURE
 from pytest_ddperf.records import FAILING, CellRecord, Outcome
@@ -112,9 +113,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         item.stash[RECORD_KEY] = record
         if record.outcome is Outcome.UNSTABLE:
             collecting.warn(item, f"{record.key} is unstable: {record.reason}")
-        _raise_verdict(bench, record)
+        _raise_verdict(bench, item, record)
     elif not cell.predicted:
-        pytest.fail(f"{cell.key}: the test uses `ddperf` and measured nothing; call ddperf.measure().", pytrace=False)
+        pytest.fail("The test uses `ddperf` and measured nothing; call ddperf.measure().", pytrace=False)
     return result
 
 
@@ -126,7 +127,7 @@ def _raise_error(bench: BenchSession, item: pytest.Item, key: CellKey, error: Dd
     item.stash[RECORD_KEY] = record
     if record.outcome is Outcome.UNAVAILABLE:  # nothing that was ever measured there
         raise pytest.skip.Exception(record.reason, _use_item_location=True)
-    pytest.fail(record.reason, pytrace=False)
+    raise CellFailed(record.reason)
 
 
 def _as_it_stands(record: CellRecord) -> CellRecord:
@@ -137,21 +138,22 @@ def _as_it_stands(record: CellRecord) -> CellRecord:
     return replace(record, outcome=Outcome.ERROR, reason=reason)
 
 
-def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
+def _raise_verdict(bench: BenchSession, item: pytest.Item, record: CellRecord) -> None:
     if record.outcome is Outcome.REMEASURE:
         raise PutOff(record.reason)
     if record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
             again = repeating.command(bench.settings, record.key, record.nodeid, bench.config.rootpath)
-            pytest.fail(regression_text(record, record.baseline, again), pytrace=False)
+            raise CellFailed(regression_text(record, record.baseline, again))
     elif record.outcome in FAILING:
-        pytest.fail(record.reason, pytrace=False)
+        raise CellFailed(record.reason)
     elif record.outcome is Outcome.NEW and bench.settings.value("require-baseline"):
-        pytest.fail(
-            f"{record.key} has no baseline ({'; '.join(record.notes) or record.reason}), and --ddperf-require-baseline "
-            "asks for one. Record it with --ddperf-update-baselines.",
-            pytrace=False,
+        why = (
+            f"no baseline ({'; '.join(record.notes) or record.reason}), and --ddperf-require-baseline asks for one. "
+            "Record it with --ddperf-update-baselines."
         )
+        item.stash[RECORD_KEY] = replace(record, cause=why)
+        raise CellFailed(f"{record.key} has {why}")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -167,6 +169,8 @@ def pytest_runtest_makereport(
         if call.excinfo is not None and call.excinfo.errisinstance(PutOff):
             report.outcome = OUTCOME  # type: ignore[assignment] # a word of our own, which `pytest_report_teststatus` knows
             report.longrepr = None
+        elif call.excinfo is not None and isinstance(call.excinfo.value, CellFailed):
+            report.longrepr = call.excinfo.value.message
     return report
 
 

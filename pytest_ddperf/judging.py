@@ -71,6 +71,8 @@ class Judge:
                 tolerance=self._tolerance,
                 measurement=measurement,
                 server=server,
+                cause=measurement.invalid,
+                detail=measurement.invalid,
             )
         baseline, notes = self._comparable(measurement)
         load = load_of(measurement)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_ddperf.presenting import nothing_shown, present
+from pytest_ddperf.presenting import ineffective_options, nothing_shown, present
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import junit
 from pytest_ddperf.report_records import REPORT_ATTRIBUTE, is_gated, put_record, record_of
@@ -26,6 +26,10 @@ INFRASTRUCTURE = frozenset({Outcome.ERROR, Outcome.CRASHED, Outcome.INVALID})
 """Verdicts that say nothing of a model's speed: a server, its board or the way to it failed."""
 
 
+_STOPPED = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.TESTS_FAILED)
+"""Exit statuses of a run that may have ended before its cells."""
+
+
 class Keeper:
     """Registered in the process that the user started, never in a worker.
 
@@ -38,6 +42,8 @@ class Keeper:
         self._others_ran = False
         self._gated = False
         self._failed_of_itself = False
+        self._ended: set[str] = set()
+        self._cell_failed = False
         self._put_off: dict[str, pytest.TestReport] = {}
         self._writes_junit = bool(bench.config.getoption("xmlpath", default=None))
         self._told: tuple[CellRecord | None, list[tuple[str, str]]] = (None, [])
@@ -57,6 +63,9 @@ class Keeper:
             self._failed_of_itself = True
         if is_gated(report):
             self._add_properties(report)
+            if report.when == "call" or not report.passed:
+                self._ended.add(report.nodeid)
+            self._cell_failed = self._cell_failed or report.failed
             self._gated = self._gated or report.when == "call" or report.skipped
         else:
             self._others_ran = self._others_ran or report.when == "call"
@@ -82,8 +91,9 @@ class Keeper:
         undecided = self._put_off.pop(report.nodeid, None)
         record = None if undecided is None else record_of(undecided)
         if record is not None:
-            reason = f"{record.key}: not confirmed. {record.reason}; it could not be, see the failure of its test."
-            self._bench.keep(replace(record, outcome=Outcome.ERROR, reason=reason))
+            why = "it could not be, see the failure of its test."
+            reason = f"{record.key}: not confirmed. {record.reason}; {why}"
+            self._bench.keep(replace(record, outcome=Outcome.ERROR, reason=reason, cause=f"not confirmed: {why}"))
 
     def _take_off_progress(self, report: pytest.TestReport) -> None:
         """Keep the progress in percent from counting a cell as done that is to be measured again."""
@@ -125,12 +135,13 @@ class Keeper:
             record = record_of(report)
             if record is None:
                 continue
-            reason = (
-                f"{record.key}: not confirmed. {record.reason}; it was to be measured again at the end of the "
-                "platform's cells, and the run ended before that. Run it again."
+            why = (
+                "it was to be measured again at the end of the platform's cells, and the run ended before that. Run "
+                "it again."
             )
+            reason = f"{record.key}: not confirmed. {record.reason}; {why}"
             last = _following(report, "call", "failed", reason)
-            put_record(last, replace(record, outcome=Outcome.ERROR, reason=reason))
+            put_record(last, replace(record, outcome=Outcome.ERROR, reason=reason, cause=f"not confirmed: {why}"))
             session.config.hook.pytest_runtest_logreport(report=last)
             closing = _following(report, "teardown", "passed", None)
             put_record(closing, None)
@@ -146,8 +157,12 @@ class Keeper:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         if not bench.records:
             return
-        from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to store
+        from pytest_ddperf import benchmark_json, failure_summary  # noqa: PLC0415 - only with results to store
 
+        if (reporter := session.config.pluginmanager.get_plugin("terminalreporter")) is not None:
+            failure_summary.fold(reporter)
+        bench.not_run = bench.count_not_run(len(self._ended))
+        bench.warnings += self._ineffective_options(int(session.exitstatus))
         benchmark_json.hide_table(session.config)
         if session.exitstatus == pytest.ExitCode.INTERRUPTED and bench.settings.value("update-baselines") is not None:
             bench.warnings.append("The run was interrupted: no baseline was recorded.")
@@ -160,10 +175,20 @@ class Keeper:
         if infra_exit_code is not None and only_infrastructure:
             session.exitstatus = infra_exit_code
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def _ineffective_options(self, exit_status: int) -> list[str]:
+        predicted = self._gated and not self._bench.measures
+        return ineffective_options(self._bench, exit_status, expected=not self._cell_failed and not predicted)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """One table a platform, the failures, the totals, and where the files went."""
         bench = self._bench
         if not bench.records:
+            not_run = bench.count_not_run(len(self._ended)) if exitstatus in _STOPPED and bench.measures else (0, 0)
+            if not_run[0]:
+                terminalreporter.write_sep("=", "ddperf")
+                terminalreporter.write_line(f"{not_run[0]} of {not_run[1]} cells not measured", red=True)
+            for warning in self._ineffective_options(exitstatus):
+                terminalreporter.write_line(f"ddperf: warning: {warning}", yellow=True)
             for text in nothing_shown(bench):
                 terminalreporter.write_line(text)
             return
@@ -180,7 +205,9 @@ class Keeper:
             width=width,
             recorded=settings.value("update-baselines") is not None,
             warnings=bench.warnings,
-            not_measured=sum(bench.missing().values()),
+            # a run that was interrupted says how far it came, whatever of it has a baseline
+            not_measured=0 if exitstatus == pytest.ExitCode.INTERRUPTED else sum(bench.missing().values()),
+            not_run=bench.not_run,
             further=load_text.by_platform(records, models=models, width=width),
         )
         for line in lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +44,8 @@ _OF_A_RUN = {
     "benchmark_compare": "--benchmark-compare",
 }
 """Options of pytest, xdist and pytest-benchmark that choose among tests or keep their results, by their names there."""
+
+_RAN_TO_THE_END = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 _OF_DRAWING = ("plot", "report", "platform", "storage")
 """Our own options that say something of figures and reports of what is stored."""
@@ -187,6 +190,48 @@ def nothing_shown(session: BenchSession) -> list[str]:
     return [f"ddperf: nothing was measured, so {' and '.join(lost)}."] if lost else []
 
 
+def ineffective_options(session: BenchSession, exit_status: int, *, expected: bool) -> list[str]:
+    """Warnings of options that were typed for this run, and of which nothing came; empty for none.
+
+    What is in the environment or in files may be meant for other runs, and a run that ended early says so itself.
+
+    Args:
+        session: of the process that the user started.
+        exit_status: pytest's.
+        expected: whether a measurement was to be expected of the cells that the run has.
+    """
+    config = session.config
+    other_task = any(config.getoption(name, default=False) for name in (*_OTHER_TASKS, "setuponly", "setupplan"))
+    if other_task or exit_status not in _RAN_TO_THE_END:
+        return []
+    platform = _platform_remark(session)
+    if session.measured:
+        return platform
+    typed = _typed(config)
+    flags = [option.flag for option in OPTIONS if option.name in typed and option.name not in {"plot", "report"}]
+    if not flags or not expected:
+        return []
+    cells = len(session.collected)
+    why = f"0 of {cells} cell{'s' * (cells > 1)}" if cells else "no test of this run uses the `ddperf` fixture"
+    were = "was" if len(flags) == 1 else "were"
+    return [f"nothing was measured, though {', '.join(flags)} {were} given: {why}.", *platform]
+
+
+def _platform_remark(session: BenchSession) -> list[str]:
+    """A warning where `--platform` names one of our platforms and is an option of the project's own."""
+    if "platform" in session.given:
+        return []
+    words = [*map(str, session.config.invocation_params.args), ""]
+    values = [after for word, after in pairwise(words) if word == "--platform"]
+    values += [word.partition("=")[2] for word in words if word.startswith("--platform=")]
+    known = session.settings.catalog.platforms
+    if not values or not all(name.strip().lower() in known for name in values[-1].split(",")):
+        return []
+    measured = f", which measured {', '.join(session.settings.platforms)}" if session.measured else ""
+    theirs = f"--platform={values[-1]} is an option of this project here, not of pytest-ddperf{measured}."
+    return [f"{theirs} The platform to measure is named by --ddperf-platform={values[-1]}."]
+
+
 def _asked(settings: Settings) -> bool:
     return plot_dir(settings) is not None or bool(settings.value("report"))
 
@@ -230,7 +275,8 @@ def _tell_github(session: BenchSession, results: Results, exit_status: int) -> N
     """The job summary, the outputs of the step and the annotations; what cannot be written is a warning."""
     from pytest_ddperf.report import github  # noqa: PLC0415 - only on GitHub Actions
 
-    ending = github.Ending(exit_status, new_fails=bool(session.settings.value("require-baseline")))
+    new_fails = bool(session.settings.value("require-baseline"))
+    ending = github.Ending(exit_status, new_fails=new_fails, not_run=session.not_run)
     session.warnings += github.publish(results, ending, os.environ)
     commands = github.commands(results, ending)
     if commands:

@@ -318,6 +318,10 @@ class CellRecord:
         measurement: None where nothing was measured.
         resolution: the smallest relative change that the gate can tell from noise here; None without a baseline.
         suite_shift: by how much the platform's other cells are slower than their baselines, relative; None: unknown.
+        cause: why the cell failed, in words that all cells which failed for the same reason share; "" where the reason
+            belongs to this cell alone, such as a regression.
+        detail: the reason without the cell's id and its verdict, for places that show these beside it; "" where the
+            reason has neither.
     """
 
     key: CellKey
@@ -333,6 +337,8 @@ class CellRecord:
     notes: tuple[str, ...] = field(default=())
     resolution: float | None = None
     suite_shift: float | None = None
+    cause: str = ""
+    detail: str = ""
 
 
 def to_json(record: object) -> bytes:

@@ -49,11 +49,13 @@ class Limit:
     Args:
         died: whether the server died of it; else it answered that its memory was exhausted.
         error: its words.
+        cause: the same, as all cells share it that it keeps from being measured.
     """
 
     batch_size: int
     died: bool
     error: str
+    cause: str
 
 
 class Recovery:
@@ -76,7 +78,8 @@ class Recovery:
         self._now = now
         self._sleep = sleep
         self._gone: set[str] = set()
-        self._at: dict[str, tuple[CellKey, str, Info | None]] = {}
+        self._at: dict[str, tuple[Limit, CellKey, Info | None]] = {}
+        self._outages: dict[str, str] = {}
         self._waited_for: set[str] = set()
         self._deaths: Counter[str] = Counter()
         self._limits: dict[tuple[str, str, str], Limit] = {}
@@ -93,7 +96,9 @@ class Recovery:
         """Whether its server vanished while another platform was measured on it."""
         return any(self._servers[other] == self._servers[platform] for other in self._gone)
 
-    def vanished(self, platform: str, info: Info | None, key: CellKey | None = None, error: str = "") -> None:
+    def vanished(
+        self, platform: str, info: Info | None, key: CellKey | None = None, error: str = "", cause: str = ""
+    ) -> None:
         """A server does not answer any more.
 
         Args:
@@ -101,11 +106,21 @@ class Recovery:
             info: what it last said of itself.
             key: the cell whose prediction it did not answer; None where it was asked something else.
             error: what became of that.
+            cause: the same, as larger batches share it that are not run for that reason.
         """
         self._gone.add(platform)
         self._deaths[self._servers[platform]] += 1
         if key is not None:
-            self._at[platform] = key, error, info
+            self._at[platform] = Limit(key.batch_size, True, error, cause), key, info
+
+    def cause_of_outage(self, platform: str, otherwise: str) -> str:
+        """What the cells share that the outage of a platform's server keeps from being measured, until it is back.
+
+        Args:
+            platform: whose.
+            otherwise: the cause of an outage of which nothing is known yet.
+        """
+        return self._outages.setdefault(self._servers[platform], otherwise)
 
     def measured(self, platform: str) -> None:
         """A cell was measured: an outage from now on is another one."""
@@ -126,15 +141,15 @@ class Recovery:
         except ServerGoneError as error:
             self._waited_for.add(server)
             waited = f" (waited {self._now() - began_s:.0f} s for it, --ddperf-recovery-timeout)" if wait_s else ""
-            raise ServerGoneError(
-                f"The server was there at the start of the run, vanished in the middle, and still does not "
-                f"answer{waited}. {error}"
-            ) from error
+            gone = "The server was there at the start of the run, vanished in the middle, and still does not answer"
+            cause = self.cause_of_outage(platform, f"{gone}{waited}. {error.cause}")
+            raise ServerGoneError(f"{gone}{waited}. {error}", cause=cause) from error
         self._waited_for.discard(server)
+        self._outages.pop(server, None)
         at = self._at.pop(platform, None)
         if at is not None and not _survived(at[2], info):
-            key, error_text, _ = at
-            self._limits[platform, key.model, key.scenario] = Limit(key.batch_size, True, error_text)
+            limit, key, _ = at
+            self._limits[platform, key.model, key.scenario] = limit
         for other, theirs in self._servers.items():
             if theirs == server:
                 self._gone.discard(other)
@@ -144,7 +159,7 @@ class Recovery:
 
     def exhausted(self, key: CellKey, error: ServerError) -> None:
         """A server had not the memory for a batch: larger ones are not tried, and its next predictions are compared."""
-        self._limits[key.platform, key.model, key.scenario] = Limit(key.batch_size, False, str(error))
+        self._limits[key.platform, key.model, key.scenario] = Limit(key.batch_size, False, str(error), error.cause)
         self.suspect(key.platform)
 
     def check_size(self, key: CellKey) -> None:
@@ -160,7 +175,8 @@ class Recovery:
         elif limit is None or key.batch_size <= limit.batch_size:
             return
         what = "brought the server down" if limit.died else "was more than its memory holds"
-        raise BatchNotRunError(f"batch size {limit.batch_size} {what}: {limit.error}", died=limit.died)
+        message = f"batch size {limit.batch_size} {what}: {limit.error}"
+        raise BatchNotRunError(message, died=limit.died, cause=limit.cause)
 
     # whether it is believed
 

@@ -50,7 +50,21 @@ class _Judged(Protocol):
     def outcome(self) -> Outcome: ...
 
 
+class _Failed(Protocol):
+    """A cell that failed, with the words that it shares with others which failed for the same reason."""
+
+    @property
+    def key(self) -> CellKey: ...
+
+    @property
+    def outcome(self) -> Outcome | None: ...
+
+    @property
+    def cause(self) -> str: ...
+
+
 Judged = TypeVar("Judged", bound=_Judged)
+Failed = TypeVar("Failed", bound=_Failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,7 @@ class Result:
         notes: what a person must know of the comparison: how measurement and baseline are unlike.
         earlier: the run that measured it, where the newest one of its platform did not have it; else None.
         load: what its requests tell, where it was measured under load; else None.
+        cause: that of its record; see `CellRecord`.
     """
 
     key: CellKey
@@ -97,6 +112,7 @@ class Result:
     notes: tuple[str, ...] = ()
     earlier: RunFacts | None = None
     load: LoadSummary | None = None
+    cause: str = ""
 
     @property
     def images_per_second(self) -> float | None:
@@ -253,6 +269,34 @@ def of_each_cell(records: Iterable[Judged]) -> dict[CellKey, Judged]:
     return counting
 
 
+def shared_notes(noted: Iterable[tuple[CellKey, Iterable[str]]]) -> list[str]:
+    """What must be known of comparisons, each once, with the cells it is of: `tk1-vgg16-b1: ...`, `tk1, 9 cells: ...`.
+
+    Args:
+        noted: cells, each with its notes.
+    """
+    cells: dict[tuple[str, str], list[CellKey]] = {}
+    for key, notes in noted:
+        for note in notes:
+            cells.setdefault((key.platform, note), []).append(key)
+    return [
+        f"{of[0] if len(of) == 1 else f'{platform}, {len(of)} cells'}: {note}."
+        for (platform, note), of in cells.items()
+    ]
+
+
+def by_cause(cells: Iterable[Failed]) -> list[list[Failed]]:
+    """Cells that failed, in groups of one platform that failed for the same reason, in the order of their first cells.
+
+    A cell whose reason belongs to it alone is a group of one.
+    """
+    groups: dict[object, list[Failed]] = {}
+    for cell in cells:
+        same = (cell.key.platform, cell.outcome, cell.cause) if cell.cause else object()
+        groups.setdefault(same, []).append(cell)
+    return list(groups.values())
+
+
 def joined(
     key: CellKey,
     held: Baseline | Unavailable | None,
@@ -299,6 +343,7 @@ def joined(
         notes=(*record.notes, *older),
         earlier=earlier,
         load=load_of(measurement),
+        cause=record.cause,
     )
 
 

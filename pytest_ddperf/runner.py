@@ -131,7 +131,9 @@ class Runner:
         try:
             facts = target.open(self._plans[platform].server.recovery_timeout_s if was_there else 0.0)
         except DdperfError as error:
-            self._down[platform] = of_a_gone_one(error) if was_there else error.fresh()
+            if was_there:
+                error = of_a_gone_one(error, self._recovery.cause_of_outage(platform, error.cause))
+            self._down[platform] = error.fresh()
             raise self._down[platform].fresh() from error
         if before is not None and (before.version, before.commit) != (facts.version, facts.commit):
             self._note_change(
@@ -156,13 +158,17 @@ class Runner:
         cut = isinstance(error, ServerGoneError)
         if not cut and target.is_up():
             raise error
-        self._vanished(platform, before, key if self._begun else None, str(error))
+        vanished = "The server vanished in the middle of the run:"
+        cause = error.cause if cut else f"{vanished} {error.cause}"
+        self._vanished(platform, before, key if self._begun else None, str(error), cause)
         if cut:
             raise error
-        raise ServerGoneError(f"The server vanished in the middle of the run: {error}") from error
+        raise ServerGoneError(f"{vanished} {error}", cause=cause) from error
 
-    def _vanished(self, platform: str, info: Info | None, key: CellKey | None = None, error: str = "") -> None:
-        self._recovery.vanished(platform, info, key, error)
+    def _vanished(
+        self, platform: str, info: Info | None, key: CellKey | None = None, error: str = "", cause: str = ""
+    ) -> None:
+        self._recovery.vanished(platform, info, key, error, cause)
         self._abandoned.forget(platform)
 
     def marked_unavailable(self, key: CellKey) -> Unavailable | None:
@@ -365,6 +371,8 @@ class Runner:
             reason=f"{key} {what}{load}: {error}",
             measurement=measured,
             server=self._facts.get(key.platform),
+            cause=error.cause,
+            detail=str(error),
         )
 
     def unavailable(self, key: CellKey, nodeid: str, reason: str) -> CellRecord:

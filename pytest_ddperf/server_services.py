@@ -161,6 +161,9 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             f"There is no service for {model.id}, and it cannot be created: no model folder is known. Create it, "
             "name it with --ddperf-service=TEMPLATE, or name the folder on the server with "
             "--ddperf-repository=DIR/{model}.",
+            cause=f"The network has no service{_named(options)}, and none can be created: no model folder is known. "
+            "Create it, name it with --ddperf-service=TEMPLATE, or name the folder on the server with "
+            "--ddperf-repository=DIR/{model}.",
             url=client.display_url,
             service=name,
         )
@@ -201,6 +204,9 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
         raise ServiceNotFoundError(
             f"There is no service for {model.id}, and the server finds no network in its model folder {repository}, "
             "or may not write there. Put the network's files there, or name the folder with --ddperf-repository=DIR.",
+            cause=f"The network has no service{_named(options)}, and the server finds no network in its model folder "
+            f"{repository if model.is_own else options.repository or repository}, or may not write there. Put the "
+            "network's files there, or name the folder with --ddperf-repository=DIR.",
             url=client.display_url,
             service=name,
             http_status=error.http_status,
@@ -208,6 +214,11 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             dd_msg=error.dd_msg,
         ) from None
     return OpenService(name, facts.mllib, True, create_ms, width, height, options.gpu, options.datatype, engine=engine)
+
+
+def _named(options: ServerOptions) -> str:
+    """How services are named, where that is not by their networks alone."""
+    return "" if options.service == MODEL else f" ({options.service})"
 
 
 def _repository(options: ServerOptions, model: Network) -> str | None:

@@ -53,6 +53,7 @@ class BenchSession:
         self.measurements: dict[str, Measurement] = {}
         self.collected: Sequence[CellKey] = ()
         self.deselected = 0
+        self.not_run = (0, 0)
         self.refused = False
         self.warnings: list[str] = []
         self.written: list[str] = []
@@ -294,6 +295,20 @@ class BenchSession:
         left = set(self.collected) - {record.key for record in self.measured}
         counts = {name: len(left & self.runner.expected(name)) for name in self._settings.platforms}
         return {name: count for name, count in counts.items() if count}
+
+    def count_not_run(self, ended: int) -> tuple[int, int]:
+        """How many cells the run ended before, and of how many; without those that the baseline marks `x`.
+
+        Args:
+            ended: tests of cells that came to their end.
+        """
+        if self._runner is None or not self.collected:
+            return 0, 0
+        runner, skips = self._runner, not self.settings.value("run-unavailable")
+        marked = {key for key in self.collected if skips and runner.marked_unavailable(key) is not None}
+        skipped = sum(record.key in marked for record in self.records.values())
+        total = sum(key not in marked for key in self.collected)
+        return max(total - (ended - skipped), 0), total
 
     def _measured_all(self) -> bool:
         """Whether every cell of the options came to its end: only then may later nights be held against the run."""

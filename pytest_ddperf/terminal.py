@@ -6,8 +6,9 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_ddperf.load import load_of
 from pytest_ddperf.records import FAILING, Clock, Outcome
-from pytest_ddperf.results import of_each_cell
+from pytest_ddperf.results import by_cause, of_each_cell, shared_notes
 from pytest_ddperf.scenarios import words_of
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.networks import Network
     from pytest_ddperf.records import Baseline, CellKey, CellRecord
+    from pytest_ddperf.results import Result
 
 
 class Counted(Protocol):
@@ -184,7 +186,9 @@ def table_title(title: str, platform: str, records: Sequence[CellRecord]) -> str
     """The line above a platform's table: what it is, by which clock, held against what."""
     records = [record for record in records if not record.key.scenario]
     clocks = {record.measurement.conditions.clock for record in records if record.measurement is not None}
-    clock = ", ".join(sorted(CLOCK_NAMES[one] for one in clocks)) or "nothing measured"
+    if not clocks:  # no record of it carries a baseline, which it may have all the same
+        return f"{platform}: {title}. ms per image (nothing measured)"
+    clock = ", ".join(sorted(CLOCK_NAMES[one] for one in clocks))
     kinds = Counter(record.baseline.kind for record in records if record.baseline is not None)
     against = ", ".join(f"{kind} baseline" for kind, _ in kinds.most_common()) or "no baseline"
     return f"{platform}: {title}. ms per image ({clock}), change against: {against}"
@@ -206,24 +210,47 @@ def new_lines(records: Iterable[CellRecord], *, recorded: bool, width: int = 80)
     return wrapped(text, width, "yellow")
 
 
+def failure_text(record: CellRecord) -> str:
+    """What became of a cell that failed, on one line without its id: its numbers, or why there are none."""
+    said = record.detail or record.reason.removeprefix(str(record.key)).lstrip(": ")  # older runs lack the detail
+    reason = said.splitlines()[0] if said else "no reason given"
+    crashed = record.outcome is Outcome.CRASHED  # what was measured of it before is not why it failed
+    if crashed or record.now_ms is None or record.baseline is None or record.change is None:
+        return reason
+    numbers = (
+        f"{ms_text(record.now_ms)} ms/img, baseline {ms_text(record.baseline.value_ms)}, {change_text(record.change)}"
+    )
+    return numbers if record.outcome is Outcome.REGRESSED else f"{numbers}; {reason}"
+
+
+def cell_ids(cells: Iterable[CellRecord | Result]) -> str:
+    """The ids of cells, as in node ids: `tk1-vgg16-b1, tk1-vgg16-b2`."""
+    return ", ".join(str(cell.key) for cell in cells)
+
+
 def failure_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
-    """What became of each cell that failed: its verdict, its numbers, or why there are none."""
+    """What became of the cells that failed: one paragraph for each cause, and a list of the cells that share it."""
     lines: list[Line] = []
-    for record in records:
-        if record.outcome not in FAILING:
-            continue
-        crashed = record.outcome is Outcome.CRASHED  # what was measured of it before is not why it failed
-        if crashed or record.now_ms is None or record.baseline is None or record.change is None:
-            detail = record.reason.splitlines()[0] if record.reason else "no reason given"
+    for group in by_cause(record for record in records if record.outcome in FAILING):
+        outcome = str(group[0].outcome)
+        if len(group) == 1:
+            text, ids = f"{group[0].key}: {failure_text(group[0])}", ""
         else:
-            detail = (
-                f"{ms_text(record.now_ms)} ms/img, baseline {ms_text(record.baseline.value_ms)}, "
-                f"{change_text(record.change)}"
-            )
-        first, *further = wrapped(f"{record.outcome} {record.key}: {detail}", width)
-        outcome, _, rest = first[0][0].partition(" ")
-        lines += [[(f"{outcome} ", "red"), (rest, "")], *further]
+            text, ids = f"in {len(group)} cells: {group[0].cause.splitlines()[0]}", cell_ids(group)
+        first, *further = wrapped(f"{outcome} {text}", width)
+        lines += [[(f"{outcome} ", "red"), (first[0][0].partition(" ")[2], "")], *further]
+        lines += wrapped(f"  {ids}", width) if ids else []
     return lines
+
+
+def note_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
+    """How measurements and baselines are unlike, each note once for a platform, in green runs too."""
+    noted = []
+    for record in records:
+        load = load_of(record.measurement)
+        shown = load.shortfall if load is not None else ""  # with the figures of its load
+        noted.append((record.key, [note for note in record.notes if note != shown]))
+    return [line for note in shared_notes(noted) for line in wrapped(f"note: {note}", width)]
 
 
 def run_lines(
@@ -235,6 +262,7 @@ def run_lines(
     recorded: bool,
     warnings: Sequence[str] = (),
     not_measured: int = 0,
+    not_run: tuple[int, int] = (0, 0),
     further: Mapping[str, Sequence[Line]] | None = None,
 ) -> list[Line]:
     """A whole run: a table for each platform, what the gate has to say, the failures, the totals.
@@ -247,6 +275,7 @@ def run_lines(
         recorded: whether a baseline was recorded, so that nobody has to be told how.
         warnings: what went wrong on the way.
         not_measured: cells of the baselines that the run should have measured.
+        not_run: cells that the run ended before, and of how many.
         further: by platform, what stands below its table; None for nothing.
     """
     lines: list[Line] = []
@@ -258,11 +287,12 @@ def run_lines(
             lines += [*table, [("", "")]] if table else []
     for own in platforms.values():
         lines += gate_lines(own, width)
+    lines += note_lines(records, width)
     lines += failure_lines(records, width)
     lines += new_lines(records, recorded=recorded, width=width)
     for warning in warnings:
         lines += wrapped(f"warning: {warning}", width, "yellow")
-    lines.append(totals_line(records, not_measured))
+    lines.append(totals_line(records, not_measured, not_run))
     return lines
 
 
@@ -290,13 +320,15 @@ def gate_lines(records: Sequence[CellRecord], width: int = 80) -> list[Line]:
     return lines
 
 
-def totals_line(records: Sequence[CellRecord], not_measured: int = 0) -> Line:
-    """How many cells ended in each verdict: `52 cells: 50 ok, 2 regressed`."""
+def totals_line(records: Sequence[CellRecord], not_measured: int = 0, not_run: tuple[int, int] = (0, 0)) -> Line:
+    """How many cells ended in each verdict: `52 cells: 50 ok, 2 regressed`; the rest as for `run_lines`."""
     counts = Counter(record.outcome for record in records)
     parts = [f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]]
     if not_measured:
         parts.append(f"{not_measured} of the baseline not measured")
-    style = "red" if any(record.outcome in FAILING for record in records) else "green"
+    elif not_run[0]:
+        parts.append(f"{not_run[0]} of {not_run[1]} cells not measured")
+    style = "red" if not_run[0] or any(record.outcome in FAILING for record in records) else "green"
     return [(f"{len(records)} cell{'' if len(records) == 1 else 's'}: {', '.join(parts)}", style)]
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import wording
 from pytest_ddperf.report.plain import clipped, inline, listed, printable
-from pytest_ddperf.terminal import change_text, ms_text
+from pytest_ddperf.results import by_cause
+from pytest_ddperf.terminal import cell_ids, change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +37,7 @@ _TAIL_SHARE = 8  # servers and warnings take no more than this part of the room,
 _REASON = 400  # characters of a reason in the table
 _MESSAGE = 2000  # of an annotation's message
 _TITLE = 200
+_ABOVE = "see above"
 _OK, _INTERRUPTED, _NO_TESTS = 0, 2, 5  # pytest's exit statuses
 
 _COLUMNS = ("platform", "model", "batch", "ms per image", "baseline", "change", "gate sees", "verdict", "reason")
@@ -49,10 +51,12 @@ class Ending:
     Args:
         exit_status: pytest's.
         new_fails: whether a cell without a baseline fails (`--ddperf-require-baseline`).
+        not_run: cells that the run ended before, and of how many.
     """
 
     exit_status: int
     new_fails: bool = False
+    not_run: tuple[int, int] = (0, 0)
 
     def fails(self, cell: Result) -> bool:
         """Whether a cell's verdict is red."""
@@ -97,15 +101,16 @@ def summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) -> str:
         ending: of the run.
         room: UTF-8 bytes it may take. Rows that do not fit are left out from the end, and a line says how many.
     """
-    head = _head(results, ending) + f"| {' | '.join(_COLUMNS)} |\n{_RULE}\n"
-    tail = _tail(results, room // _TAIL_SHARE)
     cells = _red_first(results, ending)
+    causes, explained = _shared_causes(cells, ending, room // _TAIL_SHARE)
+    head = _head(results, ending) + causes + f"| {' | '.join(_COLUMNS)} |\n{_RULE}\n"
+    tail = _tail(results, room // _TAIL_SHARE)
     left = room - _size(head) - _size(tail) - _size(_left_out(cells))
     if left < 0:
         return ""
     rows: list[str] = []
     for cell in cells:
-        row = _row(cell, ending)
+        row = _row(cell, ending, _ABOVE if id(cell) in explained else cell.reason)
         left -= _size(row)
         if left < 0:
             break
@@ -120,7 +125,9 @@ def _head(results: Results, ending: Ending) -> str:
     said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
     lines = [f"### Inference speed: {verdict(results, ending)}", ""]
     lines += [f"**{_cells(len(cells))}**, {measured} measured: {said}."]
-    if results.not_measured:
+    if ending.not_run[0] and (ending.exit_status == _INTERRUPTED or not results.not_measured):
+        lines += [f"{ending.not_run[0]} of {_cells(ending.not_run[1])} not measured."]
+    elif results.not_measured:
         lines += [f"{_cells(results.not_measured)} of the baseline not measured."]
     if ending.exit_status == _INTERRUPTED:
         lines += ["The run was interrupted."]
@@ -132,7 +139,28 @@ def _head(results: Results, ending: Ending) -> str:
     return "\n".join([*lines, "", ""])
 
 
-def _row(cell: Result, ending: Ending) -> str:
+def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[str, set[int]]:
+    """A paragraph with a list of cells for each cause that several share, and the identities of these cells.
+
+    A paragraph that does not fit leaves its cells their reasons.
+    """
+    paragraphs: list[str] = []
+    explained: set[int] = set()
+    for group in by_cause(filter(ending.fails, cells)):
+        if len(group) == 1:
+            continue
+        cause = f"**{group[0].outcome}** in {_cells(len(group))}: {inline(clipped(group[0].cause, _MESSAGE))}"
+        more = f" and {len(group) - CELLS_LISTED} more" if len(group) > CELLS_LISTED else ""
+        paragraph = f"{cause}\n\n{inline(cell_ids(group[:CELLS_LISTED]))}{more}\n\n"
+        room -= _size(paragraph)
+        if room < 0:
+            break
+        paragraphs.append(paragraph)
+        explained |= {id(cell) for cell in group}
+    return "".join(paragraphs), explained
+
+
+def _row(cell: Result, ending: Ending, reason: str) -> str:
     said = str(cell.outcome)
     columns = (
         inline(cell.key.platform),
@@ -143,7 +171,7 @@ def _row(cell: Result, ending: Ending) -> str:
         "" if cell.change is None else change_text(cell.change),
         "" if cell.resolution is None else f"≥ {cell.resolution * 100:.1f} %",
         f"**{said}**" if ending.fails(cell) else said,
-        inline(clipped(cell.reason, _REASON)),
+        inline(clipped(reason, _REASON)),
     )
     return f"| {' | '.join(columns)} |\n"
 

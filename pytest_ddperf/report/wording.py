@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.records import Outcome
-from pytest_ddperf.results import SEVERITY
+from pytest_ddperf.results import SEVERITY, shared_notes
 
 if TYPE_CHECKING:
     from pytest_ddperf.catalog import Platform
@@ -55,18 +55,13 @@ def why(cell: Result, length: int) -> str:
 
 
 def notes(results: Results) -> list[str]:
-    """What must be known of comparisons, each once, with the cells it is of: `tk1-vgg16-b1: ...`, `tk1, 9 cells: ...`.
+    """What must be known of comparisons, each once, with the cells it is of.
 
     Which earlier run a cell is of stands in the warnings, for all of them.
     """
-    cells: dict[tuple[str, str], list[Result]] = {}
-    for cell in results.cells:
-        for note in cell.notes if cell.earlier is None else cell.notes[:-1]:
-            cells.setdefault((cell.key.platform, note), []).append(cell)
-    return [
-        f"{of[0].key if len(of) == 1 else f'{platform}, {len(of)} cells'}: {one_line(note)}."
-        for (platform, note), of in cells.items()
-    ]
+    return shared_notes(
+        (cell.key, map(one_line, cell.notes if cell.earlier is None else cell.notes[:-1])) for cell in results.cells
+    )
 
 
 def failing(results: Results) -> tuple[Result, ...]:

@@ -144,6 +144,7 @@ def test_ctrl_c_saves_what_was_measured_and_exits_2(
     assert [record.key.batch_size for record in run.records] == [1, 2]
     assert [one["extra_info"]["batch_size"] for one in tk1.json("out.json")["benchmarks"]] == [1, 2]
     assert "The run was interrupted: no baseline was recorded." in output
+    assert ", 2 of 4 cells not measured" in output
     assert undone.read_text(encoding="utf-8") == "x\n"
     assert not (tk1.path / "baselines").exists()
 

@@ -171,3 +171,68 @@ def test_help_lists_every_option_and_ini_key(tk1: BenchProject) -> None:
     text = str(tk1.bare("--help").stdout)
     assert [option.name for option in OPTIONS if option.flag not in text or f"{option.key} (string" not in text] == []
     assert "--platform=A[,B]" in text
+
+
+FREE_OPTION = 'def pytest_addoption(parser):\n    parser.addoption("--platform", default="linux")\n'
+OTHER_TEST = "def test_other():\n    pass\n"
+
+
+def said_of_platform(result: pytest.RunResult) -> bool:
+    text = " ".join(line.strip() for line in result.outlines)
+    return "an option of this project" in text and "--ddperf-platform=tk1" in text
+
+
+@pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
+def test_a_platform_option_of_the_project_s_own_is_told_from_ours_where_nothing_was_measured(
+    tk1: BenchProject, how: tuple[str, ...]
+) -> None:
+    (tk1.path / "conftest.py").write_text(FREE_OPTION, encoding="utf-8")
+    (tk1.path / "test_other.py").write_text(OTHER_TEST, encoding="utf-8")
+    result = tk1.bare("test_other.py", "--platform=tk1", f"--ddperf-url={tk1.server.url}", *how)
+    assert result.ret == pytest.ExitCode.OK
+    assert said_of_platform(result)
+    assert any("warning: nothing was measured" in line and "--ddperf-url" in line for line in result.outlines)
+
+
+def test_a_platform_option_of_the_project_s_own_is_told_from_ours_where_another_platform_was_measured(
+    tk1: BenchProject,
+) -> None:
+    (tk1.path / "conftest.py").write_text(FREE_OPTION, encoding="utf-8")
+    url = f"--ddperf-url={tk1.server.url}"
+    assert said_of_platform(tk1.bare("benchmarks", "--platform", "tk1", url, *ONE))
+    assert not said_of_platform(tk1.bare("benchmarks", "--platform=linux", url, *ONE))
+    assert not said_of_platform(tk1.bare("benchmarks", "--platform=tk1", "--ddperf-platform=tk1", url, *ONE))
+
+
+@pytest.mark.parametrize("option", ["--ddperf-url=http://127.0.0.1:9", "--ddperf-repository=/opt/{model}"])
+def test_a_server_option_with_nothing_measured_is_a_warning(tk1: BenchProject, option: str) -> None:
+    (tk1.path / "test_other.py").write_text(OTHER_TEST, encoding="utf-8")
+    result = tk1.bare("test_other.py", option)
+    assert result.ret == pytest.ExitCode.OK
+    flag = option.partition("=")[0]
+    assert any("warning: nothing was measured" in line and flag in line for line in result.outlines)
+
+
+def test_cells_that_were_all_skipped_are_a_warning_and_exit_5(tk1: BenchProject) -> None:
+    result = tk1.run("--ddperf-models=vgg16", "--ddperf-batch-sizes=1")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert any("warning: nothing was measured" in line for line in result.outlines)
+
+
+def test_an_unrelated_run_says_nothing_of_a_variable_or_an_ini_key(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DDPERF_URL", tk1.server.url)
+    tk1.ini(ddperf_service="{model}", addopts="--ddperf-wait=1")
+    (tk1.path / "test_other.py").write_text(OTHER_TEST, encoding="utf-8")
+    assert "ddperf: " not in str(tk1.bare("test_other.py").stdout)
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "--fixtures", "--setup-plan"])
+def test_a_run_that_is_not_to_measure_does_not_warn_of_it(tk1: BenchProject, option: str) -> None:
+    assert "nothing was measured" not in str(tk1.run(*ONE, option).stdout)
+
+
+def test_a_failed_cell_or_a_checked_prediction_is_no_option_without_effect(tk1: BenchProject) -> None:
+    assert "nothing was measured" not in str(tk1.run(*ONE, "--benchmark-disable").stdout)
+    assert "though" not in str(tk1.run(*ONE, "--ddperf-service=gone_{model}").stdout)

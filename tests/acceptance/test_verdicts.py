@@ -328,5 +328,18 @@ def test_cells_of_the_baseline_that_a_whole_run_did_not_reach_are_counted(tk1: B
     result.stdout.fnmatch_lines(["2 cells: 1 ok, 1 error, 43 of the baseline not measured"])
 
 
+def test_a_part_that_stops_early_says_how_far_it_came(tk1: BenchProject) -> None:
+    tk1.server.fault = lambda asked: internal_error() if asked.batch == 2 else None
+    result = tk1.run("-x", "--ddperf-models=googlenet,vgg16", "--ddperf-batch-sizes=1,2,4")  # vgg16 is marked x
+    result.stdout.fnmatch_lines(["2 cells: 1 ok, 1 error, 1 of 3 cells not measured"])
+
+
+def test_a_run_that_stops_before_its_first_cell_says_so(tk1: BenchProject) -> None:
+    (tk1.path / "test_first.py").write_text("def test_it():\n    assert 0\n", encoding="utf-8")
+    result = tk1.bare("test_first.py", "benchmarks", *tk1.where, *SQUEEZENET, "-x")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["2 of 2 cells not measured"])
+
+
 def test_a_part_that_was_asked_for_is_whole(tk1: BenchProject) -> None:
     tk1.run("-k", "squeezenet_v1.1 and b8").stdout.fnmatch_lines(["1 cell: 1 ok"])

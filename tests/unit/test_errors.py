@@ -81,3 +81,22 @@ def test_a_fresh_copy_has_all_but_where_it_was_raised(error: DdperfError) -> Non
     assert type(copied) is type(error)
     assert (str(copied), vars(copied)) == (str(error), vars(error))
     assert (copied.__traceback__, copied.__cause__, copied.__context__) == (None, None, None)
+
+
+def test_errors_of_different_services_of_a_server_share_their_cause() -> None:
+    first, second = (ServerError("no answer", url="http://h:1", service=name, dd_code=7) for name in ("a", "b"))
+    assert str(first) != str(second)
+    assert first.cause == second.cause
+    assert "http://h:1" in first.cause
+    assert "dd_code 7" in first.cause
+    assert ServerError("no answer", url="http://h:2", service="a", dd_code=7).cause != first.cause
+
+
+def test_a_cause_that_is_given_goes_without_what_belongs_to_one_service() -> None:
+    error = ServerError("no folder /m/a", cause="no folder", url="http://h:1", service="a", dd_msg="/m/a is not there")
+    assert "/m/a is not there" in str(error)
+    assert error.cause == "no folder (server http://h:1)"
+
+
+def test_any_other_error_is_its_own_cause() -> None:
+    assert DdperfError("too few images").cause == "too few images"

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded
 
+from pytest_ddperf.load import load_of
 from pytest_ddperf.networks import Network
 from pytest_ddperf.records import (
     Baseline,
@@ -28,6 +29,7 @@ from pytest_ddperf.terminal import (
     gate_lines,
     ms_text,
     new_lines,
+    note_lines,
     passes_text,
     platform_table,
     progress_text,
@@ -227,7 +229,7 @@ def test_the_title_says_clock_and_kind_of_baseline() -> None:
 
 def test_the_title_of_nothing_measured_says_so() -> None:
     title = table_title("Jetson TK1", "tk1", [unmeasured(Outcome.ERROR)])
-    assert title == "tk1: Jetson TK1. ms per image (nothing measured), change against: no baseline"
+    assert title == "tk1: Jetson TK1. ms per image (nothing measured)"
 
 
 def test_the_title_names_several_clocks() -> None:
@@ -386,3 +388,60 @@ def test_a_regression_under_load_says_under_which() -> None:
 
 def test_the_live_line_says_under_which_load() -> None:
     assert progress_text(CellKey("tk1", "resnet50", 8, "c4"), 1, 5, None, 80) == "resnet50 b8 c4: pass 1/5"
+
+
+def failed(batch_size: int, cause: str, outcome: Outcome = Outcome.ERROR) -> CellRecord:
+    key = CellKey("tk1", "resnet50", batch_size)
+    record = unmeasured(outcome, f"{key} could not be measured: {cause}")
+    return replace(record, key=key, cause=cause, detail=cause)
+
+
+def test_cells_that_share_a_cause_are_one_paragraph_and_a_list() -> None:
+    records = [failed(1, "no service"), measured(), failed(2, "no service"), failed(4, "cut off")]
+    assert texts(failure_lines(records)) == [
+        "error in 2 cells: no service",
+        "  tk1-resnet50-b1, tk1-resnet50-b2",
+        "error tk1-resnet50-b4: cut off",
+    ]
+
+
+def test_cells_of_one_cause_and_different_verdicts_are_apart() -> None:
+    lines = texts(failure_lines([failed(1, "cut off"), failed(2, "cut off", Outcome.CRASHED)]))
+    assert [line.partition(":")[0] for line in lines] == ["error tk1-resnet50-b1", "crashed tk1-resnet50-b2"]
+
+
+def test_a_cell_s_id_is_not_printed_twice_in_a_line() -> None:
+    for record in (failed(1, "no answer"), replace(failed(1, "no answer"), detail="")):
+        (line,) = texts(failure_lines([record]))
+        assert line.count("tk1-resnet50-b1") == 1
+
+
+def test_a_cell_that_has_numbers_and_is_no_regression_says_why_it_failed() -> None:
+    record = replace(measured(Outcome.ERROR, change=0.3), reason="not confirmed, the run ended")
+    assert "not confirmed" in " ".join(texts(failure_lines([record], width=200)))
+
+
+def test_notes_are_shown_in_a_green_run_once_for_a_platform() -> None:
+    noted = [replace(measured(batch_size=size), notes=("another backend",)) for size in (1, 2)]
+    lines = texts(run_lines(noted, titles={"tk1": "TK1"}, models=MODELS, width=80, recorded=True))
+    assert [line for line in lines if "another backend" in line] == ["note: tk1, 2 cells: another backend."]
+
+
+def test_notes_of_different_platforms_are_apart() -> None:
+    other = CellKey("tx1", "resnet50", 1)
+    noted = [
+        replace(measured(), notes=("another backend",)),
+        replace(measured(), key=other, notes=("another backend",)),
+    ]
+    assert len(note_lines(noted)) == 2
+
+
+def test_what_a_load_lacks_is_shown_with_the_load_and_is_no_note() -> None:
+    record = loaded("r50", kept_up=False)
+    shortfall = load_of(record.measurement)
+    assert shortfall is not None
+    assert note_lines([replace(record, notes=(shortfall.shortfall,))]) == []
+
+
+def test_the_totals_say_how_many_cells_the_run_ended_before() -> None:
+    assert text(totals_line([measured()] * 2, 0, (6, 8))) == "2 cells: 2 ok, 6 of 8 cells not measured"

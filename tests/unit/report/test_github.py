@@ -200,6 +200,37 @@ class TestSummary:
         assert len(rows(text)[0][8]) <= 400
         assert rows(text)[0][8].endswith("...")
 
+    def test_cells_that_share_a_cause_are_a_paragraph_with_a_list_that_their_rows_refer_to(self) -> None:
+        shared = [replace(not_measured("vgg19", size), cause="no service") for size in (1, 2)]
+        text = github.summary(results(*shared, replace(not_measured("vgg16"), cause="cut off"), OK), FAILED)
+        assert text.count("no service") == 1
+        assert "**error** in 2 cells: no service" in text
+        assert "tk1-vgg19-b1, tk1-vgg19-b2" in text
+        reasons = {(row[1], row[2]): row[8] for row in rows(text)}
+        assert reasons["vgg19", "1"] == reasons["vgg19", "2"] == "see above"
+        assert reasons["vgg16", "8"] == "no answer"
+
+    def test_a_paragraph_that_does_not_fit_leaves_its_cells_their_reasons(self) -> None:
+        shared = [replace(not_measured("vgg19", size), cause="x" * 900) for size in (1, 2)]
+        assert [row[8] for row in rows(github.summary(results(*shared), FAILED, 4000))] == ["no answer"] * 2
+
+    def test_a_list_of_cells_has_an_end(self) -> None:
+        shared = [replace(one, cause="no service") for one in many(1500, Outcome.ERROR)]
+        text = github.summary(results(*shared), FAILED)
+        assert " and 500 more\n" in text
+        assert len(text.encode()) < MIB
+
+    @pytest.mark.parametrize(
+        ("ending", "said"),
+        [
+            (Ending(2, not_run=(6, 8)), "6 of 8 cells not measured."),
+            (Ending(1, not_run=(6, 8)), "3 cells of the baseline not measured."),
+        ],
+    )
+    def test_it_tells_how_many_cells_the_run_ended_before(self, ending: Ending, said: str) -> None:
+        text = github.summary(results(OK, missing=3), ending)
+        assert [line for line in text.splitlines() if "not measured." in line] == [said]
+
 
 class TestCommands:
     def test_a_regressed_cell_is_an_error_with_its_numbers(self) -> None:
