@@ -12,6 +12,7 @@ from pytest_ddperf.collecting import cell_of
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
 from pytest_ddperf.option_conflicts import check_services
 from pytest_ddperf.options import FIXTURE
+from pytest_ddperf.platform_alias import ALIAS_KEY
 from pytest_ddperf.records import FAILING, CellRecord, Outcome
 from pytest_ddperf.remeasuring import OUTCOME, PutOff
 from pytest_ddperf.report_records import put_record, record_of
@@ -142,8 +143,7 @@ def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
         raise PutOff(record.reason)
     if record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
-            again = repeating.command(bench.settings, record.key, record.nodeid, bench.config.rootpath)
-            pytest.fail(regression_text(record, record.baseline, again), pytrace=False)
+            pytest.fail(regression_text(record, record.baseline, _again(bench, record)), pytrace=False)
     elif record.outcome in FAILING:
         pytest.fail(record.reason, pytrace=False)
     elif record.outcome is Outcome.NEW and bench.settings.value("require-baseline"):
@@ -152,6 +152,19 @@ def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
             "asks for one. Record it with --ddperf-update-baselines.",
             pytrace=False,
         )
+
+
+def _again(bench: BenchSession, record: CellRecord) -> str:
+    """The command that measures a cell again."""
+    config = bench.config
+    return repeating.command(
+        bench.settings,
+        record.key,
+        record.nodeid,
+        config.rootpath,
+        platform_flag="--platform" if config.stash.get(ALIAS_KEY, False) else "--ddperf-platform",
+        of_pytest=repeating.configuration_options(config.option),
+    )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

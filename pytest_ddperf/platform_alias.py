@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
+ALIAS_KEY = pytest.StashKey[bool]()
+"""On a config: whether `--platform` is our alias in this run, and no option of the project's."""
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, None, None]:
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> Generator[None, None, None]:
     """Register the alias behind the users' conftests."""
     yield
     try:
@@ -25,3 +29,4 @@ def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, None
         )
     except (ValueError, argparse.ArgumentError):  # the same group has it, or another one
         return  # a conftest of the user's has an option of this name, and keeps it
+    early_config.stash[ALIAS_KEY] = True
