@@ -146,7 +146,7 @@ def _raise_verdict(bench: BenchSession, record: CellRecord) -> None:
             pytest.fail(regression_text(record, record.baseline, _again(bench, record)), pytrace=False)
     elif record.outcome in FAILING:
         pytest.fail(record.reason, pytrace=False)
-    elif record.outcome is Outcome.NEW and bench.settings.value("require-baseline"):
+    elif record.outcome is Outcome.NEW and record.baseline is None and bench.settings.value("require-baseline"):
         pytest.fail(
             f"{record.key} has no baseline ({'; '.join(record.notes) or record.reason}), and --ddperf-require-baseline "
             "asks for one. Record it with --ddperf-update-baselines.",

@@ -104,7 +104,7 @@ def _of_cell(settings: Settings, key: CellKey) -> list[str]:
 
 
 def _typed_models(settings: Settings) -> dict[str, str]:
-    """By id, the words that name networks on the command line or in the environment: a folder is named as it was typed."""
+    """By id, what names the networks on the command line or in the environment, as it was typed."""
     if not _outside_files(settings, "models"):
         return {}
     models = settings.given["models"]

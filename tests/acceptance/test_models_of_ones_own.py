@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import json
 import shlex
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from bench_project import BenchProject, TableServer
 from model_folders import caffe_folder, ncnn_folder, onnx_folder
 
 from pytest_ddperf import bench_images
+from pytest_ddperf.history import read_run, runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -318,3 +320,44 @@ def test_the_printed_command_measures_that_cell_again_on_the_embedded_server(
     result = local.bare("benchmarks", *options, "-k", "b2")
     local.bare(*printed_command(result)).assert_outcomes(failed=1)
     assert local.verdicts() == {"local-tiny-b2": "regressed"}
+
+
+def test_two_projects_with_networks_of_one_name_never_meet_on_local(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tk1.platform = "local"
+    options = ("--ddperf-models=models/tiny", SIZES)
+    verdicts = []
+    for name in ("a", "b", "a"):
+        folder = tk1.path / name
+        if not folder.exists():
+            caffe_folder(folder / "models" / "tiny", side=64 if name == "a" else 96)
+            shutil.copytree(tk1.path / "benchmarks", folder / "benchmarks")
+            for file in ("images.txt", "pytest.ini"):
+                shutil.copy(tk1.path / file, folder / file)
+        monkeypatch.chdir(folder)
+        tk1.run(*options, "--ddperf-update-baselines").assert_outcomes(passed=2)
+        verdicts.append({str(record.outcome) for record in read_run([*runs(folder / ".ddperf")][-1]).records})
+    assert verdicts == [{"new"}, {"new"}, {"ok"}]
+
+
+@pytest.mark.parametrize("platform", ["tk1", "local"])
+def test_a_network_file_that_changed_since_the_recording_is_a_note_and_the_comparison_goes_on(
+    tk1: BenchProject, platform: str
+) -> None:
+    tk1.platform = platform
+    folder = caffe_folder(tk1.path / "models" / "tiny")
+    options = ("--ddperf-models=models/tiny", SIZES)
+    tk1.run(*options, "--ddperf-update-baselines")
+    tk1.run(*options).assert_outcomes(passed=2)
+    assert {record.notes for record in tk1.records()} == {()}
+    (folder / "model.caffemodel").write_bytes(bytes(2001))
+    tk1.server.slow("tiny", 8, 1.5)
+    result = tk1.run(*options)
+    result.assert_outcomes(passed=1, failed=1)
+    assert tk1.verdicts() == {f"{platform}-tiny-b1": "ok", f"{platform}-tiny-b8": "regressed"}
+    for record in tk1.records():
+        assert any("changed" in note and "model.caffemodel" in note for note in record.notes)
+        assert record.baseline is not None
+        shown = record.baseline.source.partition(", recorded ")[0]
+        assert (tk1.path / shown).is_file()

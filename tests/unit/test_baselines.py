@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import tomllib
@@ -195,7 +196,8 @@ def test_the_networks_of_a_projects_own_table_are_its_platforms(project: Path) -
 def test_a_projects_own_table_comes_before_the_packages(project: Path, store: NewStore) -> None:
     (project / "baselines" / "nano.csv").write_text("batch_size,ShuffleNet\n1,7\n")
     baseline = store().load("nano")
-    assert baseline.lookup(CellKey("nano", "shufflenet", 1)) == Baseline("report", 7.0, "baselines/nano.csv, line 2")
+    file = project / "baselines" / "nano.csv"
+    assert baseline.lookup(CellKey("nano", "shufflenet", 1)) == Baseline("report", 7.0, f"{file}, line 2")
     published = baseline.lookup(CellKey("nano", "shufflenet", 2))
     assert isinstance(published, Baseline)
     assert published.value_ms == 41.4
@@ -205,8 +207,18 @@ def test_a_projects_own_reading_error_holds_for_its_own_table(project: Path, sto
     (project / "ddperf.toml").write_text('[platforms.tk1]\nreading_error_ms = 1\nsource = "my desk"\n')
     (project / "baselines" / "tk1.csv").write_text("batch_size,vgg16\n1,7\n")
     assert store().load("tk1").lookup(CellKey("tk1", "vgg16", 1)) == Baseline(
-        "report", 7.0, "my desk; baselines/tk1.csv, line 2", reading_error_ms=1.0
+        "report", 7.0, f"my desk; {project / 'baselines' / 'tk1.csv'}, line 2", reading_error_ms=1.0
     )
+
+
+def test_a_file_below_the_current_folder_is_shown_from_there_on(
+    project: Path, store: NewStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(project / "baselines" / "tk1.json", measured("resnet50", 2))
+    monkeypatch.chdir(project)
+    found = store().load("tk1").lookup(KEY)
+    assert isinstance(found, Baseline)
+    assert found.source.startswith("baselines/tk1.json, recorded 2026-03-01")
 
 
 def test_recorded_wins_over_published_cell_by_cell(project: Path, store: NewStore) -> None:
@@ -376,11 +388,44 @@ def test_local_is_recorded_in_the_cache_under_this_hosts_name_and_read_again(
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "my host/1")
     path = store().recorded_path("local")
-    assert path == cache / "baselines" / "local-my_host_1.json"
+    assert path.parent == cache / "baselines"
+    assert re.fullmatch(r"local-my_host_1-project-[0-9a-f]{12}\.json", path.name)
     record(path, measured("vgg16", 1, platform="local"))
-    assert store().load("local").cells() == (CellKey("local", "vgg16", 1),)
+    (key,) = store().load("local").cells()
+    assert key == CellKey("local", "vgg16", 1)
+    found = store().load("local").lookup(key)
+    assert isinstance(found, Baseline)
+    assert found.source.startswith(f"{path}, ")
     monkeypatch.setattr(socket, "gethostname", lambda: "another")
     assert store().load("local").cells() == ()
+
+
+def test_projects_of_one_name_share_no_local_baseline(tmp_path: Path, cache: Path) -> None:
+    folders = [tmp_path / parent / "project" for parent in "ab"]
+    stores = [BaselineStore(load_catalog(), project_dir=folder, cache_dir=cache) for folder in folders]
+    record(stores[0].recorded_path("local"), measured("mine", 1, platform="local"))
+    assert [one.load("local").cells() for one in stores] == [(CellKey("local", "mine", 1),), ()]
+
+
+def test_a_project_has_one_local_baseline_whichever_link_leads_to_it(project: Path, cache: Path) -> None:
+    link = project.parent / "link"
+    link.symlink_to(project)
+    paths = {BaselineStore(load_catalog(), folder, cache).recorded_path("local") for folder in (project, link)}
+    assert len(paths) == 1
+
+
+def test_what_was_recorded_for_the_whole_host_is_read_but_for_networks_of_the_users_own(
+    store: NewStore, cache: Path
+) -> None:
+    of_host = BaselineStore(load_catalog(), cache_dir=cache).recorded_path("local")
+    own = [measured(model, 1, platform="local") for model in ("vgg16", "resnet50", "mine")]
+    record(of_host, *own)
+    record(store().recorded_path("local"), measured("vgg16", 1, platform="local", batch_ms=(7.0,)))
+    baseline = store().load("local")
+    assert baseline.cells() == (CellKey("local", "resnet50", 1), CellKey("local", "vgg16", 1))
+    found = baseline.lookup(CellKey("local", "vgg16", 1))
+    assert isinstance(found, Baseline)
+    assert found.value_ms == 7.0
 
 
 def test_a_local_baseline_that_the_project_keeps_is_read_and_written_there(project: Path, store: NewStore) -> None:
