@@ -34,6 +34,8 @@ POWER = FOLDER / "data" / "gate-power.csv"
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", flags=re.DOTALL)
 
 PLATFORM_MEANINGS: Mapping[str, str] = {
+    "like": "id of the platform of which it is another board: what its section does not say is taken over from there "
+    "([how](boards.md#two-boards-of-one-platform))",
     "title": "what a person calls it; default: the id",
     "backend": "what runs the networks, in words",
     "peak_gflops": "of the hardware; `ddperf select` and the figures go by it",

@@ -76,10 +76,11 @@ def load_catalog(project_dir: Path | None = None, data_dir: Path | None = None) 
         platforms = read_platforms(own_file, platforms)
         names = read_models(own_file, names)
     described = {
-        one.id: _with_models(one, names, _tables(project_dir, package, one.id), own_file or package)
+        one.id: _with_models(one, names, _tables(project_dir, package, one), own_file or package)
         for one in platforms.values()
     }
-    return Catalog(names.networks, described)
+    alike = {one.id: _with_knobs_of(one, described[one.like]) for one in described.values() if one.like is not None}
+    return Catalog(names.networks, described | alike)
 
 
 def published_against(clock: Clock, value_ms: float, batch_size: int) -> float:
@@ -271,7 +272,7 @@ class BaselineStore:
 
     def _published(self, platform: Platform) -> Iterator[Mapping[CellKey, Entry]]:
         package = self._package()
-        for path in _tables(self._project_dir, package, platform.id):
+        for path in _tables(self._project_dir, package, platform):
             table = read_table(path, self._catalog, platform.columns)
             yield _entries(table, platform, own=path.parent.resolve() != package.resolve())
 
@@ -304,10 +305,11 @@ def _comes_first(history: Baseline, stored: Entry | None) -> bool:
     return sum(1 for run in history.runs if run) >= HISTORY_FROM and not isinstance(stored, Unavailable)
 
 
-def _tables(project_dir: Path | None, package: Path, platform_id: str) -> list[Path]:
-    """The published tables that are there, the one that wins first."""
+def _tables(project_dir: Path | None, package: Path, platform: Platform) -> list[Path]:
+    """The published tables that are there, the one that wins first; then those of the platform that it is like."""
     folders = [package] if project_dir is None else [project_dir / "baselines", package]
-    return _that_are_there(folder / f"{platform_id}.csv" for folder in folders)
+    names = [platform.id] if platform.like is None else [platform.id, platform.like]
+    return _that_are_there(folder / f"{name}.csv" for name in names for folder in folders)
 
 
 def _that_are_there(places: Iterable[Path]) -> list[Path]:
@@ -350,6 +352,14 @@ def _with_models(platform: Platform, names: Catalog, tables: Iterable[Path], fil
         found = {model for path in tables for model in read_table(path, names, columns).models} or set(platform.models)
     models = tuple(sorted(found, key=names.model_order))
     return replace(platform, columns=columns, models=models, knobs=_knobs_by_id(names, platform, file))
+
+
+def _with_knobs_of(platform: Platform, other: Platform) -> Platform:
+    """A board with the knobs of the platform that it is like; what its own section says of a network wins."""
+    models = {*other.knobs, *platform.knobs}
+    knobs = {model: {**other.knobs.get(model, {}), **platform.knobs.get(model, {})} for model in models}
+    taken = platform.taken_over if not other.knobs or platform.knobs else platform.taken_over | {"knobs"}
+    return replace(platform, knobs=knobs, taken_over=taken, alike=other)
 
 
 def _knobs_by_id(names: Catalog, platform: Platform, file: Path) -> Mapping[str, Mapping[str, Any]]:

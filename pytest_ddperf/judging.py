@@ -195,8 +195,10 @@ def _shown_ms(cell: gate.Cell, baseline: Baseline | None) -> float:
 def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list[str]:
     """In what the conditions of now differ from those of the baseline, in words.
 
-    A published table tells its backend and whether that had a GPU, and its clock is head.time.
+    A published table tells its backend and whether that had a GPU, and its clock is head.time. That of a board which is
+    like another platform is the other's.
     """
+    platform = platform.alike or platform
     then = baseline.conditions
     if then is None:
         words: list[str] = []

@@ -147,8 +147,8 @@ def look(path: Path) -> ModelFolder:
 def digests(path: Path) -> dict[str, str]:
     """By name, a digest of the content of each file of a network; empty where one cannot be read.
 
-    Every file is read once, weights of 500 MB in about a second. Times and places do not matter, so that a checkout, or a
-    copy of the project, has the same digests.
+    Every file is read whole, weights of 500 MB in about a second. Times and places do not matter: a checkout, or a copy
+    of the project, has the same digests.
     """
     try:
         folder = look(path)

@@ -4,6 +4,7 @@ import re
 import shutil
 import socket
 import tomllib
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -219,6 +220,50 @@ def test_a_file_below_the_current_folder_is_shown_from_there_on(
     found = store().load("tk1").lookup(KEY)
     assert isinstance(found, Baseline)
     assert found.source.startswith("baselines/tk1.json, recorded 2026-03-01")
+
+
+@pytest.fixture
+def board(project: Path) -> Path:
+    (project / "ddperf.toml").write_text('[platforms.board2]\nlike = "tk1"\n')
+    return project
+
+
+@pytest.mark.usefixtures("board")
+def test_a_board_has_the_published_table_of_the_platform_that_it_is_like(store: NewStore) -> None:
+    ours, theirs = store().load("board2"), store().load("tk1")
+    assert [replace(key, platform="tk1") for key in ours.cells()] == list(theirs.cells())
+    assert ours.lookup(CellKey("board2", "resnet50", 2)) == theirs.lookup(KEY)
+
+
+def test_a_board_has_recordings_of_its_own(board: Path, store: NewStore) -> None:
+    record(board / "baselines" / "tk1.json", measured("resnet50", 2))
+    found = store().load("board2").lookup(CellKey("board2", "resnet50", 2))
+    assert isinstance(found, Baseline)
+    assert found.kind == "report"
+    assert store().recorded_path("board2") == board / "baselines" / "board2.json"
+
+
+def test_a_boards_own_table_comes_before_that_of_the_platform(board: Path, store: NewStore) -> None:
+    (board / "baselines" / "board2.csv").write_text("batch_size,ResNet 50\n2,7\n")
+    values = [store().load("board2").lookup(CellKey("board2", "resnet50", size)) for size in (2, 4)]
+    assert [one.value_ms for one in values if isinstance(one, Baseline)] == [7.0, 234.0]
+
+
+def test_a_board_has_the_networks_and_batch_sizes_of_the_platform(board: Path) -> None:
+    catalog = load_catalog(board)
+    ours, theirs = catalog.platform("board2"), catalog.platform("tk1")
+    assert (ours.models, ours.batch_sizes, ours.watts) == (theirs.models, theirs.batch_sizes, theirs.watts)
+
+
+def test_the_knobs_of_a_board_win_network_by_network(board: Path) -> None:
+    (board / "ddperf.toml").write_text(
+        '[platforms.board2]\nlike = "tk1"\n[platforms.board2.knobs.resnet50]\nscale = 2.0\n'
+        "[platforms.tk1.knobs.ResNet-50]\nscale = 3.0\nrgb = true\n[platforms.tk1.knobs.vgg16]\nbw = true\n"
+    )
+    assert load_catalog(board).platform("board2").knobs == {
+        "resnet50": {"scale": 2.0, "rgb": True},
+        "vgg16": {"bw": True},
+    }
 
 
 def test_recorded_wins_over_published_cell_by_cell(project: Path, store: NewStore) -> None:

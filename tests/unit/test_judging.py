@@ -253,6 +253,12 @@ def test_a_first_recording_within_the_tolerance_keeps_its_verdict() -> None:
     assert verdict(recording_judge(TABLE), measurement(50.2)).outcome is Outcome.OK
 
 
+def test_the_table_of_a_board_is_that_of_the_platform_that_it_is_like() -> None:
+    board = replace(TK1, id="board2", mllib="ncnn", alike=TK1)
+    (note,) = differences(replace(NOW, backend="ncnn"), TABLE, board)
+    assert note == "the table is of caffe, this server runs ncnn"
+
+
 def with_files(measured: Measurement, **digests: str) -> Measurement:
     return replace(measured, network_files={name.replace("_", "."): digest for name, digest in digests.items()})
 

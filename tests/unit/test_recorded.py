@@ -200,7 +200,7 @@ def test_an_update_says_what_was_recorded_before_and_what_is_now(record: Record)
     update = record(measured(batch_ms=(80.0,)))
     key = CellKey("tk1", "resnet50", 2)
     assert (update.before[key].value_ms, update.after[key].value_ms) == (51.0, 40.0)
-    assert (update.before.keys(), update.after.keys()) == ({key}, {key})
+    assert set(update.before) == set(update.after) == {key}
 
 
 def test_a_run_that_changes_no_cell_leaves_the_file_as_it_is(path: Path, record: Record) -> None:
