@@ -236,7 +236,8 @@ TABLE = Baseline("report", 50.0, "tk1.csv, line 5")
 
 def test_a_first_recording_is_not_regressed_from_a_published_table() -> None:
     record = verdict(recording_judge(TABLE), measurement(80.0, 80.0, 80.0))
-    assert (record.outcome, record.baseline, record.change) == (Outcome.NEW, TABLE, pytest.approx(0.6, abs=0.01))
+    assert (record.outcome, record.baseline) == (Outcome.NEW, TABLE)
+    assert record.change == pytest.approx(0.6, abs=0.01)
     assert any("published table" in note and "regressed" in note for note in record.notes)
 
 
