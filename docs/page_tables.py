@@ -78,8 +78,8 @@ VERDICT_MEANINGS: Mapping[Outcome, str] = {
     Outcome.INVALID: "the board throttled, or somebody else used the server, in every attempt",
     Outcome.UNSTABLE: "beyond the tolerance, and chance could explain it; red in the third run running",
     Outcome.REMEASURE: "not a verdict yet: measured again at the end of the platform's cells",
-    Outcome.NEW: "nothing to compare with (fails with `--ddperf-require-baseline`), or a first recording that is slower "
-    "than the published table",
+    Outcome.NEW: "nothing to compare with (fails with `--ddperf-require-baseline`), or a first recording that is "
+    "slower than the published table",
     Outcome.IMPROVED: "faster than the baseline, for sure",
     Outcome.OK: "within the tolerance",
     Outcome.UNAVAILABLE: "`x` in the baseline: not measurable there; out of memory where no baseline has a value; or "
