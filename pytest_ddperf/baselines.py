@@ -282,7 +282,7 @@ def _as_file_name(text: str) -> str:
 
 
 def _without_own(recorded: Recorded) -> Recorded:
-    """The same without networks of the user's own."""
+    """A recorded run without networks of the user's own."""
     known = bare_catalog().networks
     return replace(recorded, cells={key: entry for key, entry in recorded.cells.items() if key.model in known})
 

@@ -149,7 +149,7 @@ class Platform:
 
     @property
     def like(self) -> str | None:
-        """Id of the platform of which it is another board; None where it is none."""
+        """Id of the platform of which it is another board; None for a platform in its own right."""
         return None if self.alike is None else self.alike.id
 
     @property
