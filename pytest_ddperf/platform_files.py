@@ -186,7 +186,8 @@ def _liked(
     """The platform that `like` names.
 
     Raises:
-        BaselineFileError: there is none, it is itself like another, or the package describes the one that names it.
+        BaselineFileError: no platform has that name, it is itself like another, or the package describes the one that
+            names it.
     """
     platform_id = where.table[1]
     found = f"like = {like!r} of platform {platform_id}"
