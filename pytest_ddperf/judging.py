@@ -39,7 +39,7 @@ class Judge:
         nights: the platform's history, of each cell since it was recorded: for slow creep, and for cells that stay
             unstable; None for none.
         least_rounds: rounds without which no cell is done, whatever the gate says: recording a baseline takes more.
-        recorded: where the run records a baseline, the cells that the file already has figures of; else None. The first
+        recorded: where the run records accepted cells, those that the file already has figures of; else None. The first
             recording of a cell is never regressed or unstable: a published table is of another board.
     """
 

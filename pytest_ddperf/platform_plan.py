@@ -30,7 +30,7 @@ class PlatformPlan:
         baseline: what its cells are held against.
         nights: its history; None for none.
         least_rounds: rounds a cell at least.
-        recorded: where the run records a baseline, the cells that the file already has figures of; else None.
+        recorded: where the run records accepted cells, those that the file already has figures of; else None.
         tune: whether the board's clocks are set to their highest meanwhile.
         load_requests: of a pass under load: of each client, or of all at a rate; None for the defaults.
     """

@@ -130,7 +130,7 @@ class BenchSession:
 
         settings = self.settings
         store = BaselineStore(settings.catalog, project_dir=self.project_dir)
-        records = settings.value("update-baselines") is not None
+        mode = settings.value("update-baselines")
         nights = None
         if settings.value("baseline") in ("auto", "history"):
             nights = read_nights(settings.storage_dir, platform)
@@ -144,8 +144,8 @@ class BenchSession:
             baseline=store.load(platform, settings.value("baseline"), nights, settings.folder_of("baseline")),
             nights=None if nights is None else nights.after(store.recorded_since(platform)),
             tune=bool(settings.value("tune")),
-            least_rounds=RECORDED_ROUNDS if records else 1,
-            recorded=store.recorded_cells(platform) if records else None,
+            least_rounds=1 if mode is None else RECORDED_ROUNDS,
+            recorded=store.recorded_cells(platform) if mode == "accepted" else None,
             load_requests=settings.value("load-requests", platform),
         )
 
