@@ -34,6 +34,8 @@ POWER = FOLDER / "data" / "gate-power.csv"
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", flags=re.DOTALL)
 
 PLATFORM_MEANINGS: Mapping[str, str] = {
+    "like": "id of the platform of which it is another board: what its section does not say is taken over from there "
+    "([how](boards.md#two-boards-of-one-platform))",
     "title": "what a person calls it; default: the id",
     "backend": "what runs the networks, in words",
     "peak_gflops": "of the hardware; `ddperf select` and the figures go by it",
@@ -76,7 +78,8 @@ VERDICT_MEANINGS: Mapping[Outcome, str] = {
     Outcome.INVALID: "the board throttled, or somebody else used the server, in every attempt",
     Outcome.UNSTABLE: "beyond the tolerance, and chance could explain it; red in the third run running",
     Outcome.REMEASURE: "not a verdict yet: measured again at the end of the platform's cells",
-    Outcome.NEW: "nothing to compare with; fails with `--ddperf-require-baseline`",
+    Outcome.NEW: "nothing to compare with (fails with `--ddperf-require-baseline`), or a first recording that is "
+    "slower than the published table",
     Outcome.IMPROVED: "faster than the baseline, for sure",
     Outcome.OK: "within the tolerance",
     Outcome.UNAVAILABLE: "`x` in the baseline: not measurable there; out of memory where no baseline has a value; or "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import socket
 from dataclasses import dataclass, replace
@@ -10,13 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import platformdirs
 
-from pytest_ddperf.catalog import Catalog, closest
+from pytest_ddperf.catalog import Catalog, bare_catalog, closest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.gate_history import HISTORY_FROM
 from pytest_ddperf.local_paths import local_path
 from pytest_ddperf.own_models import read_models
 from pytest_ddperf.platform_files import line_of, read_platforms
-from pytest_ddperf.published import read_networks, read_table
+from pytest_ddperf.published import read_networks, read_table, shown_path
 from pytest_ddperf.recorded import read_recorded
 from pytest_ddperf.records import Baseline, CellKey, Clock, Unavailable
 from pytest_ddperf.text_files import read_text
@@ -76,10 +78,11 @@ def load_catalog(project_dir: Path | None = None, data_dir: Path | None = None) 
         platforms = read_platforms(own_file, platforms)
         names = read_models(own_file, names)
     described = {
-        one.id: _with_models(one, names, _tables(project_dir, package, one.id), own_file or package)
+        one.id: _with_models(one, names, _tables(project_dir, package, one), own_file or package)
         for one in platforms.values()
     }
-    return Catalog(names.networks, described)
+    alike = {one.id: _with_knobs_of(one, described[one.like]) for one in described.values() if one.like is not None}
+    return Catalog(names.networks, described | alike)
 
 
 def published_against(clock: Clock, value_ms: float, batch_size: int) -> float:
@@ -187,11 +190,20 @@ class BaselineStore:
         """
         return _since(self._recorded_runs(self._catalog.platform(platform_id)))
 
+    def recorded_cells(self, platform_id: str) -> frozenset[CellKey]:
+        """The cells that the file has figures of in which a run of this platform is recorded.
+
+        Raises:
+            ConfigurationError: there is no project to keep it in, or the file is malformed.
+        """
+        path = self.recorded_path(platform_id)
+        return frozenset(read_recorded(path).benchmarks) if path.is_file() else frozenset()
+
     def recorded_path(self, platform_id: str) -> Path:
         """Where a run of this platform is recorded; the file need not exist.
 
-        The project's `baselines/<platform>.json`. For `local` the user's cache folder, under this host's name, unless
-        the project keeps a `baselines/local.json` of its own, which would win over it.
+        The project's `baselines/<platform>.json`. For `local` the user's cache folder, under the names of this host and
+        of the project's folder, unless the project keeps a `baselines/local.json` of its own, which would win over it.
 
         Raises:
             ConfigurationError: there is no project to keep it in.
@@ -210,9 +222,14 @@ class BaselineStore:
     def _package(self) -> Path:
         return self._data_dir or package_data_dir()
 
-    def _local_file(self) -> Path:
-        host = re.sub(r"[^A-Za-z0-9._-]+", "_", socket.gethostname()) or "host"
-        return (self._cache_dir or user_cache_dir()) / "baselines" / f"local-{host}.json"
+    def _local_file(self, *, of_host: bool = False) -> Path:
+        """The recording of `local`: of the project's folder on this host, or of the host as a whole."""
+        name = f"local-{_as_file_name(socket.gethostname())}"
+        if self._project_dir is not None and not of_host:
+            folder = self._project_dir.resolve()
+            digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+            name += f"-{_as_file_name(folder.name)}-{digest}"
+        return (self._cache_dir or user_cache_dir()) / "baselines" / f"{name}.json"
 
     def _recorded_runs(self, platform: Platform) -> list[Recorded]:
         """The recorded runs that are there, the one that wins first."""
@@ -221,7 +238,11 @@ class BaselineStore:
         if platform.id == LOCAL:
             places.append(self._local_file())
         places.append(self._package() / name)
-        return [read_recorded(path) for path in _that_are_there(places)]
+        found = [read_recorded(path) for path in _that_are_there(places)]
+        if platform.id == LOCAL and self._project_dir is not None:
+            # version 0.1.0 kept one file a host: of it, networks of the user's own may be another project's
+            found += [_without_own(read_recorded(path)) for path in _that_are_there([self._local_file(of_host=True)])]
+        return found
 
     def _from_path(self, platform: Platform, kind: str, folder: Path | None) -> tuple[Mapping[CellKey, Entry], ...]:
         path = (folder or Path()) / local_path(kind, "The baseline")
@@ -253,9 +274,19 @@ class BaselineStore:
 
     def _published(self, platform: Platform) -> Iterator[Mapping[CellKey, Entry]]:
         package = self._package()
-        for path in _tables(self._project_dir, package, platform.id):
+        for path in _tables(self._project_dir, package, platform):
             table = read_table(path, self._catalog, platform.columns)
             yield _entries(table, platform, own=path.parent.resolve() != package.resolve())
+
+
+def _as_file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:64] or "_"
+
+
+def _without_own(recorded: Recorded) -> Recorded:
+    """A recorded run without networks of the user's own."""
+    known = bare_catalog().networks
+    return replace(recorded, cells={key: entry for key, entry in recorded.cells.items() if key.model in known})
 
 
 def _cells_of(platform: Platform, recorded: Recorded) -> Mapping[CellKey, Entry]:
@@ -276,10 +307,11 @@ def _comes_first(history: Baseline, stored: Entry | None) -> bool:
     return sum(1 for run in history.runs if run) >= HISTORY_FROM and not isinstance(stored, Unavailable)
 
 
-def _tables(project_dir: Path | None, package: Path, platform_id: str) -> list[Path]:
-    """The published tables that are there, the one that wins first."""
+def _tables(project_dir: Path | None, package: Path, platform: Platform) -> list[Path]:
+    """The published tables that are there, the one that wins first; then those of the platform that it is like."""
     folders = [package] if project_dir is None else [project_dir / "baselines", package]
-    return _that_are_there(folder / f"{platform_id}.csv" for folder in folders)
+    names = [platform.id] if platform.like is None else [platform.id, platform.like]
+    return _that_are_there(folder / f"{name}.csv" for name in names for folder in folders)
 
 
 def _that_are_there(places: Iterable[Path]) -> list[Path]:
@@ -299,9 +331,10 @@ def _entries(table: PublishedTable, platform: Platform, *, own: bool) -> dict[Ce
     told = platform.overridden
     source = platform.source if not own or "source" in told else ""
     off = not own or not told.isdisjoint({"reading_error_percent", "reading_error_ms"})
+    file = shown_path(table.path) if own else f"{table.path.parent.name}/{table.path.name}"
     entries: dict[CellKey, Entry] = {}
     for (model, batch_size), cell in table.cells.items():
-        where = f"{table.path.parent.name}/{table.path.name}, line {cell.line}"
+        where = f"{file}, line {cell.line}"
         key = CellKey(platform.id, model, batch_size)
         if cell.value_ms is None:
             entries[key] = Unavailable(where)
@@ -321,6 +354,14 @@ def _with_models(platform: Platform, names: Catalog, tables: Iterable[Path], fil
         found = {model for path in tables for model in read_table(path, names, columns).models} or set(platform.models)
     models = tuple(sorted(found, key=names.model_order))
     return replace(platform, columns=columns, models=models, knobs=_knobs_by_id(names, platform, file))
+
+
+def _with_knobs_of(platform: Platform, other: Platform) -> Platform:
+    """A board with the knobs of the platform that it is like; what its own section says of a network wins."""
+    models = {*other.knobs, *platform.knobs}
+    knobs = {model: {**other.knobs.get(model, {}), **platform.knobs.get(model, {})} for model in models}
+    taken = platform.taken_over if not other.knobs or platform.knobs else platform.taken_over | {"knobs"}
+    return replace(platform, knobs=knobs, taken_over=taken, alike=other)
 
 
 def _knobs_by_id(names: Catalog, platform: Platform, file: Path) -> Mapping[str, Mapping[str, Any]]:

@@ -97,6 +97,8 @@ def extra_info(record: CellRecord) -> dict[str, Any]:
     )
     if measurement is not None:
         info["conditions"] = to_builtins(measurement.conditions)
+        if measurement.network_files:
+            info["network_files"] = dict(measurement.network_files)
         if measurement.load:
             info["load_passes"] = to_builtins(measurement.load)
         info["cold_start"] = to_builtins(measurement.cold_start)

@@ -83,6 +83,8 @@ class Platform:
         cool_wait: seconds to wait for it at the most.
         nvpmodel: the Jetson's power mode under --ddperf-tune; None leaves it.
         overridden: the keys that the project's own ddperf.toml set.
+        alike: the platform of which it is another board, under the key `like`: its published table holds for this one.
+        taken_over: the keys whose values are that platform's.
     """
 
     id: str
@@ -142,6 +144,13 @@ class Platform:
     cool_wait: float = 600.0
     nvpmodel: int | None = None
     overridden: frozenset[str] = frozenset()
+    alike: Platform | None = field(default=None, repr=False, hash=False)
+    taken_over: frozenset[str] = frozenset()
+
+    @property
+    def like(self) -> str | None:
+        """Id of the platform of which it is another board; None for a platform in its own right."""
+        return None if self.alike is None else self.alike.id
 
     @property
     def default_models(self) -> tuple[str, ...]:

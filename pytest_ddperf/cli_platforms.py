@@ -80,7 +80,8 @@ def listed(platforms: Sequence[Platform], width: int) -> list[str]:
     rows = [("PLATFORM", "TITLE", "SERVER", "TOL.", "FROM")]
     for platform in platforms:
         known = [PACKAGE] if platform.id in packaged else []
-        own = ", ".join(key for key in PLATFORM_KEYS if key in platform.overridden)
+        own = ", ".join(key for key in PLATFORM_KEYS if key in platform.overridden - platform.taken_over)
+        known += [] if platform.like is None else [f"like {platform.like}"]
         known += [f"{PROJECT}: {own}"] if own else [] if known else [PROJECT]
         tolerance = f"{platform.tolerance * 100:g} %"
         rows.append((platform.id, platform.title, _server(platform), tolerance, "; ".join(known)))
@@ -103,7 +104,9 @@ def described(platform: Platform, width: int) -> list[str]:
 
 def value_and_origin(platform: Platform, key: str) -> tuple[str, str]:
     """A value as a person reads it, and where it comes from."""
-    if key in platform.overridden:
+    if key in platform.taken_over:
+        origin = f"like {platform.like}"
+    elif key in platform.overridden:
         origin = PROJECT
     else:
         packaged = _packaged().get(platform.id)

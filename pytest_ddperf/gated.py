@@ -13,6 +13,7 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoun
 from pytest_ddperf.failure_summary import CellFailed
 from pytest_ddperf.option_conflicts import check_services
 from pytest_ddperf.options import FIXTURE
+from pytest_ddperf.platform_alias import ALIAS_KEY
 from pytest_ddperf.records import FAILING, CellRecord, Outcome
 from pytest_ddperf.remeasuring import OUTCOME, PutOff
 from pytest_ddperf.report_records import put_record, record_of
@@ -143,17 +144,29 @@ def _raise_verdict(bench: BenchSession, item: pytest.Item, record: CellRecord) -
         raise PutOff(record.reason)
     if record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
-            again = repeating.command(bench.settings, record.key, record.nodeid, bench.config.rootpath)
-            raise CellFailed(regression_text(record, record.baseline, again))
+            raise CellFailed(regression_text(record, record.baseline, _again(bench, record)))
     elif record.outcome in FAILING:
         raise CellFailed(record.reason)
-    elif record.outcome is Outcome.NEW and bench.settings.value("require-baseline"):
+    elif record.outcome is Outcome.NEW and record.baseline is None and bench.settings.value("require-baseline"):
         why = (
             f"no baseline ({'; '.join(record.notes) or record.reason}), and --ddperf-require-baseline asks for one. "
             "Record it with --ddperf-update-baselines."
         )
         item.stash[RECORD_KEY] = replace(record, cause=why)
         raise CellFailed(f"{record.key} has {why}")
+
+
+def _again(bench: BenchSession, record: CellRecord) -> str:
+    """The command that measures a cell again."""
+    config = bench.config
+    return repeating.command(
+        bench.settings,
+        record.key,
+        record.nodeid,
+        config.rootpath,
+        platform_flag="--platform" if config.stash.get(ALIAS_KEY, False) else "--ddperf-platform",
+        of_pytest=repeating.configuration_options(config.option),
+    )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

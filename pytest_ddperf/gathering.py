@@ -67,10 +67,25 @@ def gathered(
                 raise
             said.append(f"The baseline of {platform} is left out: {error}")
             continue
-        held.update((key, baseline.lookup(key)) for key in baseline.cells())
+        entries = {key: baseline.lookup(key) for key in baseline.cells()}
+        if (
+            platforms is None
+            and catalog.platform(platform).like is not None
+            and not _has_own(platform, entries, measured)
+        ):
+            continue  # the published table of another platform, which is shown there
+        held.update(entries)
     older = earlier or {}
     cells: list[Result] = [joined(key, entry, measured.get(key), older.get(key)) for key, entry in held.items()]
     return Results(catalog, in_order(cells, catalog), dict(facts), dict(missing or {}), tuple(said))
+
+
+def _has_own(
+    platform: str, entries: Mapping[CellKey, Baseline | Unavailable | None], measured: Iterable[CellKey]
+) -> bool:
+    """Whether anything was measured or recorded of a board."""
+    recorded = any(getattr(entry, "kind", "report") != "report" for entry in entries.values())
+    return recorded or any(key.platform == platform for key in measured)
 
 
 def stored(

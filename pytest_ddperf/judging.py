@@ -13,6 +13,8 @@ from pytest_ddperf.load import load_of
 from pytest_ddperf.records import CellRecord, Clock, Outcome, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from pytest_ddperf.baselines import PlatformBaseline
     from pytest_ddperf.catalog import Platform
     from pytest_ddperf.nights import Nights
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 UNSTABLE_RUNS = 3
 """Runs running in which an unstable cell may be beyond the tolerance, less one."""
+
+_NOT_ACCEPTED = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
 
 FELLOWS = 128
 """How many cells are judged together at the most, the newest ones: a suite's centre and spread need no more."""
@@ -35,6 +39,8 @@ class Judge:
         nights: the platform's history, of each cell since it was recorded: for slow creep, and for cells that stay
             unstable; None for none.
         least_rounds: rounds without which no cell is done, whatever the gate says: recording a baseline takes more.
+        recorded: where the run records accepted cells, those that the file already has figures of; else None. The first
+            recording of a cell is never regressed or unstable: a published table is of another board.
     """
 
     def __init__(
@@ -45,8 +51,10 @@ class Judge:
         *,
         nights: Nights | None = None,
         least_rounds: int = 1,
+        recorded: Collection[CellKey] | None = None,
     ) -> None:
         self._nights = nights
+        self._recorded = recorded
         self._least_rounds = least_rounds
         self._platform = platform
         self._tolerance = tolerance
@@ -87,6 +95,9 @@ class Judge:
         if not done and outcome is not Outcome.REMEASURE:
             outcome, reason = Outcome.REMEASURE, f"{rounds} of the {self._least_rounds} rounds of a recorded baseline"
         outcome, reason = self._by_its_past(measurement.key, outcome, reason, verdict.change)
+        if outcome in _NOT_ACCEPTED and self._is_first_recording(measurement.key, baseline):
+            notes = (*notes, f"first recording; against the published table it is {outcome}: {reason}")
+            outcome, reason = Outcome.NEW, "first recording of this cell"
         return CellRecord(
             key=measurement.key,
             nodeid=nodeid,
@@ -103,6 +114,12 @@ class Judge:
             suite_shift=verdict.suite_shift,
             notes=notes,
         )
+
+    def _is_first_recording(self, key: CellKey, baseline: Baseline | None) -> bool:
+        """Whether the run records the cell for the first time, with no figures of this board to compare it with."""
+        if self._recorded is None or key in self._recorded:
+            return False
+        return baseline is None or baseline.kind == "report"
 
     def _company(self, key: CellKey) -> gate.Company:
         """The cells that a cell is judged with: of its own kind, since a queue scatters as no network does."""
@@ -137,7 +154,16 @@ class Judge:
         notes = differences(measurement.conditions, found, self._platform)
         if notes and found.kind != "report":
             return None, (f"not compared with {found.source}: {'; '.join(notes)}",)
+        if changed := _changed_files(found.network_files, measurement.network_files):
+            notes.append(f"the network changed since this baseline was measured: {', '.join(changed)}")
         return found, tuple(notes)
+
+
+def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The files of a network that are not as they were, or are on one side alone; none where one side is not known."""
+    if not before or not now or sorted(before.values()) == sorted(now.values()):
+        return []
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
 def gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell:
@@ -171,8 +197,10 @@ def _shown_ms(cell: gate.Cell, baseline: Baseline | None) -> float:
 def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list[str]:
     """In what the conditions of now differ from those of the baseline, in words.
 
-    A published table tells its backend and whether that had a GPU, and its clock is head.time.
+    A published table tells its backend and whether that had a GPU, and its clock is head.time. That of a board which is
+    like another platform is the other's.
     """
+    platform = platform.alike or platform
     then = baseline.conditions
     if then is None:
         words: list[str] = []

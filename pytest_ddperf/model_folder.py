@@ -5,6 +5,7 @@ DeepDetect goes by parts of names, and takes the newest of several files of weig
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -146,6 +147,27 @@ def look(path: Path) -> ModelFolder:
         torch=tuple(one for one in files if one.suffix == ".pt"),
         labels=_newest([one for one in files if "corresp" in one.name]),
     )
+
+
+def digests(path: Path) -> dict[str, str]:
+    """By name, a digest of the content of each file of a network; empty where one cannot be read.
+
+    Every file is read whole, weights of 500 MB in about a second. Times and places do not matter: a checkout, or a copy
+    of the project, has the same digests.
+    """
+    try:
+        folder = look(path)
+        parts = (folder.deploy, folder.caffemodel, *folder.onnx, folder.param, folder.bin, *folder.torch)
+        # weights that an .onnx file keeps beside itself: model.onnx.data, model.onnx_data
+        beside = [one for one in path.glob("[!.]*.onnx?*") if one.is_file()]
+        return {one.name: _digest(one) for one in sorted({*filter(None, parts), *beside})}
+    except (OSError, ConfigurationError):
+        return {}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def runs_embedded(model: Network) -> bool:

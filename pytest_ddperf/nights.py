@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, median
 from types import MappingProxyType
@@ -51,6 +51,7 @@ class NightCell:
         beyond: whether it was beyond the tolerance, be it red or too noisy to tell from chance.
         passes_ms: milliseconds per image by the gated clock, of all rounds.
         statistic: what its first round is worth, a logarithm.
+        network_files: as `Measurement.network_files`.
     """
 
     conditions: Conditions
@@ -58,6 +59,7 @@ class NightCell:
     beyond: bool
     passes_ms: tuple[float, ...]
     statistic: float
+    network_files: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +126,12 @@ class Nights:
 
     def _baselines(self) -> dict[CellKey, Baseline]:
         taken: dict[CellKey, dict[int, tuple[float, ...]]] = {}
+        files: dict[CellKey, Mapping[str, str]] = {}
         for age, night in self._newest_first():
             for key, cell in night.cells.items():
                 if cell.accepted and cell.conditions == self._conditions[key]:
                     of_cell = taken.setdefault(key, {})
+                    files.setdefault(key, cell.network_files)
                     if len(of_cell) < NIGHTS:
                         of_cell[age] = cell.passes_ms
         used = sorted({age for of_cell in taken.values() for age in of_cell}, reverse=True)
@@ -138,6 +142,7 @@ class Nights:
                 source=self._source(of_cell),
                 runs=tuple(of_cell.get(age, ()) for age in used),
                 conditions=self._conditions[key],
+                network_files=dict(files[key]),
             )
             for key, of_cell in sorted(taken.items())
         }
@@ -292,6 +297,7 @@ def _cell(record: CellRecord, *, accepted: bool) -> NightCell | None:
         beyond=record.outcome in _RED_OR_UNSTABLE and beyond,
         passes_ms=_flat(rounds),
         statistic=round_statistic(rounds[0]),
+        network_files=measurement.network_files,
     )
 
 

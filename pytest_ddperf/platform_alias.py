@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
+ALIAS_KEY = pytest.StashKey[bool]()
+"""On a config: whether `--platform` is our alias in this run, and no option of the project's."""
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, None, None]:
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> Generator[None, None, None]:
     """Register the alias after the users' conftests."""
     yield
     group = parser.getgroup(group_title(next(iter(OPTION_GROUPS))))
@@ -27,6 +31,7 @@ def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, None
         group.addoption("--platform", dest="ddperf_platform", metavar="A[,B]", help="short form of --ddperf-platform")
     except (ValueError, argparse.ArgumentError):  # a conftest has an option of this name, and keeps it
         return
+    early_config.stash[ALIAS_KEY] = True
     with suppress(AttributeError):  # pytest cannot insert an option; without this the alias is the group's last
         shown = group._arggroup._group_actions  # noqa: SLF001
         shown.insert(1, shown.pop())

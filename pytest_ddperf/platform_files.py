@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
-from pytest_ddperf.catalog import DATATYPES, Platform, closest
-from pytest_ddperf.errors import BaselineFileError
+from pytest_ddperf.catalog import DATATYPES, Catalog, Platform, closest
+from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.knobs import Knobs
 from pytest_ddperf.name_templates import SERVICE_EXPECTED, is_service_name
 from pytest_ddperf.scenarios import CLIENTS_EXPECTED, RATES_EXPECTED, clients_of, rates_of
@@ -62,6 +62,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 
     title: str | None = None
     backend: str | None = None
+    like: str | None = None
     mllib: str | None = None
     url: str | None = None
     gpu: bool | None = None
@@ -133,6 +134,9 @@ _ModelKnobs = msgspec.defstruct(
 PLATFORM_KEYS: tuple[str, ...] = _Entry.__struct_fields__
 """The keys that [platforms.<id>] may hold."""
 
+_OF_ONE_BOARD = frozenset({"url", "ca_file", "user_env", "password_env", "before", "after", "telemetry"})
+"""Keys that say where a single board is and how it is reached: another one of its kind does not take them over."""
+
 
 def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> dict[str, Platform]:
     """The platforms of a file over those already known, key by key.
@@ -149,6 +153,7 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
     """
     text = read_text(path, f"TOML with {_EXPECTED}")
     platforms = dict(known or {})
+    boards: dict[str, str] = {}
     tables = decode(path, text)
     for key in tables:
         if key not in {"platforms", "models"}:  # `own_models` reads these
@@ -163,10 +168,67 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
         given = _with_knobs(where, _checked(where, entry(where, values, _Entry)))
         if "knobs" in given:
             given["knobs"] = {model: _knobs(where, model, own) for model, own in given["knobs"].items()}
+        if (like := given.pop("like", None)) is not None:
+            boards[platform_id] = like
         base = platforms.get(platform_id) or Platform(id=platform_id, title=platform_id)
         overridden = frozenset({*base.overridden, *given}) if known is not None else base.overridden
         platforms[platform_id] = replace(base, **given, overridden=overridden)
+    for platform_id, like in boards.items():
+        where = Where(path, text, ("platforms", platform_id))
+        other = _liked(where, like, platforms, boards, known or {})
+        platforms[platform_id] = _another_board(platforms[platform_id], other, (known or {}).get(other.id))
     return platforms
+
+
+def _liked(
+    where: Where, like: str, platforms: Mapping[str, Platform], boards: Mapping[str, str], known: Mapping[str, Platform]
+) -> Platform:
+    """The platform that `like` names.
+
+    Raises:
+        BaselineFileError: no platform has that name, it is itself like another, or the package describes the one that
+            names it.
+    """
+    platform_id = where.table[1]
+    found = f"like = {like!r} of platform {platform_id}"
+    if platform_id in known:
+        expected = f"`like` for an id of your own, such as my-{platform_id}"
+        raise where.error("like", f"{found}, which has a table of its own", expected)
+    others = [one for one in platforms if one not in boards]
+    try:
+        other = Catalog({}, platforms).platform(like)
+    except ConfigurationError:
+        near = closest(like, others)
+        hint = f" (did you mean {near}?)" if near else ""
+        raise where.error("like", f"{found}, which is no platform{hint}", f"one of {', '.join(others)}") from None
+    if other.id == platform_id:
+        raise where.error("like", f"{found}, the platform itself", f"one of {', '.join(others)}")
+    if other.id in boards:
+        expected = f"a platform without `like`, one of {', '.join(others)}"
+        raise where.error("like", f"{found}, which is itself like {boards[other.id]!r}", expected)
+    return other
+
+
+def _another_board(platform: Platform, other: Platform, packaged: Platform | None) -> Platform:
+    """A platform with the facts of another one where its own section gives none; `knobs` are merged by network later.
+
+    Args:
+        platform: as its section says.
+        other: of which it is another board.
+        packaged: the same as the package describes it: a server of the project's is one board's.
+    """
+    own, plain = platform.overridden, Platform(id="", title="")
+    keys = [key for key in PLATFORM_KEYS if key not in {"like", "title", "report", "knobs"} and key not in own]
+    values = {key: getattr(packaged or plain, key) if key in _OF_ONE_BOARD else getattr(other, key) for key in keys}
+    if "title" not in own:
+        values["title"] = f"{other.title} ({platform.id})"
+    return replace(
+        platform,
+        **values | {"columns": {**other.columns, **platform.columns}},
+        overridden=own | {"like"} | (other.overridden.intersection(keys) - _OF_ONE_BOARD),
+        alike=other,
+        taken_over=frozenset(key for key, value in values.items() if value != getattr(plain, key)),
+    )
 
 
 class Where:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.records import Clock, Conditions
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pytest_ddperf.baselines import PlatformBaseline
     from pytest_ddperf.catalog import Platform
     from pytest_ddperf.measure import Plan
     from pytest_ddperf.nights import Nights
+    from pytest_ddperf.records import CellKey
     from pytest_ddperf.scenarios import Scenario
     from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import OpenService
@@ -27,6 +30,7 @@ class PlatformPlan:
         baseline: what its cells are held against.
         nights: its history; None for none.
         least_rounds: rounds a cell at least.
+        recorded: where the run records accepted cells, those that the file already has figures of; else None.
         tune: whether the board's clocks are set to their highest meanwhile.
         load_requests: of a pass under load: of each client, or of all at a rate; None for the defaults.
     """
@@ -39,6 +43,7 @@ class PlatformPlan:
     baseline: PlatformBaseline
     nights: Nights | None = None
     least_rounds: int = 1
+    recorded: Collection[CellKey] | None = None
     tune: bool = False
     load_requests: int | None = None
 

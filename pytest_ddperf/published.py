@@ -7,6 +7,7 @@ import io
 import math
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.catalog import Catalog, bare_catalog, closest
@@ -15,7 +16,6 @@ from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from pytest_ddperf.networks import Network
 
@@ -55,6 +55,13 @@ class PublishedTable:
     models: tuple[str, ...]
     batch_sizes: tuple[int, ...]
     cells: Mapping[tuple[str, int], PublishedCell]
+
+
+def shown_path(path: Path) -> str:
+    """A file in a message: from the current folder on where it is below that, else with its whole path."""
+    whole = path.absolute()
+    here = Path.cwd()
+    return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else str(whole)
 
 
 def read_table(path: Path, catalog: Catalog, columns: Mapping[str, str] | None = None) -> PublishedTable:

@@ -2,8 +2,10 @@
 
 The file holds one benchmark for each cell: `stats.data` is in seconds per image, one figure for each timed pass of the
 gated clock; `extra_info` says which cell it is (`platform`, `model`, `batch_size`, `scenario`), under which
-`conditions` and when (`recorded`) it was measured. `ddperf` holds the version of this format and the cells that are
-marked `x` (`unavailable`).
+`conditions`, of which `network_files` and when (`recorded`) it was measured. `ddperf` holds the version of this format,
+which cells the last run recorded (`last`), and those that are marked `x` (`unavailable`).
+
+The file is written for review in a diff: `readable_json` says how a hunk names its cell.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import math
 import os
 import secrets
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,8 @@ import platformdirs
 from pytest_ddperf.catalog import bare_catalog
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.history import MOST_IMAGES
-from pytest_ddperf.readable_json import render_json, sensible
+from pytest_ddperf.published import shown_path
+from pytest_ddperf.readable_json import HEADING, Seconds, render_json, sensible
 from pytest_ddperf.records import (
     Baseline,
     CellKey,
@@ -54,6 +57,9 @@ _ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
 TAKEN = {"accepted": _ACCEPTED, "all": _ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}}
 """By mode, the verdicts of the cells that are recorded."""
 
+_SECONDS = ("min", "max", "mean", "stddev", "median", "iqr", "q1", "q3", "ld15iqr", "hd15iqr", "total")
+"""pytest-benchmark's statistics that are in seconds: in the file, each has its milliseconds beside it."""
+
 
 MOST_S = 1e9
 """Seconds that no image takes: what is written in milliseconds stays finite."""
@@ -65,6 +71,7 @@ class _ExtraInfo(msgspec.Struct):
     batch_size: int
     scenario: str = ""
     conditions: Conditions | None = None
+    network_files: dict[str, str] = msgspec.field(default_factory=dict)
     recorded: str = ""
     verdict: str = ""
 
@@ -106,13 +113,17 @@ class Update:
 
     Args:
         path: the file.
-        written: the cells that were taken, in the file's order.
+        written: the cells that were recorded, in the file's order.
         left_out: the cells that were not, and why.
+        before: of each recorded cell what was recorded of it before; absent for a first recording.
+        after: of each recorded cell what is recorded of it now.
     """
 
     path: Path
     written: tuple[CellKey, ...]
     left_out: Mapping[CellKey, str]
+    before: Mapping[CellKey, Baseline] = field(default_factory=dict)
+    after: Mapping[CellKey, Baseline] = field(default_factory=dict)
 
 
 def read_recorded(path: Path) -> Recorded:
@@ -126,7 +137,7 @@ def read_recorded(path: Path) -> Recorded:
     """
     text, document = read_document(path)
     ours = _ours(path, text, document)
-    shown = f"{path.parent.name}/{path.name}"
+    shown = shown_path(path)
     cells: dict[CellKey, Baseline | Unavailable] = {}
     severities: dict[CellKey, int] = {}
     recorded_at: dict[CellKey, str] = {}
@@ -207,7 +218,8 @@ def write_recorded(
 
     Taken are the verdicts ok, improved and new; `all` takes regressed and unstable, too. An unavailable cell becomes an
     `x` where the file has no figures of it; a cell that was measured is no `x` any more. Of two records of one cell the
-    reddest counts, of equals the last. The file is replaced in one step, and two runs at once lose nothing.
+    reddest counts, of equals the last. The file is replaced in one step, and two runs at once lose nothing. A run that
+    changes no cell leaves it as it is.
 
     Args:
         path: the file; it and its folder need not exist.
@@ -234,26 +246,61 @@ def write_recorded(
             held = read_recorded(path) if path.is_file() else Recorded({}, {}, {}, ())
             benchmarks = dict(held.benchmarks)
             unavailable = {key for key, entry in held.cells.items() if isinstance(entry, Unavailable)}
+            marked = frozenset(unavailable)
             written, left_out = _merge(records, benchmarks, unavailable, mode=mode, stats=stats, moment=moment)
+            keys = tuple(sorted(written, key=file_order))
             document = {
-                "machine_info": dict(machine_info),
-                "commit_info": dict(commit_info or {}),
-                "benchmarks": [*(benchmarks[key] for key in sorted(benchmarks, key=file_order)), *held.others],
-                "datetime": moment,
                 "version": version,
+                "commit_info": dict(commit_info or {}),
+                "datetime": moment,
                 "ddperf": {
+                    "last": _last(keys),
                     "format": FORMAT,
                     "unavailable": [to_builtins(key) for key in sorted(unavailable, key=file_order)],
                 },
+                "machine_info": dict(machine_info),
+                "benchmarks": [
+                    *(_for_review(key, benchmarks[key]) for key in sorted(benchmarks, key=file_order)),
+                    *held.others,
+                ],
             }
-            _replace(path, render_json(document) + "\n")
+            if written or unavailable != marked:
+                _replace(path, render_json(document) + "\n")
     except filelock.Timeout as error:
         raise ConfigurationError(
             f"The baseline {path} was not written: another run has held {error.lock_file} for {_LOCK_TIMEOUT_S:.0f} s."
         ) from error
     except OSError as error:
         raise ConfigurationError(f"The baseline {path} cannot be written: {error}.") from error
-    return Update(path, tuple(sorted(written, key=file_order)), left_out)
+    before = {key: entry for key in keys if isinstance(entry := held.cells.get(key), Baseline)}
+    return Update(path, keys, left_out, before, {key: _baseline_of(benchmarks[key]) for key in keys})
+
+
+def _last(keys: Sequence[CellKey]) -> str:
+    """Which cells the last run recorded, in words; beside the facts of that run, so that their hunk names them."""
+    if len(keys) < 2:
+        return f"1 cell: {keys[0]}" if keys else "no cell"
+    return f"{len(keys)} cells: {keys[0]} to {keys[-1]}"
+
+
+def _for_review(key: CellKey, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A benchmark in the order in which a diff of it reads well: what never changes first, the times last."""
+    info, stats = dict(raw["extra_info"]), raw["stats"]
+    when = {"recorded": info.pop("recorded")} if "recorded" in info else {}
+    info.pop("cell", None)
+    times: dict[str, Any] = {}
+    for name, value in stats.items():
+        if name in _SECONDS and isinstance(value, (int, float)):
+            times |= {name: value, f"{name}_ms": value * 1000}
+        elif name.removesuffix("_ms") not in _SECONDS:
+            times[name] = value
+    return {
+        "group": HEADING,
+        "param": str(key),
+        **{name: value for name, value in raw.items() if name not in {"group", "param", "extra_info", "stats"}},
+        "extra_info": {**info, **when, "cell": str(key)},
+        "stats": {**times, "data": [Seconds(one) for one in stats["data"]]},
+    }
 
 
 def benchmark_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str, Any]:
@@ -284,6 +331,7 @@ def benchmark_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[
         "extra_info": {
             **to_builtins(key),
             "conditions": to_builtins(measurement.conditions),
+            **({"network_files": measurement.network_files} if measurement.network_files else {}),
             "recorded": recorded,
         },
         "options": {},
@@ -323,6 +371,11 @@ def _merge(
         unavailable.discard(key)
         written.add(key)
     return written, left_out
+
+
+def _baseline_of(raw: Mapping[str, Any]) -> Baseline:
+    benchmark = msgspec.convert(raw, _Benchmark)
+    return _baseline("", benchmark.extra_info, benchmark.stats.data)
 
 
 def _decode(path: Path, text: str) -> Any:  # noqa: ANN401 - JSON of any shape
@@ -396,6 +449,7 @@ def _baseline(shown: str, info: _ExtraInfo, data: Sequence[float]) -> Baseline:
         f"{shown}{when} (median of {len(passes_ms)} passes)",
         runs=(passes_ms,),
         conditions=info.conditions,
+        network_files=info.network_files,
     )
 
 

@@ -252,6 +252,7 @@ class Measurement:
         invalid: why the measurement counts for nothing, "" where it does count.
         telemetry: what the board's sensors said; None where nobody read them.
         load: the requests of each pass under load, all rounds; empty for plain latency.
+        network_files: by name, digests of the files of a network of the user's own; empty where they are not here.
     """
 
     key: CellKey
@@ -262,6 +263,7 @@ class Measurement:
     invalid: str = ""
     telemetry: Telemetry | None = field(default=None, hash=False)
     load: tuple[LoadPass, ...] = ()
+    network_files: dict[str, str] = field(default_factory=dict, hash=False)
 
     def per_image_ms(self, clock: Clock | None = None) -> list[list[float]]:
         """Milliseconds per image of every pass, round by round, by `clock` (default: the gated one).
@@ -284,6 +286,7 @@ class Baseline:
         runs: raw milliseconds per image, one tuple a run, oldest first; empty for `report`.
         reading_error_ms: how far the figure may be off, where it was read back from a picture.
         conditions: under what it was recorded; None for `report`.
+        network_files: as `Measurement.network_files`, when it was recorded; empty where that is not known.
     """
 
     kind: str
@@ -292,6 +295,7 @@ class Baseline:
     runs: tuple[tuple[float, ...], ...] = ()
     reading_error_ms: float = 0.0
     conditions: Conditions | None = None
+    network_files: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

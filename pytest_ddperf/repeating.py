@@ -7,11 +7,14 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.options import OPTIONS
+from pytest_ddperf.options import BY_NAME, OPTIONS
+from pytest_ddperf.own_models import is_folder_name
 from pytest_ddperf.server_url import display_url
 from pytest_ddperf.settings import Origin
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pytest_ddperf.records import CellKey
@@ -28,7 +31,15 @@ _OF_THE_RUN: Final = frozenset(
 """Options that say what becomes of a run, and nothing of what is measured, or against what."""
 
 
-def command(settings: Settings, key: CellKey, nodeid: str, rootdir: Path) -> str:
+def command(
+    settings: Settings,
+    key: CellKey,
+    nodeid: str,
+    rootdir: Path,
+    *,
+    platform_flag: str = "--platform",
+    of_pytest: Sequence[str] = (),
+) -> str:
     """What a person types to measure a cell again, in the folder of the run. It shows no credentials.
 
     Args:
@@ -36,11 +47,13 @@ def command(settings: Settings, key: CellKey, nodeid: str, rootdir: Path) -> str
         key: the cell.
         nodeid: its test.
         rootdir: where node ids begin.
+        platform_flag: the option that names the platform; another one where the project owns `--platform`.
+        of_pytest: options of pytest itself that the run needs to find its files, as `configuration_options` lists them.
     """
     file, colons, name = nodeid.partition("::")
     test = f"{os.path.relpath(rootdir / file, settings.cwd)}{colons}{name}"
     typed = [option for option in OPTIONS if _outside_files(settings, option.name)]
-    before, options = [], [f"--platform={key.platform}"]
+    before, options = [], [f"{platform_flag}={key.platform}"]
     for option in typed:
         if option.name in _MATRIX | _OF_THE_RUN:
             continue
@@ -52,7 +65,20 @@ def command(settings: Settings, key: CellKey, nodeid: str, rootdir: Path) -> str
             options.append(option.flag)
         else:  # a switch that is off has no form of an option
             before.append(f"{option.variable}=false")
-    return " ".join([*before, "pytest", *(shlex.quote(word) for word in (test, *options, *_of_cell(settings, key)))])
+    return " ".join(
+        [*before, "pytest", *(shlex.quote(word) for word in (test, *of_pytest, *options, *_of_cell(settings, key)))]
+    )
+
+
+def configuration_options(option: argparse.Namespace) -> list[str]:
+    """The options of pytest that decide which configuration a run reads, as they have to be typed again.
+
+    Args:
+        option: pytest's parsed options.
+    """
+    words = ["-c", str(option.inifilename)] if option.inifilename else []
+    words += [f"--rootdir={option.rootdir}"] if option.rootdir else []
+    return [*words, *(f"--override-ini={pair}" for pair in option.override_ini or ())]
 
 
 def _outside_files(settings: Settings, name: str) -> bool:
@@ -64,8 +90,9 @@ def _of_cell(settings: Settings, key: CellKey) -> list[str]:
     files = {name: one for name, one in settings.given.items() if one.origin < Origin.ENVIRONMENT}
     plain = replace(settings, given=files)
     options = []
-    if key.model not in plain.models(key.platform):
-        options.append(f"--ddperf-models={settings.catalog.networks[key.model].path or key.model}")
+    word = _typed_models(settings).get(key.model, key.model)
+    if is_folder_name(word) or key.model not in plain.models(key.platform):
+        options.append(f"--ddperf-models={word}")
     if key.batch_size not in plain.batch_sizes(key.platform):
         options.append(f"--ddperf-batch-sizes={key.batch_size}")
     if key.scenario not in plain.scenarios(key.platform):
@@ -74,3 +101,11 @@ def _of_cell(settings: Settings, key: CellKey) -> list[str]:
     if _outside_files(settings, "run-unavailable") and settings.value("run-unavailable"):
         options.append("--ddperf-run-unavailable")
     return options
+
+
+def _typed_models(settings: Settings) -> dict[str, str]:
+    """By id, what names the networks on the command line or in the environment, as it was typed."""
+    if not _outside_files(settings, "models"):
+        return {}
+    models = settings.given["models"]
+    return dict(zip(models.value, BY_NAME["models"].parse(models.text), strict=True))

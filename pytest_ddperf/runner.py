@@ -6,6 +6,7 @@ import contextlib
 import time
 from dataclasses import replace
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pytest_ddperf.abandoned import Abandoned
@@ -99,10 +100,16 @@ class Runner:
         self._begun = self._answered = False
         self._changed: dict[str, str] = {}
         self._warm: dict[str, OpenService] = {}
+        self._network_files: dict[str, dict[str, str]] = {}
         self._known_conditions: dict[tuple[str, str, str], tuple[OpenService, Conditions]] = {}
         self._judges = {
             name: Judge(
-                plan.platform, plan.tolerance, plan.baseline, nights=plan.nights, least_rounds=plan.least_rounds
+                plan.platform,
+                plan.tolerance,
+                plan.baseline,
+                nights=plan.nights,
+                least_rounds=plan.least_rounds,
+                recorded=plan.recorded,
             )
             for name, plan in plans.items()
         }
@@ -300,7 +307,19 @@ class Runner:
                 progress=progress,
             )
         telemetry = board.telemetry(began_s, time.time(), earlier)
-        return measured if telemetry is None else replace(measured, telemetry=telemetry)
+        if telemetry is not None:
+            measured = replace(measured, telemetry=telemetry)
+        files = self._files_of(key.model)
+        return replace(measured, network_files=files) if files else measured
+
+    def _files_of(self, model: str) -> dict[str, str]:
+        """The digests of a network of the user's own, read once a run; empty for others."""
+        path = self._networks[model].path
+        if path is not None and model not in self._network_files:
+            from pytest_ddperf.model_folder import digests  # noqa: PLC0415 - only with a network of the user's own
+
+            self._network_files[model] = digests(Path(path))
+        return self._network_files.get(model, {})
 
     def _conditions(
         self, plan: PlatformPlan, service: OpenService, key: CellKey, scenario: Scenario | None

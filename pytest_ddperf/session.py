@@ -131,6 +131,7 @@ class BenchSession:
 
         settings = self.settings
         store = BaselineStore(settings.catalog, project_dir=self.project_dir)
+        mode = settings.value("update-baselines")
         nights = None
         if settings.value("baseline") in ("auto", "history"):
             nights = read_nights(settings.storage_dir, platform)
@@ -144,7 +145,8 @@ class BenchSession:
             baseline=store.load(platform, settings.value("baseline"), nights, settings.folder_of("baseline")),
             nights=None if nights is None else nights.after(store.recorded_since(platform)),
             tune=bool(settings.value("tune")),
-            least_rounds=1 if settings.value("update-baselines") is None else RECORDED_ROUNDS,
+            least_rounds=1 if mode is None else RECORDED_ROUNDS,
+            recorded=store.recorded_cells(platform) if mode == "accepted" else None,
             load_requests=settings.value("load-requests", platform),
         )
 
@@ -355,6 +357,7 @@ class BenchSession:
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
         from pytest_ddperf.recorded import TAKEN, write_recorded  # noqa: PLC0415 - only with results to keep
         from pytest_ddperf.results import of_each_cell  # noqa: PLC0415 - the same
+        from pytest_ddperf.terminal import recorded_text  # noqa: PLC0415 - the same
 
         store = BaselineStore(self._settings.catalog, project_dir=self.project_dir)
         for platform in self._settings.platforms:
@@ -383,6 +386,9 @@ class BenchSession:
                 which = "them" if taken == len(left) else f"{taken} of them"
                 kept += f", --ddperf-update-baselines=all takes {which}"
             self.written.append(f"baseline: {update.path} ({len(update.written)} cells recorded{kept})")
+            self.written += [
+                f"  {recorded_text(key, update.before.get(key), update.after[key])}" for key in update.written
+            ]
 
     def _may_be_recorded(self, record: CellRecord, platform: str) -> bool:
         """Whether a record tells something of the platform: a service that was missing does not make a cell `x`."""

@@ -383,4 +383,4 @@ def _with_folders(
 
     base = project_dir if said.origin is Origin.INI else cwd
     catalog, ids = named_models(catalog, said.value, base)
-    return catalog, {**found, "models": Given(ids, said.origin)}
+    return catalog, {**found, "models": Given(ids, said.origin, said.text)}

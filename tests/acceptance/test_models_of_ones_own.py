@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
+import shlex
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +14,7 @@ from bench_project import BenchProject, TableServer
 from model_folders import caffe_folder, ncnn_folder, onnx_folder
 
 from pytest_ddperf import bench_images
+from pytest_ddperf.history import read_run, runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -270,3 +274,90 @@ def test_the_embedded_server_is_not_asked_for_a_caffe_network(local: BenchProjec
     text = refusal(local.bare("benchmarks", f"--ddperf-models={folder}"))
     assert f"the folder of the model mine, {folder}, does not hold one .onnx file" in text
     assert "Export the network to ONNX, or name a DeepDetect server" in text
+
+
+def printed_command(result: pytest.RunResult) -> list[str]:
+    """The options of the one printed "To measure it again"."""
+    (line,) = (one for one in result.outlines if one.startswith("To measure it again: "))
+    program, *options = shlex.split(line.partition(": ")[2])
+    assert program == "pytest"
+    return options
+
+
+@pytest.mark.parametrize("named", ["./my nets/mine", "/srv/models/mine", "{path}/my nets/mine"])
+def test_the_printed_command_measures_that_cell_again(tk1: BenchProject, named: str) -> None:
+    caffe_folder(tk1.path / "my nets" / "mine")
+    models = f"--ddperf-models=squeezenet_v1.1,{named.format(path=tk1.path)}"
+    tk1.run(models, SIZES, "--ddperf-update-baselines").assert_outcomes(passed=4)
+    tk1.server.slow("mine", 8, 1.5)
+    result = tk1.run(models, SIZES)
+    result.assert_outcomes(passed=3, failed=1)
+    tk1.bare(*printed_command(result)).assert_outcomes(failed=1)
+    assert tk1.verdicts() == {"tk1-mine-b8": "regressed"}
+
+
+def test_the_printed_command_measures_that_cell_again_where_the_project_owns_platform(tk1: BenchProject) -> None:
+    tk1.pytester.makeconftest("def pytest_addoption(parser):\n    parser.addoption('--platform')\n")
+    options = ("--ddperf-platform=tk1", f"--ddperf-url={tk1.server.url}", "--ddperf-models=/srv/mine", SIZES)
+    tk1.bare("benchmarks", *options, "--ddperf-update-baselines").assert_outcomes(passed=2)
+    tk1.server.slow("mine", 8, 1.5)
+    result = tk1.bare("benchmarks", *options)
+    tk1.bare(*printed_command(result)).assert_outcomes(failed=1)
+    assert tk1.verdicts() == {"tk1-mine-b8": "regressed"}
+
+
+def test_the_printed_command_measures_that_cell_again_on_the_embedded_server(
+    local: BenchProject, tmp_path: Path
+) -> None:
+    onnx_folder(local.path / "models" / "tiny")
+    options = ("--ddperf-models=models/tiny", "--ddperf-batch-sizes=1,2", "--ddperf-threads=1")
+    local.bare("benchmarks", *options, "--ddperf-update-baselines").assert_outcomes(passed=2)
+    (file,) = (tmp_path / "cache").rglob("local*.json")
+    document = json.loads(file.read_text(encoding="utf-8"))
+    for one in document["benchmarks"]:
+        one["stats"]["data"] = [seconds / 1000 for seconds in one["stats"]["data"]]
+    file.write_text(json.dumps(document), encoding="utf-8")
+    result = local.bare("benchmarks", *options, "-k", "b2")
+    local.bare(*printed_command(result)).assert_outcomes(failed=1)
+    assert local.verdicts() == {"local-tiny-b2": "regressed"}
+
+
+def test_two_projects_with_networks_of_one_name_never_meet_on_local(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tk1.platform = "local"
+    options = ("--ddperf-models=models/tiny", SIZES)
+    verdicts = []
+    for name in ("a", "b", "a"):
+        folder = tk1.path / name
+        if not folder.exists():
+            caffe_folder(folder / "models" / "tiny", side=64 if name == "a" else 96)
+            shutil.copytree(tk1.path / "benchmarks", folder / "benchmarks")
+            for file in ("images.txt", "pytest.ini"):
+                shutil.copy(tk1.path / file, folder / file)
+        monkeypatch.chdir(folder)
+        tk1.run(*options, "--ddperf-update-baselines").assert_outcomes(passed=2)
+        verdicts.append({str(record.outcome) for record in read_run([*runs(folder / ".ddperf")][-1]).records})
+    assert verdicts == [{"new"}, {"new"}, {"ok"}]
+
+
+@pytest.mark.parametrize("platform", ["tk1", "local"])
+def test_a_network_file_that_changed_since_the_recording_is_a_note_and_the_comparison_goes_on(
+    tk1: BenchProject, platform: str
+) -> None:
+    tk1.platform = platform
+    folder = caffe_folder(tk1.path / "models" / "tiny")
+    options = ("--ddperf-models=models/tiny", SIZES)
+    tk1.run(*options, "--ddperf-update-baselines")
+    tk1.run(*options).assert_outcomes(passed=2)
+    assert {record.notes for record in tk1.records()} == {()}
+    (folder / "model.caffemodel").write_bytes(bytes(2001))
+    tk1.server.slow("tiny", 8, 1.5)
+    result = tk1.run(*options)
+    result.assert_outcomes(passed=1, failed=1)
+    assert tk1.verdicts() == {f"{platform}-tiny-b1": "ok", f"{platform}-tiny-b8": "regressed"}
+    for record in tk1.records():
+        assert any("changed" in note and "model.caffemodel" in note for note in record.notes)
+        assert record.baseline is not None
+        shown = record.baseline.source.partition(", recorded ")[0]
+        assert (tk1.path / shown).is_file()

@@ -36,6 +36,27 @@ def test_each_has_a_table(tk1: BenchProject, tx1: TableServer) -> None:
     result.stdout.fnmatch_lines(["tk1: Jetson TK1.*", "*tx1: Jetson TX1.*", "8 cells: 8 ok"])
 
 
+def test_two_boards_of_one_platform_have_its_table_and_recordings_of_their_own(
+    tk1: BenchProject, tx1: TableServer
+) -> None:
+    tx1.table = tk1.server.table
+    (tk1.path / "ddperf.toml").write_text(
+        f'[platforms.tk1]\nurl = "{tk1.server.url}"\n[platforms.spare]\nlike = "tk1"\nurl = "{tx1.url}"\n',
+        encoding="utf-8",
+    )
+    cells = ("benchmarks", "--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,8")
+    tk1.bare(*cells, "--platform=tk1,spare").assert_outcomes(passed=4)
+    kinds = {str(record.key): record.baseline.kind for record in tk1.records() if record.baseline}
+    assert kinds == {f"{board}-squeezenet_v1.1-b{size}": "report" for board in ("tk1", "spare") for size in (1, 8)}
+    tx1.slow("squeezenet_v1.1", 8, 1.5)
+    tk1.bare(*cells, "--platform=spare", "--ddperf-update-baselines").assert_outcomes(passed=2)
+    assert [path.name for path in (tk1.path / "baselines").iterdir()] == ["spare.json"]
+    tk1.bare(*cells, "--platform=tk1,spare").assert_outcomes(passed=4)
+    kinds = {str(record.key): record.baseline.kind for record in tk1.records() if record.baseline}
+    assert set(kinds.values()) == {"report", "recorded"}
+    assert kinds["spare-squeezenet_v1.1-b8"] == "recorded"
+
+
 def test_they_run_one_after_the_other(tk1: BenchProject, tx1: TableServer) -> None:
     both(tk1, tx1)
     assert [record.key.platform for record in tk1.records()] == ["tk1"] * 4 + ["tx1"] * 4

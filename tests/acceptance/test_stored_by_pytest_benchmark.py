@@ -102,6 +102,8 @@ def test_machine_info_describes_the_server(tk1: BenchProject) -> None:
 
 
 def test_credentials_are_nowhere_in_what_is_written_or_shown(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    tk1.server.requests.clear()
     tk1.server.slow(*B8, 1.3)
     url = f"http://anna:s3cret-w0rd@127.0.0.1:{tk1.server.port}"
     kept = ("--benchmark-json=out.json", "--benchmark-autosave", "--junitxml=junit.xml", "--ddperf-update-baselines")
@@ -210,8 +212,10 @@ def test_measuring_options_warn_nobody_without_cells(tk1: BenchProject) -> None:
 
 @pytest.mark.parametrize("name", ["benchmark", "pytest_benchmark.plugin"])
 def test_a_run_without_pytest_benchmark_measures_and_gates(tk1: BenchProject, name: str) -> None:
+    without = (*SQUEEZENET, "-p", f"no:{name}", "--ddperf-update-baselines")
+    tk1.run(*without).assert_outcomes(passed=2)
     tk1.server.slow(*B8, 1.3)
-    result = tk1.run(*SQUEEZENET, "-p", f"no:{name}", "--ddperf-update-baselines")
+    result = tk1.run(*without)
     result.assert_outcomes(passed=1, failed=1)
     assert tk1.verdicts()["tk1-squeezenet_v1.1-b8"] == "regressed"
 

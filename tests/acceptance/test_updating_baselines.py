@@ -122,16 +122,47 @@ def test_the_report_s_table_can_be_asked_for_all_the_same(tk1: BenchProject) -> 
     tk1.run(*SQUEEZENET, "--ddperf-baseline=report").assert_outcomes(passed=2)
 
 
-def test_a_written_baseline_reads_well_in_a_diff(tk1: BenchProject) -> None:
-    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
-    first = (tk1.path / "baselines" / "tk1.json").read_text(encoding="utf-8").splitlines()
+def test_the_run_prints_old_value_new_value_and_change_of_each_cell_that_it_records(tk1: BenchProject) -> None:
+    first = tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    first.stdout.fnmatch_lines(
+        ["  tk1-squeezenet_v1.1-b1: 90.7 ms/img, first recording", "  tk1-squeezenet_v1.1-b8: 53.7 ms/img, first*"]
+    )
     tk1.server.slow(*B8, 0.97)
-    tk1.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8", "--ddperf-update-baselines")
-    second = (tk1.path / "baselines" / "tk1.json").read_text(encoding="utf-8").splitlines()
-    assert len(first) == len(second)
-    kept = [one for one in first if "b1" in one or '"batch_size": 1' in one]
-    assert kept
-    assert set(kept) <= set(second)
+    again = tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    again.stdout.fnmatch_lines(
+        [
+            "  tk1-squeezenet_v1.1-b1: 90.7 -> 90.7 ms/img, +0.0 %",
+            "  tk1-squeezenet_v1.1-b8: 53.7 -> 52.1 ms/img, -3.0 %",
+        ]
+    )
+
+
+def test_a_value_of_other_conditions_is_printed_without_a_change(tk1: BenchProject) -> None:
+    one = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8", "--ddperf-update-baselines")
+    tk1.run(*one)
+    result = tk1.run(*one, "--ddperf-timer=client")
+    result.stdout.fnmatch_lines(["  tk1-squeezenet_v1.1-b8: 53.7 -> * ms/img, under other conditions"])
+
+
+@pytest.mark.parametrize("factor", [1.5, 0.5])
+def test_a_first_recording_takes_every_cell_and_the_next_run_is_compared_with_it(
+    tk1: BenchProject, factor: float
+) -> None:
+    tk1.server.slow(*B8, factor)
+    result = tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    assert result.ret == pytest.ExitCode.OK
+    assert tk1.verdicts()["tk1-squeezenet_v1.1-b8"] == ("new" if factor > 1 else "improved")
+    assert set(recorded_ms(tk1)) == {"tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b8"}
+    tk1.run(*SQUEEZENET).assert_outcomes(passed=2)
+    assert {record.baseline.kind for record in tk1.records() if record.baseline} == {"recorded"}
+
+
+def test_a_recorded_cell_stays_as_it_was_also_where_the_run_is_compared_with_the_table(tk1: BenchProject) -> None:
+    tk1.run(*SQUEEZENET, "--ddperf-update-baselines")
+    tk1.server.slow(*B8, 1.5)
+    result = tk1.run(*SQUEEZENET, "--ddperf-update-baselines", "--ddperf-baseline=report")
+    result.assert_outcomes(passed=1, failed=1)
+    assert recorded_ms(tk1)["tk1-squeezenet_v1.1-b8"] == 53.7
 
 
 def test_nothing_of_the_history_or_the_cache_lies_in_baselines(tk1: BenchProject) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import tomllib
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -195,7 +197,8 @@ def test_the_networks_of_a_projects_own_table_are_its_platforms(project: Path) -
 def test_a_projects_own_table_comes_before_the_packages(project: Path, store: NewStore) -> None:
     (project / "baselines" / "nano.csv").write_text("batch_size,ShuffleNet\n1,7\n")
     baseline = store().load("nano")
-    assert baseline.lookup(CellKey("nano", "shufflenet", 1)) == Baseline("report", 7.0, "baselines/nano.csv, line 2")
+    file = project / "baselines" / "nano.csv"
+    assert baseline.lookup(CellKey("nano", "shufflenet", 1)) == Baseline("report", 7.0, f"{file}, line 2")
     published = baseline.lookup(CellKey("nano", "shufflenet", 2))
     assert isinstance(published, Baseline)
     assert published.value_ms == 41.4
@@ -205,8 +208,62 @@ def test_a_projects_own_reading_error_holds_for_its_own_table(project: Path, sto
     (project / "ddperf.toml").write_text('[platforms.tk1]\nreading_error_ms = 1\nsource = "my desk"\n')
     (project / "baselines" / "tk1.csv").write_text("batch_size,vgg16\n1,7\n")
     assert store().load("tk1").lookup(CellKey("tk1", "vgg16", 1)) == Baseline(
-        "report", 7.0, "my desk; baselines/tk1.csv, line 2", reading_error_ms=1.0
+        "report", 7.0, f"my desk; {project / 'baselines' / 'tk1.csv'}, line 2", reading_error_ms=1.0
     )
+
+
+def test_a_file_below_the_current_folder_is_shown_from_there_on(
+    project: Path, store: NewStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(project / "baselines" / "tk1.json", measured("resnet50", 2))
+    monkeypatch.chdir(project)
+    found = store().load("tk1").lookup(KEY)
+    assert isinstance(found, Baseline)
+    assert found.source.startswith("baselines/tk1.json, recorded 2026-03-01")
+
+
+@pytest.fixture
+def board(project: Path) -> Path:
+    (project / "ddperf.toml").write_text('[platforms.board2]\nlike = "tk1"\n')
+    return project
+
+
+@pytest.mark.usefixtures("board")
+def test_a_board_has_the_published_table_of_the_platform_that_it_is_like(store: NewStore) -> None:
+    ours, theirs = store().load("board2"), store().load("tk1")
+    assert [replace(key, platform="tk1") for key in ours.cells()] == list(theirs.cells())
+    assert ours.lookup(CellKey("board2", "resnet50", 2)) == theirs.lookup(KEY)
+
+
+def test_a_board_has_recordings_of_its_own(board: Path, store: NewStore) -> None:
+    record(board / "baselines" / "tk1.json", measured("resnet50", 2))
+    found = store().load("board2").lookup(CellKey("board2", "resnet50", 2))
+    assert isinstance(found, Baseline)
+    assert found.kind == "report"
+    assert store().recorded_path("board2") == board / "baselines" / "board2.json"
+
+
+def test_a_boards_own_table_comes_before_that_of_the_platform(board: Path, store: NewStore) -> None:
+    (board / "baselines" / "board2.csv").write_text("batch_size,ResNet 50\n2,7\n")
+    values = [store().load("board2").lookup(CellKey("board2", "resnet50", size)) for size in (2, 4)]
+    assert [one.value_ms for one in values if isinstance(one, Baseline)] == [7.0, 234.0]
+
+
+def test_a_board_has_the_networks_and_batch_sizes_of_the_platform(board: Path) -> None:
+    catalog = load_catalog(board)
+    ours, theirs = catalog.platform("board2"), catalog.platform("tk1")
+    assert (ours.models, ours.batch_sizes, ours.watts) == (theirs.models, theirs.batch_sizes, theirs.watts)
+
+
+def test_the_knobs_of_a_board_win_network_by_network(board: Path) -> None:
+    (board / "ddperf.toml").write_text(
+        '[platforms.board2]\nlike = "tk1"\n[platforms.board2.knobs.resnet50]\nscale = 2.0\n'
+        "[platforms.tk1.knobs.ResNet-50]\nscale = 3.0\nrgb = true\n[platforms.tk1.knobs.vgg16]\nbw = true\n"
+    )
+    assert load_catalog(board).platform("board2").knobs == {
+        "resnet50": {"scale": 2.0, "rgb": True},
+        "vgg16": {"bw": True},
+    }
 
 
 def test_recorded_wins_over_published_cell_by_cell(project: Path, store: NewStore) -> None:
@@ -376,11 +433,44 @@ def test_local_is_recorded_in_the_cache_under_this_hosts_name_and_read_again(
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "my host/1")
     path = store().recorded_path("local")
-    assert path == cache / "baselines" / "local-my_host_1.json"
+    assert path.parent == cache / "baselines"
+    assert re.fullmatch(r"local-my_host_1-project-[0-9a-f]{12}\.json", path.name)
     record(path, measured("vgg16", 1, platform="local"))
-    assert store().load("local").cells() == (CellKey("local", "vgg16", 1),)
+    (key,) = store().load("local").cells()
+    assert key == CellKey("local", "vgg16", 1)
+    found = store().load("local").lookup(key)
+    assert isinstance(found, Baseline)
+    assert found.source.startswith(f"{path}, ")
     monkeypatch.setattr(socket, "gethostname", lambda: "another")
     assert store().load("local").cells() == ()
+
+
+def test_projects_of_one_name_share_no_local_baseline(tmp_path: Path, cache: Path) -> None:
+    folders = [tmp_path / parent / "project" for parent in "ab"]
+    stores = [BaselineStore(load_catalog(), project_dir=folder, cache_dir=cache) for folder in folders]
+    record(stores[0].recorded_path("local"), measured("mine", 1, platform="local"))
+    assert [one.load("local").cells() for one in stores] == [(CellKey("local", "mine", 1),), ()]
+
+
+def test_a_project_has_one_local_baseline_whichever_link_leads_to_it(project: Path, cache: Path) -> None:
+    link = project.parent / "link"
+    link.symlink_to(project)
+    paths = {BaselineStore(load_catalog(), folder, cache).recorded_path("local") for folder in (project, link)}
+    assert len(paths) == 1
+
+
+def test_what_was_recorded_for_the_whole_host_is_read_but_for_networks_of_the_users_own(
+    store: NewStore, cache: Path
+) -> None:
+    of_host = BaselineStore(load_catalog(), cache_dir=cache).recorded_path("local")
+    own = [measured(model, 1, platform="local") for model in ("vgg16", "resnet50", "mine")]
+    record(of_host, *own)
+    record(store().recorded_path("local"), measured("vgg16", 1, platform="local", batch_ms=(7.0,)))
+    baseline = store().load("local")
+    assert baseline.cells() == (CellKey("local", "resnet50", 1), CellKey("local", "vgg16", 1))
+    found = baseline.lookup(CellKey("local", "vgg16", 1))
+    assert isinstance(found, Baseline)
+    assert found.value_ms == 7.0
 
 
 def test_a_local_baseline_that_the_project_keeps_is_read_and_written_there(project: Path, store: NewStore) -> None:

@@ -62,6 +62,25 @@ def test_one_platform_is_shown_with_every_key_and_its_origin(
     assert rows["ca_file"] == ["-", "default"]
 
 
+def test_a_board_that_is_like_a_platform_says_what_it_has_from_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(
+        tmp_path,
+        '[platforms.tk1]\nurl = "http://tk1:80"\ndatatype = "fp16"\n'
+        '[platforms.board2]\nlike = "tk1"\nurl = "http://b:80"\n',
+    )
+    text = output(capsys)
+    assert "like tk1;" in next(line for line in text.splitlines() if line.startswith("board2"))
+    assert "ddperf.toml: like, url" in " ".join(text.split())
+    rows = {line.split()[0]: line.split()[1:] for line in output(capsys, "board2").splitlines() if line[0] != " "}
+    assert rows["like"] == ["tk1", "ddperf.toml"]
+    assert rows["watts"] == ["12.5", "like", "tk1"]
+    assert rows["datatype"] == ["fp16", "like", "tk1"]
+    assert rows["url"] == ["http://b:80", "ddperf.toml"]
+    assert rows["timeout"] == ["300", "default"]
+
+
 def test_the_defaults_that_are_shown_are_those_of_the_options() -> None:
     shown = {"wait", "timeout", "cold_start_timeout", "service", "datatype", "gpuid"}
     assert {key: option_default(key) for key in shown} == {

@@ -8,6 +8,8 @@ from figure_results import published
 from nightly import cell, moment, write_night
 
 from pytest_ddperf import gathering
+from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.benchmark_json import stats_from_seconds
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.gathering import facts_of, gathered, stored, trends
 from pytest_ddperf.history import HistoryWriter, RunHeader, read_run
@@ -34,6 +36,22 @@ def test_every_cell_of_the_baselines_is_there() -> None:
     assert len(results.of("tk1")) == 13 * 8
     assert sum(one.side == "x" for one in results.of("tk1")) == 60
     assert [one.baseline_ms for one in results.of("tk1") if one.key == KEY] == [203.0]
+
+
+def test_a_board_that_is_like_a_platform_is_there_once_it_was_measured(tmp_path: Path) -> None:
+    (tmp_path / "ddperf.toml").write_text('[platforms.spare]\nlike = "tk1"\n', encoding="utf-8")
+    catalog, key = load_catalog(tmp_path), CellKey("spare", "resnet50", 1)
+    assert gathered(catalog, [], {}, project_dir=tmp_path).of("spare") == ()
+    assert len(gathered(catalog, [], {}, project_dir=tmp_path, platforms=["spare"]).of("spare")) == 13 * 8
+    assert len(gathered(catalog, [at(key, 250.0)], {}, project_dir=tmp_path).of("spare")) == 13 * 8
+    write_recorded(
+        tmp_path / "baselines" / "spare.json",
+        [at(key, 250.0)],
+        stats=stats_from_seconds,
+        machine_info={},
+        lock_dir=tmp_path / "locks",
+    )
+    assert len(gathered(catalog, [], {}, project_dir=tmp_path).of("spare")) == 13 * 8
 
 
 def test_records_are_joined_cell_by_cell_and_of_equals_the_last_counts() -> None:

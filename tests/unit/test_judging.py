@@ -224,3 +224,68 @@ def test_a_server_that_did_not_keep_up_is_noted() -> None:
     assert behind is not None
     (note,) = verdict(judge_of(), behind).notes
     assert note.startswith("the server did not keep up: of 10 requests per second 5 were answered, and up to 23 waited")
+
+
+def recording_judge(baseline: Baseline | None, *, held: tuple[CellKey, ...] = ()) -> Judge:
+    entries = {} if baseline is None else {key(): baseline}
+    return Judge(TK1, 0.1, PlatformBaseline("tk1", (entries,)), recorded=held)
+
+
+TABLE = Baseline("report", 50.0, "tk1.csv, line 5")
+
+
+def test_a_first_recording_is_not_regressed_from_a_published_table() -> None:
+    record = verdict(recording_judge(TABLE), measurement(80.0, 80.0, 80.0))
+    assert (record.outcome, record.baseline) == (Outcome.NEW, TABLE)
+    assert record.change == pytest.approx(0.6, abs=0.01)
+    assert any("published table" in note and "regressed" in note for note in record.notes)
+
+
+def test_what_is_recorded_already_is_regressed_also_from_a_published_table() -> None:
+    assert verdict(recording_judge(TABLE, held=(key(),)), measurement(80.0, 80.0, 80.0)).outcome is Outcome.REGRESSED
+
+
+def test_a_first_recording_is_regressed_from_figures_of_the_same_board() -> None:
+    history = replace(recorded(), kind="history")
+    assert verdict(recording_judge(history), measurement(80.0, 80.0, 80.0)).outcome is Outcome.REGRESSED
+
+
+def test_a_first_recording_within_the_tolerance_keeps_its_verdict() -> None:
+    assert verdict(recording_judge(TABLE), measurement(50.2)).outcome is Outcome.OK
+
+
+def test_the_table_of_a_board_is_that_of_the_platform_that_it_is_like() -> None:
+    board = replace(TK1, id="board2", mllib="ncnn", alike=TK1)
+    (note,) = differences(replace(NOW, backend="ncnn"), TABLE, board)
+    assert note == "the table is of caffe, this server runs ncnn"
+
+
+def with_files(measured: Measurement, **digests: str) -> Measurement:
+    return replace(measured, network_files={name.replace("_", "."): digest for name, digest in digests.items()})
+
+
+@pytest.mark.parametrize("kind", ["recorded", "history"])
+def test_a_network_file_that_changed_is_a_note_and_the_comparison_goes_on(kind: str) -> None:
+    baseline = replace(recorded(), kind=kind, network_files={"deploy.prototxt": "a", "net.caffemodel": "b"})
+    record = verdict(
+        judge_of(baseline=baseline), with_files(measurement(50.2), deploy_prototxt="a", net_caffemodel="c")
+    )
+    assert (record.outcome, record.baseline is not None) == (Outcome.OK, True)
+    (note,) = record.notes
+    assert "net.caffemodel" in note
+    assert "deploy.prototxt" not in note
+
+
+@pytest.mark.parametrize(
+    "before",
+    [{}, {"net.onnx": "a"}, {"old.onnx": "a"}],
+    ids=["nothing is known of the recording", "the same", "another name of the same content"],
+)
+def test_network_files_that_did_not_change_are_no_note(before: dict[str, str]) -> None:
+    baseline = replace(recorded(), network_files=before)
+    assert verdict(judge_of(baseline=baseline), with_files(measurement(50.2), net_onnx="a")).notes == ()
+
+
+def test_network_files_that_cannot_be_read_now_are_no_note() -> None:
+    baseline = replace(recorded(), network_files={"net.onnx": "a"})
+    assert verdict(judge_of(baseline=baseline), measurement(50.2)).notes == ()

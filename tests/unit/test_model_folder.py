@@ -7,7 +7,16 @@ import pytest
 from model_folders import caffe_folder, ncnn_folder
 
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
-from pytest_ddperf.model_folder import Kind, check_embedded, count_labels, look, read_deploy, read_ncnn, runs_embedded
+from pytest_ddperf.model_folder import (
+    Kind,
+    check_embedded,
+    count_labels,
+    digests,
+    look,
+    read_deploy,
+    read_ncnn,
+    runs_embedded,
+)
 from pytest_ddperf.networks import Network
 
 if TYPE_CHECKING:
@@ -125,3 +134,36 @@ def test_the_embedded_server_takes_one_onnx_file_on_this_machine(tmp_path: Path)
 def test_whole_folders_of_the_tests_are_whole(tmp_path: Path) -> None:
     assert look(caffe_folder(tmp_path / "a")).whole_kinds == (Kind.CAFFE,)
     assert look(ncnn_folder(tmp_path / "b")).whole_kinds == (Kind.NCNN,)
+
+
+def test_a_copy_of_a_network_has_the_same_digests(tmp_path: Path) -> None:
+    one, other = caffe_folder(tmp_path / "a"), caffe_folder(tmp_path / "b")
+    os.utime(other / "model.caffemodel", (1, 1))
+    (other / "README.md").write_text("notes", encoding="utf-8")
+    assert digests(one) == digests(other)
+    assert digests(one).keys() == {"deploy.prototxt", "model.caffemodel"}
+
+
+@pytest.mark.parametrize("name", ["deploy.prototxt", "model.caffemodel"])
+def test_a_changed_file_has_another_digest(tmp_path: Path, name: str) -> None:
+    folder = caffe_folder(tmp_path / "a")
+    before = digests(folder)
+    with (folder / name).open("ab") as file:
+        file.write(b"\n")
+    after = digests(folder)
+    assert [each for each in after if after[each] != before[each]] == [name]
+
+
+@pytest.mark.parametrize("beside", ["model.onnx.data", "model.onnx_data"])
+def test_weights_beside_an_onnx_file_belong_to_the_network(tmp_path: Path, beside: str) -> None:
+    assert digests(folder_of(tmp_path, "model.onnx", beside)).keys() == {"model.onnx", beside}
+
+
+def test_of_several_files_of_weights_the_one_that_counts_is_read(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "deploy.prototxt", "iter_1.caffemodel", "iter_2.caffemodel")
+    os.utime(folder / "iter_1.caffemodel", (1, 1))
+    assert digests(folder).keys() == {"deploy.prototxt", "iter_2.caffemodel"}
+
+
+def test_a_folder_that_cannot_be_read_has_no_digests(tmp_path: Path) -> None:
+    assert digests(tmp_path / "missing") == {}

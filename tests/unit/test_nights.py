@@ -55,6 +55,15 @@ def test_a_baseline_is_the_median_of_the_nights_and_says_how_many_since_when(tmp
     assert [run[0] for run in baseline.runs] == [5.0, 7.0, 6.0]
 
 
+def test_the_network_files_of_a_baseline_are_those_of_its_newest_night(tmp_path: Path) -> None:
+    for night, digest in enumerate("ab"):
+        record = cell(KEY, PASSES)
+        assert record.measurement is not None
+        measured = replace(record.measurement, network_files={"net.onnx": digest})
+        write_night(tmp_path, night, [replace(record, measurement=measured)])
+    assert of(tmp_path).baselines()[KEY].network_files == {"net.onnx": "b"}
+
+
 def test_one_night_is_one_night(tmp_path: Path) -> None:
     write_night(tmp_path, 4, [cell(KEY, PASSES)])
     assert of(tmp_path).baselines()[KEY].source == "history, 1 accepted night since 2026-11-05"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,77 @@ def test_a_tolerance_is_a_fraction_or_percent(write: Write, written: str, tolera
 
 def test_batch_sizes_are_sorted(write: Write) -> None:
     assert read_platforms(write("[platforms.tk1]\nbatch_sizes = [4, 1]\n"))["tk1"].batch_sizes == (1, 4)
+
+
+BOARD = '[platforms.board2]\nlike = "tk1"\n'
+
+
+def test_a_board_that_is_like_a_platform_has_its_facts_but_for_what_its_section_says(write: Write) -> None:
+    toml = BOARD + 'url = "http://board2:8080"\nwatts = 10\n'
+    board = read_platforms(write(toml), {"tk1": TK1})["board2"]
+    assert (board.id, board.mllib, board.watts, board.url) == ("board2", "caffe", 10, "http://board2:8080")
+    assert board.overridden == {"like", "url", "watts"}
+    assert (board.like, board.title) == ("tk1", "Jetson TK1 (board2)")
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["before", "after"])
+def test_what_the_project_says_of_the_platform_holds_for_the_board_too(write: Write, order: int) -> None:
+    tables = [BOARD, '[platforms.tk1]\ntolerance = "5%"\ndatatype = "fp16"\n'][::order]
+    board = read_platforms(write("".join(tables)), {"tk1": TK1})["board2"]
+    assert (board.tolerance, board.datatype) == (0.05, "fp16")
+    assert {"tolerance", "datatype"} <= board.overridden & board.taken_over
+
+
+def test_what_says_where_a_board_is_is_not_taken_over(write: Write) -> None:
+    own = (
+        'url = "http://tk1:80"\nca_file = "a.pem"\nuser_env = "U"\npassword_env = "P"\nbefore = "reboot"\n'
+        'after = "halt"\ntelemetry = "ssh:tk1"\nreport = true\n'
+    )
+    known = {"tk1": replace(TK1, url="http://localhost:8080")}
+    board = read_platforms(write(f"[platforms.tk1]\n{own}{BOARD}"), known)["board2"]
+    assert (board.url, board.ca_file, board.user_env, board.password_env) == ("http://localhost:8080", None, None, None)
+    assert (board.before, board.after, board.telemetry, board.report) == ((), (), None, False)
+
+
+def test_the_columns_of_both_are_known(write: Write) -> None:
+    toml = '[platforms.tk1.columns]\n"Net A" = "vgg16"\n' + BOARD + '[platforms.board2.columns]\n"Net B" = "vgg19"\n'
+    board = read_platforms(write(toml), {"tk1": TK1})["board2"]
+    assert board.columns == {"Net A": "vgg16", "Net B": "vgg19"}
+
+
+@pytest.mark.parametrize(
+    ("toml", "line", "said"),
+    [
+        ('[platforms.a]\nlike = "tk2"\n', 2, "like = 'tk2' of platform a, which is no platform (did you mean tk1?)"),
+        ('[platforms.a]\nlike = ""\n', 2, "like = '' of platform a, which is no platform"),
+        ('[platforms.a]\nlike = "a"\n', 2, "like = 'a' of platform a, the platform itself"),
+        (
+            '[platforms.a]\nlike = "tk1"\n[platforms.b]\nlike = "a"\n',
+            4,
+            "which is itself like 'tk1'; expected a platform",
+        ),
+        ('[platforms.a]\nlike = "b"\n[platforms.b]\nlike = "a"\n', 2, "which is itself like 'a'"),
+        ('[platforms.b]\nlike = "a"\n[platforms.a]\nlike = "tk1"\n', 2, "which is itself like 'tk1'"),
+        (
+            '[platforms.tk1]\nlike = "b"\n[platforms.b]\n',
+            2,
+            "which has a table of its own; expected `like` for an id of",
+        ),
+        ("[platforms.a]\nlike = 3\n", 2, "`like` of another type"),
+    ],
+)
+def test_a_board_that_is_like_no_platform_is_refused_with_its_line(
+    write: Write, toml: str, line: int, said: str
+) -> None:
+    with pytest.raises(BaselineFileError) as caught:
+        read_platforms(write(toml), {"tk1": TK1})
+    assert f"ddperf.toml, line {line}: " in str(caught.value)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_platform_that_a_board_is_like_may_be_written_in_any_case(write: Write) -> None:
+    assert read_platforms(write('[platforms.a]\nlike = "TK1"\n'), {"tk1": TK1})["a"].like == "tk1"
 
 
 def test_an_empty_file_changes_nothing(write: Write) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from pytest_ddperf.baselines import load_catalog
 from pytest_ddperf.options import parsed
 from pytest_ddperf.records import CellKey
-from pytest_ddperf.repeating import command
+from pytest_ddperf.repeating import command, configuration_options
 from pytest_ddperf.settings import Given, Origin, Settings
 
 if TYPE_CHECKING:
@@ -75,6 +76,33 @@ def test_a_network_and_a_batch_size_that_the_platform_has_not_by_itself_are_name
         "--ddperf-batch-sizes=3",
     ]
     assert options_of(settings) == []
+
+
+@pytest.mark.parametrize("origin", [Origin.ENVIRONMENT, Origin.COMMAND_LINE])
+@pytest.mark.parametrize("folder", ["./nets/mine", "nets/mine", "/srv/models/mine"])
+def test_a_folder_is_named_as_it_was_typed(tmp_path: Path, origin: Origin, folder: str) -> None:
+    settings = resolve(tmp_path, origin=origin, models=f"resnet50, {folder}")
+    assert options_of(settings, CellKey("tk1", "mine", 8)) == [f"--ddperf-models={folder}"]
+    assert options_of(settings) == []
+
+
+def test_a_network_of_ddperf_toml_goes_by_its_id(tmp_path: Path) -> None:
+    toml = '[models.a]\nrepository = "/srv/net"\n[models.b]\nrepository = "/srv/net"\nwidth = 320\n'
+    for settings in (resolve(tmp_path, toml), resolve(tmp_path, toml, models="b")):
+        assert options_of(settings, CellKey("tk1", "b", 8)) == []
+    few = resolve(tmp_path, toml + '[platforms.tk1]\nmodels = ["resnet50"]\n', models="b")
+    assert options_of(few, CellKey("tk1", "b", 8)) == ["--ddperf-models=b"]
+
+
+def test_the_configuration_that_was_named_is_named_again(tmp_path: Path) -> None:
+    option = argparse.Namespace(inifilename="my.ini", rootdir="..", override_ini=["ddperf_npasses=3"])
+    said = command(resolve(tmp_path), CELL, TEST, tmp_path, of_pytest=configuration_options(option))
+    assert said.endswith(" -c my.ini --rootdir=.. --override-ini=ddperf_npasses=3 --platform=tk1")
+
+
+def test_where_the_project_owns_platform_our_own_option_names_it(tmp_path: Path) -> None:
+    said = command(resolve(tmp_path), CELL, TEST, tmp_path, platform_flag="--ddperf-platform")
+    assert "--ddperf-platform=tk1" in said.split()
 
 
 @pytest.mark.parametrize(("scenario", "option"), [("c4", "--ddperf-concurrency=4"), ("r0.5", "--ddperf-rate=0.5")])
