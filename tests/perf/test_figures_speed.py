@@ -60,13 +60,14 @@ from pathlib import Path
 from pytest_ddperf.baselines import load_catalog
 from pytest_ddperf.gathering import stored
 from pytest_ddperf.history_index import HistoryIndex
-from pytest_ddperf.plots import draw_trend
+from pytest_ddperf.plots import draw_charts
+from pytest_ddperf.plots.history import trend_charts
 from pytest_ddperf.records import CellKey
 folder = Path(sys.argv[1])
 results = stored(load_catalog(), folder, platforms=["tk1"])
 with HistoryIndex(folder) as index:
     trend = index.trend(CellKey("tk1", "squeezenet_v1.1", 8))
-draw_trend(trend, folder.parent / "trend.png")
+draw_charts(trend_charts(load_catalog(), [trend], ["tk1"]), folder.parent)
 answer = [sum(cell.now_ms is not None for cell in results.cells), len(trend.nights)]
 """
 
