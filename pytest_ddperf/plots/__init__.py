@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.plots import against_baseline, comparison, cost, efficiency, history, latency, load, names, pareto
+from pytest_ddperf.plots.index_page import index_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_ddperf.catalog import Catalog
@@ -18,22 +19,36 @@ if TYPE_CHECKING:
     from pytest_ddperf.results import Results, Trend
 
 
-def draw(results: Results, trends: Sequence[Trend], folder: Path, platforms: Sequence[str]) -> list[Path]:
-    """Draw every figure that there is data for, as PNG and SVG; the same input gives the same bytes.
+def draw(
+    results: Results,
+    trends: Sequence[Trend],
+    folder: Path,
+    platforms: Sequence[str],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[str]:
+    """Draw every figure that there is data for, as PNG and SVG, and a page that shows them all, `names.INDEX`.
+
+    The same input gives the same bytes.
 
     Args:
         results: all platforms, since some figures compare them.
         trends: histories of cells.
-        folder: where the files go; made where it is not there.
+        folder: where the files go; created if it does not exist.
         platforms: whose own figures are drawn.
+        progress: called with the number of figures drawn so far and of all figures.
 
     Returns:
-        The files, in the order of the report.
+        The names of the figures, in the order of the report.
 
     Raises:
         ConfigurationError: a file cannot be written.
     """
-    return draw_charts(described(results, trends, platforms), folder)
+    from pytest_ddperf.plots.sharing import written  # noqa: PLC0415 - loads matplotlib
+
+    charts = described(results, trends, platforms)
+    draw_charts(charts, folder, progress=progress)
+    written(folder / names.INDEX, index_page(charts).encode())
+    return list(charts)
 
 
 def described(results: Results, trends: Sequence[Trend], platforms: Sequence[str]) -> dict[str, Chart]:
@@ -57,20 +72,30 @@ def described(results: Results, trends: Sequence[Trend], platforms: Sequence[str
     return charts
 
 
-def draw_charts(charts: Mapping[str, Chart], folder: Path) -> list[Path]:
-    """Draw descriptions into files below a folder, as PNG and SVG.
+def draw_charts(
+    charts: Mapping[str, Chart],
+    folder: Path,
+    endings: Sequence[str] = names.ENDINGS,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Draw descriptions into files below a folder.
 
     Args:
         charts: by file name without its ending.
-        folder: made where it is not there.
+        folder: created if it does not exist.
+        endings: of the files of each figure.
+        progress: called with the number of figures drawn so far and of all figures.
+
+    Returns:
+        The files, in the order of the charts.
 
     Raises:
         ConfigurationError: a file cannot be written.
     """
     from pytest_ddperf.plots.sharing import drawn  # noqa: PLC0415 - loads matplotlib
 
-    drawn(charts, folder)
-    return [folder / f"{name}.{ending}" for name in charts for ending in names.ENDINGS]
+    drawn(charts, folder, endings=endings, progress=progress)
+    return [folder / f"{name}.{ending}" for name in charts for ending in endings]
 
 
 def _cost(catalog: Catalog) -> Iterator[tuple[str, Chart]]:

@@ -118,7 +118,7 @@ def test_an_option_that_cannot_be_is_refused(tk1: BenchProject, option: str, sai
 
 def test_the_valid_platforms_are_listed(tk1: BenchProject) -> None:
     said = refusal(tk1, tk1.run("--platform=foo"))
-    assert "gtx1080ti, tx1" in said
+    assert "gtx1080ti, tx2" in said
     assert "local" in said
 
 

@@ -37,7 +37,8 @@ from figure_results import measured, trend
 from pytest_ddperf.plots import draw
 from pytest_ddperf.records import CellKey
 nights = [trend(CellKey("tk1", "resnet50", 1), [100.0, 101.0])]
-for path in draw(measured(), nights, Path(sys.argv[2]), ["tk1"]):
+draw(measured(), nights, Path(sys.argv[2]), ["tk1"])
+for path in sorted(Path(sys.argv[2]).rglob("*.*")):
     print(path.relative_to(sys.argv[2]), hashlib.sha256(path.read_bytes()).hexdigest())
 """
 
@@ -111,15 +112,27 @@ def test_no_figure_holds_a_date_or_a_version(tmp_path: Path) -> None:
         assert b"pytest-ddperf" in content
 
 
-def test_the_files_come_in_the_order_of_the_report_each_as_png_and_svg(tmp_path: Path) -> None:
-    files = plots.draw(published(), [], tmp_path, ["raspi4-ncnn"])
-    assert [str(path.relative_to(tmp_path)) for path in files[:6]] == [
-        "cost/all.png", "cost/all.svg", "cost/small.png", "cost/small.svg", "latency/raspi4-ncnn_bars.png",
-        "latency/raspi4-ncnn_bars.svg",
-    ]  # fmt: skip
-    assert all(path.stat().st_size > 1000 for path in files)
-    assert files[0].read_bytes().startswith(b"\x89PNG")
-    assert files[1].read_bytes().startswith(b"<?xml")
+def test_the_figures_come_in_the_order_of_the_report_each_as_png_and_svg(tmp_path: Path) -> None:
+    drawn = plots.draw(published(), [], tmp_path, ["raspi4-ncnn"])
+    assert drawn[:3] == ["cost/all", "cost/small", "latency/raspi4-ncnn_bars"]
+    for name in drawn:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / f"{name}.svg").read_bytes().startswith(b"<?xml")
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_progress_counts_the_figures_of_all_processes(tmp_path: Path, processes: int) -> None:
+    chosen = {name: chart for name, chart in CHARTS.items() if name.startswith(("cost", "mobilenet"))}
+    seen: list[tuple[int, int]] = []
+    sharing.drawn(chosen, tmp_path, processes, progress=lambda done, total: seen.append((done, total)))
+    assert (seen[0], seen[-1]) == ((0, len(chosen)), (len(chosen), len(chosen)))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert {done for done, _ in seen} >= {0, 1} if processes == 1 else len(seen) > 2
+
+
+def test_only_the_endings_that_are_wanted_are_drawn(tmp_path: Path) -> None:
+    plots.draw_charts({"cost/small": CHARTS["cost/small"]}, tmp_path, ("png",))
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["small.png"]
 
 
 def test_the_drawn_history_has_the_nights_the_band_and_the_changes() -> None:
@@ -236,10 +249,8 @@ def test_a_network_may_be_called_what_it_likes(tmp_path: Path) -> None:
     name = "$\\frac{$ \u6a21\u578b"
     cells = tuple(replace(cell, key=replace(cell.key, model=name)) for cell in published().of("tk1")[:8])
     results = replace(published(), cells=cells)
-    files = plots.draw(results, [trend(cells[0].key, [100.0, 101.0])], tmp_path, ["tk1"])
-    assert {f"history/tk1/{names.plain(name)}.png", f"model/{names.plain(name)}.svg"} <= {
-        str(path.relative_to(tmp_path)) for path in files
-    }
+    drawn = plots.draw(results, [trend(cells[0].key, [100.0, 101.0])], tmp_path, ["tk1"])
+    assert {f"history/tk1/{names.plain(name)}", f"model/{names.plain(name)}"} <= set(drawn)
 
 
 def test_describing_loads_no_matplotlib() -> None:
