@@ -32,7 +32,7 @@ _LEADER_FROM = 14.0
 _PLACES: tuple[tuple[float, float, str, str], ...] = (
     (8, 0, "left", "center"), (-3, 7, "right", "bottom"), (0, 7, "center", "bottom"), (0, -7, "center", "top"),
     (-8, 0, "right", "center"), (6, 6, "left", "bottom"), (6, -6, "left", "top"), (-6, -6, "right", "top"),
-    (-6, 6, "right", "bottom"),
+    (-6, 6, "right", "bottom"), (14, -6, "left", "top"), (14, 6, "left", "bottom"), (-14, -6, "right", "top"),
 )  # fmt: skip
 """Where a label may be beside its point, the best first: offset in points, and which of its corners is there."""
 
