@@ -95,7 +95,7 @@ def _bars(axes: Axes, chart: BarChart, bars: Bars, gid: str, place: tuple[float,
 
 def _clear(axes: Axes, name: Annotation, levels: Sequence[Level]) -> None:
     """Move a value to the right of the levels that would cross it."""
-    scale = 72 / axes.get_figure(root=True).dpi
+    scale = 72 / style.DPI
     for level in sorted(levels, key=lambda level: level.value):
         line = axes.transData.transform((level.value, 0))[0]
         extent = name.get_window_extent()

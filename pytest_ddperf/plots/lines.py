@@ -136,7 +136,7 @@ def draw_levels(axes: Axes, levels: Sequence[Level], *, vertical: bool = False) 
         draw(level.value, gid=f"level:{level.label}", color=style.INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1.5)
     low, high = axis.get_transform().transform(sorted(axis.get_view_interval()))
     frame = axes.get_window_extent()
-    length = (frame.width if vertical else frame.height) * 72 / axes.get_figure(root=True).dpi
+    length = (frame.width if vertical else frame.height) * 72 / style.DPI
     ordered = sorted(levels, key=lambda level: level.value)
     places = [float((axis.get_transform().transform([level.value])[0] - low) / (high - low)) for level in ordered]
     room = (_LEVEL_WIDTH_PT if vertical else _LEVEL_HEIGHT_PT) / length

@@ -65,7 +65,7 @@ def draw_nights(chart: NightChart) -> Figure:
 def _panel(axes: Axes, panel: NightPanel, number: int, width_in: float) -> None:
     nights = panel.nights
     days = [float(date2num(night.started)) for night in nights]
-    strip = _COMMITS_PT * axes.get_figure(root=True).dpi / 72 / axes.get_window_extent().height
+    strip = _COMMITS_PT * style.DPI / 72 / axes.get_window_extent().height
     axes.plot(days, [night.ms for night in nights], linestyle="-", linewidth=0.8, color=style.BLUE, alpha=0.6, zorder=3,
               gid=f"nights:{number}")  # fmt: skip
     _band(axes, days, nights, number)

@@ -82,9 +82,7 @@ def _front(axes: Axes, choices: Sequence[Choice], gid: str, look: dict[str, Any]
 
 def _label(axes: Axes, chart: ScatterChart) -> None:
     """A name beside each point, where it covers no other name, no point and no line."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - the axes were added to one
-    scale = 72 / figure.dpi
+    scale = 72 / style.DPI
     frame = axes.get_window_extent()
     width, height = frame.width * scale, frame.height * scale
 

@@ -97,7 +97,9 @@ def _lines(axes: Axes) -> list[tuple[str, list[np.ndarray], list[tuple[float, fl
         marks = [tuple(point) for point in at if np.isfinite(point).all()] if line.get_marker() != "None" else []
         if line.get_drawstyle() != "default":
             at = np.column_stack(STEP_LOOKUP_MAP[line.get_drawstyle()](at[:, 0], at[:, 1]))
-        pairs = np.stack([at[:-1], at[1:]], axis=1) if line.get_linestyle() not in ("None", "") else []
+        pairs: Iterable[np.ndarray] = (
+            np.stack([at[:-1], at[1:]], axis=1) if line.get_linestyle() not in ("None", "") else []
+        )
         found.append((str(line.get_gid()), _clipped(axes, pairs), marks))
     for collection in axes.collections:
         if isinstance(collection, LineCollection):
