@@ -117,7 +117,7 @@ def _platforms(text: str, catalog: Catalog) -> list[str]:
 
 
 def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[str] | None) -> int:
-    """Write the reports and draw the figures that were asked for, and print their names."""
+    """Write the reports and draw the figures that were asked for, and print what there is now."""
     from pytest_ddperf import gathering, report  # noqa: PLC0415 - each command loads what it needs
 
     folder = Path.cwd()
@@ -133,11 +133,11 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
         sys.stderr.write(f"warning: {warning}\n")
     shown = list(platforms or results.platforms)
     nights, _ = gathering.trends(arguments.storage, shown)  # what is to be said of the files, the results said already
-    written, problems = report.make(results, nights, shown, folder=figures, files=files)
-    for path in written:
-        sys.stdout.write(f"{path}\n")
-    if problems:
-        raise ConfigurationError(" ".join(problems))
+    made = report.make(results, nights, shown, folder=figures, files=files, progress=report.show_progress)
+    for line in made.lines():
+        sys.stdout.write(f"{line}\n")
+    if made.problems:
+        raise ConfigurationError(" ".join(made.problems))
     return 0
 
 

@@ -18,7 +18,7 @@ Red needs all of:
 - every round by itself beyond half the tolerance, and before the last round beyond all of it;
 - three rounds, and more where first rounds of other cells were out and came back.
 
-The suite's shift is the centre of its unregressed crowd (`gate_statistics.bulk`), so that half the suite may be
+The suite's shift is the centre of its unregressed crowd (`gate_statistics.Crowd`), so that half the suite may be
 slower. A shift that is itself beyond the tolerance, and significant against the shifts of the nights before (or
 against a stated prior), says that the platform moved: then every cell beyond the tolerance is red. Below 8 cells
 there is no shift; its prior variance goes into the standard error.

@@ -183,7 +183,7 @@ class Bulk:
     count: int
 
 
-def bulk(values: Iterable[float]) -> Bulk:
+def _bulk_of_sorted(ordered: Sequence[float]) -> Bulk:
     """The largest unregressed crowd among cells of which half or more may be slower.
 
     Where the values fall in two (the split of least variance, Otsu 1979), only the faster part counts. From it, the
@@ -191,11 +191,10 @@ def bulk(values: Iterable[float]) -> Bulk:
     1987, on the side of the faster cells), as narrow as the window or what lies below it say, grows by clipping at
     2.5 standard deviations until it stays the same. Where as many cells again lie below it, or where it falls in
     two, it starts again from the faster part.
+
+    Args:
+        ordered: a value for each cell, ascending; at least one.
     """
-    return _bulk_of_sorted(sorted(values))
-
-
-def _bulk_of_sorted(ordered: Sequence[float]) -> Bulk:
     count = len(ordered)
     least = max(3, math.ceil(_SMALLEST_PART * count))
     tail = count // 10

@@ -129,7 +129,7 @@ def check(settings: Settings) -> None:
 
 
 def draw_stored(session: BenchSession) -> int:
-    """Draw what is stored, write the reports of it, and print the files; the exit status.
+    """Draw what is stored, write the reports of it, and print what there is now; the exit status.
 
     pytest is not configured yet, and has no reporter to print with.
 
@@ -137,7 +137,7 @@ def draw_stored(session: BenchSession) -> int:
         DdperfError: a file cannot be read or written.
     """
     from pytest_ddperf.gathering import stored, trends  # noqa: PLC0415 - only where it was asked for
-    from pytest_ddperf.report import make  # noqa: PLC0415 - the same
+    from pytest_ddperf.report import make, show_progress  # noqa: PLC0415 - the same
 
     settings = session.settings
     check(settings)
@@ -146,11 +146,13 @@ def draw_stored(session: BenchSession) -> int:
     for warning in results.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     nights, _ = trends(settings.storage_dir, platforms)  # what is to be said of the files, the results said already
-    made, problems = make(results, nights, platforms, folder=plot_dir(settings), files=report_files(settings))
-    for path in made:
-        sys.stdout.write(f"{path}\n")
-    if problems:
-        raise ConfigurationError(" ".join(problems))
+    made = make(
+        results, nights, platforms, folder=plot_dir(settings), files=report_files(settings), progress=show_progress
+    )
+    for line in made.lines():
+        sys.stdout.write(f"{line}\n")
+    if made.problems:
+        raise ConfigurationError(" ".join(made.problems))
     return int(pytest.ExitCode.OK)
 
 
@@ -246,13 +248,9 @@ def _shown(session: BenchSession) -> Results:
     session.warnings += [problem for problem in problems if problem not in session.warnings]
     results = _results(session)
     session.warnings[:] = results.warnings
-    folder = plot_dir(settings)
-    made, problems = make(results, nights, settings.platforms, folder=folder, files=report_files(settings))
-    session.warnings += problems
-    figures = [path for path in made if folder is not None and folder in path.parents]
-    if figures:
-        session.written.append(f"figures: {len(figures)} files in {folder}")
-    session.written += [str(path) for path in made if path not in figures]
+    made = make(results, nights, settings.platforms, folder=plot_dir(settings), files=report_files(settings))
+    session.warnings += made.problems
+    session.written += made.summary()
     return results
 
 

@@ -1,43 +1,54 @@
 """The report's figures, drawn from data: the only package that loads matplotlib, and only when something is drawn.
 
-`described` says what there is to draw, as values, by file name (`names` documents the names); `draw` draws it. The
-functions between them draw one family each, for a reader who wants only that.
+`described` returns what there is to draw, as values, by file name (`names` documents the names); `draw` draws it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plots import against_baseline, comparison, cost, efficiency, history, latency, load, names, pareto
+from pytest_ddperf.plots.index_page import index_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    from matplotlib.figure import Figure
 
     from pytest_ddperf.catalog import Catalog
     from pytest_ddperf.plots.charts import Chart
     from pytest_ddperf.results import Results, Trend
 
 
-def draw(results: Results, trends: Sequence[Trend], folder: Path, platforms: Sequence[str]) -> list[Path]:
-    """Draw every figure that there is data for, as PNG and SVG; the same input gives the same bytes.
+def draw(
+    results: Results,
+    trends: Sequence[Trend],
+    folder: Path,
+    platforms: Sequence[str],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[str]:
+    """Draw every figure that there is data for, as PNG and SVG, and a page that shows them all, `names.INDEX`.
+
+    The same input gives the same bytes.
 
     Args:
         results: all platforms, since some figures compare them.
         trends: histories of cells.
-        folder: where the files go; made where it is not there.
+        folder: where the files go; created if it does not exist.
         platforms: whose own figures are drawn.
+        progress: called with the number of figures drawn so far and of all figures.
 
     Returns:
-        The files, in the order of the report.
+        The names of the figures, in the order of the report.
 
     Raises:
         ConfigurationError: a file cannot be written.
     """
-    return draw_charts(described(results, trends, platforms), folder)
+    from pytest_ddperf.plots.sharing import written  # noqa: PLC0415 - loads matplotlib
+
+    charts = described(results, trends, platforms)
+    draw_charts(charts, folder, progress=progress)
+    written(folder / names.INDEX, index_page(charts).encode())
+    return list(charts)
 
 
 def described(results: Results, trends: Sequence[Trend], platforms: Sequence[str]) -> dict[str, Chart]:
@@ -61,68 +72,30 @@ def described(results: Results, trends: Sequence[Trend], platforms: Sequence[str
     return charts
 
 
-def draw_cost(catalog: Catalog, folder: Path) -> list[Path]:
-    """Draw what the networks cost, and the small ones: `cost/all`, `cost/small`."""
-    return draw_charts(dict(_cost(catalog)), folder)
-
-
-def draw_platform_latency(results: Results, platform: str, folder: Path) -> list[Path]:
-    """Draw time per image of one platform: `latency/PLATFORM_log` and `_linear`, or `_bars` for one batch size."""
-    return draw_charts(latency.latency_charts(results, platform), folder)
-
-
-def draw_models(results: Results, folder: Path) -> list[Path]:
-    """Draw each network across platforms: `model/MODEL`."""
-    return draw_charts(dict(_models(results, results.platforms)), folder)
-
-
-def draw_mobilenets(results: Results, platforms: Sequence[str], folder: Path) -> list[Path]:
-    """Draw mobilenet against mobilenet_depthwise, on the platforms that have both: `mobilenet/PLATFORM`."""
-    return draw_charts(dict(_mobilenets(results, platforms)), folder)
-
-
-def draw_trend(trend: Trend, path: Path) -> Path:
-    """Draw the history of one cell into one file, by its ending `.png` or `.svg`."""
-    from pytest_ddperf.plots.sharing import written  # noqa: PLC0415 - loads matplotlib
-    from pytest_ddperf.plots.style import encoded, styled  # noqa: PLC0415 - the same
-
-    ending = path.suffix.lower().lstrip(".")
-    if ending not in names.ENDINGS:
-        raise ConfigurationError(f"The figure {path} cannot be drawn: its ending must be .png or .svg.")
-    with styled():
-        written(path, encoded(trend_figure(trend), (ending,))[ending])
-    return path
-
-
-def trend_figure(trend: Trend) -> Figure:
-    """The history of one cell, as matplotlib's figure."""
-    return figure_of(history.trend_chart(trend))
-
-
-def figure_of(chart: Chart) -> Figure:
-    """A description as matplotlib's figure, in this package's style."""
-    from pytest_ddperf.plots.style import styled  # noqa: PLC0415 - loads matplotlib
-
-    with styled():
-        from pytest_ddperf.plots import drawing  # noqa: PLC0415 - the same
-
-        return drawing.figure_of(chart)
-
-
-def draw_charts(charts: Mapping[str, Chart], folder: Path) -> list[Path]:
-    """Draw descriptions into files below a folder, as PNG and SVG.
+def draw_charts(
+    charts: Mapping[str, Chart],
+    folder: Path,
+    endings: Sequence[str] = names.ENDINGS,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Draw descriptions into files below a folder.
 
     Args:
         charts: by file name without its ending.
-        folder: made where it is not there.
+        folder: created if it does not exist.
+        endings: of the files of each figure.
+        progress: called with the number of figures drawn so far and of all figures.
+
+    Returns:
+        The files, in the order of the charts.
 
     Raises:
         ConfigurationError: a file cannot be written.
     """
     from pytest_ddperf.plots.sharing import drawn  # noqa: PLC0415 - loads matplotlib
 
-    drawn(charts, folder)
-    return [folder / f"{name}.{ending}" for name in charts for ending in names.ENDINGS]
+    drawn(charts, folder, endings=endings, progress=progress)
+    return [folder / f"{name}.{ending}" for name in charts for ending in endings]
 
 
 def _cost(catalog: Catalog) -> Iterator[tuple[str, Chart]]:

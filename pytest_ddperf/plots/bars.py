@@ -11,26 +11,35 @@ from pytest_ddperf.plots import style
 from pytest_ddperf.plots.lines import draw_levels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
 
-    from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars
+    from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars, Level
 
 _WIDTH_IN, _LABELS_IN, _GAP_IN, _RIGHT_IN = 9.0, 2.3, 0.4, 0.35
-_ROW_IN, _BELOW_IN, _LEVELS_IN = 0.31, 0.55, 0.25
+_ROW_IN, _BELOW_IN, _LEVELS_IN, _LEGEND_IN = 0.31, 0.55, 0.25, 0.24
 
 
 def draw_bars(chart: BarChart) -> Figure:
     """The figure; each bar's gid says which it is: `bar:0:resnet50`, the number being that of its panel."""
     columns = max(len(panel.bars) for panel in chart.panels)
     row = _ROW_IN * (1 if columns == 1 else 1.35)
-    above = _LEVELS_IN if any(panel.levels for panel in chart.panels) else 0.05
+    levels_in = _LEVELS_IN if any(panel.levels for panel in chart.panels) else 0.05
+    above = levels_in + (_LEGEND_IN if any(bars.label for panel in chart.panels for bars in panel.bars) else 0)
     frame = style.frame(chart.text, _WIDTH_IN, row * max(3, len(chart.rows)) + _BELOW_IN + above)
     width = (_WIDTH_IN - _LABELS_IN - _RIGHT_IN - _GAP_IN * (len(chart.panels) - 1)) / len(chart.panels)
     height = frame.height - frame.top - frame.bottom - _BELOW_IN - above
     for number, panel in enumerate(chart.panels):
         axes = frame.at(_LABELS_IN + number * (width + _GAP_IN), frame.bottom + _BELOW_IN, width, height)
         _draw(axes, chart, panel, number)
+        if number == 0 and any(bars.label for bars in panel.bars):
+            axes.legend(
+                [_handle(bars) for bars in panel.bars], [bars.label for bars in panel.bars], loc="lower left",
+                bbox_to_anchor=(0, 1 + levels_in / height), borderaxespad=0, ncols=2, handlelength=1.6,
+            )  # fmt: skip
     return frame.figure
 
 
@@ -43,17 +52,14 @@ def _draw(axes: Axes, chart: BarChart, panel: BarPanel, number: int) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
     for place, bars in enumerate(panel.bars):
         shift = (place - (len(panel.bars) - 1) / 2) * thickness
-        _bars(axes, chart, bars, f"bar:{number}", (shift, thickness))
+        for name in _bars(axes, chart, bars, f"bar:{number}", (shift, thickness)):
+            _clear(axes, name, panel.levels)
     axes.set_ylim(len(chart.rows) - 0.4, -0.6)
     axes.yaxis.set_major_locator(FixedLocator(range(len(chart.rows))))
     axes.set_yticklabels([title for _, title in chart.rows] if number == 0 else [])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(panel.x_label)
     draw_levels(axes, panel.levels, vertical=True)
-    if any(bars.label for bars in panel.bars):
-        handles = [_handle(bars) for bars in panel.bars]
-        axes.legend(handles, [bars.label for bars in panel.bars], loc="lower right", handlelength=1.6, framealpha=0.9,
-                    frameon=True, edgecolor="none")  # fmt: skip
 
 
 def _handle(bars: Bars) -> Patch:
@@ -65,8 +71,10 @@ def _pale(colour: str) -> dict[str, Any]:
     return {"facecolor": "white", "edgecolor": colour, "hatch": "/////", "linewidth": 0.8}
 
 
-def _bars(axes: Axes, chart: BarChart, bars: Bars, gid: str, place: tuple[float, float]) -> None:
+def _bars(axes: Axes, chart: BarChart, bars: Bars, gid: str, place: tuple[float, float]) -> list[Annotation]:
+    """Draw bars and the values beside them; the values."""
     shift, thickness = place
+    names = []
     for row, (model, _) in enumerate(chart.rows):
         value = bars.values[row]
         if value is None:
@@ -76,5 +84,21 @@ def _bars(axes: Axes, chart: BarChart, bars: Bars, gid: str, place: tuple[float,
         (bar,) = axes.barh([row + shift], [value], height=thickness * 0.94, zorder=2, **look)
         bar.set_gid(f"{gid}:{model}" if bars.emphasis else f"{gid}:{model}:{bars.label}")
         remark = f"  {bars.remarks[row]}" if bars.remarks else ""
-        axes.text(value, row + shift, f" {style.number(value)}{remark}", va="center", ha="left",
-                  fontsize=8 if len(chart.panels[0].bars) == 1 else 7.2, zorder=4)  # fmt: skip
+        name = axes.annotate(
+            f"{style.number(value)}{remark}", (value, row + shift), (3, 0), textcoords="offset points", va="center",
+            ha="left", fontsize=8 if len(chart.panels[0].bars) == 1 else 7.2, zorder=4,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
+        )  # fmt: skip
+        names.append(name)
+    return names
+
+
+def _clear(axes: Axes, name: Annotation, levels: Sequence[Level]) -> None:
+    """Move a value to the right of the levels that would cross it."""
+    scale = 72 / style.DPI
+    for level in sorted(levels, key=lambda level: level.value):
+        line = axes.transData.transform((level.value, 0))[0]
+        extent = name.get_window_extent()
+        if extent.x0 - 2 <= line <= extent.x1 + 2:
+            x, y = name.get_position()
+            name.set_position((x + (line - extent.x0) * scale + 3, y))

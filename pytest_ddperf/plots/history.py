@@ -40,11 +40,6 @@ def trend_charts(catalog: Catalog, trends: Iterable[Trend], platforms: Iterable[
     }
 
 
-def trend_chart(trend: Trend) -> NightChart:
-    """The history of one cell."""
-    return NightChart(_text(f"{trend.key.platform}, {trend.key.model}: its nights"), (panel(trend),))
-
-
 def panel(trend: Trend) -> NightPanel:
     """The nights of one cell, oldest first."""
     before: TrendNight | None = None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _WIDTH_IN, _ROOM_IN = 9.2, 4.6
 _LEGEND_IN = 3.15
+_LEVEL_WIDTH_PT, _LEVEL_HEIGHT_PT = 34.0, 11.0
+"""Room for the name of a level."""
 
 
 def draw_lines(chart: LineChart) -> Figure:
@@ -128,18 +130,37 @@ def _tick(value: float, _: int | None = None) -> str:
 
 
 def draw_levels(axes: Axes, levels: Sequence[Level], *, vertical: bool = False) -> None:
-    """The lines of levels, each with its name outside the axes."""
+    """The lines of levels, each with its name outside the axes; names that would touch are moved apart."""
+    axis, draw = (axes.xaxis, axes.axvline) if vertical else (axes.yaxis, axes.axhline)
     for level in levels:
-        line: dict[str, Any] = {"color": style.INK, "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorder": 1.5}
-        named: dict[str, Any] = {"fontsize": 8, "color": style.INK, "clip_on": False}
-        if vertical:
-            axes.axvline(level.value, gid=f"level:{level.label}", **line)
-            axes.text(level.value, 1.01, level.label, transform=axes.get_xaxis_transform(), ha="center", va="bottom",
-                      **named)  # fmt: skip
-        else:
-            axes.axhline(level.value, gid=f"level:{level.label}", **line)
-            axes.text(1.01, level.value, level.label, transform=axes.get_yaxis_transform(), ha="left", va="center",
-                      **named)  # fmt: skip
+        draw(level.value, gid=f"level:{level.label}", color=style.INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1.5)
+    low, high = axis.get_transform().transform(sorted(axis.get_view_interval()))
+    frame = axes.get_window_extent()
+    length = (frame.width if vertical else frame.height) * 72 / style.DPI
+    ordered = sorted(levels, key=lambda level: level.value)
+    places = [float((axis.get_transform().transform([level.value])[0] - low) / (high - low)) for level in ordered]
+    room = (_LEVEL_WIDTH_PT if vertical else _LEVEL_HEIGHT_PT) / length
+    for level, place in zip(ordered, _apart(places, room), strict=True):
+        at = (place, 1.01) if vertical else (1.01, place)
+        axes.text(*at, level.label, transform=axes.transAxes, fontsize=8, color=style.INK, clip_on=False,
+                  ha="center" if vertical else "left", va="bottom" if vertical else "center")  # fmt: skip
+
+
+def _apart(places: Sequence[float], room: float) -> list[float]:
+    """Ascending places moved so that each is at least `room` from the next, groups about their middle."""
+    groups: list[list[float]] = []
+    for place in places:
+        groups.append([place])
+        while len(groups) > 1 and _middle(groups[-1]) - _middle(groups[-2]) < room * (
+            (len(groups[-1]) + len(groups[-2])) / 2
+        ):
+            last = groups.pop()
+            groups[-1] += last
+    return [_middle(group) + (number - (len(group) - 1) / 2) * room for group in groups for number in range(len(group))]
+
+
+def _middle(places: Sequence[float]) -> float:
+    return sum(places) / len(places)
 
 
 def _legend(axes: Axes, chart: LineChart) -> None:

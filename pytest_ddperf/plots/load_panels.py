@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.plots.charts import LoadChart, LoadLine, LoadPanel
 
 _WIDTH_IN, _ROOM_IN = 9.2, 4.0
-_LEFT_IN, _GAP_IN, _RIGHT_IN, _BELOW_IN = 0.75, 0.95, 0.3, 0.55
+_LEFT_IN, _GAP_IN, _RIGHT_IN, _BELOW_IN, _ABOVE_IN = 0.75, 0.95, 0.3, 0.55, 0.35
 _LOOKS = (("#3b78c2", "o"), ("#2a9d6f", "s"), ("#d9822b", "^"), ("#c44e78", "D"))
 """Colour and marker of the lines of a panel, in order."""
 
@@ -28,7 +28,7 @@ def draw_load(chart: LoadChart) -> Figure:
     width = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN - _GAP_IN * (count - 1)) / count
     for number, panel in enumerate(chart.panels):
         left = _LEFT_IN + number * (width + _GAP_IN)
-        axes = frame.at(left, frame.bottom + _BELOW_IN, width, _ROOM_IN - _BELOW_IN - 0.1)
+        axes = frame.at(left, frame.bottom + _BELOW_IN, width, _ROOM_IN - _BELOW_IN - _ABOVE_IN)
         _draw(axes, chart, panel, number)
     return frame.figure
 
@@ -52,7 +52,9 @@ def _draw(axes: Axes, chart: LoadChart, panel: LoadPanel, number: int) -> None:
             axes.plot(line.x, line.y, color=style.FAINT, linestyle=style.BASELINE_DASHES, linewidth=0.9,
                       label=line.label, gid=f"load:{number}:{line.label}", zorder=2)  # fmt: skip
     if len(panel.lines) > 1:
-        axes.legend(loc="upper left")
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(panel.lines), handlelength=1.8, columnspacing=1.2
+        )
 
 
 def _line(axes: Axes, line: LoadLine, look: tuple[str, str], gid: str) -> None:

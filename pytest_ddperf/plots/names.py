@@ -1,27 +1,34 @@
 """The files of the figures, relative to their folder, without the ending: each is there as `.png` and as `.svg`.
 
-| file | shows |
-|---|---|
-| `cost/all`, `cost/small` | GFLOPs and parameters of the networks, and of the small ones |
-| `latency/PLATFORM_log`, `latency/PLATFORM_linear` | time per image against batch size, a line a network |
-| `latency/PLATFORM_bars` | in their place, where there is one batch size only |
-| `throughput/PLATFORM` | images per second against batch size (not where there is one batch size only) |
-| `mobilenet/PLATFORM` | mobilenet against mobilenet_depthwise |
-| `pareto/PLATFORM_bN` | accuracy against time per image at batch size N, with the Pareto front |
-| `efficiency/PLATFORM` | images per second per watt, and per GFLOP of the network |
-| `efficiency/per_watt`, `efficiency/per_gflop` | the same across platforms, each at its best batch size |
-| `model/MODEL` | a network across platforms, a line a batch size |
-| `against_baseline/PLATFORM` | a run against its baseline, cell by cell |
-| `concurrency/PLATFORM/MODEL_bN` | throughput and latency percentiles against the number of clients, batch size N |
-| `rate/PLATFORM/MODEL_bN` | answered requests and latency percentiles against the rate asked for, batch size N |
-| `history/PLATFORM/MODEL` | the nights of a network's cells, a panel a batch size |
+A file is `FAMILY/...`; docs/figures.md lists the names of each family. Beside the families is `INDEX`.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 ENDINGS = ("png", "svg")
+INDEX = "index.html"
+"""The page that shows all pictures of the folder."""
+
+FAMILIES: Mapping[str, str] = {
+    "cost": "GFLOPs and parameters of the networks",
+    "latency": "time per image against batch size",
+    "throughput": "images per second against batch size",
+    "model": "each network across platforms",
+    "mobilenet": "MobileNet against its depthwise version",
+    "pareto": "accuracy against time per image",
+    "efficiency": "images per second per watt and per GFLOP",
+    "concurrency": "throughput and latency against clients",
+    "rate": "throughput and latency against the requested rate",
+    "against_baseline": "a run against its baseline",
+    "history": "the nights of each cell",
+}
+"""What each folder of figures shows, in the order of the report."""
 
 COST_ALL = "cost/all"
 COST_SMALL = "cost/small"
@@ -82,3 +89,16 @@ def rate(platform: str, network: str, batch_size: int) -> str:
 def plain(name: str) -> str:
     """A name as a file may have it anywhere: letters, digits, `.`, `_` and `-`, not hidden and no folder."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "_"
+
+
+def by_family(figures: Iterable[str]) -> dict[str, list[str]]:
+    """The figures' file names, grouped by the family that they begin with, in the order of the report."""
+    grouped: dict[str, list[str]] = {family: [] for family in FAMILIES}
+    for name in figures:
+        grouped[name.partition("/")[0]].append(name)
+    return {family: members for family, members in grouped.items() if members}
+
+
+def compares_platforms(name: str) -> bool:
+    """Whether a figure compares platforms: on one platform alone it shows nothing."""
+    return name in (PER_WATT, PER_GFLOP) or name.startswith("model/")

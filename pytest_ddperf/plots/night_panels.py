@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _WIDTH_IN, _PANEL_IN, _LEFT_IN, _RIGHT_IN, _GAP_IN = 11.0, 1.9, 0.65, 0.25, 0.65
 _ABOVE_IN, _BELOW_IN, _LEGEND_IN, _LEGEND_COLUMNS = 0.3, 0.35, 0.27, 7
+_COMMITS_PT = 20.0
+"""Height at the bottom of a panel that is kept for the commits: no line is drawn in it."""
+
 _COMMIT_CHARACTERS = 9
 """How wide a commit's name is drawn, in its own characters, with room."""
 
@@ -62,6 +65,7 @@ def draw_nights(chart: NightChart) -> Figure:
 def _panel(axes: Axes, panel: NightPanel, number: int, width_in: float) -> None:
     nights = panel.nights
     days = [float(date2num(night.started)) for night in nights]
+    strip = _COMMITS_PT * style.DPI / 72 / axes.get_window_extent().height
     axes.plot(days, [night.ms for night in nights], linestyle="-", linewidth=0.8, color=style.BLUE, alpha=0.6, zorder=3,
               gid=f"nights:{number}")  # fmt: skip
     _band(axes, days, nights, number)
@@ -78,9 +82,10 @@ def _panel(axes: Axes, panel: NightPanel, number: int, width_in: float) -> None:
     for day, night in zip(days, nights, strict=True):
         if night.rebaselined:
             axes.axvline(
-                day, color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), gid=f"rebaselined:{number}", zorder=2
-            )
-    _axes(axes, days, nights, panel.title)
+                day, ymin=strip, color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), gid=f"rebaselined:{number}",
+                zorder=2,
+            )  # fmt: skip
+    _axes(axes, days, nights, panel.title, strip)
     _commits(axes, days, nights, number, width_in)
 
 
@@ -107,18 +112,19 @@ def _band(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], numbe
     )
 
 
-def _axes(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], title: str) -> None:
+def _axes(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], title: str, strip: float) -> None:
     values = [value for night in nights for value in (night.ms, night.low_ms, night.high_ms) if value is not None]
     low, high = min(values), max(values)
     room = 0.12 * (high - low) or 0.1 * high
-    axes.set_ylim(max(0.0, low - 1.6 * room), high + 1.2 * room)
+    least, most = low - 0.4 * room, high + 1.2 * room
+    axes.set_ylim(least - strip / (1 - strip) * (most - least), most)
     span = max(1.0, days[-1] - days[0])
     axes.set_xlim(days[0] - 0.03 * span, days[-1] + 0.03 * span)
     locator = AutoDateLocator(minticks=3, maxticks=7)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value) if value >= 0 else ""))
     axes.set_title(title, fontsize=9, loc="left", fontweight="bold", pad=4)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from pytest_ddperf.plots import style
 from pytest_ddperf.plots.lines import draw_levels, value_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -22,15 +23,18 @@ if TYPE_CHECKING:
 _WIDTH_IN, _ROOM_IN = 8.0, 4.6
 _DOTS_WIDTH_IN, _DOTS_LEGEND_IN, _ROW_IN = 9.4, 2.3, 0.3
 _LABEL_POINTS = 8.0
-_CHARACTER_PT = 0.66 * _LABEL_POINTS
-"""Width of a character, at the most on the average, in points."""
+_DISTANCES = (0.0, 6.0, 14.0, 24.0, 36.0, 50.0, 66.0, 84.0)
+"""How much farther from its point than beside it a label may be, in points, the best first."""
+
+_LEADER_FROM = 14.0
+"""From that distance on a thin line leads from the label to its point."""
 
 _PLACES: tuple[tuple[float, float, str, str], ...] = (
     (8, 0, "left", "center"), (-3, 7, "right", "bottom"), (0, 7, "center", "bottom"), (0, -7, "center", "top"),
     (-8, 0, "right", "center"), (6, 6, "left", "bottom"), (6, -6, "left", "top"), (-6, -6, "right", "top"),
-    (0, 18, "center", "bottom"), (0, -18, "center", "top"),
+    (-6, 6, "right", "bottom"), (14, -6, "left", "top"), (14, 6, "left", "bottom"), (-14, -6, "right", "top"),
 )  # fmt: skip
-"""Where a label may stand beside its point, the best first: offset in points, and which of its corners is there."""
+"""Where a label may be beside its point, the best first: offset in points, and which of its corners is there."""
 
 Box = tuple[float, float, float, float]
 
@@ -44,7 +48,7 @@ def draw_scatter(chart: ScatterChart) -> Figure:
     value_axis(axes.xaxis, [min(times) / 1.12, max(times) * 1.25], logarithmic=True)
     low, high = min(choice.accuracy for choice in every), max(choice.accuracy for choice in every)
     axes.set_ylim(low - max(1.5, 0.1 * (high - low)), high + max(1.5, 0.1 * (high - low)))
-    axes.set_xlabel("time per image, ms")
+    axes.set_xlabel("time per image, ms", loc="left")
     axes.set_ylabel("top-1 accuracy, percent")
     draw_levels(axes, chart.levels, vertical=True)
     _front(axes, chart.before, "front before", {"linewidth": 0.9, "linestyle": style.BASELINE_DASHES, "zorder": 1.8})
@@ -57,13 +61,14 @@ def draw_scatter(chart: ScatterChart) -> Figure:
         look = style.look_of("model", choice.id)
         axes.plot([choice.ms], [choice.accuracy], look.marker, markersize=9, markerfacecolor=look.colour,
                   markeredgecolor="white", markeredgewidth=0.8, gid=f"point:{choice.label}", zorder=4)  # fmt: skip
-    _label(axes, chart, (frame.width - 1.1) * 72, (_ROOM_IN - 0.8) * 72)
+    _label(axes, chart)
     keys: list[tuple[str, dict[str, Any]]] = [("Pareto front", {"linestyle": "-"})]
     if chart.before:
         keys.append(("front of the baseline", {"linestyle": style.BASELINE_DASHES, "linewidth": 0.9}))
     axes.legend(
-        [Line2D([], [], color=style.INK, **key) for _, key in keys], [label for label, _ in keys], loc="lower right"
-    )
+        [Line2D([], [], color=style.INK, **key) for _, key in keys], [label for label, _ in keys], loc="upper right",
+        bbox_to_anchor=(1.0, -0.085), borderaxespad=0, ncols=2, columnspacing=1.4,
+    )  # fmt: skip
     return frame.figure
 
 
@@ -75,43 +80,72 @@ def _front(axes: Axes, choices: Sequence[Choice], gid: str, look: dict[str, Any]
                   drawstyle="steps-post", gid=gid, **look)  # fmt: skip
 
 
-def _label(axes: Axes, chart: ScatterChart, width_pt: float, height_pt: float) -> None:
-    """A name beside each point, where it covers no other name and no point."""
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    scale = axes.xaxis.get_transform()
-    low, high = scale.transform([left, right])
-    at = {
-        choice: (
-            float((scale.transform([choice.ms])[0] - low) / (high - low)) * width_pt,
-            (choice.accuracy - bottom) / (top - bottom) * height_pt,
-        )
-        for choice in (*chart.choices, *chart.before)
-    }
+def _label(axes: Axes, chart: ScatterChart) -> None:
+    """A name beside each point, where it covers no other name, no point and no line."""
+    scale = 72 / style.DPI
+    frame = axes.get_window_extent()
+    width, height = frame.width * scale, frame.height * scale
+
+    def place_of(ms: float, accuracy: float) -> tuple[float, float]:
+        x, y = (axes.transData.transform((ms, accuracy)) - frame.min) * scale
+        return float(x), float(y)
+
+    at = {choice: place_of(choice.ms, choice.accuracy) for choice in (*chart.choices, *chart.before)}
     taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in at.values()]
     for choices in (chart.choices, chart.before):
         for (x, y), (next_x, next_y) in pairwise(at[choice] for choice in choices if choice.on_front):
-            taken += [(x, y - 2, next_x, y + 2), (next_x - 2, y, next_x + 2, next_y)]
+            taken += [(x, y - 2, next_x, y + 2), _upright(next_x, y, next_y)]
+    taken += [_upright(place_of(level.value, chart.choices[0].accuracy)[0], 0, height) for level in chart.levels]
     for choice in chart.choices:
         x, y = at[choice]
-        length = len(choice.label) * _CHARACTER_PT
-        options = [(place, _box(x, y, place, length)) for place in _PLACES]
+        name = axes.annotate(
+            choice.label, (choice.ms, choice.accuracy), (0, 0), textcoords="offset points", fontsize=_LABEL_POINTS,
+            color=style.INK if choice.on_front else style.FAINT, fontweight="bold" if choice.on_front else "normal",
+            zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )  # fmt: skip
+        extent = name.get_window_extent()
+        size = (extent.width * scale, extent.height * scale)
+        options = [(place, _box(x, y, place, size)) for place in _places()]
         inside = [
-            one
-            for one in options
-            if one[1][0] >= 0 and one[1][2] <= width_pt and one[1][1] >= 0 and one[1][3] <= height_pt
+            one for one in options if one[1][0] >= 0 and one[1][2] <= width and one[1][1] >= 0 and one[1][3] <= height
         ]
         place, box = min(inside or options, key=lambda one: sum(_overlap(one[1], other) for other in taken))
         taken.append(box)
-        axes.annotate(choice.label, (choice.ms, choice.accuracy), place[:2], textcoords="offset points", ha=place[2],
-                      va=place[3], fontsize=_LABEL_POINTS, color=style.INK if choice.on_front else style.FAINT,
-                      fontweight="bold" if choice.on_front else "normal", zorder=6)  # fmt: skip
+        name.set(position=place[:2], horizontalalignment=place[2], verticalalignment=place[3])
+        away = math.hypot(max(box[0] - x, 0, x - box[2]), max(box[1] - y, 0, y - box[3]))
+        if away >= _LEADER_FROM:
+            _lead(axes, (x, y), box, (width, height))
 
 
-def _box(x: float, y: float, place: tuple[float, float, str, str], length: float) -> Box:
+def _upright(x: float, low: float, high: float) -> Box:
+    """The room that a vertical line takes."""
+    return x - 2, low, x + 2, high
+
+
+def _places() -> Iterator[tuple[float, float, str, str]]:
+    """Every place that a label may have, the nearest first."""
+    for distance in _DISTANCES:
+        for dx, dy, across, along in _PLACES:
+            share = distance / math.hypot(dx, dy)
+            yield dx * (1 + share), dy * (1 + share), across, along
+
+
+def _lead(axes: Axes, point: tuple[float, float], box: Box, size: tuple[float, float]) -> None:
+    """A thin line from a point towards the nearest place of its label's box."""
+    x, y = point
+    end = min(max(x, box[0]), box[2]), min(max(y, box[1]), box[3])
+    begin = tuple(from_ + (to - from_) * 0.35 for from_, to in zip(point, end, strict=True))
+    axes.plot(
+        [begin[0] / size[0], end[0] / size[0]], [begin[1] / size[1], end[1] / size[1]], transform=axes.transAxes,
+        color=style.FAINT, linewidth=0.6, zorder=1.9, scalex=False, scaley=False, gid="leader",
+    )  # fmt: skip
+
+
+def _box(x: float, y: float, place: tuple[float, float, str, str], size: tuple[float, float]) -> Box:
     dx, dy, across, along = place
-    left = x + dx - {"left": 0.0, "center": length / 2, "right": length}[across]
-    bottom = y + dy - {"bottom": 0.0, "center": _LABEL_POINTS / 2, "top": _LABEL_POINTS}[along]
-    return left, bottom, left + length, bottom + _LABEL_POINTS
+    left = x + dx - {"left": 0.0, "center": size[0] / 2, "right": size[0]}[across]
+    bottom = y + dy - {"bottom": 0.0, "center": size[1] / 2, "top": size[1]}[along]
+    return left, bottom, left + size[0], bottom + size[1]
 
 
 def _overlap(one: Box, other: Box) -> float:

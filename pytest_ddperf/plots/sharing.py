@@ -20,7 +20,7 @@ from pytest_ddperf.plots import names
 from pytest_ddperf.plots.style import encoded, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_ddperf.plots.charts import Chart
@@ -29,19 +29,30 @@ _LEAST_EACH = 12
 """Figures that are worth a process: loading matplotlib takes as long as a few of them."""
 
 _MOST_PROCESSES = 4
+_COUNT_EVERY_S = 0.2
+_MOST_REPORTED = 4096
 _HELPER = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from pytest_ddperf.plots.sharing import help_out; help_out(sys.stdin.buffer)"
 )
 
 
-def drawn(charts: Mapping[str, Chart], folder: Path, processes: int | None = None) -> None:
+def drawn(
+    charts: Mapping[str, Chart],
+    folder: Path,
+    processes: int | None = None,
+    *,
+    endings: Sequence[str] = names.ENDINGS,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
     """Draw descriptions into `folder/NAME.png` and `.svg`.
 
     Args:
         charts: by file name without its ending.
-        folder: made where it is not there.
+        folder: created if it does not exist.
         processes: how many draw; None for what the machine and the number of figures suggest.
+        endings: of the files of each figure.
+        progress: called with the number of figures drawn so far, from 0, and of all figures.
 
     Raises:
         ConfigurationError: a file cannot be written.
@@ -50,26 +61,40 @@ def drawn(charts: Mapping[str, Chart], folder: Path, processes: int | None = Non
         processes = min(_cores(), _MOST_PROCESSES, len(charts) // _LEAST_EACH)
     every = list(charts.items())
     shares = [dict(every[number :: max(1, processes)]) for number in range(max(1, processes))]
-    helpers = [(_helper(share, folder), share) for share in shares[1:]]
+    helpers = [(_helper(share, folder, endings), share) for share in shares[1:]]
+    done = 0
+
+    def count(more: int = 1) -> None:
+        nonlocal done
+        done += more + sum(_count_drawn(helper) for helper, _ in helpers)
+        if progress is not None:
+            progress(done, len(charts))
+
     try:
-        _draw(shares[0], folder)
+        count(0)
+        _draw(shares[0], folder, endings, count)
         for helper, share in helpers:
-            if helper is None or helper.wait() != 0:
-                _draw(share, folder)  # whatever kept the helper from it is raised here, or is gone
+            if helper is None or _wait(helper, count) != 0:
+                _draw(share, folder, endings, lambda: None)  # whatever kept the helper from it is raised here
+        if progress is not None:
+            progress(len(charts), len(charts))
     finally:
         for helper, _ in helpers:
-            if helper is not None and helper.poll() is None:
-                helper.kill()
-                helper.wait()
+            if helper is not None:
+                if helper.poll() is None:
+                    helper.kill()
+                    helper.wait()
+                assert helper.stdout is not None  # noqa: S101 - it is a pipe
+                helper.stdout.close()
 
 
 def help_out(source: IO[bytes]) -> None:
-    """Draw the share that another process sends: folder and descriptions."""
-    folder, share = pickle.load(source)  # noqa: S301 - written by `_helper`, over a pipe of our own
+    """Draw the share that another process sends, folder, endings and descriptions; write a byte for each figure."""
+    folder, endings, share = pickle.load(source)  # noqa: S301 - written by `_helper`, over a pipe of our own
     try:
-        _draw(share, folder)
+        _draw(share, folder, endings, lambda: os.write(1, b"."))
     except ConfigurationError:
-        sys.exit(1)  # said by the process that asked
+        sys.exit(1)  # reported by the process that asked
 
 
 def written(path: Path, content: bytes) -> None:
@@ -92,31 +117,53 @@ def written(path: Path, content: bytes) -> None:
         ) from error
 
 
-def _draw(charts: Mapping[str, Chart], folder: Path) -> None:
+def _draw(charts: Mapping[str, Chart], folder: Path, endings: Sequence[str], after_each: Callable[[], object]) -> None:
     with styled():
         from pytest_ddperf.plots.drawing import figure_of  # noqa: PLC0415 - loads matplotlib, inside the style
 
         for name, chart in charts.items():
-            for ending, content in encoded(figure_of(chart), names.ENDINGS).items():
+            for ending, content in encoded(figure_of(chart), endings).items():
                 written(folder / f"{name}.{ending}", content)
+            after_each()
 
 
-def _helper(share: Mapping[str, Chart], folder: Path) -> subprocess.Popen[bytes] | None:
+def _helper(share: Mapping[str, Chart], folder: Path, endings: Sequence[str]) -> subprocess.Popen[bytes] | None:
     """A process that draws a share; None where none can be started."""
     try:
         helper = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
             [sys.executable, "-c", _HELPER],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
     except OSError:
         return None
     assert helper.stdin is not None  # noqa: S101 - it is a pipe
+    assert helper.stdout is not None  # noqa: S101 - the same
+    os.set_blocking(helper.stdout.fileno(), False)
     with contextlib.suppress(OSError), helper.stdin as pipe:  # where it ended early, its status says so
         pipe.write(pickle.dumps(sys.path))
-        pipe.write(pickle.dumps((folder, dict(share))))
+        pipe.write(pickle.dumps((folder, tuple(endings), dict(share))))
     return helper
+
+
+def _count_drawn(helper: subprocess.Popen[bytes] | None) -> int:
+    """How many figures a helper has drawn since this was last asked."""
+    if helper is None or helper.stdout is None:
+        return 0
+    try:
+        return len(os.read(helper.stdout.fileno(), _MOST_REPORTED))
+    except BlockingIOError:
+        return 0
+
+
+def _wait(helper: subprocess.Popen[bytes], count: Callable[[int], None]) -> int:
+    """Wait for a helper and count what it draws; its exit status."""
+    while True:
+        try:
+            return helper.wait(_COUNT_EVERY_S)
+        except subprocess.TimeoutExpired:
+            count(0)
 
 
 def _cores() -> int:

@@ -154,7 +154,7 @@ RC: dict[Any, Any] = {
     "path.simplify": False,
     "savefig.bbox": None,
 }
-_DPI = 144
+DPI = 144
 _METADATA: Mapping[str, Mapping[str, str | None]] = {
     "png": {"Software": "pytest-ddperf"},
     "svg": {"Creator": "pytest-ddperf", "Date": None},
@@ -238,7 +238,7 @@ def frame(text: Text, width: float, room: float) -> Frame:
     bottom = 0.2 + _NOTE_LINE_IN * len(lines)
     top = 0.52 + (0.24 if text.subtitle else 0.0)
     height = room + bottom + top
-    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     at = 0.2 / width
     figure.text(at, 1 - 0.18 / height, text.title, fontsize=13, fontweight="bold", va="top", gid="title")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,48 +14,51 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.local_paths import local_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from pytest_ddperf.plots.charts import Chart
     from pytest_ddperf.results import Results, Trend
 
 MARKDOWN = "markdown"
 """The one kind that comes with figures, in a folder beside it."""
 
+ERASE_LINE = "\r\x1b[K"
 
-def _markdown(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, list[Path]]:
+
+def _markdown(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, Mapping[str, Chart]]:
     from pytest_ddperf.report import markdown  # noqa: PLC0415 - each kind loads what it needs
 
     return markdown.with_figures(results, trends, path)
 
 
-def _html(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, list[Path]]:
+def _html(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
     from pytest_ddperf.report import html  # noqa: PLC0415 - the same
 
-    return html.page(results, trends), []
+    return html.page(results, trends), {}
 
 
-def _csv(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, list[Path]]:
+def _csv(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
     from pytest_ddperf.report import tidy  # noqa: PLC0415 - the same
 
-    return tidy.csv_text(results), []
+    return tidy.csv_text(results), {}
 
 
-def _json(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, list[Path]]:
+def _json(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
     from pytest_ddperf.report import tidy  # noqa: PLC0415 - the same
 
-    return tidy.json_text(results, trends), []
+    return tidy.json_text(results, trends), {}
 
 
-def _bmf(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, list[Path]]:
+def _bmf(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
     from pytest_ddperf.report import exchange  # noqa: PLC0415 - the same
 
-    return exchange.bmf_text(results), []
+    return exchange.bmf_text(results), {}
 
 
-def _pytest(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, list[Path]]:
+def _pytest(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
     from pytest_ddperf.report import exchange  # noqa: PLC0415 - the same
 
-    return exchange.pytest_text(results), []
+    return exchange.pytest_text(results), {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,13 @@ class Format:
     Args:
         kind: its name.
         sign: the ending of a file that asks for it; without a dot, the prefix before a colon.
-        text: makes the report of results, trends and the path where it goes: the text, and the figures that were drawn
-            beside it.
+        text: creates the report from results, trends and the path where it goes: the text, and the figures that it
+            shows, by file name without the ending.
     """
 
     kind: str
     sign: str
-    text: Callable[[Results, Sequence[Trend], Path], tuple[str, list[Path]]]
+    text: Callable[[Results, Sequence[Trend], Path], tuple[str, Mapping[str, Chart]]]
 
 
 FORMATS = (
@@ -182,6 +186,49 @@ def _try_file(path: Path) -> None:
         path.unlink()
 
 
+@dataclass(slots=True)
+class Made:
+    """Figures that were drawn and reports that were written.
+
+    Args:
+        figures: names of the figures in the folder of figures.
+        index: the page that shows them; None if none were drawn.
+        reports: each report's file, and how many figures were drawn beside it.
+        problems: a sentence for each part that could not be created.
+    """
+
+    figures: list[str] = field(default_factory=list)
+    index: Path | None = None
+    reports: list[tuple[Path, int]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """A line for each family of figures, the index, and the reports."""
+        from pytest_ddperf.plots import names  # noqa: PLC0415 - loaded already if there are figures
+
+        families = names.by_family(self.figures)
+        width = max(map(len, families), default=0)
+        return [
+            *(f"{family:<{width}} {len(own):>4}  {names.FAMILIES[family]}" for family, own in families.items()),
+            *([f"index: {self.index}"] if self.index is not None else []),
+            *self.report_lines(),
+        ]
+
+    def summary(self) -> list[str]:
+        """The same with one line for all figures."""
+        figures = [] if self.index is None else [f"figures: {len(self.figures)}, index: {self.index}"]
+        return figures + self.report_lines()
+
+    def report_lines(self) -> list[str]:
+        """Each report's file, then where its figures are."""
+        lines = []
+        for path, figures in self.reports:
+            lines.append(str(path))
+            if figures:
+                lines.append(f"figures of {path.name}: {figures} in {figures_dir(path)}")
+        return lines
+
+
 def make(
     results: Results,
     trends: Sequence[Trend],
@@ -189,8 +236,9 @@ def make(
     *,
     folder: Path | None,
     files: Sequence[ReportFile],
-) -> tuple[list[Path], list[str]]:
-    """Draw the figures and write the reports of some platforms; what fails does not keep the others from being made.
+    progress: Callable[[int, int], None] | None = None,
+) -> Made:
+    """Draw the figures and write the reports of some platforms; a part that fails does not stop the others.
 
     Args:
         results: all platforms, since some figures compare them.
@@ -198,50 +246,72 @@ def make(
         platforms: which.
         folder: of the figures; None for none.
         files: the reports.
-
-    Returns:
-        The files, and a sentence for each part that could not be made.
+        progress: called with the number of figures drawn so far and of all, for the folder and for each report.
     """
-    made: list[Path] = []
-    problems: list[str] = []
+    made = Made()
 
-    def attempt(what: str, part: Callable[[], list[Path]]) -> None:
+    def attempt(what: str, part: Callable[[], None]) -> None:
         try:
-            made.extend(part())
+            part()
         except DdperfError as error:
-            problems.append(str(error))
+            made.problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - the verdicts are worth more than a figure of them
-            problems.append(f"{what} could not be made: {type(error).__name__}: {error}.")
+            made.problems.append(f"{what} could not be made: {type(error).__name__}: {error}.")
 
-    def figures(into: Path) -> list[Path]:
-        from pytest_ddperf.plots import draw  # noqa: PLC0415 - loads matplotlib
+    def draw_figures(into: Path) -> None:
+        from pytest_ddperf.plots import draw, names  # noqa: PLC0415 - loads matplotlib
 
-        return draw(results, trends, into, platforms)
+        made.figures = draw(results, trends, into, platforms, progress)
+        made.index = into / names.INDEX
+
+    def write_report(file: ReportFile) -> None:
+        path, *figures = write(file, shown, trends, progress)
+        made.reports.append((path, len(figures)))
 
     if folder is not None:
-        attempt(f"The figures in {folder}", partial(figures, folder))
+        attempt(f"The figures in {folder}", partial(draw_figures, folder))
     shown = results.only(platforms)
     for file in files:
-        attempt(f"The report {file.path}", partial(write, file, shown, trends))
-    return made, problems
+        attempt(f"The report {file.path}", partial(write_report, file))
+    return made
 
 
-def write(file: ReportFile, results: Results, trends: Sequence[Trend]) -> list[Path]:
+def show_progress(done: int, total: int) -> None:
+    """Print how many figures are drawn: on a terminal a line that is rewritten, else one line before the first."""
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        sys.stdout.write(ERASE_LINE + (f"drawing figures: {done} of {total}" if done < total else ""))
+    elif done == 0:
+        sys.stdout.write(f"drawing {total} figure{'s' * (total != 1)}\n")
+    sys.stdout.flush()
+
+
+def write(
+    file: ReportFile,
+    results: Results,
+    trends: Sequence[Trend],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
     """Write a report, atomically: a reader sees the old file or the new one, whole.
 
     Args:
         file: what was asked for.
         results: what it shows.
         trends: histories of cells, where it shows them.
+        progress: called with the number of its figures drawn so far and of all.
 
     Returns:
-        The files written: the report, then the figures that belong to it.
+        The files written: the report, then the figures that it shows.
 
     Raises:
         ConfigurationError: it cannot be written.
     """
     try:
-        text, figures = BY_KIND[file.kind].text(results, trends, file.path)
+        text, charts = BY_KIND[file.kind].text(results, trends, file.path)
+        figures: list[Path] = []
+        if charts:
+            from pytest_ddperf.plots import draw_charts  # noqa: PLC0415 - loads matplotlib
+
+            figures = draw_charts(charts, figures_dir(file.path), ("png",), progress)
         unfinished = _partial(file.path)
         try:
             unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")  # a path may be no UTF-8

@@ -33,6 +33,9 @@ _SCRIPTS = ("data.js", "plot.js", "hover.js", "controls.js", "table.js")
 LONGEST_REASON = 600
 """Characters of a verdict's words that are shown; the page's data and the other reports have them whole."""
 
+_ATTENTION = ("Cell", "Change", "Now", "Baseline", "Tolerance", "The gate sees", "Passes")
+"""The columns of what needs a look."""
+
 _STRIP_WIDTH, _STRIP_HEIGHT, _STRIP_MARGIN = 170, 30, 6
 
 
@@ -49,7 +52,7 @@ def page(results: Results, trends: Sequence[Trend]) -> str:
         css=css,
         js=js,
         run=_run(results),
-        attention=_attention(results),
+        attention=_attention(results, trends),
         load=_load(results),
         notes="".join(f'<p class="note">{_text(said)}</p>' for said in (*wording.notes(results), *results.warnings)),
         data=embedded(page_data.document(results, trends)),
@@ -127,19 +130,20 @@ def _server(server: ServerFacts) -> str:
     return f', server <code>{_text(server.url)}</code><span class="quiet">{facts}</span>'
 
 
-def _attention(results: Results) -> str:
+def _attention(results: Results, trends: Sequence[Trend]) -> str:
     """What a person must look at: the cells that failed or are unstable, with how sure that is."""
+    with_history = {trend.key for trend in trends}
     cells = [cell for cell in results.judged if cell.fails or cell.outcome is Outcome.UNSTABLE]
     if not results.runs and not cells:
         return ""
     if not cells:
         return '<section><h2>What needs a look</h2><p class="green">Nothing: no cell failed.</p></section>'
-    names = ("Cell", "Change", "Now", "Baseline", "Tolerance", "The gate sees", "Passes")
-    head = "".join(f"<th scope='col'>{name}</th>" for name in names)
-    rows = "".join(_attention_row(cell) for cell in cells)
+    head = "".join(f"<th scope='col'>{name}</th>" for name in _ATTENTION)
+    rows = "".join(_attention_row(cell, has_history=cell.key in with_history) for cell in cells)
     return (
         '<section aria-labelledby="look"><h2 id="look">What needs a look</h2><div class="scroll" tabindex="0" '
-        f'role="region" aria-labelledby="look"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'role="region" aria-labelledby="look"><table class="stacked"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
         '<p class="hint">Passes: each dot is one timed pass; the line is the baseline, the band is what the tolerance '
         "allows.</p></section>"
     )
@@ -155,7 +159,7 @@ def _load(results: Results) -> str:
     return (
         f'<section aria-labelledby="load"><h2 id="load">Measured {load_text.TITLE}</h2><div class="scroll" '
         'tabindex="0" role="region" aria-labelledby="load">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<table class="stacked load"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         f'<p class="hint">{_text(load_text.RULE)} In brackets: 95 % interval; a percentile that so few requests cannot '
         "tell is empty.</p></section>"
     )
@@ -167,12 +171,23 @@ def _load_row(cell: Result) -> str:
     return (
         f"<tr><th scope='row'><span class='cell'>{_text(name)}</span></th>"
         f"<td><span class='badge {badge}'>{_text(outcome)}</span></td>"
-        + "".join(f"<td class='figure'>{_text(figure)}</td>" for figure in figures)
+        + "".join(
+            f"<td class='figure' data-label='{label}'>{_text(figure)}</td>"
+            for label, figure in zip(load_text.COLUMNS[2:], figures, strict=True)
+        )
         + "</tr>"
     )
 
 
-def _attention_row(cell: Result) -> str:
+def _attention_row(cell: Result, *, has_history: bool) -> str:
+    """A cell, its name a link to its history; to its network's line where it has none and is drawn there."""
+    name = escape(str(cell.key))
+    if has_history:
+        link = f"<a class='cell' href='#explore' data-cell='{name}' title='show its history'>{_text(str(cell.key))}</a>"
+    elif not cell.key.scenario:
+        link = f"<a class='cell' href='#explore' data-cell='{name}' title='show it below'>{_text(str(cell.key))}</a>"
+    else:
+        link = f"<span class='cell'>{_text(str(cell.key))}</span>"
     outcome = cell.outcome or Outcome.ERROR
     sees = "" if cell.resolution is None else f"&ge; {wording.ratio_text(cell.resolution)}"
     if cell.resolution and cell.change and cell.change > cell.resolution:
@@ -186,8 +201,11 @@ def _attention_row(cell: Result) -> str:
     )
     return (
         f"<tr class='told'><th scope='row'><span class='badge {css_class(outcome)}'>{outcome}</span> "
-        f"<span class='cell'>{_text(str(cell.key))}</span></th>"
-        + "".join(f"<td class='figure'>{figure}</td>" for figure in figures)
+        f"{link}</th>"
+        + "".join(
+            f"<td class='figure' data-label='{label}'>{figure}</td>"
+            for label, figure in zip(_ATTENTION[1:-1], figures, strict=True)
+        )
         + f"<td>{_strip(cell)}</td></tr>"
         f"<tr class='why'><td colspan='7'><p>{escape(wording.why(cell, LONGEST_REASON))}</p></td></tr>"
     )

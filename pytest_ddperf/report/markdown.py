@@ -9,9 +9,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import __version__, load_text
-from pytest_ddperf.plots import draw
+from pytest_ddperf.plots import described, names
 from pytest_ddperf.records import Outcome
-from pytest_ddperf.report import figures_dir, wording
+from pytest_ddperf.report import wording
 from pytest_ddperf.report.markdown_figures import Figures
 from pytest_ddperf.report.markdown_tables import measured_table, raw_table, table
 from pytest_ddperf.report.plain import inline
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.plots.charts import Chart
     from pytest_ddperf.results import Result, Results, Trend
 
 _LONGEST_REASON = 400
@@ -29,16 +30,20 @@ _REAL_TIME_FPS = (25, 10)
 """The report's marks for real-time use."""
 
 
-def with_figures(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, list[Path]]:
-    """The report's text, and the figures that it shows.
+def with_figures(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, dict[str, Chart]]:
+    """The report's text, and the figures that it shows, by file name without the ending.
 
     Args:
         results: what it shows.
         trends: histories of cells.
-        path: where the report goes; the figures are drawn into `figures_dir` of it.
+        path: where the report goes; its figures belong into `figures_dir` of it, as PNG.
     """
-    drawn = draw(results, trends, figures_dir(path), results.platforms)
-    return text(results, Figures(drawn, path)), drawn
+    charts = described(results, trends, list(results.runs) or results.platforms)
+    if len(results.platforms) == 1:  # nothing to compare
+        charts = {name: chart for name, chart in charts.items() if not names.compares_platforms(name)}
+    figures = Figures(charts, path)
+    content = text(results, figures)
+    return content, {name: charts[name] for name in charts if name in figures.shown}
 
 
 def text(results: Results, figures: Figures) -> str:

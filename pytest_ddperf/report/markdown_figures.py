@@ -19,29 +19,26 @@ _WIDTH = 450
 
 
 class Figures:
-    """The figures that were drawn, as Markdown that shows them.
+    """The figures of a report, as Markdown that shows them.
 
     Args:
-        drawn: the files; of each figure the PNG is shown.
+        charts: the names of the figures, without ending; of each one the PNG is shown.
         path: of the report, which the links are relative to.
     """
 
-    def __init__(self, drawn: Iterable[Path], path: Path) -> None:
-        folder = figures_dir(path)
-        self._links: dict[str, str] = {}
-        self._shown: set[str] = set()
-        for file in drawn:
-            if file.suffix == ".png":
-                name = file.relative_to(folder).with_suffix("").as_posix()
-                self._links[name] = quote(f"{folder.name}/{name}.png")
+    def __init__(self, charts: Iterable[str], path: Path) -> None:
+        folder = figures_dir(path).name
+        self._links = {name: quote(f"{folder}/{name}.png") for name in charts}
+        self.shown: set[str] = set()
+        """The names of the figures that the report shows so far."""
 
     def names(self, folder: str) -> list[str]:
-        """The names of the figures in a folder, in the order drawn."""
+        """The names of the figures in a folder, in the order of the report."""
         return [name for name in self._links if name.startswith(f"{folder}/")]
 
     def others(self) -> list[str]:
         """The names of the figures that were not shown yet."""
-        return [name for name in self._links if name not in self._shown]
+        return [name for name in self._links if name not in self.shown]
 
     def of_platform(self, platform: str) -> list[str]:
         """The names of one platform's figures of the time per image, the logarithmic one first."""
@@ -50,13 +47,13 @@ class Figures:
 
     def image(self, name: str, indent: str = "") -> str:
         """One figure."""
-        self._shown.add(name)
+        self.shown.add(name)
         return f"{indent}![{inline(_words(name))}]({self._links[name]})"
 
     def side_by_side(self, names: Sequence[str]) -> list[str]:
         """Figures in rows of two."""
         lines: list[str] = []
-        self._shown.update(names)
+        self.shown.update(names)
         for first in range(0, len(names), 2):
             lines += ["<table>", "  <tr>"]
             for name in names[first : first + 2]:

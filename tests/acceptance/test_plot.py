@@ -56,7 +56,10 @@ def project(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
 
 
 def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """All pictures; beside them is nothing but the index."""
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert not found or "index.html" in found
+    return found - {"index.html"}
 
 
 def expected(*names: str) -> set[str]:
@@ -75,14 +78,26 @@ def stored(project: BenchProject, *args: str) -> pytest.RunResult:
 # ---- no path: what is stored
 
 
-def test_with_no_path_it_draws_and_prints_the_files(project: BenchProject) -> None:
+def test_with_no_path_it_draws_and_prints_the_families_and_the_index(project: BenchProject) -> None:
     result = stored(project)
     assert result.ret == pytest.ExitCode.OK
     folder = project.path / "ddperf-figures"
     assert files(folder) == expected()
-    assert {line for line in result.outlines if line.endswith((".png", ".svg"))} == {
-        str(folder / name) for name in expected()
-    }
+    first, *families, last = result.outlines
+    assert first == f"drawing {len(FIGURES)} figures"
+    assert [tuple(line.split()[:2]) for line in families] == [
+        ("cost", "2"), ("latency", "1"), ("model", "5"), ("efficiency", "3")
+    ]  # fmt: skip
+    assert last == f"index: {folder / 'index.html'}"
+
+
+def test_the_index_shows_every_picture_and_nothing_else(project: BenchProject) -> None:
+    stored(project)
+    folder = project.path / "ddperf-figures"
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert set(re.findall(r'<img src="([^"]+)"', page)) == {name for name in expected() if name.endswith(".png")}
+    links = {link for link in re.findall(r'href="([^"]+)"', page) if not link.startswith("#")}
+    assert links == expected()
 
 
 def test_it_runs_no_test_and_needs_no_server(project: BenchProject) -> None:
@@ -273,7 +288,7 @@ def test_a_run_is_drawn_over_its_baseline(project: BenchProject) -> None:
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     folder = project.path / "ddperf-figures"
     assert files(folder) == expected("against_baseline/raspi4-ncnn")
-    result.stdout.fnmatch_lines([f"figures: {len(expected('against_baseline'))} files in {folder}"])
+    assert f"figures: {len(FIGURES) + 1}, index: {folder / 'index.html'}" in result.outlines
     assert 'id="bar:0:shufflenet:baseline"' in svg(project, "latency/raspi4-ncnn_bars")
 
 

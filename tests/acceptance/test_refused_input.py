@@ -154,7 +154,7 @@ def test_a_home_folder_of_nobody_is_refused_in_ddperf_toml(tk1: BenchProject, te
 
 def test_the_valid_platforms_are_listed(tk1: BenchProject) -> None:
     said = refusal(tk1, tk1.run("--platform=foo"))
-    assert "gtx1080ti, tx1" in said
+    assert "gtx1080ti, tx2" in said
     assert "local" in said
 
 

@@ -14,12 +14,11 @@ from bench_project import SQUEEZENET, TableServer
 from scripted_deepdetect import out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from bench_project import BenchProject
 
-    from pytest_ddperf.results import Results, Trend
 
 B8 = "squeezenet_v1.1", 8
 FILES = ("--ddperf-report=out/r.html", "--ddperf-report=out/r.csv", "--ddperf-report=out/r.json")
@@ -224,21 +223,19 @@ def test_a_place_that_goes_away_during_the_run_is_a_warning_and_the_verdicts_sta
 def test_markdown_is_in_the_report_s_layout_with_its_figures(
     tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_ddperf.report import markdown  # noqa: PLC0415 - only here
+    from pytest_ddperf import plots  # noqa: PLC0415 - only here
 
-    def draw(results: Results, trends: Sequence[Trend], folder: Path, platforms: Sequence[str]) -> list[Path]:
-        path = folder / "latency" / f"{platforms[0]}_log.png"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(f"{len(results.cells)} {len(trends)}".encode())
-        return [path]
+    def draw_charts(charts: Mapping[str, object], folder: Path, *_: object) -> list[Path]:
+        return [folder / f"{name}.png" for name in charts]
 
-    monkeypatch.setattr(markdown, "draw", draw)
+    monkeypatch.setattr(plots, "draw_charts", draw_charts)
     tk1.server.slow(*B8, 1.3)
     result = tk1.run(*SQUEEZENET, "--ddperf-report=out/r.md")
     text = (tk1.path / "out" / "r.md").read_text(encoding="utf-8")
     assert "**2 cells: 1 regressed, 1 ok**" in text
     assert "](r_figures/latency/tk1_log.png)" in text
-    assert str(tk1.path / "out" / "r_figures" / "latency" / "tk1_log.png") in result.outlines
+    assert str(tk1.path / "out" / "r.md") in result.outlines
+    result.stdout.fnmatch_lines([f"figures of r.md: * in {tk1.path / 'out' / 'r_figures'}"])
 
 
 def test_the_figures_of_markdown_are_drawn(tk1: BenchProject) -> None:
@@ -248,6 +245,8 @@ def test_the_figures_of_markdown_are_drawn(tk1: BenchProject) -> None:
     links = {one or other for one, other in re.findall(r'<img src="([^"]+)"|!\[[^\]]*\]\(([^)]+)\)', text)}
     assert {"r_figures/latency/tk1_log.png", "r_figures/latency/tk1_linear.png"} <= links
     assert all((tk1.path / "out" / link).read_bytes().startswith(b"\x89PNG") for link in links)
+    files = {file for file in (tk1.path / "out").rglob("*") if file.is_file() and file.suffix != ".md"}
+    assert files == {tk1.path / "out" / link for link in links}
 
 
 def test_hostile_words_of_a_server_do_nothing_in_any_report(tk1: BenchProject) -> None:

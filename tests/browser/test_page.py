@@ -310,6 +310,108 @@ def test_a_cell_of_the_table_is_shown_in_the_figure(page: Chromium) -> None:
     assert models(page) == {"shufflenet"}
 
 
+CUT = """
+return [...document.querySelectorAll("main *, #plot text")].filter((one) => {
+  const box = one.getBoundingClientRect(), frame = document.documentElement.clientWidth;
+  return box.width && one.textContent.trim() && (box.left < -0.5 || box.right > frame + 0.5);
+}).map((one) => one.textContent.trim().slice(0, 40))
+"""
+"""The texts that reach over the screen's edge."""
+
+SCROLLED = """
+return [...document.querySelectorAll(".scroll")].filter((one) => one.scrollWidth > one.clientWidth).length
+"""
+
+
+def long_names() -> Results:
+    """Cells of every kind, under load too, and one of a network whose name is long."""
+    under_load = (result(loaded("c4")), result(loaded("r10", kept_up=False)))
+    own = replace(TK1[B8], key=CellKey("tk1", "a_network_of_my_own_with_quite_a_long_name_v12", 128))
+    return replace(everything(), cells=(*everything().cells, own, *under_load))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 768, 1201, 1280])
+def test_no_table_is_scrolled_sideways_and_nothing_is_cut(
+    browser: Chromium, tmp_path: Path, width: int, scheme: str
+) -> None:
+    for page in opened(browser, tmp_path, html.page(long_names(), [trend()])):
+        page.emulate("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        page.emulate("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        try:
+            page.click("[data-verdict='not run']")
+            for view in ("latency", "speed", "against", "history"):
+                page.click(f"[data-view='{view}']")
+                assert page.run("return document.documentElement.scrollWidth") <= width
+                assert page.run(SCROLLED) == 0
+                assert page.run(CUT) == []
+        finally:
+            page.emulate("Emulation.clearDeviceMetricsOverride")
+            page.emulate("Emulation.setEmulatedMedia", features=[])
+
+
+def test_on_a_phone_every_value_has_its_column_s_name_and_networks_their_whole_name(page: Chromium) -> None:
+    page.emulate("Emulation.setDeviceMetricsOverride", width=390, height=900, deviceScaleFactor=1, mobile=False)
+    try:
+        label = "return getComputedStyle(document.querySelector(arguments[0]), '::before').content"
+        assert page.run(label, f"tr[data-cell='{B8}'] [data-column='now']") == '"Now, ms "'
+        assert page.run(label, "tr.told td") == '"Change "'
+        page.click("[data-view='against']")
+        shown = page.run("return [...document.querySelectorAll('#plot .name')].map((name) => name.textContent)")
+        assert {"SqueezeNet v1.1", "ShuffleNet", "GoogLeNet", "ResNet-50"} == set(shown)
+        texts = page.run("return [...document.querySelectorAll('#plot .change')].map((one) => one.textContent)")
+        assert "error" in texts
+    finally:
+        page.emulate("Emulation.clearDeviceMetricsOverride")
+
+
+def test_the_names_of_frame_rates_are_beside_the_lines(page: Chromium) -> None:
+    ends = "return Math.max(...[...document.querySelectorAll('#plot line.fps')].map((one) => one.getAttribute('x2')))"
+    begins = "return Math.min(...[...document.querySelectorAll('#plot text.fps')].map((one) => one.getBBox().x))"
+    for scale in ("log", "linear"):
+        page.click(f"[data-scale='{scale}']")
+        marks = [mark["at"][0] for one in page.run(SERIES) for mark in one["marks"]]
+        assert page.run(begins) > max(page.run(ends), *marks)
+        tops = page.run("return [...document.querySelectorAll('#plot text.fps')].map((one) => one.getBBox().y)")
+        assert all(abs(one - other) > 11 for one, other in itertools.combinations(tops, 2))
+
+
+def test_what_needs_a_look_links_to_its_history(page: Chromium) -> None:
+    link = f"a.cell[data-cell='{B8}']"
+    assert page.run("return document.querySelector(arguments[0]).getAttribute('href')", link) == "#explore"
+    page.click(link)
+    assert page.run("return document.querySelector('[data-view=\"history\"]').getAttribute('aria-pressed')") == "true"
+    assert page.run("return document.querySelector('#figure-title').textContent") == str(B8)
+    page.click("a.cell[data-cell='tk1-googlenet-b4']")  # measured once: it has no history
+    assert models(page) == {"googlenet"}
+
+
+def test_a_filter_that_finds_nothing_says_so_and_can_be_cleared(page: Chromium) -> None:
+    said = "return document.querySelector('#table tbody').textContent"
+    page.run("document.querySelector('#filter').focus()")
+    page.press(*"alexnet")
+    assert "No cell matches \u201calexnet\u201d" in page.run(said)
+    page.click("#show-all")
+    assert len(page.run(ROWS)) == len(everything().cells)
+    assert page.run("return document.querySelector('#filter').value") == ""
+    assert "No cell matches" not in page.run(said)
+
+
+def test_a_filter_that_finds_only_cells_of_hidden_verdicts_counts_them(page: Chromium) -> None:
+    page.run("document.querySelector('#filter').focus()")
+    page.press(*"raspi4-ncnn")
+    said = page.run("return document.querySelector('#table tbody').textContent")
+    assert f"{len(published().of('raspi4-ncnn'))} have verdicts that you switched off" in said
+
+
+def test_platforms_are_ordered_from_most_to_least_powerful(browser: Chromium, tmp_path: Path) -> None:
+    for page in opened(browser, tmp_path, html.page(published(), [])):
+        order = page.run("return [...document.querySelectorAll('[data-platform]')].map((one) => one.dataset.platform)")
+        assert order == [
+            "gtx1080ti", "tx2", "tx2-tensorrt", "tx1", "nano", "tk1", "raspi4-ncnn", "raspi3", "raspi3-ncnn",
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1900])
 def test_the_page_fits_narrow_and_wide_screens_in_light_and_dark(page: Chromium, scheme: str, width: int) -> None:

@@ -11,12 +11,16 @@ from nightly import FIRST_NIGHT
 
 from pytest_ddperf.baselines import load_catalog
 from pytest_ddperf.gathering import gathered
+from pytest_ddperf.plots import style
 from pytest_ddperf.records import CellKey, Outcome
 from pytest_ddperf.results import RunFacts, Trend, TrendNight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from matplotlib.figure import Figure
+
+    from pytest_ddperf.plots.charts import Chart
     from pytest_ddperf.results import Result, Results
 
 MEASURED = "tk1"
@@ -88,3 +92,11 @@ def trend(
             )
         )
     return Trend(key, tuple(nights))
+
+
+def figure_of(chart: Chart) -> Figure:
+    """A description as matplotlib's figure, as the files show it."""
+    with style.styled():
+        from pytest_ddperf.plots import drawing  # noqa: PLC0415 - loads matplotlib, inside the style
+
+        return drawing.figure_of(chart)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import functools
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,9 @@ from nightly import cell, without_measurement, write_night
 
 from pytest_ddperf import cli, plots
 from pytest_ddperf.records import CellKey, Outcome
-from pytest_ddperf.report import markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.records import CellRecord
     from pytest_ddperf.results import Results, Trend
@@ -142,12 +142,14 @@ def test_a_broken_file_is_named_and_the_rest_is_written(project: Path, capsys: p
     assert cells(project / "r.json")[B8] == 55.0
 
 
-def drawn(results: Results, trends: Sequence[Trend], folder: Path, platforms: Sequence[str]) -> list[Path]:
-    """In place of the figures: a file that says what they were given."""
+def drawn(
+    results: Results, trends: Sequence[Trend], folder: Path, platforms: Sequence[str], progress: object
+) -> list[str]:
+    """Instead of drawing: a file with what was to be drawn."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "given.png"
-    path.write_text(f"{len(results.platforms)} {len(trends)} {','.join(platforms)}", encoding="utf-8")
-    return [path]
+    text = f"{len(results.platforms)} {len(trends)} {','.join(platforms)}"
+    (folder / "given.txt").write_text(text, encoding="utf-8")
+    return ["cost/all"]
 
 
 @pytest.mark.parametrize(("option", "folder"), [("--plot", "ddperf-figures"), ("--plot=figs", "figs")])
@@ -156,8 +158,8 @@ def test_figures_are_drawn_where_they_are_told(
 ) -> None:
     monkeypatch.setattr(plots, "draw", drawn)
     assert run(option, "--platform=tk1") == 0
-    assert capsys.readouterr().out.splitlines() == [str(project / folder / "given.png")]
-    said = (project / folder / "given.png").read_text(encoding="utf-8")
+    assert capsys.readouterr().out.splitlines()[-1] == f"index: {project / folder / 'index.html'}"
+    said = (project / folder / "given.txt").read_text(encoding="utf-8")
     assert int(said.split()[0]) > 1  # figures that compare platforms take all of them
     assert said.split()[1:] == ["2", "tk1"]
 
@@ -165,9 +167,14 @@ def test_figures_are_drawn_where_they_are_told(
 def test_a_markdown_report_comes_with_its_figures(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(markdown, "draw", drawn)
+    def charts_drawn(charts: Mapping[str, object], folder: Path, *_: object) -> list[Path]:
+        return [folder / name for name in charts]
+
+    monkeypatch.setattr(plots, "draw_charts", charts_drawn)
     assert run("-o", "r.md") == 0
-    assert capsys.readouterr().out.splitlines() == [str(project / "r.md"), str(project / "r_figures" / "given.png")]
+    report, figures = capsys.readouterr().out.splitlines()
+    assert report == str(project / "r.md")
+    assert re.fullmatch(rf"figures of r\.md: \d+ in {re.escape(str(project))}/r_figures", figures)
 
 
 @pytest.mark.parametrize(

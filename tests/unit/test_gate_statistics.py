@@ -9,8 +9,8 @@ from statistics import NormalDist
 import pytest
 
 from pytest_ddperf.gate_statistics import (
+    Bulk,
     Crowd,
-    bulk,
     expected_offset,
     level,
     level_variance,
@@ -100,22 +100,26 @@ def test_students_quantile_is_that_of_the_tables() -> None:
     assert student(NormalDist().inv_cdf(0.975), 20) == pytest.approx(2.086, abs=0.002)
 
 
+def bulk_of(values: list[float]) -> Bulk:
+    return Crowd(values).others(None)
+
+
 def test_the_bulk_of_one_crowd_is_its_mean_and_variance() -> None:
-    found = bulk(normals(500))
+    found = bulk_of(normals(500))
 
     assert found.centre == pytest.approx(0.0, abs=0.15)
     assert found.variance == pytest.approx(1.0, rel=0.2)
 
 
 def test_the_bulk_is_the_faster_half() -> None:
-    found = bulk([*normals(50), *normals(54, 2, mean=6.0)])
+    found = bulk_of([*normals(50), *normals(54, 2, mean=6.0)])
 
     assert found.centre == pytest.approx(0.0, abs=0.5)
     assert found.variance == pytest.approx(1.0, rel=0.6)
 
 
 def test_the_bulk_does_not_see_a_few_cells_far_away() -> None:
-    found = bulk([*normals(90), *normals(10, 2, mean=30.0), *normals(4, 3, mean=-30.0)])
+    found = bulk_of([*normals(90), *normals(10, 2, mean=30.0), *normals(4, 3, mean=-30.0)])
 
     assert found.centre == pytest.approx(0.0, abs=0.3)
     assert found.variance == pytest.approx(1.0, rel=0.4)
@@ -123,7 +127,7 @@ def test_the_bulk_does_not_see_a_few_cells_far_away() -> None:
 
 @pytest.mark.parametrize("values", [[1.0], [1.0, 1.0], [2.0] * 50])
 def test_the_bulk_of_equal_values_has_no_width(values: list[float]) -> None:
-    found = bulk(values)
+    found = bulk_of(values)
 
     assert found.centre == values[0]
     assert found.variance == pytest.approx(0.0, abs=1e-12)
@@ -133,5 +137,4 @@ def test_a_cell_is_held_against_the_others_alone() -> None:
     values = normals(20)
     crowd = Crowd(values)
 
-    assert crowd.others(values[3]) == bulk([*values[:3], *values[4:]])
-    assert crowd.others(None) == bulk(values)
+    assert crowd.others(values[3]) == bulk_of([*values[:3], *values[4:]])

@@ -84,7 +84,7 @@ function lines(side) {
   return found;
 }
 function byBatch(toValue, label) {
-  const size = room();
+  const size = { ...room(), right: 52 }; // with the names of the levels beside the lines
   const now = lines("now"),
     held = lines("baseline");
   const all = [...now.entries()].map(([id, own]) => ["now", id, own]);
@@ -111,16 +111,14 @@ function byBatch(toValue, label) {
       { x: across(batch), y: size.height - size.bottom + 18, "text-anchor": "middle" },
       String(batch),
     );
+  const named = [];
   for (const fps of FPS) {
     const y = scale.at(toValue(1000 / fps));
     if (!(y > size.top + 4 && y < size.height - size.bottom - 4)) continue;
     drawn(canvas, "line", { class: "fps", x1: size.left, x2: size.width - size.right, y1: y, y2: y });
-    drawn(
-      canvas,
-      "text",
-      { class: "fps", x: size.width - size.right - 2, y: y - 4, "text-anchor": "end" },
-      `${fps} fps`,
-    );
+    if (named.some((other) => Math.abs(other - y) < 13)) continue; // on a linear axis they may lie together
+    named.push(y);
+    drawn(canvas, "text", { class: "fps", x: size.width - size.right + 6, y: y + 4 }, `${fps} fps`);
   }
   for (const entry of all) {
     const [kind, id, own] = entry;
@@ -167,9 +165,12 @@ function against() {
       (a, b) => a - b,
     ),
   }));
-  const row = 30,
+  // names that are too long for the margin have a line of their own, above their tiles
+  const above = narrow || shown.some((cell) => cell.model.title.length > 26);
+  const tile = 30,
+    row = tile + (above ? 20 : 0),
     head = 44,
-    left = narrow ? 118 : 190;
+    left = above ? 4 : 190;
   const size = {
     width: Math.max(280, find("plot").clientWidth),
     height: blocks.reduce((sum, block) => sum + head + row * block.models.length + 12, 0),
@@ -188,13 +189,9 @@ function against() {
       ),
     );
     models.forEach((model, line) => {
-      const y = top + head + line * row;
-      drawn(
-        canvas,
-        "text",
-        { class: "name", x: left - 8, y: y + 19 },
-        narrow ? (model.id.length > 15 ? `${model.id.slice(0, 14)}\u2026` : model.id) : model.title,
-      );
+      const y = top + head + line * row + (above ? 20 : 0);
+      const at = above ? { class: "name above", x: left, y: y - 5 } : { class: "name", x: left - 8, y: y + 19 };
+      drawn(canvas, "text", at, model.title);
       batches.forEach((batch, column) => {
         const cell = shown.find((each) => each.platform === platform && each.model === model && each.batch === batch);
         if (!cell) return;
@@ -208,7 +205,7 @@ function against() {
           x: x + 1,
           y: y + 1,
           width: wide - 2,
-          height: row - 2,
+          height: tile - 2,
           rx: 4,
           "fill-opacity": side === "empty" ? "" : (0.08 + 0.62 * strength).toFixed(3),
           "data-cell": cell.id,
@@ -222,13 +219,11 @@ function against() {
             : wide < 52
               ? signed(cell.change, 0)
               : percent(cell.change);
-        drawn(
-          group,
-          "text",
-          { class: `change${failed ? " strong" : ""}`, x: x + wide / 2, y: y + 19 },
-          `${words.slice(0, Math.max(3, Math.floor(wide / 6.5)))}${failed && cell.change !== null ? " !" : ""}`,
-        );
-        spots.push({ x: x + wide / 2, y: y + row / 2, group, cell, reach: Math.max(wide, row) * 0.7 });
+        const text = `${words}${failed && cell.change !== null ? " !" : ""}`;
+        const put = { class: `change${failed ? " strong" : ""}`, x: x + wide / 2, y: y + 19 };
+        // as large as the tile allows
+        drawn(group, "text", put, text).style.fontSize = `${Math.max(7, Math.min(11, (wide - 6) / text.length / 0.62))}px`;
+        spots.push({ x: x + wide / 2, y: y + tile / 2, group, cell, reach: Math.max(wide, tile) * 0.7 });
       });
     });
     top += head + row * models.length + 12;

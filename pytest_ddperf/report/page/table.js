@@ -83,7 +83,7 @@ const COLUMNS = [
     key: "kind",
     name: "Held against",
     by: (cell) => cell.kind || null,
-    show: (cell) => element("span", { title: cell.source ?? "" }, cell.kind ?? ""),
+    show: (cell) => (cell.kind ? element("span", { title: cell.source ?? "" }, cell.kind) : ""),
   },
 ].filter((column) => (judged || !column.run) && (column.key !== "platform" || data.platforms.length > 1));
 if (!judged && data.platforms.length > 1) state.sort.column = "platform";
@@ -110,12 +110,13 @@ function compare(column, down) {
     return down ? -difference : difference;
   };
 }
-function rows() {
+function matching() {
   const words = find("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  return cells.filter((cell) => words.every((word) => searched.get(cell).includes(word)));
+}
+function rows() {
   const column = COLUMNS.find((each) => each.key === state.sort.column);
-  const wanted = cells.filter(
-    (cell) => state.shown.has(cell.outcome ?? NOT_RUN) && words.every((word) => searched.get(cell).includes(word)),
-  );
+  const wanted = matching().filter((cell) => state.shown.has(cell.outcome ?? NOT_RUN));
   // equal ones: the greatest change first, as in the list of what needs a look; then the order of the tables
   if (column.key === "verdict")
     wanted.sort((one, other) => (other.change ?? -Infinity) - (one.change ?? -Infinity) || 0);
@@ -153,16 +154,35 @@ function tableHead() {
   );
   find("table").tHead.replaceChildren(row);
 }
+function nothingFound() {
+  const filter = find("filter").value.trim(),
+    others = matching().length;
+  const text = filter ? `No cell matches \u201c${filter}\u201d` : "No cell is shown";
+  const hint = others ? `: ${others} ${others === 1 ? "has a verdict" : "have verdicts"} that you switched off. ` : ". ";
+  const reset = () => {
+    find("filter").value = "";
+    state.shown = new Set(kinds);
+    table();
+    find("filter").focus();
+  };
+  const button = element("button", { type: "button", class: "plain", id: "show-all", onclick: reset }, "Show all cells");
+  return element("tr", { class: "nothing" }, element("td", { colspan: COLUMNS.length }, text + hint, button));
+}
 function table() {
   tableHead();
   const wanted = rows();
   find("table").tBodies[0].replaceChildren(
+    ...(wanted.length ? [] : [nothingFound()]),
     ...wanted.map((cell) =>
       element(
         "tr",
         { "data-cell": cell.id },
         ...COLUMNS.map((column) =>
-          element("td", { class: column.figure ? "figure" : null, "data-column": column.key }, column.show(cell)),
+          element(
+            "td",
+            { class: column.figure ? "figure" : null, "data-column": column.key, "data-label": column.name },
+            column.show(cell),
+          ),
         ),
       ),
     ),
@@ -204,6 +224,11 @@ find("cell").append(
 );
 find("cell").addEventListener("change", (event) => set({ cell: event.target.value }));
 find("filter").addEventListener("input", table);
+for (const link of document.querySelectorAll("a.cell"))
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    showCell(byId.get(link.dataset.cell));
+  });
 find("explore").hidden = find("cells").hidden = !cells.length;
 if (cells.length) {
   render();

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 import pytest
-from figure_results import measured, published, trend
+from figure_results import figure_of, measured, published, trend
 from matplotlib.colors import to_rgb
 
 from pytest_ddperf import plots
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.plots import names, sharing, style
+from pytest_ddperf.plots.history import trend_charts
 from pytest_ddperf.records import CellKey, Outcome
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ from figure_results import measured, trend
 from pytest_ddperf.plots import draw
 from pytest_ddperf.records import CellKey
 nights = [trend(CellKey("tk1", "resnet50", 1), [100.0, 101.0])]
-for path in draw(measured(), nights, Path(sys.argv[2]), ["tk1"]):
+draw(measured(), nights, Path(sys.argv[2]), ["tk1"])
+for path in sorted(Path(sys.argv[2]).rglob("*.*")):
     print(path.relative_to(sys.argv[2]), hashlib.sha256(path.read_bytes()).hexdigest())
 """
 
@@ -110,43 +112,32 @@ def test_no_figure_holds_a_date_or_a_version(tmp_path: Path) -> None:
         assert b"pytest-ddperf" in content
 
 
-def test_the_files_come_in_the_order_of_the_report_each_as_png_and_svg(tmp_path: Path) -> None:
-    files = plots.draw(published(), [], tmp_path, ["raspi4-ncnn"])
-    assert [str(path.relative_to(tmp_path)) for path in files[:6]] == [
-        "cost/all.png", "cost/all.svg", "cost/small.png", "cost/small.svg", "latency/raspi4-ncnn_bars.png",
-        "latency/raspi4-ncnn_bars.svg",
-    ]  # fmt: skip
-    assert all(path.stat().st_size > 1000 for path in files)
-    assert files[0].read_bytes().startswith(b"\x89PNG")
-    assert files[1].read_bytes().startswith(b"<?xml")
+def test_the_figures_come_in_the_order_of_the_report_each_as_png_and_svg(tmp_path: Path) -> None:
+    drawn = plots.draw(published(), [], tmp_path, ["raspi4-ncnn"])
+    assert drawn[:3] == ["cost/all", "cost/small", "latency/raspi4-ncnn_bars"]
+    for name in drawn:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / f"{name}.svg").read_bytes().startswith(b"<?xml")
 
 
-def test_each_family_can_be_drawn_alone(tmp_path: Path) -> None:
-    def drawn(files: list[Path]) -> list[str]:
-        return [str(path.relative_to(tmp_path)) for path in files if path.suffix == ".png" and path.exists()]
-
-    few = published().only(["raspi4-ncnn"])
-    assert drawn(plots.draw_cost(published().catalog, tmp_path)) == ["cost/all.png", "cost/small.png"]
-    assert drawn(plots.draw_platform_latency(published(), "tk1", tmp_path)) == [
-        "latency/tk1_log.png", "latency/tk1_linear.png",
-    ]  # fmt: skip
-    assert drawn(plots.draw_mobilenets(published(), ["tk1", "nano"], tmp_path)) == ["mobilenet/tk1.png"]
-    assert len(drawn(plots.draw_models(few, tmp_path))) == 5
+@pytest.mark.parametrize("processes", [1, 3])
+def test_progress_counts_the_figures_of_all_processes(tmp_path: Path, processes: int) -> None:
+    chosen = {name: chart for name, chart in CHARTS.items() if name.startswith(("cost", "mobilenet"))}
+    seen: list[tuple[int, int]] = []
+    sharing.drawn(chosen, tmp_path, processes, progress=lambda done, total: seen.append((done, total)))
+    assert (seen[0], seen[-1]) == ((0, len(chosen)), (len(chosen), len(chosen)))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert {done for done, _ in seen} >= {0, 1} if processes == 1 else len(seen) > 2
 
 
-@pytest.mark.parametrize("ending", ["png", "svg"])
-def test_the_history_of_one_cell_is_a_file(tmp_path: Path, ending: str) -> None:
-    path = plots.draw_trend(nights()[0], tmp_path / "made" / f"trend.{ending}")
-    assert path.stat().st_size > 1000
-
-
-def test_a_trend_of_another_ending_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"must be \.png or \.svg"):
-        plots.draw_trend(nights()[0], tmp_path / "trend.gif")
+def test_only_the_endings_that_are_wanted_are_drawn(tmp_path: Path) -> None:
+    plots.draw_charts({"cost/small": CHARTS["cost/small"]}, tmp_path, ("png",))
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["small.png"]
 
 
 def test_the_drawn_history_has_the_nights_the_band_and_the_changes() -> None:
-    (axes,) = plots.trend_figure(nights()[0]).axes
+    (chart,) = trend_charts(published().catalog, nights()[:1], ["tk1"]).values()
+    (axes,) = figure_of(chart).axes
     drawn = {str(line.get_gid()): np.asarray(line.get_ydata(), dtype=float).tolist() for line in axes.lines}
     assert drawn["nights:0"] == [100.0, 101.0, 99.0, 130.0, 80.0, 115.0, 100.0, 90.0]
     assert (drawn["regressed:0"], drawn["improved:0"], drawn["unstable:0"]) == ([130.0], [80.0], [115.0])
@@ -162,7 +153,7 @@ def test_the_drawn_history_has_the_nights_the_band_and_the_changes() -> None:
 
 
 def test_a_run_over_its_baseline_marks_one_sided_cells() -> None:
-    (axes,) = plots.figure_of(CHARTS["latency/tk1_log"]).axes
+    (axes,) = figure_of(CHARTS["latency/tk1_log"]).axes
     gids = {str(line.get_gid()) for line in axes.lines}
     assert {"run:ResNet-50", "baseline:ResNet-50", "measured only:ResNet-50", "baseline only:ResNet-101"} <= gids
     styles = {str(line.get_gid()).partition(":")[0]: line.get_linestyle() for line in axes.lines}
@@ -170,7 +161,7 @@ def test_a_run_over_its_baseline_marks_one_sided_cells() -> None:
 
 
 def test_the_heat_map_frames_what_fails() -> None:
-    figure = plots.figure_of(CHARTS["against_baseline/tk1"])
+    figure = figure_of(CHARTS["against_baseline/tk1"])
     boxes = {str(box.get_gid()): box for axes in figure.axes for box in axes.patches if box.get_gid()}
     framed = [gid for gid, box in boxes.items() if box.get_linewidth() > 1]
     assert len(framed) == 2
@@ -181,7 +172,7 @@ def test_the_heat_map_frames_what_fails() -> None:
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_nothing_reaches_over_the_edge(name: str) -> None:
-    figure = plots.figure_of(CHARTS[name])
+    figure = figure_of(CHARTS[name])
     with style.styled():
         box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
@@ -193,7 +184,7 @@ def test_nothing_reaches_over_the_edge(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CHARTS if name.startswith(("latency", "model", "throughput"))])
 def test_legends_cover_no_axes(name: str) -> None:
-    figure = plots.figure_of(CHARTS[name])
+    figure = figure_of(CHARTS[name])
     for axes in figure.axes:
         legend = axes.get_legend()
         if legend is not None and len(axes.lines) > 0:
@@ -238,7 +229,7 @@ def test_a_look_follows_from_the_name_alone() -> None:
 def test_the_user_s_matplotlib_neither_changes_figures_nor_is_changed() -> None:
     def digest() -> str:
         with style.styled():
-            figure = plots.figure_of(CHARTS["latency/tk1_log"])
+            figure = figure_of(CHARTS["latency/tk1_log"])
             return hashlib.sha256(style.encoded(figure, ("svg",))["svg"]).hexdigest()
 
     before = digest()
@@ -258,10 +249,8 @@ def test_a_network_may_be_called_what_it_likes(tmp_path: Path) -> None:
     name = "$\\frac{$ \u6a21\u578b"
     cells = tuple(replace(cell, key=replace(cell.key, model=name)) for cell in published().of("tk1")[:8])
     results = replace(published(), cells=cells)
-    files = plots.draw(results, [trend(cells[0].key, [100.0, 101.0])], tmp_path, ["tk1"])
-    assert {f"history/tk1/{names.plain(name)}.png", f"model/{names.plain(name)}.svg"} <= {
-        str(path.relative_to(tmp_path)) for path in files
-    }
+    drawn = plots.draw(results, [trend(cells[0].key, [100.0, 101.0])], tmp_path, ["tk1"])
+    assert {f"history/tk1/{names.plain(name)}", f"model/{names.plain(name)}"} <= set(drawn)
 
 
 def test_describing_loads_no_matplotlib() -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from figure_results import published
+from figure_results import figure_of, published
 
-from pytest_ddperf.plots import comparison, cost, figure_of, latency, names
+from pytest_ddperf.plots import comparison, cost, latency, names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from figure_results import figure_of
 from load_made import loaded, result
 from results_made import CATALOG, RUN
 
@@ -77,7 +78,7 @@ def test_what_failed_is_not_drawn() -> None:
 
 def test_the_lines_and_their_intervals_are_drawn(tmp_path: Path) -> None:
     shown = chart("concurrency/tk1/squeezenet_v1.1_b1", loaded("c1"), loaded("c4"))
-    figure = plots.figure_of(shown)
+    figure = figure_of(shown)
     drawn = {artist.get_gid() for axes in figure.axes for artist in axes.get_children()} - {None}
     assert drawn == {
         "load:0:answered", "load:1:p50", "load:1:p50:interval", "load:1:p90", "load:1:p90:interval", "load:1:p95",
@@ -88,4 +89,4 @@ def test_the_lines_and_their_intervals_are_drawn(tmp_path: Path) -> None:
 
 
 def test_a_single_load_is_drawn_too() -> None:
-    assert plots.figure_of(chart("rate/tk1/squeezenet_v1.1_b1", loaded("r10"))).axes
+    assert figure_of(chart("rate/tk1/squeezenet_v1.1_b1", loaded("r10"))).axes

@@ -79,9 +79,21 @@ def cells_of(reader: Reader) -> dict[CellKey, dict[str, object]]:
 def test_the_page_names_nothing_that_would_be_loaded() -> None:
     reader = Reader(html.page(measured(), [trend()]))
     loading = {"src", "href", "srcset", "data", "action", "poster", "background", "xlink:href"}
+    within = [attributes.pop("href") for tag, attributes in reader.tags if tag == "a"]
+    assert set(within) == {"#explore"}
     assert [(tag, attributes) for tag, attributes in reader.tags if loading & attributes.keys()] == []
     assert {"link", "iframe", "object", "embed", "base", "form"}.isdisjoint(tag for tag, _ in reader.tags)
     assert re.findall(r"@import|url\(", "".join(reader.styles)) == []
+
+
+def test_a_cell_that_failed_links_to_its_history_where_it_has_one() -> None:
+    titles = {
+        attributes["data-cell"]: attributes["title"]
+        for tag, attributes in Reader(html.page(measured(), [trend()])).tags
+        if tag == "a"
+    }
+    assert titles.keys() == {"tk1-squeezenet_v1.1-b8", "tk1-squeezenet_v1.1-b2", "tk1-googlenet-b4"}
+    assert [cell for cell, title in titles.items() if "history" in title] == ["tk1-squeezenet_v1.1-b8"]
 
 
 def test_its_policy_allows_its_own_script_and_style_and_no_connection() -> None:

@@ -5,19 +5,20 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded, result
 from markdown_it import MarkdownIt
-from report_examples import B8, measured, published
+from report_examples import B8, RUN, measured, published
 from results_made import results
 
 from pytest_ddperf.baselines import load_catalog, package_data_dir
 from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.records import Outcome
-from pytest_ddperf.report import markdown
+from pytest_ddperf.report import markdown, report_file, write
 from pytest_ddperf.report.markdown_figures import Figures
 from pytest_ddperf.report.markdown_tables import table
 from pytest_ddperf.report.plain import inline, printable
@@ -25,7 +26,7 @@ from pytest_ddperf.report.plain import inline, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.results import Results, Trend
+    from pytest_ddperf.results import Results
 
 CATALOG = load_catalog()
 NO_FIGURES = Figures([], Path("r.md"))
@@ -201,36 +202,45 @@ def test_the_depthwise_layer_s_gain_is_computed_from_the_tables() -> None:
     assert rows["Raspberry Pi 3"] == [f"{1246 / 1443:.2f}", "1", f"{1230 / 1370:.2f}", "2"]
 
 
-def fake_draw(results: Results, trends: Sequence[Trend], folder: Path, platforms: Sequence[str]) -> list[Path]:
-    """Files as the figures have them."""
-    assert results.cells
-    assert list(trends) == []
-    names = ["cost/all", "cost/small", "model/shufflenet", "mobilenet/tk1", "pareto/tk1_b1", "speed/tk1"]
-    names += [f"latency/{platform}_{scale}" for platform in platforms for scale in ("log", "linear")]
-    names += [f"against_baseline/{platform}" for platform in platforms]
-    files = [folder / f"{name}.{ending}" for name in names for ending in ("png", "svg")]
-    for file in files:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(b"")
-    return files
+def links_of(text: str) -> set[str]:
+    return {unquote(one or other) for one, other in re.findall(r'<img src="([^"]+)"|!\[[^\]]*\]\(([^)]+)\)', text)}
 
 
-def test_figures_stand_beside_the_report_and_every_link_finds_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(markdown, "draw", fake_draw)
-    path = tmp_path / "my report (1).md"
-    text, figures = markdown.with_figures(measured(), [], path)
-    links = set(re.findall(r'<img src="([^"]+)"|!\[[^\]]*\]\(([^)]+)\)', text))
-    found = {
-        (tmp_path / re.sub("%20", " ", one or other).replace("%28", "(").replace("%29", ")")) for one, other in links
-    }
-    assert found == {figure for figure in figures if figure.suffix == ".png"}
-    assert all(figure.is_relative_to(tmp_path / "my report (1)_figures") for figure in figures)
+def written(results: Results, folder: Path, name: str = "r.md") -> tuple[str, set[str]]:
+    """The text of the report, and the files beside it."""
+    write(report_file(name, folder), results, [])
+    files = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    return (folder / name).read_text(encoding="utf-8"), files - {name}
 
 
-def test_the_linear_plot_is_folded_behind_the_logarithmic_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(markdown, "draw", fake_draw)
+def test_the_files_beside_the_report_are_exactly_those_that_it_shows(tmp_path: Path) -> None:
+    text, files = written(measured(), tmp_path, "my report (1).md")
+    assert files == links_of(text)
+    assert "my report (1)_figures/latency/tk1_log.png" in files
+
+
+@pytest.mark.parametrize("runs", [["tk1"], ["tk1", "raspi4-ncnn"]])
+def test_only_the_platforms_of_the_run_have_figures(runs: list[str], tmp_path: Path) -> None:
+    results = replace(published(), runs=dict.fromkeys(runs, RUN))
+    _, charts = markdown.with_figures(results, [], tmp_path / "r.md")
+    own = [name for name in charts if re.match("latency|throughput|pareto|mobilenet|efficiency/(?!per_)", name)]
+    assert {re.split("[/_]", name)[1] for name in own} == set(runs)
+
+
+def test_without_a_run_every_platform_has_figures(tmp_path: Path) -> None:
+    _, charts = markdown.with_figures(published(), [], tmp_path / "r.md")
+    found = {re.split("[/_]", name)[1] for name in charts if name.startswith("latency")}
+    assert found == set(published().platforms)
+
+
+def test_of_one_platform_no_figure_compares_platforms(tmp_path: Path) -> None:
+    _, charts = markdown.with_figures(measured(), [], tmp_path / "r.md")
+    assert not [name for name in charts if name.startswith(("model/", "efficiency/per_"))]
+    _, charts = markdown.with_figures(published().only(["tk1", "tx1"]), [], tmp_path / "r.md")
+    assert {"model/resnet50", "efficiency/per_watt"} <= charts.keys()
+
+
+def test_the_linear_plot_is_folded_behind_the_logarithmic_one(tmp_path: Path) -> None:
     text, _ = markdown.with_figures(measured(), [], tmp_path / "r.md")
     platforms = text[text.index("## Platforms") :]
     log, folded = platforms.index("tk1_log.png"), platforms.index("<summary>see linear plot</summary>")

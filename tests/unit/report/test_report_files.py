@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +15,15 @@ from pytest_ddperf.records import CellKey
 from pytest_ddperf.report import (
     BY_ENDING,
     BY_PREFIX,
+    ERASE_LINE,
+    Made,
     ReportFile,
     check_folder,
     check_writable,
     figures_dir,
     make,
-    markdown,
     report_file,
+    show_progress,
     write,
 )
 
@@ -103,7 +106,7 @@ def test_a_report_is_written_whole_and_leaves_nothing_else(tmp_path: Path, name:
 def test_a_network_and_a_platform_that_the_catalogue_does_not_know_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(markdown, "draw", lambda *_: [])
+    monkeypatch.setattr(plots, "draw_charts", lambda *_: [])
     results = measured()
     known = next(cell for cell in results.cells if cell.key == B8)
     cells = (*results.cells, replace(known, key=CellKey("myboard", "mynet", 8), now_ms=3.25))
@@ -121,12 +124,44 @@ def test_what_fails_does_not_keep_the_others_from_being_made(tmp_path: Path, mon
 
     monkeypatch.setattr(plots, "draw", failing)
     gone, csv = ReportFile("csv", tmp_path / "gone" / "r.csv"), ReportFile("csv", tmp_path / "r.csv")
-    made, problems = make(measured(), [], ["tk1"], folder=tmp_path / "figures", files=[gone, csv])
-    assert made == [csv.path]
-    assert problems == [
+    made = make(measured(), [], ["tk1"], folder=tmp_path / "figures", files=[gone, csv])
+    assert made.reports == [(csv.path, 0)]
+    assert made.index is None
+    assert made.problems == [
         f"The figures in {tmp_path / 'figures'} could not be made: ValueError: no such marker.",
         f"The report {gone.path} cannot be written: No such file or directory; name another file.",
     ]
+
+
+def test_one_line_for_each_family_of_figures_and_one_for_the_index() -> None:
+    names = ["cost/all", "latency/tk1_log", "throughput/tk1", "latency/tx1_log", "cost/small"]
+    made = Made(names, Path("figures") / "index.html")
+    assert [line.split()[:2] for line in made.lines()] == [
+        ["cost", "2"], ["latency", "2"], ["throughput", "1"], ["index:", "figures/index.html"],
+    ]  # fmt: skip
+    assert made.summary() == ["figures: 5, index: figures/index.html"]
+
+
+def test_the_figures_of_a_report_are_one_line() -> None:
+    made = Made(reports=[(Path("out/r.md"), 18), (Path("r.csv"), 0)])
+    assert made.lines() == made.summary() == ["out/r.md", "figures of r.md: 18 in out/r_figures", "r.csv"]
+
+
+def test_progress_is_one_line_where_the_output_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for done in range(4):
+        show_progress(done, 3)
+    assert capsys.readouterr().out == "drawing 3 figures\n"
+
+
+def test_progress_rewrites_its_line_on_a_terminal_and_removes_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    for done in range(3):
+        show_progress(done, 2)
+    lines = capsys.readouterr().out.split(ERASE_LINE)
+    assert lines == ["", "drawing figures: 0 of 2", "drawing figures: 1 of 2", ""]
 
 
 def test_a_report_that_cannot_take_its_place_leaves_nothing_beside_it(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""Where the labels, lines and marks of a drawn figure are, in pixels, as matplotlib's renderer places them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.cbook import STEP_LOOKUP_MAP
+from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
+from matplotlib.path import Path
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from pytest_ddperf.plots import style
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_TOLERANCE_PX = 0.5
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text and the box around it."""
+
+    text: str
+    box: Bbox
+
+
+def labels(figure: Figure) -> list[Label]:
+    """Every visible text of the figure: titles, notes, ticks, legends, names and values."""
+    with style.styled():
+        figure.draw_without_rendering()  # type: ignore[no-untyped-call, unused-ignore]
+        found = []
+        for text in figure.findobj(Text):
+            assert isinstance(text, Text)
+            if text.get_text().strip() and text.get_visible() and _is_drawn(text, figure):
+                box = text.get_window_extent()
+                found.append(Label(text.get_text(), Bbox(box.padded(-_TOLERANCE_PX).get_points())))
+    return found
+
+
+def _is_drawn(text: Text, figure: Figure) -> bool:
+    """Whether it is no tick beyond the limits of its axis, which matplotlib keeps and does not draw."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+            for tick in ticks:
+                if text in (tick.label1, tick.label2):
+                    low, high = sorted(axis.get_view_interval())
+                    room = (high - low) * 1e-9
+                    return bool(low - room <= tick.get_loc() <= high + room)
+    return True
+
+
+def crossings(figure: Figure) -> list[str]:
+    """Each label that a line or a mark of the axes runs through, with the gid of the line."""
+    found = []
+    shown = labels(figure)
+    for axes in figure.axes:
+        for gid, segments, marks in _lines(axes):
+            paths = [Path(segment) for segment in segments]
+            found += [
+                f"{label.text!r} is crossed by {gid!r}"
+                for label in shown
+                if any(label.box.contains(x, y) for x, y in marks)
+                or any(path.intersects_bbox(label.box, filled=False) for path in paths)
+            ]
+    return found
+
+
+def overlaps(figure: Figure) -> list[str]:
+    """Each pair of labels that share room."""
+    shown = labels(figure)
+    return [
+        f"{one.text!r} covers {other.text!r}"
+        for number, one in enumerate(shown)
+        for other in shown[number + 1 :]
+        if one.box.overlaps(other.box)
+    ]
+
+
+def _lines(axes: Axes) -> list[tuple[str, list[np.ndarray], list[tuple[float, float]]]]:
+    """By gid, the visible segments of the lines in pixels, and the middles of their marks."""
+    found = []
+    for line in axes.findobj(Line2D):
+        assert isinstance(line, Line2D)
+        if line not in axes.lines:
+            continue  # of an axis, its grid or a legend
+        x, y = np.ma.filled(line.get_xdata(orig=False), np.nan), np.ma.filled(line.get_ydata(orig=False), np.nan)
+        at = np.asarray(line.get_transform().transform(np.column_stack([x, y])), dtype=float)
+        marks = [tuple(point) for point in at if np.isfinite(point).all()] if line.get_marker() != "None" else []
+        if line.get_drawstyle() != "default":
+            at = np.column_stack(STEP_LOOKUP_MAP[line.get_drawstyle()](at[:, 0], at[:, 1]))
+        pairs: Iterable[np.ndarray] = (
+            np.stack([at[:-1], at[1:]], axis=1) if line.get_linestyle() not in ("None", "") else []
+        )
+        found.append((str(line.get_gid()), _clipped(axes, pairs), marks))
+    for collection in axes.collections:
+        if isinstance(collection, LineCollection):
+            pairs = [collection.get_transform().transform(segment) for segment in collection.get_segments()]
+            found.append((str(collection.get_gid()), _clipped(axes, pairs), []))
+    return found
+
+
+def _clipped(axes: Axes, pairs: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Those segments that reach into the axes, cut at their edges."""
+    box = axes.get_window_extent()
+    return [
+        np.clip(pair, box.min, box.max)
+        for pair in pairs
+        if np.isfinite(pair).all() and Path(pair).intersects_bbox(box, filled=False)
+    ]

@@ -1,0 +1,93 @@
+"""No label of a figure is crossed by a line, covered by a mark or by another label: by the renderer's own boxes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from figure_geometry import crossings, labels, overlaps
+from figure_results import figure_of, measured, published, trend
+from load_made import loaded, result
+
+from pytest_ddperf import plots
+from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars, Level, LineChart, Series, Text
+from pytest_ddperf.plots.history import trend_charts
+from pytest_ddperf.records import CellKey, Outcome
+
+if TYPE_CHECKING:
+    from pytest_ddperf.plots.charts import Chart
+
+CHANGES: dict[tuple[str, int], float | Outcome | None] = {
+    ("squeezenet_v1.1", 8): 0.3, ("resnet101", 1): None, ("resnet50", 16): 0.0, ("vgg16", 1): Outcome.OOM,
+    ("googlenet", 1): -0.5, ("densenet121", 1): 1.5,
+}  # fmt: skip
+
+
+def of_tables() -> dict[str, Chart]:
+    return plots.described(published(), [], published().platforms)
+
+
+def of_a_run() -> dict[str, Chart]:
+    """What only a run adds: its figures, under load too, and nights of which every one has another commit."""
+    key = CellKey("tk1", "resnet50", 1)
+    commits = {night: f"{night:07x}".ljust(40, "f") for night in range(30)}
+    values = [100.0 + 10 * (night % 5) for night in range(29)] + [0.4]
+    outcomes = {5: Outcome.REGRESSED, 11: Outcome.IMPROVED}
+    baselines = {night: ("recorded", 90.0 + night) for night in (3, 14, 22)}
+    nights = [trend(replace(key, batch_size=size), values, outcomes, baselines, commits) for size in (1, 2, 4)]
+    under_load = tuple(result(loaded(load)) for load in ("c1", "c4", "c16", "r10", "r20"))
+    results = measured(CHANGES)
+    charts = plots.described(replace(results, cells=(*results.cells, *under_load)), nights, ["tk1"])
+    single = trend_charts(results.catalog, nights[:1], ["tk1"])
+    return charts | {f"{name}, one batch size": chart for name, chart in single.items()}
+
+
+def of_one_batch_size() -> dict[str, Chart]:
+    """A run over its baseline, of a platform whose figure is bars."""
+    cells = [replace(cell, now_ms=(cell.baseline_ms or 1) * 1.1) for cell in published().of("raspi3-ncnn")]
+    return plots.described(replace(published(), cells=tuple(cells)), [], ["raspi3-ncnn"])
+
+
+TABLES, RUN, BARS = of_tables(), of_a_run(), of_one_batch_size()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_label_is_crossed_in_a_figure_of_the_published_tables(name: str) -> None:
+    figure = figure_of(TABLES[name])
+    assert len(labels(figure)) > 5
+    assert crossings(figure) + overlaps(figure) == []
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_no_label_is_crossed_in_a_figure_of_a_run(name: str) -> None:
+    figure = figure_of(RUN[name])
+    assert crossings(figure) + overlaps(figure) == []
+
+
+@pytest.mark.parametrize("name", BARS)
+def test_no_label_is_crossed_in_a_figure_of_one_batch_size(name: str) -> None:
+    figure = figure_of(BARS[name])
+    assert crossings(figure) + overlaps(figure) == []
+
+
+def test_the_name_of_a_level_keeps_clear_of_its_neighbours() -> None:
+    levels = (Level("25 fps", 40.0), Level("10 fps", 100.0), Level("1 fps", 1000.0))
+    series = (Series("vgg16", "VGG-16", (1.0, 2.0), (30.0, 9000.0)),)
+    ticks = ((1.0, "1"), (2.0, "2"))
+    assert overlaps(figure_of(LineChart(Text("levels"), "x", "y", ticks, series, levels, y_log=False))) == []
+    bars = (Bars("", (30.0, 95.0, 9000.0)),)
+    rows = (("vgg16", "VGG-16"), ("vgg19", "VGG-19"), ("resnet50", "ResNet-50"))
+    figure = figure_of(BarChart(Text("levels"), rows, (BarPanel("x", bars, levels),)))
+    assert crossings(figure) + overlaps(figure) == []
+
+
+def test_a_line_through_a_label_is_found() -> None:
+    figure = figure_of(TABLES["mobilenet/tk1"])
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    axes.text(4, 150, "in the way")
+    axes.plot([4.2, 4.2], [low, high], gid="wall")
+    assert crossings(figure) == ["'in the way' is crossed by 'wall'"]
+    axes.text(4, 152, "on top of it")
+    assert len(overlaps(figure)) == 1
