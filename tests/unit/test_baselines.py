@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 REPORT_PLATFORMS = (
     "gtx1080ti",
+    "tx2",
+    "tx2-tensorrt",
     "tx1",
     "nano",
     "tk1",
-    "raspi3",
-    "tx2",
-    "tx2-tensorrt",
-    "raspi3-ncnn",
     "raspi4-ncnn",
+    "raspi3",
+    "raspi3-ncnn",
 )
 NewStore: TypeAlias = "Callable[[], BaselineStore]"
 KEY = CellKey("tk1", "resnet50", 2)

@@ -56,11 +56,11 @@ def test_what_is_measured_and_against_what_is_typed_again(tmp_path: Path) -> Non
         tmp_path, repository="/opt/{model}", img_width="300", gpu="true", baseline="report", tolerance="5%", npasses="9"
     )
     assert options_of(settings) == [
+        "'--ddperf-repository=/opt/{model}'",
+        "--ddperf-gpu",
         "--ddperf-baseline=report",
         "--ddperf-tolerance=5%",
         "--ddperf-npasses=9",
-        "'--ddperf-repository=/opt/{model}'",
-        "--ddperf-gpu",
         "--ddperf-img-width=300",
     ]
 

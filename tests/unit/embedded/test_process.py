@@ -152,7 +152,7 @@ def test_it_ends_while_it_predicts(tmp_path: Path) -> None:
 
 
 def test_a_server_that_dies_before_it_is_ready_shows_its_log() -> None:
-    with pytest.raises(ServerUnreachableError, match=r"(?s)ended with status 2 .*'nonet' is none of mobilenet"):
+    with pytest.raises(ServerUnreachableError, match=r"(?s)ended with status 2 .*'nonet' is not one of mobilenet"):
         process.start(models=("nonet",))
 
 
@@ -180,7 +180,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
         (["--host", "0.0.0.0"], "no loopback address"),  # noqa: S104 - that it is refused is what is tested
         (["--host", "example.org"], "no loopback address"),
         (["--port", "70000"], "no whole number between 0 and 65535"),
-        (["--models", "resnet18"], "is none of mobilenet"),
+        (["--models", "resnet18"], "is not one of mobilenet"),
         (["--slow", "vgg16=fast"], "no NAME=FACTOR"),
         (["--delay", "long"], "no number of seconds"),
         (["--data-dir", "/nowhere/at/all"], "is no folder"),
