@@ -211,8 +211,9 @@ def failure_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
     for record in records:
         if record.outcome not in FAILING:
             continue
-        crashed = record.outcome is Outcome.CRASHED  # what was measured of it before is not why it failed
-        if crashed or record.now_ms is None or record.baseline is None or record.change is None:
+        # what was measured of it before is not why it failed
+        otherwise = record.outcome in {Outcome.CRASHED, Outcome.NOT_CONFIRMED}
+        if otherwise or record.now_ms is None or record.baseline is None or record.change is None:
             detail = record.reason.splitlines()[0] if record.reason else "no reason given"
         else:
             detail = (
