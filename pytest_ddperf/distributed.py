@@ -286,7 +286,7 @@ class XdistHooks:
             # where workers died before all of them had collected, xdist ends, and nothing was handed out
             for nodeid in self._scheduling.collection or self._collected or ():
                 key = self._key(nodeid)
-                if key is not None and nodeid not in self._told:
+                if key is not None and nodeid not in self._told and not self.is_deferred(nodeid):
                     self._fail_unrun(key, nodeid, self._scheduling.given_up.get(nodeid))
         return result
 

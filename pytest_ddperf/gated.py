@@ -196,7 +196,7 @@ def pytest_runtest_makereport(
         mark_failed_by_test(report)
     unconfirmed = record is not None and record.outcome is Outcome.NOT_CONFIRMED
     if record is not None and unconfirmed and report.skipped and not hasattr(report, "wasxfail"):
-        report.outcome, report.longrepr = "failed", record.reason
+        report.when, report.outcome, report.longrepr = "call", "failed", record.reason
     return report
 
 
