@@ -188,3 +188,63 @@ def test_x_stops_at_the_regressed_cell_beside_it(project: BenchProject, other: O
     assert "INTERNALERROR" not in result.stdout.str()
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert project.verdicts()["tk1-googlenet-b8"] == "regressed"
+
+
+KILL = """
+import os, signal
+from pathlib import Path
+import pytest
+
+BEGUN = Path(__file__).with_name("begun")
+
+@pytest.fixture(autouse=True)
+def die(request):
+    if {where!r} in request.node.nodeid and not BEGUN.exists():
+        BEGUN.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("other", cases())
+def test_a_cell_whose_worker_dies_is_crashed_beside_it(project: BenchProject, other: Other) -> None:
+    (project.path / "benchmarks" / "conftest.py").write_text(KILL.format(where="tk1-googlenet-b1"), encoding="utf-8")
+    result = run(project, other, "-n1")
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert project.verdicts()["tk1-googlenet-b1"] == "crashed"
+    assert len(project.verdicts()) == len(VERDICTS)
+
+
+@pytest.mark.parametrize("other", cases("rerunfailures-reruns"))
+def test_another_test_whose_worker_dies_is_run_again_by_it(project: BenchProject, other: Other) -> None:
+    (project.path / "benchmarks" / "conftest.py").write_text(KILL.format(where="test_mine"), encoding="utf-8")
+    (project.path / "benchmarks" / "test_mine.py").write_text("def test_mine(): pass\n", encoding="utf-8")
+    result = run(project, other, "-n2")
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    assert project.verdicts() == VERDICTS
+    assert re.search(r"1 failed, 4 passed, .*1 rerun", result.stdout.str())
+
+
+HANGS = """
+import time
+
+def test_predict(ddperf):
+    time.sleep(600 if ddperf.batch_size == 8 else 0)
+    ddperf.measure()
+"""
+
+
+@pytest.mark.parametrize("other", cases("timeout-signal"))
+def test_a_cell_that_a_signal_ends_is_an_error(project: BenchProject, other: Other) -> None:
+    (project.path / "benchmarks" / "test_predict.py").write_text(HANGS, encoding="utf-8")
+    result = run(project, other, "--timeout=10", "--ddperf-models=googlenet")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert project.verdicts() == {"tk1-googlenet-b1": "ok", "tk1-googlenet-b8": "error"}
+
+
+@pytest.mark.parametrize("other", cases("timeout-thread"))
+def test_a_cell_whose_process_a_thread_ends_is_crashed_under_xdist(project: BenchProject, other: Other) -> None:
+    (project.path / "benchmarks" / "test_predict.py").write_text(HANGS, encoding="utf-8")
+    result = run(project, other, "--timeout=10", "--ddperf-models=googlenet", "-n1")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert project.verdicts() == {"tk1-googlenet-b1": "ok", "tk1-googlenet-b8": "crashed"}
