@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -56,8 +57,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gated = [(item, key) for item in session.items if (key := cell_of(item)) is not None]
     bench.collected = [key for _, key in gated]
     if bench.is_worker and gated:  # before xdist sends what was collected
-        cells = {item.nodeid: (key.platform, key.model, key.batch_size, key.scenario) for item, key in gated}
-        bench.send_to_controller("cells", cells)
+        marked = {item.nodeid: (key.platform, key.model, key.batch_size, key.scenario) for item, key in gated}
+        bench.send_to_controller("cells", marked)
     cells = [key for item, key in gated if not any(item.iter_markers("skip"))]
     option = config.option
     plans_only = option.collectonly or option.setuponly or option.setupplan
@@ -147,7 +148,8 @@ def _keep_interrupted(bench: BenchSession, item: pytest.Item, key: CellKey, erro
 def _not_measured(bench: BenchSession, item: pytest.Item, key: CellKey, error: BaseException) -> CellRecord:
     """The record of a cell whose test ended before it was measured, or measured again."""
     if not isinstance(error, pytest.skip.Exception):
-        text = f"{type(error).__name__}: {error}"
+        lines = traceback.format_exception_only(error)  # whatever its text does
+        text = next((line for line in lines if not line.startswith(" ")), type(error).__name__).splitlines()[0]
         return bench.runner.failed(key, item.nodeid, DdperfError(text), bench.measurements.get(item.nodeid))
     undecided = item.stash.get(UNDECIDED_KEY, None)
     if undecided is not None:
@@ -192,7 +194,7 @@ def pytest_runtest_makereport(
         return report
     record = None if report.when == "teardown" else _record_of_phase(item, call)
     put_record(report, record)
-    if record is not None and FAILED_BY_TEST_KEY in item.stash:
+    if record is not None and item.stash.get(FAILED_BY_TEST_KEY, False):
         mark_failed_by_test(report)
     unconfirmed = record is not None and record.outcome is Outcome.NOT_CONFIRMED
     if record is not None and unconfirmed and report.skipped and not hasattr(report, "wasxfail"):

@@ -1,8 +1,8 @@
 """Measuring a cell again later in the run: undecided cells are deferred to the end of their platform's cells.
 
-A cell that is undecided after its test ran is deferred: nothing of that attempt is reported, and its test runs again, as
-an ordinary item of pytest's main loop or of xdist's worker, after the last cell of its platform. Only the attempt that
-decides is reported, as the pass or failure of the test. So other plugins see one result per cell, no outcome that
+A cell that is undecided after its test ran is deferred: nothing of that attempt is reported, and its test runs again,
+as an ordinary item of pytest's main loop or of xdist's worker, after the last cell of its platform. Only the attempt
+that decides is reported, as the pass or failure of the test. So other plugins see one result per cell, no outcome that
 pytest does not define, and no test that runs within another one.
 """
 
@@ -99,9 +99,9 @@ class Remeasuring:
         if not item._request:  # type: ignore[attr-defined] # noqa: SLF001 - as pytest does for an item run again
             item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - the same
         properties, sections = list(item.user_properties), len(item._report_sections)  # noqa: SLF001 - see below
-        for key in (RECORD_KEY, FAILED_BY_TEST_KEY):
-            if key in item.stash:
-                del item.stash[key]
+        if RECORD_KEY in item.stash:
+            del item.stash[RECORD_KEY]
+        item.stash[FAILED_BY_TEST_KEY] = False
         try:
             reports = _setup_and_call(item)
             record = item.stash.get(RECORD_KEY, None)
