@@ -183,11 +183,16 @@ def test_a_run_that_measures_again_is_the_same_beside_it(
 
 
 @pytest.mark.parametrize("other", cases())
-def test_x_stops_at_the_regressed_cell_beside_it(project: BenchProject, other: Other) -> None:
+def test_x_stops_at_the_first_regressed_cell_beside_it(project: BenchProject, other: Other) -> None:
+    project.server.slow("squeezenet_v1.1", 8, 1.5)
     result = run(project, other, "-x")
-    assert "INTERNALERROR" not in result.stdout.str()
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert project.verdicts()["tk1-googlenet-b8"] == "regressed"
+    verdicts = Counter(project.verdicts().values())
+    assert verdicts == {"ok": 2, "regressed": 1, "not_confirmed": 1}
+    told = dict(junit(project))
+    assert len(junit(project)) == len(told) == len(VERDICTS)
+    assert Counter(told.values())["failure"] == 2
 
 
 KILL = """
