@@ -147,14 +147,18 @@ def _keep_interrupted(bench: BenchSession, item: pytest.Item, key: CellKey, erro
 
 def _not_measured(bench: BenchSession, item: pytest.Item, key: CellKey, error: BaseException) -> CellRecord:
     """The record of a cell whose test ended before it was measured, or measured again."""
-    if not isinstance(error, pytest.skip.Exception):
-        lines = traceback.format_exception_only(error)  # whatever its text does
-        text = next((line for line in lines if not line.startswith(" ")), type(error).__name__).splitlines()[0]
-        return bench.runner.failed(key, item.nodeid, DdperfError(text), bench.measurements.get(item.nodeid))
     undecided = item.stash.get(UNDECIDED_KEY, None)
     if undecided is not None:
         return _as_it_stands(undecided, error)
-    return bench.runner.unavailable(key, item.nodeid, f"{key}: skipped by its test: {error}")
+    if isinstance(error, pytest.skip.Exception):
+        return bench.runner.unavailable(key, item.nodeid, f"{key}: skipped by its test: {error}")
+    return bench.runner.failed(key, item.nodeid, DdperfError(_first_line(error)))
+
+
+def _first_line(error: BaseException) -> str:
+    """An exception on one line, whatever its text does."""
+    lines = traceback.format_exception_only(error)
+    return next((line for line in lines if not line.startswith(" ")), type(error).__name__).splitlines()[0]
 
 
 def _as_it_stands(record: CellRecord, error: BaseException) -> CellRecord:
@@ -162,7 +166,7 @@ def _as_it_stands(record: CellRecord, error: BaseException) -> CellRecord:
     if record.outcome is not Outcome.REMEASURE:
         return record
     skipped = isinstance(error, pytest.skip.Exception)
-    why = "was skipped" if skipped else "itself failed"
+    why = "was skipped" if skipped else f"itself failed ({_first_line(error)})"
     reason = f"{record.key}: not confirmed. {record.reason}; it was not, because the test {why}."
     return replace(record, outcome=Outcome.NOT_CONFIRMED if skipped else Outcome.ERROR, reason=reason)
 
