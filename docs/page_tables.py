@@ -74,8 +74,9 @@ VERDICT_MEANINGS: Mapping[Outcome, str] = {
     Outcome.REGRESSED: "slower than the baseline by more than the tolerance, and by more than chance explains",
     Outcome.OOM: "the server ran out of memory at a cell that has a baseline value",
     Outcome.CRASHED: "the server died on it, or was gone; or the worker that measured it was",
-    Outcome.ERROR: "it could not be measured, or the predictions are wrong; or it was put off and the run ended first",
+    Outcome.ERROR: "it could not be measured, the predictions are wrong, or something else ended its test",
     Outcome.INVALID: "the board throttled, or somebody else used the server, in every attempt",
+    Outcome.NOT_CONFIRMED: "it was deferred, and the run ended before it was measured again",
     Outcome.UNSTABLE: "beyond the tolerance, and chance could explain it; red in the third run running",
     Outcome.REMEASURE: "not a verdict yet: measured again at the end of the platform's cells",
     Outcome.NEW: "nothing to compare with (fails with `--ddperf-require-baseline`), or a first recording that is "
@@ -83,11 +84,11 @@ VERDICT_MEANINGS: Mapping[Outcome, str] = {
     Outcome.IMPROVED: "faster than the baseline, for sure",
     Outcome.OK: "within the tolerance",
     Outcome.UNAVAILABLE: "`x` in the baseline: not measurable there; out of memory where no baseline has a value; or "
-    "no service, under `--ddperf-missing-service=skip`",
+    "no service, under `--ddperf-missing-service=skip`; or its test skipped it",
 }
 _SHOWN: Mapping[Outcome, str] = {
     Outcome.UNAVAILABLE: "is skipped",
-    Outcome.REMEASURE: "is rerun",
+    Outcome.REMEASURE: "runs again",
     Outcome.UNSTABLE: "passes, with a warning",
 }
 KINDS: Mapping[str, str] = {

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
-import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,12 +12,14 @@ import pytest
 
 from pytest_ddperf.collecting import warn_of_ignored_options
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.keeping import log_failure
 from pytest_ddperf.option_conflicts import check_services
-from pytest_ddperf.records import CellKey, CellRecord, Outcome
+from pytest_ddperf.records import CellKey, CellRecord, Outcome, from_json
 from pytest_ddperf.report_records import put_record
+from pytest_ddperf.session import TO_CONTROLLER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from pytest_ddperf.scheduling import ServerScheduling
     from pytest_ddperf.session import BenchSession
@@ -41,39 +41,13 @@ def tell_difference(config: pytest.Config, nodes: tuple[Any, Any], collections: 
         config.hook.pytest_collectreport(report=pytest.CollectReport(name, "failed", longrepr=text, result=[]))
 
 
-class CellNames:
-    """Which node ids are cells: the controller collects nothing and knows no more than their names.
-
-    Args:
-        platforms: those that are measured.
-        models: those that are known.
-    """
-
-    def __init__(self, platforms: Iterable[str], models: Iterable[str]) -> None:
-        named, measured = (
-            "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)) for names in (platforms, models)
-        )
-        # --dist loadgroup puts an @group behind a node id
-        self._cell = re.compile(
-            rf"[\[-]({named})-({measured})-b(\d+)(?:-(c\d+|r\d+(?:\.\d+)?))?(?:-[^\]]*)?\](?:@.*)?$"
-        )
-        self._known: dict[str, CellKey | None] = {}
-
-    def key(self, nodeid: str) -> CellKey | None:
-        """The cell of a node id; None for any other test."""
-        if nodeid not in self._known:
-            found = self._cell.search(nodeid)
-            cell = None if found is None else CellKey(found[1], found[2], int(found[3]), found[4] or "")
-            self._known[nodeid] = cell
-        return self._known[nodeid]
-
-
 class LateScheduling:
     """The user's own scheduler until the first collection comes in; by server from then on, if it holds cells.
 
     The scheduler is chosen before anything is collected, and a run without cells must stay as the user asked for it.
 
     Args:
+        config: of the controller; other plugins ask xdist's schedulers for it.
         usual: what xdist would have used.
         for_cells: makes the scheduler to use where there are cells.
         has_cells: whether a collection holds any.
@@ -81,10 +55,12 @@ class LateScheduling:
 
     def __init__(
         self,
+        config: pytest.Config,
         usual: Any,  # noqa: ANN401 - xdist's
         for_cells: Callable[[], Any],
         has_cells: Callable[[Sequence[str]], bool],
     ) -> None:
+        self.config = config
         self._scheduling = usual
         self._for_cells = for_cells
         self._has_cells = has_cells
@@ -114,7 +90,8 @@ class XdistHooks:
     def __init__(self, bench: BenchSession) -> None:
         self._config = config = bench.config
         self._bench = bench
-        self._names: CellNames | None = None
+        self._cells: dict[str, CellKey] = {}
+        self._sent: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._scheduling: ServerScheduling | None = None
         self._collected: Sequence[str] | None = None
         self._only = False
@@ -130,7 +107,7 @@ class XdistHooks:
     @property
     def is_active(self) -> bool:
         """Whether tests run in workers."""
-        return self._config.getoption("dist", default="no") != "no" or "PYTEST_XDIST_WORKER" in os.environ
+        return self._config.getoption("dist", default="no") != "no" or self._bench.is_worker
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -146,7 +123,28 @@ class XdistHooks:
     def pytest_xdist_make_scheduler(self) -> Any:  # noqa: ANN401 - xdist's
         """Let cells be scheduled by server, whatever --dist says."""
         usual = yield
-        return LateScheduling(usual, self._by_server, lambda ids: any(map(self._key, ids)))
+        return LateScheduling(self._config, usual, self._by_server, lambda ids: any(map(self._key, ids)))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist's
+        """Give each worker a channel for what no report carries: which tests are cells, and what is deferred."""
+        channel = node.gateway.newchannel()
+        channel.setcallback(self._sent.put)  # called in execnet's own thread
+        node.workerinput[TO_CONTROLLER] = channel
+
+    def _take_in_sent(self) -> None:
+        """Take in what the workers have sent on their channels."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                kind, value = self._sent.get_nowait()
+                if kind == "cells":
+                    self._cells |= {nodeid: CellKey(*parts) for nodeid, parts in value.items()}
+                elif kind == "begun":
+                    self._begin(value)
+                else:
+                    record = from_json(value, CellRecord)
+                    self._bench.keep(record, value)
+                    self._end(record.nodeid)
 
     def _by_server(self) -> ServerScheduling:
         from xdist.workermanage import parse_tx_spec_config  # noqa: PLC0415 - in the controller alone
@@ -172,10 +170,7 @@ class XdistHooks:
             session._max_worker_restart = RESTARTS_A_WORKER * workers  # type: ignore[union-attr] # noqa: SLF001
 
     def _key(self, nodeid: str) -> CellKey | None:
-        if self._names is None:
-            settings = self._bench.settings
-            self._names = CellNames(settings.platforms, settings.catalog.networks)
-        return self._names.key(nodeid)
+        return self._cells.get(nodeid)
 
     def _unit_of(self, nodeid: str) -> str:
         key = self._key(nodeid)
@@ -192,6 +187,7 @@ class XdistHooks:
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Find the servers before the first test, once."""
+        self._take_in_sent()
         if self._collected is not None:
             return
         self._collected = ids
@@ -220,23 +216,38 @@ class XdistHooks:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A test begins; in the controller, some worker's."""
-        self._begun.add(nodeid)
-        if self._scheduling is not None:
-            self._under_way[self._unit_of(nodeid)] = nodeid
+        if self._key(nodeid) is None:  # a cell's comes after its attempt
+            self._begin(nodeid)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """And ends."""
         self._told.add(nodeid)
+        self._end(nodeid)
+
+    def _begin(self, nodeid: str) -> None:
+        self._begun.add(nodeid)
         if self._scheduling is not None:
-            self._under_way.pop(self._unit_of(nodeid), None)
+            self._under_way[self._unit_of(nodeid)] = nodeid
+
+    def _end(self, nodeid: str) -> None:
+        unit = self._unit_of(nodeid) if self._scheduling is not None else ""
+        if self._under_way.get(unit) == nodeid:  # its worker may be at the next one already
+            del self._under_way[unit]
 
     def under_way(self, unit: str) -> str | None:
         """The test of a unit that has begun and not ended."""
+        self._take_in_sent()
         return self._under_way.pop(unit, None)
 
     def is_begun(self, nodeid: str) -> bool:
         """Whether a test has begun."""
         return nodeid in self._begun
+
+    def is_deferred(self, nodeid: str) -> bool:
+        """Whether a cell is undecided, and runs again in the same worker."""
+        self._take_in_sent()
+        record = self._bench.records.get(nodeid)
+        return record is not None and record.outcome is Outcome.REMEASURE
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, error: object | None) -> None:
@@ -246,6 +257,7 @@ class XdistHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """A worker died while it measured: the cell has the verdict `crashed`, and what was measured of it is kept."""
+        self._begun.discard(crashitem)  # another plugin may let it run again
         key = self._key(crashitem)
         if key is None:
             return
@@ -267,12 +279,14 @@ class XdistHooks:
             result = yield
         except KeyboardInterrupt:
             self._take_in_what_was_sent()
+            self._take_in_sent()
             raise
+        self._take_in_sent()
         if self._scheduling is not None and self._deaths:
             # where workers died before all of them had collected, xdist ends, and nothing was handed out
             for nodeid in self._scheduling.collection or self._collected or ():
                 key = self._key(nodeid)
-                if key is not None and nodeid not in self._told:
+                if key is not None and nodeid not in self._told and not self.is_deferred(nodeid):
                     self._fail_unrun(key, nodeid, self._scheduling.given_up.get(nodeid))
         return result
 
@@ -292,10 +306,8 @@ class XdistHooks:
         else:
             why = f"{deaths} workers died while they measured on {self._server(key.platform)}"
         what = f"it was not run, since {why}."
-        reason = f"{key} crashed: {what}"
-        report = pytest.TestReport(nodeid, _location(nodeid), {}, "failed", reason, "call")
-        put_record(report, replace(self._crashed(key, nodeid, reason), cause=what, detail=what))
-        self._config.hook.pytest_runtest_logreport(report=report)
+        record = self._crashed(key, nodeid, f"{key} crashed: {what}")
+        log_failure(self._config, replace(record, cause=what, detail=what))
 
 
 def _location(nodeid: str) -> tuple[str, None, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,9 +16,8 @@ from pytest_ddperf.option_conflicts import check_services
 from pytest_ddperf.options import FIXTURE
 from pytest_ddperf.platform_alias import ALIAS_KEY
 from pytest_ddperf.records import FAILING, CellRecord, Outcome
-from pytest_ddperf.remeasuring import OUTCOME, PutOff
-from pytest_ddperf.report_records import put_record, record_of
-from pytest_ddperf.session import RECORD_KEY, SESSION_KEY
+from pytest_ddperf.report_records import mark_failed_by_test, put_record, record_of
+from pytest_ddperf.session import FAILED_BY_TEST_KEY, RECORD_KEY, SESSION_KEY, UNDECIDED_KEY
 from pytest_ddperf.terminal import regression_text, verdict_text
 
 if TYPE_CHECKING:
@@ -51,12 +51,16 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
             item.config.stash[SESSION_KEY].deselected += 1
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Find the servers before the first test."""
+    """Find the servers before the first test; in a worker, tell the controller which tests are cells."""
     config = session.config
     bench = config.stash[SESSION_KEY]
     gated = [(item, key) for item in session.items if (key := cell_of(item)) is not None]
     bench.collected = [key for _, key in gated]
+    if bench.is_worker and gated:  # before xdist sends what was collected
+        marked = {item.nodeid: (key.platform, key.model, key.batch_size, key.scenario) for item, key in gated}
+        bench.send_to_controller("cells", marked)
     cells = [key for item, key in gated if not any(item.iter_markers("skip"))]
     option = config.option
     plans_only = option.collectonly or option.setuponly or option.setupplan
@@ -103,9 +107,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         result = yield
     except DdperfError as error:
         failed = error
-    except BaseException:
+    except BaseException as error:
         if cell.measurement is not None:  # the test's own failure; what was measured counts all the same
-            item.stash[RECORD_KEY] = _as_it_stands(bench.runner.judge(cell.measurement, item.nodeid))
+            item.stash[RECORD_KEY] = _as_it_stands(bench.runner.judge(cell.measurement, item.nodeid), error)
+            item.stash[FAILED_BY_TEST_KEY] = True
+        if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):  # they leave no report
+            _keep_interrupted(bench, item, cell.key, error)
         raise
     if failed is not None:  # not where it was caught: pytest would tell it twice, once as the cause of the other
         _raise_error(bench, item, cell.key, failed)
@@ -131,17 +138,44 @@ def _raise_error(bench: BenchSession, item: pytest.Item, key: CellKey, error: Dd
     raise CellFailed(record.reason)
 
 
-def _as_it_stands(record: CellRecord) -> CellRecord:
+def _keep_interrupted(bench: BenchSession, item: pytest.Item, key: CellKey, error: BaseException) -> None:
+    """Keep what there is of a cell that ends the run: after Ctrl-C, one that was not measured counts as that."""
+    record = item.stash.get(RECORD_KEY, None)
+    if record is None and not isinstance(error, KeyboardInterrupt):
+        record = _not_measured(bench, item, key, error)
+    if record is not None:
+        bench.keep_unreported(record)
+
+
+def _not_measured(bench: BenchSession, item: pytest.Item, key: CellKey, error: BaseException) -> CellRecord:
+    """The record of a cell whose test ended before it was measured, or measured again."""
+    undecided = item.stash.get(UNDECIDED_KEY, None)
+    if undecided is not None:
+        return _as_it_stands(undecided, error)
+    if isinstance(error, pytest.skip.Exception):
+        return bench.runner.unavailable(key, item.nodeid, f"{key}: skipped by its test: {error}")
+    return bench.runner.failed(key, item.nodeid, DdperfError(_first_line(error)))
+
+
+def _first_line(error: BaseException) -> str:
+    """An exception on one line, whatever its text does."""
+    lines = traceback.format_exception_only(error)
+    return next((line for line in lines if not line.startswith(" ")), type(error).__name__).splitlines()[0]
+
+
+def _as_it_stands(record: CellRecord, error: BaseException) -> CellRecord:
     """The last word on a cell whose test ended by itself: one that is undecided is not measured again."""
     if record.outcome is not Outcome.REMEASURE:
         return record
-    reason = f"{record.key}: not confirmed. {record.reason}; it was not, because the test itself failed or was skipped."
-    return replace(record, outcome=Outcome.ERROR, reason=reason)
+    skipped = isinstance(error, pytest.skip.Exception)
+    why = "was skipped" if skipped else f"itself failed ({_first_line(error)})"
+    reason = f"{record.key}: not confirmed. {record.reason}; it was not, because the test {why}."
+    return replace(record, outcome=Outcome.NOT_CONFIRMED if skipped else Outcome.ERROR, reason=reason)
 
 
 def _raise_verdict(bench: BenchSession, item: pytest.Item, record: CellRecord) -> None:
-    if record.outcome is Outcome.REMEASURE:
-        raise PutOff(record.reason)
+    if record.outcome is Outcome.REMEASURE:  # this attempt is deferred, and not reported
+        return
     if record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
             raise CellFailed(regression_text(record, record.baseline, _again(bench, record)))
@@ -175,16 +209,34 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Send the record with the report of the phase that made it."""
     report = yield
-    if FIXTURE in getattr(item, "fixturenames", ()):
-        ended = report.when == "call" or (report.when == "setup" and report.skipped)
-        record = item.stash.get(RECORD_KEY, None) if ended else None
-        put_record(report, record)
-        if call.excinfo is not None and call.excinfo.errisinstance(PutOff):
-            report.outcome = OUTCOME  # type: ignore[assignment] # a word of our own, which `pytest_report_teststatus` knows
-            report.longrepr = None
-        elif call.excinfo is not None and isinstance(call.excinfo.value, CellFailed):
-            report.longrepr = call.excinfo.value.message
+    if FIXTURE not in getattr(item, "fixturenames", ()):
+        record = None if report.when == "teardown" else _record_of_phase(item, call)
+    put_record(report, record)
+    if record is not None and item.stash.get(FAILED_BY_TEST_KEY, False):
+        mark_failed_by_test(report)
+    unconfirmed = record is not None and record.outcome is Outcome.NOT_CONFIRMED
+    if record is not None and unconfirmed and report.skipped and not hasattr(report, "wasxfail"):
+        report.when, report.outcome, report.longrepr = "call", "failed", record.reason
+    elif call.excinfo is not None and isinstance(call.excinfo.value, CellFailed):
+        report.longrepr = call.excinfo.value.message
     return report
+
+
+def _record_of_phase(item: pytest.Item, call: pytest.CallInfo[None]) -> CellRecord | None:
+    """The record that a setup or a call ends with: each cell that was begun has one, whatever ended it."""
+    key, error = cell_of(item), None if call.excinfo is None else call.excinfo.value
+    record = item.stash.get(RECORD_KEY, None)
+    if error is None or key is None or (record is not None and record.outcome is not Outcome.REMEASURE):
+        return record if call.when == "call" or error is not None else None
+    if record is not None:  # undecided, and then something else failed
+        record = _as_it_stands(record, error)
+    elif call.when == "call" or UNDECIDED_KEY in item.stash or not isinstance(error, pytest.skip.Exception):
+        record = _not_measured(item.config.stash[SESSION_KEY], item, key, error)
+    else:
+        return None  # not begun: a mark or a fixture skips it
+    item.stash[RECORD_KEY] = record
+    item.stash[FAILED_BY_TEST_KEY] = True
+    return record
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -195,7 +247,5 @@ def pytest_report_teststatus(
     record = record_of(report) if report.when == "call" else None
     if record is None or report.skipped or hasattr(report, "wasxfail"):
         return None
-    if report.outcome == OUTCOME:
-        return OUTCOME, "R", f"REMEASURE {verdict_text(record)}"
     letter, word = (".", "PASSED") if report.passed else ("F", "FAILED")
     return report.outcome, letter, f"{word} {verdict_text(record)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +10,7 @@ import pytest
 from pytest_ddperf.presenting import ineffective_options, nothing_shown, present
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import junit
-from pytest_ddperf.report_records import REPORT_ATTRIBUTE, is_gated, put_record, record_of
+from pytest_ddperf.report_records import REPORT_ATTRIBUTE, is_failed_by_test, is_gated, put_record, record_of
 from pytest_ddperf.session import REFUSED
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ class Keeper:
         self._failed_of_itself = False
         self._ended: set[str] = set()
         self._cell_failed = False
-        self._put_off: dict[str, pytest.TestReport] = {}
         self._writes_junit = bool(bench.config.getoption("xmlpath", default=None))
         self._told: tuple[CellRecord | None, list[tuple[str, str]]] = (None, [])
 
@@ -54,12 +52,7 @@ class Keeper:
         record = record_of(report)
         if record is not None:
             self._bench.keep(record, getattr(report, REPORT_ATTRIBUTE))
-            self._put_off.pop(report.nodeid, None)
-            if record.outcome is Outcome.REMEASURE:
-                self._put_off[report.nodeid] = report
-        elif report.failed and report.when != "teardown":
-            self._failed_otherwise(report)
-        if report.failed and (record is None or record.outcome not in INFRASTRUCTURE):
+        if report.failed and (record is None or record.outcome not in INFRASTRUCTURE or is_failed_by_test(report)):
             self._failed_of_itself = True
         if is_gated(report):
             self._add_properties(report)
@@ -70,8 +63,6 @@ class Keeper:
         else:
             self._others_ran = self._others_ran or report.when == "call"
         yield
-        if report.nodeid in self._put_off:
-            self._take_off_progress(report)
 
     def _add_properties(self, report: pytest.TestReport) -> None:
         """What JUnit says of the cell: on the report of its last attempt, and on the teardown, which JUnit goes by.
@@ -81,26 +72,10 @@ class Keeper:
         if not self._writes_junit or report.when == "setup":
             return
         record = self._bench.records.get(report.nodeid)
-        if record is not None and record.outcome is not Outcome.REMEASURE:
+        if record is not None:
             if self._told[0] is not record:  # the call's report and the teardown's, one after the other
                 self._told = record, junit.properties(record)
             report.user_properties = [*report.user_properties, *self._told[1]]
-
-    def _failed_otherwise(self, report: pytest.TestReport) -> None:
-        """A cell that was put off could not be measured again: its setup failed, or its worker died with it."""
-        undecided = self._put_off.pop(report.nodeid, None)
-        record = None if undecided is None else record_of(undecided)
-        if record is not None:
-            why = "it could not be, see the failure of its test."
-            reason = f"{record.key}: not confirmed. {record.reason}; {why}"
-            self._bench.keep(replace(record, outcome=Outcome.ERROR, reason=reason, cause=f"not confirmed: {why}"))
-
-    def _take_off_progress(self, report: pytest.TestReport) -> None:
-        """Keep the progress in percent from counting a cell as done that is to be measured again."""
-        reporter = self._bench.config.pluginmanager.get_plugin("terminalreporter")
-        reported = getattr(reporter, "_progress_nodeids_reported", None)  # private: without it, only the figure is off
-        if reported is not None:
-            reported.discard(getattr(report, "id", report.nodeid))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Turn a wrong configuration or marker into a usage error, exit status 4; with xdist, too."""
@@ -130,22 +105,15 @@ class Keeper:
             bench.close()
 
     def _fail_unconfirmed(self, session: pytest.Session) -> None:
-        """Fail the cells that were put off and never measured again: the run was stopped, or their worker died."""
-        for report in list(self._put_off.values()):
-            record = record_of(report)
-            if record is None:
-                continue
+        """Fail the cells that were deferred and never measured again: the run was stopped, or their worker died."""
+        for record in [one for one in self._bench.records.values() if one.outcome is Outcome.REMEASURE]:
             why = (
                 "it was to be measured again at the end of the platform's cells, and the run ended before that. Run "
                 "it again."
             )
             reason = f"{record.key}: not confirmed. {record.reason}; {why}"
-            last = _following(report, "call", "failed", reason)
-            put_record(last, replace(record, outcome=Outcome.ERROR, reason=reason, cause=f"not confirmed: {why}"))
-            session.config.hook.pytest_runtest_logreport(report=last)
-            closing = _following(report, "teardown", "passed", None)
-            put_record(closing, None)
-            session.config.hook.pytest_runtest_logreport(report=closing)
+            unconfirmed = replace(record, outcome=Outcome.NOT_CONFIRMED, reason=reason, cause=f"not confirmed: {why}")
+            log_failure(session.config, unconfirmed)
             if session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -232,13 +200,19 @@ class SessionEnd:
         self._keeper.end(session)
 
 
-def _following(
-    report: pytest.TestReport, when: Literal["call", "teardown"], outcome: Literal["passed", "failed"], text: str | None
-) -> pytest.TestReport:
-    """A later report of the same test, from the same worker: JUnit puts them into one testcase."""
-    later = copy.copy(report)
-    later.when, later.outcome, later.longrepr, later.duration = when, outcome, text, 0.0
-    return later
+def log_failure(config: pytest.Config, record: CellRecord) -> None:
+    """Report the failure of a cell whose test does not run any more, in all phases that other plugins expect."""
+    path, _, name = record.nodeid.partition("::")
+    location = path, None, name.replace("::", ".")
+    config.hook.pytest_runtest_logstart(nodeid=record.nodeid, location=location)
+    phases: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
+    for when in phases:
+        failed = when == "call"
+        text = record.reason if failed else None
+        report = pytest.TestReport(record.nodeid, location, {}, "failed" if failed else "passed", text, when)
+        put_record(report, record if failed else None)
+        config.hook.pytest_runtest_logreport(report=report)
+    config.hook.pytest_runtest_logfinish(nodeid=record.nodeid, location=location)
 
 
 def _write(reporter: pytest.TerminalReporter, line: Line) -> None:

@@ -66,6 +66,10 @@ class Ledger:
                 self._take_back(name)
                 self._doubtful = True
             raise
+        except BaseException:  # ended from outside, by a signal: the server goes on
+            with self._lock:
+                self._given_up.add(name)
+            raise
 
     def _take_back(self, name: str) -> None:
         with self._lock:

@@ -77,7 +77,7 @@ def _add_completers(config: pytest.Config, parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse wrong options at once; load nothing where none was given."""
     config.addinivalue_line("markers", MARKER_HELP)
-    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    is_worker = hasattr(config, "workerinput")
     distributes = config.getoption("dist", default="no") != "no"
     try:
         if is_any_given(config):
@@ -120,7 +120,7 @@ def _session(config: pytest.Config) -> BenchSession:
     session = config.stash[SESSION_KEY] = BenchSession(config)
     config.add_cleanup(session.close)
     config.pluginmanager.register(gated, "ddperf-gated")
-    config.pluginmanager.register(Remeasuring(), "ddperf-remeasuring")
+    config.pluginmanager.register(Remeasuring(session), "ddperf-remeasuring")
     if not session.is_worker:  # a worker keeps nothing
         keeper = Keeper(session)
         config.pluginmanager.register(keeper, "ddperf-keeper")

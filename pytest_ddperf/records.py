@@ -25,7 +25,11 @@ class Clock(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a cell ended; exactly one each. `REMEASURE` is not final: the cell is measured again later in the run."""
+    """How a cell ended; exactly one each.
+
+    `REMEASURE` is not final: the cell is measured again later in the run. `NOT_CONFIRMED` is what becomes of it where
+    the run, or its test, ends before that.
+    """
 
     OK = "ok"
     IMPROVED = "improved"
@@ -36,11 +40,14 @@ class Outcome(StrEnum):
     CRASHED = "crashed"
     ERROR = "error"
     INVALID = "invalid"
+    NOT_CONFIRMED = "not_confirmed"
     UNSTABLE = "unstable"
     REMEASURE = "remeasure"
 
 
-FAILING = frozenset({Outcome.REGRESSED, Outcome.OOM, Outcome.CRASHED, Outcome.ERROR, Outcome.INVALID})
+FAILING = frozenset(
+    {Outcome.REGRESSED, Outcome.OOM, Outcome.CRASHED, Outcome.ERROR, Outcome.INVALID, Outcome.NOT_CONFIRMED}
+)
 """The outcomes that fail their test."""
 
 

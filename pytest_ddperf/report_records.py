@@ -14,12 +14,26 @@ REPORT_ATTRIBUTE = "ddperf"
 string costs nothing to keep, where lists and dicts make every later collection of garbage dearer."""
 
 
+FAILED_BY_TEST = "ddperf_failed_by_test"
+"""On a report: what ended its test is not our verdict, whatever record the cell has."""
+
+
 def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
     """Send a record with a report; None says that the test is gated and has none yet."""
     text = None if record is None else to_json(record).decode()
     setattr(report, REPORT_ATTRIBUTE, text)
     if text is not None:
         _read_last[:] = text, record
+
+
+def mark_failed_by_test(report: pytest.TestReport) -> None:
+    """Say with a report that something else than our verdict ended its test."""
+    setattr(report, FAILED_BY_TEST, True)
+
+
+def is_failed_by_test(report: pytest.TestReport) -> bool:
+    """Whether something else than our verdict ended the test of a report."""
+    return hasattr(report, FAILED_BY_TEST)
 
 
 def is_gated(report: pytest.TestReport) -> bool:

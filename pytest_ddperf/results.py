@@ -27,6 +27,7 @@ SEVERITY = (
     Outcome.CRASHED,
     Outcome.ERROR,
     Outcome.INVALID,
+    Outcome.NOT_CONFIRMED,
     Outcome.UNSTABLE,
     Outcome.REMEASURE,
     Outcome.NEW,

@@ -43,12 +43,14 @@ class Unit:
     """What one worker runs without another one beside it.
 
     Args:
-        waiting: node ids that are not done, in the order they run.
+        waiting: node ids that have not run, in the order they run.
+        deferred: node ids that ran and run again in the same worker, without being handed out again.
         deaths: workers that died at it.
     """
 
     name: str
     waiting: dict[str, None] = field(default_factory=dict)
+    deferred: set[str] = field(default_factory=set)
     deaths: int = 0
 
 
@@ -61,6 +63,10 @@ class Story(Protocol):
 
     def is_begun(self, nodeid: str) -> bool:
         """Whether a test has begun."""
+        ...
+
+    def is_deferred(self, nodeid: str) -> bool:
+        """Whether a test that ran will run again in the same worker."""
         ...
 
 
@@ -150,16 +156,26 @@ class ServerScheduling:
         nodeid = self._collected[node][item_index]
         units = self._assigned[node]
         for unit in units:
-            if nodeid in unit.waiting:
-                del unit.waiting[nodeid]
-                if not unit.waiting:
+            if nodeid in unit.waiting or nodeid in unit.deferred:
+                unit.waiting.pop(nodeid, None)
+                unit.deferred.discard(nodeid)
+                if self._story.is_deferred(nodeid):
+                    unit.deferred.add(nodeid)
+                if not unit.waiting and not unit.deferred:
                     units.remove(unit)
                 break
         self._feed(node)
 
-    def mark_test_pending(self, item: str) -> NoReturn:
-        """Not asked of this scheduler."""
-        raise NotImplementedError(item)
+    def mark_test_pending(self, item: str) -> None:
+        """Run a test again whose worker died at it: plugins that run failed tests again ask for it."""
+        name = self._unit_of(item)
+        unit = next((one for one in self._queue if one.name == name), None)
+        if unit is None:
+            unit = Unit(name)
+            self._queue.appendleft(unit)
+        unit.waiting = {item: None} | unit.waiting
+        for node in self.nodes:
+            self._feed(node)
 
     def remove_pending_tests_from_node(self, node: Node, indices: Sequence[int]) -> NoReturn:
         """Not asked of this scheduler: it steals no work."""
@@ -188,8 +204,9 @@ class ServerScheduling:
         """Take out of a unit what killed its worker, and all of it where too many have died at it."""
         unit.deaths += 1
         crashed = self._story.under_way(unit.name)
-        first = next(iter(unit.waiting))
-        if self._story.is_begun(first):  # within its protocol, where others may be measured again
+        unit.deferred.clear()  # what was measured of them died with it
+        first = next(iter(unit.waiting), None)
+        if first is not None and self._story.is_begun(first):
             del unit.waiting[first]
         if unit.deaths >= DEATHS_AT_MOST:
             self.given_up |= dict.fromkeys(unit.waiting, unit.deaths)

@@ -134,9 +134,11 @@ def _figure(cell: Result, run: str) -> _Figure:
     if measured and cell.now_ms is not None:
         passes = cell.samples_ms or (cell.now_ms,)
         where = f"{named}, clock {cell.clock}" if cell.clock else named
+        not_confirmed = (f"not confirmed: {named} ended before it was measured again",)
         notes = {
             Outcome.UNSTABLE: (f"unstable in {named}",),
-            Outcome.REMEASURE: (f"not confirmed: {named} ended before it was measured again",),
+            Outcome.REMEASURE: not_confirmed,
+            Outcome.NOT_CONFIRMED: not_confirmed,
         }
         return _Figure(
             cell.now_ms, min(passes), max(passes), "measured", where, notes.get(cell.outcome or Outcome.OK, ())

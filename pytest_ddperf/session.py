@@ -12,7 +12,7 @@ from pytest_ddperf import __version__
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
 from pytest_ddperf.garbage import collected_rarely
 from pytest_ddperf.platform_plan import PlatformPlan
-from pytest_ddperf.records import CellRecord, Outcome
+from pytest_ddperf.records import CellRecord, Outcome, to_json
 from pytest_ddperf.settings import Settings, given
 
 if TYPE_CHECKING:
@@ -37,6 +37,15 @@ RECORDED_ROUNDS = 3
 SESSION_KEY = pytest.StashKey["BenchSession"]()
 RECORD_KEY = pytest.StashKey[CellRecord]()
 """On an item: the record of its cell, once there is one."""
+
+FAILED_BY_TEST_KEY = pytest.StashKey[bool]()
+"""On an item: its attempt was ended by something else than our verdict."""
+
+UNDECIDED_KEY = pytest.StashKey[CellRecord]()
+"""On an item: the record of an earlier attempt, which was deferred."""
+
+TO_CONTROLLER = "ddperf_channel"
+"""In a worker's `workerinput`: the execnet channel on which it sends what no report carries."""
 
 
 class BenchSession:
@@ -245,6 +254,28 @@ class BenchSession:
             if not self._history_failed:
                 self._history_failed = True
                 self.say(f"ddperf: {error}")  # now, while there is time to do something
+        if record.outcome is Outcome.REMEASURE and self.config.get_verbosity() > 0:
+            from pytest_ddperf.terminal import verdict_text  # noqa: PLC0415 - only with results to show
+
+            self.say(f"ddperf: {record.key}: {verdict_text(record)}, undecided; it is measured again later")
+
+    def keep_unreported(self, record: CellRecord) -> None:
+        """Keep a record that no report carries: of a deferred attempt, or of a test that ends the run."""
+        if self.is_worker:
+            self.send_to_controller("record", to_json(record).decode())
+        else:
+            self.keep(record)
+
+    def tell_begun(self, nodeid: str) -> None:
+        """Let xdist's controller know which test is lost if this worker dies: its reports come after the attempt."""
+        if self.is_worker:
+            self.send_to_controller("begun", nodeid)
+
+    def send_to_controller(self, kind: str, value: object) -> None:
+        """Send builtins from a worker; they arrive before whatever xdist sends later."""
+        channel = self.config.workerinput.get(TO_CONTROLLER)  # type: ignore[attr-defined] # xdist's
+        if channel is not None:
+            channel.send((kind, value))
 
     def _new_history(self) -> HistoryWriter:
         from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep

@@ -214,8 +214,9 @@ def failure_text(record: CellRecord) -> str:
     """What became of a cell that failed, on one line without its id: its numbers, or why there are none."""
     said = record.detail or record.reason.removeprefix(str(record.key)).lstrip(": ")  # older runs lack the detail
     reason = said.splitlines()[0] if said else "no reason given"
-    crashed = record.outcome is Outcome.CRASHED  # what was measured of it before is not why it failed
-    if crashed or record.now_ms is None or record.baseline is None or record.change is None:
+    # what was measured of it before is not why it failed
+    otherwise = record.outcome in {Outcome.CRASHED, Outcome.NOT_CONFIRMED}
+    if otherwise or record.now_ms is None or record.baseline is None or record.change is None:
         return reason
     numbers = (
         f"{ms_text(record.now_ms)} ms/img, baseline {ms_text(record.baseline.value_ms)}, {change_text(record.change)}"

@@ -180,3 +180,63 @@ def test_other_tests_run_beside_the_cells(tk1: BenchProject) -> None:
     tk1.server._delay_s = 0.02
     tk1.apart(*CELLS, "-n2").assert_outcomes(passed=24)
     assert tk1.server.most_concurrent == 1
+
+
+BROKEN_TOML = "[platforms.tk1\n"
+LOOKS_LIKE_A_CELL = """
+import os, signal
+import pytest
+
+@pytest.mark.parametrize("name", ["tk1-resnet50-b8"])
+def test_x(name):
+    {body}
+"""
+
+
+@pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "xdist"])
+def test_without_cells_a_broken_file_is_not_read(tk1: BenchProject, how: tuple[str, ...]) -> None:
+    (tk1.path / "ddperf.toml").write_text(BROKEN_TOML, encoding="utf-8")
+    (tk1.path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (tk1.path / "test_x.py").write_text(LOOKS_LIKE_A_CELL.format(body="pass"), encoding="utf-8")
+    result = tk1.bare("test_x.py", *how)
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "xdist"])
+def test_with_cells_a_broken_file_is_a_usage_error_without_any_option(tk1: BenchProject, how: tuple[str, ...]) -> None:
+    (tk1.path / "ddperf.toml").write_text(BROKEN_TOML, encoding="utf-8")
+    (tk1.path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    result = tk1.bare("benchmarks", *how)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    output = result.stdout.str() + result.stderr.str()
+    assert "INTERNALERROR" not in output
+    assert "ddperf.toml" in output
+
+
+def test_a_test_whose_name_looks_like_a_cell_needs_no_server(tk1: BenchProject) -> None:
+    (tk1.path / "test_x.py").write_text(LOOKS_LIKE_A_CELL.format(body="pass"), encoding="utf-8")
+    result = tk1.bare("test_x.py", "-n2", "--platform=tk1", "--ddperf-url=http://127.0.0.1:9")
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(passed=1)
+
+
+def test_and_is_none_when_its_worker_dies_at_it(tk1: BenchProject) -> None:
+    body = "os.kill(os.getpid(), signal.SIGKILL)"
+    (tk1.path / "benchmarks" / "test_x.py").write_text(LOOKS_LIKE_A_CELL.format(body=body), encoding="utf-8")
+    result = tk1.run(*CELLS, "-n2")
+    result.assert_outcomes(passed=4, failed=1)
+    assert sorted(tk1.verdicts()) == [f"tk1-{model}-b{size}" for model in ("googlenet", B8[0]) for size in (1, 8)]
+    result.stdout.fnmatch_lines(["worker 'gw*' crashed while running *test_x?tk1-resnet50-b8?*"])
+
+
+def test_a_run_that_a_worker_s_test_starts_is_an_ordinary_one(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    result = tk1.apart(*CELLS, "--ddperf-report=r.csv")
+    result.assert_outcomes(passed=4)
+    assert len(tk1.verdicts()) == 4
+    assert (tk1.path / "r.csv").exists()
+    refused = tk1.apart(*CELLS, "--ddperf-report=pytest.ini/r.csv")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR

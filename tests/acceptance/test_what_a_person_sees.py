@@ -166,7 +166,7 @@ def test_nothing_of_the_live_line_is_left_behind(tk1: BenchProject, args: list[s
         assert [line for line in shown if line.startswith(f"{begun}b1] PASSED 90.7 ms/img +0.0 %")]
         assert [line for line in shown if line.startswith(f"{begun}b8] FAILED 69.8 ms/img +")]
     else:
-        assert [line for line in shown if re.match(r"benchmarks/test_predict.py \.RRF +\[100%\]", line)]
+        assert [line for line in shown if re.match(r"benchmarks/test_predict.py \.F +\[100%\]", line)]
 
 
 def test_a_quiet_run_on_a_terminal_has_no_live_line(tk1: BenchProject) -> None:

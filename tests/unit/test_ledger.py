@@ -28,7 +28,7 @@ def told(**counts: int | None) -> Info:
     return Info(services=tuple(ServiceInfo(name, stats=one) for name, one in stats.items()))
 
 
-def predict(ledger: Ledger, error: ServerError | None = None, service: str = "resnet50") -> None:
+def predict(ledger: Ledger, error: BaseException | None = None, service: str = "resnet50") -> None:
     """One prediction that ends so."""
 
     def send() -> None:
@@ -188,3 +188,12 @@ def test_threads_count_together(ledger: Ledger) -> None:
     for one in threads:
         one.join()
     assert ledger.asked("resnet50") == 2000
+
+
+@pytest.mark.parametrize("error", [pytest.fail.Exception("Timeout"), KeyboardInterrupt(), RuntimeError("no")], ids=repr)
+def test_one_that_something_else_ended_runs_until_it_is_counted(ledger: Ledger, error: BaseException) -> None:
+    predict(ledger, error)
+    ledger.told(told(resnet50=10, vgg16=3))
+    assert ledger.running == ("resnet50",)
+    ledger.told(told(resnet50=11, vgg16=3))
+    assert not ledger.is_open

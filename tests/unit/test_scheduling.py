@@ -46,6 +46,7 @@ class Run:
         self.crashed: list[str | None] = []
         self.differing: list[tuple[Node, Node]] = []
         self.at: dict[str, str] = {}
+        self.deferred: set[str] = set()
         self.scheduling = ServerScheduling(
             workers,
             unit_of=unit_of,
@@ -71,6 +72,9 @@ class Run:
 
     def is_begun(self, nodeid: str) -> bool:
         return nodeid in [name for _, name in self.begun]
+
+    def is_deferred(self, nodeid: str) -> bool:
+        return nodeid in self.deferred
 
     def begin(self, worker: Worker) -> str:
         nodeid = self.collection[worker.queue[0]]
@@ -181,18 +185,52 @@ def test_what_a_dead_worker_was_at_is_told_and_not_run_again() -> None:
     assert run.done == ["a0", "a2", "a3"]
 
 
-def test_one_that_is_measured_again_within_another_s_turn_is_the_one_that_is_told() -> None:
-    run = Run(cells(a=3), 1)
+def test_a_deferred_test_is_the_one_that_is_told_when_its_worker_dies_at_it() -> None:
+    run = Run(cells(a=2), 1)
     (worker,) = run.workers
-    for _ in range(2):
-        run.begin(worker)
-        run.end(worker)
-    run.shut_down_at_the_end()
-    run.begin(worker)
+    run.deferred.add("a0")
+    run.to_the_end()
+    assert run.scheduling.has_pending
     run.at["a"] = "a0"
     run.die(worker)
     assert run.crashed == ["a0"]
     assert not run.scheduling.has_pending
+
+
+def test_a_deferred_test_is_not_handed_out_again_and_keeps_no_worker_waiting() -> None:
+    run = Run(cells(a=3), 1)
+    (worker,) = run.workers
+    run.deferred |= {"a0", "a1", "a2"}
+    run.to_the_end()
+    assert [nodeid for _, nodeid in run.begun] == cells(a=3)
+    assert worker.shutting_down
+
+
+def test_a_deferred_test_is_done_when_it_is_decided() -> None:
+    run = Run(cells(a=2), 1)
+    (worker,) = run.workers
+    run.deferred.add("a0")
+    run.to_the_end()
+    run.scheduling.mark_test_complete(worker, 0)  # still undecided
+    assert run.scheduling.has_pending
+    run.deferred.clear()
+    run.scheduling.mark_test_complete(worker, 0)
+    assert not run.scheduling.has_pending
+
+
+@pytest.mark.parametrize("left", [0, 2], ids=["the last of its unit", "before others"])
+def test_what_killed_a_worker_runs_again_where_another_plugin_asks_for_it(left: int) -> None:
+    run = Run(cells(a=1 + left, b=1), 1)
+    (worker,) = run.workers
+    run.begin(worker)
+    run.die(worker)
+    (crashed,) = run.crashed
+    assert crashed is not None
+    run.begun.clear()
+    run.scheduling.mark_test_pending(crashed)
+    run.join("gw1")
+    run.to_the_end()
+    assert sorted(run.done) == cells(a=1 + left, b=1)
 
 
 def test_a_worker_that_dies_between_two_tests_loses_none() -> None:

@@ -1,6 +1,6 @@
 // ---- the data, as Python wrote it; every text goes into the page as text, never as markup
 const data = JSON.parse(document.getElementById("data").textContent);
-const FAILING = new Set(["regressed", "oom", "crashed", "error", "invalid"]);
+const FAILING = new Set(["regressed", "oom", "crashed", "error", "invalid", "not_confirmed"]);
 const AMBER = new Set(["unstable", "new", "remeasure"]);
 const GREEN = new Set(["ok", "improved"]);
 const NOT_RUN = "not run";

@@ -281,7 +281,9 @@ class TestOutputs:
     def test_the_verdict_and_the_counts(self) -> None:
         read = outputs(github.outputs(results(OK, REGRESSED, not_measured("vgg16"), missing=4), FAILED))
         assert read == {
-            **dict.fromkeys(("improved", "new", "unavailable", "oom", "crashed", "invalid", "unstable"), "0"),
+            **dict.fromkeys(
+                ("improved", "new", "unavailable", "oom", "crashed", "invalid", "not_confirmed", "unstable"), "0"
+            ),
             **dict.fromkeys(("ok", "regressed", "error"), "1"),
             "verdict": "regressed",
             "cells": "3",
