@@ -210,7 +210,8 @@ def pytest_runtest_makereport(
     """Send the record with the report of the phase that made it."""
     report = yield
     if FIXTURE not in getattr(item, "fixturenames", ()):
-        record = None if report.when == "teardown" else _record_of_phase(item, call)
+        return report
+    record = None if report.when == "teardown" else _record_of_phase(item, call)
     put_record(report, record)
     if record is not None and item.stash.get(FAILED_BY_TEST_KEY, False):
         mark_failed_by_test(report)
