@@ -167,10 +167,11 @@ def _as_it_stands(record: CellRecord, error: BaseException) -> CellRecord:
     """The last word on a cell whose test ended by itself: one that is undecided is not measured again."""
     if record.outcome is not Outcome.REMEASURE:
         return record
-    skipped = isinstance(error, pytest.skip.Exception)
-    why = "was skipped" if skipped else f"itself failed ({_first_line(error)})"
-    reason = f"{record.key}: not confirmed. {record.reason}; it was not, because the test {why}."
-    return replace(record, outcome=Outcome.NOT_CONFIRMED if skipped else Outcome.ERROR, reason=reason)
+    if isinstance(error, pytest.skip.Exception):
+        reason = f"{record.key}: not confirmed. {record.reason}; it was not, because its test was skipped."
+        return replace(record, outcome=Outcome.NOT_CONFIRMED, reason=reason)
+    reason = f"{record.key}: its test failed ({_first_line(error)}) before the cell was decided. {record.reason}."
+    return replace(record, outcome=Outcome.ERROR, reason=reason)
 
 
 def _raise_verdict(bench: BenchSession, item: pytest.Item, record: CellRecord) -> None:

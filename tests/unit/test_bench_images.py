@@ -76,8 +76,8 @@ def test_the_cache_folder_of_the_user_is_the_default(tmp_path: Path, monkeypatch
 
 def test_two_processes_at_once_do_no_harm(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pytest_ddperf.bench_images import ensure_bench_images as e; "
-        "e(Path(sys.argv[1]), count=4)"
+        "import sys; from pathlib import Path; "
+        "from pytest_ddperf.bench_images import ensure_bench_images as e; e(Path(sys.argv[1]), count=4)"
     )
     started = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "images")]) for _ in range(2)]
     assert [one.wait(timeout=60) for one in started] == [0, 0]
