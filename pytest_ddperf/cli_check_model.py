@@ -58,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     checks = model_check.check_folder(arguments.folder, _batch_sizes(arguments.batch_sizes))
     width = min(_WIDEST, max(40, shutil.get_terminal_size().columns))
-    for line in lines(arguments.folder.resolve().name, checks, width):
+    # a byte of the name that is no text here is spelled out
+    name = arguments.folder.resolve().name.encode(errors="backslashreplace").decode()
+    for line in lines(name, checks, width):
         sys.stdout.write(printable(line) + "\n")
     return 0 if any(one.usable for one in checks) else MISSING
 

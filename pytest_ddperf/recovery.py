@@ -176,7 +176,7 @@ class Recovery:
             return
         what = "brought the server down" if limit.died else "was more than its memory holds"
         message = f"batch size {limit.batch_size} {what}: {limit.error}"
-        raise BatchNotRunError(message, died=limit.died, cause=limit.cause)
+        raise BatchNotRunError(message, died=limit.died)
 
     # whether it is believed
 

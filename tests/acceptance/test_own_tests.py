@@ -84,7 +84,7 @@ def test_a_test_that_measures_nothing_fails(tk1: BenchProject) -> None:
     write(tk1, body="assert ddperf.model")
     result = tk1.bare("speed", *tk1.where, "--ddperf-models=resnet50", "--ddperf-batch-sizes=1")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["tk1-resnet50-b1: the test uses `ddperf` and measured nothing*"])
+    result.stdout.fnmatch_lines(["The test uses `ddperf` and measured nothing*"])
 
 
 def test_the_fixture_tells_its_cell_and_what_was_measured(tk1: BenchProject) -> None:

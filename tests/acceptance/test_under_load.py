@@ -232,7 +232,7 @@ def test_reports_and_figures_show_them(tk1: BenchProject) -> None:
     assert tk1.run(*CELL, "--ddperf-concurrency=1,2", RATE, *reports).ret == 0
     figures = tk1.path / "r_figures"
     for name in ("concurrency/tk1/squeezenet_v1.1_b1", "rate/tk1/squeezenet_v1.1_b1"):
-        assert all((figures / f"{name}.{ending}").stat().st_size > 1000 for ending in ("png", "svg"))
+        assert (figures / f"{name}.png").stat().st_size > 1000
     for ending in ("md", "html"):
         assert "Measured under load" in (tk1.path / f"r.{ending}").read_text(encoding="utf-8")
     cells = {one["scenario"]: one for one in tk1.json("r.json")["cells"] if one["now_ms"]}
