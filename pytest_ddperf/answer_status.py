@@ -17,7 +17,7 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.json_reader import as_mapping, as_text, as_whole
-from pytest_ddperf.plain_text import told
+from pytest_ddperf.text import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf import cli_arguments
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.model_cost import cut
-from pytest_ddperf.plain_text import printable
+from pytest_ddperf.text import printable
 
 if TYPE_CHECKING:
     import argparse

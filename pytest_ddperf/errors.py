@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.plain_text import printable, told
+from pytest_ddperf.text import printable, told
 
 if TYPE_CHECKING:
     from typing import Self

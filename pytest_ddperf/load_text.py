@@ -8,7 +8,8 @@ from pytest_ddperf.load import images_per_second, load_of
 from pytest_ddperf.percentiles import PERCENTS
 from pytest_ddperf.records import FAILING, Outcome
 from pytest_ddperf.scenarios import rate_text, scenario_order, words_of
-from pytest_ddperf.terminal import STYLES, Line, change_text, ms_text, wrapped
+from pytest_ddperf.terminal import STYLES, Line, wrapped
+from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

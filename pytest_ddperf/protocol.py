@@ -17,9 +17,9 @@ from pytest_ddperf.errors import (
     ConfigurationError,
 )
 from pytest_ddperf.json_reader import JsonReader, as_mapping, as_text, as_whole
-from pytest_ddperf.plain_text import told
 from pytest_ddperf.predictions import flaws, named, parse_one
 from pytest_ddperf.tasks import Task, create_input, predict_input, predict_output
+from pytest_ddperf.text import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

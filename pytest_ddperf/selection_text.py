@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.selection import Rule
-from pytest_ddperf.terminal import ms_text
+from pytest_ddperf.text import ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -10,6 +10,7 @@ from pytest_ddperf.load import load_of
 from pytest_ddperf.records import FAILING, Clock, Outcome
 from pytest_ddperf.results import by_cause, of_each_cell, shared_notes
 from pytest_ddperf.scenarios import words_of
+from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,19 +61,6 @@ CLOCK_NAMES = {
     Clock.HEAD: "head.time",
     Clock.CLIENT: "client's clock",
 }
-
-
-def ms_text(ms: float) -> str:
-    """Milliseconds with three significant digits, as the report prints them, and never in powers of ten."""
-    if ms >= 100:
-        return f"{ms:.0f}"
-    return f"{ms:.1f}" if ms >= 10 else f"{ms:.3g}"
-
-
-def change_text(change: float) -> str:
-    """A relative change with its sign: `-1.7 %`."""
-    percent = round(change * 100, 1) + 0.0  # -0.0 becomes 0.0
-    return f"{percent:+.0f} %" if abs(percent) >= 100 else f"{percent:+.1f} %"
 
 
 def verdict_text(record: CellRecord) -> str:

@@ -17,7 +17,8 @@ from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import wording
 from pytest_ddperf.report.plain import clipped, inline, listed, printable
 from pytest_ddperf.results import by_cause
-from pytest_ddperf.terminal import cell_ids, change_text, ms_text
+from pytest_ddperf.terminal import cell_ids
+from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf import __version__, load_text
 from pytest_ddperf.records import FAILING, Outcome
 from pytest_ddperf.report import page_data, wording
-from pytest_ddperf.terminal import change_text, ms_text
+from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from pytest_ddperf.report import wording
 from pytest_ddperf.report.markdown_figures import Figures
 from pytest_ddperf.report.markdown_tables import measured_table, raw_table, table
 from pytest_ddperf.report.plain import inline
-from pytest_ddperf.terminal import change_text, ms_text
+from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import wording
 from pytest_ddperf.report.plain import inline
-from pytest_ddperf.terminal import change_text, ms_text
+from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

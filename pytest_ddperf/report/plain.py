@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pytest_ddperf.plain_text import REPLACEMENT, printable
+from pytest_ddperf.text import REPLACEMENT, printable
 
 __all__ = ["REPLACEMENT", "clipped", "inline", "listed", "printable"]
 

@@ -27,13 +27,13 @@ from pytest_ddperf.history import HistoryError, read_run
 from pytest_ddperf.history_index import HistoryIndex
 from pytest_ddperf.nights import read_nights
 from pytest_ddperf.options import OPTIONS
-from pytest_ddperf.plain_text import printable
 from pytest_ddperf.platform_files import read_platforms
 from pytest_ddperf.published import read_networks, read_table
 from pytest_ddperf.recorded import read_recorded, write_recorded
 from pytest_ddperf.records import Baseline, CellKey, to_builtins
 from pytest_ddperf.report.tidy import COLUMNS
 from pytest_ddperf.settings import Given, Origin, Settings
+from pytest_ddperf.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

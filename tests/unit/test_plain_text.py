@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.errors import LONGEST_TOLD, BaselineFileError, DdperfError, InvalidRoundError, ServerError
-from pytest_ddperf.plain_text import REPLACEMENT, told
+from pytest_ddperf.text import REPLACEMENT, told
 
 EVIL = "\x1b[31m\u202e\x07\ud800\x9b"
 

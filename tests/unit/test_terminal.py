@@ -23,11 +23,9 @@ from pytest_ddperf.records import (
 from pytest_ddperf.targets.extra import NetworkCost
 from pytest_ddperf.terminal import (
     Line,
-    change_text,
     cost_lines,
     failure_lines,
     gate_lines,
-    ms_text,
     new_lines,
     note_lines,
     passes_text,
@@ -40,6 +38,7 @@ from pytest_ddperf.terminal import (
     verdict_text,
     wrapped,
 )
+from pytest_ddperf.text import change_text, ms_text
 
 BASELINE = Baseline("report", 53.6, "report, TK1 table; baselines/tk1.csv, line 5")
 MODELS = ("resnet50", "squeezenet_v1.1", "shufflenet")

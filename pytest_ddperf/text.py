@@ -9,6 +9,20 @@ from __future__ import annotations
 import re
 import unicodedata
 
+
+def ms_text(ms: float) -> str:
+    """Milliseconds with three significant digits, as the report prints them, and never in powers of ten."""
+    if ms >= 100:
+        return f"{ms:.0f}"
+    return f"{ms:.1f}" if ms >= 10 else f"{ms:.3g}"
+
+
+def change_text(change: float) -> str:
+    """A relative change with its sign: `-1.7 %`."""
+    percent = round(change * 100, 1) + 0.0  # -0.0 becomes 0.0
+    return f"{percent:+.0f} %" if abs(percent) >= 100 else f"{percent:+.1f} %"
+
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands for a character that is none to be seen: a control or format character, half of a surrogate pair."""
 
