@@ -18,13 +18,13 @@ import msgspec
 
 from pytest_ddperf.baselines import BaselineStore, load_catalog
 from pytest_ddperf.cli import _parser
+from pytest_ddperf.core.records import FAILING, Outcome, Unavailable
+from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.options import OPTION_GROUPS, OPTIONS, Option
 from pytest_ddperf.own_models import _Entry as ModelEntry
 from pytest_ddperf.platform_files import PLATFORM_KEYS
 from pytest_ddperf.platform_files import _Entry as PlatformEntry
-from pytest_ddperf.records import FAILING, Outcome, Unavailable
 from pytest_ddperf.report.tidy import COLUMNS
-from pytest_ddperf.results import SEVERITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -12,8 +12,8 @@ __version__ = "0.1.0"
 __all__ = ["Bench", "Clock", "Measurement", "__version__", "load_baselines", "load_history", "load_run"]
 
 if TYPE_CHECKING:
+    from pytest_ddperf.core.records import Clock, Measurement
     from pytest_ddperf.fixture import Bench
-    from pytest_ddperf.records import Clock, Measurement
     from pytest_ddperf.report.dataframes import load_baselines, load_history, load_run
 else:
     _MODULES = {

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import platformdirs
 
-from pytest_ddperf.catalog import Catalog, bare_catalog, closest
+from pytest_ddperf.core.catalog import Catalog, bare_catalog, closest
+from pytest_ddperf.core.records import Baseline, CellKey, Unavailable
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.gate_history import HISTORY_FROM
 from pytest_ddperf.local_paths import local_path
@@ -20,16 +21,16 @@ from pytest_ddperf.own_models import read_models
 from pytest_ddperf.platform_files import line_of, read_platforms
 from pytest_ddperf.published import read_networks, read_table, shown_path
 from pytest_ddperf.recorded import read_recorded
-from pytest_ddperf.records import Baseline, CellKey, Clock, Unavailable
 from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.nights import Nights
     from pytest_ddperf.published import PublishedTable
     from pytest_ddperf.recorded import Recorded
+
 
 Entry: TypeAlias = "Baseline | Unavailable"
 
@@ -83,23 +84,6 @@ def load_catalog(project_dir: Path | None = None, data_dir: Path | None = None) 
     }
     alike = {one.id: _with_knobs_of(one, described[one.like]) for one in described.values() if one.like is not None}
     return Catalog(names.networks, described | alike)
-
-
-def published_against(clock: Clock, value_ms: float, batch_size: int) -> float:
-    """A published value as it is to be compared with a measurement by `clock`.
-
-    A published value is a mean of `head.time`, which is cut to whole milliseconds for the batch: half a millisecond is
-    missing on average. So v + 0.5/b is what a clock with fractions would have shown.
-
-    Args:
-        clock: the gated clock of the measurement.
-        value_ms: as published, milliseconds per image.
-        batch_size: images per request.
-
-    Returns:
-        Milliseconds per image.
-    """
-    return value_ms if clock is Clock.HEAD else value_ms + 0.5 / batch_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import protocol
-from pytest_ddperf.catalog import batch_schedule
+from pytest_ddperf.core.platform import batch_schedule
+from pytest_ddperf.core.service_parameters import TENSORRT
+from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.knobs import TENSORRT
 from pytest_ddperf.summary import AUTO
-from pytest_ddperf.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from pytest_ddperf import bench_output, protocol
 from pytest_ddperf.bench_output import BatchResult
 from pytest_ddperf.client import Client
+from pytest_ddperf.core.limits import LOCK_WAIT_S
+from pytest_ddperf.core.records import CellKey, Clock, Conditions
 from pytest_ddperf.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import (
     ConfigurationError,
@@ -23,8 +25,7 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.measure import Plan, measure_cell
 from pytest_ddperf.predictions import alike
-from pytest_ddperf.records import CellKey, Clock, Conditions
-from pytest_ddperf.server_lock import LOCK_WAIT_S, ServerLock
+from pytest_ddperf.server_lock import ServerLock
 from pytest_ddperf.server_url import server_name
 
 if TYPE_CHECKING:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.load import images_per_second, load_of
-from pytest_ddperf.records import CellRecord, Clock, to_builtins
+from pytest_ddperf.core.load_summary import images_per_second, load_of
+from pytest_ddperf.core.record_codec import to_builtins
+from pytest_ddperf.core.records import CellRecord, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_ddperf.core.records import CellKey, ServerFacts
+    from pytest_ddperf.core.results import Result
     from pytest_ddperf.history import Run
-    from pytest_ddperf.records import CellKey, ServerFacts
-    from pytest_ddperf.results import Result
 
 GROUP = "ddperf"
 """The first word of our benchmarks' group: `ddperf tk1`."""

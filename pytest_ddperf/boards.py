@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from pytest_ddperf import hooks
+from pytest_ddperf.core.board_address import Source
 from pytest_ddperf.credentials import without_secrets
 from pytest_ddperf.errors import HookError
 from pytest_ddperf.telemetry.monitor import Monitor
-from pytest_ddperf.telemetry.source import Source
 from pytest_ddperf.tuning import Tuning, left_tuned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_ddperf.catalog import Platform
-    from pytest_ddperf.records import Measurement, Telemetry
+    from pytest_ddperf.core.platform import Platform
+    from pytest_ddperf.core.records import Measurement
+    from pytest_ddperf.core.telemetry import Telemetry
 
 
 class Board:

@@ -19,7 +19,7 @@ from pytest_ddperf import (
     cli_report,
     cli_select,
 )
-from pytest_ddperf.argument_parser import USAGE_ERROR, ArgumentParser
+from pytest_ddperf.core.argument_parser import USAGE_ERROR, ArgumentParser
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:

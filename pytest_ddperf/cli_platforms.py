@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
-    from pytest_ddperf.catalog import Catalog, Platform
+    from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.protocol import Info
 
 PACKAGE: Final = "package"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import cli_arguments
-from pytest_ddperf.catalog import closest
+from pytest_ddperf.core.catalog import closest
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.selecting import select
 from pytest_ddperf.selection import Ranking, Requirements
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pytest_ddperf.catalog import Catalog
+    from pytest_ddperf.core.catalog import Catalog
 
 NONE_MEETS_IT = 1
 """Exit status where nothing meets what is asked for."""

@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
 from pytest_ddperf.answer_status import raise_for_status
+from pytest_ddperf.core.records import ServerFacts
 from pytest_ddperf.deadline import Deadline
 from pytest_ddperf.errors import (
     AnswerError,
@@ -35,7 +36,6 @@ from pytest_ddperf.ledger import Ledger
 from pytest_ddperf.measure import Timed
 from pytest_ddperf.pauses import pauses
 from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service
-from pytest_ddperf.records import ServerFacts
 from pytest_ddperf.server_url import ServerUrl, without_secret
 from pytest_ddperf.unanswered import cut, incomplete, kind_of, why
 

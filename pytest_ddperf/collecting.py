@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.options import FIXTURE
-from pytest_ddperf.records import CellKey
 
 V = TypeVar("V")
 
@@ -78,7 +78,7 @@ def cells_for(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> lis
     Raises:
         ConfigurationError: the marker names an unknown model or platform, or a batch size or a load that is none.
     """
-    from pytest_ddperf.catalog import matrix  # noqa: PLC0415 - only with gated tests
+    from pytest_ddperf.core.catalog import matrix  # noqa: PLC0415 - only with gated tests
 
     catalog = settings.catalog
     only_platforms = {catalog.platform(name).id for name in restricted.get("platforms", ())}
@@ -102,8 +102,8 @@ def cells_for(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> lis
 
 def _loads(restricted: dict[str, tuple[Any, ...]]) -> tuple[str, ...]:
     """The ids of the loads that a marker names; empty for none."""
+    from pytest_ddperf.core.scenarios import scenario_ids  # noqa: PLC0415 - the same
     from pytest_ddperf.options import parsed  # noqa: PLC0415 - only with gated tests
-    from pytest_ddperf.scenarios import scenario_ids  # noqa: PLC0415 - the same
 
     found: dict[str, Any] = {"concurrency": (), "rate": ()}
     for key in found.keys() & restricted.keys():

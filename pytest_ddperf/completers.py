@@ -11,7 +11,7 @@ from pytest_ddperf.errors import DdperfError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pytest_ddperf.catalog import Catalog
+    from pytest_ddperf.core.catalog import Catalog
 
 
 class Names:

@@ -12,7 +12,7 @@ from pytest_ddperf.server_url import Secret, basic
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.core.platform import Platform
 
 HIDDEN = "***"
 """What stands where a secret stood."""

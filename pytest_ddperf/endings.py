@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.errors import BatchNotRunError, ServerGoneError, ServerOutOfMemoryError
-from pytest_ddperf.records import Outcome
 
 if TYPE_CHECKING:
     from pytest_ddperf.errors import DdperfError

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from _pytest.outcomes import Failed
 
-from pytest_ddperf.records import Outcome
+from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.results import by_cause
 from pytest_ddperf.report_records import record_of
-from pytest_ddperf.results import by_cause
 from pytest_ddperf.terminal import cell_ids, failure_text
 
 if TYPE_CHECKING:
     import pytest
     from _pytest._io import TerminalWriter
 
-    from pytest_ddperf.records import CellRecord
+    from pytest_ddperf.core.records import CellRecord
 
 LINE_CHARACTERS = 160
 """Length of a cell's reason in the short test summary: pytest cuts it to the terminal's width, but not on a CI."""

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
+from pytest_ddperf.core.record_codec import to_builtins, to_json
+from pytest_ddperf.core.records import CellRecord
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.records import CellRecord, to_builtins, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from pytest_ddperf.core.records import CellKey, Outcome
+from pytest_ddperf.core.results import Trend, TrendNight
 from pytest_ddperf.history import HistoryError, began, broken_text, read_header, shown
 from pytest_ddperf.history_lines import commit_of, index_cells, read_lines
 from pytest_ddperf.history_schema import SCHEMA, VERSION
-from pytest_ddperf.records import CellKey, Outcome
-from pytest_ddperf.results import Trend, TrendNight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from pytest_ddperf.core.records import CellKey, Outcome
+from pytest_ddperf.core.results import NO_TIME, of_each_cell
 from pytest_ddperf.history import MOST_IMAGES, HistoryError, shown
-from pytest_ddperf.records import CellKey, Outcome
-from pytest_ddperf.results import NO_TIME, of_each_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

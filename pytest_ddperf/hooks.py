@@ -15,7 +15,7 @@ from pytest_ddperf.errors import HookError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_ddperf.catalog import Command
+    from pytest_ddperf.core.platform import Command
 
 TAIL_LINES: Final = 10
 """Lines of a failed command's output that are shown, the last ones."""

@@ -7,18 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import gate
-from pytest_ddperf.baselines import published_against
+from pytest_ddperf.core.load_summary import load_of
+from pytest_ddperf.core.records import CellRecord, Clock, Outcome, Unavailable, published_against
 from pytest_ddperf.gate_statistics import counted
-from pytest_ddperf.load import load_of
-from pytest_ddperf.records import CellRecord, Clock, Outcome, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from pytest_ddperf.baselines import PlatformBaseline
-    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.core.platform import Platform
+    from pytest_ddperf.core.records import Baseline, CellKey, Conditions, Measurement, ServerFacts
     from pytest_ddperf.nights import Nights
-    from pytest_ddperf.records import Baseline, CellKey, Conditions, Measurement, ServerFacts
 
 UNSTABLE_RUNS = 3
 """Runs running in which an unstable cell may be beyond the tolerance, less one."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.presenting import ineffective_options, nothing_shown, present
-from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import junit
 from pytest_ddperf.report_records import REPORT_ATTRIBUTE, is_failed_by_test, is_gated, put_record, record_of
 from pytest_ddperf.session import REFUSED
@@ -16,7 +16,7 @@ from pytest_ddperf.session import REFUSED
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pytest_ddperf.records import CellRecord
+    from pytest_ddperf.core.records import CellRecord
     from pytest_ddperf.session import BenchSession
     from pytest_ddperf.terminal import Line
 

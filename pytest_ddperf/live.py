@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.measure import Progress
-    from pytest_ddperf.records import CellKey
 
 ERASE = "\x1b[K"  # to the end of the line
 UP = "\x1b[1A"

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from pytest_ddperf.client import Client
+    from pytest_ddperf.core.scenarios import Scenario
     from pytest_ddperf.measure import Totals
     from pytest_ddperf.protocol import Answer
-    from pytest_ddperf.scenarios import Scenario
     from pytest_ddperf.server_services import Batch
 
 MOST_CONNECTIONS: Final = 64

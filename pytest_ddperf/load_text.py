@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.load import images_per_second, load_of
-from pytest_ddperf.percentiles import PERCENTS
-from pytest_ddperf.records import FAILING, Outcome
-from pytest_ddperf.scenarios import rate_text, scenario_order, words_of
+from pytest_ddperf.core.load_summary import images_per_second, load_of
+from pytest_ddperf.core.percentiles import PERCENTS
+from pytest_ddperf.core.records import FAILING, Outcome
+from pytest_ddperf.core.scenarios import rate_text, scenario_order, words_of
 from pytest_ddperf.terminal import STYLES, Line, wrapped
 from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_ddperf.load import LoadSummary
-    from pytest_ddperf.percentiles import Percentile
-    from pytest_ddperf.records import CellRecord
-    from pytest_ddperf.results import Result
+    from pytest_ddperf.core.load_summary import LoadSummary
+    from pytest_ddperf.core.percentiles import Percentile
+    from pytest_ddperf.core.records import CellRecord
+    from pytest_ddperf.core.results import Result
 
 TITLE = "under load"
 RULE = (

@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from pytest_ddperf.core.records import ColdStart, Measurement, Pass, Round
 from pytest_ddperf.errors import InvalidRoundError, TimingError
-from pytest_ddperf.records import ColdStart, Measurement, Pass, Round
 from pytest_ddperf.summary import AUTO, choose_clock, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pytest_ddperf.core.records import CellKey, Conditions, LoadPass
     from pytest_ddperf.protocol import Answer, ServiceStats
-    from pytest_ddperf.records import CellKey, Conditions, LoadPass
 
 _NOT_TIMED: Final = ColdStart()
 

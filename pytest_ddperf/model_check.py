@@ -29,8 +29,8 @@ from pytest_ddperf.ncnn_param import KNOWN_TYPES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_ddperf.core.networks import Network
     from pytest_ddperf.model_folder import ModelFolder
-    from pytest_ddperf.networks import Network
     from pytest_ddperf.targets.extra import OnnxNet
 
 _TENSORRT_NAME = "net_tensorRT.onnx"

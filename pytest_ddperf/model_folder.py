@@ -18,8 +18,8 @@ from pytest_ddperf.ncnn_param import read_param
 
 if TYPE_CHECKING:
     from pytest_ddperf.caffe.net import CaffeNet
+    from pytest_ddperf.core.networks import Network
     from pytest_ddperf.ncnn_param import NcnnNet
-    from pytest_ddperf.networks import Network
 
 LARGEST_TEXT = 64 * 2**20
 """Bytes of a description that is read; the largest that people have are a few hundred kilobytes."""

@@ -15,20 +15,20 @@ from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.records import Baseline, Outcome
+from pytest_ddperf.core.results import of_each_cell
 from pytest_ddperf.gate_creep import REFERENCE_NIGHTS
 from pytest_ddperf.gate_history import NIGHTS, SUITE_FROM
 from pytest_ddperf.gate_statistics import round_statistic
 from pytest_ddperf.history import HistoryError, began, moment, read_header, read_run, runs
-from pytest_ddperf.records import Baseline, Outcome
-from pytest_ddperf.results import of_each_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from pytest_ddperf.core.records import CellKey, CellRecord, Conditions
     from pytest_ddperf.history import Run
-    from pytest_ddperf.records import CellKey, CellRecord, Conditions
 
 MOST = 400
 """Accepted nights that are read at the most: more than a year of them."""

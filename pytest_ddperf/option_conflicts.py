@@ -9,7 +9,7 @@ from pytest_ddperf.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_ddperf.records import CellKey
+    from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.settings import Settings
 
 
@@ -91,7 +91,7 @@ def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
     Raises:
         ConfigurationError: a platform has several networks, and one name of a service, or one model folder.
     """
-    from pytest_ddperf.name_templates import MODEL  # noqa: PLC0415 - only with cells to measure
+    from pytest_ddperf.core.limits import MODEL  # noqa: PLC0415 - only with cells to measure
 
     models: dict[str, set[str]] = {}
     for key in cells:

@@ -93,7 +93,7 @@ def _batch_sizes(text: str) -> tuple[int, ...]:
 
 
 def _clients(text: str) -> tuple[int, ...]:
-    from pytest_ddperf.scenarios import CLIENTS_EXPECTED, clients_of  # noqa: PLC0415 - only where it is given
+    from pytest_ddperf.core.scenarios import CLIENTS_EXPECTED, clients_of  # noqa: PLC0415 - only where it is given
 
     try:
         return clients_of(int(part) for part in _names(text))
@@ -102,7 +102,7 @@ def _clients(text: str) -> tuple[int, ...]:
 
 
 def _rates(text: str) -> tuple[float, ...]:
-    from pytest_ddperf.scenarios import RATES_EXPECTED, rates_of  # noqa: PLC0415 - only where it is given
+    from pytest_ddperf.core.scenarios import RATES_EXPECTED, rates_of  # noqa: PLC0415 - only where it is given
 
     try:
         return rates_of(float(part) for part in _names(text))
@@ -122,13 +122,13 @@ def _text(expected: str) -> Callable[[str], str]:
 
 
 def _wait(text: str) -> float:
-    from pytest_ddperf.time_limits import WAIT_EXPECTED, is_wait  # noqa: PLC0415 - only where it is given
+    from pytest_ddperf.core.limits import WAIT_EXPECTED, is_wait  # noqa: PLC0415 - only where it is given
 
     return _seconds(text, is_wait, WAIT_EXPECTED)
 
 
 def _time_limit(text: str) -> float:
-    from pytest_ddperf.time_limits import TIME_LIMIT_EXPECTED, is_time_limit  # noqa: PLC0415 - likewise
+    from pytest_ddperf.core.limits import TIME_LIMIT_EXPECTED, is_time_limit  # noqa: PLC0415 - likewise
 
     return _seconds(text, is_time_limit, TIME_LIMIT_EXPECTED)
 
@@ -144,7 +144,7 @@ def _seconds(text: str, fits: Callable[[float], bool], expected: str) -> float:
 
 
 def _service(text: str) -> str:
-    from pytest_ddperf.name_templates import SERVICE_EXPECTED, is_service_name  # noqa: PLC0415 - likewise
+    from pytest_ddperf.core.limits import SERVICE_EXPECTED, is_service_name  # noqa: PLC0415 - likewise
 
     if not is_service_name(text):
         raise ValueError(SERVICE_EXPECTED)

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pytest_ddperf.core.networks import Network
+from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.local_paths import local_path
-from pytest_ddperf.networks import Network
 from pytest_ddperf.platform_files import ID, Where, decode, entry, line_of
-from pytest_ddperf.tasks import Task
 from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_ddperf.catalog import Catalog
+    from pytest_ddperf.core.catalog import Catalog
 
 TASKS = tuple(Task)
 _EXPECTED = "[models.<id>] tables"

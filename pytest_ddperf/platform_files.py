@@ -10,20 +10,27 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
-from pytest_ddperf.catalog import DATATYPES, Catalog, Platform, closest
+from pytest_ddperf.core.board_address import Source
+from pytest_ddperf.core.catalog import Catalog, closest
+from pytest_ddperf.core.limits import (
+    SERVICE_EXPECTED,
+    TIME_LIMIT_EXPECTED,
+    WAIT_EXPECTED,
+    is_service_name,
+    is_time_limit,
+    is_wait,
+)
+from pytest_ddperf.core.platform import DATATYPES, Platform
+from pytest_ddperf.core.scenarios import CLIENTS_EXPECTED, RATES_EXPECTED, clients_of, rates_of
+from pytest_ddperf.core.service_parameters import Knobs
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.knobs import Knobs
-from pytest_ddperf.name_templates import SERVICE_EXPECTED, is_service_name
-from pytest_ddperf.scenarios import CLIENTS_EXPECTED, RATES_EXPECTED, clients_of, rates_of
-from pytest_ddperf.telemetry.source import Source
 from pytest_ddperf.text_files import read_text
-from pytest_ddperf.time_limits import TIME_LIMIT_EXPECTED, WAIT_EXPECTED, is_time_limit, is_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pytest_ddperf.catalog import Command
+    from pytest_ddperf.core.platform import Command
 
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """What names a platform, or a model of the user's, in node ids."""

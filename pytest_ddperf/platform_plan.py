@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.records import Clock, Conditions
+from pytest_ddperf.core.records import Clock, Conditions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pytest_ddperf.baselines import PlatformBaseline
-    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.core.platform import Platform
+    from pytest_ddperf.core.records import CellKey
+    from pytest_ddperf.core.scenarios import Scenario
     from pytest_ddperf.measure import Plan
     from pytest_ddperf.nights import Nights
-    from pytest_ddperf.records import CellKey
-    from pytest_ddperf.scenarios import Scenario
     from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import OpenService
 

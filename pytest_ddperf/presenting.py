@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pytest_ddperf.core.results import Results
     from pytest_ddperf.report import ReportFile
-    from pytest_ddperf.results import Results
     from pytest_ddperf.session import BenchSession
     from pytest_ddperf.settings import Settings
 

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
 from pytest_ddperf.errors import (
     LONGEST_TOLD,
     AnswerError,
@@ -18,7 +19,6 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.json_reader import JsonReader, as_mapping, as_text, as_whole
 from pytest_ddperf.predictions import flaws, named, parse_one
-from pytest_ddperf.tasks import Task, create_input, predict_input, predict_output
 from pytest_ddperf.text import told
 
 if TYPE_CHECKING:

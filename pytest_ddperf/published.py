@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.catalog import Catalog, bare_catalog, closest
+from pytest_ddperf.core.catalog import Catalog, bare_catalog, closest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_ddperf.networks import Network
+    from pytest_ddperf.core.networks import Network
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _BATCH_SIZE = re.compile(r"[1-9][0-9]{0,5}")

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_ddperf.agreement import Seen
+    from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.errors import ServerError
     from pytest_ddperf.protocol import Answer, Info, ServiceStats
-    from pytest_ddperf.records import CellKey
     from pytest_ddperf.targets import Target
 
 DEATHS_RUNNING: Final = 3

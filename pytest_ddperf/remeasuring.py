@@ -15,7 +15,7 @@ import pytest
 from _pytest.runner import call_and_report
 
 from pytest_ddperf.collecting import cell_of
-from pytest_ddperf.records import Outcome
+from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.session import FAILED_BY_TEST_KEY, RECORD_KEY, UNDECIDED_KEY
 
 if TYPE_CHECKING:

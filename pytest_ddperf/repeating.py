@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_ddperf.records import CellKey
+    from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.settings import Settings
 
 _MATRIX: Final = frozenset(

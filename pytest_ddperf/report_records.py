@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.records import CellRecord, from_json, to_json
+from pytest_ddperf.core.record_codec import from_json, to_json
+from pytest_ddperf.core.records import CellRecord
 
 if TYPE_CHECKING:
     import pytest

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pytest_ddperf.abandoned import Abandoned
 from pytest_ddperf.boards import Board, marker_for
+from pytest_ddperf.core.records import Baseline, CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
+from pytest_ddperf.core.scenarios import Scenario, words_of
 from pytest_ddperf.endings import ending, of_a_gone_one
 from pytest_ddperf.errors import (
     DdperfError,
@@ -25,20 +27,18 @@ from pytest_ddperf.errors import (
 from pytest_ddperf.garbage import NotCollected
 from pytest_ddperf.judging import Judge
 from pytest_ddperf.measure import measure_cell
-from pytest_ddperf.records import Baseline, CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
 from pytest_ddperf.recovery import Recovery, service_gone_text
-from pytest_ddperf.scenarios import Scenario, words_of
 from pytest_ddperf.server_url import display_url, server_name
 from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.measure import Endpoint, Progress
-    from pytest_ddperf.networks import Network
     from pytest_ddperf.platform_plan import PlatformPlan
     from pytest_ddperf.protocol import Answer, Info
-    from pytest_ddperf.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.server_services import Batch, OpenService
 
 

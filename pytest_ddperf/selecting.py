@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.catalog import Platform
-from pytest_ddperf.networks import Network
-from pytest_ddperf.records import Outcome
+from pytest_ddperf.core.networks import Network
+from pytest_ddperf.core.platform import Platform
+from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.selection import RULES, Considered, Miss, Ranking, Requirements, Rule, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_ddperf.results import Result, Results
+    from pytest_ddperf.core.results import Result, Results
 
 ROUNDING = 1e-9
 """Relative: 40 ms per image is 25 images per second, whatever binary fractions make of it."""

@@ -8,9 +8,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_ddperf.catalog import Platform
-    from pytest_ddperf.networks import Network
-    from pytest_ddperf.records import CellKey
+    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.platform import Platform
+    from pytest_ddperf.core.records import CellKey
 
 
 class Rule(StrEnum):

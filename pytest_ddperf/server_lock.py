@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-LOCK_WAIT_S = 1800.0
-"""How long a run waits by default for another one that measures the same server: a whole night's run is shorter."""
 
 _ASKED_EVERY_S = 0.2
 _FOR_ALL_USERS = 0o666

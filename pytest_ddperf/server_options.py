@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf import batches
 from pytest_ddperf.client import Client
-from pytest_ddperf.knobs import Knobs
-from pytest_ddperf.server_lock import LOCK_WAIT_S
+from pytest_ddperf.core.limits import LOCK_WAIT_S
+from pytest_ddperf.core.service_parameters import Knobs
 from pytest_ddperf.server_url import EMBEDDED
 
 if TYPE_CHECKING:

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import protocol
+from pytest_ddperf.core.limits import MODEL, name_for
+from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import RequestRefusedError, ServiceExistsError, ServiceNotFoundError
-from pytest_ddperf.name_templates import MODEL, name_for
-from pytest_ddperf.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.client import Client
+    from pytest_ddperf.core.networks import Network
     from pytest_ddperf.measure import Timed
-    from pytest_ddperf.networks import Network
     from pytest_ddperf.protocol import Answer, ServiceInfo
     from pytest_ddperf.server_options import ServerOptions
 

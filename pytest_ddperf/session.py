@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ddperf import __version__
+from pytest_ddperf.core.record_codec import to_json
+from pytest_ddperf.core.records import CellRecord, Outcome
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
 from pytest_ddperf.garbage import collected_rarely
 from pytest_ddperf.platform_plan import PlatformPlan
-from pytest_ddperf.records import CellRecord, Outcome, to_json
 from pytest_ddperf.settings import Settings, given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_ddperf.core.records import CellKey, Measurement
+    from pytest_ddperf.core.results import RunFacts
     from pytest_ddperf.history import HistoryWriter, RunHeader
-    from pytest_ddperf.records import CellKey, Measurement
-    from pytest_ddperf.results import RunFacts
     from pytest_ddperf.runner import Runner
     from pytest_ddperf.settings import Given
 
@@ -386,8 +387,8 @@ class BenchSession:
             return
         from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
+        from pytest_ddperf.core.results import of_each_cell  # noqa: PLC0415 - the same
         from pytest_ddperf.recorded import TAKEN, write_recorded  # noqa: PLC0415 - only with results to keep
-        from pytest_ddperf.results import of_each_cell  # noqa: PLC0415 - the same
         from pytest_ddperf.terminal import recorded_text  # noqa: PLC0415 - the same
 
         store = BaselineStore(self._settings.catalog, project_dir=self.project_dir)

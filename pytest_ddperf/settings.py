@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_ddperf.catalog import Catalog, Platform
-    from pytest_ddperf.knobs import Knobs
+    from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.platform import Platform
+    from pytest_ddperf.core.service_parameters import Knobs
     from pytest_ddperf.options import Option
     from pytest_ddperf.server_options import ModelOptions, ServerOptions
 
@@ -248,7 +249,7 @@ class Settings:
 
     def batch_sizes(self, platform: str) -> tuple[int, ...]:
         """Batch sizes to measure on a platform, ascending."""
-        from pytest_ddperf.catalog import batch_schedule  # noqa: PLC0415 - only with cells to measure
+        from pytest_ddperf.core.platform import batch_schedule  # noqa: PLC0415 - only with cells to measure
 
         asked = cast("tuple[int, ...]", self.value("batch-sizes", platform))
         largest = self.value("max-batch-size")
@@ -259,7 +260,7 @@ class Settings:
 
     def scenarios(self, platform: str) -> tuple[str, ...]:
         """What each cell of a platform is measured as: "" for plain latency, then the ids of loads."""
-        from pytest_ddperf.scenarios import scenario_ids  # noqa: PLC0415 - only with cells to measure
+        from pytest_ddperf.core.scenarios import scenario_ids  # noqa: PLC0415 - only with cells to measure
 
         clients, rates = self.value("concurrency", platform), self.value("rate", platform)
         return "", *scenario_ids(clients, rates)
@@ -326,7 +327,7 @@ class Settings:
 
     def knobs(self, platform: str, model: str | None = None) -> Knobs:
         """How services of a platform are created and images prepared; of one network, where one is named."""
-        from pytest_ddperf.knobs import Knobs  # noqa: PLC0415 - only with cells to measure
+        from pytest_ddperf.core.service_parameters import Knobs  # noqa: PLC0415 - only with cells to measure
 
         return Knobs(
             **{one.name: self.value(one.name.replace("_", "-"), platform, model) for one in fields(Knobs)},

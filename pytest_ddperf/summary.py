@@ -7,13 +7,13 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_ddperf.core.records import Clock
 from pytest_ddperf.errors import TimingError
-from pytest_ddperf.records import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.records import Pass
+    from pytest_ddperf.core.records import Pass
 
 _NAMES: Final = {
     Clock.PREDICT: "total_predict_duration_ms",

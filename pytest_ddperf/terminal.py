@@ -6,18 +6,18 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_ddperf.load import load_of
-from pytest_ddperf.records import FAILING, Clock, Outcome
-from pytest_ddperf.results import by_cause, of_each_cell, shared_notes
-from pytest_ddperf.scenarios import words_of
+from pytest_ddperf.core.load_summary import load_of
+from pytest_ddperf.core.records import FAILING, Clock, Outcome
+from pytest_ddperf.core.results import by_cause, of_each_cell, shared_notes
+from pytest_ddperf.core.scenarios import words_of
 from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_ddperf.networks import Network
-    from pytest_ddperf.records import Baseline, CellKey, CellRecord
-    from pytest_ddperf.results import Result
+    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.records import Baseline, CellKey, CellRecord
+    from pytest_ddperf.core.results import Result
 
 
 class Counted(Protocol):

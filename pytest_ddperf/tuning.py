@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Final
 import filelock
 import platformdirs
 
+from pytest_ddperf.core.record_codec import from_builtins, to_builtins
 from pytest_ddperf.errors import HookError
-from pytest_ddperf.records import from_builtins, to_builtins
-from pytest_ddperf.telemetry.source import script, surroundings
+from pytest_ddperf.telemetry.source import script, shell_command, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pytest_ddperf.telemetry.source import Source
+    from pytest_ddperf.core.board_address import Source
 
 TIMEOUT_S: Final = 60.0
 """How long looking, setting and putting back may take each."""
@@ -166,7 +166,7 @@ class Tuning:
             HookError: it did not come to its end.
         """
         text = script("tune.sh", {**surroundings(0), **variables, "DDPERF_ACTION": action})
-        command = self._source.command()
+        command = shell_command(self._source)
         try:
             ended = subprocess.run(  # noqa: S603 - sh or the system's ssh
                 command,

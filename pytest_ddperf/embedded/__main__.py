@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from pytest_ddperf.argument_parser import ArgumentParser, did_you_mean
+from pytest_ddperf.core.argument_parser import ArgumentParser, did_you_mean
 from pytest_ddperf.embedded.app import build_app
 from pytest_ddperf.embedded.connection import bounded
 from pytest_ddperf.embedded.fetch import is_loopback

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_ddperf.catalog import Catalog
+    from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.results import Results, Trend
     from pytest_ddperf.plots.charts import Chart
-    from pytest_ddperf.results import Results, Trend
 
 
 def draw(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.records import FAILING, Outcome
 from pytest_ddperf.plots import reading
 from pytest_ddperf.plots.charts import HeatCell, HeatMap, Text
-from pytest_ddperf.records import FAILING, Outcome
 
 if TYPE_CHECKING:
-    from pytest_ddperf.results import Result, Results
+    from pytest_ddperf.core.results import Result, Results
 
 MARKS = {
     Outcome.REGRESSED: "\u25b2",

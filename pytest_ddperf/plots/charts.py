@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pytest_ddperf.records import Outcome
+    from pytest_ddperf.core.records import Outcome
 
 
 @dataclass(frozen=True, slots=True)

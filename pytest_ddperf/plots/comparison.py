@@ -9,7 +9,7 @@ from pytest_ddperf.plots.charts import LineChart, Series, Text
 from pytest_ddperf.plots.latency import BATCH_SIZE, MS_PER_IMAGE
 
 if TYPE_CHECKING:
-    from pytest_ddperf.results import Result, Results
+    from pytest_ddperf.core.results import Result, Results
 
 MOBILENETS = ("mobilenet", "mobilenet_depthwise")
 

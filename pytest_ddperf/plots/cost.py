@@ -10,8 +10,8 @@ from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars, Text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_ddperf.catalog import Catalog
-    from pytest_ddperf.networks import Network
+    from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.networks import Network
 
 SMALL_GIGA_FLOPS = 2.0
 SMALL_MILLION_PARAMS = 10.0

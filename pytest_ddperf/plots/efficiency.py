@@ -16,7 +16,7 @@ from pytest_ddperf.plots.latency import images_per_second
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_ddperf.results import Result, Results
+    from pytest_ddperf.core.results import Result, Results
 
 PER_WATT = "images per second per watt"
 PER_GFLOP = "images per second per GFLOP"

@@ -9,8 +9,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator
 
+from pytest_ddperf.core.records import FAILING
 from pytest_ddperf.plots import style
-from pytest_ddperf.records import FAILING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.plots import names, reading
 from pytest_ddperf.plots.charts import NightChart, NightPanel, NightPoint, Text
-from pytest_ddperf.records import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_ddperf.catalog import Catalog
-    from pytest_ddperf.results import Trend, TrendNight
+    from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.results import Trend, TrendNight
 
 COMMIT_DIGITS = 7
 MOVES_BY_ITSELF = "history"

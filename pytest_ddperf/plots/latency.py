@@ -8,8 +8,8 @@ from pytest_ddperf.plots import names, reading
 from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars, Level, LineChart, Text
 
 if TYPE_CHECKING:
+    from pytest_ddperf.core.results import Result, Results
     from pytest_ddperf.plots.charts import Chart
-    from pytest_ddperf.results import Result, Results
 
 MS_PER_IMAGE = "time per image, ms"
 BATCH_SIZE = "batch size, images per request"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.percentiles import PERCENTS
+from pytest_ddperf.core.percentiles import PERCENTS
+from pytest_ddperf.core.results import NO_TIME
+from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.plots import names, reading
 from pytest_ddperf.plots.charts import LoadChart, LoadLine, LoadPanel, Text
-from pytest_ddperf.results import NO_TIME
-from pytest_ddperf.scenarios import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.load import LoadSummary
-    from pytest_ddperf.results import Result, Results
+    from pytest_ddperf.core.load_summary import LoadSummary
+    from pytest_ddperf.core.results import Result, Results
 
 CLIENTS = "clients at once"
 RATE = "requests per second asked for"

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from pytest_ddperf.core.records import FAILING, Outcome
 from pytest_ddperf.plots import style
 from pytest_ddperf.plots.history import is_change
-from pytest_ddperf.records import FAILING, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

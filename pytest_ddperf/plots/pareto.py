@@ -10,7 +10,7 @@ from pytest_ddperf.plots.charts import Choice, ScatterChart, Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_ddperf.results import Result, Results
+    from pytest_ddperf.core.results import Result, Results
 
 
 def front(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:

@@ -9,8 +9,8 @@ from pytest_ddperf.plots.charts import Level, Series
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_ddperf.catalog import Catalog
-    from pytest_ddperf.results import Result, Results
+    from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.results import Result, Results
 
 FPS = (1, 10, 25)
 """Images a second that the report draws: 1000, 100 and 40 ms per image."""

@@ -16,8 +16,8 @@ from pytest_ddperf.local_paths import local_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pytest_ddperf.core.results import Results, Trend
     from pytest_ddperf.plots.charts import Chart
-    from pytest_ddperf.results import Results, Trend
 
 MARKDOWN = "markdown"
 """The one kind that comes with figures, in a folder beside it."""

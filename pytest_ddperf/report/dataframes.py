@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.core.results import SEVERITY, joined, of_each_cell
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.gathering import came_to_its_end, facts_of, gathered, read_each
 from pytest_ddperf.history import began, broken_text, moment, read_run, runs
 from pytest_ddperf.history_index import HistoryIndex
 from pytest_ddperf.report.benchmark_cells import read_cells
 from pytest_ddperf.report.tidy import COLUMNS, row
-from pytest_ddperf.results import SEVERITY, joined, of_each_cell
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from pytest_ddperf.catalog import Catalog
+    from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.history import Run
 
     Rows = Iterable[Mapping[str, Any]]

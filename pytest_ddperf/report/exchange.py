@@ -11,13 +11,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.benchmark_json import benchmark, document, judged_info
-from pytest_ddperf.records import FAILING, Outcome, to_builtins
+from pytest_ddperf.core.record_codec import to_builtins
+from pytest_ddperf.core.records import FAILING, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_ddperf.records import ServerFacts
-    from pytest_ddperf.results import Result, Results
+    from pytest_ddperf.core.records import ServerFacts
+    from pytest_ddperf.core.results import Result, Results
 
 _UNSOUND = (FAILING - {Outcome.REGRESSED}) | {Outcome.REMEASURE, Outcome.UNAVAILABLE}
 """The verdicts that leave no value to follow."""

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.records import Outcome
+from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.results import by_cause
 from pytest_ddperf.report import wording
 from pytest_ddperf.report.plain import clipped, inline, listed, printable
-from pytest_ddperf.results import by_cause
 from pytest_ddperf.terminal import cell_ids
 from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_ddperf.results import Result, Results
+    from pytest_ddperf.core.results import Result, Results
 
 SUMMARY_BYTES = (1 << 20) - (16 << 10)
 """How large the file of a step's summary may become: GitHub's 1 MiB, less what the same step may add after us."""

@@ -17,15 +17,15 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import __version__, load_text
-from pytest_ddperf.records import FAILING, Outcome
+from pytest_ddperf.core.records import FAILING, Outcome
 from pytest_ddperf.report import page_data, wording
 from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.records import ServerFacts
-    from pytest_ddperf.results import Result, Results, RunFacts, Trend
+    from pytest_ddperf.core.records import ServerFacts
+    from pytest_ddperf.core.results import Result, Results, RunFacts, Trend
 
 _SCRIPTS = ("data.js", "plot.js", "hover.js", "controls.js", "table.js")
 """In the order in which they build upon each other."""

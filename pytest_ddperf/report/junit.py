@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.load import images_per_second, load_of
+from pytest_ddperf.core.load_summary import images_per_second, load_of
 
 if TYPE_CHECKING:
-    from pytest_ddperf.records import CellRecord
+    from pytest_ddperf.core.records import CellRecord
 
 
 def properties(record: CellRecord) -> list[tuple[str, str]]:

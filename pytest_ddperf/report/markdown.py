@@ -9,8 +9,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import __version__, load_text
+from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.plots import described, names
-from pytest_ddperf.records import Outcome
 from pytest_ddperf.report import wording
 from pytest_ddperf.report.markdown_figures import Figures
 from pytest_ddperf.report.markdown_tables import measured_table, raw_table, table
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_ddperf.catalog import Platform
+    from pytest_ddperf.core.platform import Platform
+    from pytest_ddperf.core.results import Result, Results, Trend
     from pytest_ddperf.plots.charts import Chart
-    from pytest_ddperf.results import Result, Results, Trend
 
 _LONGEST_REASON = 400
 _REAL_TIME_FPS = (25, 10)

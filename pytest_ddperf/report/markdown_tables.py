@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.records import Outcome
+from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.report import wording
 from pytest_ddperf.report.plain import inline
 from pytest_ddperf.text import change_text, ms_text
@@ -12,8 +12,8 @@ from pytest_ddperf.text import change_text, ms_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_ddperf.catalog import Catalog
-    from pytest_ddperf.results import Result
+    from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.results import Result
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

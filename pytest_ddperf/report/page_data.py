@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.report import wording
 from pytest_ddperf.report.tidy import finite
-from pytest_ddperf.results import SEVERITY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.networks import Network
-    from pytest_ddperf.results import Result, Results, Trend, TrendNight
+    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.results import Result, Results, Trend, TrendNight
 
 MOST_NIGHTS = 12_000
 """Nights of all cells together that a page carries: about 500 kB. The latest ones of each cell are kept."""

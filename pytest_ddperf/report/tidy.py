@@ -20,10 +20,10 @@ from pytest_ddperf.report import wording
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_ddperf.catalog import Platform
-    from pytest_ddperf.load import LoadSummary
-    from pytest_ddperf.networks import Network
-    from pytest_ddperf.results import Result, Results, RunFacts, Trend
+    from pytest_ddperf.core.load_summary import LoadSummary
+    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.platform import Platform
+    from pytest_ddperf.core.results import Result, Results, RunFacts, Trend
 
 FORMAT = 1
 """Version of the JSON: it rises when a field changes its meaning or goes, not when one is added."""

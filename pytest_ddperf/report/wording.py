@@ -6,12 +6,12 @@ import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.records import Outcome
-from pytest_ddperf.results import SEVERITY, shared_notes
+from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.results import SEVERITY, shared_notes
 
 if TYPE_CHECKING:
-    from pytest_ddperf.catalog import Platform
-    from pytest_ddperf.results import Result, Results
+    from pytest_ddperf.core.platform import Platform
+    from pytest_ddperf.core.results import Result, Results
 
 GREEN = (Outcome.OK, Outcome.IMPROVED)
 

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.client import Client
+    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.records import ServerFacts
+    from pytest_ddperf.core.scenarios import Scenario
     from pytest_ddperf.embedded.process import EmbeddedServer
-    from pytest_ddperf.networks import Network
     from pytest_ddperf.protocol import ServiceInfo
-    from pytest_ddperf.records import ServerFacts
-    from pytest_ddperf.scenarios import Scenario
     from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import Batch, OpenService
 

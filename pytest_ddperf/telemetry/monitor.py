@@ -13,13 +13,14 @@ import time
 from collections import deque
 from typing import IO, TYPE_CHECKING, Final
 
-from pytest_ddperf.records import Spread, Telemetry
+from pytest_ddperf.core.telemetry import Spread, Telemetry
 from pytest_ddperf.telemetry.readings import Parser
-from pytest_ddperf.telemetry.source import Source, script, surroundings
+from pytest_ddperf.telemetry.source import script, shell_command, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from pytest_ddperf.core.board_address import Source
     from pytest_ddperf.telemetry.readings import Reading
 
 FIRST_WAIT_S: Final = 15.0
@@ -60,14 +61,14 @@ class Monitor:
         try:
             self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop
             self._process = subprocess.Popen(  # noqa: S603 - sh or the system's ssh
-                self._source.command(),
+                shell_command(self._source),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 start_new_session=True,  # Ctrl-C is for pytest
             )
         except OSError as error:
-            self._fail(f"{self._source.command()[0]} cannot be started: {error.strerror or error}")
+            self._fail(f"{shell_command(self._source)[0]} cannot be started: {error.strerror or error}")
             return
         self._thread = threading.Thread(target=self._read, args=(self._process,), daemon=True, name="ddperf-telemetry")
         self._thread.start()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOCAL: Final = "local"
-EXPECTED: Final = "local, ssh:HOST (as in ~/.ssh/config), or ssh://[user@]host[:port]"
+    from pytest_ddperf.core.board_address import Source
+
 
 SSH_OPTIONS: Final = (
     "-T",
@@ -22,48 +20,19 @@ SSH_OPTIONS: Final = (
     "-oServerAliveCountMax=3",
 )
 
-_SSH_URL = re.compile(r"ssh://(?P<host>(?:[\w.-]+@)?(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]))(?::(?P<port>\d{1,5}))?/?")
-_SSH_HOST = re.compile(r"ssh:(?P<host>(?:[\w.-]+@)?[\w.-]+)")
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One place.
+def shell_command(address: Source, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """The words that start a POSIX shell at an address; the shell reads its script from standard input.
 
     Args:
-        text: as the user wrote it.
-        host: of ssh, with the user where one is named; "" for this machine.
-        port: of ssh; None for the one of its configuration.
+        address: of the board.
+        environ: DDPERF_SSH_COMMAND in it replaces `ssh`, with options of its own, such as `ssh -F boards.config`.
     """
-
-    text: str
-    host: str = ""
-    port: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Source:
-        """Take a source apart.
-
-        Raises:
-            ValueError: it is none; says what was expected.
-        """
-        if text == LOCAL:
-            return cls(text)
-        found = _SSH_URL.fullmatch(text) or _SSH_HOST.fullmatch(text)
-        if found is None or found["host"].startswith("-"):
-            raise ValueError(EXPECTED)
-        return cls(text, re.sub(r"[\[\]]", "", found["host"]), found.groupdict().get("port"))
-
-    def command(self, environ: Mapping[str, str] = os.environ) -> list[str]:
-        """The words that start a POSIX shell there, which reads its script from standard input.
-
-        DDPERF_SSH_COMMAND stands for `ssh`, with options of its own, such as `ssh -F boards.config`.
-        """
-        if not self.host:
-            return ["/bin/sh", "-s"]
-        ssh = shlex.split(environ.get("DDPERF_SSH_COMMAND") or "ssh")
-        port = [] if self.port is None else ["-p", self.port]
-        return [*ssh, *SSH_OPTIONS, *port, "--", self.host, "exec /bin/sh -s"]
+    if not address.host:
+        return ["/bin/sh", "-s"]
+    ssh = shlex.split(environ.get("DDPERF_SSH_COMMAND") or "ssh")
+    port = [] if address.port is None else ["-p", address.port]
+    return [*ssh, *SSH_OPTIONS, *port, "--", address.host, "exec /bin/sh -s"]
 
 
 def script(name: str, variables: Mapping[str, str]) -> bytes:

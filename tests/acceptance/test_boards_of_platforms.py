@@ -19,7 +19,7 @@ from real_sshd import HOST, RealSshd
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_ddperf.records import Telemetry
+    from pytest_ddperf.core.telemetry import Telemetry
 
 ONE = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=8")
 CERTIFICATE = Path(__file__).parents[1] / "data" / "127.0.0.1.pem"

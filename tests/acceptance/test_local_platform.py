@@ -12,7 +12,7 @@ from bench_project import BenchProject, TableServer
 from processes import is_embedded_server
 
 from pytest_ddperf import bench_images
-from pytest_ddperf.networks import TASK_NETWORKS
+from pytest_ddperf.core.networks import TASK_NETWORKS
 
 if TYPE_CHECKING:
     import subprocess

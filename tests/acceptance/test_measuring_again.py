@@ -18,7 +18,7 @@ from pytest_ddperf.history import runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pytest_ddperf.records import CellRecord
+    from pytest_ddperf.core.records import CellRecord
 
 Cell = tuple[str, int]
 

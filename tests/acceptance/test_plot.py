@@ -16,8 +16,8 @@ from bench_project import BenchProject, TableServer
 from figure_results import measured, trend
 
 from pytest_ddperf import plots
+from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.history import runs
-from pytest_ddperf.records import CellKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

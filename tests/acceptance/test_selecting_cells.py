@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.networks import NETWORK_IDS
+from pytest_ddperf.core.networks import NETWORK_IDS
 
 if TYPE_CHECKING:
     from bench_project import BenchProject

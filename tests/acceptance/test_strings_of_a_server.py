@@ -13,7 +13,7 @@ from bench_project import BenchProject, TableServer
 from scripted_deepdetect import ServiceSetup
 from scripted_server import Reply
 
-from pytest_ddperf.networks import NETWORK_IDS
+from pytest_ddperf.core.networks import NETWORK_IDS
 
 if TYPE_CHECKING:
     from pathlib import Path

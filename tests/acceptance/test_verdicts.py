@@ -9,7 +9,7 @@ import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
 from scripted_deepdetect import internal_error
 
-from pytest_ddperf.networks import NETWORK_IDS
+from pytest_ddperf.core.networks import NETWORK_IDS
 
 if TYPE_CHECKING:
     from scripted_deepdetect import Prediction

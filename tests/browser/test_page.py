@@ -14,14 +14,14 @@ from load_made import loaded, result
 from report_examples import B8, RUN, measured, published, trend
 from webdriver import Chromium
 
-from pytest_ddperf.records import CellKey, Outcome
+from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.report import html
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_ddperf.results import Results
+    from pytest_ddperf.core.results import Results
 
 if why := webdriver.missing():
     pytest.skip(f"the HTML report was not tried in a browser: {why}", allow_module_level=True)

@@ -21,7 +21,9 @@ from recording import measured, skipped
 from pytest_ddperf import load_history, load_run
 from pytest_ddperf.baselines import BaselineStore, load_catalog
 from pytest_ddperf.benchmark_json import run_document, stats_from_seconds
-from pytest_ddperf.catalog import bare_catalog
+from pytest_ddperf.core.catalog import bare_catalog
+from pytest_ddperf.core.record_codec import to_builtins
+from pytest_ddperf.core.records import Baseline, CellKey
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history import HistoryError, read_run
 from pytest_ddperf.history_index import HistoryIndex
@@ -30,7 +32,6 @@ from pytest_ddperf.options import OPTIONS
 from pytest_ddperf.platform_files import read_platforms
 from pytest_ddperf.published import read_networks, read_table
 from pytest_ddperf.recorded import read_recorded, write_recorded
-from pytest_ddperf.records import Baseline, CellKey, to_builtins
 from pytest_ddperf.report.tidy import COLUMNS
 from pytest_ddperf.settings import Given, Origin, Settings
 from pytest_ddperf.text import printable
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from fuzzing import Damage
 
-    from pytest_ddperf.catalog import Catalog
+    from pytest_ddperf.core.catalog import Catalog
 
 TABLES = [path.read_bytes() for path in sorted((ROOT / "baselines").glob("*.csv")) if path.name != "networks.csv"]
 NETWORKS = (ROOT / "baselines" / "networks.csv").read_bytes()

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 import pytest
 from nightly import FIRST_NIGHT, cell, moment
 
+from pytest_ddperf.core.networks import NETWORK_IDS
+from pytest_ddperf.core.record_codec import to_builtins
+from pytest_ddperf.core.records import Baseline, CellKey, ServerFacts
 from pytest_ddperf.history import RunHeader
 from pytest_ddperf.history_index import FILE
-from pytest_ddperf.networks import NETWORK_IDS
-from pytest_ddperf.records import Baseline, CellKey, ServerFacts, to_builtins
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any
 from scripted_deepdetect import ScriptedDeepDetect
 
 from pytest_ddperf.baselines import BaselineStore, load_catalog
+from pytest_ddperf.core.networks import NETWORK_IDS
+from pytest_ddperf.core.records import Baseline, CellKey
 from pytest_ddperf.history import read_run, runs
-from pytest_ddperf.networks import NETWORK_IDS
-from pytest_ddperf.records import Baseline, CellKey
 
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_ddperf.core.records import CellRecord
     from pytest_ddperf.history import Run
-    from pytest_ddperf.records import CellRecord
 
 # pytester forgets what a run in this process imported: what is there before is imported once, and not for every run.
 for _module in (

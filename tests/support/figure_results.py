@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from nightly import FIRST_NIGHT
 
 from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.core.records import CellKey, Outcome
+from pytest_ddperf.core.results import RunFacts, Trend, TrendNight
 from pytest_ddperf.gathering import gathered
 from pytest_ddperf.plots import style
-from pytest_ddperf.records import CellKey, Outcome
-from pytest_ddperf.results import RunFacts, Trend, TrendNight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.figure import Figure
 
+    from pytest_ddperf.core.results import Result, Results
     from pytest_ddperf.plots.charts import Chart
-    from pytest_ddperf.results import Result, Results
 
 MEASURED = "tk1"
 RUN = RunFacts("20261124T020000.000Z-00000000", "2026-11-24T02:00:00+00:00", "0123456789abcdef")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_ddperf.load import gated_ms, load_of
-from pytest_ddperf.records import (
+from pytest_ddperf.core.load_summary import load_of
+from pytest_ddperf.core.records import (
     CellKey,
     CellRecord,
     Clock,
@@ -15,8 +15,9 @@ from pytest_ddperf.records import (
     Round,
     ServerFacts,
 )
-from pytest_ddperf.results import Result
-from pytest_ddperf.scenarios import Scenario
+from pytest_ddperf.core.results import Result
+from pytest_ddperf.core.scenarios import Scenario
+from pytest_ddperf.load import gated_ms
 
 SERVER = ServerFacts("http://tk1.lan:8080", version="v0.28.0")
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Conditions, Measurement, Outcome, Pass, Round
 from pytest_ddperf.history import HistoryWriter, RunHeader
-from pytest_ddperf.records import CellKey, CellRecord, Clock, Conditions, Measurement, Outcome, Pass, Round
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.records import CellKey, CellRecord, Clock, Conditions, Measurement, Outcome, Pass, Round
+from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Conditions, Measurement, Outcome, Pass, Round
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

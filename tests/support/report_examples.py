@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.core.records import CellKey, Outcome, ServerFacts
+from pytest_ddperf.core.results import Result, Results, RunFacts, Trend, TrendNight, in_order
 from pytest_ddperf.gathering import gathered
-from pytest_ddperf.records import CellKey, Outcome, ServerFacts
-from pytest_ddperf.results import Result, Results, RunFacts, Trend, TrendNight, in_order
 
 RUN = RunFacts(
     "20261103T020000.000Z-00000002",

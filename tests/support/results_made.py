@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.baselines import load_catalog
-from pytest_ddperf.records import CellKey, Outcome, ServerFacts
-from pytest_ddperf.results import Result, Results, RunFacts
+from pytest_ddperf.core.records import CellKey, Outcome, ServerFacts
+from pytest_ddperf.core.results import Result, Results, RunFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,22 +13,15 @@ from nightly import cell, moment, write_night
 from recording import measured, skipped
 
 from pytest_ddperf import baselines
-from pytest_ddperf.baselines import (
-    BaselineStore,
-    PlatformBaseline,
-    load_catalog,
-    package_data_dir,
-    published_against,
-    user_cache_dir,
-)
+from pytest_ddperf.baselines import BaselineStore, PlatformBaseline, load_catalog, package_data_dir, user_cache_dir
 from pytest_ddperf.benchmark_json import stats_from_seconds
-from pytest_ddperf.catalog import BATCH_SIZES_REPORT
+from pytest_ddperf.core.networks import NETWORK_IDS
+from pytest_ddperf.core.platform import BATCH_SIZES_REPORT
+from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Clock, Outcome, Unavailable, published_against
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.nights import Nights, read_nights
 from pytest_ddperf.published import read_table
 from pytest_ddperf.recorded import write_recorded
-from pytest_ddperf.records import Baseline, CellKey, CellRecord, Clock, Outcome, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pytest_ddperf.bench_requests import BenchOptions
+from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.tasks import Task
 
 OPTIONS = BenchOptions(sname="imageserv", remote_bench_data_dir="/srv/bench")
 

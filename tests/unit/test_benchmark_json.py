@@ -10,7 +10,7 @@ import pytest
 from load_made import loaded
 
 from pytest_ddperf import benchmark_json
-from pytest_ddperf.records import (
+from pytest_ddperf.core.records import (
     Baseline,
     CellKey,
     CellRecord,

@@ -7,9 +7,9 @@ import board_files
 import pytest
 
 from pytest_ddperf.boards import Board
-from pytest_ddperf.catalog import Platform
+from pytest_ddperf.core.platform import Platform
+from pytest_ddperf.core.records import CellKey, Clock, Conditions, Measurement
 from pytest_ddperf.errors import HookError
-from pytest_ddperf.records import CellKey, Clock, Conditions, Measurement
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.catalog import BATCH_SIZES_REPORT, Catalog, Platform, bare_catalog, batch_schedule, matrix
+from pytest_ddperf.core.catalog import Catalog, bare_catalog, matrix
+from pytest_ddperf.core.networks import NETWORK_IDS, OTHER_NETWORKS, REPORT_NETWORKS, TASK_NETWORKS, Network
+from pytest_ddperf.core.platform import BATCH_SIZES_REPORT, Platform, batch_schedule
+from pytest_ddperf.core.records import CellKey
+from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.networks import NETWORK_IDS, OTHER_NETWORKS, REPORT_NETWORKS, TASK_NETWORKS, Network
-from pytest_ddperf.records import CellKey
-from pytest_ddperf.tasks import Task
 
 BOARD = Platform("board", "A board", batch_sizes=(1, 2))
 

@@ -12,8 +12,8 @@ import pytest
 from nightly import cell, write_night
 
 from pytest_ddperf import cli
+from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.embedded.__main__ import main as serve_main
-from pytest_ddperf.records import CellKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,13 +14,13 @@ from load_made import loaded
 from nightly import cell, without_measurement, write_night
 
 from pytest_ddperf import cli, plots
-from pytest_ddperf.records import CellKey, Outcome
+from pytest_ddperf.core.records import CellKey, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_ddperf.records import CellRecord
-    from pytest_ddperf.results import Results, Trend
+    from pytest_ddperf.core.records import CellRecord
+    from pytest_ddperf.core.results import Results, Trend
 
 B1, B8 = CellKey("tk1", "squeezenet_v1.1", 1), CellKey("tk1", "squeezenet_v1.1", 8)
 TX1 = CellKey("tx1", "squeezenet_v1.1", 8)

@@ -17,7 +17,7 @@ import pytest
 from nightly import cell, write_night
 
 from pytest_ddperf import cli
-from pytest_ddperf.records import Baseline, CellKey, Outcome
+from pytest_ddperf.core.records import Baseline, CellKey, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from base64 import b64decode
 
 import pytest
 
-from pytest_ddperf.catalog import Platform
+from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.credentials import authorization, without_secrets
 from pytest_ddperf.errors import ConfigurationError
 

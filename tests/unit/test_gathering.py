@@ -10,11 +10,11 @@ from nightly import cell, moment, write_night
 from pytest_ddperf import gathering
 from pytest_ddperf.baselines import load_catalog
 from pytest_ddperf.benchmark_json import stats_from_seconds
+from pytest_ddperf.core.records import CellKey, CellRecord, Outcome, ServerFacts
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.gathering import facts_of, gathered, stored, trends
 from pytest_ddperf.history import HistoryWriter, RunHeader, read_run
 from pytest_ddperf.recorded import write_recorded
-from pytest_ddperf.records import CellKey, CellRecord, Outcome, ServerFacts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from nightly import cell, without_measurement, write_night
 
+from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.history import HistoryError, read_header, read_run
-from pytest_ddperf.records import CellKey, Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history import HistoryError, HistoryWriter, Run, check_writable, new_run, read_run, runs
-from pytest_ddperf.records import CellKey, CellRecord, Outcome
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

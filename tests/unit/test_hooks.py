@@ -14,7 +14,7 @@ from pytest_ddperf.hooks import TAIL_LINES, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_ddperf.catalog import Command
+    from pytest_ddperf.core.platform import Command
 
 
 def test_a_text_is_a_line_for_the_shell(tmp_path: Path) -> None:

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 from load_made import loaded
 
-from pytest_ddperf.baselines import PlatformBaseline, load_catalog, published_against
-from pytest_ddperf.judging import Judge, differences
-from pytest_ddperf.records import (
+from pytest_ddperf.baselines import PlatformBaseline, load_catalog
+from pytest_ddperf.core.records import (
     Baseline,
     CellKey,
     CellRecord,
@@ -20,7 +19,9 @@ from pytest_ddperf.records import (
     Pass,
     Round,
     Unavailable,
+    published_against,
 )
+from pytest_ddperf.judging import Judge, differences
 
 TK1 = load_catalog().platform("tk1")
 NOW = Conditions(Clock.PREDICT, TK1.mllib, gpu=TK1.gpu)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.knobs import Knobs
+from pytest_ddperf.core.service_parameters import Knobs
 
 
 def test_one_service_is_for_all_batch_sizes() -> None:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from load_made import loaded, result
 
+from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.load_text import COLUMNS, load_lines, load_row
-from pytest_ddperf.records import CellKey, CellRecord, Outcome
 
 MODELS = ("resnet50", "squeezenet_v1.1")
 

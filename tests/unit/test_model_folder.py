@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from model_folders import caffe_folder, ncnn_folder
 
+from pytest_ddperf.core.networks import Network
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
 from pytest_ddperf.model_folder import (
     Kind,
@@ -17,7 +18,6 @@ from pytest_ddperf.model_folder import (
     read_ncnn,
     runs_embedded,
 )
-from pytest_ddperf.networks import Network
 
 if TYPE_CHECKING:
     from pathlib import Path

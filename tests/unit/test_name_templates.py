@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.name_templates import is_service_name, name_for
+from pytest_ddperf.core.limits import is_service_name, name_for
 
 
 @pytest.mark.parametrize("text", ["{model}", "bench_{model}", "squeezenet", "{model}-{model}"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.percentiles import PERCENTS, interval_ranks, percentiles
+from pytest_ddperf.core.percentiles import PERCENTS, interval_ranks, percentiles
 
 
 def coverage(count: int, percent: int, ranks: tuple[int, int]) -> float:

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_ddperf.baselines import load_catalog, package_data_dir
-from pytest_ddperf.catalog import bare_catalog
+from pytest_ddperf.core.catalog import bare_catalog
+from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.errors import BaselineFileError, FileContentError
-from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.published import read_networks, read_table
 
 REPORT = Path(__file__).resolve().parents[3] / "shared" / "report"

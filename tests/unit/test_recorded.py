@@ -22,9 +22,9 @@ from recording import CONDITIONS, measured, skipped
 
 from pytest_ddperf import recorded
 from pytest_ddperf.benchmark_json import stats_from_seconds
+from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Measurement, Outcome, Pass, Round, Unavailable
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError, FileContentError
 from pytest_ddperf.recorded import Update, read_recorded, write_recorded
-from pytest_ddperf.records import Baseline, CellKey, CellRecord, Measurement, Outcome, Pass, Round, Unavailable
 
 NOW = datetime(2026, 3, 1, 4, 5, 6, tzinfo=UTC)
 STAT_NAMES = (

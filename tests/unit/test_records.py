@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded
 
-from pytest_ddperf.records import (
+from pytest_ddperf.core.record_codec import from_builtins, from_json, to_builtins, to_json
+from pytest_ddperf.core.records import (
     FAILING,
     Baseline,
     CellKey,
@@ -20,10 +21,6 @@ from pytest_ddperf.records import (
     Pass,
     Round,
     ServerFacts,
-    from_builtins,
-    from_json,
-    to_builtins,
-    to_json,
 )
 
 MS = st.floats(min_value=0, max_value=1e9, allow_nan=False)

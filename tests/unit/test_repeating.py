@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.options import parsed
-from pytest_ddperf.records import CellKey
 from pytest_ddperf.repeating import command, configuration_options
 from pytest_ddperf.settings import Given, Origin, Settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import execnet
 import pytest
 
-from pytest_ddperf.records import CellKey, CellRecord, Clock, Conditions, Measurement, Outcome, Pass, Round
+from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Conditions, Measurement, Outcome, Pass, Round
 from pytest_ddperf.report_records import is_gated, put_record, record_of
 
 KEY = CellKey("tk1", "googlenet", 8)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightly import cell
 
-from pytest_ddperf.records import Baseline, CellKey, CellRecord, Outcome, Unavailable
-from pytest_ddperf.results import SEVERITY, Result, Results, RunFacts, in_order, joined, of_each_cell
+from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Outcome, Unavailable
+from pytest_ddperf.core.results import SEVERITY, Result, Results, RunFacts, in_order, joined, of_each_cell
 
 KEY = CellKey("tk1", "resnet50", 2)
 HELD = Baseline("report", 231.0, "a table")

@@ -10,7 +10,19 @@ from scripted_server import Reply
 from turned_clock import TurnedClock
 
 from pytest_ddperf.baselines import PlatformBaseline
-from pytest_ddperf.catalog import Platform, bare_catalog
+from pytest_ddperf.core.catalog import bare_catalog
+from pytest_ddperf.core.platform import Platform
+from pytest_ddperf.core.records import (
+    Baseline,
+    CellKey,
+    Clock,
+    Conditions,
+    Measurement,
+    Outcome,
+    Pass,
+    Round,
+    Unavailable,
+)
 from pytest_ddperf.errors import (
     AnswerError,
     BatchNotRunError,
@@ -26,7 +38,6 @@ from pytest_ddperf.errors import (
 from pytest_ddperf.judging import differences, gate_cell
 from pytest_ddperf.measure import Plan
 from pytest_ddperf.platform_plan import PlatformPlan
-from pytest_ddperf.records import Baseline, CellKey, Clock, Conditions, Measurement, Outcome, Pass, Round, Unavailable
 from pytest_ddperf.runner import UNKNOWN_MS, Runner
 from pytest_ddperf.server_lock import ServerLock
 from pytest_ddperf.server_options import ServerOptions

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.scenarios import LEAST_RATE, MOST_RATE, Scenario, scenario_ids, scenario_order, words_of
+from pytest_ddperf.core.scenarios import LEAST_RATE, MOST_RATE, Scenario, scenario_ids, scenario_order, words_of
 
 
 def test_plain_latency_is_no_scenario() -> None:

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_ddperf.baselines import load_catalog
-from pytest_ddperf.catalog import Platform, bare_catalog
+from pytest_ddperf.core.catalog import bare_catalog
+from pytest_ddperf.core.platform import Platform
+from pytest_ddperf.core.records import CellKey, Outcome
+from pytest_ddperf.core.results import Result, Results, RunFacts
 from pytest_ddperf.gathering import gathered
-from pytest_ddperf.records import CellKey, Outcome
-from pytest_ddperf.results import Result, Results, RunFacts
 from pytest_ddperf.selecting import least_memory_gib, select
 from pytest_ddperf.selection import Considered, Ranking, Requirements, Rule, Selection
 

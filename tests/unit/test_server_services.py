@@ -9,12 +9,12 @@ from scripted_server import Reply
 
 from pytest_ddperf.batches import BenchImages
 from pytest_ddperf.client import Client
+from pytest_ddperf.core.networks import Network
+from pytest_ddperf.core.service_parameters import Knobs
+from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import AnswerError, ConfigurationError, RequestRefusedError, ServiceNotFoundError
-from pytest_ddperf.knobs import Knobs
-from pytest_ddperf.networks import Network
 from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.server_services import OpenService, batch_of, open_service
-from pytest_ddperf.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

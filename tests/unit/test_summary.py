@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_ddperf.core.records import Clock, Pass
 from pytest_ddperf.errors import TimingError
-from pytest_ddperf.records import Clock, Pass
 from pytest_ddperf.summary import choose_clock, summarise
 
 

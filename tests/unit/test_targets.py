@@ -6,11 +6,11 @@ import pytest
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply
 
+from pytest_ddperf.core.networks import Network
 from pytest_ddperf.errors import (
     ConfigurationError,
     ServerUnreachableError,
 )
-from pytest_ddperf.networks import Network
 from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.targets import Target
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded
 
-from pytest_ddperf.load import load_of
-from pytest_ddperf.networks import Network
-from pytest_ddperf.records import (
+from pytest_ddperf.core.load_summary import load_of
+from pytest_ddperf.core.networks import Network
+from pytest_ddperf.core.records import (
     Baseline,
     CellKey,
     CellRecord,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.time_limits import LONGEST_S, is_time_limit, is_wait
+from pytest_ddperf.core.limits import LONGEST_S, is_time_limit, is_wait
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.5, LONGEST_S])

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from pytest_ddperf.core.networks import TASK_NETWORKS
+from pytest_ddperf.core.tasks import Task, predict_output
 from pytest_ddperf.embedded.boxes import shared
 from pytest_ddperf.embedded.engine import Engine, load_builtin
 from pytest_ddperf.embedded.heads import INDEXED
@@ -14,9 +16,7 @@ from pytest_ddperf.embedded.task_models import TASK_MODELS
 from pytest_ddperf.embedded.task_networks import FEATURES
 from pytest_ddperf.embedded.wire import ApiError, OutputSettings, parse_output
 from pytest_ddperf.json_reader import JsonReader
-from pytest_ddperf.networks import TASK_NETWORKS
 from pytest_ddperf.predictions import Prediction, flaws, parse_one
-from pytest_ddperf.tasks import Task, predict_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

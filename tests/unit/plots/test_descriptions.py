@@ -9,6 +9,7 @@ from figure_results import MEASURED, measured, published, trend
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.plots import (
     against_baseline,
     comparison,
@@ -22,7 +23,6 @@ from pytest_ddperf.plots import (
 )
 from pytest_ddperf.plots.charts import BarChart, LineChart
 from pytest_ddperf.plots.reading import fps_levels
-from pytest_ddperf.records import CellKey, Outcome
 
 PARTLY: dict[tuple[str, int], float | Outcome | None] = {
     ("squeezenet_v1.1", 8): 0.3,

@@ -18,15 +18,15 @@ from figure_results import figure_of, measured, published, trend
 from matplotlib.colors import to_rgb
 
 from pytest_ddperf import plots
+from pytest_ddperf.core.networks import NETWORK_IDS
+from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.networks import NETWORK_IDS
 from pytest_ddperf.plots import names, sharing, style
 from pytest_ddperf.plots.history import trend_charts
-from pytest_ddperf.records import CellKey, Outcome
 
 if TYPE_CHECKING:
+    from pytest_ddperf.core.results import Trend
     from pytest_ddperf.plots.charts import Chart
-    from pytest_ddperf.results import Trend
 
 SUPPORT = Path(__file__).resolve().parents[2] / "support"
 SCRIPT = """

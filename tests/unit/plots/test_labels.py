@@ -11,9 +11,9 @@ from figure_results import figure_of, measured, published, trend
 from load_made import loaded, result
 
 from pytest_ddperf import plots
+from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars, Level, LineChart, Series, Text
 from pytest_ddperf.plots.history import trend_charts
-from pytest_ddperf.records import CellKey, Outcome
 
 if TYPE_CHECKING:
     from pytest_ddperf.plots.charts import Chart

@@ -8,15 +8,15 @@ from load_made import loaded, result
 from results_made import CATALOG, RUN
 
 from pytest_ddperf import plots
+from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.results import Results
 from pytest_ddperf.plots.charts import LoadChart, LoadLine
-from pytest_ddperf.records import Outcome
-from pytest_ddperf.results import Results
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_ddperf.core.records import CellRecord
     from pytest_ddperf.plots.charts import Chart
-    from pytest_ddperf.records import CellRecord
 
 
 def chart(name: str, *records: CellRecord) -> LoadChart:

@@ -19,16 +19,16 @@ from nightly import FIRST_NIGHT, cell, moment, without_measurement, write_night
 from pytest_ddperf import load_baselines, load_history, load_run
 from pytest_ddperf.baselines import load_catalog
 from pytest_ddperf.benchmark_json import run_document, stats_from_seconds
+from pytest_ddperf.core.records import Baseline, CellKey, Outcome, ServerFacts
+from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError, DdperfError
 from pytest_ddperf.gathering import gathered, stored
 from pytest_ddperf.history import HistoryWriter, RunHeader, read_run
 from pytest_ddperf.recorded import write_recorded
-from pytest_ddperf.records import Baseline, CellKey, Outcome, ServerFacts
 from pytest_ddperf.report import exchange, tidy
-from pytest_ddperf.results import SEVERITY
 
 if TYPE_CHECKING:
-    from pytest_ddperf.records import CellRecord
+    from pytest_ddperf.core.records import CellRecord
 
 B1, B4 = CellKey("tk1", "resnet50", 1), CellKey("tk1", "resnet50", 4)
 OTHER = CellKey("tx1", "resnet50", 1)

@@ -12,7 +12,7 @@ import pytest
 from load_made import loaded, result
 from results_made import measured, not_measured, results
 
-from pytest_ddperf.records import Outcome
+from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.report import exchange
 
 METRIC = {

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from results_made import SERVER, measured, not_measured, results
 
-from pytest_ddperf.networks import NETWORK_IDS
-from pytest_ddperf.records import FAILING, Outcome
+from pytest_ddperf.core.networks import NETWORK_IDS
+from pytest_ddperf.core.records import FAILING, Outcome
+from pytest_ddperf.core.results import RunFacts
 from pytest_ddperf.report import github
 from pytest_ddperf.report.github import Ending
 from pytest_ddperf.report.plain import printable
-from pytest_ddperf.results import RunFacts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_ddperf.results import Result
+    from pytest_ddperf.core.results import Result
 
 MIB = 1 << 20
 PASSED, FAILED, INTERRUPTED, USAGE, NOTHING = Ending(0), Ending(1), Ending(2), Ending(4), Ending(5)

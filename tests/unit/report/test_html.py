@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from load_made import loaded, result
 from report_examples import B8, measured, published, trend
 
-from pytest_ddperf.records import FAILING, CellKey, Outcome
+from pytest_ddperf.core.records import FAILING, CellKey, Outcome
 from pytest_ddperf.report import html, page_data
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \" ' \u2028 <!-- ]]>"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from load_made import loaded
 from recording import CONDITIONS, measured, skipped
 
-from pytest_ddperf.records import Baseline, CellKey, Outcome, ServerFacts
+from pytest_ddperf.core.records import Baseline, CellKey, Outcome, ServerFacts
 from pytest_ddperf.report.junit import properties
 
 RECORD = replace(

@@ -16,8 +16,8 @@ from report_examples import B8, RUN, measured, published
 from results_made import results
 
 from pytest_ddperf.baselines import load_catalog, package_data_dir
-from pytest_ddperf.networks import NETWORK_IDS
-from pytest_ddperf.records import Outcome
+from pytest_ddperf.core.networks import NETWORK_IDS
+from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.report import markdown, report_file, write
 from pytest_ddperf.report.markdown_figures import Figures
 from pytest_ddperf.report.markdown_tables import table
@@ -26,7 +26,7 @@ from pytest_ddperf.report.plain import inline, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.results import Results
+    from pytest_ddperf.core.results import Results
 
 CATALOG = load_catalog()
 NO_FIGURES = Figures([], Path("r.md"))

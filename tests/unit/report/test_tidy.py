@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from load_made import loaded, result
 from report_examples import measured, published, trend
 
-from pytest_ddperf.records import CellKey, Outcome
+from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.report import tidy
 
 if TYPE_CHECKING:
-    from pytest_ddperf.results import Results
+    from pytest_ddperf.core.results import Results
 
 
 def frame(results: Results) -> pd.DataFrame:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.telemetry.source import SSH_OPTIONS, Source, script, surroundings
+from pytest_ddperf.core.board_address import Source
+from pytest_ddperf.telemetry.source import SSH_OPTIONS, script, shell_command, surroundings
 
 
 def test_local_is_a_shell_of_this_machine() -> None:
-    assert Source.parse("local").command({}) == ["/bin/sh", "-s"]
+    assert shell_command(Source.parse("local"), {}) == ["/bin/sh", "-s"]
 
 
 @pytest.mark.parametrize(
@@ -20,13 +21,13 @@ def test_local_is_a_shell_of_this_machine() -> None:
     ],
 )
 def test_ssh_is_the_system_s_and_never_asks(text: str, tail: list[str]) -> None:
-    command = Source.parse(text).command({})
+    command = shell_command(Source.parse(text), {})
     assert command == ["ssh", *SSH_OPTIONS, *tail, "exec /bin/sh -s"]
     assert "-oBatchMode=yes" in command
 
 
 def test_the_ssh_command_may_be_another_one() -> None:
-    command = Source.parse("ssh:tk1").command({"DDPERF_SSH_COMMAND": "ssh -F 'my config'"})
+    command = shell_command(Source.parse("ssh:tk1"), {"DDPERF_SSH_COMMAND": "ssh -F 'my config'"})
     assert command[:3] == ["ssh", "-F", "my config"]
 
 

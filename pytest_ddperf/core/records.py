@@ -1,17 +1,17 @@
-"""Frozen values that travel between the layers, and their way to and from builtins.
-
-Units: milliseconds, for the whole batch in a `Pass`, per image wherever a name says `per_image`.
-"""
+"""Frozen values that travel between the packages: cells, passes, measurements, baselines and their records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from pytest_ddperf.core.telemetry import Telemetry  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
 
 T = TypeVar("T")
 
@@ -165,71 +165,6 @@ class ColdStart:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """Values of one sensor over a cell: the least, their mean, the most, and how many there were."""
-
-    least: float
-    mean: float
-    most: float
-    count: int
-
-    def merged(self, other: Spread) -> Spread:
-        """The spread of both."""
-        count = self.count + other.count
-        mean = (self.mean * self.count + other.mean * other.count) / count
-        return Spread(min(self.least, other.least), mean, max(self.most, other.most), count)
-
-
-@dataclass(frozen=True, slots=True)
-class Telemetry:
-    """What the board's sensors said while a cell was measured; what they do not tell is left out.
-
-    Args:
-        source: where they were read: `local`, or ssh and a host.
-        samples: how many readings there were.
-        temperature_c: by sensor, degrees Celsius.
-        clock_mhz: by clock.
-        power_w: by rail.
-        load: the board's load average of one minute.
-        governors: of its CPU clocks.
-        throttled: how it protected itself, in words; rounds measured meanwhile do not count.
-        notes: limits that somebody chose, and what is unknown and why.
-    """
-
-    source: str
-    samples: int = 0
-    temperature_c: dict[str, Spread] = field(default_factory=dict)
-    clock_mhz: dict[str, Spread] = field(default_factory=dict)
-    power_w: dict[str, Spread] = field(default_factory=dict)
-    load: Spread | None = None
-    governors: tuple[str, ...] = ()
-    throttled: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def merged(self, later: Telemetry | None) -> Telemetry:
-        """That of all rounds of a cell, of this one and of a later one."""
-        if later is None:
-            return self
-        loads = [load for load in (self.load, later.load) if load is not None]
-        return Telemetry(
-            later.source,
-            self.samples + later.samples,
-            _merged(self.temperature_c, later.temperature_c),
-            _merged(self.clock_mhz, later.clock_mhz),
-            _merged(self.power_w, later.power_w),
-            loads[0].merged(loads[1]) if len(loads) > 1 else next(iter(loads), None),
-            tuple(sorted({*self.governors, *later.governors})),
-            tuple(sorted({*self.throttled, *later.throttled})),
-            tuple(dict.fromkeys((*self.notes, *later.notes))),
-        )
-
-
-def _merged(one: dict[str, Spread], other: dict[str, Spread]) -> dict[str, Spread]:
-    merged = one | other
-    return merged | {name: one[name].merged(other[name]) for name in one.keys() & other.keys()}
-
-
-@dataclass(frozen=True, slots=True)
 class LoadPass:
     """The requests of one pass under load.
 
@@ -352,43 +287,18 @@ class CellRecord:
     detail: str = ""
 
 
-def to_json(record: object) -> bytes:
-    """A record as one line of JSON."""
-    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
+def published_against(clock: Clock, value_ms: float, batch_size: int) -> float:
+    """A published value as it is to be compared with a measurement by `clock`.
 
-    return msgspec.json.encode(record)
+    A published value is a mean of `head.time`, which is cut to whole milliseconds for the batch: half a millisecond is
+    missing on average. So v + 0.5/b is what a clock with fractions would have shown.
 
+    Args:
+        clock: the gated clock of the measurement.
+        value_ms: as published, milliseconds per image.
+        batch_size: images per request.
 
-def from_json(text: bytes | str, kind: type[T]) -> T:
-    """The way back from `to_json`.
-
-    Raises:
-        ValueError: the text is not that of a `kind`; the message names the place (`$.rounds[0].passes`).
+    Returns:
+        Milliseconds per image.
     """
-    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
-
-    try:
-        return msgspec.json.decode(text, type=kind)
-    except msgspec.MsgspecError as error:
-        raise ValueError(str(error)) from error
-
-
-def to_builtins(record: object) -> Any:  # noqa: ANN401 - builtins of any shape
-    """A record as dicts, lists, strings and numbers only, as execnet and JSON take them."""
-    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
-
-    return msgspec.to_builtins(record)
-
-
-def from_builtins(values: object, kind: type[T]) -> T:
-    """The way back from `to_builtins`.
-
-    Raises:
-        ValueError: the values are not those of a `kind`; the message names the place (`$.rounds[0].passes`).
-    """
-    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
-
-    try:
-        return msgspec.convert(values, kind)
-    except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from error
+    return value_ms if clock is Clock.HEAD else value_ms + 0.5 / batch_size

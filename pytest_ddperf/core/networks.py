@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_ddperf.tasks import Task
+from pytest_ddperf.core.tasks import Task
 
 NETWORK_IDS: tuple[str, ...] = (
     "mobilenet",

@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pytest_ddperf.load import images_per_second, load_of
-from pytest_ddperf.records import FAILING, Baseline, Outcome, Unavailable
-from pytest_ddperf.scenarios import scenario_order
+from pytest_ddperf.core.load_summary import images_per_second, load_of
+from pytest_ddperf.core.records import FAILING, Baseline, Outcome, Unavailable
+from pytest_ddperf.core.scenarios import scenario_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from pytest_ddperf.catalog import Catalog
-    from pytest_ddperf.load import LoadSummary
-    from pytest_ddperf.records import CellKey, CellRecord, ServerFacts
+    from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.load_summary import LoadSummary
+    from pytest_ddperf.core.records import CellKey, CellRecord, ServerFacts
 
 SEVERITY = (
     Outcome.REGRESSED,

@@ -1,0 +1,42 @@
+"""Where a board's sensors are read: on this machine, or over ssh."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+LOCAL: Final = "local"
+EXPECTED: Final = "local, ssh:HOST (as in ~/.ssh/config), or ssh://[user@]host[:port]"
+
+_SSH_URL = re.compile(r"ssh://(?P<host>(?:[\w.-]+@)?(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]))(?::(?P<port>\d{1,5}))?/?")
+_SSH_HOST = re.compile(r"ssh:(?P<host>(?:[\w.-]+@)?[\w.-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place.
+
+    Args:
+        text: as the user wrote it.
+        host: of ssh, with the user where one is named; "" for this machine.
+        port: of ssh; None for the one of its configuration.
+    """
+
+    text: str
+    host: str = ""
+    port: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Source:
+        """Take a source apart.
+
+        Raises:
+            ValueError: it is none; says what was expected.
+        """
+        if text == LOCAL:
+            return cls(text)
+        found = _SSH_URL.fullmatch(text) or _SSH_HOST.fullmatch(text)
+        if found is None or found["host"].startswith("-"):
+            raise ValueError(EXPECTED)
+        return cls(text, re.sub(r"[\[\]]", "", found["host"]), found.groupdict().get("port"))

@@ -1,0 +1,50 @@
+"""Records to builtins and JSON, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_ddperf.core.records import T
+
+
+def to_json(record: object) -> bytes:
+    """A record as one line of JSON."""
+    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
+
+    return msgspec.json.encode(record)
+
+
+def from_json(text: bytes | str, kind: type[T]) -> T:
+    """The way back from `to_json`.
+
+    Raises:
+        ValueError: the text is not that of a `kind`; the message names the place (`$.rounds[0].passes`).
+    """
+    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
+
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from error
+
+
+def to_builtins(record: object) -> Any:  # noqa: ANN401 - builtins of any shape
+    """A record as dicts, lists, strings and numbers only, as execnet and JSON take them."""
+    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
+
+    return msgspec.to_builtins(record)
+
+
+def from_builtins(values: object, kind: type[T]) -> T:
+    """The way back from `to_builtins`.
+
+    Raises:
+        ValueError: the values are not those of a `kind`; the message names the place (`$.rounds[0].passes`).
+    """
+    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
+
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
