@@ -142,7 +142,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _serve(arguments: argparse.Namespace) -> int:
     """Run the embedded server on this host until Ctrl-C: DeepDetect's REST API, 13 networks on ONNX Runtime."""
-    from pytest_ddperf.targets import extra  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.embedded import facade  # noqa: PLC0415 - each command loads what it needs
 
     options: list[str] = [] if arguments.threads is None else ["--threads", str(arguments.threads)]
     if arguments.models != "none":
@@ -156,6 +156,6 @@ def _serve(arguments: argparse.Namespace) -> int:
         options += [] if value is None else [flag, value]
     for slowed in arguments.slow:
         options += ["--slow", slowed]
-    return extra.serve(
+    return facade.serve(
         port=arguments.port, data_dir=arguments.data_dir, options=["--seed", str(arguments.seed), *options]
     )

@@ -180,10 +180,10 @@ def _export(run: Run, catalog: Catalog, path: Path) -> None:
 
 def _print_costs(catalog: Catalog) -> None:
     from pytest_ddperf import terminal  # noqa: PLC0415 - each command loads what it needs
-    from pytest_ddperf.targets import extra  # noqa: PLC0415 - the same
+    from pytest_ddperf.embedded import facade  # noqa: PLC0415 - the same
 
     try:
-        counted = extra.network_costs()
+        counted = facade.network_costs()
         note = ""
     except ConfigurationError as error:
         counted, note = {}, f"\nOnly the report's own figures: {error}\n"

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.embedded.facade import OnnxNet
     from pytest_ddperf.model_folder import ModelFolder
-    from pytest_ddperf.targets.extra import OnnxNet
 
 _TENSORRT_NAME = "net_tensorRT.onnx"
 
@@ -54,7 +54,7 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         return KindCheck(Kind.ONNX, (missing("network", f"one .onnx file, not several: {names}."),))
     (path,) = folder.onnx
     try:
-        from pytest_ddperf.targets.extra import read_onnx  # noqa: PLC0415 - an optional extra
+        from pytest_ddperf.embedded.facade import read_onnx  # noqa: PLC0415 - an optional extra
 
         net = read_onnx(path)
     except ModelFileError as error:

@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from pytest_ddperf.core.argument_parser import ArgumentParser, did_you_mean
-from pytest_ddperf.embedded.app import build_app
-from pytest_ddperf.embedded.connection import bounded
-from pytest_ddperf.embedded.fetch import is_loopback
-from pytest_ddperf.embedded.images import ImageReader
-from pytest_ddperf.embedded.lifetime import end_soon, watch_pipe, watch_process
+from pytest_ddperf.embedded.images.fetch import is_loopback
+from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.limits import DEFAULTS, Limits
-from pytest_ddperf.embedded.networks import NETWORK_IDS
-from pytest_ddperf.embedded.repository import Repository
-from pytest_ddperf.embedded.services import Services
-from pytest_ddperf.embedded.task_models import TASK_MODELS
+from pytest_ddperf.embedded.networks.networks import NETWORK_IDS
+from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
+from pytest_ddperf.embedded.server.app import build_app
+from pytest_ddperf.embedded.server.bounded_protocol import bounded
+from pytest_ddperf.embedded.server.repository import Repository
+from pytest_ddperf.embedded.server.services import Services
+from pytest_ddperf.embedded.server.shutdown import end_soon, watch_pipe, watch_process
 from pytest_ddperf.embedded.wire import parse_service
 
 if TYPE_CHECKING:

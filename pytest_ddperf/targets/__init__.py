@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.scenarios import Scenario
-    from pytest_ddperf.embedded.process import EmbeddedServer
+    from pytest_ddperf.embedded.launch import EmbeddedServer
     from pytest_ddperf.protocol import ServiceInfo
     from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import Batch, OpenService
@@ -121,10 +121,10 @@ class Target:
     def _start(self) -> str:
         if not self.options.is_embedded:
             return self.options.url
-        from pytest_ddperf.embedded import process  # noqa: PLC0415 - an optional extra
+        from pytest_ddperf.embedded import launch  # noqa: PLC0415 - an optional extra
 
         data_dir = self.options.data_dir or bench_images.ensure_bench_images()
-        self._embedded = process.start(
+        self._embedded = launch.start(
             threads=self.options.threads,
             data_dir=Path(data_dir),
             model_dirs=[Path(one) for one in self.options.model_dirs],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_ddperf.embedded.process import EmbeddedServer
+    from pytest_ddperf.embedded.launch import EmbeddedServer
 
 pytest.importorskip("onnxruntime", reason="the extra `embedded` is not installed")
 
@@ -51,9 +51,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def embedded(images: Path) -> Iterator[EmbeddedServer]:
-    from pytest_ddperf.embedded import process  # noqa: PLC0415 - an optional extra
+    from pytest_ddperf.embedded import launch  # noqa: PLC0415 - an optional extra
 
-    with process.start(data_dir=images, threads=1) as server:
+    with launch.start(data_dir=images, threads=1) as server:
         yield server
 
 

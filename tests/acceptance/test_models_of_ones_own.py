@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # onnx may be imported once a process, and pytester forgets what a run in this process imported
 with contextlib.suppress(ImportError):
-    importlib.import_module("pytest_ddperf.embedded.onnx_files")
+    importlib.import_module("pytest_ddperf.embedded.networks.onnx_files")
 
 SIZES = "--ddperf-batch-sizes=1,8"
 

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.client import Client
-from pytest_ddperf.embedded import process
-from pytest_ddperf.embedded.app import build_app
-from pytest_ddperf.embedded.heads import ClassHead, Head
-from pytest_ddperf.embedded.images import ImageReader
+from pytest_ddperf.embedded import launch
+from pytest_ddperf.embedded.heads.heads import ClassHead, Head
+from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.limits import Limits
-from pytest_ddperf.embedded.repository import Repository
-from pytest_ddperf.embedded.services import Services
+from pytest_ddperf.embedded.server.app import build_app
+from pytest_ddperf.embedded.server.repository import Repository
+from pytest_ddperf.embedded.server.services import Services
 from pytest_ddperf.errors import ServerError
 from pytest_ddperf.protocol import predict_body, service_body
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fuzzing import Damage
     from numpy.typing import NDArray
 
-    from pytest_ddperf.embedded.process import EmbeddedServer
+    from pytest_ddperf.embedded.launch import EmbeddedServer
 
 
 class Mean:
@@ -166,7 +166,7 @@ def test_images(caller: AsgiCaller, images: list[str], damage: list[Damage]) -> 
 
 @pytest.fixture(scope="module")
 def server(data_dir: Path) -> Iterator[EmbeddedServer]:
-    with process.start(data_dir=data_dir, threads=1, extra=("--request-timeout", "1", "--no-http")) as started:
+    with launch.start(data_dir=data_dir, threads=1, extra=("--request-timeout", "1", "--no-http")) as started:
         yield started
 
 

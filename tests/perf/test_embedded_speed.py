@@ -11,8 +11,9 @@ import pytest
 
 from pytest_ddperf import bench_images, protocol
 from pytest_ddperf.client import Client
-from pytest_ddperf.embedded import engine, process
-from pytest_ddperf.embedded.images import ImageReader
+from pytest_ddperf.embedded import launch
+from pytest_ddperf.embedded.images.images import ImageReader
+from pytest_ddperf.embedded.runtime import engine
 from pytest_ddperf.embedded.wire import ImageSettings
 from pytest_ddperf.endpoint import ServiceEndpoint
 
@@ -55,7 +56,7 @@ def test_the_server_adds_at_most_10_percent_to_inference_and_30_to_the_whole_req
     batch = ImageReader(folder, workers=2).read(data, ImageSettings(), (224, 224)).pixels
     direct = Direct(model)
     direct_ms, predict_ms, request_ms = [], [], []
-    with process.start(models=(model,), data_dir=folder) as server, Client(server.url) as client:
+    with launch.start(models=(model,), data_dir=folder) as server, Client(server.url) as client:
         body = protocol.predict_body(model, data, output={"best": 1})
         endpoint = ServiceEndpoint(client, model, body)
         for _ in range(3):

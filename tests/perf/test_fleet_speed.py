@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pytest_ddperf.bench_images import ensure_bench_images
-from pytest_ddperf.embedded import process
+from pytest_ddperf.embedded import launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def boards() -> Iterator[dict[str, str]]:
     images = ensure_bench_images()
     with ExitStack() as stack:
         servers = [
-            stack.enter_context(process.start(threads=1, data_dir=images, extra=("--delay", str(DELAY_S))))
+            stack.enter_context(launch.start(threads=1, data_dir=images, extra=("--delay", str(DELAY_S))))
             for _ in BOARDS
         ]
         yield {name: server.url for name, server in zip(BOARDS, servers, strict=True)}

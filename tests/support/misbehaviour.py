@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Any, Self
 import psutil
 from scripted_server import Reply, Request, ScriptedServer
 
-from pytest_ddperf.embedded import process
+from pytest_ddperf.embedded import launch
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from pytest_ddperf.embedded.process import EmbeddedServer
+    from pytest_ddperf.embedded.launch import EmbeddedServer
 
 REQUEST_TIMEOUT_S = 4.0
 """How long the soak's client lets a server be silent: longer than a busy machine makes it."""
@@ -86,7 +86,7 @@ class Way(ScriptedServer):
         super().__init__(self._respond)
 
     def _start(self) -> EmbeddedServer:
-        return process.start(threads=1, data_dir=self._data_dir)
+        return launch.start(threads=1, data_dir=self._data_dir)
 
     def arm(self, name: str, at: int) -> None:
         """Let something happen at the prediction with that number from now on."""

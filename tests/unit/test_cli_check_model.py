@@ -346,9 +346,9 @@ def test_a_broken_onnx_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_without_the_extra_an_onnx_file_is_there_and_not_looked_at(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_ddperf.embedded import process  # noqa: PLC0415 - imports nothing of the extra
+    from pytest_ddperf.embedded import launch  # noqa: PLC0415 - imports nothing of the extra
 
-    monkeypatch.setitem(process._NEEDED, "no_such_module_at_all", "onnx-of-another-name")
+    monkeypatch.setitem(launch._NEEDED, "no_such_module_at_all", "onnx-of-another-name")
     (tmp_path / "net.onnx").write_bytes(b"anything")
     run = Run(capsys, tmp_path)
     assert (run.status, run.missing()) == (0, [])

@@ -34,8 +34,8 @@ def test_the_reports_networks_cost_what_its_table_says_to_every_digit(network: s
 @pytest.mark.parametrize("network", NETWORK_IDS)
 def test_the_definitions_count_what_the_graphs_that_run_count(network: str) -> None:
     pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
-    from pytest_ddperf.embedded.cost import cost  # noqa: PLC0415 - an optional extra
-    from pytest_ddperf.embedded.networks import build  # noqa: PLC0415 - an optional extra
+    from pytest_ddperf.embedded.networks.cost import cost  # noqa: PLC0415 - an optional extra
+    from pytest_ddperf.embedded.networks.networks import build  # noqa: PLC0415 - an optional extra
 
     ran, defined = cost(build(network).model), model_cost(read_net(prototxt(network)))
     assert (defined.parameters, defined.true_multiply_adds) == (ran.parameters, ran.true_multiply_adds)

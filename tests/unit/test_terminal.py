@@ -20,7 +20,7 @@ from pytest_ddperf.core.records import (
     Pass,
     Round,
 )
-from pytest_ddperf.targets.extra import NetworkCost
+from pytest_ddperf.embedded.facade import NetworkCost
 from pytest_ddperf.terminal import (
     Line,
     cost_lines,

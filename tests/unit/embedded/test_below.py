@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ddperf.embedded.below import read_below, resolved_below
+from pytest_ddperf.embedded.confined_files import read_below, resolved_below
 
 
 @pytest.fixture

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.embedded.boxes import CANDIDATES, KEPT, PER_POSITION, apart, decode, detected, prior_boxes, shared
+from pytest_ddperf.embedded.networks.boxes import (
+    CANDIDATES,
+    KEPT,
+    PER_POSITION,
+    apart,
+    decode,
+    detected,
+    prior_boxes,
+    shared,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from pytest_ddperf.embedded.cost import GIGA, MILLION, Cost, as_printed, cost, count_parameters
-from pytest_ddperf.embedded.networks import NETWORK_IDS, build
+from pytest_ddperf.embedded.networks.cost import GIGA, MILLION, Cost, as_printed, cost, count_parameters
+from pytest_ddperf.embedded.networks.networks import NETWORK_IDS, build
 
 REPORT = {
     "mobilenet": ("0.5687", "4.2309"),

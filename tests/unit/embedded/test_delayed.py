@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_ddperf.embedded.delayed import Delayed
-from pytest_ddperf.embedded.networks import CLASSES
-from pytest_ddperf.embedded.repository import Repository
+from pytest_ddperf.embedded.networks.networks import CLASSES
+from pytest_ddperf.embedded.runtime.delay import Delayed
+from pytest_ddperf.embedded.server.repository import Repository
 
 
 def test_a_batch_takes_the_time_that_was_asked_for_and_is_classified() -> None:

@@ -18,15 +18,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from pytest_ddperf.embedded import process
-from pytest_ddperf.embedded.images import MAX_PIXELS
-from pytest_ddperf.embedded.networks import NETWORK_IDS
+from pytest_ddperf.embedded import launch
+from pytest_ddperf.embedded.images.images import MAX_PIXELS
+from pytest_ddperf.embedded.networks.networks import NETWORK_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_ddperf.embedded.process import EmbeddedServer
+    from pytest_ddperf.embedded.launch import EmbeddedServer
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -76,7 +76,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
     save_mean_model(root / "models" / "two" / "b.onnx")
     (root / "models" / "broken").mkdir()
     (root / "models" / "broken" / "model.onnx").write_bytes(b"no model")
-    with process.start(
+    with launch.start(
         models=("shufflenet",), data_dir=root / "images", model_dir=root / "models", threads=2
     ) as started:
         yield started
@@ -311,7 +311,7 @@ def test_too_many_services_are_refused(client: Client) -> None:
 
 
 def test_an_older_server_has_no_service_stats() -> None:
-    with process.start(models=("all",), extra=("--no-service-stats",)) as server:
+    with launch.start(models=("all",), extra=("--no-service-stats",)) as server:
         client = Client(server)
         services = client.send("GET", "/info")[1]["head"]["services"]
         client.close()

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("onnxruntime", reason="the extra `embedded` is not installed")
 
-from pytest_ddperf.embedded.repository import Repository
-from pytest_ddperf.embedded.wire import ApiError
+from pytest_ddperf.embedded.api_errors import ApiError
+from pytest_ddperf.embedded.server.repository import Repository
 
 if TYPE_CHECKING:
     from pathlib import Path

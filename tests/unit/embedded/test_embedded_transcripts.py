@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pytest_ddperf.embedded import process
+from pytest_ddperf.embedded import launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,7 +223,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Ma
     for version in TRANSCRIPTS:
         replay = Replay(tmp_path_factory.mktemp(version), version)
         root = replay.root
-        with process.start(data_dir=root, model_dir=root / "models", threads=2) as server:
+        with launch.start(data_dir=root, model_dir=root / "models", threads=2) as server:
             answers[version] = replay.run(server.url)
         replay.close()
     return answers

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from onnx import TensorProto, helper
 
-from pytest_ddperf.embedded.engine import (
+from pytest_ddperf.embedded.runtime.engine import (
     IMAGES_AT_ONCE,
     Engine,
     ModelLoadError,

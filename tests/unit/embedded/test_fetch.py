@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.embedded import fetch as fetching
-from pytest_ddperf.embedded.fetch import ImageReadError, fetch, is_loopback
+from pytest_ddperf.embedded.images import fetch as fetching
+from pytest_ddperf.embedded.images.fetch import ImageReadError, fetch, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

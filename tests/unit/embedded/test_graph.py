@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from pytest_ddperf.embedded.graph import GraphBuilder, Tensor, pooled_size
-from pytest_ddperf.embedded.weights import draw_weights
+from pytest_ddperf.embedded.networks.graph import GraphBuilder, Tensor, pooled_size
+from pytest_ddperf.embedded.networks.weights import draw_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable

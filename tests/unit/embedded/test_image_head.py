@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.embedded.image_head import pixels_of
+from pytest_ddperf.embedded.images.header import pixels_of
 
 
 def encoded(suffix: str, width: int, height: int, *options: int) -> bytes:

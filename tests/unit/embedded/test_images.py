@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pytest_ddperf.embedded.fetch import ImageReadError
-from pytest_ddperf.embedded.images import MAX_IMAGES, ImageReader
+from pytest_ddperf.embedded.images.fetch import ImageReadError
+from pytest_ddperf.embedded.images.images import MAX_IMAGES, ImageReader
 from pytest_ddperf.embedded.wire import ImageSettings
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from pytest_ddperf.client import Client
-from pytest_ddperf.embedded import process
+from pytest_ddperf.embedded import launch
 from pytest_ddperf.embedded.limits import MAX_HEAD_BYTES, MAX_NAME, MAX_NESTING, MAX_SERVICE_BYTES, MAX_VALUES
 from pytest_ddperf.errors import RequestRefusedError
 from pytest_ddperf.protocol import predict_body, service_body
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_ddperf.embedded.process import EmbeddedServer
+    from pytest_ddperf.embedded.launch import EmbeddedServer
 
 SERVICE = service_body(mllib="caffe", repository="shufflenet")
 HOLD_S = 20.0
@@ -40,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
         cv2.imwrite(str(folder / name), np.zeros((side, side, 3), np.uint8))
     limits = ("--max-body", "1", "--max-images", "3", "--max-pixels", "10000", "--max-services", "2")
     times = ("--max-connections", "8", "--request-timeout", "1", "--no-http")
-    with process.start(data_dir=folder, models=("shufflenet",), threads=1, extra=(*limits, *times)) as started:
+    with launch.start(data_dir=folder, models=("shufflenet",), threads=1, extra=(*limits, *times)) as started:
         yield started
 
 
@@ -98,7 +98,7 @@ def test_a_folder_named_without_end_is_refused(client: Client) -> None:
 
 def test_an_input_that_would_take_all_memory_is_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
-    with process.start(data_dir=tmp_path, models=("shufflenet",), threads=1) as server, Client(server.url) as client:
+    with launch.start(data_dir=tmp_path, models=("shufflenet",), threads=1) as server, Client(server.url) as client:
         wide = predict_body("shufflenet", ["a.png"] * 256, width=2048, height=2048)
         assert "pixels are taken" in str(refusal(client, wide))
         assert "between 1 and 2048" in str(refusal(client, predict_body("shufflenet", ["a.png"], width=2049)))

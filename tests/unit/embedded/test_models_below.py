@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pytest_ddperf.embedded.engine import ModelLoadError, load_file
-from pytest_ddperf.embedded.repository import Repository
-from pytest_ddperf.embedded.wire import ApiError
+from pytest_ddperf.embedded.api_errors import ApiError
+from pytest_ddperf.embedded.runtime.engine import ModelLoadError, load_file
+from pytest_ddperf.embedded.server.repository import Repository
 
 if TYPE_CHECKING:
     from pathlib import Path

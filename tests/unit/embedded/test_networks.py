@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from onnx import shape_inference
 
-from pytest_ddperf.embedded.engine import load_builtin
-from pytest_ddperf.embedded.networks import NETWORK_IDS, build
+from pytest_ddperf.embedded.networks.networks import NETWORK_IDS, build
+from pytest_ddperf.embedded.runtime.engine import load_builtin
 
 SLOW = {"mobilenet", "resnet101", "resnet152", "vgg16", "vgg19"}
 NETWORKS = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in NETWORK_IDS]

@@ -8,9 +8,9 @@ onnx = pytest.importorskip("onnx", reason="the extra `embedded` is not installed
 
 from model_folders import onnx_folder  # noqa: E402 - after the skip
 
-from pytest_ddperf.embedded.cost import cost  # noqa: E402 - after the skip
-from pytest_ddperf.embedded.networks import build  # noqa: E402 - after the skip
-from pytest_ddperf.embedded.onnx_files import read_onnx  # noqa: E402 - after the skip
+from pytest_ddperf.embedded.networks.cost import cost  # noqa: E402 - after the skip
+from pytest_ddperf.embedded.networks.networks import build  # noqa: E402 - after the skip
+from pytest_ddperf.embedded.networks.onnx_files import read_onnx  # noqa: E402 - after the skip
 from pytest_ddperf.errors import ModelFileError  # noqa: E402 - after the skip
 
 if TYPE_CHECKING:

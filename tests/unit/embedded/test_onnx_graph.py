@@ -10,7 +10,7 @@ pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
-from pytest_ddperf.embedded.cost import Cost, cost, count_parameters
+from pytest_ddperf.embedded.networks.cost import Cost, cost, count_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_ddperf.embedded.predictions import answered
+from pytest_ddperf.embedded.heads.predictions import answered
 from pytest_ddperf.embedded.wire import OutputSettings
 
 PROBABILITIES = np.array([[0.1, 0.6, 0.3], [0.5, 0.2, 0.3], [0.2, 0.2, 0.6]], np.float32)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from processes import is_gone
 
-from pytest_ddperf.embedded import process
+from pytest_ddperf.embedded import launch
 from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def get(url: str) -> dict[str, object]:
 
 
 def test_it_answers_as_soon_as_it_is_started() -> None:
-    with process.start(models=("shufflenet",)) as server:
+    with launch.start(models=("shufflenet",)) as server:
         assert server.running
         assert "shufflenet" in str(get(f"{server.url}/info"))
 
 
 def test_it_is_gone_when_it_was_stopped_and_stopping_twice_does_nothing() -> None:
-    server = process.start()
+    server = launch.start()
     server.stop()
     assert not server.running
     assert is_gone(server.pid, within_s=0.5)
@@ -67,7 +67,7 @@ def test_it_is_gone_when_it_was_stopped_and_stopping_twice_does_nothing() -> Non
 
 
 def test_it_is_gone_when_nobody_holds_it_any_more() -> None:
-    server = process.start()
+    server = launch.start()
     pid = server.pid
     del server
     assert is_gone(pid)
@@ -138,7 +138,7 @@ def test_it_ends_while_it_predicts(tmp_path: Path) -> None:
 
     Image.new("RGB", (64, 48)).save(tmp_path / "image.jpg")
     # a thousand times slower: minutes, were it waited for
-    server = process.start(models=("shufflenet",), data_dir=tmp_path, extra=("--slow", "shufflenet=1000"))
+    server = launch.start(models=("shufflenet",), data_dir=tmp_path, extra=("--slow", "shufflenet=1000"))
     body = json.dumps({"service": "shufflenet", "data": ["image.jpg"] * 64}).encode()
     code = f"import urllib.request; urllib.request.urlopen('{server.url}/predict', data={body!r})"
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as client:
@@ -153,13 +153,13 @@ def test_it_ends_while_it_predicts(tmp_path: Path) -> None:
 
 def test_a_server_that_dies_before_it_is_ready_shows_its_log() -> None:
     with pytest.raises(ServerUnreachableError, match=r"(?s)ended with status 2 .*'nonet' is not one of mobilenet"):
-        process.start(models=("nonet",))
+        launch.start(models=("nonet",))
 
 
 def test_a_server_that_is_not_ready_in_time_is_stopped() -> None:
     before = psutil.Process().children()
     with pytest.raises(ServerUnreachableError, match="did not answer within 0 s"):
-        process.start(ready_timeout_s=0)
+        launch.start(ready_timeout_s=0)
     assert psutil.Process().children() == before
 
 
@@ -169,9 +169,9 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     def find(name: str, package: str | None = None) -> ModuleSpec | None:
         return None if name == "onnxruntime" else found(name, package)
 
-    monkeypatch.setattr(process, "find_spec", find)
+    monkeypatch.setattr(launch, "find_spec", find)
     with pytest.raises(ConfigurationError, match=r"needs onnxruntime, .*pip install 'pytest-ddperf\[embedded\]'"):
-        process.start()
+        launch.start()
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,13 @@ def test_a_wrong_argument_is_refused_with_status_2(arguments: list[str], said: s
 
 
 def test_a_port_in_use_is_told() -> None:
-    with process.start() as server:
+    with launch.start() as server:
         port = server.url.rpartition(":")[2]
         with pytest.raises(ServerUnreachableError, match=f"cannot listen on 127.0.0.1, port {port}"):
-            process.start(extra=("--port", port))
+            launch.start(extra=("--port", port))
 
 
 def test_it_serves_ipv6_loopback() -> None:
-    with process.start(extra=("--host", "::1")) as server:
+    with launch.start(extra=("--host", "::1")) as server:
         assert server.url.startswith("http://[::1]:")
         assert get(f"{server.url}/info")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from pytest_ddperf.embedded import process
-from pytest_ddperf.embedded.same_site import foreign
+from pytest_ddperf.embedded import launch
+from pytest_ddperf.embedded.server.origin_check import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_ddperf.embedded.process import EmbeddedServer
+    from pytest_ddperf.embedded.launch import EmbeddedServer
 
 
 def asked(**headers: str) -> str:
@@ -73,7 +73,7 @@ def test_what_is_shown_of_a_header_is_bounded() -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedServer]:
-    with process.start(threads=1) as started:
+    with launch.start(threads=1) as started:
         yield started
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pytest_ddperf.embedded.sequences import ALPHABET, read
+from pytest_ddperf.embedded.heads.ctc import ALPHABET, read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

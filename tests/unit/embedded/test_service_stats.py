@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pytest_ddperf.embedded.service_stats import ServiceStatistics
+from pytest_ddperf.embedded.server.service_stats import ServiceStatistics
 
 
 def test_before_the_first_prediction_averages_are_minus_one_and_totals_zero() -> None:

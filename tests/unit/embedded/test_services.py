@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pytest_ddperf.embedded.heads import ClassHead
-from pytest_ddperf.embedded.images import ImageReader
-from pytest_ddperf.embedded.services import Services
-from pytest_ddperf.embedded.wire import ApiError, PredictRequest, ServiceRequest, parse_service
+from pytest_ddperf.embedded.api_errors import ApiError
+from pytest_ddperf.embedded.heads.heads import ClassHead
+from pytest_ddperf.embedded.images.images import ImageReader
+from pytest_ddperf.embedded.server.services import Services
+from pytest_ddperf.embedded.wire import PredictRequest, ServiceRequest, parse_service
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:

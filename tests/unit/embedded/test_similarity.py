@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.embedded.similarity import Index, normalised
+from pytest_ddperf.embedded.heads.nearest import Index, normalised
 
 CORNERS = Index(np.array([[0, 0], [3, 4], [1, 0]], np.float32), ("here", "far", "near"))
 

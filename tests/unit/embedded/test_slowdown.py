@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.embedded.slowdown import Ballast, FullSpeed
+from pytest_ddperf.embedded.runtime.slowdown import Ballast, FullSpeed
 
 
 class Machine:

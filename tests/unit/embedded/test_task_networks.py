@@ -7,12 +7,12 @@ import onnx
 import pytest
 from onnx import shape_inference
 
-from pytest_ddperf.embedded.boxes import PER_POSITION
-from pytest_ddperf.embedded.cost import count_parameters
-from pytest_ddperf.embedded.engine import IMAGES_AT_ONCE, load_builtin
-from pytest_ddperf.embedded.task_models import TASK_MODELS
-from pytest_ddperf.embedded.task_networks import COLUMNS, FEATURES, GRIDS, build_task
-from pytest_ddperf.embedded.weights import draw_weights
+from pytest_ddperf.embedded.networks.boxes import PER_POSITION
+from pytest_ddperf.embedded.networks.cost import count_parameters
+from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
+from pytest_ddperf.embedded.networks.task_networks import COLUMNS, FEATURES, GRIDS, build_task
+from pytest_ddperf.embedded.networks.weights import draw_weights
+from pytest_ddperf.embedded.runtime.engine import IMAGES_AT_ONCE, load_builtin
 
 BOXES = PER_POSITION * sum(side * side for side in GRIDS)
 ROI = BOXES * 25 + FEATURES * GRIDS[0] ** 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_ddperf.embedded.graph import WeightSpec
-from pytest_ddperf.embedded.networks import build
-from pytest_ddperf.embedded.weights import draw, draw_weights
+from pytest_ddperf.embedded.networks.graph import WeightSpec
+from pytest_ddperf.embedded.networks.networks import build
+from pytest_ddperf.embedded.networks.weights import draw, draw_weights
 
 FILTERS = WeightSpec("conv.weight", (8, 16, 3, 3), -0.5, 0.5, centred=True)
 

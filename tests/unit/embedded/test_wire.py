@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from pytest_ddperf.embedded.api_errors import ApiError
 from pytest_ddperf.embedded.wire import (
     MLLIBS,
-    ApiError,
     ImageSettings,
     OutputSettings,
     parse_output,

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import TensorProto, helper, shape_inference
 
-from pytest_ddperf.embedded.cost import graph_cost
-from pytest_ddperf.embedded.onnx_graph import read_graph
+from pytest_ddperf.embedded.networks.cost import graph_cost
+from pytest_ddperf.embedded.networks.onnx_graph import read_graph
 from pytest_ddperf.errors import ModelFileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_ddperf.embedded.cost import Cost
-    from pytest_ddperf.embedded.onnx_graph import OnnxGraph
+    from pytest_ddperf.embedded.networks.cost import Cost
+    from pytest_ddperf.embedded.networks.onnx_graph import OnnxGraph
 
 Dims = tuple[int | None, ...]
 

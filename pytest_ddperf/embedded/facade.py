@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_ddperf.embedded import onnx_files
+    from pytest_ddperf.embedded.networks import onnx_files
 
 
 def require_embedded() -> None:
@@ -23,9 +23,9 @@ def require_embedded() -> None:
     Raises:
         ConfigurationError: its packages are not installed.
     """
-    from pytest_ddperf.embedded import process  # noqa: PLC0415 - an optional extra
+    from pytest_ddperf.embedded import launch  # noqa: PLC0415 - an optional extra
 
-    process.require_extra()
+    launch.require_extra()
 
 
 def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:
@@ -73,8 +73,8 @@ def network_costs() -> dict[str, NetworkCost]:
         ConfigurationError: the embedded server's packages are not installed.
     """
     require_embedded()
-    from pytest_ddperf.embedded.cost import cost  # noqa: PLC0415 - an optional extra
-    from pytest_ddperf.embedded.networks import NETWORK_IDS, build  # noqa: PLC0415 - an optional extra
+    from pytest_ddperf.embedded.networks.cost import cost  # noqa: PLC0415 - an optional extra
+    from pytest_ddperf.embedded.networks.networks import NETWORK_IDS, build  # noqa: PLC0415 - an optional extra
 
     counted = {name: cost(build(name).model) for name in NETWORK_IDS}
     return {
@@ -94,6 +94,6 @@ def read_onnx(path: Path) -> OnnxNet:
         ConfigurationError: the embedded server's packages are not installed.
     """
     require_embedded()
-    from pytest_ddperf.embedded.onnx_files import read_onnx as read  # noqa: PLC0415 - an optional extra
+    from pytest_ddperf.embedded.networks.onnx_files import read_onnx as read  # noqa: PLC0415 - an optional extra
 
     return read(path)

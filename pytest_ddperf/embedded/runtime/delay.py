@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_ddperf.embedded.heads import ClassHead
-from pytest_ddperf.embedded.networks import CLASSES
+from pytest_ddperf.embedded.heads.heads import ClassHead
+from pytest_ddperf.embedded.networks.networks import CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from pytest_ddperf.embedded.heads import Head
+    from pytest_ddperf.embedded.heads.heads import Head
 
 
 class Delayed:

@@ -9,23 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_ddperf.embedded.descriptions import described_parameters
-from pytest_ddperf.embedded.fetch import ImageReadError
+from pytest_ddperf.embedded.api_errors import ApiError, bad_input, bad_service, internal, service_not_found
+from pytest_ddperf.embedded.images.fetch import ImageReadError
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_NAME
-from pytest_ddperf.embedded.service_stats import ServiceStatistics
-from pytest_ddperf.embedded.task_models import TASK_MODELS
-from pytest_ddperf.embedded.wire import (
-    ApiError,
-    JsonObject,
-    OutputSettings,
-    PredictRequest,
-    ServiceRequest,
-    bad_input,
-    bad_service,
-    internal,
-    parse_parameters,
-    service_not_found,
-)
+from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
+from pytest_ddperf.embedded.server.descriptions import described_parameters
+from pytest_ddperf.embedded.server.service_stats import ServiceStatistics
+from pytest_ddperf.embedded.wire import JsonObject, OutputSettings, PredictRequest, ServiceRequest, parse_parameters
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
@@ -33,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_ddperf.embedded.images import ImageReader
-    from pytest_ddperf.embedded.repository import Engine
+    from pytest_ddperf.embedded.images.images import ImageReader
+    from pytest_ddperf.embedded.server.repository import Engine
 
 _AT_ONCE = 8
 """Predictions of different services that run side by side; those of one service queue."""

@@ -18,14 +18,14 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, external_data_helper, helper
 
-from pytest_ddperf.embedded.below import resolved_below
-from pytest_ddperf.embedded.cost import count_parameters
-from pytest_ddperf.embedded.heads import ClassHead, task_head
-from pytest_ddperf.embedded.networks import CLASSES, NETWORK_IDS, build
-from pytest_ddperf.embedded.slowdown import Ballast, FullSpeed, Slowdown
-from pytest_ddperf.embedded.task_models import TASK_MODELS
-from pytest_ddperf.embedded.task_networks import build_task
-from pytest_ddperf.embedded.weights import draw_weights
+from pytest_ddperf.embedded.confined_files import resolved_below
+from pytest_ddperf.embedded.heads.heads import ClassHead, task_head
+from pytest_ddperf.embedded.networks.cost import count_parameters
+from pytest_ddperf.embedded.networks.networks import CLASSES, NETWORK_IDS, build
+from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
+from pytest_ddperf.embedded.networks.task_networks import build_task
+from pytest_ddperf.embedded.networks.weights import draw_weights
+from pytest_ddperf.embedded.runtime.slowdown import Ballast, FullSpeed, Slowdown
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_ddperf.embedded.heads import Head
+    from pytest_ddperf.embedded.heads.heads import Head
 
 IMAGES_AT_ONCE = 16
 """Larger batches run in slices of this many images, so that memory stays bounded: VGG-16 takes 43 MB an image."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from onnx import TensorProto, helper
 
-from pytest_ddperf.embedded.graph import (
+from pytest_ddperf.embedded.networks.graph import (
     INPUT_NAME,
     IR_VERSION,
     OPSET,

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_ddperf.embedded.below import resolved_below
-from pytest_ddperf.embedded.networks import NETWORK_IDS
-from pytest_ddperf.embedded.task_models import TASK_MODELS
-from pytest_ddperf.embedded.wire import bad_service
+from pytest_ddperf.embedded.api_errors import bad_service
+from pytest_ddperf.embedded.confined_files import resolved_below
+from pytest_ddperf.embedded.networks.networks import NETWORK_IDS
+from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pytest_ddperf.embedded.heads import Head
+    from pytest_ddperf.embedded.heads.heads import Head
 
 
 class Engine(Protocol):
-    """A network that is ready to run; `pytest_ddperf.embedded.engine` has the real ones."""
+    """A network that is ready to run; `pytest_ddperf.embedded.runtime.engine` has the real ones."""
 
     @property
     def head(self) -> Head:
@@ -102,15 +102,15 @@ class Repository:
 
     def _load_builtin(self, name: str) -> Engine:
         if self.delay_s is not None:
-            from pytest_ddperf.embedded.delayed import Delayed  # noqa: PLC0415 - for tests
+            from pytest_ddperf.embedded.runtime.delay import Delayed  # noqa: PLC0415 - for tests
 
             return Delayed(self.delay_s)
-        from pytest_ddperf.embedded.engine import load_builtin  # noqa: PLC0415 - ONNX Runtime loads with the first network
+        from pytest_ddperf.embedded.runtime.engine import load_builtin  # noqa: PLC0415 - ONNX Runtime loads with the first network
 
         return load_builtin(name, seed=self.seed, threads=self.threads, slow_factor=self.slow.get(name, 1.0))
 
     def _load_file(self, path: Path) -> Engine:
-        from pytest_ddperf.embedded.engine import load_file  # noqa: PLC0415 - likewise
+        from pytest_ddperf.embedded.runtime.engine import load_file  # noqa: PLC0415 - likewise
 
         return load_file(path, threads=self.threads)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.embedded.graph import CENTRED_RELU_GAIN, GraphBuilder, NetworkGraph, Tensor
+from pytest_ddperf.embedded.networks.graph import CENTRED_RELU_GAIN, GraphBuilder, NetworkGraph, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

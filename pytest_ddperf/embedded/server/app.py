@@ -16,24 +16,18 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from pytest_ddperf.embedded.intake import Intake
+from pytest_ddperf.embedded.api_errors import ApiError, internal, malformed
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_SERVICE_BYTES, Limits
-from pytest_ddperf.embedded.same_site import SameSite
-from pytest_ddperf.embedded.wire import (
-    ApiError,
-    JsonObject,
-    internal,
-    malformed,
-    parse_predict,
-    parse_service,
-)
+from pytest_ddperf.embedded.server.origin_check import SameSite
+from pytest_ddperf.embedded.server.request_body import Intake
+from pytest_ddperf.embedded.wire import JsonObject, parse_predict, parse_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from starlette.requests import Request
 
-    from pytest_ddperf.embedded.services import Services
+    from pytest_ddperf.embedded.server.services import Services
 
     Handler = Callable[[Request], Awaitable[Response]]
 

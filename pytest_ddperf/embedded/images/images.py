@@ -24,9 +24,9 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)  # OpenCV takes it fr
 import cv2  # noqa: E402 - after its limit is set
 import numpy as np  # noqa: E402 - sorted behind cv2
 
-from pytest_ddperf.embedded.below import read_below, resolved_below  # noqa: E402 - likewise
-from pytest_ddperf.embedded.fetch import MAX_FILE_BYTES, ImageReadError, fetch, unreadable  # noqa: E402 - likewise
-from pytest_ddperf.embedded.image_head import pixels_of  # noqa: E402 - likewise
+from pytest_ddperf.embedded.confined_files import read_below, resolved_below  # noqa: E402 - likewise
+from pytest_ddperf.embedded.images.fetch import MAX_FILE_BYTES, ImageReadError, fetch, unreadable  # noqa: E402 - likewise
+from pytest_ddperf.embedded.images.header import pixels_of  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_ddperf.embedded.graph import NetworkGraph, WeightSpec
+    from pytest_ddperf.embedded.networks.graph import NetworkGraph, WeightSpec
 
 
 def draw(spec: WeightSpec, seed: int) -> NDArray[np.float32]:

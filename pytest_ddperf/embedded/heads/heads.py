@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 
-from pytest_ddperf.embedded import boxes, sequences
-from pytest_ddperf.embedded.predictions import answered, in_an_order_of_its_own
-from pytest_ddperf.embedded.similarity import Index, normalised
-from pytest_ddperf.embedded.task_models import TASK_MODELS
-from pytest_ddperf.embedded.task_networks import FEATURES, GRIDS
-from pytest_ddperf.embedded.wire import OutputSettings, bad_service
+from pytest_ddperf.embedded.api_errors import bad_service
+from pytest_ddperf.embedded.heads import ctc
+from pytest_ddperf.embedded.heads.nearest import Index, normalised
+from pytest_ddperf.embedded.heads.predictions import answered, in_an_order_of_its_own
+from pytest_ddperf.embedded.networks import boxes
+from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
+from pytest_ddperf.embedded.networks.task_networks import FEATURES, GRIDS
+from pytest_ddperf.embedded.wire import OutputSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from pytest_ddperf.embedded.task_models import TaskModel
+    from pytest_ddperf.embedded.networks.task_models import TaskModel
     from pytest_ddperf.embedded.wire import JsonObject
 
     Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -112,7 +114,7 @@ class OcrHead(_ByImage):
         blank = max(output.blank_label, 0)
         if blank >= self.model.classes:
             raise bad_service(f"there are {self.model.classes} classes, and blank_label is {blank}")
-        text, probability = sequences.read(row.reshape(-1, self.model.classes), blank)
+        text, probability = ctc.read(row.reshape(-1, self.model.classes), blank)
         return {"classes": _ended([{"prob": probability, "cat": text}])}
 
 

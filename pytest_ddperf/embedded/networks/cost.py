@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from onnx import TensorProto
 
-from pytest_ddperf.embedded.onnx_graph import bodies, read_graph
+from pytest_ddperf.embedded.networks.onnx_graph import bodies, read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import onnx
 
-    from pytest_ddperf.embedded.onnx_graph import OnnxGraph
+    from pytest_ddperf.embedded.networks.onnx_graph import OnnxGraph
 
 GIGA = 9
 """Power of ten of a GFLOP."""

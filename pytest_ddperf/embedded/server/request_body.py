@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from pytest_ddperf.embedded.api_errors import ApiError, malformed
 from pytest_ddperf.embedded.limits import MAX_NESTING, MAX_VALUES, Limits
-from pytest_ddperf.embedded.wire import ApiError, malformed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.embedded.boxes import PER_POSITION
-from pytest_ddperf.embedded.networks import PIXEL_GAIN, fire
-from pytest_ddperf.embedded.task_graph import TaskGraphBuilder
-from pytest_ddperf.embedded.task_models import TASK_MODELS
+from pytest_ddperf.embedded.networks.boxes import PER_POSITION
+from pytest_ddperf.embedded.networks.networks import PIXEL_GAIN, fire
+from pytest_ddperf.embedded.networks.task_graph import TaskGraphBuilder
+from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_ddperf.embedded.graph import NetworkGraph, Tensor
-    from pytest_ddperf.embedded.task_models import TaskModel
+    from pytest_ddperf.embedded.networks.graph import NetworkGraph, Tensor
+    from pytest_ddperf.embedded.networks.task_models import TaskModel
 
 GRIDS: Final = (18, 9, 5)
 """Sides of the three grids that the detector looks for objects on, for an input of 300x300."""

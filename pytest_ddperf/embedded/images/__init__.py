@@ -1,0 +1,1 @@
+"""Images for the embedded server: fetched, decoded, resized."""

@@ -1,0 +1,1 @@
+"""ONNX Runtime sessions, and the artificial slowdown and delay of the embedded server."""
