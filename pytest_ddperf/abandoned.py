@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.client import PROBE_TIMEOUT_S
+from pytest_ddperf.deepdetect.backoff import pauses
+from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S
+from pytest_ddperf.deepdetect.in_flight import Ledger
 from pytest_ddperf.errors import ServerBusyError
-from pytest_ddperf.ledger import Ledger
-from pytest_ddperf.pauses import pauses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_ddperf.client import Client
+    from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.targets import Target
 
 

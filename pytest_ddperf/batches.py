@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import bench_images, protocol
+from pytest_ddperf import bench_images
+from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.text_files import read_names
 

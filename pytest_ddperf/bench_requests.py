@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import protocol
 from pytest_ddperf.core.platform import batch_schedule
 from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.core.tasks import Task
+from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.summary import AUTO
 

@@ -9,12 +9,15 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf import bench_output, protocol
+from pytest_ddperf import bench_output
 from pytest_ddperf.bench_output import BatchResult
-from pytest_ddperf.client import Client
 from pytest_ddperf.core.limits import LOCK_WAIT_S
 from pytest_ddperf.core.records import CellKey, Clock, Conditions
-from pytest_ddperf.endpoint import ServiceEndpoint
+from pytest_ddperf.deepdetect import protocol
+from pytest_ddperf.deepdetect.client import Client
+from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
+from pytest_ddperf.deepdetect.predictions import alike
+from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.errors import (
     ConfigurationError,
     DdperfError,
@@ -24,17 +27,15 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.measure import Plan, measure_cell
-from pytest_ddperf.predictions import alike
 from pytest_ddperf.server_lock import ServerLock
-from pytest_ddperf.server_url import server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.bench_requests import BenchOptions
-    from pytest_ddperf.predictions import Prediction
-    from pytest_ddperf.protocol import Answer
+    from pytest_ddperf.deepdetect.predictions import Prediction
+    from pytest_ddperf.deepdetect.protocol import Answer
 
 RECREATED_FIRST: Final = 5
 """Predictions that dd_bench makes on a service that was created anew, before the one that it throws away."""

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_ddperf.baselines import load_catalog, package_data_dir
+from pytest_ddperf.deepdetect.url import display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.local_paths import local_path
 from pytest_ddperf.platform_files import PLATFORM_KEYS, read_platforms
-from pytest_ddperf.server_url import display_url
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.platform import Platform
-    from pytest_ddperf.protocol import Info
+    from pytest_ddperf.deepdetect.protocol import Info
 
 PACKAGE: Final = "package"
 PROJECT: Final = "ddperf.toml"
@@ -263,8 +263,8 @@ def ask(platform: Platform, project_dir: Path) -> Asked:
         platform: whose.
         project_dir: where a `ca_file` that is no absolute path is looked for.
     """
-    from pytest_ddperf.client import Client  # noqa: PLC0415 - each command loads what it needs
     from pytest_ddperf.credentials import authorization  # noqa: PLC0415 - the same
+    from pytest_ddperf.deepdetect.client import Client  # noqa: PLC0415 - each command loads what it needs
 
     if platform.url in {None, "embedded"}:
         return Asked(None, "the embedded server; every run starts its own")

@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from pytest_ddperf.deepdetect.url import Secret, basic
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.server_url import Secret, basic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

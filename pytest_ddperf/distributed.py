@@ -178,7 +178,7 @@ class XdistHooks:
         return nodeid if key is None else f"server {self._server(key.platform)}"
 
     def _server(self, platform: str) -> str:
-        from pytest_ddperf.server_url import server_name  # noqa: PLC0415 - in the controller alone
+        from pytest_ddperf.deepdetect.url import server_name  # noqa: PLC0415 - in the controller alone
 
         return server_name(self._bench.settings.url(platform))
 

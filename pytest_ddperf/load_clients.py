@@ -9,18 +9,18 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from pytest_ddperf.deepdetect.timed import Timed
 from pytest_ddperf.load import arrivals_s, closed_pass, gated_ms, open_pass
-from pytest_ddperf.measure import Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-    from pytest_ddperf.client import Client
     from pytest_ddperf.core.scenarios import Scenario
-    from pytest_ddperf.measure import Totals
-    from pytest_ddperf.protocol import Answer
+    from pytest_ddperf.deepdetect.client import Client
+    from pytest_ddperf.deepdetect.protocol import Answer
+    from pytest_ddperf.deepdetect.timed import Totals
     from pytest_ddperf.server_services import Batch
 
 MOST_CONNECTIONS: Final = 64

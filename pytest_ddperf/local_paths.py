@@ -5,8 +5,8 @@ from __future__ import annotations
 import os.path
 from pathlib import Path
 
+from pytest_ddperf.deepdetect.url import EMBEDDED, ServerUrl
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.server_url import EMBEDDED, ServerUrl
 
 
 def local_path(text: str, where: str = "") -> Path:

@@ -217,7 +217,7 @@ class Choice:
 
 def _urls(text: str) -> dict[str, str]:
     """`URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`."""
-    from pytest_ddperf.server_url import Address, checked_url  # noqa: PLC0415 - only when a URL is given
+    from pytest_ddperf.deepdetect.url import Address, checked_url  # noqa: PLC0415 - only when a URL is given
 
     urls: dict[str, str] = {}
     for part in _names(text):

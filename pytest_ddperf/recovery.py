@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.agreement import MARGIN_ACROSS_SIZES, TIE_ACROSS_SIZES, best_classes, disagreement
+from pytest_ddperf.deepdetect.consistency import MARGIN_ACROSS_SIZES, TIE_ACROSS_SIZES, best_classes, disagreement
 from pytest_ddperf.errors import (
     AnswerError,
     BatchNotRunError,
@@ -19,10 +19,10 @@ from pytest_ddperf.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_ddperf.agreement import Seen
     from pytest_ddperf.core.records import CellKey
+    from pytest_ddperf.deepdetect.consistency import Seen
+    from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceStats
     from pytest_ddperf.errors import ServerError
-    from pytest_ddperf.protocol import Answer, Info, ServiceStats
     from pytest_ddperf.targets import Target
 
 DEATHS_RUNNING: Final = 3

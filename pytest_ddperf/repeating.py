@@ -7,9 +7,9 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_ddperf.deepdetect.url import display_url
 from pytest_ddperf.options import BY_NAME, OPTIONS
 from pytest_ddperf.own_models import is_folder_name
-from pytest_ddperf.server_url import display_url
 from pytest_ddperf.settings import Origin
 
 if TYPE_CHECKING:

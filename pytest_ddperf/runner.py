@@ -13,6 +13,7 @@ from pytest_ddperf.abandoned import Abandoned
 from pytest_ddperf.boards import Board, marker_for
 from pytest_ddperf.core.records import Baseline, CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
 from pytest_ddperf.core.scenarios import Scenario, words_of
+from pytest_ddperf.deepdetect.url import display_url, server_name
 from pytest_ddperf.endings import ending, of_a_gone_one
 from pytest_ddperf.errors import (
     DdperfError,
@@ -28,7 +29,6 @@ from pytest_ddperf.garbage import NotCollected
 from pytest_ddperf.judging import Judge
 from pytest_ddperf.measure import measure_cell
 from pytest_ddperf.recovery import Recovery, service_gone_text
-from pytest_ddperf.server_url import display_url, server_name
 from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
+    from pytest_ddperf.deepdetect.protocol import Answer, Info
     from pytest_ddperf.measure import Endpoint, Progress
     from pytest_ddperf.platform_plan import PlatformPlan
-    from pytest_ddperf.protocol import Answer, Info
     from pytest_ddperf.server_services import Batch, OpenService
 
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf import batches
-from pytest_ddperf.client import Client
 from pytest_ddperf.core.limits import LOCK_WAIT_S
 from pytest_ddperf.core.service_parameters import Knobs
-from pytest_ddperf.server_url import EMBEDDED
+from pytest_ddperf.deepdetect.client import Client
+from pytest_ddperf.deepdetect.url import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_ddperf.batches import BenchImages
-    from pytest_ddperf.server_url import Secret
+    from pytest_ddperf.deepdetect.url import Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,20 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import protocol
 from pytest_ddperf.core.limits import MODEL, name_for
 from pytest_ddperf.core.tasks import Task
-from pytest_ddperf.endpoint import ServiceEndpoint
+from pytest_ddperf.deepdetect import protocol
+from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import RequestRefusedError, ServiceExistsError, ServiceNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_ddperf.batches import BenchImages
-    from pytest_ddperf.client import Client
     from pytest_ddperf.core.networks import Network
-    from pytest_ddperf.measure import Timed
-    from pytest_ddperf.protocol import Answer, ServiceInfo
+    from pytest_ddperf.deepdetect.client import Client
+    from pytest_ddperf.deepdetect.protocol import Answer, ServiceInfo
+    from pytest_ddperf.deepdetect.timed import Timed
     from pytest_ddperf.server_options import ServerOptions
 
 MAX_BATCH_SIZE = 256

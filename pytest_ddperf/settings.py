@@ -76,7 +76,7 @@ def _parsed(option: Option, text: str, where: str) -> object:
     try:
         return option.parse(text)
     except ValueError as error:
-        from pytest_ddperf.server_url import without_credentials  # noqa: PLC0415 - only where a value is wrong
+        from pytest_ddperf.deepdetect.url import without_credentials  # noqa: PLC0415 - only where a value is wrong
 
         shown = without_credentials(text) if option.name == "url" else text
         raise ConfigurationError(f"{where}: {shown!r} is not valid; expected {error}.") from None
@@ -137,7 +137,7 @@ class Settings:
         if len(self.platforms) == 1:
             return
         if "" in urls and self.given["url"].origin > Origin.PROJECT:
-            from pytest_ddperf.server_url import display_url  # noqa: PLC0415 - only for the message
+            from pytest_ddperf.deepdetect.url import display_url  # noqa: PLC0415 - only for the message
 
             raise ConfigurationError(
                 f"One server is named, {display_url(urls[''])} (--ddperf-url, or DDPERF_URL in the environment), and "
@@ -154,7 +154,7 @@ class Settings:
                 )
 
     def _check_platform_files(self) -> None:
-        from pytest_ddperf.server_url import ServerUrl  # noqa: PLC0415 - only where a platform file has a URL
+        from pytest_ddperf.deepdetect.url import ServerUrl  # noqa: PLC0415 - only where a platform file has a URL
 
         for name in self.platforms:
             stands = self.catalog.platform(name)
@@ -175,7 +175,7 @@ class Settings:
 
     def shared_servers(self) -> dict[str, tuple[str, ...]]:
         """By server, the platforms that name it, where they are several: measured one after the other."""
-        from pytest_ddperf.server_url import server_name  # noqa: PLC0415 - only where platforms are measured
+        from pytest_ddperf.deepdetect.url import server_name  # noqa: PLC0415 - only where platforms are measured
 
         found: dict[str, tuple[str, ...]] = {}
         for name in self.platforms:
@@ -285,8 +285,8 @@ class Settings:
             ConfigurationError: an environment variable that holds its credentials is not set.
         """
         from pytest_ddperf.credentials import authorization  # noqa: PLC0415 - only with servers to ask
+        from pytest_ddperf.deepdetect.url import Address  # noqa: PLC0415 - the same
         from pytest_ddperf.server_options import ServerOptions  # noqa: PLC0415 - loads the client
-        from pytest_ddperf.server_url import Address  # noqa: PLC0415 - the same
 
         stands: Platform = self.catalog.platform(platform)
         listed = self.path("bench-files", platform)

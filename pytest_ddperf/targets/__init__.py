@@ -11,26 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf import bench_images
-from pytest_ddperf.client import PROBE_TIMEOUT_S, server_facts, wait_until_up
+from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, server_facts, wait_until_up
+from pytest_ddperf.deepdetect.in_flight import Ledger
+from pytest_ddperf.deepdetect.protocol import Info
+from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
-from pytest_ddperf.ledger import Ledger
 from pytest_ddperf.load_clients import LoadEndpoint
-from pytest_ddperf.protocol import Info
 from pytest_ddperf.server_lock import ServerLock
 from pytest_ddperf.server_options import load_images
 from pytest_ddperf.server_services import batch_of, open_service
-from pytest_ddperf.server_url import server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_ddperf.batches import BenchImages
-    from pytest_ddperf.client import Client
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.scenarios import Scenario
+    from pytest_ddperf.deepdetect.client import Client
+    from pytest_ddperf.deepdetect.protocol import ServiceInfo
     from pytest_ddperf.embedded.launch import EmbeddedServer
-    from pytest_ddperf.protocol import ServiceInfo
     from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import Batch, OpenService
 

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from fleet import CELLS, NAMES, Fleet
 
+from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.server_lock import ServerLock
-from pytest_ddperf.server_url import server_name
 
 if TYPE_CHECKING:
     import subprocess

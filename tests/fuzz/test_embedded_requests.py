@@ -15,7 +15,8 @@ from fuzzing import DAMAGE, JUNK, REQUESTS, TOKENS, as_json, counted, damaged_by
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.client import Client
+from pytest_ddperf.deepdetect.client import Client
+from pytest_ddperf.deepdetect.protocol import predict_body, service_body
 from pytest_ddperf.embedded import launch
 from pytest_ddperf.embedded.heads.heads import ClassHead, Head
 from pytest_ddperf.embedded.images.images import ImageReader
@@ -24,7 +25,6 @@ from pytest_ddperf.embedded.server.app import build_app
 from pytest_ddperf.embedded.server.repository import Repository
 from pytest_ddperf.embedded.server.services import Services
 from pytest_ddperf.errors import ServerError
-from pytest_ddperf.protocol import predict_body, service_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

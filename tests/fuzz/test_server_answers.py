@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replay import RECORDINGS, load
 
-from pytest_ddperf.client import Client, server_facts
 from pytest_ddperf.core.record_codec import from_builtins, to_builtins
 from pytest_ddperf.core.records import ServerFacts
-from pytest_ddperf.endpoint import ServiceEndpoint
+from pytest_ddperf.deepdetect.client import Client, server_facts
+from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
+from pytest_ddperf.deepdetect.protocol import check_predictions, predict_body
 from pytest_ddperf.errors import DdperfError
-from pytest_ddperf.protocol import check_predictions, predict_body
 from pytest_ddperf.text import printable
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import requests
 from scripted_deepdetect import ScriptedDeepDetect
 
-from pytest_ddperf.client import Client
-from pytest_ddperf.endpoint import ServiceEndpoint
-from pytest_ddperf.protocol import predict_body
+from pytest_ddperf.deepdetect.client import Client
+from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
+from pytest_ddperf.deepdetect.protocol import predict_body
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

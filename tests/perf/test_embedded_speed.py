@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import onnxruntime as ort
 import pytest
 
-from pytest_ddperf import bench_images, protocol
-from pytest_ddperf.client import Client
+from pytest_ddperf import bench_images
+from pytest_ddperf.deepdetect import protocol
+from pytest_ddperf.deepdetect.client import Client
+from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
 from pytest_ddperf.embedded import launch
 from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.runtime import engine
 from pytest_ddperf.embedded.wire import ImageSettings
-from pytest_ddperf.endpoint import ServiceEndpoint
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,9 +11,9 @@ from turned_clock import TurnedClock
 
 from pytest_ddperf.abandoned import Abandoned
 from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.deepdetect.protocol import predict_body
 from pytest_ddperf.endings import ending
 from pytest_ddperf.errors import ServerBusyError, ServerUnreachableError
-from pytest_ddperf.protocol import predict_body
 from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.targets import Target
 

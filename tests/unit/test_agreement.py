@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.agreement import (
+from pytest_ddperf.deepdetect.consistency import (
     MARGIN_ACROSS_SIZES,
     PROBABILITY_MARGIN,
     TIE,
@@ -12,8 +12,8 @@ from pytest_ddperf.agreement import (
     best_classes,
     disagreement,
 )
-from pytest_ddperf.predictions import Prediction
-from pytest_ddperf.protocol import Answer
+from pytest_ddperf.deepdetect.predictions import Prediction
+from pytest_ddperf.deepdetect.protocol import Answer
 
 CLASSES = st.tuples(st.sampled_from(["cat", "dog"]), st.floats(0, 1))
 SEEN = st.dictionaries(st.sampled_from(["0", "1", "2"]), CLASSES, min_size=1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ddperf.answer_status import raise_for_status, tells_of_memory
+from pytest_ddperf.deepdetect.status import raise_for_status, tells_of_memory
 from pytest_ddperf.errors import (
     AnswerError,
     GatewayError,

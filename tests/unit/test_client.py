@@ -14,8 +14,11 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply, Request, ScriptedServer
 from turned_clock import TurnedClock
 
-from pytest_ddperf.client import Client, server_facts, wait_until_up
-from pytest_ddperf.endpoint import ServiceEndpoint
+from pytest_ddperf.deepdetect.client import Client, server_facts, wait_until_up
+from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
+from pytest_ddperf.deepdetect.protocol import check_predictions, parse_prediction, predict_body, service_body
+from pytest_ddperf.deepdetect.timed import Totals
+from pytest_ddperf.deepdetect.url import ServerUrl
 from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
@@ -28,9 +31,7 @@ from pytest_ddperf.errors import (
     ServiceExistsError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.measure import Plan, Totals, measure_round
-from pytest_ddperf.protocol import check_predictions, parse_prediction, predict_body, service_body
-from pytest_ddperf.server_url import ServerUrl
+from pytest_ddperf.measure import Plan, measure_round
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

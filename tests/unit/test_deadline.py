@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from scripted_server import Reply, ScriptedServer
 
-from pytest_ddperf.client import Client
+from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.errors import ServerGoneError, ServerUnreachableError
 
 if TYPE_CHECKING:

@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from pytest_ddperf.deepdetect.in_flight import Ledger
+from pytest_ddperf.deepdetect.protocol import Info, ServiceInfo, ServiceStats
 from pytest_ddperf.errors import (
     GatewayError,
     NoConnectionError,
@@ -16,8 +18,6 @@ from pytest_ddperf.errors import (
     ServerUnreachableError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.ledger import Ledger
-from pytest_ddperf.protocol import Info, ServiceInfo, ServiceStats
 
 SILENT = ServerUnreachableError("The server was silent")
 GATEWAY_TIMEOUT = GatewayError("A proxy got no answer", http_status=504)

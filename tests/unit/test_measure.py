@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.core.records import CellKey, Clock, ColdStart, Conditions, LoadPass, Measurement, Round
+from pytest_ddperf.deepdetect.protocol import Answer, ServiceStats
+from pytest_ddperf.deepdetect.timed import Timed, Totals
 from pytest_ddperf.errors import AnswerError, InvalidRoundError, ServerUnreachableError, TimingError
-from pytest_ddperf.measure import Plan, Progress, Timed, Totals, measure_cell, measure_round
-from pytest_ddperf.protocol import Answer, ServiceStats
+from pytest_ddperf.measure import Plan, Progress, measure_cell, measure_round
 
 if TYPE_CHECKING:
     from collections.abc import Callable

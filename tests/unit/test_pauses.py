@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from turned_clock import TurnedClock
 
-from pytest_ddperf.pauses import pauses
+from pytest_ddperf.deepdetect.backoff import pauses
 
 
 def test_they_grow_up_to_the_longest_and_the_last_ends_with_the_time() -> None:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.core.tasks import Task
+from pytest_ddperf.deepdetect.json_reader import JsonReader
+from pytest_ddperf.deepdetect.predictions import Box, Neighbour, Prediction, Region, alike, flaws, parse_one
+from pytest_ddperf.deepdetect.protocol import check_predictions, parse_prediction
 from pytest_ddperf.errors import AnswerError
-from pytest_ddperf.json_reader import JsonReader
-from pytest_ddperf.predictions import Box, Neighbour, Prediction, Region, alike, flaws, parse_one
-from pytest_ddperf.protocol import check_predictions, parse_prediction
 
 BOX = {"xmin": 1.5, "ymin": 20, "xmax": 30.25, "ymax": 2.0}
 DETECTED = {"prob": 0.9, "cat": "face", "bbox": BOX}

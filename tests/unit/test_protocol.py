@@ -8,14 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replay import RECORDINGS, load
 
-from pytest_ddperf.answer_status import raise_for_status
-from pytest_ddperf.errors import (
-    AnswerError,
-    ConfigurationError,
-    DdperfError,
-)
-from pytest_ddperf.predictions import Prediction
-from pytest_ddperf.protocol import (
+from pytest_ddperf.deepdetect.predictions import Prediction
+from pytest_ddperf.deepdetect.protocol import (
     Answer,
     ServiceStats,
     check_predictions,
@@ -25,6 +19,12 @@ from pytest_ddperf.protocol import (
     parse_service,
     predict_body,
     service_body,
+)
+from pytest_ddperf.deepdetect.status import raise_for_status
+from pytest_ddperf.errors import (
+    AnswerError,
+    ConfigurationError,
+    DdperfError,
 )
 
 if TYPE_CHECKING:

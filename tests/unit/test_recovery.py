@@ -9,8 +9,10 @@ import pytest
 from scripted_deepdetect import ScriptedDeepDetect
 from turned_clock import TurnedClock
 
-from pytest_ddperf.client import Client
 from pytest_ddperf.core.records import CellKey
+from pytest_ddperf.deepdetect.client import Client
+from pytest_ddperf.deepdetect.predictions import Prediction
+from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceInfo, ServiceStats
 from pytest_ddperf.errors import (
     AnswerError,
     BatchNotRunError,
@@ -19,8 +21,6 @@ from pytest_ddperf.errors import (
     ServiceGoneError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.predictions import Prediction
-from pytest_ddperf.protocol import Answer, Info, ServiceInfo, ServiceStats
 from pytest_ddperf.recovery import DEATHS_RUNNING, Recovery
 from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.targets import Target

@@ -23,6 +23,7 @@ from pytest_ddperf.core.records import (
     Round,
     Unavailable,
 )
+from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.errors import (
     AnswerError,
     BatchNotRunError,
@@ -41,7 +42,6 @@ from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.runner import UNKNOWN_MS, Runner
 from pytest_ddperf.server_lock import ServerLock
 from pytest_ddperf.server_options import ServerOptions
-from pytest_ddperf.server_url import server_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,9 +10,9 @@ from replay import load
 from scripted_deepdetect import Prediction, ScriptedDeepDetect, ServiceSetup, out_of_memory
 from scripted_server import Request
 
-from pytest_ddperf.client import Client
+from pytest_ddperf.deepdetect.client import Client
+from pytest_ddperf.deepdetect.protocol import check_predictions, predict_body, service_body
 from pytest_ddperf.errors import RequestRefusedError, ServerFailedError, ServiceNotFoundError
-from pytest_ddperf.protocol import check_predictions, predict_body, service_body
 
 if TYPE_CHECKING:
     from scripted_server import Reply

@@ -2,15 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_ddperf.deepdetect.url import Address, basic, checked_url, server_name, without_credentials, without_secret
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.server_url import (
-    Address,
-    basic,
-    checked_url,
-    server_name,
-    without_credentials,
-    without_secret,
-)
 
 
 @pytest.mark.parametrize(

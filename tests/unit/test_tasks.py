@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
-from pytest_ddperf.predictions import _RULES
-from pytest_ddperf.protocol import predict_body, service_body
+from pytest_ddperf.deepdetect.predictions import _RULES
+from pytest_ddperf.deepdetect.protocol import predict_body, service_body
 
 ROIS = {"confidence_threshold": 0.1, "search": True, "rois": "rois", "bbox": False}
 

@@ -9,6 +9,8 @@ import pytest
 
 from pytest_ddperf.core.networks import TASK_NETWORKS
 from pytest_ddperf.core.tasks import Task, predict_output
+from pytest_ddperf.deepdetect.json_reader import JsonReader
+from pytest_ddperf.deepdetect.predictions import Prediction, flaws, parse_one
 from pytest_ddperf.embedded.api_errors import ApiError
 from pytest_ddperf.embedded.heads.heads import INDEXED
 from pytest_ddperf.embedded.networks.boxes import shared
@@ -16,8 +18,6 @@ from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.task_networks import FEATURES
 from pytest_ddperf.embedded.runtime.engine import Engine, load_builtin
 from pytest_ddperf.embedded.wire import OutputSettings, parse_output
-from pytest_ddperf.json_reader import JsonReader
-from pytest_ddperf.predictions import Prediction, flaws, parse_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

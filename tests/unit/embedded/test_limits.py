@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 import pytest
 
-from pytest_ddperf.client import Client
+from pytest_ddperf.deepdetect.client import Client
+from pytest_ddperf.deepdetect.protocol import predict_body, service_body
 from pytest_ddperf.embedded import launch
 from pytest_ddperf.embedded.limits import MAX_HEAD_BYTES, MAX_NAME, MAX_NESTING, MAX_SERVICE_BYTES, MAX_VALUES
 from pytest_ddperf.errors import RequestRefusedError
-from pytest_ddperf.protocol import predict_body, service_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

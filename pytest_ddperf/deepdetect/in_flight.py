@@ -12,7 +12,7 @@ from pytest_ddperf.errors import GatewayError, NoConnectionError, ServerError, S
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_ddperf.protocol import Info
+    from pytest_ddperf.deepdetect.protocol import Info
 
 _GATEWAY_TIMEOUT: Final = 504
 

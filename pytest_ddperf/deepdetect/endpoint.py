@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.client import encode
-from pytest_ddperf.measure import Totals
+from pytest_ddperf.deepdetect.client import encode
+from pytest_ddperf.deepdetect.timed import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_ddperf.client import Client
-    from pytest_ddperf.measure import Timed
+    from pytest_ddperf.deepdetect.client import Client
+    from pytest_ddperf.deepdetect.timed import Timed
 
 
 class ServiceEndpoint:

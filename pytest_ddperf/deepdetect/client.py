@@ -19,9 +19,16 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
-from pytest_ddperf.answer_status import raise_for_status
 from pytest_ddperf.core.records import ServerFacts
-from pytest_ddperf.deadline import Deadline
+from pytest_ddperf.deepdetect.backoff import pauses
+from pytest_ddperf.deepdetect.deadline import Deadline
+from pytest_ddperf.deepdetect.in_flight import Ledger
+from pytest_ddperf.deepdetect.json_reader import as_mapping
+from pytest_ddperf.deepdetect.protocol import parse_info, parse_prediction, parse_service
+from pytest_ddperf.deepdetect.status import raise_for_status
+from pytest_ddperf.deepdetect.timed import Timed
+from pytest_ddperf.deepdetect.transport_errors import cut, incomplete, kind_of, why
+from pytest_ddperf.deepdetect.url import ServerUrl, without_secret
 from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
@@ -31,13 +38,6 @@ from pytest_ddperf.errors import (
     ServerGoneError,
     ServerUnreachableError,
 )
-from pytest_ddperf.json_reader import as_mapping
-from pytest_ddperf.ledger import Ledger
-from pytest_ddperf.measure import Timed
-from pytest_ddperf.pauses import pauses
-from pytest_ddperf.protocol import parse_info, parse_prediction, parse_service
-from pytest_ddperf.server_url import ServerUrl, without_secret
-from pytest_ddperf.unanswered import cut, incomplete, kind_of, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
     from urllib3.response import BaseHTTPResponse
 
-    from pytest_ddperf.protocol import Info, ServiceInfo
-    from pytest_ddperf.server_url import Secret
+    from pytest_ddperf.deepdetect.protocol import Info, ServiceInfo
+    from pytest_ddperf.deepdetect.url import Secret
 
 CONNECT_TIMEOUT_S: Final = 2.0
 """A host name has two addresses at most times (IPv6, IPv4), each tried in turn: a dead server is told in under 5 s."""

@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
+from pytest_ddperf.deepdetect.json_reader import JsonReader, as_mapping, as_text, as_whole
+from pytest_ddperf.deepdetect.predictions import flaws, named, parse_one
 from pytest_ddperf.errors import (
     LONGEST_TOLD,
     AnswerError,
     ConfigurationError,
 )
-from pytest_ddperf.json_reader import JsonReader, as_mapping, as_text, as_whole
-from pytest_ddperf.predictions import flaws, named, parse_one
 from pytest_ddperf.text import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_ddperf.predictions import Prediction
+    from pytest_ddperf.deepdetect.predictions import Prediction
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pytest_ddperf.deepdetect.json_reader import as_mapping, as_text, as_whole
 from pytest_ddperf.errors import (
     LONGEST_TOLD,
     AnswerError,
@@ -16,7 +17,6 @@ from pytest_ddperf.errors import (
     ServiceExistsError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.json_reader import as_mapping, as_text, as_whole
 from pytest_ddperf.text import told
 
 if TYPE_CHECKING:

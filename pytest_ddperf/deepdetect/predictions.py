@@ -16,7 +16,7 @@ from pytest_ddperf.core.tasks import Task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_ddperf.json_reader import JsonReader
+    from pytest_ddperf.deepdetect.json_reader import JsonReader
 
 PROBABILITY_SLACK: Final = 1e-4
 """How far above 1 a probability may lie: a softmax in float32 sums to 1 only nearly."""

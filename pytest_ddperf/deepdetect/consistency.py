@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from pytest_ddperf.protocol import Answer
+    from pytest_ddperf.deepdetect.protocol import Answer
 
 Seen = dict[str, tuple[str, float]]
 """By uri, the best class of an image and its probability."""

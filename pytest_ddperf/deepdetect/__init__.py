@@ -1,0 +1,1 @@
+"""DeepDetect's REST API, client side: requests, answers and their checks, errors, time limits."""
