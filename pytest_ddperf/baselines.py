@@ -15,7 +15,7 @@ import platformdirs
 from pytest_ddperf.core.catalog import Catalog, bare_catalog, closest
 from pytest_ddperf.core.records import Baseline, CellKey, Unavailable
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.gate_history import HISTORY_FROM
+from pytest_ddperf.gate.references import HISTORY_FROM
 from pytest_ddperf.local_paths import local_path
 from pytest_ddperf.own_models import read_models
 from pytest_ddperf.platform_files import line_of, read_platforms

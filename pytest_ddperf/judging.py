@@ -6,10 +6,10 @@ import statistics
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import gate
 from pytest_ddperf.core.load_summary import load_of
 from pytest_ddperf.core.records import CellRecord, Clock, Outcome, Unavailable, published_against
-from pytest_ddperf.gate_statistics import counted
+from pytest_ddperf.gate import verdicts
+from pytest_ddperf.gate.statistics import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -58,7 +58,7 @@ class Judge:
         self._platform = platform
         self._tolerance = tolerance
         self._baseline = baseline
-        self._companies: dict[str, gate.Company] = {}
+        self._companies: dict[str, verdicts.Company] = {}
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
         """The verdict on a cell, by all rounds of it and by what its fellows were like so far.
@@ -120,12 +120,12 @@ class Judge:
             return False
         return baseline is None or baseline.kind == "report"
 
-    def _company(self, key: CellKey) -> gate.Company:
+    def _company(self, key: CellKey) -> verdicts.Company:
         """The cells that a cell is judged with: of its own kind, since a queue scatters as no network does."""
         kind = key.scenario[:1]
         found = self._companies.get(kind)
         if found is None:
-            found = self._companies[kind] = gate.Company(self._tolerance, FELLOWS)
+            found = self._companies[kind] = verdicts.Company(self._tolerance, FELLOWS)
         return found
 
     def _by_its_past(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
@@ -137,7 +137,7 @@ class Judge:
             if streak >= UNSTABLE_RUNS - 1:
                 return Outcome.REGRESSED, f"unstable, and beyond the tolerance in {streak + 1} runs running; {reason}"
         if outcome in {Outcome.OK, Outcome.UNSTABLE}:
-            crept = gate.creep(self._nights.creep_values(key), self._tolerance)
+            crept = verdicts.creep(self._nights.creep_values(key), self._tolerance)
             if crept.alarm:
                 return Outcome.REGRESSED, (
                     f"creep: {crept.change * 100:+.1f} % over the nights since the first ones, in steps too small for "
@@ -165,14 +165,14 @@ def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[st
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
-def gate_cell(measurement: Measurement, baseline: Baseline | None) -> gate.Cell:
+def gate_cell(measurement: Measurement, baseline: Baseline | None) -> verdicts.Cell:
     """What the gate is asked: the rounds of the gated clock, and the baseline as that clock would show it."""
     rounds = measurement.per_image_ms()
     if baseline is None:
-        return gate.Cell(rounds)
+        return verdicts.Cell(rounds)
     if baseline.runs:
-        return gate.Cell(rounds, baseline.runs)
-    return gate.Cell(rounds, _comparable_ms(measurement, baseline), baseline.reading_error_ms)
+        return verdicts.Cell(rounds, baseline.runs)
+    return verdicts.Cell(rounds, _comparable_ms(measurement, baseline), baseline.reading_error_ms)
 
 
 def _comparable_ms(measurement: Measurement, baseline: Baseline) -> float:
@@ -182,7 +182,7 @@ def _comparable_ms(measurement: Measurement, baseline: Baseline) -> float:
     return published_against(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
 
 
-def _shown_ms(cell: gate.Cell, baseline: Baseline | None) -> float:
+def _shown_ms(cell: verdicts.Cell, baseline: Baseline | None) -> float:
     """What a person reads as the time of now, milliseconds per image: a mean beside a published mean, else a median.
 
     It is that of the rounds that the gate counts: else a cell whose slow first round was an accident would be green

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Baseline, Outcome
 from pytest_ddperf.core.results import of_each_cell
-from pytest_ddperf.gate_creep import REFERENCE_NIGHTS
-from pytest_ddperf.gate_history import NIGHTS, SUITE_FROM
-from pytest_ddperf.gate_statistics import round_statistic
+from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
+from pytest_ddperf.gate.references import NIGHTS, SUITE_FROM
+from pytest_ddperf.gate.statistics import round_statistic
 from pytest_ddperf.history import HistoryError, began, moment, read_header, read_run, runs
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ import numpy as np
 from gate_noise import CELLS, PASSES, QUIET, SCENARIOS, VIRTUAL, Array, Host, Noise
 from gate_rules import RULES
 
-from pytest_ddperf.gate import MAX_ROUNDS, Cell, Verdict, creep, judge
-from pytest_ddperf.gate_creep import REFERENCE_NIGHTS
+from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
+from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, Verdict, creep, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

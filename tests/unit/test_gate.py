@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.gate import MAX_ROUNDS, Cell, judge
+from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_ddperf.gate import MAX_ROUNDS, Cell, Company, judge
+from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, Company, judge
 
 GREENNESS = ["improved", "ok", "remeasure", "unstable", "regressed"]
 

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import pytest
 
-from pytest_ddperf.gate_statistics import (
+from pytest_ddperf.gate.statistics import (
     Bulk,
     Crowd,
     expected_offset,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from nightly import CONDITIONS, cell, moment, without_measurement, write_night
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Outcome
-from pytest_ddperf.gate import creep
-from pytest_ddperf.gate_statistics import round_statistic
+from pytest_ddperf.gate.statistics import round_statistic
+from pytest_ddperf.gate.verdicts import creep
 from pytest_ddperf.history import HistoryError, Run, read_run
 from pytest_ddperf.nights import Nights, read_nights
 

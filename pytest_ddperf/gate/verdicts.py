@@ -48,10 +48,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate_creep import Creep, creep
-from pytest_ddperf.gate_history import HISTORY, HISTORY_FROM, PUBLISHED, RECORDED, published, references, runs_of
-from pytest_ddperf.gate_statistics import EPSILON, level, level_variance, pass_sigma, round_statistic, sidak_z
-from pytest_ddperf.gate_suite import MAX_ROUNDS, MIN_ROUNDS, PASS_PRIOR, Noise, Subject, Suite
+from pytest_ddperf.gate.creep import Creep, creep
+from pytest_ddperf.gate.noise import MAX_ROUNDS, MIN_ROUNDS, PASS_PRIOR, Noise, Subject, Suite
+from pytest_ddperf.gate.references import HISTORY, HISTORY_FROM, PUBLISHED, RECORDED, published, references, runs_of
+from pytest_ddperf.gate.statistics import EPSILON, level, level_variance, pass_sigma, round_statistic, sidak_z
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate_history import (
+from pytest_ddperf.gate.references import (
     HISTORY,
     HISTORY_FROM,
     NIGHT_PRIOR_VARIANCE,
@@ -21,7 +21,7 @@ from pytest_ddperf.gate_history import (
     Reference,
     ShiftHistory,
 )
-from pytest_ddperf.gate_statistics import (
+from pytest_ddperf.gate.statistics import (
     EPSILON,
     Bulk,
     Crowd,

@@ -18,7 +18,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate_statistics import midmean
+from pytest_ddperf.gate.statistics import midmean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

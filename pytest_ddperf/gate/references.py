@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate_statistics import midmean, midmean_variance, round_statistic
+from pytest_ddperf.gate.statistics import midmean, midmean_variance, round_statistic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

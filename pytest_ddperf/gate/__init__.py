@@ -1,0 +1,1 @@
+"""Samples and a baseline in, a verdict out. Pure, standard library only."""
