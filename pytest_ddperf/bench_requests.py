@@ -15,7 +15,7 @@ from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.summary import AUTO
+from pytest_ddperf.measure.clocks import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,7 +26,7 @@ from pytest_ddperf.errors import (
     ServiceExistsError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.measure import Plan, measure_cell
+from pytest_ddperf.measure.loop import Plan, measure_cell
 from pytest_ddperf.server_lock import ServerLock
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pytest_ddperf import cli_arguments
 from pytest_ddperf.bench_requests import BenchOptions
 from pytest_ddperf.core.limits import TIME_LIMIT_EXPECTED, is_time_limit
 from pytest_ddperf.local_paths import server_path
-from pytest_ddperf.summary import AUTO
+from pytest_ddperf.measure.clocks import AUTO
 
 if TYPE_CHECKING:
     from pytest_ddperf.bench_output import BatchResult

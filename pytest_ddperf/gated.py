@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from pytest_ddperf import collecting, fixture, garbage, repeating
+from pytest_ddperf import collecting, fixture, repeating
 from pytest_ddperf.collecting import cell_of
 from pytest_ddperf.core.records import FAILING, CellRecord, Outcome
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
 from pytest_ddperf.failure_summary import CellFailed
+from pytest_ddperf.measure import gc_pause
 from pytest_ddperf.option_conflicts import check_services
 from pytest_ddperf.options import FIXTURE
 from pytest_ddperf.platform_alias import ALIAS_KEY
@@ -67,7 +68,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     plans_only = plans_only or option.showfixtures or option.show_fixtures_per_test
     if not cells or bench.refused or plans_only:
         return
-    garbage.leave_out()
+    gc_pause.leave_out()
     if bench.is_worker:
         return
     collecting.warn_of_ignored_options(bench)

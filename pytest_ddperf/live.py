@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_ddperf.core.records import CellKey
-    from pytest_ddperf.measure import Progress
+    from pytest_ddperf.measure.loop import Progress
 
 ERASE = "\x1b[K"  # to the end of the line
 UP = "\x1b[1A"

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.deepdetect.timed import Timed
-from pytest_ddperf.load import arrivals_s, closed_pass, gated_ms, open_pass
+from pytest_ddperf.measure.load_passes import arrivals_s, closed_pass, gated_ms, open_pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

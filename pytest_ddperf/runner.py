@@ -25,9 +25,9 @@ from pytest_ddperf.errors import (
     ServiceGoneError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.garbage import NotCollected
 from pytest_ddperf.judging import Judge
-from pytest_ddperf.measure import measure_cell
+from pytest_ddperf.measure.gc_pause import NotCollected
+from pytest_ddperf.measure.loop import measure_cell
 from pytest_ddperf.recovery import Recovery, service_gone_text
 from pytest_ddperf.targets import Target
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.deepdetect.protocol import Answer, Info
-    from pytest_ddperf.measure import Endpoint, Progress
+    from pytest_ddperf.measure.loop import Endpoint, Progress
     from pytest_ddperf.platform_plan import PlatformPlan
     from pytest_ddperf.server_services import Batch, OpenService
 

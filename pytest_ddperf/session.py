@@ -12,7 +12,7 @@ from pytest_ddperf import __version__
 from pytest_ddperf.core.record_codec import to_json
 from pytest_ddperf.core.records import CellRecord, Outcome
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
-from pytest_ddperf.garbage import collected_rarely
+from pytest_ddperf.measure.gc_pause import collected_rarely
 from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.settings import Settings, given
 
@@ -136,7 +136,7 @@ class BenchSession:
 
     def _plan(self, platform: str) -> PlatformPlan:
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
-        from pytest_ddperf.measure import Plan  # noqa: PLC0415 - only with gated tests
+        from pytest_ddperf.measure.loop import Plan  # noqa: PLC0415 - only with gated tests
         from pytest_ddperf.nights import read_nights  # noqa: PLC0415 - only with gated tests
 
         settings = self.settings

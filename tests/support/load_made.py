@@ -17,7 +17,7 @@ from pytest_ddperf.core.records import (
 )
 from pytest_ddperf.core.results import Result
 from pytest_ddperf.core.scenarios import Scenario
-from pytest_ddperf.load import gated_ms
+from pytest_ddperf.measure.load_passes import gated_ms
 
 SERVER = ServerFacts("http://tk1.lan:8080", version="v0.28.0")
 

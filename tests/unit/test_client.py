@@ -31,7 +31,7 @@ from pytest_ddperf.errors import (
     ServiceExistsError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.measure import Plan, measure_round
+from pytest_ddperf.measure.loop import Plan, measure_round
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.garbage import NotCollected, collected_rarely, leave_out
+from pytest_ddperf.measure.gc_pause import NotCollected, collected_rarely, leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

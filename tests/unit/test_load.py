@@ -13,7 +13,7 @@ from pytest_ddperf.core.load_summary import images_per_second, load_of
 from pytest_ddperf.core.records import CellKey, Clock, Conditions, LoadPass, Measurement, Pass, Round
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.errors import OverloadError, ServerFailedError
-from pytest_ddperf.load import Sent, arrivals_s, closed_pass, gated_ms, most_outstanding, open_pass
+from pytest_ddperf.measure.load_passes import Sent, arrivals_s, closed_pass, gated_ms, most_outstanding, open_pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from pytest_ddperf.core.records import CellKey, Clock, ColdStart, Conditions, Lo
 from pytest_ddperf.deepdetect.protocol import Answer, ServiceStats
 from pytest_ddperf.deepdetect.timed import Timed, Totals
 from pytest_ddperf.errors import AnswerError, InvalidRoundError, ServerUnreachableError, TimingError
-from pytest_ddperf.measure import Plan, Progress, measure_cell, measure_round
+from pytest_ddperf.measure.loop import Plan, Progress, measure_cell, measure_round
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -37,7 +37,7 @@ from pytest_ddperf.errors import (
     ServerUnreachableError,
 )
 from pytest_ddperf.judging import differences, gate_cell
-from pytest_ddperf.measure import Plan
+from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.runner import UNKNOWN_MS, Runner
 from pytest_ddperf.server_lock import ServerLock
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from scripted_server import Request
 
     from pytest_ddperf.errors import DdperfError
-    from pytest_ddperf.measure import Progress
+    from pytest_ddperf.measure.loop import Progress
 
 PLATFORM = Platform("tk1", "Jetson TK1", mllib="caffe", gpu=True)
 KEY, OTHER, X = CellKey("tk1", "resnet50", 2), CellKey("tk1", "resnet50", 4), CellKey("tk1", "vgg16", 1)

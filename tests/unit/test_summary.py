@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_ddperf.core.records import Clock, Pass
 from pytest_ddperf.errors import TimingError
-from pytest_ddperf.summary import choose_clock, summarise
+from pytest_ddperf.measure.clocks import choose_clock, summarise
 
 
 def test_auto_takes_the_servers_predict_time() -> None:

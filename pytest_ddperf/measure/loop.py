@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_ddperf.core.records import ColdStart, Measurement, Pass, Round
 from pytest_ddperf.errors import InvalidRoundError, TimingError
-from pytest_ddperf.summary import AUTO, choose_clock, summarise
+from pytest_ddperf.measure.clocks import AUTO, choose_clock, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
