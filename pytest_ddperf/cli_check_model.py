@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf import cli_arguments
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.model_cost import cut
+from pytest_ddperf.models.caffe.cost import cut
 from pytest_ddperf.text import printable
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from pytest_ddperf.model_findings import BatchMemory, KindCheck
+    from pytest_ddperf.models.findings import BatchMemory, KindCheck
 
 MISSING = 1
 """Exit status where DeepDetect cannot use the folder as it is."""
@@ -54,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: there is no such folder, or a batch size is none.
     """
-    from pytest_ddperf import model_check  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.models import check  # noqa: PLC0415 - each command loads what it needs
 
-    checks = model_check.check_folder(arguments.folder, _batch_sizes(arguments.batch_sizes))
+    checks = check.check_folder(arguments.folder, _batch_sizes(arguments.batch_sizes))
     width = min(_WIDEST, max(40, shutil.get_terminal_size().columns))
     # a byte of the name that is no text here is spelled out
     name = arguments.folder.resolve().name.encode(errors="backslashreplace").decode()

@@ -316,7 +316,7 @@ class Runner:
         """The digests of a network of the user's own, read once a run; empty for others."""
         path = self._networks[model].path
         if path is not None and model not in self._network_files:
-            from pytest_ddperf.model_folder import digests  # noqa: PLC0415 - only with a network of the user's own
+            from pytest_ddperf.models.folder import digests  # noqa: PLC0415 - only with a network of the user's own
 
             self._network_files[model] = digests(Path(path))
         return self._network_files.get(model, {})

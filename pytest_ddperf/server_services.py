@@ -153,7 +153,7 @@ def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
 
 
 def _create(client: Client, options: ServerOptions, name: str, model: Network, batch_size: int) -> OpenService:
-    from pytest_ddperf.model_check import service_facts  # noqa: PLC0415 - only where a service is created
+    from pytest_ddperf.models.check import service_facts  # noqa: PLC0415 - only where a service is created
 
     repository = _repository(options, model)
     if repository is None:

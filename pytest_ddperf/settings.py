@@ -187,7 +187,7 @@ class Settings:
         for name in self.platforms:
             own = [self.catalog.networks[model] for model in self.models(name) if self.catalog.networks[model].is_own]
             if own and self.url(name) == "embedded":
-                from pytest_ddperf.model_folder import check_embedded  # noqa: PLC0415 - only with models of one's own
+                from pytest_ddperf.models.folder import check_embedded  # noqa: PLC0415 - only with models of one's own
 
                 for model in own:
                     check_embedded(model)
@@ -242,7 +242,7 @@ class Settings:
         """Those of the user's own models that run by default: all, but the embedded server runs .onnx files alone."""
         own = self.catalog.own_models
         if own and self.url(platform) == "embedded":
-            from pytest_ddperf.model_folder import runs_embedded  # noqa: PLC0415 - only with models of one's own
+            from pytest_ddperf.models.folder import runs_embedded  # noqa: PLC0415 - only with models of one's own
 
             own = tuple(one for one in own if runs_embedded(one))
         return tuple(one.id for one in own)

@@ -11,8 +11,8 @@ from prototxt_networks import prototxt
 
 from pytest_ddperf.baselines import load_catalog
 from pytest_ddperf.cli import main
-from pytest_ddperf.model_check import check_folder
-from pytest_ddperf.model_cost import cut
+from pytest_ddperf.models.caffe.cost import cut
+from pytest_ddperf.models.check import check_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ from model_folders import NCNN, caffe_folder, ncnn_folder, tiny_prototxt
 
 from pytest_ddperf.cli_check_model import lines
 from pytest_ddperf.core.networks import Network
-from pytest_ddperf.model_check import check_folder, facts_of_files, service_facts
-from pytest_ddperf.model_findings import Level, megabytes
-from pytest_ddperf.model_folder import Kind, ModelFacts
+from pytest_ddperf.models.check import check_folder, facts_of_files, service_facts
+from pytest_ddperf.models.findings import Level, megabytes
+from pytest_ddperf.models.folder import Kind, ModelFacts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from prototxt_networks import NetWriter, prototxt
 
 from pytest_ddperf.baselines import load_catalog
-from pytest_ddperf.caffe.net import read_net
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.errors import ModelFileError
-from pytest_ddperf.model_cost import Memory, cut, memory, model_cost, sized
+from pytest_ddperf.models.caffe.cost import Memory, cut, memory, model_cost, sized
+from pytest_ddperf.models.caffe.net import read_net
 
 TINY = NetWriter("tiny", side=8)
 TINY.softmax(TINY.dense(TINY.relu(TINY.norm(TINY.conv("data", "conv", 4, 3, pad=1))), "fc", 5))

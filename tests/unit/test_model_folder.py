@@ -8,7 +8,7 @@ from model_folders import caffe_folder, ncnn_folder
 
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
-from pytest_ddperf.model_folder import (
+from pytest_ddperf.models.folder import (
     Kind,
     check_embedded,
     count_labels,

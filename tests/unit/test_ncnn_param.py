@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from model_folders import NCNN
 
 from pytest_ddperf.errors import ModelFileError
-from pytest_ddperf.ncnn_param import read_param
+from pytest_ddperf.models.ncnn import read_param
 
 
 def test_layers_with_what_they_take_and_give() -> None:

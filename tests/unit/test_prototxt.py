@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.errors import ModelFileError
-from pytest_ddperf.prototxt import DEEPEST, Message, Scalar, parse
+from pytest_ddperf.models.caffe.prototxt import DEEPEST, Message, Scalar, parse
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 NUMBERS = st.integers(-(10**9), 10**9).map(str) | st.floats(allow_nan=False, allow_infinity=False).map(repr)

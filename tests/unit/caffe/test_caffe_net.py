@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.caffe.net import read_net
 from pytest_ddperf.errors import ModelFileError
+from pytest_ddperf.models.caffe.net import read_net
 
 
 def test_layers_come_with_what_they_take_and_give() -> None:

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.caffe.net import read_net
-from pytest_ddperf.caffe.shapes import _RULES, _WITH_WEIGHTS, step
-from pytest_ddperf.caffe.sources import SOURCES
-from pytest_ddperf.caffe.windows import pooled
 from pytest_ddperf.errors import ModelFileError
+from pytest_ddperf.models.caffe.inputs import SOURCES
+from pytest_ddperf.models.caffe.net import read_net
+from pytest_ddperf.models.caffe.shapes import _RULES, _WITH_WEIGHTS, step
+from pytest_ddperf.models.caffe.windows import pooled
 
 if TYPE_CHECKING:
-    from pytest_ddperf.caffe.steps import Shape, Step
+    from pytest_ddperf.models.caffe.layer import Shape, Step
 
 IMAGE: Shape = (2, 12, 8, 6)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.prototxt import Message, Scalar, parse
+from pytest_ddperf.models.caffe.prototxt import Message, Scalar, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import model_folder
-from pytest_ddperf.caffe.shapes import UNKNOWN_TYPE
-from pytest_ddperf.caffe.sources import SOURCES
-from pytest_ddperf.caffe.steps import shown
 from pytest_ddperf.errors import ModelFileError
-from pytest_ddperf.model_cost import BYTES, memory, model_cost, sized
-from pytest_ddperf.model_findings import (
+from pytest_ddperf.models import folder as model_folder
+from pytest_ddperf.models.caffe.cost import BYTES, memory, model_cost, sized
+from pytest_ddperf.models.caffe.inputs import SOURCES
+from pytest_ddperf.models.caffe.layer import shown
+from pytest_ddperf.models.caffe.shapes import UNKNOWN_TYPE
+from pytest_ddperf.models.findings import (
     SIDE,
     BatchMemory,
     Finding,
@@ -23,14 +23,14 @@ from pytest_ddperf.model_findings import (
     uncounted,
     unknown_output,
 )
-from pytest_ddperf.model_folder import Kind
+from pytest_ddperf.models.folder import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.caffe.net import CaffeNet, Layer
-    from pytest_ddperf.model_cost import ModelCost, Sized
-    from pytest_ddperf.model_folder import ModelFolder
+    from pytest_ddperf.models.caffe.cost import ModelCost, Sized
+    from pytest_ddperf.models.caffe.net import CaffeNet, Layer
+    from pytest_ddperf.models.folder import ModelFolder
 
 _ANSWERS = {"Softmax": "a class for each image", "Sigmoid": "several classes for each image"}
 _KEEPING_CHANNELS = frozenset({"BatchNorm", "Dropout", "Pooling", "ReLU", "Scale", "Sigmoid", "Softmax"})

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import model_folder
 from pytest_ddperf.errors import ModelFileError
+from pytest_ddperf.models import folder as model_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.model_folder import Kind, ModelFolder
+    from pytest_ddperf.models.folder import Kind, ModelFolder
 
 SIDE = 224
 """Height and width, in pixels, that the report's networks take, and a service where nothing else is said."""

@@ -12,14 +12,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.caffe.net import read_net
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
-from pytest_ddperf.ncnn_param import read_param
+from pytest_ddperf.models.caffe.net import read_net
+from pytest_ddperf.models.ncnn import read_param
 
 if TYPE_CHECKING:
-    from pytest_ddperf.caffe.net import CaffeNet
     from pytest_ddperf.core.networks import Network
-    from pytest_ddperf.ncnn_param import NcnnNet
+    from pytest_ddperf.models.caffe.net import CaffeNet
+    from pytest_ddperf.models.ncnn import NcnnNet
 
 LARGEST_TEXT = 64 * 2**20
 """Bytes of a description that is read; the largest that people have are a few hundred kilobytes."""

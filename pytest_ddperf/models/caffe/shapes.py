@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.caffe.sources import SOURCES
-from pytest_ddperf.caffe.steps import LARGEST, Bottoms, Step, UnknownSizeError, axis_of, bias_of, refused, shown
-from pytest_ddperf.caffe.windows import convolution, im2col, image, pooling
+from pytest_ddperf.models.caffe.inputs import SOURCES
+from pytest_ddperf.models.caffe.layer import LARGEST, Bottoms, Step, UnknownSizeError, axis_of, bias_of, refused, shown
+from pytest_ddperf.models.caffe.windows import convolution, im2col, image, pooling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_ddperf.caffe.net import Layer
-    from pytest_ddperf.caffe.steps import Rule, Shape
-    from pytest_ddperf.prototxt import Message
+    from pytest_ddperf.models.caffe.layer import Rule, Shape
+    from pytest_ddperf.models.caffe.net import Layer
+    from pytest_ddperf.models.caffe.prototxt import Message
 
 
 UNKNOWN_TYPE = "unknown layer type"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_ddperf.caffe.net import Layer
     from pytest_ddperf.errors import ModelFileError
-    from pytest_ddperf.prototxt import Message
+    from pytest_ddperf.models.caffe.net import Layer
+    from pytest_ddperf.models.caffe.prototxt import Message
 
 Shape: TypeAlias = tuple[int, ...]
 

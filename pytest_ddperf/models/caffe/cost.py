@@ -14,16 +14,16 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.caffe.shapes import step
-from pytest_ddperf.caffe.sources import SOURCES
-from pytest_ddperf.caffe.steps import refused, shown
 from pytest_ddperf.errors import ModelFileError
+from pytest_ddperf.models.caffe.inputs import SOURCES
+from pytest_ddperf.models.caffe.layer import refused, shown
+from pytest_ddperf.models.caffe.shapes import step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_ddperf.caffe.net import CaffeNet, Layer
-    from pytest_ddperf.caffe.steps import Shape, Step
+    from pytest_ddperf.models.caffe.layer import Shape, Step
+    from pytest_ddperf.models.caffe.net import CaffeNet, Layer
 
 BYTES = 4
 """Of a number: fp32."""

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.caffe.steps import LARGEST, Step, axis_of, bias_of, refused, shown
+from pytest_ddperf.models.caffe.layer import LARGEST, Step, axis_of, bias_of, refused, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.caffe.net import Layer
-    from pytest_ddperf.caffe.steps import Shape
-    from pytest_ddperf.prototxt import Message
+    from pytest_ddperf.models.caffe.layer import Shape
+    from pytest_ddperf.models.caffe.net import Layer
+    from pytest_ddperf.models.caffe.prototxt import Message
 
 
 def pooled(size: int, kernel: int, stride: int, pad: int, *, floor: bool = False) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.caffe.steps import LARGEST, Step, UnknownSizeError, refused, shown
+from pytest_ddperf.models.caffe.layer import LARGEST, Step, UnknownSizeError, refused, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_ddperf.caffe.net import Layer
-    from pytest_ddperf.caffe.steps import Rule, Shape
+    from pytest_ddperf.models.caffe.layer import Rule, Shape
+    from pytest_ddperf.models.caffe.net import Layer
 
 
 def _input(layer: Layer, _bottoms: Sequence[Shape]) -> Step:

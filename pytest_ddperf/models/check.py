@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import model_folder
-from pytest_ddperf.caffe.steps import shown
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
-from pytest_ddperf.model_check_caffe import check_caffe
-from pytest_ddperf.model_cost import BYTES
-from pytest_ddperf.model_findings import (
+from pytest_ddperf.models import folder as model_folder
+from pytest_ddperf.models.caffe.cost import BYTES
+from pytest_ddperf.models.caffe.layer import shown
+from pytest_ddperf.models.check_caffe import check_caffe
+from pytest_ddperf.models.findings import (
     SIDE,
     BatchMemory,
     Finding,
@@ -23,15 +23,15 @@ from pytest_ddperf.model_findings import (
     uncounted,
     unknown_output,
 )
-from pytest_ddperf.model_folder import Kind, ModelFacts
-from pytest_ddperf.ncnn_param import KNOWN_TYPES
+from pytest_ddperf.models.folder import Kind, ModelFacts
+from pytest_ddperf.models.ncnn import KNOWN_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.embedded.facade import OnnxNet
-    from pytest_ddperf.model_folder import ModelFolder
+    from pytest_ddperf.models.folder import ModelFolder
 
 _TENSORRT_NAME = "net_tensorRT.onnx"
 

@@ -1,0 +1,1 @@
+"""A folder with a network: what DeepDetect needs of it, what of it is missing, and what the network costs."""
