@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from pytest_ddperf.baselines import BaselineStore, load_catalog
+from pytest_ddperf.baselines import BaselineStore
 from pytest_ddperf.cli import _parser
+from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.config.options import OPTION_GROUPS, OPTIONS, Option
+from pytest_ddperf.config.own_models import _Entry as ModelEntry
+from pytest_ddperf.config.platform_toml import PLATFORM_KEYS
+from pytest_ddperf.config.platform_toml import _Entry as PlatformEntry
 from pytest_ddperf.core.records import FAILING, Outcome, Unavailable
 from pytest_ddperf.core.results import SEVERITY
-from pytest_ddperf.options import OPTION_GROUPS, OPTIONS, Option
-from pytest_ddperf.own_models import _Entry as ModelEntry
-from pytest_ddperf.platform_files import PLATFORM_KEYS
-from pytest_ddperf.platform_files import _Entry as PlatformEntry
 from pytest_ddperf.report.tidy import COLUMNS
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import bench_images
+from pytest_ddperf.config.text_files import read_names
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.text_files import read_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf import bench_images
 from pytest_ddperf.batches import BenchImages
+from pytest_ddperf.config.text_files import read_names
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.text_files import read_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

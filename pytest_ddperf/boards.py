@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from pytest_ddperf import hooks
+from pytest_ddperf.config.credentials import without_secrets
 from pytest_ddperf.core.board_address import Source
-from pytest_ddperf.credentials import without_secrets
 from pytest_ddperf.errors import HookError
 from pytest_ddperf.telemetry.monitor import Monitor
 from pytest_ddperf.tuning import Tuning, left_tuned

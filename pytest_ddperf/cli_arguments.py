@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.config.local_paths import local_path
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.local_paths import local_path
 
 if TYPE_CHECKING:
     from pathlib import Path

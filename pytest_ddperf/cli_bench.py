@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf import cli_arguments
 from pytest_ddperf.bench_requests import BenchOptions
+from pytest_ddperf.config.local_paths import server_path
 from pytest_ddperf.core.limits import TIME_LIMIT_EXPECTED, is_time_limit
-from pytest_ddperf.local_paths import server_path
 from pytest_ddperf.measure.clocks import AUTO
 
 if TYPE_CHECKING:

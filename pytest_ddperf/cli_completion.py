@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.completers import Names, model_names, platform_names
+from pytest_ddperf.config.completers import Names, model_names, platform_names
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -74,7 +74,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
     With -o or --plot, write reports and figures instead, of the baselines if no run is stored.
     """
-    from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.config.load_catalog import load_catalog  # noqa: PLC0415 - each command loads what it needs
 
     if arguments.storage.exists() and not arguments.storage.is_dir():
         raise ConfigurationError(f"The history {arguments.storage} is no folder; name one with --storage=DIR.")

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from pytest_ddperf.config.options import FIXTURE
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.options import FIXTURE
 
 V = TypeVar("V")
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.session import BenchSession
-    from pytest_ddperf.settings import Settings
 
 MARKER = "ddperf"
 MARKER_KEYS = ("models", "batch_sizes", "platforms", "concurrency", "rate")
@@ -102,8 +102,8 @@ def cells_for(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> lis
 
 def _loads(restricted: dict[str, tuple[Any, ...]]) -> tuple[str, ...]:
     """The ids of the loads that a marker names; empty for none."""
+    from pytest_ddperf.config.options import parsed  # noqa: PLC0415 - only with gated tests
     from pytest_ddperf.core.scenarios import scenario_ids  # noqa: PLC0415 - the same
-    from pytest_ddperf.options import parsed  # noqa: PLC0415 - only with gated tests
 
     found: dict[str, Any] = {"concurrency": (), "rate": ()}
     for key in found.keys() & restricted.keys():

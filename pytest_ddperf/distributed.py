@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ddperf.collecting import warn_of_ignored_options
+from pytest_ddperf.config.settings import check_services
 from pytest_ddperf.core.record_codec import from_json
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.keeping import log_failure
-from pytest_ddperf.option_conflicts import check_services
 from pytest_ddperf.report_records import put_record
 from pytest_ddperf.session import TO_CONTROLLER
 

@@ -10,12 +10,12 @@ import pytest
 
 from pytest_ddperf import collecting, fixture, repeating
 from pytest_ddperf.collecting import cell_of
+from pytest_ddperf.config.options import FIXTURE
+from pytest_ddperf.config.settings import check_services
 from pytest_ddperf.core.records import FAILING, CellRecord, Outcome
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
 from pytest_ddperf.failure_summary import CellFailed
 from pytest_ddperf.measure import gc_pause
-from pytest_ddperf.option_conflicts import check_services
-from pytest_ddperf.options import FIXTURE
 from pytest_ddperf.platform_alias import ALIAS_KEY
 from pytest_ddperf.report_records import mark_failed_by_test, put_record, record_of
 from pytest_ddperf.session import FAILED_BY_TEST_KEY, RECORD_KEY, SESSION_KEY, UNDECIDED_KEY

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pytest_ddperf.baselines import PlatformBaseline
+    from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.core.scenarios import Scenario
     from pytest_ddperf.measure.loop import Plan
     from pytest_ddperf.nights import Nights
-    from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import OpenService
 
 

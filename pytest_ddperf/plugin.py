@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.options import (
+from pytest_ddperf.config.options import (
     FIXTURE,
     OPTION_GROUPS,
     OPTIONS,
@@ -24,6 +23,7 @@ from pytest_ddperf.options import (
     spell_out_bare,
     suggest,
 )
+from pytest_ddperf.errors import ConfigurationError, DdperfError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -58,7 +58,7 @@ def pytest_load_initial_conftests(
 
 def _add_completers(config: pytest.Config, parser: pytest.Parser) -> None:
     """Let argcomplete, which pytest calls, offer names of platforms and networks, and choices."""
-    from pytest_ddperf.completers import model_names, platform_names  # noqa: PLC0415 - only when a shell asks
+    from pytest_ddperf.config.completers import model_names, platform_names  # noqa: PLC0415 - only when a shell asks
 
     project_dir = config.inipath.parent if config.inipath is not None else config.rootpath
     completers: dict[str, Callable[..., Iterable[str]]] = {

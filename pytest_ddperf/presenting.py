@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_ddperf.config.options import OPTIONS, spell_out_bare
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.options import OPTIONS, spell_out_bare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.results import Results
     from pytest_ddperf.report import ReportFile
     from pytest_ddperf.session import BenchSession
-    from pytest_ddperf.settings import Settings
 
 
 _OTHER_TASKS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")

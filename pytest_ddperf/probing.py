@@ -5,17 +5,17 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.config.server_options import load_images
 from pytest_ddperf.deepdetect.client import wait_until_up
 from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.embedded.facade import require_embedded
 from pytest_ddperf.errors import ServerError
 from pytest_ddperf.server_lock import ServerLock, busy_text
-from pytest_ddperf.server_options import load_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pytest_ddperf.server_options import ServerOptions
+    from pytest_ddperf.config.server_options import ServerOptions
 
 AT_ONCE = 16
 """Servers that are asked at the same time."""

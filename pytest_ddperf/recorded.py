@@ -24,15 +24,15 @@ import filelock
 import msgspec
 import platformdirs
 
+from pytest_ddperf.config.published_tables import shown_path
+from pytest_ddperf.config.text_files import read_text
 from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Conditions, Outcome, Unavailable
 from pytest_ddperf.core.results import SEVERITY, of_each_cell
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.history import MOST_IMAGES
-from pytest_ddperf.published import shown_path
 from pytest_ddperf.readable_json import HEADING, Seconds, render_json, sensible
-from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,18 +7,18 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_ddperf.config.options import BY_NAME, OPTIONS
+from pytest_ddperf.config.own_models import is_folder_name
+from pytest_ddperf.config.settings import Origin
 from pytest_ddperf.deepdetect.url import display_url
-from pytest_ddperf.options import BY_NAME, OPTIONS
-from pytest_ddperf.own_models import is_folder_name
-from pytest_ddperf.settings import Origin
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.records import CellKey
-    from pytest_ddperf.settings import Settings
 
 _MATRIX: Final = frozenset(
     {"platform", "models", "batch-sizes", "max-batch-size", "batch-schedule", "concurrency", "rate", "run-unavailable"}

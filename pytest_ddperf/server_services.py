@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_ddperf.batches import BenchImages
+    from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.protocol import Answer, ServiceInfo
     from pytest_ddperf.deepdetect.timed import Timed
-    from pytest_ddperf.server_options import ServerOptions
 
 MAX_BATCH_SIZE = 256
 """`maxBatchSize` of a service that is for all batch sizes; only TensorRT looks at it."""

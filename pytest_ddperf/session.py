@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ddperf import __version__
+from pytest_ddperf.config.settings import Settings, given
 from pytest_ddperf.core.record_codec import to_json
 from pytest_ddperf.core.records import CellRecord, Outcome
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
 from pytest_ddperf.measure.gc_pause import collected_rarely
 from pytest_ddperf.platform_plan import PlatformPlan
-from pytest_ddperf.settings import Settings, given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_ddperf.config.settings import Given
     from pytest_ddperf.core.records import CellKey, Measurement
     from pytest_ddperf.core.results import RunFacts
     from pytest_ddperf.history import HistoryWriter, RunHeader
     from pytest_ddperf.runner import Runner
-    from pytest_ddperf.settings import Given
 
 
 REFUSED = "ddperf: "
@@ -101,7 +101,7 @@ class BenchSession:
             ConfigurationError: an option, ddperf.toml or the package's own data is wrong.
         """
         if self._settings is None:
-            from pytest_ddperf.baselines import load_catalog  # noqa: PLC0415 - reads files
+            from pytest_ddperf.config.load_catalog import load_catalog  # noqa: PLC0415 - reads files
 
             catalog = load_catalog(self.project_dir)
             self._settings = Settings.resolve(self.given, catalog, self.project_dir)

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.config.local_paths import local_path
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.local_paths import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.results import SEVERITY, joined, of_each_cell
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.gathering import came_to_its_end, facts_of, gathered, read_each

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf import bench_images
+from pytest_ddperf.config.server_options import load_images
 from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, server_facts, wait_until_up
 from pytest_ddperf.deepdetect.in_flight import Ledger
 from pytest_ddperf.deepdetect.protocol import Info
@@ -18,20 +19,19 @@ from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
 from pytest_ddperf.load_clients import LoadEndpoint
 from pytest_ddperf.server_lock import ServerLock
-from pytest_ddperf.server_options import load_images
 from pytest_ddperf.server_services import batch_of, open_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_ddperf.batches import BenchImages
+    from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.scenarios import Scenario
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.protocol import ServiceInfo
     from pytest_ddperf.embedded.launch import EmbeddedServer
-    from pytest_ddperf.server_options import ServerOptions
     from pytest_ddperf.server_services import Batch, OpenService
 
 _HOPELESS_TIMEOUT_S = 0.5

@@ -166,7 +166,7 @@ def test_loading_the_plugin_again_by_name_does_no_harm(tk1: BenchProject) -> Non
 
 
 def test_help_lists_every_option_and_ini_key(tk1: BenchProject) -> None:
-    from pytest_ddperf.options import OPTIONS  # noqa: PLC0415 - here alone
+    from pytest_ddperf.config.options import OPTIONS  # noqa: PLC0415 - here alone
 
     text = str(tk1.bare("--help").stdout)
     assert [option.name for option in OPTIONS if option.flag not in text or f"{option.key} (string" not in text] == []

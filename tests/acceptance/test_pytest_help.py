@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.options import OPTION_GROUPS, OPTIONS, group_title
+from pytest_ddperf.config.options import OPTION_GROUPS, OPTIONS, group_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

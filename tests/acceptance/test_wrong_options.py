@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bench_project import SQUEEZENET
 
-from pytest_ddperf.options import OPTIONS, Option
+from pytest_ddperf.config.options import OPTIONS, Option
 
 if TYPE_CHECKING:
     from bench_project import BenchProject

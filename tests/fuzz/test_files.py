@@ -19,8 +19,13 @@ from nightly import cell, write_night
 from recording import measured, skipped
 
 from pytest_ddperf import load_history, load_run
-from pytest_ddperf.baselines import BaselineStore, load_catalog
+from pytest_ddperf.baselines import BaselineStore
 from pytest_ddperf.benchmark_json import run_document, stats_from_seconds
+from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.config.options import OPTIONS
+from pytest_ddperf.config.platform_toml import read_platforms
+from pytest_ddperf.config.published_tables import read_networks, read_table
+from pytest_ddperf.config.settings import Given, Origin, Settings
 from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey
@@ -28,12 +33,8 @@ from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history import HistoryError, read_run
 from pytest_ddperf.history_index import HistoryIndex
 from pytest_ddperf.nights import read_nights
-from pytest_ddperf.options import OPTIONS
-from pytest_ddperf.platform_files import read_platforms
-from pytest_ddperf.published import read_networks, read_table
 from pytest_ddperf.recorded import read_recorded, write_recorded
 from pytest_ddperf.report.tidy import COLUMNS
-from pytest_ddperf.settings import Given, Origin, Settings
 from pytest_ddperf.text import printable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nightly import FIRST_NIGHT
 
-from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.core.results import RunFacts, Trend, TrendNight
 from pytest_ddperf.gathering import gathered

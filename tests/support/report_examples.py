@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, Outcome, ServerFacts
 from pytest_ddperf.core.results import Result, Results, RunFacts, Trend, TrendNight, in_order
 from pytest_ddperf.gathering import gathered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, Outcome, ServerFacts
 from pytest_ddperf.core.results import Result, Results, RunFacts
 

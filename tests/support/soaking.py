@@ -14,6 +14,7 @@ from misbehaviour import COLD_START_TIMEOUT_S, MISBEHAVIOURS, REQUEST_TIMEOUT_S,
 
 from pytest_ddperf.baselines import PlatformBaseline
 from pytest_ddperf.bench_images import ensure_bench_images
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
@@ -22,7 +23,6 @@ from pytest_ddperf.history import HistoryWriter, new_run, read_run
 from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.runner import Runner
-from pytest_ddperf.server_options import ServerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,11 +10,11 @@ from scripted_deepdetect import ScriptedDeepDetect
 from turned_clock import TurnedClock
 
 from pytest_ddperf.abandoned import Abandoned
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.deepdetect.protocol import predict_body
 from pytest_ddperf.endings import ending
 from pytest_ddperf.errors import ServerBusyError, ServerUnreachableError
-from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:

@@ -12,15 +12,16 @@ import pytest
 from nightly import cell, moment, write_night
 from recording import measured, skipped
 
-from pytest_ddperf import baselines
-from pytest_ddperf.baselines import BaselineStore, PlatformBaseline, load_catalog, package_data_dir, user_cache_dir
+from pytest_ddperf.baselines import BaselineStore, PlatformBaseline, user_cache_dir
 from pytest_ddperf.benchmark_json import stats_from_seconds
+from pytest_ddperf.config import load_catalog as load_catalog_module
+from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
+from pytest_ddperf.config.published_tables import read_table
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.platform import BATCH_SIZES_REPORT
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Clock, Outcome, Unavailable, published_against
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.nights import Nights, read_nights
-from pytest_ddperf.published import read_table
 from pytest_ddperf.recorded import write_recorded
 
 if TYPE_CHECKING:
@@ -498,11 +499,11 @@ def test_the_tables_of_an_installed_package_are_found_inside_it(
 ) -> None:
     installed = tmp_path / "pytest_ddperf"
     shutil.copytree(package_data_dir(), installed / "_data" / "baselines")
-    monkeypatch.setattr(baselines, "__file__", str(installed / "baselines.py"))
+    monkeypatch.setattr(load_catalog_module, "__file__", str(installed / "config" / "load_catalog.py"))
     assert package_data_dir() == installed / "_data" / "baselines"
 
 
 def test_an_installation_without_its_tables_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "__file__", str(tmp_path / "pytest_ddperf" / "baselines.py"))
+    monkeypatch.setattr(load_catalog_module, "__file__", str(tmp_path / "pytest_ddperf" / "config" / "load_catalog.py"))
     with pytest.raises(ConfigurationError, match="install the package again"):
         package_data_dir()

@@ -11,10 +11,10 @@ from scripted_server import Reply, ScriptedServer
 
 from pytest_ddperf import cli
 from pytest_ddperf.cli_platforms import Asked, ask_all, option_default, table, value_and_origin
+from pytest_ddperf.config.options import OPTIONS
+from pytest_ddperf.config.platform_toml import PLATFORM_KEYS
 from pytest_ddperf.core.argument_parser import USAGE_ERROR
 from pytest_ddperf.core.platform import Platform
-from pytest_ddperf.options import OPTIONS
-from pytest_ddperf.platform_files import PLATFORM_KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path

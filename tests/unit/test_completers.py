@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.completers import Names, model_names, platform_names
+from pytest_ddperf.config.completers import Names, model_names, platform_names
 
 if TYPE_CHECKING:
     from pathlib import Path

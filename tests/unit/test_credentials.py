@@ -4,8 +4,8 @@ from base64 import b64decode
 
 import pytest
 
+from pytest_ddperf.config.credentials import authorization, without_secrets
 from pytest_ddperf.core.platform import Platform
-from pytest_ddperf.credentials import authorization, without_secrets
 from pytest_ddperf.errors import ConfigurationError
 
 NAMED = Platform("tk1", "TK1", user_env="TK1_USER", password_env="TK1_PASSWORD")  # noqa: S106 - the name of a variable

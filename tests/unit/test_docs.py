@@ -10,8 +10,8 @@ from faults import FAULTS
 from page_examples import anchors, examples, words
 
 from pytest_ddperf.cli import _parser
-from pytest_ddperf.options import OPTIONS
-from pytest_ddperf.platform_files import PLATFORM_KEYS, read_platforms
+from pytest_ddperf.config.options import OPTIONS
+from pytest_ddperf.config.platform_toml import PLATFORM_KEYS, read_platforms
 
 PAGES = sorted((Path(__file__).resolve().parents[2] / "docs").rglob("*.md"))
 

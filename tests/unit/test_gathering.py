@@ -8,8 +8,8 @@ from figure_results import published
 from nightly import cell, moment, write_night
 
 from pytest_ddperf import gathering
-from pytest_ddperf.baselines import load_catalog
 from pytest_ddperf.benchmark_json import stats_from_seconds
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome, ServerFacts
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.gathering import facts_of, gathered, stored, trends

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_ddperf.config.local_paths import local_path, server_path
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.local_paths import local_path, server_path
 
 ME = pwd.getpwuid(os.getuid())
 HERE, ELSEWHERE = "http://127.0.0.1:8080", "http://tk1.lan:8080"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prototxt_networks import NetWriter, prototxt
 
-from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.errors import ModelFileError
 from pytest_ddperf.models.caffe.cost import Memory, cut, memory, model_cost, sized

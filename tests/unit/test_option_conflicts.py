@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.config.options import parsed
+from pytest_ddperf.config.settings import Given, Origin, Settings, check_services
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.option_conflicts import check_services
-from pytest_ddperf.options import parsed
-from pytest_ddperf.settings import Given, Origin, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model_folders import caffe_folder
 
+from pytest_ddperf.config.own_models import is_folder_name, named_models, read_models
+from pytest_ddperf.config.platform_toml import ID
 from pytest_ddperf.core.catalog import Catalog, bare_catalog
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.own_models import is_folder_name, named_models, read_models
-from pytest_ddperf.platform_files import ID
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import page_tables
 import pytest
 
+from pytest_ddperf.config.options import OPTIONS
+from pytest_ddperf.config.platform_toml import PLATFORM_KEYS
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.options import OPTIONS
-from pytest_ddperf.platform_files import PLATFORM_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from pytest_ddperf.config.platform_toml import PLATFORM_KEYS, read_platforms
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.errors import BaselineFileError, FileContentError
-from pytest_ddperf.platform_files import PLATFORM_KEYS, read_platforms
 
 TK1 = Platform("tk1", "Jetson TK1", mllib="caffe", watts=12.5)
 Write = Callable[[str | bytes], Path]

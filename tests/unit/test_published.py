@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_ddperf.baselines import load_catalog, package_data_dir
+from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
+from pytest_ddperf.config.published_tables import read_networks, read_table
 from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.errors import BaselineFileError, FileContentError
-from pytest_ddperf.published import read_networks, read_table
 
 REPORT = Path(__file__).resolve().parents[3] / "shared" / "report"
 TABLES = {

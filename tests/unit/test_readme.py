@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from page_examples import anchors
 
-from pytest_ddperf.options import OPTIONS
+from pytest_ddperf.config.options import OPTIONS
 
 REPO = Path(__file__).resolve().parents[2]
 README = (REPO / "README.md").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ import pytest
 from scripted_deepdetect import ScriptedDeepDetect
 from turned_clock import TurnedClock
 
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.predictions import Prediction
@@ -22,7 +23,6 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.recovery import DEATHS_RUNNING, Recovery
-from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:

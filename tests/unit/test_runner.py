@@ -10,6 +10,7 @@ from scripted_server import Reply
 from turned_clock import TurnedClock
 
 from pytest_ddperf.baselines import PlatformBaseline
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import (
@@ -41,7 +42,6 @@ from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.runner import UNKNOWN_MS, Runner
 from pytest_ddperf.server_lock import ServerLock
-from pytest_ddperf.server_options import ServerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey, Outcome

@@ -6,9 +6,9 @@ import pytest
 
 from pytest_ddperf import bench_images
 from pytest_ddperf.batches import BenchImages
+from pytest_ddperf.config.server_options import ModelOptions, ServerOptions, load_images
 from pytest_ddperf.core.service_parameters import Knobs
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.server_options import ModelOptions, ServerOptions, load_images
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,12 +8,12 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply
 
 from pytest_ddperf.batches import BenchImages
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.service_parameters import Knobs
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.errors import AnswerError, ConfigurationError, RequestRefusedError, ServiceNotFoundError
-from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.server_services import OpenService, batch_of, open_service
 
 if TYPE_CHECKING:

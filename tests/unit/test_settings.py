@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.config.options import OPTIONS
+from pytest_ddperf.config.settings import Given, Origin, Settings, given
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.options import OPTIONS
-from pytest_ddperf.settings import Given, Origin, Settings, given
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,12 +6,12 @@ import pytest
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply
 
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.errors import (
     ConfigurationError,
     ServerUnreachableError,
 )
-from pytest_ddperf.server_options import ServerOptions
 from pytest_ddperf.targets import Target
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.baselines import BaselineStore, load_catalog
+from pytest_ddperf.baselines import BaselineStore
+from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.config.text_files import read_names, read_text
 from pytest_ddperf.core.records import Baseline, CellKey
 from pytest_ddperf.errors import FileContentError
-from pytest_ddperf.text_files import read_names, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import yaml
 
-from pytest_ddperf.options import OPTIONS
+from pytest_ddperf.config.options import OPTIONS
 
 REPO = Path(__file__).resolve().parents[2]
 FOLDER = REPO / ".github" / "workflows"

@@ -17,8 +17,8 @@ from load_made import loaded
 from nightly import FIRST_NIGHT, cell, moment, without_measurement, write_night
 
 from pytest_ddperf import load_baselines, load_history, load_run
-from pytest_ddperf.baselines import load_catalog
 from pytest_ddperf.benchmark_json import run_document, stats_from_seconds
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import Baseline, CellKey, Outcome, ServerFacts
 from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError, DdperfError

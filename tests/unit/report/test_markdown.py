@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from report_examples import B8, RUN, measured, published
 from results_made import results
 
-from pytest_ddperf.baselines import load_catalog, package_data_dir
+from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.report import markdown, report_file, write

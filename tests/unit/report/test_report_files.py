@@ -9,9 +9,9 @@ import pytest
 from report_examples import B8, RUN, measured, trend
 
 from pytest_ddperf import cli, plots
+from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.options import OPTIONS
 from pytest_ddperf.report import (
     BY_ENDING,
     BY_PREFIX,

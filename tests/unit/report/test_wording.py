@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import RUN, measured, published
 
-from pytest_ddperf.baselines import load_catalog, package_data_dir
+from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.report import wording
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.baselines import load_catalog
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:

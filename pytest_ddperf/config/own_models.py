@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pytest_ddperf.config.local_paths import local_path
+from pytest_ddperf.config.platform_toml import ID, Where, decode, entry, line_of
+from pytest_ddperf.config.text_files import read_text
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.local_paths import local_path
-from pytest_ddperf.platform_files import ID, Where, decode, entry, line_of
-from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
+from pytest_ddperf.config.text_files import read_text
 from pytest_ddperf.core.board_address import Source
 from pytest_ddperf.core.catalog import Catalog, closest
 from pytest_ddperf.core.limits import (
@@ -24,7 +25,6 @@ from pytest_ddperf.core.platform import DATATYPES, Platform
 from pytest_ddperf.core.scenarios import CLIENTS_EXPECTED, RATES_EXPECTED, clients_of, rates_of
 from pytest_ddperf.core.service_parameters import Knobs
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

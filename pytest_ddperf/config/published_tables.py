@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.config.text_files import read_text
 from pytest_ddperf.core.catalog import Catalog, bare_catalog, closest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.text_files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

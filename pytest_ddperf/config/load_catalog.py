@@ -1,0 +1,127 @@
+"""The catalog of a run: the package's tables and platforms, overridden by the project's ddperf.toml."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_ddperf.config.own_models import read_models
+from pytest_ddperf.config.platform_toml import line_of, read_platforms
+from pytest_ddperf.config.published_tables import read_networks, read_table
+from pytest_ddperf.config.text_files import read_text
+from pytest_ddperf.core.catalog import Catalog
+from pytest_ddperf.errors import BaselineFileError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_ddperf.core.platform import Platform
+
+
+PROJECT_FILE = "ddperf.toml"
+
+
+def package_data_dir() -> Path:
+    """The folder of the published tables: inside the installed package, or beside it in a source checkout.
+
+    Raises:
+        ConfigurationError: neither is there.
+    """
+    here = Path(__file__).resolve().parents[1]
+    for folder in (here / "_data" / "baselines", here.parent / "baselines"):
+        if (folder / "platforms.toml").is_file():
+            return folder
+    raise ConfigurationError(
+        f"The published baselines of pytest-ddperf are missing: neither {here / '_data' / 'baselines'} nor "
+        f"{here.parent / 'baselines'} holds platforms.toml; install the package again."
+    )
+
+
+def load_catalog(project_dir: Path | None = None, data_dir: Path | None = None) -> Catalog:
+    """Networks and platforms of the package, with the project's ddperf.toml over them, key by key.
+
+    Args:
+        project_dir: the folder of ddperf.toml and of the project's own `baselines/`; None for neither.
+        data_dir: the package's tables; None for where they are installed.
+
+    Raises:
+        ConfigurationError: a file is malformed; names the file, the line, what was found and what was expected.
+    """
+    package = data_dir or package_data_dir()
+    networks = read_networks(package / "networks.csv")
+    platforms = read_platforms(package / "platforms.toml")
+    own_file = None if project_dir is None else project_dir / PROJECT_FILE
+    names = Catalog(networks, {})
+    if own_file is not None and own_file.is_file():
+        platforms = read_platforms(own_file, platforms)
+        names = read_models(own_file, names)
+    described = {
+        one.id: _with_models(one, names, _tables(project_dir, package, one), own_file or package)
+        for one in platforms.values()
+    }
+    alike = {one.id: _with_knobs_of(one, described[one.like]) for one in described.values() if one.like is not None}
+    return Catalog(names.networks, described | alike)
+
+
+def _tables(project_dir: Path | None, package: Path, platform: Platform) -> list[Path]:
+    """The published tables that are there, the one that wins first; then those of the platform that it is like."""
+    folders = [package] if project_dir is None else [project_dir / "baselines", package]
+    names = [platform.id] if platform.like is None else [platform.id, platform.like]
+    return _that_are_there(folder / f"{name}.csv" for name in names for folder in folders)
+
+
+def _that_are_there(places: Iterable[Path]) -> list[Path]:
+    """The files among them, each once: in a source checkout the project's folder is the package's."""
+    files: dict[Path, Path] = {}
+    for place in places:
+        if place.is_file():
+            files.setdefault(place.resolve(), place)
+    return list(files.values())
+
+
+def _with_models(platform: Platform, names: Catalog, tables: Iterable[Path], file: Path) -> Platform:
+    """The platform with the networks of its published tables, unless the project names them; all as ids."""
+    columns = {column: _id(names, model, platform, file) for column, model in platform.columns.items()}
+    if "models" in platform.overridden:
+        found = {_id(names, model, platform, file) for model in platform.models}
+    else:
+        found = {model for path in tables for model in read_table(path, names, columns).models} or set(platform.models)
+    models = tuple(sorted(found, key=names.model_order))
+    return replace(platform, columns=columns, models=models, knobs=_knobs_by_id(names, platform, file))
+
+
+def _with_knobs_of(platform: Platform, other: Platform) -> Platform:
+    """A board with the knobs of the platform that it is like; what its own section says of a network wins."""
+    models = {*other.knobs, *platform.knobs}
+    knobs = {model: {**other.knobs.get(model, {}), **platform.knobs.get(model, {})} for model in models}
+    taken = platform.taken_over if not other.knobs or platform.knobs else platform.taken_over | {"knobs"}
+    return replace(platform, knobs=knobs, taken_over=taken, alike=other)
+
+
+def _knobs_by_id(names: Catalog, platform: Platform, file: Path) -> Mapping[str, Mapping[str, Any]]:
+    """What holds for single networks, by their ids."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, knobs in platform.knobs.items():
+        where = f"platforms.{platform.id}.knobs"
+        try:
+            model = names.model(name).id
+        except ConfigurationError as error:
+            raise _wrong_network(file, ("platforms", platform.id, "knobs", name), str(error)) from error
+        if model in found:
+            raise BaselineFileError(file, None, f"the network {model} twice under {where}", "each network once")
+        found[model] = knobs
+    return found
+
+
+def _id(names: Catalog, model: str, platform: Platform, file: Path) -> str:
+    try:
+        return names.model(model).id
+    except ConfigurationError as error:
+        key = "columns" if model in platform.columns.values() else "models"
+        raise _wrong_network(file, ("platforms", platform.id, key), str(error)) from error
+
+
+def _wrong_network(file: Path, place: tuple[str, ...], said: str) -> BaselineFileError:
+    line = line_of(read_text(file, "TOML"), place)
+    return BaselineFileError(file, line, f"a wrong network under {'.'.join(place[:3])}: {said.rstrip('.')}", "its id")
