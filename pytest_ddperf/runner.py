@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pytest_ddperf.abandoned import Abandoned
-from pytest_ddperf.boards import Board, marker_for
+from pytest_ddperf.boards.board import Board, marker_for
 from pytest_ddperf.core.records import Baseline, CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
 from pytest_ddperf.core.scenarios import Scenario, words_of
 from pytest_ddperf.deepdetect.url import display_url, server_name

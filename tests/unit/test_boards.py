@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import board_files
 import pytest
 
-from pytest_ddperf.boards import Board
+from pytest_ddperf.boards.board import Board
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey, Clock, Conditions, Measurement
 from pytest_ddperf.errors import HookError

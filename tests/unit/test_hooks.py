@@ -8,8 +8,8 @@ import psutil
 import pytest
 from processes import is_gone
 
+from pytest_ddperf.boards.commands import TAIL_LINES, run
 from pytest_ddperf.errors import HookError
-from pytest_ddperf.hooks import TAIL_LINES, run
 
 if TYPE_CHECKING:
     from pathlib import Path

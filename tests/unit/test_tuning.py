@@ -11,11 +11,11 @@ import pytest
 from board_files import JETSON_CLOCKS, NVPMODEL, FakeBoard
 from real_sshd import HOST, RealSshd
 
-from pytest_ddperf.boards import Board
+from pytest_ddperf.boards.board import Board
+from pytest_ddperf.boards.clocks import Tuning
 from pytest_ddperf.core.board_address import Source
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.errors import HookError
-from pytest_ddperf.tuning import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

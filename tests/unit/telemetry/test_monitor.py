@@ -11,10 +11,10 @@ import pytest
 from processes import is_gone
 from real_sshd import HOST, RealSshd
 
+from pytest_ddperf.boards.telemetry.monitor import Monitor, summary, throttling
+from pytest_ddperf.boards.telemetry.readings import Reading
 from pytest_ddperf.core.board_address import Source
 from pytest_ddperf.core.telemetry import Spread
-from pytest_ddperf.telemetry.monitor import Monitor, summary, throttling
-from pytest_ddperf.telemetry.readings import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.telemetry.readings import HELLO, Parser, Reading, nvidia_smi, sample, tegrastats
+from pytest_ddperf.boards.telemetry.readings import HELLO, Parser, Reading, nvidia_smi, sample, tegrastats
 
 NANO_L4T_32 = (
     "RAM 613/3964MB (lfb 634x4MB) SWAP 0/1982MB (cached 0MB) CPU [2%@102,1%@102,0%@102,0%@102] EMC_FREQ 0% GR3D_FREQ "

@@ -11,8 +11,8 @@ import board_files
 import pytest
 from board_files import BoardFiles
 
-from pytest_ddperf.telemetry.readings import Parser, Reading
-from pytest_ddperf.telemetry.source import script
+from pytest_ddperf.boards.telemetry.readings import Parser, Reading
+from pytest_ddperf.boards.telemetry.ssh import script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

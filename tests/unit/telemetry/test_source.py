@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_ddperf.boards.telemetry.ssh import SSH_OPTIONS, script, shell_command, surroundings
 from pytest_ddperf.core.board_address import Source
-from pytest_ddperf.telemetry.source import SSH_OPTIONS, script, shell_command, surroundings
 
 
 def test_local_is_a_shell_of_this_machine() -> None:

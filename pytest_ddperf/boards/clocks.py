@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 import filelock
 import platformdirs
 
+from pytest_ddperf.boards.telemetry.ssh import script, shell_command, surroundings
 from pytest_ddperf.core.record_codec import from_builtins, to_builtins
 from pytest_ddperf.errors import HookError
-from pytest_ddperf.telemetry.source import script, shell_command, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

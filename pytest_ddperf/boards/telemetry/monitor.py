@@ -13,15 +13,15 @@ import time
 from collections import deque
 from typing import IO, TYPE_CHECKING, Final
 
+from pytest_ddperf.boards.telemetry.readings import Parser
+from pytest_ddperf.boards.telemetry.ssh import script, shell_command, surroundings
 from pytest_ddperf.core.telemetry import Spread, Telemetry
-from pytest_ddperf.telemetry.readings import Parser
-from pytest_ddperf.telemetry.source import script, shell_command, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from pytest_ddperf.boards.telemetry.readings import Reading
     from pytest_ddperf.core.board_address import Source
-    from pytest_ddperf.telemetry.readings import Reading
 
 FIRST_WAIT_S: Final = 15.0
 """How long the first cell waits for the first reading: ssh may take its time."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from pytest_ddperf import hooks
+from pytest_ddperf.boards import commands
+from pytest_ddperf.boards.clocks import Tuning, left_tuned
+from pytest_ddperf.boards.telemetry.monitor import Monitor
 from pytest_ddperf.config.credentials import without_secrets
 from pytest_ddperf.core.board_address import Source
 from pytest_ddperf.errors import HookError
-from pytest_ddperf.telemetry.monitor import Monitor
-from pytest_ddperf.tuning import Tuning, left_tuned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ class Board:
             self._marker.touch()
         for command in self._platform.before:
             try:
-                hooks.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
+                commands.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
             except HookError as error:
                 raise HookError(without_secrets(str(error), self._platform)) from None
         if self._platform.telemetry is not None:
@@ -173,7 +173,7 @@ class Board:
                 tuning.restore()
         for command in self._platform.after:
             try:
-                hooks.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
+                commands.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
             except HookError as error:
                 self._tell(without_secrets(str(error), self._platform))
             except KeyboardInterrupt as error:  # Ctrl-C once more ends one command, and never what puts the board back

@@ -44,7 +44,7 @@ def script(name: str, variables: Mapping[str, str]) -> bytes:
     """
     from importlib.resources import files  # noqa: PLC0415 - only with sensors to read
 
-    text = files("pytest_ddperf.telemetry").joinpath(name).read_text(encoding="utf-8")
+    text = files("pytest_ddperf.boards.telemetry").joinpath(name).read_text(encoding="utf-8")
     head = "".join(f"{variable}={shlex.quote(value)}\n" for variable, value in variables.items())
     return (head + text).encode()
 

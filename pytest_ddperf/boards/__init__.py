@@ -1,0 +1,1 @@
+"""The board around a measurement: the user's commands, clocks and telemetry."""
