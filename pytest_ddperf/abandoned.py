@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_ddperf.deepdetect.client import Client
-    from pytest_ddperf.targets import Target
+    from pytest_ddperf.servers.target import Target
 
 
 class Abandoned:

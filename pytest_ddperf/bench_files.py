@@ -7,10 +7,10 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import bench_images
-from pytest_ddperf.batches import BenchImages
 from pytest_ddperf.config.text_files import read_names
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.servers import generated_images
+from pytest_ddperf.servers.request_images import BenchImages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ def _names(options: BenchOptions) -> list[str]:
     else:
         found = next((path for path in (Path(LIST_NAME), folder / LIST_NAME) if path.is_file()), None)
     if found is None and folder.is_dir():
-        names = bench_images.list_bench_images(folder)
+        names = generated_images.list_bench_images(folder)
     elif found is None:
         raise ConfigurationError(
             f"The names of the images in {folder}, a folder on the server, are not known: there is no {LIST_NAME} "

@@ -27,15 +27,15 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.measure.loop import Plan, measure_cell
-from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.bench_requests import BenchOptions
     from pytest_ddperf.deepdetect.predictions import Prediction
     from pytest_ddperf.deepdetect.protocol import Answer
+    from pytest_ddperf.servers.request_images import BenchImages
 
 RECREATED_FIRST: Final = 5
 """Predictions that dd_bench makes on a service that was created anew, before the one that it throws away."""

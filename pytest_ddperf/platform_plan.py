@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.scenarios import Scenario
     from pytest_ddperf.measure.loop import Plan
     from pytest_ddperf.nights import Nights
-    from pytest_ddperf.server_services import OpenService
+    from pytest_ddperf.servers.services import OpenService
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.consistency import Seen
     from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceStats
     from pytest_ddperf.errors import ServerError
-    from pytest_ddperf.targets import Target
+    from pytest_ddperf.servers.target import Target
 
 DEATHS_RUNNING: Final = 3
 """Outages without a cell measured in between after which a server is not waited for any more."""

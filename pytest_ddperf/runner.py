@@ -29,7 +29,7 @@ from pytest_ddperf.judging import Judge
 from pytest_ddperf.measure.gc_pause import NotCollected
 from pytest_ddperf.measure.loop import measure_cell
 from pytest_ddperf.recovery import Recovery, service_gone_text
-from pytest_ddperf.targets import Target
+from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.protocol import Answer, Info
     from pytest_ddperf.measure.loop import Endpoint, Progress
     from pytest_ddperf.platform_plan import PlatformPlan
-    from pytest_ddperf.server_services import Batch, OpenService
+    from pytest_ddperf.servers.services import Batch, OpenService
 
 
 T = TypeVar("T")

@@ -222,7 +222,7 @@ class BenchSession:
             pytest.UsageError: every one is down; exit status 4.
         """
         self.prepare()
-        from pytest_ddperf.probing import probe_all  # noqa: PLC0415 - loads the client
+        from pytest_ddperf.servers.probe import probe_all  # noqa: PLC0415 - loads the client
 
         down = probe_all({name: self.settings.server_options(name) for name in platforms}, self.say)
         if len(down) == len(platforms):

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf import batches
 from pytest_ddperf.core.limits import LOCK_WAIT_S
 from pytest_ddperf.core.service_parameters import Knobs
-from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.url import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.deepdetect.url import Secret
 
 
@@ -92,24 +89,7 @@ class ServerOptions:
         own = self.by_model.get(model)
         return self if own is None else replace(self, **own.by_name())
 
-    def client(self, url: str) -> Client:
-        """A client of that server.
-
-        Raises:
-            ConfigurationError: the certificates to trust are not there.
-        """
-        return Client(url, timeout_s=self.timeout_s, ca_path=self.ca_path, authorization=self.authorization)
-
     @property
     def is_embedded(self) -> bool:
         """Whether the server is the embedded one."""
         return self.url == EMBEDDED
-
-
-def load_images(options: ServerOptions) -> BenchImages:
-    """The bench images that these options name; the generated ones by default.
-
-    Raises:
-        ConfigurationError: the folder's images are not known, or the list cannot be read.
-    """
-    return batches.load_images(options.data_dir, options.bench_files, same_machine=options.is_embedded)

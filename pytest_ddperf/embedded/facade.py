@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_ddperf import bench_images
+from pytest_ddperf.servers import generated_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:
         ConfigurationError: its packages are not installed.
     """
     require_embedded()
-    folder = data_dir or bench_images.ensure_bench_images()
+    folder = data_dir or generated_images.ensure_bench_images()
     from pytest_ddperf.embedded.__main__ import main  # noqa: PLC0415 - an optional extra
 
     return main(["--port", str(port), "--data-dir", str(folder), *options], prog="ddperf serve")

@@ -13,7 +13,7 @@ import pytest
 from fleet import CELLS, NAMES, Fleet
 
 from pytest_ddperf.deepdetect.url import server_name
-from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:
     import subprocess

@@ -11,8 +11,8 @@ import pytest
 from bench_project import BenchProject, TableServer
 from processes import is_embedded_server
 
-from pytest_ddperf import bench_images
 from pytest_ddperf.core.networks import TASK_NETWORKS
+from pytest_ddperf.servers import generated_images
 
 if TYPE_CHECKING:
     import subprocess
@@ -30,7 +30,7 @@ def images(tmp_path: Path) -> str:
     folder = tmp_path / "few"
     folder.mkdir()
     for number in range(2):
-        bench_images.draw(number).save(folder / f"{number}.jpg")
+        generated_images.draw(number).save(folder / f"{number}.jpg")
     return f"--ddperf-data-dir={folder}"
 
 

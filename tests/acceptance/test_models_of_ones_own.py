@@ -13,8 +13,8 @@ import pytest
 from bench_project import BenchProject, TableServer
 from model_folders import caffe_folder, ncnn_folder, onnx_folder
 
-from pytest_ddperf import bench_images
 from pytest_ddperf.history import read_run, runs
+from pytest_ddperf.servers import generated_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,7 +238,7 @@ def local(pytester: pytest.Pytester, server: TableServer, tmp_path: Path) -> Ben
     folder = tmp_path / "few"
     folder.mkdir()
     for number in range(2):
-        bench_images.draw(number).save(folder / f"{number}.jpg")
+        generated_images.draw(number).save(folder / f"{number}.jpg")
     (project.path / "pytest.ini").write_text(f"[pytest]\nddperf_data_dir = {folder}\n", encoding="utf-8")
     return project
 

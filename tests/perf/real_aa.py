@@ -20,8 +20,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_ddperf import bench_images
 from pytest_ddperf.embedded import launch
+from pytest_ddperf.servers import generated_images
 
 MODELS = ("mobilenet_depthwise", "googlenet", "squeezenet_v1.0", "squeezenet_v1.1", "shufflenet", "densenet121")
 SLOWED = "squeezenet_v1.1"
@@ -41,7 +41,7 @@ class Night:
 def night(project: Path, *, slow: float | None, accept: bool, tolerance: str) -> Night:
     """One pytest run against an embedded server of its own; `slow` is how much more work one network does."""
     extra = [] if slow is None else ["--slow", f"{SLOWED}={slow}"]
-    with launch.start(models=MODELS, data_dir=bench_images.ensure_bench_images(), extra=extra) as server:
+    with launch.start(models=MODELS, data_dir=generated_images.ensure_bench_images(), extra=extra) as server:
         subprocess.run(
             [
                 sys.executable,
@@ -50,7 +50,7 @@ def night(project: Path, *, slow: float | None, accept: bool, tolerance: str) ->
                 "-q",
                 "test_predict.py",
                 f"--ddperf-url={server.url}",
-                f"--ddperf-data-dir={bench_images.ensure_bench_images()}",
+                f"--ddperf-data-dir={generated_images.ensure_bench_images()}",
                 f"--ddperf-models={','.join(MODELS)}",
                 f"--ddperf-batch-sizes={','.join(map(str, BATCH_SIZES))}",
                 f"--ddperf-tolerance={tolerance}",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import onnxruntime as ort
 import pytest
 
-from pytest_ddperf import bench_images
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
@@ -17,6 +16,7 @@ from pytest_ddperf.embedded import launch
 from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.runtime import engine
 from pytest_ddperf.embedded.wire import ImageSettings
+from pytest_ddperf.servers import generated_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,8 +51,8 @@ class Direct:
 
 @pytest.mark.parametrize("model", TURNS)
 def test_the_server_adds_at_most_10_percent_to_inference_and_30_to_the_whole_request(model: str) -> None:
-    folder = bench_images.ensure_bench_images()
-    names = bench_images.list_bench_images(folder)[:BATCH_SIZE]
+    folder = generated_images.ensure_bench_images()
+    names = generated_images.list_bench_images(folder)[:BATCH_SIZE]
     data = [str(folder / name) for name in names]
     batch = ImageReader(folder, workers=2).read(data, ImageSettings(), (224, 224)).pixels
     direct = Direct(model)

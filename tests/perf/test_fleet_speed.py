@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from pytest_ddperf.bench_images import ensure_bench_images
 from pytest_ddperf.embedded import launch
+from pytest_ddperf.servers.generated_images import ensure_bench_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,6 @@ import psutil
 from misbehaviour import COLD_START_TIMEOUT_S, MISBEHAVIOURS, REQUEST_TIMEOUT_S, MisbehavingServer
 
 from pytest_ddperf.baselines import PlatformBaseline
-from pytest_ddperf.bench_images import ensure_bench_images
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.platform import Platform
@@ -23,6 +22,7 @@ from pytest_ddperf.history import HistoryWriter, new_run, read_run
 from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.runner import Runner
+from pytest_ddperf.servers.generated_images import ensure_bench_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable

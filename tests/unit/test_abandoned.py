@@ -15,7 +15,7 @@ from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.deepdetect.protocol import predict_body
 from pytest_ddperf.endings import ending
 from pytest_ddperf.errors import ServerBusyError, ServerUnreachableError
-from pytest_ddperf.targets import Target
+from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from pytest_ddperf import bench_images
-from pytest_ddperf.bench_images import draw, ensure_bench_images, inline, list_bench_images
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.servers import generated_images
+from pytest_ddperf.servers.generated_images import draw, ensure_bench_images, inline, list_bench_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def test_no_image_equals_another() -> None:
 
 def test_images_that_are_there_are_not_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = ensure_bench_images(tmp_path / "images", count=1)
-    monkeypatch.setattr(bench_images, "draw", None)  # calling it would raise
+    monkeypatch.setattr(generated_images, "draw", None)  # calling it would raise
     assert ensure_bench_images(folder, count=1) == folder
 
 
@@ -71,13 +71,13 @@ def test_what_a_killed_run_left_is_cleared_away(tmp_path: Path) -> None:
 
 def test_the_cache_folder_of_the_user_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert ensure_bench_images(count=1) == tmp_path / "pytest-ddperf" / f"bench-images-{bench_images.VERSION}-1"
+    assert ensure_bench_images(count=1) == tmp_path / "pytest-ddperf" / f"bench-images-{generated_images.VERSION}-1"
 
 
 def test_two_processes_at_once_do_no_harm(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "
-        "from pytest_ddperf.bench_images import ensure_bench_images as e; e(Path(sys.argv[1]), count=4)"
+        "from pytest_ddperf.servers.generated_images import ensure_bench_images as e; e(Path(sys.argv[1]), count=4)"
     )
     started = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "images")]) for _ in range(2)]
     assert [one.wait(timeout=60) for one in started] == [0, 0]

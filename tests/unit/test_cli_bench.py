@@ -14,7 +14,7 @@ from scripted_server import Reply
 from pytest_ddperf import bench_run
 from pytest_ddperf.cli import _parser, main
 from pytest_ddperf.deepdetect.url import server_name
-from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

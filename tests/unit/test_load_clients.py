@@ -7,15 +7,15 @@ import pytest
 from scripted_deepdetect import ScriptedDeepDetect, internal_error, never_ends
 from turned_clock import TurnedClock
 
-from pytest_ddperf.batches import BenchImages
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.networks import REPORT_NETWORKS
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.errors import AnswerError, ServerFailedError, ServerUnreachableError
-from pytest_ddperf.load_clients import MOST_CONNECTIONS, LoadEndpoint, ThreadCrew
-from pytest_ddperf.server_services import Batch, batch_of, open_service
-from pytest_ddperf.targets import Target
+from pytest_ddperf.servers.load_endpoint import MOST_CONNECTIONS, LoadEndpoint, ThreadCrew
+from pytest_ddperf.servers.request_images import BenchImages
+from pytest_ddperf.servers.services import Batch, batch_of, open_service
+from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

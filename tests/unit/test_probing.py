@@ -8,9 +8,9 @@ from scripted_deepdetect import ScriptedDeepDetect
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
-from pytest_ddperf.probing import probe, probe_all
-from pytest_ddperf.server_lock import ServerLock
-from pytest_ddperf.targets import Target
+from pytest_ddperf.servers.lock import ServerLock
+from pytest_ddperf.servers.probe import probe, probe_all
+from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

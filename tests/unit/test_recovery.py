@@ -23,7 +23,7 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.recovery import DEATHS_RUNNING, Recovery
-from pytest_ddperf.targets import Target
+from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -41,7 +41,7 @@ from pytest_ddperf.judging import differences, gate_cell
 from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.runner import UNKNOWN_MS, Runner
-from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
-from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

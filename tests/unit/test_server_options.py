@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf import bench_images
-from pytest_ddperf.batches import BenchImages
-from pytest_ddperf.config.server_options import ModelOptions, ServerOptions, load_images
+from pytest_ddperf.config.server_options import ModelOptions, ServerOptions
 from pytest_ddperf.core.service_parameters import Knobs
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.servers import generated_images
+from pytest_ddperf.servers.request_images import BenchImages, load_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def generated(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let the generated images be two tiny ones."""
     for name in ("img_000.jpg", "img_001.jpg"):
         (folder / name).write_bytes(b"jpeg")
-    monkeypatch.setattr(bench_images, "ensure_bench_images", lambda: folder)
+    monkeypatch.setattr(generated_images, "ensure_bench_images", lambda: folder)
 
 
 def test_without_a_data_dir_the_generated_images_are_sent_inline(

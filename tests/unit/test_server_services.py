@@ -7,14 +7,14 @@ from model_folders import caffe_folder
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply
 
-from pytest_ddperf.batches import BenchImages
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.service_parameters import Knobs
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.errors import AnswerError, ConfigurationError, RequestRefusedError, ServiceNotFoundError
-from pytest_ddperf.server_services import OpenService, batch_of, open_service
+from pytest_ddperf.servers.request_images import BenchImages
+from pytest_ddperf.servers.services import OpenService, batch_of, open_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

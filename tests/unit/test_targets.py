@@ -12,7 +12,7 @@ from pytest_ddperf.errors import (
     ConfigurationError,
     ServerUnreachableError,
 )
-from pytest_ddperf.targets import Target
+from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

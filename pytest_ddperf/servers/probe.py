@@ -5,12 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.server_options import load_images
 from pytest_ddperf.deepdetect.client import wait_until_up
 from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.embedded.facade import require_embedded
 from pytest_ddperf.errors import ServerError
-from pytest_ddperf.server_lock import ServerLock, busy_text
+from pytest_ddperf.servers.lock import ServerLock, busy_text
+from pytest_ddperf.servers.request_images import load_images
+from pytest_ddperf.servers.target import open_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +48,7 @@ def _ask(options: ServerOptions, say: Callable[[str], None]) -> None:
         return
     lock = ServerLock(server_name(options.url))
     if lock.acquire_at_once():
-        client = options.client(options.url)
+        client = open_client(options, options.url)
         try:
             wait_until_up(client, options.wait_s)
         finally:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.deepdetect.timed import Totals
-    from pytest_ddperf.server_services import Batch
+    from pytest_ddperf.servers.services import Batch
 
 MOST_CONNECTIONS: Final = 64
 """Requests under way at the same time at a given rate, at the most: what is due beyond them waits here, and its latency

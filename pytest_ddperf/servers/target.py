@@ -10,29 +10,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_ddperf import bench_images
-from pytest_ddperf.config.server_options import load_images
-from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, server_facts, wait_until_up
+from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, Client, server_facts, wait_until_up
 from pytest_ddperf.deepdetect.in_flight import Ledger
 from pytest_ddperf.deepdetect.protocol import Info
 from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
-from pytest_ddperf.load_clients import LoadEndpoint
-from pytest_ddperf.server_lock import ServerLock
-from pytest_ddperf.server_services import batch_of, open_service
+from pytest_ddperf.servers import generated_images
+from pytest_ddperf.servers.load_endpoint import LoadEndpoint
+from pytest_ddperf.servers.lock import ServerLock
+from pytest_ddperf.servers.request_images import load_images
+from pytest_ddperf.servers.services import batch_of, open_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.scenarios import Scenario
-    from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.protocol import ServiceInfo
     from pytest_ddperf.embedded.launch import EmbeddedServer
-    from pytest_ddperf.server_services import Batch, OpenService
+    from pytest_ddperf.servers.request_images import BenchImages
+    from pytest_ddperf.servers.services import Batch, OpenService
 
 _HOPELESS_TIMEOUT_S = 0.5
 """How long a server may take to answer that was waited for in vain: each further cell asks it once."""
@@ -52,6 +51,15 @@ class Surroundings(Protocol):
     def end(self) -> None:
         """Called before the lock is given back; may be called twice."""
         ...
+
+
+def open_client(options: ServerOptions, url: str) -> Client:
+    """A client of the server at this URL, with the time limit, certificates and credentials of the options.
+
+    Raises:
+        ConfigurationError: the certificates to trust are not there.
+    """
+    return Client(url, timeout_s=options.timeout_s, ca_path=options.ca_path, authorization=options.authorization)
 
 
 class Target:
@@ -123,7 +131,7 @@ class Target:
             return self.options.url
         from pytest_ddperf.embedded import launch  # noqa: PLC0415 - an optional extra
 
-        data_dir = self.options.data_dir or bench_images.ensure_bench_images()
+        data_dir = self.options.data_dir or generated_images.ensure_bench_images()
         self._embedded = launch.start(
             threads=self.options.threads,
             data_dir=Path(data_dir),
@@ -133,7 +141,7 @@ class Target:
 
     def _connect(self) -> Client:
         """A client of the server; all of them count their predictions together."""
-        client = self.options.client(self._url)
+        client = open_client(self.options, self._url)
         client.ledger = self._ledger
         return client
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import bench_images
 from pytest_ddperf.config.text_files import read_names
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.servers import generated_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_ddperf.config.server_options import ServerOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +45,22 @@ class BenchImages:
         return data, data if self.route == "path" else protocol.inline_uris(batch_size)
 
 
-def load_images(data_dir: str | None, bench_files: str | None, *, same_machine: bool) -> BenchImages:
+def load_images(options: ServerOptions) -> BenchImages:
     """The bench images that the options name; the generated ones by default.
 
-    Args:
-        data_dir: folder of the images as the server sees it; None for the generated ones.
-        bench_files: file that lists their names; None for what the same folder holds on this machine.
-        same_machine: whether the server sees this machine's files: then generated images go by path, else inline.
+    Generated images go by path where the server sees this machine's files, else inline.
 
     Raises:
         ConfigurationError: the folder's images are not known, or the list cannot be read.
     """
+    data_dir = options.data_dir
     if data_dir is None:
-        folder = bench_images.ensure_bench_images()
-        paths = [folder / name for name in bench_images.list_bench_images(folder)]
-        if same_machine:
+        folder = generated_images.ensure_bench_images()
+        paths = [folder / name for name in generated_images.list_bench_images(folder)]
+        if options.is_embedded:
             return BenchImages("path", tuple(str(path) for path in paths))
-        return BenchImages("inline", tuple(bench_images.inline(paths)))
-    names = _listed(data_dir, bench_files)
+        return BenchImages("inline", tuple(generated_images.inline(paths)))
+    names = _listed(data_dir, options.bench_files)
     prefix = data_dir.rstrip("/")
     return BenchImages("path", tuple(f"{prefix}/{name}" for name in names))
 
@@ -69,7 +69,7 @@ def _listed(data_dir: str, bench_files: str | None) -> list[str]:
     if bench_files is not None:
         names = read_names(Path(bench_files), "names of images, one per line (--ddperf-bench-files)")
     elif Path(data_dir).is_dir():
-        names = bench_images.list_bench_images(Path(data_dir))
+        names = generated_images.list_bench_images(Path(data_dir))
     else:
         raise ConfigurationError(
             f"--ddperf-data-dir={data_dir} is a folder on the server and is not on this machine, so the names of its "

@@ -16,12 +16,12 @@ from pytest_ddperf.errors import RequestRefusedError, ServiceExistsError, Servic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_ddperf.batches import BenchImages
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.protocol import Answer, ServiceInfo
     from pytest_ddperf.deepdetect.timed import Timed
+    from pytest_ddperf.servers.request_images import BenchImages
 
 MAX_BATCH_SIZE = 256
 """`maxBatchSize` of a service that is for all batch sizes; only TensorRT looks at it."""
