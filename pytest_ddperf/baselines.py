@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.config.published_tables import PublishedTable
     from pytest_ddperf.core.platform import Platform
-    from pytest_ddperf.nights import Nights
+    from pytest_ddperf.history.nights import Nights
     from pytest_ddperf.recorded import Recorded
 
 

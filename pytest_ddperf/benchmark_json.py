@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.records import CellKey, ServerFacts
     from pytest_ddperf.core.results import Result
-    from pytest_ddperf.history import Run
+    from pytest_ddperf.history.run_file import Run
 
 GROUP = "ddperf"
 """The first word of our benchmarks' group: `ddperf tk1`."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_ddperf.core.catalog import Catalog
-    from pytest_ddperf.history import Run
+    from pytest_ddperf.history.run_file import Run
     from pytest_ddperf.report import ReportFile
 
 PLOT_DIR = Path("ddperf-figures")
@@ -149,7 +149,7 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
         HistoryError: the file of the run that is named cannot be read.
     """
     from pytest_ddperf import gathering  # noqa: PLC0415 - each command loads what it needs
-    from pytest_ddperf.history import read_run  # noqa: PLC0415 - the same
+    from pytest_ddperf.history.run_file import read_run  # noqa: PLC0415 - the same
 
     if name is None:
         found, warnings = gathering.last_runs(folder, platforms)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 from pytest_ddperf.baselines import BaselineStore
 from pytest_ddperf.core.results import Results, RunFacts, in_order, joined, of_each_cell
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.history import HistoryError, broken_text, not_there, read_header, read_run, runs
-from pytest_ddperf.history_index import HistoryIndex
-from pytest_ddperf.history_lines import commit_of
+from pytest_ddperf.history.index import HistoryIndex
+from pytest_ddperf.history.index_lines import commit_of
+from pytest_ddperf.history.run_file import HistoryError, broken_text, not_there, read_header, read_run, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Unavailable
     from pytest_ddperf.core.results import Result, Trend
-    from pytest_ddperf.history import Run, RunHeader
+    from pytest_ddperf.history.run_file import Run, RunHeader
 
 T = TypeVar("T")
 

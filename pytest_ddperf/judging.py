@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.baselines import PlatformBaseline
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import Baseline, CellKey, Conditions, Measurement, ServerFacts
-    from pytest_ddperf.nights import Nights
+    from pytest_ddperf.history.nights import Nights
 
 UNSTABLE_RUNS = 3
 """Runs running in which an unstable cell may be beyond the tolerance, less one."""

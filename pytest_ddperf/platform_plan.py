@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.core.scenarios import Scenario
+    from pytest_ddperf.history.nights import Nights
     from pytest_ddperf.measure.loop import Plan
-    from pytest_ddperf.nights import Nights
     from pytest_ddperf.servers.services import OpenService
 
 

@@ -31,7 +31,7 @@ from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Conditions, Outcome, Unavailable
 from pytest_ddperf.core.results import SEVERITY, of_each_cell
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.history import MOST_IMAGES
+from pytest_ddperf.history.run_file import MOST_IMAGES
 from pytest_ddperf.readable_json import HEADING, Seconds, render_json, sensible
 
 if TYPE_CHECKING:

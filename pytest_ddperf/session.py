@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.config.settings import Given
     from pytest_ddperf.core.records import CellKey, Measurement
     from pytest_ddperf.core.results import RunFacts
-    from pytest_ddperf.history import HistoryWriter, RunHeader
+    from pytest_ddperf.history.run_file import RunHeader
+    from pytest_ddperf.history.writer import HistoryWriter
     from pytest_ddperf.runner import Runner
 
 
@@ -136,8 +137,8 @@ class BenchSession:
 
     def _plan(self, platform: str) -> PlatformPlan:
         from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
+        from pytest_ddperf.history.nights import read_nights  # noqa: PLC0415 - only with gated tests
         from pytest_ddperf.measure.loop import Plan  # noqa: PLC0415 - only with gated tests
-        from pytest_ddperf.nights import read_nights  # noqa: PLC0415 - only with gated tests
 
         settings = self.settings
         store = BaselineStore(settings.catalog, project_dir=self.project_dir)
@@ -181,7 +182,7 @@ class BenchSession:
             ConfigurationError: the history cannot be kept, or a baseline cannot be read.
         """
         from pytest_ddperf.ending_signal import taken_for_ctrl_c  # noqa: PLC0415 - only with gated tests
-        from pytest_ddperf.history import check_writable  # noqa: PLC0415 - the same
+        from pytest_ddperf.history.writer import check_writable  # noqa: PLC0415 - the same
 
         self.config.add_cleanup(taken_for_ctrl_c())
 
@@ -280,7 +281,7 @@ class BenchSession:
 
     def _new_history(self) -> HistoryWriter:
         from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
-        from pytest_ddperf.history import HistoryWriter, new_run  # noqa: PLC0415 - the same
+        from pytest_ddperf.history.writer import HistoryWriter, new_run  # noqa: PLC0415 - the same
 
         settings = self.settings
         facts = {

@@ -15,8 +15,8 @@ from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - read at
 from pytest_ddperf.core.records import CellKey, Conditions, Outcome, ServerFacts
 from pytest_ddperf.core.results import SEVERITY, Result, RunFacts
 from pytest_ddperf.errors import BaselineFileError
-from pytest_ddperf.history import MOST_IMAGES
-from pytest_ddperf.history_lines import commit_id
+from pytest_ddperf.history.index_lines import commit_id
+from pytest_ddperf.history.run_file import MOST_IMAGES
 from pytest_ddperf.readable_json import sensible
 from pytest_ddperf.recorded import EXPECTED, MOST_S, is_cell, line_of, read_document, unavailable_cells
 

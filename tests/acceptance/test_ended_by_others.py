@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.history import read_run, runs
+from pytest_ddperf.history.run_file import read_run, runs
 
 if TYPE_CHECKING:
     from pathlib import Path

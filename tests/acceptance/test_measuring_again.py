@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from bench_project import BenchProject, TableServer
 
-from pytest_ddperf.history import runs
+from pytest_ddperf.history.run_file import runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ import pytest
 from bench_project import BenchProject, TableServer
 from model_folders import caffe_folder, ncnn_folder, onnx_folder
 
-from pytest_ddperf.history import read_run, runs
+from pytest_ddperf.history.run_file import read_run, runs
 from pytest_ddperf.servers import generated_images
 
 if TYPE_CHECKING:

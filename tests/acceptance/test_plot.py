@@ -17,7 +17,7 @@ from figure_results import measured, trend
 
 from pytest_ddperf import plots
 from pytest_ddperf.core.records import CellKey
-from pytest_ddperf.history import runs
+from pytest_ddperf.history.run_file import runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

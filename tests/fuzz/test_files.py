@@ -30,9 +30,9 @@ from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey
 from pytest_ddperf.errors import DdperfError
-from pytest_ddperf.history import HistoryError, read_run
-from pytest_ddperf.history_index import HistoryIndex
-from pytest_ddperf.nights import read_nights
+from pytest_ddperf.history.index import HistoryIndex
+from pytest_ddperf.history.nights import read_nights
+from pytest_ddperf.history.run_file import HistoryError, read_run
 from pytest_ddperf.recorded import read_recorded, write_recorded
 from pytest_ddperf.report.tidy import COLUMNS
 from pytest_ddperf.text import printable

@@ -20,8 +20,8 @@ from nightly import FIRST_NIGHT, cell, moment
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey, ServerFacts
-from pytest_ddperf.history import RunHeader
-from pytest_ddperf.history_index import FILE
+from pytest_ddperf.history.index import FILE
+from pytest_ddperf.history.run_file import RunHeader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,7 +129,7 @@ def export(storage: Path, folder: Path) -> Path:
     target.mkdir(parents=True)
     script = (
         "import json, sys\nfrom pathlib import Path\nfrom pytest_ddperf.benchmark_json import run_document\n"
-        "from pytest_ddperf.history import read_run, runs\n"
+        "from pytest_ddperf.history.run_file import read_run, runs\n"
         "for number, path in enumerate(runs(Path(sys.argv[1]))):\n"
         "    document = run_document(read_run(path), {'tk1': 'Jetson TK1'})\n"
         "    (Path(sys.argv[2]) / f'{number + 1:04d}_night.json').write_text(json.dumps(document))\n"

@@ -23,13 +23,13 @@ from pytest_ddperf.baselines import BaselineStore
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import Baseline, CellKey
-from pytest_ddperf.history import read_run, runs
+from pytest_ddperf.history.run_file import read_run, runs
 
 if TYPE_CHECKING:
     import pytest
 
     from pytest_ddperf.core.records import CellRecord
-    from pytest_ddperf.history import Run
+    from pytest_ddperf.history.run_file import Run
 
 # pytester forgets what a run in this process imported: what is there before is imported once, and not for every run.
 for _module in (

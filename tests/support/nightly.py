@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Conditions, Measurement, Outcome, Pass, Round
-from pytest_ddperf.history import HistoryWriter, RunHeader
+from pytest_ddperf.history.run_file import RunHeader
+from pytest_ddperf.history.writer import HistoryWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -18,7 +18,8 @@ from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.errors import DdperfError
-from pytest_ddperf.history import HistoryWriter, new_run, read_run
+from pytest_ddperf.history.run_file import read_run
+from pytest_ddperf.history.writer import HistoryWriter, new_run
 from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.platform_plan import PlatformPlan
 from pytest_ddperf.runner import Runner

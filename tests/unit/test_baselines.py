@@ -21,7 +21,7 @@ from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.platform import BATCH_SIZES_REPORT
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Clock, Outcome, Unavailable, published_against
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
-from pytest_ddperf.nights import Nights, read_nights
+from pytest_ddperf.history.nights import Nights, read_nights
 from pytest_ddperf.recorded import write_recorded
 
 if TYPE_CHECKING:

@@ -13,13 +13,14 @@ from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome, ServerFacts
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.gathering import facts_of, gathered, stored, trends
-from pytest_ddperf.history import HistoryWriter, RunHeader, read_run
+from pytest_ddperf.history.run_file import RunHeader, read_run
+from pytest_ddperf.history.writer import HistoryWriter
 from pytest_ddperf.recorded import write_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_ddperf.history import Run
+    from pytest_ddperf.history.run_file import Run
 
 KEY, OTHER = CellKey("tk1", "resnet50", 1), CellKey("tx1", "resnet50", 1)
 SECOND, THIRD = CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)

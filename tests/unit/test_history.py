@@ -7,7 +7,7 @@ import pytest
 from nightly import cell, without_measurement, write_night
 
 from pytest_ddperf.core.records import CellKey, Outcome
-from pytest_ddperf.history import HistoryError, read_header, read_run
+from pytest_ddperf.history.run_file import HistoryError, read_header, read_run
 
 if TYPE_CHECKING:
     from pathlib import Path

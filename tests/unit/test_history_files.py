@@ -15,7 +15,8 @@ import pytest
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.history import HistoryError, HistoryWriter, Run, check_writable, new_run, read_run, runs
+from pytest_ddperf.history.run_file import HistoryError, Run, read_run, runs
+from pytest_ddperf.history.writer import HistoryWriter, check_writable, new_run
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -188,7 +189,7 @@ def test_a_folder_that_takes_no_file_whatever_its_permissions_say_is_refused(
     def refusing(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr("pytest_ddperf.history.tempfile.TemporaryFile", refusing)
+    monkeypatch.setattr("pytest_ddperf.history.run_file.tempfile.TemporaryFile", refusing)
     with pytest.raises(ConfigurationError, match=r"cannot be written to \(Read-only file system\)"):
         check_writable(tmp_path)
 

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightly import cell, moment, without_measurement, write_night
 
-from pytest_ddperf import history_index
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Outcome
 from pytest_ddperf.core.results import of_each_cell
-from pytest_ddperf.history import HistoryWriter, RunHeader, read_run, runs
-from pytest_ddperf.history_index import FILE, MARK, HistoryIndex
-from pytest_ddperf.history_lines import commit_of, read_lines
-from pytest_ddperf.history_schema import VERSION
+from pytest_ddperf.history import index as history_index
+from pytest_ddperf.history.index import FILE, MARK, VERSION, HistoryIndex
+from pytest_ddperf.history.index_lines import commit_of, read_lines
+from pytest_ddperf.history.run_file import RunHeader, read_run, runs
+from pytest_ddperf.history.writer import HistoryWriter
 
 KEY, OTHER = CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)
 ELSEWHERE = CellKey("tx1", "resnet50", 2)

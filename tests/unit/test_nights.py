@@ -14,8 +14,8 @@ from nightly import CONDITIONS, cell, moment, without_measurement, write_night
 from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Outcome
 from pytest_ddperf.gate.statistics import round_statistic
 from pytest_ddperf.gate.verdicts import creep
-from pytest_ddperf.history import HistoryError, Run, read_run
-from pytest_ddperf.nights import Nights, read_nights
+from pytest_ddperf.history.nights import Nights, read_nights
+from pytest_ddperf.history.run_file import HistoryError, Run, read_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -215,7 +215,7 @@ def test_the_cells_of_other_platforms_runs_are_not_read(tmp_path: Path, monkeypa
         read.append(path)
         return read_run(path)
 
-    monkeypatch.setattr("pytest_ddperf.nights.read_run", reading)
+    monkeypatch.setattr("pytest_ddperf.history.nights.read_run", reading)
     write_night(tmp_path, 0, [], platforms=("tx1",))
     mine = write_night(tmp_path, 1, [])
     of(tmp_path)
@@ -243,7 +243,7 @@ def test_a_file_that_vanishes_meanwhile_is_named(tmp_path: Path, monkeypatch: py
     def gone(path: Path) -> Run:
         raise HistoryError(f"{path}: cannot be read: No such file or directory.")
 
-    monkeypatch.setattr("pytest_ddperf.nights.read_run", gone)
+    monkeypatch.setattr("pytest_ddperf.history.nights.read_run", gone)
     (words,) = of(tmp_path).skipped
     assert "No such file" in words
 
@@ -451,7 +451,7 @@ def test_a_broken_file_is_never_fatal_and_costs_no_other_night(
 def test_60_nights_of_104_cells_are_read_once_and_told_of_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pytest_ddperf.history.os.fsync", lambda _: None)
+    monkeypatch.setattr("pytest_ddperf.history.run_file.os.fsync", lambda _: None)
     keys = [CellKey("tk1", f"network{model}", 1 << size) for model, size in product(range(13), range(8))]
     for night in range(60):
         write_night(tmp_path, night, [cell(key, [5.0, 5.1, 5.2, 5.3, 5.4]) for key in keys])

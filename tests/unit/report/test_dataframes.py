@@ -23,7 +23,8 @@ from pytest_ddperf.core.records import Baseline, CellKey, Outcome, ServerFacts
 from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError, DdperfError
 from pytest_ddperf.gathering import gathered, stored
-from pytest_ddperf.history import HistoryWriter, RunHeader, read_run
+from pytest_ddperf.history.run_file import RunHeader, read_run
+from pytest_ddperf.history.writer import HistoryWriter
 from pytest_ddperf.recorded import write_recorded
 from pytest_ddperf.report import exchange, tidy
 

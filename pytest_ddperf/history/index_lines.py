@@ -9,13 +9,13 @@ import msgspec
 
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.core.results import NO_TIME, of_each_cell
-from pytest_ddperf.history import MOST_IMAGES, HistoryError, shown
+from pytest_ddperf.history.run_file import MOST_IMAGES, HistoryError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pytest_ddperf.history import RunHeader
+    from pytest_ddperf.history.run_file import RunHeader
 
 
 class _Key(msgspec.Struct, frozen=True):

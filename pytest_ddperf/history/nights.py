@@ -20,7 +20,7 @@ from pytest_ddperf.core.results import of_each_cell
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
 from pytest_ddperf.gate.references import NIGHTS, SUITE_FROM
 from pytest_ddperf.gate.statistics import round_statistic
-from pytest_ddperf.history import HistoryError, began, moment, read_header, read_run, runs
+from pytest_ddperf.history.run_file import HistoryError, began, moment, read_header, read_run, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.core.records import CellKey, CellRecord, Conditions
-    from pytest_ddperf.history import Run
+    from pytest_ddperf.history.run_file import Run
 
 MOST = 400
 """Accepted nights that are read at the most: more than a year of them."""
