@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_ddperf.baselines import BaselineStore
+from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.results import Results, RunFacts, in_order, joined, of_each_cell
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.index import HistoryIndex

@@ -14,7 +14,7 @@ from pytest_ddperf.gate.statistics import counted
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from pytest_ddperf.baselines import PlatformBaseline
+    from pytest_ddperf.baselines.store import PlatformBaseline
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import Baseline, CellKey, Conditions, Measurement, ServerFacts
     from pytest_ddperf.history.nights import Nights

@@ -10,7 +10,7 @@ from pytest_ddperf.core.records import Clock, Conditions
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pytest_ddperf.baselines import PlatformBaseline
+    from pytest_ddperf.baselines.store import PlatformBaseline
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import CellKey

@@ -136,7 +136,7 @@ class BenchSession:
         return str(getattr(manager, "testrunuid", ""))
 
     def _plan(self, platform: str) -> PlatformPlan:
-        from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
+        from pytest_ddperf.baselines.store import BaselineStore  # noqa: PLC0415 - reads files
         from pytest_ddperf.history.nights import read_nights  # noqa: PLC0415 - only with gated tests
         from pytest_ddperf.measure.loop import Plan  # noqa: PLC0415 - only with gated tests
 
@@ -387,9 +387,9 @@ class BenchSession:
         if mode is None or self._settings is None:
             return
         from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
-        from pytest_ddperf.baselines import BaselineStore  # noqa: PLC0415 - reads files
+        from pytest_ddperf.baselines.recordings import TAKEN, write_recorded  # noqa: PLC0415 - only with results to keep
+        from pytest_ddperf.baselines.store import BaselineStore  # noqa: PLC0415 - reads files
         from pytest_ddperf.core.results import of_each_cell  # noqa: PLC0415 - the same
-        from pytest_ddperf.recorded import TAKEN, write_recorded  # noqa: PLC0415 - only with results to keep
         from pytest_ddperf.terminal import recorded_text  # noqa: PLC0415 - the same
 
         store = BaselineStore(self._settings.catalog, project_dir=self.project_dir)

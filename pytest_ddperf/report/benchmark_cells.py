@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from pytest_ddperf.baselines.recordings import (
+    EXPECTED,
+    MOST_S,
+    is_cell,
+    line_of,
+    read_document,
+    sensible,
+    unavailable_cells,
+)
 from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
 from pytest_ddperf.core.records import CellKey, Conditions, Outcome, ServerFacts
 from pytest_ddperf.core.results import SEVERITY, Result, RunFacts
 from pytest_ddperf.errors import BaselineFileError
 from pytest_ddperf.history.index_lines import commit_id
 from pytest_ddperf.history.run_file import MOST_IMAGES
-from pytest_ddperf.readable_json import sensible
-from pytest_ddperf.recorded import EXPECTED, MOST_S, is_cell, line_of, read_document, unavailable_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripted_deepdetect import ScriptedDeepDetect
 
-from pytest_ddperf.baselines import BaselineStore
+from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import Baseline, CellKey

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 from misbehaviour import COLD_START_TIMEOUT_S, MISBEHAVIOURS, REQUEST_TIMEOUT_S, MisbehavingServer
 
-from pytest_ddperf.baselines import PlatformBaseline
+from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.platform import Platform

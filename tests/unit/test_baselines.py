@@ -12,7 +12,8 @@ import pytest
 from nightly import cell, moment, write_night
 from recording import measured, skipped
 
-from pytest_ddperf.baselines import BaselineStore, PlatformBaseline, user_cache_dir
+from pytest_ddperf.baselines.recordings import write_recorded
+from pytest_ddperf.baselines.store import BaselineStore, PlatformBaseline, user_cache_dir
 from pytest_ddperf.benchmark_json import stats_from_seconds
 from pytest_ddperf.config import load_catalog as load_catalog_module
 from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
@@ -22,7 +23,6 @@ from pytest_ddperf.core.platform import BATCH_SIZES_REPORT
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Clock, Outcome, Unavailable, published_against
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.history.nights import Nights, read_nights
-from pytest_ddperf.recorded import write_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

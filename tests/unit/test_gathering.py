@@ -8,6 +8,7 @@ from figure_results import published
 from nightly import cell, moment, write_night
 
 from pytest_ddperf import gathering
+from pytest_ddperf.baselines.recordings import write_recorded
 from pytest_ddperf.benchmark_json import stats_from_seconds
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome, ServerFacts
@@ -15,7 +16,6 @@ from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.gathering import facts_of, gathered, stored, trends
 from pytest_ddperf.history.run_file import RunHeader, read_run
 from pytest_ddperf.history.writer import HistoryWriter
-from pytest_ddperf.recorded import write_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from load_made import loaded
 
-from pytest_ddperf.baselines import PlatformBaseline
+from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import (
     Baseline,

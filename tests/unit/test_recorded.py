@@ -20,11 +20,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from recording import CONDITIONS, measured, skipped
 
-from pytest_ddperf import recorded
+from pytest_ddperf.baselines import recordings
+from pytest_ddperf.baselines.recordings import Update, read_recorded, write_recorded
 from pytest_ddperf.benchmark_json import stats_from_seconds
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Measurement, Outcome, Pass, Round, Unavailable
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError, FileContentError
-from pytest_ddperf.recorded import Update, read_recorded, write_recorded
 
 NOW = datetime(2026, 3, 1, 4, 5, 6, tzinfo=UTC)
 STAT_NAMES = (
@@ -372,7 +372,7 @@ def test_a_file_that_another_run_holds_is_given_up_with_the_lock_named(
 ) -> None:
     record(measured())
     (lock,) = (tmp_path / "locks").iterdir()
-    monkeypatch.setattr(recorded, "_LOCK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(recordings, "_LOCK_TIMEOUT_S", 0.0)
     with filelock.FileLock(lock), pytest.raises(ConfigurationError, match=f"another run has held {lock}"):
         record(measured("vgg16"))
     assert len(read_recorded(path).cells) == 1

@@ -9,7 +9,7 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply
 from turned_clock import TurnedClock
 
-from pytest_ddperf.baselines import PlatformBaseline
+from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.platform import Platform

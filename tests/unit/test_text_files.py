@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.baselines import BaselineStore
+from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.text_files import read_names, read_text
 from pytest_ddperf.core.records import Baseline, CellKey

@@ -17,6 +17,7 @@ from load_made import loaded
 from nightly import FIRST_NIGHT, cell, moment, without_measurement, write_night
 
 from pytest_ddperf import load_baselines, load_history, load_run
+from pytest_ddperf.baselines.recordings import write_recorded
 from pytest_ddperf.benchmark_json import run_document, stats_from_seconds
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import Baseline, CellKey, Outcome, ServerFacts
@@ -25,7 +26,6 @@ from pytest_ddperf.errors import BaselineFileError, ConfigurationError, DdperfEr
 from pytest_ddperf.gathering import gathered, stored
 from pytest_ddperf.history.run_file import RunHeader, read_run
 from pytest_ddperf.history.writer import HistoryWriter
-from pytest_ddperf.recorded import write_recorded
 from pytest_ddperf.report import exchange, tidy
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import platformdirs
 
+from pytest_ddperf.baselines.recordings import read_recorded
 from pytest_ddperf.config.load_catalog import _tables, _that_are_there, package_data_dir
 from pytest_ddperf.config.local_paths import local_path
 from pytest_ddperf.config.published_tables import read_table, shown_path
@@ -19,15 +20,14 @@ from pytest_ddperf.core.catalog import Catalog, bare_catalog, closest
 from pytest_ddperf.core.records import Baseline, CellKey, Unavailable
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.gate.references import HISTORY_FROM
-from pytest_ddperf.recorded import read_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from pytest_ddperf.baselines.recordings import Recorded
     from pytest_ddperf.config.published_tables import PublishedTable
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.history.nights import Nights
-    from pytest_ddperf.recorded import Recorded
 
 
 Entry: TypeAlias = "Baseline | Unavailable"

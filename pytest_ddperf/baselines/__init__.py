@@ -1,0 +1,1 @@
+"""Which baseline applies to a cell, and the recording of new ones."""
