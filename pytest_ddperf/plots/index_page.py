@@ -6,12 +6,12 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pytest_ddperf.plots import names
+from pytest_ddperf.plots.describe import names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_ddperf.plots.charts import Chart
+    from pytest_ddperf.plots.describe.charts import Chart
 
 _HEAD = """<!doctype html>
 <html lang="en">

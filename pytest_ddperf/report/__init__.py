@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pytest_ddperf.core.results import Results, Trend
-    from pytest_ddperf.plots.charts import Chart
+    from pytest_ddperf.plots.describe.charts import Chart
 
 MARKDOWN = "markdown"
 """The one kind that comes with figures, in a folder beside it."""
@@ -204,7 +204,7 @@ class Made:
 
     def lines(self) -> list[str]:
         """A line for each family of figures, the index, and the reports."""
-        from pytest_ddperf.plots import names  # noqa: PLC0415 - loaded already if there are figures
+        from pytest_ddperf.plots.describe import names  # noqa: PLC0415 - loaded already if there are figures
 
         families = names.by_family(self.figures)
         width = max(map(len, families), default=0)
@@ -259,7 +259,8 @@ def make(
             made.problems.append(f"{what} could not be made: {type(error).__name__}: {error}.")
 
     def draw_figures(into: Path) -> None:
-        from pytest_ddperf.plots import draw, names  # noqa: PLC0415 - loads matplotlib
+        from pytest_ddperf.plots.api import draw  # noqa: PLC0415 - loads matplotlib
+        from pytest_ddperf.plots.describe import names  # noqa: PLC0415 - loads matplotlib
 
         made.figures = draw(results, trends, into, platforms, progress)
         made.index = into / names.INDEX
@@ -309,7 +310,7 @@ def write(
         text, charts = BY_KIND[file.kind].text(results, trends, file.path)
         figures: list[Path] = []
         if charts:
-            from pytest_ddperf.plots import draw_charts  # noqa: PLC0415 - loads matplotlib
+            from pytest_ddperf.plots.api import draw_charts  # noqa: PLC0415 - loads matplotlib
 
             figures = draw_charts(charts, figures_dir(file.path), ("png",), progress)
         unfinished = _partial(file.path)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf import __version__, load_text
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.plots import described, names
+from pytest_ddperf.plots.api import described
+from pytest_ddperf.plots.describe import names
 from pytest_ddperf.report import wording
 from pytest_ddperf.report.markdown_figures import Figures
 from pytest_ddperf.report.markdown_tables import measured_table, raw_table, table
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.results import Result, Results, Trend
-    from pytest_ddperf.plots.charts import Chart
+    from pytest_ddperf.plots.describe.charts import Chart
 
 _LONGEST_REASON = 400
 _REAL_TIME_FPS = (25, 10)

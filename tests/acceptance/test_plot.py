@@ -15,9 +15,9 @@ import pytest
 from bench_project import BenchProject, TableServer
 from figure_results import measured, trend
 
-from pytest_ddperf import plots
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.history.run_file import runs
+from pytest_ddperf.plots import api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +36,10 @@ FIGURES = [
 def _matplotlib_is_loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Load all that drawing loads: pytester forgets what a run imported, and matplotlib loads only once."""
     nights = [trend(CellKey("tk1", "resnet50", 1), [100.0, 101.0])]
-    charts = plots.described(measured(), nights, ["tk1"])
+    charts = api.described(measured(), nights, ["tk1"])
     one_of_each = {type(chart): {name: chart} for name, chart in charts.items()}
     for chosen in one_of_each.values():
-        plots.draw_charts(chosen, tmp_path_factory.mktemp("loading"))
+        api.draw_charts(chosen, tmp_path_factory.mktemp("loading"))
 
 
 @pytest.fixture
@@ -364,7 +364,7 @@ def test_figures_that_cannot_be_drawn_are_a_warning_and_the_verdicts_and_reports
     def failing(*_: object) -> list[Path]:
         raise fault
 
-    monkeypatch.setattr(plots, "draw", failing)
+    monkeypatch.setattr(api, "draw", failing)
     result = project.run("--ddperf-plot", "--ddperf-report=r.csv")
     assert result.ret == pytest.ExitCode.OK
     folder = project.path / "ddperf-figures"
@@ -380,7 +380,7 @@ def test_figures_of_what_is_stored_that_cannot_be_drawn_are_an_error_and_no_trac
     def failing(*_: object) -> list[Path]:
         raise ValueError("no such marker")
 
-    monkeypatch.setattr(plots, "draw", failing)
+    monkeypatch.setattr(api, "draw", failing)
     result = stored(project)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: ddperf: The figures in * could not be made: ValueError: no such marker."])

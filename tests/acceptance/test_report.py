@@ -223,12 +223,12 @@ def test_a_place_that_goes_away_during_the_run_is_a_warning_and_the_verdicts_sta
 def test_markdown_is_in_the_report_s_layout_with_its_figures(
     tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_ddperf import plots  # noqa: PLC0415 - only here
+    from pytest_ddperf.plots import api  # noqa: PLC0415 - only here
 
     def draw_charts(charts: Mapping[str, object], folder: Path, *_: object) -> list[Path]:
         return [folder / f"{name}.png" for name in charts]
 
-    monkeypatch.setattr(plots, "draw_charts", draw_charts)
+    monkeypatch.setattr(api, "draw_charts", draw_charts)
     tk1.server.slow(*B8, 1.3)
     result = tk1.run(*SQUEEZENET, "--ddperf-report=out/r.md")
     text = (tk1.path / "out" / "r.md").read_text(encoding="utf-8")
@@ -239,7 +239,7 @@ def test_markdown_is_in_the_report_s_layout_with_its_figures(
 
 
 def test_the_figures_of_markdown_are_drawn(tk1: BenchProject) -> None:
-    pytest.importorskip("pytest_ddperf.plots.style", reason="the figures are drawn in another part of the package")
+    pytest.importorskip("pytest_ddperf.plots.draw.style", reason="the figures are drawn in another part of the package")
     tk1.apart(*SQUEEZENET, "--ddperf-report=out/r.md")  # pytest in this process would load the figures' modules twice
     text = (tk1.path / "out" / "r.md").read_text(encoding="utf-8")
     links = {one or other for one, other in re.findall(r'<img src="([^"]+)"|!\[[^\]]*\]\(([^)]+)\)', text)}

@@ -9,8 +9,8 @@ import webdriver
 from figure_results import published
 from webdriver import Chromium
 
-from pytest_ddperf import plots
-from pytest_ddperf.plots import names
+from pytest_ddperf.plots import api
+from pytest_ddperf.plots.describe import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if why := webdriver.missing():
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The figures of a platform that has few."""
     drawn = tmp_path_factory.mktemp("figures of tonight #1")
-    plots.draw(published(), [], drawn, ["raspi4-ncnn"])
+    api.draw(published(), [], drawn, ["raspi4-ncnn"])
     return drawn
 
 

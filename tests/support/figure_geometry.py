@@ -13,7 +13,7 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from pytest_ddperf.plots import style
+from pytest_ddperf.plots.draw import style
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.core.results import RunFacts, Trend, TrendNight
 from pytest_ddperf.gathering import gathered
-from pytest_ddperf.plots import style
+from pytest_ddperf.plots.draw import style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pytest_ddperf.core.results import Result, Results
-    from pytest_ddperf.plots.charts import Chart
+    from pytest_ddperf.plots.describe.charts import Chart
 
 MEASURED = "tk1"
 RUN = RunFacts("20261124T020000.000Z-00000000", "2026-11-24T02:00:00+00:00", "0123456789abcdef")
@@ -97,6 +97,6 @@ def trend(
 def figure_of(chart: Chart) -> Figure:
     """A description as matplotlib's figure, as the files show it."""
     with style.styled():
-        from pytest_ddperf.plots import drawing  # noqa: PLC0415 - loads matplotlib, inside the style
+        from pytest_ddperf.plots.draw import dispatch  # noqa: PLC0415 - loads matplotlib, inside the style
 
-        return drawing.figure_of(chart)
+        return dispatch.figure_of(chart)

@@ -13,8 +13,9 @@ import pytest
 from load_made import loaded
 from nightly import cell, without_measurement, write_night
 
-from pytest_ddperf import cli, plots
+from pytest_ddperf import cli
 from pytest_ddperf.core.records import CellKey, Outcome
+from pytest_ddperf.plots import api
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,7 +157,7 @@ def drawn(
 def test_figures_are_drawn_where_they_are_told(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, folder: str
 ) -> None:
-    monkeypatch.setattr(plots, "draw", drawn)
+    monkeypatch.setattr(api, "draw", drawn)
     assert run(option, "--platform=tk1") == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"index: {project / folder / 'index.html'}"
     said = (project / folder / "given.txt").read_text(encoding="utf-8")
@@ -170,7 +171,7 @@ def test_a_markdown_report_comes_with_its_figures(
     def charts_drawn(charts: Mapping[str, object], folder: Path, *_: object) -> list[Path]:
         return [folder / name for name in charts]
 
-    monkeypatch.setattr(plots, "draw_charts", charts_drawn)
+    monkeypatch.setattr(api, "draw_charts", charts_drawn)
     assert run("-o", "r.md") == 0
     report, figures = capsys.readouterr().out.splitlines()
     assert report == str(project / "r.md")

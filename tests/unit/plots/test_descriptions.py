@@ -10,19 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.core.records import CellKey, Outcome
-from pytest_ddperf.plots import (
-    against_baseline,
-    comparison,
-    cost,
-    described,
-    efficiency,
-    history,
-    latency,
-    names,
-    pareto,
-)
-from pytest_ddperf.plots.charts import BarChart, LineChart
-from pytest_ddperf.plots.reading import fps_levels
+from pytest_ddperf.plots.api import described
+from pytest_ddperf.plots.describe import against_baseline, comparison, cost, efficiency, history, latency, names, pareto
+from pytest_ddperf.plots.describe.charts import BarChart, LineChart
+from pytest_ddperf.plots.describe.common import fps_levels
 
 PARTLY: dict[tuple[str, int], float | Outcome | None] = {
     ("squeezenet_v1.1", 8): 0.3,

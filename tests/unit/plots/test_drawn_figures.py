@@ -17,16 +17,17 @@ import pytest
 from figure_results import figure_of, measured, published, trend
 from matplotlib.colors import to_rgb
 
-from pytest_ddperf import plots
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.plots import names, sharing, style
-from pytest_ddperf.plots.history import trend_charts
+from pytest_ddperf.plots import api
+from pytest_ddperf.plots.describe import names
+from pytest_ddperf.plots.describe.history import trend_charts
+from pytest_ddperf.plots.draw import parallel, style
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.results import Trend
-    from pytest_ddperf.plots.charts import Chart
+    from pytest_ddperf.plots.describe.charts import Chart
 
 SUPPORT = Path(__file__).resolve().parents[2] / "support"
 SCRIPT = """
@@ -59,7 +60,7 @@ def every_chart() -> dict[str, Chart]:
         ("squeezenet_v1.1", 8): 0.3, ("resnet101", 1): None, ("resnet50", 16): 0.0, ("vgg16", 1): Outcome.OOM,
     }  # fmt: skip
     results = measured(changes)
-    return plots.described(results, nights(), results.platforms)
+    return api.described(results, nights(), results.platforms)
 
 
 CHARTS = every_chart()
@@ -82,7 +83,7 @@ def test_the_same_input_gives_the_same_bytes_in_two_processes(tmp_path: Path) ->
 def test_it_does_not_matter_how_many_processes_draw(tmp_path: Path) -> None:
     chosen = {name: chart for name, chart in CHARTS.items() if name.startswith(("cost", "mobilenet", "history"))}
     for processes in (1, 3):
-        sharing.drawn(chosen, tmp_path / str(processes), processes)
+        parallel.drawn(chosen, tmp_path / str(processes), processes)
     for name in chosen:
         for ending in names.ENDINGS:
             one, other = ((tmp_path / folder / f"{name}.{ending}").read_bytes() for folder in ("1", "3"))
@@ -93,18 +94,18 @@ def test_what_a_helper_cannot_draw_is_drawn_or_said_by_the_process_that_asked(tm
     (tmp_path / "cost").write_text("in the way", encoding="utf-8")
     chosen = {name: CHARTS[name] for name in ("mobilenet/tk1", "cost/small")}
     with pytest.raises(ConfigurationError, match=r"cost/small\.png cannot be written: .*--ddperf-plot=DIR"):
-        sharing.drawn(chosen, tmp_path, 2)
+        parallel.drawn(chosen, tmp_path, 2)
 
 
 def test_where_no_helper_starts_one_process_draws_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     chosen = {name: CHARTS[name] for name in ("mobilenet/tk1", "cost/small")}
-    sharing.drawn(chosen, tmp_path, 2)
+    parallel.drawn(chosen, tmp_path, 2)
     assert all((tmp_path / f"{name}.svg").exists() for name in chosen)
 
 
 def test_no_figure_holds_a_date_or_a_version(tmp_path: Path) -> None:
-    sharing.drawn({"a": CHARTS["cost/small"]}, tmp_path, 1)
+    parallel.drawn({"a": CHARTS["cost/small"]}, tmp_path, 1)
     for ending in names.ENDINGS:
         content = (tmp_path / f"a.{ending}").read_bytes()
         assert mpl.__version__.encode() not in content
@@ -113,7 +114,7 @@ def test_no_figure_holds_a_date_or_a_version(tmp_path: Path) -> None:
 
 
 def test_the_figures_come_in_the_order_of_the_report_each_as_png_and_svg(tmp_path: Path) -> None:
-    drawn = plots.draw(published(), [], tmp_path, ["raspi4-ncnn"])
+    drawn = api.draw(published(), [], tmp_path, ["raspi4-ncnn"])
     assert drawn[:3] == ["cost/all", "cost/small", "latency/raspi4-ncnn_bars"]
     for name in drawn:
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -124,14 +125,14 @@ def test_the_figures_come_in_the_order_of_the_report_each_as_png_and_svg(tmp_pat
 def test_progress_counts_the_figures_of_all_processes(tmp_path: Path, processes: int) -> None:
     chosen = {name: chart for name, chart in CHARTS.items() if name.startswith(("cost", "mobilenet"))}
     seen: list[tuple[int, int]] = []
-    sharing.drawn(chosen, tmp_path, processes, progress=lambda done, total: seen.append((done, total)))
+    parallel.drawn(chosen, tmp_path, processes, progress=lambda done, total: seen.append((done, total)))
     assert (seen[0], seen[-1]) == ((0, len(chosen)), (len(chosen), len(chosen)))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert {done for done, _ in seen} >= {0, 1} if processes == 1 else len(seen) > 2
 
 
 def test_only_the_endings_that_are_wanted_are_drawn(tmp_path: Path) -> None:
-    plots.draw_charts({"cost/small": CHARTS["cost/small"]}, tmp_path, ("png",))
+    api.draw_charts({"cost/small": CHARTS["cost/small"]}, tmp_path, ("png",))
     assert [path.name for path in tmp_path.rglob("*.*")] == ["small.png"]
 
 
@@ -249,7 +250,7 @@ def test_a_network_may_be_called_what_it_likes(tmp_path: Path) -> None:
     name = "$\\frac{$ \u6a21\u578b"
     cells = tuple(replace(cell, key=replace(cell.key, model=name)) for cell in published().of("tk1")[:8])
     results = replace(published(), cells=cells)
-    drawn = plots.draw(results, [trend(cells[0].key, [100.0, 101.0])], tmp_path, ["tk1"])
+    drawn = api.draw(results, [trend(cells[0].key, [100.0, 101.0])], tmp_path, ["tk1"])
     assert {f"history/tk1/{names.plain(name)}", f"model/{names.plain(name)}"} <= set(drawn)
 
 
@@ -257,7 +258,7 @@ def test_describing_loads_no_matplotlib() -> None:
     script = (
         "import sys; from pytest_ddperf.config.load_catalog import load_catalog; "
         "from pytest_ddperf.gathering import gathered; "
-        "from pytest_ddperf.plots import described; results = gathered(load_catalog(), [], {}); "
+        "from pytest_ddperf.plots.api import described; results = gathered(load_catalog(), [], {}); "
         "assert len(described(results, [], results.platforms)) > 90; "
         "assert not {'matplotlib', 'numpy', 'pandas'} & set(sys.modules)"
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from figure_results import figure_of, published
 
-from pytest_ddperf.plots import comparison, cost, latency, names
+from pytest_ddperf.plots.describe import comparison, cost, latency, names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

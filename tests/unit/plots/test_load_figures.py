@@ -7,16 +7,16 @@ from figure_results import figure_of
 from load_made import loaded, result
 from results_made import CATALOG, RUN
 
-from pytest_ddperf import plots
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import Results
-from pytest_ddperf.plots.charts import LoadChart, LoadLine
+from pytest_ddperf.plots import api
+from pytest_ddperf.plots.describe.charts import LoadChart, LoadLine
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.core.records import CellRecord
-    from pytest_ddperf.plots.charts import Chart
+    from pytest_ddperf.plots.describe.charts import Chart
 
 
 def chart(name: str, *records: CellRecord) -> LoadChart:
@@ -27,7 +27,7 @@ def chart(name: str, *records: CellRecord) -> LoadChart:
 
 def described(*records: CellRecord) -> dict[str, Chart]:
     results = Results(CATALOG, tuple(result(record) for record in records), {"tk1": RUN})
-    return plots.described(results, [], ["tk1"])
+    return api.described(results, [], ["tk1"])
 
 
 def line(shown: LoadChart, panel: int, label: str) -> LoadLine:
@@ -84,7 +84,7 @@ def test_the_lines_and_their_intervals_are_drawn(tmp_path: Path) -> None:
         "load:0:answered", "load:1:p50", "load:1:p50:interval", "load:1:p90", "load:1:p90:interval", "load:1:p95",
         "load:1:p95:interval",
     }  # fmt: skip
-    (file, _) = plots.draw_charts({"a": shown}, tmp_path)
+    (file, _) = api.draw_charts({"a": shown}, tmp_path)
     assert file.stat().st_size > 1000
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from figure_results import published
 
-from pytest_ddperf.plots import described, draw_charts, names
+from pytest_ddperf.plots.api import described, draw_charts
+from pytest_ddperf.plots.describe import names
 
 REPO = Path(__file__).resolve().parents[3]
 PAGE = (REPO / "docs" / "figures.md").read_text(encoding="utf-8")

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from report_examples import B8, RUN, measured, trend
 
-from pytest_ddperf import cli, plots
+from pytest_ddperf import cli
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.plots import api
 from pytest_ddperf.report import (
     BY_ENDING,
     BY_PREFIX,
@@ -106,7 +107,7 @@ def test_a_report_is_written_whole_and_leaves_nothing_else(tmp_path: Path, name:
 def test_a_network_and_a_platform_that_the_catalogue_does_not_know_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(plots, "draw_charts", lambda *_: [])
+    monkeypatch.setattr(api, "draw_charts", lambda *_: [])
     results = measured()
     known = next(cell for cell in results.cells if cell.key == B8)
     cells = (*results.cells, replace(known, key=CellKey("myboard", "mynet", 8), now_ms=3.25))
@@ -122,7 +123,7 @@ def test_what_fails_does_not_keep_the_others_from_being_made(tmp_path: Path, mon
     def failing(*_: object) -> list[Path]:
         raise ValueError("no such marker")
 
-    monkeypatch.setattr(plots, "draw", failing)
+    monkeypatch.setattr(api, "draw", failing)
     gone, csv = ReportFile("csv", tmp_path / "gone" / "r.csv"), ReportFile("csv", tmp_path / "r.csv")
     made = make(measured(), [], ["tk1"], folder=tmp_path / "figures", files=[gone, csv])
     assert made.reports == [(csv.path, 0)]

@@ -10,14 +10,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator
 
 from pytest_ddperf.core.records import FAILING
-from pytest_ddperf.plots import style
+from pytest_ddperf.plots.draw import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pytest_ddperf.plots.charts import HeatCell, HeatMap
-    from pytest_ddperf.plots.style import Frame
+    from pytest_ddperf.plots.describe.charts import HeatCell, HeatMap
+    from pytest_ddperf.plots.draw.style import Frame
 
 _LABELS_IN, _COLUMN_IN, _ROW_IN, _RIGHT_IN = 2.3, 0.98, 0.44, 0.95
 _BELOW_IN, _ABOVE_IN = 0.1, 0.45

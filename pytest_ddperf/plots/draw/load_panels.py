@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from pytest_ddperf.plots import style
-from pytest_ddperf.plots.lines import value_axis
+from pytest_ddperf.plots.draw import style
+from pytest_ddperf.plots.draw.lines import value_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pytest_ddperf.plots.charts import LoadChart, LoadLine, LoadPanel
+    from pytest_ddperf.plots.describe.charts import LoadChart, LoadLine, LoadPanel
 
 _WIDTH_IN, _ROOM_IN = 9.2, 4.0
 _LEFT_IN, _GAP_IN, _RIGHT_IN, _BELOW_IN, _ABOVE_IN = 0.75, 0.95, 0.3, 0.55, 0.35

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.plots import names, reading
-from pytest_ddperf.plots.charts import NightChart, NightPanel, NightPoint, Text
+from pytest_ddperf.plots.describe import common, names
+from pytest_ddperf.plots.describe.charts import NightChart, NightPanel, NightPoint, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ def trend_charts(catalog: Catalog, trends: Iterable[Trend], platforms: Iterable[
                                              else len(catalog.platforms), catalog.model_order(one[1])))  # fmt: skip
     return {
         names.history(platform, model): NightChart(
-            _text(f"{reading.platform_title(catalog, platform)}, {reading.title_of(catalog, model)}: its nights"),
+            _text(f"{common.platform_title(catalog, platform)}, {common.title_of(catalog, model)}: its nights"),
             tuple(
                 panel(trend)
                 for trend in sorted(grouped[platform, model], key=lambda one: (one.key.batch_size, one.key.scenario))

@@ -12,8 +12,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pytest_ddperf.core.records import FAILING, Outcome
-from pytest_ddperf.plots import style
-from pytest_ddperf.plots.history import is_change
+from pytest_ddperf.plots.describe.history import is_change
+from pytest_ddperf.plots.draw import style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pytest_ddperf.plots.charts import NightChart, NightPanel, NightPoint
+    from pytest_ddperf.plots.describe.charts import NightChart, NightPanel, NightPoint
 
 _WIDTH_IN, _PANEL_IN, _LEFT_IN, _RIGHT_IN, _GAP_IN = 11.0, 1.9, 0.65, 0.25, 0.65
 _ABOVE_IN, _BELOW_IN, _LEGEND_IN, _LEGEND_COLUMNS = 0.3, 0.35, 0.27, 7

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
-from pytest_ddperf.plots import style
-from pytest_ddperf.plots.lines import draw_levels, value_axis
+from pytest_ddperf.plots.draw import style
+from pytest_ddperf.plots.draw.lines import draw_levels, value_axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pytest_ddperf.plots.charts import Choice, DotChart, ScatterChart
+    from pytest_ddperf.plots.describe.charts import Choice, DotChart, ScatterChart
 
 _WIDTH_IN, _ROOM_IN = 8.0, 4.6
 _DOTS_WIDTH_IN, _DOTS_LEGEND_IN, _ROW_IN = 9.4, 2.3, 0.3

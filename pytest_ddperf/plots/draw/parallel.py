@@ -16,14 +16,14 @@ import sys
 from typing import IO, TYPE_CHECKING
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.plots import names
-from pytest_ddperf.plots.style import encoded, styled
+from pytest_ddperf.plots.describe import names
+from pytest_ddperf.plots.draw.style import encoded, styled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_ddperf.plots.charts import Chart
+    from pytest_ddperf.plots.describe.charts import Chart
 
 _LEAST_EACH = 12
 """Figures that are worth a process: loading matplotlib takes as long as a few of them."""
@@ -33,7 +33,7 @@ _COUNT_EVERY_S = 0.2
 _MOST_REPORTED = 4096
 _HELPER = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
-    "from pytest_ddperf.plots.sharing import help_out; help_out(sys.stdin.buffer)"
+    "from pytest_ddperf.plots.draw.parallel import help_out; help_out(sys.stdin.buffer)"
 )
 
 
@@ -119,7 +119,7 @@ def written(path: Path, content: bytes) -> None:
 
 def _draw(charts: Mapping[str, Chart], folder: Path, endings: Sequence[str], after_each: Callable[[], object]) -> None:
     with styled():
-        from pytest_ddperf.plots.drawing import figure_of  # noqa: PLC0415 - loads matplotlib, inside the style
+        from pytest_ddperf.plots.draw.dispatch import figure_of  # noqa: PLC0415 - loads matplotlib, inside the style
 
         for name, chart in charts.items():
             for ending, content in encoded(figure_of(chart), endings).items():

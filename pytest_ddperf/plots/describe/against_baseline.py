@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import FAILING, Outcome
-from pytest_ddperf.plots import reading
-from pytest_ddperf.plots.charts import HeatCell, HeatMap, Text
+from pytest_ddperf.plots.describe import common
+from pytest_ddperf.plots.describe.charts import HeatCell, HeatMap, Text
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results
@@ -33,12 +33,12 @@ def against_baseline_chart(results: Results, platform: str) -> HeatMap | None:
     totals = ", ".join(f"{count} {outcome}" for outcome, count in counted.items() if count)
     unmeasured = sum(cell.side == "baseline" and cell.outcome is None for cell in cells)
     text = Text(
-        f"{reading.platform_title(results.catalog, platform)}: measured against baseline",
+        f"{common.platform_title(results.catalog, platform)}: measured against baseline",
         totals + (f", {unmeasured} not measured" if unmeasured else ""),
     )
     return HeatMap(
-        text.noted(*reading.source_notes(results, platform), "x: cannot be measured there, by the baseline."),
-        tuple((model, reading.title_of(results.catalog, model, scenario)) for model, scenario in rows),
+        text.noted(*common.source_notes(results, platform), "x: cannot be measured there, by the baseline."),
+        tuple((model, common.title_of(results.catalog, model, scenario)) for model, scenario in rows),
         tuple(str(size) for size in sizes),
         tuple(
             HeatCell(

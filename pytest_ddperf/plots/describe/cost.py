@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.plots import reading
-from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars, Text
+from pytest_ddperf.plots.describe import common
+from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,7 @@ def _panels(networks: Iterable[Network]) -> tuple[BarPanel, ...]:
 
 
 def _rows(catalog: Catalog, networks: Iterable[Network]) -> tuple[tuple[str, str], ...]:
-    return tuple((one.id, reading.title_of(catalog, one.id)) for one in networks)
+    return tuple((one.id, common.title_of(catalog, one.id)) for one in networks)
 
 
 def _flops(network: Network) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.plots.charts import Level, Series
+from pytest_ddperf.plots.describe.charts import Level, Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.core.percentiles import PERCENTS
 from pytest_ddperf.core.results import NO_TIME
 from pytest_ddperf.core.scenarios import Scenario
-from pytest_ddperf.plots import names, reading
-from pytest_ddperf.plots.charts import LoadChart, LoadLine, LoadPanel, Text
+from pytest_ddperf.plots.describe import common, names
+from pytest_ddperf.plots.describe.charts import LoadChart, LoadLine, LoadPanel, Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ def load_chart(results: Results, points: Sequence[tuple[float, Result, LoadSumma
     """
     key = points[0][1].key
     x = tuple(place for place, _, _ in points)
-    title = f"{reading.platform_title(results.catalog, key.platform)}, {reading.title_of(results.catalog, key.model)}"
+    title = f"{common.platform_title(results.catalog, key.platform)}, {common.title_of(results.catalog, key.model)}"
     if closed:
         rates = tuple(cell.images_per_second or 0.0 for _, cell, _ in points)
         first = LoadPanel("images per second", (LoadLine("answered", x, rates),))
@@ -63,7 +63,7 @@ def load_chart(results: Results, points: Sequence[tuple[float, Result, LoadSumma
     text = Text(f"{title}: {'concurrency' if closed else 'open loop'}", f"batch size {key.batch_size}, client's clock")
     return LoadChart(
         text.noted(
-            *reading.source_notes(results, key.platform)[:1],
+            *common.source_notes(results, key.platform)[:1],
             "Bars: 95 % interval by order statistics; a percentile that so few requests cannot tell is left out.",
             "More than one client measures queueing, not the network."
             if closed

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.plots.bars import draw_bars
-from pytest_ddperf.plots.charts import BarChart, DotChart, HeatMap, LineChart, LoadChart, NightChart, ScatterChart
-from pytest_ddperf.plots.heat_map import draw_heat_map
-from pytest_ddperf.plots.lines import draw_lines
-from pytest_ddperf.plots.load_panels import draw_load
-from pytest_ddperf.plots.night_panels import draw_nights
-from pytest_ddperf.plots.points import draw_dots, draw_scatter
+from pytest_ddperf.plots.describe.charts import (
+    BarChart,
+    DotChart,
+    HeatMap,
+    LineChart,
+    LoadChart,
+    NightChart,
+    ScatterChart,
+)
+from pytest_ddperf.plots.draw.bars import draw_bars
+from pytest_ddperf.plots.draw.heat_map import draw_heat_map
+from pytest_ddperf.plots.draw.lines import draw_lines
+from pytest_ddperf.plots.draw.load_panels import draw_load
+from pytest_ddperf.plots.draw.night_panels import draw_nights
+from pytest_ddperf.plots.draw.points import draw_dots, draw_scatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from matplotlib.figure import Figure
 
-    from pytest_ddperf.plots.charts import Chart
+    from pytest_ddperf.plots.describe.charts import Chart
 
 _DRAWN_BY: dict[type[Any], Callable[[Any], Figure]] = {
     LineChart: draw_lines,

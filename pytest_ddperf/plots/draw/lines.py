@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from pytest_ddperf.plots import style
+from pytest_ddperf.plots.draw import style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-    from pytest_ddperf.plots.charts import Level, LineChart, Series
+    from pytest_ddperf.plots.describe.charts import Level, LineChart, Series
 
 _WIDTH_IN, _ROOM_IN = 9.2, 4.6
 _LEGEND_IN = 3.15

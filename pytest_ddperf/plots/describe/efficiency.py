@@ -9,9 +9,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.plots import names, reading
-from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars, DotChart, Series, Text
-from pytest_ddperf.plots.latency import images_per_second
+from pytest_ddperf.plots.describe import common, names
+from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, DotChart, Series, Text
+from pytest_ddperf.plots.describe.latency import images_per_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ def per_gflop(results: Results, cell: Result) -> float | None:
 def platform_chart(results: Results, platform: str) -> BarChart | None:
     """Both on one platform, at its smallest batch size and at each network's best; None where nothing is known."""
     best = _best(results, platform)
-    first = min(reading.sizes_of(results.of(platform)), default=1)
+    first = min(common.sizes_of(results.of(platform)), default=1)
     at_first = {cell.key.model: cell for cell in _plain(results, platform) if cell.key.batch_size == first}
     chosen = sorted(best.values(), key=lambda cell: cell.value_ms or 0.0)
     panels = [
@@ -51,15 +51,15 @@ def platform_chart(results: Results, platform: str) -> BarChart | None:
         return None
     known = results.catalog.platforms.get(platform)
     watts = None if known is None else known.watts
-    title = reading.platform_title(results.catalog, platform)
+    title = common.platform_title(results.catalog, platform)
     text = Text(f"{title}: efficiency", f"{watts:g} watts under load" if watts else "")
     return BarChart(
         text.noted(
-            *reading.source_notes(results, platform),
+            *common.source_notes(results, platform),
             _WATTS if watts else f"The report states no watts of {title}: images per second per watt are left out.",
             _GFLOPS if len(panels) > 1 or not watts else "",
         ),
-        tuple((cell.key.model, reading.title_of(results.catalog, cell.key.model)) for cell in chosen),
+        tuple((cell.key.model, common.title_of(results.catalog, cell.key.model)) for cell in chosen),
         tuple(panels),
     )
 
@@ -68,7 +68,7 @@ def across_charts(results: Results) -> dict[str, DotChart]:
     """By file name, both across platforms, each network at its best batch size there."""
     best = {platform: _best(results, platform) for platform in results.platforms}
     without = [
-        reading.platform_title(results.catalog, name)
+        common.platform_title(results.catalog, name)
         for name, cells in best.items()
         if cells and (known := results.catalog.platforms.get(name)) is not None and known.watts is None
     ]
@@ -112,9 +112,9 @@ def _dots(
         ]
         if dots:
             x, rows = zip(*dots, strict=True)
-            series.append(Series(platform, reading.platform_title(results.catalog, platform), x, rows))
+            series.append(Series(platform, common.platform_title(results.catalog, platform), x, rows))
     return DotChart(
-        text, label, tuple((model, reading.title_of(results.catalog, model)) for model in models), tuple(series)
+        text, label, tuple((model, common.title_of(results.catalog, model)) for model in models), tuple(series)
     )
 
 

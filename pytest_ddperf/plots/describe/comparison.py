@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.plots import reading
-from pytest_ddperf.plots.charts import LineChart, Series, Text
-from pytest_ddperf.plots.latency import BATCH_SIZE, MS_PER_IMAGE
+from pytest_ddperf.plots.describe import common
+from pytest_ddperf.plots.describe.charts import LineChart, Series, Text
+from pytest_ddperf.plots.describe.latency import BATCH_SIZE, MS_PER_IMAGE
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results
@@ -33,19 +33,19 @@ def model_chart(results: Results, model: str) -> LineChart:
             tuple(place.values()),
             tuple(value.get((platform, size)) for platform in platforms),
         )
-        for size in reading.sizes_of(cells)
+        for size in common.sizes_of(cells)
     )
-    measured = [reading.platform_title(results.catalog, name) for name in platforms if _is_measured(cells, name)]
-    text = Text(f"{reading.title_of(results.catalog, model)}: time per image across platforms", _cost(results, model))
+    measured = [common.platform_title(results.catalog, name) for name in platforms if _is_measured(cells, name)]
+    text = Text(f"{common.title_of(results.catalog, model)}: time per image across platforms", _cost(results, model))
     return LineChart(
         text.noted(
             f"Measured: {', '.join(measured)}; else baselines." if measured else "Baselines, as published or recorded."
         ),
         "",
         MS_PER_IMAGE,
-        tuple((place[name], reading.platform_title(results.catalog, name)) for name in platforms),
+        tuple((place[name], common.platform_title(results.catalog, name)) for name in platforms),
         series,
-        reading.fps_levels(reading.values_of(series)),
+        common.fps_levels(common.values_of(series)),
         keyed_by="batch",
         x_log=False,
     )
@@ -56,17 +56,17 @@ def mobilenet_chart(results: Results, platform: str) -> LineChart | None:
     cells = [cell for cell in results.of(platform) if cell.key.model in MOBILENETS and not cell.key.scenario]
     if {cell.key.model for cell in cells if cell.value_ms is not None} != set(MOBILENETS):
         return None
-    sizes = reading.sizes_of(cells)
-    series = reading.lines_of(results.catalog, cells, sizes)
-    title = reading.platform_title(results.catalog, platform)
+    sizes = common.sizes_of(cells)
+    series = common.lines_of(results.catalog, cells, sizes)
+    title = common.platform_title(results.catalog, platform)
     text = Text(f"{title}: MobileNet, grouped convolutions against depthwise layers", _gain(cells))
     return LineChart(
-        text.noted(*reading.source_notes(results, platform)),
+        text.noted(*common.source_notes(results, platform)),
         BATCH_SIZE,
         MS_PER_IMAGE,
-        reading.ticks_of(sizes),
+        common.ticks_of(sizes),
         series,
-        reading.fps_levels(reading.values_of(series)),
+        common.fps_levels(common.values_of(series)),
     )
 
 
@@ -90,7 +90,7 @@ def _gain(cells: list[Result]) -> str:
     value = {(cell.key.model, cell.key.batch_size): cell.value_ms for cell in cells}
     gains = [
         plain / depthwise
-        for size in reading.sizes_of(cells)
+        for size in common.sizes_of(cells)
         if (plain := value.get((MOBILENETS[0], size))) and (depthwise := value.get((MOBILENETS[1], size)))
     ]
     if not gains:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.plots import names, reading
-from pytest_ddperf.plots.charts import Choice, ScatterChart, Text
+from pytest_ddperf.plots.describe import common, names
+from pytest_ddperf.plots.describe.charts import Choice, ScatterChart, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ def front(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
 def pareto_charts(results: Results, platform: str) -> dict[str, ScatterChart]:
     """By file name, the batch sizes at which two networks or more are both timed and of known accuracy."""
     charts: dict[str, ScatterChart] = {}
-    for size in reading.sizes_of(results.of(platform)):
+    for size in common.sizes_of(results.of(platform)):
         chart = pareto_chart(results, platform, size)
         if len(chart.choices) > 1:
             charts[names.pareto(platform, size)] = chart
@@ -43,26 +43,26 @@ def pareto_chart(results: Results, platform: str, batch_size: int) -> ScatterCha
     run = any(cell.now_ms is not None for cell in cells)
     shown = [cell for cell in cells if cell.value_ms is not None]
     known = [cell for cell in shown if _accuracy(results, cell) is not None]
-    unknown = [reading.title_of(results.catalog, cell.key.model) for cell in shown if cell not in known]
+    unknown = [common.title_of(results.catalog, cell.key.model) for cell in shown if cell not in known]
     choices = _choices(results, ((cell, cell.value_ms) for cell in known))
-    title = reading.platform_title(results.catalog, platform)
+    title = common.platform_title(results.catalog, platform)
     text = Text(f"{title}: accuracy against time, batch size {batch_size}", "better is up and to the left")
     only_baseline = [choice_label(results, cell) for cell in known if run and cell.now_ms is None]
     return ScatterChart(
         text.noted(
-            *reading.source_notes(results, platform),
+            *common.source_notes(results, platform),
             f"Of no known accuracy, left out: {', '.join(unknown)}." if unknown else "",
             f"Not measured, shown as in the baseline: {', '.join(only_baseline)}." if only_baseline else "",
         ),
         choices,
         _choices(results, ((cell, cell.baseline_ms) for cell in known)) if run else (),
-        reading.fps_levels(choice.ms for choice in choices),
+        common.fps_levels(choice.ms for choice in choices),
     )
 
 
 def choice_label(results: Results, cell: Result) -> str:
     """The network of a cell."""
-    return reading.title_of(results.catalog, cell.key.model)
+    return common.title_of(results.catalog, cell.key.model)
 
 
 def _choices(results: Results, cells: Iterable[tuple[Result, float | None]]) -> tuple[Choice, ...]:

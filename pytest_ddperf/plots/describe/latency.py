@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.plots import names, reading
-from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars, Level, LineChart, Text
+from pytest_ddperf.plots.describe import common, names
+from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Level, LineChart, Text
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results
-    from pytest_ddperf.plots.charts import Chart
+    from pytest_ddperf.plots.describe.charts import Chart
 
 MS_PER_IMAGE = "time per image, ms"
 BATCH_SIZE = "batch size, images per request"
@@ -18,7 +18,7 @@ BATCH_SIZE = "batch size, images per request"
 def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
     """The latency figures of a platform, by file name: logarithmic and linear, or bars for one batch size."""
     cells = results.plain.of(platform)
-    sizes = reading.sizes_of(cells)
+    sizes = common.sizes_of(cells)
     if not sizes:
         return {}
     if len(sizes) == 1:
@@ -32,15 +32,15 @@ def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
 def latency_lines(results: Results, platform: str, *, logarithmic: bool) -> LineChart:
     """Time per image against batch size; a run's lines over those of its baseline."""
     cells = results.plain.of(platform)
-    sizes = reading.sizes_of(cells)
-    series = reading.lines_of(results.catalog, cells, sizes)
+    sizes = common.sizes_of(cells)
+    series = common.lines_of(results.catalog, cells, sizes)
     return LineChart(
         _text(results, platform, "time per image"),
         BATCH_SIZE,
         MS_PER_IMAGE,
-        reading.ticks_of(sizes),
+        common.ticks_of(sizes),
         series,
-        reading.fps_levels(reading.values_of(series)),
+        common.fps_levels(common.values_of(series)),
         y_log=logarithmic,
     )
 
@@ -58,25 +58,25 @@ def latency_bars(results: Results, platform: str) -> BarChart:
     catalog = results.catalog
     return BarChart(
         _text(results, platform, f"time per image, batch size {cells[0].key.batch_size}"),
-        tuple((cell.key.model, reading.title_of(catalog, cell.key.model)) for cell in cells),
-        (BarPanel(MS_PER_IMAGE, tuple(columns), reading.fps_levels(values)),),
+        tuple((cell.key.model, common.title_of(catalog, cell.key.model)) for cell in cells),
+        (BarPanel(MS_PER_IMAGE, tuple(columns), common.fps_levels(values)),),
     )
 
 
 def throughput_chart(results: Results, platform: str) -> LineChart | None:
     """Images per second against batch size; None where there are no two batch sizes."""
     cells = results.plain.of(platform)
-    sizes = reading.sizes_of(cells)
+    sizes = common.sizes_of(cells)
     if len(sizes) < 2:
         return None
-    series = reading.lines_of(results.catalog, cells, sizes, images_per_second)
-    values = reading.values_of(series)
-    levels = tuple(Level(f"{fps} fps", fps) for fps in reading.FPS if min(values) <= fps <= max(values))
+    series = common.lines_of(results.catalog, cells, sizes, images_per_second)
+    values = common.values_of(series)
+    levels = tuple(Level(f"{fps} fps", fps) for fps in common.FPS if min(values) <= fps <= max(values))
     return LineChart(
         _text(results, platform, "images per second"),
         BATCH_SIZE,
         "images per second",
-        reading.ticks_of(sizes),
+        common.ticks_of(sizes),
         series,
         levels,
     )
@@ -94,6 +94,6 @@ def _value(cell: Result) -> float:
 def _text(results: Results, platform: str, what: str) -> Text:
     known = results.catalog.platforms.get(platform)
     backend = "" if known is None else known.backend
-    text = Text(f"{reading.platform_title(results.catalog, platform)}: {what}", backend)
-    missing = reading.missing_note(results.catalog, results.of(platform))
-    return text.noted(*reading.source_notes(results, platform), missing)
+    text = Text(f"{common.platform_title(results.catalog, platform)}: {what}", backend)
+    missing = common.missing_note(results.catalog, results.of(platform))
+    return text.noted(*common.source_notes(results, platform), missing)

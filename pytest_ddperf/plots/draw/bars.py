@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from pytest_ddperf.plots import style
-from pytest_ddperf.plots.lines import draw_levels
+from pytest_ddperf.plots.draw import style
+from pytest_ddperf.plots.draw.lines import draw_levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Annotation
 
-    from pytest_ddperf.plots.charts import BarChart, BarPanel, Bars, Level
+    from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Level
 
 _WIDTH_IN, _LABELS_IN, _GAP_IN, _RIGHT_IN = 9.0, 2.3, 0.4, 0.35
 _ROW_IN, _BELOW_IN, _LEVELS_IN, _LEGEND_IN = 0.31, 0.55, 0.25, 0.24

@@ -1,0 +1,143 @@
+"""The report's figures, drawn from data: the only package that loads matplotlib, and only when something is drawn.
+
+`described` returns what there is to draw, as values, by file name (`names` documents the names); `draw` draws it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.plots.describe import (
+    against_baseline,
+    comparison,
+    cost,
+    efficiency,
+    history,
+    latency,
+    load,
+    names,
+    pareto,
+)
+from pytest_ddperf.plots.index_page import index_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.results import Results, Trend
+    from pytest_ddperf.plots.describe.charts import Chart
+
+
+def draw(
+    results: Results,
+    trends: Sequence[Trend],
+    folder: Path,
+    platforms: Sequence[str],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[str]:
+    """Draw every figure that there is data for, as PNG and SVG, and a page that shows them all, `names.INDEX`.
+
+    The same input gives the same bytes.
+
+    Args:
+        results: all platforms, since some figures compare them.
+        trends: histories of cells.
+        folder: where the files go; created if it does not exist.
+        platforms: whose own figures are drawn.
+        progress: called with the number of figures drawn so far and of all figures.
+
+    Returns:
+        The names of the figures, in the order of the report.
+
+    Raises:
+        ConfigurationError: a file cannot be written.
+    """
+    from pytest_ddperf.plots.draw.parallel import written  # noqa: PLC0415 - loads matplotlib
+
+    charts = described(results, trends, platforms)
+    draw_charts(charts, folder, progress=progress)
+    written(folder / names.INDEX, index_page(charts).encode())
+    return list(charts)
+
+
+def described(results: Results, trends: Sequence[Trend], platforms: Sequence[str]) -> dict[str, Chart]:
+    """What `draw` draws, by file name without its ending, in the order of the report; matplotlib is not loaded."""
+    plain = results.plain
+    charts: dict[str, Chart] = dict(_cost(results.catalog))
+    for platform in platforms:
+        charts.update(_platform(plain, platform))
+    charts.update(_models(plain, platforms))
+    charts.update(_mobilenets(plain, platforms))
+    for platform in platforms:
+        charts.update(pareto.pareto_charts(plain, platform))
+    charts.update(_efficiency(plain, platforms))
+    for platform in platforms:
+        charts.update(load.load_charts(results, platform))
+    for platform in platforms:
+        against = against_baseline.against_baseline_chart(results, platform)
+        if against is not None:
+            charts[names.against_baseline(platform)] = against
+    charts.update(history.trend_charts(results.catalog, trends, platforms))
+    return charts
+
+
+def draw_charts(
+    charts: Mapping[str, Chart],
+    folder: Path,
+    endings: Sequence[str] = names.ENDINGS,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Draw descriptions into files below a folder.
+
+    Args:
+        charts: by file name without its ending.
+        folder: created if it does not exist.
+        endings: of the files of each figure.
+        progress: called with the number of figures drawn so far and of all figures.
+
+    Returns:
+        The files, in the order of the charts.
+
+    Raises:
+        ConfigurationError: a file cannot be written.
+    """
+    from pytest_ddperf.plots.draw.parallel import drawn  # noqa: PLC0415 - loads matplotlib
+
+    drawn(charts, folder, endings=endings, progress=progress)
+    return [folder / f"{name}.{ending}" for name in charts for ending in endings]
+
+
+def _cost(catalog: Catalog) -> Iterator[tuple[str, Chart]]:
+    for name, small in ((names.COST_ALL, False), (names.COST_SMALL, True)):
+        chart = cost.cost_chart(catalog, small=small)
+        if chart is not None:
+            yield name, chart
+
+
+def _platform(results: Results, platform: str) -> Iterator[tuple[str, Chart]]:
+    yield from latency.latency_charts(results, platform).items()
+    throughput = latency.throughput_chart(results, platform)
+    if throughput is not None:
+        yield names.throughput(platform), throughput
+
+
+def _models(results: Results, platforms: Sequence[str]) -> Iterator[tuple[str, Chart]]:
+    """The networks that one of these platforms has, each across all platforms."""
+    for model in comparison.models_of(results.only(platforms)):
+        yield names.model(model), comparison.model_chart(results, model)
+
+
+def _mobilenets(results: Results, platforms: Sequence[str]) -> Iterator[tuple[str, Chart]]:
+    for platform in platforms:
+        chart = comparison.mobilenet_chart(results, platform)
+        if chart is not None:
+            yield names.mobilenet(platform), chart
+
+
+def _efficiency(results: Results, platforms: Sequence[str]) -> Iterator[tuple[str, Chart]]:
+    for platform in platforms:
+        chart = efficiency.platform_chart(results, platform)
+        if chart is not None:
+            yield names.efficiency(platform), chart
+    yield from efficiency.across_charts(results).items()

@@ -1,0 +1,1 @@
+"""What a figure shows, as pure values; matplotlib is not imported here."""

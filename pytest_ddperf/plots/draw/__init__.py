@@ -1,0 +1,1 @@
+"""Descriptions drawn by matplotlib: the only package that imports it."""
