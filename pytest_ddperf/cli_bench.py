@@ -9,13 +9,13 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import cli_arguments
-from pytest_ddperf.bench_requests import BenchOptions
 from pytest_ddperf.config.local_paths import server_path
 from pytest_ddperf.core.limits import TIME_LIMIT_EXPECTED, is_time_limit
+from pytest_ddperf.dd_bench.options import BenchOptions
 from pytest_ddperf.measure.clocks import AUTO
 
 if TYPE_CHECKING:
-    from pytest_ddperf.bench_output import BatchResult
+    from pytest_ddperf.dd_bench.output import BatchResult
 
 NOT_ALL_MEASURED = 1
 """Exit status where a batch size could not be measured."""
@@ -104,8 +104,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _bench(arguments: argparse.Namespace) -> int:
     """Measure one service with the options, requests and output of dd_bench. Exit status 1 if a batch size failed."""
-    from pytest_ddperf import bench_files, bench_output  # noqa: PLC0415 - each command loads what it needs
-    from pytest_ddperf.bench_run import DdBenchRun  # noqa: PLC0415 - likewise
+    from pytest_ddperf.dd_bench import files as bench_files  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.dd_bench import output  # noqa: PLC0415 - likewise
+    from pytest_ddperf.dd_bench.run import DdBenchRun  # noqa: PLC0415 - likewise
 
     options = BenchOptions(**{one.name: getattr(arguments, one.name) for one in fields(BenchOptions)})
     options = replace(
@@ -117,7 +118,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         _remark(remark)
     images = bench_files.listed_images(options, _remark)
     files = bench_files.open_results({"csv": options.csv_output, "json": options.json_output})
-    texts = {"csv": bench_output.csv_text, "json": bench_output.json_text}
+    texts = {"csv": output.csv_text, "json": output.json_text}
     results: list[BatchResult] = []
     try:
         with contextlib.closing(DdBenchRun(options, images, line=_line, remark=_remark).run()) as measured:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ddperf.bench_files import ResultFile, listed_images, open_results
-from pytest_ddperf.bench_requests import BenchOptions
+from pytest_ddperf.dd_bench.files import ResultFile, listed_images, open_results
+from pytest_ddperf.dd_bench.options import BenchOptions
 from pytest_ddperf.errors import ConfigurationError
 
 

@@ -8,7 +8,7 @@ import json
 import math
 import re
 
-from pytest_ddperf.bench_output import BatchResult, closing_line, csv_text, json_text, pass_lines
+from pytest_ddperf.dd_bench.output import BatchResult, closing_line, csv_text, json_text, pass_lines
 
 TWO = BatchResult(2, (20.0, 30.0))
 FAILED = BatchResult(4, failure="HTTP 500")

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_ddperf.bench_requests import BenchOptions
 from pytest_ddperf.core.tasks import Task
+from pytest_ddperf.dd_bench.options import BenchOptions
 from pytest_ddperf.errors import ConfigurationError
 
 OPTIONS = BenchOptions(sname="imageserv", remote_bench_data_dir="/srv/bench")

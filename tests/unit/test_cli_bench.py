@@ -11,8 +11,8 @@ import pytest
 from scripted_deepdetect import Prediction, ScriptedDeepDetect, out_of_memory
 from scripted_server import Reply
 
-from pytest_ddperf import bench_run
 from pytest_ddperf.cli import _parser, main
+from pytest_ddperf.dd_bench import run
 from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.servers.lock import ServerLock
 
@@ -109,7 +109,7 @@ class Command:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(bench_run, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(run, "_FIRST_PAUSE_S", 0.0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
@@ -537,7 +537,7 @@ def test_somebody_else_on_the_server_makes_a_batch_size_invalid_and_others_are_m
 
 
 def test_a_server_that_another_run_measures_is_waited_for(bench: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_run, "LOCK_WAIT_S", 0.2)
+    monkeypatch.setattr(run, "LOCK_WAIT_S", 0.2)
     held = ServerLock(server_name(bench.server.url))
     assert held.acquire_at_once()
     ran = bench(*ONE)

@@ -9,10 +9,10 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf import bench_output
-from pytest_ddperf.bench_output import BatchResult
 from pytest_ddperf.core.limits import LOCK_WAIT_S
 from pytest_ddperf.core.records import CellKey, Clock, Conditions
+from pytest_ddperf.dd_bench import output
+from pytest_ddperf.dd_bench.output import BatchResult
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
@@ -32,7 +32,7 @@ from pytest_ddperf.servers.lock import ServerLock
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from pytest_ddperf.bench_requests import BenchOptions
+    from pytest_ddperf.dd_bench.options import BenchOptions
     from pytest_ddperf.deepdetect.predictions import Prediction
     from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.servers.request_images import BenchImages
@@ -103,11 +103,11 @@ class DdBenchRun:
                 self._usual = self._first()
             for batch_size in self._options.batch_sizes:
                 result = self._measured(batch_size)
-                for text in bench_output.pass_lines(result):
+                for text in output.pass_lines(result):
                     self._line(text)
                 if result.transform_ms is not None:
                     self._line(f"mean transform time = {result.transform_ms}")
-                self._line(bench_output.closing_line(result))
+                self._line(output.closing_line(result))
                 if result.failure:
                     self._remark(f"batch size {batch_size} was not measured: {result.failure}")
                 yield result

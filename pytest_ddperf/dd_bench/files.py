@@ -15,7 +15,7 @@ from pytest_ddperf.servers.request_images import BenchImages
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_ddperf.bench_requests import BenchOptions
+    from pytest_ddperf.dd_bench.options import BenchOptions
 
 LIST_NAME = "list_bench_files.txt"
 """Where dd_bench looks for the names of the images; they come with the report's images in a file of that name."""

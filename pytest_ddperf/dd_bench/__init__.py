@@ -1,0 +1,1 @@
+"""dd_bench's command line: its requests, its order, its output."""
