@@ -83,6 +83,6 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 def _rankings() -> Iterable[str]:
-    from pytest_ddperf.selection import Ranking  # noqa: PLC0415 - the same
+    from pytest_ddperf.selection.rules import Ranking  # noqa: PLC0415 - the same
 
     return tuple(Ranking)

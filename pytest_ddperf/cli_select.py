@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from pytest_ddperf import cli_arguments
 from pytest_ddperf.core.catalog import closest
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.selecting import select
-from pytest_ddperf.selection import Ranking, Requirements
-from pytest_ddperf.selection_text import csv_text, json_text, lines
+from pytest_ddperf.selection.rules import Ranking, Requirements
+from pytest_ddperf.selection.select import select
+from pytest_ddperf.selection.text import csv_text, json_text, lines
 
 if TYPE_CHECKING:
     import argparse

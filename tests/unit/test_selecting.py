@@ -17,8 +17,8 @@ from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.core.results import Result, Results, RunFacts
 from pytest_ddperf.gathering import gathered
-from pytest_ddperf.selecting import least_memory_gib, select
-from pytest_ddperf.selection import Considered, Ranking, Requirements, Rule, Selection
+from pytest_ddperf.selection.rules import Considered, Ranking, Requirements, Rule, Selection
+from pytest_ddperf.selection.select import least_memory_gib, select
 
 BASELINES = Path(__file__).resolve().parents[2] / "baselines"
 COLUMNS = {"res50": "resnet50", "res101": "resnet101", "res152": "resnet152", "mobilenetv2": "mobilenet_v2"} | {

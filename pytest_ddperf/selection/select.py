@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.selection import RULES, Considered, Miss, Ranking, Requirements, Rule, Selection
+from pytest_ddperf.selection.rules import RULES, Considered, Miss, Ranking, Requirements, Rule, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

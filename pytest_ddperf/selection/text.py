@@ -9,13 +9,13 @@ import textwrap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.selection import Rule
+from pytest_ddperf.selection.rules import Rule
 from pytest_ddperf.text import ms_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from pytest_ddperf.selection import Considered, Group, Requirements, Selection
+    from pytest_ddperf.selection.rules import Considered, Group, Requirements, Selection
 
 NEAREST = 5
 """Nearest misses that are shown unless all are asked for."""

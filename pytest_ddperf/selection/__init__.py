@@ -1,0 +1,1 @@
+"""`ddperf select`: which platform, network and batch size meets an application's constraints."""
