@@ -25,7 +25,7 @@ from pytest_ddperf.config.platform_toml import PLATFORM_KEYS
 from pytest_ddperf.config.platform_toml import _Entry as PlatformEntry
 from pytest_ddperf.core.records import FAILING, Outcome, Unavailable
 from pytest_ddperf.core.results import SEVERITY
-from pytest_ddperf.report.tidy import COLUMNS
+from pytest_ddperf.report.csv_json import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.history.run_file import Run
-    from pytest_ddperf.report import ReportFile
+    from pytest_ddperf.report.files import ReportFile
 
 PLOT_DIR = Path("ddperf-figures")
 
@@ -118,7 +118,8 @@ def _platforms(text: str, catalog: Catalog) -> list[str]:
 
 def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[str] | None) -> int:
     """Write the reports and draw the figures that were asked for, and print what there is now."""
-    from pytest_ddperf import gathering, report  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.report import files as report  # noqa: PLC0415 - likewise
+    from pytest_ddperf.report import gather  # noqa: PLC0415 - each command loads what it needs
 
     folder = Path.cwd()
     files: list[ReportFile] = [report.report_file(text, folder) for text in arguments.output]
@@ -128,11 +129,11 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
         report.check_folder(figures, "--plot")
     if arguments.name is not None:
         _stored_runs(arguments.storage, arguments.name, platforms)  # refused as where it would be printed
-    results = gathering.stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
+    results = gather.stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
     for warning in results.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     shown = list(platforms or results.platforms)
-    nights, _ = gathering.trends(arguments.storage, shown)  # what is to be said of the files, the results said already
+    nights, _ = gather.trends(arguments.storage, shown)  # what is to be said of the files, the results said already
     made = report.make(results, nights, shown, folder=figures, files=files, progress=report.show_progress)
     for line in made.lines():
         sys.stdout.write(f"{line}\n")
@@ -148,15 +149,15 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
         ConfigurationError: there is no run of that name, or it has no cells of these platforms.
         HistoryError: the file of the run that is named cannot be read.
     """
-    from pytest_ddperf import gathering  # noqa: PLC0415 - each command loads what it needs
     from pytest_ddperf.history.run_file import read_run  # noqa: PLC0415 - the same
+    from pytest_ddperf.report import gather  # noqa: PLC0415 - each command loads what it needs
 
     if name is None:
-        found, warnings = gathering.last_runs(folder, platforms)
+        found, warnings = gather.last_runs(folder, platforms)
         for warning in warnings:
             sys.stderr.write(f"warning: {warning}\n")
         return found
-    run = read_run(gathering.find_run(folder, name))
+    run = read_run(gather.find_run(folder, name))
     if platforms is None:
         return [run]
     records = tuple(record for record in run.records if record.key.platform in platforms)
@@ -167,7 +168,7 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
 
 
 def _export(run: Run, catalog: Catalog, path: Path) -> None:
-    from pytest_ddperf import benchmark_json  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - each command loads what it needs
 
     titles = {name: platform.title for name, platform in catalog.platforms.items()}
     document = benchmark_json.run_document(run, titles)
@@ -179,8 +180,8 @@ def _export(run: Run, catalog: Catalog, path: Path) -> None:
 
 
 def _print_costs(catalog: Catalog) -> None:
-    from pytest_ddperf import terminal  # noqa: PLC0415 - each command loads what it needs
     from pytest_ddperf.embedded import facade  # noqa: PLC0415 - the same
+    from pytest_ddperf.report import terminal  # noqa: PLC0415 - each command loads what it needs
 
     try:
         counted = facade.network_costs()
@@ -193,7 +194,7 @@ def _print_costs(catalog: Catalog) -> None:
 
 
 def _print_run(run: Run, catalog: Catalog) -> None:
-    from pytest_ddperf import load_text, terminal  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.report import load_text, terminal  # noqa: PLC0415 - each command loads what it needs
 
     width = shutil.get_terminal_size().columns
     state = "" if run.complete else ", interrupted"

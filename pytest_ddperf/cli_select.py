@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigurationError: an option is wrong, or a baseline cannot be read.
     """
     from pytest_ddperf.config.load_catalog import load_catalog  # noqa: PLC0415 - each command loads what it needs
-    from pytest_ddperf.gathering import stored  # noqa: PLC0415 - the same
+    from pytest_ddperf.report.gather import stored  # noqa: PLC0415 - the same
 
     asked = requirements(arguments)
     ranking = Ranking(_one_of("--rank-by", arguments.rank_by, list(Ranking)))

@@ -160,7 +160,7 @@ def skip(item: pytest.Item, reason: str) -> None:
 
 def unskip_benchmark_only(item: pytest.Item) -> None:
     """Take back the skip that --benchmark-only puts on tests without a `benchmark` fixture: a cell is a benchmark."""
-    from pytest_ddperf.benchmark_json import is_only_mark  # noqa: PLC0415 - under --benchmark-only alone
+    from pytest_ddperf.report.benchmark_json import is_only_mark  # noqa: PLC0415 - under --benchmark-only alone
 
     item.own_markers[:] = [
         mark for mark in item.own_markers if not (mark.name == "skip" and is_only_mark(str(mark.kwargs.get("reason"))))
@@ -169,7 +169,7 @@ def unskip_benchmark_only(item: pytest.Item) -> None:
 
 def warn_of_ignored_options(bench: BenchSession) -> None:
     """Say once which of pytest-benchmark's measuring options do nothing for our cells."""
-    from pytest_ddperf.benchmark_json import ignored_measuring_options  # noqa: PLC0415 - only with gated tests
+    from pytest_ddperf.report.benchmark_json import ignored_measuring_options  # noqa: PLC0415 - only with gated tests
 
     if ignored := ignored_measuring_options(bench.config.invocation_params.args):
         bench.warnings.append(

@@ -17,9 +17,9 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoun
 from pytest_ddperf.failure_summary import CellFailed
 from pytest_ddperf.measure import gc_pause
 from pytest_ddperf.platform_alias import ALIAS_KEY
+from pytest_ddperf.report.terminal import regression_text, verdict_text
 from pytest_ddperf.report_records import mark_failed_by_test, put_record, record_of
 from pytest_ddperf.session import FAILED_BY_TEST_KEY, RECORD_KEY, SESSION_KEY, UNDECIDED_KEY
-from pytest_ddperf.terminal import regression_text, verdict_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

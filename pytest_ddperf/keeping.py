@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pytest_ddperf.core.records import CellRecord
+    from pytest_ddperf.report.terminal import Line
     from pytest_ddperf.session import BenchSession
-    from pytest_ddperf.terminal import Line
 
 
 INFRASTRUCTURE = frozenset({Outcome.ERROR, Outcome.CRASHED, Outcome.INVALID})
@@ -96,7 +96,7 @@ class Keeper:
         bench = self._bench
         self._fail_unconfirmed(session)
         if bench.records:
-            from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to store
+            from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - only with results to store
 
             benchmark_json.add_benchmarks(session.config, bench.measured)
         try:
@@ -125,7 +125,8 @@ class Keeper:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         if not bench.records:
             return
-        from pytest_ddperf import benchmark_json, failure_summary  # noqa: PLC0415 - only with results to store
+        from pytest_ddperf import failure_summary  # noqa: PLC0415 - only with results to store
+        from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - only with results to store
 
         if (reporter := session.config.pluginmanager.get_plugin("terminalreporter")) is not None:
             failure_summary.fold(reporter)
@@ -160,7 +161,7 @@ class Keeper:
             for text in nothing_shown(bench):
                 terminalreporter.write_line(text)
             return
-        from pytest_ddperf import load_text, terminal  # noqa: PLC0415 - only with results to show
+        from pytest_ddperf.report import load_text, terminal  # noqa: PLC0415 - only with results to show
 
         terminalreporter.write_sep("=", "ddperf")
         settings = bench.settings

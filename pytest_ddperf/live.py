@@ -49,7 +49,7 @@ class LiveLine:
         """Show how far the measurement is."""
         if self._writer is None:
             return
-        from pytest_ddperf.terminal import progress_text  # noqa: PLC0415 - on a terminal only
+        from pytest_ddperf.report.terminal import progress_text  # noqa: PLC0415 - on a terminal only
 
         done = 0 if progress.warmup else progress.number
         width = self._writer.fullwidth - 1

@@ -161,7 +161,7 @@ def pytest_benchmark_compare_machine_info(
     stored = compared_benchmark.get("machine_info") or {}
     if "ddperf" not in stored and stored.get("system") != "DeepDetect":  # a run without cells
         return (yield)
-    from pytest_ddperf.benchmark_json import comparable_machine_info  # noqa: PLC0415 - only where cells are compared
+    from pytest_ddperf.report.benchmark_json import comparable_machine_info  # noqa: PLC0415 - only where cells are compared
 
     own = dict(machine_info)
     _replace(machine_info, comparable_machine_info(own, compared_benchmark))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.results import Results
-    from pytest_ddperf.report import ReportFile
+    from pytest_ddperf.report.files import ReportFile
     from pytest_ddperf.session import BenchSession
 
 
@@ -101,7 +101,7 @@ def report_files(settings: Settings) -> list[ReportFile]:
     asked: Sequence[str] = settings.value("report")
     if not asked:
         return []
-    from pytest_ddperf.report import report_file  # noqa: PLC0415 - only where one was asked for
+    from pytest_ddperf.report.files import report_file  # noqa: PLC0415 - only where one was asked for
 
     return [report_file(text, settings.folder_of("report")) for text in asked]
 
@@ -119,11 +119,11 @@ def check(settings: Settings) -> None:
     """
     files, folder = report_files(settings), plot_dir(settings)
     if files:
-        from pytest_ddperf.report import check_writable  # noqa: PLC0415 - only where one was asked for
+        from pytest_ddperf.report.files import check_writable  # noqa: PLC0415 - only where one was asked for
 
         check_writable(files)
     if folder is not None:
-        from pytest_ddperf.report import check_folder  # noqa: PLC0415 - the same
+        from pytest_ddperf.report.files import check_folder  # noqa: PLC0415 - the same
 
         check_folder(folder, "--ddperf-plot")
 
@@ -136,8 +136,8 @@ def draw_stored(session: BenchSession) -> int:
     Raises:
         DdperfError: a file cannot be read or written.
     """
-    from pytest_ddperf.gathering import stored, trends  # noqa: PLC0415 - only where it was asked for
-    from pytest_ddperf.report import make, show_progress  # noqa: PLC0415 - the same
+    from pytest_ddperf.report.files import make, show_progress  # noqa: PLC0415 - the same
+    from pytest_ddperf.report.gather import stored, trends  # noqa: PLC0415 - only where it was asked for
 
     settings = session.settings
     check(settings)
@@ -242,8 +242,8 @@ def _asked(settings: Settings) -> bool:
 
 def _shown(session: BenchSession) -> Results:
     """Make the figures and reports; the results of which they are."""
-    from pytest_ddperf.gathering import trends  # noqa: PLC0415 - only where it was asked for
-    from pytest_ddperf.report import make  # noqa: PLC0415 - the same
+    from pytest_ddperf.report.files import make  # noqa: PLC0415 - the same
+    from pytest_ddperf.report.gather import trends  # noqa: PLC0415 - only where it was asked for
 
     settings = session.settings
     nights, problems = trends(settings.storage_dir, settings.platforms)
@@ -258,7 +258,7 @@ def _shown(session: BenchSession) -> Results:
 
 def _results(session: BenchSession, platforms: Sequence[str] | None = None) -> Results:
     """The run over the baselines of these platforms, of all by default."""
-    from pytest_ddperf.gathering import gathered  # noqa: PLC0415 - only where it was asked for
+    from pytest_ddperf.report.gather import gathered  # noqa: PLC0415 - only where it was asked for
 
     return gathered(
         session.settings.catalog,

@@ -257,7 +257,7 @@ class BenchSession:
                 self._history_failed = True
                 self.say(f"ddperf: {error}")  # now, while there is time to do something
         if record.outcome is Outcome.REMEASURE and self.config.get_verbosity() > 0:
-            from pytest_ddperf.terminal import verdict_text  # noqa: PLC0415 - only with results to show
+            from pytest_ddperf.report.terminal import verdict_text  # noqa: PLC0415 - only with results to show
 
             self.say(f"ddperf: {record.key}: {verdict_text(record)}, undecided; it is measured again later")
 
@@ -280,8 +280,8 @@ class BenchSession:
             channel.send((kind, value))
 
     def _new_history(self) -> HistoryWriter:
-        from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
         from pytest_ddperf.history.writer import HistoryWriter, new_run  # noqa: PLC0415 - the same
+        from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - only with results to keep
 
         settings = self.settings
         facts = {
@@ -308,7 +308,7 @@ class BenchSession:
 
     def run_facts(self) -> dict[str, RunFacts]:
         """By platform, what reports say of this run; empty before a record was kept."""
-        from pytest_ddperf.gathering import facts_of  # noqa: PLC0415 - only with reports to write
+        from pytest_ddperf.report.gather import facts_of  # noqa: PLC0415 - only with reports to write
 
         if self._header is None:
             return {}
@@ -386,11 +386,11 @@ class BenchSession:
         mode = None if self._settings is None else self._settings.value("update-baselines")
         if mode is None or self._settings is None:
             return
-        from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
         from pytest_ddperf.baselines.recordings import TAKEN, write_recorded  # noqa: PLC0415 - only with results to keep
         from pytest_ddperf.baselines.store import BaselineStore  # noqa: PLC0415 - reads files
         from pytest_ddperf.core.results import of_each_cell  # noqa: PLC0415 - the same
-        from pytest_ddperf.terminal import recorded_text  # noqa: PLC0415 - the same
+        from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - only with results to keep
+        from pytest_ddperf.report.terminal import recorded_text  # noqa: PLC0415 - the same
 
         store = BaselineStore(self._settings.catalog, project_dir=self.project_dir)
         for platform in self._settings.platforms:
@@ -431,7 +431,7 @@ class BenchSession:
 
     def machine_info(self, records: Iterable[CellRecord]) -> dict[str, object]:
         """Our part of pytest-benchmark's machine_info for these records: their servers."""
-        from pytest_ddperf import benchmark_json  # noqa: PLC0415 - only with results to keep
+        from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - only with results to keep
 
         catalog = self.settings.catalog
         return benchmark_json.machine_info(

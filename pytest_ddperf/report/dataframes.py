@@ -16,11 +16,11 @@ import pandas as pd
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.results import SEVERITY, joined, of_each_cell
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.gathering import came_to_its_end, facts_of, gathered, read_each
 from pytest_ddperf.history.index import HistoryIndex
 from pytest_ddperf.history.run_file import began, broken_text, moment, read_run, runs
 from pytest_ddperf.report.benchmark_cells import read_cells
-from pytest_ddperf.report.tidy import COLUMNS, row
+from pytest_ddperf.report.csv_json import COLUMNS, row
+from pytest_ddperf.report.gather import came_to_its_end, facts_of, gathered, read_each
 
 if TYPE_CHECKING:
     import os

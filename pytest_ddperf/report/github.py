@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import by_cause
-from pytest_ddperf.report import wording
-from pytest_ddperf.report.plain import clipped, inline, listed, printable
-from pytest_ddperf.terminal import cell_ids
+from pytest_ddperf.report import phrases
+from pytest_ddperf.report.markdown_escape import clipped, inline, listed, printable
+from pytest_ddperf.report.terminal import cell_ids
 from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _tail(results: Results, room: int) -> str:
         for platform in dict.fromkeys(cell.key.platform for cell in results.judged)
         if (run := results.runs.get(platform)) is not None and (facts := run.servers.get(platform)) is not None
     ]
-    notes = [f"- {listed(clipped(note, _MESSAGE))}\n" for note in wording.notes(results)]
+    notes = [f"- {listed(clipped(note, _MESSAGE))}\n" for note in phrases.notes(results)]
     warnings = [f"- {listed(clipped(warning, _MESSAGE))}\n" for warning in results.warnings]
     return "".join(
         _section(title, items, room // 3)

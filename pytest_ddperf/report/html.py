@@ -16,9 +16,9 @@ from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import __version__, load_text
+from pytest_ddperf import __version__
 from pytest_ddperf.core.records import FAILING, Outcome
-from pytest_ddperf.report import page_data, wording
+from pytest_ddperf.report import load_text, page_data, phrases
 from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def page(results: Results, trends: Sequence[Trend]) -> str:
         run=_run(results),
         attention=_attention(results, trends),
         load=_load(results),
-        notes="".join(f'<p class="note">{_text(said)}</p>' for said in (*wording.notes(results), *results.warnings)),
+        notes="".join(f'<p class="note">{_text(said)}</p>' for said in (*phrases.notes(results), *results.warnings)),
         data=embedded(page_data.document(results, trends)),
     )
 
@@ -71,7 +71,7 @@ def css_class(outcome: Outcome) -> str:
         return "red"
     if outcome in {Outcome.UNSTABLE, Outcome.NEW, Outcome.REMEASURE}:
         return "amber"
-    return "green" if outcome in wording.GREEN else "grey"
+    return "green" if outcome in phrases.GREEN else "grey"
 
 
 def _file(name: str) -> str:
@@ -89,23 +89,23 @@ def _hash(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(wording.one_line(text))
+    return escape(phrases.one_line(text))
 
 
 def _title(results: Results) -> str:
     platforms = ", ".join(results.runs or results.platforms)
-    state = wording.totals_text(results) if results.runs else "published tables"
+    state = phrases.totals_text(results) if results.runs else "published tables"
     return f"{state} - {platforms} - DeepDetect performance"
 
 
 def _run(results: Results) -> str:
     """Which runs these are, and how their cells ended."""
-    if not wording.totals(results):
+    if not phrases.totals(results):
         return "<p>No run: these are the baselines alone, as they are published or recorded.</p>"
     parts = [_run_line(results, platform, run) for platform, run in results.runs.items()]
     chips = [
         f'<li class="{css_class(outcome)}"><b>{count}</b>{outcome}</li>'
-        for outcome, count in wording.totals(results).items()
+        for outcome, count in phrases.totals(results).items()
     ]
     if results.not_measured:
         chips.append(f'<li class="amber"><b>{results.not_measured}</b>of the baseline not measured</li>')
@@ -115,7 +115,7 @@ def _run(results: Results) -> str:
 def _run_line(results: Results, platform: str, run: RunFacts) -> str:
     known = results.catalog.platforms.get(platform)
     title = platform if known is None else f"{known.title} ({platform})"
-    commit = f", commit <code>{_text(run.commit[: wording.COMMIT_DIGITS])}</code>" if run.commit else ""
+    commit = f", commit <code>{_text(run.commit[: phrases.COMMIT_DIGITS])}</code>" if run.commit else ""
     state = "" if run.complete else ' <span class="badge amber">interrupted</span>'
     server = run.servers.get(platform)
     return (
@@ -189,14 +189,14 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
     else:
         link = f"<span class='cell'>{_text(str(cell.key))}</span>"
     outcome = cell.outcome or Outcome.ERROR
-    sees = "" if cell.resolution is None else f"&ge; {wording.ratio_text(cell.resolution)}"
+    sees = "" if cell.resolution is None else f"&ge; {phrases.ratio_text(cell.resolution)}"
     if cell.resolution and cell.change and cell.change > cell.resolution:
         sees += f" <span class='quiet'>(this is {cell.change / cell.resolution:.1f} times that)</span>"
     figures = (
         "" if cell.change is None else f"<strong>{change_text(cell.change)}</strong>",
         "" if cell.now_ms is None else f"{ms_text(cell.now_ms)} ms",
         "" if cell.baseline_ms is None else f"{ms_text(cell.baseline_ms)} ms",
-        wording.ratio_text(cell.tolerance),
+        phrases.ratio_text(cell.tolerance),
         sees,
     )
     return (
@@ -207,7 +207,7 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
             for label, figure in zip(_ATTENTION[1:-1], figures, strict=True)
         )
         + f"<td>{_strip(cell)}</td></tr>"
-        f"<tr class='why'><td colspan='7'><p>{escape(wording.why(cell, LONGEST_REASON))}</p></td></tr>"
+        f"<tr class='why'><td colspan='7'><p>{escape(phrases.why(cell, LONGEST_REASON))}</p></td></tr>"
     )
 
 

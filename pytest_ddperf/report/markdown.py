@@ -5,26 +5,30 @@ Above it stands what this run was; a table of the report that was not measured i
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from html import escape
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from pytest_ddperf import __version__, load_text
+from pytest_ddperf import __version__
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.plots.api import described
 from pytest_ddperf.plots.describe import names
-from pytest_ddperf.report import wording
-from pytest_ddperf.report.markdown_figures import Figures
+from pytest_ddperf.report import load_text, phrases
+from pytest_ddperf.report.figures_dir import figures_dir
+from pytest_ddperf.report.markdown_escape import inline
 from pytest_ddperf.report.markdown_tables import measured_table, raw_table, table
-from pytest_ddperf.report.plain import inline
 from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.results import Result, Results, Trend
     from pytest_ddperf.plots.describe.charts import Chart
+
 
 _LONGEST_REASON = 400
 _REAL_TIME_FPS = (25, 10)
@@ -78,7 +82,7 @@ def _title(results: Results, platform: str) -> str:
 
 def _this_run(results: Results) -> list[str]:
     lines = ["### This run", ""]
-    counts = wording.totals(results)
+    counts = phrases.totals(results)
     if not counts:
         lines += ["No run: what follows is the baselines alone, as they are published or recorded.", ""]
         return lines + _warnings(results)
@@ -92,15 +96,15 @@ def _this_run(results: Results) -> list[str]:
             [
                 _title(results, platform),
                 inline(run.run) + state,
-                *map(inline, (run.started, run.commit[: wording.COMMIT_DIGITS], facts)),
+                *map(inline, (run.started, run.commit[: phrases.COMMIT_DIGITS], facts)),
             ]
         )
     lines += table(["platform", "run", "started", "commit", "server"], rows)
-    lines += ["", f"**{wording.totals_text(results)}**", ""]
+    lines += ["", f"**{phrases.totals_text(results)}**", ""]
     lines += _cells("#### Regressions and other failures", [cell for cell in results.judged if cell.fails])
     others = [cell for cell in results.judged if not cell.fails and _to_know_of(cell)]
     lines += _cells("#### Other cells to know of", others)
-    lines += [line for note in wording.notes(results) for line in (f"> Note: {inline(note)}", "")]
+    lines += [line for note in phrases.notes(results) for line in (f"> Note: {inline(note)}", "")]
     return lines + _warnings(results)
 
 
@@ -122,9 +126,9 @@ def _cells(heading: str, cells: Sequence[Result]) -> list[str]:
             "" if cell.now_ms is None else ms_text(cell.now_ms),
             "" if cell.baseline_ms is None else ms_text(cell.baseline_ms),
             "" if cell.change is None else change_text(cell.change),
-            wording.ratio_text(cell.tolerance),
-            wording.ratio_text(cell.resolution),
-            inline(wording.why(cell, _LONGEST_REASON)),
+            phrases.ratio_text(cell.tolerance),
+            phrases.ratio_text(cell.resolution),
+            inline(phrases.why(cell, _LONGEST_REASON)),
         ]
         for cell in cells
     ]
@@ -200,7 +204,7 @@ def _platforms(results: Results, figures: Figures) -> list[str]:
     lines = ["## Platforms", ""]
     for name in results.platforms:
         platform = results.catalog.platforms.get(name)
-        facts = [] if platform is None else wording.platform_facts(platform)
+        facts = [] if platform is None else phrases.platform_facts(platform)
         lines += [f"- {_title(results, name)}" + (f" ({', '.join(facts)})" if facts else ""), ""]
         if platform is not None:
             told = [f"Backend: {platform.backend}.", f"Figures: {platform.source}." if platform.source else ""]
@@ -340,3 +344,69 @@ def _costs(results: Results) -> list[str]:
             ],
         ),
     ]
+
+
+_WIDTH = 450
+"""Pixels of a figure that stands beside another one, as in the report."""
+
+
+class Figures:
+    """The figures of a report, as Markdown that shows them.
+
+    Args:
+        charts: the names of the figures, without ending; of each one the PNG is shown.
+        path: of the report, which the links are relative to.
+    """
+
+    def __init__(self, charts: Iterable[str], path: Path) -> None:
+        folder = figures_dir(path).name
+        self._links = {name: quote(f"{folder}/{name}.png") for name in charts}
+        self.shown: set[str] = set()
+        """The names of the figures that the report shows so far."""
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the figures in a folder, in the order of the report."""
+        return [name for name in self._links if name.startswith(f"{folder}/")]
+
+    def others(self) -> list[str]:
+        """The names of the figures that were not shown yet."""
+        return [name for name in self._links if name not in self.shown]
+
+    def of_platform(self, platform: str) -> list[str]:
+        """The names of one platform's figures of the time per image, the logarithmic one first."""
+        own = rf"latency/{re.escape(platform)}(_log|_linear|_bars)?"
+        return sorted((name for name in self.names("latency") if re.fullmatch(own, name)), key=_linear_last)
+
+    def image(self, name: str, indent: str = "") -> str:
+        """One figure."""
+        self.shown.add(name)
+        return f"{indent}![{inline(_words(name))}]({self._links[name]})"
+
+    def side_by_side(self, names: Sequence[str]) -> list[str]:
+        """Figures in rows of two."""
+        lines: list[str] = []
+        self.shown.update(names)
+        for first in range(0, len(names), 2):
+            lines += ["<table>", "  <tr>"]
+            for name in names[first : first + 2]:
+                lines.append(
+                    f'     <th><img src="{self._links[name]}" width="{_WIDTH}" alt="{escape(_words(name))}"></th>'
+                )
+            lines += ["  </tr>", "</table>"]
+        return [*lines, ""] if lines else []
+
+    def folded(self, names: Sequence[str], summary: str) -> list[str]:
+        """Figures that open on a click."""
+        if not names:
+            return []
+        shown = [line for name in names for line in (self.image(name, "  "), "")]
+        return ["<details>", f"  <summary>{summary}</summary>", "", *shown, "</details>", ""]
+
+
+def _words(name: str) -> str:
+    """What a figure shows, for those who do not see it: `latency, tk1 log`."""
+    return name.replace("/", ", ").replace("_", " ")
+
+
+def _linear_last(name: str) -> bool:
+    return name.endswith("_linear")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.report import wording
-from pytest_ddperf.report.plain import inline
+from pytest_ddperf.report import phrases
+from pytest_ddperf.report.markdown_escape import inline
 from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def raw_table(cells: Sequence[Result], catalog: Catalog) -> list[str]:
         if cell.baseline_ms is None:
             return "x" if cell.unavailable else ""
         if cell.baseline_kind == "report":
-            return wording.published_text(cell.baseline_ms, catalog.platforms.get(cell.key.platform))
+            return phrases.published_text(cell.baseline_ms, catalog.platforms.get(cell.key.platform))
         return ms_text(cell.baseline_ms)
 
     return _layout([cell for cell in cells if cell.side not in {"none", "measured"}], catalog, shown)

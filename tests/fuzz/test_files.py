@@ -21,7 +21,6 @@ from recording import measured, skipped
 from pytest_ddperf import load_history, load_run
 from pytest_ddperf.baselines.recordings import read_recorded, write_recorded
 from pytest_ddperf.baselines.store import BaselineStore
-from pytest_ddperf.benchmark_json import run_document, stats_from_seconds
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.platform_toml import read_platforms
@@ -34,7 +33,8 @@ from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history.index import HistoryIndex
 from pytest_ddperf.history.nights import read_nights
 from pytest_ddperf.history.run_file import HistoryError, read_run
-from pytest_ddperf.report.tidy import COLUMNS
+from pytest_ddperf.report.benchmark_json import run_document, stats_from_seconds
+from pytest_ddperf.report.csv_json import COLUMNS
 from pytest_ddperf.text import printable
 
 if TYPE_CHECKING:

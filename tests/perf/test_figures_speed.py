@@ -128,7 +128,7 @@ def export(storage: Path, folder: Path) -> Path:
     target = folder / "Linux-CPython-3.11-64bit"
     target.mkdir(parents=True)
     script = (
-        "import json, sys\nfrom pathlib import Path\nfrom pytest_ddperf.benchmark_json import run_document\n"
+        "import json, sys\nfrom pathlib import Path\nfrom pytest_ddperf.report.benchmark_json import run_document\n"
         "from pytest_ddperf.history.run_file import read_run, runs\n"
         "for number, path in enumerate(runs(Path(sys.argv[1]))):\n"
         "    document = run_document(read_run(path), {'tk1': 'Jetson TK1'})\n"

@@ -12,8 +12,8 @@ from nightly import FIRST_NIGHT
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.core.results import RunFacts, Trend, TrendNight
-from pytest_ddperf.gathering import gathered
 from pytest_ddperf.plots.draw import style
+from pytest_ddperf.report.gather import gathered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

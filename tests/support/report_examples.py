@@ -9,7 +9,7 @@ from functools import cache
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, Outcome, ServerFacts
 from pytest_ddperf.core.results import Result, Results, RunFacts, Trend, TrendNight, in_order
-from pytest_ddperf.gathering import gathered
+from pytest_ddperf.report.gather import gathered
 
 RUN = RunFacts(
     "20261103T020000.000Z-00000002",

@@ -14,7 +14,6 @@ from recording import measured, skipped
 
 from pytest_ddperf.baselines.recordings import write_recorded
 from pytest_ddperf.baselines.store import BaselineStore, PlatformBaseline, user_cache_dir
-from pytest_ddperf.benchmark_json import stats_from_seconds
 from pytest_ddperf.config import load_catalog as load_catalog_module
 from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
 from pytest_ddperf.config.published_tables import read_table
@@ -23,6 +22,7 @@ from pytest_ddperf.core.platform import BATCH_SIZES_REPORT
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Clock, Outcome, Unavailable, published_against
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.history.nights import Nights, read_nights
+from pytest_ddperf.report.benchmark_json import stats_from_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

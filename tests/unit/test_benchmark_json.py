@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from load_made import loaded
 
-from pytest_ddperf import benchmark_json
 from pytest_ddperf.core.records import (
     Baseline,
     CellKey,
@@ -22,6 +21,7 @@ from pytest_ddperf.core.records import (
     Round,
     ServerFacts,
 )
+from pytest_ddperf.report import benchmark_json
 
 KEY = CellKey("tk1", "resnet50", 2)
 NODEID = "benchmarks/test_predict.py::test_predict[tk1-resnet50-b2]"

@@ -7,15 +7,15 @@ import pytest
 from figure_results import published
 from nightly import cell, moment, write_night
 
-from pytest_ddperf import gathering
 from pytest_ddperf.baselines.recordings import write_recorded
-from pytest_ddperf.benchmark_json import stats_from_seconds
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome, ServerFacts
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.gathering import facts_of, gathered, stored, trends
 from pytest_ddperf.history.run_file import RunHeader, read_run
 from pytest_ddperf.history.writer import HistoryWriter
+from pytest_ddperf.report import gather
+from pytest_ddperf.report.benchmark_json import stats_from_seconds
+from pytest_ddperf.report.gather import facts_of, gathered, stored, trends
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,7 +161,7 @@ def test_each_file_is_read_once_and_only_those_of_the_platforms_asked_for(
         read.append(path.name)
         return original(path)
 
-    monkeypatch.setattr(gathering, "read_run", counting)
+    monkeypatch.setattr(gather, "read_run", counting)
     stored(CATALOG, tmp_path, platforms=["tk1"])
     assert read == [both.name, third.name]
 
@@ -260,7 +260,7 @@ def test_a_file_that_is_gone_meanwhile_is_a_warning(tmp_path: Path, monkeypatch:
         wanted.unlink()
         return original(wanted)
 
-    monkeypatch.setattr(gathering, "read_run", losing)
+    monkeypatch.setattr(gather, "read_run", losing)
     results = stored(CATALOG, tmp_path)
     assert results.runs == {}
     assert [str(path) in warning for warning in results.warnings] == [True]

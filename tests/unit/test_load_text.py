@@ -6,7 +6,7 @@ import pytest
 from load_made import loaded, result
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
-from pytest_ddperf.load_text import COLUMNS, load_lines, load_row
+from pytest_ddperf.report.load_text import COLUMNS, load_lines, load_row
 
 MODELS = ("resnet50", "squeezenet_v1.1")
 

@@ -22,9 +22,9 @@ from recording import CONDITIONS, measured, skipped
 
 from pytest_ddperf.baselines import recordings
 from pytest_ddperf.baselines.recordings import Update, read_recorded, write_recorded
-from pytest_ddperf.benchmark_json import stats_from_seconds
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Measurement, Outcome, Pass, Round, Unavailable
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError, FileContentError
+from pytest_ddperf.report.benchmark_json import stats_from_seconds
 
 NOW = datetime(2026, 3, 1, 4, 5, 6, tzinfo=UTC)
 STAT_NAMES = (

@@ -16,7 +16,7 @@ from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.core.results import Result, Results, RunFacts
-from pytest_ddperf.gathering import gathered
+from pytest_ddperf.report.gather import gathered
 from pytest_ddperf.selection.rules import Considered, Ranking, Requirements, Rule, Selection
 from pytest_ddperf.selection.select import least_memory_gib, select
 

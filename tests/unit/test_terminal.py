@@ -21,7 +21,7 @@ from pytest_ddperf.core.records import (
     Round,
 )
 from pytest_ddperf.embedded.facade import NetworkCost
-from pytest_ddperf.terminal import (
+from pytest_ddperf.report.terminal import (
     Line,
     cost_lines,
     failure_lines,

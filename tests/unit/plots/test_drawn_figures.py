@@ -257,7 +257,7 @@ def test_a_network_may_be_called_what_it_likes(tmp_path: Path) -> None:
 def test_describing_loads_no_matplotlib() -> None:
     script = (
         "import sys; from pytest_ddperf.config.load_catalog import load_catalog; "
-        "from pytest_ddperf.gathering import gathered; "
+        "from pytest_ddperf.report.gather import gathered; "
         "from pytest_ddperf.plots.api import described; results = gathered(load_catalog(), [], {}); "
         "assert len(described(results, [], results.platforms)) > 90; "
         "assert not {'matplotlib', 'numpy', 'pandas'} & set(sys.modules)"

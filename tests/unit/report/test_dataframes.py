@@ -18,15 +18,15 @@ from nightly import FIRST_NIGHT, cell, moment, without_measurement, write_night
 
 from pytest_ddperf import load_baselines, load_history, load_run
 from pytest_ddperf.baselines.recordings import write_recorded
-from pytest_ddperf.benchmark_json import run_document, stats_from_seconds
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import Baseline, CellKey, Outcome, ServerFacts
 from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError, DdperfError
-from pytest_ddperf.gathering import gathered, stored
 from pytest_ddperf.history.run_file import RunHeader, read_run
 from pytest_ddperf.history.writer import HistoryWriter
-from pytest_ddperf.report import exchange, tidy
+from pytest_ddperf.report import bencher, csv_json
+from pytest_ddperf.report.benchmark_json import run_document, stats_from_seconds
+from pytest_ddperf.report.gather import gathered, stored
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.records import CellRecord
@@ -70,9 +70,9 @@ def test_a_history_has_a_row_for_each_cell_of_each_run_the_oldest_run_first(fold
 def test_columns_and_dtypes_are_the_documented_ones(folder: Path) -> None:
     write_night(folder, 0, [at(B1, 50.0)])
     frame = load_history(folder)
-    assert list(frame.columns) == list(tidy.COLUMNS)
+    assert list(frame.columns) == list(csv_json.COLUMNS)
     assert {name: str(dtype) for name, dtype in dtypes(frame).items()} == {
-        name: column.dtype for name, column in tidy.COLUMNS.items()
+        name: column.dtype for name, column in csv_json.COLUMNS.items()
     }
 
 
@@ -86,7 +86,7 @@ def test_a_history_and_the_csv_report_of_its_run_hold_the_same(folder: Path) -> 
         writer.close(0, whole=True)
     results = stored(CATALOG, folder, platforms=["tk1"])
     judged = tuple(one for one in results.cells if one.outcome is not None)
-    text = tidy.csv_text(replace(results, cells=judged))
+    text = csv_json.csv_text(replace(results, cells=judged))
     written = pd.read_csv(io.StringIO(text), dtype={"commit": str, "server_commit": str, "scenario": str})
     frame = load_history(folder)
     keys = ["model", "batch_size", "scenario"]
@@ -94,7 +94,7 @@ def test_a_history_and_the_csv_report_of_its_run_hold_the_same(folder: Path) -> 
     found = frame.astype({"model": str}).sort_values(keys, ignore_index=True)
     differing = {
         name: (expected[name].tolist(), found[name].tolist())
-        for name in set(tidy.COLUMNS) - {"started", "reason"}
+        for name in set(csv_json.COLUMNS) - {"started", "reason"}
         if plain(expected[name]) != plain(found[name])
     }
     assert differing == {}
@@ -307,17 +307,17 @@ def test_runs_are_read_one_by_one(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
     def row(*arguments: Any) -> object:  # noqa: ANN401 - those of tidy.row
         order.append("row")
-        return tidy.row(*arguments)
+        return csv_json.row(*arguments)
 
-    monkeypatch.setattr("pytest_ddperf.gathering.read_run", read)
-    monkeypatch.setattr("pytest_ddperf.report.dataframes.row", row)
+    monkeypatch.setattr("pytest_ddperf.report.gather.read_run", read)
+    monkeypatch.setattr("pytest_ddperf.report.files.dataframes.row", row)
     load_history(folder)
     assert order == ["read", "row"] * 3
 
 
 def test_the_baselines_are_the_cells_of_a_csv_report_without_a_run() -> None:
     results = gathered(CATALOG, (), {})
-    written = pd.read_csv(io.StringIO(tidy.csv_text(results)))
+    written = pd.read_csv(io.StringIO(csv_json.csv_text(results)))
     frame = load_baselines()
     assert len(frame) == len(results.cells) > 600
     for name in ("platform", "model", "batch_size", "baseline_ms", "unavailable", "baseline_kind", "baseline_source"):
@@ -427,7 +427,7 @@ def test_what_benchmark_save_leaves_out_is_missing(folder: Path, tmp_path: Path)
 def test_a_report_for_github_action_benchmark_is_read(folder: Path, tmp_path: Path) -> None:
     write_night(folder, 0, [at(B1, 50.0)])
     path = tmp_path / "github.json"
-    path.write_text(exchange.pytest_text(stored(CATALOG, folder, platforms=["tk1"])), encoding="utf-8")
+    path.write_text(bencher.pytest_text(stored(CATALOG, folder, platforms=["tk1"])), encoding="utf-8")
     (row,) = load_run(path).to_dict("records")
     assert (row["now_ms"], row["clock"], row["started"]) == (50.0, "predict", FIRST_NIGHT)
 

@@ -18,10 +18,11 @@ from results_made import results
 from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.report import markdown, report_file, write
-from pytest_ddperf.report.markdown_figures import Figures
+from pytest_ddperf.report import markdown
+from pytest_ddperf.report.files import report_file, write
+from pytest_ddperf.report.markdown import Figures
+from pytest_ddperf.report.markdown_escape import inline, printable
 from pytest_ddperf.report.markdown_tables import table
-from pytest_ddperf.report.plain import inline, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pytest_ddperf.report.plain import REPLACEMENT, clipped, inline, listed, printable
+from pytest_ddperf.report.markdown_escape import REPLACEMENT, clipped, inline, listed, printable
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 NASTY = st.text(st.one_of(st.characters(), st.sampled_from("\\|`*_[]()<>&#!~$:@-+=.1\n\r\t\0\x1b\x7f\u202e\ud800")))

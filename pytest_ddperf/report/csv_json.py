@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_ddperf import __version__
-from pytest_ddperf.report import wording
+from pytest_ddperf.report import phrases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,7 +143,7 @@ def json_text(results: Results, trends: Sequence[Trend]) -> str:
     document = {
         "format": FORMAT,
         "generator": f"pytest-ddperf {__version__}",
-        "totals": {str(outcome): count for outcome, count in wording.totals(results).items()},
+        "totals": {str(outcome): count for outcome, count in phrases.totals(results).items()},
         "not_measured": results.not_measured,
         "warnings": list(results.warnings),
         "runs": {platform: _run(run, platform) for platform, run in results.runs.items()},
@@ -216,7 +216,7 @@ def _csv_value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
-    text = wording.one_line(str(value))
+    text = phrases.one_line(str(value))
     return f"'{text}" if text.startswith(_RUNS_IN_SPREADSHEETS) else text
 
 

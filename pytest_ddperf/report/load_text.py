@@ -8,7 +8,7 @@ from pytest_ddperf.core.load_summary import images_per_second, load_of
 from pytest_ddperf.core.percentiles import PERCENTS
 from pytest_ddperf.core.records import FAILING, Outcome
 from pytest_ddperf.core.scenarios import rate_text, scenario_order, words_of
-from pytest_ddperf.terminal import STYLES, Line, wrapped
+from pytest_ddperf.report.terminal import STYLES, Line, wrapped
 from pytest_ddperf.text import change_text, ms_text
 
 if TYPE_CHECKING:

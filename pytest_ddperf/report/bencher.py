@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.benchmark_json import benchmark, document, judged_info
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import FAILING, Outcome
+from pytest_ddperf.report.benchmark_json import benchmark, document, judged_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,332 @@
+"""Reports as files: which kind a name asks for, whether it can be written, and the writing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.config.local_paths import local_path
+from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.report.figures_dir import figures_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_ddperf.core.results import Results, Trend
+    from pytest_ddperf.plots.describe.charts import Chart
+
+
+MARKDOWN = "markdown"
+"""The one kind that comes with figures, in a folder beside it."""
+
+ERASE_LINE = "\r\x1b[K"
+
+
+def _markdown(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, Mapping[str, Chart]]:
+    from pytest_ddperf.report import markdown  # noqa: PLC0415 - each kind loads what it needs
+
+    return markdown.with_figures(results, trends, path)
+
+
+def _html(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
+    from pytest_ddperf.report import html  # noqa: PLC0415 - the same
+
+    return html.page(results, trends), {}
+
+
+def _csv(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
+    from pytest_ddperf.report import csv_json  # noqa: PLC0415 - the same
+
+    return csv_json.csv_text(results), {}
+
+
+def _json(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
+    from pytest_ddperf.report import csv_json  # noqa: PLC0415 - the same
+
+    return csv_json.json_text(results, trends), {}
+
+
+def _bmf(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
+    from pytest_ddperf.report import bencher  # noqa: PLC0415 - the same
+
+    return bencher.bmf_text(results), {}
+
+
+def _pytest(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
+    from pytest_ddperf.report import bencher  # noqa: PLC0415 - the same
+
+    return bencher.pytest_text(results), {}
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of report.
+
+    Args:
+        kind: its name.
+        sign: the ending of a file that asks for it; without a dot, the prefix before a colon.
+        text: creates the report from results, trends and the path where it goes: the text, and the figures that it
+            shows, by file name without the ending.
+    """
+
+    kind: str
+    sign: str
+    text: Callable[[Results, Sequence[Trend], Path], tuple[str, Mapping[str, Chart]]]
+
+
+FORMATS = (
+    Format(MARKDOWN, ".md", _markdown),
+    Format("html", ".html", _html),
+    Format("csv", ".csv", _csv),
+    Format("json", ".json", _json),
+    Format("bmf", "bmf", _bmf),  # Bencher Metric Format
+    Format("pytest", "pytest", _pytest),  # what github-action-benchmark reads as its `pytest` tool
+)
+"""All there are. Another one is a line here, and the function that it names."""
+
+BY_KIND = {one.kind: one for one in FORMATS}
+BY_ENDING = {one.sign: one.kind for one in FORMATS if one.sign.startswith(".")}
+BY_PREFIX = {one.sign: one.kind for one in FORMATS if not one.sign.startswith(".")}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFile:
+    """A report that was asked for.
+
+    Args:
+        kind: one of the values of `BY_ENDING` and `BY_PREFIX`.
+        path: where it goes.
+    """
+
+    kind: str
+    path: Path
+
+
+def report_file(text: str, folder: Path) -> ReportFile:
+    """What `--ddperf-report=TEXT` asks for.
+
+    Args:
+        text: `FILE.md`, `bmf:FILE` ...
+        folder: what a relative path is relative to.
+
+    Raises:
+        ConfigurationError: neither ending nor prefix is known, or this machine does not know the home folder.
+    """
+    prefix, colon, rest = text.partition(":")
+    if colon and rest and prefix in BY_PREFIX:
+        return ReportFile(BY_PREFIX[prefix], folder / local_path(rest, "The report"))
+    kind = BY_ENDING.get(Path(text).suffix.lower())
+    if kind is None:
+        raise ConfigurationError(
+            f"The report {text!r} has no ending that says what it should be; expected a file that ends with "
+            f"{', '.join(BY_ENDING)}, or {' or '.join(f'{name}:FILE' for name in BY_PREFIX)}."
+        )
+    return ReportFile(kind, folder / local_path(text, "The report"))
+
+
+def check_writable(files: Sequence[ReportFile]) -> None:
+    """Find out before the first measurement whether the reports can be written; makes their folders.
+
+    Raises:
+        ConfigurationError: one cannot, or two are the same file; names it.
+    """
+    taken: set[Path] = set()
+    for file in files:
+        path = file.path
+        if path in taken:
+            raise ConfigurationError(f"The report {path} was asked for twice; name another file for one of them.")
+        taken.add(path)
+        try:
+            _check(file)
+        except OSError as error:
+            raise _not_written(path, error) from error
+
+
+def _check(file: ReportFile) -> None:
+    path = file.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise ConfigurationError(f"The report {path} cannot be written: it is a folder; name a file in it.")
+    figures = figures_dir(path)
+    if file.kind == MARKDOWN and figures.exists() and not figures.is_dir():
+        raise ConfigurationError(f"The figures of {path} cannot be written: {figures} is no folder; name another file.")
+    _try_file(_partial(path))
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Find out before the first measurement whether figures can be drawn into a folder; makes it.
+
+    Args:
+        folder: of the figures.
+        option: that names it.
+
+    Raises:
+        ConfigurationError: it cannot be made, or takes no file; names it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _try_file(_partial(folder / "figure"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"The figures cannot be drawn into {folder}: {error.strerror or error}; name another folder with "
+            f"{option}=DIR."
+        ) from error
+
+
+def _try_file(path: Path) -> None:
+    with path.open("x"):  # permissions are not all: a folder may take no new file for other reasons
+        path.unlink()
+
+
+@dataclass(slots=True)
+class Made:
+    """Figures that were drawn and reports that were written.
+
+    Args:
+        figures: names of the figures in the folder of figures.
+        index: the page that shows them; None if none were drawn.
+        reports: each report's file, and how many figures were drawn beside it.
+        problems: a sentence for each part that could not be created.
+    """
+
+    figures: list[str] = field(default_factory=list)
+    index: Path | None = None
+    reports: list[tuple[Path, int]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """A line for each family of figures, the index, and the reports."""
+        from pytest_ddperf.plots.describe import names  # noqa: PLC0415 - loaded already if there are figures
+
+        families = names.by_family(self.figures)
+        width = max(map(len, families), default=0)
+        return [
+            *(f"{family:<{width}} {len(own):>4}  {names.FAMILIES[family]}" for family, own in families.items()),
+            *([f"index: {self.index}"] if self.index is not None else []),
+            *self.report_lines(),
+        ]
+
+    def summary(self) -> list[str]:
+        """The same with one line for all figures."""
+        figures = [] if self.index is None else [f"figures: {len(self.figures)}, index: {self.index}"]
+        return figures + self.report_lines()
+
+    def report_lines(self) -> list[str]:
+        """Each report's file, then where its figures are."""
+        lines = []
+        for path, figures in self.reports:
+            lines.append(str(path))
+            if figures:
+                lines.append(f"figures of {path.name}: {figures} in {figures_dir(path)}")
+        return lines
+
+
+def make(
+    results: Results,
+    trends: Sequence[Trend],
+    platforms: Sequence[str],
+    *,
+    folder: Path | None,
+    files: Sequence[ReportFile],
+    progress: Callable[[int, int], None] | None = None,
+) -> Made:
+    """Draw the figures and write the reports of some platforms; a part that fails does not stop the others.
+
+    Args:
+        results: all platforms, since some figures compare them.
+        trends: histories of cells of these platforms.
+        platforms: which.
+        folder: of the figures; None for none.
+        files: the reports.
+        progress: called with the number of figures drawn so far and of all, for the folder and for each report.
+    """
+    made = Made()
+
+    def attempt(what: str, part: Callable[[], None]) -> None:
+        try:
+            part()
+        except DdperfError as error:
+            made.problems.append(str(error))
+        except Exception as error:  # noqa: BLE001 - the verdicts are worth more than a figure of them
+            made.problems.append(f"{what} could not be made: {type(error).__name__}: {error}.")
+
+    def draw_figures(into: Path) -> None:
+        from pytest_ddperf.plots.api import draw  # noqa: PLC0415 - loads matplotlib
+        from pytest_ddperf.plots.describe import names  # noqa: PLC0415 - loads matplotlib
+
+        made.figures = draw(results, trends, into, platforms, progress)
+        made.index = into / names.INDEX
+
+    def write_report(file: ReportFile) -> None:
+        path, *figures = write(file, shown, trends, progress)
+        made.reports.append((path, len(figures)))
+
+    if folder is not None:
+        attempt(f"The figures in {folder}", partial(draw_figures, folder))
+    shown = results.only(platforms)
+    for file in files:
+        attempt(f"The report {file.path}", partial(write_report, file))
+    return made
+
+
+def show_progress(done: int, total: int) -> None:
+    """Print how many figures are drawn: on a terminal a line that is rewritten, else one line before the first."""
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        sys.stdout.write(ERASE_LINE + (f"drawing figures: {done} of {total}" if done < total else ""))
+    elif done == 0:
+        sys.stdout.write(f"drawing {total} figure{'s' * (total != 1)}\n")
+    sys.stdout.flush()
+
+
+def write(
+    file: ReportFile,
+    results: Results,
+    trends: Sequence[Trend],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Write a report, atomically: a reader sees the old file or the new one, whole.
+
+    Args:
+        file: what was asked for.
+        results: what it shows.
+        trends: histories of cells, where it shows them.
+        progress: called with the number of its figures drawn so far and of all.
+
+    Returns:
+        The files written: the report, then the figures that it shows.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    try:
+        text, charts = BY_KIND[file.kind].text(results, trends, file.path)
+        figures: list[Path] = []
+        if charts:
+            from pytest_ddperf.plots.api import draw_charts  # noqa: PLC0415 - loads matplotlib
+
+            figures = draw_charts(charts, figures_dir(file.path), ("png",), progress)
+        unfinished = _partial(file.path)
+        try:
+            unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")  # a path may be no UTF-8
+            unfinished.replace(file.path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise
+    except OSError as error:
+        raise _not_written(file.path, error) from error
+    return [file.path, *figures]
+
+
+def _partial(path: Path) -> Path:
+    """The file that becomes the report when it is whole."""
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def _not_written(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"The report {path} cannot be written: {error.strerror or error}; name another file.")
