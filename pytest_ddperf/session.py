@@ -14,7 +14,7 @@ from pytest_ddperf.core.record_codec import to_json
 from pytest_ddperf.core.records import CellRecord, Outcome
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
 from pytest_ddperf.measure.gc_pause import collected_rarely
-from pytest_ddperf.platform_plan import PlatformPlan
+from pytest_ddperf.runner.plan import PlatformPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import RunFacts
     from pytest_ddperf.history.run_file import RunHeader
     from pytest_ddperf.history.writer import HistoryWriter
-    from pytest_ddperf.runner import Runner
+    from pytest_ddperf.runner.runner import Runner
 
 
 REFUSED = "ddperf: "
@@ -121,7 +121,7 @@ class BenchSession:
             ConfigurationError: a baseline cannot be read.
         """
         if self._runner is None:
-            from pytest_ddperf.runner import Runner  # noqa: PLC0415 - loads the client
+            from pytest_ddperf.runner.runner import Runner  # noqa: PLC0415 - loads the client
 
             plans = {name: self._plan(name) for name in self.settings.platforms}
             self._runner = Runner(plans, self.settings.catalog.networks, self.say, self._run_id)

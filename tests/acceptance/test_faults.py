@@ -215,7 +215,7 @@ def wall_clock():
 def stepping():
     clocks = SimpleNamespace(time=wall_clock, monotonic=time.monotonic, sleep=time.sleep)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pytest_ddperf.runner.time", clocks)
+        patch.setattr("pytest_ddperf.runner.runner.time", clocks)
         yield
 """
 

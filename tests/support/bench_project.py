@@ -45,7 +45,7 @@ for _module in (
     "pytest_ddperf.keeping",
     "pytest_ddperf.platform_alias",
     "pytest_ddperf.plugin",
-    "pytest_ddperf.runner",
+    "pytest_ddperf.runner.runner",
     "pytest_ddperf.report.terminal",
     "xdist.dsession",
     "xdist.plugin",

@@ -21,8 +21,8 @@ from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history.run_file import read_run
 from pytest_ddperf.history.writer import HistoryWriter, new_run
 from pytest_ddperf.measure.loop import Plan
-from pytest_ddperf.platform_plan import PlatformPlan
-from pytest_ddperf.runner import Runner
+from pytest_ddperf.runner.plan import PlatformPlan
+from pytest_ddperf.runner.runner import Runner
 from pytest_ddperf.servers.generated_images import ensure_bench_images
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import pytest
 from scripted_deepdetect import ScriptedDeepDetect
 from turned_clock import TurnedClock
 
-from pytest_ddperf.abandoned import Abandoned
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.deepdetect.protocol import predict_body
-from pytest_ddperf.endings import ending
 from pytest_ddperf.errors import ServerBusyError, ServerUnreachableError
+from pytest_ddperf.runner.judge import ending
+from pytest_ddperf.runner.unfinished_requests import Abandoned
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:

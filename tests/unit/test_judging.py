@@ -22,7 +22,7 @@ from pytest_ddperf.core.records import (
     Unavailable,
     published_against,
 )
-from pytest_ddperf.judging import Judge, differences
+from pytest_ddperf.runner.judge import Judge, differences
 
 TK1 = load_catalog().platform("tk1")
 NOW = Conditions(Clock.PREDICT, TK1.mllib, gpu=TK1.gpu)

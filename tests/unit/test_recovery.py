@@ -22,7 +22,7 @@ from pytest_ddperf.errors import (
     ServiceGoneError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.recovery import DEATHS_RUNNING, Recovery
+from pytest_ddperf.runner.outages import DEATHS_RUNNING, Recovery
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:

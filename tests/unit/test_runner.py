@@ -37,10 +37,10 @@ from pytest_ddperf.errors import (
     ServerOutOfMemoryError,
     ServerUnreachableError,
 )
-from pytest_ddperf.judging import differences, gate_cell
 from pytest_ddperf.measure.loop import Plan
-from pytest_ddperf.platform_plan import PlatformPlan
-from pytest_ddperf.runner import UNKNOWN_MS, Runner
+from pytest_ddperf.runner.judge import differences, gate_cell
+from pytest_ddperf.runner.plan import PlatformPlan
+from pytest_ddperf.runner.runner import UNKNOWN_MS, Runner
 from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.load_summary import load_of
 from pytest_ddperf.core.records import CellRecord, Clock, Outcome, Unavailable, published_against
+from pytest_ddperf.errors import BatchNotRunError, ServerGoneError, ServerOutOfMemoryError
 from pytest_ddperf.gate import verdicts
 from pytest_ddperf.gate.statistics import counted
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from pytest_ddperf.baselines.store import PlatformBaseline
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import Baseline, CellKey, Conditions, Measurement, ServerFacts
+    from pytest_ddperf.errors import DdperfError
     from pytest_ddperf.history.nights import Nights
+
 
 UNSTABLE_RUNS = 3
 """Runs running in which an unstable cell may be beyond the tolerance, less one."""
@@ -235,3 +238,31 @@ def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list
 
 def _with_gpu(gpu: bool) -> str:
     return "on a GPU" if gpu else "without a GPU"
+
+
+def of_a_gone_one(error: DdperfError, cause: str = "") -> DdperfError:
+    """Why a server is down that was there before.
+
+    Args:
+        error: what happened to it.
+        cause: that of its outage; see `DdperfError`.
+    """
+    return ServerGoneError(f"The server was there, and vanished in the middle of the run: {error}", cause=cause)
+
+
+def ending(error: DdperfError, *, expected: bool) -> tuple[Outcome, str]:
+    """The verdict on a cell that could not be measured, and what is said of it.
+
+    Args:
+        error: why.
+        expected: whether its baseline has a value: then it could be measured once, and what keeps it from that now is a
+            regression; else it is not measurable there.
+    """
+    if isinstance(error, ServerOutOfMemoryError):
+        return (Outcome.OOM if expected else Outcome.UNAVAILABLE), "ran out of memory"
+    if isinstance(error, BatchNotRunError):
+        outcome = Outcome.CRASHED if error.died else Outcome.OOM
+        return (outcome if expected else Outcome.UNAVAILABLE), "was not run"
+    if isinstance(error, ServerGoneError):
+        return Outcome.CRASHED, "crashed"
+    return Outcome.ERROR, "could not be measured"

@@ -9,12 +9,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from pytest_ddperf.abandoned import Abandoned
 from pytest_ddperf.boards.board import Board, marker_for
 from pytest_ddperf.core.records import Baseline, CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
 from pytest_ddperf.core.scenarios import Scenario, words_of
 from pytest_ddperf.deepdetect.url import display_url, server_name
-from pytest_ddperf.endings import ending, of_a_gone_one
 from pytest_ddperf.errors import (
     DdperfError,
     GatewayError,
@@ -25,10 +23,11 @@ from pytest_ddperf.errors import (
     ServiceGoneError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.judging import Judge
 from pytest_ddperf.measure.gc_pause import NotCollected
 from pytest_ddperf.measure.loop import measure_cell
-from pytest_ddperf.recovery import Recovery, service_gone_text
+from pytest_ddperf.runner.judge import Judge, ending, of_a_gone_one
+from pytest_ddperf.runner.outages import Recovery, service_gone_text
+from pytest_ddperf.runner.unfinished_requests import Abandoned
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
     from pytest_ddperf.deepdetect.protocol import Answer, Info
     from pytest_ddperf.measure.loop import Endpoint, Progress
-    from pytest_ddperf.platform_plan import PlatformPlan
+    from pytest_ddperf.runner.plan import PlatformPlan
     from pytest_ddperf.servers.services import Batch, OpenService
 
 
