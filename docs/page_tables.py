@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from pytest_ddperf.baselines.store import BaselineStore
-from pytest_ddperf.cli import _parser
+from pytest_ddperf.cli.main import _parser
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTION_GROUPS, OPTIONS, Option
 from pytest_ddperf.config.own_models import _Entry as ModelEntry

@@ -61,7 +61,7 @@ def bench(server: EmbeddedServer, images: Path, folder: Path, *args: str) -> sub
     """`ddperf bench` in a process of its own, as the report calls dd_bench, with both files."""
     port = str(urlsplit(server.url).port)
     call = ["--host", "localhost", "--port", port, "--sname", "imageserv", "--remote-bench-data-dir", str(images)]
-    command = [sys.executable, "-c", "import sys; from pytest_ddperf.cli import main; sys.exit(main())", "bench"]
+    command = [sys.executable, "-c", "import sys; from pytest_ddperf.cli.main import main; sys.exit(main())", "bench"]
     files = ["--csv-output", "out.csv", "--json-output", "out.json"]
     return subprocess.run(
         [*command, *call, *files, "--npasses", "2", *args], cwd=folder, capture_output=True, text=True, check=False

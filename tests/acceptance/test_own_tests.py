@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bench_project import SQUEEZENET
 
-from pytest_ddperf.cli import main
+from pytest_ddperf.cli.main import main
 
 if TYPE_CHECKING:
     from bench_project import BenchProject

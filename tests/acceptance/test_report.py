@@ -159,11 +159,11 @@ def test_an_interrupted_run_writes_what_it_measured_and_says_that_it_was(
 
 
 def test_the_stored_run_says_the_same_of_itself_afterwards(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_ddperf import cli  # noqa: PLC0415 - only here
+    from pytest_ddperf.cli import main  # noqa: PLC0415 - only here
 
     stopped(tk1, *FILES)
     monkeypatch.chdir(tk1.path)
-    assert cli.main(["report", "-o", "again.json", "-o", "again.csv", "--platform=tk1"]) == 0
+    assert main.main(["report", "-o", "again.json", "-o", "again.csv", "--platform=tk1"]) == 0
     first, again = told(tk1), tk1.json("again.json")
     assert again["cells"] == first["cells"]
     assert again["runs"] == first["runs"]

@@ -15,7 +15,7 @@ from bench_project import TableServer
 from page_examples import words
 from scripted_server import Reply, Request, ScriptedServer
 
-from pytest_ddperf.cli import main
+from pytest_ddperf.cli.main import main
 
 if TYPE_CHECKING:
     import pytest

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from nightly import cell, write_night
 
-from pytest_ddperf import cli
+from pytest_ddperf.cli import main
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.embedded.__main__ import main as serve_main
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:
-    (action,) = (one for one in cli._parser()._actions if isinstance(one, argparse._SubParsersAction))
+    (action,) = (one for one in main._parser()._actions if isinstance(one, argparse._SubParsersAction))
     return dict(action.choices)
 
 
@@ -60,7 +60,7 @@ def test_the_home_folder_of_nobody_is_refused_in_one_paragraph(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     try:
-        status = cli.main([one.replace("{}", "~nosuchuser") for one in typed])
+        status = main.main([one.replace("{}", "~nosuchuser") for one in typed])
     except SystemExit as ended:
         status = int(ended.code or 0)
     said = capsys.readouterr().err
@@ -78,7 +78,7 @@ def test_a_report_is_written_into_the_home_folder(option: str, tmp_path: Path, m
     (tmp_path / "home").mkdir()
     write_night(tmp_path / "home" / "kept", 0, [cell(CellKey("tk1", "squeezenet_v1.1", 1), [90.0, 91.0])])
     name, _, value = option.format("~").partition("=")
-    assert cli.main(["report", "--storage=~/kept", name, value]) == 0
+    assert main.main(["report", "--storage=~/kept", name, value]) == 0
     assert (tmp_path / "home" / "r.csv").is_file()
 
 
@@ -90,7 +90,7 @@ def test_the_commands_stand_in_the_order_of_need() -> None:
 
 
 def test_each_command_is_described_on_one_line_of_the_help() -> None:
-    shown = cli._parser().format_help()
+    shown = main._parser().format_help()
     for command in COMMANDS:
         assert re.search(rf"^    {command}\s+\S", shown, flags=re.MULTILINE)
 
@@ -213,7 +213,7 @@ def told(argv: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int | str
     """The exit status and what stood on standard error."""
     code: int | str | None
     try:
-        code = cli.main(argv)
+        code = main.main(argv)
     except SystemExit as ended:
         code = ended.code
     return code, capsys.readouterr().err
@@ -323,6 +323,6 @@ def test_a_name_that_the_encoding_does_not_have_is_escaped(tmp_path: Path, monke
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
     folder = tmp_path / "mod\N{LATIN SMALL LETTER E WITH GRAVE}le"
     folder.mkdir()
-    assert cli.main(["check-model", str(folder)]) == 1
+    assert main.main(["check-model", str(folder)]) == 1
     sys.stdout.flush()
     assert written.getvalue().startswith(b"mod\\xe8le: no network.")

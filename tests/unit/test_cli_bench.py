@@ -11,7 +11,7 @@ import pytest
 from scripted_deepdetect import Prediction, ScriptedDeepDetect, out_of_memory
 from scripted_server import Reply
 
-from pytest_ddperf.cli import _parser, main
+from pytest_ddperf.cli.main import _parser, main
 from pytest_ddperf.dd_bench import run
 from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.servers.lock import ServerLock

@@ -9,7 +9,7 @@ import pytest
 from model_folders import NCNN, caffe_folder, ncnn_folder, onnx_folder, tiny_prototxt
 from prototxt_networks import prototxt
 
-from pytest_ddperf.cli import main
+from pytest_ddperf.cli.main import main
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.models.caffe.cost import cut
 from pytest_ddperf.models.check import check_folder

@@ -9,8 +9,8 @@ import pytest
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply, ScriptedServer
 
-from pytest_ddperf import cli
-from pytest_ddperf.cli_platforms import Asked, ask_all, option_default, table, value_and_origin
+from pytest_ddperf.cli import main
+from pytest_ddperf.cli.platforms import Asked, ask_all, option_default, table, value_and_origin
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.platform_toml import PLATFORM_KEYS
 from pytest_ddperf.core.argument_parser import USAGE_ERROR
@@ -31,7 +31,7 @@ def write(folder: Path, text: str) -> None:
 
 
 def output(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
-    assert cli.main(["platforms", *arguments]) == status
+    assert main.main(["platforms", *arguments]) == status
     return capsys.readouterr().out
 
 
@@ -89,7 +89,7 @@ def test_the_defaults_that_are_shown_are_those_of_the_options() -> None:
 
 
 def test_an_unknown_platform_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["platforms", "tk2"]) == USAGE_ERROR
+    assert main.main(["platforms", "tk2"]) == USAGE_ERROR
     assert "'tk2' is not known. Did you mean" in capsys.readouterr().err
 
 

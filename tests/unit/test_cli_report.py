@@ -13,7 +13,7 @@ import pytest
 from load_made import loaded
 from nightly import cell, without_measurement, write_night
 
-from pytest_ddperf import cli
+from pytest_ddperf.cli import main
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.plots import api
 
@@ -45,7 +45,7 @@ def measured(key: CellKey, ms: float) -> CellRecord:
 
 
 def run(*args: str) -> int:
-    return cli.main(["report", *args])
+    return main.main(["report", *args])
 
 
 def cells(path: Path) -> dict[CellKey, float | None]:
@@ -389,7 +389,7 @@ def test_there_is_nothing_to_export_without_a_run(capsys: pytest.CaptureFixture[
 
 
 def test_neither_the_command_nor_the_reports_name_pytest() -> None:
-    package = Path(cli.__file__).parent
+    package = Path(main.__file__).parent
     for path in (package / "cli_report.py", *(package / "report").glob("*.py")):
         imported = {
             name.name if isinstance(node, ast.Import) else node.module or ""

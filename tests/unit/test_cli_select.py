@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from nightly import cell, write_night
 
-from pytest_ddperf import cli
+from pytest_ddperf.cli import main
 from pytest_ddperf.core.records import Baseline, CellKey, Outcome
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Command:
 
     def __call__(self, *options: str) -> tuple[int, str, str]:
         """The exit status, and what was printed on standard output and error."""
-        status = cli.main(["select", *options])
+        status = main.main(["select", *options])
         printed = self._capsys.readouterr()
         return status, printed.out, printed.err
 

@@ -22,7 +22,7 @@ PACKAGE = REPO / "pytest_ddperf"
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {
     "embedded": "pytest_ddperf/embedded/",
-    "completion": "pytest_ddperf/cli_completion.py",
+    "completion": "pytest_ddperf/cli/completion.py",
 }
 """Each extra, and the only part of the package that may need it."""
 

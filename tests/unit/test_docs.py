@@ -9,7 +9,7 @@ import pytest
 from faults import FAULTS
 from page_examples import anchors, examples, words
 
-from pytest_ddperf.cli import _parser
+from pytest_ddperf.cli.main import _parser
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.platform_toml import PLATFORM_KEYS, read_platforms
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_folders import NCNN, caffe_folder, ncnn_folder, tiny_prototxt
 
-from pytest_ddperf.cli_check_model import lines
+from pytest_ddperf.cli.check_model import lines
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.models.check import check_folder, facts_of_files, service_facts
 from pytest_ddperf.models.findings import Level, megabytes

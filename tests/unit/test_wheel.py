@@ -154,5 +154,5 @@ def test_the_wheel_says_that_it_is_typed_and_what_it_starts(built: Path) -> None
     assert files["pytest_ddperf/py.typed"] == b""
     assert "Classifier: Typing :: Typed" in metadata
     assert re.findall("^Provides-Extra: (.*)$", metadata, flags=re.MULTILINE) == ["completion", "embedded"]
-    assert "ddperf = pytest_ddperf.cli:main" in entry_points
+    assert "ddperf = pytest_ddperf.cli.main:main" in entry_points
     assert "[pytest11]" in entry_points

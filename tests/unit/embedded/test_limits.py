@@ -276,7 +276,7 @@ def test_a_threshold_that_no_float_holds_leaves_no_class(client: Client) -> None
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - all are refused
 def test_another_address_than_loopback_is_refused(host: str) -> None:
-    code = "import sys; from pytest_ddperf.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from pytest_ddperf.cli.main import main; sys.exit(main(sys.argv[1:]))"
     ended = subprocess.run(
         [sys.executable, "-c", code, "serve", "--port", "0", "--host", host],
         capture_output=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from report_examples import B8, RUN, measured, trend
 
-from pytest_ddperf import cli
+from pytest_ddperf.cli import main
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
@@ -202,7 +202,7 @@ def test_both_helps_name_every_kind_of_report(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "400")
     with pytest.raises(SystemExit):
-        cli.main(["report", "--help"])
+        main.main(["report", "--help"])
     (option,) = (one for one in OPTIONS if one.name == "report")
     for shown in (option.help, capsys.readouterr().out):
         for sign in (*BY_ENDING, *(f"{prefix}:FILE" for prefix in BY_PREFIX)):

@@ -8,7 +8,7 @@ import sys
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import cli_arguments
+from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.config.local_paths import server_path
 from pytest_ddperf.core.limits import TIME_LIMIT_EXPECTED, is_time_limit
 from pytest_ddperf.dd_bench.options import BenchOptions

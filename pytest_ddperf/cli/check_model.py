@@ -7,7 +7,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import cli_arguments
+from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.models.caffe.cost import cut
 from pytest_ddperf.text import printable

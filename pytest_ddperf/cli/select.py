@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import cli_arguments
+from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.core.catalog import closest
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.selection.rules import Ranking, Requirements

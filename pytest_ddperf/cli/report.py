@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import cli_arguments
+from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -9,16 +9,9 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf import (
-    __version__,
-    cli_arguments,
-    cli_bench,
-    cli_check_model,
-    cli_completion,
-    cli_platforms,
-    cli_report,
-    cli_select,
-)
+from pytest_ddperf import __version__
+from pytest_ddperf.cli import arguments as cli_arguments
+from pytest_ddperf.cli import bench, check_model, completion, platforms, report, select
 from pytest_ddperf.core.argument_parser import USAGE_ERROR, ArgumentParser
 from pytest_ddperf.errors import DdperfError
 
@@ -45,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _write_somewhere()
     _write_whatever_the_encoding()
     parser = _parser()
-    if cli_completion.VARIABLE in os.environ:
-        cli_completion.complete(parser)
+    if completion.VARIABLE in os.environ:
+        completion.complete(parser)
     arguments = parser.parse_args(argv)
     if arguments.run is None:  # if argparse required the command, it would miss a misspelled option before it
         parser.error("the command is missing")
@@ -89,13 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pytest-ddperf {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     parser.set_defaults(run=None)
-    cli_platforms.add_parser(commands)
-    cli_report.add_parser(commands)
-    cli_select.add_parser(commands)
-    cli_check_model.add_parser(commands)
-    cli_bench.add_parser(commands)
+    platforms.add_parser(commands)
+    report.add_parser(commands)
+    select.add_parser(commands)
+    check_model.add_parser(commands)
+    bench.add_parser(commands)
     _add_serve(commands)
-    cli_completion.add_parser(commands)
+    completion.add_parser(commands)
     return parser
 
 
@@ -142,7 +135,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _serve(arguments: argparse.Namespace) -> int:
     """Run the embedded server on this host until Ctrl-C: DeepDetect's REST API, 13 networks on ONNX Runtime."""
-    from pytest_ddperf.embedded import facade  # noqa: PLC0415 - each command loads what it needs
+    from pytest_ddperf.cli.serve import serve  # noqa: PLC0415 - each command loads what it needs
 
     options: list[str] = [] if arguments.threads is None else ["--threads", str(arguments.threads)]
     if arguments.models != "none":
@@ -156,6 +149,4 @@ def _serve(arguments: argparse.Namespace) -> int:
         options += [] if value is None else [flag, value]
     for slowed in arguments.slow:
         options += ["--slow", slowed]
-    return facade.serve(
-        port=arguments.port, data_dir=arguments.data_dir, options=["--seed", str(arguments.seed), *options]
-    )
+    return serve(port=arguments.port, data_dir=arguments.data_dir, options=["--seed", str(arguments.seed), *options])

@@ -1,0 +1,1 @@
+"""The command `ddperf`, one module per subcommand."""

@@ -1,0 +1,33 @@
+"""`ddperf serve`: run the embedded server in the foreground."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.embedded.facade import require_embedded
+from pytest_ddperf.servers import generated_images
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:
+    """Run the embedded server in this process until it is told to end.
+
+    Args:
+        port: 0 for a free one.
+        data_dir: images by path come from below it; None for the bench images.
+        options: further arguments of `python -m pytest_ddperf.embedded`.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        ConfigurationError: its packages are not installed.
+    """
+    require_embedded()
+    folder = data_dir or generated_images.ensure_bench_images()
+    from pytest_ddperf.embedded.__main__ import main  # noqa: PLC0415 - an optional extra
+
+    return main(["--port", str(port), "--data-dir", str(folder), *options], prog="ddperf serve")
