@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, cast
 
-from pytest_ddperf.config.options import BY_NAME, OPTIONS
+from pytest_ddperf.config.options import BY_NAME
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    import pytest
-
-    from pytest_ddperf.config.options import Option
     from pytest_ddperf.config.server_options import ModelOptions, ServerOptions
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.platform import Platform
@@ -136,45 +132,6 @@ class Given:
     value: Any
     origin: Origin
     text: str = ""
-
-
-def given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dict[str, Given]:
-    """What was given on the command line, in the environment and in the ini file; nothing else.
-
-    Raises:
-        ConfigurationError: a value cannot be read; names where it stands and what was expected.
-    """
-    found: dict[str, Given] = {}
-    for option in OPTIONS:
-        text = config.getoption(option.key, default=None)
-        text = ",".join(text) if isinstance(text, list) else text
-        if text is not None:
-            found[option.name] = Given(_parsed(option, str(text), option.flag), Origin.COMMAND_LINE, str(text))
-            continue
-        text = environ.get(option.variable, "")
-        if text.strip():  # an empty one is what an unset variable of a CI becomes
-            found[option.name] = Given(
-                _parsed(option, text, f"environment {option.variable}"), Origin.ENVIRONMENT, text
-            )
-            continue
-        where = f"{option.key} in {config.inipath}"
-        try:
-            text = config.getini(option.key)
-        except TypeError:
-            raise ConfigurationError(f'{where}: write the value in quotes, such as {option.key} = "..."') from None
-        if text is not None:
-            found[option.name] = Given(_parsed(option, str(text), where), Origin.INI)
-    return found
-
-
-def _parsed(option: Option, text: str, where: str) -> object:
-    try:
-        return option.parse(text)
-    except ValueError as error:
-        from pytest_ddperf.deepdetect.url import without_credentials  # noqa: PLC0415 - only where a value is wrong
-
-        shown = without_credentials(text) if option.name == "url" else text
-        raise ConfigurationError(f"{where}: {shown!r} is not valid; expected {error}.") from None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ watches them.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.core.load_summary import images_per_second, load_of
@@ -20,22 +19,12 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result
     from pytest_ddperf.history.run_file import Run
 
+
 GROUP = "ddperf"
 """The first word of our benchmarks' group: `ddperf tk1`."""
 
 MACHINE_KEY = "ddperf"
 """Where pytest-benchmark's machine_info holds the servers that were measured."""
-
-SHOWING_OPTIONS = (
-    "--benchmark-columns",
-    "--benchmark-compare",
-    "--benchmark-group-by",
-    "--benchmark-histogram",
-    "--benchmark-name",
-    "--benchmark-sort",
-    "--benchmark-verbose",
-)
-"""Options of pytest-benchmark that ask for its own table; without one of them ours is the only one printed."""
 
 MEASURING_OPTIONS = (
     "--benchmark-calibration-precision",
@@ -238,37 +227,6 @@ def run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
         commit=run.header.facts.get("commit", {}),
         started=run.header.started,
     )
-
-
-def add_benchmarks(config: Any, records: Sequence[CellRecord]) -> None:  # noqa: ANN401 - pytest's Config
-    """Hand our cells to pytest-benchmark's session, as benchmarks of its own."""
-    session = getattr(config, "_benchmarksession", None)
-    if session is None:
-        return
-    from pytest_benchmark.stats import Metadata  # noqa: PLC0415 - only with results to store
-
-    for record in records:
-        seconds = per_image_s(record)
-        if not seconds:
-            continue
-        stands_for = SimpleNamespace(
-            **_described(record.key, record.nodeid, extra_info(record)), cprofile_stats=None, has_error=False
-        )
-        metadata = Metadata(stands_for, iterations=1, options=dict(OPTIONS))
-        for one in seconds:
-            metadata.update(one)
-        session.benchmarks.append(metadata)
-
-
-def hide_table(config: Any) -> None:  # noqa: ANN401 - pytest's Config
-    """Take our cells out of the table that pytest-benchmark prints, unless one of its own options asked for it."""
-    session = getattr(config, "_benchmarksession", None)
-    groups = getattr(session, "groups", None)
-    if session is None or not groups or any(_is_given(name, config.invocation_params.args) for name in SHOWING_OPTIONS):
-        return
-    session.groups = [
-        (title, left) for title, members in groups if (left := [each for each in members if not _is_of_a_cell(each)])
-    ]
 
 
 def ignored_measuring_options(arguments: Sequence[str]) -> list[str]:

@@ -161,8 +161,8 @@ def test_with_the_alias_blocked_the_long_name_works(tk1: BenchProject) -> None:
 
 
 def test_loading_the_plugin_again_by_name_does_no_harm(tk1: BenchProject) -> None:
-    (tk1.path / "conftest.py").write_text('pytest_plugins = ["pytest_ddperf.plugin"]\n', encoding="utf-8")
-    tk1.run(*ONE, "-p", "pytest_ddperf.plugin").assert_outcomes(passed=1)
+    (tk1.path / "conftest.py").write_text('pytest_plugins = ["pytest_ddperf.plugin.entry"]\n', encoding="utf-8")
+    tk1.run(*ONE, "-p", "pytest_ddperf.plugin.entry").assert_outcomes(passed=1)
 
 
 def test_help_lists_every_option_and_ini_key(tk1: BenchProject) -> None:

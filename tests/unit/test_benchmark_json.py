@@ -21,6 +21,7 @@ from pytest_ddperf.core.records import (
     Round,
     ServerFacts,
 )
+from pytest_ddperf.plugin import benchmark_bridge
 from pytest_ddperf.report import benchmark_json
 
 KEY = CellKey("tk1", "resnet50", 2)
@@ -140,7 +141,7 @@ def test_the_private_names_of_pytest_benchmark_are_as_we_use_them(pytester: pyte
 
 def test_cells_become_benchmarks_of_its_session(pytester: pytest.Pytester) -> None:
     inner: Any = pytester.parseconfigure()
-    benchmark_json.add_benchmarks(inner, [RECORD, NOTHING])
+    benchmark_bridge.add_benchmarks(inner, [RECORD, NOTHING])
     (added,) = inner._benchmarksession.benchmarks
     stored = added.as_dict(include_data=True)
     assert (stored["fullname"], stored["name"]) == (NODEID, "test_predict[tk1-resnet50-b2]")
@@ -151,8 +152,8 @@ def test_cells_become_benchmarks_of_its_session(pytester: pytest.Pytester) -> No
 
 def test_without_pytest_benchmark_nothing_is_added_or_hidden() -> None:
     bare = SimpleNamespace(invocation_params=SimpleNamespace(args=()))
-    benchmark_json.add_benchmarks(bare, [RECORD])
-    benchmark_json.hide_table(bare)
+    benchmark_bridge.add_benchmarks(bare, [RECORD])
+    benchmark_bridge.hide_table(bare)
 
 
 def groups() -> list[tuple[str, list[dict[str, Any]]]]:
@@ -162,20 +163,20 @@ def groups() -> list[tuple[str, list[dict[str, Any]]]]:
 
 def test_our_cells_leave_its_table() -> None:
     inner = config(groups=groups())
-    benchmark_json.hide_table(inner)
+    benchmark_bridge.hide_table(inner)
     assert inner._benchmarksession.groups == [("", [{"group": None, "name": "b"}])]
 
 
-@pytest.mark.parametrize("option", benchmark_json.SHOWING_OPTIONS)
+@pytest.mark.parametrize("option", benchmark_bridge.SHOWING_OPTIONS)
 def test_our_cells_stay_in_a_table_that_was_asked_for(option: str) -> None:
     inner = config(f"{option}=x", groups=groups())
-    benchmark_json.hide_table(inner)
+    benchmark_bridge.hide_table(inner)
     assert inner._benchmarksession.groups == groups()
 
 
 def test_no_groups_are_no_harm() -> None:
     inner = config(groups=None)
-    benchmark_json.hide_table(inner)
+    benchmark_bridge.hide_table(inner)
     assert inner._benchmarksession.groups is None
 
 
@@ -186,7 +187,7 @@ def test_measuring_options_are_found_however_they_are_written() -> None:
 
 def test_the_options_that_are_named_exist(pytester: pytest.Pytester) -> None:
     text = str(pytester.runpytest_inprocess("--help").stdout)
-    named = benchmark_json.MEASURING_OPTIONS + benchmark_json.SHOWING_OPTIONS
+    named = benchmark_json.MEASURING_OPTIONS + benchmark_bridge.SHOWING_OPTIONS
     assert [name for name in named if name not in text] == []
 
 

@@ -5,12 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ddperf.collecting import cell_of, cells_for, in_measuring_order, restrictions, skip, unskip_benchmark_only
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.settings import Given, Origin, Settings
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.plugin.collection import (
+    cell_of,
+    cells_for,
+    in_measuring_order,
+    restrictions,
+    skip,
+    unskip_benchmark_only,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

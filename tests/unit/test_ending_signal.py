@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.ending_signal import taken_for_ctrl_c
+from pytest_ddperf.plugin.sigterm import taken_for_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

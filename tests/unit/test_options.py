@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pytest_ddperf.config.options import OPTIONS, Option, is_any_given, spell_out_bare
+from pytest_ddperf.config.options import OPTIONS, Option
+from pytest_ddperf.plugin.options import is_any_given, spell_out_bare
 
 BY_NAME = {option.name: option for option in OPTIONS}
 

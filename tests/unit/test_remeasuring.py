@@ -11,8 +11,8 @@ from _pytest import runner
 from _pytest.main import pytest_runtestloop
 from xdist import remote
 
-from pytest_ddperf.remeasuring import Remeasuring, _last_place, _show
-from pytest_ddperf.session import BenchSession
+from pytest_ddperf.plugin.remeasure import Remeasuring, _last_place, _show
+from pytest_ddperf.plugin.session import BenchSession
 
 
 def test_pytest_runs_one_phase_of_a_test_and_reports_it() -> None:

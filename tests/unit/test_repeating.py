@@ -11,7 +11,7 @@ from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import parsed
 from pytest_ddperf.config.settings import Given, Origin, Settings
 from pytest_ddperf.core.records import CellKey
-from pytest_ddperf.repeating import command, configuration_options
+from pytest_ddperf.plugin.rerun_command import command, configuration_options
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import execnet
 import pytest
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Conditions, Measurement, Outcome, Pass, Round
-from pytest_ddperf.report_records import is_gated, put_record, record_of
+from pytest_ddperf.plugin.record_transport import is_gated, put_record, record_of
 
 KEY = CellKey("tk1", "googlenet", 8)
 RECORD = CellRecord(

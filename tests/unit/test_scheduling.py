@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.scheduling import DEATHS_AT_MOST, ServerScheduling
+from pytest_ddperf.plugin.xdist_scheduler import DEATHS_AT_MOST, ServerScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_ddperf.scheduling import Node
+    from pytest_ddperf.plugin.xdist_scheduler import Node
 
 
 @dataclass(eq=False)

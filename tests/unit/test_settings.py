@@ -6,8 +6,9 @@ import pytest
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
-from pytest_ddperf.config.settings import Given, Origin, Settings, given
+from pytest_ddperf.config.settings import Given, Origin, Settings
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.plugin.given import given
 
 if TYPE_CHECKING:
     from pathlib import Path

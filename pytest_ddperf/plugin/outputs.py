@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.config.options import OPTIONS, spell_out_bare
+from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.plugin.options import spell_out_bare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.results import Results
+    from pytest_ddperf.plugin.session import BenchSession
     from pytest_ddperf.report.files import ReportFile
-    from pytest_ddperf.session import BenchSession
 
 
 _OTHER_TASKS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from pytest_ddperf import collecting, fixture, repeating
-from pytest_ddperf.collecting import cell_of
 from pytest_ddperf.config.options import FIXTURE
 from pytest_ddperf.config.settings import check_services
 from pytest_ddperf.core.records import FAILING, CellRecord, Outcome
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
-from pytest_ddperf.failure_summary import CellFailed
 from pytest_ddperf.measure import gc_pause
-from pytest_ddperf.platform_alias import ALIAS_KEY
+from pytest_ddperf.plugin import collection, fixture, rerun_command
+from pytest_ddperf.plugin.collection import cell_of
+from pytest_ddperf.plugin.failure_summary import CellFailed
+from pytest_ddperf.plugin.platform_option import ALIAS_KEY
+from pytest_ddperf.plugin.record_transport import mark_failed_by_test, put_record, record_of
+from pytest_ddperf.plugin.session import FAILED_BY_TEST_KEY, RECORD_KEY, SESSION_KEY, UNDECIDED_KEY
 from pytest_ddperf.report.terminal import regression_text, verdict_text
-from pytest_ddperf.report_records import mark_failed_by_test, put_record, record_of
-from pytest_ddperf.session import FAILED_BY_TEST_KEY, RECORD_KEY, SESSION_KEY, UNDECIDED_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from pytest_ddperf.core.records import CellKey
-    from pytest_ddperf.fixture import Bench
-    from pytest_ddperf.session import BenchSession
+    from pytest_ddperf.plugin.fixture import Bench
+    from pytest_ddperf.plugin.session import BenchSession
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -39,10 +39,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     only = config.getoption("benchmark_only", default=False)
     for item in gated:
         if only:
-            collecting.unskip_benchmark_only(item)
+            collection.unskip_benchmark_only(item)
         elif config.getoption("benchmark_skip", default=False):
-            collecting.skip(item, "--benchmark-skip")
-    items[:] = collecting.in_measuring_order(items, config.stash[SESSION_KEY].settings)
+            collection.skip(item, "--benchmark-skip")
+    items[:] = collection.in_measuring_order(items, config.stash[SESSION_KEY].settings)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -71,7 +71,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc_pause.leave_out()
     if bench.is_worker:
         return
-    collecting.warn_of_ignored_options(bench)
+    collection.warn_of_ignored_options(bench)
     platforms = list(dict.fromkeys(key.platform for key in cells))
     try:
         check_services(bench.settings, cells)
@@ -121,7 +121,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         record = bench.runner.judge(cell.measurement, item.nodeid)
         item.stash[RECORD_KEY] = record
         if record.outcome is Outcome.UNSTABLE:
-            collecting.warn(item, f"{record.key} is unstable: {record.reason}")
+            collection.warn(item, f"{record.key} is unstable: {record.reason}")
         _raise_verdict(bench, item, record)
     elif not cell.predicted:
         pytest.fail("The test uses `ddperf` and measured nothing; call ddperf.measure().", pytrace=False)
@@ -195,13 +195,13 @@ def _raise_verdict(bench: BenchSession, item: pytest.Item, record: CellRecord) -
 def _again(bench: BenchSession, record: CellRecord) -> str:
     """The command that measures a cell again."""
     config = bench.config
-    return repeating.command(
+    return rerun_command.command(
         bench.settings,
         record.key,
         record.nodeid,
         config.rootpath,
         platform_flag="--platform" if config.stash.get(ALIAS_KEY, False) else "--ddperf-platform",
-        of_pytest=repeating.configuration_options(config.option),
+        of_pytest=rerun_command.configuration_options(config.option),
     )
 
 

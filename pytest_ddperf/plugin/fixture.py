@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.core.records import CellKey
-from pytest_ddperf.live import LiveLine
-from pytest_ddperf.session import RECORD_KEY, SESSION_KEY
+from pytest_ddperf.plugin.progress_line import LiveLine
+from pytest_ddperf.plugin.session import RECORD_KEY, SESSION_KEY
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.records import Measurement
-    from pytest_ddperf.session import BenchSession
+    from pytest_ddperf.plugin.session import BenchSession
 
 
 class Bench:

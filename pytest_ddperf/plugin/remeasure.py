@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.runner import call_and_report
 
-from pytest_ddperf.collecting import cell_of
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.session import FAILED_BY_TEST_KEY, RECORD_KEY, UNDECIDED_KEY
+from pytest_ddperf.plugin.collection import cell_of
+from pytest_ddperf.plugin.session import FAILED_BY_TEST_KEY, RECORD_KEY, UNDECIDED_KEY
 
 if TYPE_CHECKING:
-    from pytest_ddperf.session import BenchSession
+    from pytest_ddperf.plugin.session import BenchSession
 
 ROUNDS_AT_MOST = 12
 """How often the cells of a platform are run again at the most: the gate decides after six rounds of a cell."""

@@ -14,8 +14,8 @@ from _pytest.outcomes import Failed
 
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import by_cause
+from pytest_ddperf.plugin.record_transport import record_of
 from pytest_ddperf.report.terminal import cell_ids, failure_text
-from pytest_ddperf.report_records import record_of
 
 if TYPE_CHECKING:
     import pytest

@@ -12,24 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ddperf.config.options import (
-    FIXTURE,
-    OPTION_GROUPS,
-    OPTIONS,
-    Choice,
-    group_title,
-    is_any_given,
-    register,
-    spell_out_bare,
-    suggest,
-)
+from pytest_ddperf.config.options import FIXTURE, OPTION_GROUPS, OPTIONS, Choice, group_title, suggest
 from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.plugin.options import is_any_given, register, spell_out_bare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from pytest_ddperf.fixture import Bench
-    from pytest_ddperf.session import BenchSession
+    from pytest_ddperf.plugin.fixture import Bench
+    from pytest_ddperf.plugin.session import BenchSession
 
 MARKER_HELP = (
     "ddperf(models=None, batch_sizes=None, platforms=None, concurrency=None, rate=None): restrict a test that uses the "
@@ -81,15 +72,15 @@ def pytest_configure(config: pytest.Config) -> None:
     distributes = config.getoption("dist", default="no") != "no"
     try:
         if is_any_given(config):
-            from pytest_ddperf import presenting  # noqa: PLC0415 - a run without gated tests does not pay for it
+            from pytest_ddperf.plugin import outputs  # noqa: PLC0415 - a run without gated tests does not pay for it
 
             settings = _session(config).settings
             if not is_worker:
-                presenting.check(settings)
+                outputs.check(settings)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
     if is_worker or distributes:
-        from pytest_ddperf.distributed import XdistHooks  # noqa: PLC0415 - xdist may be absent, blocked or unused
+        from pytest_ddperf.plugin.xdist_hooks import XdistHooks  # noqa: PLC0415 - xdist may be absent, blocked or unused
 
         config.pluginmanager.register(XdistHooks(_session(config)), "ddperf-xdist")
 
@@ -99,27 +90,27 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """`pytest --ddperf-plot` with no path: draw what is stored, and run no test."""
     if config.getoption("ddperf_plot", default=None) is None:
         return None
-    from pytest_ddperf import presenting  # noqa: PLC0415 - a run without figures does not pay for it
+    from pytest_ddperf.plugin import outputs  # noqa: PLC0415 - a run without figures does not pay for it
 
     try:
-        return presenting.draw_stored(_session(config)) if presenting.draws_only(config) else None
+        return outputs.draw_stored(_session(config)) if outputs.draws_only(config) else None
     except DdperfError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
 
 
 def _session(config: pytest.Config) -> BenchSession:
     """The session of this process, and the hooks of gated tests with it; made when they are first needed."""
-    from pytest_ddperf import gated  # noqa: PLC0415 - a run without gated tests does not pay for it
-    from pytest_ddperf.keeping import Keeper, SessionEnd  # noqa: PLC0415 - the same
-    from pytest_ddperf.remeasuring import Remeasuring  # noqa: PLC0415 - the same
-    from pytest_ddperf.session import SESSION_KEY, BenchSession  # noqa: PLC0415 - the same
+    from pytest_ddperf.plugin import gating  # noqa: PLC0415 - a run without gated tests does not pay for it
+    from pytest_ddperf.plugin.controller import Keeper, SessionEnd  # noqa: PLC0415 - the same
+    from pytest_ddperf.plugin.remeasure import Remeasuring  # noqa: PLC0415 - the same
+    from pytest_ddperf.plugin.session import SESSION_KEY, BenchSession  # noqa: PLC0415 - the same
 
     session = config.stash.get(SESSION_KEY, None)
     if session is not None:
         return session
     session = config.stash[SESSION_KEY] = BenchSession(config)
     config.add_cleanup(session.close)
-    config.pluginmanager.register(gated, "ddperf-gated")
+    config.pluginmanager.register(gating, "ddperf-gated")
     config.pluginmanager.register(Remeasuring(session), "ddperf-remeasuring")
     if not session.is_worker:  # a worker keeps nothing
         keeper = Keeper(session)
@@ -132,8 +123,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise tests that use the `ddperf` fixture."""
     if FIXTURE not in metafunc.fixturenames:
         return
-    from pytest_ddperf.collecting import parametrise  # noqa: PLC0415 - only with gated tests
-    from pytest_ddperf.session import REFUSED  # noqa: PLC0415 - the same
+    from pytest_ddperf.plugin.collection import parametrise  # noqa: PLC0415 - only with gated tests
+    from pytest_ddperf.plugin.session import REFUSED  # noqa: PLC0415 - the same
 
     session = _session(metafunc.config)
     session.begin_collecting()
@@ -148,7 +139,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def ddperf() -> Bench:
     """One cell of the matrix platform x model x batch size; `ddperf.measure()` times it."""
     # Does not ask for `request`: pytest makes and inspects three objects a test for it, a twentieth of a cell's cost.
-    from pytest_ddperf.fixture import bench  # noqa: PLC0415 - only with gated tests
+    from pytest_ddperf.plugin.fixture import bench  # noqa: PLC0415 - only with gated tests
 
     return bench()
 

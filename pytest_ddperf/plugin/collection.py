@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_ddperf.config.settings import Settings
-    from pytest_ddperf.session import BenchSession
+    from pytest_ddperf.plugin.session import BenchSession
 
 MARKER = "ddperf"
 MARKER_KEYS = ("models", "batch_sizes", "platforms", "concurrency", "rate")

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.presenting import ineffective_options, nothing_shown, present
+from pytest_ddperf.plugin.outputs import ineffective_options, nothing_shown, present
+from pytest_ddperf.plugin.record_transport import REPORT_ATTRIBUTE, is_failed_by_test, is_gated, put_record, record_of
+from pytest_ddperf.plugin.session import REFUSED
 from pytest_ddperf.report import junit
-from pytest_ddperf.report_records import REPORT_ATTRIBUTE, is_failed_by_test, is_gated, put_record, record_of
-from pytest_ddperf.session import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pytest_ddperf.core.records import CellRecord
+    from pytest_ddperf.plugin.session import BenchSession
     from pytest_ddperf.report.terminal import Line
-    from pytest_ddperf.session import BenchSession
 
 
 INFRASTRUCTURE = frozenset({Outcome.ERROR, Outcome.CRASHED, Outcome.INVALID})
@@ -96,9 +96,9 @@ class Keeper:
         bench = self._bench
         self._fail_unconfirmed(session)
         if bench.records:
-            from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - only with results to store
+            from pytest_ddperf.plugin import benchmark_bridge  # noqa: PLC0415 - only with results to store
 
-            benchmark_json.add_benchmarks(session.config, bench.measured)
+            benchmark_bridge.add_benchmarks(session.config, bench.measured)
         try:
             yield
         finally:
@@ -125,14 +125,13 @@ class Keeper:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         if not bench.records:
             return
-        from pytest_ddperf import failure_summary  # noqa: PLC0415 - only with results to store
-        from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - only with results to store
+        from pytest_ddperf.plugin import benchmark_bridge, failure_summary  # noqa: PLC0415 - only with results to store
 
         if (reporter := session.config.pluginmanager.get_plugin("terminalreporter")) is not None:
             failure_summary.fold(reporter)
         bench.not_run = bench.count_not_run(len(self._ended))
         bench.warnings += self._ineffective_options(int(session.exitstatus))
-        benchmark_json.hide_table(session.config)
+        benchmark_bridge.hide_table(session.config)
         if session.exitstatus == pytest.ExitCode.INTERRUPTED and bench.settings.value("update-baselines") is not None:
             bench.warnings.append("The run was interrupted: no baseline was recorded.")
         else:

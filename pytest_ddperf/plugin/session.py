@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ddperf import __version__
-from pytest_ddperf.config.settings import Settings, given
+from pytest_ddperf.config.settings import Settings
 from pytest_ddperf.core.record_codec import to_json
 from pytest_ddperf.core.records import CellRecord, Outcome
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
 from pytest_ddperf.measure.gc_pause import collected_rarely
+from pytest_ddperf.plugin.given import given
 from pytest_ddperf.runner.plan import PlatformPlan
 
 if TYPE_CHECKING:
@@ -181,8 +182,8 @@ class BenchSession:
         Raises:
             ConfigurationError: the history cannot be kept, or a baseline cannot be read.
         """
-        from pytest_ddperf.ending_signal import taken_for_ctrl_c  # noqa: PLC0415 - only with gated tests
         from pytest_ddperf.history.writer import check_writable  # noqa: PLC0415 - the same
+        from pytest_ddperf.plugin.sigterm import taken_for_ctrl_c  # noqa: PLC0415 - only with gated tests
 
         self.config.add_cleanup(taken_for_ctrl_c())
 
