@@ -15,7 +15,7 @@ from pytest_ddperf.core.catalog import bare_catalog
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.errors import BaselineFileError, FileContentError
 
-REPORT = Path(__file__).resolve().parents[3] / "shared" / "report"
+REPORT = Path(__file__).resolve().parents[4] / "shared" / "report"
 TABLES = {
     "gtx1080ti": "gtx1080ti.csv",
     "tx1": "tx1.csv",

@@ -13,7 +13,7 @@ from figure_results import published
 from pytest_ddperf.plots.api import described, draw_charts
 from pytest_ddperf.plots.describe import names
 
-REPO = Path(__file__).resolve().parents[3]
+REPO = Path(__file__).resolve().parents[4]
 PAGE = (REPO / "docs" / "figures.md").read_text(encoding="utf-8")
 SHOWN = ("latency/tx1_log", "pareto/tx1_b1", "efficiency/per_watt")
 PLATFORM = "tx1"

@@ -22,7 +22,7 @@ from pytest_ddperf.core.records import Baseline, CellKey, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REPO = Path(__file__).resolve().parents[2]
+REPO = Path(__file__).resolve().parents[3]
 EXAMPLE = ("--min-fps", "25", "--max-watts", "15")
 TK1 = CellKey("tk1", "resnet50", 1)
 

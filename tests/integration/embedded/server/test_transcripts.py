@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Json = Any
 """Any JSON value."""
 
-DATA = Path(__file__).resolve().parents[2] / "data"
+DATA = Path(__file__).resolve().parents[3] / "data"
 TRANSCRIPTS = {"v0.29": DATA / "transcripts-ncnn-v0.29.json", "v0.28": DATA / "transcripts-caffe-v0.28.json"}
 EXCHANGES = {version: json.loads(path.read_text()) for version, path in TRANSCRIPTS.items()}
 
@@ -300,7 +300,7 @@ def test_predictions_are_counted_as_the_real_server_counts_them(replayed: dict[s
 
 
 def test_the_recordings_are_those_that_the_project_was_given() -> None:
-    given = Path(__file__).resolve().parents[4] / "shared" / "deepdetect"
+    given = Path(__file__).resolve().parents[5] / "shared" / "deepdetect"
     if not given.is_dir():
         pytest.skip(f"{given} is not here")
     assert all(path.read_bytes() == (given / path.name).read_bytes() for path in TRANSCRIPTS.values())

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Trend
     from pytest_ddperf.plots.describe.charts import Chart
 
-SUPPORT = Path(__file__).resolve().parents[2] / "support"
+SUPPORT = Path(__file__).resolve().parents[3] / "support"
 SCRIPT = """
 import hashlib, sys
 from pathlib import Path

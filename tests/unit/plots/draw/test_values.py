@@ -17,7 +17,7 @@ from pytest_ddperf.plots.describe import comparison, cost, latency, names
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-REPO = Path(__file__).resolve().parents[3]
+REPO = Path(__file__).resolve().parents[4]
 SHARED = next(
     (one / "shared" / "report" for one in REPO.parents if (one / "shared" / "report").is_dir()), REPO / "none"
 )

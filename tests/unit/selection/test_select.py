@@ -20,7 +20,7 @@ from pytest_ddperf.report.gather import gathered
 from pytest_ddperf.selection.rules import Considered, Ranking, Requirements, Rule, Selection
 from pytest_ddperf.selection.select import least_memory_gib, select
 
-BASELINES = Path(__file__).resolve().parents[2] / "baselines"
+BASELINES = Path(__file__).resolve().parents[3] / "baselines"
 COLUMNS = {"res50": "resnet50", "res101": "resnet101", "res152": "resnet152", "mobilenetv2": "mobilenet_v2"} | {
     "Squeezenetv1.0": "squeezenet_v1.0",
     "Squeezenetv1.1": "squeezenet_v1.1",
