@@ -1,6 +1,6 @@
 """DeepDetect's performance report as regression tests.
 
-The package is a pytest plugin (`pytest_ddperf.plugin.entry`), a command (`ddperf`) and an embedded inference server.
+The package is a pytest plugin (`pytest_ddperf.plugin`), a command (`ddperf`) and an embedded inference server.
 Importing it costs nothing: every pytest run on the machine loads the plugin, so nothing heavy is imported before it is
 used. The names in `__all__` are public; everything else may change with any version.
 """
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from pytest_ddperf.report.dataframes import load_baselines, load_history, load_run
 else:
     _MODULES = {
-        "Bench": "fixture",
-        "Clock": "records",
-        "Measurement": "records",
+        "Bench": "plugin.fixture",
+        "Clock": "core.records",
+        "Measurement": "core.records",
         "load_baselines": "report.dataframes",
         "load_history": "report.dataframes",
         "load_run": "report.dataframes",

@@ -199,7 +199,7 @@ def test_a_full_disk_is_told_and_the_verdicts_stay(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pytest_ddperf.history.run_file.os.fsync", full)
+    monkeypatch.setattr("pytest_ddperf.history.writer.os.fsync", full)
     result = tk1.run(*SQUEEZENET, *how)
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.OK

@@ -161,8 +161,20 @@ def test_with_the_alias_blocked_the_long_name_works(tk1: BenchProject) -> None:
 
 
 def test_loading_the_plugin_again_by_name_does_no_harm(tk1: BenchProject) -> None:
-    (tk1.path / "conftest.py").write_text('pytest_plugins = ["pytest_ddperf.plugin.entry"]\n', encoding="utf-8")
-    tk1.run(*ONE, "-p", "pytest_ddperf.plugin.entry").assert_outcomes(passed=1)
+    (tk1.path / "conftest.py").write_text('pytest_plugins = ["pytest_ddperf.plugin"]\n', encoding="utf-8")
+    tk1.run(*ONE, "-p", "pytest_ddperf.plugin").assert_outcomes(passed=1)
+
+
+def test_a_conftest_loads_the_plugin_where_pytest_loads_none_by_itself(
+    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    plugins = ["pytest_benchmark.plugin", "xdist.plugin", "pytest_ddperf.plugin"]
+    (tk1.path / "conftest.py").write_text(f"pytest_plugins = {plugins}\n", encoding="utf-8")
+    args = ("--ddperf-platform=tk1", f"--ddperf-url={tk1.server.url}", *ONE)
+    result = tk1.pytester.runpytest_subprocess("benchmarks", *args)
+    result.assert_outcomes(passed=1)
+    assert set(tk1.verdicts().values()) == {"ok"}
 
 
 def test_help_lists_every_option_and_ini_key(tk1: BenchProject) -> None:

@@ -64,7 +64,7 @@ def said(done: subprocess.CompletedProcess[str], what: str) -> list[str]:
 
 def without_plugin(folder: Path, *args: str) -> set[str]:
     """What other plugins of this installation load by themselves."""
-    return set(said(run(folder, *args, "-p", "no:pytest_ddperf.plugin.entry", "-p", "no:ddperf_platform"), "LOADED"))
+    return set(said(run(folder, *args, "-p", "no:pytest_ddperf.plugin", "-p", "no:ddperf_platform"), "LOADED"))
 
 
 def test_a_run_without_cells_loads_nothing_heavy(project: Path) -> None:

@@ -50,20 +50,20 @@ print(json.dumps({{
 """
 _FIGURES = """
 from pathlib import Path
-from pytest_ddperf.baselines import load_catalog
-from pytest_ddperf.gathering import gathered
-from pytest_ddperf.plots import draw
+from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.report.gather import gathered
+from pytest_ddperf.plots.api import draw
 results = gathered(load_catalog(), [], {})
 answer = len(draw(results, [], Path(sys.argv[1]), results.platforms))
 """
 _TREND = """
 from pathlib import Path
-from pytest_ddperf.baselines import load_catalog
-from pytest_ddperf.gathering import stored
-from pytest_ddperf.history_index import HistoryIndex
-from pytest_ddperf.plots import draw_charts
-from pytest_ddperf.plots.history import trend_charts
-from pytest_ddperf.records import CellKey
+from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.report.gather import stored
+from pytest_ddperf.history.index import HistoryIndex
+from pytest_ddperf.plots.api import draw_charts
+from pytest_ddperf.plots.describe.history import trend_charts
+from pytest_ddperf.core.records import CellKey
 folder = Path(sys.argv[1])
 results = stored(load_catalog(), folder, platforms=["tk1"])
 with HistoryIndex(folder) as index:

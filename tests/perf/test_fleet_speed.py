@@ -93,11 +93,11 @@ from pathlib import Path
 import pytest
 
 from pytest_ddperf import history, runner
-from pytest_ddperf.batches import BenchImages
-from pytest_ddperf.measure import Timed, Totals
-from pytest_ddperf.protocol import Answer, ServiceStats
-from pytest_ddperf.records import ServerFacts
-from pytest_ddperf.server_services import Batch, OpenService
+from pytest_ddperf.servers.request_images import BenchImages
+from pytest_ddperf.deepdetect.timed import Timed, Totals
+from pytest_ddperf.deepdetect.protocol import Answer, ServiceStats
+from pytest_ddperf.core.records import ServerFacts
+from pytest_ddperf.servers.services import Batch, OpenService
 
 
 def recorded(ms):

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-WITHOUT = ("-p", "no:pytest_ddperf.plugin.entry", "-p", "no:ddperf_platform")
+WITHOUT = ("-p", "no:pytest_ddperf.plugin", "-p", "no:ddperf_platform")
 STARTS = 25
 RUNS = 9
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CELLS = ("--ddperf-models=googlenet,squeezenet_v1.1", "--ddperf-batch-sizes=1,8")
-OURS = ("benchmark", "xdist", "pytest_ddperf.plugin.entry", "ddperf_platform")
+OURS = ("benchmark", "xdist", "pytest_ddperf.plugin", "ddperf_platform")
 PREDICTIONS = 6
 """Of a round: a warm-up and five passes."""
 

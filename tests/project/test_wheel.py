@@ -41,7 +41,7 @@ LITTER = (
 SHIPPED = (
     r"pytest_ddperf/(\w+/)*\w+\.py",
     r"pytest_ddperf/py\.typed",
-    r"pytest_ddperf/telemetry/[\w-]+\.sh",
+    r"pytest_ddperf/boards/telemetry/[\w-]+\.sh",
     r"pytest_ddperf/report/(\w+/)*[\w-]+\.(html|css|js)",
     r"pytest_ddperf/_data/baselines/([\w-]+\.(csv|json)|platforms\.toml)",
     r"pytest_ddperf-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)",
@@ -142,7 +142,7 @@ def test_the_wheel_finds_its_own_baselines(built: Path, tmp_path: Path) -> None:
         check=False,
     )
     module, folder, platforms = done.stdout.splitlines() or [done.stderr] * 3
-    assert module == str(tmp_path / "site" / "pytest_ddperf" / "baselines.py")
+    assert module == str(tmp_path / "site" / "pytest_ddperf" / "config" / "load_catalog.py")
     assert folder == str(tmp_path / "site" / "pytest_ddperf" / "_data" / "baselines")
     assert "tk1" in platforms.split()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HOLD = """
 import sys, time
-from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.servers.lock import ServerLock
 lock = ServerLock(sys.argv[1]).acquire(0, print)
 print("held", flush=True)
 time.sleep(600)
@@ -29,7 +29,7 @@ time.sleep(600)
 
 AS_USER = """
 import os, sys, tempfile
-from pytest_ddperf.server_lock import ServerLock
+from pytest_ddperf.servers.lock import ServerLock
 os.setgroups([])
 os.setgid(int(sys.argv[1]))
 os.setuid(int(sys.argv[1]))

@@ -347,8 +347,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from recording import measured
-from pytest_ddperf.benchmark_json import stats_from_seconds
-from pytest_ddperf.recorded import write_recorded
+from pytest_ddperf.report.benchmark_json import stats_from_seconds
+from pytest_ddperf.baselines.recordings import write_recorded
 for batch_size in range(1, 9):
     records = [measured(sys.argv[3], batch_size)]
     options = {"machine_info": {}, "lock_dir": Path(sys.argv[4])}

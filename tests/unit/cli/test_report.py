@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import ast
 import functools
 import json
 import re
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +17,7 @@ from pytest_ddperf.plots import api
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from pytest_ddperf.core.records import CellRecord
     from pytest_ddperf.core.results import Results, Trend
@@ -386,15 +385,3 @@ def test_there_is_nothing_to_export_without_a_run(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == (
         "ddperf: There is no run of nano, gtx1080ti in .ddperf to export; run pytest benchmarks first.\n"
     )
-
-
-def test_neither_the_command_nor_the_reports_name_pytest() -> None:
-    package = Path(main.__file__).parent
-    for path in (package / "cli_report.py", *(package / "report").glob("*.py")):
-        imported = {
-            name.name if isinstance(node, ast.Import) else node.module or ""
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            if isinstance(node, ast.Import | ast.ImportFrom)
-            for name in node.names
-        }
-        assert not {"pytest", "_pytest", "xdist"} & {name.split(".")[0] for name in imported}

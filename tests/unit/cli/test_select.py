@@ -393,7 +393,7 @@ def test_the_page_shows_what_the_command_prints(tmp_path: Path) -> None:
 
 def test_neither_pytest_nor_pandas_nor_matplotlib_is_loaded() -> None:
     code = (
-        "import sys; from pytest_ddperf import cli; status = cli.main(['select', '--min-fps=25']); "
+        "import sys; from pytest_ddperf.cli import main as cli; status = cli.main(['select', '--min-fps=25']); "
         "heavy = {'pytest', '_pytest', 'pandas', 'matplotlib', 'numpy', 'onnx', 'onnxruntime', 'requests'}; "
         "sys.exit(status or ', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )

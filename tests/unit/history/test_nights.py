@@ -451,7 +451,7 @@ def test_a_broken_file_is_never_fatal_and_costs_no_other_night(
 def test_60_nights_of_104_cells_are_read_once_and_told_of_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pytest_ddperf.history.run_file.os.fsync", lambda _: None)
+    monkeypatch.setattr("pytest_ddperf.history.writer.os.fsync", lambda _: None)
     keys = [CellKey("tk1", f"network{model}", 1 << size) for model, size in product(range(13), range(8))]
     for night in range(60):
         write_night(tmp_path, night, [cell(key, [5.0, 5.1, 5.2, 5.3, 5.4]) for key in keys])

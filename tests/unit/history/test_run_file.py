@@ -189,7 +189,7 @@ def test_a_folder_that_takes_no_file_whatever_its_permissions_say_is_refused(
     def refusing(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr("pytest_ddperf.history.run_file.tempfile.TemporaryFile", refusing)
+    monkeypatch.setattr("pytest_ddperf.history.writer.tempfile.TemporaryFile", refusing)
     with pytest.raises(ConfigurationError, match=r"cannot be written to \(Read-only file system\)"):
         check_writable(tmp_path)
 

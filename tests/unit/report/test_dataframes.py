@@ -310,7 +310,7 @@ def test_runs_are_read_one_by_one(folder: Path, monkeypatch: pytest.MonkeyPatch)
         return csv_json.row(*arguments)
 
     monkeypatch.setattr("pytest_ddperf.report.gather.read_run", read)
-    monkeypatch.setattr("pytest_ddperf.report.files.dataframes.row", row)
+    monkeypatch.setattr("pytest_ddperf.report.dataframes.row", row)
     load_history(folder)
     assert order == ["read", "row"] * 3
 

@@ -35,8 +35,8 @@ import hashlib, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from figure_results import measured, trend
-from pytest_ddperf.plots import draw
-from pytest_ddperf.records import CellKey
+from pytest_ddperf.plots.api import draw
+from pytest_ddperf.core.records import CellKey
 nights = [trend(CellKey("tk1", "resnet50", 1), [100.0, 101.0])]
 draw(measured(), nights, Path(sys.argv[2]), ["tk1"])
 for path in sorted(Path(sys.argv[2]).rglob("*.*")):
