@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.config.local_paths import server_path
 from pytest_ddperf.core.limits import TIME_LIMIT_EXPECTED, is_time_limit
+from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.options import BenchOptions
 from pytest_ddperf.measure.clocks import AUTO
 
@@ -105,7 +106,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _bench(arguments: argparse.Namespace) -> int:
     """Measure one service with the options, requests and output of dd_bench. Exit status 1 if a batch size failed."""
     from pytest_ddperf.dd_bench import files as bench_files  # noqa: PLC0415 - each command loads what it needs
-    from pytest_ddperf.dd_bench import output  # noqa: PLC0415 - likewise
     from pytest_ddperf.dd_bench.run import DdBenchRun  # noqa: PLC0415 - likewise
 
     options = BenchOptions(**{one.name: getattr(arguments, one.name) for one in fields(BenchOptions)})

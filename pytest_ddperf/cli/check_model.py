@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.models import check
 from pytest_ddperf.models.caffe.cost import cut
 from pytest_ddperf.text import printable
 
@@ -54,8 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: there is no such folder, or a batch size is none.
     """
-    from pytest_ddperf.models import check  # noqa: PLC0415 - each command loads what it needs
-
     checks = check.check_folder(arguments.folder, _batch_sizes(arguments.batch_sizes))
     width = min(_WIDEST, max(40, shutil.get_terminal_size().columns))
     # a byte of the name that is no text here is spelled out

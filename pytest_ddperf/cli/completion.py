@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.completers import Names, model_names, platform_names
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.selection.rules import Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -83,6 +84,5 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 def _rankings() -> Iterable[str]:
-    from pytest_ddperf.selection.rules import Ranking  # noqa: PLC0415 - the same
 
     return tuple(Ranking)

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_ddperf.config.credentials import authorization
 from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
 from pytest_ddperf.config.local_paths import local_path
 from pytest_ddperf.config.platform_toml import PLATFORM_KEYS, read_platforms
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.deepdetect.url import display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 
@@ -122,8 +124,6 @@ def value_and_origin(platform: Platform, key: str) -> tuple[str, str]:
 
 def option_default(key: str) -> Any:  # noqa: ANN401 - the option's own type
     """The default of the option that a key of ddperf.toml stands for; None where there is none."""
-    from pytest_ddperf.config.server_options import ServerOptions  # noqa: PLC0415 - loads the client
-
     fields = {one.name: one.default for one in dataclasses.fields(ServerOptions)}
     named = {"wait": "wait_s", "timeout": "timeout_s", "cold_start_timeout": "cold_start_timeout_s"}
     value = fields.get(named.get(key, key))
@@ -263,7 +263,6 @@ def ask(platform: Platform, project_dir: Path) -> Asked:
         platform: whose.
         project_dir: where a `ca_file` that is no absolute path is looked for.
     """
-    from pytest_ddperf.config.credentials import authorization  # noqa: PLC0415 - the same
     from pytest_ddperf.deepdetect.client import Client  # noqa: PLC0415 - each command loads what it needs
 
     if platform.url in {None, "embedded"}:

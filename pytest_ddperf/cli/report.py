@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.cli import arguments as cli_arguments
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.history.run_file import read_run
+from pytest_ddperf.report import benchmark_json, gather, load_text, terminal
+from pytest_ddperf.report import files as report
 
 if TYPE_CHECKING:
     import argparse
@@ -74,8 +78,6 @@ def _report(arguments: argparse.Namespace) -> int:
 
     With -o or --plot, write reports and figures instead, of the baselines if no run is stored.
     """
-    from pytest_ddperf.config.load_catalog import load_catalog  # noqa: PLC0415 - each command loads what it needs
-
     if arguments.storage.exists() and not arguments.storage.is_dir():
         raise ConfigurationError(f"The history {arguments.storage} is no folder; name one with --storage=DIR.")
     catalog = load_catalog(Path.cwd())
@@ -118,9 +120,6 @@ def _platforms(text: str, catalog: Catalog) -> list[str]:
 
 def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[str] | None) -> int:
     """Write the reports and draw the figures that were asked for, and print what there is now."""
-    from pytest_ddperf.report import files as report  # noqa: PLC0415 - likewise
-    from pytest_ddperf.report import gather  # noqa: PLC0415 - each command loads what it needs
-
     folder = Path.cwd()
     files: list[ReportFile] = [report.report_file(text, folder) for text in arguments.output]
     report.check_writable(files)
@@ -149,9 +148,6 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
         ConfigurationError: there is no run of that name, or it has no cells of these platforms.
         HistoryError: the file of the run that is named cannot be read.
     """
-    from pytest_ddperf.history.run_file import read_run  # noqa: PLC0415 - the same
-    from pytest_ddperf.report import gather  # noqa: PLC0415 - each command loads what it needs
-
     if name is None:
         found, warnings = gather.last_runs(folder, platforms)
         for warning in warnings:
@@ -168,7 +164,6 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
 
 
 def _export(run: Run, catalog: Catalog, path: Path) -> None:
-    from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - each command loads what it needs
 
     titles = {name: platform.title for name, platform in catalog.platforms.items()}
     document = benchmark_json.run_document(run, titles)
@@ -181,7 +176,6 @@ def _export(run: Run, catalog: Catalog, path: Path) -> None:
 
 def _print_costs(catalog: Catalog) -> None:
     from pytest_ddperf.embedded import facade  # noqa: PLC0415 - the same
-    from pytest_ddperf.report import terminal  # noqa: PLC0415 - each command loads what it needs
 
     try:
         counted = facade.network_costs()
@@ -194,7 +188,6 @@ def _print_costs(catalog: Catalog) -> None:
 
 
 def _print_run(run: Run, catalog: Catalog) -> None:
-    from pytest_ddperf.report import load_text, terminal  # noqa: PLC0415 - each command loads what it needs
 
     width = shutil.get_terminal_size().columns
     state = "" if run.complete else ", interrupted"

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.cli import arguments as cli_arguments
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.catalog import closest
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.report.gather import stored
 from pytest_ddperf.selection.rules import Ranking, Requirements
 from pytest_ddperf.selection.select import select
 from pytest_ddperf.selection.text import csv_text, json_text, lines
@@ -77,9 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: an option is wrong, or a baseline cannot be read.
     """
-    from pytest_ddperf.config.load_catalog import load_catalog  # noqa: PLC0415 - each command loads what it needs
-    from pytest_ddperf.report.gather import stored  # noqa: PLC0415 - the same
-
     asked = requirements(arguments)
     ranking = Ranking(_one_of("--rank-by", arguments.rank_by, list(Ranking)))
     tasks = None if arguments.task is None else [_one_of("--task", one, _TASKS) for one in _listed(arguments.task)]

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from pytest_ddperf.config.credentials import authorization
+from pytest_ddperf.config.local_paths import local_path, server_path
 from pytest_ddperf.config.options import BY_NAME
+from pytest_ddperf.config.own_models import named_models
+from pytest_ddperf.config.server_options import ModelOptions, ServerOptions
+from pytest_ddperf.core.limits import MODEL
+from pytest_ddperf.core.platform import batch_schedule
+from pytest_ddperf.core.scenarios import scenario_ids
+from pytest_ddperf.core.service_parameters import Knobs
+from pytest_ddperf.deepdetect.url import Address, ServerUrl, display_url, server_name
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.models.folder import check_embedded, runs_embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
-    from pytest_ddperf.config.server_options import ModelOptions, ServerOptions
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import CellKey
-    from pytest_ddperf.core.service_parameters import Knobs
 
 
 def check_batch_sizes(settings: Settings) -> None:
@@ -98,8 +106,6 @@ def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
     Raises:
         ConfigurationError: a platform has several networks, and one name of a service, or one model folder.
     """
-    from pytest_ddperf.core.limits import MODEL  # noqa: PLC0415 - only with cells to measure
-
     models: dict[str, set[str]] = {}
     for key in cells:
         models.setdefault(key.platform, set()).add(key.model)
@@ -162,7 +168,6 @@ class Settings:
         default: tuple[str, ...] = ("local",)
         asked = cast("tuple[str, ...]", found["platform"].value if "platform" in found else default)
         platforms = tuple(dict.fromkeys(catalog.platform(name).id for name in asked))
-        from pathlib import Path  # noqa: PLC0415 - only with cells to measure
 
         cwd = Path.cwd()
         catalog, found = _with_folders(catalog, found, project_dir, cwd)
@@ -189,8 +194,6 @@ class Settings:
         if len(self.platforms) == 1:
             return
         if "" in urls and self.given["url"].origin > Origin.PROJECT:
-            from pytest_ddperf.deepdetect.url import display_url  # noqa: PLC0415 - only for the message
-
             raise ConfigurationError(
                 f"One server is named, {display_url(urls[''])} (--ddperf-url, or DDPERF_URL in the environment), and "
                 f"{len(self.platforms)} platforms are to be measured: it would be measured under the names of all. "
@@ -206,7 +209,6 @@ class Settings:
                 )
 
     def _check_platform_files(self) -> None:
-        from pytest_ddperf.deepdetect.url import ServerUrl  # noqa: PLC0415 - only where a platform file has a URL
 
         for name in self.platforms:
             stands = self.catalog.platform(name)
@@ -227,8 +229,6 @@ class Settings:
 
     def shared_servers(self) -> dict[str, tuple[str, ...]]:
         """By server, the platforms that name it, where they are several: measured one after the other."""
-        from pytest_ddperf.deepdetect.url import server_name  # noqa: PLC0415 - only where platforms are measured
-
         found: dict[str, tuple[str, ...]] = {}
         for name in self.platforms:
             server = server_name(self.url(name))
@@ -239,8 +239,6 @@ class Settings:
         for name in self.platforms:
             own = [self.catalog.networks[model] for model in self.models(name) if self.catalog.networks[model].is_own]
             if own and self.url(name) == "embedded":
-                from pytest_ddperf.models.folder import check_embedded  # noqa: PLC0415 - only with models of one's own
-
                 for model in own:
                     check_embedded(model)
 
@@ -294,15 +292,11 @@ class Settings:
         """Those of the user's own models that run by default: all, but the embedded server runs .onnx files alone."""
         own = self.catalog.own_models
         if own and self.url(platform) == "embedded":
-            from pytest_ddperf.models.folder import runs_embedded  # noqa: PLC0415 - only with models of one's own
-
             own = tuple(one for one in own if runs_embedded(one))
         return tuple(one.id for one in own)
 
     def batch_sizes(self, platform: str) -> tuple[int, ...]:
         """Batch sizes to measure on a platform, ascending."""
-        from pytest_ddperf.core.platform import batch_schedule  # noqa: PLC0415 - only with cells to measure
-
         asked = cast("tuple[int, ...]", self.value("batch-sizes", platform))
         largest = self.value("max-batch-size")
         schedule = self.given.get("batch-schedule")
@@ -312,8 +306,6 @@ class Settings:
 
     def scenarios(self, platform: str) -> tuple[str, ...]:
         """What each cell of a platform is measured as: "" for plain latency, then the ids of loads."""
-        from pytest_ddperf.core.scenarios import scenario_ids  # noqa: PLC0415 - only with cells to measure
-
         clients, rates = self.value("concurrency", platform), self.value("rate", platform)
         return "", *scenario_ids(clients, rates)
 
@@ -336,10 +328,6 @@ class Settings:
         Raises:
             ConfigurationError: an environment variable that holds its credentials is not set.
         """
-        from pytest_ddperf.config.credentials import authorization  # noqa: PLC0415 - only with servers to ask
-        from pytest_ddperf.config.server_options import ServerOptions  # noqa: PLC0415 - loads the client
-        from pytest_ddperf.deepdetect.url import Address  # noqa: PLC0415 - the same
-
         stands: Platform = self.catalog.platform(platform)
         listed = self.path("bench-files", platform)
         return ServerOptions(
@@ -364,8 +352,6 @@ class Settings:
 
     def _model_options(self, platform: str, model: str | None = None) -> ModelOptions:
         """What may hold for one network alone; without one, what holds for those of which nothing is said."""
-        from pytest_ddperf.config.server_options import ModelOptions  # noqa: PLC0415 - loads the client
-
         stands = self.catalog.platform(platform)
         said = model is not None and "mllib" in stands.knobs.get(model, {})
         return ModelOptions(
@@ -379,8 +365,6 @@ class Settings:
 
     def knobs(self, platform: str, model: str | None = None) -> Knobs:
         """How services of a platform are created and images prepared; of one network, where one is named."""
-        from pytest_ddperf.core.service_parameters import Knobs  # noqa: PLC0415 - only with cells to measure
-
         return Knobs(
             **{one.name: self.value(one.name.replace("_", "-"), platform, model) for one in fields(Knobs)},
         )
@@ -398,7 +382,6 @@ class Settings:
         value = self.value(name, platform)
         if value is None:
             return None
-        from pytest_ddperf.config.local_paths import local_path  # noqa: PLC0415 - only where one is given
 
         return self.folder_of(name, platform) / local_path(value, BY_NAME[name].flag)
 
@@ -411,7 +394,6 @@ class Settings:
         value = self.value(name, platform)
         if value is None:
             return None
-        from pytest_ddperf.config.local_paths import server_path  # noqa: PLC0415 - only where one is given
 
         return server_path(value, self.url(platform), BY_NAME[name].flag)
 
@@ -432,7 +414,6 @@ def _with_folders(
     said = found.get("models")
     if said is None:
         return catalog, found
-    from pytest_ddperf.config.own_models import named_models  # noqa: PLC0415 - only where models are named
 
     base = project_dir if said.origin is Origin.INI else cwd
     catalog, ids = named_models(catalog, said.value, base)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from pytest_ddperf.core.records import T
 
 
 def to_json(record: object) -> bytes:
     """A record as one line of JSON."""
-    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
-
     return msgspec.json.encode(record)
 
 
@@ -21,8 +21,6 @@ def from_json(text: bytes | str, kind: type[T]) -> T:
     Raises:
         ValueError: the text is not that of a `kind`; the message names the place (`$.rounds[0].passes`).
     """
-    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
-
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.MsgspecError as error:
@@ -31,8 +29,6 @@ def from_json(text: bytes | str, kind: type[T]) -> T:
 
 def to_builtins(record: object) -> Any:  # noqa: ANN401 - builtins of any shape
     """A record as dicts, lists, strings and numbers only, as execnet and JSON take them."""
-    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
-
     return msgspec.to_builtins(record)
 
 
@@ -42,8 +38,6 @@ def from_builtins(values: object, kind: type[T]) -> T:
     Raises:
         ValueError: the values are not those of a `kind`; the message names the place (`$.rounds[0].passes`).
     """
-    import msgspec  # noqa: PLC0415 - loaded by every pytest run otherwise
-
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:

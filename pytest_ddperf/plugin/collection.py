@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_ddperf.config.options import FIXTURE
+from pytest_ddperf.config.options import FIXTURE, parsed
+from pytest_ddperf.core.catalog import matrix
 from pytest_ddperf.core.records import CellKey
+from pytest_ddperf.core.scenarios import scenario_ids
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.report.benchmark_json import ignored_measuring_options, is_only_mark
 
 V = TypeVar("V")
 
@@ -78,8 +81,6 @@ def cells_for(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> lis
     Raises:
         ConfigurationError: the marker names an unknown model or platform, or a batch size or a load that is none.
     """
-    from pytest_ddperf.core.catalog import matrix  # noqa: PLC0415 - only with gated tests
-
     catalog = settings.catalog
     only_platforms = {catalog.platform(name).id for name in restricted.get("platforms", ())}
     models = tuple(dict.fromkeys(catalog.model(name).id for name in restricted.get("models", ())))
@@ -102,9 +103,6 @@ def cells_for(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> lis
 
 def _loads(restricted: dict[str, tuple[Any, ...]]) -> tuple[str, ...]:
     """The ids of the loads that a marker names; empty for none."""
-    from pytest_ddperf.config.options import parsed  # noqa: PLC0415 - only with gated tests
-    from pytest_ddperf.core.scenarios import scenario_ids  # noqa: PLC0415 - the same
-
     found: dict[str, Any] = {"concurrency": (), "rate": ()}
     for key in found.keys() & restricted.keys():
         text = ",".join(map(str, restricted[key]))
@@ -160,8 +158,6 @@ def skip(item: pytest.Item, reason: str) -> None:
 
 def unskip_benchmark_only(item: pytest.Item) -> None:
     """Take back the skip that --benchmark-only puts on tests without a `benchmark` fixture: a cell is a benchmark."""
-    from pytest_ddperf.report.benchmark_json import is_only_mark  # noqa: PLC0415 - under --benchmark-only alone
-
     item.own_markers[:] = [
         mark for mark in item.own_markers if not (mark.name == "skip" and is_only_mark(str(mark.kwargs.get("reason"))))
     ]
@@ -169,8 +165,6 @@ def unskip_benchmark_only(item: pytest.Item) -> None:
 
 def warn_of_ignored_options(bench: BenchSession) -> None:
     """Say once which of pytest-benchmark's measuring options do nothing for our cells."""
-    from pytest_ddperf.report.benchmark_json import ignored_measuring_options  # noqa: PLC0415 - only with gated tests
-
     if ignored := ignored_measuring_options(bench.config.invocation_params.args):
         bench.warnings.append(
             f"{', '.join(ignored)} say how pytest-benchmark measures and are ignored on ddperf's cells; use "

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.plugin import benchmark_bridge, failure_summary
 from pytest_ddperf.plugin.outputs import ineffective_options, nothing_shown, present
 from pytest_ddperf.plugin.record_transport import REPORT_ATTRIBUTE, is_failed_by_test, is_gated, put_record, record_of
 from pytest_ddperf.plugin.session import REFUSED
-from pytest_ddperf.report import junit
+from pytest_ddperf.report import junit, load_text, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -96,8 +97,6 @@ class Keeper:
         bench = self._bench
         self._fail_unconfirmed(session)
         if bench.records:
-            from pytest_ddperf.plugin import benchmark_bridge  # noqa: PLC0415 - only with results to store
-
             benchmark_bridge.add_benchmarks(session.config, bench.measured)
         try:
             yield
@@ -125,7 +124,6 @@ class Keeper:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         if not bench.records:
             return
-        from pytest_ddperf.plugin import benchmark_bridge, failure_summary  # noqa: PLC0415 - only with results to store
 
         if (reporter := session.config.pluginmanager.get_plugin("terminalreporter")) is not None:
             failure_summary.fold(reporter)
@@ -160,7 +158,6 @@ class Keeper:
             for text in nothing_shown(bench):
                 terminalreporter.write_line(text)
             return
-        from pytest_ddperf.report import load_text, terminal  # noqa: PLC0415 - only with results to show
 
         terminalreporter.write_sep("=", "ddperf")
         settings = bench.settings

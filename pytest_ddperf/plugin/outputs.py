@@ -13,6 +13,9 @@ import pytest
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plugin.options import spell_out_bare
+from pytest_ddperf.report import github
+from pytest_ddperf.report.files import check_folder, check_writable, make, report_file, show_progress
+from pytest_ddperf.report.gather import gathered, stored, trends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +105,6 @@ def report_files(settings: Settings) -> list[ReportFile]:
     asked: Sequence[str] = settings.value("report")
     if not asked:
         return []
-    from pytest_ddperf.report.files import report_file  # noqa: PLC0415 - only where one was asked for
 
     return [report_file(text, settings.folder_of("report")) for text in asked]
 
@@ -120,12 +122,8 @@ def check(settings: Settings) -> None:
     """
     files, folder = report_files(settings), plot_dir(settings)
     if files:
-        from pytest_ddperf.report.files import check_writable  # noqa: PLC0415 - only where one was asked for
-
         check_writable(files)
     if folder is not None:
-        from pytest_ddperf.report.files import check_folder  # noqa: PLC0415 - the same
-
         check_folder(folder, "--ddperf-plot")
 
 
@@ -137,9 +135,6 @@ def draw_stored(session: BenchSession) -> int:
     Raises:
         DdperfError: a file cannot be read or written.
     """
-    from pytest_ddperf.report.files import make, show_progress  # noqa: PLC0415 - the same
-    from pytest_ddperf.report.gather import stored, trends  # noqa: PLC0415 - only where it was asked for
-
     settings = session.settings
     check(settings)
     results = stored(settings.catalog, settings.storage_dir, project_dir=settings.project_dir)
@@ -243,9 +238,6 @@ def _asked(settings: Settings) -> bool:
 
 def _shown(session: BenchSession) -> Results:
     """Make the figures and reports; the results of which they are."""
-    from pytest_ddperf.report.files import make  # noqa: PLC0415 - the same
-    from pytest_ddperf.report.gather import trends  # noqa: PLC0415 - only where it was asked for
-
     settings = session.settings
     nights, problems = trends(settings.storage_dir, settings.platforms)
     session.warnings += [problem for problem in problems if problem not in session.warnings]
@@ -259,8 +251,6 @@ def _shown(session: BenchSession) -> Results:
 
 def _results(session: BenchSession, platforms: Sequence[str] | None = None) -> Results:
     """The run over the baselines of these platforms, of all by default."""
-    from pytest_ddperf.report.gather import gathered  # noqa: PLC0415 - only where it was asked for
-
     return gathered(
         session.settings.catalog,
         session.records.values(),
@@ -274,8 +264,6 @@ def _results(session: BenchSession, platforms: Sequence[str] | None = None) -> R
 
 def _tell_github(session: BenchSession, results: Results, exit_status: int) -> None:
     """The job summary, the outputs of the step and the annotations; what cannot be written is a warning."""
-    from pytest_ddperf.report import github  # noqa: PLC0415 - only on GitHub Actions
-
     new_fails = bool(session.settings.value("require-baseline"))
     ending = github.Ending(exit_status, new_fails=new_fails, not_run=session.not_run)
     session.warnings += github.publish(results, ending, os.environ)

@@ -6,6 +6,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Self
 
+from pytest_ddperf.report.terminal import progress_text
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -49,7 +51,6 @@ class LiveLine:
         """Show how far the measurement is."""
         if self._writer is None:
             return
-        from pytest_ddperf.report.terminal import progress_text  # noqa: PLC0415 - on a terminal only
 
         done = 0 if progress.warmup else progress.number
         width = self._writer.fullwidth - 1

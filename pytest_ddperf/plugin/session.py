@@ -9,13 +9,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ddperf import __version__
+from pytest_ddperf.baselines.recordings import TAKEN, write_recorded
+from pytest_ddperf.baselines.store import BaselineStore
+from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.settings import Settings
 from pytest_ddperf.core.record_codec import to_json
 from pytest_ddperf.core.records import CellRecord, Outcome
+from pytest_ddperf.core.results import of_each_cell
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
+from pytest_ddperf.history.nights import read_nights
+from pytest_ddperf.history.writer import HistoryWriter, check_writable, new_run
 from pytest_ddperf.measure.gc_pause import collected_rarely
+from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.plugin.given import given
+from pytest_ddperf.plugin.sigterm import taken_for_ctrl_c
+from pytest_ddperf.report import benchmark_json
+from pytest_ddperf.report.gather import facts_of
+from pytest_ddperf.report.terminal import recorded_text, verdict_text
 from pytest_ddperf.runner.plan import PlatformPlan
+from pytest_ddperf.runner.runner import Runner
+from pytest_ddperf.servers.probe import probe_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +38,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.records import CellKey, Measurement
     from pytest_ddperf.core.results import RunFacts
     from pytest_ddperf.history.run_file import RunHeader
-    from pytest_ddperf.history.writer import HistoryWriter
-    from pytest_ddperf.runner.runner import Runner
 
 
 REFUSED = "ddperf: "
@@ -103,8 +114,6 @@ class BenchSession:
             ConfigurationError: an option, ddperf.toml or the package's own data is wrong.
         """
         if self._settings is None:
-            from pytest_ddperf.config.load_catalog import load_catalog  # noqa: PLC0415 - reads files
-
             catalog = load_catalog(self.project_dir)
             self._settings = Settings.resolve(self.given, catalog, self.project_dir)
         return self._settings
@@ -122,8 +131,6 @@ class BenchSession:
             ConfigurationError: a baseline cannot be read.
         """
         if self._runner is None:
-            from pytest_ddperf.runner.runner import Runner  # noqa: PLC0415 - loads the client
-
             plans = {name: self._plan(name) for name in self.settings.platforms}
             self._runner = Runner(plans, self.settings.catalog.networks, self.say, self._run_id)
         return self._runner
@@ -137,9 +144,6 @@ class BenchSession:
         return str(getattr(manager, "testrunuid", ""))
 
     def _plan(self, platform: str) -> PlatformPlan:
-        from pytest_ddperf.baselines.store import BaselineStore  # noqa: PLC0415 - reads files
-        from pytest_ddperf.history.nights import read_nights  # noqa: PLC0415 - only with gated tests
-        from pytest_ddperf.measure.loop import Plan  # noqa: PLC0415 - only with gated tests
 
         settings = self.settings
         store = BaselineStore(settings.catalog, project_dir=self.project_dir)
@@ -182,9 +186,6 @@ class BenchSession:
         Raises:
             ConfigurationError: the history cannot be kept, or a baseline cannot be read.
         """
-        from pytest_ddperf.history.writer import check_writable  # noqa: PLC0415 - the same
-        from pytest_ddperf.plugin.sigterm import taken_for_ctrl_c  # noqa: PLC0415 - only with gated tests
-
         self.config.add_cleanup(taken_for_ctrl_c())
 
         check_writable(self.settings.storage_dir)
@@ -224,7 +225,6 @@ class BenchSession:
             pytest.UsageError: every one is down; exit status 4.
         """
         self.prepare()
-        from pytest_ddperf.servers.probe import probe_all  # noqa: PLC0415 - loads the client
 
         down = probe_all({name: self.settings.server_options(name) for name in platforms}, self.say)
         if len(down) == len(platforms):
@@ -258,8 +258,6 @@ class BenchSession:
                 self._history_failed = True
                 self.say(f"ddperf: {error}")  # now, while there is time to do something
         if record.outcome is Outcome.REMEASURE and self.config.get_verbosity() > 0:
-            from pytest_ddperf.report.terminal import verdict_text  # noqa: PLC0415 - only with results to show
-
             self.say(f"ddperf: {record.key}: {verdict_text(record)}, undecided; it is measured again later")
 
     def keep_unreported(self, record: CellRecord) -> None:
@@ -281,8 +279,6 @@ class BenchSession:
             channel.send((kind, value))
 
     def _new_history(self) -> HistoryWriter:
-        from pytest_ddperf.history.writer import HistoryWriter, new_run  # noqa: PLC0415 - the same
-        from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - only with results to keep
 
         settings = self.settings
         facts = {
@@ -309,8 +305,6 @@ class BenchSession:
 
     def run_facts(self) -> dict[str, RunFacts]:
         """By platform, what reports say of this run; empty before a record was kept."""
-        from pytest_ddperf.report.gather import facts_of  # noqa: PLC0415 - only with reports to write
-
         if self._header is None:
             return {}
         facts = facts_of(self._header, self.records.values(), complete=not self._interrupted)
@@ -387,11 +381,6 @@ class BenchSession:
         mode = None if self._settings is None else self._settings.value("update-baselines")
         if mode is None or self._settings is None:
             return
-        from pytest_ddperf.baselines.recordings import TAKEN, write_recorded  # noqa: PLC0415 - only with results to keep
-        from pytest_ddperf.baselines.store import BaselineStore  # noqa: PLC0415 - reads files
-        from pytest_ddperf.core.results import of_each_cell  # noqa: PLC0415 - the same
-        from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - only with results to keep
-        from pytest_ddperf.report.terminal import recorded_text  # noqa: PLC0415 - the same
 
         store = BaselineStore(self._settings.catalog, project_dir=self.project_dir)
         for platform in self._settings.platforms:
@@ -432,8 +421,6 @@ class BenchSession:
 
     def machine_info(self, records: Iterable[CellRecord]) -> dict[str, object]:
         """Our part of pytest-benchmark's machine_info for these records: their servers."""
-        from pytest_ddperf.report import benchmark_json  # noqa: PLC0415 - only with results to keep
-
         catalog = self.settings.catalog
         return benchmark_json.machine_info(
             {

@@ -13,17 +13,18 @@ import pytest
 from pytest_ddperf.config.settings import check_services
 from pytest_ddperf.core.record_codec import from_json
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
+from pytest_ddperf.deepdetect.url import server_name
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.plugin.collection import warn_of_ignored_options
+from pytest_ddperf.plugin.collection import cell_of, skip, warn_of_ignored_options
 from pytest_ddperf.plugin.controller import log_failure
 from pytest_ddperf.plugin.record_transport import put_record
 from pytest_ddperf.plugin.session import TO_CONTROLLER
+from pytest_ddperf.plugin.xdist_scheduler import ServerScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from pytest_ddperf.plugin.session import BenchSession
-    from pytest_ddperf.plugin.xdist_scheduler import ServerScheduling
 
 ON_ITS_WAY_S = 0.5
 """How long a report that a worker has sent may take to the controller, seconds."""
@@ -113,8 +114,6 @@ class XdistHooks:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """--benchmark-only under xdist: our cells run, everything else is skipped."""
-        from pytest_ddperf.plugin.collection import cell_of, skip  # noqa: PLC0415 - only under xdist
-
         if self._only:
             for item in items:
                 if cell_of(item) is None:
@@ -150,8 +149,6 @@ class XdistHooks:
     def _by_server(self) -> ServerScheduling:
         from xdist.workermanage import parse_tx_spec_config  # noqa: PLC0415 - in the controller alone
 
-        from pytest_ddperf.plugin.xdist_scheduler import ServerScheduling  # noqa: PLC0415 - the same
-
         workers = len(parse_tx_spec_config(self._config))
         self._bound_restarts(workers)
         longest_first = self._config.getoption("loadscopereorder", default=True)
@@ -178,7 +175,6 @@ class XdistHooks:
         return nodeid if key is None else f"server {self._server(key.platform)}"
 
     def _server(self, platform: str) -> str:
-        from pytest_ddperf.deepdetect.url import server_name  # noqa: PLC0415 - in the controller alone
 
         return server_name(self._bench.settings.url(platform))
 

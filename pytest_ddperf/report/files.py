@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.local_paths import local_path
 from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.plots.describe import names
+from pytest_ddperf.report import bencher, csv_json
 from pytest_ddperf.report.figures_dir import figures_dir
 
 if TYPE_CHECKING:
@@ -40,25 +42,21 @@ def _html(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, 
 
 
 def _csv(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import csv_json  # noqa: PLC0415 - the same
 
     return csv_json.csv_text(results), {}
 
 
 def _json(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import csv_json  # noqa: PLC0415 - the same
 
     return csv_json.json_text(results, trends), {}
 
 
 def _bmf(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import bencher  # noqa: PLC0415 - the same
 
     return bencher.bmf_text(results), {}
 
 
 def _pytest(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import bencher  # noqa: PLC0415 - the same
 
     return bencher.pytest_text(results), {}
 
@@ -201,8 +199,6 @@ class Made:
 
     def lines(self) -> list[str]:
         """A line for each family of figures, the index, and the reports."""
-        from pytest_ddperf.plots.describe import names  # noqa: PLC0415 - loaded already if there are figures
-
         families = names.by_family(self.figures)
         width = max(map(len, families), default=0)
         return [
@@ -257,7 +253,6 @@ def make(
 
     def draw_figures(into: Path) -> None:
         from pytest_ddperf.plots.api import draw  # noqa: PLC0415 - loads matplotlib
-        from pytest_ddperf.plots.describe import names  # noqa: PLC0415 - loads matplotlib
 
         made.figures = draw(results, trends, into, platforms, progress)
         made.index = into / names.INDEX

@@ -25,6 +25,7 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.measure.gc_pause import NotCollected
 from pytest_ddperf.measure.loop import measure_cell
+from pytest_ddperf.models.folder import digests
 from pytest_ddperf.runner.judge import Judge, ending, of_a_gone_one
 from pytest_ddperf.runner.outages import Recovery, service_gone_text
 from pytest_ddperf.runner.unfinished_requests import Abandoned
@@ -315,8 +316,6 @@ class Runner:
         """The digests of a network of the user's own, read once a run; empty for others."""
         path = self._networks[model].path
         if path is not None and model not in self._network_files:
-            from pytest_ddperf.models.folder import digests  # noqa: PLC0415 - only with a network of the user's own
-
             self._network_files[model] = digests(Path(path))
         return self._network_files.get(model, {})
 

@@ -12,6 +12,7 @@ from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import RequestRefusedError, ServiceExistsError, ServiceNotFoundError
+from pytest_ddperf.models.check import service_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +154,6 @@ def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
 
 
 def _create(client: Client, options: ServerOptions, name: str, model: Network, batch_size: int) -> OpenService:
-    from pytest_ddperf.models.check import service_facts  # noqa: PLC0415 - only where a service is created
 
     repository = _repository(options, model)
     if repository is None:

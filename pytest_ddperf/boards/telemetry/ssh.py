@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ def script(name: str, variables: Mapping[str, str]) -> bytes:
         name: of the file.
         variables: by name.
     """
-    from importlib.resources import files  # noqa: PLC0415 - only with sensors to read
-
     text = files("pytest_ddperf.boards.telemetry").joinpath(name).read_text(encoding="utf-8")
     head = "".join(f"{variable}={shlex.quote(value)}\n" for variable, value in variables.items())
     return (head + text).encode()
