@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.text import printable, told
+from pytest_ddperf.text import quote_server_text, remove_control_characters
 
 if TYPE_CHECKING:
     from typing import Self
@@ -27,8 +27,8 @@ class DdperfError(Exception):
     """
 
     def __init__(self, message: object = "", *, cause: str = "") -> None:
-        super().__init__(printable(str(message)))
-        self.cause = printable(cause) or str(self)
+        super().__init__(remove_control_characters(str(message)))
+        self.cause = remove_control_characters(cause) or str(self)
 
     def fresh(self) -> Self:
         """A copy without traceback, cause and context, which grow whenever one exception object is raised again."""
@@ -103,12 +103,12 @@ class ServerError(DdperfError):
         self.dd_code = dd_code
         self.dd_msg = dd_msg
         server = f"server {url}" if url else ""
-        of_service = f"service {told(service, LONGEST_TOLD)}" if service else ""
+        of_service = f"service {quote_server_text(service, LONGEST_TOLD)}" if service else ""
         facts = [
             f"HTTP {http_status}" if http_status is not None else "",
             f"status.code {code}" if code is not None and code != http_status else "",
             f"dd_code {dd_code}" if dd_code is not None else "",
-            f"dd_msg: {told(dd_msg, LONGEST_TOLD)}" if dd_msg else "",
+            f"dd_msg: {quote_server_text(dd_msg, LONGEST_TOLD)}" if dd_msg else "",
         ]
         shared = _with_facts(cause, server) if cause else _with_facts(message, server, *facts)
         super().__init__(_with_facts(message, server, of_service, *facts), cause=shared)
@@ -195,7 +195,7 @@ class InvalidRoundError(DdperfError):
     """
 
     def __init__(self, reason: str, *, exclusive: bool | None = None, restarted: bool = False) -> None:
-        self.reason = printable(reason)
+        self.reason = remove_control_characters(reason)
         self.exclusive = exclusive
         self.restarted = restarted
         super().__init__(reason)

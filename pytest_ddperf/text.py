@@ -10,14 +10,14 @@ import re
 import unicodedata
 
 
-def ms_text(ms: float) -> str:
+def format_ms(ms: float) -> str:
     """Milliseconds with three significant digits, as the report prints them, and never in powers of ten."""
     if ms >= 100:
         return f"{ms:.0f}"
     return f"{ms:.1f}" if ms >= 10 else f"{ms:.3g}"
 
 
-def change_text(change: float) -> str:
+def format_change(change: float) -> str:
     """A relative change with its sign: `-1.7 %`."""
     percent = round(change * 100, 1) + 0.0  # -0.0 becomes 0.0
     return f"{percent:+.0f} %" if abs(percent) >= 100 else f"{percent:+.1f} %"
@@ -29,7 +29,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _HIDDEN = frozenset({"Cc", "Cf", "Cs"})
 
 
-def printable(text: str) -> str:
+def remove_control_characters(text: str) -> str:
     """The same with its line ends (as LF) and without any other control character."""
     if text.isprintable():
         return text
@@ -37,9 +37,9 @@ def printable(text: str) -> str:
     return "\n".join("".join(REPLACEMENT if _is_control(char) else char for char in line) for line in lines)
 
 
-def told(text: str, most: int) -> str:
+def quote_server_text(text: str, most: int) -> str:
     """What a server says of itself or of an error: on one line, `most` characters at the most."""
-    plain = printable(re.sub(r"\s", " ", text[: 4 * most]).strip())
+    plain = remove_control_characters(re.sub(r"\s", " ", text[: 4 * most]).strip())
     return plain if len(plain) <= most else f"{plain[: most - 3]}..."
 
 

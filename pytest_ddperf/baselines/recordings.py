@@ -21,12 +21,12 @@ import filelock
 import msgspec
 import platformdirs
 
-from pytest_ddperf.config.published_tables import shown_path
+from pytest_ddperf.config.published_tables import format_path
 from pytest_ddperf.config.text_files import read_text
-from pytest_ddperf.core.catalog import bare_catalog
+from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Conditions, Outcome, Unavailable
-from pytest_ddperf.core.results import SEVERITY, of_each_cell
+from pytest_ddperf.core.results import SEVERITY, select_reddest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.history.run_file import MOST_IMAGES
 
@@ -56,9 +56,9 @@ def render_json(value: object, indent: int = 0) -> str:
     if value is HEADING:
         return "\nnull"
     if isinstance(value, Seconds):
-        return f"{Decimal(repr(sensible(value))).scaleb(3):f}e-3"
+        return f"{Decimal(repr(round_to_seven_digits(value))).scaleb(3):f}e-3"
     if isinstance(value, float):
-        return json.dumps(sensible(value), allow_nan=False)
+        return json.dumps(round_to_seven_digits(value), allow_nan=False)
     pad = "  " * (indent + 1)
     if isinstance(value, dict):
         text = _entries(value, indent + 1, f"\n{pad}")
@@ -90,7 +90,7 @@ def _on_one_line(value: object) -> str:
     return text if len(text) <= LINE_WIDTH else ""
 
 
-def sensible(value: float) -> float:
+def round_to_seven_digits(value: float) -> float:
     """Seven significant digits: more than a clock gives, and a diff without noise."""
     return float(f"{value:.7g}")
 
@@ -185,7 +185,7 @@ def read_recorded(path: Path) -> Recorded:
     """
     text, document = read_document(path)
     ours = _ours(path, text, document)
-    shown = shown_path(path)
+    shown = format_path(path)
     cells: dict[CellKey, Baseline | Unavailable] = {}
     severities: dict[CellKey, int] = {}
     recorded_at: dict[CellKey, str] = {}
@@ -296,7 +296,7 @@ def write_recorded(
             unavailable = {key for key, entry in held.cells.items() if isinstance(entry, Unavailable)}
             marked = frozenset(unavailable)
             written, left_out = _merge(records, benchmarks, unavailable, mode=mode, stats=stats, moment=moment)
-            keys = tuple(sorted(written, key=file_order))
+            keys = tuple(sorted(written, key=cell_sort_key))
             document = {
                 "version": version,
                 "commit_info": dict(commit_info or {}),
@@ -304,11 +304,11 @@ def write_recorded(
                 "ddperf": {
                     "last": _last(keys),
                     "format": FORMAT,
-                    "unavailable": [to_builtins(key) for key in sorted(unavailable, key=file_order)],
+                    "unavailable": [to_builtins(key) for key in sorted(unavailable, key=cell_sort_key)],
                 },
                 "machine_info": dict(machine_info),
                 "benchmarks": [
-                    *(_for_review(key, benchmarks[key]) for key in sorted(benchmarks, key=file_order)),
+                    *(_for_review(key, benchmarks[key]) for key in sorted(benchmarks, key=cell_sort_key)),
                     *held.others,
                 ],
             }
@@ -351,7 +351,7 @@ def _for_review(key: CellKey, raw: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def benchmark_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str, Any]:
+def build_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str, Any]:
     """One benchmark of the file.
 
     Args:
@@ -383,13 +383,13 @@ def benchmark_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[
             "recorded": recorded,
         },
         "options": {},
-        "stats": dict(stats([sensible(ms / 1000) for ms in times_ms])),
+        "stats": dict(stats([round_to_seven_digits(ms / 1000) for ms in times_ms])),
     }
 
 
-def file_order(key: CellKey) -> tuple[str, tuple[int, str], int, str]:
+def cell_sort_key(key: CellKey) -> tuple[str, tuple[int, str], int, str]:
     """The order of cells in a file: by platform, then networks as in the catalogue, then batch sizes."""
-    return (key.platform, bare_catalog().model_order(key.model), key.batch_size, key.scenario)
+    return (key.platform, build_bare_catalog().model_order(key.model), key.batch_size, key.scenario)
 
 
 def _merge(
@@ -403,7 +403,7 @@ def _merge(
 ) -> tuple[set[CellKey], dict[CellKey, str]]:
     written: set[CellKey] = set()
     left_out: dict[CellKey, str] = {}
-    for key, record in of_each_cell(records).items():
+    for key, record in select_reddest(records).items():
         if record.outcome is Outcome.UNAVAILABLE:
             if key not in benchmarks:
                 unavailable.add(key)
@@ -412,7 +412,7 @@ def _merge(
             left_out[key] = str(record.outcome)
             continue
         try:
-            benchmarks[key] = benchmark_entry(record, stats=stats, recorded=moment)
+            benchmarks[key] = build_entry(record, stats=stats, recorded=moment)
         except ValueError as error:
             left_out[key] = str(error)
             continue
@@ -489,7 +489,7 @@ def _severity(verdict: str) -> int:
 
 
 def _baseline(shown: str, info: _ExtraInfo, data: Sequence[float]) -> Baseline:
-    passes_ms = tuple(sensible(one * 1000) for one in data)
+    passes_ms = tuple(round_to_seven_digits(one * 1000) for one in data)
     when = f", recorded {info.recorded[:10]}" if info.recorded else ""
     return Baseline(
         "recorded",

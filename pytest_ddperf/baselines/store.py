@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import platformdirs
 
 from pytest_ddperf.baselines.recordings import read_recorded
-from pytest_ddperf.config.load_catalog import _tables, _that_are_there, package_data_dir
+from pytest_ddperf.config.load_catalog import existing_files, find_package_data, find_tables
 from pytest_ddperf.config.local_paths import local_path
-from pytest_ddperf.config.published_tables import read_table, shown_path
-from pytest_ddperf.core.catalog import Catalog, bare_catalog, closest
+from pytest_ddperf.config.published_tables import format_path, read_table
+from pytest_ddperf.core.catalog import Catalog, build_bare_catalog, find_closest
 from pytest_ddperf.core.records import Baseline, CellKey, Unavailable
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.gate.references import HISTORY_FROM
@@ -158,7 +158,7 @@ class BaselineStore:
         return own
 
     def _package(self) -> Path:
-        return self._data_dir or package_data_dir()
+        return self._data_dir or find_package_data()
 
     def _local_file(self, *, of_host: bool = False) -> Path:
         """The recording of `local`: of the project's folder on this host, or of the host as a whole."""
@@ -176,10 +176,10 @@ class BaselineStore:
         if platform.id == LOCAL:
             places.append(self._local_file())
         places.append(self._package() / name)
-        found = [read_recorded(path) for path in _that_are_there(places)]
+        found = [read_recorded(path) for path in existing_files(places)]
         if platform.id == LOCAL and self._project_dir is not None:
             # version 0.1.0 kept one file a host: of it, networks of the user's own may be another project's
-            found += [_without_own(read_recorded(path)) for path in _that_are_there([self._local_file(of_host=True)])]
+            found += [_without_own(read_recorded(path)) for path in existing_files([self._local_file(of_host=True)])]
         return found
 
     def _from_path(self, platform: Platform, kind: str, folder: Path | None) -> tuple[Mapping[CellKey, Entry], ...]:
@@ -190,7 +190,7 @@ class BaselineStore:
         except OSError as error:  # a name too long, a folder that may not be entered
             raise ConfigurationError(f"The baseline {kind!r} cannot be read: {error}.") from error
         if not files and not path.is_dir():
-            near = closest(kind, KINDS)
+            near = find_closest(kind, KINDS)
             hint = f" Did you mean {near}?" if near else ""
             raise ConfigurationError(
                 f"The baseline {kind!r} is neither auto, history, recorded or report, nor a file or folder.{hint}"
@@ -212,7 +212,7 @@ class BaselineStore:
 
     def _published(self, platform: Platform) -> Iterator[Mapping[CellKey, Entry]]:
         package = self._package()
-        for path in _tables(self._project_dir, package, platform):
+        for path in find_tables(self._project_dir, package, platform):
             table = read_table(path, self._catalog, platform.columns)
             yield _entries(table, platform, own=path.parent.resolve() != package.resolve())
 
@@ -223,7 +223,7 @@ def _as_file_name(text: str) -> str:
 
 def _without_own(recorded: Recorded) -> Recorded:
     """A recorded run without networks of the user's own."""
-    known = bare_catalog().networks
+    known = build_bare_catalog().networks
     return replace(recorded, cells={key: entry for key, entry in recorded.cells.items() if key.model in known})
 
 
@@ -253,7 +253,7 @@ def _entries(table: PublishedTable, platform: Platform, *, own: bool) -> dict[Ce
     told = platform.overridden
     source = platform.source if not own or "source" in told else ""
     off = not own or not told.isdisjoint({"reading_error_percent", "reading_error_ms"})
-    file = shown_path(table.path) if own else f"{table.path.parent.name}/{table.path.name}"
+    file = format_path(table.path) if own else f"{table.path.parent.name}/{table.path.name}"
     entries: dict[CellKey, Entry] = {}
     for (model, batch_size), cell in table.cells.items():
         where = f"{file}, line {cell.line}"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from pytest_ddperf.boards import commands
-from pytest_ddperf.boards.clocks import Tuning, left_tuned
+from pytest_ddperf.boards.clocks import Tuning, find_leftover_tuning
 from pytest_ddperf.boards.telemetry.monitor import Monitor
-from pytest_ddperf.config.credentials import without_secrets
-from pytest_ddperf.core.board_address import Source
+from pytest_ddperf.config.credentials import mask_secrets
+from pytest_ddperf.core.board_address import BoardAddress
 from pytest_ddperf.errors import HookError
 
 if TYPE_CHECKING:
@@ -73,14 +73,14 @@ class Board:
             try:
                 commands.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
             except HookError as error:
-                raise HookError(without_secrets(str(error), self._platform)) from None
+                raise HookError(mask_secrets(str(error), self._platform)) from None
         if self._platform.telemetry is not None:
             self._ready = self._told = False
-            source = Source.parse(self._platform.telemetry)
+            source = BoardAddress.parse(self._platform.telemetry)
             if self._tune:
                 self._tuning = self._tuning_of(source)
                 self._tuning.apply()
-            elif left_tuned(source):
+            elif find_leftover_tuning(source):
                 self._tell(
                     "a run with --ddperf-tune was ended before it put the board back, so it is measured as that left "
                     "it; the next run with --ddperf-tune puts it back"
@@ -92,7 +92,7 @@ class Board:
     def _leaves_something(self) -> bool:
         return self._tune or bool(self._platform.after)
 
-    def _tuning_of(self, source: Source) -> Tuning:
+    def _tuning_of(self, source: BoardAddress) -> Tuning:
         return Tuning(source, self._platform.nvpmodel, self._tell)
 
     def make_up(self) -> None:
@@ -101,7 +101,7 @@ class Board:
             return
         self._begun = True
         if self._tune and self._platform.telemetry is not None:
-            self._tuning = self._tuning_of(Source.parse(self._platform.telemetry))
+            self._tuning = self._tuning_of(BoardAddress.parse(self._platform.telemetry))
         self.end()
 
     def ready(self) -> None:
@@ -134,7 +134,7 @@ class Board:
         elif said:
             self._tell(f"{hottest_c:.1f} C after {time.monotonic() - began_s:.0f} s")
 
-    def condemned(self, began_s: float, ended_s: float) -> str:
+    def rejection_reason(self, began_s: float, ended_s: float) -> str:
         """Why a round that was measured then does not count; "" where nothing speaks against it."""
         seen = [] if self._monitor is None else self._monitor.throttled(began_s, ended_s)
         return f"the board throttled while it was measured: {', '.join(seen)}" if seen else ""
@@ -175,7 +175,7 @@ class Board:
             try:
                 commands.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
             except HookError as error:
-                self._tell(without_secrets(str(error), self._platform))
+                self._tell(mask_secrets(str(error), self._platform))
             except KeyboardInterrupt as error:  # Ctrl-C once more ends one command, and never what puts the board back
                 interrupted = error
         if self._marker is not None:
@@ -184,6 +184,6 @@ class Board:
             raise interrupted
 
 
-def marker_for(run_id: str, platform: str) -> Path:
+def marker_path(run_id: str, platform: str) -> Path:
     """The file that says that a board's commands were begun in this run."""
     return platformdirs.user_cache_path("pytest-ddperf") / "begun" / f"{run_id}-{platform}"

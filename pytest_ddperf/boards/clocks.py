@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import filelock
 import platformdirs
 
-from pytest_ddperf.boards.telemetry.ssh import script, shell_command, surroundings
+from pytest_ddperf.boards.telemetry.ssh import build_script, build_variables, shell_command
 from pytest_ddperf.core.record_codec import from_builtins, to_builtins
 from pytest_ddperf.errors import HookError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pytest_ddperf.core.board_address import Source
+    from pytest_ddperf.core.board_address import BoardAddress
 
 TIMEOUT_S: Final = 60.0
 """How long looking, setting and putting back may take each."""
@@ -34,7 +34,7 @@ _HELLO = "ddperf-tune 1"
 
 
 @dataclass(frozen=True, slots=True)
-class Was:
+class PreviousSettings:
     """What a board's settings were.
 
     Args:
@@ -77,7 +77,7 @@ class Tuning:
         tell: takes a line for the person who waits.
     """
 
-    def __init__(self, source: Source, nvpmodel: int | None, tell: Callable[[str], None]) -> None:
+    def __init__(self, source: BoardAddress, nvpmodel: int | None, tell: Callable[[str], None]) -> None:
         self._source = source
         self._nvpmodel = {} if nvpmodel is None else {"DDPERF_NVPMODEL": str(nvpmodel)}
         self._tell = tell
@@ -104,7 +104,7 @@ class Tuning:
         found = self._run("look", self._nvpmodel)
         was = _was(found)
         self._refuse(found, "could not be recorded, so nothing was changed")
-        if was == Was():
+        if was == PreviousSettings():
             self._tell("there is nothing to tune: no nvpmodel mode is asked for, no jetson_clocks, no CPU governor")
             return
         self.path.write_text(json.dumps(to_builtins(was), indent=1) + "\n", encoding="utf-8")
@@ -133,7 +133,7 @@ class Tuning:
 
     def _restore(self) -> None:
         try:
-            was = from_builtins(json.loads(self.path.read_text(encoding="utf-8")), Was)
+            was = from_builtins(json.loads(self.path.read_text(encoding="utf-8")), PreviousSettings)
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
@@ -165,7 +165,7 @@ class Tuning:
         Raises:
             HookError: it did not come to its end.
         """
-        text = script("tune.sh", {**surroundings(0), **variables, "DDPERF_ACTION": action})
+        text = build_script("tune.sh", {**build_variables(0), **variables, "DDPERF_ACTION": action})
         command = shell_command(self._source)
         try:
             ended = subprocess.run(  # noqa: S603 - sh or the system's ssh
@@ -187,7 +187,7 @@ class Tuning:
         return lines[lines.index(_HELLO) + 1 : -1]
 
 
-def left_tuned(source: Source) -> bool:
+def find_leftover_tuning(source: BoardAddress) -> bool:
     """Whether a run that was ended has left a board as it had set it, or one that goes on has set it."""
     return _path(source.text).exists()
 
@@ -201,8 +201,8 @@ def _of(kind: str, lines: list[str]) -> list[str]:
     return [line.removeprefix(f"{kind} ") for line in lines if line.startswith(f"{kind} ")]
 
 
-def _was(lines: list[str]) -> Was:
+def _was(lines: list[str]) -> PreviousSettings:
     found = [line.partition(" ")[::2] for line in _of("was", lines)]
     single = dict(found)
     governors = dict(value.split("=", 1) for kind, value in found if kind == "governor")
-    return Was(single.get("nvpmodel", ""), single.get("clocks", ""), governors)
+    return PreviousSettings(single.get("nvpmodel", ""), single.get("clocks", ""), governors)

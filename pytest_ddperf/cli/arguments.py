@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def path(text: str) -> Path:
+def parse_path(text: str) -> Path:
     """A path of this machine; `~` is a home folder."""
     try:
         return local_path(text)
@@ -20,6 +20,6 @@ def path(text: str) -> Path:
         raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
 
 
-def path_text(text: str) -> str:
+def parse_path_text(text: str) -> str:
     """The same as text."""
-    return str(path(text))
+    return str(parse_path(text))

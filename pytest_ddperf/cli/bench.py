@@ -59,7 +59,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     images = parser.add_argument_group("images")
     images.add_argument("--remote-bench-data-dir", metavar="DIR", help="folder of the images, as the server sees it")
-    images.add_argument("--list-bench-files", type=cli_arguments.path_text, metavar="FILE",
+    images.add_argument("--list-bench-files", type=cli_arguments.parse_path_text, metavar="FILE",
                         help="file with their names; default: list_bench_files.txt, here or there")  # fmt: skip
     images.add_argument("--img-width", type=_count, default=_DEFAULTS.img_width, metavar="N",
                         help="input width in pixels; default: %(default)s")  # fmt: skip
@@ -90,10 +90,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     measuring.add_argument("--npasses", type=_count, default=_DEFAULTS.npasses, metavar="N",
                            help="timed passes per batch size; default: %(default)s")  # fmt: skip
     measuring.add_argument(
-        "--csv-output", type=cli_arguments.path_text, metavar="FILE", help="write the results as CSV"
+        "--csv-output", type=cli_arguments.parse_path_text, metavar="FILE", help="write the results as CSV"
     )
     measuring.add_argument(
-        "--json-output", type=cli_arguments.path_text, metavar="FILE", help="write the results as JSON"
+        "--json-output", type=cli_arguments.parse_path_text, metavar="FILE", help="write the results as JSON"
     )
     measuring.add_argument("--timer", choices=(AUTO, "predict", "head", "client"), default=AUTO,
                            metavar="CLOCK", help="predict (the server's cumulated time), head (head.time), client, or "
@@ -116,9 +116,9 @@ def _bench(arguments: argparse.Namespace) -> int:
     )
     for remark in options.check():
         _remark(remark)
-    images = bench_files.listed_images(options, _remark)
+    images = bench_files.list_images(options, _remark)
     files = bench_files.open_results({"csv": options.csv_output, "json": options.json_output})
-    texts = {"csv": output.csv_text, "json": output.json_text}
+    texts = {"csv": output.render_csv, "json": output.render_json}
     results: list[BatchResult] = []
     try:
         with contextlib.closing(DdBenchRun(options, images, line=_line, remark=_remark).run()) as measured:

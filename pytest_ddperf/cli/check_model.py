@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.models import check
-from pytest_ddperf.models.caffe.cost import cut
-from pytest_ddperf.text import printable
+from pytest_ddperf.models.caffe.cost import truncate_count
+from pytest_ddperf.text import remove_control_characters
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +39,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "check-model", help="check the folder of a network of your own", description=_DESCRIPTION, epilog=_EPILOG
     )
-    parser.add_argument("folder", metavar="DIR", type=cli_arguments.path, help="folder with the files of the network")
+    parser.add_argument(
+        "folder", metavar="DIR", type=cli_arguments.parse_path, help="folder with the files of the network"
+    )
     parser.add_argument(
         "--batch-sizes",
         metavar="N[,N]",
@@ -59,12 +61,12 @@ def run(arguments: argparse.Namespace) -> int:
     width = min(_WIDEST, max(40, shutil.get_terminal_size().columns))
     # a byte of the name that is no text here is spelled out
     name = arguments.folder.resolve().name.encode(errors="backslashreplace").decode()
-    for line in lines(name, checks, width):
-        sys.stdout.write(printable(line) + "\n")
+    for line in format_checks(name, checks, width):
+        sys.stdout.write(remove_control_characters(line) + "\n")
     return 0 if any(one.usable for one in checks) else MISSING
 
 
-def lines(name: str, checks: Sequence[KindCheck], width: int) -> Iterator[str]:
+def format_checks(name: str, checks: Sequence[KindCheck], width: int) -> Iterator[str]:
     """The check as a person reads it.
 
     Args:
@@ -93,7 +95,7 @@ def _findings(one: KindCheck, width: int) -> Iterator[str]:
     for finding in one.findings:
         head = f"  {finding.level:<8} {finding.about:<8} "
         yield from textwrap.wrap(
-            printable(finding.text),
+            remove_control_characters(finding.text),
             width,
             initial_indent=head,
             subsequent_indent=" " * len(head),
@@ -107,10 +109,12 @@ def _cost(one: KindCheck, width: int) -> Iterator[str]:
     yield ""
     least = "at least " if one.incomplete else ""
     if one.operations is not None and one.true_multiply_adds is not None:
-        operations, of_all = (f"{least}{cut(each, 9):>10}" for each in (one.operations, one.true_multiply_adds))
+        operations, of_all = (
+            f"{least}{truncate_count(each, 9):>10}" for each in (one.operations, one.true_multiply_adds)
+        )
         yield f"  multiply-adds, 10^9    {operations}  as the report counts (*)"
         yield f"                         {of_all}  those of depthwise layers included"
-    yield f"  parameters, 10^6       {least}{cut(one.parameters, 6):>10}  as the report counts: no biases"
+    yield f"  parameters, 10^6       {least}{truncate_count(one.parameters, 6):>10}  as the report counts: no biases"
     if one.operations is not None:
         note = "(*) Layers without multiply-adds count with their parameters, depthwise ones too. Figures are cut."
         yield from textwrap.wrap(note, width, initial_indent="  ", subsequent_indent="  ")

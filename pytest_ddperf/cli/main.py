@@ -104,13 +104,13 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     serve.add_argument("--threads", type=int, metavar="N", help="threads of each network; default: one per core")
     serve.add_argument(
         "--data-dir",
-        type=cli_arguments.path,
+        type=cli_arguments.parse_path,
         metavar="DIR",
         help="folder of images that requests name by path; default: generated images",
     )
     serve.add_argument(
         "--model-dir",
-        type=cli_arguments.path,
+        type=cli_arguments.parse_path,
         metavar="DIR",
         help="folder of model folders, each with an .onnx file; default: none",
     )

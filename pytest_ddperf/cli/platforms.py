@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_ddperf.config.credentials import authorization
-from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
+from pytest_ddperf.config.credentials import build_authorization
+from pytest_ddperf.config.load_catalog import find_package_data, load_catalog
 from pytest_ddperf.config.local_paths import local_path
 from pytest_ddperf.config.platform_toml import PLATFORM_KEYS, read_platforms
 from pytest_ddperf.config.server_options import ServerOptions
-from pytest_ddperf.deepdetect.url import display_url
+from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 
 if TYPE_CHECKING:
@@ -65,14 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
         named = ",".join(name for name in (arguments.platform, arguments.check) if name)
         return _check(_asked(catalog, named), project_dir, width)
     if arguments.platform is not None:
-        lines = described(catalog.platform(arguments.platform), width)
+        lines = format_platform(catalog.platform(arguments.platform), width)
     else:
-        lines = listed(list(catalog.platforms.values()), width)
+        lines = format_platforms(list(catalog.platforms.values()), width)
     sys.stdout.writelines(f"{line}\n" for line in lines)
     return 0
 
 
-def listed(platforms: Sequence[Platform], width: int) -> list[str]:
+def format_platforms(platforms: Sequence[Platform], width: int) -> list[str]:
     """A line or more for each platform.
 
     Args:
@@ -88,10 +88,10 @@ def listed(platforms: Sequence[Platform], width: int) -> list[str]:
         known += [f"{PROJECT}: {own}"] if own else [] if known else [PROJECT]
         tolerance = f"{platform.tolerance * 100:g} %"
         rows.append((platform.id, platform.title, _server(platform), tolerance, "; ".join(known)))
-    return table(rows, width)
+    return format_table(rows, width)
 
 
-def described(platform: Platform, width: int) -> list[str]:
+def format_platform(platform: Platform, width: int) -> list[str]:
     """Every key of a platform, its value, and where that comes from.
 
     Args:
@@ -100,12 +100,12 @@ def described(platform: Platform, width: int) -> list[str]:
     """
     rows = [("KEY", "VALUE", "FROM")]
     for key in PLATFORM_KEYS:
-        value, origin = value_and_origin(platform, key)
+        value, origin = describe_value(platform, key)
         rows.append((key, value, origin))
-    return table(rows, width)
+    return format_table(rows, width)
 
 
-def value_and_origin(platform: Platform, key: str) -> tuple[str, str]:
+def describe_value(platform: Platform, key: str) -> tuple[str, str]:
     """A value as a person reads it, and where it comes from."""
     if key in platform.taken_over:
         origin = f"like {platform.like}"
@@ -116,13 +116,13 @@ def value_and_origin(platform: Platform, key: str) -> tuple[str, str]:
         origin = PACKAGE if packaged is not None and key in packaged.overridden else DEFAULT
     value = getattr(platform, key)
     if value is None:
-        value = option_default(key)
+        value = find_option_default(key)
     if key == "url":
         return _server(platform), origin
     return _shown(key, value), origin
 
 
-def option_default(key: str) -> Any:  # noqa: ANN401 - the option's own type
+def find_option_default(key: str) -> Any:  # noqa: ANN401 - the option's own type
     """The default of the option that a key of ddperf.toml stands for; None where there is none."""
     fields = {one.name: one.default for one in dataclasses.fields(ServerOptions)}
     named = {"wait": "wait_s", "timeout": "timeout_s", "cold_start_timeout": "cold_start_timeout_s"}
@@ -130,7 +130,7 @@ def option_default(key: str) -> Any:  # noqa: ANN401 - the option's own type
     return None if value is dataclasses.MISSING else value
 
 
-def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+def format_table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """Columns side by side; where they are too wide, the text of the widest ones goes on below itself.
 
     What has no blanks, such as a URL, stays in one piece if the others leave room for it.
@@ -158,7 +158,7 @@ def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 
 def _packaged() -> dict[str, Platform]:
     """The package's platforms; `overridden` holds the keys that its file sets."""
-    return read_platforms(package_data_dir() / "platforms.toml", {})
+    return read_platforms(find_package_data() / "platforms.toml", {})
 
 
 def _server(platform: Platform) -> str:
@@ -166,7 +166,7 @@ def _server(platform: Platform) -> str:
     if platform.url is None:
         return "embedded"
     try:
-        return display_url(platform.url)
+        return format_display_url(platform.url)
     except ConfigurationError:
         return f"{platform.url.rpartition('@')[2]} (no URL)"
 
@@ -226,7 +226,7 @@ def _check(platforms: Sequence[Platform], project_dir: Path, width: int) -> int:
     for platform, answer in zip(platforms, answers, strict=True):
         state = {True: "up", False: "DOWN", None: "not asked"}[answer.up]
         rows.append((platform.id, _server(platform), state, answer.text))
-    sys.stdout.writelines(f"{line}\n" for line in table(rows, width))
+    sys.stdout.writelines(f"{line}\n" for line in format_table(rows, width))
     return 1 if any(answer.up is False for answer in answers) else 0
 
 
@@ -269,7 +269,7 @@ def ask(platform: Platform, project_dir: Path) -> Asked:
         return Asked(None, "the embedded server; every run starts its own")
     try:
         ca_path = None if platform.ca_file is None else project_dir / local_path(platform.ca_file, "ca_file")
-        with Client(str(platform.url), ca_path=ca_path, authorization=authorization(platform)) as client:
+        with Client(str(platform.url), ca_path=ca_path, authorization=build_authorization(platform)) as client:
             info = client.info(timeout_s=CHECK_TIMEOUT_S / 2)
     except DdperfError as error:
         return Asked(False, str(error))

@@ -43,7 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     report.add_argument(
         "--plot",
-        type=cli_arguments.path,
+        type=cli_arguments.parse_path,
         nargs="?",
         const=PLOT_DIR,
         metavar="DIR",
@@ -56,7 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     report.add_argument(
         "--storage",
-        type=cli_arguments.path,
+        type=cli_arguments.parse_path,
         default=Path(".ddperf"),
         metavar="DIR",
         help="folder of the history; default: %(default)s",
@@ -68,7 +68,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="run to use; default: the last one of each platform; with --json, the last of all",
     )
     report.add_argument(
-        "--json", type=cli_arguments.path, metavar="FILE", help="export one run as pytest-benchmark JSON"
+        "--json", type=cli_arguments.parse_path, metavar="FILE", help="export one run as pytest-benchmark JSON"
     )
     report.set_defaults(run=_report)
 
@@ -121,18 +121,20 @@ def _platforms(text: str, catalog: Catalog) -> list[str]:
 def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[str] | None) -> int:
     """Write the reports and draw the figures that were asked for, and print what there is now."""
     folder = Path.cwd()
-    files: list[ReportFile] = [report.report_file(text, folder) for text in arguments.output]
+    files: list[ReportFile] = [report.parse_report(text, folder) for text in arguments.output]
     report.check_writable(files)
     figures = None if arguments.plot is None else folder / arguments.plot
     if figures is not None:
         report.check_folder(figures, "--plot")
     if arguments.name is not None:
         _stored_runs(arguments.storage, arguments.name, platforms)  # refused as where it would be printed
-    results = gather.stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
+    results = gather.load_stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
     for warning in results.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     shown = list(platforms or results.platforms)
-    nights, _ = gather.trends(arguments.storage, shown)  # what is to be said of the files, the results said already
+    nights, _ = gather.load_trends(
+        arguments.storage, shown
+    )  # what is to be said of the files, the results said already
     made = report.make(results, nights, shown, folder=figures, files=files, progress=report.show_progress)
     for line in made.lines():
         sys.stdout.write(f"{line}\n")
@@ -149,7 +151,7 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
         HistoryError: the file of the run that is named cannot be read.
     """
     if name is None:
-        found, warnings = gather.last_runs(folder, platforms)
+        found, warnings = gather.load_last_runs(folder, platforms)
         for warning in warnings:
             sys.stderr.write(f"warning: {warning}\n")
         return found
@@ -166,7 +168,7 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
 def _export(run: Run, catalog: Catalog, path: Path) -> None:
 
     titles = {name: platform.title for name, platform in catalog.platforms.items()}
-    document = benchmark_json.run_document(run, titles)
+    document = benchmark_json.build_run_document(run, titles)
     try:
         path.write_text(json.dumps(document, indent=4) + "\n", encoding="utf-8")
     except OSError as error:
@@ -178,11 +180,11 @@ def _print_costs(catalog: Catalog) -> None:
     from pytest_ddperf.embedded import facade  # noqa: PLC0415 - the same
 
     try:
-        counted = facade.network_costs()
+        counted = facade.compute_network_costs()
         note = ""
     except ConfigurationError as error:
         counted, note = {}, f"\nOnly the report's own figures: {error}\n"
-    for line in terminal.cost_lines(catalog.networks, counted, shutil.get_terminal_size().columns):
+    for line in terminal.format_costs(catalog.networks, counted, shutil.get_terminal_size().columns):
         sys.stdout.write(line + "\n")
     sys.stdout.write(note)
 
@@ -204,7 +206,7 @@ def _print_run(run: Run, catalog: Catalog) -> None:
         width=width,
         recorded=True,
         warnings=broken,
-        further=load_text.by_platform(run.records, models=models, width=width),
+        further=load_text.format_by_platform(run.records, models=models, width=width),
     )
     for line in lines:
         sys.stdout.write("".join(text for text, _ in line) + "\n")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.core.catalog import closest
+from pytest_ddperf.core.catalog import find_closest
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.report.gather import stored
+from pytest_ddperf.report.gather import load_stored
 from pytest_ddperf.selection.rules import Ranking, Requirements
 from pytest_ddperf.selection.select import select
-from pytest_ddperf.selection.text import csv_text, json_text, lines
+from pytest_ddperf.selection.text import format_selection, render_csv, render_json
 
 if TYPE_CHECKING:
     import argparse
@@ -62,7 +62,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                         help=f"figure to rank by: {', '.join(Ranking)}; default: %(default)s")  # fmt: skip
     parser.add_argument(
         "--storage",
-        type=cli_arguments.path_text,
+        type=cli_arguments.parse_path_text,
         metavar="DIR",
         help=f"folder of the history; default: {DEFAULT_STORAGE}",
     )
@@ -79,27 +79,27 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: an option is wrong, or a baseline cannot be read.
     """
-    asked = requirements(arguments)
+    asked = parse_requirements(arguments)
     ranking = Ranking(_one_of("--rank-by", arguments.rank_by, list(Ranking)))
     tasks = None if arguments.task is None else [_one_of("--task", one, _TASKS) for one in _listed(arguments.task)]
     project_dir = Path.cwd()
     catalog = load_catalog(project_dir)
     platforms = None if arguments.platform is None else _platforms(catalog, arguments.platform)
     models = None if arguments.models is None else [catalog.model(one).id for one in _listed(arguments.models)]
-    results = stored(catalog, _storage(arguments.storage), project_dir=project_dir, platforms=platforms)
+    results = load_stored(catalog, _storage(arguments.storage), project_dir=project_dir, platforms=platforms)
     chosen = select(results, asked, ranking=ranking, platforms=platforms, models=models, tasks=tasks)
     if arguments.csv or arguments.json:
         for warning in chosen.warnings:
             sys.stderr.write(f"warning: {warning}\n")
-        write = csv_text if arguments.csv else json_text
+        write = render_csv if arguments.csv else render_json
         sys.stdout.write(write(chosen, whole=arguments.all))
     else:
         width = shutil.get_terminal_size().columns
-        sys.stdout.writelines(f"{line}\n" for line in lines(chosen, width, whole=arguments.all))
+        sys.stdout.writelines(f"{line}\n" for line in format_selection(chosen, width, whole=arguments.all))
     return 0 if chosen.candidates else NONE_MEETS_IT
 
 
-def requirements(arguments: argparse.Namespace) -> Requirements:
+def parse_requirements(arguments: argparse.Namespace) -> Requirements:
     """What the options ask for.
 
     Raises:
@@ -147,7 +147,7 @@ def _listed(text: str) -> list[str]:
 def _one_of(option: str, text: str, known: Sequence[str]) -> str:
     if text in known:
         return text
-    near = closest(text, known)
+    near = find_closest(text, known)
     hint = f" Did you mean {near}?" if near else ""
     raise ConfigurationError(f"{option} is {text!r}.{hint} The valid ones are {', '.join(known)}.")
 

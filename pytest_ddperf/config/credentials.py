@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pytest_ddperf.deepdetect.url import Secret, basic
+from pytest_ddperf.deepdetect.url import Secret, encode_basic_auth
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ HIDDEN = "***"
 """What stands where a secret stood."""
 
 
-def authorization(platform: Platform, environ: Mapping[str, str] = os.environ) -> Secret | None:
+def build_authorization(platform: Platform, environ: Mapping[str, str] = os.environ) -> Secret | None:
     """The value of the Authorization header for a platform's server; None where it names no credentials.
 
     Args:
@@ -37,15 +37,15 @@ def authorization(platform: Platform, environ: Mapping[str, str] = os.environ) -
         )
     user = _value(platform, "user_env", platform.user_env, environ)
     password = "" if platform.password_env is None else _value(platform, "password_env", platform.password_env, environ)
-    return basic(user, password)
+    return encode_basic_auth(user, password)
 
 
-def without_secrets(text: str, platform: Platform, environ: Mapping[str, str] = os.environ) -> str:
+def mask_secrets(text: str, platform: Platform, environ: Mapping[str, str] = os.environ) -> str:
     """A text in which no password of a platform can be read, nor the header that is made of it."""
     password = environ.get(platform.password_env or "", "")
     if not password:
         return text
-    header = basic(environ.get(platform.user_env or "", ""), password).value.removeprefix("Basic ")
+    header = encode_basic_auth(environ.get(platform.user_env or "", ""), password).value.removeprefix("Basic ")
     for secret in (header, password, quote(password, safe=""), quote(password)):
         text = text.replace(secret, HIDDEN)
     return text

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.config.own_models import read_models
-from pytest_ddperf.config.platform_toml import line_of, read_platforms
+from pytest_ddperf.config.platform_toml import find_line, read_platforms
 from pytest_ddperf.config.published_tables import read_networks, read_table
 from pytest_ddperf.config.text_files import read_text
 from pytest_ddperf.core.catalog import Catalog
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PROJECT_FILE = "ddperf.toml"
 
 
-def package_data_dir() -> Path:
+def find_package_data() -> Path:
     """The folder of the published tables: inside the installed package, or beside it in a source checkout.
 
     Raises:
@@ -48,7 +48,7 @@ def load_catalog(project_dir: Path | None = None, data_dir: Path | None = None) 
     Raises:
         ConfigurationError: a file is malformed; names the file, the line, what was found and what was expected.
     """
-    package = data_dir or package_data_dir()
+    package = data_dir or find_package_data()
     networks = read_networks(package / "networks.csv")
     platforms = read_platforms(package / "platforms.toml")
     own_file = None if project_dir is None else project_dir / PROJECT_FILE
@@ -57,21 +57,21 @@ def load_catalog(project_dir: Path | None = None, data_dir: Path | None = None) 
         platforms = read_platforms(own_file, platforms)
         names = read_models(own_file, names)
     described = {
-        one.id: _with_models(one, names, _tables(project_dir, package, one), own_file or package)
+        one.id: _with_models(one, names, find_tables(project_dir, package, one), own_file or package)
         for one in platforms.values()
     }
     alike = {one.id: _with_knobs_of(one, described[one.like]) for one in described.values() if one.like is not None}
     return Catalog(names.networks, described | alike)
 
 
-def _tables(project_dir: Path | None, package: Path, platform: Platform) -> list[Path]:
+def find_tables(project_dir: Path | None, package: Path, platform: Platform) -> list[Path]:
     """The published tables that are there, the one that wins first; then those of the platform that it is like."""
     folders = [package] if project_dir is None else [project_dir / "baselines", package]
     names = [platform.id] if platform.like is None else [platform.id, platform.like]
-    return _that_are_there(folder / f"{name}.csv" for name in names for folder in folders)
+    return existing_files(folder / f"{name}.csv" for name in names for folder in folders)
 
 
-def _that_are_there(places: Iterable[Path]) -> list[Path]:
+def existing_files(places: Iterable[Path]) -> list[Path]:
     """The files among them, each once: in a source checkout the project's folder is the package's."""
     files: dict[Path, Path] = {}
     for place in places:
@@ -123,5 +123,5 @@ def _id(names: Catalog, model: str, platform: Platform, file: Path) -> str:
 
 
 def _wrong_network(file: Path, place: tuple[str, ...], said: str) -> BaselineFileError:
-    line = line_of(read_text(file, "TOML"), place)
+    line = find_line(read_text(file, "TOML"), place)
     return BaselineFileError(file, line, f"a wrong network under {'.'.join(place[:3])}: {said.rstrip('.')}", "its id")

@@ -90,19 +90,19 @@ def _batch_sizes(text: str) -> tuple[int, ...]:
 
 
 def _clients(text: str) -> tuple[int, ...]:
-    from pytest_ddperf.core.scenarios import CLIENTS_EXPECTED, clients_of  # noqa: PLC0415 - only where it is given
+    from pytest_ddperf.core.scenarios import CLIENTS_EXPECTED, normalise_clients  # noqa: PLC0415 - only where it is given
 
     try:
-        return clients_of(int(part) for part in _names(text))
+        return normalise_clients(int(part) for part in _names(text))
     except ValueError:
         raise ValueError(f"{CLIENTS_EXPECTED}, separated by commas, such as 1,2,4,8") from None
 
 
 def _rates(text: str) -> tuple[float, ...]:
-    from pytest_ddperf.core.scenarios import RATES_EXPECTED, rates_of  # noqa: PLC0415 - only where it is given
+    from pytest_ddperf.core.scenarios import RATES_EXPECTED, normalise_rates  # noqa: PLC0415 - only where it is given
 
     try:
-        return rates_of(float(part) for part in _names(text))
+        return normalise_rates(float(part) for part in _names(text))
     except (ValueError, OverflowError):
         raise ValueError(f"{RATES_EXPECTED}, separated by commas, such as 10,50") from None
 
@@ -214,7 +214,7 @@ class Choice:
 
 def _urls(text: str) -> dict[str, str]:
     """`URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`."""
-    from pytest_ddperf.deepdetect.url import Address, checked_url  # noqa: PLC0415 - only when a URL is given
+    from pytest_ddperf.deepdetect.url import Address, check_url  # noqa: PLC0415 - only when a URL is given
 
     urls: dict[str, str] = {}
     for part in _names(text):
@@ -222,7 +222,7 @@ def _urls(text: str) -> dict[str, str]:
         platform, url = (name.strip(), url.strip()) if given and "/" not in name else ("", part)
         if platform in urls:
             raise ValueError("one URL a platform" if platform else "platform=URL,platform=URL for several servers")
-        urls[platform] = Address(checked_url(url))
+        urls[platform] = Address(check_url(url))
     if "" in urls and len(urls) > 1:
         raise ValueError("one URL, or platform=URL,platform=URL for several servers")
     return urls
@@ -340,7 +340,7 @@ OPTIONS: tuple[Option, ...] = tuple(option for group in OPTION_GROUPS.values() f
 BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
 
 
-def parsed(name: str, text: str) -> Any:  # noqa: ANN401 - the option's own type
+def parse_value(name: str, text: str) -> Any:  # noqa: ANN401 - the option's own type
     """A text as the value of an option.
 
     Raises:

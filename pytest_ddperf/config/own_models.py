@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_ddperf.config.local_paths import local_path
-from pytest_ddperf.config.platform_toml import ID, Where, decode, entry, line_of
+from pytest_ddperf.config.platform_toml import ID, Where, decode_entry, decode_tables, find_line
 from pytest_ddperf.config.text_files import read_text
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.tasks import Task
@@ -49,9 +49,9 @@ def read_models(path: Path, catalog: Catalog) -> Catalog:
             file and the line.
     """
     text = read_text(path, f"TOML with {_EXPECTED}")
-    tables = decode(path, text).get("models", {})
+    tables = decode_tables(path, text).get("models", {})
     if not isinstance(tables, dict):
-        raise BaselineFileError(path, line_of(text, ("models",)), "`models`, which is no table", _EXPECTED)
+        raise BaselineFileError(path, find_line(text, ("models",)), "`models`, which is no table", _EXPECTED)
     for name, values in tables.items():
         where = Where(path, text, ("models", name))
         model = _described(where, name, values)
@@ -64,7 +64,7 @@ def read_models(path: Path, catalog: Catalog) -> Catalog:
 def _described(where: Where, name: str, values: object) -> Network:
     if not ID.fullmatch(name):
         raise where.error(None, f"the model id {name!r}", "a-z, 0-9 and ._- as in `my-model`")
-    given = entry(where, values, _Entry)
+    given = decode_entry(where, values, _Entry)
     for key in ("path", "repository", "title", "mllib"):
         if key in given and not given[key].strip():
             raise where.error(key, f"an empty {key}", "text, or no such key")
@@ -106,7 +106,7 @@ def is_folder_name(name: str) -> bool:
     return "/" in name or name in {".", ".."} or name.startswith("~")
 
 
-def named_models(catalog: Catalog, names: Iterable[str], base: Path) -> tuple[Catalog, tuple[str, ...]]:
+def resolve_models(catalog: Catalog, names: Iterable[str], base: Path) -> tuple[Catalog, tuple[str, ...]]:
     """The catalogue with the folders among the names, and the names with their ids instead.
 
     Args:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import msgspec
 
 from pytest_ddperf.config.text_files import read_text
-from pytest_ddperf.core.board_address import Source
-from pytest_ddperf.core.catalog import Catalog, closest
+from pytest_ddperf.core.board_address import BoardAddress
+from pytest_ddperf.core.catalog import Catalog, find_closest
 from pytest_ddperf.core.limits import (
     SERVICE_EXPECTED,
     TIME_LIMIT_EXPECTED,
@@ -22,8 +22,8 @@ from pytest_ddperf.core.limits import (
     is_wait,
 )
 from pytest_ddperf.core.platform import DATATYPES, Platform
-from pytest_ddperf.core.scenarios import CLIENTS_EXPECTED, RATES_EXPECTED, clients_of, rates_of
-from pytest_ddperf.core.service_parameters import Knobs
+from pytest_ddperf.core.scenarios import CLIENTS_EXPECTED, RATES_EXPECTED, normalise_clients, normalise_rates
+from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ _MODEL_KEYS = (
     "datatype",
     "gpu",
     "gpuid",
-    *(one.name for one in fields(Knobs) if one.name != "delete_services"),
+    *(one.name for one in fields(ServiceParameters) if one.name != "delete_services"),
 )
 _ModelKnobs = msgspec.defstruct(
     "_ModelKnobs", [(key, _OF_ENTRY[key].type, None) for key in _MODEL_KEYS], forbid_unknown_fields=True
@@ -161,18 +161,18 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
     text = read_text(path, f"TOML with {_EXPECTED}")
     platforms = dict(known or {})
     boards: dict[str, str] = {}
-    tables = decode(path, text)
+    tables = decode_tables(path, text)
     for key in tables:
         if key not in {"platforms", "models"}:  # `own_models` reads these
-            raise BaselineFileError(path, line_of(text, (key,)), f"the key {key!r}", _EXPECTED)
+            raise BaselineFileError(path, find_line(text, (key,)), f"the key {key!r}", _EXPECTED)
     entries = tables.get("platforms", {})
     if not isinstance(entries, dict):
-        raise BaselineFileError(path, line_of(text, ("platforms",)), "`platforms`, which is no table", _EXPECTED)
+        raise BaselineFileError(path, find_line(text, ("platforms",)), "`platforms`, which is no table", _EXPECTED)
     for platform_id, values in entries.items():
         where = Where(path, text, ("platforms", platform_id))
         if not ID.fullmatch(platform_id):
             raise where.error(None, f"the platform id {platform_id!r}", "a-z, 0-9 and ._- as in `my-board`")
-        given = _with_knobs(where, _checked(where, entry(where, values, _Entry)))
+        given = _with_knobs(where, _checked(where, decode_entry(where, values, _Entry)))
         if "knobs" in given:
             given["knobs"] = {model: _knobs(where, model, own) for model, own in given["knobs"].items()}
         if (like := given.pop("like", None)) is not None:
@@ -205,7 +205,7 @@ def _liked(
     try:
         other = Catalog({}, platforms).platform(like)
     except ConfigurationError:
-        near = closest(like, others)
+        near = find_closest(like, others)
         hint = f" (did you mean {near}?)" if near else ""
         raise where.error("like", f"{found}, which is no platform{hint}", f"one of {', '.join(others)}") from None
     if other.id == platform_id:
@@ -262,11 +262,11 @@ class Where:
     def error(self, key: str | None, found: str, expected: str) -> BaselineFileError:
         """What is wrong with the table, or with a key of it."""
         table = self.table
-        line = line_of(self.text, table if key is None else (*table, key)) or line_of(self.text, table)
+        line = find_line(self.text, table if key is None else (*table, key)) or find_line(self.text, table)
         return BaselineFileError(self.path, line, found, expected)
 
 
-def decode(path: Path, text: str) -> dict[str, Any]:
+def decode_tables(path: Path, text: str) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
@@ -282,7 +282,7 @@ def decode(path: Path, text: str) -> dict[str, Any]:
         raise BaselineFileError(path, None, f"no TOML ({error})", f"TOML with {_EXPECTED}") from error
 
 
-def entry(where: Where, values: object, kind: type[msgspec.Struct]) -> dict[str, Any]:
+def decode_entry(where: Where, values: object, kind: type[msgspec.Struct]) -> dict[str, Any]:
     """The keys that are given, of the right types: those of `kind`, all None where they are not given.
 
     Raises:
@@ -300,7 +300,7 @@ def entry(where: Where, values: object, kind: type[msgspec.Struct]) -> dict[str,
                     f"a network's id cut in two at its point, [{'.'.join((*where.table, unknown[1]))}]",
                     f'the id in quotes, [{".".join(where.table[:-1])}."{where.table[-1]}.{unknown[1]}"]',
                 ) from error
-            near = closest(unknown[1], keys)
+            near = find_closest(unknown[1], keys)
             hint = f" (did you mean {near}?)" if near else ""
             raise where.error(
                 unknown[1],
@@ -325,7 +325,7 @@ def entry(where: Where, values: object, kind: type[msgspec.Struct]) -> dict[str,
 def _knobs(where: Where, model: str, values: object) -> dict[str, Any]:
     """What holds for one network alone on a platform."""
     own = Where(where.path, where.text, (*where.table, "knobs", model))
-    return _with_knobs(own, _in_range(own, entry(own, values, _ModelKnobs)))
+    return _with_knobs(own, _in_range(own, decode_entry(own, values, _ModelKnobs)))
 
 
 def _in_range(where: Where, given: dict[str, Any]) -> dict[str, Any]:
@@ -365,7 +365,7 @@ def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
             given[key] = _commands(where, key, given[key])
     if "telemetry" in given:
         try:
-            Source.parse(given["telemetry"])
+            BoardAddress.parse(given["telemetry"])
         except ValueError as error:
             raise where.error("telemetry", f"telemetry = {given['telemetry']!r}", str(error)) from None
     return given
@@ -374,8 +374,8 @@ def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
 def _with_load(where: Where, given: dict[str, Any]) -> dict[str, Any]:
     """The same for what is measured under load."""
     of_load = (
-        ("concurrency", clients_of, f"{CLIENTS_EXPECTED}, such as [1, 2, 4, 8]"),
-        ("rate", rates_of, f"{RATES_EXPECTED}, such as [10, 50]"),
+        ("concurrency", normalise_clients, f"{CLIENTS_EXPECTED}, such as [1, 2, 4, 8]"),
+        ("rate", normalise_rates, f"{RATES_EXPECTED}, such as [10, 50]"),
     )
     for key, checked, expected in of_load:
         if key in given:
@@ -428,7 +428,7 @@ def _batch_sizes(where: Where, sizes: list[int]) -> tuple[int, ...]:
     return tuple(sorted(sizes))
 
 
-def line_of(text: str, path: tuple[str, ...]) -> int | None:
+def find_line(text: str, path: tuple[str, ...]) -> int | None:
     """The line where a table or a key of TOML begins; None where it is written in another way (an inline table)."""
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), start=1):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.text_files import read_text
-from pytest_ddperf.core.catalog import Catalog, bare_catalog, closest
+from pytest_ddperf.core.catalog import Catalog, build_bare_catalog, find_closest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PublishedTable:
     cells: Mapping[tuple[str, int], PublishedCell]
 
 
-def shown_path(path: Path) -> str:
+def format_path(path: Path) -> str:
     """A file in a message: from the current folder on where it is below that, else with its whole path."""
     whole = path.absolute()
     here = Path.cwd()
@@ -106,7 +106,7 @@ def read_networks(path: Path) -> dict[str, Network]:
     line, found = next(rows)
     if tuple(found) != _NETWORK_COLUMNS:
         raise BaselineFileError(path, line, f"the header {','.join(found)}", header)
-    catalog = bare_catalog()
+    catalog = build_bare_catalog()
     networks = dict(catalog.networks)
     for line, row in rows:
         if len(row) != len(_NETWORK_COLUMNS):
@@ -161,7 +161,7 @@ def _resolve(path: Path, line: int, name: str, catalog: Catalog) -> str:
         return catalog.model(name).id
     except ConfigurationError as error:
         spellings = {spelling: one.id for one in catalog.networks.values() for spelling in (*one.aliases, one.id)}
-        near = closest(name, spellings)
+        near = find_closest(name, spellings)
         hint = f" (did you mean {spellings[near]}?)" if near else ""
         known = ", ".join(
             f"{one.id} ({', '.join(one.aliases)})" if one.aliases else one.id for one in catalog.networks.values()

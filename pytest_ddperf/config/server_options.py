@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.core.limits import LOCK_WAIT_S
-from pytest_ddperf.core.service_parameters import Knobs
+from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.deepdetect.url import EMBEDDED
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class ModelOptions:
     gpu: bool
     gpuid: int
     datatype: str
-    knobs: Knobs
+    knobs: ServiceParameters
 
     def by_name(self) -> dict[str, Any]:
         """Its values under the names that they have in `ServerOptions`."""
@@ -71,7 +71,7 @@ class ServerOptions:
     mllib: str = "caffe"
     gpu: bool = False
     gpuid: int = 0
-    knobs: Knobs = field(default_factory=Knobs)
+    knobs: ServiceParameters = field(default_factory=ServiceParameters)
     threads: int | None = None
     mllib_named: bool = False
     model_dirs: tuple[str, ...] = ()

@@ -7,18 +7,18 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pytest_ddperf.config.credentials import authorization
+from pytest_ddperf.config.credentials import build_authorization
 from pytest_ddperf.config.local_paths import local_path, server_path
 from pytest_ddperf.config.options import BY_NAME
-from pytest_ddperf.config.own_models import named_models
+from pytest_ddperf.config.own_models import resolve_models
 from pytest_ddperf.config.server_options import ModelOptions, ServerOptions
 from pytest_ddperf.core.limits import MODEL
-from pytest_ddperf.core.platform import batch_schedule
-from pytest_ddperf.core.scenarios import scenario_ids
-from pytest_ddperf.core.service_parameters import Knobs
-from pytest_ddperf.deepdetect.url import Address, ServerUrl, display_url, server_name
+from pytest_ddperf.core.platform import build_batch_schedule
+from pytest_ddperf.core.scenarios import list_scenario_ids
+from pytest_ddperf.core.service_parameters import ServiceParameters
+from pytest_ddperf.deepdetect.url import Address, ServerUrl, format_display_url, identify_server
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.models.folder import check_embedded, runs_embedded
+from pytest_ddperf.models.folder import check_embedded, is_runnable_embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -132,7 +132,7 @@ class Origin(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenValue:
     """A value, where it came from, and how it was written there."""
 
     value: Any
@@ -152,14 +152,14 @@ class Settings:
         cwd: the folder in which the run was started: what is typed there begins there.
     """
 
-    given: Mapping[str, Given]
+    given: Mapping[str, GivenValue]
     catalog: Catalog
     platforms: tuple[str, ...]
     project_dir: Path
     cwd: Path
 
     @classmethod
-    def resolve(cls, found: Mapping[str, Given], catalog: Catalog, project_dir: Path) -> Settings:
+    def resolve(cls, found: Mapping[str, GivenValue], catalog: Catalog, project_dir: Path) -> Settings:
         """Check what the options name against the catalogue.
 
         Raises:
@@ -195,7 +195,8 @@ class Settings:
             return
         if "" in urls and self.given["url"].origin > Origin.PROJECT:
             raise ConfigurationError(
-                f"One server is named, {display_url(urls[''])} (--ddperf-url, or DDPERF_URL in the environment), and "
+                f"One server is named, {format_display_url(urls[''])} (--ddperf-url, or DDPERF_URL in the environment),"
+                " and "
                 f"{len(self.platforms)} platforms are to be measured: it would be measured under the names of all. "
                 f"Expected --ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, also where they share a "
                 "server, or no URL where ddperf.toml has one for each."
@@ -231,7 +232,7 @@ class Settings:
         """By server, the platforms that name it, where they are several: measured one after the other."""
         found: dict[str, tuple[str, ...]] = {}
         for name in self.platforms:
-            server = server_name(self.url(name))
+            server = identify_server(self.url(name))
             found[server] = (*found.get(server, ()), name)
         return {server: names for server, names in found.items() if len(names) > 1}
 
@@ -292,7 +293,7 @@ class Settings:
         """Those of the user's own models that run by default: all, but the embedded server runs .onnx files alone."""
         own = self.catalog.own_models
         if own and self.url(platform) == "embedded":
-            own = tuple(one for one in own if runs_embedded(one))
+            own = tuple(one for one in own if is_runnable_embedded(one))
         return tuple(one.id for one in own)
 
     def batch_sizes(self, platform: str) -> tuple[int, ...]:
@@ -301,13 +302,13 @@ class Settings:
         largest = self.value("max-batch-size")
         schedule = self.given.get("batch-schedule")
         if schedule is not None and schedule.origin > self._origin("batch-sizes", platform):
-            asked = batch_schedule(schedule.value, largest or max(asked))
+            asked = build_batch_schedule(schedule.value, largest or max(asked))
         return tuple(size for size in asked if largest is None or size <= largest)
 
     def scenarios(self, platform: str) -> tuple[str, ...]:
         """What each cell of a platform is measured as: "" for plain latency, then the ids of loads."""
         clients, rates = self.value("concurrency", platform), self.value("rate", platform)
-        return "", *scenario_ids(clients, rates)
+        return "", *list_scenario_ids(clients, rates)
 
     def _origin(self, name: str, platform: str | None) -> Origin:
         said = self.given.get(name)
@@ -342,7 +343,7 @@ class Settings:
             model_dirs=tuple(one.path for one in self.catalog.own_models if one.path is not None),
             cold_start_timeout_s=self.value("cold-start-timeout", platform),
             ca_path=self.path("ca-file", platform),
-            authorization=authorization(stands),
+            authorization=build_authorization(stands),
             prepared_first=bool(stands.before),
             lock_wait_s=self.value("lock-wait", platform),
             recovery_timeout_s=self.value("recovery-timeout", platform),
@@ -363,10 +364,10 @@ class Settings:
             knobs=self.knobs(platform, model),
         )
 
-    def knobs(self, platform: str, model: str | None = None) -> Knobs:
+    def knobs(self, platform: str, model: str | None = None) -> ServiceParameters:
         """How services of a platform are created and images prepared; of one network, where one is named."""
-        return Knobs(
-            **{one.name: self.value(one.name.replace("_", "-"), platform, model) for one in fields(Knobs)},
+        return ServiceParameters(
+            **{one.name: self.value(one.name.replace("_", "-"), platform, model) for one in fields(ServiceParameters)},
         )
 
     def folder_of(self, name: str, platform: str | None = None) -> Path:
@@ -404,8 +405,8 @@ class Settings:
 
 
 def _with_folders(
-    catalog: Catalog, found: Mapping[str, Given], project_dir: Path, cwd: Path
-) -> tuple[Catalog, Mapping[str, Given]]:
+    catalog: Catalog, found: Mapping[str, GivenValue], project_dir: Path, cwd: Path
+) -> tuple[Catalog, Mapping[str, GivenValue]]:
     """The catalogue with the folders that stand among the models, and ids in their place.
 
     Raises:
@@ -416,5 +417,5 @@ def _with_folders(
         return catalog, found
 
     base = project_dir if said.origin is Origin.INI else cwd
-    catalog, ids = named_models(catalog, said.value, base)
-    return catalog, {**found, "models": Given(ids, said.origin, said.text)}
+    catalog, ids = resolve_models(catalog, said.value, base)
+    return catalog, {**found, "models": GivenValue(ids, said.origin, said.text)}

@@ -14,7 +14,7 @@ _SSH_HOST = re.compile(r"ssh:(?P<host>(?:[\w.-]+@)?[\w.-]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class BoardAddress:
     """One place.
 
     Args:
@@ -28,7 +28,7 @@ class Source:
     port: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Source:
+    def parse(cls, text: str) -> BoardAddress:
         """Take a source apart.
 
         Raises:

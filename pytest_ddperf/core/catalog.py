@@ -104,19 +104,19 @@ class Catalog:
         return chosen if len(chosen) > 1 else []
 
 
-def bare_catalog(platforms: Mapping[str, Platform] | None = None) -> Catalog:
+def build_bare_catalog(platforms: Mapping[str, Platform] | None = None) -> Catalog:
     """The networks without the report's figures: enough to resolve names."""
     return Catalog({one.id: one for one in (*REPORT_NETWORKS, *OTHER_NETWORKS, *TASK_NETWORKS)}, platforms or {})
 
 
-def closest(name: str, spellings: Iterable[str]) -> str | None:
+def find_closest(name: str, spellings: Iterable[str]) -> str | None:
     """The spelling that is most like `name`, None where nothing is like it. Case and punctuation do not matter."""
     by_plain = {_plain(spelling): spelling for spelling in spellings}
     near = difflib.get_close_matches(_plain(name), by_plain, n=1)
     return by_plain[near[0]] if near else None
 
 
-def matrix(
+def build_matrix(
     platforms: Sequence[Platform],
     models: Sequence[str] | None = None,
     batch_sizes: Sequence[int] | None = None,

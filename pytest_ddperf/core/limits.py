@@ -18,7 +18,7 @@ def is_service_name(text: str) -> bool:
     return bool(text.strip()) and not set("{}") & set(text.replace(MODEL, ""))
 
 
-def name_for(template: str, model: str) -> str:
+def fill_template(template: str, model: str) -> str:
     """The name for one network.
 
     Args:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.core.percentiles import Percentile, percentiles  # read at run time, from the fields of LoadSummary
-from pytest_ddperf.core.scenarios import Scenario, rate_text
+from pytest_ddperf.core.percentiles import (  # read at run time, from the fields of LoadSummary
+    Percentile,
+    compute_percentiles,
+)
+from pytest_ddperf.core.scenarios import Scenario, format_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,13 +55,13 @@ class LoadSummary:
         if self.asked_per_second is None or self.kept_up:
             return ""
         return (
-            f"the server did not keep up: of {rate_text(self.asked_per_second)} requests per second "
+            f"the server did not keep up: of {format_rate(self.asked_per_second)} requests per second "
             f"{self.requests_per_second:.3g} were answered, and up to {self.outstanding} waited at once; for how long "
             "depends on how many a pass has"
         )
 
 
-def load_of(measurement: Measurement | None) -> LoadSummary | None:
+def summarise_load(measurement: Measurement | None) -> LoadSummary | None:
     """What a cell's requests tell; None for plain latency, for no known load, and where nothing was measured."""
     if measurement is None or not measurement.load:
         return None
@@ -78,7 +81,7 @@ def load_of(measurement: Measurement | None) -> LoadSummary | None:
     return LoadSummary(
         scenario=scenario.id,
         requests=len(latencies_ms),
-        percentiles=percentiles(latencies_ms),
+        percentiles=compute_percentiles(latencies_ms),
         requests_per_second=per_second,
         asked_per_second=scenario.rate,
         outstanding=max(one.outstanding for one in passes),
@@ -97,7 +100,7 @@ def _answered_per_second(passes: Sequence[LoadPass], rate: float) -> float:
     return rate if answered_s <= asked_s else rate * asked_s / answered_s
 
 
-def images_per_second(key: CellKey, now_ms: float | None, load: LoadSummary | None) -> float | None:
+def compute_images_per_second(key: CellKey, now_ms: float | None, load: LoadSummary | None) -> float | None:
     """The throughput of a cell; None where it is not known: a latency at a given rate does not tell it.
 
     Args:

@@ -33,7 +33,7 @@ class Percentile:
     high_ms: float
 
 
-def percentiles(samples_ms: Sequence[float], percents: Sequence[int] = PERCENTS) -> tuple[Percentile, ...]:
+def compute_percentiles(samples_ms: Sequence[float], percents: Sequence[int] = PERCENTS) -> tuple[Percentile, ...]:
     """The percentiles that so many samples can tell, ascending; of the others there is none.
 
     The value is the sample of rank ceil(n p), the inverse of the empirical distribution (Hyndman and Fan, Sample
@@ -47,7 +47,7 @@ def percentiles(samples_ms: Sequence[float], percents: Sequence[int] = PERCENTS)
     count = len(ordered)
     found = []
     for percent in percents:
-        ranks = interval_ranks(count, percent)
+        ranks = compute_interval_ranks(count, percent)
         if ranks is not None:
             rank = max(1, -(-count * percent // 100))
             low, high = ranks
@@ -56,7 +56,7 @@ def percentiles(samples_ms: Sequence[float], percents: Sequence[int] = PERCENTS)
 
 
 @lru_cache(maxsize=1024)
-def interval_ranks(count: int, percent: int, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
+def compute_interval_ranks(count: int, percent: int, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
     """The ranks l < u of the ordered samples between which a percentile lies; None where there are too few samples.
 
     How many of n samples are at most the p-quantile is binomial B(n, p), whatever the distribution, so that

@@ -155,7 +155,7 @@ class Platform:
         return value_ms * self.reading_error_percent / 100 + self.reading_error_ms
 
 
-def batch_schedule(kind: str, maximum: int) -> tuple[int, ...]:
+def build_batch_schedule(kind: str, maximum: int) -> tuple[int, ...]:
     """The batch sizes up to and including `maximum`, ascending.
 
     Args:

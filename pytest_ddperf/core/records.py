@@ -287,7 +287,7 @@ class CellRecord:
     detail: str = ""
 
 
-def published_against(clock: Clock, value_ms: float, batch_size: int) -> float:
+def convert_published(clock: Clock, value_ms: float, batch_size: int) -> float:
     """A published value as it is to be compared with a measurement by `clock`.
 
     A published value is a mean of `head.time`, which is cut to whole milliseconds for the batch: half a millisecond is

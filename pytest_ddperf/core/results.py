@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pytest_ddperf.core.load_summary import images_per_second, load_of
+from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.records import FAILING, Baseline, Outcome, Unavailable
-from pytest_ddperf.core.scenarios import scenario_order
+from pytest_ddperf.core.scenarios import scenario_sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -118,7 +118,7 @@ class Result:
     @property
     def images_per_second(self) -> float | None:
         """Of the measured time, else of the baseline; at a given rate what was answered; None where it is not known."""
-        return images_per_second(self.key, self.value_ms, self.load)
+        return compute_images_per_second(self.key, self.value_ms, self.load)
 
     @property
     def value_ms(self) -> float | None:
@@ -260,7 +260,7 @@ class Trend:
     nights: tuple[TrendNight, ...]
 
 
-def of_each_cell(records: Iterable[Judged]) -> dict[CellKey, Judged]:
+def select_reddest(records: Iterable[Judged]) -> dict[CellKey, Judged]:
     """Of each cell the record that counts: of several tests that measured it the reddest one, of equals the last."""
     counting: dict[CellKey, Judged] = {}
     for record in records:
@@ -298,7 +298,7 @@ def by_cause(cells: Iterable[Failed]) -> list[list[Failed]]:
     return list(groups.values())
 
 
-def joined(
+def join_cell(
     key: CellKey,
     held: Baseline | Unavailable | None,
     record: CellRecord | None = None,
@@ -343,18 +343,18 @@ def joined(
         clock="" if measurement is None else str(measurement.conditions.clock),
         notes=(*record.notes, *older),
         earlier=earlier,
-        load=load_of(measurement),
+        load=summarise_load(measurement),
         cause=record.cause,
     )
 
 
-def in_order(cells: Iterable[Result], catalog: Catalog) -> tuple[Result, ...]:
+def sort_cells(cells: Iterable[Result], catalog: Catalog) -> tuple[Result, ...]:
     """Platform by platform and model by model in the catalogue's order, batch sizes ascending."""
     platforms = {name: place for place, name in enumerate(catalog.platforms)}
 
     def rank(cell: Result) -> tuple[int, tuple[int, str], int, tuple[str, float]]:
         key = cell.key
         place = platforms.get(key.platform, len(platforms))
-        return place, catalog.model_order(key.model), key.batch_size, scenario_order(key.scenario)
+        return place, catalog.model_order(key.model), key.batch_size, scenario_sort_key(key.scenario)
 
     return tuple(sorted(cells, key=rank))

@@ -62,14 +62,14 @@ class Scenario:
     @property
     def id(self) -> str:
         """What stands at the end of a cell's id: `c4`, `r20`, `r0.5`."""
-        return f"c{self.clients}" if self.clients is not None else f"r{rate_text(self.rate or 0.0)}"
+        return f"c{self.clients}" if self.clients is not None else f"r{format_rate(self.rate or 0.0)}"
 
     @property
     def words(self) -> str:
         """What a person reads: `4 clients at once`, `20 requests per second`."""
         if self.clients is not None:
             return "1 client" if self.clients == 1 else f"{self.clients} clients at once"
-        return f"{rate_text(self.rate or 0.0)} request{'' if self.rate == 1 else 's'} per second"
+        return f"{format_rate(self.rate or 0.0)} request{'' if self.rate == 1 else 's'} per second"
 
     def requests(self, asked: int | None) -> int:
         """Requests of a pass: of each client, or of all at a rate.
@@ -80,12 +80,12 @@ class Scenario:
         return asked or (REQUESTS_AT_A_RATE if self.clients is None else REQUESTS_A_CLIENT)
 
 
-def rate_text(rate: float) -> str:
+def format_rate(rate: float) -> str:
     """Requests per second as ids have it: `20`, `0.5`."""
     return f"{rate:.3f}".rstrip("0").rstrip(".")
 
 
-def words_of(scenario: str) -> str:
+def describe_scenario(scenario: str) -> str:
     """A key's scenario as a person reads it; "" for plain latency, the text itself where it is none that is known."""
     try:
         found = Scenario.parse(scenario)
@@ -94,7 +94,7 @@ def words_of(scenario: str) -> str:
     return "" if found is None else found.words
 
 
-def clients_of(counts: Iterable[int]) -> tuple[int, ...]:
+def normalise_clients(counts: Iterable[int]) -> tuple[int, ...]:
     """Numbers of clients, ascending, each once.
 
     Raises:
@@ -106,7 +106,7 @@ def clients_of(counts: Iterable[int]) -> tuple[int, ...]:
     return found
 
 
-def rates_of(rates: Iterable[float]) -> tuple[float, ...]:
+def normalise_rates(rates: Iterable[float]) -> tuple[float, ...]:
     """Requests per second as ids have them, ascending, each once.
 
     Raises:
@@ -118,12 +118,12 @@ def rates_of(rates: Iterable[float]) -> tuple[float, ...]:
     return found
 
 
-def scenario_ids(clients: Iterable[int], rates: Iterable[float]) -> tuple[str, ...]:
+def list_scenario_ids(clients: Iterable[int], rates: Iterable[float]) -> tuple[str, ...]:
     """The ids of these scenarios, each once, clients before rates."""
     every = [*(Scenario(clients=one) for one in clients), *(Scenario(rate=one) for one in rates)]
     return tuple(dict.fromkeys(one.id for one in every))
 
 
-def scenario_order(scenario: str) -> tuple[str, float]:
+def scenario_sort_key(scenario: str) -> tuple[str, float]:
     """A sort key: plain latency first, then clients and rates, each ascending."""
     return scenario[:1], float(scenario[1:]) if _ID.fullmatch(scenario) else 0.0

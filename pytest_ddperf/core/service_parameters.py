@@ -8,7 +8,7 @@ TENSORRT = "tensorrt"
 
 
 @dataclass(frozen=True, slots=True)
-class Knobs:
+class ServiceParameters:
     """What may be turned, under dd_bench's names.
 
     Args:

@@ -21,7 +21,7 @@ LIST_NAME = "list_bench_files.txt"
 """Where dd_bench looks for the names of the images; they come with the report's images in a file of that name."""
 
 
-def listed_images(options: BenchOptions, say: Callable[[str], None]) -> BenchImages:
+def list_images(options: BenchOptions, say: Callable[[str], None]) -> BenchImages:
     """The images that the options name, as the server sees them; one that is listed twice counts once.
 
     Args:

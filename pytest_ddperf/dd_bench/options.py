@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.platform import batch_schedule
+from pytest_ddperf.core.platform import build_batch_schedule
 from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
@@ -109,7 +109,7 @@ class BenchOptions:
     @property
     def batch_sizes(self) -> tuple[int, ...]:
         """1, 2, 4, 8, 16, 32, then every 16, up to the largest."""
-        return batch_schedule("dd_bench", self.max_batch_size)
+        return build_batch_schedule("dd_bench", self.max_batch_size)
 
     @property
     def engine_batch_size(self) -> int:
@@ -118,7 +118,7 @@ class BenchOptions:
 
     def service_body(self, max_batch_size: int) -> dict[str, object]:
         """The body that creates the service from the folder `create`."""
-        return protocol.service_body(
+        return protocol.build_service_body(
             mllib=self.mllib,
             repository=self.create or "",
             width=self.img_width,
@@ -139,7 +139,7 @@ class BenchOptions:
 
     def predict_body(self, data: Sequence[str]) -> dict[str, object]:
         """The body that predicts a batch."""
-        return protocol.predict_body(
+        return protocol.build_predict_body(
             self.service,
             data,
             width=self.img_width,

@@ -49,7 +49,7 @@ class BatchResult:
         return self.mean_ms / self.batch_size
 
 
-def pass_lines(result: BatchResult) -> Iterator[str]:
+def format_passes(result: BatchResult) -> Iterator[str]:
     """One line a pass."""
     for number, ms in enumerate(result.passes_ms, start=1):
         yield (
@@ -58,7 +58,7 @@ def pass_lines(result: BatchResult) -> Iterator[str]:
         )
 
 
-def closing_line(result: BatchResult) -> str:
+def format_closing_line(result: BatchResult) -> str:
     """The line that closes a batch size."""
     per_image_ms = result.per_image_ms
     return (
@@ -67,7 +67,7 @@ def closing_line(result: BatchResult) -> str:
     )
 
 
-def csv_text(results: Iterable[BatchResult]) -> str:
+def render_csv(results: Iterable[BatchResult]) -> str:
     """The CSV file."""
     written = io.StringIO(newline="")
     rows = csv.writer(written)
@@ -76,7 +76,7 @@ def csv_text(results: Iterable[BatchResult]) -> str:
     return written.getvalue()
 
 
-def json_text(results: Iterable[BatchResult]) -> str:
+def render_json(results: Iterable[BatchResult]) -> str:
     """The JSON file."""
     return json.dumps(
         [

@@ -16,8 +16,8 @@ from pytest_ddperf.dd_bench.output import BatchResult
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
-from pytest_ddperf.deepdetect.predictions import alike
-from pytest_ddperf.deepdetect.url import server_name
+from pytest_ddperf.deepdetect.predictions import are_alike
+from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import (
     ConfigurationError,
     DdperfError,
@@ -92,7 +92,7 @@ class DdBenchRun:
             ConfigurationError: the service is there, and would have to be created.
         """
         with contextlib.ExitStack() as stack:
-            lock = ServerLock(server_name(self._options.url))
+            lock = ServerLock(identify_server(self._options.url))
             lock.acquire(LOCK_WAIT_S, self._remark)
             stack.callback(lock.release)
             stack.callback(self._client.close)
@@ -103,11 +103,11 @@ class DdBenchRun:
                 self._usual = self._first()
             for batch_size in self._options.batch_sizes:
                 result = self._measured(batch_size)
-                for text in output.pass_lines(result):
+                for text in output.format_passes(result):
                     self._line(text)
                 if result.transform_ms is not None:
                     self._line(f"mean transform time = {result.transform_ms}")
-                self._line(output.closing_line(result))
+                self._line(output.format_closing_line(result))
                 if result.failure:
                     self._remark(f"batch size {batch_size} was not measured: {result.failure}")
                 yield result
@@ -209,7 +209,7 @@ class DdBenchRun:
         measurement = measure_cell(
             ServiceEndpoint(self._client, options.service, options.predict_body(data)),
             Plan(warmup=warmup, npasses=options.npasses),
-            key=CellKey(server_name(options.url), options.service, batch_size),
+            key=CellKey(identify_server(options.url), options.service, batch_size),
             conditions=Conditions(
                 clock=Clock.HEAD,  # measure_cell puts the gated one here
                 backend=options.mllib,
@@ -246,7 +246,7 @@ class DdBenchRun:
             except ServerError as error:
                 why = str(error)
             else:
-                if self._usual is None or alike(again, self._usual):
+                if self._usual is None or are_alike(again, self._usual):
                     return ""
                 why = "it answers, and its predictions are no longer those that it began with"
             self._sleep(pause_s)

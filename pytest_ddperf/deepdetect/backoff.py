@@ -11,7 +11,7 @@ FIRST_S: Final = 0.1
 LONGEST_S: Final = 2.0
 
 
-def pauses(until_s: float, now: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[float]:
+def back_off(until_s: float, now: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[float]:
     """Pause before each further question, until there is no time left for one.
 
     Args:

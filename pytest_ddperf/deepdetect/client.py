@@ -20,15 +20,15 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
 from pytest_ddperf.core.records import ServerFacts
-from pytest_ddperf.deepdetect.backoff import pauses
+from pytest_ddperf.deepdetect.backoff import back_off
 from pytest_ddperf.deepdetect.deadline import Deadline
-from pytest_ddperf.deepdetect.in_flight import Ledger
+from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.json_reader import as_mapping
 from pytest_ddperf.deepdetect.protocol import parse_info, parse_prediction, parse_service
 from pytest_ddperf.deepdetect.status import raise_for_status
 from pytest_ddperf.deepdetect.timed import Timed
-from pytest_ddperf.deepdetect.transport_errors import cut, incomplete, kind_of, why
-from pytest_ddperf.deepdetect.url import ServerUrl, without_secret
+from pytest_ddperf.deepdetect.transport_errors import choose_error, cut, explain_failure, explain_incomplete_answer
+from pytest_ddperf.deepdetect.url import ServerUrl, remove_secret
 from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
@@ -77,7 +77,7 @@ class Client:
 
     Attributes:
         latest_info: what the server said of itself last, without services deleted since; None before it was asked.
-        ledger: of the predictions that it is asked for; the clients of one server may share one.
+        in_flight: of the predictions that it is asked for; the clients of one server may share one.
 
     Raises:
         ConfigurationError: the URL is not one, or the certificates are not there.
@@ -99,7 +99,7 @@ class Client:
         self._timeout_s = timeout_s
         self._now = now
         self.latest_info: Info | None = None
-        self.ledger = Ledger()
+        self.in_flight = RequestsInFlight()
         self._session = requests.Session()
         self._session.trust_env = not self._url.loopback
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
@@ -142,7 +142,7 @@ class Client:
         """The server's build and its services."""
         answer, _ = self.request("GET", "/info", timeout_s=timeout_s)
         self.latest_info = parse_info(answer, url=self.display_url)
-        self.ledger.told(self.latest_info)
+        self.in_flight.record_counts(self.latest_info)
         return self.latest_info
 
     def service(self, name: str) -> ServiceInfo:
@@ -165,7 +165,7 @@ class Client:
             RequestRefusedError: the model folder, the library or a parameter was refused.
         """
         _, took_ms = self.request("PUT", _service_path(name), encode(body), service=name, timeout_s=timeout_s)
-        self.ledger.began(name)
+        self.in_flight.reset_service(name)
         return took_ms
 
     def delete_service(self, name: str) -> None:
@@ -194,7 +194,7 @@ class Client:
 
     def predict_encoded(self, content: bytes, *, service: str, timeout_s: float | None = None) -> Timed:
         """As `predict`, with a body that is JSON already: one that is sent again and again is encoded once."""
-        with self.ledger.prediction(service):
+        with self.in_flight.track_prediction(service):
             answer, client_ms = self.request("POST", "/predict", content, service=service, timeout_s=timeout_s)
         return Timed(parse_prediction(answer, url=self.display_url, service=service), client_ms)
 
@@ -258,15 +258,18 @@ class Client:
             )
             took_ms = (self._now() - began_s) * 1000  # the whole body was read
         except (HTTPError, OSError) as error:
-            message = why(error, self._connect_timeout_s, read_timeout_s)
-            kind = kind_of(error, message)
+            message = explain_failure(error, self._connect_timeout_s, read_timeout_s)
+            kind = choose_error(error, message)
             message = message or cut(error)
             if self._deadline.end():
-                kind, message = ServerUnreachableError, incomplete(read_timeout_s)
+                kind, message = ServerUnreachableError, explain_incomplete_answer(read_timeout_s)
         else:
             if not self._deadline.end():
                 return self._answer(response, service), took_ms
-            kind, message = ServerUnreachableError, incomplete(read_timeout_s)  # cut off within its headers
+            kind, message = (
+                ServerUnreachableError,
+                explain_incomplete_answer(read_timeout_s),
+            )  # cut off within its headers
         # outside of the handler: a chained traceback would show the headers, credentials included, among its locals
         raise kind(message, url=self.display_url, service=service)
 
@@ -307,7 +310,7 @@ class Client:
         return answer
 
 
-def server_facts(info: Info, url: str) -> ServerFacts:
+def extract_server_facts(info: Info, url: str) -> ServerFacts:
     """What is recorded of a server; `url` is a `display_url`."""
     return ServerFacts(
         url=url,
@@ -340,7 +343,7 @@ def wait_until_up(
         ServerFailedError: it answered with 5xx all that time.
         ServerError: it is up, and is no DeepDetect server, or refuses us.
     """
-    further = pauses(now() + wait_s, now, sleep)
+    further = back_off(now() + wait_s, now, sleep)
     while True:
         try:
             return client.info(timeout_s=PROBE_TIMEOUT_S)
@@ -381,7 +384,7 @@ def _without_secret(answer: object, authorization: Secret) -> object:
     if not isinstance(answer, dict):
         return None
     status = as_mapping(answer.get("status"))
-    hidden = {key: without_secret(text, authorization) for key, text in status.items() if isinstance(text, str)}
+    hidden = {key: remove_secret(text, authorization) for key, text in status.items() if isinstance(text, str)}
     return {"status": status | hidden}
 
 

@@ -28,7 +28,7 @@ probability of a half by 0.05. Another network is off by more, or by the class."
 _SHOWN: Final = 3
 
 
-def best_classes(answer: Answer, only: Container[str] | None = None) -> Seen:
+def select_best_classes(answer: Answer, only: Container[str] | None = None) -> Seen:
     """What to remember of an answer; images without a class are left out.
 
     Args:
@@ -42,7 +42,7 @@ def best_classes(answer: Answer, only: Container[str] | None = None) -> Seen:
     }
 
 
-def disagreement(
+def describe_disagreement(
     before: Mapping[str, tuple[str, float]],
     after: Mapping[str, tuple[str, float]],
     *,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _GATEWAY_TIMEOUT: Final = 504
 
 
-class Ledger:
+class RequestsInFlight:
     """The predictions of one server, for all clients that ask it, in any thread.
 
     A server counts a prediction when it ends (`predict_count`), and goes on with one that nobody waits for any more. So
@@ -43,12 +43,12 @@ class Ledger:
         """Whether it has to be asked for its counts, before it is known to be at work on nothing of ours."""
         return bool(self._running or self._given_up or self._doubtful)
 
-    def asked(self, service: str) -> int:
+    def count_requests(self, service: str) -> int:
         """How many predictions a service was asked for since the server last told its counts."""
         return self._asked[service.lower()]
 
     @contextmanager
-    def prediction(self, service: str) -> Iterator[None]:
+    def track_prediction(self, service: str) -> Iterator[None]:
         """Enter a prediction that is asked for within, and how that ended."""
         name = service.lower()  # as servers keep it
         with self._lock:
@@ -75,7 +75,7 @@ class Ledger:
         with self._lock:
             self._asked[name] -= 1
 
-    def told(self, info: Info) -> None:
+    def record_counts(self, info: Info) -> None:
         """Take note of a server's counts, told when none of our requests was under way."""
         counts = {one.name.lower(): one.stats.predict_count if one.stats else None for one in info.services}
         with self._lock:
@@ -92,7 +92,7 @@ class Ledger:
             self._counts = counts
             self._forget_asked()
 
-    def began(self, service: str) -> None:
+    def reset_service(self, service: str) -> None:
         """Take note of a service that was created: it has counted nothing yet."""
         name = service.lower()
         with self._lock:

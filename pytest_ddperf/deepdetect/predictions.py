@@ -118,13 +118,13 @@ def parse_one(reader: JsonReader, value: object, number: int) -> Prediction:
         boxes=tuple(box for box in boxes if box is not None),
         regions=None if rois is None else tuple(_regions(reader, rois, f"{where}.rois")),
         vector=None if vector is None else tuple(_vector(reader, vector, f"{where}.vector")),
-        mask=None if vals is None else reals(reader, vals, f"{where}.vals"),
+        mask=None if vals is None else parse_reals(reader, vals, f"{where}.vals"),
         image_size=_size(reader, one.get("imgsize"), f"{where}.imgsize"),
         neighbours=None if one.get("nns") is None else tuple(_neighbours(reader, one["nns"], f"{where}.nns")),
     )
 
 
-def flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[int, int] | None = None) -> list[str]:
+def find_flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[int, int] | None = None) -> list[str]:
     """What cannot be right about the predictions of a task, in words; empty where nothing is wrong.
 
     Args:
@@ -135,7 +135,7 @@ def flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[int, 
     wrong = [*_improbable(predictions)] if task is not Task.OCR else []
     for what, is_wrong in _RULES[task]:
         if found := [one.uri for one in predictions if is_wrong(one)]:
-            wrong.append(f"{len(found)} {what}: {named(found)}")
+            wrong.append(f"{len(found)} {what}: {shorten_list(found)}")
     if task is Task.CLASSIFICATION:
         wrong += _excessive(predictions)
     if task is Task.SEGMENTATION:
@@ -143,7 +143,7 @@ def flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[int, 
     return wrong
 
 
-def alike(one: Prediction, other: Prediction) -> bool:
+def are_alike(one: Prediction, other: Prediction) -> bool:
     """Whether two predictions of the same image say the same, up to what rounding may change.
 
     Objects, and classes behind the first, may change places where they are about as probable.
@@ -156,13 +156,13 @@ def alike(one: Prediction, other: Prediction) -> bool:
     )
 
 
-def named(names: Sequence[str]) -> str:
+def shorten_list(names: Sequence[str]) -> str:
     """The first few names of a list, and how many more there are."""
     shown = ", ".join(name if len(name) <= 120 else f"{name[:117]}..." for name in names[:_NAMES_SHOWN])
     return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
 
 
-def reals(reader: JsonReader, value: object, where: str) -> tuple[float, ...]:
+def parse_reals(reader: JsonReader, value: object, where: str) -> tuple[float, ...]:
     """A list of finite numbers, quickly: a mask has one for each pixel.
 
     Raises:
@@ -205,7 +205,7 @@ def _regions(reader: JsonReader, value: object, where: str) -> Iterator[Region]:
             category,
             probability,
             box=_box(reader, entry, at),
-            features=reals(reader, entry.get("vals"), f"{at}.vals"),
+            features=parse_reals(reader, entry.get("vals"), f"{at}.vals"),
             neighbours=() if entry.get("nns") is None else tuple(_neighbours(reader, entry["nns"], f"{at}.nns")),
         )
 
@@ -241,13 +241,13 @@ def _improbable(predictions: Iterable[Prediction]) -> Iterator[str]:
         if not 0 <= probability <= 1 + PROBABILITY_SLACK  # NaN is neither
     ]
     if wrong:
-        yield f"{len(wrong)} probabilities are not between 0 and 1: {named(wrong)}"
+        yield f"{len(wrong)} probabilities are not between 0 and 1: {shorten_list(wrong)}"
 
 
 def _excessive(predictions: Iterable[Prediction]) -> Iterator[str]:
     sums = [(one.uri, sum(probability for _, probability in one.classes)) for one in predictions]
     if wrong := [f"{uri} ({total:.4g})" for uri, total in sums if total > 1 + SUM_SLACK]:
-        yield f"the probabilities of {len(wrong)} images sum up to more than 1: {named(wrong)}"
+        yield f"the probabilities of {len(wrong)} images sum up to more than 1: {shorten_list(wrong)}"
 
 
 def _probabilities(one: Prediction) -> Iterator[float]:
@@ -262,7 +262,7 @@ def _ill_sized(predictions: Iterable[Prediction], input_size: tuple[int, int] | 
         if one.mask is not None and size is not None and len(one.mask) != size[0] * size[1]:
             wrong.append(f"{one.uri} ({len(one.mask)} values for {size[0]}x{size[1]} pixels)")
     if wrong:
-        yield f"{len(wrong)} masks have not one value a pixel: {named(wrong)}"
+        yield f"{len(wrong)} masks have not one value a pixel: {shorten_list(wrong)}"
 
 
 def _crossed(box: Box) -> bool:

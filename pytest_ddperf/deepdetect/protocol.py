@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
 from pytest_ddperf.deepdetect.json_reader import JsonReader, as_mapping, as_text, as_whole
-from pytest_ddperf.deepdetect.predictions import flaws, named, parse_one
+from pytest_ddperf.deepdetect.predictions import find_flaws, parse_one, shorten_list
 from pytest_ddperf.errors import (
     LONGEST_TOLD,
     AnswerError,
     ConfigurationError,
 )
-from pytest_ddperf.text import told
+from pytest_ddperf.text import quote_server_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -94,7 +94,7 @@ class Answer:
     predictions: tuple[Prediction, ...]
 
 
-def service_body(
+def build_service_body(
     *,
     mllib: str,
     repository: str,
@@ -154,7 +154,7 @@ def service_body(
     }
 
 
-def predict_body(
+def build_predict_body(
     service: str,
     data: Sequence[str],
     *,
@@ -192,7 +192,7 @@ def predict_body(
     }
 
 
-def inline_uris(images: int) -> tuple[str, ...]:
+def build_inline_uris(images: int) -> tuple[str, ...]:
     """The uris that images sent inline (base64) come back under: their numbers, "0" first."""
     return tuple(str(number) for number in range(images))
 
@@ -260,7 +260,7 @@ def check_predictions(
 
     Args:
         answer: what the server said.
-        expected_uris: the paths or URLs of the request; `inline_uris` for images sent inline.
+        expected_uris: the paths or URLs of the request; `build_inline_uris` for images sent inline.
         url: the server, without credentials, for the message.
         service: the service concerned, for the message.
         task: what was asked for.
@@ -273,18 +273,18 @@ def check_predictions(
     asked = Counter(expected_uris)
     if twice := [uri for uri, times in asked.items() if times > 1]:
         raise ConfigurationError(
-            f"The batch names {named(twice)} more than once; a server answers each image once. Give as many "
+            f"The batch names {shorten_list(twice)} more than once; a server answers each image once. Give as many "
             "different images as the batch is large."
         )
     came = Counter(prediction.uri for prediction in answer.predictions)
     wrong: list[str] = []
     if missing := [uri for uri in asked if uri not in came]:
-        wrong.append(f"{len(missing)} of {len(asked)} predictions are missing: {named(missing)}")
+        wrong.append(f"{len(missing)} of {len(asked)} predictions are missing: {shorten_list(missing)}")
     if unasked := [uri for uri in came if uri not in asked]:
-        wrong.append(f"{len(unasked)} were not asked for: {named(unasked)}")
+        wrong.append(f"{len(unasked)} were not asked for: {shorten_list(unasked)}")
     if repeated := [uri for uri, times in came.items() if times > 1]:
-        wrong.append(f"{len(repeated)} came more than once: {named(repeated)}")
-    wrong += flaws(answer.predictions, task, input_size)
+        wrong.append(f"{len(repeated)} came more than once: {shorten_list(repeated)}")
+    wrong += find_flaws(answer.predictions, task, input_size)
     if wrong:
         raise AnswerError(f"The predictions are wrong: {'; '.join(wrong)}.", url=url, service=service)
 
@@ -303,7 +303,7 @@ def _service(parser: JsonReader, body: Mapping[str, object], where: str) -> Serv
         width=as_whole(body.get("width")) or as_whole(image.get("width")),
         height=as_whole(body.get("height")) or as_whole(image.get("height")),
         gpu=gpu if isinstance(gpu, bool) else None,
-        datatype=told(as_text(backend.get("datatype")), LONGEST_TOLD),
+        datatype=quote_server_text(as_text(backend.get("datatype")), LONGEST_TOLD),
         repository=_said(parser, body, "repository", where, ""),
         stats=None if stats is None else _stats(parser, stats, f"{where}.service_stats"),
     )
@@ -311,7 +311,7 @@ def _service(parser: JsonReader, body: Mapping[str, object], where: str) -> Serv
 
 def _said(parser: JsonReader, mapping: Mapping[str, object], key: str, where: str, default: str) -> str:
     """A text that is shown and stored, and does nothing else: plain, and not longer than anybody reads."""
-    return told(parser.text(mapping, key, where, default), LONGEST_TOLD)
+    return quote_server_text(parser.text(mapping, key, where, default), LONGEST_TOLD)
 
 
 def _stats(parser: JsonReader, value: object, where: str) -> ServiceStats:

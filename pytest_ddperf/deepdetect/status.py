@@ -17,7 +17,7 @@ from pytest_ddperf.errors import (
     ServiceExistsError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.text import told
+from pytest_ddperf.text import quote_server_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ _TOO_MANY: Final = 429
 _SERVICE_NOT_FOUND: Final = 1002
 
 
-def tells_of_memory(message: str) -> bool:
+def is_out_of_memory(message: str) -> bool:
     """Whether a server's words say that it, or its GPU, has no memory left: Caffe, CUDA, NCNN, ONNX Runtime, C++."""
     return _OUT_OF_MEMORY.search(message) is not None
 
@@ -75,7 +75,7 @@ def raise_for_status(
         return
     dd_code = as_whole(status.get("dd_code"))
     effective = http_status if http_status >= 400 or code is None else code
-    msg, dd_msg = told(as_text(status.get("msg")), LONGEST_TOLD), as_text(status.get("dd_msg"))
+    msg, dd_msg = quote_server_text(as_text(status.get("msg")), LONGEST_TOLD), as_text(status.get("dd_msg"))
     kind, what = _failure(effective, status, named=bool(service))
     if msg and kind is RequestRefusedError:
         what = f"{what}: {msg}"
@@ -104,7 +104,7 @@ def _failure(effective: int, status: Mapping[str, object], *, named: bool) -> tu
         named: whether a service is concerned.
     """
     dd_code, msg = as_whole(status.get("dd_code")), as_text(status.get("msg"))
-    if effective >= 400 and tells_of_memory(f"{msg} {as_text(status.get('dd_msg'))}"):
+    if effective >= 400 and is_out_of_memory(f"{msg} {as_text(status.get('dd_msg'))}"):
         return ServerOutOfMemoryError, "The server has not the memory that this takes"
     if effective in _GATEWAY and not status:
         return GatewayError, "A proxy got no answer from the server behind it; see whether that one is up"

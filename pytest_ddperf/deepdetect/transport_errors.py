@@ -13,7 +13,7 @@ from urllib3.exceptions import (
 from pytest_ddperf.errors import NoConnectionError, ServerGoneError, ServerUnreachableError
 
 
-def why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:
+def explain_failure(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:
     """What became of a request that got no answer, and what to do; "" where it was cut off in the middle."""
     if isinstance(error, SSLError):
         return "The TLS connection failed: give the CA that signed the server's certificate, or check the URL's scheme"
@@ -28,7 +28,7 @@ def why(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> st
     return ""
 
 
-def incomplete(timeout_s: float) -> str:
+def explain_incomplete_answer(timeout_s: float) -> str:
     """What is said of an answer that did not end in time, though there was some of it now and then."""
     return (
         f"The answer came in bit by bit and was not complete after {timeout_s:g} s; is the network, or a proxy, that "
@@ -36,7 +36,7 @@ def incomplete(timeout_s: float) -> str:
     )
 
 
-def kind_of(error: Exception, message: str) -> type[ServerUnreachableError]:
+def choose_error(error: Exception, message: str) -> type[ServerUnreachableError]:
     """What a request without an answer is raised as; `message` is what `why` says of it."""
     if not message:
         return ServerGoneError

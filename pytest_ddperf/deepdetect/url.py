@@ -42,7 +42,7 @@ class Address(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return repr(without_credentials(str(self)))
+        return repr(remove_credentials(str(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class ServerUrl:
         Raises:
             ConfigurationError: it is not of that form. The message shows the URL without credentials.
         """
-        shown = without_credentials(url)
+        shown = remove_credentials(url)
         expected = "expected http[s]://[user:password@]host:port[/path]"
         try:
             parts = urlsplit(url.strip())
@@ -90,7 +90,7 @@ def _can_be_host(name: str) -> bool:
     return _NO_HOST.search(name) is None
 
 
-def checked_url(url: str) -> str:
+def check_url(url: str) -> str:
     """A server's URL, or `embedded`, as given.
 
     Raises:
@@ -104,7 +104,7 @@ def checked_url(url: str) -> str:
     return url
 
 
-def without_credentials(text: str) -> str:
+def remove_credentials(text: str) -> str:
     """A text that may hold a URL, or several, with nothing in it that could be credentials: for messages.
 
     It need be no URL: whatever stands before the last `@` may be a password with an `@`, a comma or a slash in it, and
@@ -120,7 +120,7 @@ def _without_credentials(text: str) -> str:
     return _NO_PORT.sub(rf"\1:{_HIDDEN}", shown)
 
 
-def display_url(url: str) -> str:
+def format_display_url(url: str) -> str:
     """A server's URL without its credentials; `embedded` stays what it is.
 
     Raises:
@@ -129,7 +129,7 @@ def display_url(url: str) -> str:
     return url if url == EMBEDDED else ServerUrl.parse(url).display
 
 
-def server_name(url: str) -> str:
+def identify_server(url: str) -> str:
     """What a server is told apart by: host and port, without credentials, path and scheme.
 
     Every name and address of the loopback interface is this host. A path is left out: what stands behind it may well be
@@ -162,16 +162,16 @@ def _host(name: str) -> str:
 def _authorization(parts: SplitResult) -> Secret | None:
     if parts.username is None:
         return None
-    return basic(unquote(parts.username), unquote(parts.password or ""))
+    return encode_basic_auth(unquote(parts.username), unquote(parts.password or ""))
 
 
-def basic(user: str, password: str) -> Secret:
+def encode_basic_auth(user: str, password: str) -> Secret:
     """The value of the Authorization header for a user and a password."""
     pair = f"{user}:{password}"
     return Secret(f"Basic {b64encode(pair.encode()).decode('ascii')}")
 
 
-def without_secret(text: str, authorization: Secret) -> str:
+def remove_secret(text: str, authorization: Secret) -> str:
     """What a server says, in which neither the header's value nor the password can be read."""
     encoded = authorization.value.removeprefix("Basic ")
     password = b64decode(encoded).decode(errors="replace").partition(":")[2]

@@ -28,7 +28,7 @@ from pytest_ddperf.embedded.limits import DEFAULTS, Limits
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.server.app import build_app
-from pytest_ddperf.embedded.server.bounded_protocol import bounded
+from pytest_ddperf.embedded.server.bounded_protocol import build_protocol_class
 from pytest_ddperf.embedded.server.repository import Repository
 from pytest_ddperf.embedded.server.services import Services
 from pytest_ddperf.embedded.server.shutdown import end_soon, watch_pipe, watch_process
@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m pytest_ddp
     config = uvicorn.Config(
         build_app(services, threads=threads, limits=limits),
         loop="asyncio",
-        http=bounded(limits),
+        http=build_protocol_class(limits),
         ws="none",
         lifespan="off",
         log_level="warning",
@@ -153,11 +153,11 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """End on a signal, without dying of it afterwards as uvicorn's own does."""
 
-        def told(_signal: int, _frame: FrameType | None) -> None:
+        def stop_serving(_signal: int, _frame: FrameType | None) -> None:
             end_soon(self.stop)
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, told)
+            signal.signal(number, stop_serving)
         yield
 
 

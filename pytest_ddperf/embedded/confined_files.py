@@ -19,7 +19,7 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not be waited for
 
 
-def resolved_below(root: Path, name: str) -> Path | None:
+def resolve_below(root: Path, name: str) -> Path | None:
     """The file or folder of that name, links followed; None where there is none, or none below `root`.
 
     Args:
@@ -40,7 +40,7 @@ def read_below(root: Path, path: Path, most_bytes: int) -> bytes:
 
     Args:
         root: resolved itself.
-        path: as `resolved_below` gives it.
+        path: as `resolve_below` gives it.
         most_bytes: a larger file is not read.
 
     Raises:

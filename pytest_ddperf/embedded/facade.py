@@ -42,17 +42,17 @@ class NetworkCost:
     parameters: int
 
 
-def network_costs() -> dict[str, NetworkCost]:
+def compute_network_costs() -> dict[str, NetworkCost]:
     """The costs of the 13 networks, by id.
 
     Raises:
         ConfigurationError: the embedded server's packages are not installed.
     """
     require_embedded()
-    from pytest_ddperf.embedded.networks.cost import cost  # noqa: PLC0415 - an optional extra
+    from pytest_ddperf.embedded.networks.cost import compute_cost  # noqa: PLC0415 - an optional extra
     from pytest_ddperf.embedded.networks.networks import NETWORK_IDS, build  # noqa: PLC0415 - an optional extra
 
-    counted = {name: cost(build(name).model) for name in NETWORK_IDS}
+    counted = {name: compute_cost(build(name).model) for name in NETWORK_IDS}
     return {
         name: NetworkCost(one.giga_flops_text, one.million_params_text, one.true_multiply_adds, one.parameters)
         for name, one in counted.items()

@@ -61,7 +61,7 @@ class Creep:
     change: float
 
 
-def creep(values: Sequence[float], tolerance: float = 0.05) -> Creep:
+def judge_creep(values: Sequence[float], tolerance: float = 0.05) -> Creep:
     """Judge one cell's nightly values.
 
     Args:

@@ -111,7 +111,7 @@ def _is_list(value: object) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, (str, bytes))
 
 
-def published(mean_ms: float, reading_error_ms: float) -> Reference:
+def published_reference(mean_ms: float, reading_error_ms: float) -> Reference:
     """A published mean.
 
     Its reading error is taken as evenly distributed (variance of a uniform: half-width squared / 3).
@@ -133,7 +133,7 @@ def _run_value(run: tuple[float, ...], passes: int) -> float:
     return midmean(round_statistic(run[start:stop]) for start, stop in pairwise(bounds))
 
 
-def references(suite: Sequence[Sequence[Sequence[float]]], passes: int) -> tuple[list[Reference], ShiftHistory]:
+def build_references(suite: Sequence[Sequence[Sequence[float]]], passes: int) -> tuple[list[Reference], ShiftHistory]:
     """Centre and scatter of cells that have runs.
 
     The nights are aligned at their newest end. Each night's common shift is taken out first (the median over the

@@ -48,9 +48,17 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate.creep import Creep, creep
+from pytest_ddperf.gate.creep import Creep, judge_creep
 from pytest_ddperf.gate.noise import MAX_ROUNDS, MIN_ROUNDS, PASS_PRIOR, Noise, Subject, Suite
-from pytest_ddperf.gate.references import HISTORY, HISTORY_FROM, PUBLISHED, RECORDED, published, references, runs_of
+from pytest_ddperf.gate.references import (
+    HISTORY,
+    HISTORY_FROM,
+    PUBLISHED,
+    RECORDED,
+    build_references,
+    published_reference,
+    runs_of,
+)
 from pytest_ddperf.gate.statistics import EPSILON, level, level_variance, pass_sigma, round_statistic, sidak_z
 
 if TYPE_CHECKING:
@@ -64,8 +72,8 @@ __all__ = [
     "Creep",
     "Prepared",
     "Verdict",
-    "creep",
     "judge",
+    "judge_creep",
     "prepare",
 ]
 
@@ -159,7 +167,7 @@ def prepare(cell: Cell) -> Prepared:
         return Prepared(passes, values, None, None, "")
     sigma = pass_sigma(cell.rounds[0])
     if isinstance(held, float):
-        subject = Subject(values, passes, sigma, published(held, cell.reading_error_ms))
+        subject = Subject(values, passes, sigma, published_reference(held, cell.reading_error_ms))
         return Prepared(passes, values, sigma, held, PUBLISHED, subject)
     kind = HISTORY if sum(1 for run in held if len(run)) >= HISTORY_FROM else RECORDED
     return Prepared(passes, values, sigma, held, kind)
@@ -289,7 +297,7 @@ def _suite(
         subjects = [one.subject for one in group if one.subject is not None]
         return Suite(kind, subjects, None, sigmas, limit), subjects
     passes = sorted(one.passes for one in group)[len(group) // 2]
-    held, shifts = references([one.held for one in group if isinstance(one.held, list)], passes)
+    held, shifts = build_references([one.held for one in group if isinstance(one.held, list)], passes)
     subjects = [
         Subject(one.values, one.passes, one.sigma, reference) for one, reference in zip(group, held, strict=True)
     ]

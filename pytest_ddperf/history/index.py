@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.core.results import Trend, TrendNight
 from pytest_ddperf.history.index_lines import commit_of, index_cells, read_lines
-from pytest_ddperf.history.run_file import HistoryError, began, broken_text, read_header, shown
+from pytest_ddperf.history.run_file import HistoryError, describe_broken_lines, format_path, read_header, start_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +83,8 @@ class HistoryIndex:
         if self._folder.is_dir() and os.access(self._folder, os.W_OK):
             if not _is_ours(path):
                 self._trouble = (
-                    f"{shown(path)} is no index of this program and is left as it is: every run in {self._folder} was "
+                    f"{format_path(path)} is no index of this program and is left as it is: every run in {self._folder}"
+                    " was "
                     "read for this. Move the file away, or name another folder of the history."
                 )
                 return self._up_to_date(sqlite3.connect(":memory:"))
@@ -93,7 +94,8 @@ class HistoryIndex:
                 except sqlite3.DatabaseError as error:
                     if _primary_code(error) in _LEFT_AS_IT_IS:  # locked for long, or the disk is full
                         self._trouble = (
-                            f"{shown(path)} could not be used ({error}): every run in {self._folder} was read for this."
+                            f"{format_path(path)} could not be used ({error}): every run in {self._folder} was read "
+                            "for this."
                         )
                         break
                     _remove(path)  # damaged, or with other tables than ours: made anew
@@ -243,9 +245,9 @@ class HistoryIndex:
         if problem is not None:
             return path, problem
         if copy_of is None:
-            return path, broken_text(path, broken)
-        other = shown(self._folder / os.fsdecode(copy_of))
-        return path, f"{shown(path)}: the run {run} is in {other} too; it counts once."
+            return path, describe_broken_lines(path, broken)
+        other = format_path(self._folder / os.fsdecode(copy_of))
+        return path, f"{format_path(path)}: the run {run} is in {other} too; it counts once."
 
     @property
     def skipped(self) -> tuple[int, int]:
@@ -327,7 +329,7 @@ def _take_in(database: sqlite3.Connection, path: Path, size: int, changed_ns: in
     name = os.fsencode(path.name)
     try:
         header = read_header(path)
-        started = began(path, header).isoformat(timespec="seconds")
+        started = start_time(path, header).isoformat(timespec="seconds")
         lines, broken = read_lines(path)
     except HistoryError as error:
         database.execute(

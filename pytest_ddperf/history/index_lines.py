@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from pytest_ddperf.core.records import CellKey, Outcome
-from pytest_ddperf.core.results import NO_TIME, of_each_cell
-from pytest_ddperf.history.run_file import MOST_IMAGES, HistoryError, shown
+from pytest_ddperf.core.results import NO_TIME, select_reddest
+from pytest_ddperf.history.run_file import MOST_IMAGES, HistoryError, format_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,7 +63,7 @@ class IndexCell:
 def index_cells(lines: Iterable[IndexLine]) -> list[IndexCell]:
     """Each cell once: of each test the last line counts, as `read_run` has it, and of several tests the reddest."""
     tests = {line.nodeid: cell for line in lines if (cell := _cell(line)) is not None}
-    return list(of_each_cell(tests.values()).values())
+    return list(select_reddest(tests.values()).values())
 
 
 def _cell(line: IndexLine) -> IndexCell | None:
@@ -87,7 +87,7 @@ def read_lines(path: Path) -> tuple[Sequence[IndexLine], int]:
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise HistoryError(f"{shown(path)}: cannot be read: {error.strerror or error}.") from error
+        raise HistoryError(f"{format_path(path)}: cannot be read: {error.strerror or error}.") from error
     read: list[IndexLine] = []
     broken = 0
     for line in lines[1:]:

@@ -16,11 +16,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Baseline, Outcome
-from pytest_ddperf.core.results import of_each_cell
+from pytest_ddperf.core.results import select_reddest
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
 from pytest_ddperf.gate.references import NIGHTS, SUITE_FROM
 from pytest_ddperf.gate.statistics import round_statistic
-from pytest_ddperf.history.run_file import HistoryError, began, moment, read_header, read_run, runs
+from pytest_ddperf.history.run_file import HistoryError, list_runs, parse_moment, read_header, read_run, start_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -97,7 +97,7 @@ class Nights:
         Args:
             since: when each cell was recorded, ISO 8601; a cell that is absent, and what is no date, restricts nothing.
         """
-        dates = {key: date for key, text in since.items() if (date := moment(text)) is not None}
+        dates = {key: date for key, text in since.items() if (date := parse_moment(text)) is not None}
         if not dates:
             return self
         return replace(
@@ -251,12 +251,12 @@ def _needed(folder: Path, platform_id: str, most: int, skipped: list[str]) -> li
     accepted: list[tuple[Path, datetime]] = []
     others: list[tuple[Path, datetime]] = []
     waiting: list[tuple[Path, datetime]] = []
-    for path in reversed(list(runs(folder))):
+    for path in reversed(list(list_runs(folder))):
         if len(accepted) >= most:
             break
         try:
             header = read_header(path)
-            started = began(path, header)
+            started = start_time(path, header)
         except HistoryError as error:
             skipped.append(str(error))
             continue
@@ -275,7 +275,7 @@ def _night(run: Run, started: datetime, platform_id: str) -> Night:
     accepted = run.header.accepted and run.complete and run.whole
     cells: dict[CellKey, NightCell] = {}
     own = (record for record in run.records if record.key.platform == platform_id)
-    for key, record in of_each_cell(own).items():
+    for key, record in select_reddest(own).items():
         cell = _cell(record, accepted=accepted) if record.outcome in _JUDGED else None
         if cell is not None:
             cells[key] = cell

@@ -105,7 +105,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _not_read(path: Path, error: OSError) -> HistoryError:
-    return HistoryError(f"{shown(path)}: cannot be read: {error.strerror or error}.")
+    return HistoryError(f"{format_path(path)}: cannot be read: {error.strerror or error}.")
 
 
 def read_header(path: Path) -> RunHeader:
@@ -122,7 +122,7 @@ def read_header(path: Path) -> RunHeader:
     return _header(path, line)
 
 
-def moment(text: str) -> datetime | None:
+def parse_moment(text: str) -> datetime | None:
     """A moment in UTC; None where the text is none in ISO 8601."""
     try:
         found = datetime.fromisoformat(text)
@@ -131,19 +131,21 @@ def moment(text: str) -> datetime | None:
         return None
 
 
-def began(path: Path, header: RunHeader) -> datetime:
+def start_time(path: Path, header: RunHeader) -> datetime:
     """When a run began, UTC.
 
     Raises:
         HistoryError: its header does not say.
     """
-    started = moment(header.started)
+    started = parse_moment(header.started)
     if started is None:
-        raise HistoryError(f"{shown(path)}, line 1: {header.started!r} is no date; expected a run of the history.")
+        raise HistoryError(
+            f"{format_path(path)}, line 1: {header.started!r} is no date; expected a run of the history."
+        )
     return started
 
 
-def not_there(run: str, folder: Path, known: Iterable[str]) -> ConfigurationError:
+def missing_run_error(run: str, folder: Path, known: Iterable[str]) -> ConfigurationError:
     """The error of a run that is named and not stored.
 
     Args:
@@ -201,12 +203,12 @@ def _checked(record: CellRecord) -> CellRecord:
     return record
 
 
-def shown(path: Path) -> str:
+def format_path(path: Path) -> str:
     """A path as text on one line that any stream takes: what cannot be printed in its name is spelled out."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
 
 
-def broken_text(path: Path, count: int, first: tuple[int, str] | None = None) -> str:
+def describe_broken_lines(path: Path, count: int, first: tuple[int, str] | None = None) -> str:
     """A sentence that names a file with broken lines.
 
     Args:
@@ -219,12 +221,13 @@ def broken_text(path: Path, count: int, first: tuple[int, str] | None = None) ->
     if first is not None:
         where = f" ({'' if count == 1 else 'the first is '}line {first[0]}: {first[1]})"
     return (
-        f"{shown(path)}: {count} {lines} could not be read and {'was' if count == 1 else 'were'} skipped{where}; the "
+        f"{format_path(path)}: {count} {lines} could not be read and {'was' if count == 1 else 'were'} skipped{where}; "
+        "the "
         "rest of the run counts."
     )
 
 
-def runs(folder: Path) -> Iterator[Path]:
+def list_runs(folder: Path) -> Iterator[Path]:
     """The files of the history, oldest first."""
     yield from sorted(folder.glob("*.jsonl"))
 
@@ -247,9 +250,11 @@ def _header(path: Path, line: bytes) -> RunHeader:
         kind = _decoded(line, _Line).type
         header = _decoded(line, RunHeader)
     except ValueError as error:
-        raise HistoryError(f"{shown(path)}, line 1: {error}; {expected}.") from error
+        raise HistoryError(f"{format_path(path)}, line 1: {error}; {expected}.") from error
     if kind != "run":
-        raise HistoryError(f"{shown(path)}, line 1: it does not begin with a run; {expected}.")
+        raise HistoryError(f"{format_path(path)}, line 1: it does not begin with a run; {expected}.")
     if header.format != FORMAT:
-        raise HistoryError(f"{shown(path)}, line 1: format {header.format} is not known to this version; {expected}.")
+        raise HistoryError(
+            f"{format_path(path)}, line 1: format {header.format} is not known to this version; {expected}."
+        )
     return header

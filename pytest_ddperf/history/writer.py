@@ -31,7 +31,7 @@ SYNCING_FREE_S = 0.2
 """Seconds of it that are free beside that: in a short run each cell is confirmed."""
 
 
-def new_run(version: str, platforms: tuple[str, ...], *, accepted: bool, facts: Mapping[str, Any]) -> RunHeader:
+def create_header(version: str, platforms: tuple[str, ...], *, accepted: bool, facts: Mapping[str, Any]) -> RunHeader:
     """A header for a run that starts now."""
     now = datetime.now(UTC)
     name = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(4)}"

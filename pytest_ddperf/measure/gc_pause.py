@@ -13,7 +13,7 @@ _YOUNG: Final = 100_000
 tests that are collected."""
 
 
-def collected_rarely() -> Callable[[], None]:
+def collect_rarely() -> Callable[[], None]:
     """Leave what is there out of every later collection, and collect what is new in larger portions.
 
     A run keeps its tests and what it measured to its end: to look through them again and again finds nothing.
@@ -37,7 +37,7 @@ def leave_out() -> None:
     gc.freeze()
 
 
-class NotCollected:
+class PausedCollection:
     """As `timeit` does: a collection stops this process, and a pass would be charged for it."""
 
     def __enter__(self) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.scenarios import Scenario
 
 
-class Crew(Protocol):
+class ClientPool(Protocol):
     """Those who send requests, side by side."""
 
     @property
@@ -59,7 +59,7 @@ class Sent:
     ended_s: float
 
 
-def arrivals_s(rate: float, count: int, seed: int) -> tuple[float, ...]:
+def draw_arrivals_s(rate: float, count: int, seed: int) -> tuple[float, ...]:
     """When the requests of an open loop are due, seconds from the start of the pass, ascending.
 
     A Poisson process of which it is known that `count` arrivals fall into `count / rate` seconds: they are then as many
@@ -75,8 +75,8 @@ def arrivals_s(rate: float, count: int, seed: int) -> tuple[float, ...]:
     return tuple(sorted(draw() * count / rate for _ in range(count)))
 
 
-def closed_pass(
-    clients: int, requests: int, send: Callable[[], float], *, crew: Crew, now: Callable[[], float]
+def run_closed_pass(
+    clients: int, requests: int, send: Callable[[], float], *, crew: ClientPool, now: Callable[[], float]
 ) -> LoadPass:
     """A pass of so many clients at once: each sends its next request as soon as its last one is answered.
 
@@ -109,11 +109,11 @@ def closed_pass(
     return _pass(sent, began_s)
 
 
-def open_pass(
+def run_open_pass(
     due_s: Sequence[float],
     send: Callable[[], float],
     *,
-    crew: Crew,
+    crew: ClientPool,
     now: Callable[[], float],
     sleep: Callable[[float], None],
     patience_s: float,
@@ -174,17 +174,17 @@ def _pass(sent: Sequence[Sent], began_s: float, due_s: Sequence[float] = ()) -> 
         latencies_ms=tuple(round((one.ended_s - one.due_s) * 1000, 3) for one in ordered),
         due_s=due_s[-1] - due_s[0] if due_s else None,
         answered_s=ends[-1] - ends[0],
-        outstanding=most_outstanding(ordered),
+        outstanding=count_most_outstanding(ordered),
     )
 
 
-def most_outstanding(sent: Sequence[Sent]) -> int:
+def count_most_outstanding(sent: Sequence[Sent]) -> int:
     """How many requests were due and not answered at the same time, at the most."""
     changes = sorted([(one.due_s, 1) for one in sent] + [(one.ended_s, -1) for one in sent])
     return max(itertools.accumulate(change for _, change in changes), default=0)
 
 
-def gated_ms(one: LoadPass, scenario: Scenario) -> float:
+def compute_gate_ms(one: LoadPass, scenario: Scenario) -> float:
     """The figure of a pass that the gate takes, milliseconds for a batch."""
     if scenario.clients is not None:
         return one.took_s * 1000 / len(one.latencies_ms)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.errors import ConfigurationError, ModelFileError
 from pytest_ddperf.models import folder as model_folder
 from pytest_ddperf.models.caffe.cost import BYTES
-from pytest_ddperf.models.caffe.layer import shown
+from pytest_ddperf.models.caffe.layer import format_size
 from pytest_ddperf.models.check_caffe import check_caffe
 from pytest_ddperf.models.findings import (
     SIDE,
@@ -16,9 +16,9 @@ from pytest_ddperf.models.findings import (
     Finding,
     KindCheck,
     Level,
-    labels,
-    megabytes,
-    missing,
+    check_labels,
+    format_megabytes,
+    missing_finding,
     unchecked_weights,
     uncounted,
     unknown_output,
@@ -51,23 +51,23 @@ def check(folder: ModelFolder, batch_sizes: Sequence[int]) -> list[KindCheck]:
 def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
     if len(folder.onnx) > 1:
         names = ", ".join(one.name for one in folder.onnx)
-        return KindCheck(Kind.ONNX, (missing("network", f"one .onnx file, not several: {names}."),))
+        return KindCheck(Kind.ONNX, (missing_finding("network", f"one .onnx file, not several: {names}."),))
     (path,) = folder.onnx
     try:
         from pytest_ddperf.embedded.facade import read_onnx  # noqa: PLC0415 - an optional extra
 
         net = read_onnx(path)
     except ModelFileError as error:
-        return KindCheck(Kind.ONNX, (missing("network", str(error)),))
+        return KindCheck(Kind.ONNX, (missing_finding("network", str(error)),))
     except ConfigurationError as error:
         size = path.stat().st_size
-        present = Finding(Level.OK if size else Level.MISSING, "network", f"{path.name}, {megabytes(size)}")
+        present = Finding(Level.OK if size else Level.MISSING, "network", f"{path.name}, {format_megabytes(size)}")
         unread = Finding(Level.NOTE, "network", f"what it holds is not looked at: {error}")
-        return KindCheck(Kind.ONNX, (present, unread, labels(folder, None)))
+        return KindCheck(Kind.ONNX, (present, unread, check_labels(folder, None)))
     given = net.outputs[0][2] if net.outputs else ()
     classes = given[1] if len(given) == 2 else None
     images = net.inputs[0][2] if net.inputs else ()
-    weights = Finding(Level.OK, "weights", f"{megabytes(net.weight_bytes)} in initialisers and constants")
+    weights = Finding(Level.OK, "weights", f"{format_megabytes(net.weight_bytes)} in initialisers and constants")
     if not net.cost.parameters and not net.cost.uncounted:
         weights = Finding(Level.NOTE, "weights", "no convolution and no fully connected layer: nothing to count.")
     sizes = images[2:] if len(images) == 4 else (None, None)
@@ -79,7 +79,7 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
             _onnx_input(net),
             _onnx_output(net, classes),
             weights,
-            labels(folder, classes),
+            check_labels(folder, classes),
             *uncounted("operators", net.cost.uncounted),
         ),
         net.cost.reported_operations,
@@ -106,10 +106,12 @@ def _onnx_input(net: OnnxNet) -> Finding:
     shown_inputs = ", ".join(f"{name}: {kind} {_open(dims)}" for name, kind, dims in net.inputs) or "none"
     expected = "one input, float N x 3 x height x width"
     if len(net.inputs) != 1 or net.inputs[0][1] != "float" or len(net.inputs[0][2]) != 4:
-        return missing("input", f"{shown_inputs}; expected {expected}. Export it with its images as its only input.")
+        return missing_finding(
+            "input", f"{shown_inputs}; expected {expected}. Export it with its images as its only input."
+        )
     name, _, (batch, channels, height, width) = net.inputs[0]
     if channels not in {None, 1, 3}:
-        return missing("input", f"{shown_inputs}; expected {expected}: channels stand before height and width.")
+        return missing_finding("input", f"{shown_inputs}; expected {expected}: channels stand before height and width.")
     notes = []
     if batch is not None:
         notes.append(f"it takes {batch} at a time: export it with a free batch to measure others")
@@ -121,7 +123,7 @@ def _onnx_input(net: OnnxNet) -> Finding:
 
 def _onnx_output(net: OnnxNet, classes: int | None) -> Finding:
     if not net.outputs:
-        return missing("output", "no output.")
+        return missing_finding("output", "no output.")
     name, _, dims = net.outputs[0]
     if net.last in {"Softmax", "Sigmoid"}:
         return Finding(Level.OK, "output", f"{name}, {net.last}, {classes or 'an unknown number of'} classes")
@@ -144,22 +146,24 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
         there, absent = (folder.bin, ".param, the description") if folder.bin else (folder.param, ".bin, the weights")
         name = there.name if there is not None else ""
         text = f"no {absent} to {name}: DeepDetect refuses the service (400, dd_code 1006)."
-        return KindCheck(Kind.NCNN, (missing("network", text),))
+        return KindCheck(Kind.NCNN, (missing_finding("network", text),))
     try:
         net = model_folder.read_ncnn(folder.param)
     except ModelFileError as error:
-        return KindCheck(Kind.NCNN, (missing("network", str(error)),))
+        return KindCheck(Kind.NCNN, (missing_finding("network", str(error)),))
     findings = [Finding(Level.OK, "network", f"{folder.param.name}, {len(net.layers)} layers")]
     size = next((one for one in net.inputs.values() if one is not None), None)
     if not net.inputs:
-        findings.append(missing("input", "no layer of type Input."))
+        findings.append(missing_finding("input", "no layer of type Input."))
     elif size is None:
         names = ", ".join(net.inputs)
         findings.append(
             Finding(Level.NOTE, "input", f"{names}, of any size: the service says which; {SIDE} by default.")
         )
     else:
-        findings.append(Finding(Level.OK, "input", f"{next(iter(net.inputs))}, {shown((size[2], size[1], size[0]))}"))
+        findings.append(
+            Finding(Level.OK, "input", f"{next(iter(net.inputs))}, {format_size((size[2], size[1], size[0]))}")
+        )
     last = net.outputs[-1] if net.outputs else None
     softmax = last is not None and last.type in {"Softmax", "Sigmoid", "DetectionOutput", "Yolov3DetectionOutput"}
     text = "no layer gives an answer." if last is None else f"{last.name}, {last.type}"
@@ -168,16 +172,18 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
     else:
         if not softmax:
             text += "" if last is None else ": classification needs a Softmax there."
-        findings.append(Finding(Level.OK, "output", text) if softmax else missing("output", text))
+        findings.append(Finding(Level.OK, "output", text) if softmax else missing_finding("output", text))
     stored = folder.bin.stat().st_size
-    weights = f"{folder.bin.name}, {megabytes(stored)}"
+    weights = f"{folder.bin.name}, {format_megabytes(stored)}"
     if stored < net.least_bytes:
-        findings.append(missing("weights", f"{weights}: too small for this network's {net.parameters:,} weights."))
+        findings.append(
+            missing_finding("weights", f"{weights}: too small for this network's {net.parameters:,} weights.")
+        )
     elif net.uncounted:
         findings.append(unchecked_weights(weights))
     else:
         findings.append(Finding(Level.OK, "weights", weights))
-    findings.append(labels(folder, None))
+    findings.append(check_labels(folder, None))
     findings += uncounted("layers", net.uncounted)
     note = "Sizes are not in a .param file, so multiply-adds and memory cannot be said by it alone."
     findings.append(Finding(Level.NOTE, "cost", note))
@@ -193,15 +199,15 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
 
 
 def _torch(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
-    names = ", ".join(f"{one.name} ({megabytes(one.stat().st_size)})" for one in folder.torch)
+    names = ", ".join(f"{one.name} ({format_megabytes(one.stat().st_size)})" for one in folder.torch)
     empty = [one.name for one in folder.torch if not one.stat().st_size]
-    findings = [missing("network", f"{', '.join(empty)} is empty.")] if empty else []
+    findings = [missing_finding("network", f"{', '.join(empty)} is empty.")] if empty else []
     findings += [Finding(Level.OK, "network", names)] if not empty else []
     if len(folder.torch) > 1:
         findings.append(Finding(Level.NOTE, "network", "several .pt files: which one DeepDetect takes is not settled."))
     note = "A traced network does not say what it takes and costs without running; width, height and nclasses are the "
     findings.append(Finding(Level.NOTE, "input", note + "service's."))
-    findings.append(labels(folder, None))
+    findings.append(check_labels(folder, None))
     return KindCheck(Kind.TORCH, tuple(findings))
 
 
@@ -211,10 +217,10 @@ def check_folder(path: Path, batch_sizes: Sequence[int] = (1,)) -> list[KindChec
     Raises:
         ConfigurationError: it is no folder, or cannot be read.
     """
-    return check(model_folder.look(path), batch_sizes)
+    return check(model_folder.find_model_files(path), batch_sizes)
 
 
-def service_facts(model: Network, mllib: str, *, named: bool) -> ModelFacts:
+def resolve_service_facts(model: Network, mllib: str, *, named: bool) -> ModelFacts:
     """What a service of a network is created with; of the user's own, what nobody says is taken from its files.
 
     Args:
@@ -227,7 +233,7 @@ def service_facts(model: Network, mllib: str, *, named: bool) -> ModelFacts:
     """
     if not model.is_own:
         return ModelFacts(mllib, model.width, model.height, model.nclasses)
-    found = facts_of_files(model, mllib)
+    found = read_facts(model, mllib)
     return ModelFacts(
         mllib=mllib if named else model.mllib or found.mllib,
         width=model.width or found.width,
@@ -236,7 +242,7 @@ def service_facts(model: Network, mllib: str, *, named: bool) -> ModelFacts:
     )
 
 
-def facts_of_files(model: Network, preferred: str) -> ModelFacts:
+def read_facts(model: Network, preferred: str) -> ModelFacts:
     """What the files of a network of the user's say of a service for it; nothing where they are not here.
 
     Args:
@@ -248,7 +254,7 @@ def facts_of_files(model: Network, preferred: str) -> ModelFacts:
     """
     if model.path is None:
         return ModelFacts(preferred)
-    folder = model_folder.look(Path(model.path))
+    folder = model_folder.find_model_files(Path(model.path))
     mllib = folder.backend(model.mllib or preferred)
     readable = model_folder.READERS.get(mllib, tuple(Kind))
     found = {each.kind: each for each in check(folder, ())}

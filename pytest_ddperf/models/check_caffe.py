@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.errors import ModelFileError
 from pytest_ddperf.models import folder as model_folder
-from pytest_ddperf.models.caffe.cost import BYTES, memory, model_cost, sized
+from pytest_ddperf.models.caffe.cost import BYTES, compute_model_cost, compute_sizes, estimate_memory
 from pytest_ddperf.models.caffe.inputs import SOURCES
-from pytest_ddperf.models.caffe.layer import shown
+from pytest_ddperf.models.caffe.layer import format_size
 from pytest_ddperf.models.caffe.shapes import UNKNOWN_TYPE
 from pytest_ddperf.models.findings import (
     SIDE,
@@ -16,9 +16,9 @@ from pytest_ddperf.models.findings import (
     Finding,
     KindCheck,
     Level,
-    labels,
-    megabytes,
-    missing,
+    check_labels,
+    format_megabytes,
+    missing_finding,
     unchecked_weights,
     uncounted,
     unknown_output,
@@ -28,7 +28,7 @@ from pytest_ddperf.models.folder import Kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.models.caffe.cost import ModelCost, Sized
+    from pytest_ddperf.models.caffe.cost import LayerWithSizes, ModelCost
     from pytest_ddperf.models.caffe.net import CaffeNet, Layer
     from pytest_ddperf.models.folder import ModelFolder
 
@@ -45,16 +45,16 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         return KindCheck(
             Kind.CAFFE,
             (
-                missing("network", f"no deploy.prototxt, the description of the network{instead}."),
+                missing_finding("network", f"no deploy.prototxt, the description of the network{instead}."),
                 _weights(folder, None),
             ),
         )
     try:
         net = model_folder.read_deploy(folder.deploy)
-        layers = sized(net)
-        cost = model_cost(net)
+        layers = compute_sizes(net)
+        cost = compute_model_cost(net)
     except ModelFileError as error:
-        return KindCheck(Kind.CAFFE, (missing("network", str(error)), _weights(folder, None)))
+        return KindCheck(Kind.CAFFE, (missing_finding("network", str(error)), _weights(folder, None)))
     images = _images(net, layers)
     classes, output = _output(layers)
     named = f" ({net.name})" if net.name else ""
@@ -63,7 +63,7 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         _input(net, layers),
         output,
         _weights(folder, cost),
-        labels(folder, classes),
+        check_labels(folder, classes),
     ]
     findings += uncounted("layers", cost.uncounted)
     square = images if images is not None and len(images) == 4 else None
@@ -83,14 +83,14 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
     )
 
 
-def _images(net: CaffeNet, layers: Sequence[Sized]) -> tuple[int, ...] | None:
+def _images(net: CaffeNet, layers: Sequence[LayerWithSizes]) -> tuple[int, ...] | None:
     """Size of the images that the network takes, the batch first."""
     if net.inputs:
         return net.inputs[0].dims
     return next((each.step.tops[0] for each in layers if each.layer.type in SOURCES and each.step.tops), None)
 
 
-def _input(net: CaffeNet, layers: Sequence[Sized]) -> Finding:
+def _input(net: CaffeNet, layers: Sequence[LayerWithSizes]) -> Finding:
     images = _images(net, layers)
     first = layers[0].layer
     sides = images[1:] if images is not None and len(images) == 4 else (3, SIDE, SIDE)
@@ -101,12 +101,14 @@ def _input(net: CaffeNet, layers: Sequence[Sized]) -> Finding:
     if net.inputs or first.type != "MemoryData":
         is_now = f"is {net.inputs[0].name!r}, an input" if net.inputs else f"is {first.name!r}, of type {first.type}"
         text = f"the first layer must be of type MemoryData, and {is_now}. Put there instead: {wanted}"
-        return missing("input", text)
+        return missing_finding("input", text)
     if len(first.tops) != 2:
-        return missing("input", f"MemoryData has two tops, {first.name!r} has {len(first.tops)}. Write: {wanted}")
-    size = shown(sides)
+        return missing_finding(
+            "input", f"MemoryData has two tops, {first.name!r} has {len(first.tops)}. Write: {wanted}"
+        )
+    size = format_size(sides)
     if sides[0] not in {1, 3}:
-        return missing("input", f"{first.tops[0]}, {size}: images have 3 channels, or 1 in black and white.")
+        return missing_finding("input", f"{first.tops[0]}, {size}: images have 3 channels, or 1 in black and white.")
     notes = ["create the service with bw = true"] if sides[0] == 1 else []
     if sides[1:] != (SIDE, SIDE):
         notes.append(f"create the service with width {sides[2]} and height {sides[1]}, not {SIDE}")
@@ -115,7 +117,7 @@ def _input(net: CaffeNet, layers: Sequence[Sized]) -> Finding:
     return Finding(Level.OK, "input", f"{first.tops[0]}, {size}")
 
 
-def _output(layers: Sequence[Sized]) -> tuple[int | None, Finding]:
+def _output(layers: Sequence[LayerWithSizes]) -> tuple[int | None, Finding]:
     """How many classes there are, and what is said of the last layer."""
     taken = {name for each in layers for name in each.layer.bottoms}
     ends = [
@@ -124,7 +126,7 @@ def _output(layers: Sequence[Sized]) -> tuple[int | None, Finding]:
         if each.layer.type not in SOURCES and each.layer.tops and not set(each.layer.tops) & _later(each, layers, taken)
     ]
     if not ends:
-        return None, missing("output", "no layer gives an answer.")
+        return None, missing_finding("output", "no layer gives an answer.")
     last = ends[-1]
     classes = _classes(layers, layers.index(last))
     if last.layer.type in _BOXES:
@@ -135,10 +137,10 @@ def _output(layers: Sequence[Sized]) -> tuple[int | None, Finding]:
         return classes, Finding(Level.OK, "output", text)
     if last.step.uncounted == UNKNOWN_TYPE:
         return classes, Finding(Level.NOTE, "output", unknown_output(last.layer.name, last.layer.type))
-    return classes, missing("output", _softmax_hint(last.layer))
+    return classes, missing_finding("output", _softmax_hint(last.layer))
 
 
-def _classes(layers: Sequence[Sized], at: int) -> int | None:
+def _classes(layers: Sequence[LayerWithSizes], at: int) -> int | None:
     """How many classes a layer answers: the size of its axis, or num_output before it where sizes are not known."""
     shape, layer = layers[at].step.tops[0], layers[at].layer
     axis = layer.settings.message("softmax_param").whole("axis", 1)
@@ -154,7 +156,7 @@ def _classes(layers: Sequence[Sized], at: int) -> int | None:
     return _classes(layers, makers[-1]) if makers and layer.type in _KEEPING_CHANNELS else None
 
 
-def _later(each: Sized, layers: Sequence[Sized], taken: set[str]) -> set[str]:
+def _later(each: LayerWithSizes, layers: Sequence[LayerWithSizes], taken: set[str]) -> set[str]:
     """Names that a layer behind this one takes, or works on in place."""
     behind = layers[layers.index(each) + 1 :]
     return taken & {name for one in behind for name in one.layer.bottoms}
@@ -173,20 +175,22 @@ def _softmax_hint(last: Layer) -> str:
 def _weights(folder: ModelFolder, cost: ModelCost | None) -> Finding:
     if folder.caffemodel is None:
         text = "no .caffemodel, the trained weights. DeepDetect creates the service all the same, and refuses every"
-        return missing("weights", f"{text} prediction (400, dd_code 1006).")
+        return missing_finding("weights", f"{text} prediction (400, dd_code 1006).")
     size = folder.caffemodel.stat().st_size
     needed = 0 if cost is None else BYTES * cost.stored_parameters
-    text = f"{folder.caffemodel.name}, {megabytes(size)}"
+    text = f"{folder.caffemodel.name}, {format_megabytes(size)}"
     if size < needed / 2:  # half of it may do: 16 bits a number
-        return missing("weights", f"{text}: too small for this network, whose numbers take {megabytes(needed)}.")
+        return missing_finding(
+            "weights", f"{text}: too small for this network, whose numbers take {format_megabytes(needed)}."
+        )
     if cost is not None and cost.uncounted:
         return unchecked_weights(text)
     return Finding(Level.OK, "weights", text)
 
 
-def _memory(net: CaffeNet, layers: Sequence[Sized], batch_size: int) -> BatchMemory:
+def _memory(net: CaffeNet, layers: Sequence[LayerWithSizes], batch_size: int) -> BatchMemory:
     try:
-        found = memory(net, batch_size)
+        found = estimate_memory(net, batch_size)
     except ModelFileError as error:
         return BatchMemory(batch_size, why_not=str(error))
     if found is None:

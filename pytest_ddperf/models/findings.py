@@ -93,7 +93,7 @@ class KindCheck:
         return all(finding.level is not Level.MISSING for finding in self.findings)
 
 
-def missing(about: str, text: str) -> Finding:
+def missing_finding(about: str, text: str) -> Finding:
     """A line of what is missing."""
     return Finding(Level.MISSING, about, text)
 
@@ -131,7 +131,7 @@ def unknown_output(name: str, kind: str) -> str:
     return f"{name}, {kind}: unknown layer type. Classification needs a softmax."
 
 
-def labels(folder: ModelFolder, classes: int | None) -> Finding:
+def check_labels(folder: ModelFolder, classes: int | None) -> Finding:
     """What there is of the names of the classes."""
     if folder.labels is None:
         told = "DeepDetect answers the numbers of the classes; corresp.txt would name them, a line each: `0 tench`"
@@ -139,13 +139,13 @@ def labels(folder: ModelFolder, classes: int | None) -> Finding:
     try:
         named = model_folder.count_labels(folder.labels)
     except ModelFileError as error:
-        return missing("labels", str(error))
+        return missing_finding("labels", str(error))
     if classes is not None and named != classes:
         return Finding(Level.NOTE, "labels", f"{folder.labels.name} names {named} of the network's {classes} classes.")
     return Finding(Level.OK, "labels", f"{folder.labels.name}, {named} classes")
 
 
-def megabytes(size: int) -> str:
+def format_megabytes(size: int) -> str:
     """Bytes as a person reads them: `4.9 MB`, with three digits or so."""
     for unit, bound in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         value = size / bound

@@ -122,7 +122,7 @@ class ModelFacts:
     nclasses: int | None = None
 
 
-def look(path: Path) -> ModelFolder:
+def find_model_files(path: Path) -> ModelFolder:
     """The files of a folder, by their names.
 
     Raises:
@@ -156,7 +156,7 @@ def digests(path: Path) -> dict[str, str]:
     of the project, has the same digests.
     """
     try:
-        folder = look(path)
+        folder = find_model_files(path)
         parts = (folder.deploy, folder.caffemodel, *folder.onnx, folder.param, folder.bin, *folder.torch)
         # weights that an .onnx file keeps beside itself: model.onnx.data, model.onnx_data
         beside = [one for one in path.glob("[!.]*.onnx?*") if one.is_file()]
@@ -170,13 +170,13 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def runs_embedded(model: Network) -> bool:
+def is_runnable_embedded(model: Network) -> bool:
     """Whether the embedded server runs a network of the user's: it takes a folder here with one .onnx file.
 
     Raises:
         ConfigurationError: its folder cannot be read.
     """
-    return model.path is not None and len(look(Path(model.path)).onnx) == 1
+    return model.path is not None and len(find_model_files(Path(model.path)).onnx) == 1
 
 
 def check_embedded(model: Network) -> None:
@@ -185,7 +185,7 @@ def check_embedded(model: Network) -> None:
     Raises:
         ConfigurationError: the embedded server does not run it, or its folder cannot be read.
     """
-    if not runs_embedded(model):
+    if not is_runnable_embedded(model):
         there = "is not on this machine" if model.path is None else "does not hold one .onnx file"
         raise ConfigurationError(
             f"The embedded server runs networks of one's own from .onnx files, and the folder of the model {model.id}, "

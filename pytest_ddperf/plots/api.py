@@ -53,15 +53,15 @@ def draw(
     Raises:
         ConfigurationError: a file cannot be written.
     """
-    from pytest_ddperf.plots.draw.parallel import written  # noqa: PLC0415 - loads matplotlib
+    from pytest_ddperf.plots.draw.parallel import write_file  # noqa: PLC0415 - loads matplotlib
 
-    charts = described(results, trends, platforms)
+    charts = describe(results, trends, platforms)
     draw_charts(charts, folder, progress=progress)
-    written(folder / names.INDEX, index_page(charts).encode())
+    write_file(folder / names.INDEX, index_page(charts).encode())
     return list(charts)
 
 
-def described(results: Results, trends: Sequence[Trend], platforms: Sequence[str]) -> dict[str, Chart]:
+def describe(results: Results, trends: Sequence[Trend], platforms: Sequence[str]) -> dict[str, Chart]:
     """What `draw` draws, by file name without its ending, in the order of the report; matplotlib is not loaded."""
     plain = results.plain
     charts: dict[str, Chart] = dict(_cost(results.catalog))
@@ -102,9 +102,9 @@ def draw_charts(
     Raises:
         ConfigurationError: a file cannot be written.
     """
-    from pytest_ddperf.plots.draw.parallel import drawn  # noqa: PLC0415 - loads matplotlib
+    from pytest_ddperf.plots.draw.parallel import draw_all  # noqa: PLC0415 - loads matplotlib
 
-    drawn(charts, folder, endings=endings, progress=progress)
+    draw_all(charts, folder, endings=endings, progress=progress)
     return [folder / f"{name}.{ending}" for name in charts for ending in endings]
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.report.benchmark_json import OPTIONS, _described, _is_given, _is_of_a_cell, extra_info, per_image_s
+from pytest_ddperf.report.benchmark_json import (
+    OPTIONS,
+    _described,
+    _is_given,
+    _is_of_a_cell,
+    build_extra_info,
+    per_image_s,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +44,7 @@ def add_benchmarks(config: Any, records: Sequence[CellRecord]) -> None:  # noqa:
         if not seconds:
             continue
         stands_for = SimpleNamespace(
-            **_described(record.key, record.nodeid, extra_info(record)), cprofile_stats=None, has_error=False
+            **_described(record.key, record.nodeid, build_extra_info(record)), cprofile_stats=None, has_error=False
         )
         metadata = Metadata(stands_for, iterations=1, options=dict(OPTIONS))
         for one in seconds:

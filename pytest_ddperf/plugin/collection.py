@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_ddperf.config.options import FIXTURE, parsed
-from pytest_ddperf.core.catalog import matrix
+from pytest_ddperf.config.options import FIXTURE, parse_value
+from pytest_ddperf.core.catalog import build_matrix
 from pytest_ddperf.core.records import CellKey
-from pytest_ddperf.core.scenarios import scenario_ids
+from pytest_ddperf.core.scenarios import list_scenario_ids
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.report.benchmark_json import ignored_measuring_options, is_only_mark
+from pytest_ddperf.report.benchmark_json import is_only_mark, list_ignored_options
 
 V = TypeVar("V")
 
@@ -26,7 +26,7 @@ MARKER = "ddperf"
 MARKER_KEYS = ("models", "batch_sizes", "platforms", "concurrency", "rate")
 
 
-def cell_of(item: pytest.Item) -> CellKey | None:
+def get_cell(item: pytest.Item) -> CellKey | None:
     """The cell that a test measures; None for a test that is none of ours."""
     callspec = getattr(item, "callspec", None)
     key = callspec.params.get(FIXTURE) if callspec is not None else None
@@ -39,7 +39,7 @@ def parametrise(metafunc: pytest.Metafunc, settings: Settings) -> None:
     Raises:
         ConfigurationError: the marker names what is not known.
     """
-    cells = cells_for(settings, restrictions(metafunc.definition))
+    cells = select_cells(settings, read_restrictions(metafunc.definition))
     if not cells:
         none = pytest.mark.skip(reason="no cell is left of what the options and the test's marker ask for")
         metafunc.parametrize(FIXTURE, [pytest.param(None, marks=none, id="no-cell")], indirect=True)
@@ -47,7 +47,7 @@ def parametrise(metafunc: pytest.Metafunc, settings: Settings) -> None:
     metafunc.parametrize(FIXTURE, cells, ids=[str(key) for key in cells], indirect=True)
 
 
-def restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
+def read_restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
     """What the nearest markers of a test restrict it to.
 
     Raises:
@@ -72,7 +72,7 @@ def restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-def cells_for(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> list[CellKey]:
+def select_cells(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> list[CellKey]:
     """The cells of a test: what was asked for on the command line, within what its marker allows.
 
     A marker may name models and batch sizes outside the platform's own table; what the command line names narrows it.
@@ -92,7 +92,7 @@ def cells_for(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> lis
             continue
         sizes = settings.batch_sizes(platform)
         narrowed = any(settings.was_given(name) for name in ("batch-sizes", "max-batch-size", "batch-schedule"))
-        cells += matrix(
+        cells += build_matrix(
             (catalog.platform(platform),),
             _within(settings.models(platform), models, given=settings.was_given("models")),
             _within(sizes, batch_sizes, given=narrowed),
@@ -107,12 +107,12 @@ def _loads(restricted: dict[str, tuple[Any, ...]]) -> tuple[str, ...]:
     for key in found.keys() & restricted.keys():
         text = ",".join(map(str, restricted[key]))
         try:
-            found[key] = parsed(key, text)
+            found[key] = parse_value(key, text)
         except ValueError as error:
             named = list(restricted[key])
             message = f"@pytest.mark.{MARKER}({key}=...): {named!r} is no load; expected {error}."
             raise ConfigurationError(message) from None
-    return scenario_ids(found["concurrency"], found["rate"])
+    return list_scenario_ids(found["concurrency"], found["rate"])
 
 
 def _within(asked: Sequence[V], marked: Sequence[V], *, given: bool) -> Sequence[V]:
@@ -129,19 +129,19 @@ def _batch_size(value: object) -> int:
     return value
 
 
-def in_measuring_order(items: Iterable[pytest.Item], settings: Settings) -> list[pytest.Item]:
+def sort_for_measuring(items: Iterable[pytest.Item], settings: Settings) -> list[pytest.Item]:
     """The items with the cells of each platform side by side, model by model: a service is created once a model.
 
     Stable: tests that measure nothing keep their places, and so do cells within a model.
     """
     ordered = list(items)
-    places = [index for index, item in enumerate(ordered) if cell_of(item) is not None]
+    places = [index for index, item in enumerate(ordered) if get_cell(item) is not None]
     platforms = {name: index for index, name in enumerate(settings.platforms)}
     gated = [ordered[index] for index in places]
     models = {name: index for index, name in enumerate(settings.catalog.networks)}
 
     def rank(item: pytest.Item) -> tuple[int, int]:
-        key = cell_of(item)
+        key = get_cell(item)
         if key is None:
             raise TypeError(item.nodeid)
         return platforms.get(key.platform, len(platforms)), models.get(key.model, len(models))
@@ -165,7 +165,7 @@ def unskip_benchmark_only(item: pytest.Item) -> None:
 
 def warn_of_ignored_options(bench: BenchSession) -> None:
     """Say once which of pytest-benchmark's measuring options do nothing for our cells."""
-    if ignored := ignored_measuring_options(bench.config.invocation_params.args):
+    if ignored := list_ignored_options(bench.config.invocation_params.args):
         bench.warnings.append(
             f"{', '.join(ignored)} say how pytest-benchmark measures and are ignored on ddperf's cells; use "
             "--ddperf-npasses, --ddperf-max-passes, --ddperf-warmup and --ddperf-timer."

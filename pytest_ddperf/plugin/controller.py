@@ -9,8 +9,14 @@ import pytest
 
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.plugin import benchmark_bridge, failure_summary
-from pytest_ddperf.plugin.outputs import ineffective_options, nothing_shown, present
-from pytest_ddperf.plugin.record_transport import REPORT_ATTRIBUTE, is_failed_by_test, is_gated, put_record, record_of
+from pytest_ddperf.plugin.outputs import explain_missing_outputs, ineffective_options, present
+from pytest_ddperf.plugin.record_transport import (
+    REPORT_ATTRIBUTE,
+    get_record,
+    is_failed_by_test,
+    is_from_cell,
+    put_record,
+)
 from pytest_ddperf.plugin.session import REFUSED
 from pytest_ddperf.report import junit, load_text, terminal
 
@@ -30,7 +36,7 @@ _STOPPED = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.TESTS_FAILED)
 """Exit statuses of a run that may have ended before its cells."""
 
 
-class Keeper:
+class Controller:
     """Registered in the process that the user started, never in a worker.
 
     Args:
@@ -50,12 +56,12 @@ class Keeper:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Put the record on disk as soon as the cell has ended."""
-        record = record_of(report)
+        record = get_record(report)
         if record is not None:
             self._bench.keep(record, getattr(report, REPORT_ATTRIBUTE))
         if report.failed and (record is None or record.outcome not in INFRASTRUCTURE or is_failed_by_test(report)):
             self._failed_of_itself = True
-        if is_gated(report):
+        if is_from_cell(report):
             self._add_properties(report)
             if report.when == "call" or not report.passed:
                 self._ended.add(report.nodeid)
@@ -75,7 +81,7 @@ class Keeper:
         record = self._bench.records.get(report.nodeid)
         if record is not None:
             if self._told[0] is not record:  # the call's report and the teardown's, one after the other
-                self._told = record, junit.properties(record)
+                self._told = record, junit.list_properties(record)
             report.user_properties = [*report.user_properties, *self._told[1]]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -155,7 +161,7 @@ class Keeper:
                 terminalreporter.write_line(f"{not_run[0]} of {not_run[1]} cells not measured", red=True)
             for warning in self._ineffective_options(exitstatus):
                 terminalreporter.write_line(f"ddperf: warning: {warning}", yellow=True)
-            for text in nothing_shown(bench):
+            for text in explain_missing_outputs(bench):
                 terminalreporter.write_line(text)
             return
 
@@ -173,7 +179,7 @@ class Keeper:
             # a run that was interrupted says how far it came, whatever of it has a baseline
             not_measured=0 if exitstatus == pytest.ExitCode.INTERRUPTED else sum(bench.missing().values()),
             not_run=bench.not_run,
-            further=load_text.by_platform(records, models=models, width=width),
+            further=load_text.format_by_platform(records, models=models, width=width),
         )
         for line in lines:
             _write(terminalreporter, line)
@@ -188,7 +194,7 @@ class SessionEnd:
         keeper: whose end it is.
     """
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Controller) -> None:
         self._keeper = keeper
 
     @pytest.hookimpl(trylast=True)

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_ddperf.config.options import FIXTURE, OPTION_GROUPS, OPTIONS, Choice, group_title, suggest
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.plugin.options import is_any_given, register, spell_out_bare
+from pytest_ddperf.plugin.options import expand_bare_options, has_options, register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -40,7 +40,7 @@ def pytest_load_initial_conftests(
     """Keep options with an optional value from taking the path after them, and prepare suggestions and completions."""
     if meant := suggest(args):
         parser.extra_info["did you mean"] = meant  # pytest prints it with its error, unless a conftest has the option
-    if spell_out_bare(args):
+    if expand_bare_options(args):
         early_config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
     yield
     if "_ARGCOMPLETE" in os.environ:  # argcomplete's shell code asks for completions
@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     is_worker = hasattr(config, "workerinput")
     distributes = config.getoption("dist", default="no") != "no"
     try:
-        if is_any_given(config):
+        if has_options(config):
             from pytest_ddperf.plugin import outputs  # noqa: PLC0415 - a run without gated tests does not pay for it
 
             settings = _session(config).settings
@@ -93,7 +93,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     from pytest_ddperf.plugin import outputs  # noqa: PLC0415 - a run without figures does not pay for it
 
     try:
-        return outputs.draw_stored(_session(config)) if outputs.draws_only(config) else None
+        return outputs.draw_history(_session(config)) if outputs.is_plot_only(config) else None
     except DdperfError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
 
@@ -101,7 +101,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def _session(config: pytest.Config) -> BenchSession:
     """The session of this process, and the hooks of gated tests with it; made when they are first needed."""
     from pytest_ddperf.plugin import gating  # noqa: PLC0415 - a run without gated tests does not pay for it
-    from pytest_ddperf.plugin.controller import Keeper, SessionEnd  # noqa: PLC0415 - the same
+    from pytest_ddperf.plugin.controller import Controller, SessionEnd  # noqa: PLC0415 - the same
     from pytest_ddperf.plugin.remeasure import Remeasuring  # noqa: PLC0415 - the same
     from pytest_ddperf.plugin.session import SESSION_KEY, BenchSession  # noqa: PLC0415 - the same
 
@@ -113,7 +113,7 @@ def _session(config: pytest.Config) -> BenchSession:
     config.pluginmanager.register(gating, "ddperf-gated")
     config.pluginmanager.register(Remeasuring(session), "ddperf-remeasuring")
     if not session.is_worker:  # a worker keeps nothing
-        keeper = Keeper(session)
+        keeper = Controller(session)
         config.pluginmanager.register(keeper, "ddperf-keeper")
         config.pluginmanager.register(SessionEnd(keeper), "ddperf-end")
     return session
@@ -139,9 +139,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def ddperf() -> Bench:
     """One cell of the matrix platform x model x batch size; `ddperf.measure()` times it."""
     # Does not ask for `request`: pytest makes and inspects three objects a test for it, a twentieth of a cell's cost.
-    from pytest_ddperf.plugin.fixture import bench  # noqa: PLC0415 - only with gated tests
+    from pytest_ddperf.plugin.fixture import create_bench  # noqa: PLC0415 - only with gated tests
 
-    return bench()
+    return create_bench()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True, optionalhook=True)

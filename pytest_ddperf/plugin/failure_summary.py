@@ -14,7 +14,7 @@ from _pytest.outcomes import Failed
 
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import by_cause
-from pytest_ddperf.plugin.record_transport import record_of
+from pytest_ddperf.plugin.record_transport import get_record
 from pytest_ddperf.report.terminal import cell_ids, failure_text
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def fold(reporter: pytest.TerminalReporter) -> None:
     failed = reporter.stats.get("failed", [])
     # a message of ours is a text; where a test failed by itself, its report has pytest's own representation
     ours = [(place, one) for place, one in enumerate(failed) if isinstance(one.longrepr, str)]
-    records = {place: record for place, one in ours if (record := record_of(one)) is not None}
+    records = {place: record for place, one in ours if (record := get_record(one)) is not None}
     places = {id(record): place for place, record in records.items()}
     heads_only = reporter.config.option.tbstyle == "line"
     for group in by_cause(records.values()):

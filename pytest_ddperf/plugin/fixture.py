@@ -62,7 +62,7 @@ class Bench:
             self.predicted = True
             return None
         with LiveLine(self._session.config, self.key) as live:
-            progress = live.show if live.is_shown else None
+            progress = live.show if live.is_visible else None
             self.measurement = runner.measure(self.key, progress, self._session.measurements.get(self._nodeid))
         self._session.measurements[self._nodeid] = self.measurement
         return self.measurement
@@ -76,7 +76,7 @@ def is_set_up_for(request: pytest.FixtureRequest) -> None:
     _requested.set(request)
 
 
-def bench() -> Bench:
+def create_bench() -> Bench:
     """The fixture's value for the cell of the test that is set up; skips a cell that the baseline marks `x`."""
     request = _requested.get(None)
     key = getattr(request, "param", None)

@@ -14,12 +14,12 @@ from pytest_ddperf.core.records import FAILING, CellRecord, Outcome
 from pytest_ddperf.errors import ConfigurationError, DdperfError, ServiceNotFoundError
 from pytest_ddperf.measure import gc_pause
 from pytest_ddperf.plugin import collection, fixture, rerun_command
-from pytest_ddperf.plugin.collection import cell_of
+from pytest_ddperf.plugin.collection import get_cell
 from pytest_ddperf.plugin.failure_summary import CellFailed
 from pytest_ddperf.plugin.platform_option import ALIAS_KEY
-from pytest_ddperf.plugin.record_transport import mark_failed_by_test, put_record, record_of
+from pytest_ddperf.plugin.record_transport import get_record, mark_failed_by_test, put_record
 from pytest_ddperf.plugin.session import FAILED_BY_TEST_KEY, RECORD_KEY, SESSION_KEY, UNDECIDED_KEY
-from pytest_ddperf.report.terminal import regression_text, verdict_text
+from pytest_ddperf.report.terminal import describe_regression, format_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
     """Put the cells in measuring order; make pytest-benchmark's selecting options hold for them."""
     yield
-    gated = [item for item in items if cell_of(item) is not None]
+    gated = [item for item in items if get_cell(item) is not None]
     if not gated:
         return
     only = config.getoption("benchmark_only", default=False)
@@ -42,13 +42,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             collection.unskip_benchmark_only(item)
         elif config.getoption("benchmark_skip", default=False):
             collection.skip(item, "--benchmark-skip")
-    items[:] = collection.in_measuring_order(items, config.stash[SESSION_KEY].settings)
+    items[:] = collection.sort_for_measuring(items, config.stash[SESSION_KEY].settings)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     """Count what a full run would have measured."""
     for item in items:
-        if cell_of(item) is not None:
+        if get_cell(item) is not None:
             item.config.stash[SESSION_KEY].deselected += 1
 
 
@@ -57,7 +57,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Find the servers before the first test; in a worker, tell the controller which tests are cells."""
     config = session.config
     bench = config.stash[SESSION_KEY]
-    gated = [(item, key) for item in session.items if (key := cell_of(item)) is not None]
+    gated = [(item, key) for item in session.items if (key := get_cell(item)) is not None]
     bench.collected = [key for _, key in gated]
     if bench.is_worker and gated:  # before xdist sends what was collected
         marked = {item.nodeid: (key.platform, key.model, key.batch_size, key.scenario) for item, key in gated}
@@ -180,7 +180,7 @@ def _raise_verdict(bench: BenchSession, item: pytest.Item, record: CellRecord) -
         return
     if record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
-            raise CellFailed(regression_text(record, record.baseline, _again(bench, record)))
+            raise CellFailed(describe_regression(record, record.baseline, _again(bench, record)))
     elif record.outcome in FAILING:
         raise CellFailed(record.reason)
     elif record.outcome is Outcome.NEW and record.baseline is None and bench.settings.value("require-baseline"):
@@ -195,7 +195,7 @@ def _raise_verdict(bench: BenchSession, item: pytest.Item, record: CellRecord) -
 def _again(bench: BenchSession, record: CellRecord) -> str:
     """The command that measures a cell again."""
     config = bench.config
-    return rerun_command.command(
+    return rerun_command.build_command(
         bench.settings,
         record.key,
         record.nodeid,
@@ -227,7 +227,7 @@ def pytest_runtest_makereport(
 
 def _record_of_phase(item: pytest.Item, call: pytest.CallInfo[None]) -> CellRecord | None:
     """The record that a setup or a call ends with: each cell that was begun has one, whatever ended it."""
-    key, error = cell_of(item), None if call.excinfo is None else call.excinfo.value
+    key, error = get_cell(item), None if call.excinfo is None else call.excinfo.value
     record = item.stash.get(RECORD_KEY, None)
     if error is None or key is None or (record is not None and record.outcome is not Outcome.REMEASURE):
         return record if call.when == "call" or error is not None else None
@@ -247,8 +247,8 @@ def pytest_report_teststatus(
     report: pytest.TestReport,
 ) -> tuple[str, str, str] | None:
     """`PASSED 88.7 ms/img -1.7 %` in the verbose run."""
-    record = record_of(report) if report.when == "call" else None
+    record = get_record(report) if report.when == "call" else None
     if record is None or report.skipped or hasattr(report, "wasxfail"):
         return None
     letter, word = (".", "PASSED") if report.passed else ("F", "FAILED")
-    return report.outcome, letter, f"{word} {verdict_text(record)}"
+    return report.outcome, letter, f"{word} {format_verdict(record)}"

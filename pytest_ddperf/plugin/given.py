@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.options import OPTIONS
-from pytest_ddperf.config.settings import Given, Origin
+from pytest_ddperf.config.settings import GivenValue, Origin
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from pytest_ddperf.config.options import Option
 
 
-def given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dict[str, Given]:
+def read_given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dict[str, GivenValue]:
     """What was given on the command line, in the environment and in the ini file; nothing else.
 
     Raises:
         ConfigurationError: a value cannot be read; names where it stands and what was expected.
     """
-    found: dict[str, Given] = {}
+    found: dict[str, GivenValue] = {}
     for option in OPTIONS:
         text = config.getoption(option.key, default=None)
         text = ",".join(text) if isinstance(text, list) else text
         if text is not None:
-            found[option.name] = Given(_parsed(option, str(text), option.flag), Origin.COMMAND_LINE, str(text))
+            found[option.name] = GivenValue(_parsed(option, str(text), option.flag), Origin.COMMAND_LINE, str(text))
             continue
         text = environ.get(option.variable, "")
         if text.strip():  # an empty one is what an unset variable of a CI becomes
-            found[option.name] = Given(
+            found[option.name] = GivenValue(
                 _parsed(option, text, f"environment {option.variable}"), Origin.ENVIRONMENT, text
             )
             continue
@@ -42,7 +42,7 @@ def given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dic
         except TypeError:
             raise ConfigurationError(f'{where}: write the value in quotes, such as {option.key} = "..."') from None
         if text is not None:
-            found[option.name] = Given(_parsed(option, str(text), where), Origin.INI)
+            found[option.name] = GivenValue(_parsed(option, str(text), where), Origin.INI)
     return found
 
 
@@ -50,7 +50,7 @@ def _parsed(option: Option, text: str, where: str) -> object:
     try:
         return option.parse(text)
     except ValueError as error:
-        from pytest_ddperf.deepdetect.url import without_credentials  # noqa: PLC0415 - only where a value is wrong
+        from pytest_ddperf.deepdetect.url import remove_credentials  # noqa: PLC0415 - only where a value is wrong
 
-        shown = without_credentials(text) if option.name == "url" else text
+        shown = remove_credentials(text) if option.name == "url" else text
         raise ConfigurationError(f"{where}: {shown!r} is not valid; expected {error}.") from None

@@ -38,7 +38,7 @@ def _add(group: pytest.OptionGroup, option: Option) -> None:
         group.addoption(option.flag, metavar=option.metavar, **shown)
 
 
-def spell_out_bare(args: list[str]) -> bool:
+def expand_bare_options(args: list[str]) -> bool:
     """Give options written bare their value, in place, so that they do not swallow the path that follows them.
 
     Returns:
@@ -51,7 +51,7 @@ def spell_out_bare(args: list[str]) -> bool:
     return changed
 
 
-def is_any_given(config: pytest.Config) -> bool:
+def has_options(config: pytest.Config) -> bool:
     """Whether an option stands on the command line, in the environment or in the ini file; no value is parsed.
 
     An empty variable is none: that is what an unset one of a CI becomes.

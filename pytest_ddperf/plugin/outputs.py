@@ -12,10 +12,10 @@ import pytest
 
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.plugin.options import spell_out_bare
+from pytest_ddperf.plugin.options import expand_bare_options
 from pytest_ddperf.report import github
-from pytest_ddperf.report.files import check_folder, check_writable, make, report_file, show_progress
-from pytest_ddperf.report.gather import gathered, stored, trends
+from pytest_ddperf.report.files import check_folder, check_writable, make, parse_report, show_progress
+from pytest_ddperf.report.gather import gather_results, load_stored, load_trends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ _OF_DRAWING = ("plot", "report", "platform", "storage")
 """Our own options that say something of figures and reports of what is stored."""
 
 
-def draws_only(config: pytest.Config) -> bool:
+def is_plot_only(config: pytest.Config) -> bool:
     """Whether `pytest --ddperf-plot` was typed with no path: then what is stored is drawn, and no test is run.
 
     Only what the person typed can ask for that: an ini key (`addopts` too) or a variable that ran no test would turn
@@ -85,7 +85,7 @@ def _typed(config: pytest.Config) -> dict[str, str]:
     pytest puts `addopts` and PYTEST_ADDOPTS before the words of the command line and tells no difference afterwards.
     """
     words = list(config.invocation_params.args)
-    spell_out_bare(words)
+    expand_bare_options(words)
     parser = config._parser  # noqa: SLF001 - the only way to read an option as pytest reads it
     said, silent = parser.parse_known_args(list(map(str, words))), parser.parse_known_args([])
 
@@ -96,7 +96,7 @@ def _typed(config: pytest.Config) -> dict[str, str]:
     return typed | {name: flag for name, flag in _OF_A_RUN.items() if stands(name)}
 
 
-def report_files(settings: Settings) -> list[ReportFile]:
+def list_report_files(settings: Settings) -> list[ReportFile]:
     """The reports that were asked for; loads nothing where there is none.
 
     Raises:
@@ -106,7 +106,7 @@ def report_files(settings: Settings) -> list[ReportFile]:
     if not asked:
         return []
 
-    return [report_file(text, settings.folder_of("report")) for text in asked]
+    return [parse_report(text, settings.folder_of("report")) for text in asked]
 
 
 def plot_dir(settings: Settings) -> Path | None:
@@ -120,14 +120,14 @@ def check(settings: Settings) -> None:
     Raises:
         ConfigurationError: one cannot; names it.
     """
-    files, folder = report_files(settings), plot_dir(settings)
+    files, folder = list_report_files(settings), plot_dir(settings)
     if files:
         check_writable(files)
     if folder is not None:
         check_folder(folder, "--ddperf-plot")
 
 
-def draw_stored(session: BenchSession) -> int:
+def draw_history(session: BenchSession) -> int:
     """Draw what is stored, write the reports of it, and print what there is now; the exit status.
 
     pytest is not configured yet, and has no reporter to print with.
@@ -137,13 +137,15 @@ def draw_stored(session: BenchSession) -> int:
     """
     settings = session.settings
     check(settings)
-    results = stored(settings.catalog, settings.storage_dir, project_dir=settings.project_dir)
+    results = load_stored(settings.catalog, settings.storage_dir, project_dir=settings.project_dir)
     platforms = list(settings.platforms) if "platform" in session.given else list(results.platforms)
     for warning in results.warnings:
         sys.stderr.write(f"warning: {warning}\n")
-    nights, _ = trends(settings.storage_dir, platforms)  # what is to be said of the files, the results said already
+    nights, _ = load_trends(
+        settings.storage_dir, platforms
+    )  # what is to be said of the files, the results said already
     made = make(
-        results, nights, platforms, folder=plot_dir(settings), files=report_files(settings), progress=show_progress
+        results, nights, platforms, folder=plot_dir(settings), files=list_report_files(settings), progress=show_progress
     )
     for line in made.lines():
         sys.stdout.write(f"{line}\n")
@@ -176,7 +178,7 @@ def present(session: BenchSession, exit_status: int) -> None:
         session.warnings.append(f"Figures and reports could not be made: {type(error).__name__}: {error}.")
 
 
-def nothing_shown(session: BenchSession) -> list[str]:
+def explain_missing_outputs(session: BenchSession) -> list[str]:
     """What to say where figures or reports of a run were asked for by its command line, and nothing was measured."""
     config = session.config
     if any(config.getoption(name, default=False) for name in _OTHER_TASKS):
@@ -239,11 +241,11 @@ def _asked(settings: Settings) -> bool:
 def _shown(session: BenchSession) -> Results:
     """Make the figures and reports; the results of which they are."""
     settings = session.settings
-    nights, problems = trends(settings.storage_dir, settings.platforms)
+    nights, problems = load_trends(settings.storage_dir, settings.platforms)
     session.warnings += [problem for problem in problems if problem not in session.warnings]
     results = _results(session)
     session.warnings[:] = results.warnings
-    made = make(results, nights, settings.platforms, folder=plot_dir(settings), files=report_files(settings))
+    made = make(results, nights, settings.platforms, folder=plot_dir(settings), files=list_report_files(settings))
     session.warnings += made.problems
     session.written += made.summary()
     return results
@@ -251,7 +253,7 @@ def _shown(session: BenchSession) -> Results:
 
 def _results(session: BenchSession, platforms: Sequence[str] | None = None) -> Results:
     """The run over the baselines of these platforms, of all by default."""
-    return gathered(
+    return gather_results(
         session.settings.catalog,
         session.records.values(),
         session.run_facts(),
@@ -267,7 +269,7 @@ def _tell_github(session: BenchSession, results: Results, exit_status: int) -> N
     new_fails = bool(session.settings.value("require-baseline"))
     ending = github.Ending(exit_status, new_fails=new_fails, not_run=session.not_run)
     session.warnings += github.publish(results, ending, os.environ)
-    commands = github.commands(results, ending)
+    commands = github.render_commands(results, ending)
     if commands:
         session.say("")  # a test may have left a line unfinished, and a command counts only at the start of one
     for command in commands:

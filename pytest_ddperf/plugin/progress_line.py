@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Self
 
-from pytest_ddperf.report.terminal import progress_text
+from pytest_ddperf.report.terminal import format_progress
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,7 +43,7 @@ class LiveLine:
         self._key = key
 
     @property
-    def is_shown(self) -> bool:
+    def is_visible(self) -> bool:
         """Whether there is anybody to show it to."""
         return self._writer is not None
 
@@ -54,7 +54,7 @@ class LiveLine:
 
         done = 0 if progress.warmup else progress.number
         width = self._writer.fullwidth - 1
-        self._below(progress_text(self._key, done, progress.of, progress.remaining_s, width))
+        self._below(format_progress(self._key, done, progress.of, progress.remaining_s, width))
 
     def _below(self, text: str) -> None:
         if self._writer is None:

@@ -37,12 +37,12 @@ def is_failed_by_test(report: pytest.TestReport) -> bool:
     return hasattr(report, FAILED_BY_TEST)
 
 
-def is_gated(report: pytest.TestReport) -> bool:
+def is_from_cell(report: pytest.TestReport) -> bool:
     """Whether a report is that of a test that uses the `ddperf` fixture."""
     return hasattr(report, REPORT_ATTRIBUTE)
 
 
-def record_of(report: pytest.TestReport) -> CellRecord | None:
+def get_record(report: pytest.TestReport) -> CellRecord | None:
     """The record that came with a report."""
     text = getattr(report, REPORT_ATTRIBUTE, None)
     if text is None:

@@ -15,7 +15,7 @@ import pytest
 from _pytest.runner import call_and_report
 
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.plugin.collection import cell_of
+from pytest_ddperf.plugin.collection import get_cell
 from pytest_ddperf.plugin.session import FAILED_BY_TEST_KEY, RECORD_KEY, UNDECIDED_KEY
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ class Remeasuring:
             self._worker = next((one for one in plugins if type(one).__name__ == "WorkerInteractor"), None)
             self._places = {item: place for place, item in enumerate(session.items)}
         else:
-            self._last = {key.platform: item for item in session.items if (key := cell_of(item)) is not None}
+            self._last = {key.platform: item for item in session.items if (key := get_cell(item)) is not None}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Run a cell; after the last one of a platform, queue those that were deferred."""
-        key = cell_of(item)
+        key = get_cell(item)
         if key is None:
             return None
         self._bench.tell_begun(item.nodeid)
@@ -74,7 +74,7 @@ class Remeasuring:
     def _more_follow(self, item: pytest.Item, platform: str, nextitem: pytest.Item | None) -> bool:
         if self._last:
             return item is not self._last.get(platform)
-        follows = cell_of(nextitem) if nextitem is not None else None
+        follows = get_cell(nextitem) if nextitem is not None else None
         return follows is not None and follows.platform == platform
 
     def _is_another_round_due(self, session: pytest.Session) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_ddperf.config.options import BY_NAME, OPTIONS
 from pytest_ddperf.config.own_models import is_folder_name
 from pytest_ddperf.config.settings import Origin
-from pytest_ddperf.deepdetect.url import display_url
+from pytest_ddperf.deepdetect.url import format_display_url
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +31,7 @@ _OF_THE_RUN: Final = frozenset(
 """Options that say what becomes of a run, and nothing of what is measured, or against what."""
 
 
-def command(
+def build_command(
     settings: Settings,
     key: CellKey,
     nodeid: str,
@@ -58,7 +58,7 @@ def command(
         if option.name in _MATRIX | _OF_THE_RUN:
             continue
         if option.name == "url":
-            options.append(f"{option.flag}={display_url(settings.url(key.platform))}")
+            options.append(f"{option.flag}={format_display_url(settings.url(key.platform))}")
         elif option.metavar is not None:
             options.append(f"{option.flag}={settings.given[option.name].text}")
         elif settings.given[option.name].value:

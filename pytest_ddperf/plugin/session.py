@@ -15,17 +15,17 @@ from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.settings import Settings
 from pytest_ddperf.core.record_codec import to_json
 from pytest_ddperf.core.records import CellRecord, Outcome
-from pytest_ddperf.core.results import of_each_cell
+from pytest_ddperf.core.results import select_reddest
 from pytest_ddperf.errors import DdperfError, HookError, ServerError
 from pytest_ddperf.history.nights import read_nights
-from pytest_ddperf.history.writer import HistoryWriter, check_writable, new_run
-from pytest_ddperf.measure.gc_pause import collected_rarely
+from pytest_ddperf.history.writer import HistoryWriter, check_writable, create_header
+from pytest_ddperf.measure.gc_pause import collect_rarely
 from pytest_ddperf.measure.loop import Plan
-from pytest_ddperf.plugin.given import given
-from pytest_ddperf.plugin.sigterm import taken_for_ctrl_c
+from pytest_ddperf.plugin.given import read_given
+from pytest_ddperf.plugin.sigterm import treat_as_interrupt
 from pytest_ddperf.report import benchmark_json
-from pytest_ddperf.report.gather import facts_of
-from pytest_ddperf.report.terminal import recorded_text, verdict_text
+from pytest_ddperf.report.gather import extract_run_facts
+from pytest_ddperf.report.terminal import format_verdict, recorded_text
 from pytest_ddperf.runner.plan import PlatformPlan
 from pytest_ddperf.runner.runner import Runner
 from pytest_ddperf.servers.probe import probe_all
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_ddperf.config.settings import Given
+    from pytest_ddperf.config.settings import GivenValue
     from pytest_ddperf.core.records import CellKey, Measurement
     from pytest_ddperf.core.results import RunFacts
     from pytest_ddperf.history.run_file import RunHeader
@@ -71,7 +71,7 @@ class BenchSession:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.given: Mapping[str, Given] = given(config)
+        self.given: Mapping[str, GivenValue] = read_given(config)
         self.records: dict[str, CellRecord] = {}
         self.measurements: dict[str, Measurement] = {}
         self.collected: Sequence[CellKey] = ()
@@ -92,7 +92,7 @@ class BenchSession:
         """A gated test was found; called for each one."""
         if not self._collecting:
             self._collecting = True
-            self.config.add_cleanup(collected_rarely())
+            self.config.add_cleanup(collect_rarely())
 
     @property
     def is_worker(self) -> bool:
@@ -186,7 +186,7 @@ class BenchSession:
         Raises:
             ConfigurationError: the history cannot be kept, or a baseline cannot be read.
         """
-        self.config.add_cleanup(taken_for_ctrl_c())
+        self.config.add_cleanup(treat_as_interrupt())
 
         check_writable(self.settings.storage_dir)
         self.warnings += [
@@ -258,7 +258,7 @@ class BenchSession:
                 self._history_failed = True
                 self.say(f"ddperf: {error}")  # now, while there is time to do something
         if record.outcome is Outcome.REMEASURE and self.config.get_verbosity() > 0:
-            self.say(f"ddperf: {record.key}: {verdict_text(record)}, undecided; it is measured again later")
+            self.say(f"ddperf: {record.key}: {format_verdict(record)}, undecided; it is measured again later")
 
     def keep_unreported(self, record: CellRecord) -> None:
         """Keep a record that no report carries: of a deferred attempt, or of a test that ends the run."""
@@ -282,12 +282,12 @@ class BenchSession:
 
         settings = self.settings
         facts = {
-            "commit": benchmark_json.commit_facts(),
+            "commit": benchmark_json.read_commit_facts(),
             "tolerance": {name: settings.tolerance(name) for name in settings.platforms},
             "matrix": self._matrix(settings),
         }
         accepted = bool(settings.value("accept"))
-        self._header = new_run(__version__, settings.platforms, accepted=accepted, facts=facts)
+        self._header = create_header(__version__, settings.platforms, accepted=accepted, facts=facts)
         return HistoryWriter(settings.storage_dir, self._header)
 
     def _matrix(self, settings: Settings) -> dict[str, dict[str, list[Any]]]:
@@ -307,7 +307,7 @@ class BenchSession:
         """By platform, what reports say of this run; empty before a record was kept."""
         if self._header is None:
             return {}
-        facts = facts_of(self._header, self.records.values(), complete=not self._interrupted)
+        facts = extract_run_facts(self._header, self.records.values(), complete=not self._interrupted)
         return dict.fromkeys((record.key.platform for record in self.records.values()), facts)
 
     @property
@@ -385,7 +385,7 @@ class BenchSession:
         store = BaselineStore(self._settings.catalog, project_dir=self.project_dir)
         for platform in self._settings.platforms:
             own = (record for record in self.records.values() if self._may_be_recorded(record, platform))
-            records = list(of_each_cell(own).values())
+            records = list(select_reddest(own).values())
             measured = [record for record in records if record.now_ms is not None]
             if not measured:
                 continue
@@ -394,9 +394,9 @@ class BenchSession:
                     store.recorded_path(platform),
                     records,
                     machine_info=self.machine_info(measured),
-                    commit_info=benchmark_json.commit_facts(),
+                    commit_info=benchmark_json.read_commit_facts(),
                     version=benchmark_json.pytest_benchmark_version(),
-                    stats=benchmark_json.stats_from_seconds,
+                    stats=benchmark_json.compute_stats,
                     mode=mode,
                 )
             except DdperfError as error:
@@ -422,7 +422,7 @@ class BenchSession:
     def machine_info(self, records: Iterable[CellRecord]) -> dict[str, object]:
         """Our part of pytest-benchmark's machine_info for these records: their servers."""
         catalog = self.settings.catalog
-        return benchmark_json.machine_info(
+        return benchmark_json.build_machine_info(
             {
                 record.key.platform: (
                     catalog.platform(record.key.platform).title,

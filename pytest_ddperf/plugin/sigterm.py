@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-def taken_for_ctrl_c() -> Callable[[], None]:
+def treat_as_interrupt() -> Callable[[], None]:
     """Make SIGTERM a KeyboardInterrupt, where nobody else has made anything of it and signals can be handled.
 
     Returns:

@@ -13,9 +13,9 @@ import pytest
 from pytest_ddperf.config.settings import check_services
 from pytest_ddperf.core.record_codec import from_json
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
-from pytest_ddperf.deepdetect.url import server_name
+from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.plugin.collection import cell_of, skip, warn_of_ignored_options
+from pytest_ddperf.plugin.collection import get_cell, skip, warn_of_ignored_options
 from pytest_ddperf.plugin.controller import log_failure
 from pytest_ddperf.plugin.record_transport import put_record
 from pytest_ddperf.plugin.session import TO_CONTROLLER
@@ -116,7 +116,7 @@ class XdistHooks:
         """--benchmark-only under xdist: our cells run, everything else is skipped."""
         if self._only:
             for item in items:
-                if cell_of(item) is None:
+                if get_cell(item) is None:
                     skip(item, "Skipping what is no ddperf cell (--benchmark-only with xdist).")
 
     @pytest.hookimpl(wrapper=True)
@@ -176,7 +176,7 @@ class XdistHooks:
 
     def _server(self, platform: str) -> str:
 
-        return server_name(self._bench.settings.url(platform))
+        return identify_server(self._bench.settings.url(platform))
 
     def _weigh(self, nodeid: str) -> float:
         key = self._key(nodeid)

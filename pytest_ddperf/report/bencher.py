@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import FAILING, Outcome
-from pytest_ddperf.report.benchmark_json import benchmark, document, judged_info
+from pytest_ddperf.report.benchmark_json import build_benchmark, build_document, build_judged_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _UNSOUND = (FAILING - {Outcome.REGRESSED}) | {Outcome.REMEASURE, Outcome.UNAVAIL
 _NS_PER_MS = 1e6
 
 
-def bmf_text(results: Results) -> str:
+def render_bmf(results: Results) -> str:
     """Bencher Metric Format: by cell, `latency` and `throughput`, Bencher's own measures, in their units.
 
     The latency is in nanoseconds per image, the throughput in images per second. The lower and the upper value are
@@ -43,13 +43,15 @@ def bmf_text(results: Results) -> str:
     )
 
 
-def pytest_text(results: Results) -> str:
+def render_pytest(results: Results) -> str:
     """pytest-benchmark JSON, which github-action-benchmark reads with `tool: pytest`.
 
     It goes by `fullname` and follows `stats.ops`, images per second here; more is better.
     """
     benchmarks = [
-        benchmark(cell.key, cell.nodeid or str(cell.key), [ms / 1000 for ms in cell.samples_ms], _info(cell, results))
+        build_benchmark(
+            cell.key, cell.nodeid or str(cell.key), [ms / 1000 for ms in cell.samples_ms], _info(cell, results)
+        )
         for cell, _ in _sound(results)
         if cell.samples_ms
     ]
@@ -60,7 +62,7 @@ def pytest_text(results: Results) -> str:
     }
     newest = max(results.runs.values(), key=lambda run: run.started, default=None)
     commit = {} if newest is None or not newest.commit else {"id": newest.commit}
-    return _json(document(benchmarks, platforms, commit=commit, started="" if newest is None else newest.started))
+    return _json(build_document(benchmarks, platforms, commit=commit, started="" if newest is None else newest.started))
 
 
 def _sound(results: Results) -> Iterator[tuple[Result, float]]:
@@ -86,7 +88,7 @@ def _metric(value: float, samples: list[float]) -> dict[str, float]:
 def _info(cell: Result, results: Results) -> dict[str, Any]:
     run = results.run_of(cell)
     server = None if run is None else run.servers.get(cell.key.platform)
-    judged = judged_info(cell, baseline_ms=cell.baseline_ms, baseline_source=cell.baseline_source or None)
+    judged = build_judged_info(cell, baseline_ms=cell.baseline_ms, baseline_source=cell.baseline_source or None)
     return judged | {"clock": cell.clock} | ({} if server is None else {"server": to_builtins(server)})
 
 

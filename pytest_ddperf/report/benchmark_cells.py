@@ -17,7 +17,7 @@ from pytest_ddperf.baselines.recordings import (
     is_cell,
     line_of,
     read_document,
-    sensible,
+    round_to_seven_digits,
     unavailable_cells,
 )
 from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
@@ -100,7 +100,7 @@ def _rank(cell: Result) -> int:
 
 def _result(one: _Benchmark) -> Result:
     info = one.extra_info
-    samples_ms = tuple(sensible(seconds * 1000) for seconds in one.stats.data)
+    samples_ms = tuple(round_to_seven_digits(seconds * 1000) for seconds in one.stats.data)
     median_ms = statistics.median(samples_ms) if samples_ms else None
     return Result(
         CellKey(info.platform, info.model, info.batch_size, info.scenario),

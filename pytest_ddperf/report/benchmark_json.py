@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.core.load_summary import images_per_second, load_of
+from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import CellRecord, Clock
 
@@ -39,7 +39,7 @@ MEASURING_OPTIONS = (
 """Options of pytest-benchmark that say how to measure: ignored on our cells, with one warning."""
 
 
-def stats_from_seconds(seconds: Sequence[float]) -> dict[str, Any]:
+def compute_stats(seconds: Sequence[float]) -> dict[str, Any]:
     """pytest-benchmark's statistics of these durations, `data` and `iterations` included."""
     from pytest_benchmark.stats import Stats  # noqa: PLC0415 - only with results to store
 
@@ -56,9 +56,11 @@ def per_image_s(record: CellRecord) -> list[float]:
     return [ms / 1000 for one in record.measurement.per_image_ms() for ms in one]
 
 
-def judged_info(cell: CellRecord | Result, *, baseline_ms: float | None, baseline_source: str | None) -> dict[str, Any]:
+def build_judged_info(
+    cell: CellRecord | Result, *, baseline_ms: float | None, baseline_source: str | None
+) -> dict[str, Any]:
     """Which cell a benchmark is of, and how it was judged: builtins only; under load, what its requests tell, too."""
-    load = load_of(cell.measurement) if isinstance(cell, CellRecord) else cell.load
+    load = summarise_load(cell.measurement) if isinstance(cell, CellRecord) else cell.load
     told = {} if load is None else {"load": {**to_builtins(load), "kept_up": load.kept_up}}
     return {
         "platform": cell.key.platform,
@@ -68,7 +70,7 @@ def judged_info(cell: CellRecord | Result, *, baseline_ms: float | None, baselin
         "verdict": str(cell.outcome),
         "reason": cell.reason,
         "ms_per_image": cell.now_ms,
-        "images_per_second": images_per_second(cell.key, cell.now_ms, load),
+        "images_per_second": compute_images_per_second(cell.key, cell.now_ms, load),
         "change": cell.change,
         "tolerance": cell.tolerance,
         "baseline_ms_per_image": baseline_ms,
@@ -77,10 +79,10 @@ def judged_info(cell: CellRecord | Result, *, baseline_ms: float | None, baselin
     }
 
 
-def extra_info(record: CellRecord) -> dict[str, Any]:
+def build_extra_info(record: CellRecord) -> dict[str, Any]:
     """What a stored benchmark says beside its statistics: builtins only."""
     measurement, baseline = record.measurement, record.baseline
-    info = judged_info(
+    info = build_judged_info(
         record,
         baseline_ms=baseline.value_ms if baseline else None,
         baseline_source=baseline.source if baseline else None,
@@ -104,7 +106,7 @@ def extra_info(record: CellRecord) -> dict[str, Any]:
     return info
 
 
-def machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) -> dict[str, Any]:
+def build_machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) -> dict[str, Any]:
     """Our part of pytest-benchmark's machine_info: the servers that were measured, under a key of our own.
 
     What pytest-benchmark writes beside it describes the machine that ran pytest.
@@ -137,7 +139,7 @@ def comparable_machine_info(machine: Mapping[str, Any], stored: Mapping[str, Any
     nothing of them. Files of version 0.1.0 hold the server's facts in the place of the machine's.
 
     Args:
-        machine: `machine_info` of this machine.
+        machine: `build_machine_info` of this machine.
         stored: the stored run, pytest-benchmark's JSON.
     """
     of_stored = dict(stored.get("machine_info") or {})
@@ -168,19 +170,19 @@ OPTIONS = {"warmup": True, "timer": "server"}
 """What stands for pytest-benchmark's measuring options in our benchmarks."""
 
 
-def benchmark(key: CellKey, nodeid: str, seconds: Sequence[float], info: Mapping[str, Any]) -> dict[str, Any]:
+def build_benchmark(key: CellKey, nodeid: str, seconds: Sequence[float], info: Mapping[str, Any]) -> dict[str, Any]:
     """One cell as pytest-benchmark stores it.
 
     Args:
         key: the cell.
         nodeid: its test; whoever follows the cell over time knows it by that name.
         seconds: per image, one per timed pass; not empty.
-        info: its `extra_info`.
+        info: its `build_extra_info`.
     """
-    return {**_described(key, nodeid, info), "options": OPTIONS, "stats": stats_from_seconds(seconds)}
+    return {**_described(key, nodeid, info), "options": OPTIONS, "stats": compute_stats(seconds)}
 
 
-def document(
+def build_document(
     benchmarks: Sequence[Mapping[str, Any]],
     platforms: Mapping[str, tuple[str, str, ServerFacts]],
     *,
@@ -191,12 +193,12 @@ def document(
 
     Args:
         benchmarks: as `benchmark` makes them.
-        platforms: as `machine_info` takes them.
+        platforms: as `build_machine_info` takes them.
         commit: facts of the commit that was tested; empty where unknown.
         started: UTC time in ISO 8601.
     """
     return {
-        "machine_info": machine_info(platforms),
+        "machine_info": build_machine_info(platforms),
         "commit_info": dict(commit),
         "benchmarks": list(benchmarks),
         "datetime": started,
@@ -204,7 +206,7 @@ def document(
     }
 
 
-def run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
+def build_run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
     """A stored run as pytest-benchmark JSON.
 
     Args:
@@ -221,15 +223,18 @@ def run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
         for record in measured
         if record.server is not None
     }
-    return document(
-        [benchmark(record.key, record.nodeid, per_image_s(record), extra_info(record)) for record in measured],
+    return build_document(
+        [
+            build_benchmark(record.key, record.nodeid, per_image_s(record), build_extra_info(record))
+            for record in measured
+        ],
         platforms,
         commit=run.header.facts.get("commit", {}),
         started=run.header.started,
     )
 
 
-def ignored_measuring_options(arguments: Sequence[str]) -> list[str]:
+def list_ignored_options(arguments: Sequence[str]) -> list[str]:
     """Options of pytest-benchmark among these arguments that say how to measure, which our cells do not take."""
     return [name for name in MEASURING_OPTIONS if _is_given(name, arguments)]
 
@@ -238,7 +243,7 @@ def _is_given(option: str, arguments: Sequence[str]) -> bool:
     return any(argument == option or argument.startswith(f"{option}=") for argument in arguments)
 
 
-def commit_facts() -> dict[str, Any]:
+def read_commit_facts() -> dict[str, Any]:
     """The commit of the folder that pytest runs in, as pytest-benchmark tells it."""
     from pytest_benchmark.utils import get_commit_info  # noqa: PLC0415 - starts git
 

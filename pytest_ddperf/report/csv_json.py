@@ -118,7 +118,7 @@ _PERCENTILES = tuple(name for name in COLUMNS if re.match(r"p\d\d_", name))
 _RUNS_IN_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_text(results: Results) -> str:
+def render_csv(results: Results) -> str:
     """All cells, one row each, under the header `COLUMNS`.
 
     A text that a spreadsheet would take for a formula (it begins with `=`, `+`, `-` or `@`) gets a `'` before it.
@@ -132,7 +132,7 @@ def csv_text(results: Results) -> str:
     return file.getvalue()
 
 
-def json_text(results: Results, trends: Sequence[Trend]) -> str:
+def render_json(results: Results, trends: Sequence[Trend]) -> str:
     """All of it as one JSON object.
 
     `format`: `FORMAT`; `generator`: who wrote it; `totals`: cells by verdict; `not_measured`: cells of the baselines
@@ -143,7 +143,7 @@ def json_text(results: Results, trends: Sequence[Trend]) -> str:
     document = {
         "format": FORMAT,
         "generator": f"pytest-ddperf {__version__}",
-        "totals": {str(outcome): count for outcome, count in phrases.totals(results).items()},
+        "totals": {str(outcome): count for outcome, count in phrases.count_verdicts(results).items()},
         "not_measured": results.not_measured,
         "warnings": list(results.warnings),
         "runs": {platform: _run(run, platform) for platform, run in results.runs.items()},
@@ -152,16 +152,16 @@ def json_text(results: Results, trends: Sequence[Trend]) -> str:
         "cells": [{**row(cell, results.run_of(cell)), "samples_ms": list(cell.samples_ms)} for cell in results.cells],
         "trends": [_trend(trend) for trend in trends],
     }
-    return json.dumps(finite(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(replace_non_finite(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def finite(value: Any) -> Any:  # noqa: ANN401 - builtins of any shape
+def replace_non_finite(value: Any) -> Any:  # noqa: ANN401 - builtins of any shape
     """The same with None for every number that JSON does not know."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {name: finite(each) for name, each in value.items()}
-    return [finite(each) for each in value] if isinstance(value, list) else value
+        return {name: replace_non_finite(each) for name, each in value.items()}
+    return [replace_non_finite(each) for each in value] if isinstance(value, list) else value
 
 
 def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def _csv_value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
-    text = phrases.one_line(str(value))
+    text = phrases.join_lines(str(value))
     return f"'{text}" if text.startswith(_RUNS_IN_SPREADSHEETS) else text
 
 

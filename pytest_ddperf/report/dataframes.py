@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.core.results import SEVERITY, joined, of_each_cell
+from pytest_ddperf.core.results import SEVERITY, join_cell, select_reddest
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.index import HistoryIndex
-from pytest_ddperf.history.run_file import began, broken_text, moment, read_run, runs
+from pytest_ddperf.history.run_file import describe_broken_lines, list_runs, parse_moment, read_run, start_time
 from pytest_ddperf.report.benchmark_cells import read_cells
 from pytest_ddperf.report.csv_json import COLUMNS, row
-from pytest_ddperf.report.gather import came_to_its_end, facts_of, gathered, read_each
+from pytest_ddperf.report.gather import came_to_its_end, extract_run_facts, gather_results, read_each
 
 if TYPE_CHECKING:
     import os
@@ -85,7 +85,7 @@ def load_baselines(project: str | os.PathLike[str] | None = None) -> pd.DataFram
     if not folder.is_dir():
         raise ConfigurationError(f"The project {folder} is not a folder; name the one that contains ddperf.toml.")
     catalog = load_catalog(folder)
-    results = gathered(catalog, (), {}, project_dir=folder, platforms=tuple(catalog.platforms))
+    results = gather_results(catalog, (), {}, project_dir=folder, platforms=tuple(catalog.platforms))
     return _frame((row(cell, None) for cell in results.cells), catalog)
 
 
@@ -107,14 +107,14 @@ def load_run(path: str | os.PathLike[str]) -> pd.DataFrame:
     if file.suffix != ".jsonl":
         return _frame(({**row(cell, facts), "complete": None} for cell, facts in read_cells(file)), catalog)
     run = read_run(file)
-    began(file, run.header)
+    start_time(file, run.header)
     if run.broken:
-        _warn([broken_text(file, len(run.broken), run.broken[0])])
+        _warn([describe_broken_lines(file, len(run.broken), run.broken[0])])
     return _frame(_rows(run, None), catalog)
 
 
 def _check_history(folder: Path) -> None:
-    if next(runs(folder), None) is not None:
+    if next(list_runs(folder), None) is not None:
         return
     if folder.is_file():
         raise ConfigurationError(f"The history {folder} is a file; name its folder, or read one run with load_run().")
@@ -152,10 +152,10 @@ def _known(platforms: str | Iterable[str], catalog: Catalog, stored: Collection[
 
 
 def _rows(run: Run, platforms: Collection[str] | None) -> Iterator[Mapping[str, Any]]:
-    counting = of_each_cell(one for one in run.records if platforms is None or one.key.platform in platforms)
-    facts = facts_of(run.header, counting.values(), complete=came_to_its_end(run))
+    counting = select_reddest(one for one in run.records if platforms is None or one.key.platform in platforms)
+    facts = extract_run_facts(run.header, counting.values(), complete=came_to_its_end(run))
     for key, record in counting.items():
-        yield row(joined(key, None, record), facts)
+        yield row(join_cell(key, None, record), facts)
 
 
 def _frame(rows: Rows, catalog: Catalog) -> pd.DataFrame:
@@ -164,7 +164,7 @@ def _frame(rows: Rows, catalog: Catalog) -> pd.DataFrame:
     for each in rows:
         for name, values in columns.items():
             values.append(each[name])
-    columns["started"] = [moment(text or "") for text in columns["started"]]
+    columns["started"] = [parse_moment(text or "") for text in columns["started"]]
     known = {"platform": catalog.platforms, "model": catalog.networks, "outcome": map(str, SEVERITY)}
     return pd.DataFrame({name: _series(columns.pop(name), name, known.get(name, ())) for name in COLUMNS})
 

@@ -32,33 +32,33 @@ ERASE_LINE = "\r\x1b[K"
 def _markdown(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, Mapping[str, Chart]]:
     from pytest_ddperf.report import markdown  # noqa: PLC0415 - each kind loads what it needs
 
-    return markdown.with_figures(results, trends, path)
+    return markdown.render_with_figures(results, trends, path)
 
 
 def _html(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
     from pytest_ddperf.report import html  # noqa: PLC0415 - the same
 
-    return html.page(results, trends), {}
+    return html.render_page(results, trends), {}
 
 
 def _csv(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
 
-    return csv_json.csv_text(results), {}
+    return csv_json.render_csv(results), {}
 
 
 def _json(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
 
-    return csv_json.json_text(results, trends), {}
+    return csv_json.render_json(results, trends), {}
 
 
 def _bmf(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
 
-    return bencher.bmf_text(results), {}
+    return bencher.render_bmf(results), {}
 
 
 def _pytest(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
 
-    return bencher.pytest_text(results), {}
+    return bencher.render_pytest(results), {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class ReportFile:
     path: Path
 
 
-def report_file(text: str, folder: Path) -> ReportFile:
+def parse_report(text: str, folder: Path) -> ReportFile:
     """What `--ddperf-report=TEXT` asks for.
 
     Args:

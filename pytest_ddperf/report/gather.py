@@ -6,11 +6,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_ddperf.baselines.store import BaselineStore
-from pytest_ddperf.core.results import Results, RunFacts, in_order, joined, of_each_cell
+from pytest_ddperf.core.results import Results, RunFacts, join_cell, select_reddest, sort_cells
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.index import HistoryIndex
 from pytest_ddperf.history.index_lines import commit_of
-from pytest_ddperf.history.run_file import HistoryError, broken_text, not_there, read_header, read_run, runs
+from pytest_ddperf.history.run_file import (
+    HistoryError,
+    describe_broken_lines,
+    list_runs,
+    missing_run_error,
+    read_header,
+    read_run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +34,7 @@ _INTERRUPTED = 2
 """pytest's exit status of a run that was stopped."""
 
 
-def gathered(
+def gather_results(
     catalog: Catalog,
     records: Iterable[CellRecord],
     facts: Mapping[str, RunFacts],
@@ -57,7 +64,7 @@ def gathered(
     store = BaselineStore(catalog, project_dir=project_dir)
     wanted = tuple(catalog.platforms) if platforms is None else tuple(platforms)
     said = list(warnings)
-    measured = of_each_cell(record for record in records if record.key.platform in wanted)
+    measured = select_reddest(record for record in records if record.key.platform in wanted)
     held: dict[CellKey, Baseline | Unavailable | None] = dict.fromkeys(measured)
     for platform in wanted:
         try:
@@ -76,8 +83,8 @@ def gathered(
             continue  # the published table of another platform, which is shown there
         held.update(entries)
     older = earlier or {}
-    cells: list[Result] = [joined(key, entry, measured.get(key), older.get(key)) for key, entry in held.items()]
-    return Results(catalog, in_order(cells, catalog), dict(facts), dict(missing or {}), tuple(said))
+    cells: list[Result] = [join_cell(key, entry, measured.get(key), older.get(key)) for key, entry in held.items()]
+    return Results(catalog, sort_cells(cells, catalog), dict(facts), dict(missing or {}), tuple(said))
 
 
 def _has_own(
@@ -88,7 +95,7 @@ def _has_own(
     return recorded or any(key.platform == platform for key in measured)
 
 
-def stored(
+def load_stored(
     catalog: Catalog,
     storage: Path,
     *,
@@ -126,7 +133,7 @@ def stored(
         own = {path: part.of(path, found[path]) for path in part.files if path in found}
         records += [record for each in own.values() for record in each]
         about = {
-            path: facts_of(found[path].header, each, complete=came_to_its_end(found[path]))
+            path: extract_run_facts(found[path].header, each, complete=came_to_its_end(found[path]))
             for path, each in own.items()
         }
         if part.newest in about:
@@ -140,7 +147,7 @@ def stored(
     if not parts and not warnings:
         of_them = "" if platforms is None else f" of {', '.join(platforms)}"
         warnings.append(f"There is no run{of_them} in {storage} yet: what is shown is the baselines alone.")
-    results = gathered(
+    results = gather_results(
         catalog, records, facts, project_dir=project_dir, platforms=platforms, earlier=earlier, warnings=warnings
     )
     return replace(results, missing=_missing(results, parts, found))
@@ -156,17 +163,17 @@ def find_run(storage: Path, name: str) -> Path:
     Raises:
         ConfigurationError: there is no such run.
     """
-    files = {path.stem: path for path in runs(storage)}
+    files = {path.stem: path for path in list_runs(storage)}
     if name in files:
         return files[name]
     with HistoryIndex(storage) as index:
         renamed = {found.run: found.path for found in index.runs()}
     if name not in renamed:
-        raise not_there(name, storage, files)
+        raise missing_run_error(name, storage, files)
     return renamed[name]
 
 
-def last_runs(storage: Path, platforms: Sequence[str] | None = None) -> tuple[list[Run], list[str]]:
+def load_last_runs(storage: Path, platforms: Sequence[str] | None = None) -> tuple[list[Run], list[str]]:
     """The newest run that has cells of each platform, whatever became of them; each run once, the oldest first.
 
     Args:
@@ -190,7 +197,7 @@ def last_runs(storage: Path, platforms: Sequence[str] | None = None) -> tuple[li
     return shown, warnings + said
 
 
-def trends(storage: Path, platforms: Iterable[str]) -> tuple[list[Trend], list[str]]:
+def load_trends(storage: Path, platforms: Iterable[str]) -> tuple[list[Trend], list[str]]:
     """The history of every cell of some platforms that was measured on two nights or more.
 
     Args:
@@ -227,7 +234,7 @@ class _Part:
 
     def of(self, path: Path, run: Run) -> list[CellRecord]:
         """The records of one of the files that count."""
-        counting = of_each_cell(record for record in run.records if record.key.platform == self.platform)
+        counting = select_reddest(record for record in run.records if record.key.platform == self.platform)
         if self.cells is None:
             return list(counting.values())
         return [record for key, record in counting.items() if self.cells.get(key) == path]
@@ -274,7 +281,7 @@ def read_each(paths: Iterable[Path], faults: dict[Path, str]) -> Iterator[tuple[
             faults[path] = str(error)
             continue
         if run.broken:  # the index decodes less of a line, so it may have found fewer
-            faults[path] = broken_text(path, len(run.broken), run.broken[0])
+            faults[path] = describe_broken_lines(path, len(run.broken), run.broken[0])
         yield path, run
 
 
@@ -329,7 +336,7 @@ def _of(values: list[object], kind: type[T]) -> set[T]:
     return {one for one in values if isinstance(one, kind)}
 
 
-def facts_of(header: RunHeader, records: Iterable[CellRecord], *, complete: bool) -> RunFacts:
+def extract_run_facts(header: RunHeader, records: Iterable[CellRecord], *, complete: bool) -> RunFacts:
     """What a report says of a run, and of the servers that these records are of."""
     servers = {record.key.platform: record.server for record in records if record.server is not None}
     return RunFacts(header.run, header.started, commit_of(header), complete, servers)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import by_cause
 from pytest_ddperf.report import phrases
-from pytest_ddperf.report.markdown_escape import clipped, inline, listed, printable
+from pytest_ddperf.report.markdown_escape import clip, escape_inline, escape_list_item, remove_control_characters
 from pytest_ddperf.report.terminal import cell_ids
-from pytest_ddperf.text import change_text, ms_text
+from pytest_ddperf.text import format_change, format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ class Ending:
         return cell.fails or cell.outcome is Outcome.REMEASURE or (self.new_fails and cell.outcome is Outcome.NEW)
 
 
-def verdict(results: Results, ending: Ending) -> str:
+def summarise_verdict(results: Results, ending: Ending) -> str:
     """The run in one word, the reddest that holds.
 
     Returns:
@@ -94,7 +94,7 @@ def _red_first(results: Results, ending: Ending) -> list[Result]:
 # --- the job summary
 
 
-def summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) -> str:
+def render_summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) -> str:
     """The job summary, GitHub's Markdown; "" where there is no room for one.
 
     Args:
@@ -124,7 +124,7 @@ def _head(results: Results, ending: Ending) -> str:
     counts = Counter(cell.outcome for cell in cells)
     measured = sum(cell.now_ms is not None for cell in cells)
     said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
-    lines = [f"### Inference speed: {verdict(results, ending)}", ""]
+    lines = [f"### Inference speed: {summarise_verdict(results, ending)}", ""]
     lines += [f"**{_cells(len(cells))}**, {measured} measured: {said}."]
     if ending.not_run[0] and (ending.exit_status == _INTERRUPTED or not results.not_measured):
         lines += [f"{ending.not_run[0]} of {_cells(ending.not_run[1])} not measured."]
@@ -135,7 +135,7 @@ def _head(results: Results, ending: Ending) -> str:
     if ending.exit_status not in {_OK, _INTERRUPTED, _NO_TESTS} and not any(map(ending.fails, cells)):
         lines += ["No cell failed, but pytest did: see its output."]
     for run in dict.fromkeys((run.run, run.started, run.commit) for run in results.runs.values()):
-        name, started, commit = map(inline, run)
+        name, started, commit = map(escape_inline, run)
         lines += [f"Run {name}, started {started}" + (f", commit {commit}." if commit else ".")]
     return "\n".join([*lines, "", ""])
 
@@ -150,9 +150,9 @@ def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[
     for group in by_cause(filter(ending.fails, cells)):
         if len(group) == 1:
             continue
-        cause = f"**{group[0].outcome}** in {_cells(len(group))}: {inline(clipped(group[0].cause, _MESSAGE))}"
+        cause = f"**{group[0].outcome}** in {_cells(len(group))}: {escape_inline(clip(group[0].cause, _MESSAGE))}"
         more = f" and {len(group) - CELLS_LISTED} more" if len(group) > CELLS_LISTED else ""
-        paragraph = f"{cause}\n\n{inline(cell_ids(group[:CELLS_LISTED]))}{more}\n\n"
+        paragraph = f"{cause}\n\n{escape_inline(cell_ids(group[:CELLS_LISTED]))}{more}\n\n"
         room -= _size(paragraph)
         if room < 0:
             break
@@ -164,15 +164,15 @@ def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[
 def _row(cell: Result, ending: Ending, reason: str) -> str:
     said = str(cell.outcome)
     columns = (
-        inline(cell.key.platform),
-        inline(f"{cell.key.model}{'-' if cell.key.scenario else ''}{cell.key.scenario}"),
+        escape_inline(cell.key.platform),
+        escape_inline(f"{cell.key.model}{'-' if cell.key.scenario else ''}{cell.key.scenario}"),
         str(cell.key.batch_size),
-        "" if cell.now_ms is None else ms_text(cell.now_ms),
-        "" if cell.baseline_ms is None else ms_text(cell.baseline_ms),
-        "" if cell.change is None else change_text(cell.change),
+        "" if cell.now_ms is None else format_ms(cell.now_ms),
+        "" if cell.baseline_ms is None else format_ms(cell.baseline_ms),
+        "" if cell.change is None else format_change(cell.change),
         "" if cell.resolution is None else f"≥ {cell.resolution * 100:.1f} %",
         f"**{said}**" if ending.fails(cell) else said,
-        inline(clipped(reason, _REASON)),
+        escape_inline(clip(reason, _REASON)),
     )
     return f"| {' | '.join(columns)} |\n"
 
@@ -189,14 +189,14 @@ def _left_out(cells: Sequence[Result]) -> str:
 def _tail(results: Results, room: int) -> str:
     """Servers, notes and warnings, as far as they fit."""
     servers = [
-        f"- {inline(platform)}, {inline(results.catalog.platform(platform).title)}: "
-        f"{inline(clipped(facts.url, _TITLE))}, version {inline(clipped(facts.version, _TITLE))}, "
-        f"commit {inline(clipped(facts.commit, _TITLE))}, {inline(clipped(facts.build_type, _TITLE))} build\n"
+        f"- {escape_inline(platform)}, {escape_inline(results.catalog.platform(platform).title)}: "
+        f"{escape_inline(clip(facts.url, _TITLE))}, version {escape_inline(clip(facts.version, _TITLE))}, "
+        f"commit {escape_inline(clip(facts.commit, _TITLE))}, {escape_inline(clip(facts.build_type, _TITLE))} build\n"
         for platform in dict.fromkeys(cell.key.platform for cell in results.judged)
         if (run := results.runs.get(platform)) is not None and (facts := run.servers.get(platform)) is not None
     ]
-    notes = [f"- {listed(clipped(note, _MESSAGE))}\n" for note in phrases.notes(results)]
-    warnings = [f"- {listed(clipped(warning, _MESSAGE))}\n" for warning in results.warnings]
+    notes = [f"- {escape_list_item(clip(note, _MESSAGE))}\n" for note in phrases.collect_notes(results)]
+    warnings = [f"- {escape_list_item(clip(warning, _MESSAGE))}\n" for warning in results.warnings]
     return "".join(
         _section(title, items, room // 3)
         for title, items in (("Servers", servers), ("Notes", notes), ("Warnings", warnings))
@@ -231,7 +231,7 @@ def _size(text: str) -> int:
 # --- annotations
 
 
-def commands(results: Results, ending: Ending) -> list[str]:
+def render_commands(results: Results, ending: Ending) -> list[str]:
     """Workflow commands, one a line: an error for each cell that fails, the worst ones, as many as GitHub shows.
 
     Where the run passes all the same (its regressions were recorded as the new baseline) they are warnings.
@@ -243,22 +243,23 @@ def commands(results: Results, ending: Ending) -> list[str]:
     if more > 0:
         texts[-1] += f"\n{more} more failed; the job summary lists them."
     return [
-        f"::{level} title={_property(clipped(printable(_title(cell)), _TITLE))}::{_data(printable(text))}"
+        f"::{level} title={_property(clip(remove_control_characters(_title(cell)), _TITLE))}"
+        f"::{_data(remove_control_characters(text))}"
         for cell, text in zip(shown, texts, strict=True)
     ]
 
 
 def _title(cell: Result) -> str:
-    change = "" if cell.change is None else f" {change_text(cell.change)}"
+    change = "" if cell.change is None else f" {format_change(cell.change)}"
     return f"{cell.key} {cell.outcome}{change}"
 
 
 def _annotation(cell: Result) -> str:
     if cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
-        return clipped(cell.reason or f"{cell.key} is {cell.outcome}; no reason was given.", _MESSAGE)
-    return clipped(
-        f"{ms_text(cell.now_ms)} ms per image now, baseline {ms_text(cell.baseline_ms)} ms per image, "
-        f"{change_text(cell.change)}: {cell.reason}\nBaseline: {cell.baseline_source}",
+        return clip(cell.reason or f"{cell.key} is {cell.outcome}; no reason was given.", _MESSAGE)
+    return clip(
+        f"{format_ms(cell.now_ms)} ms per image now, baseline {format_ms(cell.baseline_ms)} ms per image, "
+        f"{format_change(cell.change)}: {cell.reason}\nBaseline: {cell.baseline_source}",
         _MESSAGE,
     )
 
@@ -276,24 +277,24 @@ def _property(text: str) -> str:
 # --- outputs
 
 
-def outputs(results: Results, ending: Ending) -> str:
+def render_outputs(results: Results, ending: Ending) -> str:
     """The outputs of the step: `verdict`, the counts by verdict and in all, and which cells failed, one a line."""
     cells = results.judged
     counts = Counter(cell.outcome for cell in cells)
     red = [str(cell.key) for cell in cells if ending.fails(cell)]
     values = {
-        "verdict": verdict(results, ending),
+        "verdict": summarise_verdict(results, ending),
         "cells": str(len(cells)),
         "measured": str(sum(cell.now_ms is not None for cell in cells)),
         "failing": str(len(red)),
         **{str(outcome): str(counts[outcome]) for outcome in Outcome if outcome is not Outcome.REMEASURE},
         "not_measured": str(results.not_measured),
-        "failing_cells": "\n".join(map(printable, red[:CELLS_LISTED])),
+        "failing_cells": "\n".join(map(remove_control_characters, red[:CELLS_LISTED])),
     }
-    return "".join(output(name, value) for name, value in values.items())
+    return "".join(render_output(name, value) for name, value in values.items())
 
 
-def output(name: str, value: str) -> str:
+def render_output(name: str, value: str) -> str:
     """One output; a value of several lines stands between two lines of a word that is no line of it."""
     if not re.search(r"[\r\n]", value):
         return f"{name}={value}\n"
@@ -316,14 +317,14 @@ def publish(results: Results, ending: Ending, environ: Mapping[str, str]) -> lis
 
     def write_summary(path: Path) -> None:
         there = path.stat().st_size if path.exists() else 0
-        text = summary(results, ending, SUMMARY_BYTES - there - 1)
+        text = render_summary(results, ending, SUMMARY_BYTES - there - 1)
         if not text:
             problems.append(f"There is no room for the job summary: {path} holds {there} bytes already.")
             return
         _append(path, f"\n{text}" if there else text)
 
     def write_outputs(path: Path) -> None:
-        _append(path, outputs(results, ending))
+        _append(path, render_outputs(results, ending))
 
     for variable, what, write in (
         ("GITHUB_STEP_SUMMARY", "job summary", write_summary),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf import __version__
 from pytest_ddperf.core.records import FAILING, Outcome
 from pytest_ddperf.report import load_text, page_data, phrases
-from pytest_ddperf.text import change_text, ms_text
+from pytest_ddperf.text import format_change, format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ _ATTENTION = ("Cell", "Change", "Now", "Baseline", "Tolerance", "The gate sees",
 _STRIP_WIDTH, _STRIP_HEIGHT, _STRIP_MARGIN = 170, 30, 6
 
 
-def page(results: Results, trends: Sequence[Trend]) -> str:
+def render_page(results: Results, trends: Sequence[Trend]) -> str:
     """The whole page."""
     css, js = _file("page.css"), _script()
     policy = (
@@ -54,12 +54,14 @@ def page(results: Results, trends: Sequence[Trend]) -> str:
         run=_run(results),
         attention=_attention(results, trends),
         load=_load(results),
-        notes="".join(f'<p class="note">{_text(said)}</p>' for said in (*phrases.notes(results), *results.warnings)),
-        data=embedded(page_data.document(results, trends)),
+        notes="".join(
+            f'<p class="note">{_text(said)}</p>' for said in (*phrases.collect_notes(results), *results.warnings)
+        ),
+        data=embed_json(page_data.build_page_data(results, trends)),
     )
 
 
-def embedded(value: object) -> str:
+def embed_json(value: object) -> str:
     """JSON that may stand in a script element: nothing in it can end the element or begin a comment."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # in ASCII, so U+2028 and U+2029 are escaped
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
@@ -89,23 +91,23 @@ def _hash(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(phrases.one_line(text))
+    return escape(phrases.join_lines(text))
 
 
 def _title(results: Results) -> str:
     platforms = ", ".join(results.runs or results.platforms)
-    state = phrases.totals_text(results) if results.runs else "published tables"
+    state = phrases.format_totals(results) if results.runs else "published tables"
     return f"{state} - {platforms} - DeepDetect performance"
 
 
 def _run(results: Results) -> str:
     """Which runs these are, and how their cells ended."""
-    if not phrases.totals(results):
+    if not phrases.count_verdicts(results):
         return "<p>No run: these are the baselines alone, as they are published or recorded.</p>"
     parts = [_run_line(results, platform, run) for platform, run in results.runs.items()]
     chips = [
         f'<li class="{css_class(outcome)}"><b>{count}</b>{outcome}</li>'
-        for outcome, count in phrases.totals(results).items()
+        for outcome, count in phrases.count_verdicts(results).items()
     ]
     if results.not_measured:
         chips.append(f'<li class="amber"><b>{results.not_measured}</b>of the baseline not measured</li>')
@@ -151,7 +153,7 @@ def _attention(results: Results, trends: Sequence[Trend]) -> str:
 
 def _load(results: Results) -> str:
     """The cells under load, with throughput and latencies."""
-    cells = load_text.loaded(results.cells)
+    cells = load_text.select_loaded(results.cells)
     if not cells:
         return ""
     head = "".join(f"<th scope='col'>{name}</th>" for name in load_text.COLUMNS)
@@ -189,14 +191,14 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
     else:
         link = f"<span class='cell'>{_text(str(cell.key))}</span>"
     outcome = cell.outcome or Outcome.ERROR
-    sees = "" if cell.resolution is None else f"&ge; {phrases.ratio_text(cell.resolution)}"
+    sees = "" if cell.resolution is None else f"&ge; {phrases.format_ratio(cell.resolution)}"
     if cell.resolution and cell.change and cell.change > cell.resolution:
         sees += f" <span class='quiet'>(this is {cell.change / cell.resolution:.1f} times that)</span>"
     figures = (
-        "" if cell.change is None else f"<strong>{change_text(cell.change)}</strong>",
-        "" if cell.now_ms is None else f"{ms_text(cell.now_ms)} ms",
-        "" if cell.baseline_ms is None else f"{ms_text(cell.baseline_ms)} ms",
-        phrases.ratio_text(cell.tolerance),
+        "" if cell.change is None else f"<strong>{format_change(cell.change)}</strong>",
+        "" if cell.now_ms is None else f"{format_ms(cell.now_ms)} ms",
+        "" if cell.baseline_ms is None else f"{format_ms(cell.baseline_ms)} ms",
+        phrases.format_ratio(cell.tolerance),
         sees,
     )
     return (
@@ -207,7 +209,7 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
             for label, figure in zip(_ATTENTION[1:-1], figures, strict=True)
         )
         + f"<td>{_strip(cell)}</td></tr>"
-        f"<tr class='why'><td colspan='7'><p>{escape(phrases.why(cell, LONGEST_REASON))}</p></td></tr>"
+        f"<tr class='why'><td colspan='7'><p>{escape(phrases.explain_verdict(cell, LONGEST_REASON))}</p></td></tr>"
     )
 
 
@@ -226,7 +228,9 @@ def _strip(cell: Result) -> str:
     dots = "".join(
         f"<circle cx='{place(ms)}' cy='{8 + 7 * (number % 3)}' r='3'/>" for number, ms in enumerate(cell.samples_ms)
     )
-    words = f"{len(cell.samples_ms)} passes from {ms_text(min(cell.samples_ms))} to {ms_text(max(cell.samples_ms))} ms"
+    words = (
+        f"{len(cell.samples_ms)} passes from {format_ms(min(cell.samples_ms))} to {format_ms(max(cell.samples_ms))} ms"
+    )
     return (
         f"<svg class='strip' viewBox='0 0 {_STRIP_WIDTH} {_STRIP_HEIGHT}' role='img' aria-label='{words}'>"
         f"<rect class='band' x='{place(held)}' y='2' width='{(allowed - held) * scale:.1f}' height='26'/>"

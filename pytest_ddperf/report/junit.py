@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.load_summary import images_per_second, load_of
+from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.records import CellRecord
 
 
-def properties(record: CellRecord) -> list[tuple[str, str]]:
+def list_properties(record: CellRecord) -> list[tuple[str, str]]:
     """Name and value of each; what there is no value of is left out.
 
     Times are milliseconds per image, changes percent (10 is 10 % slower), numbers without their unit.
@@ -38,13 +38,13 @@ def properties(record: CellRecord) -> list[tuple[str, str]]:
 
 def _load(record: CellRecord) -> dict[str, str | None]:
     """What the requests of a cell under load tell; latencies are milliseconds a request."""
-    load = load_of(record.measurement)
+    load = summarise_load(record.measurement)
     if load is None:
         return {}
     found = {f"p{one.percent}_ms": _number(one.value_ms) for one in load.percentiles}
     return {
         **found,
-        "images_per_second": _number(images_per_second(record.key, record.now_ms, load)),
+        "images_per_second": _number(compute_images_per_second(record.key, record.now_ms, load)),
         "requests_per_second": _number(load.requests_per_second),
         "kept_up": None if load.kept_up is None else str(load.kept_up).lower(),
     }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.load_summary import images_per_second, load_of
+from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.percentiles import PERCENTS
 from pytest_ddperf.core.records import FAILING, Outcome
-from pytest_ddperf.core.scenarios import rate_text, scenario_order, words_of
-from pytest_ddperf.report.terminal import STYLES, Line, wrapped
-from pytest_ddperf.text import change_text, ms_text
+from pytest_ddperf.core.scenarios import describe_scenario, format_rate, scenario_sort_key
+from pytest_ddperf.report.terminal import STYLES, Line, wrap_text
+from pytest_ddperf.text import format_change, format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,40 +30,40 @@ COLUMNS = (
 """The head of a report's table; each percentile with its interval, 95 %."""
 
 
-def percentile_text(one: Percentile) -> str:
+def format_percentile(one: Percentile) -> str:
     """A percentile and its interval, milliseconds: `52.1 (51.8 to 53)`."""
-    return f"{ms_text(one.value_ms)} ({ms_text(one.low_ms)} to {ms_text(one.high_ms)})"
+    return f"{format_ms(one.value_ms)} ({format_ms(one.low_ms)} to {format_ms(one.high_ms)})"
 
 
-def rate_words(load: LoadSummary) -> str:
+def format_rates(load: LoadSummary) -> str:
     """Requests per second at a given rate: `31.2 of 50`; "" where each client waits for its answer."""
     if load.asked_per_second is None:
         return ""
-    return f"{ms_text(load.requests_per_second)} of {rate_text(load.asked_per_second)}"
+    return f"{format_ms(load.requests_per_second)} of {format_rate(load.asked_per_second)}"
 
 
 def load_row(cell: Result) -> list[str]:
     """The columns `COLUMNS` of a cell under load; empty where nothing was measured, or is too little to tell."""
     load = cell.load
-    told = {} if load is None else {one.percent: percentile_text(one) for one in load.percentiles}
+    told = {} if load is None else {one.percent: format_percentile(one) for one in load.percentiles}
     rate = cell.images_per_second if load is not None else None
     return [
         str(cell.key),
         str(cell.outcome or ""),
-        "" if cell.change is None else change_text(cell.change),
-        "" if rate is None else ms_text(rate),
-        "" if load is None else rate_words(load),
+        "" if cell.change is None else format_change(cell.change),
+        "" if rate is None else format_ms(rate),
+        "" if load is None else format_rates(load),
         "" if load is None else str(load.requests),
         *(told.get(percent, "") for percent in PERCENTS),
     ]
 
 
-def loaded(cells: Iterable[Result]) -> list[Result]:
+def select_loaded(cells: Iterable[Result]) -> list[Result]:
     """The cells under load that a run judged."""
     return [cell for cell in cells if cell.key.scenario and cell.outcome is not None]
 
 
-def by_platform(records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> dict[str, list[Line]]:
+def format_by_platform(records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> dict[str, list[Line]]:
     """The lines of each platform that has cells under load."""
     loads: dict[str, list[CellRecord]] = {}
     for record in records:
@@ -83,33 +83,33 @@ def load_lines(records: Sequence[CellRecord], *, models: Sequence[str], width: i
     order = {model: place for place, model in enumerate(models)}
     own = [record for record in records if record.key.scenario]
     own.sort(key=lambda one: (order.get(one.key.model, len(order)), one.key.model, one.key.batch_size,
-                              scenario_order(one.key.scenario)))  # fmt: skip
+                              scenario_sort_key(one.key.scenario)))  # fmt: skip
     if not own:
         return []
     title = f"{own[0].key.platform} {TITLE}. {RULE} In brackets: 95 % interval; a percentile takes enough requests "
-    lines = wrapped(f"{title}(--ddperf-load-requests).", width, "bold")
+    lines = wrap_text(f"{title}(--ddperf-load-requests).", width, "bold")
     for record in own:
         style = "red" if record.outcome in FAILING else STYLES.get(record.outcome, "")
-        load = load_of(record.measurement)
-        (first, *further), details = wrapped(_heading(record, load), width), _details(load)
+        load = summarise_load(record.measurement)
+        (first, *further), details = wrap_text(_heading(record, load), width), _details(load)
         lines += [[(first[0][0], style)], *further]
-        lines += [[(f"    {text}", "")] for detail in details for ((text, _),) in wrapped(detail, width - 4)]
+        lines += [[(f"    {text}", "")] for detail in details for ((text, _),) in wrap_text(detail, width - 4)]
     return lines
 
 
 def _heading(record: CellRecord, load: LoadSummary | None) -> str:
     key = record.key
     said = "" if record.outcome is Outcome.OK else f" {record.outcome}"
-    change = "" if record.change is None else f" {change_text(record.change)}"
-    rate = images_per_second(key, record.now_ms, load) if load is not None else None
-    figures = "" if rate is None else f" {ms_text(rate)} images/s"
-    return f"{key.model} b{key.batch_size}, {words_of(key.scenario)}:{figures}{change}{said}"
+    change = "" if record.change is None else f" {format_change(record.change)}"
+    rate = compute_images_per_second(key, record.now_ms, load) if load is not None else None
+    figures = "" if rate is None else f" {format_ms(rate)} images/s"
+    return f"{key.model} b{key.batch_size}, {describe_scenario(key.scenario)}:{figures}{change}{said}"
 
 
 def _details(load: LoadSummary | None) -> list[str]:
     if load is None:
         return []
-    told = ", ".join(f"p{one.percent} {percentile_text(one)}" for one in load.percentiles)
+    told = ", ".join(f"p{one.percent} {format_percentile(one)}" for one in load.percentiles)
     lacking = [f"p{percent}" for percent in PERCENTS if percent not in {one.percent for one in load.percentiles}]
     of = f"{load.requests} requests"
     few = f", too few for {' and '.join(lacking)}" if lacking else ""

@@ -13,13 +13,13 @@ from urllib.parse import quote
 
 from pytest_ddperf import __version__
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.plots.api import described
+from pytest_ddperf.plots.api import describe
 from pytest_ddperf.plots.describe import names
 from pytest_ddperf.report import load_text, phrases
 from pytest_ddperf.report.figures_dir import figures_dir
-from pytest_ddperf.report.markdown_escape import inline
-from pytest_ddperf.report.markdown_tables import measured_table, raw_table, table
-from pytest_ddperf.text import change_text, ms_text
+from pytest_ddperf.report.markdown_escape import escape_inline
+from pytest_ddperf.report.markdown_tables import render_measured_table, render_raw_table, render_table
+from pytest_ddperf.text import format_change, format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +35,7 @@ _REAL_TIME_FPS = (25, 10)
 """The report's marks for real-time use."""
 
 
-def with_figures(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, dict[str, Chart]]:
+def render_with_figures(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, dict[str, Chart]]:
     """The report's text, and the figures that it shows, by file name without the ending.
 
     Args:
@@ -43,15 +43,15 @@ def with_figures(results: Results, trends: Sequence[Trend], path: Path) -> tuple
         trends: histories of cells.
         path: where the report goes; its figures belong into `figures_dir` of it, as PNG.
     """
-    charts = described(results, trends, list(results.runs) or results.platforms)
+    charts = describe(results, trends, list(results.runs) or results.platforms)
     if len(results.platforms) == 1:  # nothing to compare
         charts = {name: chart for name, chart in charts.items() if not names.compares_platforms(name)}
     figures = Figures(charts, path)
-    content = text(results, figures)
+    content = render_text(results, figures)
     return content, {name: charts[name] for name in charts if name in figures.shown}
 
 
-def text(results: Results, figures: Figures) -> str:
+def render_text(results: Results, figures: Figures) -> str:
     """The report.
 
     Args:
@@ -77,12 +77,12 @@ def text(results: Results, figures: Figures) -> str:
 
 def _title(results: Results, platform: str) -> str:
     known = results.catalog.platforms.get(platform)
-    return inline(platform if known is None else known.title)
+    return escape_inline(platform if known is None else known.title)
 
 
 def _this_run(results: Results) -> list[str]:
     lines = ["### This run", ""]
-    counts = phrases.totals(results)
+    counts = phrases.count_verdicts(results)
     if not counts:
         lines += ["No run: what follows is the baselines alone, as they are published or recorded.", ""]
         return lines + _warnings(results)
@@ -95,16 +95,16 @@ def _this_run(results: Results) -> list[str]:
         rows.append(
             [
                 _title(results, platform),
-                inline(run.run) + state,
-                *map(inline, (run.started, run.commit[: phrases.COMMIT_DIGITS], facts)),
+                escape_inline(run.run) + state,
+                *map(escape_inline, (run.started, run.commit[: phrases.COMMIT_DIGITS], facts)),
             ]
         )
-    lines += table(["platform", "run", "started", "commit", "server"], rows)
-    lines += ["", f"**{phrases.totals_text(results)}**", ""]
+    lines += render_table(["platform", "run", "started", "commit", "server"], rows)
+    lines += ["", f"**{phrases.format_totals(results)}**", ""]
     lines += _cells("#### Regressions and other failures", [cell for cell in results.judged if cell.fails])
     others = [cell for cell in results.judged if not cell.fails and _to_know_of(cell)]
     lines += _cells("#### Other cells to know of", others)
-    lines += [line for note in phrases.notes(results) for line in (f"> Note: {inline(note)}", "")]
+    lines += [line for note in phrases.collect_notes(results) for line in (f"> Note: {escape_inline(note)}", "")]
     return lines + _warnings(results)
 
 
@@ -121,23 +121,23 @@ def _cells(heading: str, cells: Sequence[Result]) -> list[str]:
         return []
     rows = [
         [
-            inline(str(cell.key)),
+            escape_inline(str(cell.key)),
             str(cell.outcome),
-            "" if cell.now_ms is None else ms_text(cell.now_ms),
-            "" if cell.baseline_ms is None else ms_text(cell.baseline_ms),
-            "" if cell.change is None else change_text(cell.change),
-            phrases.ratio_text(cell.tolerance),
-            phrases.ratio_text(cell.resolution),
-            inline(phrases.why(cell, _LONGEST_REASON)),
+            "" if cell.now_ms is None else format_ms(cell.now_ms),
+            "" if cell.baseline_ms is None else format_ms(cell.baseline_ms),
+            "" if cell.change is None else format_change(cell.change),
+            phrases.format_ratio(cell.tolerance),
+            phrases.format_ratio(cell.resolution),
+            escape_inline(phrases.explain_verdict(cell, _LONGEST_REASON)),
         ]
         for cell in cells
     ]
     head = ["cell", "verdict", "ms per image", "baseline", "change", "tolerance", "the gate sees", "why"]
-    return [heading, "", *table(head, rows), ""]
+    return [heading, "", *render_table(head, rows), ""]
 
 
 def _warnings(results: Results) -> list[str]:
-    return [line for warning in results.warnings for line in (f"> Warning: {inline(warning)}", "")]
+    return [line for warning in results.warnings for line in (f"> Warning: {escape_inline(warning)}", "")]
 
 
 def _references(results: Results, figures: Figures) -> list[str]:
@@ -152,7 +152,7 @@ def _references(results: Results, figures: Figures) -> list[str]:
         ),
         "",
         "### Reference networks",
-        *(f"- {inline(title)}" for title in titles),
+        *(f"- {escape_inline(title)}" for title in titles),
         "",
         "#### FLOPS and Parameters",
         "",
@@ -163,7 +163,7 @@ def _references(results: Results, figures: Figures) -> list[str]:
 
 
 def _backend(platform: Platform | None) -> str:
-    return f" ({inline(platform.backend)})" if platform is not None else ""
+    return f" ({escape_inline(platform.backend)})" if platform is not None else ""
 
 
 def _overview(results: Results, figures: Figures) -> list[str]:
@@ -181,7 +181,7 @@ def _overview(results: Results, figures: Figures) -> list[str]:
         "",
         "The fastest network of each platform, and how many of its networks reach 25 and 10 images a second:",
         "",
-        *table(head, rows),
+        *render_table(head, rows),
         "",
     ]
 
@@ -197,18 +197,24 @@ def _fastest(results: Results, platform: str) -> list[str]:
         return []
     model, (ms, batch_size) = min(best.items(), key=lambda each: each[1])
     reach = [f"{sum(1000 / ms >= fps for ms, _ in best.values())} of {len(best)}" for fps in _REAL_TIME_FPS]
-    return [_title(results, platform), f"{inline(model)}, b{batch_size}", ms_text(ms), ms_text(1000 / ms), *reach]
+    return [
+        _title(results, platform),
+        f"{escape_inline(model)}, b{batch_size}",
+        format_ms(ms),
+        format_ms(1000 / ms),
+        *reach,
+    ]
 
 
 def _platforms(results: Results, figures: Figures) -> list[str]:
     lines = ["## Platforms", ""]
     for name in results.platforms:
         platform = results.catalog.platforms.get(name)
-        facts = [] if platform is None else phrases.platform_facts(platform)
+        facts = [] if platform is None else phrases.describe_hardware(platform)
         lines += [f"- {_title(results, name)}" + (f" ({', '.join(facts)})" if facts else ""), ""]
         if platform is not None:
             told = [f"Backend: {platform.backend}.", f"Figures: {platform.source}." if platform.source else ""]
-            lines += [f"  {inline(' '.join(part for part in (*told, platform.note) if part))}", ""]
+            lines += [f"  {escape_inline(' '.join(part for part in (*told, platform.note) if part))}", ""]
         own = figures.of_platform(name)
         lines += [line for figure in own[:1] for line in (figures.image(figure), "")]
         lines += figures.folded(own[1:], "see linear plot")
@@ -231,7 +237,7 @@ def _selecting(results: Results, figures: Figures) -> list[str]:
         lines += [
             "How many times as fast the depthwise layer makes MobileNet, by batch size:",
             "",
-            *table(["platform", "least", "at batch size", "most", "at batch size"], rows),
+            *render_table(["platform", "least", "at batch size", "most", "at batch size"], rows),
             "",
         ]
     lines += figures.side_by_side(figures.names("mobilenet"))
@@ -241,8 +247,8 @@ def _selecting(results: Results, figures: Figures) -> list[str]:
         own = [cell for cell in results.of(platform) if cell.key.model == "shufflenet" and cell.value_ms is not None]
         if own:
             best = min(own, key=lambda cell: cell.value_ms or 0.0)
-            rows.append([_title(results, platform), ms_text(best.value_ms or 0.0), str(best.key.batch_size)])
-    return [*lines, *table(["platform", "least ms per image", "at batch size"], rows), ""]
+            rows.append([_title(results, platform), format_ms(best.value_ms or 0.0), str(best.key.batch_size)])
+    return [*lines, *render_table(["platform", "least ms per image", "at batch size"], rows), ""]
 
 
 def _speed_up(results: Results, platform: str) -> list[str]:
@@ -264,17 +270,17 @@ def _speed_up(results: Results, platform: str) -> list[str]:
 
 def _under_load(results: Results, figures: Figures) -> list[str]:
     """Throughput and latencies of the cells that were measured under load."""
-    cells = load_text.loaded(results.cells)
+    cells = load_text.select_loaded(results.cells)
     if not cells:
         return []
-    rows = [[inline(column) for column in load_text.load_row(cell)] for cell in cells]
+    rows = [[escape_inline(column) for column in load_text.load_row(cell)] for cell in cells]
     shown = [*figures.names("concurrency"), *figures.names("rate")]
     return [
         f"## Measured {load_text.TITLE}",
         "",
         f"{load_text.RULE} In brackets: 95 % interval. A percentile that so few requests cannot tell is empty.",
         "",
-        *table(load_text.COLUMNS, rows),
+        *render_table(load_text.COLUMNS, rows),
         "",
         *figures.folded(shown, "see all plots.."),
     ]
@@ -289,7 +295,7 @@ def _methodology(results: Results) -> list[str]:
             passes = sorted({len(cell.samples_ms) for cell in own})
             count = str(passes[0]) if passes[0] == passes[-1] else f"{passes[0]} to {passes[-1]}"
             lines.append(
-                f"- {_title(results, platform)}: measured, {count} timed passes a cell, clock: {inline(clocks)}."
+                f"- {_title(results, platform)}: measured, {count} timed passes a cell, clock: {escape_inline(clocks)}."
             )
     return [
         *lines,
@@ -312,11 +318,11 @@ def _raw_data(results: Results) -> list[str]:
         cells = [cell for cell in results.of(platform) if not cell.key.scenario]
         title = _title(results, platform)
         if any(cell.side in {"both", "baseline", "x"} for cell in cells):
-            lines += [f"### {_of_what(results, platform)}({title}):", *raw_table(cells, results.catalog), ""]
+            lines += [f"### {_of_what(results, platform)}({title}):", *render_raw_table(cells, results.catalog), ""]
         if any(cell.outcome is not None for cell in cells):
             run = results.runs.get(platform)
-            of = "" if run is None else f", run {inline(run.run)}"
-            lines += [f"### Measured processing time({title}{of}):", *measured_table(cells, results.catalog), ""]
+            of = "" if run is None else f", run {escape_inline(run.run)}"
+            lines += [f"### Measured processing time({title}{of}):", *render_measured_table(cells, results.catalog), ""]
         others = [cell for cell in results.of(platform) if cell.key.scenario and cell.outcome is not None]
         lines += _cells(f"### Measured in other scenarios({title}):", others)
     return [*lines, *_costs(results), "", "</details>", ""]
@@ -336,8 +342,8 @@ def _costs(results: Results) -> list[str]:
     networks = [network for network in results.catalog.networks.values() if network.giga_flops_text]
     return [
         "### flops and params for each model:",
-        *table(
-            ["", *(inline(network.id) for network in networks)],
+        *render_table(
+            ["", *(escape_inline(network.id) for network in networks)],
             [
                 ["Giga flops", *(network.giga_flops_text for network in networks)],
                 ["million params", *(network.million_params_text for network in networks)],
@@ -380,7 +386,7 @@ class Figures:
     def image(self, name: str, indent: str = "") -> str:
         """One figure."""
         self.shown.add(name)
-        return f"{indent}![{inline(_words(name))}]({self._links[name]})"
+        return f"{indent}![{escape_inline(_words(name))}]({self._links[name]})"
 
     def side_by_side(self, names: Sequence[str]) -> list[str]:
         """Figures in rows of two."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pytest_ddperf.text import REPLACEMENT, printable
+from pytest_ddperf.text import REPLACEMENT, remove_control_characters
 
-__all__ = ["REPLACEMENT", "clipped", "inline", "listed", "printable"]
+__all__ = ["REPLACEMENT", "clip", "escape_inline", "escape_list_item", "remove_control_characters"]
 
 _MARKUP = re.compile(r"([\\`*_\[\]#!|~^@]|:(?=//|[A-Za-z0-9_+-]+:))")  # a colon: of an address, of an emoji
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"}
@@ -14,24 +14,24 @@ _ADDRESS = re.compile(r"\b(www)\.", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^([-+=]|\d+(?=[.)]))")
 
 
-def clipped(text: str, length: int) -> str:
+def clip(text: str, length: int) -> str:
     """The text, or its beginning and `...`, `length` characters in all."""
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
-def inline(text: str) -> str:
+def escape_inline(text: str) -> str:
     """The text on one line of GitHub's Markdown, in a table too: every character stands for itself.
 
     White space becomes single spaces.
     """
-    plain = printable(" ".join(text.split()))
+    plain = remove_control_characters(" ".join(text.split()))
     escaped = _ADDRESS.sub(r"\1\\.", _MARKUP.sub(r"\\\1", plain))
     return "".join(_ENTITIES.get(char, char) for char in escaped)
 
 
-def listed(text: str) -> str:
+def escape_list_item(text: str) -> str:
     """The same at the start of a list's item or of a paragraph, where a dash or a number would start a list."""
-    return _LIST_MARK.sub(_unmarked, inline(text))
+    return _LIST_MARK.sub(_unmarked, escape_inline(text))
 
 
 def _unmarked(found: re.Match[str]) -> str:

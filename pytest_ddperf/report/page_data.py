@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.report import phrases
-from pytest_ddperf.report.csv_json import finite
+from pytest_ddperf.report.csv_json import replace_non_finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class _Places:
         return self.names.setdefault(name, len(self.names))
 
 
-def document(results: Results, trends: Sequence[Trend]) -> dict[str, Any]:
+def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]:
     """All that the page shows, as builtins."""
     platforms, models, sources = _Places(), _Places(), _Places()
     for name in results.platforms:
@@ -63,7 +63,7 @@ def document(results: Results, trends: Sequence[Trend]) -> dict[str, Any]:
         "trends": histories,
         "shortened": shortened,
     }
-    cleaned: dict[str, Any] = finite(document)
+    cleaned: dict[str, Any] = replace_non_finite(document)
     return cleaned
 
 
@@ -72,11 +72,11 @@ def _cell(cell: Result, platforms: _Places, models: _Places, sources: _Places) -
     key = cell.key
     row = [
         platforms.of(key.platform), models.of(key.model), key.batch_size, key.scenario,
-        _short(cell.baseline_ms), cell.baseline_kind, sources.of(phrases.one_line(cell.baseline_source)),
+        _short(cell.baseline_ms), cell.baseline_kind, sources.of(phrases.join_lines(cell.baseline_source)),
         int(cell.unavailable), _short(cell.now_ms), _short(cell.change),
         None if cell.outcome is None else SEVERITY.index(cell.outcome),
         cell.tolerance, _short(cell.resolution), len(cell.samples_ms), cell.clock,
-        phrases.why(cell, LONGEST_REASON),
+        phrases.explain_verdict(cell, LONGEST_REASON),
     ]  # fmt: skip
     while row[-1] in (None, "", 0) and len(row) > FIELDS.index("now"):
         row.pop()
@@ -89,7 +89,7 @@ def _platform(results: Results, name: str) -> dict[str, Any]:
     return {
         "id": name,
         "title": name if platform is None else platform.title,
-        "facts": [] if platform is None else [platform.backend, *phrases.platform_facts(platform)],
+        "facts": [] if platform is None else [platform.backend, *phrases.describe_hardware(platform)],
         "measured": run is not None,
     }
 

@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 GREEN = (Outcome.OK, Outcome.IMPROVED)
 
 
-def one_line(text: str) -> str:
+def join_lines(text: str) -> str:
     """The text on one line, without control and other invisible characters: they become spaces, and spaces one."""
     plain = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
     return " ".join(plain.split())
 
 
-def totals(results: Results) -> dict[Outcome, int]:
+def count_verdicts(results: Results) -> dict[Outcome, int]:
     """How many cells ended in each verdict, those that need a look first."""
     counts = Counter(cell.outcome for cell in results.cells if cell.outcome is not None)
     return {outcome: counts[outcome] for outcome in SEVERITY if counts[outcome]}
 
 
-def totals_text(results: Results) -> str:
+def format_totals(results: Results) -> str:
     """`52 cells: 2 regressed, 50 ok; 3 of the baseline not measured`."""
-    counts = totals(results)
+    counts = count_verdicts(results)
     count = sum(counts.values())
     parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "nothing was judged"
     text = f"{count} cell{'' if count == 1 else 's'}: {parts}"
@@ -41,35 +41,35 @@ COMMIT_DIGITS = 12
 """Digits of a commit's id that are shown to a person: more tell it from no other one."""
 
 
-def why(cell: Result, length: int) -> str:
+def explain_verdict(cell: Result, length: int) -> str:
     """The verdict in words on one line, and what must be known of the comparison.
 
     Args:
         cell: with a verdict.
         length: characters of the verdict's words; notes are whole.
     """
-    reason = one_line(cell.reason)
+    reason = join_lines(cell.reason)
     short = reason if len(reason) <= length else f"{reason[:length]} ..."
     said = f"{short}." if short and cell.notes and not short.endswith(".") else short
-    return " ".join(part for part in (said, *(f"Note: {one_line(note)}." for note in cell.notes)) if part)
+    return " ".join(part for part in (said, *(f"Note: {join_lines(note)}." for note in cell.notes)) if part)
 
 
-def notes(results: Results) -> list[str]:
+def collect_notes(results: Results) -> list[str]:
     """What must be known of comparisons, each once, with the cells it is of.
 
     Which earlier run a cell is of stands in the warnings, for all of them.
     """
     return shared_notes(
-        (cell.key, map(one_line, cell.notes if cell.earlier is None else cell.notes[:-1])) for cell in results.cells
+        (cell.key, map(join_lines, cell.notes if cell.earlier is None else cell.notes[:-1])) for cell in results.cells
     )
 
 
-def failing(results: Results) -> tuple[Result, ...]:
+def select_failing(results: Results) -> tuple[Result, ...]:
     """The cells that failed, the regressed ones first and the greatest change before others."""
     return tuple(cell for cell in results.judged if cell.fails)
 
 
-def published_text(ms: float, platform: Platform | None) -> str:
+def format_published(ms: float, platform: Platform | None) -> str:
     """A published value as its table prints it: what was read back from a picture has three significant digits.
 
     Args:
@@ -83,12 +83,12 @@ def published_text(ms: float, platform: Platform | None) -> str:
     return three if float(three) == ms else whole  # a table of the project's own may have more
 
 
-def ratio_text(ratio: float | None) -> str:
+def format_ratio(ratio: float | None) -> str:
     """A share: `10 %`; "" for None."""
     return "" if ratio is None else f"{ratio * 100:.3g} %"
 
 
-def platform_facts(platform: Platform) -> list[str]:
+def describe_hardware(platform: Platform) -> list[str]:
     """What the report states of a platform's hardware: `300 GFLOPS`, `192 cores` ..."""
     facts = (
         (platform.peak_gflops, "GFLOPS"),

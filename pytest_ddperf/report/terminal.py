@@ -6,11 +6,11 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_ddperf.core.load_summary import load_of
+from pytest_ddperf.core.load_summary import summarise_load
 from pytest_ddperf.core.records import FAILING, Clock, Outcome
-from pytest_ddperf.core.results import by_cause, of_each_cell, shared_notes
-from pytest_ddperf.core.scenarios import words_of
-from pytest_ddperf.text import change_text, ms_text
+from pytest_ddperf.core.results import by_cause, select_reddest, shared_notes
+from pytest_ddperf.core.scenarios import describe_scenario
+from pytest_ddperf.text import format_change, format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -63,14 +63,14 @@ CLOCK_NAMES = {
 }
 
 
-def verdict_text(record: CellRecord) -> str:
+def format_verdict(record: CellRecord) -> str:
     """What stands behind PASSED or FAILED in the verbose run: `88.7 ms/img -1.7 %`."""
     if record.now_ms is None:
         return str(record.outcome)
-    value = f"{ms_text(record.now_ms)} ms/img"
+    value = f"{format_ms(record.now_ms)} ms/img"
     if record.change is None:
         return f"{value} {record.outcome}"
-    parts = [value, change_text(record.change)]
+    parts = [value, format_change(record.change)]
     if record.outcome not in {Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED, Outcome.REMEASURE}:
         parts.append(str(record.outcome))
     if record.resolution is not None:
@@ -78,14 +78,14 @@ def verdict_text(record: CellRecord) -> str:
     return " ".join(parts)
 
 
-def passes_text(record: CellRecord) -> str:
+def format_passes(record: CellRecord) -> str:
     """The passes of the gated clock, round by round: `64.9 65.1 64.8 | 65.0 ...`."""
     if record.measurement is None:
         return ""
-    return " | ".join(" ".join(ms_text(ms) for ms in one) for one in record.measurement.per_image_ms())
+    return " | ".join(" ".join(format_ms(ms) for ms in one) for one in record.measurement.per_image_ms())
 
 
-def regression_text(record: CellRecord, baseline: Baseline, again: str = "") -> str:
+def describe_regression(record: CellRecord, baseline: Baseline, again: str = "") -> str:
     """The message of a regressed cell: everything that a person needs to act on it.
 
     Args:
@@ -97,21 +97,23 @@ def regression_text(record: CellRecord, baseline: Baseline, again: str = "") -> 
     now, change, tolerance = record.now_ms or 0.0, record.change or 0.0, record.tolerance or 0.0
     clock = CLOCK_NAMES[record.measurement.conditions.clock] if record.measurement else "?"
     notes = "".join(f" Note: {note}" for note in record.notes)
-    load = f", {words_of(key.scenario)}," if key.scenario else ""
+    load = f", {describe_scenario(key.scenario)}," if key.scenario else ""
     repeat = f"To measure it again: {again}\n" if again else ""
     return (
-        f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {ms_text(now)} ms per image "
-        f"now, baseline {ms_text(baseline.value_ms)} ms per image, {change_text(change)} "
+        f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {format_ms(now)} ms per image "
+        f"now, baseline {format_ms(baseline.value_ms)} ms per image, {format_change(change)} "
         f"(tolerance {tolerance * 100:g} %).\n"
         f"Baseline: {baseline.source}.\n"
-        f"Passes, ms per image by the {clock}: {passes_text(record)}.\n"
+        f"Passes, ms per image by the {clock}: {format_passes(record)}.\n"
         f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
         f"{repeat}"
         "If the change is meant: --ddperf-update-baselines=all."
     )
 
 
-def platform_table(title: str, records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> list[Line]:
+def format_platform_table(
+    title: str, records: Sequence[CellRecord], *, models: Sequence[str], width: int
+) -> list[Line]:
     """One platform in the report's layout: batch sizes down, models across, in blocks that fit the width.
 
     Args:
@@ -123,11 +125,11 @@ def platform_table(title: str, records: Sequence[CellRecord], *, models: Sequenc
     records = [record for record in records if not record.key.scenario]
     if not records:
         return []
-    cells = {(key.model, key.batch_size): record for key, record in of_each_cell(records).items()}
+    cells = {(key.model, key.batch_size): record for key, record in select_reddest(records).items()}
     batch_sizes = sorted({record.key.batch_size for record in records})
     measured = {model for model, _ in cells}
     columns = [*(model for model in models if model in measured), *sorted(measured.difference(models))]
-    lines = wrapped(title, width, "bold")
+    lines = wrap_text(title, width, "bold")
     for block in _blocks(columns, cells, width):
         lines.append([("batch", "bold"), *((f"  {model:>{wide}}", "bold") for model, wide in block)])
         for batch_size in batch_sizes:
@@ -165,12 +167,12 @@ def _cell(record: CellRecord | None) -> Segment:
     style = "red" if record.outcome in FAILING else STYLES.get(record.outcome, "")
     if record.now_ms is None:
         return str(record.outcome), style
-    change = "" if record.change is None else f" {change_text(record.change).replace(' ', '')}"
+    change = "" if record.change is None else f" {format_change(record.change).replace(' ', '')}"
     mark = MARKS.get(record.outcome, "" if record.outcome in STYLES else f" {record.outcome}")
-    return f"{ms_text(record.now_ms)}{change}{mark}", style
+    return f"{format_ms(record.now_ms)}{change}{mark}", style
 
 
-def table_title(title: str, platform: str, records: Sequence[CellRecord]) -> str:
+def format_table_title(title: str, platform: str, records: Sequence[CellRecord]) -> str:
     """The line above a platform's table: what it is, by which clock, held against what."""
     records = [record for record in records if not record.key.scenario]
     clocks = {record.measurement.conditions.clock for record in records if record.measurement is not None}
@@ -182,20 +184,20 @@ def table_title(title: str, platform: str, records: Sequence[CellRecord]) -> str
     return f"{platform}: {title}. ms per image ({clock}), change against: {against}"
 
 
-def wrapped(text: str, width: int, style: str = "") -> list[Line]:
+def wrap_text(text: str, width: int, style: str = "") -> list[Line]:
     """A text on lines that fit the width, the further ones indented; a longer word, such as a path, stays whole."""
     parts = textwrap.wrap(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return [[(part, style)] for part in parts]
 
 
-def new_lines(records: Iterable[CellRecord], *, recorded: bool, width: int = 80) -> list[Line]:
+def format_new_cells(records: Iterable[CellRecord], *, recorded: bool, width: int = 80) -> list[Line]:
     """How to record a baseline, where cells have none."""
     count = sum(record.outcome is Outcome.NEW for record in records)
     if not count or recorded:
         return []
     cells = "1 cell has" if count == 1 else f"{count} cells have"
     text = f"{cells} nothing to compare with yet. To record this platform's baseline: add --ddperf-update-baselines"
-    return wrapped(text, width, "yellow")
+    return wrap_text(text, width, "yellow")
 
 
 def failure_text(record: CellRecord) -> str:
@@ -207,7 +209,8 @@ def failure_text(record: CellRecord) -> str:
     if otherwise or record.now_ms is None or record.baseline is None or record.change is None:
         return reason
     numbers = (
-        f"{ms_text(record.now_ms)} ms/img, baseline {ms_text(record.baseline.value_ms)}, {change_text(record.change)}"
+        f"{format_ms(record.now_ms)} ms/img, baseline {format_ms(record.baseline.value_ms)}, "
+        f"{format_change(record.change)}"
     )
     return numbers if record.outcome is Outcome.REGRESSED else f"{numbers}; {reason}"
 
@@ -226,13 +229,13 @@ def recorded_text(key: CellKey, before: Baseline | None, after: Baseline) -> str
         after: what is recorded of it now.
     """
     if before is None:
-        return f"{key}: {ms_text(after.value_ms)} ms/img, first recording"
+        return f"{key}: {format_ms(after.value_ms)} ms/img, first recording"
     alike = before.conditions in {None, after.conditions}
-    change = change_text(after.value_ms / before.value_ms - 1) if alike else "under other conditions"
-    return f"{key}: {ms_text(before.value_ms)} -> {ms_text(after.value_ms)} ms/img, {change}"
+    change = format_change(after.value_ms / before.value_ms - 1) if alike else "under other conditions"
+    return f"{key}: {format_ms(before.value_ms)} -> {format_ms(after.value_ms)} ms/img, {change}"
 
 
-def failure_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
+def format_failures(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
     """What became of the cells that failed: one paragraph for each cause, and a list of the cells that share it."""
     lines: list[Line] = []
     for group in by_cause(record for record in records if record.outcome in FAILING):
@@ -241,9 +244,9 @@ def failure_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
             text, ids = f"{group[0].key}: {failure_text(group[0])}", ""
         else:
             text, ids = f"in {len(group)} cells: {group[0].cause.splitlines()[0]}", cell_ids(group)
-        first, *further = wrapped(f"{outcome} {text}", width)
+        first, *further = wrap_text(f"{outcome} {text}", width)
         lines += [[(f"{outcome} ", "red"), (first[0][0].partition(" ")[2], "")], *further]
-        lines += wrapped(f"  {ids}", width) if ids else []
+        lines += wrap_text(f"  {ids}", width) if ids else []
     return lines
 
 
@@ -251,10 +254,10 @@ def note_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
     """How measurements and baselines are unlike, each note once for a platform, in green runs too."""
     noted = []
     for record in records:
-        load = load_of(record.measurement)
+        load = summarise_load(record.measurement)
         shown = load.shortfall if load is not None else ""  # with the figures of its load
         noted.append((record.key, [note for note in record.notes if note != shown]))
-    return [line for note in shared_notes(noted) for line in wrapped(f"note: {note}", width)]
+    return [line for note in shared_notes(noted) for line in wrap_text(f"note: {note}", width)]
 
 
 def run_lines(
@@ -286,29 +289,29 @@ def run_lines(
     platforms = {platform: [record for record in records if record.key.platform == platform] for platform in titles}
     platforms = {platform: own for platform, own in platforms.items() if own}
     for platform, own in platforms.items():
-        title = table_title(titles[platform], platform, own)
-        for table in (platform_table(title, own, models=models, width=width), (further or {}).get(platform, ())):
+        title = format_table_title(titles[platform], platform, own)
+        for table in (format_platform_table(title, own, models=models, width=width), (further or {}).get(platform, ())):
             lines += [*table, [("", "")]] if table else []
     for own in platforms.values():
-        lines += gate_lines(own, width)
+        lines += format_gate_notes(own, width)
     lines += note_lines(records, width)
-    lines += failure_lines(records, width)
-    lines += new_lines(records, recorded=recorded, width=width)
+    lines += format_failures(records, width)
+    lines += format_new_cells(records, recorded=recorded, width=width)
     for warning in warnings:
-        lines += wrapped(f"warning: {warning}", width, "yellow")
-    lines.append(totals_line(records, not_measured, not_run))
+        lines += wrap_text(f"warning: {warning}", width, "yellow")
+    lines.append(format_totals(records, not_measured, not_run))
     return lines
 
 
-def gate_lines(records: Sequence[CellRecord], width: int = 80) -> list[Line]:
+def format_gate_notes(records: Sequence[CellRecord], width: int = 80) -> list[Line]:
     """What the gate has to say of a platform as a whole: that it moved, what it cannot see, what is unstable."""
     lines: list[Line] = []
     judged = [(record, record.tolerance) for record in records if record.change is not None and record.tolerance]
     shifts = [(record.suite_shift, tolerance) for record, tolerance in judged if record.suite_shift is not None]
     if shifts and abs(shifts[-1][0]) > shifts[-1][1]:
         shift = shifts[-1][0]
-        text = f"{records[0].key.platform} moved: its cells as a whole are {change_text(shift)} off their baselines"
-        lines += wrapped(text, width, "red" if shift > 0 else "yellow")
+        text = f"{records[0].key.platform} moved: its cells as a whole are {format_change(shift)} off their baselines"
+        lines += wrap_text(text, width, "red" if shift > 0 else "yellow")
     seen = [(record.resolution, record.key, tolerance) for record, tolerance in judged if record.resolution is not None]
     coarse = [each for each in seen if each[0] > each[2] * COARSER]
     if coarse:
@@ -317,14 +320,14 @@ def gate_lines(records: Sequence[CellRecord], width: int = 80) -> list[Line]:
             f"warning: in {len(coarse)} of {len(judged)} cells the gate cannot see changes as small as the tolerance, "
             f"{tolerance * 100:g} %; coarsest {key}, which sees >= {resolution * 100:.1f} %"
         )
-        lines += wrapped(text, width, "yellow")
+        lines += wrap_text(text, width, "yellow")
     for record in records:
         if record.outcome is Outcome.UNSTABLE:
-            lines += wrapped(f"unstable {record.key}: {record.reason}", width, "yellow")
+            lines += wrap_text(f"unstable {record.key}: {record.reason}", width, "yellow")
     return lines
 
 
-def totals_line(records: Sequence[CellRecord], not_measured: int = 0, not_run: tuple[int, int] = (0, 0)) -> Line:
+def format_totals(records: Sequence[CellRecord], not_measured: int = 0, not_run: tuple[int, int] = (0, 0)) -> Line:
     """How many cells ended in each verdict: `52 cells: 50 ok, 2 regressed`; the rest as for `run_lines`."""
     counts = Counter(record.outcome for record in records)
     parts = [f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]]
@@ -336,7 +339,7 @@ def totals_line(records: Sequence[CellRecord], not_measured: int = 0, not_run: t
     return [(f"{len(records)} cell{'' if len(records) == 1 else 's'}: {', '.join(parts)}", style)]
 
 
-def cost_lines(networks: Mapping[str, Network], counted: Mapping[str, Counted], width: int = 80) -> list[str]:
+def format_costs(networks: Mapping[str, Network], counted: Mapping[str, Counted], width: int = 80) -> list[str]:
     """The cost table: what the report prints, and the same figures counted in the graphs that run.
 
     Args:
@@ -380,7 +383,7 @@ def _packed(widths: Sequence[int], room: int) -> list[list[int]]:
     return blocks
 
 
-def progress_text(key: CellKey, done: int, total: int, left_s: float | None, width: int) -> str:
+def format_progress(key: CellKey, done: int, total: int, left_s: float | None, width: int) -> str:
     """The live line: model, batch, pass and time left, cut to the width."""
     stage = "warming up" if done <= 0 else f"pass {min(done, total)}/{total}"
     left = "" if left_s is None else f", {left_s:.0f} s left" if left_s >= 1 else ", under 1 s left"

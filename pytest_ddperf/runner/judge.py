@@ -6,8 +6,8 @@ import statistics
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.load_summary import load_of
-from pytest_ddperf.core.records import CellRecord, Clock, Outcome, Unavailable, published_against
+from pytest_ddperf.core.load_summary import summarise_load
+from pytest_ddperf.core.records import CellRecord, Clock, Outcome, Unavailable, convert_published
 from pytest_ddperf.errors import BatchNotRunError, ServerGoneError, ServerOutOfMemoryError
 from pytest_ddperf.gate import verdicts
 from pytest_ddperf.gate.statistics import counted
@@ -85,10 +85,10 @@ class Judge:
                 detail=measurement.invalid,
             )
         baseline, notes = self._comparable(measurement)
-        load = load_of(measurement)
+        load = summarise_load(measurement)
         if load is not None and load.shortfall:
             notes = (*notes, load.shortfall)
-        cell = gate_cell(measurement, baseline)
+        cell = build_gate_cell(measurement, baseline)
         verdict = self._company(measurement.key).judge(nodeid, cell)
         now_ms = _shown_ms(cell, baseline)
         rounds = len(cell.rounds)
@@ -140,7 +140,7 @@ class Judge:
             if streak >= UNSTABLE_RUNS - 1:
                 return Outcome.REGRESSED, f"unstable, and beyond the tolerance in {streak + 1} runs running; {reason}"
         if outcome in {Outcome.OK, Outcome.UNSTABLE}:
-            crept = verdicts.creep(self._nights.creep_values(key), self._tolerance)
+            crept = verdicts.judge_creep(self._nights.creep_values(key), self._tolerance)
             if crept.alarm:
                 return Outcome.REGRESSED, (
                     f"creep: {crept.change * 100:+.1f} % over the nights since the first ones, in steps too small for "
@@ -153,7 +153,7 @@ class Judge:
         found = self._baseline.lookup(measurement.key)
         if found is None or isinstance(found, Unavailable):
             return None, ()
-        notes = differences(measurement.conditions, found, self._platform)
+        notes = describe_differences(measurement.conditions, found, self._platform)
         if notes and found.kind != "report":
             return None, (f"not compared with {found.source}: {'; '.join(notes)}",)
         if changed := _changed_files(found.network_files, measurement.network_files):
@@ -168,7 +168,7 @@ def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[st
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
-def gate_cell(measurement: Measurement, baseline: Baseline | None) -> verdicts.Cell:
+def build_gate_cell(measurement: Measurement, baseline: Baseline | None) -> verdicts.Cell:
     """What the gate is asked: the rounds of the gated clock, and the baseline as that clock would show it."""
     rounds = measurement.per_image_ms()
     if baseline is None:
@@ -182,7 +182,7 @@ def _comparable_ms(measurement: Measurement, baseline: Baseline) -> float:
     """The baseline's value as the gated clock would show it, milliseconds per image."""
     if baseline.runs:
         return baseline.value_ms
-    return published_against(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
+    return convert_published(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
 
 
 def _shown_ms(cell: verdicts.Cell, baseline: Baseline | None) -> float:
@@ -196,7 +196,7 @@ def _shown_ms(cell: verdicts.Cell, baseline: Baseline | None) -> float:
     return statistics.fmean(passes) if baseline is not None and not baseline.runs else statistics.median(passes)
 
 
-def differences(now: Conditions, baseline: Baseline, platform: Platform) -> list[str]:
+def describe_differences(now: Conditions, baseline: Baseline, platform: Platform) -> list[str]:
     """In what the conditions of now differ from those of the baseline, in words.
 
     A published table tells its backend and whether that had a GPU, and its clock is head.time. That of a board which is
@@ -240,7 +240,7 @@ def _with_gpu(gpu: bool) -> str:
     return "on a GPU" if gpu else "without a GPU"
 
 
-def of_a_gone_one(error: DdperfError, cause: str = "") -> DdperfError:
+def explain_gone_server(error: DdperfError, cause: str = "") -> DdperfError:
     """Why a server is down that was there before.
 
     Args:
@@ -250,7 +250,7 @@ def of_a_gone_one(error: DdperfError, cause: str = "") -> DdperfError:
     return ServerGoneError(f"The server was there, and vanished in the middle of the run: {error}", cause=cause)
 
 
-def ending(error: DdperfError, *, expected: bool) -> tuple[Outcome, str]:
+def classify_failure(error: DdperfError, *, expected: bool) -> tuple[Outcome, str]:
     """The verdict on a cell that could not be measured, and what is said of it.
 
     Args:

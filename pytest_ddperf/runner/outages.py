@@ -7,7 +7,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.deepdetect.consistency import MARGIN_ACROSS_SIZES, TIE_ACROSS_SIZES, best_classes, disagreement
+from pytest_ddperf.deepdetect.consistency import (
+    MARGIN_ACROSS_SIZES,
+    TIE_ACROSS_SIZES,
+    describe_disagreement,
+    select_best_classes,
+)
 from pytest_ddperf.errors import (
     AnswerError,
     BatchNotRunError,
@@ -58,7 +63,7 @@ class Limit:
     cause: str
 
 
-class Recovery:
+class Outages:
     """The outages of one process's servers.
 
     Args:
@@ -191,16 +196,16 @@ class Recovery:
         known = self._references.setdefault(key.platform, {})
         reference = known.get(key.model)
         if reference is None:
-            known[key.model] = Reference(key.batch_size, best_classes(answer))
+            known[key.model] = Reference(key.batch_size, select_best_classes(answer))
             return
-        now = best_classes(answer, reference.seen)
+        now = select_best_classes(answer, reference.seen)
         if now == reference.seen:
             return
         before = {uri: was for uri, was in reference.seen.items() if uri in now}
         if key.batch_size == reference.batch_size:
-            difference = disagreement(before, now)
+            difference = describe_disagreement(before, now)
         else:
-            difference = disagreement(before, now, tie=TIE_ACROSS_SIZES, margin=MARGIN_ACROSS_SIZES)
+            difference = describe_disagreement(before, now, tie=TIE_ACROSS_SIZES, margin=MARGIN_ACROSS_SIZES)
         if difference:
             raise AnswerError(
                 f"{key.model} does not predict what it did at the start of the run: {difference}. Another network may "
@@ -237,7 +242,7 @@ class Recovery:
             except ServiceNotFoundError as error:
                 gone = gone or error
                 continue
-            difference = disagreement(reference.seen, best_classes(answer))
+            difference = describe_disagreement(reference.seen, select_best_classes(answer))
             if difference:
                 raise AnswerError(
                     f"The server answers after a failure, and {compared} does not predict what it did at the start "
@@ -247,11 +252,13 @@ class Recovery:
         else:
             if gone is not None:
                 none_left = "The server answers after a failure, and none of what it served before is left to compare"
-                raise ServiceGoneError(service_gone_text(gone) if model in known else f"{none_left}: {gone}") from gone
+                raise ServiceGoneError(
+                    describe_gone_service(gone) if model in known else f"{none_left}: {gone}"
+                ) from gone
         self._suspects -= suspicions
 
 
-def service_gone_text(error: ServiceNotFoundError) -> str:
+def describe_gone_service(error: ServiceNotFoundError) -> str:
     """Of a service that was measured, or about to be, when it was deleted."""
     return f"The service vanished in the middle of the run, and cannot be created again: {error}"
 

@@ -9,10 +9,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from pytest_ddperf.boards.board import Board, marker_for
+from pytest_ddperf.boards.board import Board, marker_path
 from pytest_ddperf.core.records import Baseline, CellRecord, Clock, ColdStart, Conditions, Outcome, Unavailable
-from pytest_ddperf.core.scenarios import Scenario, words_of
-from pytest_ddperf.deepdetect.url import display_url, server_name
+from pytest_ddperf.core.scenarios import Scenario, describe_scenario
+from pytest_ddperf.deepdetect.url import format_display_url, identify_server
 from pytest_ddperf.errors import (
     DdperfError,
     GatewayError,
@@ -23,12 +23,12 @@ from pytest_ddperf.errors import (
     ServiceGoneError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.measure.gc_pause import NotCollected
+from pytest_ddperf.measure.gc_pause import PausedCollection
 from pytest_ddperf.measure.loop import measure_cell
 from pytest_ddperf.models.folder import digests
-from pytest_ddperf.runner.judge import Judge, ending, of_a_gone_one
-from pytest_ddperf.runner.outages import Recovery, service_gone_text
-from pytest_ddperf.runner.unfinished_requests import Abandoned
+from pytest_ddperf.runner.judge import Judge, classify_failure, explain_gone_server
+from pytest_ddperf.runner.outages import Outages, describe_gone_service
+from pytest_ddperf.runner.unfinished_requests import UnfinishedRequests
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -79,19 +79,19 @@ class Runner:
         self._boards = {
             name: Board(
                 plan.platform,
-                display_url(plan.server.url),
+                format_display_url(plan.server.url),
                 say,
                 gpuid=plan.server.gpuid,
                 tune=plan.tune,
-                marker=marker_for(run_id, name) if run_id else None,
+                marker=marker_path(run_id, name) if run_id else None,
             )
             for name, plan in plans.items()
         }
-        servers = {name: server_name(plan.server.url) for name, plan in plans.items()}
-        self._recovery = Recovery(servers, now=clock[0], sleep=clock[1])
-        self._abandoned = Abandoned(servers, say, now=clock[0], sleep=clock[1])
+        servers = {name: identify_server(plan.server.url) for name, plan in plans.items()}
+        self._recovery = Outages(servers, now=clock[0], sleep=clock[1])
+        self._abandoned = UnfinishedRequests(servers, say, now=clock[0], sleep=clock[1])
         self._targets = {
-            name: Target(plan.server, say, self._boards[name], self._abandoned.ledger(name))
+            name: Target(plan.server, say, self._boards[name], self._abandoned.in_flight(name))
             for name, plan in plans.items()
         }
         self._facts: dict[str, ServerFacts] = {}
@@ -139,7 +139,7 @@ class Runner:
             facts = target.open(self._plans[platform].server.recovery_timeout_s if was_there else 0.0)
         except DdperfError as error:
             if was_there:
-                error = of_a_gone_one(error, self._recovery.cause_of_outage(platform, error.cause))
+                error = explain_gone_server(error, self._recovery.cause_of_outage(platform, error.cause))
             self._down[platform] = error.fresh()
             raise self._down[platform].fresh() from error
         if before is not None and (before.version, before.commit) != (facts.version, facts.commit):
@@ -237,7 +237,7 @@ class Runner:
                 return once()
             except ServiceNotFoundError as error:
                 if again:
-                    raise ServiceGoneError(service_gone_text(error)) from error
+                    raise ServiceGoneError(describe_gone_service(error)) from error
                 if not self._begun:
                     raise
                 self._say(f"ddperf: {key}: its service vanished from the server in the middle; it is made anew")
@@ -291,7 +291,7 @@ class Runner:
         if scenario is not None and conditions.requests is not None:
             endpoint = self._targets[key.platform].under_load(batch, scenario, conditions.requests)
         began_s = time.time()
-        with endpoint as measured_endpoint, NotCollected() if scenario is None else contextlib.nullcontext():
+        with endpoint as measured_endpoint, PausedCollection() if scenario is None else contextlib.nullcontext():
             measured = measure_cell(
                 measured_endpoint,
                 plan.passes,
@@ -301,7 +301,7 @@ class Runner:
                 earlier=earlier,
                 cold_start=earlier.cold_start if earlier else cold_start,
                 check=check,
-                condemn=lambda round_: board.condemned(round_.started_s, time.time()),
+                condemn=lambda round_: board.rejection_reason(round_.started_s, time.time()),
                 restarted=restarted,
                 now=time.time,
                 progress=progress,
@@ -350,7 +350,7 @@ class Runner:
             self._warm[key.platform] = service
             return answer
 
-        def predict_anew(model: str, batch_size: int) -> Answer:
+        def predict_again(model: str, batch_size: int) -> Answer:
             try:
                 return predict(model, batch_size)
             except ServiceNotFoundError:  # it may have been there a moment ago, and is held for open
@@ -359,7 +359,7 @@ class Runner:
                 self._say(f"ddperf: {key}: the service of {model} had vanished from the server; it was made anew")
                 return answer
 
-        self._recovery.believe(key.platform, key.model, predict_anew)
+        self._recovery.believe(key.platform, key.model, predict_again)
 
     def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
         """The verdict on what was measured of a cell."""
@@ -379,8 +379,8 @@ class Runner:
         """
         # a load that was asked for and cannot be borne is a finding, whatever there is to compare with
         expected = bool(key.scenario) or isinstance(self._plans[key.platform].baseline.lookup(key), Baseline)
-        outcome, what = ending(error, expected=expected)
-        load = f" with {words_of(key.scenario)}" if key.scenario else ""
+        outcome, what = classify_failure(error, expected=expected)
+        load = f" with {describe_scenario(key.scenario)}" if key.scenario else ""
         return CellRecord(
             key=key,
             nodeid=nodeid,

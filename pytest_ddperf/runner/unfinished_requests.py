@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.deepdetect.backoff import pauses
+from pytest_ddperf.deepdetect.backoff import back_off
 from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S
-from pytest_ddperf.deepdetect.in_flight import Ledger
+from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.errors import ServerBusyError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.servers.target import Target
 
 
-class Abandoned:
+class UnfinishedRequests:
     """The predictions that one process gave up, by server.
 
     Args:
@@ -39,16 +39,16 @@ class Abandoned:
         self._say = say
         self._now = now
         self._sleep = sleep
-        self._ledgers = {server: Ledger() for server in servers.values()}
+        self._in_flight_by_server = {server: RequestsInFlight() for server in servers.values()}
         self._waited_for: set[str] = set()
 
-    def ledger(self, platform: str) -> Ledger:
+    def in_flight(self, platform: str) -> RequestsInFlight:
         """What a platform's server was asked for."""
-        return self._ledgers[self._servers[platform]]
+        return self._in_flight_by_server[self._servers[platform]]
 
     def forget(self, platform: str) -> None:
         """A platform's server vanished: the process that comes back has nothing to end."""
-        self.ledger(platform).clear()
+        self.in_flight(platform).clear()
         self._waited_for.discard(self._servers[platform])
 
     def settle(self, platform: str, target: Target) -> None:
@@ -60,38 +60,38 @@ class Abandoned:
             ServerBusyError: it still is.
             ServerError: it does not answer.
         """
-        ledger, server = self.ledger(platform), self._servers[platform]
-        if not ledger.is_open:
+        in_flight, server = self.in_flight(platform), self._servers[platform]
+        if not in_flight.is_open:
             return
         client, wait_s = target.client, 0.0
         client.info(timeout_s=PROBE_TIMEOUT_S)
-        if ledger.running and server not in self._waited_for:
+        if in_flight.running and server not in self._waited_for:
             wait_s = target.options.recovery_timeout_s
-            self._wait(ledger, client, wait_s)
-        if not ledger.running:
+            self._wait(in_flight, client, wait_s)
+        if not in_flight.running:
             self._waited_for.discard(server)
             return
         self._waited_for.add(server)
         waited = f" (waited {wait_s:g} s for its end, --ddperf-recovery-timeout)" if wait_s > 0 else ""
-        busy = f"The server is still at work on a prediction of {' and of '.join(ledger.running)} that was given up"
+        busy = f"The server is still at work on a prediction of {' and of '.join(in_flight.running)} that was given up"
         remedy = (
             "and what is measured beside it would be wrong: restart the server, or give predictions that take so long "
             "a larger --ddperf-timeout"
         )
         raise ServerBusyError(f"{busy}{waited}, {remedy}", cause=f"{busy}, {remedy}", url=client.display_url)
 
-    def _wait(self, ledger: Ledger, client: Client, wait_s: float) -> None:
+    def _wait(self, in_flight: RequestsInFlight, client: Client, wait_s: float) -> None:
         if wait_s <= 0:
             return
-        server, services = client.display_url, " and of ".join(ledger.running)
+        server, services = client.display_url, " and of ".join(in_flight.running)
         what = f"a prediction of {services} that was given up"
         self._say(f"ddperf: {server} is still at work on {what}; waiting up to {wait_s:g} s for it to end")
         began_s = self._now()
-        for _ in pauses(began_s + wait_s, self._now, self._sleep):
+        for _ in back_off(began_s + wait_s, self._now, self._sleep):
             client.info(timeout_s=PROBE_TIMEOUT_S)
-            if not ledger.running:
+            if not in_flight.running:
                 break
-        if ledger.running:
+        if in_flight.running:
             self._say(f"ddperf: {server} did not end it within {wait_s:g} s")
         else:
             self._say(f"ddperf: {server} has ended {what}, after {self._now() - began_s:.0f} s")

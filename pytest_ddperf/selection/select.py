@@ -80,7 +80,7 @@ def select(
     )
 
 
-def least_memory_gib(network: Network, platform: Platform, batch_size: int) -> float | None:
+def estimate_memory_gib(network: Network, platform: Platform, batch_size: int) -> float | None:
     """What a cell needs at the least, GiB: the weights and one batch of input. None where they are not known.
 
     A lower bound and no estimate: activations, the backend's own buffers and the system come on top, and the report
@@ -165,7 +165,7 @@ def _published_range(cell: Result) -> tuple[float, float]:
 
 def _considered(cell: Result, network: Network, platform: Platform, run: str, asked: Requirements) -> Considered:
     figure = _figure(cell, run)
-    memory_gib = least_memory_gib(network, platform, cell.key.batch_size)
+    memory_gib = estimate_memory_gib(network, platform, cell.key.batch_size)
     notes = figure.notes
     if figure.value_ms and memory_gib and platform.memory_gib and memory_gib > platform.memory_gib:
         notes = (*notes, f"needs at least {memory_gib:.2f} GiB, of which {platform.title} has {platform.memory_gib:g}")

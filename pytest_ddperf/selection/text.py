@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.selection.rules import Rule
-from pytest_ddperf.text import ms_text
+from pytest_ddperf.text import format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,12 +49,12 @@ _COLUMNS = (
     _Column("platform", lambda one: one.key.platform, left=True),
     _Column("network", lambda one: one.key.model, left=True),
     _Column("b", lambda one: str(one.key.batch_size)),
-    _Column("ms/img", lambda one: "-" if one.value_ms is None else ms_text(one.value_ms), drop=6),
+    _Column("ms/img", lambda one: "-" if one.value_ms is None else format_ms(one.value_ms), drop=6),
     _Column("img/s", lambda one: _fps_text(one) + ("~" if one.on_edge else " ")),
     _Column("W", lambda one: _stated(one.platform.watts), drop=7),
-    _Column("per W", lambda one: "?" if one.fps_per_watt is None else ms_text(one.fps_per_watt), drop=4),
+    _Column("per W", lambda one: "?" if one.fps_per_watt is None else format_ms(one.fps_per_watt), drop=4),
     _Column("top-1", lambda one: _stated(one.network.top1_accuracy_percent), drop=1),
-    _Column("1st ms", lambda one: "-" if one.latency_ms is None else ms_text(one.latency_ms), drop=5),
+    _Column("1st ms", lambda one: "-" if one.latency_ms is None else format_ms(one.latency_ms), drop=5),
     _Column("GiB>=", lambda one: "?" if one.memory_gib is None else f"{one.memory_gib:.3f}", drop=3),
     _Column("source", lambda one: one.source, left=True, drop=2),
 )
@@ -68,7 +68,7 @@ _LEGEND = {
 }
 
 
-def lines(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
+def format_selection(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
     """The answer for a person.
 
     Args:
@@ -79,7 +79,7 @@ def lines(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
     for warning in chosen.warnings:
         yield from _wrapped(f"note: {warning}", width)
     shown = chosen.candidates if whole else chosen.best
-    asked = requirements_text(chosen.requirements)
+    asked = describe_requirements(chosen.requirements)
     total = len(chosen.candidates) + len(chosen.ruled_out)
     if not chosen.candidates:
         what = f"Nothing meets {asked}" if asked else "Nothing has a figure"
@@ -96,7 +96,7 @@ def lines(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
     yield from _ruled_out(chosen, width, whole=whole)
 
 
-def requirements_text(asked: Requirements) -> str:
+def describe_requirements(asked: Requirements) -> str:
     """What was asked for, in words; "" for nothing."""
     parts = [
         text.format(bound)
@@ -184,7 +184,7 @@ def _ruled_out(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
     if cells:
         yield from _wrapped(f"Ruled out: {cells} cells, each counted once, by the first that applies:", width)
     for group in chosen.groups():
-        yield from _wrapped(f"{len(group.cells):>5}  {group_text(group, chosen.requirements)}", width, indent=7)
+        yield from _wrapped(f"{len(group.cells):>5}  {describe_group(group, chosen.requirements)}", width, indent=7)
     if chosen.without_figures:
         names = ", ".join(chosen.without_figures)
         yield from _wrapped(f"No figures at all: {names}; pytest benchmarks --platform=NAME measures it.", width)
@@ -203,7 +203,7 @@ def _ruled_out(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
             yield from _wrapped(f"  {_missed(one)}", width, indent=4)
 
 
-def group_text(group: Group, asked: Requirements) -> str:
+def describe_group(group: Group, asked: Requirements) -> str:
     """What rules the cells of a group out, and which they are."""
     platforms = ", ".join(
         f"{platform.id} ({platform.watts:g} W)" if group.rule is Rule.WATTS and platform.watts else platform.id
@@ -289,7 +289,7 @@ def _rows(chosen: Selection, *, whole: bool) -> list[dict[str, Any]]:
     return [*ranked, *(_row(one, None) for one in chosen.ruled_out)] if whole else ranked
 
 
-def csv_text(chosen: Selection, *, whole: bool) -> str:
+def render_csv(chosen: Selection, *, whole: bool) -> str:
     """One row a cell: what meets it, ranked; with `whole` every batch size, and what is ruled out, without a rank."""
     text = io.StringIO()
     columns = ["rank", *(name for name, _ in _DATA)]
@@ -300,7 +300,7 @@ def csv_text(chosen: Selection, *, whole: bool) -> str:
     return text.getvalue()
 
 
-def json_text(chosen: Selection, *, whole: bool) -> str:
+def render_json(chosen: Selection, *, whole: bool) -> str:
     """What was asked for, what meets it, what rules the others out, and the nearest misses."""
     ranked = chosen.candidates if whole else chosen.best
     document = {

@@ -86,7 +86,7 @@ def list_bench_images(folder: Path) -> list[str]:
         raise ConfigurationError(f"The folder of bench images {folder} cannot be read: {error}.") from error
 
 
-def inline(paths: Sequence[Path]) -> list[str]:
+def encode_inline(paths: Sequence[Path]) -> list[str]:
     """The files as base64, as they go into a request where the server cannot read them.
 
     Raises:

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.deepdetect.timed import Timed
-from pytest_ddperf.measure.load_passes import arrivals_s, closed_pass, gated_ms, open_pass
+from pytest_ddperf.measure.load_passes import compute_gate_ms, draw_arrivals_s, run_closed_pass, run_open_pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ MOST_CONNECTIONS: Final = 64
 counts that."""
 
 
-class ThreadCrew:
+class ThreadClientPool:
     """A `load.Crew` of threads, started as they are needed.
 
     They do not outlive the process: a run that is interrupted does not wait for answers.
@@ -125,7 +125,7 @@ class LoadEndpoint:
         self._patience_s = patience_s
         self._now = now
         self._sleep = sleep
-        self._crew = ThreadCrew(scenario.clients or MOST_CONNECTIONS)
+        self._crew = ThreadClientPool(scenario.clients or MOST_CONNECTIONS)
         self._idle: list[Client] = []
         self._clients: list[Client] = []
         self._first: list[Answer] = []
@@ -162,10 +162,10 @@ class LoadEndpoint:
         clients = self._scenario.clients
         if clients is not None:
             self._idle += [self._connected() for _ in range(clients - len(self._clients))]
-            made = closed_pass(clients, clients * self._requests, self._send, crew=self._crew, now=self._now)
+            made = run_closed_pass(clients, clients * self._requests, self._send, crew=self._crew, now=self._now)
         else:
-            due_s = arrivals_s(self._scenario.rate or 0.0, self._requests, next(self._seeds))
-            made = open_pass(
+            due_s = draw_arrivals_s(self._scenario.rate or 0.0, self._requests, next(self._seeds))
+            made = run_open_pass(
                 due_s,
                 self._send,
                 crew=self._crew,
@@ -173,7 +173,7 @@ class LoadEndpoint:
                 sleep=self._sleep,
                 patience_s=self._patience_s,
             )
-        return Timed(self._first[0], gated_ms(made, self._scenario), made)
+        return Timed(self._first[0], compute_gate_ms(made, self._scenario), made)
 
     def _send(self) -> float:
         """Send one request over a free connection, the one used last first.

@@ -76,7 +76,7 @@ class ServerLock:
         """
         if self.acquire_at_once():
             return self
-        say(busy_text(self, wait_s))
+        say(describe_busy_lock(self, wait_s))
         until_s = time.monotonic() + wait_s
         while (left_s := until_s - time.monotonic()) > 0:
             time.sleep(min(_ASKED_EVERY_S, left_s))
@@ -94,7 +94,7 @@ class ServerLock:
             self._descriptor = None
 
 
-def busy_text(lock: ServerLock, wait_s: float) -> str:
+def describe_busy_lock(lock: ServerLock, wait_s: float) -> str:
     """What a person who waits is told."""
     return (
         f"ddperf: another run measures on {lock.name}; waiting for it to end, {wait_s:g} s at most "

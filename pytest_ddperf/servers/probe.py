@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.deepdetect.client import wait_until_up
-from pytest_ddperf.deepdetect.url import server_name
+from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.embedded.facade import require_embedded
 from pytest_ddperf.errors import ServerError
-from pytest_ddperf.servers.lock import ServerLock, busy_text
+from pytest_ddperf.servers.lock import ServerLock, describe_busy_lock
 from pytest_ddperf.servers.request_images import load_images
 from pytest_ddperf.servers.target import open_client
 
@@ -46,7 +46,7 @@ def _ask(options: ServerOptions, say: Callable[[str], None]) -> None:
         return
     if options.prepared_first:  # it may be down until the user's command has run
         return
-    lock = ServerLock(server_name(options.url))
+    lock = ServerLock(identify_server(options.url))
     if lock.acquire_at_once():
         client = open_client(options, options.url)
         try:
@@ -55,7 +55,7 @@ def _ask(options: ServerOptions, say: Callable[[str], None]) -> None:
             client.close()
             lock.release()
     else:
-        say(busy_text(lock, options.lock_wait_s))
+        say(describe_busy_lock(lock, options.lock_wait_s))
 
 
 def probe_all(servers: Mapping[str, ServerOptions], say: Callable[[str], None]) -> dict[str, ServerError]:
@@ -69,7 +69,7 @@ def probe_all(servers: Mapping[str, ServerOptions], say: Callable[[str], None]) 
     """
     sharing: dict[str, list[str]] = {}
     for platform, options in servers.items():
-        sharing.setdefault(server_name(options.url), []).append(platform)
+        sharing.setdefault(identify_server(options.url), []).append(platform)
 
     def probe_one_server(platforms: Sequence[str]) -> dict[str, ServerError]:
         down: dict[str, ServerError] = {}

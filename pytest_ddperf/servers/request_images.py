@@ -42,7 +42,7 @@ class BenchImages:
                 f"--ddperf-bench-files, or measure up to --ddperf-max-batch-size={len(self.data)}."
             )
         data = self.data[:batch_size]
-        return data, data if self.route == "path" else protocol.inline_uris(batch_size)
+        return data, data if self.route == "path" else protocol.build_inline_uris(batch_size)
 
 
 def load_images(options: ServerOptions) -> BenchImages:
@@ -59,7 +59,7 @@ def load_images(options: ServerOptions) -> BenchImages:
         paths = [folder / name for name in generated_images.list_bench_images(folder)]
         if options.is_embedded:
             return BenchImages("path", tuple(str(path) for path in paths))
-        return BenchImages("inline", tuple(generated_images.inline(paths)))
+        return BenchImages("inline", tuple(generated_images.encode_inline(paths)))
     names = _listed(data_dir, options.bench_files)
     prefix = data_dir.rstrip("/")
     return BenchImages("path", tuple(f"{prefix}/{name}" for name in names))

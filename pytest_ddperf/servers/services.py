@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.limits import MODEL, name_for
+from pytest_ddperf.core.limits import MODEL, fill_template
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import RequestRefusedError, ServiceExistsError, ServiceNotFoundError
-from pytest_ddperf.models.check import service_facts
+from pytest_ddperf.models.check import resolve_service_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,7 @@ def open_service(client: Client, options: ServerOptions, model: Network, batch_s
         ServerError: the server refused.
         ConfigurationError: the folder of a network of the user's cannot be read.
     """
-    name = name_for(options.service, model.id).lower()
+    name = fill_template(options.service, model.id).lower()
     try:
         service = _existing(client.service(name), options)
     except ServiceNotFoundError:
@@ -114,7 +114,7 @@ def open_service(client: Client, options: ServerOptions, model: Network, batch_s
     return replace(service, task=model.task, model=model.id)
 
 
-def batch_of(
+def build_batch(
     client: Client, options: ServerOptions, images: BenchImages, service: OpenService, batch_size: int
 ) -> Batch:
     """A batch of a service, ready to be predicted again and again.
@@ -123,7 +123,7 @@ def batch_of(
         ConfigurationError: there are fewer images than the batch is large.
     """
     data, uris = images.batch(batch_size)
-    body = protocol.predict_body(
+    body = protocol.build_predict_body(
         service.name,
         data,
         width=service.width,
@@ -168,7 +168,7 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             service=name,
         )
     knobs = options.knobs
-    facts = service_facts(
+    facts = resolve_service_facts(
         model,
         _EMBEDDED_BACKEND if options.is_embedded else options.mllib,
         named=options.is_embedded or options.mllib_named,
@@ -176,7 +176,7 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
     engine = knobs.engine_for(facts.mllib, batch_size)
     width = knobs.img_width or facts.width or DEFAULT_SIDE
     height = knobs.img_height or facts.height or DEFAULT_SIDE
-    body = protocol.service_body(
+    body = protocol.build_service_body(
         mllib=facts.mllib,
         repository=repository,
         width=width,
@@ -226,4 +226,4 @@ def _repository(options: ServerOptions, model: Network) -> str | None:
     if model.is_own:
         return model.path if options.is_embedded and model.path is not None else model.repository
     template = options.repository or (MODEL if options.is_embedded else None)
-    return None if template is None else name_for(template, model.id)
+    return None if template is None else fill_template(template, model.id)

@@ -10,16 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, Client, server_facts, wait_until_up
-from pytest_ddperf.deepdetect.in_flight import Ledger
+from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, Client, extract_server_facts, wait_until_up
+from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.protocol import Info
-from pytest_ddperf.deepdetect.url import server_name
+from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
 from pytest_ddperf.servers import generated_images
 from pytest_ddperf.servers.load_endpoint import LoadEndpoint
 from pytest_ddperf.servers.lock import ServerLock
 from pytest_ddperf.servers.request_images import load_images
-from pytest_ddperf.servers.services import batch_of, open_service
+from pytest_ddperf.servers.services import build_batch, open_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class Target:
         options: how it is reached.
         say: takes a line for the person who waits.
         surroundings: what is done around it; None for nothing.
-        ledger: of the predictions that the server is asked for; default: one of its own.
+        in_flight: of the predictions that the server is asked for; default: one of its own.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class Target:
         options: ServerOptions,
         say: Callable[[str], None],
         surroundings: Surroundings | None = None,
-        ledger: Ledger | None = None,
+        in_flight: RequestsInFlight | None = None,
     ) -> None:
         self.options = options
-        self._ledger = ledger or Ledger()
+        self._in_flight = in_flight or RequestsInFlight()
         self._surroundings = surroundings
         self._say = say
         self._lock: ServerLock | None = None
@@ -112,13 +112,13 @@ class Target:
         if self.facts is not None:
             return self.facts
         try:
-            self._lock = ServerLock(server_name(self.options.url)).acquire(self.options.lock_wait_s, self._say)
+            self._lock = ServerLock(identify_server(self.options.url)).acquire(self.options.lock_wait_s, self._say)
             if self._surroundings is not None:
                 self._surroundings.begin()
             self._url = self._start()
             self._client = self._connect()
             info = wait_until_up(self._client, max(wait_s, self.options.wait_s))
-            facts = server_facts(info, self._client.display_url)
+            facts = extract_server_facts(info, self._client.display_url)
             self._images = load_images(self.options)
             self.facts = facts
         except BaseException:
@@ -142,7 +142,7 @@ class Target:
     def _connect(self) -> Client:
         """A client of the server; all of them count their predictions together."""
         client = open_client(self.options, self._url)
-        client.ledger = self._ledger
+        client.in_flight = self._in_flight
         return client
 
     def is_up(self) -> bool:
@@ -228,7 +228,7 @@ class Target:
         info, old = self._client.latest_info, self.facts
         if (info.version, info.commit) == (old.version, old.commit):
             return ""
-        self.facts = server_facts(info, old.url)
+        self.facts = extract_server_facts(info, old.url)
         return f"the server's version changed in the middle of the run, from {_version(old)} to {_version(self.facts)}"
 
     def was_replaced(self) -> bool:
@@ -293,7 +293,7 @@ class Target:
         Raises:
             ConfigurationError: there are fewer images than the batch is large.
         """
-        return batch_of(self.client, self.options.of(service.model), self.images, service, batch_size)
+        return build_batch(self.client, self.options.of(service.model), self.images, service, batch_size)
 
     def under_load(self, batch: Batch, scenario: Scenario, requests: int) -> LoadEndpoint:
         """A batch as several clients of the open server ask for it; to be closed.

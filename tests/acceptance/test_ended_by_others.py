@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.history.run_file import read_run, runs
+from pytest_ddperf.history.run_file import list_runs, read_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,5 +137,5 @@ def test_a_cell_that_kills_the_process_leaves_those_before_it_in_the_history(tk1
     """As the thread method of pytest-timeout does."""
     write(tk1, "import os; os._exit(1)")
     tk1.apart(*CELLS)
-    (path,) = runs(tk1.path / ".ddperf")
+    (path,) = list_runs(tk1.path / ".ddperf")
     assert [str(one.key) for one in read_run(path).records] == [OTHER]

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from fleet import CELLS, NAMES, Fleet
 
-from pytest_ddperf.deepdetect.url import server_name
+from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class TestTwoRuns:
         assert [len(one.records) for one in two.project.histories()] == [8, 8]
 
     def test_one_that_waits_in_a_worker_says_so(self, two: Fleet) -> None:
-        lock = ServerLock(server_name(two.servers["tk1"].url)).acquire(0, print)
+        lock = ServerLock(identify_server(two.servers["tk1"].url)).acquire(0, print)
         run = two.start("-n2", platforms=("tk1",))
         assert run.stdout is not None
         said, lines = 0, []
@@ -185,7 +185,7 @@ class TestTwoRuns:
 
     @pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
     def test_one_that_waits_too_long_says_what_to_do(self, two: Fleet, how: tuple[str, ...]) -> None:
-        lock = ServerLock(server_name(two.servers["tk1"].url)).acquire(0, print)
+        lock = ServerLock(identify_server(two.servers["tk1"].url)).acquire(0, print)
         result = two.run("--ddperf-lock-wait=0.1", *how)
         lock.release()
         assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -194,7 +194,7 @@ class TestTwoRuns:
         assert two.servers["tk1"].requests == []
 
     def test_on_the_only_server_that_is_a_usage_error(self, tk1: BenchProject) -> None:
-        lock = ServerLock(server_name(tk1.server.url)).acquire(0, print)
+        lock = ServerLock(identify_server(tk1.server.url)).acquire(0, print)
         result = tk1.run(*CELLS, "--ddperf-lock-wait=0.1")
         lock.release()
         assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
 
-from pytest_ddperf.history.run_file import read_run, runs
+from pytest_ddperf.history.run_file import list_runs, read_run
 
 if TYPE_CHECKING:
     import subprocess
@@ -29,7 +29,7 @@ def tk1(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
 
 
 def lines(project: BenchProject) -> list[dict[str, object]]:
-    path = next(iter(runs(project.path / ".ddperf")))
+    path = next(iter(list_runs(project.path / ".ddperf")))
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
@@ -105,7 +105,7 @@ def test_a_whole_run_that_was_to_be_accepted_says_nothing_of_it(tk1: BenchProjec
 
 def test_the_history_goes_where_it_is_told(tk1: BenchProject) -> None:
     tk1.run(*SQUEEZENET, "--ddperf-storage=kept/here")
-    assert len(list(runs(tk1.path / "kept" / "here"))) == 1
+    assert len(list(list_runs(tk1.path / "kept" / "here"))) == 1
 
 
 def test_a_cell_is_on_disk_before_the_next_one_begins(tk1: BenchProject) -> None:
@@ -151,7 +151,7 @@ def test_ctrl_c_saves_what_was_measured_and_exits_2(
 
 def test_lines_that_are_broken_are_counted(tk1: BenchProject) -> None:
     tk1.run(*SQUEEZENET)
-    (path,) = runs(tk1.path / ".ddperf")
+    (path,) = list_runs(tk1.path / ".ddperf")
     whole = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(whole[0] + whole[1] + whole[2][:100] + b"\n" + b"\xff\xfe\n" + whole[3])
     run = read_run(path)
@@ -178,7 +178,7 @@ def test_runs_of_the_history_that_are_locked_half_written_or_none_change_no_verd
 ) -> None:
     for _ in range(2):
         tk1.run(*SQUEEZENET)
-    locked, torn = runs(tk1.path / ".ddperf")
+    locked, torn = list_runs(tk1.path / ".ddperf")
     torn.write_bytes(torn.read_bytes()[:-300])
     none = tk1.path / ".ddperf" / "20260101T000000.000Z-00000000.jsonl"
     none.mkdir()

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from bench_project import BenchProject, TableServer
 
-from pytest_ddperf.history.run_file import runs
+from pytest_ddperf.history.run_file import list_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -262,7 +262,7 @@ class TestRounds:
     def test_each_round_is_kept_at_once(self, tk1: BenchProject) -> None:
         accident(tk1.server, G8)
         tk1.run(*CELLS)
-        (path,) = runs(tk1.path / ".ddperf")
+        (path,) = list_runs(tk1.path / ".ddperf")
         written = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         own = [
             line["outcome"] for line in written if line["type"] == "cell" and line["nodeid"].endswith("googlenet-b8]")

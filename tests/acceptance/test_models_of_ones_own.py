@@ -13,7 +13,7 @@ import pytest
 from bench_project import BenchProject, TableServer
 from model_folders import caffe_folder, ncnn_folder, onnx_folder
 
-from pytest_ddperf.history.run_file import read_run, runs
+from pytest_ddperf.history.run_file import list_runs, read_run
 from pytest_ddperf.servers import generated_images
 
 if TYPE_CHECKING:
@@ -337,7 +337,7 @@ def test_two_projects_with_networks_of_one_name_never_meet_on_local(
                 shutil.copy(tk1.path / file, folder / file)
         monkeypatch.chdir(folder)
         tk1.run(*options, "--ddperf-update-baselines").assert_outcomes(passed=2)
-        verdicts.append({str(record.outcome) for record in read_run([*runs(folder / ".ddperf")][-1]).records})
+        verdicts.append({str(record.outcome) for record in read_run([*list_runs(folder / ".ddperf")][-1]).records})
     assert verdicts == [{"new"}, {"new"}, {"ok"}]
 
 

@@ -16,7 +16,7 @@ from bench_project import BenchProject, TableServer
 from figure_results import measured, trend
 
 from pytest_ddperf.core.records import CellKey
-from pytest_ddperf.history.run_file import runs
+from pytest_ddperf.history.run_file import list_runs
 from pytest_ddperf.plots import api
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ FIGURES = [
 def _matplotlib_is_loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Load all that drawing loads: pytester forgets what a run imported, and matplotlib loads only once."""
     nights = [trend(CellKey("tk1", "resnet50", 1), [100.0, 101.0])]
-    charts = api.described(measured(), nights, ["tk1"])
+    charts = api.describe(measured(), nights, ["tk1"])
     one_of_each = {type(chart): {name: chart} for name, chart in charts.items()}
     for chosen in one_of_each.values():
         api.draw_charts(chosen, tmp_path_factory.mktemp("loading"))
@@ -166,7 +166,7 @@ def test_a_broken_history_file_is_named_skipped_and_counted(project: BenchProjec
 
 def test_a_half_written_history_file_gives_what_it_holds_and_counts_its_broken_lines(project: BenchProject) -> None:
     project.run()
-    (path,) = runs(project.path / ".ddperf")
+    (path,) = list_runs(project.path / ".ddperf")
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:2]) + lines[2][:100])
     result = stored(project)
@@ -426,7 +426,7 @@ def test_what_a_whole_run_left_out_is_counted_in_reports_of_what_is_stored(
     project: BenchProject, options: list[str], missing: int
 ) -> None:
     project.run(*options)
-    (path,) = runs(project.path / ".ddperf")
+    (path,) = list_runs(project.path / ".ddperf")
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     left = [line for line in lines if '"type":"cell"' not in line or '"resnet50"' not in line]
     path.write_text("".join(left), encoding="utf-8")

@@ -64,7 +64,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 @pytest.fixture
 def page(browser: Chromium, tmp_path: Path) -> Iterator[Chromium]:
     """The page of a run; whatever a test does with it, nothing fails in it and it asks for nothing."""
-    yield from opened(browser, tmp_path, html.page(everything(), [trend()]))
+    yield from opened(browser, tmp_path, html.render_page(everything(), [trend()]))
 
 
 def opened(browser: Chromium, folder: Path, text: str) -> Iterator[Chromium]:
@@ -335,7 +335,7 @@ def long_names() -> Results:
 def test_no_table_is_scrolled_sideways_and_nothing_is_cut(
     browser: Chromium, tmp_path: Path, width: int, scheme: str
 ) -> None:
-    for page in opened(browser, tmp_path, html.page(long_names(), [trend()])):
+    for page in opened(browser, tmp_path, html.render_page(long_names(), [trend()])):
         page.emulate("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         page.emulate("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         try:
@@ -405,7 +405,7 @@ def test_a_filter_that_finds_only_cells_of_hidden_verdicts_counts_them(page: Chr
 
 
 def test_platforms_are_ordered_from_most_to_least_powerful(browser: Chromium, tmp_path: Path) -> None:
-    for page in opened(browser, tmp_path, html.page(published(), [])):
+    for page in opened(browser, tmp_path, html.render_page(published(), [])):
         order = page.run("return [...document.querySelectorAll('[data-platform]')].map((one) => one.dataset.platform)")
         assert order == [
             "gtx1080ti", "tx2", "tx2-tensorrt", "tx1", "nano", "tk1", "raspi4-ncnn", "raspi3", "raspi3-ncnn",
@@ -449,7 +449,7 @@ def lightness(colour: str) -> float:
 
 
 def test_without_a_run_the_published_tables_are_there_to_explore(browser: Chromium, tmp_path: Path) -> None:
-    for page in opened(browser, tmp_path, html.page(published(), [])):
+    for page in opened(browser, tmp_path, html.render_page(published(), [])):
         assert len(page.run(ROWS)) == len(published().cells)
         found = {mark["cell"]: mark["value"] for one in page.run(SERIES) for mark in one["marks"]}
         own = published().of("gtx1080ti")
@@ -460,7 +460,7 @@ def test_without_a_run_the_published_tables_are_there_to_explore(browser: Chromi
 def test_the_policy_stops_what_got_into_the_page_all_the_same(browser: Chromium, tmp_path: Path) -> None:
     inside = "<script>window.broken = 1</script><img src='http://127.0.0.1:9/x' onerror='window.broken = 2'>"
     path = tmp_path / "report.html"
-    path.write_text(html.page(measured(), []).replace("</main>", f"{inside}</main>"), encoding="utf-8")
+    path.write_text(html.render_page(measured(), []).replace("</main>", f"{inside}</main>"), encoding="utf-8")
     browser.open(path.as_uri())
     assert browser.run("return window.broken ?? null") is None
     said = browser.console()
@@ -476,7 +476,7 @@ def test_of_several_platforms_the_one_that_regressed_is_shown_first(browser: Chr
         cell.key: replace(cell, now_ms=cell.baseline_ms, change=0.0, outcome=Outcome.OK) for cell in results.of("tx1")
     }
     both = replace(results, cells=(*good.values(), *measured().cells), runs={"tx1": RUN, "tk1": RUN})
-    for page in opened(browser, tmp_path, html.page(both, [])):
+    for page in opened(browser, tmp_path, html.render_page(both, [])):
         assert {series.split("/")[0] for series, _ in lines(page)} == {"tk1"}
         page.click("[data-platform='tx1']")
         assert {series.split("/")[0] for series, _ in lines(page)} == {"tk1", "tx1"}
@@ -488,7 +488,7 @@ def test_hostile_strings_do_nothing(browser: Chromium, tmp_path: Path) -> None:
     cells = tuple(replace(cell, reason=hostile, baseline_source=hostile) for cell in measured().cells)
     odd = replace(cells[0], key=CellKey("tk1", hostile, 1), now_ms=1.0, outcome=cells[0].outcome)
     results = replace(measured(), cells=(*cells, odd), warnings=(hostile,))
-    for page in opened(browser, tmp_path, html.page(results, [])):
+    for page in opened(browser, tmp_path, html.render_page(results, [])):
         page.click("[data-verdict='not run']")
         assert page.run("return window.broken ?? null") is None
         assert page.run("return document.querySelectorAll('img').length") == 0
@@ -499,7 +499,7 @@ def test_hostile_strings_do_nothing(browser: Chromium, tmp_path: Path) -> None:
 def test_cells_under_load_stand_in_their_table_and_in_no_figure(browser: Chromium, tmp_path: Path, width: int) -> None:
     under_load = (result(loaded("c4")), result(loaded("r10", kept_up=False)))
     results = replace(measured(), cells=(*measured().cells, *under_load))
-    for page in opened(browser, tmp_path, html.page(results, [trend()])):
+    for page in opened(browser, tmp_path, html.render_page(results, [trend()])):
         page.emulate("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         assert page.run("return document.documentElement.scrollWidth") <= width
         shown = page.run("return document.querySelector('section[aria-labelledby=load]').textContent")

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.deepdetect.client import Client
-from pytest_ddperf.deepdetect.protocol import predict_body, service_body
+from pytest_ddperf.deepdetect.protocol import build_predict_body, build_service_body
 from pytest_ddperf.embedded import launch
 from pytest_ddperf.embedded.heads.heads import ClassHead, Head
 from pytest_ddperf.embedded.images.images import ImageReader
@@ -59,8 +59,10 @@ def picture(suffix: str) -> bytes:
 
 PNG, JPEG = picture(".png"), picture(".jpg")
 INLINE = base64.b64encode(PNG).decode()
-SERVICE = service_body(mllib="caffe", repository="shufflenet", width=8, height=8)
-PREDICT = predict_body("steady", ["0.png", INLINE], width=8, height=8, output={"best": 2, "confidence_threshold": 0.1})
+SERVICE = build_service_body(mllib="caffe", repository="shufflenet", width=8, height=8)
+PREDICT = build_predict_body(
+    "steady", ["0.png", INLINE], width=8, height=8, output={"best": 2, "confidence_threshold": 0.1}
+)
 PREDICT["parameters"]["input"] |= {"mean": [1.0, 2.0, 3.0], "std": [1.0], "scale": 0.5, "rgb": True, "bw": False}  # type: ignore[index] # it is one
 TARGETS = (
     ("POST", "/predict", PREDICT),
@@ -212,9 +214,9 @@ def test_bytes_on_a_socket(server: EmbeddedServer, which: int, damage: list[Dama
 def test_after_all_of_it_the_server_answers_as_before(server: EmbeddedServer) -> None:
     with Client(server.url) as client:
         assert client.info().services == ()
-        client.create_service("last", service_body(mllib="caffe", repository="shufflenet"))
-        timed = client.predict(predict_body("last", ["0.png"]))
+        client.create_service("last", build_service_body(mllib="caffe", repository="shufflenet"))
+        timed = client.predict(build_predict_body("last", ["0.png"]))
         assert [one.uri for one in timed.answer.predictions] == ["0.png"]
         with pytest.raises(ServerError):
-            client.predict(predict_body("last", ["../0.png"]))
+            client.predict(build_predict_body("last", ["../0.png"]))
     assert "Traceback" not in server.log_tail

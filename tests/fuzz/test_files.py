@@ -25,17 +25,17 @@ from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.platform_toml import read_platforms
 from pytest_ddperf.config.published_tables import read_networks, read_table
-from pytest_ddperf.config.settings import Given, Origin, Settings
-from pytest_ddperf.core.catalog import bare_catalog
+from pytest_ddperf.config.settings import GivenValue, Origin, Settings
+from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history.index import HistoryIndex
 from pytest_ddperf.history.nights import read_nights
 from pytest_ddperf.history.run_file import HistoryError, read_run
-from pytest_ddperf.report.benchmark_json import run_document, stats_from_seconds
+from pytest_ddperf.report.benchmark_json import build_run_document, compute_stats
 from pytest_ddperf.report.csv_json import COLUMNS
-from pytest_ddperf.text import printable
+from pytest_ddperf.text import remove_control_characters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ TORN = st.tuples(st.integers(0, 5), DAMAGE).map(lambda drawn: drawn[1][:2] if dr
 def plain(error: DdperfError) -> None:
     """An error is one paragraph that can be shown as it is, and no traceback."""
     refused_so_far[FILES] += 1
-    assert str(error) == printable(str(error))
+    assert str(error) == remove_control_characters(str(error))
     assert str(error).strip()
     str(error).encode()
 
@@ -117,14 +117,14 @@ def test_the_table_of_networks(folder: Path, damage: list[Damage]) -> None:
     except DdperfError as error:
         plain(error)
         return
-    assert set(networks) >= set(bare_catalog().networks)
+    assert set(networks) >= set(build_bare_catalog().networks)
 
 
 @pytest.fixture(scope="module")
 def recording(folder: Path) -> Any:  # noqa: ANN401 - JSON
     path = folder / "made.json"
     records = [measured(), measured("vgg16"), skipped("vgg19", 2)]
-    write_recorded(path, records, machine_info={}, stats=stats_from_seconds, lock_dir=folder / "locks")
+    write_recorded(path, records, machine_info={}, stats=compute_stats, lock_dir=folder / "locks")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -213,7 +213,7 @@ def test_the_index_of_the_history(
     with HistoryIndex(storage) as index:
         assert index.runs()
         for problem in index.problems:
-            assert problem == printable(problem)
+            assert problem == remove_control_characters(problem)
         for platform in index.platforms():
             for key in index.cells(platform):
                 trend = index.trend(key)
@@ -226,7 +226,7 @@ def exported(folder: Path) -> Any:  # noqa: ANN401 - JSON
     records = [replace(measured(), now_ms=51.0), loaded("r10"), loaded("c4")]
     run = read_run(write_night(folder / "exported", 0, records))
     run = replace(run, header=replace(run.header, facts={"commit": {"id": "0123abc"}}))
-    return json.loads(json.dumps(run_document(run, {})))
+    return json.loads(json.dumps(build_run_document(run, {})))
 
 
 @tried(0.01)
@@ -311,7 +311,7 @@ def test_a_project_s_platforms(folder: Path, which: int, damage: list[Damage]) -
     try:
         catalog = load_catalog(folder)
         for name in catalog.platforms:
-            found = {"platform": Given((name,), Origin.COMMAND_LINE)}
+            found = {"platform": GivenValue((name,), Origin.COMMAND_LINE)}
             Settings.resolve(found, catalog, folder).server_options(name)
     except DdperfError as error:
         plain(error)
@@ -339,6 +339,6 @@ def test_a_value_of_an_ini_key(folder: Path, catalog: Catalog, option: Any, piec
     if isinstance(value, float):
         assert math.isfinite(value)
     try:
-        Settings.resolve({option.name: Given(value, Origin.INI)}, catalog, folder).server_options("local")
+        Settings.resolve({option.name: GivenValue(value, Origin.INI)}, catalog, folder).server_options("local")
     except DdperfError as error:
         plain(error)

@@ -15,11 +15,11 @@ from replay import RECORDINGS, load
 
 from pytest_ddperf.core.record_codec import from_builtins, to_builtins
 from pytest_ddperf.core.records import ServerFacts
-from pytest_ddperf.deepdetect.client import Client, server_facts
+from pytest_ddperf.deepdetect.client import Client, extract_server_facts
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
-from pytest_ddperf.deepdetect.protocol import check_predictions, predict_body
+from pytest_ddperf.deepdetect.protocol import build_predict_body, check_predictions
 from pytest_ddperf.errors import DdperfError
-from pytest_ddperf.text import printable
+from pytest_ddperf.text import remove_control_characters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ def answers(*kinds: Sequence[Any]) -> st.SearchStrategy[Answered]:
 
 
 def assert_plain(text: str) -> None:
-    assert text == printable(text)
+    assert text == remove_control_characters(text)
     assert len(text) < 20_000
 
 
@@ -118,7 +118,7 @@ def test_info(client: Client, pool: Pool, answer: Answered) -> None:
     pool.answer = answer
     try:
         info = client.info()
-        facts = server_facts(info, client.display_url)
+        facts = extract_server_facts(info, client.display_url)
     except DdperfError as error:
         refused(error)
         return
@@ -138,7 +138,7 @@ def test_a_service(client: Client, pool: Pool, answer: Answered) -> None:
     pool.answer = answer
     try:
         service = client.service("resnet50")
-        totals = ServiceEndpoint(client, "resnet50", predict_body("resnet50", ["a.jpg"])).totals()
+        totals = ServiceEndpoint(client, "resnet50", build_predict_body("resnet50", ["a.jpg"])).totals()
     except DdperfError as error:
         refused(error)
         return
@@ -156,7 +156,7 @@ def test_a_service(client: Client, pool: Pool, answer: Answered) -> None:
 def test_a_prediction(client: Client, pool: Pool, answer: Answered) -> None:
     pool.answer = answer
     try:
-        timed = client.predict(predict_body("resnet50", ["a.jpg"]))
+        timed = client.predict(build_predict_body("resnet50", ["a.jpg"]))
         check_predictions(timed.answer, [one.uri for one in timed.answer.predictions], url="http://x", service="s")
     except DdperfError as error:
         refused(error)

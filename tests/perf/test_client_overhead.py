@@ -12,7 +12,7 @@ from scripted_deepdetect import ScriptedDeepDetect
 
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
-from pytest_ddperf.deepdetect.protocol import predict_body
+from pytest_ddperf.deepdetect.protocol import build_predict_body
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -48,7 +48,7 @@ def test_the_client_costs_at_most_half_of_a_new_connection_each_time() -> None:
 
 def _alternating(url: str) -> tuple[list[float], list[float]]:
     """Milliseconds of both ways, one after the other, so that what else the host does meets both."""
-    body = predict_body("resnet50", ["/srv/bench/img_00.jpg"])
+    body = build_predict_body("resnet50", ["/srv/bench/img_00.jpg"])
     kept_ms, new_ms = [], []
     with Client(url) as client:
         endpoint = ServiceEndpoint(client, "resnet50", body)

@@ -58,7 +58,7 @@ def test_the_server_adds_at_most_10_percent_to_inference_and_30_to_the_whole_req
     direct = Direct(model)
     direct_ms, predict_ms, request_ms = [], [], []
     with launch.start(models=(model,), data_dir=folder) as server, Client(server.url) as client:
-        body = protocol.predict_body(model, data, output={"best": 1})
+        body = protocol.build_predict_body(model, data, output={"best": 1})
         endpoint = ServiceEndpoint(client, model, body)
         for _ in range(3):
             direct.ms(batch)

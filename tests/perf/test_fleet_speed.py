@@ -129,7 +129,7 @@ class Endpoint:
 class InProcess:
     images = BenchImages("path", ())
 
-    def __init__(self, options, say, surroundings, ledger):
+    def __init__(self, options, say, surroundings, in_flight):
         self._services = {}
 
     def open(self, wait_s=0.0):

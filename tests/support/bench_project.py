@@ -23,7 +23,7 @@ from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import Baseline, CellKey
-from pytest_ddperf.history.run_file import read_run, runs
+from pytest_ddperf.history.run_file import list_runs, read_run
 
 if TYPE_CHECKING:
     import pytest
@@ -143,7 +143,7 @@ class BenchProject:
 
     def histories(self) -> list[Run]:
         """The runs of the history, oldest first."""
-        return [read_run(path) for path in runs(self.path / ".ddperf")]
+        return [read_run(path) for path in list_runs(self.path / ".ddperf")]
 
     def records(self) -> list[CellRecord]:
         """The cells of the last run."""

@@ -34,7 +34,7 @@ class Label:
 
 def labels(figure: Figure) -> list[Label]:
     """Every visible text of the figure: titles, notes, ticks, legends, names and values."""
-    with style.styled():
+    with style.apply_style():
         figure.draw_without_rendering()  # type: ignore[no-untyped-call, unused-ignore]
         found = []
         for text in figure.findobj(Text):

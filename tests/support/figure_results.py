@@ -13,7 +13,7 @@ from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.core.results import RunFacts, Trend, TrendNight
 from pytest_ddperf.plots.draw import style
-from pytest_ddperf.report.gather import gathered
+from pytest_ddperf.report.gather import gather_results
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ RUN = RunFacts("20261124T020000.000Z-00000000", "2026-11-24T02:00:00+00:00", "01
 @cache
 def published() -> Results:
     """What the package carries, of every platform, with no run."""
-    return gathered(load_catalog(), [], {})
+    return gather_results(load_catalog(), [], {})
 
 
 def measured(changes: Mapping[tuple[str, int], float | Outcome | None] = {}) -> Results:
@@ -96,7 +96,7 @@ def trend(
 
 def figure_of(chart: Chart) -> Figure:
     """A description as matplotlib's figure, as the files show it."""
-    with style.styled():
+    with style.apply_style():
         from pytest_ddperf.plots.draw import dispatch  # noqa: PLC0415 - loads matplotlib, inside the style
 
-        return dispatch.figure_of(chart)
+        return dispatch.build_figure(chart)

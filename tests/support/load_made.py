@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_ddperf.core.load_summary import load_of
+from pytest_ddperf.core.load_summary import summarise_load
 from pytest_ddperf.core.records import (
     CellKey,
     CellRecord,
@@ -17,7 +17,7 @@ from pytest_ddperf.core.records import (
 )
 from pytest_ddperf.core.results import Result
 from pytest_ddperf.core.scenarios import Scenario
-from pytest_ddperf.measure.load_passes import gated_ms
+from pytest_ddperf.measure.load_passes import compute_gate_ms
 
 SERVER = ServerFacts("http://tk1.lan:8080", version="v0.28.0")
 
@@ -45,7 +45,7 @@ def loaded(
     """A cell of the TK1 under load, five passes."""
     asked = Scenario.parse(scenario) or Scenario(clients=1)
     passes = (load_pass(latency_ms, count, kept_up=kept_up, rate=asked.rate),) * 5
-    batch_ms = gated_ms(passes[0], asked)
+    batch_ms = compute_gate_ms(passes[0], asked)
     key = CellKey("tk1", model, batch_size, scenario)
     measurement = Measurement(
         key,
@@ -79,5 +79,5 @@ def result(record: CellRecord) -> Result:
         samples_ms=tuple(ms for one in record.measurement.per_image_ms() for ms in one) if record.measurement else (),
         clock="client",
         notes=record.notes,
-        load=load_of(record.measurement),
+        load=summarise_load(record.measurement),
     )

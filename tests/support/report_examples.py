@@ -8,8 +8,8 @@ from functools import cache
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import CellKey, Outcome, ServerFacts
-from pytest_ddperf.core.results import Result, Results, RunFacts, Trend, TrendNight, in_order
-from pytest_ddperf.report.gather import gathered
+from pytest_ddperf.core.results import Result, Results, RunFacts, Trend, TrendNight, sort_cells
+from pytest_ddperf.report.gather import gather_results
 
 RUN = RunFacts(
     "20261103T020000.000Z-00000002",
@@ -32,7 +32,7 @@ VERDICTS: tuple[tuple[CellKey, Outcome, float | None, float | None], ...] = (
 @cache
 def published() -> Results:
     """The published tables of every platform, and no run."""
-    return gathered(load_catalog(), (), {})
+    return gather_results(load_catalog(), (), {})
 
 
 @cache
@@ -56,7 +56,7 @@ def measured() -> Results:
         )
     return replace(
         results,
-        cells=in_order(cells.values(), results.catalog),
+        cells=sort_cells(cells.values(), results.catalog),
         runs={"tk1": RUN},
         missing={"tk1": 3},
         warnings=(".ddperf/broken.jsonl: 1 line could not be read and was skipped; the rest of the run counts.",),

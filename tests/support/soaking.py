@@ -14,12 +14,12 @@ from misbehaviour import COLD_START_TIMEOUT_S, MISBEHAVIOURS, REQUEST_TIMEOUT_S,
 
 from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.server_options import ServerOptions
-from pytest_ddperf.core.catalog import bare_catalog
+from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history.run_file import read_run
-from pytest_ddperf.history.writer import HistoryWriter, new_run
+from pytest_ddperf.history.writer import HistoryWriter, create_header
 from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.runner.plan import PlatformPlan
 from pytest_ddperf.runner.runner import Runner
@@ -177,8 +177,8 @@ class Soak:
         )
         platform = Platform("soak", "Soak", mllib="onnxruntime")
         plan = PlatformPlan(platform, options, Plan(1, PASSES), "auto", 0.1, PlatformBaseline("soak", ({},)))
-        runner = Runner({"soak": plan}, bare_catalog().networks, lambda _: None)
-        header = new_run("soak", ("soak",), accepted=False, facts={})
+        runner = Runner({"soak": plan}, build_bare_catalog().networks, lambda _: None)
+        header = create_header("soak", ("soak",), accepted=False, facts={})
         kept = []
         try:
             runner.open("soak")

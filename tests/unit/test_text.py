@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.errors import LONGEST_TOLD, BaselineFileError, DdperfError, InvalidRoundError, ServerError
-from pytest_ddperf.text import REPLACEMENT, told
+from pytest_ddperf.text import REPLACEMENT, quote_server_text
 
 EVIL = "\x1b[31m\u202e\x07\ud800\x9b"
 
 
 @given(st.text(), st.integers(4, 40))
 def test_what_is_told_is_one_line_of_bounded_length_without_control_characters(text: str, most: int) -> None:
-    line = told(text, most)
+    line = quote_server_text(text, most)
     assert len(line) <= most
     assert not any(unicodedata.category(char) in {"Cc", "Cf", "Cs"} for char in line)
 
 
 def test_spaces_are_kept_and_lines_joined() -> None:
-    assert told(" a  b\r\nc\td ", 40) == "a  b  c d"
+    assert quote_server_text(" a  b\r\nc\td ", 40) == "a  b  c d"
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,14 @@ from collections import deque
 from typing import IO, TYPE_CHECKING, Final
 
 from pytest_ddperf.boards.telemetry.readings import Parser
-from pytest_ddperf.boards.telemetry.ssh import script, shell_command, surroundings
+from pytest_ddperf.boards.telemetry.ssh import build_script, build_variables, shell_command
 from pytest_ddperf.core.telemetry import Spread, Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_ddperf.boards.telemetry.readings import Reading
-    from pytest_ddperf.core.board_address import Source
+    from pytest_ddperf.core.board_address import BoardAddress
 
 FIRST_WAIT_S: Final = 15.0
 """How long the first cell waits for the first reading: ssh may take its time."""
@@ -43,7 +43,7 @@ class Monitor:
         now: seconds since the epoch.
     """
 
-    def __init__(self, source: Source, *, gpuid: int = 0, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, source: BoardAddress, *, gpuid: int = 0, now: Callable[[], float] = time.time) -> None:
         self._source = source
         self._gpuid = gpuid
         self._now = now
@@ -77,7 +77,7 @@ class Monitor:
         if process.stdin is None or process.stdout is None:
             return
         with contextlib.suppress(OSError, ValueError), process.stdin as pipe:  # one that is gone is told by its status
-            pipe.write(script("sampler.sh", surroundings(self._gpuid)))
+            pipe.write(build_script("sampler.sh", build_variables(self._gpuid)))
         with contextlib.suppress(OSError, ValueError):
             for line in process.stdout:
                 reading = self._parser.feed(line.decode(errors="replace"), self._now())
@@ -151,7 +151,7 @@ class Monitor:
             ended_s: seconds since the epoch.
         """
         before, during = self._stretch(began_s, ended_s)
-        return throttling(before, during)
+        return describe_throttling(before, during)
 
     def telemetry(self, began_s: float, ended_s: float) -> Telemetry:
         """What the sensors said in a stretch of time.
@@ -167,7 +167,7 @@ class Monitor:
             notes.append(f"unknown from then on: {self.problem}" if during else f"unknown: {self.problem}")
         elif not during:
             notes.append("unknown: no reading came")
-        return summary(self._source.text, during, throttled=throttling(before, during), notes=notes)
+        return summarise_readings(self._source.text, during, throttled=describe_throttling(before, during), notes=notes)
 
     def _stretch(self, began_s: float, ended_s: float) -> tuple[list[Reading], list[Reading]]:
         """The readings shortly before a stretch of time, and those in it; where none is, the fresh ones before it."""
@@ -192,7 +192,7 @@ def _first(before: Sequence[Reading], during: Sequence[Reading]) -> Iterable[tup
     return counters.items()
 
 
-def throttling(before: Sequence[Reading], during: Sequence[Reading]) -> list[str]:
+def describe_throttling(before: Sequence[Reading], during: Sequence[Reading]) -> list[str]:
     """How a board protected itself, by what it said in a stretch of time and by the counts that rose over it.
 
     Args:
@@ -208,7 +208,9 @@ def throttling(before: Sequence[Reading], during: Sequence[Reading]) -> list[str
     return sorted(seen)
 
 
-def summary(source: str, readings: Sequence[Reading], *, throttled: Sequence[str], notes: Sequence[str]) -> Telemetry:
+def summarise_readings(
+    source: str, readings: Sequence[Reading], *, throttled: Sequence[str], notes: Sequence[str]
+) -> Telemetry:
     """What these readings come to.
 
     Args:

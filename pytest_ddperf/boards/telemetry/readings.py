@@ -120,21 +120,21 @@ class Parser:
             return None
         kind, _, rest = line.partition(" ")
         if kind == "T":
-            return tegrastats(rest, at_s)
+            return parse_tegrastats(rest, at_s)
         if kind == "N":
-            return nvidia_smi(rest, at_s)
+            return parse_nvidia_smi(rest, at_s)
         if kind == "m":
             self.mode = rest
         elif kind == "s":
             self._lines = []
         elif kind == "e":
-            return sample(self._lines, at_s)
+            return parse_sample(self._lines, at_s)
         else:
             self._lines.append(line)
         return None
 
 
-def sample(lines: Iterable[str], at_s: float) -> Reading:
+def parse_sample(lines: Iterable[str], at_s: float) -> Reading:
     """A reading of the sampler's own lines, those between `s` and `e`."""
     found = _Found()
     for line in lines:
@@ -245,7 +245,7 @@ _TEGRA_RAIL = re.compile(r"(?<!\S)([A-Z][A-Z0-9_]+) (\d+)(?:mW)?/\d+(?:mW)?(?!\S
 _TEGRA_NO_RAILS = frozenset({"RAM", "SWAP", "IRAM"})
 
 
-def tegrastats(line: str, at_s: float) -> Reading:
+def parse_tegrastats(line: str, at_s: float) -> Reading:
     """A reading of a line of NVIDIA's tegrastats, of L4T 28 to 36: rails in mW with and without the unit."""
     found = _Found()
     for name, degrees in _TEGRA_TEMPERATURE.findall(line):
@@ -262,7 +262,7 @@ def tegrastats(line: str, at_s: float) -> Reading:
     return found.reading(at_s)
 
 
-def nvidia_smi(line: str, at_s: float) -> Reading:
+def parse_nvidia_smi(line: str, at_s: float) -> Reading:
     """A reading of `nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,clocks_event_reasons.active` as CSV."""
     values = [_number(part) for part in line.split(",")]
     degrees, mhz, watts, active = (*values, None, None, None, None)[:4]

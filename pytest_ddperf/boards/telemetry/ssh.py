@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_ddperf.core.board_address import Source
+    from pytest_ddperf.core.board_address import BoardAddress
 
 
 SSH_OPTIONS: Final = (
@@ -22,7 +22,7 @@ SSH_OPTIONS: Final = (
 )
 
 
-def shell_command(address: Source, environ: Mapping[str, str] = os.environ) -> list[str]:
+def shell_command(address: BoardAddress, environ: Mapping[str, str] = os.environ) -> list[str]:
     """The words that start a POSIX shell at an address; the shell reads its script from standard input.
 
     Args:
@@ -36,7 +36,7 @@ def shell_command(address: Source, environ: Mapping[str, str] = os.environ) -> l
     return [*ssh, *SSH_OPTIONS, *port, "--", address.host, "exec /bin/sh -s"]
 
 
-def script(name: str, variables: Mapping[str, str]) -> bytes:
+def build_script(name: str, variables: Mapping[str, str]) -> bytes:
     """A shell script of this package, with variables set before its first line.
 
     Args:
@@ -48,7 +48,7 @@ def script(name: str, variables: Mapping[str, str]) -> bytes:
     return (head + text).encode()
 
 
-def surroundings(gpuid: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+def build_variables(gpuid: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables of the scripts: the GPU to read, and for tests where /sys and /proc are looked for."""
     root = environ.get("DDPERF_SYSFS_ROOT")
     return {"DDPERF_GPU": str(gpuid)} | ({"DDPERF_SYSFS_ROOT": root} if root else {})

@@ -14,7 +14,7 @@ ALPHABET = string.digits + string.ascii_lowercase
 """The characters, in the order of the classes; the blank is left out."""
 
 
-def read(probabilities: NDArray[np.float32], blank: int = 0) -> tuple[str, float]:
+def decode_ctc(probabilities: NDArray[np.float32], blank: int = 0) -> tuple[str, float]:
     """The text, and how probable its path is.
 
     A character that is the best of several columns in a row stands once; blanks part two of the same.

@@ -10,8 +10,8 @@ import numpy as np
 
 from pytest_ddperf.embedded.api_errors import bad_service
 from pytest_ddperf.embedded.heads import ctc
-from pytest_ddperf.embedded.heads.nearest import Index, normalised
-from pytest_ddperf.embedded.heads.predictions import answered, in_an_order_of_its_own
+from pytest_ddperf.embedded.heads.nearest import Index, normalise
+from pytest_ddperf.embedded.heads.predictions import build_predictions, reorder_rows
 from pytest_ddperf.embedded.networks import boxes
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.task_networks import FEATURES, GRIDS
@@ -64,7 +64,7 @@ class ClassHead:
         """The most probable classes of each image."""
         del sizes
         _require(output, frozenset(), "classification")
-        return answered(uris, rows, output)
+        return build_predictions(uris, rows, output)
 
 
 class _ByImage:
@@ -78,7 +78,7 @@ class _ByImage:
     ) -> list[JsonObject]:
         """What is said of each image."""
         _require(output, self.model.answers, self.model.mltype)
-        return [{"uri": uri, **self.one(rows[row], sizes[row], output)} for uri, row in in_an_order_of_its_own(uris)]
+        return [{"uri": uri, **self.one(rows[row], sizes[row], output)} for uri, row in reorder_rows(uris)]
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
         """What is said of one image, but for its uri."""
@@ -114,7 +114,7 @@ class OcrHead(_ByImage):
         blank = max(output.blank_label, 0)
         if blank >= self.model.classes:
             raise bad_service(f"there are {self.model.classes} classes, and blank_label is {blank}")
-        text, probability = ctc.read(row.reshape(-1, self.model.classes), blank)
+        text, probability = ctc.decode_ctc(row.reshape(-1, self.model.classes), blank)
         return {"classes": _ended([{"prob": probability, "cat": text}])}
 
 
@@ -139,7 +139,7 @@ class DetectionHead(_ByImage):
 
     def __init__(self, model: TaskModel) -> None:
         super().__init__(model)
-        self._priors = boxes.prior_boxes(GRIDS)
+        self._priors = boxes.build_prior_boxes(GRIDS)
         self._index: Index[_Entry] | None = None
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
@@ -175,7 +175,7 @@ class DetectionHead(_ByImage):
         count = len(self._priors)
         corners = boxes.decode(row[: 4 * count].reshape(count, 4), self._priors)
         kinds = row[4 * count : (4 + self.model.classes) * count].reshape(count, self.model.classes)
-        found = boxes.detected(
+        found = boxes.select_objects(
             corners,
             kinds,
             threshold=output.confidence_threshold,
@@ -193,7 +193,7 @@ class DetectionHead(_ByImage):
         seen = row[(4 + self.model.classes) * len(self._priors) :].reshape(FEATURES, side, side)
         low = np.minimum((corners[:2] * side).astype(int), side - 1)
         high = np.maximum(np.ceil(corners[2:] * side).astype(int), low + 1)
-        return normalised(seen[:, low[1] : high[1], low[0] : high[0]].max(axis=(1, 2)))
+        return normalise(seen[:, low[1] : high[1], low[0] : high[0]].max(axis=(1, 2)))
 
     def _searched(self, vector: NDArray[np.float32], count: int) -> list[tuple[float, _Entry]]:
         if self._index is None:
@@ -220,7 +220,7 @@ class SearchHead(_ByImage):
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
         """The embedding, and the nearest neighbours where they are asked for."""
         del size
-        vector = normalised(row)
+        vector = normalise(row)
         told: JsonObject = {"vals": vector.tolist()}
         if output.search:
             if self._index is None:
@@ -232,7 +232,7 @@ class SearchHead(_ByImage):
     def learn(self, run: Run, seed: int) -> None:
         """Index a few pictures."""
         seen = list(_pictures_seen(run, self.model, seed))
-        self._index = Index(normalised(np.array([row for _, row in seen])), tuple(_Entry(uri) for uri, _ in seen))
+        self._index = Index(normalise(np.array([row for _, row in seen])), tuple(_Entry(uri) for uri, _ in seen))
 
 
 _HEADS: dict[str, Callable[[TaskModel], _ByImage]] = {
@@ -246,7 +246,7 @@ _HEADS: dict[str, Callable[[TaskModel], _ByImage]] = {
 }
 
 
-def task_head(name: str, run: Run, seed: int) -> Head:
+def build_task_head(name: str, run: Run, seed: int) -> Head:
     """The head of one of `TASK_MODELS`; its index is made now, where it has one.
 
     Args:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.wire import JsonObject, OutputSettings
 
 
-def in_an_order_of_its_own(uris: Sequence[str]) -> list[tuple[str, int]]:
+def reorder_rows(uris: Sequence[str]) -> list[tuple[str, int]]:
     """Each different uri with its row, in an order that is fixed but not the request's."""
     rows = list({uri: row for row, uri in enumerate(uris)}.items())
     # a real server answers in the order in which its threads get ready: whoever counts on the request's order is wrong
@@ -27,9 +27,11 @@ def in_an_order_of_its_own(uris: Sequence[str]) -> list[tuple[str, int]]:
     return rows
 
 
-def answered(uris: Sequence[str], probabilities: NDArray[np.float32], output: OutputSettings) -> list[JsonObject]:
+def build_predictions(
+    uris: Sequence[str], probabilities: NDArray[np.float32], output: OutputSettings
+) -> list[JsonObject]:
     """The predictions, one for each different uri, in an order that is fixed but not the request's."""
-    rows = in_an_order_of_its_own(uris)
+    rows = reorder_rows(uris)
     chosen = probabilities[[row for _, row in rows]]
     order = _best(chosen, output.best)
     values = np.take_along_axis(chosen, order, axis=1)

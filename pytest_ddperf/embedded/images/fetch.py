@@ -23,7 +23,7 @@ class ImageReadError(DdperfError):
     """An image that cannot be had; the message is what DeepDetect says of it."""
 
 
-def unreadable(uri: str) -> ImageReadError:
+def describe_unreadable(uri: str) -> ImageReadError:
     """DeepDetect's message for whatever is wrong with an image; it shows the first 200 characters of what was sent."""
     shown = uri if len(uri) <= 197 else f"{uri[:197]}..."
     return ImageReadError(f"image could not be read or does not exist: {shown}")
@@ -49,7 +49,7 @@ def fetch(url: str) -> bytes:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 80
     except ValueError:
-        raise unreadable(url) from None
+        raise describe_unreadable(url) from None
     if parts.scheme != "http" or not is_loopback(host):
         raise ImageReadError(f"only http URLs of this host are read here: {url[:200]}")
     deadline = time.monotonic() + FETCH_TIMEOUT_S
@@ -69,10 +69,10 @@ def fetch(url: str) -> bytes:
         connection.request("GET", target)
         answer = connection.getresponse()
         if answer.status != 200:
-            raise unreadable(url)
+            raise describe_unreadable(url)
         return _read(answer, url, deadline)
     except (OSError, ValueError, http.client.HTTPException):
-        raise unreadable(url) from None
+        raise describe_unreadable(url) from None
     finally:
         hang_up.cancel()
         connection.close()
@@ -89,5 +89,5 @@ def _read(answer: http.client.HTTPResponse, url: str, deadline: float) -> bytes:
     while chunk := answer.read1(2**16):
         content += chunk
         if len(content) > MAX_FILE_BYTES or time.monotonic() > deadline:
-            raise unreadable(url)
+            raise describe_unreadable(url)
     return bytes(content)

@@ -16,7 +16,7 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length: restarts, the start of the image, and a temporary one."""
 
 
-def pixels_of(content: bytes) -> int:
+def read_pixel_count(content: bytes) -> int:
     """Width times height as the file's head says it; 0 where it says nothing that is understood here."""
     if content.startswith(_PNG):
         return int.from_bytes(content[16:20]) * int.from_bytes(content[20:24])

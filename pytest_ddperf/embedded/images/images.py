@@ -24,9 +24,9 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)  # OpenCV takes it fr
 import cv2  # noqa: E402 - after its limit is set
 import numpy as np  # noqa: E402 - sorted behind cv2
 
-from pytest_ddperf.embedded.confined_files import read_below, resolved_below  # noqa: E402 - likewise
-from pytest_ddperf.embedded.images.fetch import MAX_FILE_BYTES, ImageReadError, fetch, unreadable  # noqa: E402 - likewise
-from pytest_ddperf.embedded.images.header import pixels_of  # noqa: E402 - likewise
+from pytest_ddperf.embedded.confined_files import read_below, resolve_below  # noqa: E402 - likewise
+from pytest_ddperf.embedded.images.fetch import MAX_FILE_BYTES, ImageReadError, describe_unreadable, fetch  # noqa: E402 - likewise
+from pytest_ddperf.embedded.images.header import read_pixel_count  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -133,9 +133,9 @@ class ImageReader:
             for index in indices:
                 source = sources[index]
                 try:
-                    image = decoded(self._content(source), source.shown, settings)
+                    image = decode_image(self._content(source), source.shown, settings)
                     sizes[index] = (image.shape[1], image.shape[0])
-                    pixels[index] = fitted(image, source.shown, settings, size)
+                    pixels[index] = fit_image(image, source.shown, settings, size)
                 except Exception as error:  # noqa: BLE001 - raised below, once nobody writes to the buffer any more
                     failures[index] = error
 
@@ -151,8 +151,8 @@ class ImageReader:
 
     def _content(self, source: _Source) -> bytes:
         content = source.read()
-        if pixels_of(content) > self._limits.pixels:
-            raise unreadable(source.shown)
+        if read_pixel_count(content) > self._limits.pixels:
+            raise describe_unreadable(source.shown)
         return content
 
     def _sources(self, index: int, entry: str) -> list[_Source]:
@@ -169,23 +169,23 @@ class ImageReader:
             return [self._file(entry, path)]
         content = _base64(entry)
         if not content:
-            raise unreadable(entry)
+            raise describe_unreadable(entry)
         return [_Source(str(index), entry, lambda: content)]
 
     def _file(self, entry: str, path: Path | None) -> _Source:
         def read() -> bytes:
             try:
                 if path is None or self._data_dir is None:
-                    raise unreadable(entry)
+                    raise describe_unreadable(entry)
                 return read_below(self._data_dir, path, MAX_FILE_BYTES)
             except OSError:
-                raise unreadable(entry) from None
+                raise describe_unreadable(entry) from None
 
         return _Source(entry, entry, read)
 
     def _path(self, entry: str) -> Path | None:
         """The file or folder of that name below the data folder, wherever links lead; None where there is none."""
-        return None if self._data_dir is None else resolved_below(self._data_dir, entry)
+        return None if self._data_dir is None else resolve_below(self._data_dir, entry)
 
 
 def prepare(content: bytes, shown: str, settings: ImageSettings, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -200,10 +200,10 @@ def prepare(content: bytes, shown: str, settings: ImageSettings, size: tuple[int
     Raises:
         ImageReadError: it is no image, or too large.
     """
-    return fitted(decoded(content, shown, settings), shown, settings, size)
+    return fit_image(decode_image(content, shown, settings), shown, settings, size)
 
 
-def decoded(content: bytes, shown: str, settings: ImageSettings) -> NDArray[np.uint8]:
+def decode_image(content: bytes, shown: str, settings: ImageSettings) -> NDArray[np.uint8]:
     """One image file, decoded: uint8 [height, width, 3], or [height, width] where it is gray.
 
     Raises:
@@ -212,13 +212,15 @@ def decoded(content: bytes, shown: str, settings: ImageSettings) -> NDArray[np.u
     try:
         image = _decoded(content, cv2.IMREAD_GRAYSCALE if settings.bw else cv2.IMREAD_COLOR)
     except cv2.error:
-        raise unreadable(shown) from None
+        raise describe_unreadable(shown) from None
     if image is None:
-        raise unreadable(shown)
+        raise describe_unreadable(shown)
     return image
 
 
-def fitted(image: NDArray[np.uint8], shown: str, settings: ImageSettings, size: tuple[int, int]) -> NDArray[np.uint8]:
+def fit_image(
+    image: NDArray[np.uint8], shown: str, settings: ImageSettings, size: tuple[int, int]
+) -> NDArray[np.uint8]:
     """A decoded image as the network takes it: uint8 [3, height, width].
 
     Raises:
@@ -227,7 +229,7 @@ def fitted(image: NDArray[np.uint8], shown: str, settings: ImageSettings, size: 
     try:
         resized = cv2.resize(image, size, interpolation=_INTERPOLATION[settings.interp]).astype(np.uint8, copy=False)
     except cv2.error:
-        raise unreadable(shown) from None
+        raise describe_unreadable(shown) from None
     if settings.histogram_equalization:
         resized = _equalised(resized)
     if resized.ndim == 2:

@@ -24,7 +24,7 @@ _CENTRE_VARIANCE, _SIZE_VARIANCE = 0.1, 0.2
 _SMALLEST, _LARGEST = 0.2, 0.9
 
 
-def prior_boxes(grids: Sequence[int]) -> NDArray[np.float32]:
+def build_prior_boxes(grids: Sequence[int]) -> NDArray[np.float32]:
     """The boxes that the network's answers are relative to: [boxes, (x, y, width, height)] of the centre, 0 to 1.
 
     Args:
@@ -58,7 +58,7 @@ def decode(offsets: NDArray[np.float32], priors: NDArray[np.float32]) -> NDArray
     return corners.clip(0, 1).astype(np.float32, copy=False)
 
 
-def detected(
+def select_objects(
     corners: NDArray[np.float32],
     probabilities: NDArray[np.float32],
     *,
@@ -80,24 +80,24 @@ def detected(
         scores = probabilities[:, kind]
         candidates = np.flatnonzero(scores > threshold)
         candidates = candidates[np.argsort(-scores[candidates], kind="stable")[:CANDIDATES]]
-        kept = apart(corners[candidates], overlap)
+        kept = suppress_overlaps(corners[candidates], overlap)
         found += [(kind, float(scores[candidates[place]]), int(candidates[place])) for place in kept]
     found.sort(key=lambda one: -one[1])
     return found[: best if best > 0 else KEPT]
 
 
-def apart(corners: NDArray[np.float32], overlap: float) -> list[int]:
+def suppress_overlaps(corners: NDArray[np.float32], overlap: float) -> list[int]:
     """Which of the boxes remain, given most probable first, when none may share more than `overlap` with one before."""
     remaining = np.arange(len(corners))
     kept: list[int] = []
     while remaining.size:
         first, others = remaining[0], remaining[1:]
         kept.append(int(first))
-        remaining = others[shared(corners[first], corners[others]) <= overlap]
+        remaining = others[compute_overlap(corners[first], corners[others]) <= overlap]
     return kept
 
 
-def shared(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+def compute_overlap(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
     """Intersection over union of a box with others; 0 for two boxes without area."""
     low, high = np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:])
     both = np.prod(np.clip(high - low, 0, None), axis=1)

@@ -62,15 +62,15 @@ class Cost:
     @property
     def giga_flops_text(self) -> str:
         """Giga multiply-adds as the report prints them: `3.8580`."""
-        return as_printed(self.reported_operations, GIGA)
+        return format_count(self.reported_operations, GIGA)
 
     @property
     def million_params_text(self) -> str:
         """Millions of parameters as the report prints them: `25.556`."""
-        return as_printed(self.parameters, MILLION)
+        return format_count(self.parameters, MILLION)
 
 
-def as_printed(count: int, power: int) -> str:
+def format_count(count: int, power: int) -> str:
     """A count in units of 10**power, cut (not rounded) to the report's five digits: `0.5687`, `11.282`, `138.34`.
 
     Raises:
@@ -86,7 +86,7 @@ def as_printed(count: int, power: int) -> str:
     return f"{whole}.{digits:0{decimals}d}"
 
 
-def cost(model: onnx.ModelProto) -> Cost:
+def compute_cost(model: onnx.ModelProto) -> Cost:
     """The cost of a network per image; the values of its weights are not needed, only their dimensions.
 
     Products of two results, as in attention, count as multiply-adds without parameters. What cannot be counted is named

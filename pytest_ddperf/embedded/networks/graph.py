@@ -105,7 +105,7 @@ class _Window:
         return Tensor(name, channels, height, width)
 
 
-def pooled_size(size: int, kernel: int, stride: int, pad: int) -> int:
+def compute_pooled_size(size: int, kernel: int, stride: int, pad: int) -> int:
     """Size after pooling, as Caffe has it: rounded up, but no window starts in the padding beyond the end."""
     pooled = -(-(size + 2 * pad - kernel) // stride) + 1
     if pad and (pooled - 1) * stride >= size + pad:
@@ -216,7 +216,7 @@ class GraphBuilder:
         """
         if kind == "average" and pad:
             raise ValueError(f"{name}: average pooling with padding differs between Caffe and ONNX")
-        height, width = (pooled_size(size, kernel, stride, pad) for size in (source.height, source.width))
+        height, width = (compute_pooled_size(size, kernel, stride, pad) for size in (source.height, source.width))
         ends = [
             max((out - 1) * stride + kernel - size - pad, 0)
             for out, size in ((height, source.height), (width, source.width))

@@ -123,7 +123,7 @@ def _densenet(net: GraphBuilder, blocks: Sequence[int]) -> Tensor:
     return net.conv(net.global_pool(x, "pool5"), "classify", CLASSES, gain=120)
 
 
-def fire(net: GraphBuilder, x: Tensor, name: str, squeezed: int, expanded: int) -> Tensor:
+def add_fire_module(net: GraphBuilder, x: Tensor, name: str, squeezed: int, expanded: int) -> Tensor:
     """SqueezeNet's module: few channels, then many, by 1x1 and by 3x3."""
     x = net.relu(net.conv(x, f"{name}.squeeze", squeezed))
     one = net.relu(net.conv(x, f"{name}.expand1x1", expanded))
@@ -138,7 +138,7 @@ def _squeezenet(net: GraphBuilder, *, first: tuple[int, int], pools_before: Sequ
     for number, (squeezed, expanded) in enumerate(fires, start=2):
         if number in pools_before:
             x = net.pool(x, f"pool{number - 1}", 3, 2)
-        x = fire(net, x, f"fire{number}", squeezed, expanded)
+        x = add_fire_module(net, x, f"fire{number}", squeezed, expanded)
     x = net.relu(net.conv(x, "conv10", CLASSES, pad=last_pad, gain=150))
     return net.global_pool(x, "pool10")
 

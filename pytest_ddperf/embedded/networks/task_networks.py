@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.embedded.networks.boxes import PER_POSITION
-from pytest_ddperf.embedded.networks.networks import PIXEL_GAIN, fire
+from pytest_ddperf.embedded.networks.networks import PIXEL_GAIN, add_fire_module
 from pytest_ddperf.embedded.networks.task_graph import TaskGraphBuilder
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 
@@ -39,7 +39,7 @@ def _trunk(net: TaskGraphBuilder) -> Tensor:
     for number, (squeezed, expanded) in enumerate(fires, start=2):
         if number in (2, 4, 6):
             x = net.pool(x, f"pool{number - 1}", 3, 2)
-        x = fire(net, x, f"fire{number}", squeezed, expanded)
+        x = add_fire_module(net, x, f"fire{number}", squeezed, expanded)
     return x
 
 
@@ -71,7 +71,7 @@ def _segmentation(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
     for number, (squeezed, expanded) in enumerate([(16, 64), (16, 64), (32, 128), (32, 128)], start=2):
         if number in (2, 4):
             x = net.pool(x, f"pool{number - 1}", 3, 2)
-        x = fire(net, x, f"fire{number}", squeezed, expanded)
+        x = add_fire_module(net, x, f"fire{number}", squeezed, expanded)
     x = net.enlarge(net.conv(x, "score", model.classes), "enlarged", 8)
     return net.finish_row([net.best_channel(x, "mask")], model.width * model.height)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.heads.heads import Head
 
 
-class Delayed:
+class DelayedEngine:
     """Sleeps in place of the inference: several such servers on one machine do not take each other's cores.
 
     Args:

@@ -18,14 +18,14 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, external_data_helper, helper
 
-from pytest_ddperf.embedded.confined_files import resolved_below
-from pytest_ddperf.embedded.heads.heads import ClassHead, task_head
+from pytest_ddperf.embedded.confined_files import resolve_below
+from pytest_ddperf.embedded.heads.heads import ClassHead, build_task_head
 from pytest_ddperf.embedded.networks.cost import count_parameters
 from pytest_ddperf.embedded.networks.networks import CLASSES, NETWORK_IDS, build
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.task_networks import build_task
 from pytest_ddperf.embedded.networks.weights import draw_weights
-from pytest_ddperf.embedded.runtime.slowdown import Ballast, FullSpeed, Slowdown
+from pytest_ddperf.embedded.runtime.slowdown import ExtraWork, NoSlowdown, Slowdown
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Engine:
                 f"{self.name} takes batches [N, 3, height, width], not an array of shape {batch.shape}."
             )
         images = np.ascontiguousarray(batch, dtype=np.float32)
-        if isinstance(self._slowdown, FullSpeed):
+        if isinstance(self._slowdown, NoSlowdown):
             return self._run_all(session, images)
         rows: list[NDArray[np.float32]] = []
         with self._slow_lock:
@@ -171,7 +171,7 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
     if name not in NETWORK_IDS and task is None:
         known = ", ".join((*NETWORK_IDS, *TASK_MODELS))
         raise ModelLoadError(f"There is no built-in network {name!r}; there are {known}.")
-    slowdown = FullSpeed() if slow_factor == 1 else _ballast(slow_factor)
+    slowdown = NoSlowdown() if slow_factor == 1 else _ballast(slow_factor)
     graph = build(name) if task is None else build_task(name)
     options = _session_options(threads)
     drawn = draw_weights(graph, seed)
@@ -184,7 +184,7 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
     classes = CLASSES if task is None else task.classes
     engine = Engine(name, session, parameters=count_parameters(graph.model), classes=classes, slowdown=slowdown)
     if task is not None:
-        engine.head = task_head(name, engine.run, seed)
+        engine.head = build_task_head(name, engine.run, seed)
     return engine
 
 
@@ -208,7 +208,7 @@ def load_file(path: Path, *, threads: int = 0) -> Engine:
     _check_weights_lie_beside(path, model)
     session = _session(str(path), str(path), _session_options(threads))
     _return_freed_memory()
-    return Engine(str(path), session, parameters=parameters, classes=None, slowdown=FullSpeed())
+    return Engine(str(path), session, parameters=parameters, classes=None, slowdown=NoSlowdown())
 
 
 def _check_weights_lie_beside(path: Path, model: onnx.ModelProto) -> None:
@@ -221,7 +221,7 @@ def _check_weights_lie_beside(path: Path, model: onnx.ModelProto) -> None:
     for tensor in external_data_helper._get_all_tensors(model):  # noqa: SLF001 - onnx walks them nowhere in public
         if external_data_helper.uses_external_data(tensor):
             location = external_data_helper.ExternalDataInfo(tensor).location
-            if resolved_below(folder, location) is None:
+            if resolve_below(folder, location) is None:
                 raise ModelLoadError(
                     f"{path} keeps its weights in {location!r}, which is no file beside it. Put the file there, and "
                     "export the model so that it names it without a folder."
@@ -261,7 +261,7 @@ def _image_input(name: str, session: ort.InferenceSession) -> tuple[str, int, tu
     return inputs[0].name, images, (width, height) if width and height else None
 
 
-def _ballast(factor: float) -> Ballast:
+def _ballast(factor: float) -> ExtraWork:
     """Convolutions of 0.1 ms or so each.
 
     On one thread: the idle threads of a second pool would spin, and slow the network itself down.
@@ -286,7 +286,7 @@ def _ballast(factor: float) -> Ballast:
         session.run(None, feed)
 
     piece()  # the first is slower than all others
-    return Ballast(factor, piece)
+    return ExtraWork(factor, piece)
 
 
 def _not_loadable(name: str, error: Exception) -> ModelLoadError:

@@ -18,7 +18,7 @@ class Slowdown(Protocol):
         ...
 
 
-class FullSpeed:
+class NoSlowdown:
     """No slowdown."""
 
     def run(self, work: Callable[[], None]) -> None:
@@ -26,7 +26,7 @@ class FullSpeed:
         work()
 
 
-class Ballast:
+class ExtraWork:
     """Follows each piece of work with a share of its time in small pieces of other work.
 
     The pieces have a size, so a pass gets a little too much or too little; what is over is owed to, or by, the next

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from pytest_ddperf.embedded.api_errors import ApiError, internal, malformed
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_SERVICE_BYTES, Limits
 from pytest_ddperf.embedded.server.origin_check import SameSite
-from pytest_ddperf.embedded.server.request_body import Intake
+from pytest_ddperf.embedded.server.request_body import RequestBodyReader
 from pytest_ddperf.embedded.wire import JsonObject, parse_predict, parse_service
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def build_app(services: Services, *, threads: int, limits: Limits = DEFAULTS) ->
         threads: of each network, for `/info`.
         limits: how large requests may be.
     """
-    routes = _Routes(services, _build_facts(threads), Intake(limits))
+    routes = _Routes(services, _build_facts(threads), RequestBodyReader(limits))
     table: list[tuple[str, str, Handler]] = [
         ("GET", "/info", routes.info),
         ("PUT", "/services/{name}", routes.create),
@@ -71,7 +71,7 @@ def build_app(services: Services, *, threads: int, limits: Limits = DEFAULTS) ->
 class _Routes:
     services: Services
     facts: JsonObject
-    intake: Intake
+    intake: RequestBodyReader
 
     async def info(self, request: Request) -> Response:
         """The server and all its services; answers while predictions run."""

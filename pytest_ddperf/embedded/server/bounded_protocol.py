@@ -125,6 +125,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._leaving = self._leaving or self.loop.call_later(self.limits.request_s, self.transport.abort)
 
 
-def bounded(limits: Limits) -> type[BoundedProtocol]:
+def build_protocol_class(limits: Limits) -> type[BoundedProtocol]:
     """The class of the connections of a server with these limits."""
     return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits})

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.wire import JsonObject
 
 
-def described_parameters(given: JsonObject, width: int, height: int, threads: int) -> dict[str, Any]:
+def describe_parameters(given: JsonObject, width: int, height: int, threads: int) -> dict[str, Any]:
     """The parameters as a v0.29 server shows them: its defaults, and over them what was given at creation."""
     return {
         "input": {

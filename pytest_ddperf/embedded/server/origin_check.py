@@ -34,7 +34,7 @@ class SameSite:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        why = "" if scope["type"] != "http" else foreign(scope["headers"])
+        why = "" if scope["type"] != "http" else explain_foreign_request(scope["headers"])
         if not why:
             await self._app(scope, receive, send)
             return
@@ -44,7 +44,7 @@ class SameSite:
         await refusal(scope, receive, send)
 
 
-def foreign(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def explain_foreign_request(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Why a request is none of this host's own, in words; "" where it is one.
 
     One without a Host is: no browser leaves it out.

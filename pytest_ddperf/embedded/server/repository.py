@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf.embedded.api_errors import bad_service
-from pytest_ddperf.embedded.confined_files import resolved_below
+from pytest_ddperf.embedded.confined_files import resolve_below
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 
@@ -98,13 +98,13 @@ class Repository:
 
     def _is_below(self, file: Path) -> bool:
         """Whether a file is below a folder of models wherever links lead."""
-        return any(resolved_below(Path(os.path.realpath(root)), str(file)) is not None for root in self.model_dirs)
+        return any(resolve_below(Path(os.path.realpath(root)), str(file)) is not None for root in self.model_dirs)
 
     def _load_builtin(self, name: str) -> Engine:
         if self.delay_s is not None:
-            from pytest_ddperf.embedded.runtime.delay import Delayed  # noqa: PLC0415 - for tests
+            from pytest_ddperf.embedded.runtime.delay import DelayedEngine  # noqa: PLC0415 - for tests
 
-            return Delayed(self.delay_s)
+            return DelayedEngine(self.delay_s)
         from pytest_ddperf.embedded.runtime.engine import load_builtin  # noqa: PLC0415 - ONNX Runtime loads with the first network
 
         return load_builtin(name, seed=self.seed, threads=self.threads, slow_factor=self.slow.get(name, 1.0))
@@ -117,5 +117,5 @@ class Repository:
 
 def _below(root: Path, name: str) -> Path | None:
     """The folder of that name below another one, or that one itself; None where there is none."""
-    folder = resolved_below(Path(os.path.realpath(root)), name)
+    folder = resolve_below(Path(os.path.realpath(root)), name)
     return folder if folder is not None and folder.is_dir() else None

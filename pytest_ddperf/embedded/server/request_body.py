@@ -20,7 +20,7 @@ _AT_ONCE: Final = 2
 """Bodies of the largest size that the server holds at a time, or as many smaller ones as are as large."""
 
 
-class Intake:
+class RequestBodyReader:
     """Takes the JSON of requests in.
 
     Args:

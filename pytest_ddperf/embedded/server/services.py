@@ -13,7 +13,7 @@ from pytest_ddperf.embedded.api_errors import ApiError, bad_input, bad_service, 
 from pytest_ddperf.embedded.images.fetch import ImageReadError
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_NAME
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
-from pytest_ddperf.embedded.server.descriptions import described_parameters
+from pytest_ddperf.embedded.server.descriptions import describe_parameters
 from pytest_ddperf.embedded.server.service_stats import ServiceStatistics
 from pytest_ddperf.embedded.wire import JsonObject, OutputSettings, PredictRequest, ServiceRequest, parse_parameters
 from pytest_ddperf.errors import DdperfError
@@ -112,7 +112,7 @@ class Service:
         """
         task = TASK_MODELS.get(self._request.repository)
         width, height = self._size()
-        parameters = described_parameters(self._request.parameters, width, height, self._threads)
+        parameters = describe_parameters(self._request.parameters, width, height, self._threads)
         if not in_list:
             parameters["mllib"]["gpuid"] = [0]
         model_stats = {} if self._engine is None else {"params": self._engine.parameters}

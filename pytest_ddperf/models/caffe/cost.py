@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.errors import ModelFileError
 from pytest_ddperf.models.caffe.inputs import SOURCES
-from pytest_ddperf.models.caffe.layer import refused, shown
-from pytest_ddperf.models.caffe.shapes import step
+from pytest_ddperf.models.caffe.layer import format_size, layer_error
+from pytest_ddperf.models.caffe.shapes import compute_layer_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_ddperf.models.caffe.layer import Shape, Step
+    from pytest_ddperf.models.caffe.layer import LayerSizes, Shape
     from pytest_ddperf.models.caffe.net import CaffeNet, Layer
 
 BYTES = 4
@@ -32,7 +32,7 @@ _DECIMALS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Sized:
+class LayerWithSizes:
     """A layer of a network with its sizes.
 
     Args:
@@ -42,7 +42,7 @@ class Sized:
 
     layer: Layer
     bottoms: tuple[Shape | None, ...]
-    step: Step
+    step: LayerSizes
 
     @property
     def is_known(self) -> bool:
@@ -98,13 +98,13 @@ class Memory:
         return self.weights + self.activations
 
 
-def cut(count: int, power: int) -> str:
+def truncate_count(count: int, power: int) -> str:
     """A count in units of 10**power with four decimals, cut and not rounded, as the report prints: `11.2824`."""
     parts = count * 10**_DECIMALS // 10**power
     return f"{parts // 10**_DECIMALS}.{parts % 10**_DECIMALS:0{_DECIMALS}d}"
 
 
-def sized(net: CaffeNet, batch: int = 1) -> list[Sized]:
+def compute_sizes(net: CaffeNet, batch: int = 1) -> list[LayerWithSizes]:
     """The layers of a network with their sizes.
 
     Args:
@@ -118,31 +118,33 @@ def sized(net: CaffeNet, batch: int = 1) -> list[Sized]:
     for one in net.inputs:
         if min(one.dims, default=1) < 1:
             expected = "dimensions of 1 or more: batch, channels, height, width"
-            raise ModelFileError(net.path, one.line, f"the input {one.name!r} of {shown(one.dims)}", expected)
+            raise ModelFileError(net.path, one.line, f"the input {one.name!r} of {format_size(one.dims)}", expected)
         blobs[one.name] = (batch, *one.dims[1:]) if one.dims else None
-    found: list[Sized] = []
+    found: list[LayerWithSizes] = []
     for layer in net.layers:
         for name in layer.bottoms:
             if name not in blobs:
-                raise refused(layer, f"the bottom {name!r}", "the name of an input, or of a top of a layer before it")
+                raise layer_error(
+                    layer, f"the bottom {name!r}", "the name of an input, or of a top of a layer before it"
+                )
         bottoms = tuple(blobs[name] for name in layer.bottoms)
-        made = step(layer, bottoms)
+        made = compute_layer_sizes(layer, bottoms)
         if layer.type in SOURCES:  # the file's own batch does not matter
             made = replace(made, tops=tuple(top and (batch, *top[1:]) for top in made.tops))
         _check_tops(layer, made.tops, blobs)
         blobs.update(zip(layer.tops, made.tops, strict=False))
-        found.append(Sized(layer, bottoms, made))
+        found.append(LayerWithSizes(layer, bottoms, made))
     return found
 
 
-def model_cost(net: CaffeNet) -> ModelCost:
+def compute_model_cost(net: CaffeNet) -> ModelCost:
     """The cost of a network, per image.
 
     Raises:
         ModelFileError: the layers do not fit each other; names the line.
     """
     multiply_adds = depthwise = parameters = other = stored = 0
-    layers = sized(net)
+    layers = compute_sizes(net)
     for one, blobs in zip((each.step for each in layers), _own_blobs(layers), strict=True):
         own = sum(size for at, size in enumerate(blobs) if at in one.counted)
         parameters += own
@@ -157,7 +159,7 @@ def model_cost(net: CaffeNet) -> ModelCost:
     return ModelCost(multiply_adds, multiply_adds + depthwise, parameters, other, stored, uncounted)
 
 
-def memory(net: CaffeNet, batch: int) -> Memory | None:
+def estimate_memory(net: CaffeNet, batch: int) -> Memory | None:
     """The memory that the prediction of one batch needs; None where the size of a layer is not known.
 
     Args:
@@ -167,7 +169,7 @@ def memory(net: CaffeNet, batch: int) -> Memory | None:
     Raises:
         ModelFileError: the layers do not fit each other at that batch size; names the line.
     """
-    layers = sized(net, batch)
+    layers = compute_sizes(net, batch)
     if not all(one.dims for one in net.inputs) or not all(each.is_known for each in layers):
         return None
     inputs = sum(batch * math.prod(one.dims[1:]) for one in net.inputs)
@@ -175,7 +177,7 @@ def memory(net: CaffeNet, batch: int) -> Memory | None:
     return Memory(BYTES * sum(map(sum, _own_blobs(layers))), BYTES * (inputs + tops))
 
 
-def _own_blobs(layers: Sequence[Sized]) -> Iterator[tuple[int, ...]]:
+def _own_blobs(layers: Sequence[LayerWithSizes]) -> Iterator[tuple[int, ...]]:
     """The sizes of each layer's blobs; 0 for one that a layer before it holds under the same name."""
     seen: set[str] = set()
     for each in layers:
@@ -184,7 +186,7 @@ def _own_blobs(layers: Sequence[Sized]) -> Iterator[tuple[int, ...]]:
         seen.update(name for name, _ in zip(names, each.step.blobs, strict=False) if name)
 
 
-def _held(each: Sized) -> int:
+def _held(each: LayerWithSizes) -> int:
     """How many numbers the tops of a layer need memory for."""
     if each.step.shares:
         return 0
@@ -195,7 +197,7 @@ def _held(each: Sized) -> int:
 def _check_tops(layer: Layer, tops: Sequence[Shape | None], blobs: Mapping[str, Shape | None]) -> None:
     if len(layer.tops) > len(tops):
         found = f"{len(layer.tops)} tops"
-        raise refused(layer, found, f"{len(tops)}, as many as the type has")
+        raise layer_error(layer, found, f"{len(tops)}, as many as the type has")
     for name in layer.tops:
         if name in blobs and name not in layer.bottoms:
-            raise refused(layer, f"the top {name!r}, which a layer before it has, too", "a name of its own")
+            raise layer_error(layer, f"the top {name!r}, which a layer before it has, too", "a name of its own")

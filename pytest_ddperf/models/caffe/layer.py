@@ -20,7 +20,7 @@ LARGEST = 2**40
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LayerSizes:
     """One layer with everything that follows from its sizes.
 
     Args:
@@ -69,17 +69,17 @@ class Bottoms(Sequence["Shape"]):
         return len(self._shapes)
 
 
-def shown(shape: Sequence[int]) -> str:
+def format_size(shape: Sequence[int]) -> str:
     """A size as a person reads it: `1x3x224x224`."""
     return "x".join(str(size) for size in shape) or "a single number"
 
 
-def refused(layer: Layer, found: str, expected: str) -> ModelFileError:
+def layer_error(layer: Layer, found: str, expected: str) -> ModelFileError:
     """The error of a layer that cannot be."""
     return layer.settings.error(layer.line, f"layer {layer.name!r} ({layer.type}): {found}", expected)
 
 
-def axis_of(layer: Layer, settings: Message, name: str, default: int, shape: Shape) -> int:
+def resolve_axis(layer: Layer, settings: Message, name: str, default: int, shape: Shape) -> int:
     """An axis, counted from the front; negative ones count from the end.
 
     Raises:
@@ -87,14 +87,14 @@ def axis_of(layer: Layer, settings: Message, name: str, default: int, shape: Sha
     """
     at = settings.whole(name, default)
     if not -len(shape) <= at < len(shape):
-        raise refused(layer, f"{name} {at} of a bottom of {shown(shape)}", "an axis that the bottom has")
+        raise layer_error(layer, f"{name} {at} of a bottom of {format_size(shape)}", "an axis that the bottom has")
     return at % len(shape)
 
 
-def bias_of(settings: Message, outputs: int, *, default: bool = True) -> Shape:
+def find_bias(settings: Message, outputs: int, *, default: bool = True) -> Shape:
     """The blob of the biases, where the layer has them."""
     return (outputs,) if settings.flag("bias_term", default=default) else ()
 
 
-Rule: TypeAlias = "Callable[[Layer, Sequence[Shape]], Step]"
+Rule: TypeAlias = "Callable[[Layer, Sequence[Shape]], LayerSizes]"
 """From a layer and the sizes of its bottoms to what it comes to; raises `ModelFileError` where they do not fit."""

@@ -10,7 +10,16 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.models.caffe.inputs import SOURCES
-from pytest_ddperf.models.caffe.layer import LARGEST, Bottoms, Step, UnknownSizeError, axis_of, bias_of, refused, shown
+from pytest_ddperf.models.caffe.layer import (
+    LARGEST,
+    Bottoms,
+    LayerSizes,
+    UnknownSizeError,
+    find_bias,
+    format_size,
+    layer_error,
+    resolve_axis,
+)
 from pytest_ddperf.models.caffe.windows import convolution, im2col, image, pooling
 
 if TYPE_CHECKING:
@@ -28,7 +37,7 @@ UNKNOWN_SIZE = "unknown input size"
 """Why a layer is not counted: its weights or multiply-adds follow from a size that is not known."""
 
 
-def step(layer: Layer, bottoms: Sequence[Shape | None]) -> Step:
+def compute_layer_sizes(layer: Layer, bottoms: Sequence[Shape | None]) -> LayerSizes:
     """The tops, weights and multiply-adds of a layer.
 
     Args:
@@ -40,101 +49,105 @@ def step(layer: Layer, bottoms: Sequence[Shape | None]) -> Step:
     """
     rule = _RULES.get(layer.type)
     if rule is None:
-        return Step((None,) * len(layer.tops), uncounted=UNKNOWN_TYPE)
+        return LayerSizes((None,) * len(layer.tops), uncounted=UNKNOWN_TYPE)
     if not bottoms and layer.type not in _WITHOUT_BOTTOMS:
-        raise refused(layer, "no bottom", "bottom: with the name of what it works on")
+        raise layer_error(layer, "no bottom", "bottom: with the name of what it works on")
     try:
         made = rule(layer, Bottoms(bottoms))
     except UnknownSizeError:
-        return Step((None,) * len(layer.tops), uncounted=UNKNOWN_SIZE if layer.type in _WITH_WEIGHTS else "")
+        return LayerSizes((None,) * len(layer.tops), uncounted=UNKNOWN_SIZE if layer.type in _WITH_WEIGHTS else "")
     for shape in (top for top in made.tops if top is not None):
         if any(size < 1 for size in shape) or math.prod(shape) > LARGEST:
-            raise refused(layer, f"a result of {shown(shape)}", "sizes of 1 or more; check kernel, stride and input")
+            raise layer_error(
+                layer, f"a result of {format_size(shape)}", "sizes of 1 or more; check kernel, stride and input"
+            )
     if any(not 0 < size <= LARGEST for size in made.blobs):
-        raise refused(layer, f"weights of {shown(made.blobs)} numbers", "1 or more; check num_output and group")
+        raise layer_error(
+            layer, f"weights of {format_size(made.blobs)} numbers", "1 or more; check num_output and group"
+        )
     return made
 
 
-def _inner_product(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _inner_product(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("inner_product_param")
-    axis = axis_of(layer, settings, "axis", 1, bottoms[0])
+    axis = resolve_axis(layer, settings, "axis", 1, bottoms[0])
     outputs = settings.whole("num_output", 0)
     weights = math.prod(bottoms[0][axis:]) * outputs
     rows = math.prod(bottoms[0][:axis])
-    blobs = (weights, *bias_of(settings, outputs))
-    return Step(((*bottoms[0][:axis], outputs),), blobs, multiply_adds=weights * rows)
+    blobs = (weights, *find_bias(settings, outputs))
+    return LayerSizes(((*bottoms[0][:axis], outputs),), blobs, multiply_adds=weights * rows)
 
 
 def _channels(shape: Shape) -> int:
     return shape[1] if len(shape) > 1 else 1
 
 
-def _batch_norm(_layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _batch_norm(_layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     channels = _channels(bottoms[0])
-    return Step((bottoms[0],), (channels, channels, 1))
+    return LayerSizes((bottoms[0],), (channels, channels, 1))
 
 
-def _scale(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _scale(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("scale_param")
     if len(bottoms) > 1:  # the factors are a bottom; the layer's own blob holds biases only
-        return Step((bottoms[0],), bias_of(settings, math.prod(bottoms[1]), default=False), counted=())
+        return LayerSizes((bottoms[0],), find_bias(settings, math.prod(bottoms[1]), default=False), counted=())
     factors = _factors(layer, settings, bottoms[0])
-    return Step((bottoms[0],), (factors, *bias_of(settings, factors, default=False)))
+    return LayerSizes((bottoms[0],), (factors, *find_bias(settings, factors, default=False)))
 
 
-def _bias(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _bias(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     """What a second bottom or the layer's own blob holds is added; caffe/src/caffe/layers/bias_layer.cpp."""
     own = () if len(bottoms) > 1 else (_factors(layer, layer.settings.message("bias_param"), bottoms[0]),)
-    return Step((bottoms[0],), own, counted=())
+    return LayerSizes((bottoms[0],), own, counted=())
 
 
 def _factors(layer: Layer, settings: Message, shape: Shape) -> int:
     """How many numbers a Scale or Bias layer holds: the size of `num_axes` axes from `axis` on."""
-    axis = axis_of(layer, settings, "axis", 1, shape)
+    axis = resolve_axis(layer, settings, "axis", 1, shape)
     axes = settings.whole("num_axes", 1)
     return math.prod(shape[axis:] if axes < 0 else shape[axis : axis + axes])
 
 
-def _prelu(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _prelu(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     shared = layer.settings.message("prelu_param").flag("channel_shared", default=False)
-    return Step((bottoms[0],), (1 if shared else _channels(bottoms[0]),))
+    return LayerSizes((bottoms[0],), (1 if shared else _channels(bottoms[0]),))
 
 
-def _normalize(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _normalize(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     shared = layer.settings.message("norm_param").flag("channel_shared", default=True)
-    return Step((bottoms[0],), (1 if shared else _channels(bottoms[0]),))
+    return LayerSizes((bottoms[0],), (1 if shared else _channels(bottoms[0]),))
 
 
-def _same(layer: Layer, bottoms: Sequence[Shape]) -> Step:
-    return Step((bottoms[0],) * len(layer.tops))
+def _same(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
+    return LayerSizes((bottoms[0],) * len(layer.tops))
 
 
-def _split(layer: Layer, bottoms: Sequence[Shape]) -> Step:
-    return Step((bottoms[0],) * len(layer.tops), shares=True)
+def _split(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
+    return LayerSizes((bottoms[0],) * len(layer.tops), shares=True)
 
 
-def _nothing(_layer: Layer, _bottoms: Sequence[Shape]) -> Step:
-    return Step(())
+def _nothing(_layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
+    return LayerSizes(())
 
 
-def _number(layer: Layer, _bottoms: Sequence[Shape]) -> Step:
+def _number(layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
     """A loss or an accuracy; the sizes of further tops are not worked out."""
-    return Step((((),) + (None,) * len(layer.tops))[: len(layer.tops)])
+    return LayerSizes((((),) + (None,) * len(layer.tops))[: len(layer.tops)])
 
 
-def _unknown_size(_layer: Layer, _bottoms: Sequence[Shape]) -> Step:
+def _unknown_size(_layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
     """A layer without weights, the size of whose tops depends on its input's values or on the fork of Caffe."""
     raise UnknownSizeError
 
 
-def _axpy(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _axpy(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     """Factors per channel times the second bottom, plus the third: src/caffe/layers/axpy_layer.cpp of SENet's Caffe."""
     if len(bottoms) != 3:
-        raise refused(layer, f"{len(bottoms)} bottoms", "three: the factors, what they multiply, and what is added")
-    return Step((bottoms[1],))
+        raise layer_error(layer, f"{len(bottoms)} bottoms", "three: the factors, what they multiply, and what is added")
+    return LayerSizes((bottoms[1],))
 
 
-def _interp(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _interp(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     """Bilinear resizing: src/caffe/layers/interp_layer.cpp of DeepLab's and PSPNet's Caffe.
 
     The padding is not positive: it crops. Forks that take the size of a second bottom differ from each other.
@@ -146,16 +159,16 @@ def _interp(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     padding = settings.whole("pad_beg", 0) + settings.whole("pad_end", 0)
     shrink, zoom = settings.whole("shrink_factor", 1), settings.whole("zoom_factor", 1)
     if shrink < 1 or zoom < 1:
-        raise refused(layer, f"shrink_factor {shrink} and zoom_factor {zoom}", "factors of 1 or more")
+        raise layer_error(layer, f"shrink_factor {shrink} and zoom_factor {zoom}", "factors of 1 or more")
     if settings.has("shrink_factor") or settings.has("zoom_factor"):
         shrunk = [(size + padding - 1) // shrink + 1 for size in sizes]
-        return Step(((batch, channels, *(size + (size - 1) * (zoom - 1) for size in shrunk)),))
+        return LayerSizes(((batch, channels, *(size + (size - 1) * (zoom - 1) for size in shrunk)),))
     if not (settings.has("height") and settings.has("width")):
         raise UnknownSizeError
-    return Step(((batch, channels, settings.whole("height", 0), settings.whole("width", 0)),))
+    return LayerSizes(((batch, channels, settings.whole("height", 0), settings.whole("width", 0)),))
 
 
-def _upsample(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _upsample(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     """Unpooling or nearest neighbours: src/caffe/layers/upsample_layer.cpp of SegNet's and YOLO's Caffe.
 
     Their defaults of `scale` differ, so that the size is known only where the prototxt states it.
@@ -163,111 +176,121 @@ def _upsample(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     settings = layer.settings.message("upsample_param")
     batch, channels, height, width = image(layer, bottoms[0])
     if settings.has("upsample_h") and settings.has("upsample_w"):
-        return Step(((batch, channels, settings.whole("upsample_h", 0), settings.whole("upsample_w", 0)),))
+        return LayerSizes(((batch, channels, settings.whole("upsample_h", 0), settings.whole("upsample_w", 0)),))
     if not settings.has("scale") and not (settings.has("scale_h") and settings.has("scale_w")):
         raise UnknownSizeError
     scale = settings.whole("scale", 1)
     less = [int(settings.flag(name, default=False)) for name in ("pad_out_h", "pad_out_w")]
     sizes = height * settings.whole("scale_h", scale) - less[0], width * settings.whole("scale_w", scale) - less[1]
-    return Step(((batch, channels, *sizes),))
+    return LayerSizes(((batch, channels, *sizes),))
 
 
-def _embed(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _embed(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     """A row of weights for each index; caffe/src/caffe/layers/embed_layer.cpp."""
     settings = layer.settings.message("embed_param")
     outputs = settings.whole("num_output", 0)
-    return Step(((*bottoms[0], outputs),), (settings.whole("input_dim", 0) * outputs, *bias_of(settings, outputs)))
+    return LayerSizes(
+        ((*bottoms[0], outputs),), (settings.whole("input_dim", 0) * outputs, *find_bias(settings, outputs))
+    )
 
 
-def _parameter(layer: Layer, _bottoms: Sequence[Shape]) -> Step:
+def _parameter(layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
     """Weights as a top; caffe/include/caffe/layers/parameter_layer.hpp."""
     shape = tuple(layer.settings.message("parameter_param").message("shape").wholes("dim"))
-    return Step((shape,), (math.prod(shape),))
+    return LayerSizes((shape,), (math.prod(shape),))
 
 
-def _spp(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _spp(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     """Pooling into 1, 4, 16, ... bins; caffe/src/caffe/layers/spp_layer.cpp."""
     height = layer.settings.message("spp_param").whole("pyramid_height", 0)
     batch, channels, *_ = image(layer, bottoms[0])
     if not 0 < height < 20:
-        raise refused(layer, f"pyramid_height {height}", "pyramid_height: a whole number of 1 or more")
-    return Step(((batch, channels, 1, 1) if height == 1 else (batch, channels * sum(4**at for at in range(height))),))
+        raise layer_error(layer, f"pyramid_height {height}", "pyramid_height: a whole number of 1 or more")
+    return LayerSizes(
+        ((batch, channels, 1, 1) if height == 1 else (batch, channels * sum(4**at for at in range(height))),)
+    )
 
 
-def _roi_pooling(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _roi_pooling(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     """The same bins for each region of the second bottom: src/caffe/layers/roi_pooling_layer.cpp of Fast R-CNN."""
     if len(bottoms) != 2:
-        raise refused(layer, f"{len(bottoms)} bottoms", "two: the images and the regions")
+        raise layer_error(layer, f"{len(bottoms)} bottoms", "two: the images and the regions")
     settings = layer.settings.message("roi_pooling_param")
     _, channels, *_ = image(layer, bottoms[0])
-    return Step(((*bottoms[1][:1], channels, settings.whole("pooled_h", 0), settings.whole("pooled_w", 0)),))
+    return LayerSizes(((*bottoms[1][:1], channels, settings.whole("pooled_h", 0), settings.whole("pooled_w", 0)),))
 
 
-def _continuation_indicator(layer: Layer, _bottoms: Sequence[Shape]) -> Step:
+def _continuation_indicator(layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
     """Where sequences begin, by time and batch: src/caffe/layers/continuation_indicator_layer.cpp of forks for OCR."""
     settings = layer.settings.message("continuation_indicator_param")
     if not (settings.has("time_step") and settings.has("batch_size")):
         raise UnknownSizeError
-    return Step(((settings.whole("time_step", 0), settings.whole("batch_size", 0)),))
+    return LayerSizes(((settings.whole("time_step", 0), settings.whole("batch_size", 0)),))
 
 
-def _batch_reindex(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _batch_reindex(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     """Rows of the first bottom by the indices in the second; caffe/src/caffe/layers/batch_reindex_layer.cpp."""
     if len(bottoms) != 2:
-        raise refused(layer, f"{len(bottoms)} bottoms", "two: the rows and the indices")
-    return Step(((*bottoms[1][:1], *bottoms[0][1:]),))
+        raise layer_error(layer, f"{len(bottoms)} bottoms", "two: the rows and the indices")
+    return LayerSizes(((*bottoms[1][:1], *bottoms[0][1:]),))
 
 
-def _concat(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _concat(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("concat_param")
-    axis = axis_of(layer, settings, "concat_dim" if settings.has("concat_dim") else "axis", 1, bottoms[0])
+    axis = resolve_axis(layer, settings, "concat_dim" if settings.has("concat_dim") else "axis", 1, bottoms[0])
     first = bottoms[0]
     for other in bottoms[1:]:
         if (*other[:axis], *other[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]) or len(other) != len(first):
-            raise refused(layer, f"bottoms of {shown(first)} and {shown(other)}", f"sizes alike but for axis {axis}")
-    return Step(((*first[:axis], sum(one[axis] for one in bottoms), *first[axis + 1 :]),))
+            raise layer_error(
+                layer, f"bottoms of {format_size(first)} and {format_size(other)}", f"sizes alike but for axis {axis}"
+            )
+    return LayerSizes(((*first[:axis], sum(one[axis] for one in bottoms), *first[axis + 1 :]),))
 
 
-def _eltwise(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _eltwise(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     for other in bottoms[1:]:
         if other != bottoms[0]:
-            raise refused(layer, f"bottoms of {shown(bottoms[0])} and {shown(other)}", "bottoms of one size")
-    return Step((bottoms[0],))
+            raise layer_error(
+                layer, f"bottoms of {format_size(bottoms[0])} and {format_size(other)}", "bottoms of one size"
+            )
+    return LayerSizes((bottoms[0],))
 
 
-def _slice(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _slice(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("slice_param")
-    axis = axis_of(layer, settings, "slice_dim" if settings.has("slice_dim") else "axis", 1, bottoms[0])
+    axis = resolve_axis(layer, settings, "slice_dim" if settings.has("slice_dim") else "axis", 1, bottoms[0])
     size, parts = bottoms[0][axis], len(layer.tops)
     points = settings.wholes("slice_point") or [size * number // parts for number in range(1, parts)]
     ends = [*points, size]
     starts = [0, *points]
     if len(ends) != parts or (not settings.has("slice_point") and size % parts):
-        raise refused(layer, f"{size} on axis {axis} into {parts} tops at {points}", "a slice_point between the tops")
-    return Step(
+        raise layer_error(
+            layer, f"{size} on axis {axis} into {parts} tops at {points}", "a slice_point between the tops"
+        )
+    return LayerSizes(
         tuple(
             (*bottoms[0][:axis], end - start, *bottoms[0][axis + 1 :]) for start, end in zip(starts, ends, strict=True)
         )
     )
 
 
-def _flatten(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _flatten(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("flatten_param")
     shape = bottoms[0]
-    first, last = (axis_of(layer, settings, name, at, shape) for name, at in (("axis", 1), ("end_axis", -1)))
-    return Step(((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]),), shares=True)
+    first, last = (resolve_axis(layer, settings, name, at, shape) for name, at in (("axis", 1), ("end_axis", -1)))
+    return LayerSizes(((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]),), shares=True)
 
 
-def _permute(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _permute(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     shape = bottoms[0]
     order = layer.settings.message("permute_param").wholes("order")
     order += [axis for axis in range(len(shape)) if axis not in order]
     if sorted(order) != list(range(len(shape))):
-        raise refused(layer, f"order {order} of {shown(shape)}", "each axis once")
-    return Step((tuple(shape[axis] for axis in order),))
+        raise layer_error(layer, f"order {order} of {format_size(shape)}", "each axis once")
+    return LayerSizes((tuple(shape[axis] for axis in order),))
 
 
-def _reshape(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _reshape(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("reshape_param")
     shape = bottoms[0]
     start = settings.whole("axis", 0)
@@ -277,49 +300,49 @@ def _reshape(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     wanted = settings.message("shape").wholes("dim")
     expected = "shape { dim: ... } of as many numbers, 0 for one that stays, -1 once for what is left"
     if not 0 <= start <= end <= len(shape) or wanted.count(-1) > 1 or any(size < -1 for size in wanted):
-        raise refused(layer, f"{shown(shape)} to {wanted}", expected)
+        raise layer_error(layer, f"{format_size(shape)} to {wanted}", expected)
     try:
         sizes = [shape[start + at] if size == 0 else size for at, size in enumerate(wanted)]
     except IndexError:
-        raise refused(layer, f"{shown(shape)} to {wanted}", expected) from None
+        raise layer_error(layer, f"{format_size(shape)} to {wanted}", expected) from None
     held = math.prod(shape[start:end])
     rest = math.prod(size for size in sizes if size != -1)
     sizes = [held // rest if size == -1 else size for size in sizes]
     if math.prod(sizes) != held:
-        raise refused(layer, f"{shown(shape)} to {wanted}", expected)
-    return Step(((*shape[:start], *sizes, *shape[end:]),), shares=True)
+        raise layer_error(layer, f"{format_size(shape)} to {wanted}", expected)
+    return LayerSizes(((*shape[:start], *sizes, *shape[end:]),), shares=True)
 
 
-def _crop(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _crop(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     if len(bottoms) != 2 or len(bottoms[0]) != len(bottoms[1]):
-        raise refused(layer, f"{len(bottoms)} bottoms", "two of as many axes: what is cropped, and to whose size")
-    axis = axis_of(layer, layer.settings.message("crop_param"), "axis", 2, bottoms[0])
-    return Step(((*bottoms[0][:axis], *bottoms[1][axis:]),))
+        raise layer_error(layer, f"{len(bottoms)} bottoms", "two of as many axes: what is cropped, and to whose size")
+    axis = resolve_axis(layer, layer.settings.message("crop_param"), "axis", 2, bottoms[0])
+    return LayerSizes(((*bottoms[0][:axis], *bottoms[1][axis:]),))
 
 
-def _tile(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _tile(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("tile_param")
-    axis = axis_of(layer, settings, "axis", 1, bottoms[0])
+    axis = resolve_axis(layer, settings, "axis", 1, bottoms[0])
     shape = bottoms[0]
-    return Step(((*shape[:axis], shape[axis] * settings.whole("tiles", 1), *shape[axis + 1 :]),))
+    return LayerSizes(((*shape[:axis], shape[axis] * settings.whole("tiles", 1), *shape[axis + 1 :]),))
 
 
-def _arg_max(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _arg_max(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("argmax_param")
     shape, best = bottoms[0], settings.whole("top_k", 1)
     if settings.has("axis"):
-        axis = axis_of(layer, settings, "axis", 0, shape)
-        return Step(((*shape[:axis], best, *shape[axis + 1 :]),))
+        axis = resolve_axis(layer, settings, "axis", 0, shape)
+        return LayerSizes(((*shape[:axis], best, *shape[axis + 1 :]),))
     values = 2 if settings.flag("out_max_val", default=False) else 1
-    return Step(((*shape[:1], values, best, *(1 for _ in shape[3:])),))
+    return LayerSizes(((*shape[:1], values, best, *(1 for _ in shape[3:])),))
 
 
-def _reduction(layer: Layer, bottoms: Sequence[Shape]) -> Step:
-    axis = axis_of(layer, layer.settings.message("reduction_param"), "axis", 0, bottoms[0])
-    return Step((bottoms[0][:axis],))
+def _reduction(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
+    axis = resolve_axis(layer, layer.settings.message("reduction_param"), "axis", 0, bottoms[0])
+    return LayerSizes((bottoms[0][:axis],))
 
 
-def _recurrent(layer: Layer, bottoms: Sequence[Shape], *, gates: int, own_output: bool) -> Step:
+def _recurrent(layer: Layer, bottoms: Sequence[Shape], *, gates: int, own_output: bool) -> LayerSizes:
     """An LSTM or RNN over bottoms of time, batch, features.
 
     Blobs: caffe/src/caffe/layers/recurrent_layer.cpp, lstm_layer.cpp, rnn_layer.cpp. A static input or hidden states as
@@ -334,10 +357,10 @@ def _recurrent(layer: Layer, bottoms: Sequence[Shape], *, gates: int, own_output
     blobs = (from_input, gates * outputs, from_last, *((outputs * outputs, outputs) if own_output else ()))
     counted = (0, 2, 3) if own_output else (0, 2)
     operations = sum(blobs[at] for at in counted) * steps * batch
-    return Step(((steps, batch, outputs),), blobs, counted, operations)
+    return LayerSizes(((steps, batch, outputs),), blobs, counted, operations)
 
 
-def _prior_box(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def _prior_box(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("prior_box_param")
     if not settings.has("min_size") or settings.has("density"):  # forks count their boxes otherwise
         raise UnknownSizeError
@@ -347,11 +370,11 @@ def _prior_box(layer: Layer, bottoms: Sequence[Shape]) -> Step:
         ratios += [one for one in (ratio, *flipped) if all(abs(one - known) > 1e-6 for known in ratios)]
     boxes = len(ratios) * len(settings.texts("min_size")) + len(settings.texts("max_size"))
     _, _, height, width = image(layer, bottoms[0])
-    return Step(((1, 2, height * width * boxes * 4),))
+    return LayerSizes(((1, 2, height * width * boxes * 4),))
 
 
-def _detection_output(_layer: Layer, _bottoms: Sequence[Shape]) -> Step:
-    return Step(((1, 1, 1, 7),))  # as many rows as there are boxes, one until they are known
+def _detection_output(_layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
+    return LayerSizes(((1, 1, 1, 7),))  # as many rows as there are boxes, one until they are known
 
 
 _SAME = (

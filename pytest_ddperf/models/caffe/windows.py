@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.models.caffe.layer import LARGEST, Step, axis_of, bias_of, refused, shown
+from pytest_ddperf.models.caffe.layer import LARGEST, LayerSizes, find_bias, format_size, layer_error, resolve_axis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.models.caffe.prototxt import Message
 
 
-def pooled(size: int, kernel: int, stride: int, pad: int, *, floor: bool = False) -> int:
+def compute_pooled_size(size: int, kernel: int, stride: int, pad: int, *, floor: bool = False) -> int:
     """Size after pooling: rounded up (unless `floor`), but no window starts in the padding beyond the end."""
     span = size + 2 * pad - kernel
     count = (span // stride if floor else -(-span // stride)) + 1
@@ -60,7 +60,7 @@ def _along(layer: Layer, settings: Message, name: str, axes: int) -> Shape:
     if axes == 2:
         found = (settings.whole(f"{stem}_h", found[0]), settings.whole(f"{stem}_w", found[1]))
     if any(not least <= value <= LARGEST for value in found):
-        raise refused(layer, f"{name} {shown(found)}", f"{name}: a whole number of {least} or more")
+        raise layer_error(layer, f"{name} {format_size(found)}", f"{name}: a whole number of {least} or more")
     return found
 
 
@@ -75,11 +75,13 @@ def image(layer: Layer, shape: Shape) -> Shape:
         ModelFileError: it is another one.
     """
     if len(shape) != 4:
-        raise refused(layer, f"a bottom of {shown(shape)}", "images: batch, channels, height, width")
+        raise layer_error(layer, f"a bottom of {format_size(shape)}", "images: batch, channels, height, width")
     return shape
 
 
-def convolution(layer: Layer, bottoms: Sequence[Shape], *, depthwise: bool = False, transposed: bool = False) -> Step:
+def convolution(
+    layer: Layer, bottoms: Sequence[Shape], *, depthwise: bool = False, transposed: bool = False
+) -> LayerSizes:
     """A convolution, a depthwise one (a type of its own), or a transposed one (Deconvolution), of any number of axes.
 
     Sizes: caffe/src/caffe/layers/conv_layer.cpp, deconv_layer.cpp.
@@ -88,38 +90,40 @@ def convolution(layer: Layer, bottoms: Sequence[Shape], *, depthwise: bool = Fal
         ModelFileError: its settings cannot be, or do not fit its bottom.
     """
     settings = layer.settings.message("convolution_param")
-    axis = axis_of(layer, settings, "axis", 1, bottoms[0])
+    axis = resolve_axis(layer, settings, "axis", 1, bottoms[0])
     before, channels, sizes = bottoms[0][:axis], bottoms[0][axis], bottoms[0][axis + 1 :]
     outputs = settings.whole("num_output", channels if depthwise else 0)
     group = channels if depthwise else settings.whole("group", 1)
     if group < 1 or channels % group or outputs % group:
-        raise refused(layer, f"group {group} of {channels} channels and num_output {outputs}", "one that divides both")
+        raise layer_error(
+            layer, f"group {group} of {channels} channels and num_output {outputs}", "one that divides both"
+        )
     window = _window(layer, settings, len(sizes))
     after = window.back(sizes) if transposed else window.over(sizes)
     weights = channels * (outputs // group) * math.prod(window.kernel)
     positions = math.prod(sizes if transposed else after)
-    return Step(
+    return LayerSizes(
         ((*before, outputs, *after),) * len(layer.tops),
-        (weights, *bias_of(settings, outputs)),
+        (weights, *find_bias(settings, outputs)),
         multiply_adds=weights * positions * math.prod(before) * len(layer.tops),
         depthwise=depthwise,
     )
 
 
-def im2col(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def im2col(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     """The pixels of each window as channels; caffe/src/caffe/layers/im2col_layer.cpp.
 
     Raises:
         ModelFileError: its settings cannot be, or do not fit its bottom.
     """
     settings = layer.settings.message("convolution_param")
-    axis = axis_of(layer, settings, "axis", 1, bottoms[0])
+    axis = resolve_axis(layer, settings, "axis", 1, bottoms[0])
     sizes = bottoms[0][axis + 1 :]
     window = _window(layer, settings, len(sizes))
-    return Step(((*bottoms[0][:axis], bottoms[0][axis] * math.prod(window.kernel), *window.over(sizes)),))
+    return LayerSizes(((*bottoms[0][:axis], bottoms[0][axis] * math.prod(window.kernel), *window.over(sizes)),))
 
 
-def pooling(layer: Layer, bottoms: Sequence[Shape]) -> Step:
+def pooling(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     """The most or the mean of each window.
 
     Raises:
@@ -128,9 +132,9 @@ def pooling(layer: Layer, bottoms: Sequence[Shape]) -> Step:
     settings = layer.settings.message("pooling_param")
     batch, channels, *sizes = image(layer, bottoms[0])
     if settings.flag("global_pooling", default=False):
-        return Step(((batch, channels, 1, 1),) * len(layer.tops))
+        return LayerSizes(((batch, channels, 1, 1),) * len(layer.tops))
     window = _window(layer, settings)
     floor = settings.text("round_mode") in {"FLOOR", "1"} or not settings.flag("ceil_mode", default=True)
     moves = zip(sizes, window.kernel, window.stride, window.pad, strict=True)
-    after = tuple(pooled(*move, floor=floor) for move in moves)
-    return Step(((batch, channels, *after),) * len(layer.tops))
+    after = tuple(compute_pooled_size(*move, floor=floor) for move in moves)
+    return LayerSizes(((batch, channels, *after),) * len(layer.tops))

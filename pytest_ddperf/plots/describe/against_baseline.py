@@ -60,15 +60,15 @@ def _lines(cell: Result) -> tuple[str, ...]:
         if cell.outcome in FAILING:
             return (str(cell.outcome),)
         if cell.side == "baseline":
-            return ("not measured", f"({number(cell.baseline_ms)} ms)")
+            return ("not measured", f"({format_number(cell.baseline_ms)} ms)")
         return ("x",) if cell.side == "x" else (str(cell.outcome or ""),)
     mark = "" if cell.outcome is None else MARKS.get(cell.outcome, "")
     if cell.change is None:
-        return f"{mark} {cell.outcome or 'measured'}".strip(), f"{number(cell.now_ms)} ms"
-    return f"{mark} {cell.change * 100:+.1f} %".strip(), f"{number(cell.now_ms)} ms"
+        return f"{mark} {cell.outcome or 'measured'}".strip(), f"{format_number(cell.now_ms)} ms"
+    return f"{mark} {cell.change * 100:+.1f} %".strip(), f"{format_number(cell.now_ms)} ms"
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """Three digits, and never an exponent."""
     if value is None:
         return ""

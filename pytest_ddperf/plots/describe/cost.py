@@ -19,7 +19,7 @@ SMALL_MILLION_PARAMS = 10.0
 SqueezeNet, ShuffleNet, MobileNet and GoogLeNet."""
 
 
-def costed(catalog: Catalog) -> tuple[Network, ...]:
+def list_networks_with_cost(catalog: Catalog) -> tuple[Network, ...]:
     """The networks whose cost is known, in the catalogue's order."""
     return tuple(
         one for one in catalog.networks.values() if one.giga_flops is not None and one.million_params is not None
@@ -34,7 +34,9 @@ def is_small(network: Network) -> bool:
 
 def cost_chart(catalog: Catalog, *, small: bool) -> BarChart | None:
     """GFLOPs and parameters of the networks, or of the small ones; None where none is known."""
-    chosen = sorted((one for one in costed(catalog) if is_small(one) or not small), key=_flops, reverse=True)
+    chosen = sorted(
+        (one for one in list_networks_with_cost(catalog) if is_small(one) or not small), key=_flops, reverse=True
+    )
     if not chosen:
         return None
     rule = f"under {SMALL_GIGA_FLOPS:g} GFLOPs an image and under {SMALL_MILLION_PARAMS:g} million parameters"

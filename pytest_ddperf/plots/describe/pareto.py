@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results
 
 
-def front(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
+def find_front(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
     """For each point (time, accuracy), whether no other is at least as good in both and better in one.
 
     Of equal points all are on the front.
@@ -71,7 +71,7 @@ def _choices(results: Results, cells: Iterable[tuple[Result, float | None]]) -> 
         for cell, ms in cells
         if ms is not None and (accuracy := _accuracy(results, cell)) is not None
     ]
-    best = front([(ms, accuracy) for _, ms, accuracy in points])
+    best = find_front([(ms, accuracy) for _, ms, accuracy in points])
     chosen = [
         Choice(cell.key.model, choice_label(results, cell), ms, accuracy, on_front)
         for (cell, ms, accuracy), on_front in zip(points, best, strict=True)

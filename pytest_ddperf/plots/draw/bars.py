@@ -29,7 +29,7 @@ def draw_bars(chart: BarChart) -> Figure:
     row = _ROW_IN * (1 if columns == 1 else 1.35)
     levels_in = _LEVELS_IN if any(panel.levels for panel in chart.panels) else 0.05
     above = levels_in + (_LEGEND_IN if any(bars.label for panel in chart.panels for bars in panel.bars) else 0)
-    frame = style.frame(chart.text, _WIDTH_IN, row * max(3, len(chart.rows)) + _BELOW_IN + above)
+    frame = style.create_frame(chart.text, _WIDTH_IN, row * max(3, len(chart.rows)) + _BELOW_IN + above)
     width = (_WIDTH_IN - _LABELS_IN - _RIGHT_IN - _GAP_IN * (len(chart.panels) - 1)) / len(chart.panels)
     height = frame.height - frame.top - frame.bottom - _BELOW_IN - above
     for number, panel in enumerate(chart.panels):
@@ -49,7 +49,7 @@ def _draw(axes: Axes, chart: BarChart, panel: BarPanel, number: int) -> None:
     values = [value for bars in panel.bars for value in bars.values if value is not None]
     axes.set_xlim(0, max(values) * 1.28)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.format_number(value)))
     for place, bars in enumerate(panel.bars):
         shift = (place - (len(panel.bars) - 1) / 2) * thickness
         for name in _bars(axes, chart, bars, f"bar:{number}", (shift, thickness)):
@@ -85,7 +85,8 @@ def _bars(axes: Axes, chart: BarChart, bars: Bars, gid: str, place: tuple[float,
         bar.set_gid(f"{gid}:{model}" if bars.emphasis else f"{gid}:{model}:{bars.label}")
         remark = f"  {bars.remarks[row]}" if bars.remarks else ""
         name = axes.annotate(
-            f"{style.number(value)}{remark}", (value, row + shift), (3, 0), textcoords="offset points", va="center",
+            f"{style.format_number(value)}{remark}", (value, row + shift), (3, 0),
+            textcoords="offset points", va="center",
             ha="left", fontsize=8 if len(chart.panels[0].bars) == 1 else 7.2, zorder=4,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
         )  # fmt: skip

@@ -38,6 +38,6 @@ _DRAWN_BY: dict[type[Any], Callable[[Any], Figure]] = {
 }
 
 
-def figure_of(chart: Chart) -> Figure:
+def build_figure(chart: Chart) -> Figure:
     """The figure of a description; inside `style.styled()`."""
     return _DRAWN_BY[type(chart)](chart)

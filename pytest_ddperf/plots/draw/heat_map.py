@@ -30,7 +30,7 @@ _COLOURS = ("#0072B2", "#a9d0e8", "#ffffff", "#f5b98f", "#D55E00")
 def draw_heat_map(chart: HeatMap) -> Figure:
     """The figure; each cell's gid is `cell:ROW:COLUMN`."""
     width = _LABELS_IN + _COLUMN_IN * max(4, len(chart.columns)) + _RIGHT_IN
-    frame = style.frame(chart.text, width, _ROW_IN * len(chart.rows) + _BELOW_IN + _ABOVE_IN)
+    frame = style.create_frame(chart.text, width, _ROW_IN * len(chart.rows) + _BELOW_IN + _ABOVE_IN)
     axes = frame.at(_LABELS_IN, frame.bottom + _BELOW_IN, _COLUMN_IN * len(chart.columns), _ROW_IN * len(chart.rows))
     axes.grid(visible=False)
     axes.set_xlim(0, len(chart.columns))

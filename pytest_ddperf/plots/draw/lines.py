@@ -27,7 +27,7 @@ _LEVEL_WIDTH_PT, _LEVEL_HEIGHT_PT = 34.0, 11.0
 
 def draw_lines(chart: LineChart) -> Figure:
     """The figure; each line's gid says which it is: `run:resnet50`, `baseline:resnet50`, `level:25 fps`."""
-    frame = style.frame(chart.text, _WIDTH_IN, _ROOM_IN)
+    frame = style.create_frame(chart.text, _WIDTH_IN, _ROOM_IN)
     axes = frame.axes(0.75, _LEGEND_IN, below=0.55, above=0.05)
     _x_axis(axes, chart)
     values = [value for one in chart.series for value in one.values]
@@ -126,7 +126,7 @@ def value_axis(axis: Axis, values: Sequence[float], *, logarithmic: bool) -> Non
 
 
 def _tick(value: float, _: int | None = None) -> str:
-    return style.number(value)
+    return style.format_number(value)
 
 
 def draw_levels(axes: Axes, levels: Sequence[Level], *, vertical: bool = False) -> None:

@@ -23,7 +23,7 @@ _LOOKS = (("#3b78c2", "o"), ("#2a9d6f", "s"), ("#d9822b", "^"), ("#c44e78", "D")
 
 def draw_load(chart: LoadChart) -> Figure:
     """The figure; each line's gid says which it is: `load:0:answered`, the number being that of its panel."""
-    frame = style.frame(chart.text, _WIDTH_IN, _ROOM_IN)
+    frame = style.create_frame(chart.text, _WIDTH_IN, _ROOM_IN)
     count = len(chart.panels)
     width = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN - _GAP_IN * (count - 1)) / count
     for number, panel in enumerate(chart.panels):
@@ -39,7 +39,7 @@ def _draw(axes: Axes, chart: LoadChart, panel: LoadPanel, number: int) -> None:
     axes.set_xlim(chart.ticks[0] / 1.2, chart.ticks[-1] * 1.2)
     axes.xaxis.set_major_locator(FixedLocator(chart.ticks))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.format_number(value)))
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(panel.y_label)
     if values:

@@ -48,7 +48,7 @@ def draw_nights(chart: NightChart) -> Figure:
     panel_in = 3.2 if len(chart.panels) == 1 else _PANEL_IN
     handles = _keys(chart)
     legend_in = _LEGEND_IN * math.ceil(len(handles) / _LEGEND_COLUMNS)
-    frame = style.frame(chart.text, _WIDTH_IN, rows * (panel_in + _ABOVE_IN + _BELOW_IN) + legend_in)
+    frame = style.create_frame(chart.text, _WIDTH_IN, rows * (panel_in + _ABOVE_IN + _BELOW_IN) + legend_in)
     width = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN - _GAP_IN * (columns - 1)) / columns
     top = frame.height - frame.top
     for number, panel in enumerate(chart.panels):
@@ -124,7 +124,7 @@ def _axes(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], title
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value) if value >= 0 else ""))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.format_number(value) if value >= 0 else ""))
     axes.set_title(title, fontsize=9, loc="left", fontweight="bold", pad=4)
 
 

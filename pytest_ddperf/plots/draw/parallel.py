@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plots.describe import names
-from pytest_ddperf.plots.draw.style import encoded, styled
+from pytest_ddperf.plots.draw.style import apply_style, encode_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ _HELPER = (
 )
 
 
-def drawn(
+def draw_all(
     charts: Mapping[str, Chart],
     folder: Path,
     processes: int | None = None,
@@ -97,7 +97,7 @@ def help_out(source: IO[bytes]) -> None:
         sys.exit(1)  # reported by the process that asked
 
 
-def written(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all.
 
     Raises:
@@ -118,12 +118,12 @@ def written(path: Path, content: bytes) -> None:
 
 
 def _draw(charts: Mapping[str, Chart], folder: Path, endings: Sequence[str], after_each: Callable[[], object]) -> None:
-    with styled():
-        from pytest_ddperf.plots.draw.dispatch import figure_of  # noqa: PLC0415 - loads matplotlib, inside the style
+    with apply_style():
+        from pytest_ddperf.plots.draw.dispatch import build_figure  # noqa: PLC0415 - loads matplotlib, inside the style
 
         for name, chart in charts.items():
-            for ending, content in encoded(figure_of(chart), endings).items():
-                written(folder / f"{name}.{ending}", content)
+            for ending, content in encode_figure(build_figure(chart), endings).items():
+                write_file(folder / f"{name}.{ending}", content)
             after_each()
 
 

@@ -41,7 +41,7 @@ Box = tuple[float, float, float, float]
 
 def draw_scatter(chart: ScatterChart) -> Figure:
     """The figure; gids: `front`, `front before`, and `point:LABEL` of each network."""
-    frame = style.frame(chart.text, _WIDTH_IN, _ROOM_IN)
+    frame = style.create_frame(chart.text, _WIDTH_IN, _ROOM_IN)
     axes = frame.axes(0.75, 0.35, below=0.55, above=0.25)
     every = [*chart.choices, *chart.before]
     times = [choice.ms for choice in every]
@@ -157,7 +157,7 @@ def _overlap(one: Box, other: Box) -> float:
 
 def draw_dots(chart: DotChart) -> Figure:
     """The figure; each platform's gid is `dots:PLATFORM`."""
-    frame = style.frame(chart.text, _DOTS_WIDTH_IN, _ROW_IN * max(4, len(chart.rows)) + 0.75)
+    frame = style.create_frame(chart.text, _DOTS_WIDTH_IN, _ROW_IN * max(4, len(chart.rows)) + 0.75)
     axes = frame.axes(2.3, _DOTS_LEGEND_IN, below=0.55, above=0.1)
     value_axis(axes.xaxis, [value for one in chart.series for value in one.x], logarithmic=True)
     for one in chart.series:

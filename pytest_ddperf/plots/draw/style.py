@@ -166,7 +166,7 @@ _CHARACTERS_AN_INCH = 17.5
 
 
 @contextlib.contextmanager
-def styled() -> Iterator[None]:
+def apply_style() -> Iterator[None]:
     """The style alone: matplotlib's defaults and `RC`, nothing of the user's; what held before holds again after it."""
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -229,12 +229,12 @@ class Frame:
         return self.figure.add_axes(share)
 
 
-def frame(text: Text, width: float, room: float) -> Frame:
+def create_frame(text: Text, width: float, room: float) -> Frame:
     """A figure of that width with its title, subtitle and notes; `room` is the height between them. In inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loaded when something is drawn
     from matplotlib.figure import Figure  # noqa: PLC0415 - the same
 
-    lines = [line for note in text.notes for line in wrapped(note, width - 0.5)]
+    lines = [line for note in text.notes for line in wrap_note(note, width - 0.5)]
     bottom = 0.2 + _NOTE_LINE_IN * len(lines)
     top = 0.52 + (0.24 if text.subtitle else 0.0)
     height = room + bottom + top
@@ -250,12 +250,12 @@ def frame(text: Text, width: float, room: float) -> Frame:
     return Frame(figure, width, height, bottom, top)
 
 
-def wrapped(text: str, width: float) -> list[str]:
+def wrap_note(text: str, width: float) -> list[str]:
     """The lines of a note that is so many inches wide."""
     return textwrap.wrap(text, int(width * _CHARACTERS_AN_INCH))
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A number as an axis or a bar has it: three digits, never an exponent."""
     if value == 0:
         return "0"
@@ -264,7 +264,7 @@ def number(value: float) -> str:
     return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.1g}"
 
 
-def encoded(figure: Figure, endings: Sequence[str]) -> dict[str, bytes]:
+def encode_figure(figure: Figure, endings: Sequence[str]) -> dict[str, bytes]:
     """The figure as files, by ending; the same figure gives the same bytes."""
     files: dict[str, bytes] = {}
     for ending in endings:

@@ -85,7 +85,7 @@ def test_a_board_without_a_source_has_no_telemetry_and_no_round_of_it_is_condemn
     one.begin()
     one.ready()
     assert one.telemetry(0, 1) is None
-    assert one.condemned(0, 1) == ""
+    assert one.rejection_reason(0, 1) == ""
 
 
 def test_a_round_is_condemned_by_what_was_seen_in_it(root: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_round_is_condemned_by_what_was_seen_in_it(root: Path) -> None:
     one.begin()
     began_s = time.time()
     one.ready()
-    said = one.condemned(began_s, time.time())
+    said = one.rejection_reason(began_s, time.time())
     one.end()
     assert said == "the board throttled while it was measured: throttled by the firmware, under-voltage"
 

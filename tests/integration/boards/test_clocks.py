@@ -13,7 +13,7 @@ from real_sshd import HOST, RealSshd
 
 from pytest_ddperf.boards.board import Board
 from pytest_ddperf.boards.clocks import Tuning
-from pytest_ddperf.core.board_address import Source
+from pytest_ddperf.core.board_address import BoardAddress
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.errors import HookError
 
@@ -58,7 +58,7 @@ def fake(tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def tuning(source: str, said: list[str] | None = None, nvpmodel: int | None = None) -> Tuning:
     heard: list[str] = [] if said is None else said
-    return Tuning(Source.parse(source), nvpmodel, heard.append)
+    return Tuning(BoardAddress.parse(source), nvpmodel, heard.append)
 
 
 def test_a_jetson_s_mode_and_clocks_are_set_and_put_back(fake: FakeBoard, source: str) -> None:

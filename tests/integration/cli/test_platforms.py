@@ -10,7 +10,7 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply, ScriptedServer
 
 from pytest_ddperf.cli import main
-from pytest_ddperf.cli.platforms import Asked, ask_all, option_default, table, value_and_origin
+from pytest_ddperf.cli.platforms import Asked, ask_all, describe_value, find_option_default, format_table
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.platform_toml import PLATFORM_KEYS
 from pytest_ddperf.core.argument_parser import USAGE_ERROR
@@ -83,7 +83,7 @@ def test_a_board_that_is_like_a_platform_says_what_it_has_from_there(
 
 def test_the_defaults_that_are_shown_are_those_of_the_options() -> None:
     shown = {"wait", "timeout", "cold_start_timeout", "service", "datatype", "gpuid"}
-    assert {key: option_default(key) for key in shown} == {
+    assert {key: find_option_default(key) for key in shown} == {
         key: next(option.default for option in OPTIONS if option.key == f"ddperf_{key}") for key in shown
     }
 
@@ -170,7 +170,7 @@ def test_one_that_does_not_come_to_an_end_is_down() -> None:
 
 
 def test_a_word_stays_whole_where_the_others_leave_room() -> None:
-    assert table([("some words that wrap", "http://localhost:8080")], 30) == [
+    assert format_table([("some words that wrap", "http://localhost:8080")], 30) == [
         "some     http://localhost:8080",
         "words",
         "that",
@@ -180,12 +180,12 @@ def test_a_word_stays_whole_where_the_others_leave_room() -> None:
 
 @pytest.mark.parametrize("key", PLATFORM_KEYS)
 def test_every_key_has_a_value_to_show(key: str) -> None:
-    value, origin = value_and_origin(Platform("mine", "Mine"), key)
+    value, origin = describe_value(Platform("mine", "Mine"), key)
     assert value
     assert origin == "default"
 
 
 def test_the_knobs_of_single_networks_are_shown() -> None:
     knobs: dict[str, dict[str, Any]] = {"resnet50": {"img_width": 320, "rgb": True}, "vgg16": {"mllib": "ncnn"}}
-    shown, _ = value_and_origin(Platform("mine", "Mine", knobs=knobs), "knobs")
+    shown, _ = describe_value(Platform("mine", "Mine", knobs=knobs), "knobs")
     assert shown == "resnet50: img_width = 320, rgb = yes; vgg16: mllib = ncnn"

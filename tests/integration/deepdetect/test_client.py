@@ -14,9 +14,14 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply, Request, ScriptedServer
 from turned_clock import TurnedClock
 
-from pytest_ddperf.deepdetect.client import Client, server_facts, wait_until_up
+from pytest_ddperf.deepdetect.client import Client, extract_server_facts, wait_until_up
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
-from pytest_ddperf.deepdetect.protocol import check_predictions, parse_prediction, predict_body, service_body
+from pytest_ddperf.deepdetect.protocol import (
+    build_predict_body,
+    build_service_body,
+    check_predictions,
+    parse_prediction,
+)
 from pytest_ddperf.deepdetect.timed import Totals
 from pytest_ddperf.deepdetect.url import ServerUrl
 from pytest_ddperf.errors import (
@@ -44,7 +49,7 @@ PREDICTED = {
     "body": {"predictions": [{"uri": "a.jpg", "classes": [{"prob": 0.5, "cat": "n01"}]}]},
 }
 CERTIFICATE = DATA / "127.0.0.1.pem"  # with its key; valid until 2126, made for these tests alone
-BODY = predict_body("resnet50", ["a.jpg"])
+BODY = build_predict_body("resnet50", ["a.jpg"])
 
 
 @pytest.fixture(scope="module")
@@ -222,10 +227,10 @@ def test_an_answer_that_was_compressed_all_the_same_is_read(stage: ScriptedServe
 
 def test_a_service_is_created_described_and_deleted() -> None:
     with ScriptedDeepDetect() as server, Client(server.url) as client:
-        assert client.create_service("ResNet50", service_body(mllib="ncnn", repository="/m/resnet50")) > 0
+        assert client.create_service("ResNet50", build_service_body(mllib="ncnn", repository="/m/resnet50")) > 0
         assert client.service("resnet50").mllib == "ncnn"
         with pytest.raises(ServiceExistsError, match="resnet50"):
-            client.create_service("resnet50", service_body(mllib="ncnn", repository="/m/resnet50"))
+            client.create_service("resnet50", build_service_body(mllib="ncnn", repository="/m/resnet50"))
         client.delete_service("resnet50")
         with pytest.raises(ServiceNotFoundError):
             client.delete_service("resnet50")
@@ -253,7 +258,7 @@ def test_the_base_path_of_the_url_is_kept(stage: ScriptedServer) -> None:
 
 def test_the_facts_of_a_server_are_those_of_its_info() -> None:
     with ScriptedDeepDetect(version="v0.9") as server, Client(server.url) as client:
-        facts = server_facts(client.info(), client.display_url)
+        facts = extract_server_facts(client.info(), client.display_url)
     assert (facts.url, facts.version, facts.build_type) == (server.url, "v0.9", "release")
 
 
@@ -290,13 +295,13 @@ def test_predictions_are_counted_from_one_info_to_the_next(stage: ScriptedServer
     client.info()
     for _ in range(2):
         client.predict(BODY)
-    assert client.ledger.asked("resnet50") == 2
-    client.create_service("resnet50", service_body(mllib="caffe", repository="/m", width=224, height=224))
-    assert client.ledger.asked("resnet50") == 0
+    assert client.in_flight.count_requests("resnet50") == 2
+    client.create_service("resnet50", build_service_body(mllib="caffe", repository="/m", width=224, height=224))
+    assert client.in_flight.count_requests("resnet50") == 0
     client.predict(BODY)
     client.info()
-    assert client.ledger.asked("resnet50") == 0
-    assert not client.ledger.is_open
+    assert client.in_flight.count_requests("resnet50") == 0
+    assert not client.in_flight.is_open
 
 
 def test_a_prediction_that_was_not_answered_in_time_is_open_until_it_is_counted() -> None:
@@ -309,10 +314,10 @@ def test_a_prediction_that_was_not_answered_in_time_is_open_until_it_is_counted(
         with pytest.raises(ServerUnreachableError):
             client.predict(BODY)
         client.info()
-        assert client.ledger.running == ("resnet50",)
+        assert client.in_flight.running == ("resnet50",)
         server.use_elsewhere("resnet50")
         client.info()
-        assert not client.ledger.is_open
+        assert not client.in_flight.is_open
 
 
 def test_one_request_may_be_given_more_time(stage: ScriptedServer) -> None:
@@ -630,7 +635,7 @@ def test_a_round_against_a_scripted_server_has_the_scripted_times() -> None:
     with ScriptedDeepDetect(lambda _, batch: 20.25 * batch, [setup]) as server, Client(server.url) as client:
         images = [f"/srv/{number}.jpg" for number in range(4)]
         done = measure_round(
-            ServiceEndpoint(client, "resnet50", predict_body("resnet50", images, output={"best": 1})),
+            ServiceEndpoint(client, "resnet50", build_predict_body("resnet50", images, output={"best": 1})),
             Plan(),
             check=lambda answer: check_predictions(answer, images),
             now=lambda: 0.0,

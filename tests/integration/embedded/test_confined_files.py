@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ddperf.embedded.confined_files import read_below, resolved_below
+from pytest_ddperf.embedded.confined_files import read_below, resolve_below
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_a_link_inside_is_followed(root: Path) -> None:
     (root / "link").symlink_to(root / "sub" / "a")
-    path = resolved_below(root, "link")
+    path = resolve_below(root, "link")
     assert path == root / "sub" / "a"
     assert read_below(root, path, 100) == b"inside"
 
@@ -33,12 +33,12 @@ def test_a_link_inside_is_followed(root: Path) -> None:
 def test_nothing_outside_is_found(root: Path, name: str) -> None:
     (root / "out").symlink_to(root.parent / "secret")
     (root / "chain").symlink_to("out/a")
-    assert resolved_below(root, name) is None
+    assert resolve_below(root, name) is None
 
 
 @pytest.mark.parametrize("part", ["sub", "sub/a"])
 def test_what_is_swapped_for_a_link_after_it_was_found_is_not_read(root: Path, part: str) -> None:
-    path = resolved_below(root, "sub/a")
+    path = resolve_below(root, "sub/a")
     assert path is not None
     (root / part).rename(root / "gone")
     (root / part).symlink_to(root.parent / "secret" / ("a" if part == "sub/a" else ""))
@@ -62,7 +62,7 @@ def test_a_file_that_is_swapped_all_the_time_is_never_read_from_outside(root: Pa
     read: set[bytes] = set()
     try:
         for _ in range(2000):
-            path = resolved_below(root, "sub/a")
+            path = resolve_below(root, "sub/a")
             if path is not None:
                 try:
                     read.add(read_below(root, path, 100))

@@ -22,7 +22,7 @@ from pytest_ddperf.errors import (
     ServiceGoneError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.runner.outages import DEATHS_RUNNING, Recovery
+from pytest_ddperf.runner.outages import DEATHS_RUNNING, Outages
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def target(server: ScriptedDeepDetect, tmp_path: Path, monkeypatch: pytest.Monke
 said: list[str] = []
 
 
-def recovery(clock: TurnedClock) -> Recovery:
-    return Recovery({"tk1": "one", "tx1": "one", "nano": "other"}, now=clock.now, sleep=clock.sleep)
+def recovery(clock: TurnedClock) -> Outages:
+    return Outages({"tk1": "one", "tx1": "one", "nano": "other"}, now=clock.now, sleep=clock.sleep)
 
 
 def unasked(model: str, batch_size: int) -> Answer:
@@ -293,7 +293,7 @@ def test_what_a_server_says_of_itself_is_remembered(server: ScriptedDeepDetect) 
         assert client.info() is client.latest_info
 
 
-def too_large(recovery: Recovery, key: CellKey) -> bool:
+def too_large(recovery: Outages, key: CellKey) -> bool:
     try:
         recovery.check_size(key)
     except BatchNotRunError:
@@ -302,7 +302,7 @@ def too_large(recovery: Recovery, key: CellKey) -> bool:
 
 
 def test_what_is_too_much_under_a_load_says_nothing_of_the_cell_without_and_of_other_loads() -> None:
-    recovery = Recovery({"tk1": "http://tk1"})
+    recovery = Outages({"tk1": "http://tk1"})
     recovery.exhausted(replace(SMALL, scenario="c8"), ServerFailedError("out of memory"))
     assert too_large(recovery, replace(LARGE, scenario="c8"))
     assert not too_large(recovery, replace(SMALL, scenario="c8"))
@@ -310,7 +310,7 @@ def test_what_is_too_much_under_a_load_says_nothing_of_the_cell_without_and_of_o
 
 
 def test_what_is_too_much_for_one_client_is_too_much_for_several() -> None:
-    recovery = Recovery({"tk1": "http://tk1"})
+    recovery = Outages({"tk1": "http://tk1"})
     recovery.exhausted(SMALL, ServerFailedError("out of memory"))
     assert all(too_large(recovery, replace(key, scenario="c2")) for key in (SMALL, LARGE))
     assert not too_large(recovery, SMALL)

@@ -11,7 +11,7 @@ from turned_clock import TurnedClock
 
 from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.server_options import ServerOptions
-from pytest_ddperf.core.catalog import bare_catalog
+from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import (
     Baseline,
@@ -24,7 +24,7 @@ from pytest_ddperf.core.records import (
     Round,
     Unavailable,
 )
-from pytest_ddperf.deepdetect.url import server_name
+from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import (
     AnswerError,
     BatchNotRunError,
@@ -38,7 +38,7 @@ from pytest_ddperf.errors import (
     ServerUnreachableError,
 )
 from pytest_ddperf.measure.loop import Plan
-from pytest_ddperf.runner.judge import differences, gate_cell
+from pytest_ddperf.runner.judge import build_gate_cell, describe_differences
 from pytest_ddperf.runner.plan import PlatformPlan
 from pytest_ddperf.runner.runner import UNKNOWN_MS, Runner
 from pytest_ddperf.servers.lock import ServerLock
@@ -93,7 +93,7 @@ def runner_for(
         recovery_timeout_s=recovery_timeout_s,
     )
     plan = PlatformPlan(PLATFORM, options, Plan(1, 5), timer, 0.1, baseline)
-    return Runner({"tk1": plan}, bare_catalog().networks, lambda _: None, clock=clock)
+    return Runner({"tk1": plan}, build_bare_catalog().networks, lambda _: None, clock=clock)
 
 
 def quiet(_: Progress) -> None:
@@ -377,8 +377,8 @@ def test_one_server_at_a_time_is_taken(server: ScriptedDeepDetect, tmp_path: Pat
             )
             for name, one in (("tk1", server), ("tx1", second), ("nano", server))
         }
-        runner = Runner(plans, bare_catalog().networks, lambda _: None)
-        locks = [ServerLock(server_name(one.url)) for one in (server, second)]
+        runner = Runner(plans, build_bare_catalog().networks, lambda _: None)
+        locks = [ServerLock(identify_server(one.url)) for one in (server, second)]
         taken = []
         for platform in ("tk1", "tx1", "nano"):
             runner.measure(replace(KEY, platform=platform), quiet)
@@ -473,26 +473,26 @@ def test_a_published_baseline_of_other_conditions_counts_with_a_note(
 
 
 def test_like_conditions_have_no_differences() -> None:
-    assert differences(CONDITIONS, Baseline("report", 1.0, "s"), PLATFORM) == []
-    assert differences(CONDITIONS, Baseline("recorded", 1.0, "s", conditions=CONDITIONS), PLATFORM) == []
+    assert describe_differences(CONDITIONS, Baseline("report", 1.0, "s"), PLATFORM) == []
+    assert describe_differences(CONDITIONS, Baseline("recorded", 1.0, "s", conditions=CONDITIONS), PLATFORM) == []
 
 
 def test_the_gate_is_asked_with_the_published_value_as_the_clock_would_show_it() -> None:
     published = Baseline("report", 10.0, "s", reading_error_ms=0.5)
-    assert gate_cell(measured(), published).baseline == 10.25  # half a millisecond cut off two images
-    assert gate_cell(measured(conditions=replace(CONDITIONS, clock=Clock.HEAD)), published).baseline == 10.0
-    assert gate_cell(measured(), published).reading_error_ms == 0.5
+    assert build_gate_cell(measured(), published).baseline == 10.25  # half a millisecond cut off two images
+    assert build_gate_cell(measured(conditions=replace(CONDITIONS, clock=Clock.HEAD)), published).baseline == 10.0
+    assert build_gate_cell(measured(), published).reading_error_ms == 0.5
 
 
 def test_the_gate_is_asked_with_the_raw_passes_of_a_recorded_baseline() -> None:
     found = recorded().lookup(KEY)
     assert isinstance(found, Baseline)
-    cell = gate_cell(measured(), found)
+    cell = build_gate_cell(measured(), found)
     assert (cell.rounds, cell.baseline) == ([[10.0] * 5] * 3, ((10.0,) * 5,))
 
 
 def test_the_gate_is_asked_without_a_baseline() -> None:
-    assert gate_cell(measured(), None).baseline is None
+    assert build_gate_cell(measured(), None).baseline is None
 
 
 def test_a_cell_that_failed_says_why(server: ScriptedDeepDetect, tmp_path: Path) -> None:

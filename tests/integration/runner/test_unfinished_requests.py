@@ -11,17 +11,17 @@ from turned_clock import TurnedClock
 
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.deepdetect.protocol import predict_body
+from pytest_ddperf.deepdetect.protocol import build_predict_body
 from pytest_ddperf.errors import ServerBusyError, ServerUnreachableError
-from pytest_ddperf.runner.judge import ending
-from pytest_ddperf.runner.unfinished_requests import Abandoned
+from pytest_ddperf.runner.judge import classify_failure
+from pytest_ddperf.runner.unfinished_requests import UnfinishedRequests
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BODY = predict_body("resnet50", ["/srv/1.jpg"])
+BODY = build_predict_body("resnet50", ["/srv/1.jpg"])
 SERVERS = {"tk1": "one", "tx1": "one", "nano": "other"}
 
 
@@ -38,9 +38,9 @@ class Scene:
         self.server = server
         self.clock = TurnedClock()
         self.said: list[str] = []
-        self.abandoned = Abandoned(SERVERS, self.said.append, now=self.clock.now, sleep=self.clock.sleep)
+        self.abandoned = UnfinishedRequests(SERVERS, self.said.append, now=self.clock.now, sleep=self.clock.sleep)
         options = ServerOptions(server.url, data_dir="/srv", bench_files=str(names), recovery_timeout_s=wait_s)
-        self.target = Target(options, self.said.append, ledger=self.abandoned.ledger("tk1"))
+        self.target = Target(options, self.said.append, in_flight=self.abandoned.in_flight("tk1"))
         self.target.open()
 
     def give_up(self) -> None:
@@ -195,4 +195,4 @@ def test_a_server_that_vanishes_while_it_is_waited_for_does_not_answer(scene: Sc
 
 def test_a_cell_beside_it_ends_as_an_error_whatever_its_baseline_has() -> None:
     for expected in (True, False):
-        assert ending(ServerBusyError("at work"), expected=expected)[0] is Outcome.ERROR
+        assert classify_failure(ServerBusyError("at work"), expected=expected)[0] is Outcome.ERROR

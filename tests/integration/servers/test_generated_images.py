@@ -10,7 +10,7 @@ from PIL import Image
 
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.servers import generated_images
-from pytest_ddperf.servers.generated_images import draw, ensure_bench_images, inline, list_bench_images
+from pytest_ddperf.servers.generated_images import draw, encode_inline, ensure_bench_images, list_bench_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def test_the_images_are_named_by_number_and_listed_sorted(tmp_path: Path) -> Non
 
 def test_the_same_images_are_generated_again(tmp_path: Path) -> None:
     one, other = (ensure_bench_images(tmp_path / name, count=3) for name in ("one", "other"))
-    assert inline([one / name for name in list_bench_images(one)]) == inline(
+    assert encode_inline([one / name for name in list_bench_images(one)]) == encode_inline(
         [other / name for name in list_bench_images(other)]
     )
 
@@ -105,9 +105,9 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_inline_images_are_the_files_in_base64(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8a")
-    assert [base64.b64decode(one) for one in inline([tmp_path / "a.jpg"])] == [b"\xff\xd8a"]
+    assert [base64.b64decode(one) for one in encode_inline([tmp_path / "a.jpg"])] == [b"\xff\xd8a"]
 
 
 def test_an_inline_image_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"gone\.jpg"):
-        inline([tmp_path / "gone.jpg"])
+        encode_inline([tmp_path / "gone.jpg"])

@@ -12,9 +12,9 @@ from pytest_ddperf.core.networks import REPORT_NETWORKS
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.errors import AnswerError, ServerFailedError, ServerUnreachableError
-from pytest_ddperf.servers.load_endpoint import MOST_CONNECTIONS, LoadEndpoint, ThreadCrew
+from pytest_ddperf.servers.load_endpoint import MOST_CONNECTIONS, LoadEndpoint, ThreadClientPool
 from pytest_ddperf.servers.request_images import BenchImages
-from pytest_ddperf.servers.services import Batch, batch_of, open_service
+from pytest_ddperf.servers.services import Batch, build_batch, open_service
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def client() -> Iterator[Client]:
 def batch(client: Client) -> Batch:
     options = ServerOptions(client.display_url)
     service = open_service(client, options, REPORT_NETWORKS[0], 1)
-    return batch_of(client, options, BenchImages("path", ("/srv/one.jpg",)), service, 1)
+    return build_batch(client, options, BenchImages("path", ("/srv/one.jpg",)), service, 1)
 
 
 def endpoint(server: ScriptedDeepDetect, client: Client, scenario: Scenario, requests: int = 5) -> LoadEndpoint:
@@ -60,7 +60,7 @@ def endpoint(server: ScriptedDeepDetect, client: Client, scenario: Scenario, req
 
 
 def test_work_is_done_side_by_side() -> None:
-    crew, meeting = ThreadCrew(3), threading.Barrier(3)
+    crew, meeting = ThreadClientPool(3), threading.Barrier(3)
     for _ in range(3):
         crew.submit(lambda: meeting.wait(TOGETHER_S))
     crew.finish()
@@ -68,7 +68,7 @@ def test_work_is_done_side_by_side() -> None:
 
 
 def test_more_work_than_threads_waits_its_turn() -> None:
-    crew, done = ThreadCrew(2), []
+    crew, done = ThreadClientPool(2), []
     for number in range(50):
         crew.submit(lambda number=number: done.append(number))  # type: ignore[misc]
     crew.finish()
@@ -76,7 +76,7 @@ def test_more_work_than_threads_waits_its_turn() -> None:
 
 
 def test_a_failure_is_raised_where_it_is_waited_for_and_nothing_is_begun_after_it() -> None:
-    crew, done = ThreadCrew(1), []
+    crew, done = ThreadClientPool(1), []
 
     def fail() -> None:
         raise ServerFailedError("The server failed")
@@ -93,7 +93,7 @@ def test_a_failure_is_raised_where_it_is_waited_for_and_nothing_is_begun_after_i
 
 
 def test_the_threads_end_with_the_crew() -> None:
-    crew = ThreadCrew(2)
+    crew = ThreadClientPool(2)
     meeting = threading.Barrier(2)
     for _ in range(2):
         crew.submit(lambda: meeting.wait(TOGETHER_S))
@@ -201,19 +201,19 @@ def test_the_predictions_of_all_clients_are_counted_together_and_cleared_with_th
         target = Target(options, lambda _: None)
         target.open()
         prepared = target.batch(target.service_for(REPORT_NETWORKS[0]), 1)
-        ledger = target.client.ledger
+        in_flight = target.client.in_flight
         with target.under_load(prepared, Scenario(clients=2), 2) as loaded:
             loaded.predict()
-            assert ledger.asked("mobilenet") == 4
+            assert in_flight.count_requests("mobilenet") == 4
             loaded.totals()
-            assert ledger.asked("mobilenet") == 0
+            assert in_flight.count_requests("mobilenet") == 0
             with pytest.raises(ServerUnreachableError):
                 loaded.predict()
         target.client.info()
-        assert ledger.running == ("mobilenet",)
+        assert in_flight.running == ("mobilenet",)
         server.use_elsewhere("mobilenet")
         target.client.info()
-        assert not ledger.is_open
+        assert not in_flight.is_open
         target.close()
 
 

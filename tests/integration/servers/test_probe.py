@@ -6,7 +6,7 @@ import pytest
 from scripted_deepdetect import ScriptedDeepDetect
 
 from pytest_ddperf.config.server_options import ServerOptions
-from pytest_ddperf.deepdetect.url import server_name
+from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 from pytest_ddperf.servers.lock import ServerLock
 from pytest_ddperf.servers.probe import probe, probe_all
@@ -53,11 +53,11 @@ def test_a_server_that_is_down_is_told(server: ScriptedDeepDetect, names: str) -
     options = ServerOptions(server.url, data_dir="/srv", bench_files=names)
     with pytest.raises(ServerUnreachableError):
         probe(options, quiet)
-    assert ServerLock(server_name(server.url)).acquire_at_once()
+    assert ServerLock(identify_server(server.url)).acquire_at_once()
 
 
 def test_a_server_that_somebody_measures_is_not_asked(server: ScriptedDeepDetect, names: str) -> None:
-    lock = ServerLock(server_name(server.url)).acquire(0, quiet)
+    lock = ServerLock(identify_server(server.url)).acquire(0, quiet)
     said: list[str] = []
     probe(ServerOptions(server.url, data_dir="/srv", bench_files=names, lock_wait_s=7), said.append)
     assert server.requests == []

@@ -9,12 +9,12 @@ from scripted_server import Reply
 
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.networks import Network
-from pytest_ddperf.core.service_parameters import Knobs
+from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.errors import AnswerError, ConfigurationError, RequestRefusedError, ServiceNotFoundError
 from pytest_ddperf.servers.request_images import BenchImages
-from pytest_ddperf.servers.services import OpenService, batch_of, open_service
+from pytest_ddperf.servers.services import OpenService, build_batch, open_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +138,7 @@ def test_its_folder_on_the_server_is_taken_literally(server: ScriptedDeepDetect,
 
 def test_knobs_win_over_its_files(server: ScriptedDeepDetect, client: Client, tmp_path: Path) -> None:
     folder = caffe_folder(tmp_path / "a", side=64, classes=7)
-    service = service_of(client, own(folder), knobs=Knobs(img_width=320, nclasses=9))
+    service = service_of(client, own(folder), knobs=ServiceParameters(img_width=320, nclasses=9))
     assert (service.width, service.height) == (320, 64)
     assert created(server)["parameters"]["mllib"]["nclasses"] == 9
 
@@ -179,7 +179,7 @@ def test_its_task_shapes_the_request(
 ) -> None:
     options = ServerOptions(server.url)
     service = open_service(client, options, own(task=task), 2)
-    batch_of(client, options, IMAGES, service, 2).predict()
+    build_batch(client, options, IMAGES, service, 2).predict()
     (asked,) = server.asked("POST", "/predict")
     body: Any = asked.json()
     assert body["parameters"]["output"] == output
@@ -191,7 +191,7 @@ def test_its_task_shapes_the_request(
 
 def test_a_batch_is_predicted_and_checked(server: ScriptedDeepDetect, client: Client) -> None:
     options = ServerOptions(server.url)
-    batch = batch_of(client, options, IMAGES, open_service(client, options, RESNET, 2), 2)
+    batch = build_batch(client, options, IMAGES, open_service(client, options, RESNET, 2), 2)
     assert batch.predict().client_ms > 0
     server.wrong = lambda _, answered: answered[1:]
     with pytest.raises(AnswerError):

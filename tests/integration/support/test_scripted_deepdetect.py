@@ -11,7 +11,7 @@ from scripted_deepdetect import Prediction, ScriptedDeepDetect, ServiceSetup, ou
 from scripted_server import Request
 
 from pytest_ddperf.deepdetect.client import Client
-from pytest_ddperf.deepdetect.protocol import check_predictions, predict_body, service_body
+from pytest_ddperf.deepdetect.protocol import build_predict_body, build_service_body, check_predictions
 from pytest_ddperf.errors import RequestRefusedError, ServerFailedError, ServiceNotFoundError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def body(*images: str, service: str = "resnet50") -> dict[str, object]:
-    return predict_body(service, images, output={"best": 1})
+    return build_predict_body(service, images, output={"best": 1})
 
 
 def test_it_answers_with_the_keys_of_a_recorded_server() -> None:
@@ -111,9 +111,9 @@ def test_a_model_folder_or_an_image_may_be_refused() -> None:
         ) as server,
         Client(server.url) as client,
     ):
-        client.create_service("resnet50", service_body(mllib="caffe", repository="/m/resnet50"))
+        client.create_service("resnet50", build_service_body(mllib="caffe", repository="/m/resnet50"))
         with pytest.raises(RequestRefusedError, match=r"1006.*/m/shufflenet"):
-            client.create_service("shufflenet", service_body(mllib="caffe", repository="/m/shufflenet"))
+            client.create_service("shufflenet", build_service_body(mllib="caffe", repository="/m/shufflenet"))
         with pytest.raises(RequestRefusedError, match=r"1005.*nope\.jpg"):
             client.predict(body("/b/nope.jpg", service="vgg16"))
         with pytest.raises(ServiceNotFoundError):

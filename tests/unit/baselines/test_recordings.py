@@ -24,7 +24,7 @@ from pytest_ddperf.baselines import recordings
 from pytest_ddperf.baselines.recordings import Update, read_recorded, write_recorded
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Measurement, Outcome, Pass, Round, Unavailable
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError, FileContentError
-from pytest_ddperf.report.benchmark_json import stats_from_seconds
+from pytest_ddperf.report.benchmark_json import compute_stats
 
 NOW = datetime(2026, 3, 1, 4, 5, 6, tzinfo=UTC)
 STAT_NAMES = (
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 def record(path: Path, tmp_path: Path) -> Record:
     def run(*records: CellRecord, **options: Any) -> Update:  # noqa: ANN401 - any of write_recorded's
         options = {"machine_info": {"platform": "tk1"}, "now": NOW, "lock_dir": tmp_path / "locks", **options}
-        return write_recorded(path, records, stats=stats_from_seconds, **options)
+        return write_recorded(path, records, stats=compute_stats, **options)
 
     return run
 
@@ -317,7 +317,7 @@ def test_a_file_that_cannot_be_written_is_refused_and_nothing_is_left(tmp_path: 
         write_recorded(
             tmp_path / "file" / "tk1.json",
             [measured()],
-            stats=stats_from_seconds,
+            stats=compute_stats,
             machine_info={},
             lock_dir=tmp_path / "locks",
         )
@@ -347,7 +347,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from recording import measured
-from pytest_ddperf.report.benchmark_json import stats_from_seconds
+from pytest_ddperf.report.benchmark_json import compute_stats
 from pytest_ddperf.baselines.recordings import write_recorded
 for batch_size in range(1, 9):
     records = [measured(sys.argv[3], batch_size)]
@@ -384,7 +384,7 @@ def test_pytest_benchmark_compares_two_recorded_files(path: Path, record: Record
     write_recorded(
         other,
         [measured("vgg16", batch_ms=(50.0,))],
-        stats=stats_from_seconds,
+        stats=compute_stats,
         machine_info={},
         lock_dir=tmp_path / "locks",
     )

@@ -15,14 +15,14 @@ from recording import measured, skipped
 from pytest_ddperf.baselines.recordings import write_recorded
 from pytest_ddperf.baselines.store import BaselineStore, PlatformBaseline, user_cache_dir
 from pytest_ddperf.config import load_catalog as load_catalog_module
-from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
+from pytest_ddperf.config.load_catalog import find_package_data, load_catalog
 from pytest_ddperf.config.published_tables import read_table
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.platform import BATCH_SIZES_REPORT
-from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Clock, Outcome, Unavailable, published_against
+from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Clock, Outcome, Unavailable, convert_published
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 from pytest_ddperf.history.nights import Nights, read_nights
-from pytest_ddperf.report.benchmark_json import stats_from_seconds
+from pytest_ddperf.report.benchmark_json import compute_stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ def record(path: Path, *records: CellRecord, now: str = "2026-03-01T00:00:00+00:
     write_recorded(
         path,
         records,
-        stats=stats_from_seconds,
+        stats=compute_stats,
         machine_info={},
         now=datetime.fromisoformat(now),
         lock_dir=path.parent.parent / "locks",
@@ -80,13 +80,13 @@ def test_the_rows_of_every_published_table_are_its_platforms_batch_sizes() -> No
     catalog = load_catalog()
     for platform in REPORT_PLATFORMS:
         described = catalog.platform(platform)
-        table = read_table(package_data_dir() / f"{platform}.csv", catalog, described.columns)
+        table = read_table(find_package_data() / f"{platform}.csv", catalog, described.columns)
         assert table.batch_sizes == described.batch_sizes
         assert table.models == described.models
 
 
 def test_every_key_of_the_packages_platform_file_is_taken_over() -> None:
-    tables = tomllib.loads((package_data_dir() / "platforms.toml").read_text(encoding="utf-8"))["platforms"]
+    tables = tomllib.loads((find_package_data() / "platforms.toml").read_text(encoding="utf-8"))["platforms"]
     for platform_id, values in tables.items():
         described = load_catalog().platform(platform_id)
         for key, value in values.items():
@@ -165,7 +165,7 @@ def test_the_cells_of_a_platform_are_all_of_its_table() -> None:
 
 @pytest.mark.parametrize(("clock", "value_ms"), [(Clock.PREDICT, 10.125), (Clock.HEAD, 10.0), (Clock.CLIENT, 10.125)])
 def test_a_published_value_misses_half_a_millisecond_for_the_batch(clock: Clock, value_ms: float) -> None:
-    assert published_against(clock, 10.0, 4) == value_ms
+    assert convert_published(clock, 10.0, 4) == value_ms
 
 
 def test_a_projects_platform_file_adds_and_overrides(project: Path) -> None:
@@ -484,7 +484,7 @@ def test_the_users_cache_folder_is_where_xdg_says(tmp_path: Path, monkeypatch: p
 
 
 def test_in_a_source_checkout_no_table_is_read_twice(tmp_path: Path) -> None:
-    shutil.copytree(package_data_dir(), tmp_path / "baselines")
+    shutil.copytree(find_package_data(), tmp_path / "baselines")
     data_dir = tmp_path / "baselines"
     catalog = load_catalog(tmp_path, data_dir)
     store = BaselineStore(catalog, project_dir=tmp_path, cache_dir=tmp_path / "cache", data_dir=data_dir)
@@ -498,12 +498,12 @@ def test_the_tables_of_an_installed_package_are_found_inside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed = tmp_path / "pytest_ddperf"
-    shutil.copytree(package_data_dir(), installed / "_data" / "baselines")
+    shutil.copytree(find_package_data(), installed / "_data" / "baselines")
     monkeypatch.setattr(load_catalog_module, "__file__", str(installed / "config" / "load_catalog.py"))
-    assert package_data_dir() == installed / "_data" / "baselines"
+    assert find_package_data() == installed / "_data" / "baselines"
 
 
 def test_an_installation_without_its_tables_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_catalog_module, "__file__", str(tmp_path / "pytest_ddperf" / "config" / "load_catalog.py"))
     with pytest.raises(ConfigurationError, match="install the package again"):
-        package_data_dir()
+        find_package_data()

@@ -11,7 +11,7 @@ from prototxt_networks import prototxt
 
 from pytest_ddperf.cli.main import main
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.models.caffe.cost import cut
+from pytest_ddperf.models.caffe.cost import truncate_count
 from pytest_ddperf.models.check import check_folder
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ def test_an_onnx_file_is_reckoned_by_its_graph(tmp_path: Path, capsys: pytest.Ca
     assert (run.status, run.missing()) == (0, [])
     assert "note input images, Nx3x2242x2242: create the service with width 2242 and height 2242" in run.text
     assert "ok output prob, Softmax, 5 classes" in run.text
-    assert f"multiply-adds, 10^9 {cut(8 * 27 * 1120**2 + 5 * 8, 9)}" in run.text
+    assert f"multiply-adds, 10^9 {truncate_count(8 * 27 * 1120**2 + 5 * 8, 9)}" in run.text
     one, two = (line.split() for line in run.lines if line.startswith("  batch "))
     # images, and what the convolution makes of them, at the same time
     assert float(one[3]) == pytest.approx(4 * (3 * 2242**2 + 8 * 1120**2) / 2**20, abs=0.1)
@@ -384,7 +384,7 @@ def test_every_layer_with_weights_of_an_ncnn_network_is_counted(
     (tmp_path / "net.bin").write_bytes(bytes(size))
     run = Run(capsys, tmp_path)
     assert run.missing() == about
-    assert f"parameters, 10^6 {cut(4 * 768 * 768 + 768 + 768_000, 6)}" in run.text
+    assert f"parameters, 10^6 {truncate_count(4 * 768 * 768 + 768 + 768_000, 6)}" in run.text
 
 
 @pytest.mark.parametrize(("size", "level"), [(4000, "note"), (100, "missing")])

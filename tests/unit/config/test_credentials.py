@@ -4,7 +4,7 @@ from base64 import b64decode
 
 import pytest
 
-from pytest_ddperf.config.credentials import authorization, without_secrets
+from pytest_ddperf.config.credentials import build_authorization, mask_secrets
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.errors import ConfigurationError
 
@@ -12,21 +12,21 @@ NAMED = Platform("tk1", "TK1", user_env="TK1_USER", password_env="TK1_PASSWORD")
 
 
 def test_without_names_there_are_none() -> None:
-    assert authorization(Platform("tk1", "TK1"), {}) is None
+    assert build_authorization(Platform("tk1", "TK1"), {}) is None
 
 
 def test_they_are_what_the_environment_holds() -> None:
-    found = authorization(NAMED, {"TK1_USER": "me", "TK1_PASSWORD": "s:é"})
+    found = build_authorization(NAMED, {"TK1_USER": "me", "TK1_PASSWORD": "s:é"})
     assert found is not None
     assert b64decode(found.value.removeprefix("Basic ")).decode() == "me:s:é"
 
 
 def test_they_show_themselves_nowhere() -> None:
-    assert "me" not in repr(authorization(NAMED, {"TK1_USER": "me", "TK1_PASSWORD": "s"}))
+    assert "me" not in repr(build_authorization(NAMED, {"TK1_USER": "me", "TK1_PASSWORD": "s"}))
 
 
 def test_a_user_may_have_no_password() -> None:
-    found = authorization(Platform("tk1", "TK1", user_env="TK1_USER"), {"TK1_USER": "me"})
+    found = build_authorization(Platform("tk1", "TK1", user_env="TK1_USER"), {"TK1_USER": "me"})
     assert found is not None
     assert b64decode(found.value.removeprefix("Basic ")) == b"me:"
 
@@ -35,16 +35,16 @@ def test_a_user_may_have_no_password() -> None:
 def test_a_variable_that_is_not_set_is_said_by_its_name(environ: dict[str, str]) -> None:
     variable = "TK1_PASSWORD" if environ else "TK1_USER"
     with pytest.raises(ConfigurationError, match=f"tk1.*{variable}, which is not set"):
-        authorization(NAMED, environ)
+        build_authorization(NAMED, environ)
 
 
 def test_a_password_needs_a_user() -> None:
     with pytest.raises(ConfigurationError, match="password_env and no user_env"):
-        authorization(Platform("tk1", "TK1", password_env="P"), {"P": "x"})  # noqa: S106 - the name of a variable
+        build_authorization(Platform("tk1", "TK1", password_env="P"), {"P": "x"})  # noqa: S106 - the name of a variable
 
 
 def test_a_text_loses_the_password_and_the_header() -> None:
     environ = {"TK1_USER": "me", "TK1_PASSWORD": "s3cret"}
-    header = authorization(NAMED, environ)
+    header = build_authorization(NAMED, environ)
     assert header is not None
-    assert without_secrets(f"curl -u me:s3cret; {header.value}", NAMED, environ) == "curl -u me:***; Basic ***"
+    assert mask_secrets(f"curl -u me:s3cret; {header.value}", NAMED, environ) == "curl -u me:***; Basic ***"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import parsed
-from pytest_ddperf.config.settings import Given, Origin, Settings, check_services
+from pytest_ddperf.config.options import parse_value
+from pytest_ddperf.config.settings import GivenValue, Origin, Settings, check_services
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 
@@ -21,7 +21,7 @@ TWO = [CellKey("tk1", "resnet50", 1), CellKey("tk1", "resnet50", 2), CellKey("tk
 def resolve(folder: Path, toml: str = "", **options: str) -> Settings:
     (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
     given = {
-        name.replace("_", "-"): Given(parsed(name.replace("_", "-"), text), Origin.COMMAND_LINE)
+        name.replace("_", "-"): GivenValue(parse_value(name.replace("_", "-"), text), Origin.COMMAND_LINE)
         for name, text in {"platform": "tk1", **options}.items()
     }
     return Settings.resolve(given, load_catalog(folder), folder)
@@ -66,7 +66,11 @@ def test_certificates_are_right_where_one_server_is_reached_by_https(tmp_path: P
 
 @pytest.mark.parametrize("origin", [Origin.INI, Origin.ENVIRONMENT])
 def test_what_stands_there_for_other_runs_is_passed_over(tmp_path: Path, origin: Origin) -> None:
-    given = {"threads": Given(4, origin), "ca-file": Given("ca.pem", origin), "platform": Given(("tk1",), origin)}
+    given = {
+        "threads": GivenValue(4, origin),
+        "ca-file": GivenValue("ca.pem", origin),
+        "platform": GivenValue(("tk1",), origin),
+    }
     Settings.resolve(given, load_catalog(tmp_path), tmp_path)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pytest_ddperf.config.options import OPTIONS, Option
-from pytest_ddperf.plugin.options import is_any_given, spell_out_bare
+from pytest_ddperf.plugin.options import expand_bare_options, has_options
 
 BY_NAME = {option.name: option for option in OPTIONS}
 
@@ -138,13 +138,13 @@ def test_a_text_that_cannot_be_says_what_was_expected(name: str, text: str, expe
 
 def test_bare_options_are_spelled_out_in_place() -> None:
     args = ["-v", "--ddperf-update-baselines", "benchmarks"]
-    assert spell_out_bare(args)
+    assert expand_bare_options(args)
     assert args == ["-v", "--ddperf-update-baselines=accepted", "benchmarks"]
 
 
 def test_options_with_a_value_stay() -> None:
     args = ["--ddperf-update-baselines=all", "benchmarks"]
-    assert not spell_out_bare(args)
+    assert not expand_bare_options(args)
     assert args == ["--ddperf-update-baselines=all", "benchmarks"]
 
 
@@ -167,7 +167,7 @@ class Config:
 
 def asked(config: Config) -> bool:
     stands_for: Any = config
-    return is_any_given(stands_for)
+    return has_options(stands_for)
 
 
 def test_nothing_given_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model_folders import caffe_folder
 
-from pytest_ddperf.config.own_models import is_folder_name, named_models, read_models
+from pytest_ddperf.config.own_models import is_folder_name, read_models, resolve_models
 from pytest_ddperf.config.platform_toml import ID
-from pytest_ddperf.core.catalog import Catalog, bare_catalog
+from pytest_ddperf.core.catalog import Catalog, build_bare_catalog
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def described(tmp_path: Path, text: str) -> Catalog:
     path = tmp_path / "ddperf.toml"
     path.write_text(text, encoding="utf-8")
-    return read_models(path, bare_catalog())
+    return read_models(path, build_bare_catalog())
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_folder_is_told_from_an_id_by_its_slash(name: str, is_one: bool) -> No
 
 def test_names_become_ids_and_folders_further_networks(tmp_path: Path) -> None:
     folder = caffe_folder(tmp_path / "Ab Net")
-    catalog, ids = named_models(bare_catalog(), ["res50", "./Ab Net", "/srv/x/"], tmp_path)
+    catalog, ids = resolve_models(build_bare_catalog(), ["res50", "./Ab Net", "/srv/x/"], tmp_path)
     assert ids == ("resnet50", "ab_net", "x")
     here, there = catalog.own_models
     assert (here.repository, here.path) == (str(folder), str(folder))
@@ -53,7 +53,7 @@ def test_names_become_ids_and_folders_further_networks(tmp_path: Path) -> None:
 
 def test_a_folder_named_twice_is_one_network(tmp_path: Path) -> None:
     caffe_folder(tmp_path / "net")
-    catalog, ids = named_models(bare_catalog(), ["./net", f"{tmp_path}/net", "/srv/x", "/srv/x"], tmp_path)
+    catalog, ids = resolve_models(build_bare_catalog(), ["./net", f"{tmp_path}/net", "/srv/x", "/srv/x"], tmp_path)
     assert ids == ("net", "net", "x", "x")
     assert len(catalog.own_models) == 2
 
@@ -61,7 +61,7 @@ def test_a_folder_named_twice_is_one_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["/srv/...", "/", "/srv/___"])
 def test_a_name_that_makes_no_id_is_refused_with_the_way_out(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"\[models.my-model\] with path"):
-        named_models(bare_catalog(), [name], tmp_path)
+        resolve_models(build_bare_catalog(), [name], tmp_path)
 
 
 @given(st.text(min_size=1, max_size=90))
@@ -69,7 +69,7 @@ def test_whatever_a_folder_is_called_its_id_is_one_or_it_is_refused(name: str) -
     from pathlib import Path  # noqa: PLC0415 - a property test cannot take a fixture of one example
 
     with contextlib.suppress(ConfigurationError):
-        _, (made,) = named_models(bare_catalog(), [f"/nowhere-at-all/{name}"], Path("/"))
+        _, (made,) = resolve_models(build_bare_catalog(), [f"/nowhere-at-all/{name}"], Path("/"))
         assert ID.fullmatch(made)
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
+from pytest_ddperf.config.load_catalog import find_package_data, load_catalog
 from pytest_ddperf.config.published_tables import read_networks, read_table
-from pytest_ddperf.core.catalog import bare_catalog
+from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.errors import BaselineFileError, FileContentError
 
@@ -52,7 +52,7 @@ def rows_of(path: Path) -> list[list[str]]:
 @pytest.mark.parametrize("platform", TABLES)
 def test_every_cell_is_the_reports_as_text_and_as_number(platform: str) -> None:
     printed = rows_of(REPORT / TABLES[platform])
-    path = package_data_dir() / f"{platform}.csv"
+    path = find_package_data() / f"{platform}.csv"
     assert rows_of(path) == printed
     catalog = load_catalog()
     columns = catalog.platform(platform).columns
@@ -69,7 +69,7 @@ def test_every_cell_is_the_reports_as_text_and_as_number(platform: str) -> None:
 @report_at_hand
 def test_accuracies_and_costs_of_the_networks_are_the_reports_as_text_and_as_number() -> None:
     printed = rows_of(REPORT / "networks.csv")
-    assert rows_of(package_data_dir() / "networks.csv") == printed
+    assert rows_of(find_package_data() / "networks.csv") == printed
     networks = load_catalog().networks
     for model, (_, accuracy, giga_flops, million_params) in zip(NETWORK_IDS, printed[1:], strict=True):
         network = networks[model]
@@ -80,7 +80,7 @@ def test_accuracies_and_costs_of_the_networks_are_the_reports_as_text_and_as_num
 
 def test_the_four_raw_tables_hold_416_cells_194_of_them_x() -> None:
     catalog = load_catalog()
-    tables = [read_table(package_data_dir() / f"{platform}.csv", catalog) for platform in RAW_TABLES]
+    tables = [read_table(find_package_data() / f"{platform}.csv", catalog) for platform in RAW_TABLES]
     cells = [cell for table in tables for cell in table.cells.values()]
     assert len(cells) == 416
     assert sum(cell.value_ms is None for cell in cells) == 194
@@ -88,7 +88,7 @@ def test_the_four_raw_tables_hold_416_cells_194_of_them_x() -> None:
 
 
 def test_a_table_of_ones_own_may_use_any_spelling_and_order(write: Write) -> None:
-    table = read_table(write("batch size, VGG16 ,res50\n4,2.5,x\n1,1e1,3\n"), bare_catalog())
+    table = read_table(write("batch size, VGG16 ,res50\n4,2.5,x\n1,1e1,3\n"), build_bare_catalog())
     assert table.models == ("resnet50", "vgg16")
     assert table.batch_sizes == (4, 1)
     assert table.cells["vgg16", 1].value_ms == 10.0
@@ -96,13 +96,13 @@ def test_a_table_of_ones_own_may_use_any_spelling_and_order(write: Write) -> Non
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(write: Write) -> None:
-    table = read_table(write(b"\xef\xbb\xbfbatch_size,vgg16\r\n1,2.5\r\n\r\n"), bare_catalog())
+    table = read_table(write(b"\xef\xbb\xbfbatch_size,vgg16\r\n1,2.5\r\n\r\n"), build_bare_catalog())
     assert table.cells["vgg16", 1].value_ms == 2.5
 
 
 def test_a_column_that_does_not_say_which_network_it_is_may_be_told(write: Write) -> None:
     path = write("batch_size,SqueezeNet\n1,2\n")
-    table = read_table(path, bare_catalog(), {"SqueezeNet": "squeezenet_unversioned"})
+    table = read_table(path, build_bare_catalog(), {"SqueezeNet": "squeezenet_unversioned"})
     assert table.models == ("squeezenet_unversioned",)
 
 
@@ -147,13 +147,13 @@ def test_a_malformed_table_is_refused_with_line_found_and_expected(
 ) -> None:
     path = write(content)
     with pytest.raises(FileContentError, match=said) as caught:
-        read_table(path, bare_catalog())
+        read_table(path, build_bare_catalog())
     assert str(caught.value).startswith(str(path))
 
 
 def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileContentError, match=r"gone\.csv: it cannot be read"):
-        read_table(tmp_path / "gone.csv", bare_catalog())
+        read_table(tmp_path / "gone.csv", build_bare_catalog())
 
 
 HEADER = "model,top1_accuracy_percent,giga_flops,million_params\n"
@@ -186,7 +186,7 @@ TABLE_LIKE = st.text(st.sampled_from("batch_size,vgg16\n1234567890.x-e\"'\r \x00
 def test_any_bytes_are_a_table_or_refused(write: Write, content: str | bytes) -> None:
     path = write(content)
     try:
-        table = read_table(path, bare_catalog())
+        table = read_table(path, build_bare_catalog())
     except FileContentError:
         pass
     else:
@@ -197,5 +197,5 @@ def test_any_bytes_are_a_table_or_refused(write: Write, content: str | bytes) ->
 
 @pytest.mark.parametrize("mark", ["\x1c", "\x1f", "\x85", "\u2003", " "])
 def test_white_space_of_every_kind_around_a_number_is_passed_over(write: Write, mark: str) -> None:
-    table = read_table(write(f"batch_size,resnet50\n{mark}2{mark},37.2{mark}\n"), bare_catalog())
+    table = read_table(write(f"batch_size,resnet50\n{mark}2{mark},37.2{mark}\n"), build_bare_catalog())
     assert table.cells["resnet50", 2].value_ms == 37.2

@@ -6,9 +6,9 @@ import pytest
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
-from pytest_ddperf.config.settings import Given, Origin, Settings
+from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.plugin.given import given
+from pytest_ddperf.plugin.given import read_given
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, 
     if toml:
         (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
     names = {name.replace("_", "-"): text for name, text in texts.items()}
-    found = {name: Given(PARSE[name](text), origin) for name, text in names.items()}
+    found = {name: GivenValue(PARSE[name](text), origin) for name, text in names.items()}
     return Settings.resolve(found, load_catalog(folder), folder)
 
 
@@ -44,17 +44,17 @@ class Config:
         return value
 
 
-def found(config: Config, **environ: str) -> dict[str, Given]:
+def found(config: Config, **environ: str) -> dict[str, GivenValue]:
     stands_for: Any = config
-    return given(stands_for, environ)
+    return read_given(stands_for, environ)
 
 
 def test_what_was_given_says_where() -> None:
     config = Config({"ddperf_npasses": "7"}, {"ddperf_npasses": "5", "ddperf_timer": "head", "ddperf_warmup": "0"})
     assert found(config, DDPERF_TIMER="client", DDPERF_NPASSES="6") == {
-        "npasses": Given(7, Origin.COMMAND_LINE, "7"),
-        "timer": Given("client", Origin.ENVIRONMENT, "client"),
-        "warmup": Given(0, Origin.INI),
+        "npasses": GivenValue(7, Origin.COMMAND_LINE, "7"),
+        "timer": GivenValue("client", Origin.ENVIRONMENT, "client"),
+        "warmup": GivenValue(0, Origin.INI),
     }
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.core.catalog import Catalog, bare_catalog, matrix
+from pytest_ddperf.core.catalog import Catalog, build_bare_catalog, build_matrix
 from pytest_ddperf.core.networks import NETWORK_IDS, OTHER_NETWORKS, REPORT_NETWORKS, TASK_NETWORKS, Network
-from pytest_ddperf.core.platform import BATCH_SIZES_REPORT, Platform, batch_schedule
+from pytest_ddperf.core.platform import BATCH_SIZES_REPORT, Platform, build_batch_schedule
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import ConfigurationError
@@ -18,7 +18,9 @@ BOARD = Platform("board", "A board", batch_sizes=(1, 2))
 
 @pytest.fixture
 def catalog() -> Catalog:
-    return bare_catalog({"tk1": Platform("tk1", "Jetson TK1"), "raspi3-ncnn": Platform("raspi3-ncnn", "Pi 3, NCNN")})
+    return build_bare_catalog(
+        {"tk1": Platform("tk1", "Jetson TK1"), "raspi3-ncnn": Platform("raspi3-ncnn", "Pi 3, NCNN")}
+    )
 
 
 def test_the_13_networks_stand_in_the_reports_column_order(catalog: Catalog) -> None:
@@ -57,7 +59,7 @@ def test_the_reports_spellings_are_understood(catalog: Catalog, spelling: str, m
 
 def test_no_two_networks_share_a_spelling() -> None:
     spellings = [spelling for one in (*REPORT_NETWORKS, *OTHER_NETWORKS) for spelling in (one.id, *one.aliases)]
-    catalog = bare_catalog()
+    catalog = build_bare_catalog()
     assert all(spelling in (catalog.model(spelling).id, *catalog.model(spelling).aliases) for spelling in spellings)
 
 
@@ -88,26 +90,26 @@ def test_an_unknown_platform_is_refused_with_the_valid_ones_and_the_closest(cata
 
 @given(st.text(max_size=20))
 def test_any_name_is_a_network_or_refused(name: str) -> None:
-    catalog = bare_catalog()
+    catalog = build_bare_catalog()
     with contextlib.suppress(ConfigurationError):
         assert catalog.model(name).id in catalog.networks
 
 
 def test_the_schedule_pow2_is_the_reports() -> None:
-    assert batch_schedule("pow2", 128) == BATCH_SIZES_REPORT
+    assert build_batch_schedule("pow2", 128) == BATCH_SIZES_REPORT
 
 
 def test_the_schedule_pow2_stops_at_the_last_power_within() -> None:
-    assert batch_schedule("pow2", 100) == (1, 2, 4, 8, 16, 32, 64)
+    assert build_batch_schedule("pow2", 100) == (1, 2, 4, 8, 16, 32, 64)
 
 
 def test_the_schedule_dd_bench_goes_on_in_steps_of_16() -> None:
-    assert batch_schedule("dd_bench", 100) == (1, 2, 4, 8, 16, 32, 48, 64, 80, 96)
+    assert build_batch_schedule("dd_bench", 100) == (1, 2, 4, 8, 16, 32, 48, 64, 80, 96)
 
 
 @given(st.sampled_from(["pow2", "dd_bench"]), st.integers(1, 2000))
 def test_a_schedule_ascends_from_1_and_stays_within(kind: str, maximum: int) -> None:
-    sizes = batch_schedule(kind, maximum)
+    sizes = build_batch_schedule(kind, maximum)
     assert sizes[0] == 1
     assert sizes[-1] <= maximum
     assert list(sizes) == sorted(set(sizes))
@@ -116,12 +118,12 @@ def test_a_schedule_ascends_from_1_and_stays_within(kind: str, maximum: int) -> 
 @pytest.mark.parametrize(("kind", "maximum", "said"), [("pow2", 0, "1 or more"), ("pow3", 8, "pow2 and dd_bench")])
 def test_a_wrong_schedule_is_refused(kind: str, maximum: int, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
-        batch_schedule(kind, maximum)
+        build_batch_schedule(kind, maximum)
 
 
 def test_the_matrix_goes_platform_by_platform_model_by_model_batches_ascending() -> None:
     other = Platform("other", "Another", batch_sizes=(4,))
-    cells = matrix([other, BOARD], ["vgg16", "googlenet"], [8, 1])
+    cells = build_matrix([other, BOARD], ["vgg16", "googlenet"], [8, 1])
     assert [str(cell) for cell in cells] == [
         "other-vgg16-b1",
         "other-vgg16-b8",
@@ -138,7 +140,7 @@ def test_the_matrix_of_a_platform_is_its_networks_that_are_known_and_its_batch_s
     platform = Platform(
         "nano", "Nano", models=("crnn_ocr", "shufflenet", "squeezenet_unversioned"), batch_sizes=(1, 48)
     )
-    assert matrix([platform]) == [
+    assert build_matrix([platform]) == [
         CellKey("nano", model, batch_size) for model in ("shufflenet", "crnn_ocr") for batch_size in (1, 48)
     ]
 
@@ -163,7 +165,7 @@ def test_there_is_a_network_of_the_embedded_servers_for_every_further_task(catal
 
 
 def test_the_matrix_holds_each_cell_once() -> None:
-    assert matrix([BOARD, BOARD], ["vgg16", "vgg16"], [1, 1]) == [CellKey("board", "vgg16", 1)]
+    assert build_matrix([BOARD, BOARD], ["vgg16", "vgg16"], [1, 1]) == [CellKey("board", "vgg16", 1)]
 
 
 def test_reading_errors_in_percent_and_milliseconds_add_up() -> None:
@@ -178,7 +180,7 @@ def test_unknown_networks_are_ordered_last_by_name(catalog: Catalog) -> None:
 
 def test_networks_of_ones_own_come_behind_the_others_in_their_order() -> None:
     own = [Network("zeta", "Z", repository="/z"), Network("alpha", "A", repository="/a")]
-    catalog = bare_catalog().with_models(own)
+    catalog = build_bare_catalog().with_models(own)
     assert [one.id for one in catalog.own_models] == ["zeta", "alpha"]
     assert catalog.model("Zeta").is_own
     assert not catalog.model("resnet50").is_own
@@ -188,9 +190,9 @@ def test_networks_of_ones_own_come_behind_the_others_in_their_order() -> None:
 @pytest.mark.parametrize("name", ["resnet50", "res50", "squeezenet-v1.1", "squeezenet_v11"])
 def test_a_network_of_ones_own_may_not_go_by_another_ones_name(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"cannot be told from .* of the catalogue.*models.my-{name}"):
-        bare_catalog().with_models([Network(name, name, repository="/m")])
+        build_bare_catalog().with_models([Network(name, name, repository="/m")])
 
 
 def test_the_same_network_may_be_named_again() -> None:
     own = Network("mine", "mine", repository="/m")
-    assert bare_catalog().with_models([own]).with_models([own]).own_models == (own,)
+    assert build_bare_catalog().with_models([own]).with_models([own]).own_models == (own,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.core.limits import is_service_name, name_for
+from pytest_ddperf.core.limits import fill_template, is_service_name
 
 
 @pytest.mark.parametrize("text", ["{model}", "bench_{model}", "squeezenet", "{model}-{model}"])
@@ -18,4 +18,4 @@ def test_a_slip_in_the_braces_is_no_name(text: str) -> None:
 
 
 def test_the_network_s_id_stands_wherever_the_braces_stood() -> None:
-    assert name_for("/opt/{model}/{model}.d", "vgg16") == "/opt/vgg16/vgg16.d"
+    assert fill_template("/opt/{model}/{model}.d", "vgg16") == "/opt/vgg16/vgg16.d"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nightly import cell
 
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Outcome, Unavailable
-from pytest_ddperf.core.results import SEVERITY, Result, Results, RunFacts, in_order, joined, of_each_cell
+from pytest_ddperf.core.results import SEVERITY, Result, Results, RunFacts, join_cell, select_reddest, sort_cells
 
 KEY = CellKey("tk1", "resnet50", 2)
 HELD = Baseline("report", 231.0, "a table")
@@ -37,60 +37,60 @@ def test_a_cell_says_on_which_side_there_is_a_value(result: Result, side: str, v
 
 
 def test_a_cell_that_was_not_measured_is_its_baseline() -> None:
-    result = joined(KEY, HELD)
+    result = join_cell(KEY, HELD)
     assert (result.baseline_ms, result.baseline_kind, result.baseline_source) == (231.0, "report", "a table")
     assert (result.now_ms, result.outcome, result.samples_ms) == (None, None, ())
 
 
 def test_the_baseline_that_a_run_was_judged_by_goes_before_the_one_that_holds_now() -> None:
-    assert joined(KEY, HELD, record(baseline=JUDGED_BY)).baseline_ms == 230.0
-    assert joined(KEY, HELD, record(baseline=None)).baseline_ms == 231.0
+    assert join_cell(KEY, HELD, record(baseline=JUDGED_BY)).baseline_ms == 230.0
+    assert join_cell(KEY, HELD, record(baseline=None)).baseline_ms == 231.0
 
 
 def test_a_measured_cell_has_every_timed_pass() -> None:
-    result = joined(KEY, None, record())
+    result = join_cell(KEY, None, record())
     assert (result.side, result.samples_ms, result.clock) == ("measured", (231.0, 233.0), "predict")
 
 
 def test_a_figure_of_a_picture_carries_its_reading_error() -> None:
-    assert joined(KEY, replace(HELD, reading_error_ms=1.5)).reading_error_ms == 1.5
-    assert joined(KEY, HELD).reading_error_ms == 0.0
+    assert join_cell(KEY, replace(HELD, reading_error_ms=1.5)).reading_error_ms == 1.5
+    assert join_cell(KEY, HELD).reading_error_ms == 0.0
 
 
 def test_what_is_to_be_known_of_the_comparison_is_kept() -> None:
-    result = joined(KEY, HELD, record(notes=("the table is of caffe, this server runs onnxruntime",)))
+    result = join_cell(KEY, HELD, record(notes=("the table is of caffe, this server runs onnxruntime",)))
     assert result.notes == ("the table is of caffe, this server runs onnxruntime",)
 
 
 def test_a_cell_of_an_earlier_run_says_so() -> None:
     earlier = RunFacts("night-1", "2026-11-01T02:00:00+00:00")
-    result = joined(KEY, HELD, record(), earlier)
+    result = join_cell(KEY, HELD, record(), earlier)
     assert result.notes == ("measured by an earlier run, night-1 of 2026-11-01T02:00:00+00:00",)
     results = Results(published().catalog, (result,), {"tk1": RunFacts("night-2", "")})
     assert results.run_of(result) is earlier
-    assert results.run_of(joined(KEY, HELD, record())) is results.runs["tk1"]
-    assert results.run_of(joined(KEY, HELD)) is None
+    assert results.run_of(join_cell(KEY, HELD, record())) is results.runs["tk1"]
+    assert results.run_of(join_cell(KEY, HELD)) is None
 
 
 def test_nothing_on_a_clock_is_no_time() -> None:
-    assert joined(KEY, HELD, replace(record(), now_ms=0.0)).now_ms is None
+    assert join_cell(KEY, HELD, replace(record(), now_ms=0.0)).now_ms is None
 
 
 @given(st.permutations([Outcome.OK, Outcome.UNSTABLE, Outcome.ERROR, Outcome.UNAVAILABLE]))
 def test_of_several_records_of_a_cell_the_reddest_counts(outcomes: list[Outcome]) -> None:
-    (counting,) = of_each_cell(record(outcome=outcome) for outcome in outcomes).values()
+    (counting,) = select_reddest(record(outcome=outcome) for outcome in outcomes).values()
     assert counting.outcome is Outcome.ERROR
 
 
 def test_of_equally_red_records_the_last_counts() -> None:
-    (counting,) = of_each_cell([record(nodeid="a"), record(nodeid="b")]).values()
+    (counting,) = select_reddest([record(nodeid="a"), record(nodeid="b")]).values()
     assert counting.nodeid == "b"
 
 
 def test_a_cell_that_was_skipped_or_is_marked_is_unavailable() -> None:
-    assert joined(KEY, Unavailable("a table")).side == "x"
+    assert join_cell(KEY, Unavailable("a table")).side == "x"
     skipped = replace(record(outcome=Outcome.UNAVAILABLE), now_ms=None, measurement=None)
-    assert joined(KEY, None, skipped).side == "x"
+    assert join_cell(KEY, None, skipped).side == "x"
 
 
 def test_every_verdict_has_a_rank() -> None:
@@ -132,8 +132,8 @@ KEYS = st.builds(
 @given(st.lists(KEYS, unique=True))
 def test_order_is_that_of_the_catalogue_whatever_came_first(keys: list[CellKey]) -> None:
     catalog = published().catalog
-    found = [result.key for result in in_order([Result(key) for key in keys], catalog)]
-    assert found == [result.key for result in in_order([Result(key) for key in reversed(keys)], catalog)]
+    found = [result.key for result in sort_cells([Result(key) for key in keys], catalog)]
+    assert found == [result.key for result in sort_cells([Result(key) for key in reversed(keys)], catalog)]
     assert sorted(found) == sorted(keys)
     platforms = list(dict.fromkeys(key.platform for key in found))
     assert platforms == [name for name in ("tx1", "tk1", "mine") if name in platforms]

@@ -4,12 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.core.scenarios import LEAST_RATE, MOST_RATE, Scenario, scenario_ids, scenario_order, words_of
+from pytest_ddperf.core.scenarios import (
+    LEAST_RATE,
+    MOST_RATE,
+    Scenario,
+    describe_scenario,
+    list_scenario_ids,
+    scenario_sort_key,
+)
 
 
 def test_plain_latency_is_no_scenario() -> None:
     assert Scenario.parse("") is None
-    assert words_of("") == ""
+    assert describe_scenario("") == ""
 
 
 @pytest.mark.parametrize(
@@ -24,7 +31,7 @@ def test_plain_latency_is_no_scenario() -> None:
 )
 def test_the_id_says_which_load_it_is(scenario: Scenario, identity: str, words: str) -> None:
     assert scenario.id == identity
-    assert scenario.words == words_of(identity) == words
+    assert scenario.words == describe_scenario(identity) == words
     assert Scenario.parse(identity) == scenario
 
 
@@ -37,16 +44,16 @@ def test_every_rate_survives_its_id(rate: float) -> None:
 def test_what_is_no_scenario_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         Scenario.parse(text)
-    assert words_of(text) == text
+    assert describe_scenario(text) == text
 
 
 def test_each_load_is_measured_once_clients_before_rates() -> None:
-    assert scenario_ids((1, 4, 1), (50.0, 0.25)) == ("c1", "c4", "r50", "r0.25")
+    assert list_scenario_ids((1, 4, 1), (50.0, 0.25)) == ("c1", "c4", "r50", "r0.25")
 
 
 def test_scenarios_are_ordered_by_their_number() -> None:
     mixed = ["r50", "c16", "", "c2", "r0.5", "other"]
-    assert sorted(mixed, key=scenario_order) == ["", "c2", "c16", "other", "r0.5", "r50"]
+    assert sorted(mixed, key=scenario_sort_key) == ["", "c2", "c16", "other", "r0.5", "r50"]
 
 
 def test_a_pass_has_so_many_requests_of_each_client_or_of_all_at_a_rate() -> None:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.core.service_parameters import Knobs
+from pytest_ddperf.core.service_parameters import ServiceParameters
 
 
 def test_one_service_is_for_all_batch_sizes() -> None:
-    assert Knobs().engine_for("caffe", 8) is None
+    assert ServiceParameters().engine_for("caffe", 8) is None
 
 
-@pytest.mark.parametrize(("knobs", "mllib"), [(Knobs(), "tensorrt"), (Knobs(recreate=True), "caffe")])
-def test_tensorrt_has_an_engine_for_each_batch_size_and_so_has_recreate(knobs: Knobs, mllib: str) -> None:
+@pytest.mark.parametrize(
+    ("knobs", "mllib"), [(ServiceParameters(), "tensorrt"), (ServiceParameters(recreate=True), "caffe")]
+)
+def test_tensorrt_has_an_engine_for_each_batch_size_and_so_has_recreate(knobs: ServiceParameters, mllib: str) -> None:
     assert knobs.engine_for(mllib, 8) == 8
 
 
 def test_the_usual_preparation_has_no_words() -> None:
-    assert Knobs().preparation(created=True) == ""
-    sizes = Knobs(img_width=300, nclasses=2, max_workspace_size=64, recreate=True, delete_services=True)
+    assert ServiceParameters().preparation(created=True) == ""
+    sizes = ServiceParameters(img_width=300, nclasses=2, max_workspace_size=64, recreate=True, delete_services=True)
     assert sizes.preparation(created=True) == ""
 
 
 def test_every_other_preparation_is_named() -> None:
-    knobs = Knobs(
+    knobs = ServiceParameters(
         bw=True,
         rgb=True,
         scale=0.5,
@@ -37,4 +39,4 @@ def test_every_other_preparation_is_named() -> None:
 
 
 def test_a_service_that_was_there_prepares_images_as_it_was_told() -> None:
-    assert Knobs(rgb=True, image_interp="nearest").preparation(created=False) == "interpolation nearest"
+    assert ServiceParameters(rgb=True, image_interp="nearest").preparation(created=False) == "interpolation nearest"

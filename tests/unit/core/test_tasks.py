@@ -6,7 +6,7 @@ import pytest
 
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
 from pytest_ddperf.deepdetect.predictions import _RULES
-from pytest_ddperf.deepdetect.protocol import predict_body, service_body
+from pytest_ddperf.deepdetect.protocol import build_predict_body, build_service_body
 
 ROIS = {"confidence_threshold": 0.1, "search": True, "rois": "rois", "bbox": False}
 
@@ -26,7 +26,7 @@ ROIS = {"confidence_threshold": 0.1, "search": True, "rois": "rois", "bbox": Fal
 )
 def test_the_output_parameters_of_a_prediction(task: Task, output: dict[str, object]) -> None:
     assert predict_output(task) == output
-    assert predict_body("s", ["a.jpg"], task=task)["parameters"]["output"] == output  # type: ignore[index]
+    assert build_predict_body("s", ["a.jpg"], task=task)["parameters"]["output"] == output  # type: ignore[index]
 
 
 def test_a_mask_is_asked_for_in_the_input_parameters() -> None:
@@ -39,12 +39,12 @@ def test_services_for_masks_and_for_values_are_created_as_such() -> None:
         Task.SEGMENTATION: {"segmentation": True},
         Task.REGRESSION: {"regression": True},
     }
-    created = service_body(mllib="caffe", repository="/srv/m", task=Task.REGRESSION)
+    created = build_service_body(mllib="caffe", repository="/srv/m", task=Task.REGRESSION)
     assert created["parameters"]["input"]["regression"] is True  # type: ignore[index]
 
 
 def test_an_output_that_is_given_stands_in_place_of_the_tasks() -> None:
-    body = predict_body("s", ["a.jpg"], task=Task.DETECTION, output={"best": 1})
+    body = build_predict_body("s", ["a.jpg"], task=Task.DETECTION, output={"best": 1})
     assert body["parameters"]["output"] == {"best": 1}  # type: ignore[index]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ddperf.dd_bench.files import ResultFile, listed_images, open_results
+from pytest_ddperf.dd_bench.files import ResultFile, list_images, open_results
 from pytest_ddperf.dd_bench.options import BenchOptions
 from pytest_ddperf.errors import ConfigurationError
 
@@ -28,40 +28,40 @@ def refuse(text: str) -> None:
 
 def test_the_named_list_names_the_images_of_the_folder_on_the_server(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("b.jpg\na.jpg\n\n", encoding="utf-8")
-    images = listed_images(options("/srv/bench/", tmp_path / "names.txt"), refuse)
+    images = list_images(options("/srv/bench/", tmp_path / "names.txt"), refuse)
     assert images.data == ("/srv/bench/b.jpg", "/srv/bench/a.jpg")
     assert images.batch(1) == (("/srv/bench/b.jpg",), ("/srv/bench/b.jpg",))
 
 
 def test_without_one_it_is_dd_benchs_here(tmp_path: Path) -> None:
     Path("list_bench_files.txt").write_text("1.jpg\n", encoding="utf-8")
-    assert listed_images(options("/srv/bench"), refuse).data == ("/srv/bench/1.jpg",)
+    assert list_images(options("/srv/bench"), refuse).data == ("/srv/bench/1.jpg",)
 
 
 def test_or_the_one_that_came_with_the_images(tmp_path: Path) -> None:
     (tmp_path / "list_bench_files.txt").write_text("2.jpg\n", encoding="utf-8")
-    assert listed_images(options(tmp_path), refuse).data == (f"{tmp_path}/2.jpg",)
+    assert list_images(options(tmp_path), refuse).data == (f"{tmp_path}/2.jpg",)
 
 
 def test_or_what_the_same_folder_holds_on_this_machine(tmp_path: Path) -> None:
     for name in ("y.png", "x.jpg", "notes.txt"):
         (tmp_path / name).touch()
-    assert listed_images(options(tmp_path), refuse).data == (f"{tmp_path}/x.jpg", f"{tmp_path}/y.png")
+    assert list_images(options(tmp_path), refuse).data == (f"{tmp_path}/x.jpg", f"{tmp_path}/y.png")
 
 
 def test_names_that_are_not_known_are_asked_for() -> None:
     with pytest.raises(ConfigurationError, match="in a file and name it with --list-bench-files FILE"):
-        listed_images(options("/srv/bench"), refuse)
+        list_images(options("/srv/bench"), refuse)
 
 
 def test_a_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"gone\.txt: it cannot be read"):
-        listed_images(options("/srv", tmp_path / "gone.txt"), refuse)
+        list_images(options("/srv", tmp_path / "gone.txt"), refuse)
 
 
 def test_a_list_may_have_a_byte_order_mark_and_the_line_ends_of_windows(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_bytes(b"\xef\xbb\xbfa.jpg\r\nb.jpg\r\n")
-    assert listed_images(options("/srv", tmp_path / "names.txt"), refuse).data == ("/srv/a.jpg", "/srv/b.jpg")
+    assert list_images(options("/srv", tmp_path / "names.txt"), refuse).data == ("/srv/a.jpg", "/srv/b.jpg")
 
 
 def test_a_list_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -69,19 +69,19 @@ def test_a_list_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> Non
     with pytest.raises(
         ConfigurationError, match=r"names\.txt, line 2: bytes that are not UTF-8 text.*--list-bench-files"
     ):
-        listed_images(options("/srv", tmp_path / "names.txt"), refuse)
+        list_images(options("/srv", tmp_path / "names.txt"), refuse)
 
 
 def test_an_empty_list_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"none\.txt names no images"):
-        listed_images(options("/srv", tmp_path / "none.txt"), refuse)
+        list_images(options("/srv", tmp_path / "none.txt"), refuse)
 
 
 def test_an_image_that_is_listed_twice_is_sent_once_and_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("a.jpg\nb.jpg\na.jpg\n", encoding="utf-8")
     said: list[str] = []
-    images = listed_images(options("/srv", tmp_path / "names.txt"), said.append)
+    images = list_images(options("/srv", tmp_path / "names.txt"), said.append)
     assert images.data == ("/srv/a.jpg", "/srv/b.jpg")
     assert said == ["1 images are listed more than once; each is sent once, as a server answers it once"]
 

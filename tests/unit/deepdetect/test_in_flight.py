@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pytest_ddperf.deepdetect.in_flight import Ledger
+from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.protocol import Info, ServiceInfo, ServiceStats
 from pytest_ddperf.errors import (
     GatewayError,
@@ -28,7 +28,7 @@ def told(**counts: int | None) -> Info:
     return Info(services=tuple(ServiceInfo(name, stats=one) for name, one in stats.items()))
 
 
-def predict(ledger: Ledger, error: BaseException | None = None, service: str = "resnet50") -> None:
+def predict(in_flight: RequestsInFlight, error: BaseException | None = None, service: str = "resnet50") -> None:
     """One prediction that ends so."""
 
     def send() -> None:
@@ -36,92 +36,92 @@ def predict(ledger: Ledger, error: BaseException | None = None, service: str = "
             raise error
 
     if error is None:
-        with ledger.prediction(service):
+        with in_flight.track_prediction(service):
             send()
         return
-    with pytest.raises(type(error)), ledger.prediction(service):
+    with pytest.raises(type(error)), in_flight.track_prediction(service):
         send()
 
 
 @pytest.fixture
-def ledger() -> Ledger:
+def in_flight() -> RequestsInFlight:
     """Of a server that has counted ten predictions."""
-    one = Ledger()
-    one.told(told(resnet50=10, vgg16=3))
+    one = RequestsInFlight()
+    one.record_counts(told(resnet50=10, vgg16=3))
     return one
 
 
-def test_predictions_that_were_answered_leave_nothing_open(ledger: Ledger) -> None:
-    predict(ledger)
-    assert not ledger.is_open
-    ledger.told(told(resnet50=11, vgg16=3))
-    assert ledger.running == ()
+def test_predictions_that_were_answered_leave_nothing_open(in_flight: RequestsInFlight) -> None:
+    predict(in_flight)
+    assert not in_flight.is_open
+    in_flight.record_counts(told(resnet50=11, vgg16=3))
+    assert in_flight.running == ()
 
 
 @pytest.mark.parametrize("error", [SILENT, GATEWAY_TIMEOUT], ids=["silent", "504"])
-def test_one_that_was_given_up_runs_until_it_is_counted(ledger: Ledger, error: ServerError) -> None:
-    predict(ledger)
-    predict(ledger, error)
-    assert ledger.is_open
+def test_one_that_was_given_up_runs_until_it_is_counted(in_flight: RequestsInFlight, error: ServerError) -> None:
+    predict(in_flight)
+    predict(in_flight, error)
+    assert in_flight.is_open
     for _ in range(2):
-        ledger.told(told(resnet50=11, vgg16=3))
-        assert ledger.running == ("resnet50",)
-    ledger.told(told(resnet50=12, vgg16=3))
-    assert not ledger.is_open
+        in_flight.record_counts(told(resnet50=11, vgg16=3))
+        assert in_flight.running == ("resnet50",)
+    in_flight.record_counts(told(resnet50=12, vgg16=3))
+    assert not in_flight.is_open
 
 
-def test_one_that_is_counted_when_the_server_is_asked_first_has_ended(ledger: Ledger) -> None:
-    predict(ledger, SILENT)
-    ledger.told(told(resnet50=11, vgg16=3))
-    assert not ledger.is_open
+def test_one_that_is_counted_when_the_server_is_asked_first_has_ended(in_flight: RequestsInFlight) -> None:
+    predict(in_flight, SILENT)
+    in_flight.record_counts(told(resnet50=11, vgg16=3))
+    assert not in_flight.is_open
 
 
-def test_names_of_services_are_compared_as_servers_keep_them(ledger: Ledger) -> None:
-    predict(ledger, SILENT, service="ResNet50")
-    assert ledger.asked("RESNET50") == 1
-    ledger.told(told(resnet50=10))
-    assert ledger.running == ("resnet50",)
+def test_names_of_services_are_compared_as_servers_keep_them(in_flight: RequestsInFlight) -> None:
+    predict(in_flight, SILENT, service="ResNet50")
+    assert in_flight.count_requests("RESNET50") == 1
+    in_flight.record_counts(told(resnet50=10))
+    assert in_flight.running == ("resnet50",)
 
 
 @pytest.mark.parametrize("after", [{"resnet50": 9}, {"vgg16": 3}, {"resnet50": None}], ids=["fell", "gone", "untold"])
 def test_a_service_that_began_anew_or_is_gone_or_does_not_tell_is_not_waited_for(
-    ledger: Ledger, after: dict[str, int | None]
+    in_flight: RequestsInFlight, after: dict[str, int | None]
 ) -> None:
-    predict(ledger, SILENT)
-    ledger.told(told(resnet50=10))
-    ledger.told(told(**after))
-    assert not ledger.is_open
+    predict(in_flight, SILENT)
+    in_flight.record_counts(told(resnet50=10))
+    in_flight.record_counts(told(**after))
+    assert not in_flight.is_open
 
 
 def test_an_older_server_without_counts_is_not_waited_for() -> None:
-    ledger = Ledger()
-    ledger.told(Info(services=(ServiceInfo("resnet50"),)))
-    predict(ledger, SILENT)
-    ledger.told(Info(services=(ServiceInfo("resnet50"),)))
-    assert not ledger.is_open
+    in_flight = RequestsInFlight()
+    in_flight.record_counts(Info(services=(ServiceInfo("resnet50"),)))
+    predict(in_flight, SILENT)
+    in_flight.record_counts(Info(services=(ServiceInfo("resnet50"),)))
+    assert not in_flight.is_open
 
 
 def test_nothing_is_known_of_a_server_that_never_told_its_counts() -> None:
-    ledger = Ledger()
-    predict(ledger, SILENT)
-    ledger.told(told(resnet50=0))
-    assert not ledger.is_open
+    in_flight = RequestsInFlight()
+    predict(in_flight, SILENT)
+    in_flight.record_counts(told(resnet50=0))
+    assert not in_flight.is_open
 
 
-def test_a_service_that_was_created_since_has_counted_nothing(ledger: Ledger) -> None:
-    predict(ledger, SILENT, service="googlenet")
-    ledger.told(told(resnet50=10, googlenet=0))
-    assert ledger.running == ("googlenet",)
+def test_a_service_that_was_created_since_has_counted_nothing(in_flight: RequestsInFlight) -> None:
+    predict(in_flight, SILENT, service="googlenet")
+    in_flight.record_counts(told(resnet50=10, googlenet=0))
+    assert in_flight.running == ("googlenet",)
 
 
-def test_a_service_that_was_created_anew_counts_from_nothing(ledger: Ledger) -> None:
-    predict(ledger)
-    ledger.began("ResNet50")
-    predict(ledger, SILENT)
-    ledger.told(told(resnet50=0))
-    assert ledger.running == ("resnet50",)
-    ledger.told(told(resnet50=1))
-    assert not ledger.is_open
+def test_a_service_that_was_created_anew_counts_from_nothing(in_flight: RequestsInFlight) -> None:
+    predict(in_flight)
+    in_flight.reset_service("ResNet50")
+    predict(in_flight, SILENT)
+    in_flight.record_counts(told(resnet50=0))
+    assert in_flight.running == ("resnet50",)
+    in_flight.record_counts(told(resnet50=1))
+    assert not in_flight.is_open
 
 
 @pytest.mark.parametrize(
@@ -136,64 +136,68 @@ def test_a_service_that_was_created_anew_counts_from_nothing(ledger: Ledger) -> 
     ids=lambda error: type(error).__name__,
 )
 class TestFailuresThatMayBeCountedOrNot:
-    def test_the_server_is_asked_and_not_waited_for(self, ledger: Ledger, error: ServerError) -> None:
-        predict(ledger, error)
-        assert ledger.is_open
-        ledger.told(told(resnet50=10))
-        assert not ledger.is_open
+    def test_the_server_is_asked_and_not_waited_for(self, in_flight: RequestsInFlight, error: ServerError) -> None:
+        predict(in_flight, error)
+        assert in_flight.is_open
+        in_flight.record_counts(told(resnet50=10))
+        assert not in_flight.is_open
 
-    def test_what_was_given_up_beside_them_is_not_waited_for_in_vain(self, ledger: Ledger, error: ServerError) -> None:
-        predict(ledger, error)
-        predict(ledger, SILENT)
-        ledger.told(told(resnet50=10))
-        assert ledger.running == ("resnet50",)
-        ledger.told(told(resnet50=11))
-        assert not ledger.is_open
-
-
-def test_a_prediction_that_was_not_sent_is_none(ledger: Ledger) -> None:
-    predict(ledger, NoConnectionError("Nobody listens"))
-    assert not ledger.is_open
-    assert ledger.asked("resnet50") == 0
+    def test_what_was_given_up_beside_them_is_not_waited_for_in_vain(
+        self, in_flight: RequestsInFlight, error: ServerError
+    ) -> None:
+        predict(in_flight, error)
+        predict(in_flight, SILENT)
+        in_flight.record_counts(told(resnet50=10))
+        assert in_flight.running == ("resnet50",)
+        in_flight.record_counts(told(resnet50=11))
+        assert not in_flight.is_open
 
 
-def test_several_that_were_given_up_side_by_side_are_all_waited_for(ledger: Ledger) -> None:
+def test_a_prediction_that_was_not_sent_is_none(in_flight: RequestsInFlight) -> None:
+    predict(in_flight, NoConnectionError("Nobody listens"))
+    assert not in_flight.is_open
+    assert in_flight.count_requests("resnet50") == 0
+
+
+def test_several_that_were_given_up_side_by_side_are_all_waited_for(in_flight: RequestsInFlight) -> None:
     for error in (SILENT, None, SILENT):
-        predict(ledger, error)
-    ledger.told(told(resnet50=11))
-    predict(ledger, SILENT)
+        predict(in_flight, error)
+    in_flight.record_counts(told(resnet50=11))
+    predict(in_flight, SILENT)
     for count in (11, 13):
-        ledger.told(told(resnet50=count))
-        assert ledger.running == ("resnet50",)
-    ledger.told(told(resnet50=14))
-    assert not ledger.is_open
+        in_flight.record_counts(told(resnet50=count))
+        assert in_flight.running == ("resnet50",)
+    in_flight.record_counts(told(resnet50=14))
+    assert not in_flight.is_open
 
 
-def test_a_server_that_is_gone_is_at_work_on_nothing(ledger: Ledger) -> None:
-    predict(ledger, SILENT)
-    ledger.told(told(resnet50=10))
-    ledger.clear()
-    ledger.told(told(resnet50=10))
-    assert not ledger.is_open
+def test_a_server_that_is_gone_is_at_work_on_nothing(in_flight: RequestsInFlight) -> None:
+    predict(in_flight, SILENT)
+    in_flight.record_counts(told(resnet50=10))
+    in_flight.clear()
+    in_flight.record_counts(told(resnet50=10))
+    assert not in_flight.is_open
 
 
-def test_threads_count_together(ledger: Ledger) -> None:
+def test_threads_count_together(in_flight: RequestsInFlight) -> None:
     def work() -> None:
         for _ in range(500):
-            predict(ledger)
+            predict(in_flight)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for one in threads:
         one.start()
     for one in threads:
         one.join()
-    assert ledger.asked("resnet50") == 2000
+    assert in_flight.count_requests("resnet50") == 2000
 
 
 @pytest.mark.parametrize("error", [pytest.fail.Exception("Timeout"), KeyboardInterrupt(), RuntimeError("no")], ids=repr)
-def test_one_that_something_else_ended_runs_until_it_is_counted(ledger: Ledger, error: BaseException) -> None:
-    predict(ledger, error)
-    ledger.told(told(resnet50=10, vgg16=3))
-    assert ledger.running == ("resnet50",)
-    ledger.told(told(resnet50=11, vgg16=3))
-    assert not ledger.is_open
+def test_one_that_something_else_ended_runs_until_it_is_counted(
+    in_flight: RequestsInFlight, error: BaseException
+) -> None:
+    predict(in_flight, error)
+    in_flight.record_counts(told(resnet50=10, vgg16=3))
+    assert in_flight.running == ("resnet50",)
+    in_flight.record_counts(told(resnet50=11, vgg16=3))
+    assert not in_flight.is_open

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect.json_reader import JsonReader
-from pytest_ddperf.deepdetect.predictions import Box, Neighbour, Prediction, Region, alike, flaws, parse_one
+from pytest_ddperf.deepdetect.predictions import Box, Neighbour, Prediction, Region, are_alike, find_flaws, parse_one
 from pytest_ddperf.deepdetect.protocol import check_predictions, parse_prediction
 from pytest_ddperf.errors import AnswerError
 
@@ -121,7 +121,7 @@ def test_a_neighbour_has_a_name_and_a_distance(value: object) -> None:
     ],
 )
 def test_an_answer_that_the_task_does_not_have_is_wrong(task: Task, told: dict[str, Any], said: str) -> None:
-    (flaw,) = flaws([parsed(**told)], task, (2, 1))
+    (flaw,) = find_flaws([parsed(**told)], task, (2, 1))
     assert flaw.startswith(said)
 
 
@@ -130,7 +130,7 @@ def test_an_answer_that_the_task_does_not_have_is_wrong(task: Task, told: dict[s
     [(Task.DETECTION, {"classes": []}), (Task.ROI_SEARCH, {"rois": []}), (Task.MULTIBOX_SEARCH, {"classes": []})],
 )
 def test_an_image_with_nothing_on_it_is_no_flaw(task: Task, told: dict[str, Any]) -> None:
-    assert flaws([parsed(**told)], task) == []
+    assert find_flaws([parsed(**told)], task) == []
 
 
 def test_a_prediction_that_says_nothing_is_no_answer() -> None:
@@ -147,7 +147,7 @@ def test_a_prediction_is_like_itself_and_like_what_rounding_makes_of_it(task: Ta
             return {key: nudged(one) for key, one in value.items()}
         return [nudged(one) for one in value] if isinstance(value, list) else value
 
-    assert alike(parsed(**RIGHT[task]), parsed(**nudged(RIGHT[task])))
+    assert are_alike(parsed(**RIGHT[task]), parsed(**nudged(RIGHT[task])))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_prediction_is_like_itself_and_like_what_rounding_makes_of_it(task: Ta
     ],
 )
 def test_predictions_that_say_something_else_are_not_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
-    assert not alike(parsed(**one), parsed(**other))
+    assert not are_alike(parsed(**one), parsed(**other))
 
 
 JSON = st.recursive(
@@ -181,4 +181,4 @@ def test_any_json_is_a_prediction_or_an_answer_error(value: dict[str, object]) -
     except AnswerError:
         return
     for task in Task:
-        assert all(isinstance(flaw, str) for flaw in flaws([one], task, (1, 1)))
+        assert all(isinstance(flaw, str) for flaw in find_flaws([one], task, (1, 1)))

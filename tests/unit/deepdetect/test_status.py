@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ddperf.deepdetect.status import raise_for_status, tells_of_memory
+from pytest_ddperf.deepdetect.status import is_out_of_memory, raise_for_status
 from pytest_ddperf.errors import (
     AnswerError,
     GatewayError,
@@ -82,7 +82,7 @@ def test_words_that_tell_of_exhausted_memory_are_known(message: str) -> None:
 
 @pytest.mark.parametrize("message", ["why", "memory data layer has no source", "src/caffe/net.cpp:41 / Check failed"])
 def test_other_words_do_not_tell_of_memory(message: str) -> None:
-    assert not tells_of_memory(message)
+    assert not is_out_of_memory(message)
 
 
 def test_an_image_of_another_size_than_caffe_s_network_says_how_to_give_the_right_one() -> None:

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.deepdetect.url import Address, basic, checked_url, server_name, without_credentials, without_secret
+from pytest_ddperf.deepdetect.url import (
+    Address,
+    check_url,
+    encode_basic_auth,
+    identify_server,
+    remove_credentials,
+    remove_secret,
+)
 from pytest_ddperf.errors import ConfigurationError
 
 
@@ -32,33 +39,33 @@ from pytest_ddperf.errors import ConfigurationError
     ],
 )
 def test_a_server_has_one_name_however_its_url_is_written(urls: list[str], name: str) -> None:
-    assert [server_name(url) for url in urls] == [name] * len(urls)
+    assert [identify_server(url) for url in urls] == [name] * len(urls)
 
 
 @pytest.mark.parametrize("other", ["http://h:2", "http://g:1", "http://10.0.0.1:1", "embedded", "http://localhost:1"])
 def test_another_host_or_port_is_another_server(other: str) -> None:
-    assert server_name(other) != server_name("http://h:1")
+    assert identify_server(other) != identify_server("http://h:1")
 
 
 def test_what_is_no_url_has_no_name() -> None:
     with pytest.raises(ConfigurationError, match="expected http"):
-        server_name("board")
+        identify_server("board")
 
 
 def test_a_url_or_the_word_embedded_is_taken() -> None:
-    assert checked_url("embedded") == "embedded"
-    assert checked_url("http://h:1/x") == "http://h:1/x"
+    assert check_url("embedded") == "embedded"
+    assert check_url("http://h:1/x") == "http://h:1/x"
 
 
 @pytest.mark.parametrize("host", ["a b", "a<b", "a\\b", "a|b"])
 def test_a_host_name_that_cannot_be_one_is_refused_whatever_the_http_library_thinks_of_it(host: str) -> None:
     with pytest.raises(ValueError, match="or embedded"):
-        checked_url(f"http://{host}:80")
+        check_url(f"http://{host}:80")
 
 
 def test_anything_else_is_refused() -> None:
     with pytest.raises(ValueError, match="or embedded"):
-        checked_url("embeded")
+        check_url("embeded")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +83,7 @@ def test_anything_else_is_refused() -> None:
     ],
 )
 def test_for_messages_a_url_loses_what_could_be_credentials(text: str, shown: str) -> None:
-    assert without_credentials(text) == shown
+    assert remove_credentials(text) == shown
 
 
 def test_an_address_shows_no_credentials_among_a_traceback_s_locals() -> None:
@@ -86,4 +93,4 @@ def test_an_address_shows_no_credentials_among_a_traceback_s_locals() -> None:
 
 @pytest.mark.parametrize("said", ["pw:é/", "pw%3A%C3%A9%2F", "bWU6cHc6w6kv"])
 def test_what_a_server_quotes_back_loses_the_password(said: str) -> None:
-    assert without_secret(f"no {said} here", basic("me", "pw:é/")) == "no *** here"
+    assert remove_secret(f"no {said} here", encode_basic_auth("me", "pw:é/")) == "no *** here"

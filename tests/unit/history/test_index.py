@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from nightly import cell, moment, without_measurement, write_night
 
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Outcome
-from pytest_ddperf.core.results import of_each_cell
+from pytest_ddperf.core.results import select_reddest
 from pytest_ddperf.history import index as history_index
 from pytest_ddperf.history.index import FILE, MARK, VERSION, HistoryIndex
 from pytest_ddperf.history.index_lines import commit_of, read_lines
-from pytest_ddperf.history.run_file import RunHeader, read_run, runs
+from pytest_ddperf.history.run_file import RunHeader, list_runs, read_run
 from pytest_ddperf.history.writer import HistoryWriter
 
 KEY, OTHER = CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)
@@ -189,7 +189,7 @@ def test_the_last_run_of_a_platform_is_one_with_a_verdict_there_although_it_time
 
 
 def newest_path(folder: Path, number: int) -> Path:
-    return next(path for path in runs(folder) if path.stem.endswith(f"{number:08x}"))
+    return next(path for path in list_runs(folder) if path.stem.endswith(f"{number:08x}"))
 
 
 def test_a_commit_that_is_not_known_is_none() -> None:
@@ -490,9 +490,9 @@ def test_a_trend_is_what_reading_every_run_says(nights: list[list[CellRecord]]) 
             tests = [replace(one, nodeid=f"{one.nodeid}[{one.key}]") for one in records]
             write_night(folder, number, tests)
         expected: dict[CellKey, list[tuple[str, float, Outcome]]] = {}
-        for path in runs(folder):
+        for path in list_runs(folder):
             run = read_run(path)
-            for key, record in of_each_cell(run.records).items():
+            for key, record in select_reddest(run.records).items():
                 if record.now_ms is not None and record.outcome is not Outcome.ERROR:
                     expected.setdefault(key, []).append((run.header.run, record.now_ms, record.outcome))
         with HistoryIndex(folder) as index:

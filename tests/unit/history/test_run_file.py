@@ -15,14 +15,14 @@ import pytest
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.history.run_file import HistoryError, Run, read_run, runs
-from pytest_ddperf.history.writer import HistoryWriter, check_writable, new_run
+from pytest_ddperf.history.run_file import HistoryError, Run, list_runs, read_run
+from pytest_ddperf.history.writer import HistoryWriter, check_writable, create_header
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 RECORD = CellRecord(CellKey("tk1", "resnet50", 2), "x::y", Outcome.OK, now_ms=1.5)
-HEADER = new_run("0.1.0", ("tk1",), accepted=True, facts={"commit": {"id": "abc"}, "tolerance": {"tk1": 0.1}})
+HEADER = create_header("0.1.0", ("tk1",), accepted=True, facts={"commit": {"id": "abc"}, "tolerance": {"tk1": 0.1}})
 
 
 def write(folder: Path) -> Path:
@@ -51,18 +51,18 @@ def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
 
 
 def test_two_runs_that_start_at_once_have_two_names() -> None:
-    assert len({new_run("0.1.0", ("tk1",), accepted=False, facts={}).run for _ in range(100)}) == 100
+    assert len({create_header("0.1.0", ("tk1",), accepted=False, facts={}).run for _ in range(100)}) == 100
 
 
 def test_runs_are_listed_oldest_first(tmp_path: Path) -> None:
     names = [f"{begun}.jsonl" for begun in ("20260101T000000.000Z-ff", "20260101T000000.001Z-aa", "20260102T0")]
     for name in (*reversed(names), "notes.txt"):
         (tmp_path / name).write_text("", encoding="utf-8")
-    assert [path.name for path in runs(tmp_path)] == names
+    assert [path.name for path in list_runs(tmp_path)] == names
 
 
 def test_a_folder_that_is_not_there_holds_no_runs(tmp_path: Path) -> None:
-    assert list(runs(tmp_path / "none")) == []
+    assert list(list_runs(tmp_path / "none")) == []
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:

@@ -9,11 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.core.load_summary import images_per_second, load_of
+from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.records import CellKey, Clock, Conditions, LoadPass, Measurement, Pass, Round
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.errors import OverloadError, ServerFailedError
-from pytest_ddperf.measure.load_passes import Sent, arrivals_s, closed_pass, gated_ms, most_outstanding, open_pass
+from pytest_ddperf.measure.load_passes import (
+    Sent,
+    compute_gate_ms,
+    count_most_outstanding,
+    draw_arrivals_s,
+    run_closed_pass,
+    run_open_pass,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,15 +70,15 @@ class Lane:
 
 
 def closed(lane: Lane, clients: int = 4, requests: int = 20) -> LoadPass:
-    return closed_pass(clients, requests, lane.send, crew=lane, now=lane.now)
+    return run_closed_pass(clients, requests, lane.send, crew=lane, now=lane.now)
 
 
 def opened(lane: Lane, due_s: tuple[float, ...], patience_s: float = 300.0) -> LoadPass:
-    return open_pass(due_s, lane.send, crew=lane, now=lane.now, sleep=lane.sleep, patience_s=patience_s)
+    return run_open_pass(due_s, lane.send, crew=lane, now=lane.now, sleep=lane.sleep, patience_s=patience_s)
 
 
 def measurement(key: CellKey, *passes: LoadPass) -> Measurement:
-    made = tuple(Pass(gated_ms(one, Scenario.parse(key.scenario) or Scenario())) for one in passes)
+    made = tuple(Pass(compute_gate_ms(one, Scenario.parse(key.scenario) or Scenario())) for one in passes)
     return Measurement(key, Conditions(Clock.CLIENT, "caffe", requests=10), (Round(0.0, made),), load=passes)
 
 
@@ -79,17 +86,17 @@ def measurement(key: CellKey, *passes: LoadPass) -> Measurement:
 
 
 def test_the_same_seed_gives_the_same_schedule_and_another_seed_another() -> None:
-    assert arrivals_s(10, 40, 3) == arrivals_s(10, 40, 3)
-    assert arrivals_s(10, 40, 3) != arrivals_s(10, 40, 4)
+    assert draw_arrivals_s(10, 40, 3) == draw_arrivals_s(10, 40, 3)
+    assert draw_arrivals_s(10, 40, 3) != draw_arrivals_s(10, 40, 4)
 
 
 def test_the_schedule_is_the_same_on_every_machine() -> None:
-    assert [round(one, 6) for one in arrivals_s(10, 4, 0)] == [0.103567, 0.168229, 0.303182, 0.337769]
+    assert [round(one, 6) for one in draw_arrivals_s(10, 4, 0)] == [0.103567, 0.168229, 0.303182, 0.337769]
 
 
 @given(st.floats(0.001, 100_000.0), st.integers(2, 500), st.integers(0, 50))
 def test_a_pass_offers_the_rate_that_was_asked_for(rate: float, count: int, seed: int) -> None:
-    due_s = arrivals_s(rate, count, seed)
+    due_s = draw_arrivals_s(rate, count, seed)
     assert len(due_s) == count
     assert list(due_s) == sorted(due_s)
     assert 0 <= due_s[0] <= due_s[-1] <= count / rate * (1 + 1e-9)
@@ -97,7 +104,7 @@ def test_a_pass_offers_the_rate_that_was_asked_for(rate: float, count: int, seed
 
 def test_the_gaps_are_those_of_clients_that_know_nothing_of_each_other() -> None:
     gaps_s = [
-        later - earlier for seed in range(50) for earlier, later in itertools.pairwise(arrivals_s(20.0, 200, seed))
+        later - earlier for seed in range(50) for earlier, later in itertools.pairwise(draw_arrivals_s(20.0, 200, seed))
     ]
     mean_s = statistics.fmean(gaps_s)
     assert mean_s == pytest.approx(1 / 20, rel=0.02)
@@ -116,7 +123,7 @@ def test_the_clients_make_all_requests_of_a_pass_and_no_more() -> None:
 def test_the_figure_of_a_closed_pass_is_the_inverse_of_its_throughput() -> None:
     made = closed(Lane(times_ms=[100.0, 300.0, 200.0]), requests=4)
     assert made.took_s == pytest.approx(0.8)
-    assert gated_ms(made, Scenario(clients=4)) == pytest.approx(200.0)
+    assert compute_gate_ms(made, Scenario(clients=4)) == pytest.approx(200.0)
     assert made.latencies_ms == pytest.approx((100.0, 300.0, 200.0, 200.0))
 
 
@@ -147,7 +154,7 @@ def test_latency_counts_from_when_a_request_was_due_also_where_it_was_held_up() 
 
 def test_the_figure_of_an_open_pass_is_its_median_latency() -> None:
     made = opened(Lane(times_ms=[30.0, 10.0, 20.0]), (0.0, 1.0, 2.0))
-    assert gated_ms(made, Scenario(rate=1.0)) == pytest.approx(20.0)
+    assert compute_gate_ms(made, Scenario(rate=1.0)) == pytest.approx(20.0)
 
 
 def test_a_pass_that_falls_behind_further_than_an_answer_may_take_is_given_up() -> None:
@@ -176,7 +183,7 @@ def test_nothing_is_sent_any_more_after_a_failure() -> None:
     ],
 )
 def test_what_was_due_and_not_answered_at_the_same_time_is_counted(sent: list[Sent], most: int) -> None:
-    assert most_outstanding(sent) == most
+    assert count_most_outstanding(sent) == most
 
 
 # what the requests tell
@@ -184,13 +191,13 @@ def test_what_was_due_and_not_answered_at_the_same_time_is_counted(sent: list[Se
 
 def test_plain_latency_has_no_load() -> None:
     plain = Measurement(replace(C4, scenario=""), Conditions(Clock.PREDICT, "caffe"), (Round(0.0, (Pass(1.0),)),))
-    assert load_of(plain) is None
-    assert load_of(None) is None
+    assert summarise_load(plain) is None
+    assert summarise_load(None) is None
 
 
 def test_all_requests_of_all_rounds_count_for_the_percentiles() -> None:
     passes = [LoadPass(1.0, tuple(float(10 * number + each) for each in range(10))) for number in range(4)]
-    load = load_of(measurement(C4, *passes))
+    load = summarise_load(measurement(C4, *passes))
     assert load is not None
     assert (load.scenario, load.requests) == ("c4", 40)
     assert [(one.percent, one.value_ms) for one in load.percentiles] == [(50, 19.0), (90, 35.0)]
@@ -202,19 +209,19 @@ def test_all_requests_of_all_rounds_count_for_the_percentiles() -> None:
 def test_the_throughput_of_clients_is_that_of_the_gated_time() -> None:
     cell = measurement(C4, LoadPass(1.0, (100.0,) * 10))
     assert cell.per_image_ms() == [[pytest.approx(1000 / 10 / 8)]]
-    assert images_per_second(C4, 12.5, load_of(cell)) == 80.0
+    assert compute_images_per_second(C4, 12.5, summarise_load(cell)) == 80.0
 
 
 def test_a_server_that_keeps_up_answers_as_fast_as_it_is_asked_however_long_it_takes() -> None:
     # each answer comes 5 s after its request: they are as far apart as the requests
-    load = load_of(measurement(R10, LoadPass(9.0, (5000.0,) * 40, due_s=4.0, answered_s=4.0, outstanding=40)))
+    load = summarise_load(measurement(R10, LoadPass(9.0, (5000.0,) * 40, due_s=4.0, answered_s=4.0, outstanding=40)))
     assert load is not None
     assert (load.requests_per_second, load.kept_up, load.shortfall) == (10.0, True, "")
-    assert images_per_second(R10, 5000.0 / 8, load) == 80.0
+    assert compute_images_per_second(R10, 5000.0 / 8, load) == 80.0
 
 
 def test_a_server_that_does_not_keep_up_is_said_to_with_what_it_did() -> None:
-    load = load_of(measurement(R10, LoadPass(16.0, (5000.0,) * 40, due_s=4.0, answered_s=16.0, outstanding=31)))
+    load = summarise_load(measurement(R10, LoadPass(16.0, (5000.0,) * 40, due_s=4.0, answered_s=16.0, outstanding=31)))
     assert load is not None
     assert load.requests_per_second == 2.5
     assert load.kept_up is False
@@ -225,8 +232,8 @@ def test_a_server_that_does_not_keep_up_is_said_to_with_what_it_did() -> None:
 
 def test_an_overloaded_lane_is_found_out_and_one_with_room_is_not() -> None:
     def load_at(service_ms: float) -> bool | None:
-        passes = [opened(Lane(times_ms=[service_ms]), arrivals_s(10.0, 40, seed)) for seed in range(5)]
-        load = load_of(measurement(R10, *passes))
+        passes = [opened(Lane(times_ms=[service_ms]), draw_arrivals_s(10.0, 40, seed)) for seed in range(5)]
+        load = summarise_load(measurement(R10, *passes))
         return None if load is None else load.kept_up
 
     assert load_at(40.0) is True
@@ -234,15 +241,15 @@ def test_an_overloaded_lane_is_found_out_and_one_with_room_is_not() -> None:
 
 
 def test_the_baseline_of_a_given_rate_tells_no_throughput() -> None:
-    assert images_per_second(R10, 5.0, None) is None
-    assert images_per_second(C4, 5.0, None) == 200.0
-    assert images_per_second(C4, None, None) is None
+    assert compute_images_per_second(R10, 5.0, None) is None
+    assert compute_images_per_second(C4, 5.0, None) == 200.0
+    assert compute_images_per_second(C4, None, None) is None
 
 
 @pytest.mark.parametrize("scenario", ["", "r0", "nonsense"])
 def test_requests_of_no_load_that_is_known_tell_nothing(scenario: str) -> None:
     cell = measurement(C4, LoadPass(1.0, (100.0,) * 10))
-    assert load_of(replace(cell, key=replace(C4, scenario=scenario))) is None
+    assert summarise_load(replace(cell, key=replace(C4, scenario=scenario))) is None
 
 
 @given(
@@ -256,7 +263,7 @@ def test_whatever_a_file_holds_of_a_pass_it_is_told(
 ) -> None:
     one = LoadPass(answered_s, tuple(latencies_ms), due_s, answered_s)
     cell = Measurement(replace(C4, scenario=scenario), Conditions(Clock.CLIENT, "caffe"), (), load=(one,))
-    load = load_of(cell)
+    load = summarise_load(cell)
     assert load is not None
     assert load.requests == len(latencies_ms)
     assert isinstance(load.shortfall, str)

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_folders import NCNN, caffe_folder, ncnn_folder, tiny_prototxt
 
-from pytest_ddperf.cli.check_model import lines
+from pytest_ddperf.cli.check_model import format_checks
 from pytest_ddperf.core.networks import Network
-from pytest_ddperf.models.check import check_folder, facts_of_files, service_facts
-from pytest_ddperf.models.findings import Level, megabytes
+from pytest_ddperf.models.check import check_folder, read_facts, resolve_service_facts
+from pytest_ddperf.models.findings import Level, format_megabytes
 from pytest_ddperf.models.folder import Kind, ModelFacts
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_whatever_a_prototxt_holds_it_is_checked(tmp_path: Path, changes: list[t
     (tmp_path / "deploy.prototxt").write_text(" ".join(words), encoding="utf-8")
     (one,) = check_folder(tmp_path, (1, 8))
     assert not one.usable  # it has no weights
-    assert all(len(line) <= 80 for line in lines("net", [one], 80))
+    assert all(len(line) <= 80 for line in format_checks("net", [one], 80))
 
 
 @LIKE_ANY
@@ -60,7 +60,7 @@ def test_facts_of_the_backend_that_is_meant(tmp_path: Path) -> None:
     for file in ncnn_folder(tmp_path / "n").iterdir():
         file.rename(folder / file.name)
     own = Network("a", "a", repository="/m", path=str(folder))
-    caffe, ncnn = (facts_of_files(own, backend) for backend in ("caffe", "ncnn"))
+    caffe, ncnn = (read_facts(own, backend) for backend in ("caffe", "ncnn"))
     assert (caffe.mllib, caffe.width, caffe.nclasses) == ("caffe", 64, 7)
     assert (ncnn.mllib, ncnn.width) == ("ncnn", 224)
 
@@ -77,20 +77,20 @@ def test_facts_of_the_backend_that_is_meant(tmp_path: Path) -> None:
     ],
 )
 def test_sizes_as_a_person_reads_them(size: int, text: str) -> None:
-    assert megabytes(size) == text
+    assert format_megabytes(size) == text
 
 
 def test_what_nobody_says_of_a_service_is_taken_from_the_files(tmp_path: Path) -> None:
     own = Network(
         "a", "a", width=None, height=None, nclasses=None, repository="/m", path=str(caffe_folder(tmp_path / "a", 64, 7))
     )
-    assert service_facts(own, "caffe", named=False) == ModelFacts("caffe", 64, 64, 7)
+    assert resolve_service_facts(own, "caffe", named=False) == ModelFacts("caffe", 64, 64, 7)
 
 
 def test_what_somebody_says_wins_over_the_files(tmp_path: Path) -> None:
     path = str(caffe_folder(tmp_path / "a", 64, 7))
     own = Network("a", "a", width=32, height=16, repository="/m", path=path, mllib="torch", nclasses=2)
-    assert service_facts(own, "caffe", named=False) == ModelFacts("torch", 32, 16, 2)
+    assert resolve_service_facts(own, "caffe", named=False) == ModelFacts("torch", 32, 16, 2)
 
 
 def test_the_backend_by_command_line_then_table_then_platform_where_it_reads_the_files_then_files(
@@ -98,17 +98,17 @@ def test_the_backend_by_command_line_then_table_then_platform_where_it_reads_the
 ) -> None:
     path = str(ncnn_folder(tmp_path / "a"))
     own = Network("a", "a", repository="/m", path=path)
-    assert service_facts(own, "caffe", named=False).mllib == "ncnn"
-    assert service_facts(own, "ncnn", named=False).mllib == "ncnn"
+    assert resolve_service_facts(own, "caffe", named=False).mllib == "ncnn"
+    assert resolve_service_facts(own, "ncnn", named=False).mllib == "ncnn"
     told = Network("a", "a", repository="/m", path=path, mllib="torch")
-    assert service_facts(told, "ncnn", named=False).mllib == "torch"
-    assert service_facts(told, "caffe", named=True).mllib == "caffe"
+    assert resolve_service_facts(told, "ncnn", named=False).mllib == "torch"
+    assert resolve_service_facts(told, "caffe", named=True).mllib == "caffe"
 
 
 def test_of_a_folder_that_is_not_here_nothing_is_known() -> None:
     own = Network("a", "a", width=None, height=None, nclasses=None, repository="/m")
-    assert service_facts(own, "caffe", named=False) == ModelFacts("caffe")
+    assert resolve_service_facts(own, "caffe", named=False) == ModelFacts("caffe")
 
 
 def test_the_catalogues_networks_are_created_as_before() -> None:
-    assert service_facts(Network("resnet50", "R"), "ncnn", named=False) == ModelFacts("ncnn", 224, 224, 1000)
+    assert resolve_service_facts(Network("resnet50", "R"), "ncnn", named=False) == ModelFacts("ncnn", 224, 224, 1000)

@@ -13,10 +13,10 @@ from pytest_ddperf.models.folder import (
     check_embedded,
     count_labels,
     digests,
-    look,
+    find_model_files,
+    is_runnable_embedded,
     read_deploy,
     read_ncnn,
-    runs_embedded,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def folder_of(tmp_path: Path, *names: str) -> Path:
 def test_files_are_known_by_their_names(
     tmp_path: Path, names: tuple[str, ...], kinds: list[Kind], whole: list[Kind]
 ) -> None:
-    found = look(folder_of(tmp_path, *names))
+    found = find_model_files(folder_of(tmp_path, *names))
     assert (list(found.kinds), list(found.whole_kinds)) == (kinds, whole)
 
 
@@ -56,7 +56,7 @@ def test_of_several_weights_the_newest_is_taken(tmp_path: Path) -> None:
     folder_of(tmp_path, "a.caffemodel", "b.caffemodel", "c.caffemodel")
     for number, name in enumerate("acb"):
         os.utime(tmp_path / f"{name}.caffemodel", (number, number))
-    newest = look(tmp_path).caffemodel
+    newest = find_model_files(tmp_path).caffemodel
     assert newest is not None
     assert newest.name == "b.caffemodel"
 
@@ -78,14 +78,14 @@ def test_of_several_weights_the_newest_is_taken(tmp_path: Path) -> None:
 def test_the_platforms_backend_is_kept_where_it_reads_the_files(
     tmp_path: Path, names: tuple[str, ...], preferred: str, backend: str
 ) -> None:
-    assert look(folder_of(tmp_path, *names)).backend(preferred) == backend
+    assert find_model_files(folder_of(tmp_path, *names)).backend(preferred) == backend
 
 
 @pytest.mark.parametrize("name", ["nowhere", "file", "a\0b", "x" * 300])
 def test_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="cannot be read as a model folder"):
-        look(tmp_path / name)
+        find_model_files(tmp_path / name)
 
 
 def test_a_prototxt_is_read_as_bytes(tmp_path: Path) -> None:
@@ -123,17 +123,17 @@ def test_labels_are_lines_of_a_number_and_a_name(tmp_path: Path) -> None:
 
 def test_the_embedded_server_takes_one_onnx_file_on_this_machine(tmp_path: Path) -> None:
     own = Network("mine", "mine", repository="/m", path=str(folder_of(tmp_path, "net.onnx")))
-    assert runs_embedded(own)
+    assert is_runnable_embedded(own)
     folder_of(tmp_path, "other.onnx")
-    assert not runs_embedded(own)
-    assert not runs_embedded(Network("mine", "mine", repository="/m"))
+    assert not is_runnable_embedded(own)
+    assert not is_runnable_embedded(Network("mine", "mine", repository="/m"))
     with pytest.raises(ConfigurationError, match="the folder of the model mine, /m, is not on this machine"):
         check_embedded(Network("mine", "mine", repository="/m"))
 
 
 def test_whole_folders_of_the_tests_are_whole(tmp_path: Path) -> None:
-    assert look(caffe_folder(tmp_path / "a")).whole_kinds == (Kind.CAFFE,)
-    assert look(ncnn_folder(tmp_path / "b")).whole_kinds == (Kind.NCNN,)
+    assert find_model_files(caffe_folder(tmp_path / "a")).whole_kinds == (Kind.CAFFE,)
+    assert find_model_files(ncnn_folder(tmp_path / "b")).whole_kinds == (Kind.NCNN,)
 
 
 def test_a_copy_of_a_network_has_the_same_digests(tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ import pytest
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
-from pytest_ddperf.config.settings import Given, Origin, Settings
+from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plugin.collection import (
-    cell_of,
-    cells_for,
-    in_measuring_order,
-    restrictions,
+    get_cell,
+    read_restrictions,
+    select_cells,
     skip,
+    sort_for_measuring,
     unskip_benchmark_only,
 )
 
@@ -32,14 +32,14 @@ def folder(tmp_path: Path) -> Path:
 
 def settings(folder: Path, **texts: str) -> Settings:
     given = {
-        name.replace("_", "-"): Given(PARSE[name.replace("_", "-")](text), Origin.COMMAND_LINE)
+        name.replace("_", "-"): GivenValue(PARSE[name.replace("_", "-")](text), Origin.COMMAND_LINE)
         for name, text in texts.items()
     }
     return Settings.resolve(given, load_catalog(folder), folder)
 
 
 def cells(folder: Path, marked: dict[str, tuple[Any, ...]], **texts: str) -> list[str]:
-    return [str(key) for key in cells_for(settings(folder, **texts), marked)]
+    return [str(key) for key in select_cells(settings(folder, **texts), marked)]
 
 
 def item(key: object = None, *markers: pytest.MarkDecorator) -> Any:  # noqa: ANN401 - stands for pytest's Item
@@ -55,20 +55,20 @@ def item(key: object = None, *markers: pytest.MarkDecorator) -> Any:  # noqa: AN
 
 
 def test_a_test_s_cell_is_its_parameter() -> None:
-    assert cell_of(item(CellKey("tk1", "resnet50", 1))) == CellKey("tk1", "resnet50", 1)
+    assert get_cell(item(CellKey("tk1", "resnet50", 1))) == CellKey("tk1", "resnet50", 1)
 
 
 def test_a_test_without_a_cell_has_none() -> None:
-    assert cell_of(item()) is None
-    assert cell_of(item("something else")) is None
+    assert get_cell(item()) is None
+    assert get_cell(item("something else")) is None
     stands_for: Any = SimpleNamespace()
-    assert cell_of(stands_for) is None
+    assert get_cell(stands_for) is None
 
 
 def test_the_nearest_marker_wins_key_by_key() -> None:
     near = pytest.mark.ddperf(models=["vgg16"])
     far = pytest.mark.ddperf(models=["vgg19"], batch_sizes=[1])
-    assert restrictions(item(None, near, far)) == {"models": ("vgg16",), "batch_sizes": (1,)}
+    assert read_restrictions(item(None, near, far)) == {"models": ("vgg16",), "batch_sizes": (1,)}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_nearest_marker_wins_key_by_key() -> None:
 )
 def test_a_marker_that_cannot_be_is_refused(marker: pytest.MarkDecorator, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
-        restrictions(item(None, marker))
+        read_restrictions(item(None, marker))
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, "1", True])
@@ -128,8 +128,8 @@ def test_the_order_of_the_run_is_by_platform_then_model(folder: Path) -> None:
         CellKey("tk1", "vgg16", 2),
         CellKey("tk1", "resnet50", 1),
     ]
-    ordered = in_measuring_order([item(key) for key in keys], asked)
-    assert [None if (key := cell_of(one)) is None else str(key) for one in ordered] == [
+    ordered = sort_for_measuring([item(key) for key in keys], asked)
+    assert [None if (key := get_cell(one)) is None else str(key) for one in ordered] == [
         "tk1-resnet50-b2",
         "tk1-resnet50-b1",
         None,

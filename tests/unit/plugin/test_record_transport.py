@@ -6,7 +6,7 @@ import execnet
 import pytest
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Conditions, Measurement, Outcome, Pass, Round
-from pytest_ddperf.plugin.record_transport import is_gated, put_record, record_of
+from pytest_ddperf.plugin.record_transport import get_record, is_from_cell, put_record
 
 KEY = CellKey("tk1", "googlenet", 8)
 RECORD = CellRecord(
@@ -32,7 +32,7 @@ def over_xdist(sent: pytest.TestReport) -> pytest.TestReport:
 def test_a_record_comes_with_the_report_of_its_test() -> None:
     sent = report()
     put_record(sent, RECORD)
-    assert record_of(sent) is RECORD
+    assert get_record(sent) is RECORD
 
 
 def test_it_survives_the_way_from_a_worker_to_its_controller() -> None:
@@ -40,13 +40,13 @@ def test_it_survives_the_way_from_a_worker_to_its_controller() -> None:
     put_record(sent, RECORD)
     put_record(other, CellRecord(CellKey("tk1", "vgg16", 1), "test_predict.py::other", Outcome.NEW))
     received = over_xdist(sent)
-    assert is_gated(received)
-    assert record_of(received) == RECORD
+    assert is_from_cell(received)
+    assert get_record(received) == RECORD
 
 
 def test_a_gated_test_without_a_record_is_told_from_any_other_test() -> None:
     gated, other = report(), report()
     put_record(gated, None)
-    assert is_gated(over_xdist(gated))
-    assert record_of(over_xdist(gated)) is None
-    assert not is_gated(over_xdist(other))
+    assert is_from_cell(over_xdist(gated))
+    assert get_record(over_xdist(gated)) is None
+    assert not is_from_cell(over_xdist(other))

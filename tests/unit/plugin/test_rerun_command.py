@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import parsed
-from pytest_ddperf.config.settings import Given, Origin, Settings
+from pytest_ddperf.config.options import parse_value
+from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.core.records import CellKey
-from pytest_ddperf.plugin.rerun_command import command, configuration_options
+from pytest_ddperf.plugin.rerun_command import build_command, configuration_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ TEST = "benchmarks/test_predict.py::test_predict[tk1-resnet50-b8]"
 def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, **texts: str) -> Settings:
     (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
     found = {
-        name.replace("_", "-"): Given(parsed(name.replace("_", "-"), text), origin, text)
+        name.replace("_", "-"): GivenValue(parse_value(name.replace("_", "-"), text), origin, text)
         for name, text in {"platform": "tk1", **texts}.items()
     }
     return Settings.resolve(found, load_catalog(folder), folder)
@@ -31,7 +31,7 @@ def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, 
 
 def options_of(settings: Settings, key: CellKey = CELL) -> list[str]:
     """Those behind the platform's."""
-    said = command(settings, key, TEST, settings.cwd)
+    said = build_command(settings, key, TEST, settings.cwd)
     before, platform, behind = said.partition(" --platform=tk1")
     assert (before, platform) == (f"pytest '{TEST}'", " --platform=tk1")
     return behind.split()
@@ -96,12 +96,12 @@ def test_a_network_of_ddperf_toml_goes_by_its_id(tmp_path: Path) -> None:
 
 def test_the_configuration_that_was_named_is_named_again(tmp_path: Path) -> None:
     option = argparse.Namespace(inifilename="my.ini", rootdir="..", override_ini=["ddperf_npasses=3"])
-    said = command(resolve(tmp_path), CELL, TEST, tmp_path, of_pytest=configuration_options(option))
+    said = build_command(resolve(tmp_path), CELL, TEST, tmp_path, of_pytest=configuration_options(option))
     assert said.endswith(" -c my.ini --rootdir=.. --override-ini=ddperf_npasses=3 --platform=tk1")
 
 
 def test_where_the_project_owns_platform_our_own_option_names_it(tmp_path: Path) -> None:
-    said = command(resolve(tmp_path), CELL, TEST, tmp_path, platform_flag="--ddperf-platform")
+    said = build_command(resolve(tmp_path), CELL, TEST, tmp_path, platform_flag="--ddperf-platform")
     assert "--ddperf-platform=tk1" in said.split()
 
 
@@ -118,11 +118,11 @@ def test_a_load_of_the_platform_s_file_is_not(tmp_path: Path) -> None:
 
 def test_a_switch_that_the_environment_has_put_off_stands_before_the_command(tmp_path: Path) -> None:
     settings = resolve(tmp_path, origin=Origin.ENVIRONMENT, gpu="false")
-    assert command(settings, CELL, TEST, settings.cwd).startswith("DDPERF_GPU=false pytest ")
+    assert build_command(settings, CELL, TEST, settings.cwd).startswith("DDPERF_GPU=false pytest ")
 
 
 def test_the_test_is_named_from_the_folder_of_the_run_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "benchmarks").mkdir()
     monkeypatch.chdir(tmp_path / "benchmarks")
-    said = command(resolve(tmp_path), CELL, TEST, tmp_path)
+    said = build_command(resolve(tmp_path), CELL, TEST, tmp_path)
     assert said.startswith("pytest 'test_predict.py::test_predict[tk1-resnet50-b8]'")

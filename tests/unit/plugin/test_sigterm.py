@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.plugin.sigterm import taken_for_ctrl_c
+from pytest_ddperf.plugin.sigterm import treat_as_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def _as_it_was() -> Iterator[None]:
 
 
 def test_it_is_a_keyboard_interrupt_until_it_is_put_back() -> None:
-    as_usual = taken_for_ctrl_c()
+    as_usual = treat_as_interrupt()
     with pytest.raises(KeyboardInterrupt):
         _send_and_wait()
     as_usual()
@@ -39,19 +39,19 @@ def _send_and_wait() -> None:
 
 def test_who_handles_it_otherwise_keeps_that() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    taken_for_ctrl_c()()
+    treat_as_interrupt()()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
 
 
 def test_who_handles_it_otherwise_since_keeps_that() -> None:
-    as_usual = taken_for_ctrl_c()
+    as_usual = treat_as_interrupt()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     as_usual()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
 
 
 def test_in_a_thread_nothing_is_changed() -> None:
-    thread = threading.Thread(target=taken_for_ctrl_c)
+    thread = threading.Thread(target=treat_as_interrupt)
     thread.start()
     thread.join()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -35,7 +35,7 @@ BMF = {
 
 
 def bmf(*cells: Any, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - those of `results`
-    read: dict[str, Any] = json.loads(bencher.bmf_text(results(*cells, **more)))
+    read: dict[str, Any] = json.loads(bencher.render_bmf(results(*cells, **more)))
     jsonschema.validate(read, BMF)
     return read
 
@@ -93,27 +93,27 @@ LEFT_OUT = [
 @pytest.mark.parametrize("outcome", LEFT_OUT)
 def test_what_was_not_soundly_measured_is_in_neither_and_never_zero(outcome: Outcome) -> None:
     cells = results(measured(outcome=outcome), not_measured("vgg16", outcome=outcome))
-    assert json.loads(bencher.bmf_text(cells)) == {}
-    assert json.loads(bencher.pytest_text(cells))["benchmarks"] == []
+    assert json.loads(bencher.render_bmf(cells)) == {}
+    assert json.loads(bencher.render_pytest(cells))["benchmarks"] == []
 
 
 @pytest.mark.parametrize("outcome", sorted(set(Outcome) - set(LEFT_OUT)))
 def test_what_was_measured_is_in_both_a_regressed_cell_too(outcome: Outcome) -> None:
     cells = results(measured(outcome=outcome))
-    assert list(json.loads(bencher.bmf_text(cells))) == ["tk1-resnet50-b8"]
-    assert len(json.loads(bencher.pytest_text(cells))["benchmarks"]) == 1
+    assert list(json.loads(bencher.render_bmf(cells))) == ["tk1-resnet50-b8"]
+    assert len(json.loads(bencher.render_pytest(cells))["benchmarks"]) == 1
 
 
 def test_a_cell_of_the_baselines_alone_is_in_neither() -> None:
     cells = results(replace(measured(), now_ms=None, outcome=None, samples_ms=()))
-    assert json.loads(bencher.bmf_text(cells)) == {}
-    assert json.loads(bencher.pytest_text(cells))["benchmarks"] == []
+    assert json.loads(bencher.render_bmf(cells)) == {}
+    assert json.loads(bencher.render_pytest(cells))["benchmarks"] == []
 
 
 def test_github_action_benchmark_reads_images_per_second_by_the_node_id() -> None:
     slow = measured("vgg16", 1, now_ms=1250.0, samples_ms=(1200.0, 1300.0), outcome=Outcome.REGRESSED)
     fast = measured("squeezenet_v1.1", 8, now_ms=50.0, samples_ms=(40.0, 50.0, 60.0))
-    assert extracted(bencher.pytest_text(results(slow, fast))) == [
+    assert extracted(bencher.render_pytest(results(slow, fast))) == [
         {
             "name": "benchmarks/test_predict.py::test_predict[tk1-vgg16-b1]",
             "value": pytest.approx(0.8),
@@ -132,7 +132,7 @@ def test_github_action_benchmark_reads_images_per_second_by_the_node_id() -> Non
 
 
 def test_a_file_for_github_action_benchmark_says_what_was_measured_on_what() -> None:
-    document = json.loads(bencher.pytest_text(results(measured(outcome=Outcome.REGRESSED))))
+    document = json.loads(bencher.render_pytest(results(measured(outcome=Outcome.REGRESSED))))
     server = document["machine_info"]["ddperf"]["platforms"]["tk1"]
     assert (server["url"], server["version"]) == ("http://tk1.lan:8080", "v0.28.0")
     assert document["commit_info"] == {"id": "0123abcd"}
@@ -143,14 +143,14 @@ def test_a_file_for_github_action_benchmark_says_what_was_measured_on_what() -> 
 
 
 def test_a_file_for_github_action_benchmark_needs_no_run() -> None:
-    document = json.loads(bencher.pytest_text(results(measured(), run=None)))
+    document = json.loads(bencher.render_pytest(results(measured(), run=None)))
     assert (document["commit_info"], document["datetime"]) == ({}, "")
     assert document["machine_info"] == {"ddperf": {"platforms": {}}}
 
 
 def test_text_that_is_no_unicode_is_written_all_the_same() -> None:
     cells = results(measured(reason="half a pair: \ud800"))
-    bencher.pytest_text(cells).encode()
+    bencher.render_pytest(cells).encode()
 
 
 def test_a_cell_under_load_is_a_series_of_its_own_with_its_throughput() -> None:
@@ -159,6 +159,6 @@ def test_a_cell_under_load_is_a_series_of_its_own_with_its_throughput() -> None:
     assert set(read) == {"tk1-squeezenet_v1.1-b1-c4", "tk1-squeezenet_v1.1-b8-r10"}
     assert read[str(closed.key)]["throughput"]["value"] == pytest.approx(1000 / closed.now_ms)  # type: ignore[operator]
     assert read[str(opened.key)]["throughput"] == {"value": 80.0}
-    told = json.loads(bencher.pytest_text(results(closed, opened)))["benchmarks"]
+    told = json.loads(bencher.render_pytest(results(closed, opened)))["benchmarks"]
     assert [one["extra_info"]["images_per_second"] for one in told] == [pytest.approx(1000 / closed.now_ms), 80.0]  # type: ignore[operator]
     assert told[1]["extra_info"]["load"]["kept_up"] is True

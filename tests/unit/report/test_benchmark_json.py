@@ -63,7 +63,7 @@ def test_durations_are_seconds_per_image_of_the_gated_clock_all_rounds() -> None
 
 def test_the_statistics_are_those_of_pytest_benchmark() -> None:
     data = [0.0042, 0.0044, 0.0043]
-    stats = benchmark_json.stats_from_seconds(data)
+    stats = benchmark_json.compute_stats(data)
     assert stats["data"] == data
     assert stats["mean"] == pytest.approx(statistics.fmean(data))
     assert stats["median"] == pytest.approx(0.0043)
@@ -72,7 +72,7 @@ def test_the_statistics_are_those_of_pytest_benchmark() -> None:
 
 
 def test_extra_info_tells_all_of_a_measured_cell() -> None:
-    info = benchmark_json.extra_info(RECORD)
+    info = benchmark_json.build_extra_info(RECORD)
     assert info["images_per_second"] == pytest.approx(1000 / 4.3)
     assert info["clocks_ms_per_image"] == {
         "predict": [pytest.approx([4.2, 4.4]), pytest.approx([4.3])],
@@ -85,7 +85,7 @@ def test_extra_info_tells_all_of_a_measured_cell() -> None:
 
 
 def test_extra_info_of_a_cell_that_was_not_measured_has_its_verdict_and_reason() -> None:
-    info = benchmark_json.extra_info(NOTHING)
+    info = benchmark_json.build_extra_info(NOTHING)
     assert (info["verdict"], info["reason"], info["ms_per_image"]) == ("error", "no answer", None)
     assert "conditions" not in info
     assert "server" not in info
@@ -93,7 +93,7 @@ def test_extra_info_of_a_cell_that_was_not_measured_has_its_verdict_and_reason()
 
 def test_machine_info_holds_the_server_of_each_platform_under_a_key_of_our_own() -> None:
     facts = ServerFacts("http://h:1", version="v0.28.0")
-    info = benchmark_json.machine_info({"tx1": ("TX1", "tensorrt", facts), "tk1": ("Jetson TK1", "caffe", facts)})
+    info = benchmark_json.build_machine_info({"tx1": ("TX1", "tensorrt", facts), "tk1": ("Jetson TK1", "caffe", facts)})
     assert list(info) == ["ddperf"]
     platforms = info["ddperf"]["platforms"]
     assert list(platforms) == ["tk1", "tx1"]
@@ -182,7 +182,7 @@ def test_no_groups_are_no_harm() -> None:
 
 def test_measuring_options_are_found_however_they_are_written() -> None:
     args = ("--benchmark-min-rounds=3", "--benchmark-timer", "time.time", "--benchmark-json=x")
-    assert benchmark_json.ignored_measuring_options(args) == ["--benchmark-min-rounds", "--benchmark-timer"]
+    assert benchmark_json.list_ignored_options(args) == ["--benchmark-min-rounds", "--benchmark-timer"]
 
 
 def test_the_options_that_are_named_exist(pytester: pytest.Pytester) -> None:
@@ -201,7 +201,7 @@ def test_the_mark_of_benchmark_only_is_known() -> None:
 
 
 def test_a_cell_under_load_tells_its_requests() -> None:
-    info = benchmark_json.extra_info(loaded("r10", batch_size=8, kept_up=False))
+    info = benchmark_json.build_extra_info(loaded("r10", batch_size=8, kept_up=False))
     assert (info["scenario"], info["images_per_second"]) == ("r10", 40.0)
     load = info["load"]
     assert (load["requests"], load["kept_up"], load["asked_per_second"]) == (200, False, 10.0)
@@ -213,4 +213,4 @@ def test_a_cell_under_load_tells_its_requests() -> None:
 def test_a_plain_cell_tells_none() -> None:
     under_load = loaded("c4")
     plain = replace(under_load, key=replace(under_load.key, scenario=""), measurement=None)
-    assert not {"load", "load_passes"} & set(benchmark_json.extra_info(plain))
+    assert not {"load", "load_passes"} & set(benchmark_json.build_extra_info(plain))

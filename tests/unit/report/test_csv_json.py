@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def frame(results: Results) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(csv_json.csv_text(results)), dtype={"commit": str, "server_commit": str})
+    return pd.read_csv(io.StringIO(csv_json.render_csv(results)), dtype={"commit": str, "server_commit": str})
 
 
 def with_text(text: str) -> Results:
@@ -61,7 +61,7 @@ def test_measured_values_have_full_precision() -> None:
     results = measured()
     cell = replace(results.cells[0], now_ms=0.1 + 0.2, change=-1 / 3, tolerance=1e-17)
     # pandas before 3 reads the last digit of a float wrongly
-    row = next(csv.DictReader(io.StringIO(csv_json.csv_text(replace(results, cells=(cell,))))))
+    row = next(csv.DictReader(io.StringIO(csv_json.render_csv(replace(results, cells=(cell,))))))
     assert [float(row[name]) for name in ("now_ms", "change", "tolerance")] == [0.1 + 0.2, -1 / 3, 1e-17]
     assert float(row["images_per_second"]) == 1000 / (0.1 + 0.2)
 
@@ -86,7 +86,7 @@ def test_a_cell_that_the_run_does_not_have_names_no_run() -> None:
 
 @pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", '\t=1+1"', "\r=1"])
 def test_a_text_that_a_spreadsheet_would_run_is_kept_from_it(text: str) -> None:
-    (row,) = list(csv.DictReader(io.StringIO(csv_json.csv_text(with_text(text)))))
+    (row,) = list(csv.DictReader(io.StringIO(csv_json.render_csv(with_text(text)))))
     assert row["reason"] == f"'{text.strip()}"
 
 
@@ -97,7 +97,7 @@ def test_a_negative_change_stays_a_number() -> None:
 
 
 def test_a_text_of_several_lines_stays_on_its_row() -> None:
-    text = csv_json.csv_text(with_text('one\ntwo "three",\r\nfour\x00\u2028five'))
+    text = csv_json.render_csv(with_text('one\ntwo "three",\r\nfour\x00\u2028five'))
     assert len(text.splitlines()) == 2
     (row,) = list(csv.DictReader(io.StringIO(text)))
     assert row["reason"] == 'one two "three", four five'
@@ -105,14 +105,14 @@ def test_a_text_of_several_lines_stays_on_its_row() -> None:
 
 @given(st.text())
 def test_any_text_leaves_the_row_whole(text: str) -> None:
-    (row,) = list(csv.DictReader(io.StringIO(csv_json.csv_text(with_text(text)))))
+    (row,) = list(csv.DictReader(io.StringIO(csv_json.render_csv(with_text(text)))))
     assert list(row) == list(csv_json.COLUMNS)
     assert not row["reason"].startswith(("=", "+", "-", "@"))
 
 
 def test_the_json_holds_the_run_its_totals_and_every_cell() -> None:
     results = measured()
-    document = json.loads(csv_json.json_text(results, [trend()]))
+    document = json.loads(csv_json.render_json(results, [trend()]))
     assert document["format"] == csv_json.FORMAT
     assert document["totals"] == {"regressed": 1, "error": 1, "unstable": 1, "new": 1, "improved": 1, "ok": 2}
     assert document["not_measured"] == 3
@@ -124,7 +124,7 @@ def test_the_json_holds_the_run_its_totals_and_every_cell() -> None:
 
 def test_the_cells_of_the_json_come_back_as_they_were() -> None:
     results = measured()
-    document = json.loads(csv_json.json_text(results, []))
+    document = json.loads(csv_json.render_json(results, []))
     for cell, found in zip(results.cells, document["cells"], strict=True):
         assert CellKey(found["platform"], found["model"], found["batch_size"], found["scenario"]) == cell.key
         assert (found["now_ms"], found["baseline_ms"]) == (cell.now_ms, cell.baseline_ms)
@@ -136,7 +136,7 @@ def test_the_cells_of_the_json_come_back_as_they_were() -> None:
 
 def test_the_nights_of_a_trend_come_back() -> None:
     shown = trend()
-    (found,) = json.loads(csv_json.json_text(measured(), [shown]))["trends"]
+    (found,) = json.loads(csv_json.render_json(measured(), [shown]))["trends"]
     assert (found["platform"], found["model"], found["batch_size"]) == ("tk1", "squeezenet_v1.1", 8)
     assert [night["now_ms"] for night in found["nights"]] == [night.now_ms for night in shown.nights]
     assert [night["started"] for night in found["nights"]] == [night.started.isoformat() for night in shown.nights]
@@ -147,13 +147,13 @@ def test_the_nights_of_a_trend_come_back() -> None:
 def test_a_number_that_json_does_not_know_is_null_and_empty(value: float) -> None:
     results = measured()
     odd = replace(results, cells=(replace(results.cells[0], change=value),))
-    assert json.loads(csv_json.json_text(odd, []))["cells"][0]["change"] is None
+    assert json.loads(csv_json.render_json(odd, []))["cells"][0]["change"] is None
     assert frame(odd)["change"].isna().all()
 
 
 def test_a_cell_under_load_has_its_percentiles_and_what_was_answered() -> None:
     cells = tuple(result(record) for record in (loaded("c4"), loaded("r10", kept_up=False, batch_size=8)))
-    (closed, opened) = csv.DictReader(io.StringIO(csv_json.csv_text(replace(measured(), cells=cells))))
+    (closed, opened) = csv.DictReader(io.StringIO(csv_json.render_csv(replace(measured(), cells=cells))))
     assert (closed["scenario"], closed["requests"], closed["asked_per_second"], closed["kept_up"]) == (
         "c4",
         "200",
@@ -168,7 +168,7 @@ def test_a_cell_under_load_has_its_percentiles_and_what_was_answered() -> None:
 
 
 def test_a_plain_cell_has_none_of_these() -> None:
-    (row, *_) = csv.DictReader(io.StringIO(csv_json.csv_text(measured())))
+    (row, *_) = csv.DictReader(io.StringIO(csv_json.render_csv(measured())))
     assert {row[name] for name in csv_json.COLUMNS if name.startswith(("p5", "p9", "requests", "asked", "kept"))} == {
         ""
     }

@@ -25,8 +25,8 @@ from pytest_ddperf.errors import BaselineFileError, ConfigurationError, DdperfEr
 from pytest_ddperf.history.run_file import RunHeader, read_run
 from pytest_ddperf.history.writer import HistoryWriter
 from pytest_ddperf.report import bencher, csv_json
-from pytest_ddperf.report.benchmark_json import run_document, stats_from_seconds
-from pytest_ddperf.report.gather import gathered, stored
+from pytest_ddperf.report.benchmark_json import build_run_document, compute_stats
+from pytest_ddperf.report.gather import gather_results, load_stored
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.records import CellRecord
@@ -84,9 +84,9 @@ def test_a_history_and_the_csv_report_of_its_run_hold_the_same(folder: Path) -> 
         for record in records:
             writer.append(record)
         writer.close(0, whole=True)
-    results = stored(CATALOG, folder, platforms=["tk1"])
+    results = load_stored(CATALOG, folder, platforms=["tk1"])
     judged = tuple(one for one in results.cells if one.outcome is not None)
-    text = csv_json.csv_text(replace(results, cells=judged))
+    text = csv_json.render_csv(replace(results, cells=judged))
     written = pd.read_csv(io.StringIO(text), dtype={"commit": str, "server_commit": str, "scenario": str})
     frame = load_history(folder)
     keys = ["model", "batch_size", "scenario"]
@@ -316,8 +316,8 @@ def test_runs_are_read_one_by_one(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_baselines_are_the_cells_of_a_csv_report_without_a_run() -> None:
-    results = gathered(CATALOG, (), {})
-    written = pd.read_csv(io.StringIO(csv_json.csv_text(results)))
+    results = gather_results(CATALOG, (), {})
+    written = pd.read_csv(io.StringIO(csv_json.render_csv(results)))
     frame = load_baselines()
     assert len(frame) == len(results.cells) > 600
     for name in ("platform", "model", "batch_size", "baseline_ms", "unavailable", "baseline_kind", "baseline_source"):
@@ -330,7 +330,7 @@ def record_baseline(project: Path, *records: CellRecord, when: datetime = FIRST_
     write_recorded(
         path,
         records,
-        stats=stats_from_seconds,
+        stats=compute_stats,
         machine_info={},
         commit_info={"id": commit},
         now=when,
@@ -375,7 +375,7 @@ def exported(path: Path, folder: Path, *records: CellRecord) -> Path:
     """A run as `ddperf report --json` exports it, the same benchmarks as --benchmark-json's."""
     run = read_run(write_night(folder, 0, records))
     run = replace(run, header=replace(run.header, facts={"commit": {"id": "0123abc"}}))
-    path.write_text(json.dumps(run_document(run, {})), encoding="utf-8")
+    path.write_text(json.dumps(build_run_document(run, {})), encoding="utf-8")
     return path
 
 
@@ -427,7 +427,7 @@ def test_what_benchmark_save_leaves_out_is_missing(folder: Path, tmp_path: Path)
 def test_a_report_for_github_action_benchmark_is_read(folder: Path, tmp_path: Path) -> None:
     write_night(folder, 0, [at(B1, 50.0)])
     path = tmp_path / "github.json"
-    path.write_text(bencher.pytest_text(stored(CATALOG, folder, platforms=["tk1"])), encoding="utf-8")
+    path.write_text(bencher.render_pytest(load_stored(CATALOG, folder, platforms=["tk1"])), encoding="utf-8")
     (row,) = load_run(path).to_dict("records")
     assert (row["now_ms"], row["clock"], row["started"]) == (50.0, "predict", FIRST_NIGHT)
 

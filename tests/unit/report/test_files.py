@@ -23,7 +23,7 @@ from pytest_ddperf.report.files import (
     check_folder,
     check_writable,
     make,
-    report_file,
+    parse_report,
     show_progress,
     write,
 )
@@ -42,63 +42,63 @@ from pytest_ddperf.report.files import (
     ],
 )
 def test_ending_or_prefix_says_what_a_report_is(tmp_path: Path, text: str, kind: str, name: str) -> None:
-    assert report_file(text, tmp_path) == ReportFile(kind, tmp_path / name)
+    assert parse_report(text, tmp_path) == ReportFile(kind, tmp_path / name)
 
 
 @pytest.mark.parametrize("text", ["", "r", "r.pdf", ".md", "bmf:", "xml:r"])
 def test_any_other_name_is_refused_with_those_that_are_valid(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"ends with \.md, \.html, \.csv, \.json, or bmf:FILE or pytest:FILE"):
-        report_file(text, tmp_path)
+        parse_report(text, tmp_path)
 
 
 def test_the_folders_of_reports_are_made(tmp_path: Path) -> None:
-    check_writable([report_file("a/b/r.md", tmp_path)])
+    check_writable([parse_report("a/b/r.md", tmp_path)])
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
 def test_a_report_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "occupied").write_text("", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"occupied/r\.md cannot be written: .*; name another file"):
-        check_writable([report_file("occupied/r.md", tmp_path)])
+        check_writable([parse_report("occupied/r.md", tmp_path)])
 
 
 def test_a_report_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "r.csv").mkdir()
     with pytest.raises(ConfigurationError, match="it is a folder; name a file in it"):
-        check_writable([report_file("r.csv", tmp_path)])
+        check_writable([parse_report("r.csv", tmp_path)])
 
 
 def test_a_folder_that_takes_no_new_file_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"/proc/r\.csv cannot be written"):
-        check_writable([report_file("/proc/r.csv", Path("/"))])
+        check_writable([parse_report("/proc/r.csv", Path("/"))])
 
 
 def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be written: File name too long"):
-        check_writable([report_file(f"{'r' * 252}.md", tmp_path)])
+        check_writable([parse_report(f"{'r' * 252}.md", tmp_path)])
 
 
 def test_figures_whose_folder_is_a_file_are_refused(tmp_path: Path) -> None:
     figures_dir(tmp_path / "r.md").write_text("", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"r_figures is no folder"):
-        check_writable([report_file("r.md", tmp_path)])
+        check_writable([parse_report("r.md", tmp_path)])
 
 
 def test_the_same_file_for_two_reports_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="asked for twice"):
-        check_writable([report_file("r.json", tmp_path), report_file("bmf:r.json", tmp_path)])
+        check_writable([parse_report("r.json", tmp_path), parse_report("bmf:r.json", tmp_path)])
 
 
 def test_checking_leaves_an_old_report_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("old", encoding="utf-8")
-    check_writable([report_file("r.csv", tmp_path)])
+    check_writable([parse_report("r.csv", tmp_path)])
     assert (tmp_path / "r.csv").read_text(encoding="utf-8") == "old"
 
 
 @pytest.mark.parametrize(("name", "begins"), [("r.html", "<!doctype html>"), ("r.csv", "platform,"), ("r.json", "{")])
 def test_a_report_is_written_whole_and_leaves_nothing_else(tmp_path: Path, name: str, begins: str) -> None:
     (tmp_path / name).write_text("old", encoding="utf-8")
-    assert write(report_file(name, tmp_path), measured(), []) == [tmp_path / name]
+    assert write(parse_report(name, tmp_path), measured(), []) == [tmp_path / name]
     assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -112,7 +112,7 @@ def test_a_network_and_a_platform_that_the_catalogue_does_not_know_are_reported(
     known = next(cell for cell in results.cells if cell.key == B8)
     cells = (*results.cells, replace(known, key=CellKey("myboard", "mynet", 8), now_ms=3.25))
     unknown = replace(results, cells=cells, runs={**results.runs, "myboard": replace(RUN, servers={})})
-    write(report_file(name, tmp_path), unknown, [trend(CellKey("myboard", "mynet", 8))])
+    write(parse_report(name, tmp_path), unknown, [trend(CellKey("myboard", "mynet", 8))])
     text = (tmp_path / name).read_text(encoding="utf-8")
     assert "myboard" in text
     assert "mynet" in text
@@ -193,7 +193,7 @@ def test_what_cannot_be_written_after_all_says_so(tmp_path: Path) -> None:
 def test_a_test_whose_path_is_no_text_does_not_stop_the_report(tmp_path: Path) -> None:
     results = measured()
     odd = replace(results, cells=(replace(results.cells[0], nodeid=os.fsdecode(b"test_\xff.py::test")),))
-    write(report_file("r.json", tmp_path), odd, [])
+    write(parse_report("r.json", tmp_path), odd, [])
     assert "test_?.py::test" in (tmp_path / "r.json").read_text(encoding="utf-8")
 
 

@@ -18,7 +18,7 @@ from pytest_ddperf.core.records import FAILING, Outcome
 from pytest_ddperf.core.results import RunFacts
 from pytest_ddperf.report import github
 from pytest_ddperf.report.github import Ending
-from pytest_ddperf.report.markdown_escape import printable
+from pytest_ddperf.report.markdown_escape import remove_control_characters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,29 +94,31 @@ class TestVerdict:
         ],
     )  # fmt: skip
     def test_the_reddest_cell_gives_it(self, cells: tuple[Result, ...], ending: Ending, word: str) -> None:
-        assert github.verdict(results(*cells), ending) == word
+        assert github.summarise_verdict(results(*cells), ending) == word
 
     @pytest.mark.parametrize("ending", [FAILED, INTERRUPTED, USAGE])
     def test_it_is_not_green_where_pytest_is_not(self, ending: Ending) -> None:
-        assert github.verdict(results(OK), ending) == "failed"
+        assert github.summarise_verdict(results(OK), ending) == "failed"
 
     @pytest.mark.parametrize("ending", [PASSED, NOTHING])
     def test_nothing_measured_is_not_green(self, ending: Ending) -> None:
-        assert github.verdict(results(not_measured("vgg16", outcome=Outcome.UNAVAILABLE)), ending) == "nothing"
-        assert github.verdict(results(), ending) == "nothing"
+        assert (
+            github.summarise_verdict(results(not_measured("vgg16", outcome=Outcome.UNAVAILABLE)), ending) == "nothing"
+        )
+        assert github.summarise_verdict(results(), ending) == "nothing"
 
     def test_a_cell_without_a_final_verdict_is_not_green(self) -> None:
-        assert github.verdict(results(OK, measured(outcome=Outcome.REMEASURE)), PASSED) == "failed"
+        assert github.summarise_verdict(results(OK, measured(outcome=Outcome.REMEASURE)), PASSED) == "failed"
 
     def test_a_cell_without_a_baseline_fails_where_one_is_required(self) -> None:
-        assert github.verdict(results(OK, NEW), Ending(1, new_fails=True)) == "failed"
+        assert github.summarise_verdict(results(OK, NEW), Ending(1, new_fails=True)) == "failed"
 
 
 class TestSummary:
     def test_each_cell_has_a_row_those_that_fail_first_worst_first(self) -> None:
         worse = measured("vgg16", 1, now_ms=150.0, outcome=Outcome.REGRESSED)
         broken = not_measured("vgg19", reason="the server answered 500")
-        text = github.summary(results(OK, broken, REGRESSED, worse), FAILED)
+        text = github.render_summary(results(OK, broken, REGRESSED, worse), FAILED)
         assert rows(text) == [
             ["tk1", "vgg16", "1", "150", "100", "+50.0 %", "≥ 5.0 %", "regressed", "within the tolerance"],
             ["tk1", "squeezenet_v1.1", "8", "130", "100", "+30.0 %", "≥ 5.0 %", "regressed", "+30.0% after 3 rounds"],
@@ -125,7 +127,7 @@ class TestSummary:
         ]
 
     def test_it_tells_the_totals_the_run_and_what_was_not_measured(self) -> None:
-        text = github.summary(results(OK, REGRESSED, not_measured("vgg16"), missing=3), FAILED)
+        text = github.render_summary(results(OK, REGRESSED, not_measured("vgg16"), missing=3), FAILED)
         assert text.startswith("### Inference speed: regressed\n")
         assert "**3 cells**, 2 measured: 1 ok, 1 regressed, 1 error." in text
         assert "3 cells of the baseline not measured." in text
@@ -133,24 +135,24 @@ class TestSummary:
 
     def test_it_tells_how_measurements_and_baselines_are_unlike(self) -> None:
         cells = [replace(cell, notes=("the table is of caffe",)) for cell in (OK, REGRESSED)]
-        text = github.summary(results(*cells), PASSED)
+        text = github.render_summary(results(*cells), PASSED)
         assert "#### Notes\n\n- tk1, 2 cells: the table is of caffe.\n" in text
 
     def test_it_tells_the_servers_and_the_warnings(self) -> None:
-        text = github.summary(results(OK, warnings=["night.jsonl, line 3: broken"]), PASSED)
+        text = github.render_summary(results(OK, warnings=["night.jsonl, line 3: broken"]), PASSED)
         assert re.search(r"#### Servers\n\n- tk1, .*http\\://tk1.lan:8080, version v0.28.0, commit ab3b96ae", text)
         assert re.search(r"#### Warnings\n\n- night.jsonl, line 3: broken", text)
 
     def test_an_interrupted_run_says_so(self) -> None:
-        assert "The run was interrupted." in github.summary(results(OK), INTERRUPTED)
+        assert "The run was interrupted." in github.render_summary(results(OK), INTERRUPTED)
 
     def test_a_run_that_failed_for_another_reason_says_so(self) -> None:
-        assert "No cell failed, but pytest did" in github.summary(results(OK), FAILED)
-        assert "No cell failed" not in github.summary(results(REGRESSED), FAILED)
+        assert "No cell failed, but pytest did" in github.render_summary(results(OK), FAILED)
+        assert "No cell failed" not in github.render_summary(results(REGRESSED), FAILED)
 
     def test_ten_thousand_cells_stay_under_a_mebibyte_and_the_green_ones_are_left_out(self) -> None:
         red = many(500, Outcome.REGRESSED, "slower " * 10)
-        text = github.summary(results(*many(9500, reason="fine " * 20), *red), FAILED)
+        text = github.render_summary(results(*many(9500, reason="fine " * 20), *red), FAILED)
         assert len(text.encode()) < MIB
         shown = [row[7] for row in rows(text)]
         assert shown == ["regressed"] * 500 + ["ok"] * (len(shown) - 500)
@@ -159,13 +161,13 @@ class TestSummary:
         assert "#### Servers" in text
 
     def test_ten_thousand_regressions_are_cut_and_counted(self) -> None:
-        text = github.summary(results(*many(10_000, Outcome.REGRESSED, "ü" * 390)), FAILED)
+        text = github.render_summary(results(*many(10_000, Outcome.REGRESSED, "ü" * 390)), FAILED)
         assert len(text.encode()) < MIB
         assert f"**{10_000 - len(rows(text))} rows were left out**" in text
 
     def test_thousands_of_warnings_leave_the_cells_their_room(self) -> None:
         warnings = [f"night{number}.jsonl: {'broken ' * 200}" for number in range(3000)]
-        text = github.summary(results(REGRESSED, *many(1000), warnings=warnings), FAILED)
+        text = github.render_summary(results(REGRESSED, *many(1000), warnings=warnings), FAILED)
         assert len(text.encode()) < MIB
         assert len(rows(text)) == 1001
         told = len(re.findall(r"^- night", text, flags=re.MULTILINE))
@@ -176,7 +178,7 @@ class TestSummary:
     @example(room=0, green=0, red=0)
     def test_it_never_takes_more_than_its_room(self, room: int, green: int, red: int) -> None:
         cells = results(*many(green), *many(red, Outcome.REGRESSED), warnings=["w" * 50] * 9)
-        text = github.summary(cells, FAILED, room)
+        text = github.render_summary(cells, FAILED, room)
         assert len(text.encode()) <= max(room, 0)
         shown = [row[7] for row in rows(text)]
         assert shown == (["regressed"] * red + ["ok"] * green)[: len(shown)]
@@ -188,7 +190,7 @@ class TestSummary:
     def test_what_a_server_says_stays_text(self, text: str) -> None:
         run = RunFacts("r", "s", text, servers={"tk1": type(SERVER)(text, text, text, text, text)})
         cells = results(measured(reason=text), run=run, warnings=[text])
-        source = github.summary(cells, PASSED)
+        source = github.render_summary(cells, PASSED)
         source.encode()
         kinds = {child.type for token in MarkdownIt("commonmark").enable("table").parse(source)
                  for child in token.children or ()}  # fmt: skip
@@ -196,13 +198,13 @@ class TestSummary:
         assert [len(row) for row in rows(source)] == [9]
 
     def test_a_reason_that_is_too_long_is_cut(self) -> None:
-        text = github.summary(results(measured(outcome=Outcome.REGRESSED, reason="long " * 1000)), FAILED)
+        text = github.render_summary(results(measured(outcome=Outcome.REGRESSED, reason="long " * 1000)), FAILED)
         assert len(rows(text)[0][8]) <= 400
         assert rows(text)[0][8].endswith("...")
 
     def test_cells_that_share_a_cause_are_a_paragraph_with_a_list_that_their_rows_refer_to(self) -> None:
         shared = [replace(not_measured("vgg19", size), cause="no service") for size in (1, 2)]
-        text = github.summary(results(*shared, replace(not_measured("vgg16"), cause="cut off"), OK), FAILED)
+        text = github.render_summary(results(*shared, replace(not_measured("vgg16"), cause="cut off"), OK), FAILED)
         assert text.count("no service") == 1
         assert "**error** in 2 cells: no service" in text
         assert "tk1-vgg19-b1, tk1-vgg19-b2" in text
@@ -212,11 +214,11 @@ class TestSummary:
 
     def test_a_paragraph_that_does_not_fit_leaves_its_cells_their_reasons(self) -> None:
         shared = [replace(not_measured("vgg19", size), cause="x" * 900) for size in (1, 2)]
-        assert [row[8] for row in rows(github.summary(results(*shared), FAILED, 4000))] == ["no answer"] * 2
+        assert [row[8] for row in rows(github.render_summary(results(*shared), FAILED, 4000))] == ["no answer"] * 2
 
     def test_a_list_of_cells_has_an_end(self) -> None:
         shared = [replace(one, cause="no service") for one in many(1500, Outcome.ERROR)]
-        text = github.summary(results(*shared), FAILED)
+        text = github.render_summary(results(*shared), FAILED)
         assert " and 500 more\n" in text
         assert len(text.encode()) < MIB
 
@@ -228,13 +230,13 @@ class TestSummary:
         ],
     )
     def test_it_tells_how_many_cells_the_run_ended_before(self, ending: Ending, said: str) -> None:
-        text = github.summary(results(OK, missing=3), ending)
+        text = github.render_summary(results(OK, missing=3), ending)
         assert [line for line in text.splitlines() if "not measured." in line] == [said]
 
 
 class TestCommands:
     def test_a_regressed_cell_is_an_error_with_its_numbers(self) -> None:
-        (line,) = github.commands(results(OK, REGRESSED), FAILED)
+        (line,) = github.render_commands(results(OK, REGRESSED), FAILED)
         name, properties, message = command(line)
         assert (name, properties) == ("error", {"title": "tk1-squeezenet_v1.1-b8 regressed +30.0 %"})
         assert message.splitlines() == [
@@ -243,43 +245,45 @@ class TestCommands:
         ]
 
     def test_a_cell_that_could_not_be_measured_is_an_error_with_its_reason(self) -> None:
-        (line,) = github.commands(results(OK, not_measured("vgg16", reason="100 %, no: answer\r\nat all")), FAILED)
+        (line,) = github.render_commands(
+            results(OK, not_measured("vgg16", reason="100 %, no: answer\r\nat all")), FAILED
+        )
         assert command(line) == ("error", {"title": "tk1-vgg16-b8 error"}, "100 %, no: answer\nat all")
 
     @pytest.mark.parametrize("outcome", sorted(set(Outcome) - FAILING - {Outcome.REMEASURE}))
     def test_a_cell_that_passes_is_none(self, outcome: Outcome) -> None:
-        assert github.commands(results(measured(outcome=outcome)), FAILED) == []
+        assert github.render_commands(results(measured(outcome=outcome)), FAILED) == []
 
     def test_a_cell_without_a_baseline_is_one_where_one_is_required(self) -> None:
-        (line,) = github.commands(results(NEW), Ending(1, new_fails=True))
+        (line,) = github.render_commands(results(NEW), Ending(1, new_fails=True))
         assert command(line)[1:] == ({"title": "tk1-resnet50-b3 new"}, "nothing to compare with")
 
     def test_ten_at_the_most_regressions_first_worst_first(self) -> None:
         slower = [measured("vgg16", size, now_ms=100.0 + size, outcome=Outcome.REGRESSED) for size in range(20, 28)]
         broken = [not_measured("vgg19", size) for size in range(1, 6)]
-        read = [command(line) for line in github.commands(results(*broken, *slower), FAILED)]
+        read = [command(line) for line in github.render_commands(results(*broken, *slower), FAILED)]
         titles = [one[1]["title"] for one in read]
         assert titles[:8] == [f"tk1-vgg16-b{size} regressed +{size}.0 %" for size in range(27, 19, -1)]
         assert titles[8:] == ["tk1-vgg19-b1 error", "tk1-vgg19-b2 error"]
         assert read[-1][2].endswith("\n3 more failed; the job summary lists them.")
 
     def test_they_are_warnings_where_the_run_passes_all_the_same(self) -> None:
-        (line,) = github.commands(results(REGRESSED), PASSED)
+        (line,) = github.render_commands(results(REGRESSED), PASSED)
         assert command(line)[0] == "warning"
 
     @given(HOSTILE)
     @example("%0A::error::forged")
     @example("a\n::add-mask::b")
     def test_nothing_that_a_server_says_ends_a_command(self, text: str) -> None:
-        (line,) = github.commands(results(not_measured("vgg16", reason=f"why: {text}")), FAILED)
+        (line,) = github.render_commands(results(not_measured("vgg16", reason=f"why: {text}")), FAILED)
         _, properties, message = command(line)
         assert list(properties) == ["title"]
-        assert message == printable(f"why: {text}")
+        assert message == remove_control_characters(f"why: {text}")
 
 
 class TestOutputs:
     def test_the_verdict_and_the_counts(self) -> None:
-        read = outputs(github.outputs(results(OK, REGRESSED, not_measured("vgg16"), missing=4), FAILED))
+        read = outputs(github.render_outputs(results(OK, REGRESSED, not_measured("vgg16"), missing=4), FAILED))
         assert read == {
             **dict.fromkeys(
                 ("improved", "new", "unavailable", "oom", "crashed", "invalid", "not_confirmed", "unstable"), "0"
@@ -294,10 +298,10 @@ class TestOutputs:
         }
 
     def test_no_cell_that_fails_is_an_empty_list(self) -> None:
-        assert outputs(github.outputs(results(OK), PASSED))["failing_cells"] == ""
+        assert outputs(github.render_outputs(results(OK), PASSED))["failing_cells"] == ""
 
     def test_the_list_of_cells_that_fail_has_an_end(self) -> None:
-        read = outputs(github.outputs(results(*many(1500, Outcome.REGRESSED)), FAILED))
+        read = outputs(github.render_outputs(results(*many(1500, Outcome.REGRESSED)), FAILED))
         assert read["failing"] == "1500"
         assert len(read["failing_cells"].splitlines()) == github.CELLS_LISTED
 
@@ -305,7 +309,7 @@ class TestOutputs:
     @example("END\nEND_")
     @example("a\nEND\rEND_")
     def test_any_value_is_read_back(self, value: str) -> None:
-        assert outputs(github.output("name", value) + "next=1\n") == {"name": value, "next": "1"}
+        assert outputs(github.render_output("name", value) + "next=1\n") == {"name": value, "next": "1"}
 
 
 class TestPublish:

@@ -77,7 +77,7 @@ def cells_of(reader: Reader) -> dict[CellKey, dict[str, object]]:
 
 
 def test_the_page_names_nothing_that_would_be_loaded() -> None:
-    reader = Reader(html.page(measured(), [trend()]))
+    reader = Reader(html.render_page(measured(), [trend()]))
     loading = {"src", "href", "srcset", "data", "action", "poster", "background", "xlink:href"}
     within = [attributes.pop("href") for tag, attributes in reader.tags if tag == "a"]
     assert set(within) == {"#explore"}
@@ -89,7 +89,7 @@ def test_the_page_names_nothing_that_would_be_loaded() -> None:
 def test_a_cell_that_failed_links_to_its_history_where_it_has_one() -> None:
     titles = {
         attributes["data-cell"]: attributes["title"]
-        for tag, attributes in Reader(html.page(measured(), [trend()])).tags
+        for tag, attributes in Reader(html.render_page(measured(), [trend()])).tags
         if tag == "a"
     }
     assert titles.keys() == {"tk1-squeezenet_v1.1-b8", "tk1-squeezenet_v1.1-b2", "tk1-googlenet-b4"}
@@ -97,7 +97,7 @@ def test_a_cell_that_failed_links_to_its_history_where_it_has_one() -> None:
 
 
 def test_its_policy_allows_its_own_script_and_style_and_no_connection() -> None:
-    reader = Reader(html.page(measured(), []))
+    reader = Reader(html.render_page(measured(), []))
     (script,) = [text for kind, text in reader.scripts if kind == ""]
     (style,) = reader.styles
     policy = dict(part.strip().split(" ", 1) for part in reader.policy.split(";"))
@@ -112,12 +112,12 @@ def test_its_policy_allows_its_own_script_and_style_and_no_connection() -> None:
 
 
 def test_all_platforms_stay_far_under_a_mebibyte() -> None:
-    assert len(html.page(published(), []).encode()) < 200_000
+    assert len(html.render_page(published(), []).encode()) < 200_000
 
 
 def test_a_long_history_is_cut_to_the_latest_nights_and_says_so() -> None:
     cells = [CellKey("tk1", f"model{number}", 1) for number in range(40)]
-    page = html.page(measured(), [trend(key, nights=400) for key in cells])
+    page = html.render_page(measured(), [trend(key, nights=400) for key in cells])
     assert len(page.encode()) < 1 << 20
     data = Reader(page).data
     assert data["shortened"] == page_data.MOST_NIGHTS // 40
@@ -129,7 +129,7 @@ def test_a_long_history_is_cut_to_the_latest_nights_and_says_so() -> None:
 
 def test_every_cell_is_there_with_its_numbers() -> None:
     results = measured()
-    found = cells_of(Reader(html.page(results, [])))
+    found = cells_of(Reader(html.render_page(results, [])))
     assert list(found) == [cell.key for cell in results.cells]
     for cell in results.cells:
         values = found[cell.key]
@@ -141,7 +141,7 @@ def test_every_cell_is_there_with_its_numbers() -> None:
 
 def test_the_nights_of_a_cell_are_there() -> None:
     shown = trend()
-    data = json.loads(json.dumps(Reader(html.page(measured(), [shown])).data))
+    data = json.loads(json.dumps(Reader(html.render_page(measured(), [shown])).data))
     ((key, nights),) = data["trends"]
     assert key == str(shown.key)
     assert [night[1] for night in nights] == [night.now_ms for night in shown.nights]
@@ -151,7 +151,7 @@ def test_the_nights_of_a_cell_are_there() -> None:
 
 
 def test_what_failed_is_written_into_the_page_the_regression_first() -> None:
-    text = " ".join(" ".join(Reader(html.page(measured(), [])).texts).split())
+    text = " ".join(" ".join(Reader(html.render_page(measured(), [])).texts).split())
     assert "7 cells: 1 regressed, 1 error" in text
     first = text.index("tk1-squeezenet_v1.1-b8 ")
     assert first < text.index("tk1-googlenet-b4 ") < text.index("tk1-squeezenet_v1.1-b2 ")
@@ -159,7 +159,7 @@ def test_what_failed_is_written_into_the_page_the_regression_first() -> None:
 
 
 def test_the_run_is_told_with_its_commit_and_server() -> None:
-    text = " ".join(" ".join(Reader(html.page(measured(), [])).texts).split())
+    text = " ".join(" ".join(Reader(html.render_page(measured(), [])).texts).split())
     assert "run 20261103T020000.000Z-00000002 , 2026-11-03T02:00:00+00:00, commit 4f3a1c9d2b7e" in text
     assert "server http://tk1.lan:8080 (v0.28.0, 9f1c2ab, Release)" in text
 
@@ -167,35 +167,35 @@ def test_the_run_is_told_with_its_commit_and_server() -> None:
 def test_how_measurement_and_baseline_are_unlike_is_told() -> None:
     results = measured()
     cells = tuple(replace(cell, notes=("the table is of caffe",)) for cell in results.cells if cell.outcome)
-    page = html.page(replace(results, cells=cells), [])
+    page = html.render_page(replace(results, cells=cells), [])
     text = " ".join(" ".join(Reader(page).texts).split())
     assert "tk1, 7 cells: the table is of caffe." in text
     assert "for a reason. Note: the table is of caffe." in text
-    rows = page_data.document(replace(results, cells=cells), [])["cells"]
+    rows = page_data.build_page_data(replace(results, cells=cells), [])["cells"]
     assert {row[page_data.FIELDS.index("why")].endswith("Note: the table is of caffe.") for row in rows} == {True}
 
 
 def test_an_interrupted_run_says_so() -> None:
     results = measured()
     stopped = replace(results, runs={"tk1": replace(results.runs["tk1"], complete=False)})
-    assert "interrupted" in html.page(stopped, []).split("<main>")[0].split("<header>")[1]
+    assert "interrupted" in html.render_page(stopped, []).split("<main>")[0].split("<header>")[1]
 
 
 def test_where_nothing_failed_it_says_so() -> None:
     results = measured()
     good = tuple(cell for cell in results.cells if cell.outcome in {None, Outcome.OK})
-    page = html.page(replace(results, cells=good), [])
+    page = html.render_page(replace(results, cells=good), [])
     assert "Nothing: no cell failed." in page
 
 
 def test_without_a_run_there_are_the_tables_alone() -> None:
-    page = html.page(published(), [])
+    page = html.render_page(published(), [])
     assert "No run: these are the baselines alone" in page
     assert "What needs a look" not in page
 
 
 def test_the_passes_of_a_failed_cell_are_drawn_over_its_baseline() -> None:
-    page = html.page(measured(), [])
+    page = html.render_page(measured(), [])
     strip = re.findall(r"<svg class='strip'.*?</svg>", page)[0]
     assert "5 passes from 69.1 to 71.2 ms" in strip
     dots = [float(x) for x in re.findall(r"cx='([\d.]+)'", strip)]
@@ -219,7 +219,7 @@ def test_only_what_passed_is_green_and_what_fails_is_red(outcome: Outcome) -> No
     )
 )
 def test_embedded_data_cannot_end_its_element_and_comes_back(value: object) -> None:
-    text = html.embedded(value)
+    text = html.embed_json(value)
     assert not set("<>&\u2028\u2029") & set(text)
     assert json.loads(text) == value
 
@@ -236,15 +236,15 @@ def test_strings_of_a_server_and_of_the_configuration_add_no_element() -> None:
         runs={"tk1": replace(run, run=HOSTILE, commit=HOSTILE, started=HOSTILE, servers={"tk1": server})},
         warnings=(HOSTILE,),
     )
-    plain = [tag for tag, _ in Reader(html.page(results, [])).tags]
-    reader = Reader(html.page(hostile, []))
+    plain = [tag for tag, _ in Reader(html.render_page(results, [])).tags]
+    reader = Reader(html.render_page(hostile, []))
     assert [tag for tag, _ in reader.tags] == plain
     assert not any(name.startswith("on") for _, attributes in reader.tags for name in attributes)
     assert len(cells_of(reader)) == len(results.cells)
 
 
 def test_cells_under_load_stand_in_a_table_with_their_percentiles() -> None:
-    page = html.page(results_made.results(result(loaded("c4")), result(loaded("r10", kept_up=False))), [])
+    page = html.render_page(results_made.results(result(loaded("c4")), result(loaded("r10", kept_up=False))), [])
     table = page.partition('<h2 id="load">')[2].partition("</section>")[0]
     assert "tk1-squeezenet_v1.1-b1-c4" in table
     assert "51.9 (51.7 to 52.2)" in table
@@ -252,4 +252,4 @@ def test_cells_under_load_stand_in_a_table_with_their_percentiles() -> None:
 
 
 def test_a_run_without_a_load_says_nothing_of_it() -> None:
-    assert 'id="load"' not in html.page(results_made.results(results_made.measured()), [])
+    assert 'id="load"' not in html.render_page(results_made.results(results_made.measured()), [])

@@ -8,7 +8,7 @@ from load_made import loaded
 from recording import CONDITIONS, measured, skipped
 
 from pytest_ddperf.core.records import Baseline, CellKey, Outcome, ServerFacts
-from pytest_ddperf.report.junit import properties
+from pytest_ddperf.report.junit import list_properties
 
 RECORD = replace(
     measured("squeezenet_v1.1", 8, outcome=Outcome.REGRESSED),
@@ -22,7 +22,7 @@ RECORD = replace(
 
 
 def test_a_measured_cell_has_all_of_them_as_text() -> None:
-    assert properties(RECORD) == [
+    assert list_properties(RECORD) == [
         ("platform", "tk1"),
         ("model", "squeezenet_v1.1"),
         ("batch_size", "8"),
@@ -40,7 +40,7 @@ def test_a_measured_cell_has_all_of_them_as_text() -> None:
 
 
 def test_what_there_is_no_value_of_is_left_out() -> None:
-    assert properties(skipped("vgg16", 8)) == [
+    assert list_properties(skipped("vgg16", 8)) == [
         ("platform", "tk1"),
         ("model", "vgg16"),
         ("batch_size", "8"),
@@ -50,16 +50,16 @@ def test_what_there_is_no_value_of_is_left_out() -> None:
 
 def test_a_scenario_is_told() -> None:
     record = replace(RECORD, key=CellKey("tk1", "squeezenet_v1.1", 8, "c4"))
-    assert dict(properties(record))["scenario"] == "c4"
+    assert dict(list_properties(record))["scenario"] == "c4"
 
 
 def test_a_change_too_small_to_be_seen_has_no_sign() -> None:
-    assert dict(properties(replace(RECORD, change=-0.00001)))["change_percent"] == "0.00"
+    assert dict(list_properties(replace(RECORD, change=-0.00001)))["change_percent"] == "0.00"
 
 
 def test_what_the_requests_of_a_cell_under_load_tell_is_told() -> None:
-    told = dict(properties(loaded("r10", batch_size=8, kept_up=False)))
+    told = dict(list_properties(loaded("r10", batch_size=8, kept_up=False)))
     assert (told["p50_ms"], told["p95_ms"]) == ("51.9", "53.7")
     assert "p99_ms" not in told
     assert (told["images_per_second"], told["requests_per_second"], told["kept_up"]) == ("40", "5", "false")
-    assert "kept_up" not in dict(properties(loaded("c4")))
+    assert "kept_up" not in dict(list_properties(loaded("c4")))

@@ -10,7 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pytest_ddperf.report.markdown_escape import REPLACEMENT, clipped, inline, listed, printable
+from pytest_ddperf.report.markdown_escape import (
+    REPLACEMENT,
+    clip,
+    escape_inline,
+    escape_list_item,
+    remove_control_characters,
+)
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 NASTY = st.text(st.one_of(st.characters(), st.sampled_from("\\|`*_[]()<>&#!~$:@-+=.1\n\r\t\0\x1b\x7f\u202e\ud800")))
@@ -34,7 +40,7 @@ def texts_of(source: str) -> tuple[set[str], str]:
 @example("\\")
 @example("\x1b[31mred\x1b[0m")
 def test_in_a_table_every_character_stands_for_itself(text: str) -> None:
-    source = f"| a | b | c |\n|---|---|---|\n| 1 | {inline(text)} | 3 |\n"
+    source = f"| a | b | c |\n|---|---|---|\n| 1 | {escape_inline(text)} | 3 |\n"
     cells = re.findall(r"<td>(.*?)</td>", MARKDOWN.render(source), flags=re.DOTALL)
     assert len(cells) == 3
     kinds, found = texts_of(source)
@@ -49,7 +55,7 @@ def test_in_a_table_every_character_stands_for_itself(text: str) -> None:
 @example("# heading")
 @example("===")
 def test_an_item_of_a_list_is_one_item_of_text(text: str) -> None:
-    source = f"- {listed(text)}\n"
+    source = f"- {escape_list_item(text)}\n"
     kinds, found = texts_of(source)
     blocks = [token.type for token in MARKDOWN.parse(source)]
     assert found == shown(text)
@@ -61,20 +67,20 @@ def test_an_item_of_a_list_is_one_item_of_text(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["http://evil.example", "www.evil.example", "WWW.evil.example", "a@evil.example"])
 def test_an_address_does_not_become_a_link(text: str) -> None:
-    assert not re.search(r"(?<!\\)://|\bwww\.|(?<!\\)@", inline(text), flags=re.IGNORECASE)
+    assert not re.search(r"(?<!\\)://|\bwww\.|(?<!\\)@", escape_inline(text), flags=re.IGNORECASE)
 
 
 @given(NASTY)
 def test_printable_text_has_no_control_character_but_line_feeds(text: str) -> None:
-    left = {unicodedata.category(char) for char in printable(text).replace("\n", "")}
+    left = {unicodedata.category(char) for char in remove_control_characters(text).replace("\n", "")}
     assert not left & {"Cc", "Cf", "Cs"}
-    printable(text).encode()  # no lone surrogate is left
+    remove_control_characters(text).encode()  # no lone surrogate is left
 
 
 def test_line_ends_are_kept_as_line_feeds() -> None:
-    assert printable("a\r\nb\rc\nd") == "a\nb\nc\nd"
+    assert remove_control_characters("a\r\nb\rc\nd") == "a\nb\nc\nd"
 
 
 def test_what_is_too_long_is_cut_and_says_so() -> None:
-    assert clipped("abcdef", 6) == "abcdef"
-    assert clipped("abcdefg", 6) == "abc..."
+    assert clip("abcdef", 6) == "abcdef"
+    assert clip("abcdefg", 6) == "abc..."

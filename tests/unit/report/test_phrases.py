@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import RUN, measured, published
 
-from pytest_ddperf.config.load_catalog import load_catalog, package_data_dir
+from pytest_ddperf.config.load_catalog import find_package_data, load_catalog
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.report import phrases
 
@@ -17,22 +17,22 @@ CATALOG = load_catalog()
 
 @given(st.text())
 def test_one_line_is_one_line_of_what_can_be_seen(text: str) -> None:
-    line = phrases.one_line(text)
+    line = phrases.join_lines(text)
     assert len(line.splitlines()) <= 1
     assert line == line.strip()
     assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or 0x202A <= ord(char) <= 0x202E for char in line)
 
 
 def test_totals_count_each_verdict_those_that_need_a_look_first() -> None:
-    assert list(phrases.totals(measured()))[:2] == [Outcome.REGRESSED, Outcome.ERROR]
-    assert phrases.totals_text(measured()) == (
+    assert list(phrases.count_verdicts(measured()))[:2] == [Outcome.REGRESSED, Outcome.ERROR]
+    assert phrases.format_totals(measured()) == (
         "7 cells: 1 regressed, 1 error, 1 unstable, 1 new, 1 improved, 2 ok; 3 of the baseline not measured"
     )
 
 
 def test_without_a_run_nothing_was_judged() -> None:
-    assert phrases.totals(published()) == {}
-    assert phrases.totals_text(published()) == "0 cells: nothing was judged"
+    assert phrases.count_verdicts(published()) == {}
+    assert phrases.format_totals(published()) == "0 cells: nothing was judged"
 
 
 CAFFE = "the table is of caffe, this server runs onnxruntime"
@@ -42,7 +42,7 @@ def test_notes_of_many_cells_are_told_once_and_that_of_one_names_it() -> None:
     results = measured()
     first, second, third, *others = results.cells
     noted = [replace(first, notes=(CAFFE,)), replace(second, notes=(CAFFE, "odd")), third]
-    assert phrases.notes(replace(results, cells=(*noted, *others))) == [
+    assert phrases.collect_notes(replace(results, cells=(*noted, *others))) == [
         f"tk1, 2 cells: {CAFFE}.",
         f"{second.key}: odd.",
     ]
@@ -52,26 +52,29 @@ def test_which_earlier_run_a_cell_is_of_is_no_note_of_its_own() -> None:
     results = measured()
     notes = (CAFFE, "measured by an earlier run, night of 2026")
     cell = replace(results.cells[0], notes=notes, earlier=RUN)
-    assert phrases.notes(replace(results, cells=(cell,))) == [f"{cell.key}: {CAFFE}."]
+    assert phrases.collect_notes(replace(results, cells=(cell,))) == [f"{cell.key}: {CAFFE}."]
 
 
 def test_a_long_reason_is_cut_and_the_notes_stay_whole() -> None:
     cell = replace(measured().cells[0], reason="x" * 50, notes=(CAFFE,))
-    assert phrases.why(cell, 20) == f"{'x' * 20} ... Note: {CAFFE}."
-    assert phrases.why(replace(cell, notes=()), 50) == "x" * 50
+    assert phrases.explain_verdict(cell, 20) == f"{'x' * 20} ... Note: {CAFFE}."
+    assert phrases.explain_verdict(replace(cell, notes=()), 50) == "x" * 50
 
 
 def test_the_regressed_cell_fails_first() -> None:
-    assert [str(cell.key) for cell in phrases.failing(measured())] == ["tk1-squeezenet_v1.1-b8", "tk1-googlenet-b4"]
+    assert [str(cell.key) for cell in phrases.select_failing(measured())] == [
+        "tk1-squeezenet_v1.1-b8",
+        "tk1-googlenet-b4",
+    ]
 
 
 @pytest.mark.parametrize("platform", [name for name in CATALOG.platforms if name != "local"])
 def test_a_published_value_is_printed_as_in_its_table(platform: str) -> None:
-    with (package_data_dir() / f"{platform}.csv").open(encoding="utf-8", newline="") as file:
+    with (find_package_data() / f"{platform}.csv").open(encoding="utf-8", newline="") as file:
         values = [cell for row in list(csv.reader(file))[1:] for cell in row[1:] if cell != "x"]
     assert values
-    assert [phrases.published_text(float(cell), CATALOG.platforms[platform]) for cell in values] == values
+    assert [phrases.format_published(float(cell), CATALOG.platforms[platform]) for cell in values] == values
 
 
 def test_a_table_of_the_project_keeps_its_digits() -> None:
-    assert phrases.published_text(3.4567, CATALOG.platforms["tx2"]) == "3.4567"
+    assert phrases.format_published(3.4567, CATALOG.platforms["tx2"]) == "3.4567"

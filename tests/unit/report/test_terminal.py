@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded
 
-from pytest_ddperf.core.load_summary import load_of
+from pytest_ddperf.core.load_summary import summarise_load
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.records import (
     Baseline,
@@ -23,22 +23,22 @@ from pytest_ddperf.core.records import (
 from pytest_ddperf.embedded.facade import NetworkCost
 from pytest_ddperf.report.terminal import (
     Line,
-    cost_lines,
-    failure_lines,
-    gate_lines,
-    new_lines,
+    describe_regression,
+    format_costs,
+    format_failures,
+    format_gate_notes,
+    format_new_cells,
+    format_passes,
+    format_platform_table,
+    format_progress,
+    format_table_title,
+    format_totals,
+    format_verdict,
     note_lines,
-    passes_text,
-    platform_table,
-    progress_text,
-    regression_text,
     run_lines,
-    table_title,
-    totals_line,
-    verdict_text,
-    wrapped,
+    wrap_text,
 )
-from pytest_ddperf.text import change_text, ms_text
+from pytest_ddperf.text import format_change, format_ms
 
 BASELINE = Baseline("report", 53.6, "report, TK1 table; baselines/tk1.csv, line 5")
 MODELS = ("resnet50", "squeezenet_v1.1", "shufflenet")
@@ -87,13 +87,13 @@ def texts(lines: list[Line]) -> list[str]:
     [(12345.6, "12346"), (100.0, "100"), (88.71, "88.7"), (10.04, "10.0"), (9.876, "9.88"), (0.01234, "0.0123")],
 )
 def test_milliseconds_have_three_significant_digits(ms: float, shown: str) -> None:
-    assert ms_text(ms) == shown
+    assert format_ms(ms) == shown
 
 
 @given(st.floats(min_value=1e-4, max_value=1e7))
 def test_milliseconds_are_never_written_in_powers_of_ten(ms: float) -> None:
-    assert "e" not in ms_text(ms)
-    assert float(ms_text(ms)) == pytest.approx(ms, rel=0.006)
+    assert "e" not in format_ms(ms)
+    assert float(format_ms(ms)) == pytest.approx(ms, rel=0.006)
 
 
 @pytest.mark.parametrize(
@@ -101,30 +101,30 @@ def test_milliseconds_are_never_written_in_powers_of_ten(ms: float) -> None:
     [(-0.017, "-1.7 %"), (0.0, "+0.0 %"), (-0.0001, "+0.0 %"), (0.298, "+29.8 %"), (1.5, "+150 %"), (0.9999, "+100 %")],
 )
 def test_a_change_has_its_sign(change: float, shown: str) -> None:
-    assert change_text(change) == shown
+    assert format_change(change) == shown
 
 
 def test_a_verdict_s_text_is_the_value_and_its_change() -> None:
-    assert verdict_text(measured(now_ms=88.7, change=-0.017)) == "88.7 ms/img -1.7 %"
+    assert format_verdict(measured(now_ms=88.7, change=-0.017)) == "88.7 ms/img -1.7 %"
 
 
 def test_a_verdict_s_text_names_what_the_word_before_it_does_not_tell() -> None:
-    assert verdict_text(measured(Outcome.NEW, change=None)) == "53.6 ms/img new"
-    assert verdict_text(measured(Outcome.UNSTABLE, change=0.12)) == "53.6 ms/img +12.0 % unstable"
-    assert verdict_text(unmeasured(Outcome.ERROR)) == "error"
+    assert format_verdict(measured(Outcome.NEW, change=None)) == "53.6 ms/img new"
+    assert format_verdict(measured(Outcome.UNSTABLE, change=0.12)) == "53.6 ms/img +12.0 % unstable"
+    assert format_verdict(unmeasured(Outcome.ERROR)) == "error"
 
 
 def test_the_passes_stand_round_by_round() -> None:
     record = measured(now_ms=50.0)
     assert record.measurement is not None
     twice = replace(record, measurement=replace(record.measurement, rounds=record.measurement.rounds * 2))
-    assert passes_text(twice) == "50.0 50.0 | 50.0 50.0"
-    assert passes_text(unmeasured(Outcome.ERROR)) == ""
+    assert format_passes(twice) == "50.0 50.0 | 50.0 50.0"
+    assert format_passes(unmeasured(Outcome.ERROR)) == ""
 
 
 def test_the_message_of_a_regression_holds_everything_to_act_on() -> None:
     record = replace(measured(Outcome.REGRESSED, now_ms=69.7, change=0.3), notes=("another backend",))
-    said = regression_text(record, BASELINE, "pytest x.py::y --platform=tk1")
+    said = describe_regression(record, BASELINE, "pytest x.py::y --platform=tk1")
     for part in (
         "squeezenet_v1.1",
         "batch size 8",
@@ -144,7 +144,7 @@ def test_the_message_of_a_regression_holds_everything_to_act_on() -> None:
 
 def test_a_regression_without_a_measurement_still_has_a_message() -> None:
     record = replace(measured(Outcome.REGRESSED, change=0.3), measurement=None)
-    assert "squeezenet_v1.1" in regression_text(record, BASELINE)
+    assert "squeezenet_v1.1" in describe_regression(record, BASELINE)
 
 
 def test_the_table_has_batch_sizes_down_and_models_across() -> None:
@@ -155,7 +155,7 @@ def test_the_table_has_batch_sizes_down_and_models_across() -> None:
         unmeasured(Outcome.UNAVAILABLE, model="resnet50"),
         unmeasured(Outcome.ERROR, model="resnet50", batch_size=1),
     ]
-    lines = texts(platform_table("tk1: Jetson TK1.", records, models=MODELS, width=80))
+    lines = texts(format_platform_table("tk1: Jetson TK1.", records, models=MODELS, width=80))
     assert lines == [
         "tk1: Jetson TK1.",
         "batch  resnet50  squeezenet_v1.1    shufflenet",
@@ -168,7 +168,7 @@ def test_the_table_has_batch_sizes_down_and_models_across() -> None:
 @pytest.mark.parametrize("reversed_", [False, True])
 def test_the_table_shows_the_reddest_of_several_records_of_a_cell(reversed_: bool) -> None:
     both = [measured(Outcome.REGRESSED, now_ms=70.0, change=0.3), measured(now_ms=53.6)]
-    lines = texts(platform_table("tk1", both[::-1] if reversed_ else both, models=MODELS, width=80))
+    lines = texts(format_platform_table("tk1", both[::-1] if reversed_ else both, models=MODELS, width=80))
     assert any("70.0 +30.0%!" in line for line in lines)
 
 
@@ -178,25 +178,25 @@ def test_the_table_fits_the_width_in_blocks(width: int) -> None:
     records = [
         measured(model=model, batch_size=size, now_ms=1234.0, change=0.1) for model in models for size in (1, 128)
     ]
-    lines = texts(platform_table("a title of several words " * 6, records, models=models, width=width))
+    lines = texts(format_platform_table("a title of several words " * 6, records, models=models, width=width))
     assert max(map(len, lines)) <= width
     assert [sum(model in line.split() for line in lines) for model in models] == [1] * 13
 
 
 def test_a_column_wider_than_the_terminal_stands_alone() -> None:
     records = [measured(model="a" * 50), measured(model="b" * 50)]
-    lines = texts(platform_table("t", records, models=["a" * 50, "b" * 50], width=40))
+    lines = texts(format_platform_table("t", records, models=["a" * 50, "b" * 50], width=40))
     assert [line.split()[0] for line in lines] == ["t", "batch", "8", "batch", "8"]
 
 
 def test_a_model_that_nobody_describes_any_more_is_the_last_column() -> None:
     records = [measured(model="mine"), measured()]
-    lines = texts(platform_table("t", records, models=MODELS, width=80))
+    lines = texts(format_platform_table("t", records, models=MODELS, width=80))
     assert lines[1].split() == ["batch", "squeezenet_v1.1", "mine"]
 
 
 def test_models_that_were_not_run_have_no_column() -> None:
-    lines = texts(platform_table("t", [measured()], models=MODELS, width=80))
+    lines = texts(format_platform_table("t", [measured()], models=MODELS, width=80))
     assert lines[1].split() == ["batch", "squeezenet_v1.1"]
 
 
@@ -211,75 +211,75 @@ def test_models_that_were_not_run_have_no_column() -> None:
     ],
 )
 def test_a_cell_is_marked_and_coloured_by_its_verdict(outcome: Outcome, shown: str, style: str) -> None:
-    row = platform_table("t", [measured(outcome)], models=MODELS, width=80)[2]
+    row = format_platform_table("t", [measured(outcome)], models=MODELS, width=80)[2]
     assert row[1][0].strip() == shown
     assert row[1][1] == style
 
 
 def test_a_new_cell_has_its_value_alone() -> None:
-    row = platform_table("t", [measured(Outcome.NEW, change=None)], models=MODELS, width=80)[2]
+    row = format_platform_table("t", [measured(Outcome.NEW, change=None)], models=MODELS, width=80)[2]
     assert (row[1][0].strip(), row[1][1]) == ("53.6", "yellow")
 
 
 def test_the_title_says_clock_and_kind_of_baseline() -> None:
-    title = table_title("Jetson TK1", "tk1", [measured(), measured(Outcome.NEW, change=None)])
+    title = format_table_title("Jetson TK1", "tk1", [measured(), measured(Outcome.NEW, change=None)])
     assert title == "tk1: Jetson TK1. ms per image (server's predict time), change against: report baseline"
 
 
 def test_the_title_of_nothing_measured_says_so() -> None:
-    title = table_title("Jetson TK1", "tk1", [unmeasured(Outcome.ERROR)])
+    title = format_table_title("Jetson TK1", "tk1", [unmeasured(Outcome.ERROR)])
     assert title == "tk1: Jetson TK1. ms per image (nothing measured)"
 
 
 def test_the_title_names_several_clocks() -> None:
-    title = table_title("Jetson TK1", "tk1", [measured(), measured(clock=Clock.HEAD)])
+    title = format_table_title("Jetson TK1", "tk1", [measured(), measured(clock=Clock.HEAD)])
     assert "(head.time, server's predict time)" in title
 
 
 def test_a_failure_s_line_has_its_numbers() -> None:
     record = measured(Outcome.REGRESSED, now_ms=69.7, change=0.3)
-    assert texts(failure_lines([record, measured()])) == [
+    assert texts(format_failures([record, measured()])) == [
         "regressed tk1-squeezenet_v1.1-b8: 69.7 ms/img, baseline 53.6, +30.0 %"
     ]
 
 
 def test_a_failure_without_numbers_has_its_reason_s_first_line() -> None:
-    lines = failure_lines([unmeasured(Outcome.ERROR, "no answer\nsecond line")])
+    lines = format_failures([unmeasured(Outcome.ERROR, "no answer\nsecond line")])
     assert texts(lines) == ["error tk1-resnet50-b8: no answer"]
     assert lines[0][0] == ("error ", "red")
 
 
 def test_a_failure_without_a_reason_says_so() -> None:
-    assert texts(failure_lines([unmeasured(Outcome.ERROR, "")])) == ["error tk1-resnet50-b8: no reason given"]
+    assert texts(format_failures([unmeasured(Outcome.ERROR, "")])) == ["error tk1-resnet50-b8: no reason given"]
 
 
 def test_a_long_reason_goes_on_indented() -> None:
-    lines = texts(failure_lines([unmeasured(Outcome.ERROR, "word " * 40)], width=60))
+    lines = texts(format_failures([unmeasured(Outcome.ERROR, "word " * 40)], width=60))
     assert max(map(len, lines)) <= 60
     assert all(line.startswith("  ") for line in lines[1:])
 
 
 def test_new_cells_say_how_to_record_them() -> None:
-    (line,) = texts(new_lines([measured(Outcome.NEW, change=None)], recorded=False, width=120))
+    (line,) = texts(format_new_cells([measured(Outcome.NEW, change=None)], recorded=False, width=120))
     assert line.startswith("1 cell has nothing to compare with yet.")
     assert "--ddperf-update-baselines" in line
     two = [measured(Outcome.NEW, change=None)] * 2
-    assert texts(new_lines(two, recorded=False, width=120))[0].startswith("2 cells have nothing")
+    assert texts(format_new_cells(two, recorded=False, width=120))[0].startswith("2 cells have nothing")
 
 
 def test_new_cells_that_were_recorded_say_nothing() -> None:
-    assert new_lines([measured(Outcome.NEW, change=None)], recorded=True) == []
-    assert new_lines([measured()], recorded=False) == []
+    assert format_new_cells([measured(Outcome.NEW, change=None)], recorded=True) == []
+    assert format_new_cells([measured()], recorded=False) == []
 
 
 def test_the_totals_count_each_verdict() -> None:
-    line = totals_line([measured(), measured(Outcome.REGRESSED), unmeasured(Outcome.UNAVAILABLE)], 4)
+    line = format_totals([measured(), measured(Outcome.REGRESSED), unmeasured(Outcome.UNAVAILABLE)], 4)
     assert text(line) == "3 cells: 1 ok, 1 regressed, 1 unavailable, 4 of the baseline not measured"
     assert line[0][1] == "red"
 
 
 def test_the_totals_of_one_good_cell_are_green() -> None:
-    assert totals_line([measured()]) == [("1 cell: 1 ok", "green")]
+    assert format_totals([measured()]) == [("1 cell: 1 ok", "green")]
 
 
 @pytest.mark.parametrize(
@@ -292,24 +292,24 @@ def test_the_totals_of_one_good_cell_are_green() -> None:
     ],
 )
 def test_the_live_line_says_model_batch_pass_and_time_left(done: int, left_s: float | None, shown: str) -> None:
-    assert progress_text(CellKey("tk1", "resnet50", 8), done, 5, left_s, 80) == shown
+    assert format_progress(CellKey("tk1", "resnet50", 8), done, 5, left_s, 80) == shown
 
 
 @given(st.integers(-5, 40))
 def test_the_live_line_never_is_wider_than_it_may_be(width: int) -> None:
-    assert len(progress_text(CellKey("tk1", "resnet50", 8), 1, 5, 3.0, width)) <= max(width, 0)
+    assert len(format_progress(CellKey("tk1", "resnet50", 8), 1, 5, 3.0, width)) <= max(width, 0)
 
 
 @given(st.lists(st.text("ab", min_size=1, max_size=12), max_size=30), st.integers(30, 100))
 def test_wrapping_keeps_every_word_within_the_width(words: list[str], width: int) -> None:
-    lines = texts(wrapped(" ".join(words), width))
+    lines = texts(wrap_text(" ".join(words), width))
     assert " ".join(lines).split() == words
     assert all(len(line) <= width for line in lines)
 
 
 def test_wrapping_leaves_a_path_whole() -> None:
     path = "/a/very-long/" * 10
-    assert path in texts(wrapped(f"history: {path}", 40))[1]
+    assert path in texts(wrap_text(f"history: {path}", 40))[1]
 
 
 def test_the_cost_table_shows_the_report_s_figures_beside_the_counted_ones() -> None:
@@ -319,12 +319,12 @@ def test_the_cost_table_shows_the_report_s_figures_beside_the_counted_ones() -> 
         "vgg16": Network("vgg16", "VGG-16", giga_flops_text="15.47", million_params_text="138.3"),
         "mobilenet_v2": Network("mobilenet_v2", "MobileNet v2"),
     }
-    lines = cost_lines(networks, {"resnet50": counted}, 80)
+    lines = format_costs(networks, {"resnet50": counted}, 80)
     assert [line.split() for line in lines[-2:]] == [
         ["resnet50", "4.09", "4.09", "25.5", "25.5", "4,089,184,256"],
         ["vgg16", "15.47", "-", "138.3", "-", "-"],
     ]
-    narrow = cost_lines(networks, {"resnet50": counted}, 40)
+    narrow = format_costs(networks, {"resnet50": counted}, 40)
     assert max(map(len, narrow)) <= 40
     rows = [line.split() for line in narrow if line.startswith("resnet50")]
     assert rows == [["resnet50", "4.09", "4.09"], ["resnet50", "25.5", "25.5"], ["resnet50", "4,089,184,256"]]
@@ -346,31 +346,31 @@ def test_a_run_s_lines_are_tables_then_failures_warnings_and_totals() -> None:
 
 def test_a_platform_that_moved_as_a_whole_is_said() -> None:
     moved = [replace(measured(change=0.3), suite_shift=0.25)]
-    assert texts(gate_lines(moved)) == ["tk1 moved: its cells as a whole are +25.0 % off their baselines"]
-    assert gate_lines([replace(measured(), suite_shift=0.05)]) == []
-    assert gate_lines([measured(change=None)]) == []
+    assert texts(format_gate_notes(moved)) == ["tk1 moved: its cells as a whole are +25.0 % off their baselines"]
+    assert format_gate_notes([replace(measured(), suite_shift=0.05)]) == []
+    assert format_gate_notes([measured(change=None)]) == []
 
 
 def test_cells_that_the_gate_sees_coarsely_are_counted_with_the_coarsest() -> None:
     coarse = [replace(measured(batch_size=size), resolution=size / 10) for size in (4, 8)]
-    text_of_all = " ".join(texts(gate_lines(coarse)))
+    text_of_all = " ".join(texts(format_gate_notes(coarse)))
     assert text_of_all.startswith("warning: in 2 of 2 cells the gate cannot see changes as small as the tolerance")
     assert "coarsest tk1-squeezenet_v1.1-b8, which sees >= 80.0 %" in " ".join(text_of_all.split())
 
 
 def test_unstable_cells_have_a_line_of_their_own() -> None:
-    (line,) = texts(gate_lines([replace(measured(Outcome.UNSTABLE), reason="too noisy")]))
+    (line,) = texts(format_gate_notes([replace(measured(Outcome.UNSTABLE), reason="too noisy")]))
     assert line == "unstable tk1-squeezenet_v1.1-b8: too noisy"
 
 
 def test_a_verdict_s_text_says_what_the_gate_can_see() -> None:
-    assert verdict_text(replace(measured(), resolution=0.042)) == "53.6 ms/img +0.0 % (sees >= 4.2 %)"
+    assert format_verdict(replace(measured(), resolution=0.042)) == "53.6 ms/img +0.0 % (sees >= 4.2 %)"
 
 
 def test_cells_under_load_are_not_in_the_table_of_plain_latency() -> None:
-    lines = platform_table("title", [measured(), loaded("c4", batch_size=8)], models=MODELS, width=80)
+    lines = format_platform_table("title", [measured(), loaded("c4", batch_size=8)], models=MODELS, width=80)
     assert ["53.6" in "".join(text for text, _ in line) for line in lines].count(True) == 1
-    assert platform_table("title", [loaded("c4")], models=MODELS, width=80) == []
+    assert format_platform_table("title", [loaded("c4")], models=MODELS, width=80) == []
 
 
 def test_what_stands_below_a_platform_s_table_is_shown() -> None:
@@ -381,12 +381,12 @@ def test_what_stands_below_a_platform_s_table_is_shown() -> None:
 
 def test_a_regression_under_load_says_under_which() -> None:
     record = replace(loaded("r10", outcome=Outcome.REGRESSED, change=0.5), baseline=BASELINE)
-    said = regression_text(record, BASELINE)
+    said = describe_regression(record, BASELINE)
     assert said.startswith("squeezenet_v1.1, batch size 1, on tk1, 10 requests per second, regressed:")
 
 
 def test_the_live_line_says_under_which_load() -> None:
-    assert progress_text(CellKey("tk1", "resnet50", 8, "c4"), 1, 5, None, 80) == "resnet50 b8 c4: pass 1/5"
+    assert format_progress(CellKey("tk1", "resnet50", 8, "c4"), 1, 5, None, 80) == "resnet50 b8 c4: pass 1/5"
 
 
 def failed(batch_size: int, cause: str, outcome: Outcome = Outcome.ERROR) -> CellRecord:
@@ -397,7 +397,7 @@ def failed(batch_size: int, cause: str, outcome: Outcome = Outcome.ERROR) -> Cel
 
 def test_cells_that_share_a_cause_are_one_paragraph_and_a_list() -> None:
     records = [failed(1, "no service"), measured(), failed(2, "no service"), failed(4, "cut off")]
-    assert texts(failure_lines(records)) == [
+    assert texts(format_failures(records)) == [
         "error in 2 cells: no service",
         "  tk1-resnet50-b1, tk1-resnet50-b2",
         "error tk1-resnet50-b4: cut off",
@@ -405,19 +405,19 @@ def test_cells_that_share_a_cause_are_one_paragraph_and_a_list() -> None:
 
 
 def test_cells_of_one_cause_and_different_verdicts_are_apart() -> None:
-    lines = texts(failure_lines([failed(1, "cut off"), failed(2, "cut off", Outcome.CRASHED)]))
+    lines = texts(format_failures([failed(1, "cut off"), failed(2, "cut off", Outcome.CRASHED)]))
     assert [line.partition(":")[0] for line in lines] == ["error tk1-resnet50-b1", "crashed tk1-resnet50-b2"]
 
 
 def test_a_cell_s_id_is_not_printed_twice_in_a_line() -> None:
     for record in (failed(1, "no answer"), replace(failed(1, "no answer"), detail="")):
-        (line,) = texts(failure_lines([record]))
+        (line,) = texts(format_failures([record]))
         assert line.count("tk1-resnet50-b1") == 1
 
 
 def test_a_cell_that_has_numbers_and_is_no_regression_says_why_it_failed() -> None:
     record = replace(measured(Outcome.ERROR, change=0.3), reason="not confirmed, the run ended")
-    assert "not confirmed" in " ".join(texts(failure_lines([record], width=200)))
+    assert "not confirmed" in " ".join(texts(format_failures([record], width=200)))
 
 
 def test_notes_are_shown_in_a_green_run_once_for_a_platform() -> None:
@@ -437,10 +437,10 @@ def test_notes_of_different_platforms_are_apart() -> None:
 
 def test_what_a_load_lacks_is_shown_with_the_load_and_is_no_note() -> None:
     record = loaded("r50", kept_up=False)
-    shortfall = load_of(record.measurement)
+    shortfall = summarise_load(record.measurement)
     assert shortfall is not None
     assert note_lines([replace(record, notes=(shortfall.shortfall,))]) == []
 
 
 def test_the_totals_say_how_many_cells_the_run_ended_before() -> None:
-    assert text(totals_line([measured()] * 2, 0, (6, 8))) == "2 cells: 2 ok, 6 of 8 cells not measured"
+    assert text(format_totals([measured()] * 2, 0, (6, 8))) == "2 cells: 2 ok, 6 of 8 cells not measured"

@@ -20,9 +20,9 @@ from pytest_ddperf.core.records import (
     Pass,
     Round,
     Unavailable,
-    published_against,
+    convert_published,
 )
-from pytest_ddperf.runner.judge import Judge, differences
+from pytest_ddperf.runner.judge import Judge, describe_differences
 
 TK1 = load_catalog().platform("tk1")
 NOW = Conditions(Clock.PREDICT, TK1.mllib, gpu=TK1.gpu)
@@ -167,7 +167,7 @@ def test_so_does_a_new_one() -> None:
 
 def test_a_published_mean_is_held_against_as_the_gated_clock_would_show_it() -> None:
     table = Baseline("report", 50.0, "tk1.csv, line 5", conditions=None)
-    expected = published_against(Clock.PREDICT, 50.0, 8)
+    expected = convert_published(Clock.PREDICT, 50.0, 8)
     assert verdict(judge_of(baseline=table), measurement(expected)).outcome is Outcome.OK
     record = verdict(judge_of(baseline=table), measurement(expected))
     assert record.change == pytest.approx(0.0, abs=0.01)
@@ -188,8 +188,8 @@ def test_a_published_one_of_other_conditions_is_compared_with_and_says_so() -> N
 
 
 def test_like_conditions_differ_in_nothing() -> None:
-    assert differences(NOW, recorded(), TK1) == []
-    assert differences(NOW, Baseline("report", 50.0, "tk1.csv"), TK1) == []
+    assert describe_differences(NOW, recorded(), TK1) == []
+    assert describe_differences(NOW, Baseline("report", 50.0, "tk1.csv"), TK1) == []
 
 
 def test_a_cell_under_load_is_held_against_its_own_scenario_alone() -> None:
@@ -258,7 +258,7 @@ def test_a_first_recording_within_the_tolerance_keeps_its_verdict() -> None:
 
 def test_the_table_of_a_board_is_that_of_the_platform_that_it_is_like() -> None:
     board = replace(TK1, id="board2", mllib="ncnn", alike=TK1)
-    (note,) = differences(replace(NOW, backend="ncnn"), TABLE, board)
+    (note,) = describe_differences(replace(NOW, backend="ncnn"), TABLE, board)
     assert note == "the table is of caffe, this server runs ncnn"
 
 

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.core.catalog import bare_catalog
+from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.core.results import Result, Results, RunFacts
-from pytest_ddperf.report.gather import gathered
+from pytest_ddperf.report.gather import gather_results
 from pytest_ddperf.selection.rules import Considered, Ranking, Requirements, Rule, Selection
-from pytest_ddperf.selection.select import least_memory_gib, select
+from pytest_ddperf.selection.select import estimate_memory_gib, select
 
 BASELINES = Path(__file__).resolve().parents[3] / "baselines"
 COLUMNS = {"res50": "resnet50", "res101": "resnet101", "res152": "resnet152", "mobilenetv2": "mobilenet_v2"} | {
@@ -37,7 +37,7 @@ COLUMNS = {"res50": "resnet50", "res101": "resnet101", "res152": "resnet152", "m
 
 KEY = CellKey("board", "resnet50", 4)
 BOARD = Platform("board", "A board", watts=10, memory_gib=2, source="report, a picture", reading_error_percent=2)
-CATALOG = bare_catalog({"board": BOARD, "silent": Platform("silent", "Silent")})
+CATALOG = build_bare_catalog({"board": BOARD, "silent": Platform("silent", "Silent")})
 PUBLISHED = Result(
     KEY, baseline_ms=40.0, baseline_kind="report", baseline_source="a picture; b.csv, line 4", reading_error_ms=0.8
 )
@@ -47,13 +47,15 @@ PUBLISHED = Result(
 def published() -> Results:
     """The package's own tables, every platform; a project has none and `local` is not asked for."""
     catalog = load_catalog()
-    return gathered(catalog, (), {}, platforms=[name for name in catalog.platforms if name != "local"])
+    return gather_results(catalog, (), {}, platforms=[name for name in catalog.platforms if name != "local"])
 
 
 def only(requirements: Requirements, *cells: Result, **known: object) -> Selection:
     """The answer from these cells alone; `known`: fields of the board."""
     platforms = {"board": replace(BOARD, **known), "silent": CATALOG.platforms["silent"]}  # type: ignore[arg-type]
-    results = Results(bare_catalog(platforms), cells, {"board": RunFacts("20261101", "2026-11-01T02:00:00+00:00")})
+    results = Results(
+        build_bare_catalog(platforms), cells, {"board": RunFacts("20261101", "2026-11-01T02:00:00+00:00")}
+    )
     return select(results, requirements)
 
 
@@ -415,9 +417,9 @@ def test_the_least_memory_is_the_weights_and_one_batch_of_input(published: Resul
     vgg16 = published.catalog.networks["vgg16"]
     caffe, tensorrt = (published.catalog.platforms[name] for name in ("tx1", "tx2-tensorrt"))
     values = 138.34e6 + 8 * 3 * 224 * 224
-    assert least_memory_gib(vgg16, caffe, 8) == pytest.approx(4 * values / 2**30)
-    assert least_memory_gib(vgg16, tensorrt, 8) == pytest.approx(values / 2**30), "weights may be of 8 bits there"
-    assert least_memory_gib(published.catalog.networks["crnn_ocr"], caffe, 8) is None
+    assert estimate_memory_gib(vgg16, caffe, 8) == pytest.approx(4 * values / 2**30)
+    assert estimate_memory_gib(vgg16, tensorrt, 8) == pytest.approx(values / 2**30), "weights may be of 8 bits there"
+    assert estimate_memory_gib(published.catalog.networks["crnn_ocr"], caffe, 8) is None
 
 
 def test_what_needs_more_than_its_platform_has_and_ran_all_the_same_is_told(published: Results) -> None:

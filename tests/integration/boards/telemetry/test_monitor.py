@@ -11,9 +11,9 @@ import pytest
 from processes import is_gone
 from real_sshd import HOST, RealSshd
 
-from pytest_ddperf.boards.telemetry.monitor import Monitor, summary, throttling
+from pytest_ddperf.boards.telemetry.monitor import Monitor, describe_throttling, summarise_readings
 from pytest_ddperf.boards.telemetry.readings import Reading
-from pytest_ddperf.core.board_address import Source
+from pytest_ddperf.core.board_address import BoardAddress
 from pytest_ddperf.core.telemetry import Spread
 
 if TYPE_CHECKING:
@@ -30,21 +30,21 @@ def reading(at_s: float = 0.0, *, counted: int | None = None, throttled: str = "
 
 
 def test_what_was_so_in_a_reading_is_throttling() -> None:
-    assert throttling([], [reading(), reading(throttled="under-voltage"), reading()]) == ["under-voltage"]
+    assert describe_throttling([], [reading(), reading(throttled="under-voltage"), reading()]) == ["under-voltage"]
 
 
 def test_what_was_so_before_is_none() -> None:
-    assert throttling([reading(throttled="under-voltage")], [reading()]) == []
+    assert describe_throttling([reading(throttled="under-voltage")], [reading()]) == []
 
 
 def test_a_count_that_rises_is_throttling_between_two_readings() -> None:
-    assert throttling([reading(counted=3)], [reading(counted=3), reading(counted=4)]) == ["over-current"]
-    assert throttling([reading(counted=3)], [reading(counted=4)]) == ["over-current"]
+    assert describe_throttling([reading(counted=3)], [reading(counted=3), reading(counted=4)]) == ["over-current"]
+    assert describe_throttling([reading(counted=3)], [reading(counted=4)]) == ["over-current"]
 
 
 def test_a_count_that_stands_is_none() -> None:
-    assert throttling([reading(counted=3)], [reading(counted=3)]) == []
-    assert throttling([], [reading(counted=3)]) == []
+    assert describe_throttling([reading(counted=3)], [reading(counted=3)]) == []
+    assert describe_throttling([], [reading(counted=3)]) == []
 
 
 def test_a_summary_has_the_least_the_mean_and_the_most() -> None:
@@ -52,7 +52,7 @@ def test_a_summary_has_the_least_the_mean_and_the_most() -> None:
         Reading(1, {"cpu": 40.0, "gpu": 50.0}, {"gpu": 900.0}, {"VDD_IN": 2.0}, 0.5, frozenset({"ondemand"})),
         Reading(2, {"cpu": 44.0}, {"gpu": 300.0}, {"VDD_IN": 4.0}, 1.5, frozenset({"performance"})),
     ]
-    found = summary("local", readings, throttled=["hot"], notes=["power mode MAXN"])
+    found = summarise_readings("local", readings, throttled=["hot"], notes=["power mode MAXN"])
     assert found.samples == 2
     assert found.temperature_c == {"cpu": Spread(40, 42, 44, 2), "gpu": Spread(50, 50, 50, 1)}
     assert found.clock_mhz == {"gpu": Spread(300, 600, 900, 2)}
@@ -64,7 +64,7 @@ def test_a_summary_has_the_least_the_mean_and_the_most() -> None:
 
 def test_a_warning_that_touches_no_clocks_is_a_note() -> None:
     readings = [Reading(1), Reading(2, alerts=frozenset({"hot-surface-alert is on"}))]
-    found = summary("local", readings, throttled=throttling([], readings), notes=[])
+    found = summarise_readings("local", readings, throttled=describe_throttling([], readings), notes=[])
     assert (found.throttled, found.notes) == ((), ("hot-surface-alert is on",))
 
 
@@ -82,7 +82,7 @@ def monitored() -> Iterator[Callable[[str], Monitor]]:
     running: list[Monitor] = []
 
     def start(source: str) -> Monitor:
-        monitor = Monitor(Source.parse(source))
+        monitor = Monitor(BoardAddress.parse(source))
         monitor.start()
         running.append(monitor)
         return monitor
@@ -202,7 +202,7 @@ def test_a_sampler_that_ends_before_it_has_read_its_script_leaves_nothing_open(
 
     original = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", ended)
-    one = Monitor(Source.parse("local"))
+    one = Monitor(BoardAddress.parse("local"))
     one.start()
     one.wait_for_first()
     one.stop()
@@ -222,7 +222,7 @@ def test_stopping_ends_the_sampler_and_is_no_problem(root: Path, monitored: Call
 
 
 def test_a_reading_just_before_speaks_of_a_round_that_is_too_short_for_one_of_its_own(root: Path) -> None:
-    monitor = Monitor(Source.parse("local"))
+    monitor = Monitor(BoardAddress.parse("local"))
     monitor._readings.append(reading(10.0, throttled="under-voltage"))
     assert monitor.throttled(10.5, 10.6) == ["under-voltage"]
     assert monitor.throttled(20.0, 20.1) == []

@@ -12,7 +12,7 @@ import pytest
 from board_files import BoardFiles
 
 from pytest_ddperf.boards.telemetry.readings import Parser, Reading
-from pytest_ddperf.boards.telemetry.ssh import script
+from pytest_ddperf.boards.telemetry.ssh import build_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def tool(folder: Path, name: str, body: str) -> None:
 
 def readings(command: list[str], root: Path, number: int) -> Iterator[Reading]:
     """The first readings that the sampler prints, as they come."""
-    text = script("sampler.sh", {"DDPERF_SYSFS_ROOT": str(root)})
+    text = build_script("sampler.sh", {"DDPERF_SYSFS_ROOT": str(root)})
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -166,7 +166,7 @@ def test_it_ends_when_nobody_reads_it(shell: list[str], tmp_path: Path, tools: P
     with subprocess.Popen(shell, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(script("sampler.sh", {"DDPERF_SYSFS_ROOT": str(tmp_path)}))
+        process.stdin.write(build_script("sampler.sh", {"DDPERF_SYSFS_ROOT": str(tmp_path)}))
         process.stdin.close()
         process.stdout.readline()
         process.stdout.close()

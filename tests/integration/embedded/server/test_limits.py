@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from pytest_ddperf.deepdetect.client import Client
-from pytest_ddperf.deepdetect.protocol import predict_body, service_body
+from pytest_ddperf.deepdetect.protocol import build_predict_body, build_service_body
 from pytest_ddperf.embedded import launch
 from pytest_ddperf.embedded.limits import MAX_HEAD_BYTES, MAX_NAME, MAX_NESTING, MAX_SERVICE_BYTES, MAX_VALUES
 from pytest_ddperf.errors import RequestRefusedError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.embedded.launch import EmbeddedServer
 
-SERVICE = service_body(mllib="caffe", repository="shufflenet")
+SERVICE = build_service_body(mllib="caffe", repository="shufflenet")
 HOLD_S = 20.0
 """Longer than any of these takes: a test that waits so long has failed."""
 
@@ -85,27 +85,29 @@ def refusal(client: Client, body: dict[str, object]) -> RequestRefusedError:
 
 @pytest.mark.parametrize("name", ["large.png", "large.jpg", "large.bmp"])
 def test_an_image_of_too_many_pixels_is_not_decoded(client: Client, name: str) -> None:
-    assert f"could not be read or does not exist: {name}" in str(refusal(client, predict_body("shufflenet", [name])))
+    assert f"could not be read or does not exist: {name}" in str(
+        refusal(client, build_predict_body("shufflenet", [name]))
+    )
 
 
 def test_too_many_images_are_refused_before_they_are_read(client: Client) -> None:
-    assert "at most 3 are taken" in str(refusal(client, predict_body("shufflenet", ["small.png"] * 4)))
+    assert "at most 3 are taken" in str(refusal(client, build_predict_body("shufflenet", ["small.png"] * 4)))
 
 
 def test_a_folder_named_without_end_is_refused(client: Client) -> None:
-    assert "at most 3 are taken" in str(refusal(client, predict_body("shufflenet", ["."] * 50_000)))
+    assert "at most 3 are taken" in str(refusal(client, build_predict_body("shufflenet", ["."] * 50_000)))
 
 
 def test_an_input_that_would_take_all_memory_is_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
     with launch.start(data_dir=tmp_path, models=("shufflenet",), threads=1) as server, Client(server.url) as client:
-        wide = predict_body("shufflenet", ["a.png"] * 256, width=2048, height=2048)
+        wide = build_predict_body("shufflenet", ["a.png"] * 256, width=2048, height=2048)
         assert "pixels are taken" in str(refusal(client, wide))
-        assert "between 1 and 2048" in str(refusal(client, predict_body("shufflenet", ["a.png"], width=2049)))
+        assert "between 1 and 2048" in str(refusal(client, build_predict_body("shufflenet", ["a.png"], width=2049)))
 
 
 def test_http_can_be_forbidden(client: Client) -> None:
-    assert "no http URLs" in str(refusal(client, predict_body("shufflenet", ["http://127.0.0.1:1/a.jpg"])))
+    assert "no http URLs" in str(refusal(client, build_predict_body("shufflenet", ["http://127.0.0.1:1/a.jpg"])))
 
 
 def test_there_are_only_so_many_services(client: Client) -> None:
@@ -270,7 +272,7 @@ def test_a_number_that_no_float32_holds_is_refused(client: Client, key: dict[str
 
 
 def test_a_threshold_that_no_float_holds_leaves_no_class(client: Client) -> None:
-    body = predict_body("shufflenet", ["small.png"], output={"confidence_threshold": 10**400})
+    body = build_predict_body("shufflenet", ["small.png"], output={"confidence_threshold": 10**400})
     assert client.predict(body).answer.predictions[0].classes == ()
 
 

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from pytest_ddperf.embedded import launch
-from pytest_ddperf.embedded.server.origin_check import foreign
+from pytest_ddperf.embedded.server.origin_check import explain_foreign_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def asked(**headers: str) -> str:
-    return foreign([(name.encode(), value.encode("latin-1")) for name, value in headers.items()])
+    return explain_foreign_request([(name.encode(), value.encode("latin-1")) for name, value in headers.items()])
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_any_other_host_is_not(host: str) -> None:
 
 
 def test_a_second_host_header_is_looked_at_too() -> None:
-    assert foreign([(b"host", b"localhost:1"), (b"host", b"evil.example")])
+    assert explain_foreign_request([(b"host", b"localhost:1"), (b"host", b"evil.example")])
 
 
 def test_a_program_that_sends_no_host_is_no_browser() -> None:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.boards.telemetry.readings import HELLO, Parser, Reading, nvidia_smi, sample, tegrastats
+from pytest_ddperf.boards.telemetry.readings import (
+    HELLO,
+    Parser,
+    Reading,
+    parse_nvidia_smi,
+    parse_sample,
+    parse_tegrastats,
+)
 
 NANO_L4T_32 = (
     "RAM 613/3964MB (lfb 634x4MB) SWAP 0/1982MB (cached 0MB) CPU [2%@102,1%@102,0%@102,0%@102] EMC_FREQ 0% GR3D_FREQ "
@@ -62,7 +69,7 @@ ORIN_L4T_35 = (
 def test_a_line_of_tegrastats(
     line: str, temperatures: dict[str, float], clocks: dict[str, float], power: dict[str, float]
 ) -> None:
-    reading = tegrastats(line, 7.0)
+    reading = parse_tegrastats(line, 7.0)
     assert reading == Reading(7.0, temperatures, clocks, power)
 
 
@@ -79,12 +86,12 @@ def test_a_line_of_tegrastats(
     ],
 )
 def test_the_bits_of_a_raspberry_pi(bits: str, now: set[str]) -> None:
-    reading = sample([f"v {bits}"], 0)
+    reading = parse_sample([f"v {bits}"], 0)
     assert reading.throttled == now
 
 
 def test_its_bits_since_boot_are_counts_and_do_not_say_that_it_throttles() -> None:
-    reading = sample(["v 0x50000"], 0)
+    reading = parse_sample(["v 0x50000"], 0)
     assert not reading.throttled
     assert {words for words, count in reading.counters.items() if count} == {
         "under-voltage",
@@ -93,12 +100,12 @@ def test_its_bits_since_boot_are_counts_and_do_not_say_that_it_throttles() -> No
 
 
 def test_the_alarm_of_its_voltage_sensor() -> None:
-    assert sample(["u 1"], 0).throttled == {"under-voltage"}
-    assert not sample(["u 0"], 0).throttled
+    assert parse_sample(["u 1"], 0).throttled == {"under-voltage"}
+    assert not parse_sample(["u 0"], 0).throttled
 
 
 def test_vcgencmd_s_temperature() -> None:
-    assert sample(["C 42.8'C soc"], 0).temperature_c == {"soc": 42.8}
+    assert parse_sample(["C 42.8'C soc"], 0).temperature_c == {"soc": 42.8}
 
 
 @pytest.mark.parametrize(
@@ -114,18 +121,18 @@ def test_vcgencmd_s_temperature() -> None:
     ],
 )
 def test_a_line_of_nvidia_smi_tells_protection_from_choice(line: str, throttled: set[str], chosen: set[str]) -> None:
-    reading = nvidia_smi(line, 0)
+    reading = parse_nvidia_smi(line, 0)
     assert reading.throttled == throttled
     assert reading.chosen == chosen
 
 
 def test_a_line_of_nvidia_smi_has_temperature_clock_and_power() -> None:
-    reading = nvidia_smi("69, 1911, 179.45, 0x0000000000000000", 3)
+    reading = parse_nvidia_smi("69, 1911, 179.45, 0x0000000000000000", 3)
     assert reading == Reading(3, {"gpu": 69}, {"gpu": 1911}, {"gpu": 179.45})
 
 
 def test_what_nvidia_smi_does_not_know_is_left_out() -> None:
-    assert nvidia_smi("[N/A], [Not Supported], [Unknown Error], [N/A]", 0) == Reading(0)
+    assert parse_nvidia_smi("[N/A], [Not Supported], [Unknown Error], [N/A]", 0) == Reading(0)
 
 
 @pytest.mark.parametrize(
@@ -133,10 +140,10 @@ def test_what_nvidia_smi_does_not_know_is_left_out() -> None:
     ["hot-surface-alert", "skin-user-alert", "Tboard_user_alert", "cpu-therm-alert", "heavy-user-alert", "gpu-alert"],
 )
 def test_a_cooling_device_that_only_notifies_is_no_throttling(name: str) -> None:
-    reading = sample([f"c 1 {name}"], 0)
+    reading = parse_sample([f"c 1 {name}"], 0)
     assert not reading.throttled
     assert any(name in words for words in reading.alerts)
-    assert not sample([f"c 0 {name}"], 0).alerts
+    assert not parse_sample([f"c 0 {name}"], 0).alerts
 
 
 @pytest.mark.parametrize(
@@ -159,20 +166,20 @@ def test_a_cooling_device_that_only_notifies_is_no_throttling(name: str) -> None
     ],
 )
 def test_a_cooling_device_that_slows_the_board_down_is_throttling(name: str) -> None:
-    assert sample([f"c 1 {name}"], 0).throttled == {f"cooling by {name}"}
-    assert not sample([f"c 0 {name}"], 0).throttled
+    assert parse_sample([f"c 1 {name}"], 0).throttled == {f"cooling by {name}"}
+    assert not parse_sample([f"c 0 {name}"], 0).throttled
 
 
 @pytest.mark.parametrize("name", ["pwm-fan", "Fan", "LCD", "iwlwifi_1", "cpu-fan-throttle"])
 def test_a_fan_that_turns_is_none(name: str) -> None:
-    assert not sample([f"c 3 {name}"], 0).throttled
+    assert not parse_sample([f"c 3 {name}"], 0).throttled
 
 
 @pytest.mark.parametrize(
     "line", ["t 100000 PMIC-Die", "t -256000 CV0-therm", "t x CPU-therm", "t", "", "q 1 2", "v zz"]
 )
 def test_what_is_no_sensor_is_left_out(line: str) -> None:
-    assert sample([line], 0) == Reading(0)
+    assert parse_sample([line], 0) == Reading(0)
 
 
 def parsed(*lines: str) -> list[Reading]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pytest_ddperf.embedded.heads.ctc import ALPHABET, read
+from pytest_ddperf.embedded.heads.ctc import ALPHABET, decode_ctc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,14 +28,14 @@ def columns(text: str, *, sure: float = 1.0, blank: int = 0) -> NDArray[np.float
     [("cat", "cat"), ("--cc-aa-t-", "cat"), ("bb-oo--o-kk", "book"), ("----", ""), ("00-0", "00"), ("zz9", "z9")],
 )
 def test_a_character_in_several_columns_stands_once_and_blanks_part_two_of_the_same(path: str, text: str) -> None:
-    assert read(columns(path))[0] == text
+    assert decode_ctc(columns(path))[0] == text
 
 
 @pytest.mark.parametrize("blank", [0, 5, 36])
 def test_the_blank_may_be_any_class(blank: int) -> None:
-    assert read(columns("--cc-aa-t-9", blank=blank), blank)[0] == "cat9"
+    assert decode_ctc(columns("--cc-aa-t-9", blank=blank), blank)[0] == "cat9"
 
 
 def test_the_probability_is_that_of_the_path() -> None:
-    assert read(columns("cat"))[1] == pytest.approx(1.0)
-    assert read(columns("cat", sure=0.5))[1] == pytest.approx(0.125)
+    assert decode_ctc(columns("cat"))[1] == pytest.approx(1.0)
+    assert decode_ctc(columns("cat", sure=0.5))[1] == pytest.approx(0.125)

@@ -10,10 +10,10 @@ import pytest
 from pytest_ddperf.core.networks import TASK_NETWORKS
 from pytest_ddperf.core.tasks import Task, predict_output
 from pytest_ddperf.deepdetect.json_reader import JsonReader
-from pytest_ddperf.deepdetect.predictions import Prediction, flaws, parse_one
+from pytest_ddperf.deepdetect.predictions import Prediction, find_flaws, parse_one
 from pytest_ddperf.embedded.api_errors import ApiError
 from pytest_ddperf.embedded.heads.heads import INDEXED
-from pytest_ddperf.embedded.networks.boxes import shared
+from pytest_ddperf.embedded.networks.boxes import compute_overlap
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.task_networks import FEATURES
 from pytest_ddperf.embedded.runtime.engine import Engine, load_builtin
@@ -84,7 +84,7 @@ def test_the_catalogue_knows_the_embedded_networks_and_their_sizes() -> None:
 @pytest.mark.parametrize("name", TASK_MODELS)
 def test_what_is_answered_is_what_the_client_takes_for_right(name: str, loaded: Loaded) -> None:
     told = parsed(loaded(name))
-    assert flaws(told, TASKS[name]) == []
+    assert find_flaws(told, TASKS[name]) == []
     assert [one.uri for one in told] == list(URIS)
 
 
@@ -113,7 +113,7 @@ def test_objects_lie_in_their_picture_and_those_of_a_class_apart(loaded: Loaded)
             same = [box for (name, _), box in zip(one.classes, one.boxes, strict=True) if name == kind]
             places = np.array([[box.xmin, box.ymin, box.xmax, box.ymax] for box in same], np.float32) / scale
             for place in range(len(places)):
-                assert all(shared(places[place], places[place + 1 :]) <= 0.4501)
+                assert all(compute_overlap(places[place], places[place + 1 :]) <= 0.4501)
 
 
 def test_the_thresholds_of_the_request_hold(loaded: Loaded) -> None:

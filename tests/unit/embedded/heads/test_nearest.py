@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.embedded.heads.nearest import Index, normalised
+from pytest_ddperf.embedded.heads.nearest import Index, normalise
 
 CORNERS = Index(np.array([[0, 0], [3, 4], [1, 0]], np.float32), ("here", "far", "near"))
 
@@ -31,4 +31,4 @@ def test_no_vector_that_is_left_out_is_nearer(vectors: list[tuple[float, float, 
 
 
 def test_vectors_are_brought_to_length_1_and_none_becomes_infinite() -> None:
-    np.testing.assert_allclose(normalised(np.array([[3, 4], [0, 0]], np.float32)), np.array([[0.6, 0.8], [0.0, 0.0]]))
+    np.testing.assert_allclose(normalise(np.array([[3, 4], [0, 0]], np.float32)), np.array([[0.6, 0.8], [0.0, 0.0]]))

@@ -3,19 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_ddperf.embedded.heads.predictions import answered
+from pytest_ddperf.embedded.heads.predictions import build_predictions
 from pytest_ddperf.embedded.wire import OutputSettings
 
 PROBABILITIES = np.array([[0.1, 0.6, 0.3], [0.5, 0.2, 0.3], [0.2, 0.2, 0.6]], np.float32)
 
 
 def classes(output: OutputSettings) -> list[str]:
-    (prediction,) = answered(["a"], PROBABILITIES[:1], output)
+    (prediction,) = build_predictions(["a"], PROBABILITIES[:1], output)
     return [entry["cat"] for entry in prediction["classes"]]
 
 
 def test_a_class_has_deepdetects_name_and_its_probability() -> None:
-    (prediction,) = answered(["a"], PROBABILITIES[:1], OutputSettings(best=1))
+    (prediction,) = build_predictions(["a"], PROBABILITIES[:1], OutputSettings(best=1))
     expected = {"prob": float(np.float32(0.6)), "cat": "n00000001 class_1", "last": True}
     assert prediction == {"uri": "a", "classes": [expected], "images": []}
 
@@ -33,7 +33,7 @@ def test_classes_below_the_threshold_are_left_out() -> None:
 
 
 def test_only_the_last_class_says_so() -> None:
-    (prediction,) = answered(["a"], PROBABILITIES[:1], OutputSettings(confidence_threshold=0.25))
+    (prediction,) = build_predictions(["a"], PROBABILITIES[:1], OutputSettings(confidence_threshold=0.25))
     assert ["last" in entry for entry in prediction["classes"]] == [False, True]
 
 
@@ -41,7 +41,9 @@ def test_only_the_last_class_says_so() -> None:
 def test_the_order_is_never_that_of_the_request_and_always_the_same(count: int) -> None:
     uris = [f"{index}.jpg" for index in range(count)]
     probabilities = np.full((count, 2), 0.5, np.float32)
-    first, second = ([one["uri"] for one in answered(uris, probabilities, OutputSettings(best=1))] for _ in range(2))
+    first, second = (
+        [one["uri"] for one in build_predictions(uris, probabilities, OutputSettings(best=1))] for _ in range(2)
+    )
     assert first != uris
     assert sorted(first) == sorted(uris)
     assert first == second
@@ -49,11 +51,12 @@ def test_the_order_is_never_that_of_the_request_and_always_the_same(count: int) 
 
 def test_every_image_keeps_its_own_classes() -> None:
     best = {
-        one["uri"]: one["classes"][0]["cat"] for one in answered(["a", "b", "c"], PROBABILITIES, OutputSettings(best=1))
+        one["uri"]: one["classes"][0]["cat"]
+        for one in build_predictions(["a", "b", "c"], PROBABILITIES, OutputSettings(best=1))
     }
     assert best == {"a": "n00000001 class_1", "b": "n00000000 class_0", "c": "n00000002 class_2"}
 
 
 def test_an_image_named_twice_is_answered_once() -> None:
-    assert {one["uri"] for one in answered(["a", "b", "a"], PROBABILITIES, OutputSettings())} == {"a", "b"}
-    assert len(answered(["a", "b", "a"], PROBABILITIES, OutputSettings())) == 2
+    assert {one["uri"] for one in build_predictions(["a", "b", "a"], PROBABILITIES, OutputSettings())} == {"a", "b"}
+    assert len(build_predictions(["a", "b", "a"], PROBABILITIES, OutputSettings())) == 2

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from pytest_ddperf.embedded.networks.cost import GIGA, MILLION, Cost, as_printed, cost, count_parameters
+from pytest_ddperf.embedded.networks.cost import GIGA, MILLION, Cost, compute_cost, count_parameters, format_count
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS, build
 
 REPORT = {
@@ -50,7 +50,7 @@ COUNTED = {
 
 @cache
 def cost_of(name: str) -> Cost:
-    return cost(build(name).model)
+    return compute_cost(build(name).model)
 
 
 @pytest.mark.parametrize("name", NETWORK_IDS)
@@ -91,13 +91,13 @@ def test_parameters_can_be_counted_alone(name: str) -> None:
 
 
 def test_grouped_convolutions_of_several_channels_are_no_depthwise_layers() -> None:
-    counted = cost(_convolution(groups=2, weight=[4, 2, 3, 3]))
+    counted = compute_cost(_convolution(groups=2, weight=[4, 2, 3, 3]))
     assert counted.multiply_adds == counted.true_multiply_adds == 4 * 2 * 9 * 6 * 6
     assert counted.other_parameters == 0
 
 
 def test_a_depthwise_convolution_counts_its_parameters_only() -> None:
-    counted = cost(_convolution(groups=4, weight=[4, 1, 3, 3]))
+    counted = compute_cost(_convolution(groups=4, weight=[4, 1, 3, 3]))
     assert (counted.multiply_adds, counted.true_multiply_adds) == (0, 4 * 9 * 6 * 6)
     assert counted.reported_operations == counted.parameters == 4 * 9
 
@@ -114,13 +114,13 @@ def test_a_depthwise_convolution_counts_its_parameters_only() -> None:
     ],
 )
 def test_figures_are_cut_to_five_digits_and_never_rounded(count: int, power: int, text: str) -> None:
-    assert as_printed(count, power) == text
+    assert format_count(count, power) == text
 
 
 @pytest.mark.parametrize("count", [-1, 100_000_000_000])
 def test_a_figure_that_does_not_fit_is_refused(count: int) -> None:
     with pytest.raises(ValueError, match="cannot be printed in 5 digits"):
-        as_printed(count, MILLION)
+        format_count(count, MILLION)
 
 
 def _convolution(*, groups: int, weight: list[int]) -> onnx.ModelProto:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from pytest_ddperf.embedded.networks.graph import GraphBuilder, Tensor, pooled_size
+from pytest_ddperf.embedded.networks.graph import GraphBuilder, Tensor, compute_pooled_size
 from pytest_ddperf.embedded.networks.weights import draw_weights
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def caffe_pool(
     images: NDArray[np.float32], kernel: int, stride: int, pad: int, *, average: bool
 ) -> NDArray[np.float32]:
     side = images.shape[-1]
-    out = pooled_size(side, kernel, stride, pad)
+    out = compute_pooled_size(side, kernel, stride, pad)
     pooled = np.zeros((*images.shape[:2], out, out), np.float32)
     for row in range(out):
         for column in range(out):
@@ -72,13 +72,13 @@ def caffe_pool(
     ],
 )
 def test_sizes_after_pooling_are_caffes(size: int, kernel: int, stride: int, pad: int, pooled: int) -> None:
-    assert pooled_size(size, kernel, stride, pad) == pooled
+    assert compute_pooled_size(size, kernel, stride, pad) == pooled
 
 
 @given(st.integers(4, 60), st.integers(2, 4), st.integers(1, 4), st.integers(0, 1))
 def test_the_last_window_starts_inside_the_image(size: int, kernel: int, stride: int, pad: int) -> None:
     stride = min(stride, kernel)
-    last = (pooled_size(size, kernel, stride, pad) - 1) * stride - pad
+    last = (compute_pooled_size(size, kernel, stride, pad) - 1) * stride - pad
     assert last < size
     assert last + stride + kernel > size, "a further window would still fit"
 

@@ -8,7 +8,7 @@ onnx = pytest.importorskip("onnx", reason="the extra `embedded` is not installed
 
 from model_folders import onnx_folder  # noqa: E402 - after the skip
 
-from pytest_ddperf.embedded.networks.cost import cost  # noqa: E402 - after the skip
+from pytest_ddperf.embedded.networks.cost import compute_cost  # noqa: E402 - after the skip
 from pytest_ddperf.embedded.networks.networks import build  # noqa: E402 - after the skip
 from pytest_ddperf.embedded.networks.onnx_files import read_onnx  # noqa: E402 - after the skip
 from pytest_ddperf.errors import ModelFileError  # noqa: E402 - after the skip
@@ -36,7 +36,7 @@ def test_the_reports_networks_cost_what_their_graphs_cost(tmp_path: Path, networ
     path = tmp_path / "net.onnx"
     path.write_bytes(model.SerializeToString())
     net = read_onnx(path)
-    assert net.cost == cost(model)
+    assert net.cost == compute_cost(model)
     assert net.live_numbers is not None
     assert net.live_numbers > 3 * 224 * 224
 

@@ -10,7 +10,7 @@ pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
-from pytest_ddperf.embedded.networks.cost import Cost, cost, count_parameters
+from pytest_ddperf.embedded.networks.cost import Cost, compute_cost, count_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_a_convolution_counts_however_its_weights_are_stored(form: str) -> None:
     model = graph_of(*FORMS[form])
-    assert cost(model) == Cost(CONVOLVED, CONVOLVED, FILTERS, 0)
+    assert compute_cost(model) == Cost(CONVOLVED, CONVOLVED, FILTERS, 0)
     assert count_parameters(model) == FILTERS
 
 
@@ -104,7 +104,7 @@ QUANTISE = node("QuantizeLinear", "x xs xz", "xq")
     ids=["QLinearConv", "ConvInteger"],
 )
 def test_quantised_convolutions(convolution: NodeProto, kind: int) -> None:
-    found = cost(graph_of([QUANTISE, convolution], [tensor("q", (8, 3, 3, 3), UINT8), *SCALES], kind=kind))
+    found = compute_cost(graph_of([QUANTISE, convolution], [tensor("q", (8, 3, 3, 3), UINT8), *SCALES], kind=kind))
     assert found == Cost(CONVOLVED, CONVOLVED, FILTERS, 0)
 
 
@@ -118,18 +118,18 @@ def test_quantised_convolutions(convolution: NodeProto, kind: int) -> None:
 )
 def test_quantised_products(product: NodeProto, kind: int) -> None:
     stored = [tensor("q", (6, 10), UINT8), *SCALES]
-    found = cost(graph_of([QUANTISE, product], stored, images=("N", 4, 6), kind=kind))
+    found = compute_cost(graph_of([QUANTISE, product], stored, images=("N", 4, 6), kind=kind))
     assert found == Cost(4 * 60, 4 * 60, 60, 0)
 
 
 def test_a_quantised_depthwise_convolution_is_one_of_a_layer_type_of_its_own() -> None:
     nodes = [node("DequantizeLinear", "q s"), helper.make_node("Conv", ["x", "k"], ["y"], group=3)]
-    found = cost(graph_of(nodes, [tensor("q", (3, 1, 3, 3), INT8), tensor("s", ())]))
+    found = compute_cost(graph_of(nodes, [tensor("q", (3, 1, 3, 3), INT8), tensor("s", ())]))
     assert (found.multiply_adds, found.true_multiply_adds, found.other_parameters) == (0, 27 * 30 * 30, 27)
 
 
 def test_a_transposed_convolution_applies_its_weights_at_the_positions_of_its_input() -> None:
-    found = cost(graph_of([node("ConvTranspose", "x w", "y", strides=[2, 2])], [tensor("w", (3, 5, 2, 2))]))
+    found = compute_cost(graph_of([node("ConvTranspose", "x w", "y", strides=[2, 2])], [tensor("w", (3, 5, 2, 2))]))
     assert found == Cost(60 * 32 * 32, 60 * 32 * 32, 60, 0)
 
 
@@ -166,7 +166,7 @@ def test_products_over_many_positions(
     parameters: int,
 ) -> None:
     for batch in ("N", 1):
-        found = cost(graph_of(nodes, stored, images=(batch, *images[1:])))
+        found = compute_cost(graph_of(nodes, stored, images=(batch, *images[1:])))
         assert found == Cost(operations, operations, parameters, 0)
 
 
@@ -177,7 +177,7 @@ def test_recurrent_layers_apply_all_their_weights_at_each_step(kind: str, gates:
         helper.make_node(kind, ["steps", "w", "r"], ["", "y"], hidden_size=5),
     ]
     weights = [tensor("w", (1, gates * 5, 6)), tensor("r", (1, gates * 5, 5))]
-    found = cost(graph_of(nodes, weights, images=("N", 7, 6)))
+    found = compute_cost(graph_of(nodes, weights, images=("N", 7, 6)))
     count = gates * 5 * (6 + 5)
     assert found == Cost(7 * count, 7 * count, count, 0)
 
@@ -195,12 +195,12 @@ def test_recurrent_layers_apply_all_their_weights_at_each_step(kind: str, gates:
 def test_the_batch_of_the_file_does_not_matter(
     images: Sequence[int | str | None], answer: Sequence[int | str | None] | None
 ) -> None:
-    assert cost(graph_of([conv("w")], [W], images=images, answer=answer)).multiply_adds == CONVOLVED
+    assert compute_cost(graph_of([conv("w")], [W], images=images, answer=answer)).multiply_adds == CONVOLVED
 
 
 def test_an_input_without_a_batch_is_one_image() -> None:
     nodes = [node("Unsqueeze", "x a", "u"), node("Conv", "u w", "c", pads=[1, 1, 1, 1]), node("Squeeze", "c a", "y")]
-    assert cost(graph_of(nodes, [W, whole("a", 0)], images=(3, 32, 32))).multiply_adds == CONVOLVED
+    assert compute_cost(graph_of(nodes, [W, whole("a", 0)], images=(3, 32, 32))).multiply_adds == CONVOLVED
 
 
 def test_sizes_in_the_file_that_are_out_of_date_do_not_matter() -> None:
@@ -208,21 +208,21 @@ def test_sizes_in_the_file_that_are_out_of_date_do_not_matter() -> None:
     model.graph.node[0].output[0] = "c"
     model.graph.node.append(node("Relu", "c", "y"))
     model.graph.value_info.append(helper.make_tensor_value_info("c", FLOAT, (16, 8, 32, 32)))
-    assert cost(model).multiply_adds == CONVOLVED
+    assert compute_cost(model).multiply_adds == CONVOLVED
 
 
 def test_sizes_in_the_file_count_where_none_can_be_inferred() -> None:
     nodes = [helper.make_node("Swoosh", ["x"], ["s"], domain="own"), node("MatMul", "s w", "y")]
     model = graph_of(nodes, [tensor("w", (6, 10))], images=("N", 4, 6))
     model.graph.value_info.append(helper.make_tensor_value_info("s", FLOAT, ("N", 4, 6)))
-    found = cost(model)
+    found = compute_cost(model)
     assert found.multiply_adds == 4 * 60
     assert [kind for _, kind, _ in found.uncounted] == ["Swoosh"]
 
 
 def test_weights_that_layers_share_count_once_and_multiply_each_time() -> None:
     nodes = [node("MatMul", "x w", "a"), node("Identity", "w"), node("MatMul", "a k", "y")]
-    assert cost(graph_of(nodes, [tensor("w", (6, 6))], images=("N", 4, 6))) == Cost(288, 288, 36, 0)
+    assert compute_cost(graph_of(nodes, [tensor("w", (6, 6))], images=("N", 4, 6))) == Cost(288, 288, 36, 0)
 
 
 def test_an_embedding_that_is_the_last_layer_too_counts_once() -> None:
@@ -232,7 +232,7 @@ def test_an_embedding_that_is_the_last_layer_too_counts_once() -> None:
         node("Transpose", "w", perm=[1, 0]),
         node("MatMul", "e k", "y"),
     ]
-    assert cost(graph_of(nodes, [tensor("w", (9, 6))], images=("N", 4))) == Cost(4 * 54, 4 * 54, 54, 54)
+    assert compute_cost(graph_of(nodes, [tensor("w", (9, 6))], images=("N", 4))) == Cost(4 * 54, 4 * 54, 54, 54)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_an_embedding_that_is_the_last_layer_too_counts_once() -> None:
 def test_layers_without_multiply_adds_count_their_weights_and_no_biases(
     nodes: list[NodeProto], stored: list[TensorProto], parameters: int
 ) -> None:
-    assert cost(graph_of(nodes, stored)) == Cost(0, 0, parameters, parameters)
+    assert compute_cost(graph_of(nodes, stored)) == Cost(0, 0, parameters, parameters)
 
 
 def test_functions_of_the_model_are_counted_inside() -> None:
@@ -261,7 +261,7 @@ def test_functions_of_the_model_are_counted_inside() -> None:
         [helper.make_node("Block", ["x", "w"], ["y"], domain="own")], [tensor("w", (6, 10))], images=("N", 6)
     )
     outer.functions.append(inner)
-    assert cost(outer) == Cost(60, 60, 60, 0)
+    assert compute_cost(outer) == Cost(60, 60, 60, 0)
 
 
 def branch(*nodes: NodeProto, stored: Sequence[TensorProto] = ()) -> GraphProto:
@@ -309,15 +309,15 @@ CONDITION = helper.make_node("Constant", [], ["t"], value=helper.make_tensor("t"
 def test_operators_that_are_not_counted_are_named(
     nodes: list[NodeProto], stored: list[TensorProto], uncounted: list[tuple[str, str, str]]
 ) -> None:
-    assert list(cost(graph_of(nodes, stored, images=("N", 4, 6))).uncounted) == uncounted
+    assert list(compute_cost(graph_of(nodes, stored, images=("N", 4, 6))).uncounted) == uncounted
 
 
 def test_a_branch_without_layers_is_no_gap() -> None:
     bodies = {name: branch(node("Identity", "x", "o")) for name in ("then_branch", "else_branch")}
-    assert cost(graph_of([CONDITION, helper.make_node("If", ["t"], ["y"], **bodies)])).uncounted == ()
+    assert compute_cost(graph_of([CONDITION, helper.make_node("If", ["t"], ["y"], **bodies)])).uncounted == ()
 
 
 def test_a_convolution_over_images_of_any_size_is_named() -> None:
-    found = cost(graph_of([conv("w")], [W], images=("N", 3, "height", "width")))
+    found = compute_cost(graph_of([conv("w")], [W], images=("N", 3, "height", "width")))
     assert found.uncounted == (("", "Conv", "unknown sizes"),)
     assert (found.multiply_adds, found.parameters) == (0, FILTERS)

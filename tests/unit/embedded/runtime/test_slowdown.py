@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.embedded.runtime.slowdown import Ballast, FullSpeed
+from pytest_ddperf.embedded.runtime.slowdown import ExtraWork, NoSlowdown
 
 
 class Machine:
@@ -22,14 +22,14 @@ class Machine:
 
 def test_full_speed_does_the_work_once() -> None:
     done: list[str] = []
-    FullSpeed().run(lambda: done.append("work"))
+    NoSlowdown().run(lambda: done.append("work"))
     assert done == ["work"]
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.1, 1.5, 3.0])
 def test_the_factor_is_exact_on_average_over_the_passes(factor: float) -> None:
     machine = Machine()
-    ballast = Ballast(factor, lambda: machine.work(0.003), machine.clock)
+    ballast = ExtraWork(factor, lambda: machine.work(0.003), machine.clock)
     for _ in range(1000):
         ballast.run(lambda: machine.work(0.010))
     assert machine.now_s == pytest.approx(10 * factor, abs=0.004)
@@ -37,7 +37,7 @@ def test_the_factor_is_exact_on_average_over_the_passes(factor: float) -> None:
 
 def test_each_pass_carries_its_share_to_within_a_piece() -> None:
     machine = Machine()
-    ballast = Ballast(1.1, lambda: machine.work(0.0001), machine.clock)
+    ballast = ExtraWork(1.1, lambda: machine.work(0.0001), machine.clock)
     passes_s = []
     for _ in range(10):
         started_s = machine.now_s
@@ -49,7 +49,7 @@ def test_each_pass_carries_its_share_to_within_a_piece() -> None:
 def test_a_piece_that_was_held_up_frees_only_itself() -> None:
     machine = Machine()
     pieces_s = iter([0.001, 0.001, 1.0] + [0.001] * 100)
-    ballast = Ballast(1.1, lambda: machine.work(next(pieces_s)), machine.clock)
+    ballast = ExtraWork(1.1, lambda: machine.work(next(pieces_s)), machine.clock)
     ballast.run(lambda: machine.work(0.020))
     ballast.run(lambda: machine.work(0.020))
     before_s = machine.now_s
@@ -63,9 +63,9 @@ def test_work_that_fails_says_so() -> None:
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        Ballast(1.1, lambda: None).run(fail)
+        ExtraWork(1.1, lambda: None).run(fail)
 
 
 def test_a_network_cannot_be_made_faster() -> None:
     with pytest.raises(ValueError, match="can only be made slower"):
-        Ballast(0.9, lambda: None)
+        ExtraWork(0.9, lambda: None)

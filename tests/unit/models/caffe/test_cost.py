@@ -8,7 +8,7 @@ from prototxt_networks import NetWriter, prototxt
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.errors import ModelFileError
-from pytest_ddperf.models.caffe.cost import Memory, cut, memory, model_cost, sized
+from pytest_ddperf.models.caffe.cost import Memory, compute_model_cost, compute_sizes, estimate_memory, truncate_count
 from pytest_ddperf.models.caffe.net import read_net
 
 TINY = NetWriter("tiny", side=8)
@@ -25,7 +25,7 @@ def as_the_report_prints(count: int, power: int, printed: str) -> str:
 @pytest.mark.parametrize("network", NETWORK_IDS)
 def test_the_reports_networks_cost_what_its_table_says_to_every_digit(network: str) -> None:
     known = load_catalog().networks[network]
-    found = model_cost(read_net(prototxt(network)))
+    found = compute_model_cost(read_net(prototxt(network)))
     assert as_the_report_prints(found.reported_operations, 9, known.giga_flops_text) == known.giga_flops_text
     assert as_the_report_prints(found.parameters, 6, known.million_params_text) == known.million_params_text
     assert found.uncounted == ()
@@ -34,16 +34,16 @@ def test_the_reports_networks_cost_what_its_table_says_to_every_digit(network: s
 @pytest.mark.parametrize("network", NETWORK_IDS)
 def test_the_definitions_count_what_the_graphs_that_run_count(network: str) -> None:
     pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
-    from pytest_ddperf.embedded.networks.cost import cost  # noqa: PLC0415 - an optional extra
+    from pytest_ddperf.embedded.networks.cost import compute_cost  # noqa: PLC0415 - an optional extra
     from pytest_ddperf.embedded.networks.networks import build  # noqa: PLC0415 - an optional extra
 
-    ran, defined = cost(build(network).model), model_cost(read_net(prototxt(network)))
+    ran, defined = compute_cost(build(network).model), compute_model_cost(read_net(prototxt(network)))
     assert (defined.parameters, defined.true_multiply_adds) == (ran.parameters, ran.true_multiply_adds)
     assert defined.reported_operations == ran.reported_operations
 
 
 def test_a_small_network_counted_by_hand() -> None:
-    found = model_cost(read_net(TINY.text()))
+    found = compute_model_cost(read_net(TINY.text()))
     convolution, dense, norm = 4 * 3 * 3 * 3, 5 * 4 * 8 * 8, 4
     assert found.multiply_adds == found.true_multiply_adds == convolution * 8 * 8 + dense
     assert found.parameters == convolution + dense + 2 * norm
@@ -55,22 +55,22 @@ def test_a_small_network_counted_by_hand() -> None:
 def test_caffe_holds_every_top_and_what_works_in_place_adds_none() -> None:
     net = read_net(TINY.text())
     image, convolved, answers = 3 * 8 * 8 + 1, 4 * 8 * 8, 5 + 5
-    weights = 4 * model_cost(net).stored_parameters
+    weights = 4 * compute_model_cost(net).stored_parameters
     for batch in (1, 3):
-        assert memory(net, batch) == Memory(weights, 4 * batch * (image + convolved + answers))
+        assert estimate_memory(net, batch) == Memory(weights, 4 * batch * (image + convolved + answers))
 
 
 def test_what_only_looks_at_its_bottom_needs_no_memory_of_its_own() -> None:
     head = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 9 dim: 3 dim: 4 dim: 4 } } }'
     flat = 'layer { name: "f" type: "Flatten" bottom: "d" top: "f" }'
     copy = 'layer { name: "s" type: "Split" bottom: "f" top: "s1" top: "s2" }'
-    assert memory(read_net(head + flat + copy), 2) == Memory(0, 4 * 2 * 3 * 4 * 4)
+    assert estimate_memory(read_net(head + flat + copy), 2) == Memory(0, 4 * 2 * 3 * 4 * 4)
 
 
 @given(st.integers(1, 300))
 def test_activations_grow_with_the_batch_and_weights_do_not(batch: int) -> None:
     net = read_net(TINY.text())
-    one, many = memory(net, 1), memory(net, batch)
+    one, many = estimate_memory(net, 1), estimate_memory(net, batch)
     assert one is not None
     assert many is not None
     assert many.weights == one.weights
@@ -79,14 +79,16 @@ def test_activations_grow_with_the_batch_and_weights_do_not(batch: int) -> None:
 
 def test_the_files_own_batch_does_not_matter() -> None:
     text = prototxt("squeezenet_v1.1")
-    assert model_cost(read_net(text.replace("batch_size: 1\n", "batch_size: 32\n"))) == model_cost(read_net(text))
+    assert compute_model_cost(read_net(text.replace("batch_size: 1\n", "batch_size: 32\n"))) == compute_model_cost(
+        read_net(text)
+    )
 
 
 def test_the_input_at_the_head_of_the_file_is_held_too() -> None:
     net = read_net(
         'input: "data" input_dim: 9 input_dim: 3 input_dim: 4 input_dim: 4 layer { type: "Silence" bottom: "data" }'
     )
-    assert memory(net, 2) == Memory(0, 4 * 2 * 3 * 4 * 4)
+    assert estimate_memory(net, 2) == Memory(0, 4 * 2 * 3 * 4 * 4)
 
 
 UNKNOWN_IN_THE_MIDDLE = read_net(TINY.text().replace('"ReLU"', '"Swoosh"'))
@@ -94,23 +96,23 @@ UNKNOWN_IN_THE_MIDDLE = read_net(TINY.text().replace('"ReLU"', '"Swoosh"'))
 
 
 def test_an_unknown_layer_and_those_whose_sizes_follow_from_it_are_named() -> None:
-    assert model_cost(UNKNOWN_IN_THE_MIDDLE).uncounted == (
+    assert compute_model_cost(UNKNOWN_IN_THE_MIDDLE).uncounted == (
         ("conv/relu", "Swoosh", "unknown layer type"),
         ("fc", "InnerProduct", "unknown input size"),
     )
 
 
 def test_what_comes_before_an_unknown_layer_is_counted() -> None:
-    found = model_cost(UNKNOWN_IN_THE_MIDDLE)
+    found = compute_model_cost(UNKNOWN_IN_THE_MIDDLE)
     assert (found.multiply_adds, found.parameters) == (4 * 27 * 8 * 8, 4 * 27 + 2 * 4)
 
 
 def test_sizes_after_an_unknown_layer_are_unknown() -> None:
-    assert [each.step.tops for each in sized(UNKNOWN_IN_THE_MIDDLE)][-3:] == [(None,), (None,), (None,)]
+    assert [each.step.tops for each in compute_sizes(UNKNOWN_IN_THE_MIDDLE)][-3:] == [(None,), (None,), (None,)]
 
 
 def test_the_memory_of_a_network_with_an_unknown_layer_is_unknown() -> None:
-    assert memory(UNKNOWN_IN_THE_MIDDLE, 1) is None
+    assert estimate_memory(UNKNOWN_IN_THE_MIDDLE, 1) is None
 
 
 def test_a_size_that_the_input_states_nowhere_is_unknown() -> None:
@@ -118,8 +120,8 @@ def test_a_size_that_the_input_states_nowhere_is_unknown() -> None:
         'input: "data" layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param '
         "{ num_output: 2 kernel_size: 1 } }"
     )
-    assert [kind for _, kind, _ in model_cost(net).uncounted] == ["Convolution"]
-    assert memory(net, 1) is None
+    assert [kind for _, kind, _ in compute_model_cost(net).uncounted] == ["Convolution"]
+    assert estimate_memory(net, 1) is None
 
 
 SIAMESE = """
@@ -142,15 +144,18 @@ layer {{ name: "c" type: "InnerProduct" bottom: "a" top: "c" {1} inner_product_p
 )
 def test_blobs_that_layers_share_by_name_count_once(first: str, second: str, weights: int, biases: int) -> None:
     net = read_net(SIAMESE.format(first, second))
-    found = model_cost(net)
-    held = memory(net, 1)
+    found = compute_model_cost(net)
+    held = estimate_memory(net, 1)
     assert (found.parameters, found.stored_parameters) == (weights, weights + biases)
     assert held is not None
     assert held.weights == 4 * (weights + biases)
 
 
 def test_layers_that_share_their_weights_multiply_each() -> None:
-    assert model_cost(read_net(SIAMESE.format('param { name: "w" }', 'param { name: "w" }'))).multiply_adds == 2 * 6400
+    assert (
+        compute_model_cost(read_net(SIAMESE.format('param { name: "w" }', 'param { name: "w" }'))).multiply_adds
+        == 2 * 6400
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,7 +167,7 @@ def test_layers_that_share_their_weights_multiply_each() -> None:
 )
 def test_layers_that_do_not_fit_are_named_with_their_line(text: str, line: int, found: str) -> None:
     with pytest.raises(ModelFileError) as caught:
-        model_cost(read_net(text, "deploy.prototxt"))
+        compute_model_cost(read_net(text, "deploy.prototxt"))
     assert caught.value.line == line
     assert found in str(caught.value)
 
@@ -171,8 +176,12 @@ def test_two_layers_may_not_give_the_same_top() -> None:
     source = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 3 dim: 4 dim: 4 } } }'
     twice = 'layer { name: "f" type: "Flatten" bottom: "d" top: "f" }\n'
     with pytest.raises(ModelFileError, match=r"line 2: .*the top 'f', which a layer before it has, too"):
-        sized(read_net(source + twice + twice))
+        compute_sizes(read_net(source + twice + twice))
 
 
 def test_figures_are_cut_not_rounded() -> None:
-    assert (cut(11_282_499_999, 9), cut(99_999, 9), cut(12_345_678_900_000, 9)) == ("11.2824", "0.0000", "12345.6789")
+    assert (truncate_count(11_282_499_999, 9), truncate_count(99_999, 9), truncate_count(12_345_678_900_000, 9)) == (
+        "11.2824",
+        "0.0000",
+        "12345.6789",
+    )

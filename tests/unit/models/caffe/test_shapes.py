@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from pytest_ddperf.errors import ModelFileError
 from pytest_ddperf.models.caffe.inputs import SOURCES
 from pytest_ddperf.models.caffe.net import read_net
-from pytest_ddperf.models.caffe.shapes import _RULES, _WITH_WEIGHTS, step
-from pytest_ddperf.models.caffe.windows import pooled
+from pytest_ddperf.models.caffe.shapes import _RULES, _WITH_WEIGHTS, compute_layer_sizes
+from pytest_ddperf.models.caffe.windows import compute_pooled_size
 
 if TYPE_CHECKING:
-    from pytest_ddperf.models.caffe.layer import Shape, Step
+    from pytest_ddperf.models.caffe.layer import LayerSizes, Shape
 
 IMAGE: Shape = (2, 12, 8, 6)
 
 
-def step_of(kind: str, settings: str = "", *bottoms: Shape | None, tops: int = 1) -> Step:
+def step_of(kind: str, settings: str = "", *bottoms: Shape | None, tops: int = 1) -> LayerSizes:
     names = " ".join(f'top: "t{number}"' for number in range(tops))
     (layer,) = read_net(f'layer {{ name: "one" type: "{kind}" {names} {settings} }}').layers
-    return step(layer, bottoms or (IMAGE,))
+    return compute_layer_sizes(layer, bottoms or (IMAGE,))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_pooling_leaves_no_pixel_out_and_starts_no_window_behind_the_image(
 ) -> None:
     if pad >= kernel or kernel > size + 2 * pad or stride > kernel:
         return
-    last = (pooled(size, kernel, stride, pad) - 1) * stride - pad
+    last = (compute_pooled_size(size, kernel, stride, pad) - 1) * stride - pad
     assert last < size
     assert last + kernel >= size or last + stride >= size
 
@@ -304,7 +304,7 @@ def test_what_cannot_be_is_named_with_layer_and_line(kind: str, settings: str, f
 def test_a_layer_with_nothing_to_work_on_is_refused() -> None:
     (layer,) = read_net('layer { name: "r" type: "ReLU" top: "r" }').layers
     with pytest.raises(ModelFileError, match="no bottom"):
-        step(layer, ())
+        compute_layer_sizes(layer, ())
 
 
 KEYS = [
@@ -382,6 +382,6 @@ def test_any_layer_on_any_sizes_is_a_step_or_the_projects_own_error(
     names = " ".join(f'top: "t{number}"' for number in range(tops))
     (layer,) = read_net(f'layer {{ name: "one" type: "{kind}" {names} {blocks} }}').layers
     with contextlib.suppress(ModelFileError):
-        made = step(layer, tuple(bottoms))
+        made = compute_layer_sizes(layer, tuple(bottoms))
         assert all(size > 0 for top in made.tops if top is not None for size in top)
         assert all(size > 0 for size in made.blobs)

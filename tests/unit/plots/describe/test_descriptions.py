@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.core.records import CellKey, Outcome
-from pytest_ddperf.plots.api import described
+from pytest_ddperf.plots.api import describe
 from pytest_ddperf.plots.describe import against_baseline, comparison, cost, efficiency, history, latency, names, pareto
 from pytest_ddperf.plots.describe.charts import BarChart, LineChart
 from pytest_ddperf.plots.describe.common import fps_levels
@@ -35,7 +35,7 @@ def series(chart: LineChart, label: str, *, of_run: bool) -> dict[float, float]:
 
 
 def test_every_family_of_the_report_is_there_without_a_run() -> None:
-    charts = described(published(), [], published().platforms)
+    charts = describe(published(), [], published().platforms)
     families: dict[str, int] = {}
     for name in charts:
         family = name.partition("/")[0]
@@ -50,7 +50,7 @@ def test_every_family_of_the_report_is_there_without_a_run() -> None:
 
 
 def test_only_the_figures_of_the_platforms_that_are_asked_for() -> None:
-    charts = described(published(), [], ["nano"])
+    charts = describe(published(), [], ["nano"])
     assert {name for name in charts if "nano" in name} == {
         "latency/nano_log", "latency/nano_linear", "throughput/nano", "efficiency/nano",
     }  # fmt: skip
@@ -61,7 +61,7 @@ def test_only_the_figures_of_the_platforms_that_are_asked_for() -> None:
 
 
 def test_a_platform_without_cells_has_no_figures() -> None:
-    charts = described(published(), [], ["local"])
+    charts = describe(published(), [], ["local"])
     assert set(charts) == {"cost/all", "cost/small", "efficiency/per_watt", "efficiency/per_gflop"}
 
 
@@ -110,7 +110,7 @@ def test_networks_of_the_user_s_own_are_drawn_too() -> None:
     results = measured()
     key = CellKey(MEASURED, "my net/2", 4)
     own = replace(results.of(MEASURED)[0], key=key, now_ms=77.0, baseline_ms=None, outcome=Outcome.NEW)
-    charts = described(replace(results, cells=(*results.cells, own)), [], [MEASURED])
+    charts = describe(replace(results, cells=(*results.cells, own)), [], [MEASURED])
     chart = charts["latency/tk1_log"]
     assert isinstance(chart, LineChart)
     assert series(chart, "my net/2", of_run=True) == {4.0: 77.0}
@@ -180,7 +180,7 @@ def test_small_is_a_rule_on_both_numbers() -> None:
 
 
 def test_a_front_is_what_nothing_else_beats() -> None:
-    assert pareto.front([(10, 60), (20, 70), (15, 55), (30, 70), (5, 50)]) == (True, True, False, False, True)
+    assert pareto.find_front([(10, 60), (20, 70), (15, 55), (30, 70), (5, 50)]) == (True, True, False, False, True)
 
 
 POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)).map(lambda p: (float(p[0]), float(p[1]))), min_size=1)
@@ -188,7 +188,7 @@ POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)).map(lambda p: 
 
 @given(POINTS)
 def test_nothing_on_the_front_is_beaten_and_everything_else_is(points: list[tuple[float, float]]) -> None:
-    best = pareto.front(points)
+    best = pareto.find_front(points)
     assert any(best)
     for (ms, accuracy), on_front in zip(points, best, strict=True):
         beaten = any((a <= ms and b > accuracy) or (a < ms and b >= accuracy) for a, b in points)

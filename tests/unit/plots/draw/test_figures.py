@@ -60,7 +60,7 @@ def every_chart() -> dict[str, Chart]:
         ("squeezenet_v1.1", 8): 0.3, ("resnet101", 1): None, ("resnet50", 16): 0.0, ("vgg16", 1): Outcome.OOM,
     }  # fmt: skip
     results = measured(changes)
-    return api.described(results, nights(), results.platforms)
+    return api.describe(results, nights(), results.platforms)
 
 
 CHARTS = every_chart()
@@ -83,7 +83,7 @@ def test_the_same_input_gives_the_same_bytes_in_two_processes(tmp_path: Path) ->
 def test_it_does_not_matter_how_many_processes_draw(tmp_path: Path) -> None:
     chosen = {name: chart for name, chart in CHARTS.items() if name.startswith(("cost", "mobilenet", "history"))}
     for processes in (1, 3):
-        parallel.drawn(chosen, tmp_path / str(processes), processes)
+        parallel.draw_all(chosen, tmp_path / str(processes), processes)
     for name in chosen:
         for ending in names.ENDINGS:
             one, other = ((tmp_path / folder / f"{name}.{ending}").read_bytes() for folder in ("1", "3"))
@@ -94,18 +94,18 @@ def test_what_a_helper_cannot_draw_is_drawn_or_said_by_the_process_that_asked(tm
     (tmp_path / "cost").write_text("in the way", encoding="utf-8")
     chosen = {name: CHARTS[name] for name in ("mobilenet/tk1", "cost/small")}
     with pytest.raises(ConfigurationError, match=r"cost/small\.png cannot be written: .*--ddperf-plot=DIR"):
-        parallel.drawn(chosen, tmp_path, 2)
+        parallel.draw_all(chosen, tmp_path, 2)
 
 
 def test_where_no_helper_starts_one_process_draws_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     chosen = {name: CHARTS[name] for name in ("mobilenet/tk1", "cost/small")}
-    parallel.drawn(chosen, tmp_path, 2)
+    parallel.draw_all(chosen, tmp_path, 2)
     assert all((tmp_path / f"{name}.svg").exists() for name in chosen)
 
 
 def test_no_figure_holds_a_date_or_a_version(tmp_path: Path) -> None:
-    parallel.drawn({"a": CHARTS["cost/small"]}, tmp_path, 1)
+    parallel.draw_all({"a": CHARTS["cost/small"]}, tmp_path, 1)
     for ending in names.ENDINGS:
         content = (tmp_path / f"a.{ending}").read_bytes()
         assert mpl.__version__.encode() not in content
@@ -125,7 +125,7 @@ def test_the_figures_come_in_the_order_of_the_report_each_as_png_and_svg(tmp_pat
 def test_progress_counts_the_figures_of_all_processes(tmp_path: Path, processes: int) -> None:
     chosen = {name: chart for name, chart in CHARTS.items() if name.startswith(("cost", "mobilenet"))}
     seen: list[tuple[int, int]] = []
-    parallel.drawn(chosen, tmp_path, processes, progress=lambda done, total: seen.append((done, total)))
+    parallel.draw_all(chosen, tmp_path, processes, progress=lambda done, total: seen.append((done, total)))
     assert (seen[0], seen[-1]) == ((0, len(chosen)), (len(chosen), len(chosen)))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert {done for done, _ in seen} >= {0, 1} if processes == 1 else len(seen) > 2
@@ -174,7 +174,7 @@ def test_the_heat_map_frames_what_fails() -> None:
 @pytest.mark.parametrize("name", CHARTS)
 def test_nothing_reaches_over_the_edge(name: str) -> None:
     figure = figure_of(CHARTS[name])
-    with style.styled():
+    with style.apply_style():
         box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
     assert box.x0 >= 0
@@ -189,7 +189,7 @@ def test_legends_cover_no_axes(name: str) -> None:
     for axes in figure.axes:
         legend = axes.get_legend()
         if legend is not None and len(axes.lines) > 0:
-            with style.styled():
+            with style.apply_style():
                 assert legend.get_window_extent().x0 > axes.get_window_extent().x1
 
 
@@ -229,9 +229,9 @@ def test_a_look_follows_from_the_name_alone() -> None:
 
 def test_the_user_s_matplotlib_neither_changes_figures_nor_is_changed() -> None:
     def digest() -> str:
-        with style.styled():
+        with style.apply_style():
             figure = figure_of(CHARTS["latency/tk1_log"])
-            return hashlib.sha256(style.encoded(figure, ("svg",))["svg"]).hexdigest()
+            return hashlib.sha256(style.encode_figure(figure, ("svg",))["svg"]).hexdigest()
 
     before = digest()
     with mpl.rc_context({"lines.linewidth": 9.0, "font.size": 30.0, "svg.fonttype": "none", "savefig.dpi": 20}):
@@ -242,8 +242,8 @@ def test_the_user_s_matplotlib_neither_changes_figures_nor_is_changed() -> None:
 
 @pytest.mark.parametrize("value", [0, 0.00012, 0.123, 1.0, 12.34, 123.4, 1234567.0])
 def test_numbers_have_no_exponent(value: float) -> None:
-    assert float(style.number(value)) == pytest.approx(value, rel=0.3)
-    assert "e" not in style.number(value) or value < 0.001
+    assert float(style.format_number(value)) == pytest.approx(value, rel=0.3)
+    assert "e" not in style.format_number(value) or value < 0.001
 
 
 def test_a_network_may_be_called_what_it_likes(tmp_path: Path) -> None:
@@ -257,8 +257,8 @@ def test_a_network_may_be_called_what_it_likes(tmp_path: Path) -> None:
 def test_describing_loads_no_matplotlib() -> None:
     script = (
         "import sys; from pytest_ddperf.config.load_catalog import load_catalog; "
-        "from pytest_ddperf.report.gather import gathered; "
-        "from pytest_ddperf.plots.api import described; results = gathered(load_catalog(), [], {}); "
+        "from pytest_ddperf.report.gather import gather_results; "
+        "from pytest_ddperf.plots.api import describe; results = gathered(load_catalog(), [], {}); "
         "assert len(described(results, [], results.platforms)) > 90; "
         "assert not {'matplotlib', 'numpy', 'pandas'} & set(sys.modules)"
     )

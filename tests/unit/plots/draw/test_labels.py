@@ -25,7 +25,7 @@ CHANGES: dict[tuple[str, int], float | Outcome | None] = {
 
 
 def of_tables() -> dict[str, Chart]:
-    return api.described(published(), [], published().platforms)
+    return api.describe(published(), [], published().platforms)
 
 
 def of_a_run() -> dict[str, Chart]:
@@ -38,7 +38,7 @@ def of_a_run() -> dict[str, Chart]:
     nights = [trend(replace(key, batch_size=size), values, outcomes, baselines, commits) for size in (1, 2, 4)]
     under_load = tuple(result(loaded(load)) for load in ("c1", "c4", "c16", "r10", "r20"))
     results = measured(CHANGES)
-    charts = api.described(replace(results, cells=(*results.cells, *under_load)), nights, ["tk1"])
+    charts = api.describe(replace(results, cells=(*results.cells, *under_load)), nights, ["tk1"])
     single = trend_charts(results.catalog, nights[:1], ["tk1"])
     return charts | {f"{name}, one batch size": chart for name, chart in single.items()}
 
@@ -46,7 +46,7 @@ def of_a_run() -> dict[str, Chart]:
 def of_one_batch_size() -> dict[str, Chart]:
     """A run over its baseline, of a platform whose figure is bars."""
     cells = [replace(cell, now_ms=(cell.baseline_ms or 1) * 1.1) for cell in published().of("raspi3-ncnn")]
-    return api.described(replace(published(), cells=tuple(cells)), [], ["raspi3-ncnn"])
+    return api.describe(replace(published(), cells=tuple(cells)), [], ["raspi3-ncnn"])
 
 
 TABLES, RUN, BARS = of_tables(), of_a_run(), of_one_batch_size()

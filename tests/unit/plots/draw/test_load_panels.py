@@ -27,7 +27,7 @@ def chart(name: str, *records: CellRecord) -> LoadChart:
 
 def described(*records: CellRecord) -> dict[str, Chart]:
     results = Results(CATALOG, tuple(result(record) for record in records), {"tk1": RUN})
-    return api.described(results, [], ["tk1"])
+    return api.describe(results, [], ["tk1"])
 
 
 def line(shown: LoadChart, panel: int, label: str) -> LoadLine:

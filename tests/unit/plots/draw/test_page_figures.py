@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from figure_results import published
 
-from pytest_ddperf.plots.api import described, draw_charts
+from pytest_ddperf.plots.api import describe, draw_charts
 from pytest_ddperf.plots.describe import names
 
 REPO = Path(__file__).resolve().parents[4]
@@ -26,7 +26,7 @@ def image(name: str) -> Path:
 
 
 def drawn(name: str, folder: Path) -> Path:
-    charts = described(published(), [], [PLATFORM])
+    charts = describe(published(), [], [PLATFORM])
     (path,) = [path for path in draw_charts({name: charts[name]}, folder) if path.suffix == ".svg"]
     return path
 
@@ -72,7 +72,7 @@ def test_a_figure_of_the_page_has_the_lines_that_the_tool_draws(name: str, tmp_p
 
 
 def test_the_page_s_table_of_files_has_every_family() -> None:
-    families = {name.partition("/")[0] for name in described(published(), [], published().platforms)}
+    families = {name.partition("/")[0] for name in describe(published(), [], published().platforms)}
     of_runs = (
         names.against_baseline("x"), names.history("x", "y"), names.concurrency("x", "y", 1), names.rate("x", "y", 1),
     )  # fmt: skip
