@@ -18,18 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 REPO = Path(__file__).resolve().parents[4]
-SHARED = next(
-    (one / "shared" / "report" for one in REPO.parents if (one / "shared" / "report").is_dir()), REPO / "none"
-)
 LINES = ("gtx1080ti", "tx1", "nano", "tk1", "raspi3", "tx2", "tx2-tensorrt")
 BARS = ("raspi3-ncnn", "raspi4-ncnn")
-DIGITISED = {
-    "nano": "nano",
-    "tx2": "tx2_caffe",
-    "tx2-tensorrt": "tx2_tensorrt",
-    "raspi3-ncnn": "raspi3_ncnn",
-    "raspi4-ncnn": "raspi4_ncnn",
-}
 LEVELS = {
     "gtx1080ti": {"25 fps"},
     "tx1": {"10 fps", "25 fps"},
@@ -119,11 +109,9 @@ def test_a_table_of_one_batch_size_has_no_lines(platform: str) -> None:
     assert list(latency.latency_charts(published(), platform)) == [f"latency/{platform}_bars"]
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the report itself is not beside this clone")
 @pytest.mark.parametrize("platform", [*LINES, *BARS])
-def test_the_drawn_numbers_are_those_of_the_report_s_own_files(platform: str) -> None:
-    name = f"digitised/{DIGITISED[platform]}" if platform in DIGITISED else platform
-    report = read(SHARED / f"{name}.csv", platform)
+def test_the_drawn_numbers_are_those_of_the_published_table(platform: str) -> None:
+    report = read(REPO / "baselines" / f"{platform}.csv", platform)
     if platform in BARS:
         assert bars(axes_of(platform, "bars")) == {title: of[1] for title, of in report.items()}
     else:
