@@ -23,14 +23,35 @@ other tests and starts pytest and its workers slowly."""
 plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
 
 
+IN_WORKERS = (
+    "The server is down at the start",
+    "The server dies in the middle, and is not back within `--ddperf-recovery-timeout`",
+    "A hang that does not end within `--ddperf-recovery-timeout`",
+    "HTTP 500 with DeepDetect's JSON",
+    "Out of memory at a batch size without a baseline value",
+    "The server dies at a batch size",
+    "The service is replaced by another one of the same name between two cells",
+    "Another client on the same service",
+)
+"""Faults that are played under xdist, too: one of each way in which a cell ends."""
+
+PLAYED = [
+    *(pytest.param(fault, (), id=f"{fault.name}-n0") for fault in FAULTS),
+    *(pytest.param(fault, ("-n2",), id=f"{fault.name}-n2") for fault in FAULTS if fault.name in IN_WORKERS),
+]
+
+
+def test_the_faults_that_workers_meet_are_among_them() -> None:
+    assert {fault.name for fault in FAULTS} >= set(IN_WORKERS)
+
+
 def expected(fault: Fault) -> dict[str, str]:
     sizes = next((arg.partition("=")[2] for arg in fault.args if arg.startswith("--ddperf-batch-sizes=")), "1,8")
     cells = [f"tk1-{model}-b{size}" for model in ("googlenet", "squeezenet_v1.1") for size in sizes.split(",")]
     return {cell: fault.cells.get(cell, "ok") for cell in cells}
 
 
-@plain_and_xdist
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize(("fault", "how"), PLAYED)
 def test_a_fault_ends_in_its_verdict_and_the_other_cells_are_measured(
     tk1: BenchProject, fault: Fault, how: tuple[str, ...], capfd: pytest.CaptureFixture[str]
 ) -> None:
