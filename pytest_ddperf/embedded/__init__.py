@@ -1,1 +1,1 @@
-"""A real inference server with DeepDetect's REST API, on ONNX Runtime; a process of its own."""
+"""An inference server with DeepDetect's REST API, based on ONNX Runtime. It runs in its own process."""

@@ -1,6 +1,7 @@
-"""The embedded server as a process: `python -m pytest_ddperf.embedded`.
+"""Command line of the embedded server: `python -m pytest_ddperf.embedded`.
 
-One line of JSON on standard output says where it is, once it answers; everything else goes to standard error.
+Once the server accepts requests, it prints one line of JSON with its URL and process id to standard output. Everything
+else goes to standard error.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _KEEP_ALIVE_S = 600
-"""How long an idle connection stays open, in seconds: longer than the slowest client thinks between two passes."""
+"""How long an idle connection stays open, in seconds: longer than any client pauses between two passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class _Arguments:
 
     @property
     def limits(self) -> Limits:
-        """What requests may cost."""
+        """The limits on requests, converted to the units of `Limits`."""
         return Limits(
             body_bytes=self.max_body * 2**20,
             images=self.max_images,
@@ -79,11 +80,11 @@ class _Arguments:
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m pytest_ddperf.embedded") -> int:
-    """Serve until told to end; the exit status is 0 then.
+    """Run the server until it is stopped, and return the exit status 0.
 
     Args:
         argv: the arguments; None for those of the process.
-        prog: the name of the command, for what is said of wrong ones.
+        prog: the name of the command in error messages.
     """
     arguments = _parse(argv, prog)
     limits = arguments.limits
@@ -125,7 +126,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m pytest_ddp
         await server.serve(sockets=[listener])
 
     asyncio.run(serve())
-    if services.busy:  # a network that runs cannot be interrupted, and would be waited for
+    if services.busy:  # a running inference cannot be interrupted, and a normal exit would wait for it
         sys.stderr.flush()
         os._exit(0)
     services.close()
@@ -133,25 +134,25 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m pytest_ddp
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and ends with status 0 on a signal."""
+    """A uvicorn server that announces when it is ready and exits with status 0 on a signal."""
 
     def __init__(self, config: uvicorn.Config, *, url: str) -> None:
         super().__init__(config)
         self._url = url
 
     def stop(self) -> None:
-        """End, from any thread: the server looks at it ten times a second."""
+        """Stop the server; may be called from any thread. The server checks for this ten times a second."""
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say so."""
+        """Start listening, then print the URL and the process id."""
         await super().startup(sockets=sockets)
         sys.stdout.write(json.dumps({"url": self._url, "pid": os.getpid()}) + "\n")
         sys.stdout.flush()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End on a signal, without dying of it afterwards as uvicorn's own does."""
+        """Stop on SIGINT and SIGTERM. Unlike uvicorn's own handler, do not raise the signal again afterwards."""
 
         def stop_serving(_signal: int, _frame: FrameType | None) -> None:
             end_soon(self.stop)
@@ -179,7 +180,7 @@ def _declared(name: str) -> dict[str, object]:
 
 def _listen(host: str, port: int, prog: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # the protocol is named: asyncio sends without Nagle's delay of 40 ms only where it is
+    # asyncio disables Nagle's algorithm (a delay of 40 ms) only if the socket's protocol is IPPROTO_TCP
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

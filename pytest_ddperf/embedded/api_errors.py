@@ -1,4 +1,4 @@
-"""The errors that DeepDetect returns for requests it cannot serve."""
+"""Errors that DeepDetect returns for requests it cannot serve."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class ApiError(DdperfError):
-    """A request that is answered with an error.
+    """An error response to a request.
 
     Args:
-        status: HTTP status, and `status.code`.
+        status: HTTP status, also sent as `status.code`.
         msg: `status.msg`.
-        dd_code: DeepDetect's own code; None where it sends none.
-        dd_msg: DeepDetect's own message; None where it sends none.
+        dd_code: DeepDetect's own code; None if it sends none.
+        dd_msg: DeepDetect's own message; None if it sends none.
     """
 
     def __init__(self, status: int, msg: str, dd_code: int | None = None, dd_msg: str | None = None) -> None:
@@ -28,7 +28,7 @@ class ApiError(DdperfError):
         self.dd_msg = dd_msg
 
     def body(self) -> JsonObject:
-        """The answer's JSON."""
+        """Return the JSON of the response."""
         status: JsonObject = {"code": self.status, "msg": self.msg}
         if self.dd_code is not None:
             status |= {"dd_code": self.dd_code, "dd_msg": self.dd_msg}
@@ -36,30 +36,33 @@ class ApiError(DdperfError):
 
 
 def malformed() -> ApiError:
-    """No JSON, or no request at all."""
+    """Error for a body that is not JSON or not a request."""
     return ApiError(400, "BadRequest")
 
 
 def missing(what: str) -> ApiError:
-    """A creation without what it cannot be without. v0.29 dies of these, v0.28 answers so, with an emptier text."""
+    """Error for a service creation without a required value.
+
+    v0.29 crashes on these requests. v0.28 returns this error with a less specific message.
+    """
     return ApiError(400, "BadRequest", 400, what)
 
 
 def bad_service(what: str = "") -> ApiError:
-    """A service that cannot be."""
+    """Error for a service that cannot be created or used."""
     return ApiError(400, "BadRequest", 1006, "Service Bad Request Error" + (f": {what}" if what else ""))
 
 
 def bad_input(what: str) -> ApiError:
-    """Images, or parameters of the image connector, that cannot be used."""
+    """Error for unusable images or unusable parameters of the image connector."""
     return ApiError(400, "BadRequest", 1005, f"Service Input Error: {what}")
 
 
 def internal(what: str) -> ApiError:
-    """A wrong JSON type, or a failure inside."""
+    """Error for a wrong JSON type or an internal failure."""
     return ApiError(500, "InternalError", 1007, what)
 
 
 def service_not_found(*, told: bool = True) -> ApiError:
-    """No such service; DELETE tells no dd_code."""
+    """Error for a service that does not exist. Responses to DELETE have no dd_code (`told=False`)."""
     return ApiError(404, "NotFound", 1002, "Service Not Found") if told else ApiError(404, "NotFound")

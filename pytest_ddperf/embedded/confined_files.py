@@ -1,7 +1,7 @@
-"""Files below one folder, and no others: wherever links and `..` lead, and whatever is swapped meanwhile.
+"""Access to files below one folder only, safe against links, `..` and files that are swapped in the meantime.
 
-A name is resolved, links and all, and compared with the folder. Then what it resolved to, which has no link left, is
-opened component by component without following any: one that was put there since fails the opening.
+A name is resolved, including all links, and the result must be below the folder. The resolved path contains no links.
+It is opened component by component without following links, so opening fails if a component was replaced by a link.
 """
 
 from __future__ import annotations
@@ -13,38 +13,39 @@ from pathlib import Path
 from typing import Final
 
 _LONGEST_PATH: Final = 4096
-"""Linux's PATH_MAX: what is longer is no path, and the system would refuse to look for it."""
+"""Linux's PATH_MAX: the system rejects longer paths."""
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not be waited for
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # opening a pipe must not block
 
 
 def resolve_below(root: Path, name: str) -> Path | None:
-    """The file or folder of that name, links followed; None where there is none, or none below `root`.
+    """Return the file or folder with links resolved; None if it does not exist or is not below `root`.
 
     Args:
-        root: resolved itself.
-        name: from `root` on, or absolute.
+        root: the folder, already resolved.
+        name: path relative to `root`, or absolute.
     """
     if not name or len(name) > _LONGEST_PATH or "\0" in name:
         return None
     try:
         path = Path(os.path.realpath(root / name))
         return path if path.is_relative_to(root) and path.exists() else None
-    except (OSError, ValueError):  # longer than the file system has names, or no name in its encoding
+    except (OSError, ValueError):  # a name that is too long, or cannot be encoded for the file system
         return None
 
 
 def read_below(root: Path, path: Path, most_bytes: int) -> bytes:
-    """The bytes of a file.
+    """Return the content of a file.
 
     Args:
-        root: resolved itself.
-        path: as `resolve_below` gives it.
-        most_bytes: a larger file is not read.
+        root: the folder, already resolved.
+        path: as returned by `resolve_below`.
+        most_bytes: largest size to read.
 
     Raises:
-        OSError: it is no regular file, too large, not to be read, or not the one any more that was resolved.
+        OSError: the file is not a regular file, is too large or unreadable, or a component of its path has since been
+            replaced by a link.
     """
     with ExitStack() as opened:
         folder = os.open(root, _FOLDER)
@@ -61,6 +62,6 @@ def read_below(root: Path, path: Path, most_bytes: int) -> bytes:
         content = bytearray()
         while chunk := os.read(file, min(most_bytes, found.st_size + 1)):
             content += chunk
-            if len(content) > most_bytes:  # it grows
+            if len(content) > most_bytes:  # the file is growing
                 raise OSError(f"more than {most_bytes} bytes")
         return bytes(content)

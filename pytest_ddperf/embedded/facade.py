@@ -1,6 +1,6 @@
-"""What the commands take from the extra `embedded` beside a server to measure: its costs, its reader, its own run.
+"""What the commands use of the extra `embedded` apart from the server: network costs and the reader of .onnx files.
 
-Each says how to install the extra where it is not there.
+If the extra is not installed, each function raises an error that says how to install it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def require_embedded() -> None:
-    """Find out whether the embedded server can run here.
+    """Check that the embedded server can run here.
 
     Raises:
-        ConfigurationError: its packages are not installed.
+        ConfigurationError: the embedded server's packages are not installed.
     """
     from pytest_ddperf.embedded import launch  # noqa: PLC0415 - an optional extra
 
@@ -27,13 +27,13 @@ def require_embedded() -> None:
 
 @dataclass(frozen=True, slots=True)
 class NetworkCost:
-    """What one image costs, counted in the graph that the embedded server runs.
+    """The cost of one image, counted in the graph that the embedded server runs.
 
     Args:
         giga_flops_text: giga multiply-adds, as the report prints them.
         million_params_text: millions of parameters, as the report prints them.
-        true_multiply_adds: multiply-adds with those of the depthwise layers, which the report leaves out.
-        parameters: the count.
+        true_multiply_adds: multiply-adds including those of the depthwise layers, which the report omits.
+        parameters: number of parameters.
     """
 
     giga_flops_text: str
@@ -43,7 +43,7 @@ class NetworkCost:
 
 
 def compute_network_costs() -> dict[str, NetworkCost]:
-    """The costs of the 13 networks, by id.
+    """Return the costs of the 13 networks, by id.
 
     Raises:
         ConfigurationError: the embedded server's packages are not installed.
@@ -63,10 +63,10 @@ OnnxNet: TypeAlias = "onnx_files.OnnxNet"
 
 
 def read_onnx(path: Path) -> OnnxNet:
-    """What an .onnx file says of its network.
+    """Read the description of a network from an .onnx file.
 
     Raises:
-        ModelFileError: it is no ONNX model.
+        ModelFileError: the file is not an ONNX model.
         ConfigurationError: the embedded server's packages are not installed.
     """
     require_embedded()

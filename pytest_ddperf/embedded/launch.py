@@ -1,7 +1,8 @@
-"""Start the embedded server, wait until it answers, stop it: from the process that wants to use it.
+"""Start the embedded server from the process that uses it, wait until it is ready, and stop it.
 
-It is a process of its own, because it would share the client's interpreter lock otherwise. It is gone after `stop`,
-after its parent's end, and after its parent's death: it holds the other end of a pipe that the parent never writes to.
+The server has its own process so that it does not share the client's interpreter lock. It ends after `stop`, and also
+when its parent exits or is killed: its standard input is a pipe that the parent never writes to, and the end of the
+parent closes that pipe.
 """
 
 from __future__ import annotations
@@ -34,48 +35,48 @@ _NEEDED = {
     "uvicorn": "uvicorn",
     "httptools": "httptools",
 }
-"""The modules of the extra, and the distributions that they come from."""
+"""Modules that the extra installs, with the distribution of each."""
 
 _STOP_TIMEOUT_S = 5.0
-"""How long the server may take to end, in seconds, before it is killed; it means to need two."""
+"""Seconds to wait for the server to end before killing it. It should need at most two."""
 
 _TAIL_BYTES = 4096
-"""How much of its log an error message shows."""
+"""Size of the end of the log that an error message shows, in bytes."""
 
 
 class EmbeddedServer:
-    """A running embedded server, as its parent sees it. A context manager that stops it.
+    """A running embedded server, controlled by its parent process. As a context manager, it stops the server on exit.
 
     Args:
-        process: its process.
-        url: where it answers.
-        log: its standard error.
+        process: the server's process.
+        url: the server's URL.
+        log: file that receives the server's standard error.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, log: IO[bytes]) -> None:
         self._process = process
         self._log = log
         self.url = url
-        # stops it, too, when nobody holds it any more, and at the interpreter's end
+        # also stops the server when this object is garbage-collected, and when the interpreter exits
         self._stop = weakref.finalize(self, _end, process, log, os.getpid())
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The server's process id."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether its process is there."""
+        """Whether the server's process is alive."""
         return self._process.poll() is None
 
     @property
     def log_tail(self) -> str:
-        """The end of what it has written to its log; "" once it was stopped."""
+        """The end of the server's log; "" after `stop`."""
         return _tail(self._log)
 
     def stop(self) -> None:
-        """End it, and wait until it is gone. Stopping twice does nothing."""
+        """Stop the server and wait for its process to end. Further calls do nothing."""
         self._stop()
 
     def __enter__(self) -> Self:
@@ -98,21 +99,21 @@ def start(
     extra: Sequence[str] = (),
     ready_timeout_s: float = 30.0,
 ) -> EmbeddedServer:
-    """Start a server on a free port, and wait until it answers.
+    """Start a server on a free port, and wait until it is ready.
 
     Args:
-        threads: of each network; None for one per core.
-        models: services that are there from the start, by network id; ("all",) for all 13.
-        data_dir: images by path come from below it.
-        model_dir: holds folders with an .onnx file each.
-        model_dirs: further ones.
-        seed: of the networks' weights.
+        threads: threads of each network; None for one per core.
+        models: ids of the networks to create a service for at the start; ("all",) for all 13.
+        data_dir: folder of the images that requests name by path.
+        model_dir: folder with an .onnx file, or of folders with one each.
+        model_dirs: further such folders.
+        seed: seed of the networks' random weights.
         extra: further arguments of `python -m pytest_ddperf.embedded`.
-        ready_timeout_s: how long it may take, in seconds.
+        ready_timeout_s: longest time to wait for the server to be ready, in seconds.
 
     Raises:
         ConfigurationError: the extra `embedded` is not installed.
-        ServerUnreachableError: it ended, or did not answer in time; the message holds the end of its log.
+        ServerUnreachableError: the server ended or was not ready in time. The message contains the end of its log.
     """
     require_extra()
     arguments = ["--port", "0", "--seed", str(seed), "--exit-on-eof", "--parent-pid", str(os.getpid())]
@@ -123,15 +124,15 @@ def start(
         arguments += ["--model-dir", str(folder)]
     if models:
         arguments += ["--models", ",".join(models)]
-    log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the server
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - stays open as long as the server runs
     process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-        # -P: no module of the user's working folder may hide one of the server's
+        # -P: a module in the user's working directory must not shadow one that the server imports
         [sys.executable, "-P", "-m", "pytest_ddperf.embedded", *arguments, *extra],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
         env=_environment(),
-        start_new_session=True,  # Ctrl-C in the terminal is for the parent, which then stops it in its own time
+        start_new_session=True,  # Ctrl-C in the terminal reaches only the parent, which then stops the server
     )
     try:
         url = _ready_url(process, log, ready_timeout_s)
@@ -142,7 +143,7 @@ def start(
 
 
 def require_extra() -> None:
-    """Find out whether the server can run here.
+    """Check that the server can run here.
 
     Raises:
         ConfigurationError: the extra `embedded` is not installed.
@@ -156,7 +157,7 @@ def require_extra() -> None:
 
 
 def _environment() -> dict[str, str]:
-    """The child's environment: it finds the same package as this process, installed or not."""
+    """Return the server's environment: it imports the same package as this process, installed or not."""
     here = str(Path(__file__).resolve().parents[2])
     paths = [here, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
@@ -168,7 +169,7 @@ def _ready_url(process: subprocess.Popen[bytes], log: IO[bytes], timeout_s: floa
         with contextlib.suppress(ValueError, KeyError, TypeError):
             return str(json.loads(line)["url"])
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=_STOP_TIMEOUT_S)  # for its status
+            process.wait(timeout=_STOP_TIMEOUT_S)  # to get its exit status
     status = process.poll()
     what = f"did not answer within {timeout_s:g} s" if status is None else f"ended with status {status}"
     tail = _tail(log) or "nothing"
@@ -176,7 +177,7 @@ def _ready_url(process: subprocess.Popen[bytes], log: IO[bytes], timeout_s: floa
 
 
 def _first_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes | None:
-    """What it prints first, what there is of it where it ends before that; None where it takes too long."""
+    """Return the first line that the process prints, incomplete if it closes its output before; None on timeout."""
     assert process.stdout is not None  # noqa: S101 - it was opened as a pipe
     deadline = time.monotonic() + timeout_s
     line = b""
@@ -196,12 +197,12 @@ def _tail(log: IO[bytes]) -> str:
     if log.closed:
         return ""
     size = os.fstat(log.fileno()).st_size
-    # not read(): the child writes at the file's own position
+    # pread, not read: the server's process shares the file position and writes there
     return os.pread(log.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace").strip()
 
 
 def _end(process: subprocess.Popen[bytes], log: IO[bytes], owner_pid: int) -> None:
-    if os.getpid() != owner_pid:  # a fork of the process that started it: the server is not its to stop
+    if os.getpid() != owner_pid:  # a fork of the process that started the server must not stop it
         return
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:

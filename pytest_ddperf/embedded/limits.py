@@ -1,4 +1,4 @@
-"""What one request, one client or all of them together may cost the server: whoever asks for more is told so."""
+"""Limits on what one request, one client or all clients together may cost the server. Excess requests get an error."""
 
 from __future__ import annotations
 
@@ -6,36 +6,38 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_NESTING: Final = 64
-"""Levels of a request's JSON: DeepDetect's own requests have 4."""
+"""Most levels of nesting in a request's JSON. Requests of DeepDetect's API have 4."""
 
 MAX_VALUES: Final = 100_000
-"""Values of a request's JSON, so that one of a few bytes each cannot take twenty times its size in memory."""
+"""Most values in a request's JSON. Without this limit, many tiny values could take twenty times the body's size."""
 
 MAX_SERVICE_BYTES: Final = 2**20
-"""Largest request that creates a service, in bytes: its parameters are kept."""
+"""Largest request that creates a service, in bytes. It is limited because the service keeps its parameters."""
 
 MAX_NAME: Final = 256
-"""Characters of a service's name."""
+"""Most characters in a service's name."""
 
 MAX_HEAD_BYTES: Final = 64 * 2**10
-"""Largest request line with its headers, in bytes."""
+"""Largest request line and headers together, in bytes."""
 
 MAX_INPUT_PIXELS: Final = 64 * 2**20
-"""Pixels of the network's input of one request, all images together: 805 MB in float32, 256 images of 512x512."""
+"""Most pixels of the network's input for one request, all images together: 805 MB in float32, 256 images of 512x512."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Those that can be chosen.
+    """The configurable limits.
 
     Args:
-        body_bytes: largest request body, packed and unpacked; the default is 256 inline images of 750 kB.
-        images: most images of one request, folders opened; the default is dd_bench's largest batch.
+        body_bytes: largest request body, both compressed and decompressed; the default fits 256 inline images of
+            750 kB.
+        images: most images in one request, counting each image of a folder; the default is dd_bench's largest batch.
         pixels: largest image, in pixels. A small file can hold far more (a decompression bomb).
-        services: most services at a time: a client that never deletes runs into this, not out of memory.
+        services: most services at a time. A client that never deletes services gets an error before memory runs out.
         connections: most connections at a time.
-        request_s: longest time that a request may take to come in, or its answer to be taken, in seconds.
-        fetch: whether images are fetched by http, which is from this host only.
+        request_s: longest time to receive a request, and longest time that a client may stop reading the response, in
+            seconds.
+        fetch: whether to fetch images by http, which is possible from this host only.
     """
 
     body_bytes: int = 256 * 2**20

@@ -1,6 +1,6 @@
-"""What the requests say, checked, and the errors that DeepDetect answers to what is wrong with them.
+"""Parsing and validation of requests, with the errors that DeepDetect returns for invalid ones.
 
-Texts and codes are those of recorded servers, v0.29 (NCNN) first, v0.28 (Caffe) where v0.29 dies.
+Messages and codes are those of recorded servers: v0.29 (NCNN), or v0.28 (Caffe) where v0.29 crashes.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ JsonObject = dict[str, Any]
 MLLIBS = frozenset(
     {"caffe", "caffe2", "dlib", "ncnn", "onnxruntime", "pytorch", "tensorflow", "tensorrt", "tf", "torch"}
 )
-"""What may stand as `mllib`: DeepDetect's libraries for images, so that a request for a board works here unchanged."""
+"""Accepted values of `mllib`: DeepDetect's libraries for images, so that a request for a board works here unchanged."""
 
 INTERPOLATIONS = ("nearest", "linear", "cubic", "area", "lanczos4")
 """The values of `interp`; as on DeepDetect, any other means `cubic`."""
 
 MAX_SIDE = 2048
-"""Widest and highest network input: 50 MB a picture in float32, and 3.6 GB in the first layers of VGG-16. Beyond it, a
-typing error would take the memory."""
+"""Largest width and height of a network's input, in pixels: 50 MB per image in float32, and 3.6 GB in the first layers
+of VGG-16. Without this limit, a typing error could exhaust the memory."""
 
 _LARGEST = 3.4e38
-"""Largest number of a float32, which is what an image's values are."""
+"""Largest float32 number (the values of an image are float32)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSettings:
-    """What the image connector does with an image.
+    """How the image connector preprocesses an image.
 
     Args:
-        width: pixels; None where neither the service nor the request says it.
-        height: pixels; likewise.
-        bw: gray, repeated over the three channels.
-        rgb: channels in the order red, green, blue; else blue, green, red, as OpenCV has them.
-        histogram_equalization: spread the brightness over its whole range.
-        interp: how it is resized, one of `INTERPOLATIONS`.
-        scale: what every value is multiplied with, first.
-        mean: what is then subtracted, one value a channel.
-        std: what is then divided by, one value a channel.
+        width: width in pixels; None if neither the service nor the request gives it.
+        height: height in pixels; None if neither the service nor the request gives it.
+        bw: convert to gray, repeated over the three channels.
+        rgb: order the channels red, green, blue; otherwise blue, green, red, OpenCV's order.
+        histogram_equalization: equalize the histogram of the brightness.
+        interp: interpolation used for resizing, one of `INTERPOLATIONS`.
+        scale: factor applied to every value, before `mean` and `std`.
+        mean: values to subtract after scaling, one per channel or one for all.
+        std: values to divide by after subtracting the mean, one per channel or one for all.
     """
 
     width: int | None = None
@@ -65,24 +65,24 @@ _OUTPUT_FLAGS = ("bbox", "multibox_rois", "search", "index", "build_index", "reg
 
 @dataclass(frozen=True, slots=True)
 class OutputSettings:
-    """What of a prediction is answered.
+    """What the response to a prediction contains.
 
     Args:
-        best: how many classes, the most probable first; negative for all.
-        confidence_threshold: classes below it are left out.
-        measure: whether measures were asked for; the time then stands in the body.
-        bbox: objects with their boxes.
-        best_bbox: how many objects at most; below 1 for no bound of the request's.
-        nms_threshold: how much two boxes of a class may share.
-        rois: objects with their features: the layer that these are taken from, "" for none.
-        multibox_rois: the objects of an image are searched for together.
-        search: the nearest neighbours in the index.
-        search_nn: how many.
-        index: the images are to be added to the index.
-        build_index: the index is to be built.
-        regression: values.
-        ctc: a sequence of characters.
-        blank_label: the class that stands for none; below 0 for the network's own.
+        best: number of classes, most probable first; negative for all.
+        confidence_threshold: least probability of a class to return.
+        measure: whether measures were requested; the time is then in the body instead of the head.
+        bbox: return objects with their boxes.
+        best_bbox: most objects to return; below 1 if the request sets no limit.
+        nms_threshold: largest overlap (intersection over union) of two boxes of a class.
+        rois: layer whose features are returned for each object; "" for no features.
+        multibox_rois: search with all objects of an image together.
+        search: return the nearest neighbours in the index.
+        search_nn: number of nearest neighbours.
+        index: add the images to the index.
+        build_index: build the index.
+        regression: return regression values.
+        ctc: return a sequence of characters.
+        blank_label: class that stands for no character; below 0 for the network's own.
     """
 
     best: int = -1
@@ -103,7 +103,7 @@ class OutputSettings:
 
     @property
     def asks_for(self) -> frozenset[str]:
-        """What a network must be able to answer."""
+        """The requested outputs that only networks of certain tasks support."""
         return frozenset(
             key for key in ("bbox", "rois", "multibox_rois", "search", "regression", "ctc") if getattr(self, key)
         )
@@ -111,10 +111,13 @@ class OutputSettings:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRequest:
-    """A service to create.
+    """A request to create a service.
 
     Args:
-        parameters: as sent, `input`, `mllib` and `output` being objects.
+        description: the service's description.
+        repository: `model.repository`, which names the network.
+        settings: how images are preprocessed.
+        parameters: as sent; `input`, `mllib` and `output` are objects.
     """
 
     description: str
@@ -125,11 +128,14 @@ class ServiceRequest:
 
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
-    """A prediction to make; its parameters are checked when its service is known, as they count as its failures.
+    """A request for a prediction.
+
+    Its parameters are checked only once the service is found, because invalid ones count as a failure of that service.
 
     Args:
-        data: what stands for the images; never empty strings only, possibly none.
-        parameters: as sent; None where they were not.
+        service: the service's name, in lower case.
+        data: one string per image or folder (path, URL or base64); may be empty.
+        parameters: as sent; None if absent.
     """
 
     service: str
@@ -138,10 +144,10 @@ class PredictRequest:
 
 
 def parse_service(document: object) -> ServiceRequest:
-    """A service to create, from its JSON.
+    """Parse a request to create a service.
 
     Raises:
-        ApiError: it cannot be created so.
+        ApiError: the request is invalid.
     """
     if not isinstance(document, dict):
         raise missing("the request is no JSON object")
@@ -169,10 +175,10 @@ def parse_service(document: object) -> ServiceRequest:
 
 
 def parse_predict(document: object) -> PredictRequest:
-    """A prediction to make, from its JSON.
+    """Parse a request for a prediction.
 
     Raises:
-        ApiError: 400 without a service, 500/1007 where `data` is no list of strings.
+        ApiError: 400 if it names no service, 500/1007 if `data` is not a list of strings.
     """
     if not isinstance(document, dict) or not isinstance(service := document.get("service"), str):
         raise malformed()
@@ -185,10 +191,13 @@ def parse_predict(document: object) -> PredictRequest:
 
 
 def parse_parameters(parameters: object, settings: ImageSettings) -> tuple[ImageSettings, OutputSettings]:
-    """What a prediction's parameters make of its service's settings.
+    """Apply a prediction's parameters to its service's settings.
+
+    Returns:
+        The settings for this prediction, and what its response contains.
 
     Raises:
-        ApiError: 500/1007 for a wrong JSON type, 400/1005 for a value that the connector refuses.
+        ApiError: 500/1007 for a wrong JSON type, 400/1005 for a value that the connector rejects.
     """
     if parameters is None:
         return settings, OutputSettings()
@@ -198,7 +207,7 @@ def parse_parameters(parameters: object, settings: ImageSettings) -> tuple[Image
 
 
 def parse_output(given: Mapping[str, Any]) -> OutputSettings:
-    """What the output parameters ask for; null asks for nothing.
+    """Parse the output parameters; a value of null counts as absent.
 
     Raises:
         ApiError: 500/1007 for a wrong JSON type.
@@ -218,10 +227,10 @@ def parse_output(given: Mapping[str, Any]) -> OutputSettings:
 
 
 def parse_input(given: Mapping[str, Any], settings: ImageSettings) -> ImageSettings:
-    """`settings`, with what the parameters of the image connector change in them; null changes nothing.
+    """Return `settings` with the changes that the image connector's parameters make; null changes nothing.
 
     Raises:
-        ApiError: 500/1007 for a wrong JSON type, 400/1005 for a value that the connector refuses.
+        ApiError: 500/1007 for a wrong JSON type, 400/1005 for a value that the connector rejects.
     """
     changes: JsonObject = {}
     for key in ("width", "height"):
@@ -248,7 +257,7 @@ def _side(given: Mapping[str, Any], key: str) -> int:
 
 
 def _scale(value: object) -> float:
-    if not isinstance(value, float):  # the integer 1 too, which dd_bench sends by default
+    if not isinstance(value, float):  # integers too are rejected, even the 1 that dd_bench sends by default
         raise bad_input("could not read double value for scale input parameter")
     if abs(value) > _LARGEST:
         raise bad_input("scale must be a number of float32")

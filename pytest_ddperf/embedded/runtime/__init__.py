@@ -1,1 +1,1 @@
-"""ONNX Runtime sessions, and the artificial slowdown and delay of the embedded server."""
+"""ONNX Runtime sessions, and the embedded server's artificial slowdown and delay."""

@@ -1,4 +1,4 @@
-"""For tests: a network that computes nothing, and answers after a fixed time."""
+"""A network for tests that computes nothing and returns after a fixed time."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class DelayedEngine:
-    """Sleeps in place of the inference: several such servers on one machine do not take each other's cores.
+    """Sleeps instead of running a network, so that several such servers on one machine do not compete for cores.
 
     Args:
-        seconds: for a batch of any size.
-        sleep: takes seconds.
+        seconds: time to sleep for a batch, whatever its size.
+        sleep: function that sleeps for a number of seconds.
     """
 
     classes = CLASSES
@@ -36,9 +36,9 @@ class DelayedEngine:
         self.head: Head = ClassHead()
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same probability for each class, [N, classes]."""
+        """Sleep, then return equal probabilities for all classes, [N, classes]."""
         self._sleep(self._seconds)
         return np.full((len(batch), self.classes), 1 / self.classes, np.float32)
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing: no memory is held."""

@@ -1,9 +1,10 @@
 """One network, loaded and ready to run on ONNX Runtime, on the CPU.
 
-Settings measured with ONNX Runtime 1.32 on two cores. The memory arena stays on: without it SqueezeNet v1.1 takes 1.7
-times as long at batch size 8, since every result is paged in anew. It is given back as a whole when the session goes,
-provided that nobody still holds an output, which lives in it: outputs are copied. Freed memory that the C library keeps
-is handed back to the system after loading (ResNet-152: 970 MB, then 320) and after closing.
+The settings were measured with ONNX Runtime 1.32 on two cores. The memory arena stays enabled: without it, SqueezeNet
+v1.1 takes 1.7 times as long at batch size 8, because the memory of every result is paged in again. The arena is freed
+as a whole with the session, unless an output that lies in it is still referenced; outputs are therefore copied. The C
+library keeps freed memory, which is returned to the system after loading (ResNet-152: from 970 MB to 320 MB) and after
+closing.
 """
 
 from __future__ import annotations
@@ -37,43 +38,43 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.heads.heads import Head
 
 IMAGES_AT_ONCE = 16
-"""Larger batches run in slices of this many images, so that memory stays bounded: VGG-16 takes 43 MB an image."""
+"""Larger batches run in slices of this many images, to bound memory: VGG-16 takes 43 MB per image."""
 
 _PIXELS_AT_ONCE = IMAGES_AT_ONCE * 256 * 256
-"""A slice of larger images has fewer of them, for the same reason: one of 2048x2048 takes VGG-16 3.6 GB."""
+"""Most pixels of a slice; slices of larger images have fewer images. VGG-16 takes 3.6 GB for one image of 2048x2048."""
 
 _ASSUMED_SIDE = 224
-"""What a network that takes any size is tried with, in pixels."""
+"""Width and height of the trial image, in pixels, for a network that accepts any size."""
 
 _ERRORS_ONLY = 3
-"""ONNX Runtime's log severity."""
+"""ONNX Runtime's log severity level for errors only."""
 
 
 class ModelLoadError(DdperfError):
-    """A model cannot be loaded: what it is, what is wrong with it and what to do, in one paragraph."""
+    """A model cannot be loaded. The message says which one, what is wrong and what to do, in one paragraph."""
 
 
 class ModelRunError(DdperfError):
-    """A loaded model did not run: out of memory, or a batch that is not of its shape."""
+    """A loaded model failed to run: out of memory, or a batch of the wrong shape."""
 
 
 class Engine:
-    """A loaded network; `load_builtin` and `load_file` make one. `run` may be called from several threads.
+    """A loaded network, created by `load_builtin` or `load_file`. `run` may be called from several threads.
 
     Args:
         name: the network's id, or the file it was read from.
-        session: the network, loaded.
-        parameters: how many weights it has, as the report counts them.
-        classes: how many classes it tells apart; None to find out by trying it on a black image.
-        slowdown: what makes it slower than it is.
+        session: ONNX Runtime session of the network.
+        parameters: number of weights, as the report counts them.
+        classes: number of classes; None to determine it by running the network on a black image.
+        slowdown: makes runs artificially slower.
 
     Attributes:
-        head: what makes predictions of what it says.
-        input_size: (width, height) in pixels; None where the network takes any.
-        classes: how many classes it tells apart.
+        head: converts the network's output to predictions.
+        input_size: (width, height) in pixels; None if the network accepts any.
+        classes: number of classes.
 
     Raises:
-        ModelLoadError: the network takes anything but one batch of RGB images, or does not run.
+        ModelLoadError: the network's input is not one batch of RGB images, or the network does not run.
     """
 
     def __init__(
@@ -90,16 +91,16 @@ class Engine:
         self.classes = self._tried_classes() if classes is None else classes
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the network makes of a batch.
+        """Run the network on a batch.
 
         Args:
-            batch: images [N, 3, height, width], N of 1 or more.
+            batch: images [N, 3, height, width], with N at least 1.
 
         Returns:
-            One row of numbers per image; [N, classes], probabilities, where the network ends in a softmax.
+            One row of numbers per image; probabilities [N, classes] if the network ends in a softmax.
 
         Raises:
-            ModelRunError: ONNX Runtime gave up, or the batch is not of the network's shape.
+            ModelRunError: ONNX Runtime failed, or the batch does not have the network's input shape.
             RuntimeError: the engine is closed.
         """
         session = self._session
@@ -118,9 +119,9 @@ class Engine:
         return rows[0]
 
     def close(self) -> None:
-        """Give the memory back; the engine cannot run any more. Closing twice does nothing.
+        """Free the memory. The engine cannot run afterwards; closing it again has no effect.
 
-        A run that is under way in another thread ends first; the memory goes when it does.
+        If another thread is running the network, that run completes, and the memory is freed when it ends.
         """
         self._session = None
         _return_freed_memory()
@@ -143,7 +144,7 @@ class Engine:
             filling = np.zeros((self._fixed_batch - count, *images.shape[1:]), np.float32)
             images = np.concatenate([images, filling])
         output: NDArray[np.float32] = session.run([self._output], {self._input: images})[0]
-        # A copy: the output lies in the session's arena, and would keep all of it from being freed.
+        # Copy the output: it lies in the session's arena, and a reference to it would keep the whole arena in memory.
         return output.reshape(len(images), -1)[:count].astype(np.float32, copy=True)
 
     def _tried_classes(self) -> int:
@@ -155,17 +156,17 @@ class Engine:
 
 
 def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: float = 1.0) -> Engine:
-    """One of the 13 networks, or one of those for another task.
+    """Load one of the 13 networks, or one of the networks for other tasks.
 
     Args:
         name: one of `NETWORK_IDS` or `TASK_MODELS`.
-        seed: decides the weights.
-        threads: how many a run may use; 0 for one per core.
-        slow_factor: above 1, each run takes that many times as long, by further convolutions.
+        seed: seed of the random weights.
+        threads: number of threads that a run may use; 0 for one per core.
+        slow_factor: if above 1, each run takes that many times as long, because of additional convolutions.
 
     Raises:
-        ModelLoadError: there is no such network, or no memory for it.
-        ValueError: a slow factor below 1.
+        ModelLoadError: there is no such network, or not enough memory for it.
+        ValueError: `slow_factor` is below 1.
     """
     task = TASK_MODELS.get(name)
     if name not in NETWORK_IDS and task is None:
@@ -175,7 +176,7 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
     graph = build(name) if task is None else build_task(name)
     options = _session_options(threads)
     drawn = draw_weights(graph, seed)
-    # ONNX Runtime copies these while the session is made, and does not look at them afterwards.
+    # ONNX Runtime copies these while it creates the session, and does not use them afterwards.
     files = [values.reshape(-1).view(np.uint8) for values in drawn.values()]
     options.add_external_initializers_from_files_in_memory(list(drawn), files, [one.size for one in files])
     session = _session(name, graph.model.SerializeToString(), options)
@@ -189,14 +190,14 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
 
 
 def load_file(path: Path, *, threads: int = 0) -> Engine:
-    """The user's own network.
+    """Load a network from the user's file.
 
     Args:
-        path: an .onnx file; weights of its own that lie in other files are found beside it.
-        threads: how many a run may use; 0 for one per core.
+        path: an .onnx file; files with external weights must be in its folder or below.
+        threads: number of threads that a run may use; 0 for one per core.
 
     Raises:
-        ModelLoadError: the file is not there, is no ONNX model, or is one that does not take batches of RGB images.
+        ModelLoadError: the file does not exist, is not an ONNX model, or its input is not a batch of RGB images.
     """
     if not path.is_file():
         raise ModelLoadError(f"There is no model at {path}: no such file. Name an .onnx file that the server can read.")
@@ -212,13 +213,15 @@ def load_file(path: Path, *, threads: int = 0) -> Engine:
 
 
 def _check_weights_lie_beside(path: Path, model: onnx.ModelProto) -> None:
-    """A model is a file that somebody made: it must not make the server read others of its owner's.
+    """Check that all files with external weights are in the model's folder or below.
+
+    A model may come from an untrusted source and must not make the server read the user's other files.
 
     Raises:
-        ModelLoadError: weights of it are in a file that is not in its folder, or below it.
+        ModelLoadError: a file with weights does not exist, or is neither in the model's folder nor below it.
     """
     folder = path.parent.resolve()
-    for tensor in external_data_helper._get_all_tensors(model):  # noqa: SLF001 - onnx walks them nowhere in public
+    for tensor in external_data_helper._get_all_tensors(model):  # noqa: SLF001 - onnx has no public function for this
         if external_data_helper.uses_external_data(tensor):
             location = external_data_helper.ExternalDataInfo(tensor).location
             if resolve_below(folder, location) is None:
@@ -233,8 +236,9 @@ def _session_options(threads: int) -> ort.SessionOptions:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
-    # Its threads spin between the operators of a run, which makes that fast, and by default for a while after it, which
-    # would take the cores from decoding the next request: the whole request took 1.34 times the inference, now 1.26.
+    # ONNX Runtime's threads spin between the operators of a run, which makes it fast. By default they also spin for a
+    # while after it, and take the cores that decode the next request. With this entry, a whole request takes 1.26 times
+    # as long as its inference, without it 1.34 times.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
 
@@ -244,12 +248,12 @@ def _session(name: str, model: str | bytes, options: ort.SessionOptions) -> ort.
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions have no other base
         raise _not_loadable(name, error) from error
-    session.disable_fallback()  # it would make the session anew from weights that are gone
+    session.disable_fallback()  # the fallback would recreate the session from weights that have been freed
     return session
 
 
 def _image_input(name: str, session: ort.InferenceSession) -> tuple[str, int, tuple[int, int] | None]:
-    """Name of the input, its batch size (0 where it is free), and (width, height) where they are fixed."""
+    """Return the input's name, its batch size (0 if free), and (width, height) (None unless both are fixed)."""
     inputs = session.get_inputs()
     shown = ", ".join(f"{one.name}: {one.type} {one.shape}" for one in inputs)
     expected = f"{name} takes {shown or 'no input'}; expected one input, float32 [N, 3, height, width]"
@@ -262,9 +266,9 @@ def _image_input(name: str, session: ort.InferenceSession) -> tuple[str, int, tu
 
 
 def _ballast(factor: float) -> ExtraWork:
-    """Convolutions of 0.1 ms or so each.
+    """Create the slowdown: convolutions of about 0.1 ms each.
 
-    On one thread: the idle threads of a second pool would spin, and slow the network itself down.
+    They run on one thread, because the idle threads of a second pool would spin and slow down the network itself.
     """
     channels, side = 32, 28
     weight = helper.make_tensor(
@@ -285,7 +289,7 @@ def _ballast(factor: float) -> ExtraWork:
     def piece() -> None:
         session.run(None, feed)
 
-    piece()  # the first is slower than all others
+    piece()  # the first run is slower than all others
     return ExtraWork(factor, piece)
 
 
@@ -301,7 +305,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _return_freed_memory() -> None:
-    """Hand memory that is free, but kept by the C library, back to the system, where that library can."""
+    """Return freed memory that the C library keeps to the system, if the library supports it (`malloc_trim`)."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

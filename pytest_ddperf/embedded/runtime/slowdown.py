@@ -1,4 +1,4 @@
-"""Making a network slower by real work, so that a gate can be shown a regression that is one."""
+"""Slow a network down by real work, to test the gate with a real regression."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 class Slowdown(Protocol):
-    """Runs a piece of work so that it takes longer than it would."""
+    """Runs a piece of work, possibly with additional work that makes it take longer."""
 
     def run(self, work: Callable[[], None]) -> None:
-        """Do the work, and whatever else."""
+        """Do the work, and any additional work."""
         ...
 
 
 class NoSlowdown:
-    """No slowdown."""
+    """Runs work without any slowdown."""
 
     def run(self, work: Callable[[], None]) -> None:
         """Do the work and nothing else."""
@@ -27,15 +27,15 @@ class NoSlowdown:
 
 
 class ExtraWork:
-    """Follows each piece of work with a share of its time in small pieces of other work.
+    """Runs small pieces of extra work after each run of the work, for a fixed share of its duration.
 
-    The pieces have a size, so a pass gets a little too much or too little; what is over is owed to, or by, the next
-    pass, so that the share is exact on average.
+    The extra work consists of whole pieces, so a run may get slightly too much of it. The difference is carried over to
+    the next run, so that the share is exact on average.
 
     Args:
-        factor: 1.1 makes work take 10 % longer.
-        piece: a small piece of real work, short against the work to be slowed.
-        clock: seconds.
+        factor: factor on the duration; 1.1 makes work take 10 % longer.
+        piece: a small piece of real work, much shorter than the work to slow down.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ExtraWork:
         self._shortest_s = math.inf
 
     def run(self, work: Callable[[], None]) -> None:
-        """Do the work, then the ballast that its time asks for."""
+        """Do the work, then extra work in proportion to its duration."""
         started_s = self._clock()
         work()
         before_s = self._clock()
@@ -61,5 +61,5 @@ class ExtraWork:
             self._owed_s -= now_s - before_s
             self._shortest_s = min(self._shortest_s, now_s - before_s)
             before_s = now_s
-        # A piece that was held up by another process must not free the next passes of their share.
+        # If another process delayed a piece, the next runs must still get their share of extra work.
         self._owed_s = max(self._owed_s, -self._shortest_s)
