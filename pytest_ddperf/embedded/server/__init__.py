@@ -1,1 +1,1 @@
-"""The embedded server's HTTP side: requests, services, answers."""
+"""The embedded server's HTTP interface: requests, services, responses."""

@@ -1,4 +1,4 @@
-"""DeepDetect's REST API over HTTP: routes, bodies and status codes. What a request does is in `services`."""
+"""DeepDetect's REST API over HTTP: routes, bodies and status codes. `services` carries the requests out."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _LOG = logging.getLogger(__name__)
 
 
 def build_app(services: Services, *, threads: int, limits: Limits = DEFAULTS) -> Starlette:
-    """The server's application.
+    """Build the server's ASGI application.
 
     Args:
-        services: what it serves.
-        threads: of each network, for `/info`.
-        limits: how large requests may be.
+        services: the services to expose.
+        threads: threads of each network, shown by `/info`.
+        limits: limits on the size of requests.
     """
     routes = _Routes(services, _build_facts(threads), RequestBodyReader(limits))
     table: list[tuple[str, str, Handler]] = [
@@ -57,7 +57,7 @@ def build_app(services: Services, *, threads: int, limits: Limits = DEFAULTS) ->
         routes=[_route(method, path + slash, handler) for method, path, handler in table for slash in ("", "/")],
         exception_handlers={
             404: _no_mapping,
-            405: _no_mapping,  # DeepDetect makes no difference
+            405: _no_mapping,  # DeepDetect answers 404 here, too
             ApiError: _refused,
             ClientDisconnect: _left,
             Exception: _failed,
@@ -74,7 +74,7 @@ class _Routes:
     intake: RequestBodyReader
 
     async def info(self, request: Request) -> Response:
-        """The server and all its services; answers while predictions run."""
+        """Describe the server and all its services, without waiting for running predictions."""
         jobs = _flag(request, "status", default=False)
         services = self.services.describe_all(jobs=jobs)
         return _answer(request, {"head": {"method": "/info", **self.facts, "services": services}})
@@ -88,23 +88,23 @@ class _Routes:
         return _answer(request, {"status": {"code": 201, "msg": "Created"}}, 201)
 
     async def describe(self, request: Request) -> Response:
-        """One service."""
+        """Describe one service."""
         jobs = _flag(request, "status", default=True)
         body = self.services.get(request.path_params["name"]).describe(in_list=False, jobs=jobs)
         return _answer(request, {"status": {"code": 200, "msg": "OK"}, "body": body})
 
     async def delete(self, request: Request) -> Response:
-        """Drop a service; whatever `clear` says, no file is touched: none was written."""
+        """Delete a service. `clear` is ignored: the server has written no files that it could delete."""
         await self.services.delete(request.path_params["name"])
         return _answer(request, {"status": {"code": 200, "msg": "OK"}})
 
     async def predict(self, request: Request) -> Response:
-        """Predict."""
+        """Run a prediction."""
         async with self.intake.document(request) as document:
             return _answer(request, await self.services.predict(parse_predict(document)))
 
     async def training(self, request: Request) -> Response:
-        """There is no training, and so never a job."""
+        """Return "Job Not Found": this server has no training, and so no training jobs."""
         self.services.get(request.query_params.get("service", ""))
         try:
             job = int(request.query_params.get("job", ""))
@@ -130,7 +130,7 @@ def _flag(request: Request, key: str, *, default: bool) -> bool:
 
 
 def _answer(request: Request, document: JsonObject, status: int = 200) -> Response:
-    """An answer, packed where the client takes that: then it is chunked, as DeepDetect's."""
+    """Build a response, compressed if the client accepts that. Like DeepDetect's, compressed responses are chunked."""
     content = msgspec.json.encode(document)
     taken = {part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")}
     if "deflate" in taken:
@@ -154,15 +154,15 @@ async def _no_mapping(request: Request, _error: Exception) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)  # noqa: S101 - it is registered for this class only
+    assert isinstance(error, ApiError)  # noqa: S101 - the handler is registered for this class only
     answer = _answer(request, error.body(), error.status)
-    if error.status == 413:  # what is left of the body is not read
+    if error.status == 413:  # the rest of the body is not read
         answer.headers["Connection"] = "close"
     return answer
 
 
 async def _left(_request: Request, _error: Exception) -> Response:
-    """Nobody takes this answer: the client went away in the middle of its request."""
+    """Return a response that nobody receives, because the client disconnected during its request."""
     return Response(status_code=400)
 
 
@@ -172,7 +172,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 def _build_facts(threads: int) -> JsonObject:
-    """What `/info` tells of the build, in DeepDetect's keys."""
+    """Return the part of `/info` that describes the build, with DeepDetect's keys."""
     own = _version("pytest-ddperf")
     return {
         "build-type": "release",

@@ -1,6 +1,6 @@
-"""A connection that a client cannot hold for ever, nor fill: time and size of a request are bounded.
+"""HTTP connections with limits on the duration and size of requests, so that no client can block the server.
 
-Whatever is refused here, before the application has seen it, is answered in DeepDetect's shape, too.
+Requests are rejected here before the application sees them. The errors have DeepDetect's format here, too.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection; `bounded` makes the class that the server is given."""
+    """One connection. `build_protocol_class` creates the subclass with the server's limits."""
 
     limits: ClassVar[Limits] = DEFAULTS
 
-    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - those of its base
+    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - the arguments of the base class
         super().__init__(*given, **named)
         self._in_head = False
         self._head_bytes = 0
@@ -30,7 +30,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._leaving: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as its base
-        """Take a connection, unless there are too many."""
+        """Accept a connection, unless there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
             self._refuse(503, "Service Unavailable", f"at most {self.limits.connections} connections are taken")
@@ -38,13 +38,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Cancel the timers of this connection."""
         self._arrived()
         self._left()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take a piece of a request."""
+        """Process received data; reject the request if its head is too large."""
         if self.transport.is_closing():
             return
         self._expect()
@@ -56,39 +56,39 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(431, "Request Header Fields Too Large", what)
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Start counting the bytes of a request's head."""
         self._in_head, self._head_bytes = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Its head is there."""
+        """Stop counting: the request's head is complete."""
         self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """All of it is there; from now on the server may take its time."""
+        """End the time limit for receiving: the request is complete. Processing it has no time limit."""
         self._arrived()
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """The client does not take its answer."""
+        """Start the time limit for sending: the client has stopped reading the response."""
         super().pause_writing()
         self._leaving = self._leaving or self.loop.call_later(self.limits.request_s, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """End the time limit for sending: the client is reading the response again."""
         self._left()
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """What came in is no HTTP."""
+        """Reject data that is not valid HTTP."""
         self._refuse(400, "BadRequest", msg)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """No news: the request is answered as it is, and a client must not fill the log."""
+        """Log nothing: the request is answered without the upgrade, and a client must not be able to fill the log."""
 
     def _expect(self) -> None:
-        """Bound the time until the request is whole."""
+        """Start the time limit for receiving a complete request, unless it is already running."""
         if self._arriving is None:
             self._arriving = self.loop.call_later(self.limits.request_s, self._too_slow)
 
@@ -106,14 +106,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._arriving = None
         cycle = self.cycle
         if cycle is not None and not cycle.more_body and not cycle.response_complete:
-            self._expect()  # the request before this one is being answered: what comes behind it is not read meanwhile
+            self._expect()  # the next request is not read while the previous one is still being answered
         elif cycle is not None and cycle.response_started and not cycle.response_complete:
             self.transport.abort()
         else:
             self._refuse(408, "Request Timeout", f"a request comes in within {self.limits.request_s:g} s")
 
     def _refuse(self, status: int, msg: str, why: str) -> None:
-        """Answer, and hang up: nothing that comes after can be told from what came before."""
+        """Send an error and close the connection: the start of a next request could not be found in the stream."""
         body = msgspec.json.encode({"status": {"code": status, "msg": msg, "dd_code": status, "dd_msg": why}})
         head = (
             f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\n"
@@ -126,5 +126,5 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def build_protocol_class(limits: Limits) -> type[BoundedProtocol]:
-    """The class of the connections of a server with these limits."""
+    """Create the protocol class for a server with these limits."""
     return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits})

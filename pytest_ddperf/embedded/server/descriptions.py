@@ -1,4 +1,4 @@
-"""How a server describes a service's parameters."""
+"""The description of a service's parameters, as a server returns it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def describe_parameters(given: JsonObject, width: int, height: int, threads: int) -> dict[str, Any]:
-    """The parameters as a v0.29 server shows them: its defaults, and over them what was given at creation."""
+    """Return the parameters as a v0.29 server shows them: its defaults, overridden by those given at creation."""
     return {
         "input": {
             "connector": "image",

@@ -1,7 +1,8 @@
-"""Requests of web pages are refused: a page in a browser on this host must not drive a server on its loopback address.
+"""Rejection of requests from web pages: a page in a browser on this host must not control the server.
 
-A page of any site can send requests there. What gives it away is the name that it asks for (its own, which it lets
-resolve to 127.0.0.1: DNS rebinding) and the Origin that browsers send with all that is more than a link (CSRF).
+A page of any site can send requests to a loopback address. Two headers reveal it. With DNS rebinding, the Host is the
+site's own name, which the site lets resolve to 127.0.0.1. With CSRF, it is the Origin, which browsers send with every
+request that is more than following a link.
 """
 
 from __future__ import annotations
@@ -23,34 +24,34 @@ _SHOWN: Final = 100
 
 
 class SameSite:
-    """Lets through what asks for this host by a loopback name or address, and comes from no other site.
+    """Middleware that accepts only requests to a loopback name or address that do not come from another site.
 
     Args:
-        app: what answers the others.
+        app: the application that handles accepted requests.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Pass a request on to the application, or reject it with 403."""
         why = "" if scope["type"] != "http" else explain_foreign_request(scope["headers"])
         if not why:
             await self._app(scope, receive, send)
             return
         content = msgspec.json.encode(ApiError(403, "Forbidden", 403, why).body())
-        # its body is not read
+        # the request's body is not read, so the connection must be closed
         refusal = Response(content, 403, {"Connection": "close"}, media_type="application/json")
         await refusal(scope, receive, send)
 
 
 def explain_foreign_request(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Why a request is none of this host's own, in words; "" where it is one.
+    """Return the reason to reject a request as foreign; "" if it is this host's own.
 
-    One without a Host is: no browser leaves it out.
+    A request without a Host counts as this host's own, because every browser sends one.
 
     Args:
-        headers: of the request, names in lower case.
+        headers: the request's headers, with names in lower case.
     """
     hosts: list[str] = []
     origins: list[str] = []
@@ -72,7 +73,7 @@ def explain_foreign_request(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def _is_own(host: str) -> bool:
-    """Whether a Host is a loopback name or address, with a port or without."""
+    """Return whether a Host header is a loopback name or address, with or without a port."""
     if host.startswith("["):
         address, bracket, port = host[1:].partition("]")
         return bool(bracket) and ":" in address and is_loopback(address) and _is_port(port)
@@ -81,5 +82,5 @@ def _is_own(host: str) -> bool:
 
 
 def _is_port(text: str) -> bool:
-    """Whether what follows a host is nothing, or a port behind a colon."""
+    """Return whether the text after a host is empty, or a colon and a port."""
     return not text or (text[0] == ":" and text[1:].isascii() and text[1:].isdigit())

@@ -1,4 +1,4 @@
-"""What a service's `model.repository` stands for: a network that is built in, or a folder with one of the user's."""
+"""Resolution of a service's `model.repository`: a built-in network, or a folder with a network of the user's."""
 
 from __future__ import annotations
 
@@ -22,47 +22,47 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """A network that is ready to run; `pytest_ddperf.embedded.runtime.engine` has the real ones."""
+    """A network that is ready to run, implemented in `pytest_ddperf.embedded.runtime.engine`."""
 
     @property
     def head(self) -> Head:
-        """What makes predictions of what it says."""
+        """Converts the network's output to predictions."""
         ...
 
     @property
     def classes(self) -> int:
-        """How many classes it tells apart."""
+        """Number of classes."""
         ...
 
     @property
     def input_size(self) -> tuple[int, int] | None:
-        """Width and height in pixels; None where it takes any."""
+        """Width and height in pixels; None if the network accepts any."""
         ...
 
     @property
     def parameters(self) -> int:
-        """How many weights it has."""
+        """Number of weights."""
         ...
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A row of numbers for each image of a batch [N, 3, height, width]; probabilities where it classifies."""
+        """Return a row of numbers for each image of a batch [N, 3, height, width]; probabilities if it classifies."""
         ...
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """Where networks come from.
+    """The networks that services can use.
 
     Args:
-        model_dirs: folders with an .onnx file are these, or lie below them; there are no others.
-        seed: what the weights of the 13 networks are drawn from.
-        threads: of each network; 0 for one per core.
-        slow: factors by which networks are made slower, by id.
-        delay_s: seconds that a prediction takes instead of any inference; None for real ones.
+        model_dirs: a folder with an .onnx file must be one of these or below one of them.
+        seed: seed of the built-in networks' random weights.
+        threads: threads of each network; 0 for one per core.
+        slow: slowdown factors of built-in networks, by id.
+        delay_s: seconds to sleep for each prediction instead of running a built-in network; None to run it.
     """
 
     model_dirs: tuple[Path, ...] = ()
@@ -72,13 +72,13 @@ class Repository:
     delay_s: float | None = None
 
     def find(self, name: str) -> Callable[[], Engine]:
-        """What loads the network that `name` stands for; finding it costs nothing, loading it is left to its first use.
+        """Return a function that loads the network. Nothing is loaded before it is called.
 
         Args:
-            name: the id of one that is built in, else a folder in `model_dirs` that holds exactly one .onnx file.
+            name: the id of a built-in network, else a folder in `model_dirs` that contains exactly one .onnx file.
 
         Raises:
-            ApiError: 400/1006, there is none.
+            ApiError: 400/1006 if there is no such network.
         """
         if name in NETWORK_IDS or name in TASK_MODELS:
             return lambda: self._load_builtin(name)
@@ -97,7 +97,7 @@ class Repository:
         return next((found for root in self.model_dirs if (found := _below(root, name)) is not None), None)
 
     def _is_below(self, file: Path) -> bool:
-        """Whether a file is below a folder of models wherever links lead."""
+        """Return whether a file is below one of `model_dirs` after links are resolved."""
         return any(resolve_below(Path(os.path.realpath(root)), str(file)) is not None for root in self.model_dirs)
 
     def _load_builtin(self, name: str) -> Engine:
@@ -105,7 +105,7 @@ class Repository:
             from pytest_ddperf.embedded.runtime.delay import DelayedEngine  # noqa: PLC0415 - for tests
 
             return DelayedEngine(self.delay_s)
-        from pytest_ddperf.embedded.runtime.engine import load_builtin  # noqa: PLC0415 - ONNX Runtime loads with the first network
+        from pytest_ddperf.embedded.runtime.engine import load_builtin  # noqa: PLC0415 - ONNX Runtime is imported with the first network
 
         return load_builtin(name, seed=self.seed, threads=self.threads, slow_factor=self.slow.get(name, 1.0))
 
@@ -116,6 +116,6 @@ class Repository:
 
 
 def _below(root: Path, name: str) -> Path | None:
-    """The folder of that name below another one, or that one itself; None where there is none."""
+    """Return the folder `name` if it exists and is `root` or below it, else None."""
     folder = resolve_below(Path(os.path.realpath(root)), name)
     return folder if folder is not None and folder.is_dir() else None

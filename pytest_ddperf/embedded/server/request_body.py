@@ -1,4 +1,4 @@
-"""A request's body, taken in within bounds: its own size, depth and count, and the memory of all that are in work."""
+"""Reading of request bodies, with limits on size, nesting and number of values, and on the memory of all bodies."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 _AT_ONCE: Final = 2
-"""Bodies of the largest size that the server holds at a time, or as many smaller ones as are as large."""
+"""Limit on the memory of all bodies that are held at a time, as a multiple of the largest body."""
 
 
 class RequestBodyReader:
-    """Takes the JSON of requests in.
+    """Reads and decodes the JSON of requests.
 
     Args:
-        limits: how large one may be.
+        limits: limits on the size of a request.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -33,14 +33,17 @@ class RequestBodyReader:
 
     @asynccontextmanager
     async def document(self, request: Request, most_bytes: int | None = None) -> AsyncIterator[Any]:
-        """The body's JSON, whatever its Content-Type; packed or not. It counts as held until the context ends.
+        """Read a body and decode its JSON, whatever its Content-Type. The body may be compressed.
+
+        Its memory counts as used until the context ends.
 
         Args:
-            request: whose body it is.
-            most_bytes: largest body; default: that of the limits.
+            request: the request.
+            most_bytes: largest body, in bytes; None for that of the limits.
 
         Raises:
-            ApiError: 400, it is no JSON, or too deep; 413, it is too large; 503, all bodies together are.
+            ApiError: 400 if the body is not JSON or nested too deeply, 413 if it is too large or has too many values,
+                503 if all bodies together take too much memory.
         """
         most = min(self._limits.body_bytes, most_bytes or self._limits.body_bytes)
         held = 0
@@ -78,7 +81,7 @@ async def _received(request: Request, most: int, hold: Callable[[int], None]) ->
 
 
 def _unpacked(content: bytes, most: int) -> bytes:
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, as the content's head says
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # detects gzip or zlib from the header
     try:
         unpacked = unpacker.decompress(content, most)
     except zlib.error:
@@ -89,7 +92,7 @@ def _unpacked(content: bytes, most: int) -> bytes:
 
 
 def _decoded(content: bytes) -> Any:  # noqa: ANN401 - any JSON
-    if sum(content.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:  # none of them is of base64
+    if sum(content.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:  # base64 contains none of these characters
         raise ApiError(413, "PayloadTooLarge", 413, f"a request has at most {MAX_VALUES} values")
     try:
         document = msgspec.json.decode(content)
@@ -101,7 +104,7 @@ def _decoded(content: bytes) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _is_deeper(document: object, levels: int) -> bool:
-    """Whether a document has more levels than that. Level by level: no depth ends it."""
+    """Return whether a document has more levels of nesting. It is not recursive, so any depth is safe."""
     level: list[object] = [document]
     for _ in range(levels + 1):
         level = [inner for outer in level for inner in _inside(outer)]
@@ -111,7 +114,7 @@ def _is_deeper(document: object, levels: int) -> bool:
 
 
 def _inside(value: object) -> Iterator[object]:
-    """The objects and lists in a value."""
+    """Return the objects and lists directly inside a value."""
     held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return (inner for inner in held if isinstance(inner, dict | list))
 

@@ -1,4 +1,4 @@
-"""A service's counters and total times, as a real server keeps them."""
+"""A service's counters and total times, as in a DeepDetect server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ServiceStatistics:
-    """What one service has done so far. A prediction appears in all figures at once, when it has ended."""
+    """The statistics of one service. A prediction is added to all figures at once, when it has ended."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,10 +21,11 @@ class ServiceStatistics:
         """Count one prediction.
 
         Args:
-            success: whether it was answered with 200.
-            images: how many were decoded, those named twice twice.
-            predict_ms: from the request's arrival to its predictions, milliseconds, the transformation included.
-            transform_ms: reading, decoding and resizing, milliseconds.
+            success: whether the response had status 200.
+            images: number of decoded images; an image named twice counts twice.
+            predict_ms: time from the request's arrival to its predictions, including the transformation, in
+                milliseconds.
+            transform_ms: time to read, decode and resize the images, in milliseconds.
         """
         with self._lock:
             self._success += success
@@ -34,7 +35,7 @@ class ServiceStatistics:
             self._transform_ms += transform_ms
 
     def to_json(self) -> dict[str, Any]:
-        """The value of `service_stats`. Averages are taken over all predictions, failures too; -1 before the first."""
+        """Return the value of `service_stats`. Averages include failed predictions, and are -1 before the first one."""
         with self._lock:
             count = self._success + self._failure
             transform_ms = self._transform_ms / count if count else -1.0

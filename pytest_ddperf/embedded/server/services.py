@@ -1,4 +1,4 @@
-"""The services: created, described, used and dropped, as DeepDetect does it, without HTTP."""
+"""Services as in DeepDetect, independent of HTTP: create, describe, use and delete them."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.server.repository import Engine
 
 _AT_ONCE = 8
-"""Predictions of different services that run side by side; those of one service queue."""
+"""Most predictions that run at the same time, each of a different service. Predictions of one service queue."""
 
 _DEFAULT_SIZE = (224, 224)
-"""DeepDetect's own default of width and height."""
+"""DeepDetect's default width and height, in pixels."""
 
 
 class Service:
-    """One service: its network, loaded when it is first used, and what it has done.
+    """One service: its network, which is loaded on first use, and its statistics.
 
     Args:
-        name: as it is answered, lower case.
-        request: what it was created from.
-        load: makes its network.
-        reader: reads its images.
-        threads: of its network, for the description.
-        with_stats: whether its description holds `service_stats`, which older servers did not have.
+        name: the name in responses, in lower case.
+        request: the request that creates the service.
+        load: loads the network.
+        reader: reads the images.
+        threads: threads of the network, for the description.
+        with_stats: whether the description contains `service_stats`, which older servers do not have.
     """
 
     def __init__(
@@ -67,20 +67,20 @@ class Service:
         self._buffer: NDArray[np.float32] | None = None
 
     def close(self) -> None:
-        """Give the memory of network and input back."""
+        """Free the memory of the network and its input."""
         engine, self._engine, self._buffer = self._engine, None, None
         if engine is not None:
             engine.close()
 
     def predict(self, request: PredictRequest, arrived_s: float) -> JsonObject:
-        """The answer to one prediction. Not to be called twice at a time.
+        """Run one prediction and return the response. Must not be called concurrently.
 
         Args:
-            request: what to predict.
-            arrived_s: when it came, on the steady clock, before it waited for this service.
+            request: the request.
+            arrived_s: time of its arrival, before it waited for this service, by `time.perf_counter`, in seconds.
 
         Raises:
-            ApiError: what is wrong with it; counted as a failure.
+            ApiError: the request is invalid, or the network cannot be loaded or fails. It counts as a failure.
         """
         work = _Work()
         answer: JsonObject | None = None
@@ -99,16 +99,16 @@ class Service:
                 predict_ms=predict_ms,
                 transform_ms=work.transform_ms,
             )
-        # cut to whole milliseconds, and written as a float, as DeepDetect does
+        # truncated to whole milliseconds but written as a float, as in DeepDetect
         answer["body" if output.measure else "head"]["time"] = float(int(predict_ms))
         return answer
 
     def describe(self, *, in_list: bool, jobs: bool) -> JsonObject:
-        """The service's JSON.
+        """Return the service's JSON.
 
         Args:
-            in_list: as one of `/info`, whose `gpuid` is a number there and a list otherwise.
-            jobs: with the key `jobs`.
+            in_list: whether it is for `/info`, where `gpuid` is a number instead of a list.
+            jobs: whether to include the key `jobs`.
         """
         task = TASK_MODELS.get(self._request.repository)
         width, height = self._size()
@@ -180,7 +180,7 @@ class Service:
 
 
 class _Work:
-    """What of a prediction was done, whether or not it succeeds."""
+    """The work done for a prediction, recorded whether or not the prediction succeeds."""
 
     def __init__(self) -> None:
         self.images = 0
@@ -188,14 +188,14 @@ class _Work:
 
 
 class Services:
-    """All services of the server. Everything but the predictions themselves happens on one event loop.
+    """All services of the server. Everything except the predictions themselves runs on one event loop.
 
     Args:
-        find: what loads the network that a `model.repository` stands for.
-        reader: reads their images.
-        threads: of each network, for their descriptions.
-        with_stats: whether they tell their `service_stats`.
-        most: how many there may be at a time.
+        find: returns, for a `model.repository`, the function that loads the network.
+        reader: reads the images of requests.
+        threads: threads of each network, for the descriptions.
+        with_stats: whether descriptions contain `service_stats`.
+        most: most services at a time.
     """
 
     def __init__(
@@ -222,15 +222,20 @@ class Services:
         return self._running > 0
 
     def require_absent(self, name: str) -> None:
-        """Raise ApiError 409/1014 where that service exists."""
+        """Check that a service does not exist.
+
+        Raises:
+            ApiError: 409/1014 if the service exists.
+        """
         if name.lower() in self._services:
             raise ApiError(409, "Conflict", 1014, "Service already exists")
 
     def create(self, name: str, request: ServiceRequest) -> None:
-        """A new service; its network is loaded when it is first used.
+        """Create a service. Its network is loaded on first use.
 
         Raises:
-            ApiError: 409/1014 it exists, 400/1006 its repository holds no network, or there are too many.
+            ApiError: 409/1014 if the service exists; 400/1006 if its repository contains no network, its name is too
+                long or there are too many services.
         """
         self.require_absent(name)
         if len(name) > MAX_NAME:
@@ -248,10 +253,10 @@ class Services:
         )
 
     def get(self, name: str) -> Service:
-        """A service by its name, in any case.
+        """Return a service by its name, ignoring case.
 
         Raises:
-            ApiError: 404/1002.
+            ApiError: 404/1002 if there is no such service.
         """
         try:
             return self._services[name.lower()]
@@ -259,14 +264,14 @@ class Services:
             raise service_not_found() from None
 
     def describe_all(self, *, jobs: bool) -> list[JsonObject]:
-        """The `services` of `/info`."""
+        """Return the value of `services` in `/info`."""
         return [service.describe(in_list=True, jobs=jobs) for service in self._services.values()]
 
     async def predict(self, request: PredictRequest) -> JsonObject:
-        """The answer to a prediction; it waits for its turn, and the wait counts in its time.
+        """Run a prediction after the earlier ones of its service. Its reported time includes this wait.
 
         Raises:
-            ApiError: what is wrong with it.
+            ApiError: the service does not exist, the request is invalid, or the network cannot be loaded or fails.
         """
         arrived_s = time.perf_counter()
         service = self.get(request.service)
@@ -279,10 +284,10 @@ class Services:
                 self._running -= 1
 
     async def delete(self, name: str) -> None:
-        """Drop a service and its memory, when the predictions asked for before have ended. It is not found from now on.
+        """Delete a service. Requests no longer find it; its memory is freed after its pending predictions have ended.
 
         Raises:
-            ApiError: 404, without dd_code.
+            ApiError: 404, without dd_code, if there is no such service.
         """
         service = self._services.pop(name.lower(), None)
         if service is None:
@@ -291,6 +296,6 @@ class Services:
             service.close()
 
     def close(self) -> None:
-        """Let the threads end; the memory goes with the process."""
+        """Let the threads end. Memory is freed only when the process ends."""
         self._workers.shutdown(wait=False, cancel_futures=True)
         self._reader.close()

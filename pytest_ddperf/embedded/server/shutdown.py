@@ -1,4 +1,4 @@
-"""How the server's process ends: on a signal, or with whoever started it; within two seconds, whatever it is doing."""
+"""Shutdown of the server's process, on a signal or when its parent ends, within two seconds whatever it is doing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GRACE_S = 1.5
-"""How long a running answer may take, in seconds, once the process was told to end; a network cannot be interrupted."""
+"""Seconds that running requests get to finish before the process exits. A running inference cannot be interrupted."""
 
 
 def end_soon(stop: Callable[[], None]) -> None:
-    """Tell the server to end, and see that it does.
+    """Stop the server, and exit the process if it has not ended after `GRACE_S`.
 
     Args:
-        stop: what tells it.
+        stop: asks the server to stop.
     """
     timer = threading.Timer(GRACE_S, os._exit, args=(0,))
     timer.daemon = True
@@ -27,7 +27,7 @@ def end_soon(stop: Callable[[], None]) -> None:
 
 
 def watch_pipe(descriptor: int, gone: Callable[[], None]) -> None:
-    """Call `gone` when the other end of a pipe is closed, as it is when its process ends, however it ends."""
+    """Call `gone` when the other end of a pipe is closed, which happens in any case when its process ends."""
 
     def watch() -> None:
         try:
@@ -41,13 +41,13 @@ def watch_pipe(descriptor: int, gone: Callable[[], None]) -> None:
 
 
 def watch_process(pid: int, gone: Callable[[], None]) -> None:
-    """Call `gone` when a process has ended: for those that hand the pipe's end on to their own children."""
+    """Call `gone` when a process has ended, even if its children inherited its end of the pipe."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         gone()
         return
-    except (AttributeError, OSError):  # no Linux, or one before 5.3: the pipe has to do
+    except (AttributeError, OSError):  # not Linux, or Linux before 5.3: only the pipe is watched
         return
 
     def watch() -> None:
