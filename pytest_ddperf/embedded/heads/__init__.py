@@ -1,1 +1,1 @@
-"""From a network's output tensors to DeepDetect's predictions."""
+"""Conversion of a network's output tensors to DeepDetect's predictions."""

@@ -1,4 +1,4 @@
-"""From a character for each column to the text: connectionist temporal classification (CTC), read greedily."""
+"""Greedy decoding of connectionist temporal classification (CTC): from class probabilities per column to text."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALPHABET = string.digits + string.ascii_lowercase
-"""The characters, in the order of the classes; the blank is left out."""
+"""The characters in the order of the classes, without the blank."""
 
 
 def decode_ctc(probabilities: NDArray[np.float32], blank: int = 0) -> tuple[str, float]:
-    """The text, and how probable its path is.
+    """Return the text and the probability of its path (the most probable class of each column).
 
-    A character that is the best of several columns in a row stands once; blanks part two of the same.
+    A character that is the most probable in consecutive columns counts once. A blank separates two equal characters.
 
     Args:
         probabilities: [columns, classes].
-        blank: the class that stands for no character.
+        blank: class that stands for no character.
     """
     path = probabilities.argmax(axis=1)
     changes = np.concatenate([[True], path[1:] != path[:-1]])

@@ -1,4 +1,4 @@
-"""From a network's row of numbers to what is answered of an image, task by task, in DeepDetect's shapes."""
+"""Conversion of a network's output to predictions in DeepDetect's format, one class for each task."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 INDEXED = 32
-"""Pictures that the index of a network that searches holds."""
+"""Number of images in the index of a network for similarity search."""
 
 _INDEXED_OBJECTS = OutputSettings(confidence_threshold=0.1, best_bbox=20)
 
@@ -36,39 +36,39 @@ Size = tuple[int, int]
 
 
 class Head(Protocol):
-    """What turns rows into predictions."""
+    """Converts the rows of a network's output to predictions."""
 
     def predictions(
         self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
     ) -> list[JsonObject]:
-        """One prediction for each different uri, in an order that is not the request's.
+        """Return one prediction for each distinct uri, in an order that differs from the request's.
 
         Args:
-            uris: of the images.
-            rows: what the network says of each.
-            sizes: width and height of each image before it was resized.
-            output: what is asked for.
+            uris: the uri of each image.
+            rows: the network's output for each image.
+            sizes: width and height of each image before resizing, in pixels.
+            output: the requested output.
 
         Raises:
-            ApiError: the network is of another task.
+            ApiError: the network does not support the requested output.
         """
         ...
 
 
 class ClassHead:
-    """Probabilities of classes."""
+    """Predictions of a classification network."""
 
     def predictions(
         self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
     ) -> list[JsonObject]:
-        """The most probable classes of each image."""
+        """Return the most probable classes of each image."""
         del sizes
         _require(output, frozenset(), "classification")
         return build_predictions(uris, rows, output)
 
 
 class _ByImage:
-    """A head that looks at one image after the other."""
+    """A head that converts the output of one image at a time."""
 
     def __init__(self, model: TaskModel) -> None:
         self.model = model
@@ -76,40 +76,40 @@ class _ByImage:
     def predictions(
         self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
     ) -> list[JsonObject]:
-        """What is said of each image."""
+        """Return the prediction of each image."""
         _require(output, self.model.answers, self.model.mltype)
         return [{"uri": uri, **self.one(rows[row], sizes[row], output)} for uri, row in reorder_rows(uris)]
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
-        """What is said of one image, but for its uri."""
+        """Return the prediction of one image, without its uri."""
         raise NotImplementedError
 
 
 class SegmentationHead(_ByImage):
-    """The class of each pixel, at the size that the image had."""
+    """The class of each pixel, at the image's original size."""
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
-        """A value for each pixel, row by row."""
+        """Return a value for each pixel, row by row."""
         del output
         mask = cv2.resize(row.reshape(self.model.height, self.model.width), size, interpolation=cv2.INTER_NEAREST)
         return {"imgsize": {"width": size[0], "height": size[1]}, "vals": mask.ravel().tolist()}
 
 
 class RegressionHead(_ByImage):
-    """Values."""
+    """Regression values."""
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
-        """A list of values, named by their number."""
+        """Return a list of values, numbered from 0."""
         del size, output
         vector: list[JsonObject] = [{"cat": str(number), "val": value} for number, value in enumerate(row.tolist())]
         return {"vector": _ended(vector)}
 
 
 class OcrHead(_ByImage):
-    """A sequence of characters."""
+    """The text in an image."""
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
-        """One class, whose name is the text."""
+        """Return one class whose name is the text."""
         del size
         blank = max(output.blank_label, 0)
         if blank >= self.model.classes:
@@ -120,7 +120,7 @@ class OcrHead(_ByImage):
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What the index knows of a vector."""
+    """What a vector in the index belongs to: an image, and for an object also its description."""
 
     uri: str
     region: JsonObject = field(default_factory=dict)
@@ -128,14 +128,14 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """One object of an image: as it is answered, and its corners from 0 to 1."""
+    """One object of an image: its JSON in the response (`told`), and its corners from 0 to 1."""
 
     told: JsonObject
     corners: NDArray[np.float32]
 
 
 class DetectionHead(_ByImage):
-    """Objects and their boxes; with features, searches for the like of them."""
+    """Objects and their boxes; for networks with features, also the most similar objects or images in the index."""
 
     def __init__(self, model: TaskModel) -> None:
         super().__init__(model)
@@ -143,7 +143,12 @@ class DetectionHead(_ByImage):
         self._index: Index[_Entry] | None = None
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
-        """Objects; with `rois` each has its features, and what is like it or, with `multibox_rois`, like all."""
+        """Return the objects of an image.
+
+        With `rois`, each object has its features and, with `search`, its nearest neighbours. With `multibox_rois` as
+        well, objects have no boxes, features or neighbours; with `search`, the images nearest to all objects together
+        are returned.
+        """
         found = list(self._objects(row, size, output))
         listed = _ended([one.told for one in found])
         if not output.rois:
@@ -163,7 +168,7 @@ class DetectionHead(_ByImage):
         return {"rois": listed}
 
     def learn(self, run: Run, seed: int) -> None:
-        """Index the objects of a few pictures."""
+        """Build the index from the objects of a few generated images."""
         vectors, entries = [], []
         for uri, row in _pictures_seen(run, self.model, seed):
             for one in self._objects(row, (self.model.width, self.model.height), _INDEXED_OBJECTS):
@@ -188,7 +193,7 @@ class DetectionHead(_ByImage):
             yield _Object({"prob": probability, "cat": str(kind), "bbox": box}, corners[place])
 
     def _features(self, row: NDArray[np.float32], corners: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The largest of each feature within a box."""
+        """Return the maximum of each feature within a box, normalised to length 1."""
         side = GRIDS[0]
         seen = row[(4 + self.model.classes) * len(self._priors) :].reshape(FEATURES, side, side)
         low = np.minimum((corners[:2] * side).astype(int), side - 1)
@@ -201,7 +206,7 @@ class DetectionHead(_ByImage):
         return self._index.nearest(vector, count)
 
     def _nearest_to_all(self, vectors: Sequence[NDArray[np.float32]], count: int) -> list[JsonObject]:
-        """Images by the mean distance of their objects to those of this one, nearest first."""
+        """Return images by the mean distance of their objects to the objects of this image, nearest first."""
         distances: dict[str, list[float]] = {}
         for vector in vectors:
             for distance, entry in self._searched(vector, count):
@@ -211,14 +216,14 @@ class DetectionHead(_ByImage):
 
 
 class SearchHead(_ByImage):
-    """An embedding of the whole image, and the indexed pictures that are like it."""
+    """An embedding of the whole image, and the most similar images in the index."""
 
     def __init__(self, model: TaskModel) -> None:
         super().__init__(model)
         self._index: Index[_Entry] | None = None
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
-        """The embedding, and the nearest neighbours where they are asked for."""
+        """Return the embedding and, if requested, the nearest neighbours."""
         del size
         vector = normalise(row)
         told: JsonObject = {"vals": vector.tolist()}
@@ -230,7 +235,7 @@ class SearchHead(_ByImage):
         return told
 
     def learn(self, run: Run, seed: int) -> None:
-        """Index a few pictures."""
+        """Build the index from a few generated images."""
         seen = list(_pictures_seen(run, self.model, seed))
         self._index = Index(normalise(np.array([row for _, row in seen])), tuple(_Entry(uri) for uri, _ in seen))
 
@@ -247,12 +252,12 @@ _HEADS: dict[str, Callable[[TaskModel], _ByImage]] = {
 
 
 def build_task_head(name: str, run: Run, seed: int) -> Head:
-    """The head of one of `TASK_MODELS`; its index is made now, where it has one.
+    """Create the head of one of `TASK_MODELS`, and build its index if it has one.
 
     Args:
-        name: of the network.
-        run: runs it.
-        seed: of the indexed pictures.
+        name: the network's id.
+        run: runs the network on a batch.
+        seed: seed of the images in the index.
     """
     head = _HEADS[name](TASK_MODELS[name])
     if isinstance(head, SearchHead | DetectionHead) and "search" in head.model.answers:
@@ -261,7 +266,11 @@ def build_task_head(name: str, run: Run, seed: int) -> Head:
 
 
 def _require(output: OutputSettings, answers: frozenset[str], mltype: str) -> None:
-    """Refuse what a network of that task cannot answer."""
+    """Check that a network supports the requested output.
+
+    Raises:
+        ApiError: the network does not support it, or an index is to be changed.
+    """
     if missing := sorted(output.asks_for - answers):
         raise bad_service(f"the network does {mltype}, and cannot answer {', '.join(missing)}")
     if output.index or output.build_index:
@@ -275,7 +284,7 @@ def _ended(listed: list[JsonObject]) -> list[JsonObject]:
 
 
 def _pictures_seen(run: Run, model: TaskModel, seed: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """What the network says of a few pictures: shades and noise, drawn from a seed."""
+    """Yield the uri and the network's output for a few images: random gradients with noise, drawn from a seed."""
     draw = np.random.default_rng([seed, INDEXED])
     for number in range(INDEXED):
         coarse = draw.uniform(0, 255, (8, 8, 3)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""From a network's output to the predictions of an answer."""
+"""Conversion of class probabilities to the predictions of a response."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def reorder_rows(uris: Sequence[str]) -> list[tuple[str, int]]:
-    """Each different uri with its row, in an order that is fixed but not the request's."""
+    """Return each distinct uri with its row, in an order that is reproducible but differs from the request's."""
     rows = list({uri: row for row, uri in enumerate(uris)}.items())
-    # a real server answers in the order in which its threads get ready: whoever counts on the request's order is wrong
+    # DeepDetect returns images in the order in which its threads finish: clients must not rely on the request's order
     asked = list(rows)
-    random.Random(zlib.crc32("\n".join(uris).encode())).shuffle(rows)  # noqa: S311 - an order, no secret
+    random.Random(zlib.crc32("\n".join(uris).encode())).shuffle(rows)  # noqa: S311 - not used for security
     if rows == asked:
         rows.reverse()
     return rows
@@ -30,7 +30,7 @@ def reorder_rows(uris: Sequence[str]) -> list[tuple[str, int]]:
 def build_predictions(
     uris: Sequence[str], probabilities: NDArray[np.float32], output: OutputSettings
 ) -> list[JsonObject]:
-    """The predictions, one for each different uri, in an order that is fixed but not the request's."""
+    """Return one prediction for each distinct uri, in the order of `reorder_rows`."""
     rows = reorder_rows(uris)
     chosen = probabilities[[row for _, row in rows]]
     order = _best(chosen, output.best)
@@ -43,7 +43,7 @@ def build_predictions(
 
 
 def _best(probabilities: NDArray[np.float32], best: int) -> NDArray[np.intp]:
-    """The classes of the `best` highest values of each row, highest first; all of them where `best` is negative."""
+    """Return the classes of the `best` highest values of each row, highest first; all classes if `best` is negative."""
     classes = probabilities.shape[1]
     count = classes if best < 0 else min(best, classes)
     if count == classes:

@@ -1,1 +1,1 @@
-"""Images for the embedded server: fetched, decoded, resized."""
+"""Fetching, decoding and resizing of images for the embedded server."""

@@ -1,4 +1,4 @@
-"""Images by http URL, from this host only: the server must not be a way into the network that it stands in."""
+"""Fetching of images by http URL, from this host only: clients must not reach other hosts through the server."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from urllib.parse import urlsplit
 from pytest_ddperf.errors import DdperfError
 
 MAX_FILE_BYTES = 64 * 2**20
-"""Largest image file, in bytes, however it comes: a 50-megapixel PNG fits."""
+"""Largest image file from any source, in bytes: a 50-megapixel PNG fits."""
 
 FETCH_TIMEOUT_S = 5.0
-"""Longest wait for a URL of this host, in seconds, connecting, waiting and reading together."""
+"""Longest time to fetch a URL, in seconds, including connecting, waiting and reading."""
 
 
 class ImageReadError(DdperfError):
-    """An image that cannot be had; the message is what DeepDetect says of it."""
+    """An image cannot be read. The message is DeepDetect's."""
 
 
 def describe_unreadable(uri: str) -> ImageReadError:
-    """DeepDetect's message for whatever is wrong with an image; it shows the first 200 characters of what was sent."""
+    """Return the error with DeepDetect's message for any unreadable image; it shows the uri cut to 200 characters."""
     shown = uri if len(uri) <= 197 else f"{uri[:197]}..."
     return ImageReadError(f"image could not be read or does not exist: {shown}")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, a name or an address, can only be this one."""
+    """Return whether a host is `localhost` or a loopback address."""
     if host == "localhost":
         return True
     try:
@@ -40,10 +40,11 @@ def is_loopback(host: str) -> bool:
 
 
 def fetch(url: str) -> bytes:
-    """The bytes behind an http URL of this host. Redirects are not followed.
+    """Fetch an http URL of this host. Redirects are not followed.
 
     Raises:
-        ImageReadError: another host, no connection, no 200, too large or too slow.
+        ImageReadError: the URL is not http or names another host, the connection fails, the status is not 200, or the
+            response is too large or too slow.
     """
     try:
         parts = urlsplit(url)
@@ -54,7 +55,7 @@ def fetch(url: str) -> bytes:
         raise ImageReadError(f"only http URLs of this host are read here: {url[:200]}")
     deadline = time.monotonic() + FETCH_TIMEOUT_S
     connection = http.client.HTTPConnection(host, port, timeout=FETCH_TIMEOUT_S)
-    hang_up = threading.Timer(FETCH_TIMEOUT_S, _hang_up, [connection])  # else a byte every 4 s would hold it for ever
+    hang_up = threading.Timer(FETCH_TIMEOUT_S, _hang_up, [connection])  # one byte every 4 s never hits the timeout
     hang_up.daemon = True
     try:
         try:

@@ -1,7 +1,7 @@
-"""The image connector: from what a request names to the network's input, as DeepDetect does it.
+"""The image connector: converts the images of a request to the network's input, as DeepDetect does.
 
-DeepDetect decodes and resizes with OpenCV (its imginputfileconn.h), and so does this module: blue, green, red; both
-sides set, whatever that does to the aspect ratio; cubic interpolation without antialiasing.
+Like DeepDetect (imginputfileconn.h), this module decodes and resizes with OpenCV: channels in the order blue, green,
+red; resized to the given width and height without keeping the aspect ratio; cubic interpolation without antialiasing.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_INPUT_PIXELS, Limits
 
 MAX_PIXELS = 50_000_000
-"""Largest image that OpenCV ever decodes, in pixels: 150 MB then. `Limits.pixels` may be less, not more."""
+"""Largest image that OpenCV decodes, in pixels: 150 MB in memory. `Limits.pixels` may be lower but not higher."""
 
-os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)  # OpenCV takes it from there, when it is loaded
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)  # OpenCV reads this when it is imported
 
-import cv2  # noqa: E402 - after its limit is set
-import numpy as np  # noqa: E402 - sorted behind cv2
+import cv2  # noqa: E402 - imported after its limit is set
+import numpy as np  # noqa: E402 - sorted after cv2
 
 from pytest_ddperf.embedded.confined_files import read_below, resolve_below  # noqa: E402 - likewise
 from pytest_ddperf.embedded.images.fetch import MAX_FILE_BYTES, ImageReadError, describe_unreadable, fetch  # noqa: E402 - likewise
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.wire import ImageSettings
 
 MAX_IMAGES = DEFAULTS.images
-"""Most images of one request unless the server is told otherwise. Their input is 154 MB at 224x224."""
+"""Default for the most images in one request. As input of a network of 224x224, they take 154 MB."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
-"""What counts as an image in a folder."""
+"""Suffixes of the files in a folder that are read as images."""
 
 _INTERPOLATION = {
     "nearest": cv2.INTER_NEAREST,
@@ -54,7 +54,7 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One image: under what name it is answered, what a message calls it, and how its file is read."""
+    """One image: its uri in the response, its name in messages (`shown`), and a function that reads its file."""
 
     uri: str
     shown: str
@@ -66,9 +66,9 @@ class Batch:
     """The images of one request, ready for the network.
 
     Args:
-        uris: under what name each is answered, in the order of `pixels`; one that was named twice is there twice.
+        uris: uri of each image in the response, in the order of `pixels`; an image named twice appears twice.
         pixels: float32 [N, 3, height, width].
-        sizes: width and height of each image before it was resized.
+        sizes: width and height of each image before resizing, in pixels.
     """
 
     uris: tuple[str, ...]
@@ -80,9 +80,9 @@ class ImageReader:
     """Reads, decodes and resizes the images of requests, several at a time.
 
     Args:
-        data_dir: images by path come from below this folder only; None for none at all.
-        workers: how many are decoded at the same time.
-        limits: how many images, and how large ones.
+        data_dir: images given by path must be below this folder; None to reject all paths.
+        workers: number of images to decode at the same time.
+        limits: limits on the number and size of images.
     """
 
     def __init__(self, data_dir: Path | None, workers: int, limits: Limits = DEFAULTS) -> None:
@@ -92,7 +92,7 @@ class ImageReader:
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="decode")
 
     def close(self) -> None:
-        """Let its threads end."""
+        """Let the reader's threads end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def read(
@@ -102,21 +102,22 @@ class ImageReader:
         size: tuple[int, int],
         buffer: NDArray[np.float32] | None = None,
     ) -> Batch:
-        """The network's input for `data`, in the order of `data`.
+        """Return the network's input for `data`, in the order of `data`.
 
         Args:
-            data: paths, folders, http URLs of this host, and base64.
-            settings: what is done with the images; its width and height do not count here.
-            size: width and height, in pixels.
-            buffer: where to put it, when its shape fits: fresh memory costs about as much as resizing into it.
+            data: paths of images or folders, http URLs of this host, or base64.
+            settings: how images are preprocessed; its width and height are ignored.
+            size: width and height of the network's input, in pixels.
+            buffer: array to reuse if its shape matches; allocating a new one takes about as long as resizing into it.
 
         Raises:
-            ImageReadError: the first, in this order, that cannot be read; or too many.
+            ImageReadError: an image cannot be read (the first such image is reported), or there are too many images or
+                pixels.
         """
         sources: list[_Source] = []
         for index, entry in enumerate(data):
             sources += self._sources(index, entry)
-            if max(len(sources), len(data)) > self._limits.images:  # a folder that is named often has no end
+            if max(len(sources), len(data)) > self._limits.images:  # here, as a folder may be named many times
                 raise ImageReadError(f"too many images in one request, at most {self._limits.images} are taken")
         width, height = size
         if len(sources) * width * height > MAX_INPUT_PIXELS:
@@ -136,7 +137,7 @@ class ImageReader:
                     image = decode_image(self._content(source), source.shown, settings)
                     sizes[index] = (image.shape[1], image.shape[0])
                     pixels[index] = fit_image(image, source.shown, settings, size)
-                except Exception as error:  # noqa: BLE001 - raised below, once nobody writes to the buffer any more
+                except Exception as error:  # noqa: BLE001 - raised below, when no thread writes to the buffer any more
                     failures[index] = error
 
         if len(sources) == 1:
@@ -184,30 +185,30 @@ class ImageReader:
         return _Source(entry, entry, read)
 
     def _path(self, entry: str) -> Path | None:
-        """The file or folder of that name below the data folder, wherever links lead; None where there is none."""
+        """Return the file or folder below the data folder, with links resolved; None if there is none."""
         return None if self._data_dir is None else resolve_below(self._data_dir, entry)
 
 
 def prepare(content: bytes, shown: str, settings: ImageSettings, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """One image file as the network takes it: uint8 [3, height, width]. A truncated JPEG keeps what there is of it.
+    """Decode and resize one image file: uint8 [3, height, width]. Of a truncated JPEG, the existing part is decoded.
 
     Args:
         content: the file's bytes.
-        shown: what a message calls it.
+        shown: name of the image in error messages.
         settings: colours and interpolation.
-        size: width and height, in pixels.
+        size: width and height of the result, in pixels.
 
     Raises:
-        ImageReadError: it is no image, or too large.
+        ImageReadError: the content is not an image, or the image is too large.
     """
     return fit_image(decode_image(content, shown, settings), shown, settings, size)
 
 
 def decode_image(content: bytes, shown: str, settings: ImageSettings) -> NDArray[np.uint8]:
-    """One image file, decoded: uint8 [height, width, 3], or [height, width] where it is gray.
+    """Decode one image file: uint8 [height, width, 3], or [height, width] if `settings.bw` is set.
 
     Raises:
-        ImageReadError: it is no image, or too large.
+        ImageReadError: the content is not an image, or the image is too large.
     """
     try:
         image = _decoded(content, cv2.IMREAD_GRAYSCALE if settings.bw else cv2.IMREAD_COLOR)
@@ -221,10 +222,10 @@ def decode_image(content: bytes, shown: str, settings: ImageSettings) -> NDArray
 def fit_image(
     image: NDArray[np.uint8], shown: str, settings: ImageSettings, size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """A decoded image as the network takes it: uint8 [3, height, width].
+    """Convert a decoded image to the network's size and channels: uint8 [3, height, width].
 
     Raises:
-        ImageReadError: it cannot be resized.
+        ImageReadError: the image cannot be resized.
     """
     try:
         resized = cv2.resize(image, size, interpolation=_INTERPOLATION[settings.interp]).astype(np.uint8, copy=False)
@@ -241,7 +242,7 @@ def fit_image(
 def _decoded(content: bytes, flag: int) -> NDArray[np.uint8] | None:
     image = cv2.imdecode(np.frombuffer(content, np.uint8), flag) if content else None
     if image is None and content.startswith(_JPEG_START):
-        # truncated: OpenCV takes that of a file, as DeepDetect reads it, and not of memory, unless it ends properly
+        # OpenCV decodes truncated JPEGs from a file, as DeepDetect does, but from memory only with an end marker
         image = cv2.imdecode(np.frombuffer(content + _JPEG_END, np.uint8), flag)
     return None if image is None else image.astype(np.uint8, copy=False)
 
@@ -254,7 +255,7 @@ def _equalised(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cv2.cvtColor(brightness, cv2.COLOR_YCrCb2BGR).astype(np.uint8, copy=False)
 
 
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it is told where it is answered
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # checked in the network's output
 def _normalise(pixels: NDArray[np.float32], settings: ImageSettings) -> None:
     if settings.scale != 1.0:
         pixels *= np.float32(settings.scale)
