@@ -1,1 +1,1 @@
-"""The networks that the embedded server runs, built in code, and what they cost."""
+"""The networks that the embedded server runs, built in code, and their costs."""

@@ -1,4 +1,4 @@
-"""Boxes of a single-shot detector (SSD): where they may lie, where they do, and which of them say the same."""
+"""Boxes of a single-shot detector (SSD): prior boxes, decoding and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PER_POSITION: Final = 4
-"""Shapes of boxes at each position of a grid: two squares, one lying and one standing rectangle."""
+"""Number of boxes at each position of a grid: two squares, one horizontal and one vertical rectangle."""
 
 CANDIDATES: Final = 400
-"""Most boxes of a class that are compared with each other, the most probable ones: SSD's own."""
+"""Most boxes of a class to compare with each other, the most probable ones; SSD's value."""
 
 KEPT: Final = 200
-"""Most objects of an image: SSD's own."""
+"""Most objects in an image; SSD's value."""
 
 _CENTRE_VARIANCE, _SIZE_VARIANCE = 0.1, 0.2
 _SMALLEST, _LARGEST = 0.2, 0.9
 
 
 def build_prior_boxes(grids: Sequence[int]) -> NDArray[np.float32]:
-    """The boxes that the network's answers are relative to: [boxes, (x, y, width, height)] of the centre, 0 to 1.
+    """Build the prior boxes, to which the network's output is relative.
 
     Args:
-        grids: the side of each square grid, from fine to coarse; its boxes are larger the coarser it is.
+        grids: side of each square grid, from fine to coarse; coarser grids have larger boxes.
+
+    Returns:
+        [boxes, (x, y, width, height)] from 0 to 1; x and y are the centre.
     """
     step = (_LARGEST - _SMALLEST) / max(1, len(grids) - 1)
     scales = [_SMALLEST + step * number for number in range(len(grids) + 1)]
@@ -51,7 +54,7 @@ def _on_grid(side: int, scale: float, next_scale: float) -> Iterator[tuple[float
 
 
 def decode(offsets: NDArray[np.float32], priors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Corners [boxes, (xmin, ymin, xmax, ymax)], from 0 to 1, of what the network says relative to the priors."""
+    """Convert offsets relative to the prior boxes to corners [boxes, (xmin, ymin, xmax, ymax)], from 0 to 1."""
     centres = priors[:, :2] + _CENTRE_VARIANCE * offsets[:, :2] * priors[:, 2:]
     halves = priors[:, 2:] * np.exp(np.clip(_SIZE_VARIANCE * offsets[:, 2:], -4, 4)) / 2
     corners = np.concatenate([centres - halves, centres + halves], axis=1)
@@ -66,14 +69,14 @@ def select_objects(
     overlap: float,
     best: int = -1,
 ) -> list[tuple[int, float, int]]:
-    """The objects of one image as (class, probability, number of the box), most probable first.
+    """Return the objects of one image as (class, probability, index of the box), most probable first.
 
     Args:
-        corners: of all boxes.
+        corners: corners of all boxes.
         probabilities: [boxes, classes]; class 0 is the background.
-        threshold: less probable boxes are left out.
-        overlap: of two boxes of a class that share more than this (intersection over union), the less probable goes.
-        best: how many objects at most; below 1 for `KEPT`.
+        threshold: boxes are dropped unless their probability is above this.
+        overlap: if two boxes of a class overlap more than this (intersection over union), the less probable is dropped.
+        best: most objects; below 1 for `KEPT`.
     """
     found: list[tuple[int, float, int]] = []
     for kind in range(1, probabilities.shape[1]):
@@ -87,7 +90,12 @@ def select_objects(
 
 
 def suppress_overlaps(corners: NDArray[np.float32], overlap: float) -> list[int]:
-    """Which of the boxes remain, given most probable first, when none may share more than `overlap` with one before."""
+    """Return the indices of the boxes that overlap no previously kept box more than `overlap`.
+
+    Args:
+        corners: corners of the boxes, most probable first.
+        overlap: largest intersection over union.
+    """
     remaining = np.arange(len(corners))
     kept: list[int] = []
     while remaining.size:
@@ -98,7 +106,7 @@ def suppress_overlaps(corners: NDArray[np.float32], overlap: float) -> list[int]
 
 
 def compute_overlap(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of a box with others; 0 for two boxes without area."""
+    """Return the intersection over union of a box with others; 0 for two boxes without area."""
     low, high = np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:])
     both = np.prod(np.clip(high - low, 0, None), axis=1)
     union = np.prod(one[2:] - one[:2]) + np.prod(others[:, 2:] - others[:, :2], axis=1) - both

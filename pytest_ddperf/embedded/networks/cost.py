@@ -1,12 +1,16 @@
-"""What a network costs: multiply-adds and parameters, counted in the graph that runs, as the report counts them.
+"""The cost of a network: multiply-adds and parameters, counted in its graph as the report counts them.
 
-The rule, recovered from the report's own table: multiply-adds are the weights of convolutions and fully connected
-layers times their output positions; parameters are those weights and two per channel for each batch normalisation with
-its scale (mean and gamma); biases count nowhere. A depthwise convolution (as many groups as channels) was a layer type
-of its own to the report, and has no multiply-adds there. In the figures that it prints, layers without multiply-adds
-stand with their parameters instead: only so does each printed digit come out, all of them cut and none rounded. Weights
-count once, however many layers share them, and in whatever form the file stores them: quantised, transposed, as a
-Constant.
+The rules were recovered from the report's own table:
+
+- Multiply-adds are the weights of convolutions and fully connected layers times their output positions.
+- Parameters are those weights, and two per channel for each batch normalisation with its scale (mean and gamma). Biases
+  are never counted.
+- A depthwise convolution (as many groups as channels) has no multiply-adds, because the report treats it as a separate
+  layer type.
+- In the printed "Giga flops", layers without multiply-adds count with their parameters instead. Only this rule
+  reproduces every printed digit. All figures are truncated, not rounded.
+- Weights count once, however many layers share them, and in whatever form the file stores them: quantised, transposed
+  or as a Constant.
 """
 
 from __future__ import annotations
@@ -27,25 +31,25 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.networks.onnx_graph import OnnxGraph
 
 GIGA = 9
-"""Power of ten of a GFLOP."""
+"""Exponent of ten of a GFLOP."""
 
 MILLION = 6
-"""Power of ten of a million parameters."""
+"""Exponent of ten of a million parameters."""
 
 _PRINTED_DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one image costs.
+    """The cost of one image.
 
     Args:
-        multiply_adds: of convolutions and fully connected layers; depthwise layers count none.
-        true_multiply_adds: the same, depthwise layers included.
-        parameters: weights, and two per channel for each batch normalisation.
-        other_parameters: those of them in layers without multiply-adds: batch normalisation and depthwise.
-        uncounted: operators whose multiply-adds are not counted: name, type and the reason. The counts are lower bounds
-            then.
+        multiply_adds: multiply-adds of convolutions and fully connected layers, without depthwise layers.
+        true_multiply_adds: the same, including depthwise layers.
+        parameters: number of weights, plus two per channel for each batch normalisation.
+        other_parameters: the parameters of layers without multiply-adds (batch normalisation and depthwise).
+        uncounted: name, type and reason of each operator whose multiply-adds cannot be counted. If there are any, the
+            counts are lower bounds.
     """
 
     multiply_adds: int
@@ -56,7 +60,7 @@ class Cost:
 
     @property
     def reported_operations(self) -> int:
-        """What the report's "Giga flops" were cut from: layers without multiply-adds count their parameters."""
+        """The count behind the report's "Giga flops": multiply-adds, or parameters for layers without multiply-adds."""
         return self.multiply_adds + self.other_parameters
 
     @property
@@ -71,7 +75,7 @@ class Cost:
 
 
 def format_count(count: int, power: int) -> str:
-    """A count in units of 10**power, cut (not rounded) to the report's five digits: `0.5687`, `11.282`, `138.34`.
+    """Format a count in units of 10**power, truncated to the report's five digits: `0.5687`, `11.282`, `138.34`.
 
     Raises:
         ValueError: the count is negative, or has more than five digits before the point.
@@ -87,16 +91,16 @@ def format_count(count: int, power: int) -> str:
 
 
 def compute_cost(model: onnx.ModelProto) -> Cost:
-    """The cost of a network per image; the values of its weights are not needed, only their dimensions.
+    """Count the cost of a network per image. It needs the dimensions of the weights, not their values.
 
-    Products of two results, as in attention, count as multiply-adds without parameters. What cannot be counted is named
-    in `Cost.uncounted`.
+    Products of two intermediate results, as in attention, count as multiply-adds without parameters. Operators that
+    cannot be counted are listed in `Cost.uncounted`.
     """
     return graph_cost(read_graph(model))
 
 
 def graph_cost(graph: OnnxGraph) -> Cost:
-    """The cost per image of a graph that was read; see `cost`."""
+    """Count the cost per image of a graph returned by `read_graph`; see `compute_cost`."""
     multiply_adds = depthwise = parameters = other_parameters = 0
     uncounted: list[tuple[str, str, str]] = []
     for node, own in _layers(graph):
@@ -117,12 +121,12 @@ def graph_cost(graph: OnnxGraph) -> Cost:
 
 
 def count_parameters(model: onnx.ModelProto) -> int:
-    """The parameters alone; for a model of any size, since no shape need be inferred."""
+    """Count only the parameters. No shapes are inferred, so the model may have any size."""
     return sum(own for _, own in _layers(read_graph(model, infer=False)))
 
 
 def _layers(graph: OnnxGraph) -> Iterator[tuple[onnx.NodeProto, int]]:
-    """The operators that the inputs change, each with the number of its weights that no operator before it has."""
+    """Yield the operators that depend on the inputs, each with the number of weights not used by an earlier one."""
     seen: set[str] = set()
     for node in graph.nodes:
         if all(name in graph.constants for name in node.output):
@@ -135,13 +139,13 @@ def _layers(graph: OnnxGraph) -> Iterator[tuple[onnx.NodeProto, int]]:
 
 
 def _holds_weights(graph: OnnxGraph, name: str, node: onnx.NodeProto) -> bool:
-    """Whether a stored tensor holds weights: whole numbers, such as indices, are not; nor is one factor for all."""
+    """Return whether a stored tensor contains weights. Integers (such as indices) and a Mul's single factor do not."""
     whole = {TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL, TensorProto.STRING}
     return graph.stored[name].data_type not in whole and (node.op_type != "Mul" or graph.elements(name) > 1)
 
 
 def _why_uncounted(node: onnx.NodeProto) -> str:
-    """Why there is no rule for the multiply-adds of an operator; "" where there is one, or where it has none."""
+    """Return why the multiply-adds of an operator cannot be counted; "" if they can, or if it has none."""
     if any(inner.op_type in _COUNTED or _why_uncounted(inner) for body in bodies(node) for inner in body.node):
         return "layers in a branch or loop"
     is_standard = node.domain in {"", "ai.onnx"}
@@ -151,7 +155,7 @@ def _why_uncounted(node: onnx.NodeProto) -> str:
 
 
 def _multiply_adds(node: onnx.NodeProto, graph: OnnxGraph) -> int | None:
-    """Of all images of the graph's batch; None where a size is not known."""
+    """Count the multiply-adds of an operator for the graph's whole batch; None if a size is unknown."""
     if node.op_type not in _COUNTED:
         return 0
     if node.op_type == "Einsum":
@@ -162,7 +166,7 @@ def _multiply_adds(node: onnx.NodeProto, graph: OnnxGraph) -> int | None:
     known = [graph.shapes[name] for name in names if name in graph.shapes]
     if len(known) < 3:
         return None
-    images, weights, third = known  # third: the result; of recurrent layers the weights of their last output
+    images, weights, third = known  # third: the output, or for recurrent layers the recurrent weights
     if node.op_type in _RECURRENT:
         return (math.prod(weights) + math.prod(third)) * math.prod(images[:2])
     if node.op_type in _CONVOLUTIONS or node.op_type == "ConvTranspose":
@@ -172,7 +176,11 @@ def _multiply_adds(node: onnx.NodeProto, graph: OnnxGraph) -> int | None:
 
 
 def _einsum(node: onnx.NodeProto, graph: OnnxGraph) -> int | None:
-    """One product for each combination of indices, of two operands; further operands leave their order open."""
+    """Count one product for each combination of indices.
+
+    Returns:
+        The count; None for more than two operands, because their order of evaluation is open, or if a size is unknown.
+    """
     equation = next((attribute.s.decode() for attribute in node.attribute if attribute.name == "equation"), "")
     terms = equation.partition("->")[0].replace(" ", "").split(",")
     shapes = [graph.shapes.get(name) for name in node.input]
@@ -214,7 +222,8 @@ _COUNTED: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(("DynamicQuantizeMatMul", "MatMulIntegerToFloat"), (0, 1)),
     **dict.fromkeys(("QGemm", "QLinearMatMul"), (0, 3)),
 }
-"""Operators whose multiply-adds count, and which inputs they multiply; some are ONNX Runtime's (com.microsoft)."""
+"""Operators with multiply-adds, and the indices of the inputs that they multiply. Some operators belong to ONNX Runtime
+(com.microsoft)."""
 
 _WEIGHTS: Mapping[str, tuple[int, ...]] = {
     **_COUNTED,
@@ -229,8 +238,8 @@ _WEIGHTS: Mapping[str, tuple[int, ...]] = {
     "RMSNormalization": (1,),
     "SkipLayerNormalization": (2,),
 }
-"""Which inputs of an operator hold weights, where they are constant: no biases. Of a BatchNormalization the scale and
-the mean, as in Caffe; a Mul by constants is Caffe's Scale, a Gather from constants its Embed."""
+"""Indices of the inputs of each operator that are weights if they are constant, without biases. For BatchNormalization,
+they are the scale and the mean, as in Caffe. A Mul by constants is Caffe's Scale, a Gather from constants its Embed."""
 
 _FREE = frozenset(
     {
@@ -251,4 +260,4 @@ _FREE = frozenset(
         "SkipLayerNormalization",
     }
 )
-"""ONNX Runtime's operators without multiply-adds of weights."""
+"""Operators of ONNX Runtime without multiply-adds of weights."""

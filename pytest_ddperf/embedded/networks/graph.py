@@ -1,8 +1,8 @@
-"""A builder of ONNX graphs in the vocabulary of Caffe, in which the report's networks were written.
+"""A builder of ONNX graphs with the layers of Caffe, in which the report's networks were written.
 
-Weights are described, not drawn: the graph's initializers hold shapes only, so that a model of 550 MB costs a few
-kilobytes until somebody draws it (`weights.draw_weights`). What differs between Caffe and ONNX is settled here, once:
-sizes after pooling are Caffe's, whatever ONNX's `ceil_mode` would make of them.
+The graph's initializers contain the shapes of weights but no values, so that a model of 550 MB takes a few kilobytes
+until its weights are drawn (`weights.draw_weights`). This module handles all differences between Caffe and ONNX: sizes
+after pooling follow Caffe's rule instead of ONNX's `ceil_mode`.
 """
 
 from __future__ import annotations
@@ -23,27 +23,29 @@ INPUT_NAME = "data"
 OUTPUT_NAME = "prob"
 
 CENTRED_RELU_GAIN = 1 / (0.5 - 0.5 / math.pi)
-"""What keeps the variance through a rectifier when every filter sums to zero.
+"""Gain that preserves the variance through a ReLU if every filter sums to zero.
 
-Half of a standard normal, rectified, has the variance 1/2 - 1/(2 pi). (He's factor 2 is for filters that do not sum to
-zero; with those, all images end in nearly the same probabilities.)
+A standard normal variable after a ReLU has the variance 1/2 - 1/(2 pi). (He's factor of 2 applies to filters that do
+not sum to zero. With those, all images get nearly the same probabilities.)
 """
 
 DEPTHWISE_GAIN = 4.5
-"""The same for filters over one channel, whose pixels are alike: such filters leave less of the variance."""
+"""The same gain for filters over one channel. Its neighbouring pixels are similar, so such filters reduce the variance
+more."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightSpec:
-    """One weight tensor that is still to be drawn.
+    """A weight tensor whose values have not been drawn yet.
 
     Args:
-        name: its name; together with the seed it decides the values.
-        shape: its dimensions; the first counts the filters.
-        low: least value drawn.
-        high: values stay below it.
-        centred: whether each filter is shifted to sum to zero.
-        pieces: into how many initializers it is cut along the first dimension, named `<name>.<i>`; 1 for no cut.
+        name: name of the tensor; together with the seed, it determines the values.
+        shape: dimensions; the first is the number of filters.
+        low: lower bound of the values, inclusive.
+        high: upper bound of the values, exclusive.
+        centred: whether to shift each filter so that it sums to zero.
+        pieces: number of initializers, named `<name>.<i>`, that the tensor is split into along the first dimension; 1
+            for no split.
     """
 
     name: str
@@ -55,12 +57,12 @@ class WeightSpec:
 
     @property
     def initializers(self) -> tuple[str, ...]:
-        """Names of the graph's initializers that hold this tensor, in the order of the cut."""
+        """Names of the graph's initializers that contain this tensor, in order."""
         return (self.name,) if self.pieces == 1 else tuple(f"{self.name}.{i}" for i in range(self.pieces))
 
     @property
     def piece_shape(self) -> tuple[int, ...]:
-        """Dimensions of each of these initializers."""
+        """Dimensions of each initializer."""
         return (self.shape[0] // self.pieces, *self.shape[1:])
 
 
@@ -70,8 +72,8 @@ class NetworkGraph:
 
     Args:
         name: the network's id.
-        model: the graph; its large initializers hold dimensions and no values.
-        weights: what those initializers are to hold.
+        model: the graph; its initializers for weights have dimensions but no values.
+        weights: how to draw the values of those initializers.
     """
 
     name: str
@@ -81,7 +83,7 @@ class NetworkGraph:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """An intermediate result [N, channels, height, width] of the graph."""
+    """An intermediate result of the graph, of shape [N, channels, height, width]."""
 
     name: str
     channels: int
@@ -91,14 +93,14 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """How a convolution moves over an image, in pixels."""
+    """The window of a convolution, in pixels."""
 
     kernel: int
     stride: int
     pad: int
 
     def over(self, source: Tensor, name: str, channels: int) -> Tensor:
-        """The output of that convolution: sizes are rounded down, in Caffe too."""
+        """Return the output of the convolution. Sizes are rounded down, as in Caffe."""
         height, width = (
             (size + 2 * self.pad - self.kernel) // self.stride + 1 for size in (source.height, source.width)
         )
@@ -106,7 +108,7 @@ class _Window:
 
 
 def compute_pooled_size(size: int, kernel: int, stride: int, pad: int) -> int:
-    """Size after pooling, as Caffe has it: rounded up, but no window starts in the padding beyond the end."""
+    """Return the size after pooling by Caffe's rule: rounded up, but no window starts in the padding at the end."""
     pooled = -(-(size + 2 * pad - kernel) // stride) + 1
     if pad and (pooled - 1) * stride >= size + pad:
         pooled -= 1
@@ -114,11 +116,11 @@ def compute_pooled_size(size: int, kernel: int, stride: int, pad: int) -> int:
 
 
 class GraphBuilder:
-    """Adds layer after layer; each method returns the layer's output.
+    """Builds a graph layer by layer. Each method for a layer returns the layer's output.
 
     Args:
         name: the network's id.
-        side: height and width of the input in pixels.
+        side: height and width of the input, in pixels.
     """
 
     def __init__(self, name: str, side: int = 224) -> None:
@@ -130,7 +132,7 @@ class GraphBuilder:
 
     @property
     def input(self) -> Tensor:
-        """The images: 3 channels, float32, about -128 to 128."""
+        """The input images: 3 channels, float32, from about -128 to 128."""
         return Tensor(INPUT_NAME, 3, self._side, self._side)
 
     def conv(
@@ -146,7 +148,7 @@ class GraphBuilder:
         bias: bool = True,
         gain: float = CENTRED_RELU_GAIN,
     ) -> Tensor:
-        """A convolution; `gain` is the variance of its output over that of its rectified input."""
+        """Add a convolution; `gain` is the variance of its output divided by that of its input, a ReLU's output."""
         fan_in = source.channels // groups * kernel * kernel
         weight = self._draw(f"{name}.weight", (channels, fan_in // kernel**2, kernel, kernel), gain, fan_in)
         inputs = [source.name, weight, *([self._bias(name, channels)] if bias else [])]
@@ -155,13 +157,14 @@ class GraphBuilder:
         return window.over(source, name, channels)
 
     def depthwise(self, source: Tensor, name: str, *, stride: int, split: bool) -> Tensor:
-        """A 3x3 convolution of each channel by itself, padding 1, without bias.
+        """Add a 3x3 convolution of each channel separately, with padding 1 and without bias.
 
         Args:
-            source: what is convolved.
-            name: the layer's name; the weights are the same whether split or not.
+            source: the input.
+            name: the layer's name. The weights do not depend on `split`.
             stride: 1 or 2.
-            split: one convolution for each group, as plain Caffe runs it, instead of one depthwise convolution.
+            split: whether to use one convolution per channel, as plain Caffe does, instead of one depthwise
+                convolution.
         """
         channels = source.channels
         window = _Window(3, stride, 1)
@@ -180,7 +183,7 @@ class GraphBuilder:
         return window.over(source, name, channels)
 
     def norm(self, source: Tensor, name: str, *, gamma: float = 1.0) -> Tensor:
-        """Batch normalisation with its scale: Caffe's BatchNorm and Scale in one node; `gamma` is the mean scale."""
+        """Add a batch normalisation: Caffe's BatchNorm and Scale in one node. `gamma` is the mean of the scales."""
         shape = (source.channels,)
         for part, low, high in (
             ("gamma", 0.9 * gamma, 1.1 * gamma),
@@ -194,7 +197,7 @@ class GraphBuilder:
         return self._like(source, name)
 
     def relu(self, source: Tensor) -> Tensor:
-        """The rectifier, named after its input."""
+        """Add a ReLU, named after its input."""
         name = f"{source.name}.relu"
         self._node("Relu", [source.name], [name], name)
         return self._like(source, name)
@@ -209,10 +212,12 @@ class GraphBuilder:
         pad: int = 0,
         kind: Literal["max", "average"] = "max",
     ) -> Tensor:
-        """Pooling to Caffe's sizes.
+        """Add a pooling layer whose output has Caffe's size.
 
-        The padding is written out, so that ONNX has no rounding to do. Average pooling takes no padding of its own
-        here: only so do Caffe and ONNX divide by the same number of pixels.
+        The padding is explicit, so that ONNX does not round sizes.
+
+        Raises:
+            ValueError: `pad` is set for average pooling; Caffe and ONNX would divide by different numbers of pixels.
         """
         if kind == "average" and pad:
             raise ValueError(f"{name}: average pooling with padding differs between Caffe and ONNX")
@@ -227,27 +232,27 @@ class GraphBuilder:
         return Tensor(name, source.channels, height, width)
 
     def global_pool(self, source: Tensor, name: str) -> Tensor:
-        """The mean of each channel."""
+        """Add a layer that computes the mean of each channel."""
         self._node("GlobalAveragePool", [source.name], [name], name)
         return Tensor(name, source.channels, 1, 1)
 
     def lrn(self, source: Tensor, name: str) -> Tensor:
-        """Normalisation over 5 neighbouring channels, with GoogLeNet's constants."""
+        """Add a local response normalisation over 5 neighbouring channels, with GoogLeNet's constants."""
         self._node("LRN", [source.name], [name], name, size=5, alpha=1e-4, beta=0.75, bias=1.0)
         return self._like(source, name)
 
     def concat(self, sources: Sequence[Tensor], name: str) -> Tensor:
-        """The channels of all sources, one after the other."""
+        """Add a concatenation of the channels of all sources."""
         self._node("Concat", [one.name for one in sources], [name], name, axis=1)
         return Tensor(name, sum(one.channels for one in sources), sources[0].height, sources[0].width)
 
     def add(self, one: Tensor, other: Tensor, name: str) -> Tensor:
-        """The sum, element by element."""
+        """Add an element-wise sum."""
         self._node("Add", [one.name, other.name], [name], name)
         return self._like(one, name)
 
     def shuffle(self, source: Tensor, name: str, groups: int) -> Tensor:
-        """Deal the channels of the groups out in turn."""
+        """Add a channel shuffle: the first channel of each group, then the second of each group, and so on."""
         size = [source.height, source.width]
         apart = self._constant(f"{name}.apart", [0, groups, source.channels // groups, *size])
         together = self._constant(f"{name}.together", [0, source.channels, *size])
@@ -257,7 +262,7 @@ class GraphBuilder:
         return self._like(source, name)
 
     def dense(self, source: Tensor, name: str, classes: int, *, gain: float = CENTRED_RELU_GAIN) -> Tensor:
-        """A fully connected layer over everything in the source."""
+        """Add a fully connected layer over all values of the source."""
         fan_in = source.channels * source.height * source.width
         weight = self._draw(f"{name}.weight", (classes, fan_in), gain, fan_in)
         flat = f"{name}.input"
@@ -266,7 +271,7 @@ class GraphBuilder:
         return Tensor(name, classes, 1, 1)
 
     def finish(self, source: Tensor) -> NetworkGraph:
-        """Put the softmax on top and hand the graph out."""
+        """Add the final softmax and return the graph."""
         self._node("Flatten", [source.name], ["logits"], "logits", axis=1)
         self._node("Softmax", ["logits"], [OUTPUT_NAME], OUTPUT_NAME, axis=1)
         images = helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["N", 3, self._side, self._side])

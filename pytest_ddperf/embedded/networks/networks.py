@@ -1,11 +1,11 @@
 """The 13 networks of the report, built in code as ONNX graphs.
 
-Each is the variant that the report ran, recovered from its own table of multiply-adds and parameters: `cost` gives that
-table back from these graphs, to every printed digit. Input `data`: float32 [N, 3, 224, 224]; output `prob`: float32
-[N, 1000], a softmax; N is free.
+Each network is the variant that the report measured, recovered from the report's table of multiply-adds and parameters:
+`cost` reproduces every printed digit of that table from these graphs. The input `data` is float32 [N, 3, 224, 224]; the
+output `prob` is float32 [N, 1000], a softmax; N is free.
 
-The gain of each last layer was set by trying: the logarithms of an image's probabilities then spread by 1 to 3 among
-the classes, and images differ in the class on top.
+The gain of each last layer was chosen by experiment so that the logarithms of an image's probabilities spread by 1 to 3
+among the classes and different images have different most probable classes.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 CLASSES = 1000
 
 PIXEL_GAIN = CENTRED_RELU_GAIN / 64**2
-"""Gain of a first layer: pixels less their mean spread by about 64, everything after that by about 1."""
+"""Gain of a first layer: pixels minus their mean have a spread of about 64, inputs of later layers one of about 1."""
 
 RESIDUAL_GAMMA = 0.3
-"""Scale at the end of a residual branch: 50 branches on top of each other then stay finite."""
+"""Scale at the end of a residual branch, which keeps the sum of 50 successive branches finite."""
 
 
 def _norm_relu(net: GraphBuilder, source: Tensor, name: str) -> Tensor:
@@ -44,7 +44,7 @@ def _mobilenet(net: GraphBuilder, *, split: bool) -> Tensor:
 
 
 def _resnet(net: GraphBuilder, blocks: Sequence[int]) -> Tensor:
-    """ResNet v1: the stride is in the first 1x1 of a block."""
+    """ResNet v1: the first 1x1 convolution of a block has the stride."""
     x = net.conv(net.input, "conv1", 64, 7, stride=2, pad=3, bias=False, gain=PIXEL_GAIN)
     x = net.pool(_norm_relu(net, x, "conv1.norm"), "pool1", 3, 2)
     for stage, (count, width) in enumerate(zip(blocks, (64, 128, 256, 512), strict=True), start=2):
@@ -80,7 +80,7 @@ def _inception(net: GraphBuilder, x: Tensor, name: str, widths: Sequence[int]) -
 
 
 def _googlenet(net: GraphBuilder) -> Tensor:
-    """GoogLeNet with its 5x5 convolutions and its last head only."""
+    """GoogLeNet with its 5x5 convolutions, and only the last of its heads."""
     x = net.relu(net.conv(net.input, "conv1", 64, 7, stride=2, pad=3, gain=PIXEL_GAIN))
     x = net.lrn(net.pool(x, "pool1", 3, 2), "norm1")
     x = net.relu(net.conv(x, "conv2_reduce", 64))
@@ -106,7 +106,7 @@ def _googlenet(net: GraphBuilder) -> Tensor:
 
 
 def _densenet(net: GraphBuilder, blocks: Sequence[int]) -> Tensor:
-    """DenseNet-BC, growth 32; all its poolings round up: 112, 57, 29, 15, 8."""
+    """DenseNet-BC with growth rate 32. All its pooling layers round up: 112, 57, 29, 15, 8."""
     growth = 32
     x = net.conv(net.input, "conv1", 64, 7, stride=2, pad=3, bias=False, gain=PIXEL_GAIN)
     x = net.pool(_norm_relu(net, x, "conv1.norm"), "pool1", 3, 2, pad=1)
@@ -124,7 +124,7 @@ def _densenet(net: GraphBuilder, blocks: Sequence[int]) -> Tensor:
 
 
 def add_fire_module(net: GraphBuilder, x: Tensor, name: str, squeezed: int, expanded: int) -> Tensor:
-    """SqueezeNet's module: few channels, then many, by 1x1 and by 3x3."""
+    """Add SqueezeNet's fire module: a 1x1 convolution to few channels, then 1x1 and 3x3 convolutions to many."""
     x = net.relu(net.conv(x, f"{name}.squeeze", squeezed))
     one = net.relu(net.conv(x, f"{name}.expand1x1", expanded))
     three = net.relu(net.conv(x, f"{name}.expand3x3", expanded, 3, pad=1))
@@ -132,7 +132,14 @@ def add_fire_module(net: GraphBuilder, x: Tensor, name: str, squeezed: int, expa
 
 
 def _squeezenet(net: GraphBuilder, *, first: tuple[int, int], pools_before: Sequence[int], last_pad: int) -> Tensor:
-    """SqueezeNet; `first`: channels and kernel of its first layer; `pools_before`: fire modules behind a pooling."""
+    """SqueezeNet.
+
+    Args:
+        net: the builder.
+        first: channels and kernel of the first layer.
+        pools_before: numbers of the fire modules that follow a pooling layer.
+        last_pad: padding of the last convolution, in pixels.
+    """
     x = net.relu(net.conv(net.input, "conv1", first[0], first[1], stride=2, gain=PIXEL_GAIN))
     fires = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
     for number, (squeezed, expanded) in enumerate(fires, start=2):
@@ -144,7 +151,7 @@ def _squeezenet(net: GraphBuilder, *, first: tuple[int, int], pools_before: Sequ
 
 
 def _vgg(net: GraphBuilder, layers: Sequence[int]) -> Tensor:
-    """VGG: `layers` counts the 3x3 convolutions of each of its five blocks."""
+    """VGG; `layers` is the number of 3x3 convolutions in each of its five blocks."""
     x = net.input
     for block, (count, channels) in enumerate(zip(layers, (64, 128, 256, 512, 512), strict=True), start=1):
         for layer in range(1, count + 1):
@@ -157,7 +164,7 @@ def _vgg(net: GraphBuilder, layers: Sequence[int]) -> Tensor:
 
 
 def _shufflenet(net: GraphBuilder) -> Tensor:
-    """ShuffleNet 1x with 3 groups; the very first 1x1 is not grouped, having 24 channels to start from."""
+    """ShuffleNet 1x with 3 groups. The very first 1x1 convolution is not grouped, because its input has 24 channels."""
     groups = 3
     x = net.conv(net.input, "conv1", 24, 3, stride=2, pad=1, bias=False, gain=PIXEL_GAIN)
     x = net.pool(_norm_relu(net, x, "conv1.norm"), "pool1", 3, 2)
@@ -165,7 +172,7 @@ def _shufflenet(net: GraphBuilder) -> Tensor:
         for unit in range(count):
             name = f"stage{stage}.{unit}"
             stride = 2 if unit == 0 else 1
-            # A first unit only adds the channels that its pooled shortcut does not bring.
+            # The branch of a first unit computes only the channels that its pooled shortcut does not provide.
             new = channels - x.channels if unit == 0 else channels
             first_groups = 1 if stage == 2 and unit == 0 else groups
             branch = net.conv(x, f"{name}.a", new // 4, groups=first_groups, bias=False)
@@ -199,11 +206,11 @@ _ARCHITECTURES: dict[str, Callable[[GraphBuilder], Tensor]] = {
 }
 
 NETWORK_IDS = tuple(_ARCHITECTURES)
-"""The networks, in the order of the report's columns."""
+"""Ids of the networks, in the order of the report's columns."""
 
 
 def build(name: str) -> NetworkGraph:
-    """The graph of a network, without its weights.
+    """Build the graph of a network, without its weights.
 
     Args:
         name: one of `NETWORK_IDS`.

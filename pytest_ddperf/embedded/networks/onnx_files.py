@@ -1,4 +1,4 @@
-"""What an .onnx file says of its network, without running it."""
+"""Description of the network in an .onnx file, without running it."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 Dims = tuple[int | None, ...]
 
 _PASSING = frozenset({"Cast", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze"})
-"""Operators after which an answer is the same, in another form."""
+"""Operators that change only the form of a result."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxNet:
-    """A network of an .onnx file.
+    """The network of an .onnx file.
 
     Args:
-        inputs: name, type and dimensions of what it takes; None for a dimension that is free.
-        outputs: the same of what it gives.
-        last: the operator that computes the first output, "" where an input is handed through.
-        nodes: how many operators there are.
-        cost: as the report counts.
-        weight_bytes: of all initialisers and Constant nodes.
-        live_numbers: most numbers that one image needs at a time, between the first operator and the last, input
-            included; None where the file does not tell the sizes.
+        inputs: name, type and dimensions of each input; None for a free dimension.
+        outputs: name, type and dimensions of each output; None for a free dimension.
+        last: type of the operator that computes the first output; "" if no operator does.
+        nodes: number of operators.
+        cost: the cost as the report counts it.
+        weight_bytes: size of all initialisers and Constant nodes, in bytes.
+        live_numbers: most numbers in memory at a time for one image, including its input; None if sizes cannot be
+            determined from the file.
     """
 
     inputs: tuple[tuple[str, str, Dims], ...]
@@ -51,10 +51,10 @@ class OnnxNet:
 
 
 def read_onnx(path: Path) -> OnnxNet:
-    """What the file says; weights of its own that lie in other files are not read.
+    """Read the description of a network. Files with external weights are not read.
 
     Raises:
-        ModelFileError: it is no ONNX model.
+        ModelFileError: the file is not an ONNX model, or contains no operators.
     """
     try:
         model = onnx.load(path, load_external_data=False)
@@ -100,7 +100,7 @@ def _dims(value: onnx.ValueInfoProto) -> Dims:
 
 
 def _live_numbers(graph: OnnxGraph, inputs: Sequence[str], outputs: Sequence[str]) -> int | None:
-    """Most numbers that are needed at a time where each result goes once it was used last; of one image."""
+    """Return the most numbers in memory at a time for one image, if each result is freed after its last use."""
     uses = [(set(node.input) | set(node.output)) - graph.constants.keys() - {""} for node in graph.nodes]
     last_use = {name: at for at, names in enumerate(uses) for name in names}
     live = set(inputs) - graph.stored.keys()

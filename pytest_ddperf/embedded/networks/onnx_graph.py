@@ -1,4 +1,4 @@
-"""The graph of an ONNX model as the cost and the memory of a network are counted in it: sizes, and what is constant."""
+"""The graph of an ONNX model with the sizes and constants needed to count the cost and memory of a network."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 Dims = tuple[int, ...]
 
 _SMALL = 4096
-"""Elements of a constant whose values shape inference may need, such as the target of a Reshape."""
+"""Most elements of a constant whose values are kept; shape inference may need them, such as a Reshape's target."""
 
 _JOINING = frozenset({"Add", "Concat", "Div", "Einsum", "MatMul", "Mul", "Sub", "Sum", "Where"})
-"""Operators that make one constant of several. Others pass their first input on, in another form."""
+"""Operators that combine several constants into one. The others change only the form of their first input."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxGraph:
-    """A graph with the sizes that follow from a batch of one, or from the batch that the file fixes.
+    """A graph with its sizes for a batch of one image, or for the batch size that the file fixes.
 
     Args:
-        nodes: in the order of the file, functions of the model inlined.
-        shapes: of all tensors whose sizes are known.
-        batch: images that these sizes are for.
-        constants: for every tensor that no input changes, the stored tensors that its values come from.
+        nodes: operators in the order of the file, with the model's functions inlined.
+        shapes: dimensions of all tensors whose sizes are known.
+        batch: number of images that these sizes are for.
+        constants: for every tensor that does not depend on an input, the stored tensors that its values come from.
         stored: the initialisers and the values of Constant nodes.
     """
 
@@ -40,21 +40,24 @@ class OnnxGraph:
     stored: Mapping[str, TensorProto]
 
     def elements(self, stored: str) -> int:
-        """The number of elements of a stored tensor."""
+        """Return the number of elements of a stored tensor."""
         return math.prod(self.stored[stored].dims)
 
 
 def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    """The graphs inside an operator, such as the branches of an If; what they use is not among its inputs."""
+    """Return the graphs inside an operator, such as the branches of an If.
+
+    Values that these graphs use are not among the operator's inputs.
+    """
     return [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
 
 
 def read_graph(model: onnx.ModelProto, *, infer: bool = True) -> OnnxGraph:
-    """The graph of a model; values of large weights are not needed, only their dimensions.
+    """Read the graph of a model. Of large weights, it needs the dimensions but not the values.
 
     Args:
         model: the model.
-        infer: whether sizes are needed; without, `shapes` is empty.
+        infer: whether to infer sizes; if False, `shapes` is empty.
     """
     light = _without_large_values(model)
     if light.functions:
@@ -62,15 +65,15 @@ def read_graph(model: onnx.ModelProto, *, infer: bool = True) -> OnnxGraph:
     stored = {tensor.name: tensor for tensor in _stored(light.graph)}
     batch, shapes = (_settle_batch(light.graph, stored), _infer(light, stored)) if infer else (1, {})
     answer = shapes.get(light.graph.output[0].name, ()) if light.graph.output else ()
-    if answer and answer[0] % batch:  # an input without a batch
+    if answer and answer[0] % batch:  # the first input has no batch dimension
         batch = 1
     return OnnxGraph(list(light.graph.node), shapes, batch, _constants(light.graph, stored), stored)
 
 
 def _infer(model: onnx.ModelProto, stored: Mapping[str, TensorProto]) -> dict[str, Dims]:
-    """The known sizes of all tensors. Those that the file states serve only where none can be inferred.
+    """Return the known sizes of all tensors. Sizes stated in the file are used only if they cannot be inferred.
 
-    They may be out of date: tools that set the batch free change the sizes of inputs and outputs alone.
+    Stated sizes may be outdated: tools that make the batch size free change only the sizes of inputs and outputs.
     """
     inferred = onnx.ModelProto()
     inferred.CopyFrom(model)
@@ -124,7 +127,7 @@ def _stored(graph: onnx.GraphProto) -> Iterator[TensorProto]:
 
 
 def _constant_value(name: str, attribute: onnx.AttributeProto) -> TensorProto:
-    """The tensor of a Constant node, by its only attribute."""
+    """Return the tensor of a Constant node, without its values, from the node's only attribute."""
     if attribute.name == "value":
         return TensorProto(name=name, dims=attribute.t.dims, data_type=attribute.t.data_type)
     if attribute.name == "sparse_value":
@@ -137,7 +140,7 @@ def _constant_value(name: str, attribute: onnx.AttributeProto) -> TensorProto:
 
 
 def _settle_batch(graph: onnx.GraphProto, stored: Mapping[str, TensorProto]) -> int:
-    """Set a free batch to one wherever the file names it; the batch then: the first dimension of the first input."""
+    """Set a free batch size to 1 wherever it occurs, and return the batch size: the first input's first dimension."""
     inputs = [value for value in graph.input if value.name not in stored]
     dims = inputs[0].type.tensor_type.shape.dim if inputs else []
     if not dims or dims[0].dim_value > 0:

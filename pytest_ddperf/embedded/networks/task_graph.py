@@ -1,4 +1,4 @@
-"""Layers that only the networks of other tasks than classification have, on top of the builder's."""
+"""A graph builder with additional layers for tasks other than classification."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class TaskGraphBuilder(GraphBuilder):
-    """A graph whose output is one row of numbers an image: what its parts say, one after the other.
+    """Builds a graph whose output is one row of numbers per image: the concatenated outputs of its parts.
 
     Args:
         name: the network's id.
-        width: of its input, in pixels.
-        height: of its input, in pixels.
+        width: width of the input, in pixels.
+        height: height of the input, in pixels.
     """
 
     def __init__(self, name: str, *, width: int, height: int) -> None:
@@ -37,22 +37,22 @@ class TaskGraphBuilder(GraphBuilder):
 
     @property
     def input(self) -> Tensor:
-        """The images: 3 channels, float32, about -128 to 128."""
+        """The input images: 3 channels, float32, from about -128 to 128."""
         return Tensor(INPUT_NAME, 3, self._side, self._input_width)
 
     def by_position(self, source: Tensor, name: str) -> str:
-        """All numbers of the source in a row, position by position."""
+        """Flatten the source to a row in which all channels of a position are adjacent."""
         self._node("Transpose", [source.name], [f"{name}.last"], f"{name}.last", perm=[0, 2, 3, 1])
         return self.flat(Tensor(f"{name}.last", source.channels, source.height, source.width), name)
 
     def classes_by_position(self, source: Tensor, name: str, classes: int, *, background: float) -> str:
-        """A softmax over each `classes` numbers of what `by_position` gives.
+        """Add a softmax over each group of `classes` numbers in the output of `by_position`.
 
         Args:
-            source: what is said.
-            name: of the layer.
-            classes: how many numbers a softmax has.
-            background: what is added to the first class of each: most boxes have nothing in them.
+            source: the scores of the classes.
+            name: the layer's name.
+            classes: number of classes in each softmax.
+            background: added to the score of the first class of each group, because most boxes contain no object.
         """
         row = self.by_position(source, name)
         rows = source.height * source.width * source.channels // classes
@@ -67,12 +67,12 @@ class TaskGraphBuilder(GraphBuilder):
         return self.flat(Tensor(f"{name}.softmax", source.channels, source.height, source.width), f"{name}.softmax")
 
     def flat(self, source: Tensor, name: str) -> str:
-        """All numbers of the source in a row, as they lie."""
+        """Flatten the source to a row without changing the order."""
         self._node("Flatten", [source.name], [f"{name}.flat"], f"{name}.flat", axis=1)
         return f"{name}.flat"
 
     def enlarge(self, source: Tensor, name: str, factor: int) -> Tensor:
-        """Enlarged by a whole factor, linearly."""
+        """Add a linear enlargement by an integer factor."""
         scales = helper.make_tensor(f"{name}.scales", TensorProto.FLOAT, [4], [1.0, 1.0, float(factor), float(factor)])
         self._initializers.append(scales)
         node = helper.make_node("Resize", [source.name, "", scales.name], [name], name=name, mode="linear")
@@ -80,16 +80,17 @@ class TaskGraphBuilder(GraphBuilder):
         return Tensor(name, source.channels, source.height * factor, source.width * factor)
 
     def best_channel(self, source: Tensor, name: str) -> str:
-        """The number of the highest channel at each position, in a row."""
+        """Return a row with the index of the channel with the highest value at each position."""
         self._node("ArgMax", [source.name], [f"{name}.index"], f"{name}.index", axis=1)
         self._node("Cast", [f"{name}.index"], [f"{name}.real"], f"{name}.real", to=TensorProto.FLOAT)
         return self.flat(Tensor(f"{name}.real", 1, source.height, source.width), name)
 
     def read_columns(self, source: Tensor, name: str, hidden: int) -> Tensor:
-        """An LSTM over the columns of the source, in both directions: 2 * `hidden` numbers a column.
+        """Add a bidirectional LSTM over the columns of the source, with 2 * `hidden` numbers per column as output.
 
         Returns:
-            [columns, images, numbers]; the tensor's width is the number of columns, its channels are the numbers.
+            Tensor of shape [columns, images, numbers]; its `width` is the number of columns, its `channels` the number
+            of numbers.
         """
         inputs = source.channels * source.height
         shape = self._constant(f"{name}.shape", [0, inputs, source.width])
@@ -116,7 +117,7 @@ class TaskGraphBuilder(GraphBuilder):
         return Tensor(name, 2 * hidden, 1, source.width)
 
     def column_classes(self, source: Tensor, name: str, classes: int, *, gain: float) -> str:
-        """A softmax over classes for each column of what `read_columns` gave, column by column in a row."""
+        """Add a softmax over classes for each column of the output of `read_columns`, flattened column by column."""
         weight = self._draw(f"{name}.weight", (source.channels, classes), gain, source.channels)
         self._node("MatMul", [source.name, weight], [f"{name}.scores"], f"{name}.scores")
         self._node("Softmax", [f"{name}.scores"], [f"{name}.softmax"], f"{name}.softmax", axis=2)
@@ -124,7 +125,7 @@ class TaskGraphBuilder(GraphBuilder):
         return self.flat(Tensor(name, classes, 1, source.width), name)
 
     def finish_row(self, parts: Sequence[str], numbers: int) -> NetworkGraph:
-        """Hand the graph out; its output are the parts, one after the other, `numbers` altogether."""
+        """Return the graph, whose output is the concatenation of the parts, with `numbers` numbers in total."""
         self._node("Concat", list(parts), [OUTPUT_NAME], OUTPUT_NAME, axis=1)
         shape: list[str | int | None] = ["N", 3, self._side, self._input_width]
         images = helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, shape)

@@ -1,4 +1,4 @@
-"""The networks that the embedded server has besides the 13: one small one for each task of DeepDetect's. Names only."""
+"""Catalogue of the embedded server's small networks for DeepDetect's other tasks, in addition to the 13 networks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TaskModel:
-    """One of them.
+    """A network for one task.
 
     Args:
-        id: what a service's `model.repository` names.
-        mltype: DeepDetect's word for what it does.
-        width: of its input, pixels.
-        height: of its input, pixels.
-        classes: how many it tells apart: background, or the blank of a sequence, is one.
-        answers: the output parameters that it can be asked for.
+        id: the network's name in a service's `model.repository`.
+        mltype: DeepDetect's name for what the network does.
+        width: width of the input, in pixels.
+        height: height of the input, in pixels.
+        classes: number of classes, including the background or the blank of a sequence; number of values if the network
+            has no classes.
+        answers: output parameters that the network supports.
     """
 
     id: str
@@ -38,4 +39,4 @@ TASK_MODELS: dict[str, TaskModel] = {
         TaskModel("task_ocr", "ctc", 128, 32, 37, frozenset({"ctc"})),
     )
 }
-"""By id."""
+"""The networks by id."""

@@ -1,7 +1,7 @@
-"""One small network for each task but classification, built in code as the 13 are: fire modules, and heads.
+"""One small network for each task except classification, built in code like the 13 networks: fire modules and a head.
 
-The gains of the heads were set by trying, so that images differ in what is said of them: some objects are found in
-each, masks have several classes, and sequences several characters.
+The gains of the heads were chosen by experiment so that outputs differ between images: some objects are found in each
+image, masks have several classes, and sequences have several characters.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.networks.task_models import TaskModel
 
 GRIDS: Final = (18, 9, 5)
-"""Sides of the three grids that the detector looks for objects on, for an input of 300x300."""
+"""Sides of the detector's three grids, for an input of 300x300."""
 
 FEATURES: Final = 512
-"""Channels of the last fire module, and numbers of an embedding."""
+"""Number of channels of the last fire module, and of numbers in an embedding."""
 
 BACKGROUND: Final = 6.5
-"""How much more the detector believes in nothing than in anything: some tens of objects remain in an image."""
+"""Added to the detector's score for the background, so that only some tens of objects are found in an image."""
 
 COLUMNS: Final = 32
-"""Columns that the reader of characters sees."""
+"""Number of columns in the input of the OCR network's LSTM."""
 
 
 def _trunk(net: TaskGraphBuilder) -> Tensor:
-    """SqueezeNet v1.1 up to its last fire module."""
+    """Add SqueezeNet v1.1 up to its last fire module."""
     x = net.relu(net.conv(net.input, "conv1", 64, 3, stride=2, gain=PIXEL_GAIN))
     fires = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
     for number, (squeezed, expanded) in enumerate(fires, start=2):
@@ -44,7 +44,7 @@ def _trunk(net: TaskGraphBuilder) -> Tensor:
 
 
 def _detection(net: TaskGraphBuilder, model: TaskModel, *, features: bool) -> NetworkGraph:
-    """An SSD: on three grids, where the boxes are and what is in them; and the features, where they are wanted."""
+    """An SSD: the boxes on three grids and their classes, followed by the features if requested."""
     x = _trunk(net)
     grids = [x]
     for number in (1, 2):
@@ -66,7 +66,7 @@ def _detection(net: TaskGraphBuilder, model: TaskModel, *, features: bool) -> Ne
 
 
 def _segmentation(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
-    """Fire modules at an eighth of the size, enlarged; the class of each pixel."""
+    """Fire modules down to an eighth of the input's size, enlarged again to the class of each pixel."""
     x = net.relu(net.conv(net.input, "conv1", 64, 3, stride=2, pad=1, gain=PIXEL_GAIN))
     for number, (squeezed, expanded) in enumerate([(16, 64), (16, 64), (32, 128), (32, 128)], start=2):
         if number in (2, 4):
@@ -107,7 +107,7 @@ _ARCHITECTURES: dict[str, Callable[[TaskGraphBuilder, TaskModel], NetworkGraph]]
 
 
 def build_task(name: str) -> NetworkGraph:
-    """The graph of one of `TASK_MODELS`, without its weights.
+    """Build the graph of one of `TASK_MODELS`, without its weights.
 
     Raises:
         KeyError: there is no such network.

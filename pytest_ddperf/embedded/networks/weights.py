@@ -1,4 +1,4 @@
-"""Weights drawn from a seed: values are without meaning, and speed does not depend on them."""
+"""Random weights drawn from a seed. The values have no meaning, and speed does not depend on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw(spec: WeightSpec, seed: int) -> NDArray[np.float32]:
-    """The values of one tensor: the same for the same name, shape and seed, whatever else is drawn."""
+    """Draw the values of one tensor. They depend only on its specification and the seed, not on other tensors."""
     random = np.random.Generator(np.random.PCG64([seed, zlib.crc32(spec.name.encode())]))
     values = random.random(spec.shape, dtype=np.float32)
     filters = values.reshape(spec.shape[0], -1)
@@ -28,7 +28,7 @@ def draw(spec: WeightSpec, seed: int) -> NDArray[np.float32]:
 
 
 def draw_weights(graph: NetworkGraph, seed: int) -> dict[str, NDArray[np.float32]]:
-    """All initializers of a network by name, about 4 bytes for each of its parameters."""
+    """Draw all initializers of a network, by name. They take about 4 bytes per parameter."""
     return dict(_initializers(graph, seed))
 
 
