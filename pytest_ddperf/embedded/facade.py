@@ -1,4 +1,4 @@
-"""What the commands use of the extra `embedded` apart from the server: network costs and the reader of .onnx files.
+"""What the commands use of the extra `embedded`: network costs, the reader of .onnx files and a check for the extra.
 
 If the extra is not installed, each function raises an error that says how to install it.
 """

@@ -111,8 +111,8 @@ class ImageReader:
             buffer: array to reuse if its shape matches; allocating a new one takes about as long as resizing into it.
 
         Raises:
-            ImageReadError: an image cannot be read (the first such image is reported), or there are too many images or
-                pixels.
+            ImageReadError: an image cannot be read (the error is for the first one in `data`), or there are too many
+                images or pixels.
         """
         sources: list[_Source] = []
         for index, entry in enumerate(data):

@@ -60,7 +60,7 @@ def read_onnx(path: Path) -> OnnxNet:
         model = onnx.load(path, load_external_data=False)
         inferred = shape_inference.infer_shapes(model)
         found = _describe(model, inferred)
-    except Exception as error:  # protobuf's and onnx's exceptions have no other base
+    except Exception as error:  # protobuf's and onnx's exceptions have no narrower base
         what = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise ModelFileError(path, None, f"it cannot be read ({what})", "a whole ONNX model") from error
     if not found.nodes:

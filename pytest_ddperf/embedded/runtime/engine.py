@@ -129,7 +129,7 @@ class Engine:
     def _run_all(self, session: ort.InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
             rows = [self._run_slice(session, part) for part in self._slices(images)]
-        except Exception as error:  # ONNX Runtime's exceptions have no other base
+        except Exception as error:  # ONNX Runtime's exceptions have no narrower base
             shape = "x".join(str(size) for size in images.shape)
             raise ModelRunError(f"{self.name} failed on a batch of {shape}: {_first_line(error)}") from error
         return np.concatenate(rows)
@@ -204,7 +204,7 @@ def load_file(path: Path, *, threads: int = 0) -> Engine:
     try:
         model = onnx.load(path, load_external_data=False)
         parameters = count_parameters(model)
-    except Exception as error:  # protobuf's and onnx's exceptions have no other base
+    except Exception as error:  # protobuf's and onnx's exceptions have no narrower base
         raise _not_loadable(str(path), error) from error
     _check_weights_lie_beside(path, model)
     session = _session(str(path), str(path), _session_options(threads))
@@ -246,7 +246,7 @@ def _session_options(threads: int) -> ort.SessionOptions:
 def _session(name: str, model: str | bytes, options: ort.SessionOptions) -> ort.InferenceSession:
     try:
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions have no other base
+    except Exception as error:  # ONNX Runtime's exceptions have no narrower base
         raise _not_loadable(name, error) from error
     session.disable_fallback()  # the fallback would recreate the session from weights that have been freed
     return session

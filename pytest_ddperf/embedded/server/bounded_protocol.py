@@ -29,7 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._arriving: asyncio.TimerHandle | None = None
         self._leaving: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as its base
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in the base class
         """Accept a connection, unless there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:

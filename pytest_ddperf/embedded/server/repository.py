@@ -102,7 +102,7 @@ class Repository:
 
     def _load_builtin(self, name: str) -> Engine:
         if self.delay_s is not None:
-            from pytest_ddperf.embedded.runtime.delay import DelayedEngine  # noqa: PLC0415 - for tests
+            from pytest_ddperf.embedded.runtime.delay import DelayedEngine  # noqa: PLC0415 - only for tests
 
             return DelayedEngine(self.delay_s)
         from pytest_ddperf.embedded.runtime.engine import load_builtin  # noqa: PLC0415 - ONNX Runtime is imported with the first network
