@@ -1,7 +1,7 @@
 """Convert cells to pytest-benchmark's benchmarks, for its tables, comparisons and JSON.
 
-The plugin uses three private names of pytest-benchmark, which a contract test checks: `config._benchmarksession`, its
-`benchmarks` and its `groups`.
+`plugin.benchmark_bridge` uses three private names of pytest-benchmark, which a contract test checks:
+`config._benchmarksession`, its `benchmarks` and its `groups`.
 """
 
 from __future__ import annotations
