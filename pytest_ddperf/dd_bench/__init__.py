@@ -1,1 +1,1 @@
-"""dd_bench's command line: its requests, its order, its output."""
+"""`ddperf bench`: dd_bench's command line, with the same requests, order and output."""

@@ -1,4 +1,4 @@
-"""dd_bench's files: the list of images that it reads, and the results that it writes."""
+"""Files of `ddperf bench`: the list of images it reads and the results it writes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from pytest_ddperf.dd_bench.options import BenchOptions
 
 LIST_NAME = "list_bench_files.txt"
-"""Where dd_bench looks for the names of the images; they come with the report's images in a file of that name."""
+"""Default file with the names of the images, as in dd_bench; the report's images come with a file of this name."""
 
 
 def list_images(options: BenchOptions, say: Callable[[str], None]) -> BenchImages:
-    """The images that the options name, as the server sees them; one that is listed twice counts once.
+    """Return the paths of the images on the server, without duplicates.
 
     Args:
-        options: with the folder, and the list's file where one is named.
-        say: takes a line for a person.
+        options: contain the folder of the images and, optionally, the file that lists their names.
+        say: called with each message for the user.
 
     Raises:
-        ConfigurationError: their names are not known, or there are none.
+        ConfigurationError: the names of the images are unknown, or the list is empty.
     """
     names = _names(options)
     if twice := len(names) - len(set(names)):
@@ -59,13 +59,15 @@ def _names(options: BenchOptions) -> list[str]:
 
 
 class ResultFile:
-    """A file of results, written anew after each batch size: what is measured is in it, however the run ends.
+    """A results file, rewritten after each batch size so that no result is lost if the run is interrupted.
+
+    The constructor does not change an existing file.
 
     Args:
-        path: where.
+        path: path of the file.
 
     Raises:
-        ConfigurationError: nothing can be written there. What is there now is not touched.
+        ConfigurationError: the file cannot be written.
     """
 
     def __init__(self, path: str) -> None:
@@ -79,10 +81,10 @@ class ResultFile:
             raise ConfigurationError(f"The results cannot be written to {path}: it may not be written.")
 
     def write(self, text: str) -> None:
-        """Put the text in place of what is there; a reader sees the old or the new one.
+        """Replace the contents of the file atomically.
 
         Raises:
-            ConfigurationError: it cannot be written.
+            ConfigurationError: the file cannot be written.
         """
         temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}.tmp")
         try:
@@ -96,9 +98,9 @@ class ResultFile:
 
 
 def open_results(paths: Mapping[str, str | None]) -> dict[str, ResultFile]:
-    """The files that are asked for, by kind; nothing is written yet.
+    """Return the requested results files by kind, without writing anything yet.
 
     Raises:
-        ConfigurationError: nothing can be written to one of them.
+        ConfigurationError: one of the files cannot be written.
     """
     return {kind: ResultFile(path) for kind, path in paths.items() if path}

@@ -1,7 +1,7 @@
-"""dd_bench's options and the requests that it makes of them. Pure, standard library only.
+"""dd_bench's options and the request bodies built from them. Pure, standard library only.
 
-The same bodies go over the wire, but for two of its defects: `scale` is sent as a float (real servers refuse the
-integer 1), and `interp` only where one is named.
+The bodies are the same as dd_bench's, except that two of its defects are corrected: `scale` is sent as a float (real
+servers refuse the integer 1), and `interp` is sent only if the option is given.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """dd_bench's options, under its names and with its defaults; the last two are our own.
+    """dd_bench's options, with its names and defaults; `timer` and `timeout_s` are our own.
 
     Args:
-        img_width: of the network's input, pixels.
-        img_height: of the network's input, pixels.
-        gpu: whether services are created on, and predict on, a GPU.
-        remote_bench_data_dir: folder of the images, as the server sees it.
-        max_workspace_size: of a TensorRT engine, MiB.
-        list_bench_files: file that lists the names of the images; None for `list_bench_files.txt`, here or there.
-        create: model folder on the server; None where the service is there.
-        auto_kill: whether the service is deleted at the end, whoever created it.
-        recreate: whether there is a new service for each batch size.
+        img_width: width of the network's input, pixels.
+        img_height: height of the network's input, pixels.
+        gpu: whether services are created on a GPU and predict on it.
+        remote_bench_data_dir: folder of the images on the server.
+        max_workspace_size: workspace of a TensorRT engine, MiB.
+        list_bench_files: file that lists the names of the images; None for `list_bench_files.txt` in the current folder
+            or in the folder of the images.
+        create: model folder on the server; None if the service already exists.
+        auto_kill: whether the service is deleted at the end, even if it existed before the run.
+        recreate: whether the service is recreated for each batch size.
         timer: the clock: predict, head, client, or auto.
-        timeout_s: how long the server may be silent.
+        timeout_s: seconds without an answer after which a request times out.
     """
 
     sname: str | None = None
@@ -76,18 +77,18 @@ class BenchOptions:
 
     @property
     def service(self) -> str:
-        """The service's name, as given; servers keep it in lower case."""
+        """Name of the service as given; servers store it in lower case."""
         return self.sname or ""
 
     @property
     def data_dir(self) -> str:
-        """The folder of the images on the server, without a slash at the end; the root stays one."""
+        """Folder of the images on the server, without trailing slashes; the root folder remains `/`."""
         folder = self.remote_bench_data_dir or ""
         return folder.rstrip("/") or folder[:1]
 
     @property
     def url(self) -> str:
-        """The server; an IPv6 address is put in brackets, and a host may also be given as a whole URL."""
+        """URL of the server. An IPv6 address is put in brackets; a `host` that is a URL is returned unchanged."""
         if "://" in self.host:
             return self.host
         host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
@@ -95,7 +96,7 @@ class BenchOptions:
 
     @property
     def task(self) -> Task:
-        """What the service is asked for; the options weigh as they do in dd_bench."""
+        """Task of the service; the options have the same precedence as in dd_bench."""
         if self.detection and self.search_multibox:
             return Task.MULTIBOX_SEARCH
         if self.detection:
@@ -108,16 +109,16 @@ class BenchOptions:
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:
-        """1, 2, 4, 8, 16, 32, then every 16, up to the largest."""
+        """Batch sizes to measure: 1, 2, 4, 8, 16, 32, then every 16, up to `max_batch_size`."""
         return build_batch_schedule("dd_bench", self.max_batch_size)
 
     @property
     def engine_batch_size(self) -> int:
-        """`maxBatchSize` of a service that serves all batch sizes; only TensorRT looks at it."""
+        """`maxBatchSize` of a service used for all batch sizes; only TensorRT reads it."""
         return self.max_batch_size if self.mllib == TENSORRT else 1
 
     def service_body(self, max_batch_size: int) -> dict[str, object]:
-        """The body that creates the service from the folder `create`."""
+        """Build the body of the request that creates the service from the folder `create`."""
         return protocol.build_service_body(
             mllib=self.mllib,
             repository=self.create or "",
@@ -138,7 +139,7 @@ class BenchOptions:
         )
 
     def predict_body(self, data: Sequence[str]) -> dict[str, object]:
-        """The body that predicts a batch."""
+        """Build the body of the request that predicts a batch."""
         return protocol.build_predict_body(
             self.service,
             data,
@@ -152,13 +153,13 @@ class BenchOptions:
         )
 
     def check(self) -> list[str]:
-        """Find out whether the options can be meant, before anything is asked of the server or written.
+        """Check that the options are complete and consistent, before any request is sent or any file is written.
 
         Returns:
-            What a person should know, a line each.
+            Remarks for the user, one per line.
 
         Raises:
-            ConfigurationError: they cannot; says what to do.
+            ConfigurationError: an option is missing or invalid, or options contradict each other.
         """
         if not self.service.strip():
             raise ConfigurationError("No service is named; give its name with --sname, such as --sname imageserv.")

@@ -1,7 +1,7 @@
-"""dd_bench's output: its lines, its CSV and its JSON, letter by letter. Pure, standard library only.
+"""dd_bench's output, reproduced exactly: its lines, its CSV and its JSON. Pure, standard library only.
 
-Milliseconds throughout. A batch size that could not be measured has a line and no row: dd_bench divided what passes
-there were by the number that there should have been.
+All times are milliseconds. A batch size that could not be measured has a line but no row. This differs from dd_bench,
+which divided the sum of the completed passes by the number of requested passes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ CSV_HEADER = ("batch_size", "mean processing time", "mean time per img")
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of one batch size.
+    """Result of one batch size.
 
     Args:
-        passes_ms: of the whole batch, one a pass; empty where it could not be measured.
-        transform_ms: fetching, decoding and resizing, the mean of the passes; None where the server does not tell.
-        failure: why it could not be measured, "" where it was.
+        passes_ms: time of the whole batch, one per pass; empty if it could not be measured.
+        transform_ms: time for fetching, decoding and resizing, mean of the passes; None if the server does not report
+            it.
+        failure: why it could not be measured; "" if it was measured.
     """
 
     batch_size: int
@@ -35,22 +36,22 @@ class BatchResult:
 
     @property
     def measured(self) -> bool:
-        """Whether there is a figure."""
+        """Whether the batch size was measured."""
         return bool(self.passes_ms) and not self.failure
 
     @property
     def mean_ms(self) -> float:
-        """The mean of the whole batch; NaN where there is none."""
+        """Mean time of the whole batch; NaN if it was not measured."""
         return sum(self.passes_ms) / len(self.passes_ms) if self.measured else float("nan")
 
     @property
     def per_image_ms(self) -> float:
-        """The mean per image; NaN where there is none."""
+        """Mean time per image; NaN if it was not measured."""
         return self.mean_ms / self.batch_size
 
 
 def format_passes(result: BatchResult) -> Iterator[str]:
-    """One line a pass."""
+    """Format one line per pass."""
     for number, ms in enumerate(result.passes_ms, start=1):
         yield (
             f"pass {number} batch size = {result.batch_size} / processing time = {ms} / "
@@ -59,7 +60,7 @@ def format_passes(result: BatchResult) -> Iterator[str]:
 
 
 def format_closing_line(result: BatchResult) -> str:
-    """The line that closes a batch size."""
+    """Format the line that sums up a batch size."""
     per_image_ms = result.per_image_ms
     return (
         f">>> batch size = {result.batch_size} / mean processing time = {result.mean_ms} / "
@@ -68,7 +69,7 @@ def format_closing_line(result: BatchResult) -> str:
 
 
 def render_csv(results: Iterable[BatchResult]) -> str:
-    """The CSV file."""
+    """Render the contents of the CSV file."""
     written = io.StringIO(newline="")
     rows = csv.writer(written)
     rows.writerow(CSV_HEADER)
@@ -77,7 +78,7 @@ def render_csv(results: Iterable[BatchResult]) -> str:
 
 
 def render_json(results: Iterable[BatchResult]) -> str:
-    """The JSON file."""
+    """Render the contents of the JSON file."""
     return json.dumps(
         [
             {

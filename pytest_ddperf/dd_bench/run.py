@@ -1,4 +1,4 @@
-"""A run of `ddperf bench`: dd_bench's order of requests, on the measuring core of the plugin."""
+"""A run of `ddperf bench`: dd_bench's order of requests, measured with the plugin's own loop."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ if TYPE_CHECKING:
     from pytest_ddperf.servers.request_images import BenchImages
 
 RECREATED_FIRST: Final = 5
-"""Predictions that dd_bench makes on a service that was created anew, before the one that it throws away."""
+"""Predictions that dd_bench makes on a recreated service, before the one that it discards."""
 
 COLD_TIMEOUT_S: Final = 2000.0
-"""How long a service may take to be created and to load: a Jetson builds a TensorRT engine for many minutes."""
+"""Timeout for creating and loading a service: a Jetson can take many minutes to build a TensorRT engine."""
 
 RECOVERY_TRIES: Final = 6
-"""How often a server is asked after a failure before it counts as lost: after out-of-memory one is not enough."""
+"""Requests after a failure before a server counts as lost; one is not enough after an out-of-memory error."""
 
 _FIRST_PAUSE_S: Final = 0.25
 
 _DIGITS: Final = 6
-"""Of milliseconds: what differences of running totals have behind them is no time."""
+"""Decimal places kept of milliseconds; further digits are rounding errors from subtracting running totals."""
 
 
 class DdBenchRun:
     """One run against one server.
 
     Args:
-        options: dd_bench's, checked.
-        images: as the server sees them.
-        line: takes a line of output.
-        remark: takes a line for a person, beside the output.
-        sleep: takes seconds.
+        options: dd_bench's options, already checked.
+        images: paths of the images on the server.
+        line: called with each line of output.
+        remark: called with each message for the user that is not part of the output.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class DdBenchRun:
         self._clock: Clock | None = None
 
     def run(self) -> Generator[BatchResult, None, None]:
-        """Measure one batch size after the other; each is handed out when it is done.
+        """Measure one batch size after the other and yield each result when it is complete.
 
-        The server is ours alone meanwhile, as far as this host goes.
+        The server is locked meanwhile against other runs on this host.
 
         Raises:
             ServerError: the server cannot be reached, or there is no service that predicts.
-            ConfigurationError: the service is there, and would have to be created.
+            ConfigurationError: the service already exists, but the run would have to create it.
         """
         with contextlib.ExitStack() as stack:
             lock = ServerLock(identify_server(self._options.url))
@@ -113,7 +113,7 @@ class DdBenchRun:
                 yield result
 
     def _open(self) -> None:
-        """Find the service, or create it; with `recreate`, see that there is none that is not ours."""
+        """Find the service or create it; with `recreate`, check that no service of this name exists yet."""
         options = self._options
         if options.create and not options.recreate:
             try:
@@ -154,7 +154,7 @@ class DdBenchRun:
             ) from None
 
     def _backends(self) -> str:
-        """What the server says that it was built with."""
+        """Describe the libraries that the server reports it was built with."""
         with contextlib.suppress(ServerError):
             flags = self._client.info().compile_flags
             if built := re.findall(r"USE_(NCNN|TORCH|TENSORRT|CAFFE|CAFFE2|DLIB|TF|ONNXRUNTIME)=ON", flags):
@@ -162,7 +162,7 @@ class DdBenchRun:
         return "it does not say which libraries it is built with"
 
     def _first(self) -> Prediction:
-        """Load the model with one image; what the server says of it is what it has to say again after a failure."""
+        """Load the model by predicting one image; after a failure, the server must return the same prediction."""
         data, uris = self._images.batch(1)
         timed = self._client.predict(self._options.predict_body(data), timeout_s=COLD_TIMEOUT_S)
         self._check(timed.answer, uris)
@@ -211,7 +211,7 @@ class DdBenchRun:
             Plan(warmup=warmup, npasses=options.npasses),
             key=CellKey(identify_server(options.url), options.service, batch_size),
             conditions=Conditions(
-                clock=Clock.HEAD,  # measure_cell puts the gated one here
+                clock=Clock.HEAD,  # measure_cell replaces it with the gated clock
                 backend=options.mllib,
                 datatype=options.datatype,
                 width=options.img_width,
@@ -238,7 +238,11 @@ class DdBenchRun:
         )
 
     def _recover(self) -> str:
-        """Bring the server back with single images; "" once it says again what it said, else why it counts as lost."""
+        """Send single images until the server recovers.
+
+        Returns:
+            "" once it returns the same prediction as at the start of the run, else why it counts as lost.
+        """
         pause_s, why = _FIRST_PAUSE_S, ""
         for _ in range(RECOVERY_TRIES):
             try:
@@ -254,14 +258,14 @@ class DdBenchRun:
         return f"the server did not recover from the failure before: {why}"
 
     def _kill(self) -> None:
-        if not self._options.recreate:  # its services are deleted one by one
+        if not self._options.recreate:  # with --recreate, each service is deleted after its batch size
             self._delete()
 
     def _delete(self) -> None:
         try:
             self._client.delete_service(self._options.service)
         except ServiceNotFoundError:
-            return  # somebody was faster, or the server was restarted
+            return  # another client deleted it, or the server was restarted
         except ServerError as error:
             self._remark(f"the service {self._options.service} could not be deleted: {error}")
 

@@ -1,1 +1,1 @@
-"""Everything that is printed or written about results: terminal, HTML, Markdown, CSV, JSON, GitHub, JUnit."""
+"""Reports of results: terminal, HTML, Markdown, CSV, JSON, GitHub, JUnit."""

@@ -1,8 +1,8 @@
-"""Results as other tools read them: Bencher, and github-action-benchmark.
+"""Reports for other tools: Bencher and github-action-benchmark.
 
-Both follow a value over time and look for its jumps themselves, so a regressed cell is in: its value is sound. What was
-not measured, or not soundly (out of memory, crashed, an error, somebody else on the server), is left out; there is no
-zero that could be taken for a time.
+Both track a value over time and detect changes themselves, so regressed cells are included: their values are valid.
+Cells without a valid measurement (out of memory, crash, error, another client on the server) are omitted rather than
+reported as zero.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results
 
 _UNSOUND = (FAILING - {Outcome.REGRESSED}) | {Outcome.REMEASURE, Outcome.UNAVAILABLE}
-"""The verdicts that leave no value to follow."""
+"""Verdicts without a valid value to track."""
 
 _NS_PER_MS = 1e6
 
 
 def render_bmf(results: Results) -> str:
-    """Bencher Metric Format: by cell, `latency` and `throughput`, Bencher's own measures, in their units.
+    """Render the results in Bencher Metric Format: Bencher's own measures `latency` and `throughput` for each cell.
 
-    The latency is in nanoseconds per image, the throughput in images per second. The lower and the upper value are
-    those of the fastest and the slowest pass.
+    The latency is in nanoseconds per image, the throughput in images per second. The lower and upper values are those
+    of the fastest and the slowest pass.
     """
     return _json(
         {
@@ -44,9 +44,10 @@ def render_bmf(results: Results) -> str:
 
 
 def render_pytest(results: Results) -> str:
-    """pytest-benchmark JSON, which github-action-benchmark reads with `tool: pytest`.
+    """Render the results as pytest-benchmark JSON, which github-action-benchmark reads with `tool: pytest`.
 
-    It goes by `fullname` and follows `stats.ops`, images per second here; more is better.
+    github-action-benchmark identifies a benchmark by `fullname` and tracks `stats.ops`: here images per second, where
+    more is better.
     """
     benchmarks = [
         build_benchmark(
@@ -66,14 +67,17 @@ def render_pytest(results: Results) -> str:
 
 
 def _sound(results: Results) -> Iterator[tuple[Result, float]]:
-    """The cells that were measured, with their milliseconds per image."""
+    """Yield the cells with a valid measurement, and their milliseconds per image."""
     for cell in results.cells:
         if cell.now_ms is not None and cell.now_ms > 0 and cell.outcome not in _UNSOUND:
             yield cell, cell.now_ms
 
 
 def _throughput(cell: Result, now_ms: float) -> dict[str, Any]:
-    """Images per second; at a given rate not by the passes, whose figures are latencies: none where it is not known."""
+    """Return the throughput, images per second; empty if it is unknown.
+
+    At a given request rate it is not computed from the passes, as their values are latencies.
+    """
     if not cell.key.scenario.startswith("r"):
         return {"throughput": _metric(1000 / now_ms, [1000 / ms for ms in cell.samples_ms if ms > 0])}
     return {} if cell.images_per_second is None else {"throughput": _metric(cell.images_per_second, [])}

@@ -1,4 +1,4 @@
-"""The cells of a pytest-benchmark JSON file.
+"""Read the cells of a pytest-benchmark JSON file.
 
 Such files are written by `--benchmark-json`, `--benchmark-save`, `ddperf report --json`, `--ddperf-report=pytest:FILE`
 and `--ddperf-update-baselines`.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class _ExtraInfo(msgspec.Struct):
-    """What `benchmark_json.extra_info`, `exchange` and `recorded.benchmark_entry` write; each writes a part of it."""
+    """Fields of `extra_info` in all these files; each writer (such as `benchmark_json`) writes some of them."""
 
     platform: str
     model: str
@@ -54,7 +54,7 @@ class _ExtraInfo(msgspec.Struct):
 
 
 class _Stats(msgspec.Struct):
-    data: list[Annotated[float, msgspec.Meta(gt=0, lt=MOST_S)]] = []  # `--benchmark-save` alone leaves it out
+    data: list[Annotated[float, msgspec.Meta(gt=0, lt=MOST_S)]] = []  # `--benchmark-save` alone omits it
 
 
 class _Benchmark(msgspec.Struct):
@@ -66,13 +66,13 @@ class _Benchmark(msgspec.Struct):
 def read_cells(path: Path) -> list[tuple[Result, RunFacts]]:
     """Read the cells of a pytest-benchmark JSON file, each with the facts of its run.
 
-    The run's name is that of the file, without its ending. Of a recorded baseline, whose cells may come from several
-    runs, each cell has the moment when it was recorded, and the commit if it is of the last of these runs. Of several
-    tests that measured a cell the reddest one counts. Cells marked `x` follow the measured ones.
+    The run's name is that of the file without its suffix. The cells of a recorded baseline may come from several runs:
+    each has the time when it was recorded, and the commit if it comes from the last of these runs. If several tests
+    measured a cell, the most severe verdict counts. Cells marked `x` follow the measured ones.
 
     Raises:
-        BaselineFileError: the file contains no such cells; names the file, the line, what was found and what was
-            expected.
+        BaselineFileError: the file contains no such cells. The message contains the file, the line, what was found and
+            what was expected.
     """
     text, document = read_document(path)
     marked = unavailable_cells(path, text, document)

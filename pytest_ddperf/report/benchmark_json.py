@@ -1,7 +1,7 @@
-"""The only module that knows pytest-benchmark's insides: our cells become its benchmarks, and ride all its surfaces.
+"""Convert cells to pytest-benchmark's benchmarks, for its tables, comparisons and JSON.
 
-Three private names of it are used: `config._benchmarksession`, its `benchmarks` and its `groups`; a contract test
-watches them.
+`plugin.benchmark_bridge` uses three private names of pytest-benchmark, which a contract test checks:
+`config._benchmarksession`, its `benchmarks` and its `groups`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 GROUP = "ddperf"
-"""The first word of our benchmarks' group: `ddperf tk1`."""
+"""First word of the group of our benchmarks, such as `ddperf tk1`."""
 
 MACHINE_KEY = "ddperf"
-"""Where pytest-benchmark's machine_info holds the servers that were measured."""
+"""Key of the measured servers in pytest-benchmark's machine_info."""
 
 MEASURING_OPTIONS = (
     "--benchmark-calibration-precision",
@@ -36,11 +36,11 @@ MEASURING_OPTIONS = (
     "--benchmark-warmup",
     "--benchmark-warmup-iterations",
 )
-"""Options of pytest-benchmark that say how to measure: ignored on our cells, with one warning."""
+"""Options of pytest-benchmark that control measuring; they are ignored for our cells, with one warning."""
 
 
 def compute_stats(seconds: Sequence[float]) -> dict[str, Any]:
-    """pytest-benchmark's statistics of these durations, `data` and `iterations` included."""
+    """Compute pytest-benchmark's statistics of durations in seconds, including `data` and `iterations`."""
     from pytest_benchmark.stats import Stats  # noqa: PLC0415 - only with results to store
 
     stats = Stats()
@@ -50,7 +50,7 @@ def compute_stats(seconds: Sequence[float]) -> dict[str, Any]:
 
 
 def per_image_s(record: CellRecord) -> list[float]:
-    """Seconds per image, one per timed pass of the gated clock, all rounds; empty where nothing was measured."""
+    """Return seconds per image by the gated clock, one per timed pass of all rounds; empty if nothing was measured."""
     if record.measurement is None:
         return []
     return [ms / 1000 for one in record.measurement.per_image_ms() for ms in one]
@@ -59,7 +59,7 @@ def per_image_s(record: CellRecord) -> list[float]:
 def build_judged_info(
     cell: CellRecord | Result, *, baseline_ms: float | None, baseline_source: str | None
 ) -> dict[str, Any]:
-    """Which cell a benchmark is of, and how it was judged: builtins only; under load, what its requests tell, too."""
+    """Build the `extra_info` of a cell's key, its verdict and, under load, its summary of requests; builtins only."""
     load = summarise_load(cell.measurement) if isinstance(cell, CellRecord) else cell.load
     told = {} if load is None else {"load": {**to_builtins(load), "kept_up": load.kept_up}}
     return {
@@ -80,7 +80,7 @@ def build_judged_info(
 
 
 def build_extra_info(record: CellRecord) -> dict[str, Any]:
-    """What a stored benchmark says beside its statistics: builtins only."""
+    """Build the whole `extra_info` of a stored benchmark; builtins only."""
     measurement, baseline = record.measurement, record.baseline
     info = build_judged_info(
         record,
@@ -107,12 +107,12 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
 
 
 def build_machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) -> dict[str, Any]:
-    """Our part of pytest-benchmark's machine_info: the servers that were measured, under a key of our own.
+    """Build our part of pytest-benchmark's machine_info: the measured servers, under `MACHINE_KEY`.
 
-    What pytest-benchmark writes beside it describes the machine that ran pytest.
+    The other keys, written by pytest-benchmark, describe the machine that ran pytest.
 
     Args:
-        platforms: by platform id, its title, its backend and what its server reports of itself.
+        platforms: title, backend and server facts of each platform, by id.
     """
     described = {
         name: {
@@ -132,15 +132,16 @@ def build_machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) ->
 
 
 def comparable_machine_info(machine: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """This machine's facts as pytest-benchmark should compare them with those of a stored run.
+    """Build the machine_info that pytest-benchmark compares with that of a stored run.
 
-    It compares before anything is measured, when the servers' facts are not known yet: ours are taken as equal, since
-    the cells carry their conditions themselves. Where all that is stored is cells, the machine that ran pytest says
-    nothing of them. Files of version 0.1.0 hold the server's facts in the place of the machine's.
+    pytest-benchmark compares before anything is measured, when the facts of the servers are still unknown. They are
+    treated as equal, since each cell contains its own conditions. If the stored run contains only cells, the machine
+    that ran pytest does not matter, and all facts are treated as equal. Files of version 0.1.0 contain the server's
+    facts instead of the machine's.
 
     Args:
-        machine: `build_machine_info` of this machine.
-        stored: the stored run, pytest-benchmark's JSON.
+        machine: machine_info of this machine.
+        stored: the stored run, as pytest-benchmark JSON.
     """
     of_stored = dict(stored.get("machine_info") or {})
     benchmarks = stored.get("benchmarks") or []
@@ -155,7 +156,7 @@ def _is_of_a_cell(benchmark: Mapping[str, Any]) -> bool:
 
 
 def _described(key: CellKey, nodeid: str, info: Mapping[str, Any]) -> dict[str, Any]:
-    """What a benchmark of ours says of itself, beside its statistics."""
+    """Build the fields of a benchmark except its options and statistics."""
     return {
         "group": f"{GROUP} {key.platform}",
         "name": nodeid.rsplit("::", 1)[-1],
@@ -167,17 +168,17 @@ def _described(key: CellKey, nodeid: str, info: Mapping[str, Any]) -> dict[str, 
 
 
 OPTIONS = {"warmup": True, "timer": "server"}
-"""What stands for pytest-benchmark's measuring options in our benchmarks."""
+"""Value of `options` in our benchmarks, instead of pytest-benchmark's measuring options."""
 
 
 def build_benchmark(key: CellKey, nodeid: str, seconds: Sequence[float], info: Mapping[str, Any]) -> dict[str, Any]:
-    """One cell as pytest-benchmark stores it.
+    """Build the entry of one cell as pytest-benchmark stores it.
 
     Args:
         key: the cell.
-        nodeid: its test; whoever follows the cell over time knows it by that name.
-        seconds: per image, one per timed pass; not empty.
-        info: its `build_extra_info`.
+        nodeid: id of its test, by which tools identify the cell over time.
+        seconds: seconds per image, one per timed pass; not empty.
+        info: its `extra_info`.
     """
     return {**_described(key, nodeid, info), "options": OPTIONS, "stats": compute_stats(seconds)}
 
@@ -189,13 +190,13 @@ def build_document(
     commit: Mapping[str, Any],
     started: str,
 ) -> dict[str, Any]:
-    """A file of pytest-benchmark's.
+    """Build the contents of a pytest-benchmark JSON file.
 
     Args:
-        benchmarks: as `benchmark` makes them.
-        platforms: as `build_machine_info` takes them.
-        commit: facts of the commit that was tested; empty where unknown.
-        started: UTC time in ISO 8601.
+        benchmarks: entries from `build_benchmark`.
+        platforms: see `build_machine_info`.
+        commit: facts of the tested commit; empty if unknown.
+        started: start of the run, UTC in ISO 8601.
     """
     return {
         "machine_info": build_machine_info(platforms),
@@ -207,11 +208,11 @@ def build_document(
 
 
 def build_run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
-    """A stored run as pytest-benchmark JSON.
+    """Convert a run of the history to pytest-benchmark JSON.
 
     Args:
-        run: of the history.
-        titles: of the platforms, by id.
+        run: the run.
+        titles: titles of the platforms, by id.
     """
     measured = [record for record in run.records if per_image_s(record)]
     platforms = {
@@ -235,7 +236,7 @@ def build_run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
 
 
 def list_ignored_options(arguments: Sequence[str]) -> list[str]:
-    """Options of pytest-benchmark among these arguments that say how to measure, which our cells do not take."""
+    """Return those of `MEASURING_OPTIONS` that are among the arguments."""
     return [name for name in MEASURING_OPTIONS if _is_given(name, arguments)]
 
 
@@ -244,7 +245,7 @@ def _is_given(option: str, arguments: Sequence[str]) -> bool:
 
 
 def read_commit_facts() -> dict[str, Any]:
-    """The commit of the folder that pytest runs in, as pytest-benchmark tells it."""
+    """Return pytest-benchmark's commit_info of the current folder."""
     from pytest_benchmark.utils import get_commit_info  # noqa: PLC0415 - starts git
 
     facts: dict[str, Any] = get_commit_info()
@@ -252,12 +253,12 @@ def read_commit_facts() -> dict[str, Any]:
 
 
 def pytest_benchmark_version() -> str:
-    """The version that its JSON files carry."""
+    """Return the version that pytest-benchmark writes to its JSON files."""
     from pytest_benchmark import __version__  # noqa: PLC0415 - only with results to keep
 
     return str(__version__)
 
 
 def is_only_mark(reason: str) -> bool:
-    """Whether a skip is the one that `--benchmark-only` puts on tests without a `benchmark` fixture."""
+    """Whether a test was skipped because of `--benchmark-only`, which skips tests without a `benchmark` fixture."""
     return "--benchmark-only" in reason

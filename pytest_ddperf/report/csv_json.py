@@ -1,7 +1,7 @@
-"""Reports for other programs: CSV with one row a cell, and JSON with everything.
+"""Reports for other programs: CSV with one row per cell, and JSON with everything.
 
-Numbers stand in full precision, times are milliseconds per image, ratios are relative (0.1 is 10 % slower). What is not
-there is empty in the CSV and null in the JSON. `COLUMNS` documents the fields of a cell, for both, and for DataFrames.
+Numbers have full precision, times are milliseconds per image, ratios are relative (0.1 is 10 % slower). Missing values
+are empty in the CSV and null in the JSON. `COLUMNS` documents the fields of a cell for the CSV, JSON and DataFrames.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results, RunFacts, Trend
 
 FORMAT = 1
-"""Version of the JSON: it rises when a field changes its meaning or goes, not when one is added."""
+"""Version of the JSON, increased when a field is removed or changes its meaning, but not when one is added."""
 
 
 class Column(NamedTuple):
@@ -34,8 +34,8 @@ class Column(NamedTuple):
 
     Args:
         dtype: the pandas dtype, see https://pandas.pydata.org/docs/user_guide/basics.html#dtypes.
-        unit: "" where it has none.
-        meaning: what it holds.
+        unit: unit of the values; "" for none.
+        meaning: description of the values.
     """
 
     dtype: str
@@ -119,9 +119,9 @@ _RUNS_IN_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def render_csv(results: Results) -> str:
-    """All cells, one row each, under the header `COLUMNS`.
+    """Render all cells as CSV, one row each, with the header `COLUMNS`.
 
-    A text that a spreadsheet would take for a formula (it begins with `=`, `+`, `-` or `@`) gets a `'` before it.
+    Text that a spreadsheet would interpret as a formula (it begins with `=`, `+`, `-` or `@`) is prefixed with `'`.
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
@@ -133,12 +133,12 @@ def render_csv(results: Results) -> str:
 
 
 def render_json(results: Results, trends: Sequence[Trend]) -> str:
-    """All of it as one JSON object.
+    """Render all results and trends as one JSON object.
 
-    `format`: `FORMAT`; `generator`: who wrote it; `totals`: cells by verdict; `not_measured`: cells of the baselines
-    that the run should have measured and did not; `warnings`: sentences; `runs`, `platforms`, `networks`: facts, by id;
-    `cells`: a list of objects with the fields `COLUMNS` and `samples_ms` (every timed pass); `trends`: a list of
-    objects with the four fields of a cell's key and `nights`, oldest first.
+    `format`: `FORMAT`; `generator`: the program that wrote it; `totals`: number of cells by verdict; `not_measured`:
+    number of baseline cells that the run should have measured but did not; `warnings`: messages; `runs`, `platforms`,
+    `networks`: facts, by id; `cells`: a list of objects with the fields `COLUMNS` and `samples_ms` (every timed pass);
+    `trends`: a list of objects with the four fields of a cell's key and `nights`, oldest first.
     """
     document = {
         "format": FORMAT,
@@ -156,7 +156,7 @@ def render_json(results: Results, trends: Sequence[Trend]) -> str:
 
 
 def replace_non_finite(value: Any) -> Any:  # noqa: ANN401 - builtins of any shape
-    """The same with None for every number that JSON does not know."""
+    """Replace NaN and infinite numbers, which JSON does not support, with None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -165,7 +165,7 @@ def replace_non_finite(value: Any) -> Any:  # noqa: ANN401 - builtins of any sha
 
 
 def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
-    """A cell and the run that judged it as the fields `COLUMNS`; None where a field is empty."""
+    """Return the values of `COLUMNS` for a cell and the run that judged it; None for an empty field."""
     server = None if run is None else run.servers.get(cell.key.platform)
     return {
         "platform": cell.key.platform,
@@ -200,7 +200,7 @@ def row(cell: Result, run: RunFacts | None) -> dict[str, Any]:
 
 
 def _load(load: LoadSummary | None) -> dict[str, Any]:
-    """The fields of a cell under load."""
+    """Return the fields of a cell under load."""
     found: dict[str, Any] = dict.fromkeys(_PERCENTILES)
     for one in () if load is None else load.percentiles:
         name = f"p{one.percent}"

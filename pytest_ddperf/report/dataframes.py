@@ -1,7 +1,7 @@
 """pandas DataFrames of the history, the baselines and one stored run, for notebooks.
 
-Each has one row a cell and run, and the columns of the CSV report (`tidy.COLUMNS`), in the dtypes that are documented
-there. Platforms, models and verdicts are categories in the catalogue's order and in the order of severity.
+Each has one row per cell and run, and the columns of the CSV report with the dtypes documented there
+(`csv_json.COLUMNS`). Platforms and models are categories in the catalogue's order, verdicts in the order of severity.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ def load_history(
     platforms: str | Iterable[str] | None = None,
     since: str | datetime | None = None,
 ) -> pd.DataFrame:
-    """The runs of a history: one row a cell and run, the oldest run first.
+    """Load the runs of a history: one row per cell and run, oldest run first.
 
-    The columns, their units and their dtypes are listed in docs/files.md. Files that are damaged are ignored with a
-    `UserWarning` that names them. Beside the runs, the folder gets the index that `ddperf report` keeps there.
+    The columns, their units and their dtypes are listed in docs/files.md. Damaged files are ignored with a
+    `UserWarning` that names them. The index that `ddperf report` uses is created in the folder.
 
     Args:
         folder: the history, `.ddperf` in the project unless `--ddperf-storage` names another.
         platforms: ids of the only platforms to load; None for all.
-        since: load only runs that began at this moment or later: a datetime with a UTC offset, or one in ISO 8601.
+        since: load only runs that began at this time or later: a datetime with a UTC offset, or a string in ISO 8601.
 
     Raises:
-        ConfigurationError: the folder holds no history, a platform is unknown, or `since` is not such a moment.
+        ConfigurationError: the folder contains no history, a platform is unknown, or `since` is not such a time.
     """
     storage = Path(folder)
     catalog = load_catalog(Path.cwd())
@@ -69,14 +69,14 @@ def load_history(
 
 
 def load_baselines(project: str | os.PathLike[str] | None = None) -> pd.DataFrame:
-    """The baselines of all platforms, recorded or published: one row a cell, in the columns of `load_history`.
+    """Load the baselines of all platforms, recorded or published: one row per cell, with the columns of `load_history`.
 
-    The baseline of a cell is the recorded one, else the published one. A run may use its history instead: that
-    baseline is in `load_history`, with the run.
+    The baseline of a cell is the recorded one, else the published one. A run may use its history as the baseline
+    instead; `load_history` returns that baseline with the run.
 
     Args:
-        project: folder of the project, whose `ddperf.toml` and `baselines/` come before those of the package; None for
-            the current folder.
+        project: folder of the project, whose `ddperf.toml` and `baselines/` take precedence over those of the package;
+            None for the current folder.
 
     Raises:
         ConfigurationError: the project is not a folder, or one of these files is malformed; names the file.
@@ -90,17 +90,17 @@ def load_baselines(project: str | os.PathLike[str] | None = None) -> pd.DataFram
 
 
 def load_run(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """One run in a file: one row a cell, in the columns of `load_history`.
+    """Load one run from a file: one row per cell, with the columns of `load_history`.
 
     Args:
-        path: pytest-benchmark JSON, such as `--benchmark-json` writes it or a recorded baseline; or a run of the
+        path: pytest-benchmark JSON, such as the output of `--benchmark-json` or a recorded baseline; or a run of the
             history (`.jsonl`). JSON does not contain everything: resolution, notes and whether the run is complete are
-            missing, and more in a recorded baseline. Its `started` is when pytest-benchmark wrote it, or when the cell
-            was recorded; its `run` is the name of the file.
+            missing, and a recorded baseline contains even less. With JSON, `started` is when pytest-benchmark wrote the
+            file or when the cell was recorded, and `run` is the name of the file.
 
     Raises:
-        DdperfError: the file cannot be read or contains neither; names the file, the line where it is known, what was
-            found and what was expected.
+        DdperfError: the file cannot be read or is neither of these. The message contains the file, the line if it is
+            known, what was found and what was expected.
     """
     file = Path(path)
     catalog = load_catalog(Path.cwd())
@@ -125,7 +125,11 @@ def _check_history(folder: Path) -> None:
 
 
 def _moment(since: object) -> datetime | None:
-    """The moment that `since` names."""
+    """Parse `since`.
+
+    Raises:
+        ConfigurationError: it is not a datetime, or has no UTC offset.
+    """
     found = since
     if isinstance(since, str):
         try:
@@ -142,10 +146,10 @@ def _moment(since: object) -> datetime | None:
 
 
 def _known(platforms: str | Iterable[str], catalog: Catalog, stored: Collection[str]) -> list[str]:
-    """The ids of these platforms, of the catalogue or stored.
+    """Return the ids of these platforms as a list.
 
     Raises:
-        ConfigurationError: one is neither.
+        ConfigurationError: a platform is neither in the history nor in the catalogue.
     """
     names = [platforms] if isinstance(platforms, str) else platforms
     return [name if name in stored else catalog.platform(name).id for name in names]
@@ -159,7 +163,7 @@ def _rows(run: Run, platforms: Collection[str] | None) -> Iterator[Mapping[str, 
 
 
 def _frame(rows: Rows, catalog: Catalog) -> pd.DataFrame:
-    """The rows as a DataFrame; column by column, which takes less memory than a dict for each row."""
+    """Build a DataFrame column by column, which takes less memory than a dict for each row."""
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     for each in rows:
         for name, values in columns.items():
@@ -180,4 +184,4 @@ def _series(values: list[Any], name: str, known: Iterable[str]) -> pd.Series[Any
 
 def _warn(texts: Iterable[str]) -> None:
     for text in texts:
-        warnings.warn(text, stacklevel=3)  # in the caller of load_...
+        warnings.warn(text, stacklevel=3)  # attribute the warning to the caller of load_...

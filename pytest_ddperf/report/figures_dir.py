@@ -1,4 +1,4 @@
-"""Where the figures of a Markdown report are written."""
+"""Folder of the figures of a Markdown report."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ if TYPE_CHECKING:
 
 
 def figures_dir(path: Path) -> Path:
-    """Where the figures of a Markdown report go: beside it."""
+    """Return the folder of the figures of a Markdown report, which is next to the report."""
     return path.with_name(f"{path.stem}_figures")

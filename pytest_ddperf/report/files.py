@@ -1,4 +1,4 @@
-"""Reports as files: which kind a name asks for, whether it can be written, and the writing."""
+"""Report files: choose the format by file name, check that files can be written, and write them."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 MARKDOWN = "markdown"
-"""The one kind that comes with figures, in a folder beside it."""
+"""The only kind with figures, which are in a folder next to the report."""
 
 ERASE_LINE = "\r\x1b[K"
 
 
 def _markdown(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import markdown  # noqa: PLC0415 - each kind loads what it needs
+    from pytest_ddperf.report import markdown  # noqa: PLC0415 - each kind imports what it needs
 
     return markdown.render_with_figures(results, trends, path)
 
 
 def _html(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import html  # noqa: PLC0415 - the same
+    from pytest_ddperf.report import html  # noqa: PLC0415 - each kind imports what it needs
 
     return html.render_page(results, trends), {}
 
@@ -63,13 +63,13 @@ def _pytest(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[st
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of report.
+    """A report format.
 
     Args:
-        kind: its name.
-        sign: the ending of a file that asks for it; without a dot, the prefix before a colon.
-        text: creates the report from results, trends and the path where it goes: the text, and the figures that it
-            shows, by file name without the ending.
+        kind: name of the format.
+        sign: file suffix that selects the format; if it has no dot, the prefix before a colon.
+        text: renders the report from results, trends and the path of the report; returns the text, and its figures by
+            file name without suffix.
     """
 
     kind: str
@@ -85,7 +85,7 @@ FORMATS = (
     Format("bmf", "bmf", _bmf),  # Bencher Metric Format
     Format("pytest", "pytest", _pytest),  # what github-action-benchmark reads as its `pytest` tool
 )
-"""All there are. Another one is a line here, and the function that it names."""
+"""All report formats. To add one, add an entry here and the function that it names."""
 
 BY_KIND = {one.kind: one for one in FORMATS}
 BY_ENDING = {one.sign: one.kind for one in FORMATS if one.sign.startswith(".")}
@@ -94,11 +94,11 @@ BY_PREFIX = {one.sign: one.kind for one in FORMATS if not one.sign.startswith(".
 
 @dataclass(frozen=True, slots=True)
 class ReportFile:
-    """A report that was asked for.
+    """A requested report.
 
     Args:
         kind: one of the values of `BY_ENDING` and `BY_PREFIX`.
-        path: where it goes.
+        path: path of the report.
     """
 
     kind: str
@@ -106,14 +106,14 @@ class ReportFile:
 
 
 def parse_report(text: str, folder: Path) -> ReportFile:
-    """What `--ddperf-report=TEXT` asks for.
+    """Parse the value of `--ddperf-report`.
 
     Args:
         text: `FILE.md`, `bmf:FILE` ...
-        folder: what a relative path is relative to.
+        folder: folder that relative paths are relative to.
 
     Raises:
-        ConfigurationError: neither ending nor prefix is known, or this machine does not know the home folder.
+        ConfigurationError: neither suffix nor prefix is known, or the home folder in the path cannot be determined.
     """
     prefix, colon, rest = text.partition(":")
     if colon and rest and prefix in BY_PREFIX:
@@ -128,10 +128,10 @@ def parse_report(text: str, folder: Path) -> ReportFile:
 
 
 def check_writable(files: Sequence[ReportFile]) -> None:
-    """Find out before the first measurement whether the reports can be written; makes their folders.
+    """Check before the first measurement that the reports can be written, and create their folders.
 
     Raises:
-        ConfigurationError: one cannot, or two are the same file; names it.
+        ConfigurationError: a report cannot be written, or two reports are the same file. The message contains the path.
     """
     taken: set[Path] = set()
     for file in files:
@@ -157,14 +157,14 @@ def _check(file: ReportFile) -> None:
 
 
 def check_folder(folder: Path, option: str) -> None:
-    """Find out before the first measurement whether figures can be drawn into a folder; makes it.
+    """Check before the first measurement that figures can be written to a folder, and create it.
 
     Args:
-        folder: of the figures.
-        option: that names it.
+        folder: folder of the figures.
+        option: option that sets the folder.
 
     Raises:
-        ConfigurationError: it cannot be made, or takes no file; names it.
+        ConfigurationError: the folder cannot be created, or no file can be written to it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -177,19 +177,19 @@ def check_folder(folder: Path, option: str) -> None:
 
 
 def _try_file(path: Path) -> None:
-    with path.open("x"):  # permissions are not all: a folder may take no new file for other reasons
+    with path.open("x"):  # checking permissions is not enough: creating a file may fail for other reasons
         path.unlink()
 
 
 @dataclass(slots=True)
 class Made:
-    """Figures that were drawn and reports that were written.
+    """The figures that were drawn and the reports that were written.
 
     Args:
         figures: names of the figures in the folder of figures.
-        index: the page that shows them; None if none were drawn.
-        reports: each report's file, and how many figures were drawn beside it.
-        problems: a sentence for each part that could not be created.
+        index: page that shows the figures; None if none were drawn.
+        reports: file of each report, and the number of its figures.
+        problems: a message for each figure folder or report that could not be created.
     """
 
     figures: list[str] = field(default_factory=list)
@@ -198,7 +198,7 @@ class Made:
     problems: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """A line for each family of figures, the index, and the reports."""
+        """Return one line for each family of figures, the index and each report."""
         families = names.by_family(self.figures)
         width = max(map(len, families), default=0)
         return [
@@ -208,12 +208,12 @@ class Made:
         ]
 
     def summary(self) -> list[str]:
-        """The same with one line for all figures."""
+        """Return the same lines, but with a single line for all figures."""
         figures = [] if self.index is None else [f"figures: {len(self.figures)}, index: {self.index}"]
         return figures + self.report_lines()
 
     def report_lines(self) -> list[str]:
-        """Each report's file, then where its figures are."""
+        """Return a line with the file of each report, followed by the folder of its figures."""
         lines = []
         for path, figures in self.reports:
             lines.append(str(path))
@@ -231,15 +231,15 @@ def make(
     files: Sequence[ReportFile],
     progress: Callable[[int, int], None] | None = None,
 ) -> Made:
-    """Draw the figures and write the reports of some platforms; a part that fails does not stop the others.
+    """Draw the figures and write the reports of some platforms; an error in one does not stop the others.
 
     Args:
-        results: all platforms, since some figures compare them.
+        results: results of all platforms, since some figures compare them.
         trends: histories of cells of these platforms.
-        platforms: which.
-        folder: of the figures; None for none.
+        platforms: ids of the platforms.
+        folder: folder of the figures; None for none.
         files: the reports.
-        progress: called with the number of figures drawn so far and of all, for the folder and for each report.
+        progress: called with the number of figures drawn so far and the total, for the folder and for each report.
     """
     made = Made()
 
@@ -248,7 +248,7 @@ def make(
             part()
         except DdperfError as error:
             made.problems.append(str(error))
-        except Exception as error:  # noqa: BLE001 - the verdicts are worth more than a figure of them
+        except Exception as error:  # noqa: BLE001 - an error in a report must not lose the verdicts
             made.problems.append(f"{what} could not be made: {type(error).__name__}: {error}.")
 
     def draw_figures(into: Path) -> None:
@@ -270,7 +270,7 @@ def make(
 
 
 def show_progress(done: int, total: int) -> None:
-    """Print how many figures are drawn: on a terminal a line that is rewritten, else one line before the first."""
+    """Print the number of figures drawn: a line that is updated on a terminal, else one line at the start."""
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         sys.stdout.write(ERASE_LINE + (f"drawing figures: {done} of {total}" if done < total else ""))
     elif done == 0:
@@ -284,19 +284,19 @@ def write(
     trends: Sequence[Trend],
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
-    """Write a report, atomically: a reader sees the old file or the new one, whole.
+    """Write a report, replacing an existing file atomically.
 
     Args:
-        file: what was asked for.
-        results: what it shows.
-        trends: histories of cells, where it shows them.
-        progress: called with the number of its figures drawn so far and of all.
+        file: the requested report.
+        results: results to show.
+        trends: histories of cells, for the formats that show them.
+        progress: called with the number of its figures drawn so far and the total.
 
     Returns:
-        The files written: the report, then the figures that it shows.
+        The files written: the report, then its figures.
 
     Raises:
-        ConfigurationError: it cannot be written.
+        ConfigurationError: the report cannot be written.
     """
     try:
         text, charts = BY_KIND[file.kind].text(results, trends, file.path)
@@ -307,7 +307,7 @@ def write(
             figures = draw_charts(charts, figures_dir(file.path), ("png",), progress)
         unfinished = _partial(file.path)
         try:
-            unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")  # a path may be no UTF-8
+            unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")  # a path may not be UTF-8
             unfinished.replace(file.path)
         except OSError:
             with contextlib.suppress(OSError):
@@ -319,7 +319,7 @@ def write(
 
 
 def _partial(path: Path) -> Path:
-    """The file that becomes the report when it is whole."""
+    """Return the temporary file that is renamed to the report when complete."""
     return path.with_name(f".{path.name}.{os.getpid()}")
 
 

@@ -1,4 +1,4 @@
-"""Results for figures and reports, gathered from the baselines, the history and a run that has just ended."""
+"""Collect the results for figures and reports from the baselines, the history and the run that has just ended."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _INTERRUPTED = 2
-"""pytest's exit status of a run that was stopped."""
+"""pytest's exit status of an interrupted run."""
 
 
 def gather_results(
@@ -45,21 +45,21 @@ def gather_results(
     missing: Mapping[str, int] | None = None,
     warnings: Iterable[str] = (),
 ) -> Results:
-    """Every cell of the baselines and of some records, joined.
+    """Join the cells of the baselines with measured records.
 
     Args:
         catalog: networks and platforms.
-        records: what was measured, of any platforms; of a cell that several tests measured, the reddest one counts.
-        facts: by platform, the run that the records are of.
-        project_dir: the project, whose own baselines come first; None for none.
-        platforms: which platforms; None for all of the catalogue, but for those whose baseline cannot be read: they
-            are named in the warnings.
-        earlier: by cell, the run of its record, where that is an earlier one than its platform's.
-        missing: by platform, how many cells of its baseline the run should have measured and did not.
-        warnings: what a person must know of it.
+        records: measured records of any platforms. If several tests measured a cell, the most severe verdict counts.
+        facts: the run of the records, by platform.
+        project_dir: the project, whose own baselines take precedence; None for none.
+        platforms: ids of the platforms; None for all in the catalogue. With None, platforms whose baseline cannot be
+            read are omitted with a warning.
+        earlier: the run of a cell's record, by cell, if it is earlier than the run of its platform.
+        missing: number of baseline cells that the run should have measured but did not, by platform.
+        warnings: further warnings to include in the results.
 
     Raises:
-        ConfigurationError: the baseline of a platform that was named cannot be read.
+        ConfigurationError: the baseline of one of `platforms` cannot be read.
     """
     store = BaselineStore(catalog, project_dir=project_dir)
     wanted = tuple(catalog.platforms) if platforms is None else tuple(platforms)
@@ -80,7 +80,7 @@ def gather_results(
             and catalog.platform(platform).like is not None
             and not _has_own(platform, entries, measured)
         ):
-            continue  # the published table of another platform, which is shown there
+            continue  # its baseline is the published table of another platform, which is shown with that platform
         held.update(entries)
     older = earlier or {}
     cells: list[Result] = [join_cell(key, entry, measured.get(key), older.get(key)) for key, entry in held.items()]
@@ -90,7 +90,7 @@ def gather_results(
 def _has_own(
     platform: str, entries: Mapping[CellKey, Baseline | Unavailable | None], measured: Iterable[CellKey]
 ) -> bool:
-    """Whether anything was measured or recorded of a board."""
+    """Whether a platform has measured or recorded cells of its own."""
     recorded = any(getattr(entry, "kind", "report") != "report" for entry in entries.values())
     return recorded or any(key.platform == platform for key in measured)
 
@@ -103,21 +103,21 @@ def load_stored(
     platforms: Sequence[str] | None = None,
     run: str | None = None,
 ) -> Results:
-    """Every cell of the baselines, joined with what is stored of it: with its newest verdict, or with the run named.
+    """Join the cells of the baselines with their newest verdicts in the history, or with those of one run.
 
-    A run that timed nothing of a platform does not count there. What is of an earlier run than the newest one of its
-    platform says so, cell by cell and in the warnings. Those also name files of the history that cannot be read, lines
-    that are broken, platforms that the catalogue does not know, and a history that is empty.
+    For each platform, runs that measured no time on it are ignored. Cells from an earlier run than the newest one of
+    their platform are marked and counted in a warning. Warnings also name unreadable files of the history, broken
+    lines, platforms that are not in the catalogue, and an empty history.
 
     Args:
         catalog: networks and platforms.
         storage: folder of the history; it need not exist.
-        project_dir: the project, whose own baselines come first; None for none.
-        platforms: which platforms; None for all of the catalogue.
-        run: name of the only run to take.
+        project_dir: the project, whose own baselines take precedence; None for none.
+        platforms: ids of the platforms; None for all in the catalogue.
+        run: name of the only run to load; None for the newest verdict of each cell.
 
     Raises:
-        ConfigurationError: there is no run of that name, or the baseline of a platform that was named cannot be read.
+        ConfigurationError: there is no run of that name, or the baseline of one of `platforms` cannot be read.
     """
     wanted = list(catalog.platforms if platforms is None else platforms)
     named = None if run is None else find_run(storage, run)
@@ -154,11 +154,11 @@ def load_stored(
 
 
 def find_run(storage: Path, name: str) -> Path:
-    """The file of a run, by the name of the file or by that of the run: they differ where a file was renamed or copied.
+    """Find the file of a run by the name of the file or of the run, which differ if the file was renamed or copied.
 
     Args:
         storage: folder of the history; it need not exist.
-        name: without `.jsonl`.
+        name: name without `.jsonl`.
 
     Raises:
         ConfigurationError: there is no such run.
@@ -174,15 +174,15 @@ def find_run(storage: Path, name: str) -> Path:
 
 
 def load_last_runs(storage: Path, platforms: Sequence[str] | None = None) -> tuple[list[Run], list[str]]:
-    """The newest run that has cells of each platform, whatever became of them; each run once, the oldest first.
+    """Load the newest run of each platform, whatever its verdicts; each run once, oldest first.
 
     Args:
         storage: folder of the history; it need not exist.
-        platforms: which platforms; None for all that are stored.
+        platforms: ids of the platforms; None for all in the history.
 
     Returns:
-        The runs, each with the cells alone of the platforms whose newest it is, and a sentence for each other file
-        that a person must know of, and for each that cannot be read.
+        The runs, each with only the cells of the platforms whose newest run it is, and a warning for each other file
+        that is damaged or cannot be read.
     """
     with HistoryIndex(storage) as index:
         last = {platform: run for platform, run in index.last().items() if platforms is None or platform in platforms}
@@ -193,19 +193,19 @@ def load_last_runs(storage: Path, platforms: Sequence[str] | None = None) -> tup
         run = found[path]
         own = {platform for platform, newest in last.items() if newest.path == path}
         shown.append(replace(run, records=tuple(record for record in run.records if record.key.platform in own)))
-    said = [text for path, text in faults.items() if path not in found]  # what is shown says itself what it lacks
+    said = [text for path, text in faults.items() if path not in found]  # the runs shown report their own broken lines
     return shown, warnings + said
 
 
 def load_trends(storage: Path, platforms: Iterable[str]) -> tuple[list[Trend], list[str]]:
-    """The history of every cell of some platforms that was measured on two nights or more.
+    """Load the history of every cell of some platforms that was measured on at least two nights.
 
     Args:
         storage: folder of the history; it need not exist.
-        platforms: ids.
+        platforms: ids of the platforms.
 
     Returns:
-        The histories, and a sentence for each file that a person must know of.
+        The histories, and a warning for each file that is damaged or could not be used.
     """
     with HistoryIndex(storage) as index:
         every = [index.trend(key) for platform in platforms for key in index.cells(platform)]
@@ -214,12 +214,12 @@ def load_trends(storage: Path, platforms: Iterable[str]) -> tuple[list[Trend], l
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Which files to take of one platform.
+    """The files that contain the records of one platform.
 
     Args:
-        platform: its id.
-        newest: the file of the run that its facts are of.
-        cells: by cell, the file of the record that counts; None for all that the newest has.
+        platform: id of the platform.
+        newest: file of the run that provides the platform's facts.
+        cells: file of the record that counts, by cell; None for all records of the newest run.
     """
 
     platform: str
@@ -228,12 +228,12 @@ class _Part:
 
     @property
     def files(self) -> list[Path]:
-        """The files, the newest run's first, the others by name."""
+        """The files: that of the newest run first, the others by name."""
         others = set() if self.cells is None else set(self.cells.values())
         return [self.newest, *sorted(others - {self.newest})]
 
     def of(self, path: Path, run: Run) -> list[CellRecord]:
-        """The records of one of the files that count."""
+        """Select the records of one of the files that count."""
         counting = select_reddest(record for record in run.records if record.key.platform == self.platform)
         if self.cells is None:
             return list(counting.values())
@@ -241,7 +241,7 @@ class _Part:
 
 
 def _newest(index: HistoryIndex, wanted: Sequence[str]) -> list[_Part]:
-    """Of each platform that was measured its newest run, and of every cell the newest that has it."""
+    """Find the newest run of each measured platform, and the newest run that contains each of its cells."""
     newest = {platform: index.newest(platform) for platform in wanted}
     return [
         _Part(platform, found.path, index.latest(platform)) for platform, found in newest.items() if found is not None
@@ -249,7 +249,7 @@ def _newest(index: HistoryIndex, wanted: Sequence[str]) -> list[_Part]:
 
 
 def _named(path: Path, wanted: Sequence[str]) -> list[_Part]:
-    """One run, of each of its platforms."""
+    """Return one part for each platform of a single run."""
     return [_Part(platform, path) for platform in read_header(path).platforms if platform in wanted]
 
 
@@ -263,7 +263,7 @@ def _unknown(index: HistoryIndex, catalog: Catalog, storage: Path) -> list[str]:
 
 
 def _read(paths: Iterable[Path], faults: dict[Path, str]) -> dict[Path, Run]:
-    """Runs by file, each read once; what is wrong with one is added to the faults."""
+    """Read each run once; return them by file, and add errors to `faults`."""
     return dict(read_each(sorted(paths), faults))
 
 
@@ -271,13 +271,13 @@ def read_each(paths: Iterable[Path], faults: dict[Path, str]) -> Iterator[tuple[
     """Read runs one by one, so that only one of them is in memory.
 
     Args:
-        paths: their files.
-        faults: by file, a sentence that names it and says what is wrong; it is added to.
+        paths: files of the runs.
+        faults: extended with a message by file, which names the file and states what is wrong with it.
     """
     for path in paths:
         try:
             run = read_run(path)
-        except HistoryError as error:  # gone since the index was made
+        except HistoryError as error:  # deleted since the index was built
             faults[path] = str(error)
             continue
         if run.broken:  # the index decodes less of a line, so it may have found fewer
@@ -286,12 +286,12 @@ def read_each(paths: Iterable[Path], faults: dict[Path, str]) -> Iterator[tuple[
 
 
 def came_to_its_end(run: Run) -> bool:
-    """Whether pytest ended the run by itself: it was neither killed nor stopped with Ctrl-C."""
+    """Whether the run was complete: it was neither killed nor stopped with Ctrl-C."""
     return run.exit_status not in {None, _INTERRUPTED}
 
 
 def _said_of_earlier(platform: str, cells: Mapping[CellKey, RunFacts], count: int) -> list[str]:
-    """What is to be said where not all is of the newest run of a platform."""
+    """Return a warning if some cells of a platform come from a run before its newest one."""
     if not cells:
         return []
     runs = {run.run: run.started for run in cells.values()}
@@ -303,7 +303,7 @@ def _said_of_earlier(platform: str, cells: Mapping[CellKey, RunFacts], count: in
 
 
 def _missing(results: Results, parts: Iterable[_Part], found: Mapping[Path, Run]) -> dict[str, int]:
-    """By platform, the cells of its baseline that no run measured, of those that a run was asked for as a whole."""
+    """Count the baseline cells of each platform that no run measured although a run covered its whole matrix."""
     counts: dict[str, int] = {}
     for part in parts:
         asked = [_asked(found[path].header, part.platform) for path in part.files if path in found]
@@ -319,9 +319,10 @@ def _missing(results: Results, parts: Iterable[_Part], found: Mapping[Path, Run]
 
 
 def _asked(header: RunHeader, platform: str) -> tuple[set[str], set[int], set[str]]:
-    """The networks, batch sizes and scenarios that a run measured of a platform, where it was asked for all; else none.
+    """Return the networks, batch sizes and scenarios of a platform that a run was asked to measure as a whole matrix.
 
-    A run that does not tell its scenarios is one of before there were others than plain latency.
+    Each set is empty if the run measured only a selection of cells. A run without stored scenarios dates from before
+    there were others than plain latency.
     """
     matrix = header.facts.get("matrix")
     own = matrix.get(platform) if isinstance(matrix, dict) else None
@@ -337,6 +338,6 @@ def _of(values: list[object], kind: type[T]) -> set[T]:
 
 
 def extract_run_facts(header: RunHeader, records: Iterable[CellRecord], *, complete: bool) -> RunFacts:
-    """What a report says of a run, and of the servers that these records are of."""
+    """Extract what reports show about a run and about the servers of these records."""
     servers = {record.key.platform: record.server for record in records if record.server is not None}
     return RunFacts(header.run, header.started, commit_of(header), complete, servers)

@@ -1,8 +1,8 @@
-"""What GitHub Actions is told of a run: the job summary, annotations, outputs of the step.
+"""Reports for GitHub Actions: the job summary, annotations and outputs of the step.
 
-GitHub's rules (docs.github.com, "Workflow commands for GitHub Actions"): a step's summary that is larger than 1 MiB is
-dropped as a whole; a step shows 10 errors; a command is a line `::error title=...::message`, percent-encoded; an output
-is `name=value`, or `name<<delimiter`, the lines of the value, and the delimiter.
+GitHub's rules (docs.github.com, "Workflow commands for GitHub Actions"): a step's summary larger than 1 MiB is dropped
+entirely; at most 10 errors are shown per step; a command is a line `::error title=...::message`, percent-encoded; an
+output is `name=value`, or `name<<delimiter`, the lines of the value, and the delimiter.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results
 
 SUMMARY_BYTES = (1 << 20) - (16 << 10)
-"""How large the file of a step's summary may become: GitHub's 1 MiB, less what the same step may add after us."""
+"""Maximum size of a step's summary file, bytes: GitHub's 1 MiB, less 16 KiB that the same step may add later."""
 
 ANNOTATIONS = 10
-"""How many errors GitHub shows of a step."""
+"""Maximum number of errors that GitHub shows per step."""
 
 CELLS_LISTED = 1000
-"""How many cells the output `failing_cells` lists at the most; `failing` is their true number."""
+"""Maximum number of cells in the output `failing_cells`; the output `failing` is their total number."""
 
-_TAIL_SHARE = 8  # servers and warnings take no more than this part of the room, so that the cells have the rest
-_REASON = 400  # characters of a reason in the table
-_MESSAGE = 2000  # of an annotation's message
+_TAIL_SHARE = 8  # servers and warnings take at most 1/8 of the room, so that the rest is available for cells
+_REASON = 400  # maximum characters of a reason in the table
+_MESSAGE = 2000  # maximum characters of an annotation's message
 _TITLE = 200
 _ABOVE = "see above"
 _OK, _INTERRUPTED, _NO_TESTS = 0, 2, 5  # pytest's exit statuses
@@ -50,9 +50,9 @@ class Ending:
     """How the run ended.
 
     Args:
-        exit_status: pytest's.
+        exit_status: pytest's exit status.
         new_fails: whether a cell without a baseline fails (`--ddperf-require-baseline`).
-        not_run: cells that the run ended before, and of how many.
+        not_run: number of cells not measured because the run ended early, and number of all cells.
     """
 
     exit_status: int
@@ -60,17 +60,17 @@ class Ending:
     not_run: tuple[int, int] = (0, 0)
 
     def fails(self, cell: Result) -> bool:
-        """Whether a cell's verdict is red."""
+        """Whether a cell fails the run."""
         return cell.fails or cell.outcome is Outcome.REMEASURE or (self.new_fails and cell.outcome is Outcome.NEW)
 
 
 def summarise_verdict(results: Results, ending: Ending) -> str:
-    """The run in one word, the reddest that holds.
+    """Summarise the run in one word, the most severe that applies.
 
     Returns:
         `regressed`: a cell is slower. `failed`: a cell could not be measured, or pytest failed for another reason.
-        `nothing`: nothing was measured. `unstable`: a cell is too noisy to tell. `new`: a cell has nothing to be
-        compared with. `ok`: every cell that was measured is as fast as its baseline, or faster.
+        `nothing`: nothing was measured. `unstable`: a cell is too noisy to judge. `new`: a cell has no baseline.
+        `ok`: every measured cell is as fast as its baseline, or faster.
     """
     cells = results.judged
     outcomes = {cell.outcome for cell in cells}
@@ -87,7 +87,7 @@ def summarise_verdict(results: Results, ending: Ending) -> str:
 
 
 def _red_first(results: Results, ending: Ending) -> list[Result]:
-    """The cells that were judged: those that fail, worst first, then the others."""
+    """Return the judged cells: those that fail, worst first, then the others."""
     return sorted(results.judged, key=lambda cell: not ending.fails(cell))  # sorting keeps the order within each
 
 
@@ -95,12 +95,12 @@ def _red_first(results: Results, ending: Ending) -> list[Result]:
 
 
 def render_summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) -> str:
-    """The job summary, GitHub's Markdown; "" where there is no room for one.
+    """Render the job summary in GitHub's Markdown; "" if there is no room for it.
 
     Args:
-        results: of the run.
-        ending: of the run.
-        room: UTF-8 bytes it may take. Rows that do not fit are left out from the end, and a line says how many.
+        results: results of the run.
+        ending: how the run ended.
+        room: maximum size, UTF-8 bytes. Rows at the end that do not fit are omitted, and a line states their number.
     """
     cells = _red_first(results, ending)
     causes, explained = _shared_causes(cells, ending, room // _TAIL_SHARE)
@@ -141,9 +141,12 @@ def _head(results: Results, ending: Ending) -> str:
 
 
 def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[str, set[int]]:
-    """A paragraph with a list of cells for each cause that several share, and the identities of these cells.
+    """Render a paragraph for each cause shared by several failed cells, with a list of these cells.
 
-    A paragraph that does not fit leaves its cells their reasons.
+    If a paragraph does not fit, its cells are not included in the returned set and keep their reasons in the table.
+
+    Returns:
+        The paragraphs, and the `id()` of each cell that they explain.
     """
     paragraphs: list[str] = []
     explained: set[int] = set()
@@ -187,7 +190,7 @@ def _left_out(cells: Sequence[Result]) -> str:
 
 
 def _tail(results: Results, room: int) -> str:
-    """Servers, notes and warnings, as far as they fit."""
+    """Render servers, notes and warnings, as far as they fit."""
     servers = [
         f"- {escape_inline(platform)}, {escape_inline(results.catalog.platform(platform).title)}: "
         f"{escape_inline(clip(facts.url, _TITLE))}, version {escape_inline(clip(facts.version, _TITLE))}, "
@@ -204,7 +207,7 @@ def _tail(results: Results, room: int) -> str:
 
 
 def _section(title: str, items: Sequence[str], room: int) -> str:
-    """A heading and its items; the last ones are left out, and counted, where they do not fit."""
+    """Render a heading and its items; items at the end that do not fit are omitted and counted."""
     if not items:
         return ""
     heading, more = f"\n#### {title}\n\n", f"- and {len(items)} more\n"
@@ -232,9 +235,9 @@ def _size(text: str) -> int:
 
 
 def render_commands(results: Results, ending: Ending) -> list[str]:
-    """Workflow commands, one a line: an error for each cell that fails, the worst ones, as many as GitHub shows.
+    """Render one workflow command (an error) for each failed cell, worst first, up to the number that GitHub shows.
 
-    Where the run passes all the same (its regressions were recorded as the new baseline) they are warnings.
+    If the run passes nevertheless (its regressions were recorded as the new baseline), the commands are warnings.
     """
     red = [cell for cell in results.judged if ending.fails(cell)]
     level = "error" if ending.exit_status != _OK else "warning"
@@ -265,12 +268,12 @@ def _annotation(cell: Result) -> str:
 
 
 def _data(text: str) -> str:
-    """A command's message."""
+    """Encode the message of a command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    """A command's property: those end at a comma, and the command at a colon."""
+    """Encode a property of a command, including commas, which end a property, and colons, which end all properties."""
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
@@ -278,7 +281,7 @@ def _property(text: str) -> str:
 
 
 def render_outputs(results: Results, ending: Ending) -> str:
-    """The outputs of the step: `verdict`, the counts by verdict and in all, and which cells failed, one a line."""
+    """Render the outputs of the step: `verdict`, the counts by verdict and in total, and one line per failed cell."""
     cells = results.judged
     counts = Counter(cell.outcome for cell in cells)
     red = [str(cell.key) for cell in cells if ending.fails(cell)]
@@ -295,7 +298,7 @@ def render_outputs(results: Results, ending: Ending) -> str:
 
 
 def render_output(name: str, value: str) -> str:
-    """One output; a value of several lines stands between two lines of a word that is no line of it."""
+    """Render one output; a multi-line value is enclosed in delimiter lines that do not occur in it."""
     if not re.search(r"[\r\n]", value):
         return f"{name}={value}\n"
     word = "END"
@@ -308,10 +311,10 @@ def render_output(name: str, value: str) -> str:
 
 
 def publish(results: Results, ending: Ending, environ: Mapping[str, str]) -> list[str]:
-    """Append the summary and the outputs to the files that GitHub names.
+    """Append the summary and the outputs to the files that GitHub specifies.
 
     Returns:
-        What went wrong, for a person: a run is not failed by it.
+        Messages about errors, which do not fail the run.
     """
     problems: list[str] = []
 

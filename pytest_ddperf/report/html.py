@@ -1,9 +1,8 @@
-"""The HTML report: one page that holds everything and loads nothing, for a browser with no network.
+"""The HTML report: a single page that loads no other files and works without a network.
 
-What failed is written into the page and needs no script; the figures and the table of all cells are drawn by the
-scripts of the folder `page` from the data that the page carries. The page's policy allows that script and that style
-alone, by their hashes, and no connection at all, so that not even a string of a server that got through could do
-anything.
+Failed cells are part of the HTML and need no script. The figures and the table of all cells are drawn by the scripts in
+the folder `page` from data embedded in the page. The page's content security policy allows only these scripts and
+styles, by their hashes, and no connections, so that server-supplied text could do no harm even if it were not escaped.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results, RunFacts, Trend
 
 _SCRIPTS = ("data.js", "plot.js", "hover.js", "controls.js", "table.js")
-"""In the order in which they build upon each other."""
+"""Scripts of the page in order: each uses only those before it."""
 
 LONGEST_REASON = 600
-"""Characters of a verdict's words that are shown; the page's data and the other reports have them whole."""
+"""Maximum length of a verdict's explanation in the list of failed cells, characters; CSV and JSON are not truncated."""
 
 _ATTENTION = ("Cell", "Change", "Now", "Baseline", "Tolerance", "The gate sees", "Passes")
-"""The columns of what needs a look."""
+"""Columns of the table of cells that need attention."""
 
 _STRIP_WIDTH, _STRIP_HEIGHT, _STRIP_MARGIN = 170, 30, 6
 
 
 def render_page(results: Results, trends: Sequence[Trend]) -> str:
-    """The whole page."""
+    """Render the whole page."""
     css, js = _file("page.css"), _script()
     policy = (
         f"default-src 'none'; script-src '{_hash(js)}'; style-src '{_hash(css)}'; base-uri 'none'; form-action 'none'"
@@ -62,13 +61,13 @@ def render_page(results: Results, trends: Sequence[Trend]) -> str:
 
 
 def embed_json(value: object) -> str:
-    """JSON that may stand in a script element: nothing in it can end the element or begin a comment."""
+    """Render JSON for a script element, escaped so that it can neither end the element nor start a comment."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # in ASCII, so U+2028 and U+2029 are escaped
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def css_class(outcome: Outcome) -> str:
-    """The colour of a verdict, by name."""
+    """Return the CSS class with the colour of a verdict."""
     if outcome in FAILING:
         return "red"
     if outcome in {Outcome.UNSTABLE, Outcome.NEW, Outcome.REMEASURE}:
@@ -81,7 +80,7 @@ def _file(name: str) -> str:
 
 
 def _script() -> str:
-    """The scripts as one, in a scope of its own."""
+    """Join the scripts in one function scope."""
     return f'"use strict";\n(() => {{\n{"".join(_file(name) for name in _SCRIPTS)}}})();\n'
 
 
@@ -101,7 +100,7 @@ def _title(results: Results) -> str:
 
 
 def _run(results: Results) -> str:
-    """Which runs these are, and how their cells ended."""
+    """Render the runs shown and the totals of their cells."""
     if not phrases.count_verdicts(results):
         return "<p>No run: these are the baselines alone, as they are published or recorded.</p>"
     parts = [_run_line(results, platform, run) for platform, run in results.runs.items()]
@@ -133,7 +132,7 @@ def _server(server: ServerFacts) -> str:
 
 
 def _attention(results: Results, trends: Sequence[Trend]) -> str:
-    """What a person must look at: the cells that failed or are unstable, with how sure that is."""
+    """Render the cells that failed or are unstable, with the figures that show how certain this is."""
     with_history = {trend.key for trend in trends}
     cells = [cell for cell in results.judged if cell.fails or cell.outcome is Outcome.UNSTABLE]
     if not results.runs and not cells:
@@ -152,7 +151,7 @@ def _attention(results: Results, trends: Sequence[Trend]) -> str:
 
 
 def _load(results: Results) -> str:
-    """The cells under load, with throughput and latencies."""
+    """Render the cells under load, with throughput and latencies."""
     cells = load_text.select_loaded(results.cells)
     if not cells:
         return ""
@@ -182,7 +181,10 @@ def _load_row(cell: Result) -> str:
 
 
 def _attention_row(cell: Result, *, has_history: bool) -> str:
-    """A cell, its name a link to its history; to its network's line where it has none and is drawn there."""
+    """Render a cell with a link to its history, or to its network's line in the figure if it has no history.
+
+    A cell under load without a history has no link, as it is not in that figure.
+    """
     name = escape(str(cell.key))
     if has_history:
         link = f"<a class='cell' href='#explore' data-cell='{name}' title='show its history'>{_text(str(cell.key))}</a>"
@@ -214,7 +216,7 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
 
 
 def _strip(cell: Result) -> str:
-    """Every timed pass as a dot, over the baseline and what the tolerance allows."""
+    """Draw every timed pass as a dot, with the baseline and the tolerance."""
     held = cell.baseline_ms
     if not cell.samples_ms or held is None:
         return ""

@@ -1,4 +1,4 @@
-"""What JUnit XML says of a cell: properties of its testcase. Pure."""
+"""Properties of a cell's testcase in JUnit XML. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def list_properties(record: CellRecord) -> list[tuple[str, str]]:
-    """Name and value of each; what there is no value of is left out.
+    """Return the names and values of the properties; properties without a value are omitted.
 
-    Times are milliseconds per image, changes percent (10 is 10 % slower), numbers without their unit.
+    Times are milliseconds per image, changes are percent (10 is 10 % slower), numbers have no unit.
     """
     measurement, baseline, server = record.measurement, record.baseline, record.server
     found: dict[str, str | None] = {
@@ -37,7 +37,7 @@ def list_properties(record: CellRecord) -> list[tuple[str, str]]:
 
 
 def _load(record: CellRecord) -> dict[str, str | None]:
-    """What the requests of a cell under load tell; latencies are milliseconds a request."""
+    """Return the properties of a cell under load; latencies are milliseconds per request."""
     load = summarise_load(record.measurement)
     if load is None:
         return {}

@@ -1,4 +1,4 @@
-"""What is said of cells under load: lines of the terminal, and columns of reports. Pure."""
+"""Format cells under load: lines for the terminal and columns for reports. Pure."""
 
 from __future__ import annotations
 
@@ -27,23 +27,26 @@ RULE = (
 COLUMNS = (
     "cell", "verdict", "change", "images/s", "answered/s", "requests", *(f"p{percent}, ms" for percent in PERCENTS),
 )  # fmt: skip
-"""The head of a report's table; each percentile with its interval, 95 %."""
+"""Headings of the table in reports; each percentile is shown with its 95 % confidence interval."""
 
 
 def format_percentile(one: Percentile) -> str:
-    """A percentile and its interval, milliseconds: `52.1 (51.8 to 53)`."""
+    """Format a percentile and its confidence interval, milliseconds: `52.1 (51.8 to 53)`."""
     return f"{format_ms(one.value_ms)} ({format_ms(one.low_ms)} to {format_ms(one.high_ms)})"
 
 
 def format_rates(load: LoadSummary) -> str:
-    """Requests per second at a given rate: `31.2 of 50`; "" where each client waits for its answer."""
+    """Format the answered and the requested requests per second: `31.2 of 50`.
+
+    "" without a given rate, when each client waits for its answer.
+    """
     if load.asked_per_second is None:
         return ""
     return f"{format_ms(load.requests_per_second)} of {format_rate(load.asked_per_second)}"
 
 
 def load_row(cell: Result) -> list[str]:
-    """The columns `COLUMNS` of a cell under load; empty where nothing was measured, or is too little to tell."""
+    """Return the values of `COLUMNS` for a cell under load; "" for values without enough measurements."""
     load = cell.load
     told = {} if load is None else {one.percent: format_percentile(one) for one in load.percentiles}
     rate = cell.images_per_second if load is not None else None
@@ -59,12 +62,12 @@ def load_row(cell: Result) -> list[str]:
 
 
 def select_loaded(cells: Iterable[Result]) -> list[Result]:
-    """The cells under load that a run judged."""
+    """Return the cells under load that have a verdict."""
     return [cell for cell in cells if cell.key.scenario and cell.outcome is not None]
 
 
 def format_by_platform(records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> dict[str, list[Line]]:
-    """The lines of each platform that has cells under load."""
+    """Format the cells under load, by platform."""
     loads: dict[str, list[CellRecord]] = {}
     for record in records:
         if record.key.scenario:
@@ -73,11 +76,11 @@ def format_by_platform(records: Sequence[CellRecord], *, models: Sequence[str], 
 
 
 def load_lines(records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> list[Line]:
-    """The cells under load of one platform: each with its throughput and its percentiles.
+    """Format the cells under load of one platform, each with its throughput and its percentiles.
 
     Args:
-        records: of the platform, any; those without a load are passed over.
-        models: the order; others come behind, by name.
+        records: records of the platform; those without load are ignored.
+        models: order of the models; others follow by name.
         width: columns of the terminal.
     """
     order = {model: place for place, model in enumerate(models)}

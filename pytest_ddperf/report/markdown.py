@@ -1,6 +1,6 @@
-"""The Markdown report: the performance report's own layout, its headings in its order, drawn from data.
+"""The Markdown report: the layout of the published performance report, with its headings in its order.
 
-Above it stands what this run was; a table of the report that was not measured is the published one, to every digit.
+A section on the run comes first. Raw tables contain the baselines: where they are the published ones, to every digit.
 """
 
 from __future__ import annotations
@@ -32,16 +32,19 @@ if TYPE_CHECKING:
 
 _LONGEST_REASON = 400
 _REAL_TIME_FPS = (25, 10)
-"""The report's marks for real-time use."""
+"""Images per second that the published report uses as thresholds for real-time use."""
 
 
 def render_with_figures(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, dict[str, Chart]]:
-    """The report's text, and the figures that it shows, by file name without the ending.
+    """Render the report with its figures.
 
     Args:
-        results: what it shows.
+        results: results to show.
         trends: histories of cells.
-        path: where the report goes; its figures belong into `figures_dir` of it, as PNG.
+        path: path of the report; the caller must write the figures as PNG to `figures_dir(path)`.
+
+    Returns:
+        The text, and the figures by file name without suffix.
     """
     charts = describe(results, trends, list(results.runs) or results.platforms)
     if len(results.platforms) == 1:  # nothing to compare
@@ -52,11 +55,11 @@ def render_with_figures(results: Results, trends: Sequence[Trend], path: Path) -
 
 
 def render_text(results: Results, figures: Figures) -> str:
-    """The report.
+    """Render the text of the report.
 
     Args:
-        results: what it shows.
-        figures: those that there are.
+        results: results to show.
+        figures: available figures.
     """
     lines = ["# dd\\_performances", "## DeepDetect performance report", ""]
     lines += _this_run(results)
@@ -109,14 +112,14 @@ def _this_run(results: Results) -> list[str]:
 
 
 def _to_know_of(cell: Result) -> bool:
-    """Whether a cell that did not fail is more than ok: one beyond the tolerance is, whatever its verdict."""
+    """Whether a cell that did not fail needs attention: its verdict is not ok, or it is beyond the tolerance."""
     if cell.outcome is Outcome.OK:
         return cell.change is not None and cell.tolerance is not None and cell.change > cell.tolerance
     return cell.outcome is not Outcome.UNAVAILABLE
 
 
 def _cells(heading: str, cells: Sequence[Result]) -> list[str]:
-    """Cells with their numbers and the verdict in words."""
+    """Render a table of cells with their numbers and explained verdicts."""
     if not cells:
         return []
     rows = [
@@ -187,7 +190,7 @@ def _overview(results: Results, figures: Figures) -> list[str]:
 
 
 def _fastest(results: Results, platform: str) -> list[str]:
-    """A platform's row of the discussion."""
+    """Render a platform's row in the discussion."""
     best: dict[str, tuple[float, int]] = {}
     for cell in results.of(platform):
         if cell.value_ms is not None:
@@ -252,7 +255,7 @@ def _selecting(results: Results, figures: Figures) -> list[str]:
 
 
 def _speed_up(results: Results, platform: str) -> list[str]:
-    """A platform's row of MobileNet over MobileNet depthwise."""
+    """Render a platform's row in the comparison of MobileNet with MobileNet depthwise."""
     by_batch: dict[int, dict[str, float]] = defaultdict(dict)
     for cell in results.of(platform):
         if cell.value_ms is not None and not cell.key.scenario:
@@ -269,7 +272,7 @@ def _speed_up(results: Results, platform: str) -> list[str]:
 
 
 def _under_load(results: Results, figures: Figures) -> list[str]:
-    """Throughput and latencies of the cells that were measured under load."""
+    """Render throughput and latencies of the cells measured under load."""
     cells = load_text.select_loaded(results.cells)
     if not cells:
         return []
@@ -329,7 +332,7 @@ def _raw_data(results: Results) -> list[str]:
 
 
 def _of_what(results: Results, platform: str) -> str:
-    """What the figures are that a platform's cells are held against, as the report puts it."""
+    """Describe the baseline figures of a platform, in the words of the published report."""
     kinds = {cell.baseline_kind for cell in results.of(platform) if cell.baseline_kind}
     if kinds - {"report"}:
         return "Baseline of the processing time"
@@ -353,43 +356,43 @@ def _costs(results: Results) -> list[str]:
 
 
 _WIDTH = 450
-"""Pixels of a figure that stands beside another one, as in the report."""
+"""Width of figures shown side by side, pixels; as in the published report."""
 
 
 class Figures:
-    """The figures of a report, as Markdown that shows them.
+    """The figures of a report, rendered as Markdown.
 
     Args:
-        charts: the names of the figures, without ending; of each one the PNG is shown.
-        path: of the report, which the links are relative to.
+        charts: names of the figures without suffix; the PNG of each is shown.
+        path: path of the report; links are relative to it.
     """
 
     def __init__(self, charts: Iterable[str], path: Path) -> None:
         folder = figures_dir(path).name
         self._links = {name: quote(f"{folder}/{name}.png") for name in charts}
         self.shown: set[str] = set()
-        """The names of the figures that the report shows so far."""
+        """Names of the figures shown so far."""
 
     def names(self, folder: str) -> list[str]:
-        """The names of the figures in a folder, in the order of the report."""
+        """Return the names of the figures in a folder, in the order of the report."""
         return [name for name in self._links if name.startswith(f"{folder}/")]
 
     def others(self) -> list[str]:
-        """The names of the figures that were not shown yet."""
+        """Return the names of the figures not shown yet."""
         return [name for name in self._links if name not in self.shown]
 
     def of_platform(self, platform: str) -> list[str]:
-        """The names of one platform's figures of the time per image, the logarithmic one first."""
+        """Return the names of a platform's figures of the time per image, the linear one last."""
         own = rf"latency/{re.escape(platform)}(_log|_linear|_bars)?"
         return sorted((name for name in self.names("latency") if re.fullmatch(own, name)), key=_linear_last)
 
     def image(self, name: str, indent: str = "") -> str:
-        """One figure."""
+        """Render one figure."""
         self.shown.add(name)
         return f"{indent}![{escape_inline(_words(name))}]({self._links[name]})"
 
     def side_by_side(self, names: Sequence[str]) -> list[str]:
-        """Figures in rows of two."""
+        """Render figures in rows of two."""
         lines: list[str] = []
         self.shown.update(names)
         for first in range(0, len(names), 2):
@@ -402,7 +405,7 @@ class Figures:
         return [*lines, ""] if lines else []
 
     def folded(self, names: Sequence[str], summary: str) -> list[str]:
-        """Figures that open on a click."""
+        """Render figures in a section that opens on a click."""
         if not names:
             return []
         shown = [line for name in names for line in (self.image(name, "  "), "")]
@@ -410,7 +413,7 @@ class Figures:
 
 
 def _words(name: str) -> str:
-    """What a figure shows, for those who do not see it: `latency, tk1 log`."""
+    """Return the alternative text of a figure: `latency, tk1 log`."""
     return name.replace("/", ", ").replace("_", " ")
 
 

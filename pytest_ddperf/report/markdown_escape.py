@@ -1,4 +1,4 @@
-"""Text from anywhere (a server, a file) as text in Markdown or on one line: never markup, never a control character."""
+"""Escape text from any source (a server, a file) for Markdown, so that it contains no markup or control characters."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pytest_ddperf.text import REPLACEMENT, remove_control_characters
 
 __all__ = ["REPLACEMENT", "clip", "escape_inline", "escape_list_item", "remove_control_characters"]
 
-_MARKUP = re.compile(r"([\\`*_\[\]#!|~^@]|:(?=//|[A-Za-z0-9_+-]+:))")  # a colon: of an address, of an emoji
+_MARKUP = re.compile(r"([\\`*_\[\]#!|~^@]|:(?=//|[A-Za-z0-9_+-]+:))")  # colons: of URLs and emoji codes
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"}
 _ADDRESS = re.compile(r"\b(www)\.", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^([-+=]|\d+(?=[.)]))")
 
 
 def clip(text: str, length: int) -> str:
-    """The text, or its beginning and `...`, `length` characters in all."""
+    """Truncate a text to `length` characters, including the `...` at the end."""
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def escape_inline(text: str) -> str:
-    """The text on one line of GitHub's Markdown, in a table too: every character stands for itself.
+    """Escape a text for one line of GitHub's Markdown, also in a table, so that every character is shown literally.
 
-    White space becomes single spaces.
+    White space is collapsed to single spaces.
     """
     plain = remove_control_characters(" ".join(text.split()))
     escaped = _ADDRESS.sub(r"\1\\.", _MARKUP.sub(r"\\\1", plain))
@@ -30,7 +30,7 @@ def escape_inline(text: str) -> str:
 
 
 def escape_list_item(text: str) -> str:
-    """The same at the start of a list's item or of a paragraph, where a dash or a number would start a list."""
+    """Escape a text at the start of a list item or paragraph, where a dash or a number would start a list."""
     return _LIST_MARK.sub(_unmarked, escape_inline(text))
 
 

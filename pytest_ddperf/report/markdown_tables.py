@@ -1,4 +1,4 @@
-"""Tables of the Markdown report: the report's raw tables, in its layout. Pure."""
+"""Tables of the Markdown report, in the layout of the published report's raw tables. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def render_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table of GitHub's Markdown; its cells are Markdown already. Nothing where there is no row."""
+    """Render a table of GitHub's Markdown from cells that are already Markdown; empty without rows."""
     body = [_row(row) for row in rows]
     return [_row(head), _row([":---:"] * len(head)), *body] if body else []
 
 
 def format_accuracy(catalog: Catalog, model: str) -> str:
-    """Top-1 accuracy in percent as the report prints it: `missing` where it is silent."""
+    """Format the top-1 accuracy in percent as the report prints it; `missing` if the report does not state it."""
     network = catalog.networks.get(model)
     if network is None or network.top1_accuracy_percent is None:
         return "missing"
@@ -31,9 +31,10 @@ def format_accuracy(catalog: Catalog, model: str) -> str:
 
 
 def render_raw_table(cells: Sequence[Result], catalog: Catalog) -> list[str]:
-    """What one platform is held against, in the report's layout: batch size down, model across, accuracy above.
+    """Render the baseline of one platform in the report's layout: one row per batch size, one column per model.
 
-    A cell that no baseline knows is empty; one that it marks as not measurable is `x`.
+    The header contains the accuracy of each model. A cell without a baseline is empty; one that the baseline marks as
+    not measurable is `x`.
     """
 
     def cell_text(cell: Result) -> str:
@@ -47,7 +48,7 @@ def render_raw_table(cells: Sequence[Result], catalog: Catalog) -> list[str]:
 
 
 def render_measured_table(cells: Sequence[Result], catalog: Catalog) -> list[str]:
-    """What a run measured of one platform, in the same layout: value, change, and the verdict where it is not `ok`."""
+    """Render the measurements of one platform in the same layout: value, change, and the verdict unless it is `ok`."""
 
     def cell_text(cell: Result) -> str:
         if cell.now_ms is None:

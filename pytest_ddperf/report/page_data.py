@@ -1,4 +1,4 @@
-"""The data that the HTML page carries: the same cells as the JSON report, in a shape that stays small."""
+"""Data embedded in the HTML page: the same cells as in the JSON report, in a compact form."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results, Trend, TrendNight
 
 MOST_NIGHTS = 12_000
-"""Nights of all cells together that a page carries: about 500 kB. The latest ones of each cell are kept."""
+"""Maximum number of nights in a page, all cells together: about 500 kB. The latest nights of each cell are kept."""
 
 FEWEST_NIGHTS = 10
-"""Nights that each cell keeps, however many cells there are."""
+"""Minimum number of nights kept for each cell, however many cells there are."""
 
 LONGEST_REASON = 300
-"""Characters of a verdict's words that the table can be searched for."""
+"""Maximum length of a verdict's explanation in the searchable table, characters."""
 
 FIELDS = (
     "platform", "model", "batch", "scenario", "baseline", "kind", "source", "x",
     "now", "change", "outcome", "tolerance", "sees", "passes", "clock", "why",
 )  # fmt: skip
-"""What each cell of `cells` holds, in order; ids of platforms, models and sources as their places in these lists."""
+"""Fields of each entry of `cells`, in order; platforms, models and sources are indices into the lists of these."""
 
 
 class _Places:
-    """Strings that come again and again, as their places in a list."""
+    """Repeated strings, replaced by their indices in a list."""
 
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
@@ -41,7 +41,7 @@ class _Places:
 
 
 def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]:
-    """All that the page shows, as builtins."""
+    """Build all data of the page; builtins only."""
     platforms, models, sources = _Places(), _Places(), _Places()
     for name in results.platforms:
         platforms.of(name)
@@ -68,7 +68,7 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
 
 
 def _cell(cell: Result, platforms: _Places, models: _Places, sources: _Places) -> list[Any]:
-    """The fields `FIELDS` of a cell; those at the end that say nothing are left off."""
+    """Return the values of `FIELDS` for a cell, without empty values at the end."""
     key = cell.key
     row = [
         platforms.of(key.platform), models.of(key.model), key.batch_size, key.scenario,
@@ -102,7 +102,7 @@ def _model(results: Results, name: str) -> dict[str, Any]:
 
 
 def _nights(trends: Sequence[Trend]) -> tuple[list[tuple[Trend, Sequence[TrendNight]]], int]:
-    """The nights that a page has room for, and how many each cell keeps where not all were taken (else 0)."""
+    """Return the nights that fit into a page, and the maximum kept per cell (0 if all nights fit)."""
     count = sum(len(trend.nights) for trend in trends)
     if count <= MOST_NIGHTS:
         return [(trend, trend.nights) for trend in trends], 0
@@ -111,7 +111,7 @@ def _nights(trends: Sequence[Trend]) -> tuple[list[tuple[Trend, Sequence[TrendNi
 
 
 def _trend(shown: tuple[Trend, Sequence[TrendNight]], runs: dict[tuple[str, str, str], int]) -> list[Any]:
-    """A cell's id and its nights: run, ms, verdict, accepted, baseline, tolerance."""
+    """Return a cell's id and its nights: run, ms, verdict, accepted, baseline, tolerance."""
     trend, nights = shown
     rows = []
     for night in nights:
@@ -123,5 +123,5 @@ def _trend(shown: tuple[Trend, Sequence[TrendNight]], runs: dict[tuple[str, str,
 
 
 def _short(number: float | None) -> float | None:
-    """Six significant digits: more than anybody can see in a page."""
+    """Round a number to six significant digits, which is more than the page can show."""
     return None if number is None else float(f"{number:.6g}")

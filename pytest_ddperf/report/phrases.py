@@ -1,4 +1,4 @@
-"""What reports of every kind say alike: totals, the run in words, numbers as a person writes them. Pure."""
+"""Text shared by all reports: totals, verdicts in words, numbers formatted for readers. Pure."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ GREEN = (Outcome.OK, Outcome.IMPROVED)
 
 
 def join_lines(text: str) -> str:
-    """The text on one line, without control and other invisible characters: they become spaces, and spaces one."""
+    """Put a text on one line: control and other invisible characters become spaces, and spaces are collapsed."""
     plain = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
     return " ".join(plain.split())
 
 
 def count_verdicts(results: Results) -> dict[Outcome, int]:
-    """How many cells ended in each verdict, those that need a look first."""
+    """Count the cells with each verdict, most severe first."""
     counts = Counter(cell.outcome for cell in results.cells if cell.outcome is not None)
     return {outcome: counts[outcome] for outcome in SEVERITY if counts[outcome]}
 
 
 def format_totals(results: Results) -> str:
-    """`52 cells: 2 regressed, 50 ok; 3 of the baseline not measured`."""
+    """Format the totals: `52 cells: 2 regressed, 50 ok; 3 of the baseline not measured`."""
     counts = count_verdicts(results)
     count = sum(counts.values())
     parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "nothing was judged"
@@ -38,15 +38,15 @@ def format_totals(results: Results) -> str:
 
 
 COMMIT_DIGITS = 12
-"""Digits of a commit's id that are shown to a person: more tell it from no other one."""
+"""Digits shown of a commit id; they are enough to be unique."""
 
 
 def explain_verdict(cell: Result, length: int) -> str:
-    """The verdict in words on one line, and what must be known of the comparison.
+    """Explain a verdict on one line, with the notes on the comparison.
 
     Args:
-        cell: with a verdict.
-        length: characters of the verdict's words; notes are whole.
+        cell: a cell with a verdict.
+        length: maximum length of the explanation, characters; notes are not truncated.
     """
     reason = join_lines(cell.reason)
     short = reason if len(reason) <= length else f"{reason[:length]} ..."
@@ -55,9 +55,9 @@ def explain_verdict(cell: Result, length: int) -> str:
 
 
 def collect_notes(results: Results) -> list[str]:
-    """What must be known of comparisons, each once, with the cells it is of.
+    """Collect the notes on comparisons, each once with the cells it applies to.
 
-    Which earlier run a cell is of stands in the warnings, for all of them.
+    Notes that a cell comes from an earlier run are omitted; the warnings list these runs.
     """
     return shared_notes(
         (cell.key, map(join_lines, cell.notes if cell.earlier is None else cell.notes[:-1])) for cell in results.cells
@@ -65,31 +65,31 @@ def collect_notes(results: Results) -> list[str]:
 
 
 def select_failing(results: Results) -> tuple[Result, ...]:
-    """The cells that failed, the regressed ones first and the greatest change before others."""
+    """Return the cells that failed, regressed ones first and the greatest change first."""
     return tuple(cell for cell in results.judged if cell.fails)
 
 
 def format_published(ms: float, platform: Platform | None) -> str:
-    """A published value as its table prints it: what was read back from a picture has three significant digits.
+    """Format a published value as in its table; a value read from a picture has three significant digits.
 
     Args:
         ms: milliseconds per image.
-        platform: whose table it is of; None for one that the catalogue does not know.
+        platform: the platform of the table; None if it is not in the catalogue.
     """
     whole = f"{ms:.15g}"
     if platform is None or not (platform.reading_error_percent or platform.reading_error_ms):
         return whole
     three = f"{ms:#.3g}".rstrip(".") if ms < 1000 else f"{ms:.0f}"
-    return three if float(three) == ms else whole  # a table of the project's own may have more
+    return three if float(three) == ms else whole  # the project's own table may have more digits
 
 
 def format_ratio(ratio: float | None) -> str:
-    """A share: `10 %`; "" for None."""
+    """Format a ratio as percent: `10 %`; "" for None."""
     return "" if ratio is None else f"{ratio * 100:.3g} %"
 
 
 def describe_hardware(platform: Platform) -> list[str]:
-    """What the report states of a platform's hardware: `300 GFLOPS`, `192 cores` ..."""
+    """List what the report states about a platform's hardware: `300 GFLOPS`, `192 cores` ..."""
     facts = (
         (platform.peak_gflops, "GFLOPS"),
         (platform.cores, "cores"),

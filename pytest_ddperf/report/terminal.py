@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: records in, lines of text out. Plain ASCII, and whole at 80 columns."""
+"""Format records as lines for the terminal: plain ASCII, readable at 80 columns."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 
 class Counted(Protocol):
-    """The cost of a network, as counted in its graph."""
+    """Cost of a network, as counted in its graph."""
 
     @property
     def giga_flops_text(self) -> str:
-        """Giga multiply-adds, as the report prints them."""
+        """Giga multiply-adds, formatted as in the report."""
         ...
 
     @property
     def million_params_text(self) -> str:
-        """Millions of parameters, as the report prints them."""
+        """Millions of parameters, formatted as in the report."""
         ...
 
     @property
     def true_multiply_adds(self) -> int:
-        """Multiply-adds, depthwise layers included."""
+        """Multiply-adds, including those of depthwise layers."""
         ...
 
 
@@ -53,7 +53,7 @@ STYLES = {
 }
 MARKS = {Outcome.REGRESSED: "!", Outcome.IMPROVED: "*", Outcome.UNSTABLE: "~"}
 COARSER = 1.05
-"""A resolution this many times the tolerance is called coarser than it: the rest is rounding."""
+"""A resolution counts as coarser than the tolerance above this factor; smaller differences are rounding."""
 
 LEGEND = {Outcome.REGRESSED: "! regressed", Outcome.IMPROVED: "* improved", Outcome.UNSTABLE: "~ unstable"}
 CLOCK_NAMES = {
@@ -64,7 +64,7 @@ CLOCK_NAMES = {
 
 
 def format_verdict(record: CellRecord) -> str:
-    """What stands behind PASSED or FAILED in the verbose run: `88.7 ms/img -1.7 %`."""
+    """Format the text that follows PASSED or FAILED in verbose output: `88.7 ms/img -1.7 %`."""
     if record.now_ms is None:
         return str(record.outcome)
     value = f"{format_ms(record.now_ms)} ms/img"
@@ -79,19 +79,19 @@ def format_verdict(record: CellRecord) -> str:
 
 
 def format_passes(record: CellRecord) -> str:
-    """The passes of the gated clock, round by round: `64.9 65.1 64.8 | 65.0 ...`."""
+    """Format the passes by the gated clock, round by round: `64.9 65.1 64.8 | 65.0 ...`."""
     if record.measurement is None:
         return ""
     return " | ".join(" ".join(format_ms(ms) for ms in one) for one in record.measurement.per_image_ms())
 
 
 def describe_regression(record: CellRecord, baseline: Baseline, again: str = "") -> str:
-    """The message of a regressed cell: everything that a person needs to act on it.
+    """Format the failure message of a regressed cell.
 
     Args:
-        record: of the cell.
-        baseline: what it is held against.
-        again: the command that measures the cell again; "" for none.
+        record: record of the cell.
+        baseline: the baseline it was compared with.
+        again: command that measures the cell again; "" for none.
     """
     key = record.key
     now, change, tolerance = record.now_ms or 0.0, record.change or 0.0, record.tolerance or 0.0
@@ -114,12 +114,14 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
 def format_platform_table(
     title: str, records: Sequence[CellRecord], *, models: Sequence[str], width: int
 ) -> list[Line]:
-    """One platform in the report's layout: batch sizes down, models across, in blocks that fit the width.
+    """Format the table of one platform in the report's layout, split into blocks that fit the width.
+
+    There is one row per batch size and one column per model.
 
     Args:
-        title: the line above it.
-        records: the cells of the platform, any order; those under load are passed over (`load_text.load_lines`).
-        models: the order of the columns; models without a record are left out, and others come behind, by name.
+        title: line above the table.
+        records: records of the platform in any order; those under load are ignored (see `load_text.load_lines`).
+        models: order of the columns. Models without a record are omitted; models not listed follow by name.
         width: columns of the terminal.
     """
     records = [record for record in records if not record.key.scenario]
@@ -173,10 +175,10 @@ def _cell(record: CellRecord | None) -> Segment:
 
 
 def format_table_title(title: str, platform: str, records: Sequence[CellRecord]) -> str:
-    """The line above a platform's table: what it is, by which clock, held against what."""
+    """Format the line above a platform's table: the platform, the clock and the kinds of baselines."""
     records = [record for record in records if not record.key.scenario]
     clocks = {record.measurement.conditions.clock for record in records if record.measurement is not None}
-    if not clocks:  # no record of it carries a baseline, which it may have all the same
+    if not clocks:  # its records contain no baseline, even if the platform has one
         return f"{platform}: {title}. ms per image (nothing measured)"
     clock = ", ".join(sorted(CLOCK_NAMES[one] for one in clocks))
     kinds = Counter(record.baseline.kind for record in records if record.baseline is not None)
@@ -185,13 +187,13 @@ def format_table_title(title: str, platform: str, records: Sequence[CellRecord])
 
 
 def wrap_text(text: str, width: int, style: str = "") -> list[Line]:
-    """A text on lines that fit the width, the further ones indented; a longer word, such as a path, stays whole."""
+    """Wrap a text to the width, with continuation lines indented; longer words, such as paths, are not split."""
     parts = textwrap.wrap(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return [[(part, style)] for part in parts]
 
 
 def format_new_cells(records: Iterable[CellRecord], *, recorded: bool, width: int = 80) -> list[Line]:
-    """How to record a baseline, where cells have none."""
+    """Explain how to record a baseline if cells have none."""
     count = sum(record.outcome is Outcome.NEW for record in records)
     if not count or recorded:
         return []
@@ -201,10 +203,10 @@ def format_new_cells(records: Iterable[CellRecord], *, recorded: bool, width: in
 
 
 def failure_text(record: CellRecord) -> str:
-    """What became of a cell that failed, on one line without its id: its numbers, or why there are none."""
+    """Describe a failed cell on one line without its id: its numbers, or the reason why there are none."""
     said = record.detail or record.reason.removeprefix(str(record.key)).lstrip(": ")  # older runs lack the detail
     reason = said.splitlines()[0] if said else "no reason given"
-    # what was measured of it before is not why it failed
+    # the times measured before are not the reason for these failures
     otherwise = record.outcome in {Outcome.CRASHED, Outcome.NOT_CONFIRMED}
     if otherwise or record.now_ms is None or record.baseline is None or record.change is None:
         return reason
@@ -216,17 +218,17 @@ def failure_text(record: CellRecord) -> str:
 
 
 def cell_ids(cells: Iterable[CellRecord | Result]) -> str:
-    """The ids of cells, as in node ids: `tk1-vgg16-b1, tk1-vgg16-b2`."""
+    """List the ids of cells as in node ids: `tk1-vgg16-b1, tk1-vgg16-b2`."""
     return ", ".join(str(cell.key) for cell in cells)
 
 
 def recorded_text(key: CellKey, before: Baseline | None, after: Baseline) -> str:
-    """What was recorded of a cell: `tk1-resnet50-b8: 412 -> 398 ms/img, -3.4 %`.
+    """Describe the recording of a baseline: `tk1-resnet50-b8: 412 -> 398 ms/img, -3.4 %`.
 
     Args:
         key: the cell.
-        before: what was recorded of it before; None for a first recording.
-        after: what is recorded of it now.
+        before: its previous recorded baseline; None for a first recording.
+        after: its new recorded baseline.
     """
     if before is None:
         return f"{key}: {format_ms(after.value_ms)} ms/img, first recording"
@@ -236,7 +238,7 @@ def recorded_text(key: CellKey, before: Baseline | None, after: Baseline) -> str
 
 
 def format_failures(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
-    """What became of the cells that failed: one paragraph for each cause, and a list of the cells that share it."""
+    """Format the failed cells: one paragraph for each cause, with a list of the cells that share it."""
     lines: list[Line] = []
     for group in by_cause(record for record in records if record.outcome in FAILING):
         outcome = str(group[0].outcome)
@@ -251,11 +253,11 @@ def format_failures(records: Iterable[CellRecord], width: int = 80) -> list[Line
 
 
 def note_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
-    """How measurements and baselines are unlike, each note once for a platform, in green runs too."""
+    """Format the notes on differences between measurements and baselines, each note once per platform."""
     noted = []
     for record in records:
         load = summarise_load(record.measurement)
-        shown = load.shortfall if load is not None else ""  # with the figures of its load
+        shown = load.shortfall if load is not None else ""  # already shown with the figures of its load
         noted.append((record.key, [note for note in record.notes if note != shown]))
     return [line for note in shared_notes(noted) for line in wrap_text(f"note: {note}", width)]
 
@@ -272,18 +274,18 @@ def run_lines(
     not_run: tuple[int, int] = (0, 0),
     further: Mapping[str, Sequence[Line]] | None = None,
 ) -> list[Line]:
-    """A whole run: a table for each platform, what the gate has to say, the failures, the totals.
+    """Format a whole run: a table for each platform, the gate's notes, the failures and the totals.
 
     Args:
-        records: of all platforms.
-        titles: of the platforms, by id; the others are called by their id.
-        models: the order of the tables' columns.
+        records: records of all platforms.
+        titles: titles of the platforms, by id; only these platforms get a table.
+        models: order of the tables' columns.
         width: columns of the terminal.
-        recorded: whether a baseline was recorded, so that nobody has to be told how.
-        warnings: what went wrong on the way.
-        not_measured: cells of the baselines that the run should have measured.
-        not_run: cells that the run ended before, and of how many.
-        further: by platform, what stands below its table; None for nothing.
+        recorded: whether a baseline was recorded; if not, the output explains how to record one.
+        warnings: warnings of the run.
+        not_measured: number of baseline cells that the run should have measured but did not.
+        not_run: number of cells not measured because the run ended early, and number of all cells.
+        further: lines below the table of each platform, by id; None for none.
     """
     lines: list[Line] = []
     platforms = {platform: [record for record in records if record.key.platform == platform] for platform in titles}
@@ -304,7 +306,7 @@ def run_lines(
 
 
 def format_gate_notes(records: Sequence[CellRecord], width: int = 80) -> list[Line]:
-    """What the gate has to say of a platform as a whole: that it moved, what it cannot see, what is unstable."""
+    """Format the gate's notes on a platform: a shift of all its cells, too coarse a resolution, and unstable cells."""
     lines: list[Line] = []
     judged = [(record, record.tolerance) for record in records if record.change is not None and record.tolerance]
     shifts = [(record.suite_shift, tolerance) for record, tolerance in judged if record.suite_shift is not None]
@@ -328,7 +330,7 @@ def format_gate_notes(records: Sequence[CellRecord], width: int = 80) -> list[Li
 
 
 def format_totals(records: Sequence[CellRecord], not_measured: int = 0, not_run: tuple[int, int] = (0, 0)) -> Line:
-    """How many cells ended in each verdict: `52 cells: 50 ok, 2 regressed`; the rest as for `run_lines`."""
+    """Format the number of cells with each verdict: `52 cells: 50 ok, 2 regressed`; arguments as in `run_lines`."""
     counts = Counter(record.outcome for record in records)
     parts = [f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]]
     if not_measured:
@@ -340,12 +342,12 @@ def format_totals(records: Sequence[CellRecord], not_measured: int = 0, not_run:
 
 
 def format_costs(networks: Mapping[str, Network], counted: Mapping[str, Counted], width: int = 80) -> list[str]:
-    """The cost table: what the report prints, and the same figures counted in the graphs that run.
+    """Format the cost table: the report's figures next to those counted in the graphs that are run.
 
     Args:
-        networks: by id.
-        counted: by id; empty where the graphs cannot be built here.
-        width: columns of the terminal; where they do not fit side by side, they go on below, network by network.
+        networks: networks by id.
+        counted: counted costs by network id; empty if the graphs cannot be built on this machine.
+        width: columns of the terminal; table columns that do not fit are continued in a second table below.
     """
     shown = [network for network in networks.values() if network.giga_flops_text]
     groups = [["GFLOPs", "counted"], ["M params", "counted"], ["true mult-adds"]]
@@ -374,7 +376,7 @@ _COST_COLUMN = {"GFLOPs": 8, "counted": 9, "M params": 10, "true mult-adds": 16}
 
 
 def _packed(widths: Sequence[int], room: int) -> list[list[int]]:
-    """Places of columns, side by side as long as there is room."""
+    """Split columns into blocks that fit the room; return the indices of the columns in each block."""
     blocks: list[list[int]] = [[]]
     for place, wide in enumerate(widths):
         if blocks[-1] and sum(widths[each] for each in blocks[-1]) + wide > room:
@@ -384,7 +386,7 @@ def _packed(widths: Sequence[int], room: int) -> list[list[int]]:
 
 
 def format_progress(key: CellKey, done: int, total: int, left_s: float | None, width: int) -> str:
-    """The live line: model, batch, pass and time left, cut to the width."""
+    """Format the live progress line: model, batch size, pass and time left, truncated to the width."""
     stage = "warming up" if done <= 0 else f"pass {min(done, total)}/{total}"
     left = "" if left_s is None else f", {left_s:.0f} s left" if left_s >= 1 else ", under 1 s left"
     load = f" {key.scenario}" if key.scenario else ""

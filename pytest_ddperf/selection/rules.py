@@ -1,4 +1,4 @@
-"""A choice of platform and network, as values: what was asked, what meets it, what rules the others out."""
+"""Values of `ddperf select`: the requirements, the cells that meet them, and the rules that exclude the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class Rule(StrEnum):
-    """What can rule a cell out, in the order of counting: the platform, the network, whether there is a figure, it."""
+    """A reason for ruling a cell out.
+
+    Cells are counted in this order: properties of the platform, then of the network, then a missing figure, then the
+    figure itself.
+    """
 
     WATTS = "watts"
     PRICE = "price"
@@ -33,7 +37,7 @@ RULES = tuple(Rule)
 
 
 class Ranking(StrEnum):
-    """The figure that ranks first; the others follow in this order."""
+    """The figure that candidates are ranked by first; ties are ranked by the others, in this order."""
 
     ACCURACY = "accuracy"
     EFFICIENCY = "efficiency"
@@ -43,17 +47,18 @@ class Ranking(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What an application asks for; None asks for nothing.
+    """Requirements of an application; None means no requirement.
 
     Args:
-        min_fps: images per second at least.
-        max_watts: of the platform under load, at most.
-        min_accuracy_percent: top-1 accuracy at least, percent.
-        max_batch_size: images per request at most.
-        max_memory_gib: GiB; what certainly needs more is ruled out (see `least_memory_gib`).
-        max_price_usd: of the platform, US dollars at most.
-        max_latency_ms: milliseconds for the whole batch at most: until the first of its results is there.
-        allow_unknown: take a cell of which a figure that is asked for is not known.
+        min_fps: minimum throughput, images per second.
+        max_watts: maximum power of the platform under load, watts.
+        min_accuracy_percent: minimum top-1 accuracy, percent.
+        max_batch_size: maximum number of images per request.
+        max_memory_gib: available memory, GiB; cells that certainly need more are ruled out (see
+            `select.estimate_memory_gib`).
+        max_price_usd: maximum price of the platform, US dollars.
+        max_latency_ms: maximum time for the whole batch, milliseconds: until its first result is available.
+        allow_unknown: accept a cell even if a figure that is required is unknown.
     """
 
     min_fps: float | None = None
@@ -68,13 +73,13 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """One thing that rules a cell out.
+    """One requirement that a cell does not meet.
 
     Args:
-        rule: which.
-        text: in words, with the figure and the limit.
-        shortfall: by how much the limit is missed, relative (0.1: ten per cent); None where no figure tells.
-        unknown: whether it is only that the figure is not known.
+        rule: the rule that excludes the cell.
+        text: description with the figure and the limit.
+        shortfall: by how much the limit is missed, relative (0.1 is ten per cent); None without a figure.
+        unknown: whether the only reason is that the figure is unknown.
     """
 
     rule: Rule
@@ -85,22 +90,22 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """One cell with every figure that a choice rests on.
+    """One cell with every figure that the selection uses.
 
     Args:
         key: the cell.
         network: its network.
         platform: its platform.
-        value_ms: milliseconds per image; None where there is no figure that counts.
-        low_ms: what the time may be at the least, given how it was read or how its passes scatter.
-        high_ms: the same at the most.
-        memory_gib: what it needs at the least; None where the parameters are not known.
+        value_ms: milliseconds per image; None without a usable figure.
+        low_ms: lower bound of the time, from its reading error or the scatter of its passes.
+        high_ms: upper bound of the time, likewise.
+        memory_gib: least memory that the cell needs, GiB; None if the number of parameters is unknown.
         source: `measured`, `recorded`, `published` or `history`; "" without a figure.
-        where: where the figure stands, for a person.
-        notes: what a person must know of the figure.
-        misses: what rules it out, in the order of `Rule`; empty for a candidate.
-        on_edge: limits that fall between `low_ms` and `high_ms`: the figure cannot tell whether they are met.
-        unknown: figures that were asked for, are not known, and were allowed to be.
+        where: where the figure comes from, as shown to the user.
+        notes: remarks on the figure for the user.
+        misses: requirements that are not met, in the order of `Rule`; empty for a candidate.
+        on_edge: limits between `low_ms` and `high_ms`, so that it is uncertain whether they are met.
+        unknown: required figures that are unknown.
     """
 
     key: CellKey
@@ -129,7 +134,7 @@ class Considered:
 
     @property
     def latency_ms(self) -> float | None:
-        """Milliseconds for the whole batch; on a live stream the time to collect the batch comes on top."""
+        """Milliseconds for the whole batch, without the time that a live stream needs to collect the batch."""
         return None if self.value_ms is None else self.value_ms * self.key.batch_size
 
     @property
@@ -140,18 +145,18 @@ class Considered:
 
     @property
     def shortfall(self) -> float:
-        """By how much it misses, all limits together; infinite where a figure is missing."""
+        """Sum of the shortfalls of all missed limits, relative; infinite if a figure is missing."""
         return sum(inf if miss.shortfall is None else miss.shortfall for miss in self.misses)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Cells that the same thing rules out first.
+    """Cells that are first ruled out by the same rule.
 
     Args:
-        rule: which.
-        unknown: whether it is only that the figure is not known.
-        cells: in catalogue order.
+        rule: the rule.
+        unknown: whether the only reason is that the figure is unknown.
+        cells: the cells, in catalogue order.
     """
 
     rule: Rule
@@ -161,14 +166,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The answer. Candidates and what is ruled out are all cells, each once.
+    """Result of a selection. Each cell is either a candidate or ruled out.
 
     Args:
-        requirements: what was asked for.
-        candidates: every cell that meets it, the best first.
-        ruled_out: every other, in catalogue order.
-        without_figures: platforms of which there is no cell at all.
-        warnings: what a person must know of the figures.
+        requirements: the requirements.
+        candidates: every cell that meets them, best first.
+        ruled_out: every other cell, in catalogue order.
+        without_figures: platforms without any cell.
+        warnings: remarks on the figures for the user.
     """
 
     requirements: Requirements
@@ -179,13 +184,13 @@ class Selection:
 
     @property
     def best(self) -> tuple[Considered, ...]:
-        """Of each platform and network the candidate with the smallest batch, the best first."""
+        """The candidate with the smallest batch for each platform and network, best first."""
         by_batch_size = sorted(self.candidates, key=lambda one: -one.key.batch_size)
         smallest = {one.pair: one for one in by_batch_size}
         return tuple(one for one in self.candidates if smallest[one.pair] is one)
 
     def groups(self) -> tuple[Group, ...]:
-        """What is ruled out, each cell once, under the first thing that does so in the order of `Rule`."""
+        """Group the cells that are ruled out, each under the first rule in the order of `Rule` that excludes it."""
         by_rule: dict[tuple[int, bool], list[Considered]] = {}
         for one in self.ruled_out:
             first = one.misses[0]
@@ -193,9 +198,9 @@ class Selection:
         return tuple(Group(RULES[place], unknown, tuple(own)) for (place, unknown), own in sorted(by_rule.items()))
 
     def nearest_misses(self) -> tuple[Considered, ...]:
-        """Of each platform and network that has no candidate, the cell that misses by the least, nearest first.
+        """Return the cell with the least shortfall for each platform and network without a candidate, nearest first.
 
-        Cells that an unknown or missing figure rules out are none of them: how near they are cannot be told.
+        Cells ruled out by an unknown or missing figure are not included, as their shortfall is unknown.
         """
         met = {one.pair for one in self.candidates}
         nearest: dict[tuple[str, str], Considered] = {}

@@ -1,12 +1,13 @@
-"""Which platform, network and batch size meets what an application asks for, and what rules the others out. Pure.
+"""Find the platforms, networks and batch sizes that meet an application's requirements. Pure.
 
-The report's section "Selecting an embedded platform and network" as an answer. A figure that nobody stated is never
-taken as met: a cell whose watts, accuracy, price or parameters are unknown is ruled out as unknown wherever a
-requirement asks for them, unless unknown figures are allowed.
+This automates the report's section "Selecting an embedded platform and network". An unknown figure never meets a
+requirement: a cell whose watts, accuracy, price or parameters are unknown is ruled out if they are required, unless
+unknown figures are allowed.
 
-Ranking: of each platform and network the smallest batch that meets everything stands for it, since its first result
-comes soonest. These are ranked by top-1 accuracy, then by images per second per watt, then by images per second: the
-small footprint that loses no accuracy. An unknown figure ranks last. Other rankings begin with another figure.
+Ranking: each platform and network is represented by the smallest batch that meets all requirements, since its first
+result comes soonest. Candidates are ranked by top-1 accuracy, then by images per second per watt, then by images per
+second, which favours a small footprint without loss of accuracy. An unknown figure ranks last. The other rankings start
+with another figure.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results
 
 ROUNDING = 1e-9
-"""Relative: 40 ms per image is 25 images per second, whatever binary fractions make of it."""
+"""Relative rounding error allowed, so that 40 ms per image meets a minimum of 25 images per second."""
 
 FP32_BACKENDS = frozenset({"caffe", "onnxruntime"})
-"""Backends (`mllib`) that hold every weight in 4 bytes; of any other it is only known that it takes a byte or more."""
+"""Backends (`mllib`) that store every weight in 4 bytes; for all others, only a minimum of 1 byte is known."""
 
 _CHANNELS = 3
 _GIB = 2**30
@@ -44,14 +45,14 @@ def select(
     models: Iterable[str] | None = None,
     tasks: Iterable[str] | None = None,
 ) -> Selection:
-    """Judge every cell of some platforms and networks by what is required.
+    """Compare every cell of some platforms and networks with the requirements.
 
     Args:
-        results: what is published, recorded and measured.
-        requirements: what is asked for.
-        ranking: the figure that ranks first.
-        platforms: ids; None for all of the catalogue.
-        models: ids; None for all.
+        results: published, recorded and measured figures.
+        requirements: the requirements.
+        ranking: the figure that candidates are ranked by first.
+        platforms: ids of the platforms; None for all in the catalogue.
+        models: ids of the networks; None for all.
         tasks: `classification`, `detection`, `ocr`; None for all.
     """
     catalog = results.catalog
@@ -81,10 +82,13 @@ def select(
 
 
 def estimate_memory_gib(network: Network, platform: Platform, batch_size: int) -> float | None:
-    """What a cell needs at the least, GiB: the weights and one batch of input. None where they are not known.
+    """Compute the least memory that a cell needs, GiB: the weights and one batch of input.
 
-    A lower bound and no estimate: activations, the backend's own buffers and the system come on top, and the report
-    tells none of them. A cell that needs more than a limit is certainly out; one below it may still not fit.
+    This is a lower bound: activations, the backend's own buffers and the system come on top, and the report states none
+    of them. A cell that exceeds a limit certainly does not fit; one below the limit may still not fit.
+
+    Returns:
+        GiB; None if the number of parameters is unknown.
     """
     if network.million_params is None:
         return None
@@ -94,7 +98,7 @@ def estimate_memory_gib(network: Network, platform: Platform, batch_size: int) -
 
 
 def _rank(one: Considered, ranking: Ranking) -> tuple[float, ...]:
-    """A sort key, the best first, what is unknown last."""
+    """Return a sort key that puts the best first and unknown figures last."""
     figures = {
         Ranking.ACCURACY: _falling(one.network.top1_accuracy_percent),
         Ranking.EFFICIENCY: _falling(one.fps_per_watt),
@@ -110,7 +114,7 @@ def _falling(figure: float | None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    """The time that counts for a cell, and where it is from."""
+    """The time that is used for a cell, and where it comes from."""
 
     value_ms: float | None
     low_ms: float = 0.0
@@ -122,7 +126,10 @@ class _Figure:
 
 
 def _figure(cell: Result, run: str) -> _Figure:
-    """What was measured, else the baseline. A measurement that counts for nothing leaves the baseline standing."""
+    """Return the measured time of a cell, or its baseline if it was not measured or the measurement is invalid.
+
+    A cell that failed, or that was measured under load, has no time.
+    """
     if cell.key.scenario:
         text = f"measured under {cell.key.scenario}, not plain latency"
         return _Figure(None, miss=Miss(Rule.SCENARIO, text))
@@ -154,10 +161,10 @@ def _figure(cell: Result, run: str) -> _Figure:
 
 
 def _published_range(cell: Result) -> tuple[float, float]:
-    """Between what the time of a published cell lies, milliseconds per image.
+    """Return the lower and upper bound of a published time, milliseconds per image.
 
-    `head.time` is cut to whole milliseconds for the batch, so up to one is missing; a figure that was read back from a
-    picture may be off by its reading, both ways.
+    `head.time` is truncated to whole milliseconds for the batch, so the true time may be up to 1 ms longer. A figure
+    that was read from a picture has a reading error in both directions.
     """
     value_ms = cell.baseline_ms or 0.0
     return value_ms - cell.reading_error_ms, value_ms + cell.reading_error_ms + 1 / cell.key.batch_size
@@ -202,16 +209,16 @@ def _considered(cell: Result, network: Network, platform: Platform, run: str, as
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """One requirement and the figure of one cell that it is about.
+    """One requirement and the figure of a cell that it applies to.
 
     Args:
-        rule: which.
-        value: the figure; None where it is not known.
+        rule: the rule.
+        value: the figure; None if it is unknown.
         bound: the limit.
-        text: `{value}` of a `{bound}`, in words.
-        decimals: of the figure where it is printed; None for as many as it has.
+        text: format of the description, with `{value}` and `{bound}`.
+        decimals: decimal places of the printed figure; None for all.
         rising: whether more is better.
-        span: between what the figure lies, where it is not exact.
+        span: lower and upper bound of the figure; None if it is exact.
     """
 
     rule: Rule
@@ -230,18 +237,18 @@ class _Limit:
 
     @property
     def on_edge(self) -> bool:
-        """Whether the figure's error reaches across the limit."""
+        """Whether the limit is within the figure's error."""
         return self.span is not None and self.meets(self.span[0]) != self.meets(self.span[1])
 
     def miss(self, value: float) -> Miss:
-        """What is to be said of a figure that is not within the limit."""
+        """Describe a figure that is not within the limit."""
         text = self.text.format(value=self._printed(value), bound=self.bound)
         if self.on_edge:
             text += " (within its error)"
         return Miss(self.rule, text, self.bound / value - 1 if self.rising else value / self.bound - 1)
 
     def _printed(self, value: float) -> str:
-        """A figure that misses the limit, with enough decimals to be seen to: never `25.0 of 25`."""
+        """Format a figure with enough decimals to show that it misses the limit: never `25.0 of 25`."""
         if self.decimals is None:
             return f"{value:g}"
         printed = (f"{value:.{decimals}f}" for decimals in range(self.decimals, 12))
@@ -257,7 +264,7 @@ def _limits(
     figure: _Figure,
     asked: Requirements,
 ) -> Iterator[_Limit]:
-    """The requirements, each with the cell's figure; those on the time only where there is one."""
+    """Yield each requirement with the cell's figure; requirements on time only if the cell has a time."""
     stated: Sequence[tuple[Rule, float | None, float | None, str, int | None]] = (
         (Rule.WATTS, platform.watts, asked.max_watts, "{value} W of at most {bound:g}", None),
         (Rule.PRICE, platform.price_usd, asked.max_price_usd, "{value} USD of at most {bound:g}", None),

@@ -1,4 +1,4 @@
-"""The answer of `ddperf select`, for a person (whole at 80 columns), and as CSV and JSON."""
+"""Output of `ddperf select`: text (readable at 80 columns), CSV and JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.selection.rules import Considered, Group, Requirements, Selection
 
 NEAREST = 5
-"""Nearest misses that are shown unless all are asked for."""
+"""Number of nearest misses that are shown without `--all`."""
 
 _NAMES = {
     Rule.WATTS: "watts unknown (neither the report nor ddperf.toml states them)",
@@ -33,10 +33,10 @@ class _Column:
     """One column of the table.
 
     Args:
-        title: above it.
-        text: of a row.
-        left: whether it is aligned to the left.
-        drop: columns are left out where the width does not do, the greatest of these first; 0 for never.
+        title: heading of the column.
+        text: returns the text of a row.
+        left: whether the column is aligned to the left.
+        drop: columns with the greatest value are dropped first if the table is too wide; 0 for never.
     """
 
     title: str
@@ -69,12 +69,12 @@ _LEGEND = {
 
 
 def format_selection(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
-    """The answer for a person.
+    """Format a selection as text for the terminal.
 
     Args:
-        chosen: the answer.
+        chosen: the selection.
         width: columns of the terminal.
-        whole: every batch size that meets it, and every cell that is ruled out.
+        whole: whether to show every batch size that meets the requirements, and every cell that is ruled out.
     """
     for warning in chosen.warnings:
         yield from _wrapped(f"note: {warning}", width)
@@ -97,7 +97,7 @@ def format_selection(chosen: Selection, width: int, *, whole: bool) -> Iterator[
 
 
 def describe_requirements(asked: Requirements) -> str:
-    """What was asked for, in words; "" for nothing."""
+    """Describe the requirements in words; "" without any."""
     parts = [
         text.format(bound)
         for bound, text in (
@@ -156,7 +156,7 @@ def _line(texts: Iterable[str], columns: Iterable[_Column], widths: Iterable[int
 
 
 def _sources(rows: Sequence[Considered], width: int) -> Iterator[str]:
-    """Where the figures stand: one entry a place, its lines counted together; then what to know of single cells."""
+    """Format the sources of the figures, one entry per file with all its lines, then the notes on single cells."""
     places: dict[tuple[str, str, str], list[str]] = {}
     platforms = {one.key.platform: one.platform for one in rows}
     for one in rows:
@@ -204,7 +204,7 @@ def _ruled_out(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
 
 
 def describe_group(group: Group, asked: Requirements) -> str:
-    """What rules the cells of a group out, and which they are."""
+    """Describe why the cells of a group are ruled out, and list their platforms or networks."""
     platforms = ", ".join(
         f"{platform.id} ({platform.watts:g} W)" if group.rule is Rule.WATTS and platform.watts else platform.id
         for platform in dict.fromkeys(one.platform for one in group.cells)
@@ -230,7 +230,7 @@ def describe_group(group: Group, asked: Requirements) -> str:
 
 
 def _of(group: Group, platforms: str) -> str:
-    """The networks where a property of the network rules out, else the platforms."""
+    """Return the networks if a property of the network rules the cells out, else the platforms."""
     if group.rule in {Rule.ACCURACY, Rule.MEMORY}:
         return ", ".join(dict.fromkeys(one.key.model for one in group.cells))
     return platforms
@@ -277,7 +277,7 @@ _DATA: tuple[tuple[str, Callable[[Considered], Any]], ...] = (
     ("unknown_allowed", lambda one: [] if one.misses else [str(rule) for rule in one.unknown]),
     ("notes", lambda one: list(one.notes)),
 )
-"""The figures of one cell by name and unit; None for what is not known."""
+"""The figures of a cell; names contain the unit, and unknown values are None."""
 
 
 def _row(one: Considered, rank: int | None) -> dict[str, Any]:
@@ -290,7 +290,12 @@ def _rows(chosen: Selection, *, whole: bool) -> list[dict[str, Any]]:
 
 
 def render_csv(chosen: Selection, *, whole: bool) -> str:
-    """One row a cell: what meets it, ranked; with `whole` every batch size, and what is ruled out, without a rank."""
+    """Render a selection as CSV, one row per cell.
+
+    Args:
+        chosen: the selection.
+        whole: include every batch size, and the cells that are ruled out, which have no rank.
+    """
     text = io.StringIO()
     columns = ["rank", *(name for name, _ in _DATA)]
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -301,7 +306,7 @@ def render_csv(chosen: Selection, *, whole: bool) -> str:
 
 
 def render_json(chosen: Selection, *, whole: bool) -> str:
-    """What was asked for, what meets it, what rules the others out, and the nearest misses."""
+    """Render the requirements, the candidates, the cells ruled out and the nearest misses as JSON."""
     ranked = chosen.candidates if whole else chosen.best
     document = {
         "requirements": asdict(chosen.requirements),

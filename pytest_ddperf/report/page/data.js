@@ -1,4 +1,4 @@
-// ---- the data, as Python wrote it; every text goes into the page as text, never as markup
+// ---- the data from page_data.py; all text is inserted as text, never as markup
 const data = JSON.parse(document.getElementById("data").textContent);
 const FAILING = new Set(["regressed", "oom", "crashed", "error", "invalid", "not_confirmed"]);
 const AMBER = new Set(["unstable", "new", "remeasure"]);
@@ -45,7 +45,7 @@ const judged = cells.some((cell) => cell.outcome !== null);
 const measured = data.platforms.filter((platform) => platform.measured);
 
 const severity = (cell) => (cell.outcome === null ? data.severity.length : data.severity.indexOf(cell.outcome));
-// the platform that needs a look first, else the first one measured, else the first one
+// the platform with the most urgent cell, else the first one measured, else the first one
 const worst = cells
   .filter((cell) => FAILING.has(cell.outcome))
   .sort((one, other) => severity(one) - severity(other))[0];
@@ -93,7 +93,7 @@ const place = (model) => data.models.indexOf(model);
 const colour = (model) => COLOURS[place(model) % COLOURS.length];
 const shape = (model) => SHAPES[place(model) % SHAPES.length];
 
-// ---- scales: a value to a pixel, and the ticks that a person expects
+// ---- scales: from values to pixels, with round ticks
 function logScale(low, high, from, to) {
   const least = Math.log(low),
     span = Math.log(high) - least || 1;

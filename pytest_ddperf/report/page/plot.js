@@ -1,4 +1,4 @@
-// ---- the plot: each view draws into it and leaves its spots, which the pointer and the arrow keys find
+// ---- the plot: each view draws into it and sets the spots that pointer and arrow keys select
 let spots = [];
 let current = -1;
 let canvas = null;
@@ -68,7 +68,7 @@ function axes(size, scale, label, named) {
 const path = (points) =>
   points.map(([x, y], number) => `${number ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
 
-// what is measured under load is no time of a network
+// times under load include queueing: they are not the network's own
 const chosen = () =>
   cells.filter(
     (cell) => !cell.scenario && state.platforms.has(cell.platform.id) && !state.hidden.has(cell.model.id),
@@ -84,11 +84,11 @@ function lines(side) {
   return found;
 }
 function byBatch(toValue, label) {
-  const size = { ...room(), right: 52 }; // with the names of the levels beside the lines
+  const size = { ...room(), right: 52 }; // room for the names of the levels
   const now = lines("now"),
     held = lines("baseline");
   const all = [...now.entries()].map(([id, own]) => ["now", id, own]);
-  // where a platform was measured its baseline stands behind, fainter; one that was not shows its baseline alone
+  // the baseline of a measured platform is drawn fainter, behind it; other platforms have only a baseline
   for (const [id, own] of held) all.unshift([own[0].platform.measured && judged ? "held" : "baseline", id, own]);
   if (!all.length)
     return says(
@@ -116,7 +116,7 @@ function byBatch(toValue, label) {
     const y = scale.at(toValue(1000 / fps));
     if (!(y > size.top + 4 && y < size.height - size.bottom - 4)) continue;
     drawn(canvas, "line", { class: "fps", x1: size.left, x2: size.width - size.right, y1: y, y2: y });
-    if (named.some((other) => Math.abs(other - y) < 13)) continue; // on a linear axis they may lie together
+    if (named.some((other) => Math.abs(other - y) < 13)) continue; // they may overlap on a linear axis
     named.push(y);
     drawn(canvas, "text", { class: "fps", x: size.width - size.right + 6, y: y + 4 }, `${fps} fps`);
   }
@@ -165,7 +165,7 @@ function against() {
       (a, b) => a - b,
     ),
   }));
-  // names that are too long for the margin have a line of their own, above their tiles
+  // names too long for the margin are on their own line above the tiles
   const above = narrow || shown.some((cell) => cell.model.title.length > 26);
   const tile = 30,
     row = tile + (above ? 20 : 0),

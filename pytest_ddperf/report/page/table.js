@@ -105,7 +105,7 @@ function compare(column, down) {
   return (one, other) => {
     const a = column.by(one),
       b = column.by(other);
-    if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1; // what is not there stands last, either way
+    if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1; // missing values are last in both orders
     const difference = typeof a === "string" ? a.localeCompare(b) : a - b;
     return down ? -difference : difference;
   };
@@ -117,7 +117,7 @@ function matching() {
 function rows() {
   const column = COLUMNS.find((each) => each.key === state.sort.column);
   const wanted = matching().filter((cell) => state.shown.has(cell.outcome ?? NOT_RUN));
-  // equal ones: the greatest change first, as in the list of what needs a look; then the order of the tables
+  // equal verdicts: greatest change first, as in the list of failed cells; then the order of the tables
   if (column.key === "verdict")
     wanted.sort((one, other) => (other.change ?? -Infinity) - (one.change ?? -Infinity) || 0);
   return wanted.sort(compare(column, state.sort.down));
