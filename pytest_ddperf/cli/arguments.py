@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def parse_path(text: str) -> Path:
-    """Convert text to a path on this machine; a leading `~` is the home folder.
+    """Convert text to a path on this machine; a leading `~` or `~user` is expanded to the home folder.
 
     Raises:
-        argparse.ArgumentTypeError: the text is not a valid path.
+        argparse.ArgumentTypeError: the user does not exist, or the home folder is unknown.
     """
     try:
         return local_path(text)

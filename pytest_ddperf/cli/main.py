@@ -62,7 +62,7 @@ def _write_somewhere() -> None:
     """Discard output to a stream that was closed at the start (`>&-`), for which Python has no stream object."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - to the end
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - never closed
 
 
 def _write_whatever_the_encoding() -> None:

@@ -98,7 +98,7 @@ class Remeasuring:
         """Run setup, call and teardown. Log the reports only after the call, if the cell is then decided."""
         if not item._request:  # type: ignore[attr-defined] # noqa: SLF001 - as pytest does for an item run again
             item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - the same
-        properties, sections = list(item.user_properties), len(item._report_sections)  # noqa: SLF001 - see below
+        properties, sections = list(item.user_properties), len(item._report_sections)  # noqa: SLF001 - restored below
         if RECORD_KEY in item.stash:
             del item.stash[RECORD_KEY]
         item.stash[FAILED_BY_TEST_KEY] = False

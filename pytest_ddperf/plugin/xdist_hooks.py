@@ -38,7 +38,7 @@ RESTARTS_A_WORKER = 4
 
 def tell_difference(config: pytest.Config, nodes: tuple[Any, Any], collections: tuple[Any, Any]) -> None:
     """Fail the run if two workers collected different tests, and report the difference."""
-    from xdist.report import report_collection_diff  # noqa: PLC0415 - in the controller alone
+    from xdist.report import report_collection_diff  # noqa: PLC0415 - only in the controller
 
     text = report_collection_diff(*collections, *(node.gateway.id for node in nodes))
     if text:
@@ -150,7 +150,7 @@ class XdistHooks:
                     self._end(record.nodeid)
 
     def _by_server(self) -> ServerScheduling:
-        from xdist.workermanage import parse_tx_spec_config  # noqa: PLC0415 - in the controller alone
+        from xdist.workermanage import parse_tx_spec_config  # noqa: PLC0415 - only in the controller
 
         workers = len(parse_tx_spec_config(self._config))
         self._bound_restarts(workers)
@@ -165,7 +165,7 @@ class XdistHooks:
         return self._scheduling
 
     def _bound_restarts(self, workers: int) -> None:
-        """Limit restarts of workers: with -n, xdist replaces each four times; with --tx and no -n, without limit."""
+        """Limit worker restarts with --tx and no -n, where xdist has no limit; with -n it allows four per worker."""
         session = self._config.pluginmanager.get_plugin("dsession")
         if getattr(session, "_max_worker_restart", 0) is None:  # private; DEATHS_AT_MOST applies anyway
             session._max_worker_restart = RESTARTS_A_WORKER * workers  # type: ignore[union-attr] # noqa: SLF001
