@@ -1,4 +1,4 @@
-"""Types of the arguments of `ddperf`, for argparse."""
+"""Argument types of the command `ddperf`, for argparse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def parse_path(text: str) -> Path:
-    """A path of this machine; `~` is a home folder."""
+    """Convert text to a path on this machine; a leading `~` or `~user` is expanded to the home folder.
+
+    Raises:
+        argparse.ArgumentTypeError: the user does not exist, or the home folder is unknown.
+    """
     try:
         return local_path(text)
     except ConfigurationError as error:
@@ -21,5 +25,5 @@ def parse_path(text: str) -> Path:
 
 
 def parse_path_text(text: str) -> str:
-    """The same as text."""
+    """Like `parse_path`, but return the path as text."""
     return str(parse_path(text))

@@ -1,4 +1,4 @@
-"""`ddperf bench`: dd_bench's command line."""
+"""The subcommand `ddperf bench`: dd_bench's command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.dd_bench.output import BatchResult
 
 NOT_ALL_MEASURED = 1
-"""Exit status where a batch size could not be measured."""
+"""Exit status if a batch size could not be measured."""
 
 INTERRUPTED = 130
 
@@ -27,7 +27,7 @@ _DEFAULTS = BenchOptions()
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
+    """Add the subcommand to `ddperf`."""
     parser = commands.add_parser("bench", help="measure with the options of dd_bench", description=_bench.__doc__)
     server = parser.add_argument_group("server and service")
     server.add_argument(

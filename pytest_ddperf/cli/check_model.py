@@ -1,4 +1,4 @@
-"""`ddperf check-model`: whether DeepDetect can use a folder with a network of one's own, and what the network costs."""
+"""The subcommand `ddperf check-model`: check that DeepDetect can use a model folder, and compute the network's cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.models.findings import BatchMemory, KindCheck
 
 MISSING = 1
-"""Exit status where DeepDetect cannot use the folder as it is."""
+"""Exit status if DeepDetect cannot use the folder as it is."""
 
 DEFAULT_BATCH_SIZES = "1,2,4,8,16,32,64,128"
 _WIDEST = 100
@@ -35,7 +35,7 @@ _EPILOG = "The exit status is 0 if DeepDetect can use the folder as it is, 1 if 
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to `ddperf`."""
+    """Add the subcommand to `ddperf`."""
     parser = commands.add_parser(
         "check-model", help="check the folder of a network of your own", description=_DESCRIPTION, epilog=_EPILOG
     )
@@ -52,14 +52,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the check; the exit status.
+    """Print the result of the check.
+
+    Returns:
+        The exit status: 0 if DeepDetect can use a network in the folder, else `MISSING`.
 
     Raises:
-        ConfigurationError: there is no such folder, or a batch size is none.
+        ConfigurationError: the folder does not exist, or a batch size is invalid.
     """
     checks = check.check_folder(arguments.folder, _batch_sizes(arguments.batch_sizes))
     width = min(_WIDEST, max(40, shutil.get_terminal_size().columns))
-    # a byte of the name that is no text here is spelled out
+    # escape bytes of the name that cannot be decoded
     name = arguments.folder.resolve().name.encode(errors="backslashreplace").decode()
     for line in format_checks(name, checks, width):
         sys.stdout.write(remove_control_characters(line) + "\n")
@@ -67,12 +70,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def format_checks(name: str, checks: Sequence[KindCheck], width: int) -> Iterator[str]:
-    """The check as a person reads it.
+    """Format the checks for a terminal.
 
     Args:
-        name: of the folder.
-        checks: of the networks in it.
-        width: columns.
+        name: name of the folder.
+        checks: checks of the networks in the folder.
+        width: maximum line length, columns.
+
+    Yields:
+        The lines.
     """
     if not checks:
         text = (

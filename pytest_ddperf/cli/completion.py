@@ -1,4 +1,4 @@
-"""`ddperf completion`: the code with which a shell completes the commands `ddperf` and `pytest`."""
+"""The subcommand `ddperf completion`: shell code that completes the commands `ddperf` and `pytest`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 VARIABLE = "_ARGCOMPLETE"
-"""The environment variable that argcomplete's shell code sets when it asks a command."""
+"""The environment variable that argcomplete's shell code sets when it requests completions."""
 
 SHELLS = ("bash", "zsh", "fish")
 COMMANDS = ("ddperf", "pytest")
-"""pytest calls argcomplete itself, with the options of all its plugins."""
+"""Commands to complete. pytest calls argcomplete itself, with the options of all its plugins."""
 
 _DESCRIPTION = """\
 Print code with which a shell completes the commands ddperf and pytest: options, choices, and names of platforms and
@@ -33,7 +33,7 @@ its path, such as .venv/bin/ddperf. "python -m pytest" is not completed.
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to `ddperf`."""
+    """Add the subcommand to `ddperf`."""
     parser = commands.add_parser(
         "completion", help="print shell code that completes ddperf and pytest", description=_DESCRIPTION, epilog=_EPILOG
     )
@@ -42,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the shell's code.
+    """Print the shell code; return the exit status.
 
     Raises:
         ConfigurationError: argcomplete is not installed.
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell and exit; return if argcomplete is not installed."""
+    """Print the completions that the shell requested and exit; return if argcomplete is not installed."""
     try:
         import argcomplete  # noqa: PLC0415 - an optional extra
     except ImportError:
@@ -76,7 +76,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    for action in parser._actions:  # noqa: SLF001 - argparse lists them nowhere else, and argcomplete reads them there
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public list; argcomplete reads this one too
         yield action
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - the same
             for command in dict.fromkeys(action.choices.values()):

@@ -1,4 +1,4 @@
-"""`ddperf`: what is not a test run."""
+"""The command `ddperf`, for everything other than test runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEFAULT_PORT = 8080
-"""Where DeepDetect listens, too."""
+"""Default port of `ddperf serve`, the same as DeepDetect's."""
 
 _SERVE_LIMITS = (
     ("--max-body", "MIB", "largest request body, MiB; default: 256"),
@@ -30,18 +30,18 @@ _SERVE_LIMITS = (
     ("--max-connections", "N", "maximum number of open connections; default: 256"),
     ("--request-timeout", "S", "seconds in which a request must arrive completely; default: 60"),
 )
-"""Limits of the embedded server, which checks the values itself."""
+"""Options for the limits of the embedded server, which validates the values itself: flag, metavar, help."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; a user's mistake is one paragraph on standard error and status 2."""
+    """Run a subcommand and return its exit status; a usage error is one paragraph on standard error and status 2."""
     _write_somewhere()
     _write_whatever_the_encoding()
     parser = _parser()
     if completion.VARIABLE in os.environ:
         completion.complete(parser)
     arguments = parser.parse_args(argv)
-    if arguments.run is None:  # if argparse required the command, it would miss a misspelled option before it
+    if arguments.run is None:  # if argparse required it, it would not report a misspelled option before it
         parser.error("the command is missing")
     try:
         status: int = arguments.run(arguments)
@@ -49,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"ddperf: {error}\n")
         return USAGE_ERROR
     except BrokenPipeError:
-        sys.stderr.close()  # `ddperf report | head` is no mistake
+        sys.stderr.close()  # not an error, as in `ddperf report | head`
         return 0
-    except OSError as error:  # a name that the system takes for none, a disk that is full
+    except OSError as error:  # such as an invalid file name or a full disk
         where = "" if error.filename is None else f"{textwrap.shorten(str(error.filename), 80)}: "
         sys.stderr.write(f"ddperf: {where}{error.strerror or error}; name another file or folder.\n")
         return USAGE_ERROR
@@ -59,14 +59,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write_somewhere() -> None:
-    """Where an output was closed before the start (`>&-`), Python has no stream for it: what is said is not read."""
+    """Discard output to a stream that was closed at the start (`>&-`), for which Python has no stream object."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - to the end
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - never closed
 
 
 def _write_whatever_the_encoding() -> None:
-    """Escape what the terminal's or the file's encoding does not have, rather than fail on it in the middle."""
+    """Escape characters that the output's encoding cannot represent, instead of failing while writing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""`ddperf platforms`: what is known of the platforms, where each value comes from, and which servers are up."""
+"""The subcommand `ddperf platforms`: list platforms, the source of each value, and which servers are up."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 PACKAGE: Final = "package"
 PROJECT: Final = "ddperf.toml"
 DEFAULT: Final = "default"
-"""Where a value comes from: baselines/platforms.toml of the package, the project's file, or the option's default."""
+"""Source of a value: the package's baselines/platforms.toml, the project's ddperf.toml, or the option's default."""
 
 CHECK_TIMEOUT_S: Final = 10.0
-"""How long all servers together may take to answer: they are asked side by side."""
+"""Time limit for the responses of all servers together, seconds; they are queried in parallel."""
 
 _WIDEST = 100
 _NOT_KNOWN = "-"
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to `ddperf`."""
+    """Add the subcommand to `ddperf`."""
     parser = commands.add_parser("platforms", help="list platforms, check their servers", description=run.__doc__)
     parser.add_argument("platform", nargs="?", help="platform to show in full")
     parser.add_argument(
@@ -73,11 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def format_platforms(platforms: Sequence[Platform], width: int) -> list[str]:
-    """A line or more for each platform.
+    """Format a table with one row per platform.
 
     Args:
-        platforms: those to show.
-        width: of a line, columns at the most.
+        platforms: the platforms to show.
+        width: maximum line length, columns.
     """
     packaged = _packaged()
     rows = [("PLATFORM", "TITLE", "SERVER", "TOL.", "FROM")]
@@ -92,11 +92,11 @@ def format_platforms(platforms: Sequence[Platform], width: int) -> list[str]:
 
 
 def format_platform(platform: Platform, width: int) -> list[str]:
-    """Every key of a platform, its value, and where that comes from.
+    """Format a table with every key of a platform, its value, and the source of the value.
 
     Args:
-        platform: the one to show.
-        width: of a line, columns at the most.
+        platform: the platform to show.
+        width: maximum line length, columns.
     """
     rows = [("KEY", "VALUE", "FROM")]
     for key in PLATFORM_KEYS:
@@ -106,7 +106,7 @@ def format_platform(platform: Platform, width: int) -> list[str]:
 
 
 def describe_value(platform: Platform, key: str) -> tuple[str, str]:
-    """A value as a person reads it, and where it comes from."""
+    """Return the formatted value of a key, and the source of the value."""
     if key in platform.taken_over:
         origin = f"like {platform.like}"
     elif key in platform.overridden:
@@ -123,7 +123,7 @@ def describe_value(platform: Platform, key: str) -> tuple[str, str]:
 
 
 def find_option_default(key: str) -> Any:  # noqa: ANN401 - the option's own type
-    """The default of the option that a key of ddperf.toml stands for; None where there is none."""
+    """Return the default of the server option that a key of ddperf.toml sets; None if it has no default."""
     fields = {one.name: one.default for one in dataclasses.fields(ServerOptions)}
     named = {"wait": "wait_s", "timeout": "timeout_s", "cold_start_timeout": "cold_start_timeout_s"}
     value = fields.get(named.get(key, key))
@@ -131,9 +131,9 @@ def find_option_default(key: str) -> Any:  # noqa: ANN401 - the option's own typ
 
 
 def format_table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Columns side by side; where they are too wide, the text of the widest ones goes on below itself.
+    """Format rows as aligned columns; if they are too wide, wrap the text of the widest columns.
 
-    What has no blanks, such as a URL, stays in one piece if the others leave room for it.
+    Words without blanks, such as URLs, are not broken if the other columns leave enough room.
     """
     gap = 2
     columns = list(zip(*rows, strict=True))
@@ -157,12 +157,12 @@ def format_table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 
 
 def _packaged() -> dict[str, Platform]:
-    """The package's platforms; `overridden` holds the keys that its file sets."""
+    """Return the package's platforms; their `overridden` contains the keys that the package's file sets."""
     return read_platforms(find_package_data() / "platforms.toml", {})
 
 
 def _server(platform: Platform) -> str:
-    """A platform's server, never with credentials."""
+    """Return the server of a platform for display, without credentials."""
     if platform.url is None:
         return "embedded"
     try:
@@ -175,7 +175,7 @@ def _pairs(knobs: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {_shown(name, value)}" for name, value in knobs.items())
 
 
-def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - of any key
+def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - the value of any key
     if value is None or value in ("", (), {}):
         return _NOT_KNOWN
     if isinstance(value, bool):
@@ -195,11 +195,11 @@ def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - of any key
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a server answered.
+    """The state of a server.
 
     Args:
-        up: whether it is a DeepDetect server that answers; None for the embedded one, which was not asked.
-        text: its version and services, or why it is not up.
+        up: whether a DeepDetect server responds; None for the embedded server, which is not queried.
+        text: version and services of the server, or the reason why it is not up.
     """
 
     up: bool | None
@@ -207,7 +207,7 @@ class Asked:
 
 
 def _asked(catalog: Catalog, names: str | None) -> list[Platform]:
-    """The platforms to ask: those that are named, else those that the project has a server for, else all."""
+    """Return the platforms to check: those named, else those with a url in ddperf.toml, else all."""
     if names:
         wanted = [name.strip() for name in names.split(",") if name.strip()]
         return list(dict.fromkeys(catalog.platform(name) for name in wanted))
@@ -233,12 +233,15 @@ def _check(platforms: Sequence[Platform], project_dir: Path, width: int) -> int:
 def ask_all(
     platforms: Sequence[Platform], asking: Callable[[Platform], Asked], timeout_s: float = CHECK_TIMEOUT_S
 ) -> list[Asked]:
-    """Ask all servers side by side.
+    """Query the servers of all platforms in parallel.
 
     Args:
-        platforms: whose servers.
-        asking: asks one.
-        timeout_s: how long all of them together may take.
+        platforms: the platforms whose servers are queried.
+        asking: queries the server of one platform.
+        timeout_s: time limit for all servers together, seconds.
+
+    Returns:
+        The states, in the order of the platforms; servers that took longer are down.
     """
     late = Asked(False, f"no whole answer within {timeout_s:g} s")
     answers = [late] * len(platforms)
@@ -246,7 +249,7 @@ def ask_all(
     def into(place: int, platform: Platform) -> None:
         answers[place] = asking(platform)
 
-    # daemons: one whose server sends its answer byte by byte does not keep the command from ending
+    # daemon threads: a server that sends its response byte by byte must not keep the command from ending
     threads = [threading.Thread(target=into, args=each, daemon=True) for each in enumerate(platforms)]
     for thread in threads:
         thread.start()
@@ -257,11 +260,11 @@ def ask_all(
 
 
 def ask(platform: Platform, project_dir: Path) -> Asked:
-    """Ask a platform's server for `/info`.
+    """Query `/info` of a platform's server.
 
     Args:
-        platform: whose.
-        project_dir: where a `ca_file` that is no absolute path is looked for.
+        platform: the platform whose server is queried.
+        project_dir: folder that a relative `ca_file` is resolved against.
     """
     from pytest_ddperf.deepdetect.client import Client  # noqa: PLC0415 - each command loads what it needs
 
@@ -277,7 +280,7 @@ def ask(platform: Platform, project_dir: Path) -> Asked:
 
 
 def _said(info: Info) -> str:
-    """Version, build, and services with their backends, in words."""
+    """Describe the version, build, and services with their backends."""
     build = ", ".join(one for one in (info.version, info.build_type) if one and one != "unknown")
     backends = sorted({one.mllib for one in info.services if one.mllib})
     services = ", ".join(sorted(one.name for one in info.services))

@@ -1,4 +1,4 @@
-"""`ddperf report`: what networks cost, the tables of stored runs, and figures and reports of them as files."""
+"""The subcommand `ddperf report`: the cost of networks, and tables, figures and report files of stored runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLOT_DIR = Path("ddperf-figures")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
+    """Add the subcommand to `ddperf`."""
     report = commands.add_parser(
         "report", help="show stored runs and the cost of networks", description=_report.__doc__
     )
@@ -107,10 +107,10 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _platforms(text: str, catalog: Catalog) -> list[str]:
-    """The ids of the platforms named, each once.
+    """Return the ids of the named platforms, without duplicates.
 
     Raises:
-        ConfigurationError: one is not known, or none is named.
+        ConfigurationError: a platform is unknown, or none is named.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
@@ -119,7 +119,7 @@ def _platforms(text: str, catalog: Catalog) -> list[str]:
 
 
 def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[str] | None) -> int:
-    """Write the reports and draw the figures that were asked for, and print what there is now."""
+    """Write the requested reports and figures, print the paths of the files, and return the exit status."""
     folder = Path.cwd()
     files: list[ReportFile] = [report.parse_report(text, folder) for text in arguments.output]
     report.check_writable(files)
@@ -127,14 +127,13 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
     if figures is not None:
         report.check_folder(figures, "--plot")
     if arguments.name is not None:
-        _stored_runs(arguments.storage, arguments.name, platforms)  # refused as where it would be printed
+        _stored_runs(arguments.storage, arguments.name, platforms)  # raises the same errors as when the run is printed
     results = gather.load_stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
     for warning in results.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     shown = list(platforms or results.platforms)
-    nights, _ = gather.load_trends(
-        arguments.storage, shown
-    )  # what is to be said of the files, the results said already
+    # the results already contain the warnings about the files
+    nights, _ = gather.load_trends(arguments.storage, shown)
     made = report.make(results, nights, shown, folder=figures, files=files, progress=report.show_progress)
     for line in made.lines():
         sys.stdout.write(f"{line}\n")
@@ -144,11 +143,16 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
 
 
 def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None) -> list[Run]:
-    """The run that is named, else the last of each platform, oldest first; with the cells of these platforms alone.
+    """Return the named run, or else the last run of each platform, oldest first.
+
+    Args:
+        folder: folder of the history.
+        name: name of a run; None for the last run of each platform.
+        platforms: platforms whose cells are kept; None for all.
 
     Raises:
         ConfigurationError: there is no run of that name, or it has no cells of these platforms.
-        HistoryError: the file of the run that is named cannot be read.
+        HistoryError: the file of the named run cannot be read.
     """
     if name is None:
         found, warnings = gather.load_last_runs(folder, platforms)
@@ -177,7 +181,7 @@ def _export(run: Run, catalog: Catalog, path: Path) -> None:
 
 
 def _print_costs(catalog: Catalog) -> None:
-    from pytest_ddperf.embedded import facade  # noqa: PLC0415 - the same
+    from pytest_ddperf.embedded import facade  # noqa: PLC0415 - only when costs are printed
 
     try:
         counted = facade.compute_network_costs()
@@ -196,7 +200,7 @@ def _print_run(run: Run, catalog: Catalog) -> None:
     sys.stdout.write(f"\nRun {run.header.run} of {run.header.started}{state}\n")
     titles = {name: platform.title for name, platform in catalog.platforms.items()}
     for record in run.records:
-        titles.setdefault(record.key.platform, record.key.platform)  # ddperf.toml does not describe it any more
+        titles.setdefault(record.key.platform, record.key.platform)  # the platform is no longer in ddperf.toml
     broken = [f"line {number} of the run's file cannot be read and was left out: {what}" for number, what in run.broken]
     models = list(catalog.networks)
     lines = terminal.run_lines(

@@ -1,4 +1,4 @@
-"""`ddperf select`: which platform, network and batch size meets what an application asks for."""
+"""The subcommand `ddperf select`: find platforms, networks and batch sizes that meet an application's requirements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.catalog import Catalog
 
 NONE_MEETS_IT = 1
-"""Exit status where nothing meets what is asked for."""
+"""Exit status if nothing meets the requirements."""
 
 DEFAULT_STORAGE = Path(".ddperf")
 _TASKS = ("classification", "detection", "ocr")
@@ -43,7 +43,7 @@ fit. The exit status is 1 if nothing meets the requirements.
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to `ddperf`."""
+    """Add the subcommand to `ddperf`."""
     parser = commands.add_parser(
         "select", help="find platforms and networks that meet requirements", description=_DESCRIPTION, epilog=_EPILOG
     )
@@ -74,10 +74,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the answer; the exit status.
+    """Print the selection.
+
+    Returns:
+        The exit status: 0, or `NONE_MEETS_IT`.
 
     Raises:
-        ConfigurationError: an option is wrong, or a baseline cannot be read.
+        ConfigurationError: an option is invalid, or a baseline cannot be read.
     """
     asked = parse_requirements(arguments)
     ranking = Ranking(_one_of("--rank-by", arguments.rank_by, list(Ranking)))
@@ -100,10 +103,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def parse_requirements(arguments: argparse.Namespace) -> Requirements:
-    """What the options ask for.
+    """Return the requirements that the options state.
 
     Raises:
-        ConfigurationError: a limit is no sensible number.
+        ConfigurationError: a limit is not a number or is out of range.
     """
     batch_size = _number("--max-batch", arguments.max_batch, "a whole number of 1 or more such as 8")
     if batch_size is not None and batch_size != int(batch_size):
@@ -157,7 +160,7 @@ def _platforms(catalog: Catalog, text: str) -> list[str]:
 
 
 def _storage(text: str | None) -> Path:
-    """The folder of the history: the usual one need not be there, one that is named must."""
+    """Return the folder of the history; the default folder need not exist, a named one must."""
     if text is not None and not Path(text).is_dir():
         raise ConfigurationError(f"--storage is {text!r}, which is no folder; name the one that holds the history.")
     return DEFAULT_STORAGE if text is None else Path(text)

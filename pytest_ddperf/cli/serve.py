@@ -1,4 +1,4 @@
-"""`ddperf serve`: run the embedded server in the foreground."""
+"""The subcommand `ddperf serve`: run the embedded server in the foreground."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:
-    """Run the embedded server in this process until it is told to end.
+    """Run the embedded server in this process until it is stopped.
 
     Args:
-        port: 0 for a free one.
-        data_dir: images by path come from below it; None for the bench images.
+        port: port to listen on; 0 for a free one.
+        data_dir: folder of images that requests name by path; None for the generated bench images.
         options: further arguments of `python -m pytest_ddperf.embedded`.
 
     Returns:
         The exit status.
 
     Raises:
-        ConfigurationError: its packages are not installed.
+        ConfigurationError: the packages of the embedded server are not installed.
     """
     require_embedded()
     folder = data_dir or generated_images.ensure_bench_images()

@@ -1,4 +1,4 @@
-"""Cells as benchmarks of pytest-benchmark's session, so that its own options work on them."""
+"""Add cells to pytest-benchmark's session, so that its own options work on them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ SHOWING_OPTIONS = (
     "--benchmark-sort",
     "--benchmark-verbose",
 )
-"""Options of pytest-benchmark that ask for its own table; without one of them ours is the only one printed."""
+"""Options of pytest-benchmark that request its own table. Without any of them only our table is printed."""
 
 
 def add_benchmarks(config: Any, records: Sequence[CellRecord]) -> None:  # noqa: ANN401 - pytest's Config
-    """Hand our cells to pytest-benchmark's session, as benchmarks of its own."""
+    """Add our measured cells to pytest-benchmark's session as benchmarks."""
     session = getattr(config, "_benchmarksession", None)
     if session is None:
         return
@@ -53,7 +53,7 @@ def add_benchmarks(config: Any, records: Sequence[CellRecord]) -> None:  # noqa:
 
 
 def hide_table(config: Any) -> None:  # noqa: ANN401 - pytest's Config
-    """Take our cells out of the table that pytest-benchmark prints, unless one of its own options asked for it."""
+    """Remove our cells from pytest-benchmark's table, unless one of `SHOWING_OPTIONS` was given."""
     session = getattr(config, "_benchmarksession", None)
     groups = getattr(session, "groups", None)
     if session is None or not groups or any(_is_given(name, config.invocation_params.args) for name in SHOWING_OPTIONS):

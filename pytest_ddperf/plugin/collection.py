@@ -1,4 +1,4 @@
-"""Which tests are gated and with which cells: the marker, the parametrisation, and the order of the run."""
+"""Collection of gated tests: the marker, the parametrisation with cells, and the measuring order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MARKER_KEYS = ("models", "batch_sizes", "platforms", "concurrency", "rate")
 
 
 def get_cell(item: pytest.Item) -> CellKey | None:
-    """The cell that a test measures; None for a test that is none of ours."""
+    """Return the cell that a test measures, or None if the test is not gated."""
     callspec = getattr(item, "callspec", None)
     key = callspec.params.get(FIXTURE) if callspec is not None else None
     return key if isinstance(key, CellKey) else None
@@ -37,7 +37,7 @@ def parametrise(metafunc: pytest.Metafunc, settings: Settings) -> None:
     """Parametrise a test with its cells: platform by platform, model by model, batch sizes ascending.
 
     Raises:
-        ConfigurationError: the marker names what is not known.
+        ConfigurationError: the marker has an unknown key or an invalid value.
     """
     cells = select_cells(settings, read_restrictions(metafunc.definition))
     if not cells:
@@ -48,10 +48,10 @@ def parametrise(metafunc: pytest.Metafunc, settings: Settings) -> None:
 
 
 def read_restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
-    """What the nearest markers of a test restrict it to.
+    """Return the restrictions from the markers of a test; the nearest marker with a key wins.
 
     Raises:
-        ConfigurationError: a key of the marker is not known, or its value is no list.
+        ConfigurationError: a key of the marker is unknown, its value is not a list, or a name is not a string.
     """
     found: dict[str, tuple[Any, ...]] = {}
     for marker in node.iter_markers(MARKER):
@@ -73,13 +73,14 @@ def read_restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
 
 
 def select_cells(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> list[CellKey]:
-    """The cells of a test: what was asked for on the command line, within what its marker allows.
+    """Return the cells of a test: those selected by the options, restricted by the test's marker.
 
-    A marker may name models and batch sizes outside the platform's own table; what the command line names narrows it.
-    One that names clients or rates makes cells under load of the test, whatever the options say, and no others.
+    A marker may name models and batch sizes that are not in the platform's own table. Models and batch sizes given as
+    options narrow it further. A marker with `concurrency` or `rate` replaces the loads of the options: the test then
+    has only cells under these loads.
 
     Raises:
-        ConfigurationError: the marker names an unknown model or platform, or a batch size or a load that is none.
+        ConfigurationError: the marker names an unknown model or platform, or an invalid batch size or load.
     """
     catalog = settings.catalog
     only_platforms = {catalog.platform(name).id for name in restricted.get("platforms", ())}
@@ -102,7 +103,7 @@ def select_cells(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> 
 
 
 def _loads(restricted: dict[str, tuple[Any, ...]]) -> tuple[str, ...]:
-    """The ids of the loads that a marker names; empty for none."""
+    """Return the scenario ids of the loads that a marker names; empty if it names none."""
     found: dict[str, Any] = {"concurrency": (), "rate": ()}
     for key in found.keys() & restricted.keys():
         text = ",".join(map(str, restricted[key]))
@@ -130,9 +131,9 @@ def _batch_size(value: object) -> int:
 
 
 def sort_for_measuring(items: Iterable[pytest.Item], settings: Settings) -> list[pytest.Item]:
-    """The items with the cells of each platform side by side, model by model: a service is created once a model.
+    """Return the items with cells grouped by platform and then by model, so that each service is created only once.
 
-    Stable: tests that measure nothing keep their places, and so do cells within a model.
+    Tests that measure nothing keep their positions. Cells of the same model keep their order.
     """
     ordered = list(items)
     places = [index for index, item in enumerate(ordered) if get_cell(item) is not None]
@@ -157,14 +158,14 @@ def skip(item: pytest.Item, reason: str) -> None:
 
 
 def unskip_benchmark_only(item: pytest.Item) -> None:
-    """Take back the skip that --benchmark-only puts on tests without a `benchmark` fixture: a cell is a benchmark."""
+    """Remove the skip mark that --benchmark-only adds to tests without a `benchmark` fixture: cells are benchmarks."""
     item.own_markers[:] = [
         mark for mark in item.own_markers if not (mark.name == "skip" and is_only_mark(str(mark.kwargs.get("reason"))))
     ]
 
 
 def warn_of_ignored_options(bench: BenchSession) -> None:
-    """Say once which of pytest-benchmark's measuring options do nothing for our cells."""
+    """Warn once about pytest-benchmark's measuring options, which have no effect on cells."""
     if ignored := list_ignored_options(bench.config.invocation_params.args):
         bench.warnings.append(
             f"{', '.join(ignored)} say how pytest-benchmark measures and are ignored on ddperf's cells; use "
@@ -173,9 +174,9 @@ def warn_of_ignored_options(bench: BenchSession) -> None:
 
 
 def warn(item: pytest.Item, text: str) -> None:
-    """Give a warning of pytest's on a test; where the user has made errors of warnings, a warning all the same.
+    """Issue a pytest warning on a test, which stays a warning even if the user's filters turn warnings into errors.
 
-    A verdict says whether a test fails. One that is ignored stays ignored.
+    Only the verdict decides whether the test fails. A warning that the filters ignore stays ignored.
     """
     warning = pytest.PytestWarning(f"ddperf: {text}")
     try:

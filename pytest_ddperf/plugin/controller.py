@@ -1,4 +1,4 @@
-"""The controller's side of pytest's hooks: records are kept as they come, and shown and stored at the end."""
+"""Hooks of the controller process: store records as they arrive, report them and update baselines at the end."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 INFRASTRUCTURE = frozenset({Outcome.ERROR, Outcome.CRASHED, Outcome.INVALID})
-"""Verdicts that say nothing of a model's speed: a server, its board or the way to it failed."""
+"""Verdicts that say nothing about a model's speed: a server, its board or the connection to it failed."""
 
 
 _STOPPED = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.TESTS_FAILED)
-"""Exit statuses of a run that may have ended before its cells."""
+"""Exit statuses of a run that may have ended before all cells were run."""
 
 
 class Controller:
-    """Registered in the process that the user started, never in a worker.
+    """Hooks of the process that the user started; never registered in an xdist worker.
 
     Args:
         bench: the session of this process.
@@ -55,7 +55,7 @@ class Controller:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Put the record on disk as soon as the cell has ended."""
+        """Write the record to disk as soon as the cell has ended."""
         record = get_record(report)
         if record is not None:
             self._bench.keep(record, getattr(report, REPORT_ATTRIBUTE))
@@ -72,20 +72,21 @@ class Controller:
         yield
 
     def _add_properties(self, report: pytest.TestReport) -> None:
-        """What JUnit says of the cell: on the report of its last attempt, and on the teardown, which JUnit goes by.
+        """Add the cell's JUnit properties to its last call report and to the teardown report, which JUnit reads.
 
-        Here and not where the test runs: only here is it known what became of a cell that could not be confirmed.
+        This is done here and not where the test runs, because only the controller knows the final outcome of a cell
+        that could not be confirmed.
         """
         if not self._writes_junit or report.when == "setup":
             return
         record = self._bench.records.get(report.nodeid)
         if record is not None:
-            if self._told[0] is not record:  # the call's report and the teardown's, one after the other
+            if self._told[0] is not record:  # same record for the call and teardown reports
                 self._told = record, junit.list_properties(record)
             report.user_properties = [*report.user_properties, *self._told[1]]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Turn a wrong configuration or marker into a usage error, exit status 4; with xdist, too."""
+        """Turn a wrong configuration or marker into a usage error (exit status 4), also with xdist."""
         text = str(report.longrepr) if report.failed else ""
         if text.startswith(REFUSED):
             self._bench.refused = True
@@ -93,13 +94,13 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
-        """Add the servers that were measured to what pytest-benchmark says of this machine."""
+        """Add the measured servers to pytest-benchmark's machine_info."""
         if measured := self._bench.measured:
             machine_info.update(self._bench.machine_info(measured))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Hand the cells to pytest-benchmark before it saves; stop the servers when all else is done."""
+        """Add the cells to pytest-benchmark before it saves, and release the servers after all other hooks."""
         bench = self._bench
         self._fail_unconfirmed(session)
         if bench.records:
@@ -110,7 +111,7 @@ class Controller:
             bench.close()
 
     def _fail_unconfirmed(self, session: pytest.Session) -> None:
-        """Fail the cells that were deferred and never measured again: the run was stopped, or their worker died."""
+        """Fail deferred cells that were not measured again because the run was stopped or their worker died."""
         for record in [one for one in self._bench.records.values() if one.outcome is Outcome.REMEASURE]:
             why = (
                 "it was to be measured again at the end of the platform's cells, and the run ended before that. Run "
@@ -123,7 +124,7 @@ class Controller:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def end(self, session: pytest.Session) -> None:
-        """What comes behind pytest-benchmark's saving and before the summary: baselines, history, exit status."""
+        """Update baselines, history and exit status; runs after pytest-benchmark has saved and before the summary."""
         bench = self._bench
         nothing = not bench.measured and bench.measures
         if self._gated and nothing and not self._others_ran and session.exitstatus == pytest.ExitCode.OK:
@@ -152,7 +153,7 @@ class Controller:
         return ineffective_options(self._bench, exit_status, expected=not self._cell_failed and not predicted)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
-        """One table a platform, the failures, the totals, and where the files went."""
+        """Print one table per platform, the failures, the totals, and the paths of written files."""
         bench = self._bench
         if not bench.records:
             not_run = bench.count_not_run(len(self._ended)) if exitstatus in _STOPPED and bench.measures else (0, 0)
@@ -176,7 +177,7 @@ class Controller:
             width=width,
             recorded=settings.value("update-baselines") is not None,
             warnings=bench.warnings,
-            # a run that was interrupted says how far it came, whatever of it has a baseline
+            # an interrupted run reports `not_run` instead, which also counts cells without a baseline
             not_measured=0 if exitstatus == pytest.ExitCode.INTERRUPTED else sum(bench.missing().values()),
             not_run=bench.not_run,
             further=load_text.format_by_platform(records, models=models, width=width),
@@ -188,10 +189,10 @@ class Controller:
 
 
 class SessionEnd:
-    """A second implementation of `pytest_sessionfinish`: no wrapper, so it runs between the wrappers' two halves.
+    """A second `pytest_sessionfinish` hook that is not a wrapper, so it runs between the two halves of the wrappers.
 
     Args:
-        keeper: whose end it is.
+        keeper: the controller whose `end` is called.
     """
 
     def __init__(self, keeper: Controller) -> None:
@@ -199,12 +200,15 @@ class SessionEnd:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End the run; the terminal's summary comes after it."""
+        """End the run, before the terminal summary is printed."""
         self._keeper.end(session)
 
 
 def log_failure(config: pytest.Config, record: CellRecord) -> None:
-    """Report the failure of a cell whose test does not run any more, in all phases that other plugins expect."""
+    """Log the failure of a cell whose test will not run again, with reports for setup, call and teardown.
+
+    Other plugins expect all three phases.
+    """
     path, _, name = record.nodeid.partition("::")
     location = path, None, name.replace("::", ".")
     config.hook.pytest_runtest_logstart(nodeid=record.nodeid, location=location)

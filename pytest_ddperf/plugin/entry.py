@@ -1,7 +1,7 @@
-"""pytest's hooks for every run: the options, and the start of everything else when a gated test is collected.
+"""Hooks of every pytest run: add the options, and register the other hooks when a gated test is collected.
 
-Every pytest run on the machine loads this module, so it imports nothing that a run without gated tests does not need;
-what such tests need stands in `gated`, `keeping`, `collecting` and `session`.
+Every pytest run on the machine loads this module, so it imports nothing that a run without gated tests does not need.
+What such tests need is in `gating`, `controller`, `collection`, `remeasure` and `session`.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, None, None]:
-    """Keep options with an optional value from taking the path after them, and prepare suggestions and completions."""
+    """Keep options with an optional value from consuming a following path; prepare suggestions and completions."""
     if meant := suggest(args):
-        parser.extra_info["did you mean"] = meant  # pytest prints it with its error, unless a conftest has the option
+        parser.extra_info["did you mean"] = meant  # printed with pytest's error, unless a conftest defines the option
     if expand_bare_options(args):
         early_config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
     yield
-    if "_ARGCOMPLETE" in os.environ:  # argcomplete's shell code asks for completions
+    if "_ARGCOMPLETE" in os.environ:  # set when the shell requests completions
         _add_completers(early_config, parser)
 
 
 def _add_completers(config: pytest.Config, parser: pytest.Parser) -> None:
-    """Let argcomplete, which pytest calls, offer names of platforms and networks, and choices."""
+    """Register completers for platforms, networks and choices; pytest calls argcomplete, which uses them."""
     from pytest_ddperf.config.completers import model_names, platform_names  # noqa: PLC0415 - only when a shell asks
 
     project_dir = config.inipath.parent if config.inipath is not None else config.rootpath
@@ -66,7 +66,7 @@ def _add_completers(config: pytest.Config, parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse wrong options at once; load nothing where none was given."""
+    """Reject invalid options before collection; if no option was given, load nothing else."""
     config.addinivalue_line("markers", MARKER_HELP)
     is_worker = hasattr(config, "workerinput")
     distributes = config.getoption("dist", default="no") != "no"
@@ -87,7 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """`pytest --ddperf-plot` with no path: draw what is stored, and run no test."""
+    """For `pytest --ddperf-plot` without a path: draw figures of the stored runs and run no test."""
     if config.getoption("ddperf_plot", default=None) is None:
         return None
     from pytest_ddperf.plugin import outputs  # noqa: PLC0415 - a run without figures does not pay for it
@@ -99,7 +99,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def _session(config: pytest.Config) -> BenchSession:
-    """The session of this process, and the hooks of gated tests with it; made when they are first needed."""
+    """Return the session of this process; the first call creates it and registers the hooks of gated tests."""
     from pytest_ddperf.plugin import gating  # noqa: PLC0415 - a run without gated tests does not pay for it
     from pytest_ddperf.plugin.controller import Controller, SessionEnd  # noqa: PLC0415 - the same
     from pytest_ddperf.plugin.remeasure import Remeasuring  # noqa: PLC0415 - the same
@@ -112,7 +112,7 @@ def _session(config: pytest.Config) -> BenchSession:
     config.add_cleanup(session.close)
     config.pluginmanager.register(gating, "ddperf-gated")
     config.pluginmanager.register(Remeasuring(session), "ddperf-remeasuring")
-    if not session.is_worker:  # a worker keeps nothing
+    if not session.is_worker:  # a worker stores nothing
         keeper = Controller(session)
         config.pluginmanager.register(keeper, "ddperf-keeper")
         config.pluginmanager.register(SessionEnd(keeper), "ddperf-end")
@@ -131,14 +131,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         parametrise(metafunc, session.settings)
     except ConfigurationError as error:
-        # The controller makes a usage error of it, where it comes in as a report: here pytest would go on collecting.
+        # Controller.pytest_collectreport turns this into a usage error; one raised here would not stop collection.
         raise pytest.Collector.CollectError(f"{REFUSED}{error}") from None
 
 
 @pytest.fixture
 def ddperf() -> Bench:
     """One cell of the matrix platform x model x batch size; `ddperf.measure()` times it."""
-    # Does not ask for `request`: pytest makes and inspects three objects a test for it, a twentieth of a cell's cost.
+    # Does not request `request`: pytest would create three objects per test for it, a twentieth of the cost of a cell.
     from pytest_ddperf.plugin.fixture import create_bench  # noqa: PLC0415 - only with gated tests
 
     return create_bench()
@@ -148,7 +148,7 @@ def ddperf() -> Bench:
 def pytest_benchmark_compare_machine_info(
     machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
 ) -> Generator[None, object, object]:
-    """Keep pytest-benchmark from warning that the servers of a stored run are not this machine."""
+    """Keep pytest-benchmark from warning that the servers of a stored run differ from this machine."""
     stored = compared_benchmark.get("machine_info") or {}
     if "ddperf" not in stored and stored.get("system") != "DeepDetect":  # a run without cells
         return (yield)
@@ -159,7 +159,7 @@ def pytest_benchmark_compare_machine_info(
     try:
         return (yield)
     finally:
-        _replace(machine_info, own)  # the next stored run is compared with the same
+        _replace(machine_info, own)  # restored for the comparison with the next stored run
 
 
 def _replace(values: dict[str, Any], others: dict[str, Any]) -> None:

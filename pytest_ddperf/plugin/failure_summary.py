@@ -1,7 +1,7 @@
-"""What pytest shows of cells that failed: each cause once among the FAILURES, each cell on one line of the summary.
+"""Failed cells in pytest's output: each cause once under FAILURES, each cell on one line of the short summary.
 
-JUnit and other plugins read each report when its test ends: there every message stands alone. Only here, when the run
-has ended, it is known which cells share a cause.
+JUnit and other plugins read each report when its test ends, so every report has a complete message. Which cells share a
+cause is known only at the end of the run, when this module shortens what the terminal shows.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.records import CellRecord
 
 LINE_CHARACTERS = 160
-"""Length of a cell's reason in the short test summary: pytest cuts it to the terminal's width, but not on a CI."""
+"""Maximum length of a cell's reason in the short test summary; pytest itself truncates it only outside of CI."""
 
 
 class CellFailed(Failed):
-    """Fails a test with its cell's verdict, in a message that needs no traceback."""
+    """Failure of a test because of its cell's verdict; shown without a traceback."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, pytrace=False)
@@ -37,7 +37,7 @@ class CellFailed(Failed):
 
 @dataclass(frozen=True)
 class _Crash:
-    """What pytest takes the short test summary and the lines of --tb=line from."""
+    """The source of pytest's short test summary and of the lines of --tb=line."""
 
     nodeid: str
     message: str
@@ -48,7 +48,7 @@ class _Crash:
 
 @dataclass(frozen=True)
 class _Shown:
-    """A failure as pytest's terminal shows it, in place of the message."""
+    """A failure as the terminal shows it; replaces the message of the report."""
 
     text: str
     reprcrash: _Crash
@@ -57,18 +57,18 @@ class _Shown:
         return self.text
 
     def toterminal(self, writer: TerminalWriter) -> None:
-        """Write the text that stands under the test's heading."""
+        """Write the text below the heading of the test."""
         if self.text:
             writer.line(self.text)
 
 
 def fold(reporter: pytest.TerminalReporter) -> None:
-    """Let the first cell of each cause carry its message and the list of the cells; the others refer to it.
+    """Show the message and the list of affected cells at the first cell of each cause; the other cells refer to it.
 
-    The reports themselves stay as they are: other plugins hold them, too.
+    The terminal gets copies of the reports, because other plugins hold the originals.
     """
     failed = reporter.stats.get("failed", [])
-    # a message of ours is a text; where a test failed by itself, its report has pytest's own representation
+    # our messages are strings; if the test itself failed, longrepr is pytest's own representation
     ours = [(place, one) for place, one in enumerate(failed) if isinstance(one.longrepr, str)]
     records = {place: record for place, one in ours if (record := get_record(one)) is not None}
     places = {id(record): place for place, record in records.items()}

@@ -1,4 +1,4 @@
-"""What a test gets as `ddperf`: its cell, and `measure()`."""
+"""The value of the `ddperf` fixture: the cell of a test, and `measure()`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class Bench:
-    """One cell, in a test: `ddperf.measure()` times it, and the gate judges it when the test has ended.
+    """The cell of a test: `ddperf.measure()` times it, and the gate judges it after the test.
 
     Args:
         key: the cell.
-        nodeid: of the test: what earlier attempts of it measured in this run is added to.
-        session: of the pytest process.
+        nodeid: node id of the test. A measurement is added to those of earlier attempts of this test in the run.
+        session: the session of the pytest process.
     """
 
     def __init__(self, key: CellKey, nodeid: str, session: BenchSession) -> None:
@@ -44,17 +44,17 @@ class Bench:
 
     @property
     def batch_size(self) -> int:
-        """Images a request."""
+        """Images per request."""
         return self.key.batch_size
 
     def measure(self) -> Measurement | None:
         """Time the cell: warm-up, then passes. The verdict comes after the test.
 
         Returns:
-            What was measured; None under --benchmark-disable, where one checked prediction is made instead.
+            The measurement; None with --benchmark-disable, which makes a single checked prediction instead.
 
         Raises:
-            DdperfError: the server failed, or answered something else; the test fails with the verdict `error`.
+            DdperfError: the server failed or returned an unexpected response. The test fails with the verdict `error`.
         """
         runner = self._session.runner
         if not self._session.measures:
@@ -72,12 +72,12 @@ _requested: ContextVar[pytest.FixtureRequest] = ContextVar("requested")
 
 
 def is_set_up_for(request: pytest.FixtureRequest) -> None:
-    """Tell `bench` for which test it is called: the hook that comes before a fixture is set up knows."""
+    """Set the request for which `create_bench` is called next; called by the hook that sets up the fixture."""
     _requested.set(request)
 
 
 def create_bench() -> Bench:
-    """The fixture's value for the cell of the test that is set up; skips a cell that the baseline marks `x`."""
+    """Create the fixture's value for the test being set up; skip the test if the baseline marks its cell `x`."""
     request = _requested.get(None)
     key = getattr(request, "param", None)
     if request is None or not isinstance(key, CellKey):
@@ -89,7 +89,7 @@ def create_bench() -> Bench:
     session = request.config.stash[SESSION_KEY]
     marked = session.runner.marked_unavailable(key)
     if marked is not None and not session.settings.value("run-unavailable"):
-        # The reason is the same for all cells of a platform, so that pytest folds them into one line.
+        # The reason is the same for all cells of a platform, so pytest folds them into one line.
         reason = f"the baseline of {key.platform} marks the cell x, not measurable there"
         record = session.runner.unavailable(key, request.node.nodeid, f"{reason} ({marked.source})")
         request.node.stash[RECORD_KEY] = record

@@ -1,4 +1,4 @@
-"""Hooks of gated tests, registered when the first of them is collected: a run without any pays nothing for them."""
+"""Hooks of gated tests, registered when the first one is collected, so that other runs do not pay for them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Put the cells in measuring order; make pytest-benchmark's selecting options hold for them."""
+    """Put the cells in measuring order, and apply --benchmark-only and --benchmark-skip to them."""
     yield
     gated = [item for item in items if get_cell(item) is not None]
     if not gated:
@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Count what a full run would have measured."""
+    """Count the deselected cells."""
     for item in items:
         if get_cell(item) is not None:
             item.config.stash[SESSION_KEY].deselected += 1
@@ -54,12 +54,12 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Find the servers before the first test; in a worker, tell the controller which tests are cells."""
+    """Check the servers before the first test; in a worker, send the controller the list of cells."""
     config = session.config
     bench = config.stash[SESSION_KEY]
     gated = [(item, key) for item in session.items if (key := get_cell(item)) is not None]
     bench.collected = [key for _, key in gated]
-    if bench.is_worker and gated:  # before xdist sends what was collected
+    if bench.is_worker and gated:  # must arrive before the collection that xdist sends
         marked = {item.nodeid: (key.platform, key.model, key.batch_size, key.scenario) for item, key in gated}
         bench.send_to_controller("cells", marked)
     cells = [key for item, key in gated if not any(item.iter_markers("skip"))]
@@ -82,7 +82,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Give a worker's servers back while xdist still waits for it: a few seconds later it is killed."""
+    """Release the servers of a worker while xdist still waits for it; xdist kills it a few seconds later."""
     bench = session.config.stash[SESSION_KEY]
     if bench.is_worker:
         bench.close()
@@ -90,14 +90,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(request: pytest.FixtureRequest) -> None:
-    """Tell the fixture for which test it is set up; pytest then does so."""
+    """Tell the fixture for which test it is about to be set up."""
     if request.fixturename == FIXTURE:
         fixture.is_set_up_for(request)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Judge the cell when its test has ended, in the call phase: JUnit, -x, --lf and strict xfail see the verdict."""
+    """Judge the cell after its test, still in the call phase: JUnit, -x, --lf and strict xfail see the verdict."""
     cell: Bench | None = getattr(item, "funcargs", {}).get("ddperf")
     if cell is None:
         return (yield)
@@ -109,13 +109,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     except DdperfError as error:
         failed = error
     except BaseException as error:
-        if cell.measurement is not None:  # the test's own failure; what was measured counts all the same
+        if cell.measurement is not None:  # the test itself failed; its measurement still counts
             item.stash[RECORD_KEY] = _as_it_stands(bench.runner.judge(cell.measurement, item.nodeid), error)
             item.stash[FAILED_BY_TEST_KEY] = True
-        if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):  # they leave no report
+        if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):  # these produce no report
             _keep_interrupted(bench, item, cell.key, error)
         raise
-    if failed is not None:  # not where it was caught: pytest would tell it twice, once as the cause of the other
+    if failed is not None:  # raised outside of `except`: pytest would show both errors as a chain
         _raise_error(bench, item, cell.key, failed)
     if cell.measurement is not None:
         record = bench.runner.judge(cell.measurement, item.nodeid)
@@ -134,13 +134,13 @@ def _raise_error(bench: BenchSession, item: pytest.Item, key: CellKey, error: Dd
         raise pytest.skip.Exception(str(error), _use_item_location=True)
     record = bench.runner.failed(key, item.nodeid, error, bench.measurements.get(item.nodeid))
     item.stash[RECORD_KEY] = record
-    if record.outcome is Outcome.UNAVAILABLE:  # nothing that was ever measured there
+    if record.outcome is Outcome.UNAVAILABLE:  # could not be measured, and has no baseline
         raise pytest.skip.Exception(record.reason, _use_item_location=True)
     raise CellFailed(record.reason)
 
 
 def _keep_interrupted(bench: BenchSession, item: pytest.Item, key: CellKey, error: BaseException) -> None:
-    """Keep what there is of a cell that ends the run: after Ctrl-C, one that was not measured counts as that."""
+    """Keep the record of a cell whose test ends the run; after Ctrl-C, a cell without a measurement gets no record."""
     record = item.stash.get(RECORD_KEY, None)
     if record is None and not isinstance(error, KeyboardInterrupt):
         record = _not_measured(bench, item, key, error)
@@ -149,7 +149,7 @@ def _keep_interrupted(bench: BenchSession, item: pytest.Item, key: CellKey, erro
 
 
 def _not_measured(bench: BenchSession, item: pytest.Item, key: CellKey, error: BaseException) -> CellRecord:
-    """The record of a cell whose test ended before it was measured, or measured again."""
+    """Return the record of a cell whose test ended before the cell was measured or remeasured."""
     undecided = item.stash.get(UNDECIDED_KEY, None)
     if undecided is not None:
         return _as_it_stands(undecided, error)
@@ -159,13 +159,13 @@ def _not_measured(bench: BenchSession, item: pytest.Item, key: CellKey, error: B
 
 
 def _first_line(error: BaseException) -> str:
-    """An exception on one line, whatever its text does."""
+    """Return an exception as one line, even if its message has several."""
     lines = traceback.format_exception_only(error)
     return next((line for line in lines if not line.startswith(" ")), type(error).__name__).splitlines()[0]
 
 
 def _as_it_stands(record: CellRecord, error: BaseException) -> CellRecord:
-    """The last word on a cell whose test ended by itself: one that is undecided is not measured again."""
+    """Return the final record of a cell whose test failed or was skipped: an undecided cell is not measured again."""
     if record.outcome is not Outcome.REMEASURE:
         return record
     if isinstance(error, pytest.skip.Exception):
@@ -176,7 +176,7 @@ def _as_it_stands(record: CellRecord, error: BaseException) -> CellRecord:
 
 
 def _raise_verdict(bench: BenchSession, item: pytest.Item, record: CellRecord) -> None:
-    if record.outcome is Outcome.REMEASURE:  # this attempt is deferred, and not reported
+    if record.outcome is Outcome.REMEASURE:  # this attempt is deferred and not reported
         return
     if record.outcome is Outcome.REGRESSED and record.baseline is not None:
         if bench.settings.value("update-baselines") != "all":
@@ -193,7 +193,7 @@ def _raise_verdict(bench: BenchSession, item: pytest.Item, record: CellRecord) -
 
 
 def _again(bench: BenchSession, record: CellRecord) -> str:
-    """The command that measures a cell again."""
+    """Return the command that measures a cell again."""
     config = bench.config
     return rerun_command.build_command(
         bench.settings,
@@ -209,7 +209,7 @@ def _again(bench: BenchSession, record: CellRecord) -> str:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Send the record with the report of the phase that made it."""
+    """Attach the record to the report of the phase that produced it."""
     report = yield
     if FIXTURE not in getattr(item, "fixturenames", ()):
         return report
@@ -226,17 +226,17 @@ def pytest_runtest_makereport(
 
 
 def _record_of_phase(item: pytest.Item, call: pytest.CallInfo[None]) -> CellRecord | None:
-    """The record that a setup or a call ends with: each cell that was begun has one, whatever ended it."""
+    """Return the record after setup or call: every cell that was started has one, however its test ended."""
     key, error = get_cell(item), None if call.excinfo is None else call.excinfo.value
     record = item.stash.get(RECORD_KEY, None)
     if error is None or key is None or (record is not None and record.outcome is not Outcome.REMEASURE):
         return record if call.when == "call" or error is not None else None
-    if record is not None:  # undecided, and then something else failed
+    if record is not None:  # undecided, then its test failed or was skipped
         record = _as_it_stands(record, error)
     elif call.when == "call" or UNDECIDED_KEY in item.stash or not isinstance(error, pytest.skip.Exception):
         record = _not_measured(item.config.stash[SESSION_KEY], item, key, error)
     else:
-        return None  # not begun: a mark or a fixture skips it
+        return None  # not started: skipped by a mark or a fixture
     item.stash[RECORD_KEY] = record
     item.stash[FAILED_BY_TEST_KEY] = True
     return record
@@ -246,7 +246,7 @@ def _record_of_phase(item: pytest.Item, call: pytest.CallInfo[None]) -> CellReco
 def pytest_report_teststatus(
     report: pytest.TestReport,
 ) -> tuple[str, str, str] | None:
-    """`PASSED 88.7 ms/img -1.7 %` in the verbose run."""
+    """Show the verdict of a cell in verbose output, such as `PASSED 88.7 ms/img -1.7 %`."""
     record = get_record(report) if report.when == "call" else None
     if record is None or report.skipped or hasattr(report, "wasxfail"):
         return None

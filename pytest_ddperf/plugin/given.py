@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 
 def read_given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> dict[str, GivenValue]:
-    """What was given on the command line, in the environment and in the ini file; nothing else.
+    """Return the values given on the command line, in the environment and in the ini file, without defaults.
+
+    Args:
+        config: pytest's configuration.
+        environ: environment variables.
+
+    Returns:
+        The values by option name. The command line takes precedence over the environment, which does over the ini file.
 
     Raises:
-        ConfigurationError: a value cannot be read; names where it stands and what was expected.
+        ConfigurationError: a value is invalid. The message names its source and the expected form.
     """
     found: dict[str, GivenValue] = {}
     for option in OPTIONS:
@@ -31,7 +38,7 @@ def read_given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -
             found[option.name] = GivenValue(_parsed(option, str(text), option.flag), Origin.COMMAND_LINE, str(text))
             continue
         text = environ.get(option.variable, "")
-        if text.strip():  # an empty one is what an unset variable of a CI becomes
+        if text.strip():  # CI systems pass an unset variable as an empty one
             found[option.name] = GivenValue(
                 _parsed(option, text, f"environment {option.variable}"), Origin.ENVIRONMENT, text
             )

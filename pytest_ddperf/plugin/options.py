@@ -1,4 +1,4 @@
-"""The option table as options and ini keys of pytest."""
+"""Registration of the option table as pytest options and ini keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def register(parser: pytest.Parser) -> None:
 
 
 def _ini_help(option: Option) -> str:
-    """The meaning of an ini key; pytest replaces `%%` in the help of options, but not here."""
+    """Return the help of an ini key. pytest replaces `%%` in the help of options, but not of ini keys."""
     values = "; true or false" if option.metavar is None else " (separated by commas)" if option.repeatable else ""
     return f"{option.help.replace('%%', '%')}{values}; also {option.flag}, {option.variable}"
 
@@ -39,10 +39,10 @@ def _add(group: pytest.OptionGroup, option: Option) -> None:
 
 
 def expand_bare_options(args: list[str]) -> bool:
-    """Give options written bare their value, in place, so that they do not swallow the path that follows them.
+    """Add the default value to options given without one, in place, so that they do not consume a following path.
 
     Returns:
-        whether anything was changed.
+        Whether anything was changed.
     """
     bare = {option.flag: f"{option.flag}={option.bare}" for option in OPTIONS if option.bare is not None}
     spelled = [bare.get(arg, arg) for arg in args]
@@ -52,9 +52,9 @@ def expand_bare_options(args: list[str]) -> bool:
 
 
 def has_options(config: pytest.Config) -> bool:
-    """Whether an option stands on the command line, in the environment or in the ini file; no value is parsed.
+    """Return whether an option is on the command line, in the environment or in the ini file, without parsing it.
 
-    An empty variable is none: that is what an unset one of a CI becomes.
+    An empty variable does not count, because CI systems pass an unset variable as an empty one.
     """
     if any(config.getoption(option.key, default=None) is not None for option in OPTIONS):
         return True
@@ -62,5 +62,5 @@ def has_options(config: pytest.Config) -> bool:
         return True
     try:
         return any(config.getini(option.key) is not None for option in OPTIONS)
-    except TypeError:  # a value of the wrong type is one; `settings.given` says what is wrong with it
+    except TypeError:  # a value of the wrong type counts; `read_given` reports the error
         return True

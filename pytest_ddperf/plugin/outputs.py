@@ -1,4 +1,4 @@
-"""Figures and reports of a pytest run: what was asked for, checked before the first test, made after the last."""
+"""Figures and reports of a pytest run: checked before the first test, written after the last."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 _OTHER_TASKS = ("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
-"""Options of pytest that ask for something else than a test run: they keep their meaning."""
+"""Options of pytest that request something other than a test run; they keep their meaning."""
 
 
 _OF_A_RUN = {
@@ -47,22 +47,22 @@ _OF_A_RUN = {
     "benchmark_autosave": "--benchmark-autosave",
     "benchmark_compare": "--benchmark-compare",
 }
-"""Options of pytest, xdist and pytest-benchmark that choose among tests or keep their results, by their names there."""
+"""Options of pytest, xdist and pytest-benchmark that select tests or save results: flags by attribute name."""
 
 _RAN_TO_THE_END = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 _OF_DRAWING = ("plot", "report", "platform", "storage")
-"""Our own options that say something of figures and reports of what is stored."""
+"""Our own options that apply to figures and reports of stored runs."""
 
 
 def is_plot_only(config: pytest.Config) -> bool:
-    """Whether `pytest --ddperf-plot` was typed with no path: then what is stored is drawn, and no test is run.
+    """Return whether `pytest --ddperf-plot` was typed without a path: stored runs are drawn, and no test is run.
 
-    Only what the person typed can ask for that: an ini key (`addopts` too) or a variable that ran no test would turn
-    every night green.
+    Only the command line itself can request this. If an ini key (including `addopts`) or a variable could, a nightly
+    job would run no test and always pass.
 
     Raises:
-        ConfigurationError: with it stand options that only a run can follow.
+        ConfigurationError: options were given that have no effect without a test run.
     """
     typed = _typed(config)
     if "plot" not in typed or any(config.getoption(name, default=False) for name in _OTHER_TASKS):
@@ -80,9 +80,9 @@ def is_plot_only(config: pytest.Config) -> bool:
 
 
 def _typed(config: pytest.Config) -> dict[str, str]:
-    """The options that stand on the command line itself and that matter here: our own, and those of a run.
+    """Return the flags on the command line itself, by name: our own options and those in `_OF_A_RUN`.
 
-    pytest puts `addopts` and PYTEST_ADDOPTS before the words of the command line and tells no difference afterwards.
+    The command line is parsed again, because pytest merges it with `addopts` and PYTEST_ADDOPTS.
     """
     words = list(config.invocation_params.args)
     expand_bare_options(words)
@@ -97,10 +97,10 @@ def _typed(config: pytest.Config) -> dict[str, str]:
 
 
 def list_report_files(settings: Settings) -> list[ReportFile]:
-    """The reports that were asked for; loads nothing where there is none.
+    """Return the report files requested with --ddperf-report.
 
     Raises:
-        ConfigurationError: a name does not say what the report should be.
+        ConfigurationError: the format of a report cannot be derived from its name.
     """
     asked: Sequence[str] = settings.value("report")
     if not asked:
@@ -110,15 +110,15 @@ def list_report_files(settings: Settings) -> list[ReportFile]:
 
 
 def plot_dir(settings: Settings) -> Path | None:
-    """The folder of the figures; None where none were asked for."""
+    """Return the folder of the figures, or None if no figures were requested."""
     return settings.path("plot")
 
 
 def check(settings: Settings) -> None:
-    """Find out before the first test whether figures and reports can be written.
+    """Check before the first test that figures and reports can be written.
 
     Raises:
-        ConfigurationError: one cannot; names it.
+        ConfigurationError: a file or folder, named in the message, cannot be written.
     """
     files, folder = list_report_files(settings), plot_dir(settings)
     if files:
@@ -128,9 +128,12 @@ def check(settings: Settings) -> None:
 
 
 def draw_history(session: BenchSession) -> int:
-    """Draw what is stored, write the reports of it, and print what there is now; the exit status.
+    """Draw figures and write reports of the stored runs, and print the paths of the files.
 
-    pytest is not configured yet, and has no reporter to print with.
+    pytest is not configured yet and has no reporter, so this writes to standard output.
+
+    Returns:
+        The exit status.
 
     Raises:
         DdperfError: a file cannot be read or written.
@@ -141,9 +144,8 @@ def draw_history(session: BenchSession) -> int:
     platforms = list(settings.platforms) if "platform" in session.given else list(results.platforms)
     for warning in results.warnings:
         sys.stderr.write(f"warning: {warning}\n")
-    nights, _ = load_trends(
-        settings.storage_dir, platforms
-    )  # what is to be said of the files, the results said already
+    # the results already contain the warnings about the files
+    nights, _ = load_trends(settings.storage_dir, platforms)
     made = make(
         results, nights, platforms, folder=plot_dir(settings), files=list_report_files(settings), progress=show_progress
     )
@@ -155,13 +157,13 @@ def draw_history(session: BenchSession) -> int:
 
 
 def present(session: BenchSession, exit_status: int) -> None:
-    """Draw and write what was asked for, with the run that has just ended over its baseline; tell GitHub Actions of it.
+    """Create the requested figures and reports of the run that has just ended, and the output for GitHub Actions.
 
-    What cannot be made is a warning: the verdicts are shown whatever becomes of their figures.
+    Errors become warnings, so that the verdicts are shown even if a figure or report cannot be created.
 
     Args:
-        session: of the process that the user started; workers present nothing.
-        exit_status: pytest's.
+        session: the session of the process that the user started, not of a worker.
+        exit_status: pytest's exit status.
     """
     asked = _asked(session.settings)
     on_github = os.environ.get("GITHUB_ACTIONS") == "true"
@@ -179,7 +181,7 @@ def present(session: BenchSession, exit_status: int) -> None:
 
 
 def explain_missing_outputs(session: BenchSession) -> list[str]:
-    """What to say where figures or reports of a run were asked for by its command line, and nothing was measured."""
+    """Explain why figures or reports requested on the command line are missing if nothing was measured."""
     config = session.config
     if any(config.getoption(name, default=False) for name in _OTHER_TASKS):
         return []
@@ -191,14 +193,15 @@ def explain_missing_outputs(session: BenchSession) -> list[str]:
 
 
 def ineffective_options(session: BenchSession, exit_status: int, *, expected: bool) -> list[str]:
-    """Warnings of options that were typed for this run, and of which nothing came; empty for none.
+    """Return warnings about options on the command line that had no effect; empty if there are none.
 
-    What is in the environment or in files may be meant for other runs, and a run that ended early says so itself.
+    Options in the environment or in files are not checked, because they may be meant for other runs. A run that ended
+    early gets no warning, because it reports that itself.
 
     Args:
-        session: of the process that the user started.
-        exit_status: pytest's.
-        expected: whether a measurement was to be expected of the cells that the run has.
+        session: the session of the process that the user started.
+        exit_status: pytest's exit status.
+        expected: whether the cells of the run should have produced a measurement.
     """
     config = session.config
     other_task = any(config.getoption(name, default=False) for name in (*_OTHER_TASKS, "setuponly", "setupplan"))
@@ -218,7 +221,7 @@ def ineffective_options(session: BenchSession, exit_status: int, *, expected: bo
 
 
 def _platform_remark(session: BenchSession) -> list[str]:
-    """A warning where `--platform` names one of our platforms and is an option of the project's own."""
+    """Return a warning if `--platform` names one of our platforms but is an option of the project."""
     if "platform" in session.given:
         return []
     words = [*map(str, session.config.invocation_params.args), ""]
@@ -226,7 +229,7 @@ def _platform_remark(session: BenchSession) -> list[str]:
     values += [word.partition("=")[2] for word in words if word.startswith("--platform=")]
     if not values:
         return []
-    known = session.settings.catalog.platforms  # reads ddperf.toml, which may be broken and concerns no other run
+    known = session.settings.catalog.platforms  # reads ddperf.toml, which may be invalid: other runs must not need it
     if not all(name.strip().lower() in known for name in values[-1].split(",")):
         return []
     measured = f", which measured {', '.join(session.settings.platforms)}" if session.measured else ""
@@ -239,7 +242,7 @@ def _asked(settings: Settings) -> bool:
 
 
 def _shown(session: BenchSession) -> Results:
-    """Make the figures and reports; the results of which they are."""
+    """Create the figures and reports; return the results that they show."""
     settings = session.settings
     nights, problems = load_trends(settings.storage_dir, settings.platforms)
     session.warnings += [problem for problem in problems if problem not in session.warnings]
@@ -252,7 +255,7 @@ def _shown(session: BenchSession) -> Results:
 
 
 def _results(session: BenchSession, platforms: Sequence[str] | None = None) -> Results:
-    """The run over the baselines of these platforms, of all by default."""
+    """Return the run joined with the baselines of these platforms; default: of all platforms."""
     return gather_results(
         session.settings.catalog,
         session.records.values(),
@@ -265,12 +268,12 @@ def _results(session: BenchSession, platforms: Sequence[str] | None = None) -> R
 
 
 def _tell_github(session: BenchSession, results: Results, exit_status: int) -> None:
-    """The job summary, the outputs of the step and the annotations; what cannot be written is a warning."""
+    """Publish the job summary, the step outputs and the annotations; a write error becomes a warning."""
     new_fails = bool(session.settings.value("require-baseline"))
     ending = github.Ending(exit_status, new_fails=new_fails, not_run=session.not_run)
     session.warnings += github.publish(results, ending, os.environ)
     commands = github.render_commands(results, ending)
     if commands:
-        session.say("")  # a test may have left a line unfinished, and a command counts only at the start of one
+        session.say("")  # a command must start a line, and a test may have left one unfinished
     for command in commands:
         session.say(command)

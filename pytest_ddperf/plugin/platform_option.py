@@ -1,7 +1,7 @@
-"""`--platform` as an alias of `--ddperf-platform`, in a plugin of its own that can be blocked: `-p no:ddperf_platform`.
+"""`--platform` as an alias of `--ddperf-platform`, in a separate plugin that `-p no:ddperf_platform` blocks.
 
 `--platform` is a common option in users' own conftests. The alias is registered after those have been read, and only if
-none of them has an option of that name.
+none of them defines an option of that name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 ALIAS_KEY = pytest.StashKey[bool]()
-"""On a config: whether `--platform` is our alias in this run, and no option of the project's."""
+"""On a config: whether `--platform` is our alias in this run and not an option of the project."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -29,9 +29,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
     group = parser.getgroup(group_title(next(iter(OPTION_GROUPS))))
     try:
         group.addoption("--platform", dest="ddperf_platform", metavar="A[,B]", help="short form of --ddperf-platform")
-    except (ValueError, argparse.ArgumentError):  # a conftest has an option of this name, and keeps it
+    except (ValueError, argparse.ArgumentError):  # a conftest's own option takes precedence
         return
     early_config.stash[ALIAS_KEY] = True
-    with suppress(AttributeError):  # pytest cannot insert an option; without this the alias is the group's last
+    with suppress(AttributeError):  # pytest only appends options; move the alias to the second place
         shown = group._arggroup._group_actions  # noqa: SLF001
         shown.insert(1, shown.pop())

@@ -1,4 +1,4 @@
-"""The live line while a cell is measured: model, batch, pass, time left. On a terminal only."""
+"""The progress line while a cell is measured (model, batch size, pass, time left); on a terminal only."""
 
 from __future__ import annotations
 
@@ -21,34 +21,36 @@ UP = "\x1b[1A"
 
 
 class LiveLine:
-    """Writes on the line below the cursor and takes the cursor back: what pytest wrote stays as it is.
+    """Progress line below the cursor; it moves the cursor back and leaves pytest's own output unchanged.
 
-    The way back is relative: on the last line of a terminal everything moves up by one, and that holds all the same.
+    The cursor moves back by a relative distance, so this also works on the last line of a terminal, where everything
+    scrolls up by one.
 
     Args:
-        config: whose terminal reporter is written to; nothing is shown where it is no terminal, or under `-q`.
-        key: the cell that is measured.
+        config: pytest's configuration, whose terminal reporter is used. Nothing is shown if its output is not a
+            terminal, or with `-q`.
+        key: the cell being measured.
     """
 
     def __init__(self, config: pytest.Config, key: CellKey) -> None:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
-        # a dumb terminal moves no cursor
+        # a dumb terminal cannot move the cursor
         if reporter is not None and (
             not reporter.isatty or config.get_verbosity() < 0 or os.environ.get("TERM") == "dumb"
         ):
             reporter = None
-        # the reporter itself offers no write that leaves its count of columns alone
+        # the reporter has no write method that does not count columns
         self._writer = reporter._tw if reporter is not None else None  # noqa: SLF001
         self._capture = config.pluginmanager.get_plugin("capturemanager")
         self._key = key
 
     @property
     def is_visible(self) -> bool:
-        """Whether there is anybody to show it to."""
+        """Whether the line is shown."""
         return self._writer is not None
 
     def show(self, progress: Progress) -> None:
-        """Show how far the measurement is."""
+        """Show the progress of the measurement."""
         if self._writer is None:
             return
 
@@ -60,9 +62,9 @@ class LiveLine:
         if self._writer is None:
             return
         column = self._writer.width_of_current_line % self._writer.fullwidth + 1
-        file = self._writer._file  # noqa: SLF001 - its own write() counts the columns, which stay unchanged
+        file = self._writer._file  # noqa: SLF001 - its write() would count the columns
         text = text.encode(file.encoding, "backslashreplace").decode(file.encoding)[: self._writer.fullwidth - 1]
-        # while a test runs, what is written is captured
+        # output is captured while a test runs
         with contextlib.nullcontext() if self._capture is None else self._capture.global_and_fixture_disabled():
             file.write(f"\r\n{text}{ERASE}{UP}\x1b[{column}G")
             file.flush()

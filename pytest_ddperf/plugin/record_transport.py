@@ -1,4 +1,4 @@
-"""How the record of a cell gets from its test to the controller: on the test's report."""
+"""Transport of a cell's record to the controller: as an attribute of the test's report."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     import pytest
 
 REPORT_ATTRIBUTE = "ddperf"
-"""The record rides on the test's report, as text: reports survive xdist, failing tests and killed workers, and a
-string costs nothing to keep, where lists and dicts make every later collection of garbage dearer."""
+"""Attribute of a test's report that holds the record as JSON text.
+
+Reports survive xdist, failing tests and killed workers. A string costs nothing to keep, whereas lists and dicts would
+make every later garbage collection slower.
+"""
 
 
 FAILED_BY_TEST = "ddperf_failed_by_test"
-"""On a report: what ended its test is not our verdict, whatever record the cell has."""
+"""On a report: the test failed for a reason other than our verdict; the cell may still have a record."""
 
 
 def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
-    """Send a record with a report; None says that the test is gated and has none yet."""
+    """Attach a record to a report; None marks the report of a gated test that has no record yet."""
     text = None if record is None else to_json(record).decode()
     setattr(report, REPORT_ATTRIBUTE, text)
     if text is not None:
@@ -28,30 +31,30 @@ def put_record(report: pytest.TestReport, record: CellRecord | None) -> None:
 
 
 def mark_failed_by_test(report: pytest.TestReport) -> None:
-    """Say with a report that something else than our verdict ended its test."""
+    """Mark a report whose test failed for a reason other than our verdict."""
     setattr(report, FAILED_BY_TEST, True)
 
 
 def is_failed_by_test(report: pytest.TestReport) -> bool:
-    """Whether something else than our verdict ended the test of a report."""
+    """Return whether the test of a report failed for a reason other than our verdict."""
     return hasattr(report, FAILED_BY_TEST)
 
 
 def is_from_cell(report: pytest.TestReport) -> bool:
-    """Whether a report is that of a test that uses the `ddperf` fixture."""
+    """Return whether a report belongs to a test that uses the `ddperf` fixture."""
     return hasattr(report, REPORT_ATTRIBUTE)
 
 
 def get_record(report: pytest.TestReport) -> CellRecord | None:
-    """The record that came with a report."""
+    """Return the record attached to a report, or None."""
     text = getattr(report, REPORT_ATTRIBUTE, None)
     if text is None:
         return None
-    if _read_last[0] is not text:  # several hooks ask, one after the other; the report itself takes builtins only
+    if _read_last[0] is not text:  # cached for the other hooks; reports can hold builtins only
         _read_last[:] = text, from_json(text, CellRecord)
     record: CellRecord = _read_last[1]
     return record
 
 
 _read_last: list[Any] = [None, None]
-"""What a report carried, as text, and the record that it stands for."""
+"""The text attached to the last report that was read, and its record."""

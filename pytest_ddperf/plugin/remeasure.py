@@ -1,9 +1,9 @@
-"""Measuring a cell again later in the run: undecided cells are deferred to the end of their platform's cells.
+"""Remeasuring of undecided cells, deferred until the other cells of their platform have run.
 
-A cell that is undecided after its test ran is deferred: nothing of that attempt is reported, and its test runs again,
-as an ordinary item of pytest's main loop or of xdist's worker, after the last cell of its platform. Only the attempt
-that decides is reported, as the pass or failure of the test. So other plugins see one result per cell, no outcome that
-pytest does not define, and no test that runs within another one.
+If a cell is undecided after its test, that attempt is not reported. The test runs again after the last cell of its
+platform, as an ordinary item of pytest's main loop or of xdist's worker. Only the attempt that decides is reported, as
+the pass or failure of the test. Other plugins therefore see one result per cell, only outcomes that pytest defines, and
+no test that runs within another one.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pytest_ddperf.plugin.session import BenchSession
 
 ROUNDS_AT_MOST = 12
-"""How often the cells of a platform are run again at the most: the gate decides after six rounds of a cell."""
+"""Maximum number of remeasuring rounds of a platform; the gate decides after six rounds of a cell."""
 
 
 class Remeasuring:
-    """The protocol of gated tests, in the process that runs them: a worker, or the only one.
+    """Run protocol of gated tests, in the process that runs them: an xdist worker, or the only process.
 
     Args:
         bench: the session of this process.
@@ -42,8 +42,8 @@ class Remeasuring:
         self._places: dict[pytest.Item, int] = {}
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Find the last cell of each platform: tests that measure nothing may be between them."""
-        if self._bench.is_worker:  # it gets the cells of a platform side by side
+        """Find the last cell of each platform; tests that measure nothing may run between the cells."""
+        if self._bench.is_worker:  # a worker gets the cells of a platform in one block
             plugins = session.config.pluginmanager.get_plugins()
             self._worker = next((one for one in plugins if type(one).__name__ == "WorkerInteractor"), None)
             self._places = {item: place for place, item in enumerate(session.items)}
@@ -52,7 +52,7 @@ class Remeasuring:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """Run a cell; after the last one of a platform, queue those that were deferred."""
+        """Run a cell; after the last cell of a platform, queue the deferred ones."""
         key = get_cell(item)
         if key is None:
             return None
@@ -81,11 +81,11 @@ class Remeasuring:
         return bool(self._deferred) and self._rounds < ROUNDS_AT_MOST and not _is_stopping(session)
 
     def _queue_round(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
-        """Let the deferred cells run next, one after the other, so that the rounds of a cell are apart in time."""
+        """Queue all deferred cells to run next, so that other cells run between two rounds of the same cell."""
         self._round, self._deferred = self._deferred, []
         self._rounds += 1
         if self._worker is None:
-            items = item.session.items  # the main loop reads this list as it goes
+            items = item.session.items  # the main loop reads this list while it runs
             place = _last_place(items, item, nextitem) + 1
             items[place:place] = self._round
             return
@@ -95,10 +95,10 @@ class Remeasuring:
         self._worker.nextitem_index = first
 
     def _attempt(self, item: pytest.Item, nextitem: pytest.Item | None, *, ends: bool) -> None:
-        """Setup, call and teardown; reported after the call, when it is known whether the cell is decided."""
+        """Run setup, call and teardown. Log the reports only after the call, if the cell is then decided."""
         if not item._request:  # type: ignore[attr-defined] # noqa: SLF001 - as pytest does for an item run again
             item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - the same
-        properties, sections = list(item.user_properties), len(item._report_sections)  # noqa: SLF001 - see below
+        properties, sections = list(item.user_properties), len(item._report_sections)  # noqa: SLF001 - restored below
         if RECORD_KEY in item.stash:
             del item.stash[RECORD_KEY]
         item.stash[FAILED_BY_TEST_KEY] = False
@@ -119,16 +119,16 @@ class Remeasuring:
         if not deferred:
             item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
             return
-        if not teardown.passed:  # an error of its own, whatever becomes of the cell
+        if not teardown.passed:  # a failed teardown is reported even if the cell is deferred
             _log(item, [teardown])
             item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-        # output and properties are those of the attempt that decides
+        # keep only the output and properties of the attempt that decides
         item.user_properties[:] = properties
         del item._report_sections[sections:]  # noqa: SLF001 - pytest has no other way to run a test again
         _withdraw_from_allure(item)
 
     def _follows(self, item: pytest.Item, nextitem: pytest.Item | None, ends: bool) -> pytest.Item | None:
-        """What runs next, so that fixtures of wider scopes stay up for it; a copy where a test follows itself."""
+        """Return the next item, for which fixtures of wider scopes stay set up; a copy if it is the same item."""
         if _is_stopping(item.session):
             return None
         if not ends or not self._is_another_round_due(item.session):
@@ -138,7 +138,7 @@ class Remeasuring:
 
 
 def _setup_and_call(item: pytest.Item) -> list[pytest.TestReport]:
-    """The reports of both phases, not logged."""
+    """Run setup and call; return their reports without logging them."""
     setup = call_and_report(item, "setup", log=False)
     if not setup.passed:
         return [setup]
@@ -154,7 +154,7 @@ def _log(item: pytest.Item, reports: list[pytest.TestReport]) -> None:
 
 
 def _show(item: pytest.Item) -> None:
-    """The line of a test under --setup-show, as pytest writes it; its own function is called differently by version."""
+    """Write the line of a test for --setup-show as pytest does, whose own function differs between versions."""
     fixtures = ", ".join(sorted(getattr(item, "fixturenames", ())))
     writer = item.config.get_terminal_writer()
     writer.line()
@@ -163,7 +163,7 @@ def _show(item: pytest.Item) -> None:
 
 
 def _last_place(items: list[pytest.Item], item: pytest.Item, nextitem: pytest.Item | None) -> int:
-    """Where the main loop is: the last place of an item, before what follows it."""
+    """Return the position of the main loop: the last index at which `item` is followed by `nextitem`."""
     for place in range(len(items) - 1, -1, -1):
         if items[place] is item and (items[place + 1] if place + 1 < len(items) else None) is nextitem:
             return place
@@ -171,9 +171,9 @@ def _last_place(items: list[pytest.Item], item: pytest.Item, nextitem: pytest.It
 
 
 def _withdraw_from_allure(item: pytest.Item) -> None:
-    """Keep allure-pytest from writing a result of a deferred attempt: it writes one whenever a protocol ends."""
+    """Keep allure-pytest from writing a result for a deferred attempt; it writes one at the end of each protocol."""
     listener: Any = item.config.pluginmanager.get_plugin("allure_listener")
-    started = getattr(listener, "_cache", None)  # private: without it, the attempt is shown as a retry of the test
+    started = getattr(listener, "_cache", None)  # private; if it is missing, the attempt appears as a retry of the test
     if started is not None and (uuid := started.pop(item.nodeid)):
         listener.allure_logger.drop_test(uuid)
 

@@ -1,4 +1,4 @@
-"""The command that measures one cell again as it was measured: what stands in no file has to be typed."""
+"""The command that measures one cell again under the same settings; it contains all that no file defines."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 _MATRIX: Final = frozenset(
     {"platform", "models", "batch-sizes", "max-batch-size", "batch-schedule", "concurrency", "rate", "run-unavailable"}
 )
-"""Options that say which cells there are: of these, what the one cell needs is worked out."""
+"""Options that select cells; `_of_cell` derives those that a single cell needs."""
 
 _OF_THE_RUN: Final = frozenset(
     {"update-baselines", "accept", "require-baseline", "report", "plot", "infra-exit-code", "lock-wait"}
 )
-"""Options that say what becomes of a run, and nothing of what is measured, or against what."""
+"""Options about the results of a run, which change neither the measurement nor the baseline."""
 
 
 def build_command(
@@ -40,15 +40,15 @@ def build_command(
     platform_flag: str = "--platform",
     of_pytest: Sequence[str] = (),
 ) -> str:
-    """What a person types to measure a cell again, in the folder of the run. It shows no credentials.
+    """Return the command that measures a cell again from the working directory of the run, without credentials.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         key: the cell.
-        nodeid: its test.
-        rootdir: where node ids begin.
-        platform_flag: the option that names the platform; another one where the project owns `--platform`.
-        of_pytest: options of pytest itself that the run needs to find its files, as `configuration_options` lists them.
+        nodeid: node id of its test.
+        rootdir: folder that node ids are relative to.
+        platform_flag: the option that names the platform; a different one if the project defines `--platform`.
+        of_pytest: options of pytest that select the configuration, from `configuration_options`.
     """
     file, colons, name = nodeid.partition("::")
     test = f"{os.path.relpath(rootdir / file, settings.cwd)}{colons}{name}"
@@ -63,7 +63,7 @@ def build_command(
             options.append(f"{option.flag}={settings.given[option.name].text}")
         elif settings.given[option.name].value:
             options.append(option.flag)
-        else:  # a switch that is off has no form of an option
+        else:  # a switch can be turned off only by its variable
             before.append(f"{option.variable}=false")
     return " ".join(
         [*before, "pytest", *(shlex.quote(word) for word in (test, *of_pytest, *options, *_of_cell(settings, key)))]
@@ -71,7 +71,7 @@ def build_command(
 
 
 def configuration_options(option: argparse.Namespace) -> list[str]:
-    """The options of pytest that decide which configuration a run reads, as they have to be typed again.
+    """Return the command-line options of pytest that decide which configuration the run reads.
 
     Args:
         option: pytest's parsed options.
@@ -86,7 +86,7 @@ def _outside_files(settings: Settings, name: str) -> bool:
 
 
 def _of_cell(settings: Settings, key: CellKey) -> list[str]:
-    """The options without which the cell would not be there."""
+    """Return the options without which the cell would not be selected."""
     files = {name: one for name, one in settings.given.items() if one.origin < Origin.ENVIRONMENT}
     plain = replace(settings, given=files)
     options = []
@@ -104,7 +104,7 @@ def _of_cell(settings: Settings, key: CellKey) -> list[str]:
 
 
 def _typed_models(settings: Settings) -> dict[str, str]:
-    """By id, what names the networks on the command line or in the environment, as it was typed."""
+    """Return the networks given on the command line or in the environment: by id, the text that was typed."""
     if not _outside_files(settings, "models"):
         return {}
     models = settings.given["models"]

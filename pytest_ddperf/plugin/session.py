@@ -1,4 +1,4 @@
-"""What one pytest session holds: its settings, its runner, its records, and where they are kept."""
+"""State of a pytest session: its settings, runner, records and history."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
 
 REFUSED = "ddperf: "
-"""How a collection error begins that is a usage error: the user's configuration or marker is wrong."""
+"""Prefix of collection errors that are usage errors: the user's configuration or marker is wrong."""
 
 
 RECORDED_ROUNDS = 3
-"""Rounds a cell that --ddperf-update-baselines records at least: one round alone does not show its own bias."""
+"""Minimum rounds per cell with --ddperf-update-baselines; a single round does not show its own bias."""
 
 
 SESSION_KEY = pytest.StashKey["BenchSession"]()
@@ -53,20 +53,20 @@ RECORD_KEY = pytest.StashKey[CellRecord]()
 """On an item: the record of its cell, once there is one."""
 
 FAILED_BY_TEST_KEY = pytest.StashKey[bool]()
-"""On an item: its attempt was ended by something else than our verdict."""
+"""On an item: its attempt was ended by something other than our verdict."""
 
 UNDECIDED_KEY = pytest.StashKey[CellRecord]()
-"""On an item: the record of an earlier attempt, which was deferred."""
+"""On an item: the record of an earlier, undecided attempt."""
 
 TO_CONTROLLER = "ddperf_channel"
-"""In a worker's `workerinput`: the execnet channel on which it sends what no report carries."""
+"""Key in a worker's `workerinput`: the execnet channel for data that no report carries."""
 
 
 class BenchSession:
-    """State of one pytest process; made empty, and filled when the first gated test is collected.
+    """State of one pytest process; settings and runner are created on first use.
 
     Args:
-        config: of the pytest process, controller or worker.
+        config: configuration of the pytest process, controller or worker.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -89,29 +89,29 @@ class BenchSession:
         self._collecting = False
 
     def begin_collecting(self) -> None:
-        """A gated test was found; called for each one."""
+        """Reduce garbage collections from the first gated test on; called for every gated test."""
         if not self._collecting:
             self._collecting = True
             self.config.add_cleanup(collect_rarely())
 
     @property
     def is_worker(self) -> bool:
-        """Whether this process is an xdist worker: it measures, and the controller keeps what it measured."""
+        """Whether this process is an xdist worker, which measures while the controller stores the records."""
         return hasattr(self.config, "workerinput")
 
     @property
     def measures(self) -> bool:
-        """Whether cells are measured and judged; else each makes one checked prediction."""
+        """Whether cells are measured and judged; if not, each makes one checked prediction."""
         return not self.config.getoption("benchmark_disable", default=False) or bool(
             self.config.getoption("benchmark_enable", default=False)
         )
 
     @property
     def settings(self) -> Settings:
-        """The settings, resolved when they are first asked for.
+        """The settings, resolved on first use.
 
         Raises:
-            ConfigurationError: an option, ddperf.toml or the package's own data is wrong.
+            ConfigurationError: an option, ddperf.toml or the package's own data is invalid.
         """
         if self._settings is None:
             catalog = load_catalog(self.project_dir)
@@ -120,12 +120,12 @@ class BenchSession:
 
     @property
     def project_dir(self) -> Path:
-        """The folder of pytest's configuration file, else the root folder."""
+        """The folder of pytest's configuration file; without one, the root folder."""
         return self.config.inipath.parent if self.config.inipath is not None else self.config.rootpath
 
     @property
     def runner(self) -> Runner:
-        """The runner of the platforms that are measured, made when it is first asked for.
+        """The runner of the measured platforms, created on first use.
 
         Raises:
             ConfigurationError: a baseline cannot be read.
@@ -137,7 +137,7 @@ class BenchSession:
 
     @property
     def _run_id(self) -> str:
-        """The same in xdist's controller and its workers; "" without xdist."""
+        """Id of the run, the same in xdist's controller and workers; "" without xdist."""
         if self.is_worker:
             return str(self.config.workerinput["testrunuid"])  # type: ignore[attr-defined] # xdist's
         manager = getattr(self.config.pluginmanager.get_plugin("dsession"), "nodemanager", None)
@@ -167,10 +167,10 @@ class BenchSession:
         )
 
     def say(self, line: str) -> None:
-        """Show a line to the person who waits: in a worker on standard error, which is the user's own."""
+        """Show a line to the user during the run; a worker writes it to standard error, which the user sees."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         capture = self.config.pluginmanager.get_plugin("capturemanager")
-        # while a test runs, what is written is captured
+        # output is captured while a test runs
         with contextlib.nullcontext() if capture is None else capture.global_and_fixture_disabled():
             if self.is_worker:
                 sys.stderr.write(f"\n{line}\n")
@@ -178,13 +178,13 @@ class BenchSession:
             elif reporter is not None:
                 reporter.ensure_newline()
                 reporter.write_line(line)
-                reporter.flush()  # into a pipe, too: who waits is told now, not with the next dot
+                reporter.flush()  # otherwise a pipe would show the line only with later output
 
     def prepare(self) -> None:
-        """Find what would stop the run, apart from its servers, before the first test.
+        """Check everything but the servers before the first test, and handle SIGTERM from now on.
 
         Raises:
-            ConfigurationError: the history cannot be kept, or a baseline cannot be read.
+            ConfigurationError: the history cannot be written, or a baseline cannot be read.
         """
         self.config.add_cleanup(treat_as_interrupt())
 
@@ -196,14 +196,14 @@ class BenchSession:
         _ = self.runner
 
     def check_servers(self, platforms: Sequence[str]) -> None:
-        """Find the servers before the first test; a single one is opened.
+        """Check the servers before the first test, and open the server if there is only one platform.
 
-        Of several, each is asked, and opened when its turn comes: they are measured one after the other.
+        Several servers are only probed. Each is opened when its cells are measured, one platform after the other. If
+        some of them are down, their cells get the verdict `error`.
 
         Raises:
             ConfigurationError: the options do not fit the server.
-            pytest.UsageError: the only one, or every one, is down; exit status 4. Of several, those that are down give
-                the verdict `error` to their cells.
+            pytest.UsageError: all servers are down; exit status 4.
         """
         if len(platforms) > 1:
             for platform, down in self.probe_servers(platforms).items():
@@ -212,17 +212,20 @@ class BenchSession:
         self.prepare()
         try:
             self.runner.open(platforms[0])
-        except HookError as error:  # its cells are errors, each saying why
+        except HookError as error:  # each of its cells then fails with this error
             self.say(f"ddperf: {platforms[0]}: {error}")
         except ServerError as error:
             raise pytest.UsageError(self.no_server_text(platforms, [error])) from None
 
     def probe_servers(self, platforms: Sequence[str]) -> dict[str, ServerError]:
-        """Find out which servers are down, by platform, before the first test; none is taken.
+        """Probe the servers before the first test without opening them.
+
+        Returns:
+            The errors of the servers that are down, by platform.
 
         Raises:
             ConfigurationError: the options do not fit the server.
-            pytest.UsageError: every one is down; exit status 4.
+            pytest.UsageError: all servers are down; exit status 4.
         """
         self.prepare()
 
@@ -232,7 +235,7 @@ class BenchSession:
         return down
 
     def no_server_text(self, platforms: Sequence[str], errors: Sequence[DdperfError]) -> str:
-        """The usage error of servers that are down."""
+        """Return the text of the usage error if all servers are down."""
         causes = " ".join(f"{platform}: {error}" for platform, error in zip(platforms, errors, strict=True))
         return (
             f"ddperf: no server to measure. {causes} Start it, name another one with --ddperf-url=URL, wait for it "
@@ -240,11 +243,11 @@ class BenchSession:
         )
 
     def keep(self, record: CellRecord, text: str | None = None) -> None:
-        """Take a record in, and put it on disk at once. Called in the controller only.
+        """Store a record and write it to disk at once. Called in the controller only.
 
         Args:
-            record: of a cell.
-            text: the same as JSON, where it came with a report.
+            record: the record of a cell.
+            text: the same record as JSON, if it was attached to a report.
         """
         self.records[record.nodeid] = record
         if record.outcome is Outcome.UNAVAILABLE and record.measurement is None:
@@ -256,24 +259,27 @@ class BenchSession:
         except DdperfError as error:
             if not self._history_failed:
                 self._history_failed = True
-                self.say(f"ddperf: {error}")  # now, while there is time to do something
+                self.say(f"ddperf: {error}")  # shown now, while the user can still act
         if record.outcome is Outcome.REMEASURE and self.config.get_verbosity() > 0:
             self.say(f"ddperf: {record.key}: {format_verdict(record)}, undecided; it is measured again later")
 
     def keep_unreported(self, record: CellRecord) -> None:
-        """Keep a record that no report carries: of a deferred attempt, or of a test that ends the run."""
+        """Store a record that is in no report: of a deferred attempt, or of a test that ends the run."""
         if self.is_worker:
             self.send_to_controller("record", to_json(record).decode())
         else:
             self.keep(record)
 
     def tell_begun(self, nodeid: str) -> None:
-        """Let xdist's controller know which test is lost if this worker dies: its reports come after the attempt."""
+        """Tell xdist's controller that a test has begun, so that it knows which test is lost if this worker dies.
+
+        The reports of a cell are sent only after its attempt.
+        """
         if self.is_worker:
             self.send_to_controller("begun", nodeid)
 
     def send_to_controller(self, kind: str, value: object) -> None:
-        """Send builtins from a worker; they arrive before whatever xdist sends later."""
+        """Send builtins from a worker; they arrive before anything that xdist sends later."""
         channel = self.config.workerinput.get(TO_CONTROLLER)  # type: ignore[attr-defined] # xdist's
         if channel is not None:
             channel.send((kind, value))
@@ -291,7 +297,7 @@ class BenchSession:
         return HistoryWriter(settings.storage_dir, self._header)
 
     def _matrix(self, settings: Settings) -> dict[str, dict[str, list[Any]]]:
-        """By platform, all that is measured of it; empty where only a part was asked for."""
+        """Return the whole matrix by platform; empty if only part of it was requested."""
         if self._asked_for_part(settings):
             return {}
         return {
@@ -304,7 +310,7 @@ class BenchSession:
         }
 
     def run_facts(self) -> dict[str, RunFacts]:
-        """By platform, what reports say of this run; empty before a record was kept."""
+        """Return the facts about this run for reports, by platform; empty if no record was stored."""
         if self._header is None:
             return {}
         facts = extract_run_facts(self._header, self.records.values(), complete=not self._interrupted)
@@ -312,13 +318,13 @@ class BenchSession:
 
     @property
     def measured(self) -> list[CellRecord]:
-        """The records that hold a measurement."""
+        """The records with a measurement."""
         return [record for record in self.records.values() if record.now_ms is not None]
 
     def missing(self) -> dict[str, int]:
-        """By platform, how many cells of its baseline this run should have measured and did not.
+        """Return by platform how many cells with a baseline were collected but not measured.
 
-        Empty where only a part was asked for. What a test's own marker leaves out was not to be measured.
+        Empty if only part of the matrix was requested. Cells excluded by a test's own marker do not count.
         """
         if self._settings is None or self._asked_for_part(self._settings):
             return {}
@@ -327,10 +333,12 @@ class BenchSession:
         return {name: count for name, count in counts.items() if count}
 
     def count_not_run(self, ended: int) -> tuple[int, int]:
-        """How many cells the run ended before, and of how many; without those that the baseline marks `x`.
+        """Return the number of cells that were not run, and the number of all cells.
+
+        Cells that the baseline marks `x` count only with --ddperf-run-unavailable.
 
         Args:
-            ended: tests of cells that came to their end.
+            ended: number of tests of cells that have ended.
         """
         if self._runner is None or not self.collected:
             return 0, 0
@@ -341,23 +349,23 @@ class BenchSession:
         return max(total - (ended - skipped), 0), total
 
     def _measured_all(self) -> bool:
-        """Whether every cell of the options came to its end: only then may later nights be held against the run."""
+        """Return whether every requested cell has a record; only then may later nights be compared with the run."""
         return not self._chose() and 0 < len(self.collected) <= len(self.records)
 
     def _chose(self) -> bool:
-        """Whether the user chose among the tests. In xdist's controller nothing is deselected: the options tell."""
+        """Return whether the user selected tests; xdist's controller deselects nothing, so check the options too."""
         option = self.config.option
         chosen = any(getattr(option, name, None) for name in ("keyword", "markexpr", "lf", "last_failed", "deselect"))
         return bool(self.deselected or chosen or any("::" in str(argument) for argument in self.config.args))
 
     def _asked_for_part(self, settings: Settings) -> bool:
-        """Whether the run is less than the platform's own matrix."""
+        """Return whether the run covers only part of the matrix of its platforms."""
         return self._chose() or any(
             settings.was_given(name) for name in ("models", "batch-sizes", "max-batch-size", "batch-schedule")
         )
 
     def close_history(self, exit_status: int) -> None:
-        """Mark the run as ended."""
+        """Mark the run as ended in the history."""
         self._interrupted = exit_status == pytest.ExitCode.INTERRUPTED
         history = self._history
         if history is None:
@@ -377,7 +385,7 @@ class BenchSession:
             self.written.insert(0, f"history: {history.path}")
 
     def update_baselines(self) -> None:
-        """Record this run as the baseline of its platforms, where that was asked for."""
+        """Record this run as the baseline of its platforms, if --ddperf-update-baselines was given."""
         mode = None if self._settings is None else self._settings.value("update-baselines")
         if mode is None or self._settings is None:
             return
@@ -414,13 +422,13 @@ class BenchSession:
             ]
 
     def _may_be_recorded(self, record: CellRecord, platform: str) -> bool:
-        """Whether a record tells something of the platform: a service that was missing does not make a cell `x`."""
+        """Return whether a record may enter the platform's baseline; a missing service does not mark a cell `x`."""
         if record.key.platform != platform:
             return False
         return record.outcome is not Outcome.UNAVAILABLE or self.runner.marked_unavailable(record.key) is not None
 
     def machine_info(self, records: Iterable[CellRecord]) -> dict[str, object]:
-        """Our part of pytest-benchmark's machine_info for these records: their servers."""
+        """Return our part of pytest-benchmark's machine_info: the servers of these records."""
         catalog = self.settings.catalog
         return benchmark_json.build_machine_info(
             {
@@ -435,7 +443,7 @@ class BenchSession:
         )
 
     def close(self) -> None:
-        """Give every server back. May be called twice."""
+        """Release every server. May be called twice."""
         if self._runner is not None:
             self._runner.close()
             if not self.is_worker:

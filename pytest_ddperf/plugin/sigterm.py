@@ -1,4 +1,7 @@
-"""SIGTERM, which a service manager, `timeout` and a CI send, ends a run as Ctrl-C does: saved, and boards put back."""
+"""Handling of SIGTERM like Ctrl-C: results are saved and boards restored.
+
+Service managers, `timeout` and CI systems send it.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ if TYPE_CHECKING:
 
 
 def treat_as_interrupt() -> Callable[[], None]:
-    """Make SIGTERM a KeyboardInterrupt, where nobody else has made anything of it and signals can be handled.
+    """Raise KeyboardInterrupt on SIGTERM.
+
+    Does nothing if SIGTERM already has a handler, or outside of the main thread, where handlers cannot be set.
 
     Returns:
-        What puts it back.
+        A function that restores the default handler.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return lambda: None

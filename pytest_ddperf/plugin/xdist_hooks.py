@@ -1,4 +1,7 @@
-"""xdist: one worker a server. Registered only where xdist is; all else works without it."""
+"""Hooks for xdist, which give each server to one worker.
+
+They are registered only in xdist's controller and workers; the rest of the plugin works without xdist.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +30,15 @@ if TYPE_CHECKING:
     from pytest_ddperf.plugin.session import BenchSession
 
 ON_ITS_WAY_S = 0.5
-"""How long a report that a worker has sent may take to the controller, seconds."""
+"""Time for reports sent by workers to reach the controller, seconds."""
 
 RESTARTS_A_WORKER = 4
-"""Workers that are started in place of dead ones, for each of the start: xdist's own bound under -n."""
+"""Replacements for dead workers, per initial worker: the limit that xdist itself sets with -n."""
 
 
 def tell_difference(config: pytest.Config, nodes: tuple[Any, Any], collections: tuple[Any, Any]) -> None:
-    """Fail the run where two workers did not collect the same tests, and say in what they differ."""
-    from xdist.report import report_collection_diff  # noqa: PLC0415 - in the controller alone
+    """Fail the run if two workers collected different tests, and report the difference."""
+    from xdist.report import report_collection_diff  # noqa: PLC0415 - only in the controller
 
     text = report_collection_diff(*collections, *(node.gateway.id for node in nodes))
     if text:
@@ -44,15 +47,15 @@ def tell_difference(config: pytest.Config, nodes: tuple[Any, Any], collections: 
 
 
 class LateScheduling:
-    """The user's own scheduler until the first collection comes in; by server from then on, if it holds cells.
+    """Scheduler that uses the user's own one unless the first collection contains cells, then one by server.
 
-    The scheduler is chosen before anything is collected, and a run without cells must stay as the user asked for it.
+    xdist asks for the scheduler before anything is collected, and a run without cells must keep the user's choice.
 
     Args:
-        config: of the controller; other plugins ask xdist's schedulers for it.
-        usual: what xdist would have used.
-        for_cells: makes the scheduler to use where there are cells.
-        has_cells: whether a collection holds any.
+        config: configuration of the controller; other plugins read it from xdist's schedulers.
+        usual: the scheduler that xdist would have used.
+        for_cells: creates the scheduler for runs with cells.
+        has_cells: returns whether a collection contains cells.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class LateScheduling:
         self._chosen = False
 
     def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:  # noqa: ANN401 - xdist's
-        """Choose by the first collection, and pass it on."""
+        """Choose the scheduler when the first collection arrives, and pass every collection on."""
         if not self._chosen:
             self._chosen = True
             if self._has_cells(collection):
@@ -78,12 +81,12 @@ class LateScheduling:
                     self._scheduling.add_node(known)
         self._scheduling.add_node_collection(node, collection)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever xdist asks its scheduler for
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of xdist's schedulers
         return getattr(self._scheduling, name)
 
 
 class XdistHooks:
-    """The controller's and the workers' hooks.
+    """Hooks of xdist's controller and workers.
 
     Args:
         bench: the session of this process.
@@ -102,7 +105,7 @@ class XdistHooks:
         self._told: set[str] = set()
         self._under_way: dict[str, str] = {}
         if self.is_active and config.getoption("benchmark_only", default=False):
-            # pytest-benchmark refuses --benchmark-only under xdist, where its own benchmarks cannot run; ours can.
+            # pytest-benchmark rejects --benchmark-only with xdist, where its own benchmarks cannot run; cells can.
             config.option.benchmark_only = False
             self._only = True
 
@@ -113,7 +116,7 @@ class XdistHooks:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """--benchmark-only under xdist: our cells run, everything else is skipped."""
+        """For --benchmark-only with xdist: skip every test that is not a cell."""
         if self._only:
             for item in items:
                 if get_cell(item) is None:
@@ -121,19 +124,19 @@ class XdistHooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_xdist_make_scheduler(self) -> Any:  # noqa: ANN401 - xdist's
-        """Let cells be scheduled by server, whatever --dist says."""
+        """Schedule cells by server, regardless of --dist."""
         usual = yield
         return LateScheduling(self._config, usual, self._by_server, lambda ids: any(map(self._key, ids)))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist's
-        """Give each worker a channel for what no report carries: which tests are cells, and what is deferred."""
+        """Give each worker a channel for data that no report carries: the list of cells, deferred records."""
         channel = node.gateway.newchannel()
-        channel.setcallback(self._sent.put)  # called in execnet's own thread
+        channel.setcallback(self._sent.put)  # called in execnet's thread
         node.workerinput[TO_CONTROLLER] = channel
 
     def _take_in_sent(self) -> None:
-        """Take in what the workers have sent on their channels."""
+        """Process the messages that workers have sent on their channels."""
         with contextlib.suppress(queue.Empty):
             while True:
                 kind, value = self._sent.get_nowait()
@@ -147,7 +150,7 @@ class XdistHooks:
                     self._end(record.nodeid)
 
     def _by_server(self) -> ServerScheduling:
-        from xdist.workermanage import parse_tx_spec_config  # noqa: PLC0415 - in the controller alone
+        from xdist.workermanage import parse_tx_spec_config  # noqa: PLC0415 - only in the controller
 
         workers = len(parse_tx_spec_config(self._config))
         self._bound_restarts(workers)
@@ -162,9 +165,9 @@ class XdistHooks:
         return self._scheduling
 
     def _bound_restarts(self, workers: int) -> None:
-        """With --tx and without -n xdist starts workers again for ever; with -n four times each."""
+        """Limit worker restarts with --tx and no -n, where xdist has no limit; with -n it allows four per worker."""
         session = self._config.pluginmanager.get_plugin("dsession")
-        if getattr(session, "_max_worker_restart", 0) is None:  # private: without it, restarts are bounded a server
+        if getattr(session, "_max_worker_restart", 0) is None:  # private; DEATHS_AT_MOST applies anyway
             session._max_worker_restart = RESTARTS_A_WORKER * workers  # type: ignore[union-attr] # noqa: SLF001
 
     def _key(self, nodeid: str) -> CellKey | None:
@@ -183,7 +186,7 @@ class XdistHooks:
         return 0.0 if key is None else self._bench.runner.expected_ms(key)
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Find the servers before the first test, once."""
+        """Check the servers once, before the first test."""
         self._take_in_sent()
         if self._collected is not None:
             return
@@ -209,15 +212,15 @@ class XdistHooks:
         except ConfigurationError as error:
             raise pytest.UsageError(f"ddperf: {error}") from None
 
-    # what the workers tell, and what becomes of one that dies
+    # messages from workers, and handling of workers that die
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """A test begins; in the controller, some worker's."""
-        if self._key(nodeid) is None:  # a cell's comes after its attempt
+        """Note that a test has begun, in this process or in a worker."""
+        if self._key(nodeid) is None:  # for a cell, this hook is called only after its attempt
             self._begin(nodeid)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """And ends."""
+        """Note that a test has ended."""
         self._told.add(nodeid)
         self._end(nodeid)
 
@@ -228,33 +231,33 @@ class XdistHooks:
 
     def _end(self, nodeid: str) -> None:
         unit = self._unit_of(nodeid) if self._scheduling is not None else ""
-        if self._under_way.get(unit) == nodeid:  # its worker may be at the next one already
+        if self._under_way.get(unit) == nodeid:  # its worker may already run the next test
             del self._under_way[unit]
 
     def under_way(self, unit: str) -> str | None:
-        """The test of a unit that has begun and not ended."""
+        """Return the test of a unit that has begun and not ended, and forget it."""
         self._take_in_sent()
         return self._under_way.pop(unit, None)
 
     def is_begun(self, nodeid: str) -> bool:
-        """Whether a test has begun."""
+        """Return whether a test has begun."""
         return nodeid in self._begun
 
     def is_deferred(self, nodeid: str) -> bool:
-        """Whether a cell is undecided, and runs again in the same worker."""
+        """Return whether a cell is undecided and will run again in the same worker."""
         self._take_in_sent()
         record = self._bench.records.get(nodeid)
         return record is not None and record.outcome is Outcome.REMEASURE
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, error: object | None) -> None:
-        """Count the workers that died."""
+        """Count workers that died."""
         self._deaths += bool(error)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
-        """A worker died while it measured: the cell has the verdict `crashed`, and what was measured of it is kept."""
-        self._begun.discard(crashitem)  # another plugin may let it run again
+        """Give the cell whose worker died the verdict `crashed`, and keep its earlier measurements."""
+        self._begun.discard(crashitem)  # another plugin may rerun it
         key = self._key(crashitem)
         if key is None:
             return
@@ -271,7 +274,7 @@ class XdistHooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Fail the cells that no worker was left for: none is lost without a word."""
+        """Fail cells that were not run because no worker was left, so that none is missing silently."""
         try:
             result = yield
         except KeyboardInterrupt:
@@ -280,7 +283,7 @@ class XdistHooks:
             raise
         self._take_in_sent()
         if self._scheduling is not None and self._deaths:
-            # where workers died before all of them had collected, xdist ends, and nothing was handed out
+            # if workers die before all have collected, xdist ends the run and no test was distributed
             for nodeid in self._scheduling.collection or self._collected or ():
                 key = self._key(nodeid)
                 if key is not None and nodeid not in self._told and not self.is_deferred(nodeid):
@@ -288,9 +291,9 @@ class XdistHooks:
         return result
 
     def _take_in_what_was_sent(self) -> None:
-        """Of cells that ended before Ctrl-C, and whose reports xdist has not looked at: what was measured is kept."""
+        """Log reports that workers had sent but xdist had not processed before Ctrl-C, to keep their measurements."""
         xdist: Any = self._config.pluginmanager.get_plugin("dsession")
-        until_s = time.monotonic() + ON_ITS_WAY_S  # workers go on, and may tell of ever more tests
+        until_s = time.monotonic() + ON_ITS_WAY_S  # workers continue and may send further reports
         with contextlib.suppress(queue.Empty):
             while (left_s := until_s - time.monotonic()) > 0:
                 name, told = xdist.queue.get(timeout=left_s)

@@ -1,8 +1,9 @@
-"""xdist's scheduler for cells: the unit is the server, so that one worker at a time measures it. Without xdist.
+"""Scheduler for xdist whose unit is the server, so that only one worker at a time measures it.
 
-xdist's own schedulers by scope come near, and were left for three reasons: they count all that is pending anew for each
-event (10,000 cells take minutes), they run what killed a worker again and again, and they tell every worker to end as
-soon as all is handed out, so that nobody is left to take over from one that dies.
+This module does not import xdist. xdist's own schedulers by scope are similar but not used, for three reasons: they
+recount all pending tests at every event (minutes for 10,000 cells), they rerun a test that killed its worker again and
+again, and they shut down every worker as soon as all tests are distributed, so that none is left to take over from a
+worker that dies.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 DEATHS_AT_MOST = 3
-"""Workers that may die at one server: the cells that are left then are given up, and the other servers go on."""
+"""Worker deaths at one server after which its remaining cells are dropped; other servers continue."""
 
 LOOKAHEAD = 2
-"""A worker starts a test when it knows what follows: it needs that many, or the order to end."""
+"""Tests that a worker must have queued: it starts a test only if it knows the next one or was told to shut down."""
 
 
 class Node(Protocol):
@@ -26,26 +27,27 @@ class Node(Protocol):
 
     @property
     def shutting_down(self) -> bool:
-        """Whether it was told to end."""
+        """Whether the worker was told to shut down."""
         ...
 
     def send_runtest_some(self, indices: Sequence[int]) -> None:
-        """Queue the tests at these places of its collection."""
+        """Queue the tests at these indices of the worker's collection."""
         ...
 
     def shutdown(self) -> None:
-        """Tell it to end when its queue is empty."""
+        """Tell the worker to end when its queue is empty."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """What one worker runs without another one beside it.
+    """Tests that must run in one worker at a time.
 
     Args:
-        waiting: node ids that have not run, in the order they run.
-        deferred: node ids that ran and run again in the same worker, without being handed out again.
-        deaths: workers that died at it.
+        name: name of the unit, as `unit_of` returns it.
+        waiting: node ids that have not run, in running order.
+        deferred: node ids that have run and will run again in the same worker, without being distributed again.
+        deaths: number of workers that died while they ran this unit.
     """
 
     name: str
@@ -55,30 +57,30 @@ class Unit:
 
 
 class Story(Protocol):
-    """What the reports have told of the tests so far."""
+    """The state of the tests, as known from reports and messages of the workers."""
 
     def under_way(self, unit: str) -> str | None:
-        """The test of a unit that has begun and not ended."""
+        """Return the test of a unit that has begun and not ended."""
         ...
 
     def is_begun(self, nodeid: str) -> bool:
-        """Whether a test has begun."""
+        """Return whether a test has begun."""
         ...
 
     def is_deferred(self, nodeid: str) -> bool:
-        """Whether a test that ran will run again in the same worker."""
+        """Return whether a test that ran will run again in the same worker."""
         ...
 
 
 class ServerScheduling:
-    """Hands out units, the longest first, and takes them back from workers that die.
+    """Scheduler that distributes units, the longest first, and reassigns those of workers that die.
 
     Args:
-        workers: how many are expected to collect.
-        unit_of: a node id's unit; cells of one server have one, any other test has one to itself.
-        story: what is known of the tests.
-        weigh: how long a test takes, in whatever unit; None keeps the units in the order of the collection.
-        differ: told where two workers did not collect the same.
+        workers: number of workers that are expected to collect.
+        unit_of: returns the unit of a node id: one per server for cells, one per test for other tests.
+        story: the state of the tests.
+        weigh: returns how long a test takes, in any time unit; None keeps the units in collection order.
+        differ: called if two workers collected different tests.
     """
 
     def __init__(
@@ -101,11 +103,11 @@ class ServerScheduling:
         self._queue: deque[Unit] = deque()
         self._assigned: dict[Node, list[Unit]] = {}
         self.given_up: dict[str, int] = {}
-        """By node id of a cell that is not tried any more: how many workers died at its server."""
+        """Cells that are not tried any more: by node id, how many workers died at their server."""
 
     @property
     def nodes(self) -> list[Node]:
-        """The workers that are there."""
+        """The current workers."""
         return list(self._assigned)
 
     @property
@@ -115,25 +117,25 @@ class ServerScheduling:
 
     @property
     def collection_is_completed(self) -> bool:
-        """Whether every worker of the start has collected."""
+        """Whether as many workers as expected have collected."""
         return len(self._collected) >= self._workers
 
     @property
     def tests_finished(self) -> bool:
-        """Whether nothing is left but what the workers are at."""
+        """Whether no unit is queued and no worker has two or more tests waiting."""
         return self.collection_is_completed and not self._queue and all(self._pending(node) < 2 for node in self.nodes)
 
     @property
     def has_pending(self) -> bool:
-        """Whether anything is left."""
+        """Whether any unit is queued or assigned."""
         return bool(self._queue) or any(self._assigned.values())
 
     def add_node(self, node: Node) -> None:
-        """A worker is there."""
+        """Add a worker."""
         self._assigned[node] = []
 
     def add_node_collection(self, node: Node, collection: Sequence[str]) -> None:
-        """A worker has collected; one that came later must have found the same."""
+        """Record a worker's collection; shut down a replacement worker that collected different tests."""
         if self._official is not None and list(collection) != self._official:
             first = next(iter(self._collected))
             self._differ(first, self._official, node, collection)
@@ -142,17 +144,17 @@ class ServerScheduling:
         self._collected[node] = list(collection)
 
     def schedule(self) -> None:
-        """Hand out the first units; called again when a worker came in place of one that died."""
+        """Distribute the first units; called again when a worker replaces one that died."""
         if self._official is None and not self._make_units():
             return
-        for node in self.nodes:  # one each, before any gets a second one
+        for node in self.nodes:  # one each before any worker gets a second one
             if self._queue and not self._assigned[node] and not node.shutting_down:
                 self._assign(node)
         for node in self.nodes:
             self._feed(node)
 
     def mark_test_complete(self, node: Node, item_index: int, duration: float = 0) -> None:  # noqa: ARG002 - xdist's
-        """A worker has done a test: the next unit in time, so that it does not wait."""
+        """Remove a finished test from its unit, and send the worker more tests before its queue is empty."""
         nodeid = self._collected[node][item_index]
         units = self._assigned[node]
         for unit in units:
@@ -167,7 +169,7 @@ class ServerScheduling:
         self._feed(node)
 
     def mark_test_pending(self, item: str) -> None:
-        """Run a test again whose worker died at it: plugins that run failed tests again ask for it."""
+        """Queue a test again whose worker died while running it; called by plugins that rerun failed tests."""
         name = self._unit_of(item)
         unit = next((one for one in self._queue if one.name == name), None)
         if unit is None:
@@ -178,17 +180,17 @@ class ServerScheduling:
             self._feed(node)
 
     def remove_pending_tests_from_node(self, node: Node, indices: Sequence[int]) -> NoReturn:
-        """Not asked of this scheduler: it steals no work."""
+        """Not supported: xdist calls this only for work stealing."""
         raise NotImplementedError(node, indices)
 
     def remove_node(self, node: Node) -> str | None:
-        """A worker has ended, or died: then its units go to others, without the test that it died at.
+        """Remove a worker that has ended or died; the units of a dead one go to others, without the test that it ran.
 
         Returns:
-            The node id of that test; None where it was at none.
+            The node id of the test that was running; None if there was none.
 
         Raises:
-            KeyError: it is not known, or was removed before.
+            KeyError: the worker is unknown or was already removed.
         """
         units = self._assigned.pop(node)
         if not units:
@@ -201,10 +203,14 @@ class ServerScheduling:
         return crashed
 
     def _died_at(self, unit: Unit) -> str | None:
-        """Take out of a unit what killed its worker, and all of it where too many have died at it."""
+        """Remove the test that killed its worker from a unit, or all tests after `DEATHS_AT_MOST` deaths.
+
+        Returns:
+            The node id of the test that was running; None if there was none.
+        """
         unit.deaths += 1
         crashed = self._story.under_way(unit.name)
-        unit.deferred.clear()  # what was measured of them died with it
+        unit.deferred.clear()  # their measurements were lost with the worker
         first = next(iter(unit.waiting), None)
         if first is not None and self._story.is_begun(first):
             del unit.waiting[first]
@@ -240,7 +246,7 @@ class ServerScheduling:
         node.send_runtest_some([self._places[nodeid] for nodeid in unit.waiting])
 
     def _feed(self, node: Node) -> None:
-        """Give a worker what follows, or the order to end: at its last test, so that it can take over until then."""
+        """Send a worker its next tests, or shut it down at its last one; until then it can take over other units."""
         if node.shutting_down or node not in self._collected:
             return
         while self._queue and self._pending(node) < LOOKAHEAD:
