@@ -59,7 +59,7 @@ def _point(night: TrendNight, before: TrendNight | None, commit: str) -> NightPo
         night.started,
         night.now_ms,
         baseline * (1 - tolerance) if banded else None,  # type: ignore[operator] # neither is None if banded
-        baseline * (1 + tolerance) if banded else None,  # type: ignore[operator] # the same
+        baseline * (1 + tolerance) if banded else None,  # type: ignore[operator] # neither is None if banded
         baseline,
         night.outcome,
         night.accepted,

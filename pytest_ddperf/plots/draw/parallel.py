@@ -143,7 +143,7 @@ def _helper(share: Mapping[str, Chart], folder: Path, endings: Sequence[str]) ->
     except OSError:
         return None
     assert helper.stdin is not None  # noqa: S101 - it is a pipe
-    assert helper.stdout is not None  # noqa: S101 - the same
+    assert helper.stdout is not None  # noqa: S101 - it is a pipe
     os.set_blocking(helper.stdout.fileno(), False)
     with contextlib.suppress(OSError), helper.stdin as pipe:  # if the helper ended early, its exit status shows it
         pipe.write(pickle.dumps(sys.path))

@@ -120,7 +120,7 @@ def look_of(keyed_by: str, name: str) -> Look:
 def _batch_look(size: int) -> Look:
     """Return the look of a batch size: from yellowish green for small sizes to dark violet for large ones."""
     from matplotlib import colormaps  # noqa: PLC0415 - loaded when something is drawn
-    from matplotlib.colors import to_hex  # noqa: PLC0415 - the same
+    from matplotlib.colors import to_hex  # noqa: PLC0415 - loaded when something is drawn
 
     steps = math.log2(size)
     colour = to_hex(colormaps["viridis"](0.84 * (1 - min(1.0, steps / 7))))
@@ -246,7 +246,7 @@ def create_frame(text: Text, width: float, room: float) -> Frame:
         room: height between the titles and the notes, in inches.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loaded when something is drawn
-    from matplotlib.figure import Figure  # noqa: PLC0415 - the same
+    from matplotlib.figure import Figure  # noqa: PLC0415 - loaded when something is drawn
 
     lines = [line for note in text.notes for line in wrap_note(note, width - 0.5)]
     bottom = 0.2 + _NOTE_LINE_IN * len(lines)
