@@ -1,1 +1,1 @@
-"""A folder with a network: what DeepDetect needs of it, what of it is missing, and what the network costs."""
+"""Checks of a model folder: files that DeepDetect needs, files that are missing, and the cost of the network."""

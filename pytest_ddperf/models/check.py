@@ -1,4 +1,4 @@
-"""What DeepDetect needs of a model folder, what of it is missing, and what the network costs."""
+"""Checks of a model folder: files that DeepDetect needs, files that are missing, and the cost of the network."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _TENSORRT_NAME = "net_tensorRT.onnx"
 
 
 def check(folder: ModelFolder, batch_sizes: Sequence[int]) -> list[KindCheck]:
-    """What there is of each network in a folder, the most whole first.
+    """Check every network in a folder; usable networks come first.
 
     Args:
-        folder: its files.
-        batch_sizes: whose memory is reckoned.
+        folder: the files of the folder.
+        batch_sizes: batch sizes for which memory is estimated.
     """
     checks = {Kind.CAFFE: check_caffe, Kind.ONNX: _onnx, Kind.NCNN: _ncnn, Kind.TORCH: _torch}
     found = [checks[kind](folder, batch_sizes) for kind in folder.kinds]
@@ -96,7 +96,10 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
 
 
 def _onnx_name(path: Path) -> list[Finding]:
-    """The name that DeepDetect's TensorRT wanted until it took any (its pull request 1294)."""
+    """Note a file name that older servers reject.
+
+    DeepDetect's TensorRT backend required one name until its pull request 1294.
+    """
     if path.name == _TENSORRT_NAME:
         return []
     return [Finding(Level.NOTE, "name", f"servers of before mid-2021 take an .onnx file as {_TENSORRT_NAME} only.")]
@@ -212,24 +215,26 @@ def _torch(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
 
 
 def check_folder(path: Path, batch_sizes: Sequence[int] = (1,)) -> list[KindCheck]:
-    """What there is in a folder; see `check`.
+    """Check every network in the folder at a path; see `check`.
 
     Raises:
-        ConfigurationError: it is no folder, or cannot be read.
+        ConfigurationError: the path is not a folder or cannot be read.
     """
     return check(model_folder.find_model_files(path), batch_sizes)
 
 
 def resolve_service_facts(model: Network, mllib: str, *, named: bool) -> ModelFacts:
-    """What a service of a network is created with; of the user's own, what nobody says is taken from its files.
+    """Return the settings with which a network's service is created.
+
+    For a user's own network, settings that the user did not configure are read from its files.
 
     Args:
         model: the network.
         mllib: the platform's backend.
-        named: whether the command line or the environment names that backend: it holds for every network then.
+        named: whether the command line or the environment sets that backend; it then applies to every network.
 
     Raises:
-        ConfigurationError: its folder cannot be read.
+        ConfigurationError: the network's folder cannot be read.
     """
     if not model.is_own:
         return ModelFacts(mllib, model.width, model.height, model.nclasses)
@@ -243,14 +248,16 @@ def resolve_service_facts(model: Network, mllib: str, *, named: bool) -> ModelFa
 
 
 def read_facts(model: Network, preferred: str) -> ModelFacts:
-    """What the files of a network of the user's say of a service for it; nothing where they are not here.
+    """Read the service settings of a user's network from its files.
+
+    If the files are not on this machine, only the backend is set.
 
     Args:
         model: the network.
-        preferred: the backend that is taken where it reads these files.
+        preferred: the backend to use if it can read these files.
 
     Raises:
-        ConfigurationError: its folder cannot be read.
+        ConfigurationError: the network's folder cannot be read.
     """
     if model.path is None:
         return ModelFacts(preferred)

@@ -1,4 +1,4 @@
-"""The Caffe network in a model folder: what DeepDetect needs of it, and what it costs by its prototxt alone."""
+"""Checks of a Caffe network: files that DeepDetect needs, and the cost of the network computed from its prototxt."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _BOXES = frozenset({"DetectionOutput"})
 
 
 def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
-    """What there is of the Caffe network in a folder."""
+    """Check the Caffe network in a folder."""
     if folder.deploy is None:
         others = ", ".join(one.name for one in folder.other_prototxts)
         instead = f"; {others} is not taken, rename what is meant" if others else ""
@@ -84,7 +84,7 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
 
 
 def _images(net: CaffeNet, layers: Sequence[LayerWithSizes]) -> tuple[int, ...] | None:
-    """Size of the images that the network takes, the batch first."""
+    """Return the size of the network's input, batch first; None if unknown."""
     if net.inputs:
         return net.inputs[0].dims
     return next((each.step.tops[0] for each in layers if each.layer.type in SOURCES and each.step.tops), None)
@@ -118,7 +118,7 @@ def _input(net: CaffeNet, layers: Sequence[LayerWithSizes]) -> Finding:
 
 
 def _output(layers: Sequence[LayerWithSizes]) -> tuple[int | None, Finding]:
-    """How many classes there are, and what is said of the last layer."""
+    """Return the number of classes and the finding about the last layer."""
     taken = {name for each in layers for name in each.layer.bottoms}
     ends = [
         each
@@ -141,7 +141,10 @@ def _output(layers: Sequence[LayerWithSizes]) -> tuple[int | None, Finding]:
 
 
 def _classes(layers: Sequence[LayerWithSizes], at: int) -> int | None:
-    """How many classes a layer answers: the size of its axis, or num_output before it where sizes are not known."""
+    """Return the number of classes that a layer outputs; None if unknown.
+
+    This is the size of the softmax axis, or the `num_output` of the layer before it if sizes are unknown.
+    """
     shape, layer = layers[at].step.tops[0], layers[at].layer
     axis = layer.settings.message("softmax_param").whole("axis", 1)
     if shape is not None:
@@ -157,7 +160,7 @@ def _classes(layers: Sequence[LayerWithSizes], at: int) -> int | None:
 
 
 def _later(each: LayerWithSizes, layers: Sequence[LayerWithSizes], taken: set[str]) -> set[str]:
-    """Names that a layer behind this one takes, or works on in place."""
+    """Return the names of blobs that a later layer reads or modifies in place."""
     behind = layers[layers.index(each) + 1 :]
     return taken & {name for one in behind for name in one.layer.bottoms}
 
@@ -179,7 +182,7 @@ def _weights(folder: ModelFolder, cost: ModelCost | None) -> Finding:
     size = folder.caffemodel.stat().st_size
     needed = 0 if cost is None else BYTES * cost.stored_parameters
     text = f"{folder.caffemodel.name}, {format_megabytes(size)}"
-    if size < needed / 2:  # half of it may do: 16 bits a number
+    if size < needed / 2:  # half the size is possible: 16 bits per number
         return missing_finding(
             "weights", f"{text}: too small for this network, whose numbers take {format_megabytes(needed)}."
         )

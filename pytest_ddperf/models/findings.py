@@ -1,4 +1,4 @@
-"""What a check of a model folder comes to: findings, costs, memory."""
+"""Results of a model folder check: findings, costs, memory."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from pytest_ddperf.models.folder import Kind, ModelFolder
 
 SIDE = 224
-"""Height and width, in pixels, that the report's networks take, and a service where nothing else is said."""
+"""Input height and width of the report's networks, in pixels; also a service's default."""
 
 
 _MOST_NAMED = 5
-"""Layers that a note names for one reason."""
+"""Maximum number of layers that a note names per reason."""
 
 
 class Level(StrEnum):
-    """What a line of the check says."""
+    """Severity of a finding."""
 
     OK = "ok"
     NOTE = "note"
@@ -35,8 +35,9 @@ class Finding:
     """One line of the check.
 
     Args:
-        about: which part of the model: input, output, weights ...
-        text: what there is, and what to do where something is missing.
+        level: the severity.
+        about: the part of the model: input, output, weights ...
+        text: what was found and, if something is missing, what to do.
     """
 
     level: Level
@@ -46,10 +47,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class BatchMemory:
-    """What one batch size needs, in bytes; a lower bound.
+    """Memory that one batch size needs, in bytes; a lower bound.
 
     Args:
-        why_not: why it cannot be said, "" where it can.
+        batch_size: images per batch.
+        weights: bytes of the weights.
+        activations: bytes of the activations.
+        why_not: why the memory is unknown; "" if it is known.
     """
 
     batch_size: int
@@ -60,19 +64,20 @@ class BatchMemory:
 
 @dataclass(frozen=True, slots=True)
 class KindCheck:
-    """What was found of one network in the folder.
+    """Check results for one network in the folder.
 
     Args:
-        findings: in the order in which DeepDetect would stumble over them.
-        operations: multiply-adds of one image as the report counts them; None where the files do not tell.
-        true_multiply_adds: those of depthwise layers included; None likewise.
-        parameters: as the report counts them; None likewise.
+        kind: the format of the network.
+        findings: in the order in which DeepDetect would encounter them.
+        operations: multiply-adds per image as the report counts them; None if the files do not determine them.
+        true_multiply_adds: multiply-adds per image including depthwise layers; None if unknown.
+        parameters: number of parameters as the report counts them; None if unknown.
         incomplete: whether some layers are not counted, so that the counts are lower bounds.
-        memory: by batch size.
-        memory_note: how it was reckoned.
-        width: of the input in pixels; None where the files leave it open.
-        height: of the input in pixels; None likewise.
-        classes: how many the network tells apart; None likewise.
+        memory: one estimate per batch size.
+        memory_note: how memory was estimated.
+        width: input width in pixels; None if the files do not state it.
+        height: input height in pixels; None if the files do not state it.
+        classes: number of classes; None if unknown.
     """
 
     kind: Kind
@@ -89,21 +94,21 @@ class KindCheck:
 
     @property
     def usable(self) -> bool:
-        """Whether DeepDetect can use it as it is."""
+        """Whether DeepDetect can use the network as it is."""
         return all(finding.level is not Level.MISSING for finding in self.findings)
 
 
 def missing_finding(about: str, text: str) -> Finding:
-    """A line of what is missing."""
+    """Create a finding about something that is missing."""
     return Finding(Level.MISSING, about, text)
 
 
 def uncounted(what: str, found: Sequence[tuple[str, str, str]]) -> list[Finding]:
-    """The note about layers or operators that are not counted; empty where all are.
+    """Create the note about layers or operators that are not counted; empty if all are counted.
 
     Args:
         what: `layers` or `operators`.
-        found: name, type and reason of each.
+        found: name, type and reason of each one that is not counted.
     """
     if not found:
         return []
@@ -118,21 +123,26 @@ def uncounted(what: str, found: Sequence[tuple[str, str, str]]) -> list[Finding]
 
 
 def unchecked_weights(text: str) -> Finding:
-    """The note about a file of weights whose size cannot be checked: some layers are not counted.
+    """Create the note about a weights file whose size cannot be checked because some layers are not counted.
 
     Args:
-        text: the file and its size.
+        text: name and size of the file.
     """
     return Finding(Level.NOTE, "weights", f"{text}; not checked, since some layers are not counted.")
 
 
 def unknown_output(name: str, kind: str) -> str:
-    """The note about a last layer of an unknown type."""
+    """Return the text of the note about a last layer of unknown type."""
     return f"{name}, {kind}: unknown layer type. Classification needs a softmax."
 
 
 def check_labels(folder: ModelFolder, classes: int | None) -> Finding:
-    """What there is of the names of the classes."""
+    """Check the label file, which names the classes.
+
+    Args:
+        folder: the files of the folder.
+        classes: number of classes of the network; None if unknown.
+    """
     if folder.labels is None:
         told = "DeepDetect answers the numbers of the classes; corresp.txt would name them, a line each: `0 tench`"
         return Finding(Level.NOTE, "labels", f"no label file: {told}.")
@@ -146,7 +156,7 @@ def check_labels(folder: ModelFolder, classes: int | None) -> Finding:
 
 
 def format_megabytes(size: int) -> str:
-    """Bytes as a person reads them: `4.9 MB`, with three digits or so."""
+    """Format a number of bytes with about three digits: `4.9 MB`."""
     for unit, bound in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         value = size / bound
         if value >= 0.9995:

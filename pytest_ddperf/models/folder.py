@@ -1,6 +1,6 @@
-"""A folder with a network of the user's, as DeepDetect looks at it: which files it takes, and for which backend.
+"""The files of a user's model folder that DeepDetect would load, and the backend that reads them.
 
-DeepDetect goes by parts of names, and takes the newest of several files of weights.
+DeepDetect matches parts of file names. Of several weights files it loads the newest.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from pytest_ddperf.models.ncnn import NcnnNet
 
 LARGEST_TEXT = 64 * 2**20
-"""Bytes of a description that is read; the largest that people have are a few hundred kilobytes."""
+"""Maximum size of a network description, in bytes; the largest in practice are a few hundred kilobytes."""
 
 
 _CLASS_NUMBER = re.compile(r"\s*[+-]?[0-9]")
-"""How a line with a label begins; DeepDetect reads the number by std::stoi, which stops where it ends."""
+"""Start of a label line; DeepDetect reads the number with std::stoi, which ignores the text after it."""
 
 
 class Kind(StrEnum):
-    """What a network is stored as."""
+    """File format of a network."""
 
     CAFFE = "Caffe"
     ONNX = "ONNX"
@@ -45,23 +45,24 @@ READERS: dict[str, tuple[Kind, ...]] = {
     "torch": (Kind.TORCH,),
     "onnxruntime": (Kind.ONNX,),
 }
-"""What each backend reads: NCNN and TensorRT convert Caffe's files themselves; onnxruntime is the embedded server's."""
+"""Formats that each backend reads. NCNN and TensorRT convert Caffe files; onnxruntime is the embedded server's."""
 
 OWN_BACKEND = {Kind.CAFFE: "caffe", Kind.ONNX: "tensorrt", Kind.NCNN: "ncnn", Kind.TORCH: "torch"}
-"""Which backend of DeepDetect is meant where nobody says."""
+"""DeepDetect's default backend for each format."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """The files of a folder that DeepDetect looks at; None, or empty, for none.
+    """The files of a folder that DeepDetect looks at; None or empty if there is no such file.
 
     Args:
+        path: the folder.
         deploy: Caffe's description of the network.
-        other_prototxts: descriptions that it does not take, such as those for training.
-        caffemodel: Caffe's weights, the newest.
+        other_prototxts: descriptions that DeepDetect does not load, such as those for training.
+        caffemodel: Caffe's weights, the newest file.
         onnx: all .onnx files.
-        param: NCNN's description, the newest.
-        bin: NCNN's weights, the newest.
+        param: NCNN's description, the newest file.
+        bin: NCNN's weights, the newest file.
         torch: all .pt files.
         labels: names of the classes.
     """
@@ -78,7 +79,7 @@ class ModelFolder:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """What there is anything of, whole or not."""
+        """Formats of which at least one file is present."""
         parts = {
             Kind.CAFFE: self.deploy or self.caffemodel or self.other_prototxts,
             Kind.ONNX: self.onnx,
@@ -89,7 +90,7 @@ class ModelFolder:
 
     @property
     def whole_kinds(self) -> tuple[Kind, ...]:
-        """What all files are there of."""
+        """Formats of which all files are present."""
         parts = {
             Kind.CAFFE: self.deploy and self.caffemodel,
             Kind.ONNX: self.onnx,
@@ -99,7 +100,10 @@ class ModelFolder:
         return tuple(kind for kind, found in parts.items() if found)
 
     def backend(self, preferred: str) -> str:
-        """The backend that reads this folder: `preferred` where that does, or where nothing is known to read it."""
+        """Return the backend that reads this folder.
+
+        This is `preferred` if it reads a format in the folder, if it is unknown, or if the folder has no model files.
+        """
         kinds = self.whole_kinds or self.kinds
         if preferred not in READERS or not kinds or set(READERS[preferred]) & set(kinds):
             return preferred
@@ -108,12 +112,13 @@ class ModelFolder:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a service is created with.
+    """The settings with which a service is created.
 
     Args:
-        width: of the input in pixels; None where it is not known.
-        height: of the input in pixels; None likewise.
-        nclasses: how many classes there are; None likewise.
+        mllib: the backend.
+        width: input width in pixels; None if unknown.
+        height: input height in pixels; None if unknown.
+        nclasses: number of classes; None if unknown.
     """
 
     mllib: str
@@ -123,10 +128,10 @@ class ModelFacts:
 
 
 def find_model_files(path: Path) -> ModelFolder:
-    """The files of a folder, by their names.
+    """Find the model files in a folder by their names.
 
     Raises:
-        ConfigurationError: it is no folder, or cannot be read.
+        ConfigurationError: the path is not a folder or cannot be read.
     """
     try:
         files = sorted(one for one in path.iterdir() if one.is_file() and not one.name.startswith("."))
@@ -150,15 +155,15 @@ def find_model_files(path: Path) -> ModelFolder:
 
 
 def digests(path: Path) -> dict[str, str]:
-    """By name, a digest of the content of each file of a network; empty where one cannot be read.
+    """Map the name of each file of a network to a digest of its content; empty if a file cannot be read.
 
-    Every file is read whole, weights of 500 MB in about a second. Times and places do not matter: a checkout, or a copy
-    of the project, has the same digests.
+    Every file is read completely; 500 MB of weights take about a second. Modification times and locations do not
+    matter: a checkout or a copy of the project has the same digests.
     """
     try:
         folder = find_model_files(path)
         parts = (folder.deploy, folder.caffemodel, *folder.onnx, folder.param, folder.bin, *folder.torch)
-        # weights that an .onnx file keeps beside itself: model.onnx.data, model.onnx_data
+        # external weights of an .onnx file: model.onnx.data, model.onnx_data
         beside = [one for one in path.glob("[!.]*.onnx?*") if one.is_file()]
         return {one.name: _digest(one) for one in sorted({*filter(None, parts), *beside})}
     except (OSError, ConfigurationError):
@@ -171,19 +176,19 @@ def _digest(path: Path) -> str:
 
 
 def is_runnable_embedded(model: Network) -> bool:
-    """Whether the embedded server runs a network of the user's: it takes a folder here with one .onnx file.
+    """Whether the embedded server can run a user's network: a local folder with exactly one .onnx file.
 
     Raises:
-        ConfigurationError: its folder cannot be read.
+        ConfigurationError: the network's folder cannot be read.
     """
     return model.path is not None and len(find_model_files(Path(model.path)).onnx) == 1
 
 
 def check_embedded(model: Network) -> None:
-    """Refuse a network of the user's that the embedded server does not run.
+    """Reject a user's network that the embedded server cannot run.
 
     Raises:
-        ConfigurationError: the embedded server does not run it, or its folder cannot be read.
+        ConfigurationError: the embedded server cannot run the network, or its folder cannot be read.
     """
     if not is_runnable_embedded(model):
         there = "is not on this machine" if model.path is None else "does not hold one .onnx file"
@@ -195,28 +200,28 @@ def check_embedded(model: Network) -> None:
 
 
 def read_deploy(path: Path) -> CaffeNet:
-    """The network of a prototxt file.
+    """Read the network in a prototxt file.
 
     Raises:
-        ModelFileError: it is none; names the line.
+        ModelFileError: the file is not a valid prototxt; names the line.
     """
     return read_net(_text(path, "a prototxt"), path)
 
 
 def read_ncnn(path: Path) -> NcnnNet:
-    """The network of a .param file.
+    """Read the network in a .param file.
 
     Raises:
-        ModelFileError: it is none; names the line.
+        ModelFileError: the file is not a valid .param file; names the line.
     """
     return read_param(_text(path, "NCNN's text format"), path)
 
 
 def count_labels(path: Path) -> int:
-    """How many classes a label file names: lines of a number, a blank, and a name.
+    """Count the classes in a label file, whose lines are a number, a space and a name.
 
     Raises:
-        ModelFileError: a line begins with no number, which DeepDetect cannot read.
+        ModelFileError: a line does not start with a number, so that DeepDetect cannot read it.
     """
     found = 0
     for line, text in enumerate(_text(path, "labels").split("\n"), start=1):
@@ -233,7 +238,7 @@ def _newest(files: list[Path]) -> Path | None:
 
 
 def _text(path: Path, what: str) -> str:
-    """The text of a file. Its readers take any bytes, so that those that are not UTF-8 are replaced by escapes."""
+    """Read a text file. The programs that use it accept any bytes: those that are not UTF-8 become escapes."""
     try:
         if path.stat().st_size > LARGEST_TEXT:
             raise ModelFileError(

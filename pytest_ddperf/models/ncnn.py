@@ -1,9 +1,10 @@
-"""NCNN's .param files: what can be said of a network by them alone. Pure.
+"""Reader of NCNN's .param files: the layers of a network and the number of its weights. Pure.
 
-A text of a number that marks the format, two counts, and the layers: type, name, how many blobs each takes and gives,
-their names, and settings `0=64 1=3`. It is read as ncnn reads it (ncnn/src/net.cpp, paramdict.cpp): words between
-blanks or line ends, as many layers as the count states, and nothing after them. The weights can be counted; sizes are
-mostly not stated, so that multiply-adds are not known.
+A .param file is a text: a number that marks the format, the numbers of layers and of blobs, then the layers. Each layer
+has a type, a name, the numbers of its input and output blobs, their names, and settings such as `0=64 1=3`. The file is
+read as ncnn reads it (ncnn/src/net.cpp, paramdict.cpp): words are separated by white space, the first count gives the
+number of layers, and anything after the last layer is ignored. The weights can be counted. Most sizes are not stated,
+so multiply-adds are unknown.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 MAGIC = "7767517"
-"""The first line of every such file."""
+"""The first line of every .param file."""
 
 _LARGEST = 2**40
 _WORD = re.compile(r"[^ \t\n\v\f\r]+")
@@ -31,9 +32,12 @@ class NcnnLayer:
     """One layer.
 
     Args:
-        tops: the blobs that it gives.
-        settings: as they are written, by number.
-        line: counted from 1.
+        type: the layer type.
+        name: the layer name.
+        bottoms: names of the input blobs.
+        tops: names of the output blobs.
+        settings: values as written in the file, by number.
+        line: line number, from 1.
     """
 
     type: str
@@ -50,11 +54,11 @@ class NcnnNet:
 
     Args:
         layers: in the order of the file.
-        parameters: weights, as the report counts them: one of a Scale and one of a BatchNorm per channel, no biases; a
-            lower bound where layers are not counted.
-        least_bytes: the fewest bytes that these weights take: one each, in int8, or half of it in layers of 4 bits.
-        uncounted: layers that are not counted: name, type and the reason.
-        inputs: by name, their width, height and channels; None where the file leaves them open.
+        parameters: number of weights as the report counts them: one per channel for a Scale and for a BatchNorm, no
+            biases. A lower bound if some layers are not counted.
+        least_bytes: minimum size of these weights: one byte each (int8), or half a byte in layers that may use 4 bits.
+        uncounted: name, type and reason of each layer that is not counted.
+        inputs: width, height and channels of each input, by name; None if the file does not state them.
     """
 
     layers: tuple[NcnnLayer, ...]
@@ -65,16 +69,20 @@ class NcnnNet:
 
     @property
     def outputs(self) -> list[NcnnLayer]:
-        """The layers that give what no other takes."""
+        """The layers whose outputs no layer reads."""
         taken = {name for layer in self.layers for name in layer.bottoms}
         return [layer for layer in self.layers if layer.tops and not taken.intersection(layer.tops)]
 
 
 def read_param(text: str, path: object = ".param") -> NcnnNet:
-    """The network of a .param file.
+    """Parse the text of a .param file.
+
+    Args:
+        text: content of the file.
+        path: name of the file, for messages.
 
     Raises:
-        ModelFileError: it is no such file; names the line.
+        ModelFileError: the text is not a valid .param file; names the line.
     """
     words = _Words(text, path)
     if words.next_word != MAGIC:
@@ -102,7 +110,7 @@ def read_param(text: str, path: object = ".param") -> NcnnNet:
 
 
 class _Words:
-    """The words of a file, one after another, with their lines."""
+    """The words of a file in order, with their line numbers."""
 
     def __init__(self, text: str, path: object) -> None:
         self.path = path
@@ -112,16 +120,16 @@ class _Words:
 
     @property
     def left(self) -> int:
-        """How many words are left."""
+        """Number of words not yet read."""
         return len(self._words) - self._taken
 
     @property
     def next_word(self) -> str:
-        """The next word, which stays; "" at the end of the file."""
+        """The next word, without consuming it; "" at the end of the file."""
         return self._words[self._taken][1] if self.left else ""
 
     def take(self) -> str:
-        """The next word, "" at the end of the file."""
+        """Consume and return the next word; "" at the end of the file."""
         if not self.left:
             return ""
         self.line, taken = self._words[self._taken]
@@ -129,7 +137,7 @@ class _Words:
         return taken
 
     def error(self, found: str, expected: str) -> ModelFileError:
-        """What is wrong with the file at the next word."""
+        """Create an error located at the next word."""
         line = self._words[self._taken][0] if self.left else self.line
         return ModelFileError(self.path, line, found, expected)
 
@@ -166,7 +174,7 @@ def _layer(words: _Words) -> NcnnLayer:
 
 
 def _weights(path: object, layer: NcnnLayer) -> int | None:
-    """The weights of a layer, without biases; None where they are not known."""
+    """Return the number of weights of a layer, without biases; None if unknown."""
     if layer.type not in _WEIGHTS:
         return 0 if layer.type in KNOWN_TYPES else None
 
@@ -178,7 +186,7 @@ def _weights(path: object, layer: NcnnLayer) -> int | None:
 
 
 def _numbers_a_byte(path: object, layer: NcnnLayer) -> int:
-    """How many weights a byte may hold: from 400 on, `quantize_term` (setting 18) means blocks of 4 to 8 bits."""
+    """Return how many weights may share a byte: `quantize_term` (setting 18) >= 400 means blocks of 4 to 8 bits."""
     in_blocks = layer.type in {"Gemm", "MultiHeadAttention"} and _whole(path, layer, 18, 0) >= 400
     return 2 if in_blocks else 1
 
@@ -197,21 +205,21 @@ def _whole(path: object, layer: NcnnLayer, key: int, default: int) -> int:
 
 
 _Setting: TypeAlias = "Callable[..., int]"
-"""A setting of a layer: its key, and the default, else 0."""
+"""Function that returns a layer's setting by key; an optional second argument is the default (else 0)."""
 
 
 def _stated(key: int, dynamic: int | None = None) -> Callable[[_Setting], int | None]:
-    """Weights that a setting counts; none where the setting `dynamic` says that they are a bottom."""
+    """Count the weights by the setting `key`; 0 if the setting `dynamic` is on, as the weights are then an input."""
     return lambda of: 0 if dynamic is not None and of(dynamic) else of(key) or None
 
 
 def _affine(key: int, flag: int) -> Callable[[_Setting], int | None]:
-    """One factor per channel, where the setting `flag` does not turn them off."""
+    """Count one factor per channel (setting `key`); 0 if the setting `flag` turns the factors off."""
     return lambda of: of(key) or None if of(flag, 1) else 0
 
 
 def _recurrent(gates: int) -> Callable[[_Setting], int | None]:
-    """Weights of the input as setting 1 counts them, and of the last output; an LSTM may have a smaller output."""
+    """Count the input weights (setting 1) and the recurrent weights; an LSTM's output may be a projection."""
 
     def count(of: _Setting) -> int | None:
         outputs, directions = of(0), 2 if of(2) == 2 else 1
@@ -223,13 +231,13 @@ def _recurrent(gates: int) -> Callable[[_Setting], int | None]:
 
 
 def _attention(of: _Setting) -> int | None:
-    """Weights of query and output as setting 2 counts them, of key and value by their sizes."""
+    """Count the weights of query and output (setting 2 each), and of key and value from their sizes."""
     size = of(0)
     return 2 * of(2) + size * (of(3, size) + of(4, size)) if size and of(2) else None
 
 
 def _gemm(of: _Setting) -> int | None:
-    """The constant ones of the matrices A and B; C holds biases."""
+    """Count the elements of A and B if they are constant; C holds biases."""
     rows, columns, inner = of(7), of(8), of(9)
     first, second = rows * inner if of(4) else 0, inner * columns if of(5) else 0
     return None if (of(4) and not first) or (of(5) and not second) else first + second
@@ -253,7 +261,7 @@ _WEIGHTS: Mapping[str, Callable[[_Setting], int | None]] = {
     "RNN": _recurrent(1),
     "MultiHeadAttention": _attention,
     "Gemm": _gemm,
-    "Scale": lambda of: max(of(0), 0) if of(0) else None,  # -233: the factors are a bottom
+    "Scale": lambda of: max(of(0), 0) if of(0) else None,  # -233: the factors are an input
     "BatchNorm": _stated(0),
     "PReLU": _stated(0),
     "Normalize": _stated(3),
@@ -263,7 +271,7 @@ _WEIGHTS: Mapping[str, Callable[[_Setting], int | None]] = {
     "InstanceNorm": _affine(0, 2),
     "MemoryData": _memory_data,
 }
-"""Layers that hold weights, and how many, by their settings; ncnn/src/layer/*.cpp (load_param, load_model)."""
+"""Number of weights of each layer type, computed from its settings; ncnn/src/layer/*.cpp (load_param, load_model)."""
 
 _WITHOUT_WEIGHTS = (
     "AbsVal ArgMax Bias BinaryOp BNLL Cast CELU Clip Concat CopyTo Crop CumulativeSum DeepCopy Dequantize "
@@ -274,7 +282,8 @@ _WITHOUT_WEIGHTS = (
     "Softplus Spectrogram Split SPP Squeeze StatisticsPooling Swish TanH Threshold Tile UnaryOp Unfold "
     "Yolov3DetectionOutput YoloDetectionOutput"
 )
-"""ncnn's other layers (ncnn/src/CMakeLists.txt). Bias holds biases only; quantisation and padding hold no weights."""
+"""Other layer types of ncnn (ncnn/src/CMakeLists.txt). Bias has biases only; quantisation and padding have no weights.
+"""
 
 KNOWN_TYPES = frozenset((*_WITHOUT_WEIGHTS.split(), *_WEIGHTS))
-"""Every layer type of ncnn that is known here."""
+"""All supported ncnn layer types."""

@@ -1,1 +1,1 @@
-"""The report's figures, drawn from data."""
+"""Figures of the report, drawn from results."""

@@ -1,6 +1,7 @@
-"""The report's figures, drawn from data: the only package that loads matplotlib, and only when something is drawn.
+"""Entry points for the report's figures.
 
-`described` returns what there is to draw, as values, by file name (`names` documents the names); `draw` draws it.
+`describe` returns the figures as values, by file name (`names` documents the names); `draw` draws them. Only this
+package loads matplotlib, and only when it draws.
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ def draw(
     platforms: Sequence[str],
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
-    """Draw every figure that there is data for, as PNG and SVG, and a page that shows them all, `names.INDEX`.
+    """Draw every figure for which there is data, as PNG and SVG, and a page that shows them all (`names.INDEX`).
 
-    The same input gives the same bytes.
+    The same input produces the same bytes.
 
     Args:
-        results: all platforms, since some figures compare them.
+        results: results of all platforms, because some figures compare platforms.
         trends: histories of cells.
-        folder: where the files go; created if it does not exist.
-        platforms: whose own figures are drawn.
-        progress: called with the number of figures drawn so far and of all figures.
+        folder: output folder; created if it does not exist.
+        platforms: platforms whose own figures are drawn.
+        progress: called with the number of figures drawn so far and the total number.
 
     Returns:
         The names of the figures, in the order of the report.
@@ -62,7 +63,11 @@ def draw(
 
 
 def describe(results: Results, trends: Sequence[Trend], platforms: Sequence[str]) -> dict[str, Chart]:
-    """What `draw` draws, by file name without its ending, in the order of the report; matplotlib is not loaded."""
+    """Describe the figures that `draw` draws, without loading matplotlib.
+
+    Returns:
+        The figures by file name without extension, in the order of the report.
+    """
     plain = results.plain
     charts: dict[str, Chart] = dict(_cost(results.catalog))
     for platform in platforms:
@@ -88,16 +93,16 @@ def draw_charts(
     endings: Sequence[str] = names.ENDINGS,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
-    """Draw descriptions into files below a folder.
+    """Draw figures into files below a folder.
 
     Args:
-        charts: by file name without its ending.
-        folder: created if it does not exist.
-        endings: of the files of each figure.
-        progress: called with the number of figures drawn so far and of all figures.
+        charts: descriptions of the figures, by file name without extension.
+        folder: output folder; created if it does not exist.
+        endings: file extensions to write for each figure.
+        progress: called with the number of figures drawn so far and the total number.
 
     Returns:
-        The files, in the order of the charts.
+        The paths of the files, in the order of the charts.
 
     Raises:
         ConfigurationError: a file cannot be written.
@@ -123,7 +128,7 @@ def _platform(results: Results, platform: str) -> Iterator[tuple[str, Chart]]:
 
 
 def _models(results: Results, platforms: Sequence[str]) -> Iterator[tuple[str, Chart]]:
-    """The networks that one of these platforms has, each across all platforms."""
+    """Yield a chart across all platforms for each network that has a value on one of `platforms`."""
     for model in comparison.models_of(results.only(platforms)):
         yield names.model(model), comparison.model_chart(results, model)
 

@@ -1,4 +1,4 @@
-"""The page over the figures of a folder: their pictures by family, in one static file that loads only those."""
+"""Index page of a folder of figures: one static file that shows them by family and loads nothing else."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ figcaption a { color: #1f5fb0; }
 
 
 def index_page(charts: Mapping[str, Chart]) -> str:
-    """The page as HTML; each picture is its PNG, and links to its SVG.
+    """Return the page as HTML; each figure is shown as PNG and links to its SVG.
 
     Args:
-        charts: by file name without its ending.
+        charts: the figures by file name without extension.
     """
     families = names.by_family(charts)
     lines = [f"<h1>{len(charts)} figures of DeepDetect performance</h1>", '<nav aria-label="Families"><ul>']

@@ -1,1 +1,1 @@
-"""Caffe's text format, and the sizes and costs of a network's layers."""
+"""Caffe's text format, and the layer sizes and cost of a Caffe network."""

@@ -1,11 +1,15 @@
-"""What a Caffe network costs, by the definitions of its layers alone: multiply-adds, parameters, memory. Pure.
+"""Cost of a Caffe network, computed from its layer definitions: multiply-adds, parameters, memory. Pure.
 
-The rule is the report's own (recovered from its table): multiply-adds are the weights of convolutions and fully
-connected layers times their output positions; parameters are the first blob of each layer, so the weights, and two per
-channel for a BatchNorm and its Scale (mean and gamma); biases count nowhere. A depthwise convolution that is a layer
-type of its own has no multiply-adds there. What the report prints as "Giga flops" counts layers without multiply-adds
-with their parameters instead, and every figure is cut, not rounded. Of layers that the report's networks do not have,
-all weights count; blobs that layers share by name count once.
+The counting rules are those of the report, recovered from its table:
+
+- Multiply-adds are the weights of convolutions and fully connected layers times their output positions. A depthwise
+  convolution with its own layer type has none.
+- Parameters are the first blob of each layer: the weights, and two per channel for a BatchNorm and its Scale (mean and
+  gamma). Biases are never counted.
+- In the report's "Giga flops", a layer without multiply-adds counts with its parameters instead.
+- Every figure is truncated, not rounded.
+
+In layer types that the report's networks do not use, all weights count. Blobs that layers share by name count once.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.models.caffe.net import CaffeNet, Layer
 
 BYTES = 4
-"""Of a number: fp32."""
+"""Size of a number in bytes: fp32."""
 
 _DECIMALS = 4
 
@@ -36,8 +40,9 @@ class LayerWithSizes:
     """A layer of a network with its sizes.
 
     Args:
-        bottoms: sizes of what it takes, the batch first; None for a size that is not known.
-        step: what it makes of them.
+        layer: the layer.
+        bottoms: sizes of its inputs, batch first; None for an unknown size.
+        step: its output sizes, weights and multiply-adds.
     """
 
     layer: Layer
@@ -46,21 +51,21 @@ class LayerWithSizes:
 
     @property
     def is_known(self) -> bool:
-        """Whether its weights and the sizes of all its tops are known."""
+        """Whether the weights and all output sizes are known."""
         return not self.step.uncounted and None not in self.step.tops[: len(self.layer.tops)]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCost:
-    """What one image costs; lower bounds where a layer is not counted.
+    """Cost of one image; lower bounds if a layer is not counted.
 
     Args:
-        multiply_adds: of convolutions and fully connected layers; depthwise layers count none.
-        true_multiply_adds: the same, depthwise layers included.
-        parameters: as the report counts them: no biases.
-        other_parameters: those of them in layers without multiply-adds.
-        stored_parameters: all numbers that the network holds, biases, means and variances included.
-        uncounted: layers that are not counted: name, type and the reason.
+        multiply_adds: of convolutions and fully connected layers, without depthwise layers.
+        true_multiply_adds: the same, including depthwise layers.
+        parameters: as the report counts them, without biases.
+        other_parameters: the part of `parameters` in layers that add nothing to `multiply_adds`.
+        stored_parameters: all numbers that the network stores, including biases, means and variances.
+        uncounted: name, type and reason of each layer that is not counted.
     """
 
     multiply_adds: int
@@ -72,21 +77,21 @@ class ModelCost:
 
     @property
     def reported_operations(self) -> int:
-        """What the report's "Giga flops" were cut from: layers without multiply-adds count their parameters."""
+        """The untruncated "Giga flops" of the report: layers without multiply-adds count with their parameters."""
         return self.multiply_adds + self.other_parameters
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What Caffe holds to predict one batch, in bytes of fp32: a lower bound.
+    """Memory that Caffe needs to predict one batch, in bytes of fp32: a lower bound.
 
-    Caffe keeps every top of every layer, not only what is still needed; a layer that works in place adds none, and the
-    tops of Split, Flatten and Reshape lie in their bottom's memory. What layers and their backend use besides, to work
-    in (im2col, cuDNN), is not counted.
+    Caffe keeps every output of every layer, even when it is no longer needed. A layer that works in place adds none,
+    and the outputs of Split, Flatten and Reshape share the memory of their input. Work space of layers and their
+    backend (im2col, cuDNN) is not counted.
 
     Args:
-        weights: of all parameters, biases included.
-        activations: of all tops, the input's included.
+        weights: bytes of all parameters, including biases.
+        activations: bytes of all layer outputs, including the network's input.
     """
 
     weights: int
@@ -94,25 +99,25 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """Both."""
+        """Weights plus activations, in bytes."""
         return self.weights + self.activations
 
 
 def truncate_count(count: int, power: int) -> str:
-    """A count in units of 10**power with four decimals, cut and not rounded, as the report prints: `11.2824`."""
+    """Format a count in units of 10**power with four decimals, truncated as in the report: `11.2824`."""
     parts = count * 10**_DECIMALS // 10**power
     return f"{parts // 10**_DECIMALS}.{parts % 10**_DECIMALS:0{_DECIMALS}d}"
 
 
 def compute_sizes(net: CaffeNet, batch: int = 1) -> list[LayerWithSizes]:
-    """The layers of a network with their sizes.
+    """Compute the sizes of all layers of a network.
 
     Args:
         net: the network.
-        batch: images at a time.
+        batch: images per batch.
 
     Raises:
-        ModelFileError: the layers do not fit each other; names the line.
+        ModelFileError: the layers do not fit together; names the line.
     """
     blobs: dict[str, Shape | None] = {}
     for one in net.inputs:
@@ -129,7 +134,7 @@ def compute_sizes(net: CaffeNet, batch: int = 1) -> list[LayerWithSizes]:
                 )
         bottoms = tuple(blobs[name] for name in layer.bottoms)
         made = compute_layer_sizes(layer, bottoms)
-        if layer.type in SOURCES:  # the file's own batch does not matter
+        if layer.type in SOURCES:  # ignore the batch size in the file
             made = replace(made, tops=tuple(top and (batch, *top[1:]) for top in made.tops))
         _check_tops(layer, made.tops, blobs)
         blobs.update(zip(layer.tops, made.tops, strict=False))
@@ -138,10 +143,10 @@ def compute_sizes(net: CaffeNet, batch: int = 1) -> list[LayerWithSizes]:
 
 
 def compute_model_cost(net: CaffeNet) -> ModelCost:
-    """The cost of a network, per image.
+    """Compute the cost of a network, per image.
 
     Raises:
-        ModelFileError: the layers do not fit each other; names the line.
+        ModelFileError: the layers do not fit together; names the line.
     """
     multiply_adds = depthwise = parameters = other = stored = 0
     layers = compute_sizes(net)
@@ -160,14 +165,14 @@ def compute_model_cost(net: CaffeNet) -> ModelCost:
 
 
 def estimate_memory(net: CaffeNet, batch: int) -> Memory | None:
-    """The memory that the prediction of one batch needs; None where the size of a layer is not known.
+    """Estimate the memory needed to predict one batch; None if a layer's size or weights are unknown.
 
     Args:
         net: the network.
-        batch: images at a time.
+        batch: images per batch.
 
     Raises:
-        ModelFileError: the layers do not fit each other at that batch size; names the line.
+        ModelFileError: the layers do not fit together at that batch size; names the line.
     """
     layers = compute_sizes(net, batch)
     if not all(one.dims for one in net.inputs) or not all(each.is_known for each in layers):
@@ -178,7 +183,7 @@ def estimate_memory(net: CaffeNet, batch: int) -> Memory | None:
 
 
 def _own_blobs(layers: Sequence[LayerWithSizes]) -> Iterator[tuple[int, ...]]:
-    """The sizes of each layer's blobs; 0 for one that a layer before it holds under the same name."""
+    """Yield the sizes of each layer's blobs; 0 for a blob that an earlier layer holds under the same name."""
     seen: set[str] = set()
     for each in layers:
         names = (*each.layer.shared, *("" for _ in each.step.blobs))
@@ -187,7 +192,7 @@ def _own_blobs(layers: Sequence[LayerWithSizes]) -> Iterator[tuple[int, ...]]:
 
 
 def _held(each: LayerWithSizes) -> int:
-    """How many numbers the tops of a layer need memory for."""
+    """Return how many numbers of memory the outputs of a layer add."""
     if each.step.shares:
         return 0
     tops = zip(each.layer.tops, each.step.tops, strict=False)

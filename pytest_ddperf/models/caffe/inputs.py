@@ -1,4 +1,4 @@
-"""Layers that images come from. Pure."""
+"""Sizes of Caffe's input layers. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _input(layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
-    """An input; Caffe lets the program that uses the network set a size that is not stated."""
+    """Return the stated size of an Input layer; without one, the application sets it at run time."""
     shapes = [tuple(one.wholes("dim")) for one in layer.settings.message("input_param").messages("shape")]
     if not shapes:
         raise UnknownSizeError
@@ -38,7 +38,7 @@ def _dummy_data(layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def _file_data(layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
-    """A layer that reads files: only where its images are cropped does the file say how large they are."""
+    """Return the size of a layer that reads files, which is known only if the images are cropped."""
     side = layer.settings.message("transform_param").whole("crop_size", 0)
     if side < 1:
         raise UnknownSizeError
@@ -61,4 +61,4 @@ SOURCES: Mapping[str, Rule] = {
     "WindowData": _file_data,
     "HDF5Data": _file_data,
 }
-"""The types of layers that images come from."""
+"""The types of input layers, with their rules."""

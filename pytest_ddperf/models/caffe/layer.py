@@ -1,4 +1,4 @@
-"""What one layer comes to, and what every rule needs to work it out. Pure."""
+"""Sizes of one layer, and helpers for the rules that compute them. Pure."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 Shape: TypeAlias = tuple[int, ...]
 
 LARGEST = 2**40
-"""Numbers of a blob that no machine holds: a size beyond it is a mistake in the file."""
+"""Maximum number of elements in a blob; a larger size is a mistake in the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerSizes:
-    """One layer with everything that follows from its sizes.
+    """Output sizes, weights and multiply-adds of one layer.
 
     Args:
-        tops: sizes of what it gives, the batch first; None for a size that is not known.
-        blobs: how many numbers each of its own blobs holds, in Caffe's order.
-        counted: which of the blobs hold weights; the others hold biases and the like.
-        multiply_adds: of its weights, for the whole batch.
-        depthwise: whether it is a layer type of its own that convolves each channel by itself.
-        shares: whether its tops lie in the memory of its first bottom.
-        uncounted: why its weights and multiply-adds are not known; "" where they are.
+        tops: sizes of the outputs, batch first; None for an unknown size.
+        blobs: number of elements in each of the layer's own blobs, in Caffe's order.
+        counted: indices of the blobs that hold weights; the others hold biases and the like.
+        multiply_adds: multiply-adds with its weights, for the whole batch.
+        depthwise: whether the layer type is a depthwise convolution.
+        shares: whether the outputs share the memory of the first input.
+        uncounted: why weights and multiply-adds are unknown; "" if they are known.
     """
 
     tops: tuple[Shape | None, ...]
@@ -43,11 +43,11 @@ class LayerSizes:
 
 
 class UnknownSizeError(Exception):
-    """A rule needs a size that is not known, or the prototxt does not determine the size of a top."""
+    """A rule needs an unknown size, or the prototxt does not determine an output size."""
 
 
 class Bottoms(Sequence["Shape"]):
-    """The sizes of a layer's bottoms, the batch first. Reading one that is not known raises `UnknownSizeError`."""
+    """The sizes of a layer's inputs, batch first. Reading an unknown size raises `UnknownSizeError`."""
 
     def __init__(self, shapes: Sequence[Shape | None]) -> None:
         self._shapes = shapes
@@ -70,20 +70,20 @@ class Bottoms(Sequence["Shape"]):
 
 
 def format_size(shape: Sequence[int]) -> str:
-    """A size as a person reads it: `1x3x224x224`."""
+    """Format a size: `1x3x224x224`."""
     return "x".join(str(size) for size in shape) or "a single number"
 
 
 def layer_error(layer: Layer, found: str, expected: str) -> ModelFileError:
-    """The error of a layer that cannot be."""
+    """Create the error for an invalid layer."""
     return layer.settings.error(layer.line, f"layer {layer.name!r} ({layer.type}): {found}", expected)
 
 
 def resolve_axis(layer: Layer, settings: Message, name: str, default: int, shape: Shape) -> int:
-    """An axis, counted from the front; negative ones count from the end.
+    """Read an axis from the settings; negative values count from the end and are converted.
 
     Raises:
-        ModelFileError: there is no such axis.
+        ModelFileError: `shape` does not have this axis.
     """
     at = settings.whole(name, default)
     if not -len(shape) <= at < len(shape):
@@ -92,9 +92,9 @@ def resolve_axis(layer: Layer, settings: Message, name: str, default: int, shape
 
 
 def find_bias(settings: Message, outputs: int, *, default: bool = True) -> Shape:
-    """The blob of the biases, where the layer has them."""
+    """Return the size of the bias blob; empty if the layer has no biases."""
     return (outputs,) if settings.flag("bias_term", default=default) else ()
 
 
 Rule: TypeAlias = "Callable[[Layer, Sequence[Shape]], LayerSizes]"
-"""From a layer and the sizes of its bottoms to what it comes to; raises `ModelFileError` where they do not fit."""
+"""Function from a layer and its input sizes to a `LayerSizes`; raises `ModelFileError` if they do not match."""

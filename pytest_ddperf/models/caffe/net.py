@@ -1,4 +1,4 @@
-"""A network as a Caffe prototxt describes it: inputs and layers, those of the phase that predicts. Pure."""
+"""Network described by a Caffe prototxt: the inputs and layers that are active during prediction. Pure."""
 
 from __future__ import annotations
 
@@ -51,16 +51,17 @@ _V1_TYPES = {
     "THRESHOLD": "Threshold",
     "WINDOW_DATA": "WindowData",
 }
-"""The layer types of older files (`layers { type: CONVOLUTION }`), and what they are called since."""
+"""Current names of the layer types in older files (`layers { type: CONVOLUTION }`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetInput:
-    """An input that stands at the head of the file, outside of any layer.
+    """An input that is declared at the top of the file, outside any layer.
 
     Args:
-        dims: as they are written, the batch first; empty where the file does not state them.
-        line: where it stands, counted from 1.
+        name: the name of the input.
+        dims: dimensions as written in the file, batch first; empty if the file does not state them.
+        line: line number for messages, from 1.
     """
 
     name: str
@@ -73,11 +74,13 @@ class Layer:
     """One layer.
 
     Args:
-        bottoms: what it takes, by name.
-        tops: what it gives, by name; one that is a bottom, too, is worked on in place.
-        shared: names of its blobs, "" for a blob without one; layers share the blobs of one name.
-        settings: everything that stands in it, such as `convolution_param`.
-        line: where it begins, counted from 1.
+        name: the layer name.
+        type: the layer type, by its current name.
+        bottoms: names of the inputs.
+        tops: names of the outputs; an output that is also an input is modified in place.
+        shared: names of its blobs, "" for a blob without a name; layers share blobs of the same name.
+        settings: all fields of the layer, such as `convolution_param`.
+        line: line number where the layer starts, from 1.
     """
 
     name: str
@@ -94,9 +97,9 @@ class CaffeNet:
     """A network.
 
     Args:
-        name: as the file has it, "" where it has none.
-        inputs: those at the head of the file.
-        layers: in the order of the file, without those of training alone.
+        name: name in the file; "" if it has none.
+        inputs: the inputs declared outside any layer.
+        layers: the layers in file order, without layers used only in training.
         path: the file, for messages.
     """
 
@@ -107,14 +110,14 @@ class CaffeNet:
 
 
 def read_net(text: str, path: object = "prototxt") -> CaffeNet:
-    """The network of a prototxt.
+    """Parse the text of a prototxt into a network.
 
     Args:
-        text: of the file.
-        path: its name, for messages.
+        text: content of the file.
+        path: name of the file, for messages.
 
     Raises:
-        ModelFileError: it is no network; names the line.
+        ModelFileError: the text does not describe a network; names the line.
     """
     message = parse(text, path)
     layers = tuple(_layer(one) for one in (*message.messages("layers"), *message.messages("layer")) if _predicts(one))
@@ -143,12 +146,12 @@ def _layer(message: Message) -> Layer:
 
 
 def _blob_name(param: Scalar | Message) -> str:
-    """The name of a blob: `param { name: "w" }`, in older files `param: "w"`."""
+    """Return the name of a blob: `param { name: "w" }`, or `param: "w"` in older files."""
     return param.text if isinstance(param, Scalar) else param.text("name")
 
 
 def _predicts(message: Message) -> bool:
-    """Whether a layer is there when the network predicts: Caffe's phase TEST."""
+    """Whether a layer is active during prediction (Caffe's phase TEST)."""
     included, excluded = ([rule.text("phase") for rule in message.messages(key)] for key in ("include", "exclude"))
     if included:
         return any(phase in {"", "TEST", "1"} for phase in included)

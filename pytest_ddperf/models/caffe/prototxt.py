@@ -1,8 +1,8 @@
-"""The text format of protocol buffers, as Caffe's prototxt files are written in it: a reader. Pure.
+"""Reader for the text format of protocol buffers, which Caffe's prototxt files use. Pure.
 
-protobuf's own reader takes a compiled description of every message and refuses what it does not describe; the layers of
-Caffe's forks are described in as many ways as there are forks. So this one reads the structure alone: fields with their
-names, values as they are written, each with its line. What a value means is settled by who asks for it.
+protobuf's own reader needs a compiled schema of every message and rejects fields that are not in it; every fork of
+Caffe has its own schema. This reader therefore reads only the structure: field names and values as written, each with
+its line number. The caller decides how a value is interpreted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEEPEST = 100
-"""How deep messages may nest; protobuf's own limit."""
+"""Maximum nesting depth of messages; protobuf's own limit."""
 
 _SHOWN = 60
 _LARGEST = 2**63
@@ -43,12 +43,12 @@ _NO = frozenset({"false", "False", "f", "0"})
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A value that is no message.
+    """A value that is not a message.
 
     Args:
-        text: as it is written; of a string, what it stands for.
-        quoted: whether it is a string; else a number or a word (`MAX`, `true`).
-        line: where it stands, counted from 1; no part of the value.
+        text: text as written in the file; for a string, its content with escapes resolved.
+        quoted: whether it is a string; otherwise a number or a word (`MAX`, `true`).
+        line: line number, from 1; ignored in comparisons.
     """
 
     text: str
@@ -58,12 +58,12 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Fields in the order of the file; a name may come several times.
+    """Fields in file order; a name may occur several times.
 
     Args:
         fields: names and values.
-        line: where it begins, counted from 1; no part of the value.
-        path: the file, for messages; no part of the value.
+        line: line number where the message starts, from 1; ignored in comparisons.
+        path: the file, for messages; ignored in comparisons.
     """
 
     fields: tuple[tuple[str, Scalar | Message], ...] = ()
@@ -71,14 +71,14 @@ class Message:
     path: object = field(default="", compare=False)
 
     def has(self, name: str) -> bool:
-        """Whether there is such a field."""
+        """Whether a field of that name exists."""
         return any(each == name for each, _ in self.fields)
 
     def messages(self, name: str) -> list[Message]:
-        """The messages of that name.
+        """Return all messages of that name.
 
         Raises:
-            ModelFileError: one of them is no message.
+            ModelFileError: one of the values is not a message.
         """
         found: list[Message] = []
         for value in self._values(name):
@@ -88,60 +88,60 @@ class Message:
         return found
 
     def message(self, name: str) -> Message:
-        """The message of that name; several are one, as in protobuf, and none is an empty one.
+        """Return the message of that name: several are merged, as in protobuf; empty if there is none.
 
         Raises:
-            ModelFileError: it is no message.
+            ModelFileError: one of the values is not a message.
         """
         found = self.messages(name)
         fields = tuple(each for one in found for each in one.fields)
         return Message(fields, found[0].line if found else self.line, self.path)
 
     def text(self, name: str, default: str = "") -> str:
-        """The last value of that name.
+        """Return the last value of that name, or the default.
 
         Raises:
-            ModelFileError: it is a message.
+            ModelFileError: one of the values is a message.
         """
         return ([default, *self.texts(name)])[-1]
 
     def texts(self, name: str) -> list[str]:
-        """All values of that name.
+        """Return all values of that name.
 
         Raises:
-            ModelFileError: one of them is a message.
+            ModelFileError: one of the values is a message.
         """
         return [one.text for one in self._scalars(name)]
 
     def whole(self, name: str, default: int) -> int:
-        """The last value of that name, a whole number.
+        """Return the last value of that name as an integer, or the default.
 
         Raises:
-            ModelFileError: it is none.
+            ModelFileError: one of the values is not an integer.
         """
         return ([default, *self.wholes(name)])[-1]
 
     def wholes(self, name: str) -> list[int]:
-        """All values of that name, whole numbers.
+        """Return all values of that name as integers.
 
         Raises:
-            ModelFileError: one of them is none.
+            ModelFileError: one of the values is not an integer.
         """
         return [self._whole(name, one) for one in self._scalars(name)]
 
     def reals(self, name: str) -> list[float]:
-        """All values of that name, finite numbers.
+        """Return all values of that name as floats.
 
         Raises:
-            ModelFileError: one of them is none.
+            ModelFileError: one of the values is not a finite number.
         """
         return [self._real(name, one) for one in self._scalars(name)]
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """The last value of that name, true or false.
+        """Return the last value of that name as a boolean, or the default.
 
         Raises:
-            ModelFileError: it is neither.
+            ModelFileError: the value is neither true nor false.
         """
         values = self._scalars(name)
         if not values:
@@ -152,7 +152,7 @@ class Message:
         return said.text in _YES
 
     def error(self, line: int | None, found: str, expected: str) -> ModelFileError:
-        """What is wrong with the file at a line."""
+        """Create an error located at a line of the file."""
         return ModelFileError(self.path, line or None, found, expected)
 
     def _values(self, name: str) -> Iterator[Scalar | Message]:
@@ -190,14 +190,14 @@ _BASES = (("hex", 16), ("octal", 8), ("decimal", 10))
 
 
 def parse(text: str, path: object = "prototxt") -> Message:
-    """The fields of a file.
+    """Parse a file into a message with its fields.
 
     Args:
-        text: of the file.
-        path: its name, for messages.
+        text: content of the file.
+        path: name of the file, for messages.
 
     Raises:
-        ModelFileError: it is not written in the text format; names the line.
+        ModelFileError: the text is not in the text format; names the line.
     """
     parser = _Parser(text, path)
     fields = parser.fields("", 0)
@@ -218,7 +218,7 @@ class _Parser:
         self._at = 0
 
     def fields(self, end: str, depth: int) -> tuple[tuple[str, Scalar | Message], ...]:
-        """The fields up to `end`, "" for the end of the file; that is taken, too."""
+        """Parse the fields up to and including the token `end`; "" stands for the end of the file."""
         if depth > DEEPEST:
             raise self._error(self._next, f"messages nested deeper than {DEEPEST}", "a network")
         found: list[tuple[str, Scalar | Message]] = []
@@ -276,7 +276,7 @@ class _Parser:
     def _scalar(self, token: _Token) -> Scalar:
         if token.kind == "string":
             parts = [token]
-            while self._next.kind == "string":  # neighbours are one
+            while self._next.kind == "string":  # adjacent strings are concatenated
                 parts.append(self._take())
             return Scalar(_unescaped("".join(part.text[1:-1] for part in parts)), True, token.line)
         if token.kind not in {"number", "word"}:
@@ -314,7 +314,7 @@ class _Parser:
 
 
 def _unescaped(text: str) -> str:
-    """What a string stands for; escapes name bytes of UTF-8."""
+    """Resolve the escapes in a string; numeric escapes are bytes of UTF-8."""
     found = bytearray()
     at = 0
     for match in _ESCAPE.finditer(text):

@@ -1,6 +1,6 @@
-"""What each type of Caffe's layers makes of the sizes that it is given, and the weights that it holds. Pure.
+"""Output sizes and weights of each Caffe layer type, computed from its input sizes. Pure.
 
-Sizes are Caffe's: convolutions round down, pooling rounds up, and a last window that would start in the padding is
+Sizes follow Caffe: convolutions round down, pooling rounds up, and a last window that would start in the padding is
 dropped.
 """
 
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 
 UNKNOWN_TYPE = "unknown layer type"
-"""Why a layer is not counted: its type has no rule here."""
+"""Reason why a layer is not counted: there is no rule for its type."""
 
 UNKNOWN_SIZE = "unknown input size"
-"""Why a layer is not counted: its weights or multiply-adds follow from a size that is not known."""
+"""Reason why a layer is not counted: its weights or multiply-adds depend on an unknown size."""
 
 
 def compute_layer_sizes(layer: Layer, bottoms: Sequence[Shape | None]) -> LayerSizes:
-    """The tops, weights and multiply-adds of a layer.
+    """Compute the output sizes, weights and multiply-adds of a layer.
 
     Args:
-        layer: of any type; the tops of an unknown type have unknown sizes.
-        bottoms: sizes of what it takes, the batch first; None for a size that is not known.
+        layer: a layer of any type; the outputs of an unknown type have unknown sizes.
+        bottoms: sizes of the inputs, batch first; None for an unknown size.
 
     Raises:
-        ModelFileError: it cannot work on these; names the line.
+        ModelFileError: the layer cannot work on inputs of these sizes; names the line.
     """
     rule = _RULES.get(layer.type)
     if rule is None:
@@ -89,20 +89,20 @@ def _batch_norm(_layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 def _scale(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("scale_param")
-    if len(bottoms) > 1:  # the factors are a bottom; the layer's own blob holds biases only
+    if len(bottoms) > 1:  # the factors are an input; the layer's own blob holds biases only
         return LayerSizes((bottoms[0],), find_bias(settings, math.prod(bottoms[1]), default=False), counted=())
     factors = _factors(layer, settings, bottoms[0])
     return LayerSizes((bottoms[0],), (factors, *find_bias(settings, factors, default=False)))
 
 
 def _bias(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """What a second bottom or the layer's own blob holds is added; caffe/src/caffe/layers/bias_layer.cpp."""
+    """Add a second input or the layer's own blob; caffe/src/caffe/layers/bias_layer.cpp."""
     own = () if len(bottoms) > 1 else (_factors(layer, layer.settings.message("bias_param"), bottoms[0]),)
     return LayerSizes((bottoms[0],), own, counted=())
 
 
 def _factors(layer: Layer, settings: Message, shape: Shape) -> int:
-    """How many numbers a Scale or Bias layer holds: the size of `num_axes` axes from `axis` on."""
+    """Return how many numbers a Scale or Bias layer holds: the product of `num_axes` axes starting at `axis`."""
     axis = resolve_axis(layer, settings, "axis", 1, shape)
     axes = settings.whole("num_axes", 1)
     return math.prod(shape[axis:] if axes < 0 else shape[axis : axis + axes])
@@ -131,26 +131,29 @@ def _nothing(_layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def _number(layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
-    """A loss or an accuracy; the sizes of further tops are not worked out."""
+    """Return a single number (a loss or an accuracy); the sizes of further outputs are unknown."""
     return LayerSizes((((),) + (None,) * len(layer.tops))[: len(layer.tops)])
 
 
 def _unknown_size(_layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
-    """A layer without weights, the size of whose tops depends on its input's values or on the fork of Caffe."""
+    """Handle a layer without weights whose output size depends on its input values or on the fork of Caffe."""
     raise UnknownSizeError
 
 
 def _axpy(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """Factors per channel times the second bottom, plus the third: src/caffe/layers/axpy_layer.cpp of SENet's Caffe."""
+    """Multiply the second input by factors per channel and add the third.
+
+    Source: src/caffe/layers/axpy_layer.cpp of SENet's Caffe.
+    """
     if len(bottoms) != 3:
         raise layer_error(layer, f"{len(bottoms)} bottoms", "three: the factors, what they multiply, and what is added")
     return LayerSizes((bottoms[1],))
 
 
 def _interp(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """Bilinear resizing: src/caffe/layers/interp_layer.cpp of DeepLab's and PSPNet's Caffe.
+    """Resize bilinearly: src/caffe/layers/interp_layer.cpp of DeepLab's and PSPNet's Caffe.
 
-    The padding is not positive: it crops. Forks that take the size of a second bottom differ from each other.
+    The padding is zero or negative, so it crops. With a second input the size is unknown, because forks differ.
     """
     if len(bottoms) > 1:
         raise UnknownSizeError
@@ -169,9 +172,9 @@ def _interp(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def _upsample(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """Unpooling or nearest neighbours: src/caffe/layers/upsample_layer.cpp of SegNet's and YOLO's Caffe.
+    """Unpool or repeat nearest neighbours: src/caffe/layers/upsample_layer.cpp of SegNet's and YOLO's Caffe.
 
-    Their defaults of `scale` differ, so that the size is known only where the prototxt states it.
+    Their defaults of `scale` differ, so the size is known only if the prototxt states it.
     """
     settings = layer.settings.message("upsample_param")
     batch, channels, height, width = image(layer, bottoms[0])
@@ -186,7 +189,7 @@ def _upsample(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def _embed(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """A row of weights for each index; caffe/src/caffe/layers/embed_layer.cpp."""
+    """Look up a row of weights for each index; caffe/src/caffe/layers/embed_layer.cpp."""
     settings = layer.settings.message("embed_param")
     outputs = settings.whole("num_output", 0)
     return LayerSizes(
@@ -195,13 +198,13 @@ def _embed(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def _parameter(layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
-    """Weights as a top; caffe/include/caffe/layers/parameter_layer.hpp."""
+    """Output the layer's own weights; caffe/include/caffe/layers/parameter_layer.hpp."""
     shape = tuple(layer.settings.message("parameter_param").message("shape").wholes("dim"))
     return LayerSizes((shape,), (math.prod(shape),))
 
 
 def _spp(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """Pooling into 1, 4, 16, ... bins; caffe/src/caffe/layers/spp_layer.cpp."""
+    """Pool into 1, 4, 16, ... bins; caffe/src/caffe/layers/spp_layer.cpp."""
     height = layer.settings.message("spp_param").whole("pyramid_height", 0)
     batch, channels, *_ = image(layer, bottoms[0])
     if not 0 < height < 20:
@@ -212,7 +215,7 @@ def _spp(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def _roi_pooling(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """The same bins for each region of the second bottom: src/caffe/layers/roi_pooling_layer.cpp of Fast R-CNN."""
+    """Pool each region of the second input into the same bins: src/caffe/layers/roi_pooling_layer.cpp of Fast R-CNN."""
     if len(bottoms) != 2:
         raise layer_error(layer, f"{len(bottoms)} bottoms", "two: the images and the regions")
     settings = layer.settings.message("roi_pooling_param")
@@ -221,7 +224,10 @@ def _roi_pooling(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def _continuation_indicator(layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
-    """Where sequences begin, by time and batch: src/caffe/layers/continuation_indicator_layer.cpp of forks for OCR."""
+    """Mark where sequences begin, by time step and batch.
+
+    Source: src/caffe/layers/continuation_indicator_layer.cpp of forks for OCR.
+    """
     settings = layer.settings.message("continuation_indicator_param")
     if not (settings.has("time_step") and settings.has("batch_size")):
         raise UnknownSizeError
@@ -229,7 +235,7 @@ def _continuation_indicator(layer: Layer, _bottoms: Sequence[Shape]) -> LayerSiz
 
 
 def _batch_reindex(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """Rows of the first bottom by the indices in the second; caffe/src/caffe/layers/batch_reindex_layer.cpp."""
+    """Select rows of the first input by the indices in the second; caffe/src/caffe/layers/batch_reindex_layer.cpp."""
     if len(bottoms) != 2:
         raise layer_error(layer, f"{len(bottoms)} bottoms", "two: the rows and the indices")
     return LayerSizes(((*bottoms[1][:1], *bottoms[0][1:]),))
@@ -343,10 +349,11 @@ def _reduction(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def _recurrent(layer: Layer, bottoms: Sequence[Shape], *, gates: int, own_output: bool) -> LayerSizes:
-    """An LSTM or RNN over bottoms of time, batch, features.
+    """Compute an LSTM or RNN over inputs of shape time x batch x features.
 
-    Blobs: caffe/src/caffe/layers/recurrent_layer.cpp, lstm_layer.cpp, rnn_layer.cpp. A static input or hidden states as
-    bottoms and tops add further ones. An RNN's output has weights and biases of its own (`own_output`).
+    Blobs: caffe/src/caffe/layers/recurrent_layer.cpp, lstm_layer.cpp, rnn_layer.cpp. A static input, or hidden states
+    as inputs and outputs, would add blobs; such layers are not counted. An RNN's output has its own weights and biases
+    (`own_output`).
     """
     settings = layer.settings.message("recurrent_param")
     if len(bottoms) > 2 or settings.flag("expose_hidden", default=False):
@@ -362,7 +369,7 @@ def _recurrent(layer: Layer, bottoms: Sequence[Shape], *, gates: int, own_output
 
 def _prior_box(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     settings = layer.settings.message("prior_box_param")
-    if not settings.has("min_size") or settings.has("density"):  # forks count their boxes otherwise
+    if not settings.has("min_size") or settings.has("density"):  # forks count boxes differently
         raise UnknownSizeError
     ratios = [1.0]
     for ratio in settings.reals("aspect_ratio"):
@@ -374,7 +381,7 @@ def _prior_box(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def _detection_output(_layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
-    return LayerSizes(((1, 1, 1, 7),))  # as many rows as there are boxes, one until they are known
+    return LayerSizes(((1, 1, 1, 7),))  # one row per box; one row while their number is unknown
 
 
 _SAME = (

@@ -1,4 +1,4 @@
-"""Layers that move a window over the image: convolutions and pooling, with Caffe's sizes. Pure."""
+"""Sizes of Caffe layers that slide a window over the image: convolution, im2col and pooling. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def compute_pooled_size(size: int, kernel: int, stride: int, pad: int, *, floor: bool = False) -> int:
-    """Size after pooling: rounded up (unless `floor`), but no window starts in the padding beyond the end."""
+    """Return the size after pooling: rounded up (unless `floor`), without windows that start in the end padding."""
     span = size + 2 * pad - kernel
     count = (span // stride if floor else -(-span // stride)) + 1
     return count - 1 if pad and (count - 1) * stride >= size + pad else count
@@ -25,7 +25,7 @@ def compute_pooled_size(size: int, kernel: int, stride: int, pad: int, *, floor:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """How a filter moves over the image, in pixels along each spatial axis."""
+    """Geometry of a filter, in pixels along each spatial axis."""
 
     kernel: Shape
     stride: Shape
@@ -34,16 +34,16 @@ class _Window:
 
     @property
     def extent(self) -> Shape:
-        """How many pixels it spans."""
+        """Pixels that the dilated filter spans."""
         return tuple((size - 1) * step + 1 for size, step in zip(self.kernel, self.dilation, strict=True))
 
     def over(self, sizes: Sequence[int]) -> Shape:
-        """Sizes after a convolution."""
+        """Return the sizes after a convolution."""
         moves = zip(sizes, self.extent, self.stride, self.pad, strict=True)
         return tuple((size + 2 * pad - extent) // stride + 1 for size, extent, stride, pad in moves)
 
     def back(self, sizes: Sequence[int]) -> Shape:
-        """Sizes after the transposed convolution."""
+        """Return the sizes after a transposed convolution."""
         moves = zip(sizes, self.extent, self.stride, self.pad, strict=True)
         return tuple(stride * (size - 1) + extent - 2 * pad for size, extent, stride, pad in moves)
 
@@ -52,7 +52,11 @@ _DEFAULT_AND_LEAST = {"kernel_size": (0, 1), "stride": (1, 1), "pad": (0, 0), "d
 
 
 def _along(layer: Layer, settings: Message, name: str, axes: int) -> Shape:
-    """The value for each spatial axis: `kernel_size` once or per axis; of images also `kernel_h` and `kernel_w`."""
+    """Return a setting's value for each spatial axis.
+
+    `kernel_size` is given once or per axis; with two axes, `kernel_h` and `kernel_w` override it. The other settings
+    follow the same scheme.
+    """
     default, least = _DEFAULT_AND_LEAST[name]
     stem = "kernel" if name == "kernel_size" else name
     each = settings.wholes(name) or [default]
@@ -69,10 +73,10 @@ def _window(layer: Layer, settings: Message, axes: int = 2) -> _Window:
 
 
 def image(layer: Layer, shape: Shape) -> Shape:
-    """A size that is one of images.
+    """Return the size unchanged if it is that of images: batch, channels, height, width.
 
     Raises:
-        ModelFileError: it is another one.
+        ModelFileError: the size does not have four axes.
     """
     if len(shape) != 4:
         raise layer_error(layer, f"a bottom of {format_size(shape)}", "images: batch, channels, height, width")
@@ -82,12 +86,18 @@ def image(layer: Layer, shape: Shape) -> Shape:
 def convolution(
     layer: Layer, bottoms: Sequence[Shape], *, depthwise: bool = False, transposed: bool = False
 ) -> LayerSizes:
-    """A convolution, a depthwise one (a type of its own), or a transposed one (Deconvolution), of any number of axes.
+    """Compute a convolution over any number of axes.
 
     Sizes: caffe/src/caffe/layers/conv_layer.cpp, deconv_layer.cpp.
 
+    Args:
+        layer: the layer.
+        bottoms: sizes of its inputs.
+        depthwise: whether the layer type is a depthwise convolution.
+        transposed: whether it is a transposed convolution (Deconvolution).
+
     Raises:
-        ModelFileError: its settings cannot be, or do not fit its bottom.
+        ModelFileError: the settings are invalid or do not fit the input.
     """
     settings = layer.settings.message("convolution_param")
     axis = resolve_axis(layer, settings, "axis", 1, bottoms[0])
@@ -111,10 +121,10 @@ def convolution(
 
 
 def im2col(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """The pixels of each window as channels; caffe/src/caffe/layers/im2col_layer.cpp.
+    """Compute im2col: the pixels of each window become channels; caffe/src/caffe/layers/im2col_layer.cpp.
 
     Raises:
-        ModelFileError: its settings cannot be, or do not fit its bottom.
+        ModelFileError: the settings are invalid or do not fit the input.
     """
     settings = layer.settings.message("convolution_param")
     axis = resolve_axis(layer, settings, "axis", 1, bottoms[0])
@@ -124,10 +134,10 @@ def im2col(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def pooling(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """The most or the mean of each window.
+    """Compute max or average pooling.
 
     Raises:
-        ModelFileError: its settings cannot be, or do not fit its bottom.
+        ModelFileError: the settings are invalid or do not fit the input.
     """
     settings = layer.settings.message("pooling_param")
     batch, channels, *sizes = image(layer, bottoms[0])

@@ -1,4 +1,4 @@
-"""A run against its baseline, network by batch size, with the verdicts. Pure."""
+"""A run compared with its baseline, network by batch size, with the verdicts. Pure."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MARKS = {
     Outcome.INVALID: "!",
     Outcome.NEW: "+",
 }
-"""What stands before the number of a cell that is not simply ok."""
+"""Symbols shown before the number of a cell whose outcome is not ok."""
 
 
 def against_baseline_chart(results: Results, platform: str) -> HeatMap | None:
-    """Every cell of the platform; None where no run measured anything of it."""
+    """Describe every cell of the platform; None if no cell was measured or failed in a run."""
     cells = [cell for cell in results.of(platform) if cell.side != "none" or cell.outcome is not None]
     if not any(cell.now_ms is not None or cell.outcome in FAILING for cell in cells):
         return None
@@ -69,7 +69,7 @@ def _lines(cell: Result) -> tuple[str, ...]:
 
 
 def format_number(value: float | None) -> str:
-    """Three digits, and never an exponent."""
+    """Format a number with three digits, large numbers without an exponent; "" for None."""
     if value is None:
         return ""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

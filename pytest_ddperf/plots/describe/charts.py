@@ -1,7 +1,7 @@
-"""What a figure shows, as values: every number that is drawn, and none of how it looks. Pure.
+"""Descriptions of figures: every number that is drawn, but not how it looks. Pure.
 
-A description is made from results by the module of its family (`latency`, `comparison`, `cost` ...), drawn by
-`drawing`, and read by tests and reports. Units: milliseconds per image, images per second, as the axis' label says.
+The module of each family (`latency`, `comparison`, `cost` ...) creates descriptions from results. `plots.draw` draws
+them; tests and reports read them. The axis label states the unit, such as milliseconds per image or images per second.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class Series:
     """One line.
 
     Args:
-        id: of the network, batch size or platform that it is of; decides colour, marker and line style.
-        label: as the legend says it.
-        x: one a point, ascending.
-        y: one a point; None is a gap: no point, and a line that is broken.
-        of_run: whether a run measured it; else it is published, recorded, or of the history.
-        lone: the x of the points that the other side (run or baseline) lacks, where a run is drawn over its baseline.
+        id: id of the network, batch size or platform; determines colour, marker and line style.
+        label: text in the legend.
+        x: one value per point, ascending.
+        y: one value per point; None is a gap without a point, which interrupts the line.
+        of_run: whether a run measured the values; otherwise they are published, recorded or from the history.
+        lone: if a run is drawn over its baseline, the x of the points that have no counterpart on the other side.
     """
 
     id: str
@@ -37,13 +37,13 @@ class Series:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """Those of the points that are there."""
+        """The y values without gaps."""
         return tuple(value for value in self.y if value is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A value of the axis that people look for, such as 40 ms per image: 25 frames a second."""
+    """A reference value on an axis, such as 40 ms per image (25 frames per second)."""
 
     label: str
     value: float
@@ -51,12 +51,12 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What stands around a figure.
+    """The texts around a figure.
 
     Args:
-        title: what it shows.
-        subtitle: of what, and how it was measured.
-        notes: where the figures come from, and what is left out.
+        title: what the figure shows.
+        subtitle: what was measured, and how.
+        notes: where the numbers come from, and what is omitted.
     """
 
     title: str
@@ -64,7 +64,7 @@ class Text:
     notes: tuple[str, ...] = ()
 
     def noted(self, *notes: str) -> Text:
-        """The same with further notes; empty ones are passed over."""
+        """Return a copy with additional notes; empty notes are ignored."""
         return replace(self, notes=(*self.notes, *(note for note in notes if note)))
 
 
@@ -73,10 +73,15 @@ class LineChart:
     """Lines over batch sizes or over platforms.
 
     Args:
-        keyed_by: what a series' id is: `model`, `batch` or `platform`.
-        ticks: the x that there is something to say of, and what.
-        x_log: whether x is a batch size, drawn on a binary logarithm.
-        y_log: whether y is drawn on a decimal logarithm.
+        text: title, subtitle and notes.
+        x_label: label of the x axis.
+        y_label: label of the y axis.
+        ticks: position and label of each tick on the x axis.
+        series: the lines.
+        levels: reference values on the y axis.
+        keyed_by: kind of the series ids: `model`, `batch` or `platform`.
+        x_log: whether x is a batch size, drawn on a logarithmic axis to base 2.
+        y_log: whether y is drawn on a logarithmic axis to base 10.
     """
 
     text: Text
@@ -97,13 +102,13 @@ class LineChart:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """One bar a row.
+    """One bar per row.
 
     Args:
-        label: as the legend says it, "" where the panel has only these.
-        values: one a row; None for no bar.
-        emphasis: whether it is what the figure is about; else it is what that is held against, and drawn pale.
-        remarks: one a row, behind the value: "b16"; empty for none.
+        label: text in the legend; "" if the panel has only one set of bars.
+        values: one value per row; None for no bar.
+        emphasis: whether the bars are the subject of the figure; otherwise they are the reference and drawn pale.
+        remarks: one text per row, shown after the value, such as "b16"; empty for none.
     """
 
     label: str
@@ -123,10 +128,10 @@ class BarPanel:
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """Panels side by side, whose rows are networks.
+    """Bar panels side by side that share their rows, one per network.
 
     Args:
-        rows: id and title of each network.
+        rows: id and title of each network, one per row.
     """
 
     text: Text
@@ -136,11 +141,11 @@ class BarChart:
 
 @dataclass(frozen=True, slots=True)
 class DotChart:
-    """Rows of networks, a dot for each platform.
+    """One row per network, with one dot per platform.
 
     Args:
-        rows: id and title of each network.
-        series: one a platform; y is the row, x the value. A row without a dot is left out.
+        rows: id and title of each network, one per row.
+        series: one per platform; x is the value, y the row. A row without a dot has no point in the series.
     """
 
     text: Text
@@ -151,12 +156,14 @@ class DotChart:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A network as accuracy and time.
+    """Accuracy and time of a network.
 
     Args:
+        id: id of the network.
+        label: title of the network.
         ms: milliseconds per image.
-        accuracy: top-1, percent.
-        on_front: whether no other is both at least as fast and at least as accurate.
+        accuracy: top-1 accuracy, percent.
+        on_front: whether the network is on the Pareto front; see `pareto.find_front`.
     """
 
     id: str
@@ -171,9 +178,10 @@ class ScatterChart:
     """Accuracy against time, with the Pareto front.
 
     Args:
-        choices: what was measured, or the baseline where nothing was; fastest first.
-        before: the baseline of what was measured; empty without a run.
-        levels: vertical.
+        text: title, subtitle and notes.
+        choices: measured values, or baseline values where nothing was measured; fastest first.
+        before: baseline values; empty without a run.
+        levels: reference values on the time axis, drawn as vertical lines.
     """
 
     text: Text
@@ -187,12 +195,12 @@ class HeatCell:
     """One cell of the matrix.
 
     Args:
-        row: of the network, from 0.
-        column: of the batch size, from 0.
-        change: the time against the baseline, relative; None where there is nothing to compare.
-        lines: what stands in it.
-        outcome: the verdict; None where the run did not have the cell.
-        side: as `Result.side`.
+        row: row of the network, from 0.
+        column: column of the batch size, from 0.
+        change: relative change of the time from the baseline; None if there is nothing to compare.
+        lines: lines of text in the cell.
+        outcome: the verdict; None if the cell was not part of the run.
+        side: same as `Result.side`.
     """
 
     row: int
@@ -205,7 +213,7 @@ class HeatCell:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """Measured against baseline, network by batch size."""
+    """Measured values compared with their baselines, network by batch size."""
 
     text: Text
     rows: tuple[tuple[str, str], ...]
@@ -218,16 +226,16 @@ class NightPoint:
     """A cell on one night.
 
     Args:
-        started: when the run began, UTC.
+        started: start of the run, UTC.
         ms: milliseconds per image.
-        low_ms: lower edge of the accepted band; None without a baseline or tolerance.
-        high_ms: upper edge.
-        baseline_ms: what the night was held against; None without one.
+        low_ms: lower limit of the accepted band; None without a baseline or tolerance.
+        high_ms: upper limit of the accepted band; None without a baseline or tolerance.
+        baseline_ms: the baseline of that night; None if there was none.
         outcome: the verdict.
-        accepted: whether later nights may be held against it.
-        rebaselined: whether it is held against something else than the night before: another kind of baseline, or
-            another value of one that does not move by itself.
-        commit: the commit that was tested, shortened; "" where it is that of the night before, or unknown.
+        accepted: whether later nights may be compared with this one.
+        rebaselined: whether the baseline changed since the night before: it is of another kind, or it has another value
+            and is not of the kind that follows the history.
+        commit: shortened hash of the tested commit; "" if unchanged since the night before, or unknown.
     """
 
     started: datetime
@@ -251,7 +259,7 @@ class NightPanel:
 
 @dataclass(frozen=True, slots=True)
 class NightChart:
-    """The nights of some cells, a panel each."""
+    """The nights of several cells, one panel per cell."""
 
     text: Text
     panels: tuple[NightPanel, ...]
@@ -259,15 +267,15 @@ class NightChart:
 
 @dataclass(frozen=True, slots=True)
 class LoadLine:
-    """One quantity over loads.
+    """One quantity against load.
 
     Args:
-        label: as the legend says it.
-        x: clients, or requests per second, ascending.
-        y: one a point.
-        low: lower ends of intervals, one a point; empty for none.
-        high: upper ends.
-        emphasis: whether it is what the panel is about; else what that is held against, and drawn pale.
+        label: text in the legend.
+        x: number of clients, or requests per second; ascending.
+        y: one value per point.
+        low: lower limits of the confidence intervals, one per point; empty for none.
+        high: upper limits of the confidence intervals, one per point; empty for none.
+        emphasis: whether the line is the subject of the panel; otherwise it is the reference and drawn pale.
     """
 
     label: str
@@ -280,7 +288,7 @@ class LoadLine:
 
 @dataclass(frozen=True, slots=True)
 class LoadPanel:
-    """Lines of one unit."""
+    """Lines with the same unit."""
 
     y_label: str
     lines: tuple[LoadLine, ...]
@@ -289,10 +297,13 @@ class LoadPanel:
 
 @dataclass(frozen=True, slots=True)
 class LoadChart:
-    """Panels side by side over the same loads.
+    """Panels side by side with the same loads on the x axis.
 
     Args:
+        text: title, subtitle and notes.
+        x_label: label of the x axis.
         ticks: the loads, ascending.
+        panels: the panels, from left to right.
     """
 
     text: Text

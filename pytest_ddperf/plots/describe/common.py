@@ -1,4 +1,4 @@
-"""What several families read from results: sizes, labels, levels and notes. Pure."""
+"""Helpers shared by the families of figures: batch sizes, labels, levels and notes. Pure."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results
 
 FPS = (1, 10, 25)
-"""Images a second that the report draws: 1000, 100 and 40 ms per image."""
+"""Images per second that the report marks: 1000, 100 and 40 ms per image."""
 
 
 def title_of(catalog: Catalog, model: str, scenario: str = "") -> str:
-    """A network as a person writes it."""
+    """Return the title of a network, with the scenario if there is one."""
     network = catalog.networks.get(model)
     title = model if network is None else network.title
     return f"{title}, {scenario}" if scenario else title
 
 
 def platform_title(catalog: Catalog, platform: str) -> str:
-    """A platform as a person writes it."""
+    """Return the title of a platform."""
     known = catalog.platforms.get(platform)
     return platform if known is None else known.title
 
 
 def sizes_of(cells: Iterable[Result]) -> tuple[int, ...]:
-    """The batch sizes at which there is a value, ascending."""
+    """Return the batch sizes for which there is a value, ascending."""
     return tuple(sorted({cell.key.batch_size for cell in cells if cell.value_ms is not None}))
 
 
 def ticks_of(sizes: Sequence[int]) -> tuple[tuple[float, str], ...]:
-    """Every batch size, as it is written."""
+    """Return a tick for every batch size: its position and its label."""
     return tuple((float(size), str(size)) for size in sizes)
 
 
 def lines_of(
     catalog: Catalog, cells: Sequence[Result], sizes: Sequence[int], y: Callable[[float], float] = float
 ) -> tuple[Series, ...]:
-    """A line a network over batch sizes; where a run measured something, its lines stand behind those of its baseline.
+    """Return one line per network over batch sizes; the lines of a run follow those of its baseline.
 
     Args:
         catalog: networks and platforms.
-        cells: of one platform, of plain latency.
-        sizes: the batch sizes; one that a network lacks is a gap.
-        y: what becomes of milliseconds per image.
+        cells: cells of one platform without a load scenario.
+        sizes: the batch sizes; a size without a value is a gap in the line.
+        y: converts milliseconds per image to the drawn value.
     """
     run = any(cell.now_ms is not None for cell in cells)
     by_line: dict[str, dict[int, Result]] = {}
@@ -72,7 +72,7 @@ def lines_of(
 
 
 def fps_levels(values_ms: Iterable[float]) -> tuple[Level, ...]:
-    """The levels of `FPS`, in milliseconds per image, that lie between the least and the greatest value."""
+    """Return the levels of `FPS`, in milliseconds per image, between the smallest and the largest value."""
     values = list(values_ms)
     if not values:
         return ()
@@ -80,12 +80,12 @@ def fps_levels(values_ms: Iterable[float]) -> tuple[Level, ...]:
 
 
 def values_of(series: Iterable[Series]) -> list[float]:
-    """The values of all lines."""
+    """Return the values of all lines, without gaps."""
     return [value for one in series for value in one.values]
 
 
 def source_notes(results: Results, platform: str) -> tuple[str, ...]:
-    """Where the figures of a platform come from: its run and its baselines."""
+    """Return notes that state where a platform's numbers come from: its run and its baselines."""
     notes: list[str] = []
     run = results.runs.get(platform)
     if run is not None:
@@ -108,7 +108,7 @@ def source_notes(results: Results, platform: str) -> tuple[str, ...]:
 
 
 def missing_note(catalog: Catalog, cells: Iterable[Result]) -> str:
-    """The networks that cannot be measured there at any batch size; "" where all can."""
+    """Return a note that names the networks without a value at any batch size; "" if there are none."""
     drawn: dict[str, bool] = {}
     for cell in cells:
         drawn[cell.key.model] = drawn.get(cell.key.model, False) or cell.value_ms is not None

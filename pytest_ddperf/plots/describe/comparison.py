@@ -1,4 +1,4 @@
-"""A network across platforms, and the report's finding: MobileNet's grouped convolutions, and its depthwise layers."""
+"""Comparisons: each network across platforms, and MobileNet's grouped convolutions with its depthwise layers. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ MOBILENETS = ("mobilenet", "mobilenet_depthwise")
 
 
 def models_of(results: Results) -> tuple[str, ...]:
-    """The networks of which there is a value, in the catalogue's order."""
+    """Return the networks that have a value, in the order of the catalogue."""
     found = {cell.key.model for cell in results.cells if cell.value_ms is not None}
     return tuple(sorted(found, key=results.catalog.model_order))
 
 
 def model_chart(results: Results, model: str) -> LineChart:
-    """One network across platforms: a line a batch size. What was measured goes before the baseline."""
+    """Describe one network across platforms, one line per batch size; measured values are preferred to baselines."""
     cells = [cell for cell in results.cells if cell.key.model == model and not cell.key.scenario]
     platforms = [name for name in results.platforms if any(_is_there(cell, name) for cell in cells)]
     place = {name: float(number) for number, name in enumerate(platforms)}
@@ -52,7 +52,7 @@ def model_chart(results: Results, model: str) -> LineChart:
 
 
 def mobilenet_chart(results: Results, platform: str) -> LineChart | None:
-    """Both MobileNets on one platform; None where one of them is not there."""
+    """Describe both MobileNets on one platform; None if one of them has no value."""
     cells = [cell for cell in results.of(platform) if cell.key.model in MOBILENETS and not cell.key.scenario]
     if {cell.key.model for cell in cells if cell.value_ms is not None} != set(MOBILENETS):
         return None
@@ -86,7 +86,7 @@ def _cost(results: Results, model: str) -> str:
 
 
 def _gain(cells: list[Result]) -> str:
-    """How many times as long the grouped convolutions take, at the least and at the most."""
+    """State the smallest and largest ratio of grouped to depthwise time; "" if there is none."""
     value = {(cell.key.model, cell.key.batch_size): cell.value_ms for cell in cells}
     gains = [
         plain / depthwise

@@ -1,4 +1,4 @@
-"""What the networks cost: multiply-adds and parameters. Pure."""
+"""Cost of the networks: multiply-adds and parameters. Pure."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 SMALL_GIGA_FLOPS = 2.0
 SMALL_MILLION_PARAMS = 10.0
-"""A small network costs less than both. Of the 13 that leaves those which the report finds suited for embedded systems:
-SqueezeNet, ShuffleNet, MobileNet and GoogLeNet."""
+"""A small network is below both limits. Of the report's 13 networks, these are the ones that it finds suited for
+embedded systems: SqueezeNet, ShuffleNet, MobileNet and GoogLeNet."""
 
 
 def list_networks_with_cost(catalog: Catalog) -> tuple[Network, ...]:
-    """The networks whose cost is known, in the catalogue's order."""
+    """Return the networks whose cost is known, in the order of the catalogue."""
     return tuple(
         one for one in catalog.networks.values() if one.giga_flops is not None and one.million_params is not None
     )
 
 
 def is_small(network: Network) -> bool:
-    """Whether both its multiply-adds and its parameters are few."""
+    """Whether a network is below both `SMALL_GIGA_FLOPS` and `SMALL_MILLION_PARAMS`."""
     flops, params = network.giga_flops, network.million_params
     return flops is not None and params is not None and flops < SMALL_GIGA_FLOPS and params < SMALL_MILLION_PARAMS
 
 
 def cost_chart(catalog: Catalog, *, small: bool) -> BarChart | None:
-    """GFLOPs and parameters of the networks, or of the small ones; None where none is known."""
+    """Describe GFLOPs and parameters of all networks or only the small ones; None if no cost is known."""
     chosen = sorted(
         (one for one in list_networks_with_cost(catalog) if is_small(one) or not small), key=_flops, reverse=True
     )

@@ -1,7 +1,7 @@
-"""Images per second for each watt of the platform, and for each GFLOP that the network costs. Pure.
+"""Images per second per watt of the platform, and per GFLOP of the network. Pure.
 
-Watts are the platform's under load, as the report states them: the power that a platform may draw, not what a network
-makes it draw. GFLOPs are the network's, multiply-adds of one image as the report counts them.
+Watts are the platform's power under load as the report states it: the power that the platform may draw, not the power
+drawn with a given network. GFLOPs are the network's multiply-adds per image as the report counts them.
 """
 
 from __future__ import annotations
@@ -25,19 +25,23 @@ _GFLOPS = "GFLOPs: of the network, 10\u2079 multiply-adds an image, as the repor
 
 
 def per_watt(results: Results, cell: Result) -> float | None:
-    """Images per second per watt; None where a figure is not known."""
+    """Return images per second per watt; None if the time or the watts are unknown."""
     platform = results.catalog.platforms.get(cell.key.platform)
     return _share(cell, None if platform is None else platform.watts)
 
 
 def per_gflop(results: Results, cell: Result) -> float | None:
-    """Images per second per GFLOP of the network; None where a figure is not known."""
+    """Return images per second per GFLOP of the network; None if the time or the GFLOPs are unknown."""
     network = results.catalog.networks.get(cell.key.model)
     return _share(cell, None if network is None else network.giga_flops)
 
 
 def platform_chart(results: Results, platform: str) -> BarChart | None:
-    """Both on one platform, at its smallest batch size and at each network's best; None where nothing is known."""
+    """Describe both efficiencies on one platform, at each network's best batch size and at the smallest batch size.
+
+    Returns:
+        The chart; None if no efficiency is known.
+    """
     best = _best(results, platform)
     first = min(common.sizes_of(results.of(platform)), default=1)
     at_first = {cell.key.model: cell for cell in _plain(results, platform) if cell.key.batch_size == first}
@@ -65,7 +69,11 @@ def platform_chart(results: Results, platform: str) -> BarChart | None:
 
 
 def across_charts(results: Results) -> dict[str, DotChart]:
-    """By file name, both across platforms, each network at its best batch size there."""
+    """Describe both efficiencies across platforms, each network at its best batch size on each platform.
+
+    Returns:
+        The charts by file name.
+    """
     best = {platform: _best(results, platform) for platform in results.platforms}
     without = [
         common.platform_title(results.catalog, name)
@@ -143,7 +151,7 @@ def _plain(results: Results, platform: str) -> list[Result]:
 
 
 def _best(results: Results, platform: str) -> dict[str, Result]:
-    """By network, the cell that takes the least time per image."""
+    """Return the cell with the shortest time per image for each network."""
     best: dict[str, Result] = {}
     for cell in _plain(results, platform):
         known = best.get(cell.key.model)

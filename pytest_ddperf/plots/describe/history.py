@@ -1,4 +1,4 @@
-"""The nights of a cell, with the band that each night was accepted within, the changes and the commits. Pure."""
+"""The nights of each cell, with the accepted band of each night, the changes and the commits. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 COMMIT_DIGITS = 7
 MOVES_BY_ITSELF = "history"
-"""The kind of baseline that every accepted night moves a little: a new value of it is no change."""
+"""The kind of baseline that every accepted night updates; a new value of it is not a change of baseline."""
 
 
 def trend_charts(catalog: Catalog, trends: Iterable[Trend], platforms: Iterable[str]) -> dict[str, NightChart]:
-    """By file name, the histories of a network's cells on a platform; batch sizes ascending."""
+    """Return one chart per platform and network, by file name; panels are in ascending order of batch size."""
     wanted = set(platforms)
     grouped: dict[tuple[str, str], list[Trend]] = {}
     for trend in trends:
@@ -41,7 +41,7 @@ def trend_charts(catalog: Catalog, trends: Iterable[Trend], platforms: Iterable[
 
 
 def panel(trend: Trend) -> NightPanel:
-    """The nights of one cell, oldest first."""
+    """Create the panel with the nights of one cell, oldest first."""
     before: TrendNight | None = None
     commit = ""
     nights: list[NightPoint] = []
@@ -58,8 +58,8 @@ def _point(night: TrendNight, before: TrendNight | None, commit: str) -> NightPo
     return NightPoint(
         night.started,
         night.now_ms,
-        baseline * (1 - tolerance) if banded else None,  # type: ignore[operator] # both are there where it is banded
-        baseline * (1 + tolerance) if banded else None,  # type: ignore[operator] # the same
+        baseline * (1 - tolerance) if banded else None,  # type: ignore[operator] # neither is None if banded
+        baseline * (1 + tolerance) if banded else None,  # type: ignore[operator] # neither is None if banded
         baseline,
         night.outcome,
         night.accepted,
@@ -77,7 +77,7 @@ def _is_rebaselined(night: TrendNight, before: TrendNight | None) -> bool:
 
 
 def is_change(night: NightPoint) -> bool:
-    """Whether a person should look at that night."""
+    """Whether a night is worth attention: a new baseline, a regression or an improvement."""
     return night.rebaselined or night.outcome in (Outcome.REGRESSED, Outcome.IMPROVED)
 
 

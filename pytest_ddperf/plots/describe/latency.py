@@ -1,4 +1,4 @@
-"""Time per image, and images per second, against batch size: a line a network, one platform. Pure."""
+"""Time per image and images per second against batch size: one platform, one line per network. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BATCH_SIZE = "batch size, images per request"
 
 
 def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
-    """The latency figures of a platform, by file name: logarithmic and linear, or bars for one batch size."""
+    """Return a platform's latency figures by file name: logarithmic and linear, or bars for one batch size."""
     cells = results.plain.of(platform)
     sizes = common.sizes_of(cells)
     if not sizes:
@@ -30,7 +30,7 @@ def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
 
 
 def latency_lines(results: Results, platform: str, *, logarithmic: bool) -> LineChart:
-    """Time per image against batch size; a run's lines over those of its baseline."""
+    """Describe time per image against batch size, with the lines of a run over those of its baseline."""
     cells = results.plain.of(platform)
     sizes = common.sizes_of(cells)
     series = common.lines_of(results.catalog, cells, sizes)
@@ -46,7 +46,7 @@ def latency_lines(results: Results, platform: str, *, logarithmic: bool) -> Line
 
 
 def latency_bars(results: Results, platform: str) -> BarChart:
-    """Time per image at the only batch size that there is, the slowest network first."""
+    """Describe time per image at the only batch size, slowest network first."""
     cells = [cell for cell in results.plain.of(platform) if cell.value_ms is not None]
     cells.sort(key=_value, reverse=True)
     run = any(cell.now_ms is not None for cell in cells)
@@ -64,7 +64,7 @@ def latency_bars(results: Results, platform: str) -> BarChart:
 
 
 def throughput_chart(results: Results, platform: str) -> LineChart | None:
-    """Images per second against batch size; None where there are no two batch sizes."""
+    """Describe images per second against batch size; None with fewer than two batch sizes."""
     cells = results.plain.of(platform)
     sizes = common.sizes_of(cells)
     if len(sizes) < 2:
@@ -83,7 +83,7 @@ def throughput_chart(results: Results, platform: str) -> LineChart | None:
 
 
 def images_per_second(per_image_ms: float) -> float:
-    """The rate at which images of that time go through."""
+    """Convert milliseconds per image to images per second."""
     return 1000 / per_image_ms
 
 

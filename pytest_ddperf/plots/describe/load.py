@@ -1,4 +1,4 @@
-"""A network under load: throughput and latency percentiles against clients, and against the rate asked for. Pure."""
+"""A network under load: throughput and latency percentiles against clients or requested rate. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ LATENCY = "latency of a request, ms"
 
 
 def load_charts(results: Results, platform: str) -> dict[str, LoadChart]:
-    """By file name, the cells of a platform that were measured under load: a figure a network and batch size."""
+    """Return the charts of a platform's cells that were measured under load, by file name.
+
+    There is one chart per network, batch size and kind of load (clients or rate).
+    """
     grouped: dict[tuple[str, int, bool], list[tuple[float, Result, LoadSummary]]] = {}
     for cell in results.of(platform):
         if cell.load is None or cell.now_ms is None or cell.outcome in NO_TIME:
@@ -40,12 +43,12 @@ def load_charts(results: Results, platform: str) -> dict[str, LoadChart]:
 
 
 def load_chart(results: Results, points: Sequence[tuple[float, Result, LoadSummary]], *, closed: bool) -> LoadChart:
-    """One network at one batch size.
+    """Describe one network at one batch size.
 
     Args:
-        results: whose catalogue names platform and network.
-        points: clients or requests per second, ascending, and what was measured there.
-        closed: whether they are clients.
+        results: results whose catalogue contains the platform and the network.
+        points: number of clients or requests per second, ascending, each with what was measured at that load.
+        closed: whether the loads are numbers of clients (closed loop), not rates.
     """
     key = points[0][1].key
     x = tuple(place for place, _, _ in points)

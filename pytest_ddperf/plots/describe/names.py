@@ -1,6 +1,6 @@
-"""The files of the figures, relative to their folder, without the ending: each is there as `.png` and as `.svg`.
+"""File names of the figures, relative to their folder and without extension; each figure is a `.png` and a `.svg`.
 
-A file is `FAMILY/...`; docs/figures.md lists the names of each family. Beside the families is `INDEX`.
+A name is `FAMILY/...`; docs/figures.md lists the names of each family. `INDEX` is in the folder itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ENDINGS = ("png", "svg")
 INDEX = "index.html"
-"""The page that shows all pictures of the folder."""
+"""The page that shows all figures of the folder."""
 
 FAMILIES: Mapping[str, str] = {
     "cost": "GFLOPs and parameters of the networks",
@@ -28,7 +28,7 @@ FAMILIES: Mapping[str, str] = {
     "against_baseline": "a run against its baseline",
     "history": "the nights of each cell",
 }
-"""What each folder of figures shows, in the order of the report."""
+"""What the figures of each family show, in the order of the report."""
 
 COST_ALL = "cost/all"
 COST_SMALL = "cost/small"
@@ -37,62 +37,62 @@ PER_GFLOP = "efficiency/per_gflop"
 
 
 def latency(platform: str, scale: str) -> str:
-    """Time per image of a platform; `scale` is `log`, `linear`, or `bars` where there is one batch size only."""
+    """Return the name for a platform's time per image; `scale` is `log`, `linear`, or `bars` for one batch size."""
     return f"latency/{plain(platform)}_{scale}"
 
 
 def throughput(platform: str) -> str:
-    """Images per second of a platform."""
+    """Return the name for a platform's images per second."""
     return f"throughput/{plain(platform)}"
 
 
 def mobilenet(platform: str) -> str:
-    """MobileNet by grouped convolutions against MobileNet by depthwise layers."""
+    """Return the name for MobileNet with grouped convolutions compared with depthwise layers."""
     return f"mobilenet/{plain(platform)}"
 
 
 def pareto(platform: str, batch_size: int) -> str:
-    """Accuracy against time per image."""
+    """Return the name for accuracy against time per image."""
     return f"pareto/{plain(platform)}_b{batch_size}"
 
 
 def efficiency(platform: str) -> str:
-    """Images per second per watt and per GFLOP of a platform."""
+    """Return the name for a platform's images per second per watt and per GFLOP."""
     return f"efficiency/{plain(platform)}"
 
 
 def model(network: str) -> str:
-    """A network across platforms."""
+    """Return the name for a network across platforms."""
     return f"model/{plain(network)}"
 
 
 def against_baseline(platform: str) -> str:
-    """A run against its baseline."""
+    """Return the name for a run compared with its baseline."""
     return f"against_baseline/{plain(platform)}"
 
 
 def history(platform: str, network: str) -> str:
-    """The nights of a network's cells on a platform."""
+    """Return the name for the nights of a network's cells on a platform."""
     return f"history/{plain(platform)}/{plain(network)}"
 
 
 def concurrency(platform: str, network: str, batch_size: int) -> str:
-    """A network under so many clients at once."""
+    """Return the name for a network against the number of concurrent clients."""
     return f"concurrency/{plain(platform)}/{plain(network)}_b{batch_size}"
 
 
 def rate(platform: str, network: str, batch_size: int) -> str:
-    """A network at given rates of requests."""
+    """Return the name for a network against the requested rate."""
     return f"rate/{plain(platform)}/{plain(network)}_b{batch_size}"
 
 
 def plain(name: str) -> str:
-    """A name as a file may have it anywhere: letters, digits, `.`, `_` and `-`, not hidden and no folder."""
+    """Convert a name to a portable file name: letters, digits, `.`, `_` and `-` only, without leading dots."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "_"
 
 
 def by_family(figures: Iterable[str]) -> dict[str, list[str]]:
-    """The figures' file names, grouped by the family that they begin with, in the order of the report."""
+    """Group the figures' names by family, in the order of the report."""
     grouped: dict[str, list[str]] = {family: [] for family in FAMILIES}
     for name in figures:
         grouped[name.partition("/")[0]].append(name)
@@ -100,5 +100,5 @@ def by_family(figures: Iterable[str]) -> dict[str, list[str]]:
 
 
 def compares_platforms(name: str) -> bool:
-    """Whether a figure compares platforms: on one platform alone it shows nothing."""
+    """Whether a figure compares platforms, so that it is of no use with a single platform."""
     return name in (PER_WATT, PER_GFLOP) or name.startswith("model/")

@@ -1,4 +1,4 @@
-"""Accuracy against time per image, with the Pareto front: which networks are worth a look. Pure."""
+"""Accuracy against time per image, with the Pareto front. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def find_front(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
-    """For each point (time, accuracy), whether no other is at least as good in both and better in one.
+    """Return for each point (time, accuracy) whether it is on the Pareto front.
 
-    Of equal points all are on the front.
+    A point is on the front if no other point is at least as good in both values and better in one. Equal points are
+    either all on the front or all off it.
     """
     return tuple(
         not any(
@@ -28,7 +29,7 @@ def find_front(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
 
 
 def pareto_charts(results: Results, platform: str) -> dict[str, ScatterChart]:
-    """By file name, the batch sizes at which two networks or more are both timed and of known accuracy."""
+    """Return a chart, by file name, for each batch size with at least two networks of known time and accuracy."""
     charts: dict[str, ScatterChart] = {}
     for size in common.sizes_of(results.of(platform)):
         chart = pareto_chart(results, platform, size)
@@ -38,7 +39,7 @@ def pareto_charts(results: Results, platform: str) -> dict[str, ScatterChart]:
 
 
 def pareto_chart(results: Results, platform: str, batch_size: int) -> ScatterChart:
-    """The networks of a platform at one batch size."""
+    """Describe the networks of a platform at one batch size."""
     cells = [cell for cell in results.of(platform) if cell.key.batch_size == batch_size and not cell.key.scenario]
     run = any(cell.now_ms is not None for cell in cells)
     shown = [cell for cell in cells if cell.value_ms is not None]
@@ -61,7 +62,7 @@ def pareto_chart(results: Results, platform: str, batch_size: int) -> ScatterCha
 
 
 def choice_label(results: Results, cell: Result) -> str:
-    """The network of a cell."""
+    """Return the title of a cell's network."""
     return common.title_of(results.catalog, cell.key.model)
 
 

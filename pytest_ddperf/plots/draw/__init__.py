@@ -1,1 +1,1 @@
-"""Descriptions drawn by matplotlib: the only package that imports it."""
+"""Drawing of figure descriptions with matplotlib; the only package that imports it."""

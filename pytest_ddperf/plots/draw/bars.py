@@ -1,4 +1,4 @@
-"""Bars, a row a network, panels side by side."""
+"""Bar charts: one row per network, panels side by side."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROW_IN, _BELOW_IN, _LEVELS_IN, _LEGEND_IN = 0.31, 0.55, 0.25, 0.24
 
 
 def draw_bars(chart: BarChart) -> Figure:
-    """The figure; each bar's gid says which it is: `bar:0:resnet50`, the number being that of its panel."""
+    """Draw the chart. The gid of each bar contains its panel number and network, such as `bar:0:resnet50`."""
     columns = max(len(panel.bars) for panel in chart.panels)
     row = _ROW_IN * (1 if columns == 1 else 1.35)
     levels_in = _LEVELS_IN if any(panel.levels for panel in chart.panels) else 0.05
@@ -67,12 +67,12 @@ def _handle(bars: Bars) -> Patch:
 
 
 def _pale(colour: str) -> dict[str, Any]:
-    """What something is held against: an outline, hatched, so that it differs in grey, too."""
+    """Return the look of reference bars: a hatched outline, which is also distinct in greyscale."""
     return {"facecolor": "white", "edgecolor": colour, "hatch": "/////", "linewidth": 0.8}
 
 
 def _bars(axes: Axes, chart: BarChart, bars: Bars, gid: str, place: tuple[float, float]) -> list[Annotation]:
-    """Draw bars and the values beside them; the values."""
+    """Draw bars with their values beside them; return the text of the values."""
     shift, thickness = place
     names = []
     for row, (model, _) in enumerate(chart.rows):
@@ -95,7 +95,7 @@ def _bars(axes: Axes, chart: BarChart, bars: Bars, gid: str, place: tuple[float,
 
 
 def _clear(axes: Axes, name: Annotation, levels: Sequence[Level]) -> None:
-    """Move a value to the right of the levels that would cross it."""
+    """Move the text of a value to the right of any level line that would cross it."""
     scale = 72 / style.DPI
     for level in sorted(levels, key=lambda level: level.value):
         line = axes.transData.transform((level.value, 0))[0]

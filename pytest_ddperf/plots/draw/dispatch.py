@@ -1,4 +1,4 @@
-"""Descriptions drawn: each kind of chart by the module that knows how."""
+"""Selection of the drawing function for each kind of chart."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ _DRAWN_BY: dict[type[Any], Callable[[Any], Figure]] = {
 
 
 def build_figure(chart: Chart) -> Figure:
-    """The figure of a description; inside `style.styled()`."""
+    """Draw the figure of a description; call inside `style.apply_style()`."""
     return _DRAWN_BY[type(chart)](chart)

@@ -1,4 +1,4 @@
-"""A run against its baseline: network by batch size, coloured by the change, the verdicts marked."""
+"""Heat map of a run compared with its baseline: network by batch size, coloured by change, with the verdicts marked."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _LABELS_IN, _COLUMN_IN, _ROW_IN, _RIGHT_IN = 2.3, 0.98, 0.44, 0.95
 _BELOW_IN, _ABOVE_IN = 0.1, 0.45
 _FULL = math.log(1.5)
-"""The logarithm of the ratio that has the full colour: half as slow again."""
+"""Logarithm of the ratio that gets the full colour: 1.5 times the baseline's time, or 1/1.5 of it."""
 
 _COLOURS = ("#0072B2", "#a9d0e8", "#ffffff", "#f5b98f", "#D55E00")
 
 
 def draw_heat_map(chart: HeatMap) -> Figure:
-    """The figure; each cell's gid is `cell:ROW:COLUMN`."""
+    """Draw the chart. The gid of each cell is `cell:ROW:COLUMN`."""
     width = _LABELS_IN + _COLUMN_IN * max(4, len(chart.columns)) + _RIGHT_IN
     frame = style.create_frame(chart.text, width, _ROW_IN * len(chart.rows) + _BELOW_IN + _ABOVE_IN)
     axes = frame.at(_LABELS_IN, frame.bottom + _BELOW_IN, _COLUMN_IN * len(chart.columns), _ROW_IN * len(chart.rows))
@@ -38,7 +38,7 @@ def draw_heat_map(chart: HeatMap) -> Figure:
     colours = LinearSegmentedColormap.from_list("change", _COLOURS)
     scale = Normalize(-_FULL, _FULL)
     for cell in chart.cells:
-        # a change of -100 % or less is none of time; shown as the fastest
+        # a change of -100 % or less has no logarithm; draw it as the fastest
         share = None if cell.change is None else float(scale(math.log(max(0.01, 1 + cell.change))))
         _cell(axes, cell, None if share is None else colours(min(1.0, max(0.0, share))))
     axes.xaxis.tick_top()
@@ -75,7 +75,7 @@ def _cell(axes: Axes, cell: HeatCell, colour: tuple[float, float, float, float] 
 
 
 def _scale(frame: Frame, colours: LinearSegmentedColormap, width: float, height: float) -> None:
-    """What the colours say, beside the map."""
+    """Draw the colour scale beside the map."""
     axes = frame.at(_LABELS_IN + width + 0.25, frame.bottom + _BELOW_IN, 0.14, min(height, 2.2))
     axes.grid(visible=False)
     steps = 64

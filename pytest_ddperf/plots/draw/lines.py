@@ -1,4 +1,4 @@
-"""Lines over batch sizes or platforms."""
+"""Line charts over batch sizes or platforms, and axes shared with other charts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 _WIDTH_IN, _ROOM_IN = 9.2, 4.6
 _LEGEND_IN = 3.15
 _LEVEL_WIDTH_PT, _LEVEL_HEIGHT_PT = 34.0, 11.0
-"""Room for the name of a level."""
+"""Space for the label of a level, in points."""
 
 
 def draw_lines(chart: LineChart) -> Figure:
-    """The figure; each line's gid says which it is: `run:resnet50`, `baseline:resnet50`, `level:25 fps`."""
+    """Draw the chart. The gid identifies each line: `run:LABEL`, `baseline:LABEL` or `level:25 fps`."""
     frame = style.create_frame(chart.text, _WIDTH_IN, _ROOM_IN)
     axes = frame.axes(0.75, _LEGEND_IN, below=0.55, above=0.05)
     _x_axis(axes, chart)
@@ -60,7 +60,7 @@ def _draw(axes: Axes, series: Series, chart: LineChart) -> None:
 
 
 def _rings(axes: Axes, series: Series, colour: str) -> None:
-    """Around the points that have no baseline."""
+    """Draw rings around the measured points that have no baseline."""
     points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if x in series.lone and y is not None]
     if points:
         x, y = zip(*points, strict=True)
@@ -69,7 +69,7 @@ def _rings(axes: Axes, series: Series, colour: str) -> None:
 
 
 def _crosses(axes: Axes, series: Series, colour: str) -> None:
-    """On the baseline's points that were not measured."""
+    """Draw crosses on the baseline points that were not measured."""
     points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if x in series.lone and y is not None]
     if points:
         x, y = zip(*points, strict=True)
@@ -94,7 +94,7 @@ def _x_axis(axes: Axes, chart: LineChart) -> None:
 
 
 def _folded(label: str, longest: int) -> str:
-    """A platform's title in lines short enough to stand beside others."""
+    """Wrap a tick label into lines of at most `longest` characters, unless a single word is longer."""
     lines = [""]
     for word in label.split():
         together = f"{lines[-1]} {word}".strip()
@@ -103,7 +103,7 @@ def _folded(label: str, longest: int) -> str:
 
 
 def value_axis(axis: Axis, values: Sequence[float], *, logarithmic: bool) -> None:
-    """The scale of an axis, its range and its ticks, from what stands on it."""
+    """Set the scale, range and ticks of an axis from the values drawn on it."""
     low, high = min(values), max(values)
     axes = axis.axes
     x = axis is axes.xaxis
@@ -130,7 +130,7 @@ def _tick(value: float, _: int | None = None) -> str:
 
 
 def draw_levels(axes: Axes, levels: Sequence[Level], *, vertical: bool = False) -> None:
-    """The lines of levels, each with its name outside the axes; names that would touch are moved apart."""
+    """Draw the lines of levels, with labels outside the axes; labels that would overlap are moved apart."""
     axis, draw = (axes.xaxis, axes.axvline) if vertical else (axes.yaxis, axes.axhline)
     for level in levels:
         draw(level.value, gid=f"level:{level.label}", color=style.INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1.5)
@@ -147,7 +147,7 @@ def draw_levels(axes: Axes, levels: Sequence[Level], *, vertical: bool = False) 
 
 
 def _apart(places: Sequence[float], room: float) -> list[float]:
-    """Ascending places moved so that each is at least `room` from the next, groups about their middle."""
+    """Move ascending positions at least `room` apart; positions that collide are spread around their mean."""
     groups: list[list[float]] = []
     for place in places:
         groups.append([place])
@@ -164,7 +164,7 @@ def _middle(places: Sequence[float]) -> float:
 
 
 def _legend(axes: Axes, chart: LineChart) -> None:
-    """From the top of the figure to its bottom, as the lines stand at their last points."""
+    """Draw the legend; networks are listed from top to bottom in the order of their last points."""
     by_gid = {line.get_gid(): line for line in axes.lines}
     shown = [one for one in chart.series if one.of_run or not _has_run(one, chart)]
     if chart.keyed_by == "model":
@@ -189,4 +189,4 @@ _KEYS: tuple[tuple[str, str, dict[str, Any]], ...] = (
      {"linestyle": "", "marker": "o", "markersize": 10, "markerfacecolor": "none"}),
     ("not measured", "baseline only:", {"linestyle": "", "marker": "x", "markersize": 7}),
 )  # fmt: skip
-"""What the legend says of a run over its baseline, and of which gids it is said."""
+"""Legend entries of a run over its baseline: label, prefix of the gids that need it ("" for always), and look."""

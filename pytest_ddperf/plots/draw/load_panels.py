@@ -1,4 +1,4 @@
-"""Panels over loads: throughput beside latency percentiles with their intervals."""
+"""Load charts: throughput beside latency percentiles with their confidence intervals."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 _WIDTH_IN, _ROOM_IN = 9.2, 4.0
 _LEFT_IN, _GAP_IN, _RIGHT_IN, _BELOW_IN, _ABOVE_IN = 0.75, 0.95, 0.3, 0.55, 0.35
 _LOOKS = (("#3b78c2", "o"), ("#2a9d6f", "s"), ("#d9822b", "^"), ("#c44e78", "D"))
-"""Colour and marker of the lines of a panel, in order."""
+"""Colour and marker of each line of a panel, in order."""
 
 
 def draw_load(chart: LoadChart) -> Figure:
-    """The figure; each line's gid says which it is: `load:0:answered`, the number being that of its panel."""
+    """Draw the chart. The gid of each line contains its panel number and label, such as `load:0:answered`."""
     frame = style.create_frame(chart.text, _WIDTH_IN, _ROOM_IN)
     count = len(chart.panels)
     width = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN - _GAP_IN * (count - 1)) / count

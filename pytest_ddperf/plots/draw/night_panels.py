@@ -1,4 +1,4 @@
-"""The nights of cells: what was measured, the accepted band, the changes and the commits."""
+"""Night charts: measured values of each night, the accepted band, the changes and the commits."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 _WIDTH_IN, _PANEL_IN, _LEFT_IN, _RIGHT_IN, _GAP_IN = 11.0, 1.9, 0.65, 0.25, 0.65
 _ABOVE_IN, _BELOW_IN, _LEGEND_IN, _LEGEND_COLUMNS = 0.3, 0.35, 0.27, 7
 _COMMITS_PT = 20.0
-"""Height at the bottom of a panel that is kept for the commits: no line is drawn in it."""
+"""Height at the bottom of a panel, in points, that is reserved for the commits; no line is drawn in it."""
 
 _COMMIT_CHARACTERS = 9
-"""How wide a commit's name is drawn, in its own characters, with room."""
+"""Width reserved for a commit hash, in characters of its font, including space around it."""
 
 _ACCEPTED_BLUE, _BAND = style.BLUE, "#cfe3f1"
 _CHANGES: tuple[tuple[str, Outcome, dict[str, Any]], ...] = (
@@ -42,7 +42,7 @@ _OTHER_FAILURE: dict[str, Any] = {"marker": "X", "color": style.BLACK, "markersi
 
 
 def draw_nights(chart: NightChart) -> Figure:
-    """The figure; gids: `nights:N`, `baseline:N`, `regressed:N` ..., N being the number of the panel."""
+    """Draw the chart. The gids are `nights:N`, `baseline:N`, `regressed:N` ..., where N is the number of the panel."""
     columns = 1 if len(chart.panels) == 1 else 2
     rows = math.ceil(len(chart.panels) / columns)
     panel_in = 3.2 if len(chart.panels) == 1 else _PANEL_IN
@@ -96,7 +96,7 @@ def _points(axes: Axes, points: Sequence[tuple[float, float]], gid: str, look: d
 
 
 def _band(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], number: int) -> None:
-    """The baseline of each night and its tolerance, each from half-way to the night before to half-way to the next."""
+    """Draw baseline and tolerance band, for each night from halfway to the previous night to halfway to the next."""
     edges = [days[0] - 0.5, *((one + other) / 2 for one, other in pairwise(days)), days[-1] + 0.5]
     x: list[float] = []
     low: list[float] = []
@@ -129,7 +129,10 @@ def _axes(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], title
 
 
 def _commits(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], number: int, width_in: float) -> None:
-    """A tick for each change of commit, and the names of those that there is room for: those of changes first."""
+    """Draw a tick for each new commit, and as many commit hashes as fit.
+
+    Nights with a change (see `is_change`) are labelled first, then the latest nights.
+    """
     changed = [(day, night) for day, night in zip(days, nights, strict=True) if night.commit]
     if not changed:
         return
@@ -148,7 +151,7 @@ def _commits(axes: Axes, days: Sequence[float], nights: Sequence[NightPoint], nu
 
 
 def _keys(chart: NightChart) -> list[Line2D | Patch]:
-    """What the legend explains: what the panels hold."""
+    """Return the legend entries for what the panels contain."""
     shown = {night.outcome for panel in chart.panels for night in panel.nights}
     rebaselined = any(night.rebaselined for panel in chart.panels for night in panel.nights)
     handles: list[Line2D | Patch] = [

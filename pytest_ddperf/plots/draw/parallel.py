@@ -1,9 +1,9 @@
-"""Figures drawn into files, by several processes where there are many.
+"""Drawing of figures into files, with several processes if there are many figures.
 
-Each figure is drawn by itself, so that it comes out the same whoever draws it.
+Each figure is drawn independently, so the result does not depend on the process that draws it.
 
-The helpers are plain child processes and no `multiprocessing`: that would run the user's own script again, or fork a
-process that has threads.
+The helpers are plain child processes. `multiprocessing` would run the user's script again, or fork a process that has
+threads.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.plots.describe.charts import Chart
 
 _LEAST_EACH = 12
-"""Figures that are worth a process: loading matplotlib takes as long as a few of them."""
+"""Minimum number of figures per process: loading matplotlib takes as long as drawing a few figures."""
 
 _MOST_PROCESSES = 4
 _COUNT_EVERY_S = 0.2
@@ -45,14 +45,14 @@ def draw_all(
     endings: Sequence[str] = names.ENDINGS,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Draw descriptions into `folder/NAME.png` and `.svg`.
+    """Draw figures into `folder/NAME.png` and `.svg`.
 
     Args:
-        charts: by file name without its ending.
-        folder: created if it does not exist.
-        processes: how many draw; None for what the machine and the number of figures suggest.
-        endings: of the files of each figure.
-        progress: called with the number of figures drawn so far, from 0, and of all figures.
+        charts: descriptions of the figures, by file name without extension.
+        folder: output folder; created if it does not exist.
+        processes: number of processes; None to choose it from the number of cores and figures.
+        endings: file extensions to write for each figure.
+        progress: called with the number of figures drawn so far, from 0, and the total number.
 
     Raises:
         ConfigurationError: a file cannot be written.
@@ -75,7 +75,7 @@ def draw_all(
         _draw(shares[0], folder, endings, count)
         for helper, share in helpers:
             if helper is None or _wait(helper, count) != 0:
-                _draw(share, folder, endings, lambda: None)  # whatever kept the helper from it is raised here
+                _draw(share, folder, endings, lambda: None)  # raises the error that made the helper fail
         if progress is not None:
             progress(len(charts), len(charts))
     finally:
@@ -89,19 +89,23 @@ def draw_all(
 
 
 def help_out(source: IO[bytes]) -> None:
-    """Draw the share that another process sends, folder, endings and descriptions; write a byte for each figure."""
+    """Draw the figures that the parent process sends, and write one byte to stdout for each figure.
+
+    Args:
+        source: a pickled tuple of folder, extensions and descriptions.
+    """
     folder, endings, share = pickle.load(source)  # noqa: S301 - written by `_helper`, over a pipe of our own
     try:
         _draw(share, folder, endings, lambda: os.write(1, b"."))
     except ConfigurationError:
-        sys.exit(1)  # reported by the process that asked
+        sys.exit(1)  # the parent process reports the error
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all.
+    """Write a file atomically.
 
     Raises:
-        ConfigurationError: it cannot be written.
+        ConfigurationError: the file cannot be written.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -128,7 +132,7 @@ def _draw(charts: Mapping[str, Chart], folder: Path, endings: Sequence[str], aft
 
 
 def _helper(share: Mapping[str, Chart], folder: Path, endings: Sequence[str]) -> subprocess.Popen[bytes] | None:
-    """A process that draws a share; None where none can be started."""
+    """Start a process that draws some of the figures; None if it cannot be started."""
     try:
         helper = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
             [sys.executable, "-c", _HELPER],
@@ -139,16 +143,16 @@ def _helper(share: Mapping[str, Chart], folder: Path, endings: Sequence[str]) ->
     except OSError:
         return None
     assert helper.stdin is not None  # noqa: S101 - it is a pipe
-    assert helper.stdout is not None  # noqa: S101 - the same
+    assert helper.stdout is not None  # noqa: S101 - it is a pipe
     os.set_blocking(helper.stdout.fileno(), False)
-    with contextlib.suppress(OSError), helper.stdin as pipe:  # where it ended early, its status says so
+    with contextlib.suppress(OSError), helper.stdin as pipe:  # if the helper ended early, its exit status shows it
         pipe.write(pickle.dumps(sys.path))
         pipe.write(pickle.dumps((folder, tuple(endings), dict(share))))
     return helper
 
 
 def _count_drawn(helper: subprocess.Popen[bytes] | None) -> int:
-    """How many figures a helper has drawn since this was last asked."""
+    """Return how many figures a helper has drawn since the last call."""
     if helper is None or helper.stdout is None:
         return 0
     try:
@@ -158,7 +162,7 @@ def _count_drawn(helper: subprocess.Popen[bytes] | None) -> int:
 
 
 def _wait(helper: subprocess.Popen[bytes], count: Callable[[int], None]) -> int:
-    """Wait for a helper and count what it draws; its exit status."""
+    """Wait for a helper while counting the figures it draws; return its exit status."""
     while True:
         try:
             return helper.wait(_COUNT_EVERY_S)
@@ -167,5 +171,5 @@ def _wait(helper: subprocess.Popen[bytes], count: Callable[[int], None]) -> int:
 
 
 def _cores() -> int:
-    """Those that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

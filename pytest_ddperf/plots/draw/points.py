@@ -1,4 +1,4 @@
-"""Points: networks as accuracy and time with the Pareto front, and networks across platforms."""
+"""Point charts: accuracy against time with the Pareto front, and networks across platforms."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _WIDTH_IN, _ROOM_IN = 8.0, 4.6
 _DOTS_WIDTH_IN, _DOTS_LEGEND_IN, _ROW_IN = 9.4, 2.3, 0.3
 _LABEL_POINTS = 8.0
 _DISTANCES = (0.0, 6.0, 14.0, 24.0, 36.0, 50.0, 66.0, 84.0)
-"""How much farther from its point than beside it a label may be, in points, the best first."""
+"""Extra distances of a label from its point, in typographic points, in order of preference."""
 
 _LEADER_FROM = 14.0
-"""From that distance on a thin line leads from the label to its point."""
+"""Distance, in typographic points, from which a thin line connects the label to its point."""
 
 _PLACES: tuple[tuple[float, float, str, str], ...] = (
     (8, 0, "left", "center"), (-3, 7, "right", "bottom"), (0, 7, "center", "bottom"), (0, -7, "center", "top"),
     (-8, 0, "right", "center"), (6, 6, "left", "bottom"), (6, -6, "left", "top"), (-6, -6, "right", "top"),
     (-6, 6, "right", "bottom"), (14, -6, "left", "top"), (14, 6, "left", "bottom"), (-14, -6, "right", "top"),
 )  # fmt: skip
-"""Where a label may be beside its point, the best first: offset in points, and which of its corners is there."""
+"""Label positions in order of preference: x and y offset in points, horizontal and vertical alignment."""
 
 Box = tuple[float, float, float, float]
 
 
 def draw_scatter(chart: ScatterChart) -> Figure:
-    """The figure; gids: `front`, `front before`, and `point:LABEL` of each network."""
+    """Draw the chart. The gids are `front`, `front before`, and `point:LABEL` and `before:LABEL` for each network."""
     frame = style.create_frame(chart.text, _WIDTH_IN, _ROOM_IN)
     axes = frame.axes(0.75, 0.35, below=0.55, above=0.25)
     every = [*chart.choices, *chart.before]
@@ -73,7 +73,7 @@ def draw_scatter(chart: ScatterChart) -> Figure:
 
 
 def _front(axes: Axes, choices: Sequence[Choice], gid: str, look: dict[str, Any]) -> None:
-    """Stairs through the choices of the front: what can be had in a given time."""
+    """Draw the front as a step line: the best accuracy within a given time."""
     best = [choice for choice in choices if choice.on_front]
     if best:
         axes.plot([choice.ms for choice in best], [choice.accuracy for choice in best], color=style.INK,
@@ -81,7 +81,7 @@ def _front(axes: Axes, choices: Sequence[Choice], gid: str, look: dict[str, Any]
 
 
 def _label(axes: Axes, chart: ScatterChart) -> None:
-    """A name beside each point, where it covers no other name, no point and no line."""
+    """Label each point where the label overlaps other labels, points and lines the least."""
     scale = 72 / style.DPI
     frame = axes.get_window_extent()
     width, height = frame.width * scale, frame.height * scale
@@ -118,12 +118,12 @@ def _label(axes: Axes, chart: ScatterChart) -> None:
 
 
 def _upright(x: float, low: float, high: float) -> Box:
-    """The room that a vertical line takes."""
+    """Return the box around a vertical line."""
     return x - 2, low, x + 2, high
 
 
 def _places() -> Iterator[tuple[float, float, str, str]]:
-    """Every place that a label may have, the nearest first."""
+    """Yield every possible label position, nearest first."""
     for distance in _DISTANCES:
         for dx, dy, across, along in _PLACES:
             share = distance / math.hypot(dx, dy)
@@ -131,7 +131,7 @@ def _places() -> Iterator[tuple[float, float, str, str]]:
 
 
 def _lead(axes: Axes, point: tuple[float, float], box: Box, size: tuple[float, float]) -> None:
-    """A thin line from a point towards the nearest place of its label's box."""
+    """Draw a thin line between a point and the nearest edge of its label."""
     x, y = point
     end = min(max(x, box[0]), box[2]), min(max(y, box[1]), box[3])
     begin = tuple(from_ + (to - from_) * 0.35 for from_, to in zip(point, end, strict=True))
@@ -149,14 +149,14 @@ def _box(x: float, y: float, place: tuple[float, float, str, str], size: tuple[f
 
 
 def _overlap(one: Box, other: Box) -> float:
-    """The area that two boxes share, in square points."""
+    """Return the area shared by two boxes, in square points."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     return width * height if width > 0 and height > 0 else 0.0
 
 
 def draw_dots(chart: DotChart) -> Figure:
-    """The figure; each platform's gid is `dots:PLATFORM`."""
+    """Draw the chart. The gid of each platform is `dots:PLATFORM`."""
     frame = style.create_frame(chart.text, _DOTS_WIDTH_IN, _ROW_IN * max(4, len(chart.rows)) + 0.75)
     axes = frame.axes(2.3, _DOTS_LEGEND_IN, below=0.55, above=0.1)
     value_axis(axes.xaxis, [value for one in chart.series for value in one.x], logarithmic=True)

@@ -1,7 +1,8 @@
-"""How every figure looks: one style, whatever the user's own matplotlib is set to; and its way to bytes.
+"""Style of all figures, independent of the user's matplotlib settings, and encoding of figures to bytes.
 
 Colours are those of Masataka Okabe and Kei Ito, "Color Universal Design" (2008, https://jfly.uni-koeln.de/color/),
-without its yellow, which is too pale on paper. Marker and line style tell what colour tells: a grey print can be read.
+without its yellow, which is too pale on paper. Marker and line style also distinguish the series, so that figures are
+readable in greyscale.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ Dashes = tuple[float, tuple[float, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Of one series."""
+    """Colour, marker, line style and marker fill of one series."""
 
     colour: str
     marker: str
@@ -75,7 +76,7 @@ MODELS: Mapping[str, Look] = {
     "shufflenet": Look(BLUE, "P", SOLID),
     "crnn_ocr": Look(GREY, "X", SOLID),
 }
-"""A colour and a marker for each family, a line style and a filling for each of its members."""
+"""Looks of the networks: a family shares colour and marker; its members differ in line style and marker fill."""
 
 PLATFORMS: Mapping[str, Look] = {
     "gtx1080ti": Look(BLACK, "s"),
@@ -96,7 +97,12 @@ _BATCH_DASHES = (SOLID, DASHED, DASHDOT)
 
 
 def look_of(keyed_by: str, name: str) -> Look:
-    """How a series looks: that of a network or platform which is not known follows from its name alone."""
+    """Return the look of a series; an unknown network or platform gets a look derived from its name only.
+
+    Args:
+        keyed_by: kind of the name: `model`, `batch` or `platform`.
+        name: id of the series.
+    """
     if keyed_by == "batch":
         return _batch_look(int(name))
     known = (MODELS if keyed_by == "model" else PLATFORMS).get(name)
@@ -112,9 +118,9 @@ def look_of(keyed_by: str, name: str) -> Look:
 
 
 def _batch_look(size: int) -> Look:
-    """The greater, the darker: from yellowish green to dark violet."""
+    """Return the look of a batch size: from yellowish green for small sizes to dark violet for large ones."""
     from matplotlib import colormaps  # noqa: PLC0415 - loaded when something is drawn
-    from matplotlib.colors import to_hex  # noqa: PLC0415 - the same
+    from matplotlib.colors import to_hex  # noqa: PLC0415 - loaded when something is drawn
 
     steps = math.log2(size)
     colour = to_hex(colormaps["viridis"](0.84 * (1 - min(1.0, steps / 7))))
@@ -162,16 +168,15 @@ _METADATA: Mapping[str, Mapping[str, str | None]] = {
 _NOTE_POINTS = 7.0
 _NOTE_LINE_IN = 0.135
 _CHARACTERS_AN_INCH = 17.5
-"""Of a note, so that its lines are broken before they leave the figure."""
+"""Characters of a note per inch, used to wrap notes to the width of the figure."""
 
 
 @contextlib.contextmanager
 def apply_style() -> Iterator[None]:
-    """The style alone: matplotlib's defaults and `RC`, nothing of the user's; what held before holds again after it."""
+    """Apply matplotlib's defaults and `RC` without any user settings; restore the previous settings on exit."""
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # of a letter that the font lacks, say: the user's tests may make errors of them
+        # for example about a missing glyph; the user's tests may turn warnings into errors
+        warnings.simplefilter("ignore")
         with _alone():
             import matplotlib as mpl  # noqa: PLC0415 - loaded when something is drawn
         with mpl.rc_context():
@@ -182,10 +187,10 @@ def apply_style() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Keep matplotlib, while it is loaded, from a backend that does not exist and from a broken matplotlibrc.
+    """Protect the import of matplotlib from an unknown backend in the environment and from a broken matplotlibrc.
 
-    Either may raise on import, and neither matters: figures are drawn by Agg, by matplotlib's own defaults. A
-    matplotlibrc is looked for in the working folder first, whatever the environment says.
+    Either may raise on import. Neither is needed: figures are drawn with Agg and matplotlib's defaults. The working
+    folder is changed because matplotlib looks there first for a matplotlibrc, whatever the environment contains.
     """
     spec = None if "matplotlib" in sys.modules else importlib.util.find_spec("matplotlib")
     if spec is None or spec.origin is None:
@@ -201,11 +206,14 @@ def _alone() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A figure with its texts, and room for axes; all in inches.
+    """A figure with its texts and space for axes; all sizes in inches.
 
     Args:
-        bottom: height of the notes; axes stand above it.
-        top: height of the titles; axes stand below it.
+        figure: the matplotlib figure.
+        width: width of the figure.
+        height: height of the figure.
+        bottom: height of the notes, below the axes.
+        top: height of the titles, above the axes.
     """
 
     figure: Figure
@@ -215,7 +223,7 @@ class Frame:
     top: float
 
     def axes(self, left: float, right: float, below: float = 0.0, above: float = 0.0) -> Axes:
-        """Axes that fill what the margins leave, the title and the notes apart."""
+        """Add axes that fill the space between titles and notes, minus the given margins."""
         return self.at(
             left,
             self.bottom + below,
@@ -224,15 +232,21 @@ class Frame:
         )
 
     def at(self, left: float, bottom: float, width: float, height: float) -> Axes:
-        """Axes at a place, from the lower left corner."""
+        """Add axes of a given size at a position relative to the lower left corner of the figure."""
         share = (left / self.width, bottom / self.height, width / self.width, height / self.height)
         return self.figure.add_axes(share)
 
 
 def create_frame(text: Text, width: float, room: float) -> Frame:
-    """A figure of that width with its title, subtitle and notes; `room` is the height between them. In inches."""
+    """Create a figure with title, subtitle and notes.
+
+    Args:
+        text: title, subtitle and notes.
+        width: width of the figure, in inches.
+        room: height between the titles and the notes, in inches.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loaded when something is drawn
-    from matplotlib.figure import Figure  # noqa: PLC0415 - the same
+    from matplotlib.figure import Figure  # noqa: PLC0415 - loaded when something is drawn
 
     lines = [line for note in text.notes for line in wrap_note(note, width - 0.5)]
     bottom = 0.2 + _NOTE_LINE_IN * len(lines)
@@ -251,12 +265,12 @@ def create_frame(text: Text, width: float, room: float) -> Frame:
 
 
 def wrap_note(text: str, width: float) -> list[str]:
-    """The lines of a note that is so many inches wide."""
+    """Wrap a note into lines of at most `width` inches."""
     return textwrap.wrap(text, int(width * _CHARACTERS_AN_INCH))
 
 
 def format_number(value: float) -> str:
-    """A number as an axis or a bar has it: three digits, never an exponent."""
+    """Format a number for an axis or a bar: three digits, large numbers without an exponent."""
     if value == 0:
         return "0"
     if abs(value) >= 100:
@@ -265,7 +279,11 @@ def format_number(value: float) -> str:
 
 
 def encode_figure(figure: Figure, endings: Sequence[str]) -> dict[str, bytes]:
-    """The figure as files, by ending; the same figure gives the same bytes."""
+    """Encode a figure in each file format; the same figure gives the same bytes.
+
+    Returns:
+        The content of each file, by extension.
+    """
     files: dict[str, bytes] = {}
     for ending in endings:
         buffer = io.BytesIO()
