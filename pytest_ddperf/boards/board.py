@@ -1,4 +1,4 @@
-"""What is done to a platform's board around its cells: the user's commands, its sensors, the wait until it is cool."""
+"""A platform's board during its measurements: run the user's commands, read sensors, wait until the board is cool."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 class Board:
-    """One platform's board, from `begin` to `end`.
+    """The board of one platform, from `begin` to `end`.
 
     Args:
-        platform: whose board it is.
-        url: of its server, without credentials; told to the commands.
-        say: takes a line for the person who waits.
-        gpuid: which of its GPUs is measured.
-        tune: whether its clocks are set to their highest meanwhile.
-        marker: a file that is there from `begin` to `end`, for a process that outlives this one; None for none.
+        platform: the platform.
+        url: URL of its server, without credentials; passed to the commands.
+        say: prints a line for the user.
+        gpuid: the GPU that is measured.
+        tune: whether to set the board's clocks to their highest during the measurement.
+        marker: a file that exists from `begin` to `end`, for a process that outlives this one; None for no file.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class Board:
         self._begun = False
 
     def begin(self) -> None:
-        """Run the commands that come before the cells, set the clocks where asked to, start to read the sensors.
+        """Run the `before` commands, set the clocks if requested, and start reading the sensors.
 
         Raises:
-            HookError: one failed, and the ones behind it were not run; or a clock could not be set.
+            HookError: a command failed, and the commands after it were not run; or a clock could not be set.
         """
-        self.make_up()  # another worker of this run died with the board
+        self.make_up()  # in case another worker of this run died before `end`
         self._begun = True
         if self._marker is not None and self._leaves_something:
             self._marker.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ class Board:
         return Tuning(source, self._platform.nvpmodel, self._tell)
 
     def make_up(self) -> None:
-        """Do what `end` would have done in a process that died before it: xdist's worker, of its controller."""
+        """Run `end` for a process that died before it; xdist's controller does this for its workers."""
         if self._marker is None or not self._marker.exists():
             return
         self._begun = True
@@ -105,7 +105,7 @@ class Board:
         self.end()
 
     def ready(self) -> None:
-        """Wait, before its first cell, until the board's sensors speak, and until it is as cool as was asked."""
+        """Before the first cell, wait until the sensors report and the board is as cool as configured."""
         if self._monitor is None or self._ready:
             return
         self._ready = True
@@ -135,12 +135,12 @@ class Board:
             self._tell(f"{hottest_c:.1f} C after {time.monotonic() - began_s:.0f} s")
 
     def rejection_reason(self, began_s: float, ended_s: float) -> str:
-        """Why a round that was measured then does not count; "" where nothing speaks against it."""
+        """Return why a round measured in this period is invalid; "" if it is valid."""
         seen = [] if self._monitor is None else self._monitor.throttled(began_s, ended_s)
         return f"the board throttled while it was measured: {', '.join(seen)}" if seen else ""
 
     def telemetry(self, began_s: float, ended_s: float, earlier: Measurement | None = None) -> Telemetry | None:
-        """What the sensors said meanwhile, and in earlier rounds of the same cell; None where nobody reads them."""
+        """Return the telemetry of this period merged with that of the cell's earlier rounds; None without sensors."""
         before = None if earlier is None else earlier.telemetry
         if self._monitor is None:
             return before
@@ -156,7 +156,7 @@ class Board:
         self._say(f"ddperf: {self._platform.id}: {text}")
 
     def end(self) -> None:
-        """Put the clocks back, and run all commands that come after the cells, whatever became of those."""
+        """Restore the clocks and run all `after` commands, whatever the result of the cells."""
         if not self._begun:
             return
         self._begun = False
@@ -176,7 +176,7 @@ class Board:
                 commands.run(command, timeout_s=self._platform.hook_timeout, variables=self._variables)
             except HookError as error:
                 self._tell(mask_secrets(str(error), self._platform))
-            except KeyboardInterrupt as error:  # Ctrl-C once more ends one command, and never what puts the board back
+            except KeyboardInterrupt as error:  # a second Ctrl-C ends one command, never the restoring of the board
                 interrupted = error
         if self._marker is not None:
             self._marker.unlink(missing_ok=True)
@@ -185,5 +185,5 @@ class Board:
 
 
 def marker_path(run_id: str, platform: str) -> Path:
-    """The file that says that a board's commands were begun in this run."""
+    """Return the path of the file that marks that a board's commands were started in this run."""
     return platformdirs.user_cache_path("pytest-ddperf") / "begun" / f"{run_id}-{platform}"

@@ -1,7 +1,7 @@
-"""Settings that change a board, made only when they are asked for (--ddperf-tune), and put back after.
+"""Board settings that are changed only on request (--ddperf-tune) and restored afterwards.
 
-What they were is recorded first, in a file of the user's cache folder: where a run was killed before it could put the
-board back, the next one that tunes it does so before anything else.
+The previous settings are first recorded in a file in the user's cache folder. If a run is killed before it restores the
+board, the next run that tunes the board restores it first.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.board_address import BoardAddress
 
 TIMEOUT_S: Final = 60.0
-"""How long looking, setting and putting back may take each."""
+"""Time limit of each action: reading, setting and restoring."""
 
 _HELLO = "ddperf-tune 1"
 
 
 @dataclass(frozen=True, slots=True)
 class PreviousSettings:
-    """What a board's settings were.
+    """The settings of a board before tuning.
 
     Args:
-        nvpmodel: the power mode, "" where it is not changed.
-        clocks: the file on the board where jetson_clocks stored its own, "" where it is not there.
-        governors: of the CPU clocks, by file.
+        nvpmodel: the power mode, "" if it is not changed.
+        clocks: the file on the board in which jetson_clocks stored its settings, "" if jetson_clocks is missing.
+        governors: CPU frequency governors, by file.
     """
 
     nvpmodel: str = ""
@@ -48,7 +48,7 @@ class PreviousSettings:
     governors: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """In words, for a person who has to put them back by hand."""
+        """Return the settings in words, for a user who has to restore them manually."""
         parts = [f"nvpmodel -m {self.nvpmodel}"] if self.nvpmodel else []
         parts += [f"jetson_clocks --restore {self.clocks}"] if self.clocks else []
         parts += [f"{value} into {file}" for file, value in self.governors.items()]
@@ -56,7 +56,7 @@ class PreviousSettings:
 
     @property
     def variables(self) -> dict[str, str]:
-        """As the script wants them."""
+        """The variables that the script expects."""
         governors = " ".join(f"{file}={value}" for file, value in self.governors.items())
         return {
             "DDPERF_WAS_NVPMODEL": self.nvpmodel,
@@ -66,15 +66,15 @@ class PreviousSettings:
 
 
 class Tuning:
-    """One board's settings, from `apply` to `restore`.
+    """The settings of one board, from `apply` to `restore`.
 
-    They are recorded by how the board is reached: two projects may call two boards by one id of a platform, and one
-    board by two.
+    They are recorded under the board's address, not its platform id: two projects may use one id for two boards, or two
+    ids for one board.
 
     Args:
-        source: how the board is reached.
-        nvpmodel: the power mode to set; None leaves it.
-        tell: takes a line for the person who waits.
+        source: the board's address.
+        nvpmodel: the power mode to set; None leaves it unchanged.
+        tell: prints a line for the user.
     """
 
     def __init__(self, source: BoardAddress, nvpmodel: int | None, tell: Callable[[str], None]) -> None:
@@ -86,10 +86,10 @@ class Tuning:
         self._lock = filelock.FileLock(self.path.with_suffix(".lock"), thread_local=False)
 
     def apply(self) -> None:
-        """Record the settings, and change them.
+        """Record the settings, then change them.
 
         Raises:
-            HookError: the board cannot be reached, a setting could not be made, or another run has tuned the board.
+            HookError: the board cannot be reached, a setting could not be changed, or another run has tuned the board.
         """
         if not self._take():
             raise HookError(
@@ -114,8 +114,8 @@ class Tuning:
         self._refuse(done, "could not be set")
 
     def restore(self) -> None:
-        """Put the settings back as they were recorded; says what it could not. May be called twice."""
-        if not self._take():  # they are another run's
+        """Restore the recorded settings and report what could not be restored. May be called twice."""
+        if not self._take():  # another run tuned the board
             return
         try:
             self._restore()
@@ -123,7 +123,7 @@ class Tuning:
             self._lock.release(force=True)
 
     def _take(self) -> bool:
-        """Whether the board is ours to tune; the kernel gives it free when this process ends, however it ends."""
+        """Acquire the board's lock and return whether that succeeded; the kernel releases it when this process ends."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire(blocking=False)
@@ -160,10 +160,10 @@ class Tuning:
             )
 
     def _run(self, action: str, variables: Mapping[str, str]) -> list[str]:
-        """The script's lines.
+        """Run the script and return its output lines.
 
         Raises:
-            HookError: it did not come to its end.
+            HookError: the script did not finish.
         """
         text = build_script("tune.sh", {**build_variables(0), **variables, "DDPERF_ACTION": action})
         command = shell_command(self._source)
@@ -173,7 +173,7 @@ class Tuning:
                 input=text,
                 capture_output=True,
                 timeout=TIMEOUT_S,
-                start_new_session=True,  # Ctrl-C is for pytest
+                start_new_session=True,  # so that Ctrl-C reaches only pytest
                 check=False,
             )
         except subprocess.TimeoutExpired:
@@ -188,7 +188,7 @@ class Tuning:
 
 
 def find_leftover_tuning(source: BoardAddress) -> bool:
-    """Whether a run that was ended has left a board as it had set it, or one that goes on has set it."""
+    """Return whether a board is still tuned, by a run that ended without restoring it or by a running one."""
     return _path(source.text).exists()
 
 

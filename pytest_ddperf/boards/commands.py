@@ -1,4 +1,4 @@
-"""Commands of the user's, run around a platform's cells: to set clocks, to restart the server."""
+"""The user's commands that run before and after a platform's cells, for example to set clocks or restart the server."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.platform import Command
 
 TAIL_LINES: Final = 10
-"""Lines of a failed command's output that are shown, the last ones."""
+"""Maximum number of output lines shown for a failed command; the last ones are shown."""
 
 _TAIL_BYTES: Final = 4000
 
 
 def run(command: Command, *, timeout_s: float, variables: Mapping[str, str]) -> None:
-    """Run one command to its end.
+    """Run one command and wait for it to finish.
 
-    It gets no terminal and no input, so it cannot wait for a password, and a session of its own, so that Ctrl-C, which
-    ends the run, does not end what puts the board back. What it leaves in the background stays.
+    The command gets no terminal and no input, so it cannot wait for a password. It runs in a session of its own, so
+    that Ctrl-C ends the run but not a command that restores the board. Processes that it leaves in the background are
+    not killed.
 
     Args:
-        command: a line for the shell, or the words of a command.
-        timeout_s: it is killed after so many seconds, with all that it has started.
-        variables: added to the environment.
+        command: a shell command line, or a list of words.
+        timeout_s: time limit, seconds; the command is then killed with all processes it started.
+        variables: variables added to the environment.
 
     Raises:
-        HookError: it could not be started, failed, or took too long; shows the end of its output.
+        HookError: the command could not be started, failed, or took too long; the message shows the end of its output.
     """
     shown = command if isinstance(command, str) else shlex.join(command)
-    with tempfile.TemporaryFile() as output:  # no pipe: what it leaves in the background would hold that open
+    with tempfile.TemporaryFile() as output:  # not a pipe: background processes would hold it open
         try:
             process = subprocess.Popen(  # noqa: S603 - the user's own command
                 ["/bin/sh", "-c", command] if isinstance(command, str) else command,
@@ -50,7 +51,7 @@ def run(command: Command, *, timeout_s: float, variables: Mapping[str, str]) -> 
             )
         except OSError as error:
             raise HookError(f"The command `{shown}` cannot be started: {error.strerror or error}.") from None
-        except ValueError as error:  # a NUL in it
+        except ValueError as error:  # the command contains a NUL
             raise HookError(f"The command {shown!r} cannot be started: {error}.") from None
         try:
             status = process.wait(timeout_s)
@@ -73,7 +74,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _tail(descriptor: int) -> str:
-    """The end of an output, for a message."""
+    """Return the last lines of an output, for a message."""
     size = os.fstat(descriptor).st_size
     text = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace").strip()
     if not text:

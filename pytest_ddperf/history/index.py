@@ -1,8 +1,8 @@
-"""An index of the history: one row a run and one a cell, so that a trend costs what it shows and not what is stored.
+"""An index of the history, one row per run and one per cell, so that reading a trend does not read the whole history.
 
-The JSON Lines files are the truth; the index is made of them and may be deleted at any time. It is brought up to date
-when it is opened: files that are new or changed are read, those that are gone are dropped, the others are not touched.
-Its file carries a mark of ours: one of that name without it is somebody else's, and is left as it is.
+The JSON Lines files are authoritative; the index is built from them and may be deleted at any time. It is updated when
+it is opened: new and changed files are read, missing files are dropped, the others are not touched. The index file
+carries our `application_id`; a file of the same name without it belongs to somebody else and is not modified.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
 FILE = "ddperf-index.sqlite"
 MARK = 0x64647066
-"""SQLite's `application_id` of our files, `ddpf`; it stands at byte 68 of the file."""
+"""SQLite's `application_id` of our files, `ddpf`; it is at byte 68 of the file."""
 
 MOST_NIGHTS = 90
-"""Nights of a trend that are shown, unless more are asked for."""
+"""Default maximum number of nights in a trend."""
 
 _WAIT_S = 2.0
-"""How long another process may hold the index; then this one reads the files, which takes less than to wait on."""
+"""How long to wait for another process that holds the index, seconds. After that the files are read instead, which is
+faster than waiting longer."""
 
 _LEFT_AS_IT_IS = frozenset(
     {
@@ -41,7 +42,7 @@ _LEFT_AS_IT_IS = frozenset(
         sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_AUTH,
     }
 )  # fmt: skip
-"""SQLite's primary result codes that say nothing against what the file holds."""
+"""SQLite's primary result codes that do not mean that the file's contents are damaged."""
 
 _ACCEPTED = (Outcome.OK, Outcome.IMPROVED, Outcome.NEW)
 
@@ -53,8 +54,8 @@ class IndexedRun:
     Args:
         path: its file.
         started: UTC time in ISO 8601.
-        accepted: whether it was a whole, uninterrupted run with --ddperf-accept.
-        complete: whether it came to its own end.
+        accepted: whether it was a complete, uninterrupted run with --ddperf-accept.
+        complete: whether it finished.
     """
 
     path: Path
@@ -65,12 +66,12 @@ class IndexedRun:
 
 
 class HistoryIndex:
-    """The index of one folder of the history, brought up to date when it is opened.
+    """The index of one history folder, updated when it is opened.
 
-    Where its file cannot be written it lives in memory, for this process alone.
+    If its file cannot be written, the index is kept in memory, for this process only.
 
     Args:
-        folder: the history's; it need not exist.
+        folder: the history folder; it need not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -92,13 +93,13 @@ class HistoryIndex:
                 try:
                     return self._up_to_date(sqlite3.connect(path, timeout=_WAIT_S))
                 except sqlite3.DatabaseError as error:
-                    if _primary_code(error) in _LEFT_AS_IT_IS:  # locked for long, or the disk is full
+                    if _primary_code(error) in _LEFT_AS_IT_IS:  # locked for too long, or the disk is full
                         self._trouble = (
                             f"{format_path(path)} could not be used ({error}): every run in {self._folder} was read "
                             "for this."
                         )
                         break
-                    _remove(path)  # damaged, or with other tables than ours: made anew
+                    _remove(path)  # damaged, or has other tables than ours: rebuild it
         return self._up_to_date(sqlite3.connect(":memory:"))
 
     def _up_to_date(self, database: sqlite3.Connection) -> sqlite3.Connection:
@@ -106,7 +107,7 @@ class HistoryIndex:
             database.isolation_level = None
             database.execute("PRAGMA foreign_keys = ON")
             if database.execute("PRAGMA user_version").fetchone() != (VERSION,):
-                _make(database)  # on its own, so that the file carries the mark before it is large
+                _make(database)  # a separate transaction, so that the file carries our mark early
             database.execute("BEGIN IMMEDIATE")
             self._refresh(database)
             database.execute("COMMIT")
@@ -131,7 +132,7 @@ class HistoryIndex:
             new.append((path, size, changed_ns))
         stale += [(number,) for number, _, _ in known.values()]
         database.executemany("DELETE FROM file WHERE id = ?", stale)
-        if stale:  # what was a copy may be the only one now
+        if stale:  # a file that was a copy may now be the only one
             copies = database.execute("DELETE FROM file WHERE copy_of IS NOT NULL RETURNING name, size, changed_ns")
             new += [(self._folder / os.fsdecode(name), size, changed_ns) for name, size, changed_ns in copies]
         for path, size, changed_ns in sorted(new, key=_copies_last):
@@ -142,7 +143,7 @@ class HistoryIndex:
     def _rows(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._database.execute(statement, values).fetchall()
-        except sqlite3.DatabaseError:  # damaged where bringing it up to date did not look: made anew
+        except sqlite3.DatabaseError:  # damage that the update did not notice: rebuild the index
             self._database.close()
             if _is_ours(self._folder / FILE):
                 _remove(self._folder / FILE)
@@ -150,7 +151,7 @@ class HistoryIndex:
             return self._database.execute(statement, values).fetchall()
 
     def runs(self, platform: str | None = None) -> list[IndexedRun]:
-        """The runs, oldest first; those of one platform where it is named."""
+        """Return the runs, oldest first; only those of `platform` if it is given."""
         rows = self._rows(
             "SELECT name, run, started, accepted, complete FROM file WHERE problem IS NULL AND copy_of IS NULL AND "
             "(:platform IS NULL OR id IN (SELECT file FROM platform WHERE name = :platform)) ORDER BY started, run",
@@ -159,7 +160,7 @@ class HistoryIndex:
         return [self._run(row) for row in rows]
 
     def newest(self, platform: str) -> IndexedRun | None:
-        """The newest run that measured something of a platform; None where there is none."""
+        """Return the newest run that measured something on a platform; None if there is none."""
         rows = self._rows(
             "SELECT name, run, started, accepted, complete FROM measured JOIN file ON file.id = measured.file "
             "WHERE platform = ? ORDER BY moment DESC LIMIT 1",
@@ -168,8 +169,8 @@ class HistoryIndex:
         return self._run(rows[0]) if rows else None
 
     def last(self) -> dict[str, IndexedRun]:
-        """By platform, the newest run that has a verdict on a cell of it, be it that nothing was timed."""
-        rows = self._rows(  # SQLite takes the columns beside MAX from the row that has it
+        """Return the newest run with a verdict on any cell of a platform, by platform, even if it timed nothing."""
+        rows = self._rows(  # SQLite takes the other columns from the row that has the MAX
             "SELECT platform, name, run, started, accepted, complete, MAX(moment) FROM (SELECT id, platform, "
             "(SELECT MAX(moment) FROM night WHERE night.cell = cell.id) AS newest FROM cell) AS each "
             "JOIN night ON night.cell = each.id AND moment = newest JOIN file ON file.id = night.file "
@@ -182,11 +183,11 @@ class HistoryIndex:
         return IndexedRun(self._folder / os.fsdecode(name), run, started, bool(accepted), bool(complete))
 
     def platforms(self) -> list[str]:
-        """The platforms of which something was measured, sorted."""
+        """Return the platforms with any measurement, sorted."""
         return [name for (name,) in self._rows("SELECT DISTINCT platform FROM measured ORDER BY platform")]
 
     def cells(self, platform: str) -> list[CellKey]:
-        """The cells of a platform that were ever measured, sorted."""
+        """Return the cells of a platform that were ever measured, sorted."""
         rows = self._rows(
             "SELECT platform, model, batch_size, scenario FROM cell WHERE platform = ? AND EXISTS "
             "(SELECT 1 FROM night WHERE night.cell = cell.id AND now_ms IS NOT NULL) "
@@ -196,7 +197,7 @@ class HistoryIndex:
         return [CellKey(*row) for row in rows]
 
     def latest(self, platform: str) -> dict[CellKey, Path]:
-        """By cell, the file of the newest run that has a verdict on it; runs that timed nothing there do not count."""
+        """Return the file of each cell's newest verdict; runs that timed nothing on the platform are ignored."""
         rows = self._rows(
             "SELECT platform, model, batch_size, scenario, (SELECT file.name FROM night JOIN file "
             "ON file.id = night.file WHERE night.cell = cell.id AND EXISTS (SELECT 1 FROM measured WHERE "
@@ -207,11 +208,11 @@ class HistoryIndex:
         return {CellKey(*key): self._folder / os.fsdecode(name) for *key, name in rows if name is not None}
 
     def trend(self, key: CellKey, most: int = MOST_NIGHTS) -> Trend:
-        """The newest nights of one cell on which it was measured, oldest first; nothing else is read.
+        """Return the newest nights on which a cell was measured, oldest first; only their rows are read.
 
         Args:
             key: the cell.
-            most: how many nights at the most.
+            most: the maximum number of nights.
         """
         rows = self._rows(
             "SELECT run, started, now_ms, outcome, accepted, change, tolerance, baseline_ms, baseline_kind, commit_id "
@@ -223,16 +224,16 @@ class HistoryIndex:
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each file that a person must know of, and for the index itself where it could not be used."""
+        """One sentence per file with a problem, and one for the index itself if it could not be used."""
         return [*self.trouble, *self.faults().values()]
 
     @property
     def trouble(self) -> list[str]:
-        """A sentence where the index's own file could not be used."""
+        """A sentence if the index's own file could not be used; else empty."""
         return [self._trouble] if self._trouble else []
 
     def faults(self) -> dict[Path, str]:
-        """A sentence for each file that is no history, is a copy of another one, or holds broken lines; it names it."""
+        """Return a sentence for each file that is not a run, is a copy, or has broken lines; it names the file."""
         rows = self._rows(
             "SELECT name, run, problem, broken, copy_of FROM file WHERE problem IS NOT NULL OR broken > 0 OR "
             "copy_of IS NOT NULL ORDER BY name"
@@ -251,7 +252,7 @@ class HistoryIndex:
 
     @property
     def skipped(self) -> tuple[int, int]:
-        """How many files are no history or cannot be read, and how many files there are."""
+        """The number of files that are not valid runs or cannot be read, and the number of all files."""
         ((skipped, every),) = self._rows("SELECT COUNT(problem), COUNT(*) FROM file")
         return skipped, every
 
@@ -269,7 +270,7 @@ class HistoryIndex:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether the index's file is not there, empty, or has our mark: then it may be written."""
+    """Return whether the index's file may be written: it is missing, empty, or has our mark."""
     try:
         with path.open("rb") as file:
             head = file.read(72)
@@ -281,19 +282,19 @@ def _is_ours(path: Path) -> bool:
 
 
 def _primary_code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code of an error."""
+    """Return SQLite's primary result code of an error."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
 def _remove(path: Path) -> None:
-    """Remove our index, and its journal with it: that would be played back into the next one."""
+    """Remove our index and its journal: SQLite would replay the journal into the next index."""
     for each in (path, path.with_name(f"{path.name}-journal")):
         with contextlib.suppress(OSError):
             each.unlink()
 
 
 def _make(database: sqlite3.Connection) -> None:
-    """Make the tables, unless another process did meanwhile."""
+    """Create the tables, unless another process has created them in the meantime."""
     database.execute("BEGIN IMMEDIATE")
     if database.execute("PRAGMA user_version").fetchone() != (VERSION,):
         for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
@@ -307,12 +308,12 @@ def _make(database: sqlite3.Connection) -> None:
 
 
 def _copies_last(found: tuple[Path, int, int]) -> tuple[int, str]:
-    """A sort key: who copies a file gives it a longer name."""
+    """Return a sort key that puts copies last: a copied file usually gets a longer name."""
     return len(found[0].name), found[0].name
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int, int]]:
-    """The files of the history, their sizes and when they were changed."""
+    """Yield the files of the history with their sizes and modification times in nanoseconds."""
     if not folder.is_dir():
         return
     with os.scandir(folder) as entries:
@@ -321,7 +322,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, int, int]]:
                 try:
                     status = entry.stat()
                 except OSError:
-                    continue  # gone meanwhile
+                    continue  # deleted in the meantime
                 yield folder / entry.name, status.st_size, status.st_mtime_ns
 
 
@@ -387,7 +388,7 @@ def _night(row: tuple[Any, ...]) -> TrendNight:
 
 
 VERSION: Final = 3
-"""SQLite's `user_version` of an index with these tables: one of another version is made anew."""
+"""SQLite's `user_version` of an index with these tables; an index of another version is rebuilt."""
 
 SCHEMA: Final = """
 CREATE TABLE file (id INTEGER PRIMARY KEY, name BLOB UNIQUE NOT NULL, size INTEGER NOT NULL,
@@ -407,7 +408,7 @@ CREATE TABLE night (cell INTEGER NOT NULL, moment TEXT NOT NULL,
     tolerance REAL, baseline_ms REAL, baseline_kind TEXT NOT NULL, PRIMARY KEY (cell, moment)) WITHOUT ROWID;
 CREATE INDEX night_file ON night (file);
 """
-"""`night` holds the cells that have a verdict, `measured` the runs that timed something of a platform.
+"""`night` holds the cells that have a verdict, `measured` the runs that timed something on a platform.
 
-A `moment` is a run's beginning and its name: it orders the nights, and no two are equal, so that the newest nights of a
-cell lie together and nothing else is read for them. A file's name is bytes, since not every one is UTF-8."""
+A `moment` is the start time of a run plus its name. It orders the nights and is unique, so that the newest nights of a
+cell are stored together and only those are read. A file's name is stored as bytes, because not every name is UTF-8."""

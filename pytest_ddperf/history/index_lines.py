@@ -1,4 +1,4 @@
-"""What the index takes of a run's file: of each line a few fields, which costs less than to read its records."""
+"""The fields that the index reads from each line of a run's file, which is faster than decoding whole records."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Baseline(msgspec.Struct):
 
 
 class IndexLine(msgspec.Struct):
-    """What the index takes of a line of the history; the rest is not decoded."""
+    """The fields of a history line that the index uses; the rest is not decoded."""
 
     type: str = ""
     key: _Key | None = None
@@ -49,7 +49,7 @@ _DECODER = msgspec.json.Decoder(IndexLine)
 
 @dataclass(frozen=True, slots=True)
 class IndexCell:
-    """A cell's line, in the index's columns."""
+    """A cell's line as columns of the index."""
 
     key: CellKey
     outcome: Outcome
@@ -61,7 +61,7 @@ class IndexCell:
 
 
 def index_cells(lines: Iterable[IndexLine]) -> list[IndexCell]:
-    """Each cell once: of each test the last line counts, as `read_run` has it, and of several tests the reddest."""
+    """Return each cell once: the last line of each test, as in `read_run`, and the reddest of several tests."""
     tests = {line.nodeid: cell for line in lines if (cell := _cell(line)) is not None}
     return list(select_reddest(tests.values()).values())
 
@@ -83,7 +83,7 @@ def _cell(line: IndexLine) -> IndexCell | None:
 
 
 def read_lines(path: Path) -> tuple[Sequence[IndexLine], int]:
-    """The lines of a run after its first, and how many of them cannot be read."""
+    """Return the lines of a run after the first one, and the number of unreadable lines."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -106,11 +106,11 @@ def read_lines(path: Path) -> tuple[Sequence[IndexLine], int]:
 
 
 def commit_of(header: RunHeader) -> str:
-    """The id of the commit that a run tested, "" where its header does not tell."""
+    """Return the id of the commit that a run tested, "" if its header does not contain one."""
     return commit_id(header.facts.get("commit"))
 
 
 def commit_id(facts: object) -> str:
-    """The id of a commit in pytest-benchmark's facts of it, "" where they do not contain one."""
+    """Return the commit id from pytest-benchmark's commit facts, "" if they do not contain one."""
     found = facts.get("id") if isinstance(facts, dict) else None
     return found if isinstance(found, str) and found != "unknown" else ""

@@ -1,8 +1,8 @@
-"""The history of one platform as the gate is asked with it: accepted nights, nightly values, runs of instability.
+"""The history of one platform as the gate uses it: accepted nights, nightly values, streaks of instability.
 
-A night is a run. It is accepted where it was made with --ddperf-accept, came to its end and measured all that its
-options asked for; a cell of it is, where its verdict was ok, improved or new. So a regressed cell never becomes a
-baseline by being saved: it is held against the nights before it regressed, however long ago they were.
+A night is a run. It is accepted if it was made with --ddperf-accept, finished, and measured everything its options
+asked for; a cell of it is accepted if its verdict was ok, improved or new. So a regressed cell never becomes a baseline
+by being saved: it is compared with the nights before the regression, however long ago they were.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from pytest_ddperf.history.run_file import Run
 
 MOST = 400
-"""Accepted nights that are read at the most: more than a year of them."""
+"""Maximum number of accepted nights that are read: more than a year."""
 
-_NEWEST = 30  # runs that are read whether or not a night was ever accepted
+_NEWEST = 30  # runs that are read even if no night was ever accepted
 _ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
 _RED_OR_UNSTABLE = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
 _JUDGED = _ACCEPTED | _RED_OR_UNSTABLE
-_MOST_LOG = 700.0  # logarithms beyond it are no floats any more
+_MOST_LOG = 700.0  # exp() of larger values overflows a float
 _NEVER: Mapping[CellKey, str] = MappingProxyType({})
 
 
@@ -46,11 +46,11 @@ class NightCell:
     """One cell of one night.
 
     Args:
-        conditions: under which it was measured.
-        accepted: whether later nights may be held against it.
-        beyond: whether it was beyond the tolerance, be it red or too noisy to tell from chance.
+        conditions: the conditions of the measurement.
+        accepted: whether later nights may be compared with it.
+        beyond: whether it was beyond the tolerance, either red or too noisy to distinguish from chance.
         passes_ms: milliseconds per image by the gated clock, of all rounds.
-        statistic: what its first round is worth, a logarithm.
+        statistic: the statistic of its first round, a logarithm.
         network_files: as `Measurement.network_files`.
     """
 
@@ -68,8 +68,8 @@ class Night:
 
     Args:
         run: its name.
-        started: in UTC.
-        cells: those that were measured and judged.
+        started: its start time, UTC.
+        cells: the cells that were measured and judged.
     """
 
     run: str
@@ -84,7 +84,7 @@ class Nights:
     Args:
         platform_id: the platform.
         nights: oldest first.
-        skipped: a sentence for each file that is no history; it names the file.
+        skipped: a sentence for each file that is not a valid run; it names the file.
     """
 
     platform_id: str
@@ -92,10 +92,10 @@ class Nights:
     skipped: tuple[str, ...] = ()
 
     def after(self, since: Mapping[CellKey, str]) -> Nights:
-        """The same nights, of each cell only those that began after it was recorded.
+        """Return the same nights, restricted for each cell to those that began after the cell was recorded.
 
         Args:
-            since: when each cell was recorded, ISO 8601; a cell that is absent, and what is no date, restricts nothing.
+            since: when each cell was recorded, ISO 8601; an absent cell or an invalid date restricts nothing.
         """
         dates = {key: date for key, text in since.items() if (date := parse_moment(text)) is not None}
         if not dates:
@@ -114,15 +114,15 @@ class Nights:
         )
 
     def baselines(self, since: Mapping[CellKey, str] = _NEVER) -> dict[CellKey, Baseline]:
-        """What each cell is held against: its newest 30 accepted nights under the conditions of the newest of them.
+        """Return each cell's baseline: its newest 30 accepted nights under the conditions of the newest one.
 
-        The runs of all cells are aligned by night: `()` where a night lacks the cell. A cell that was left out of some
-        nights reaches further back.
+        The runs of all cells are aligned by night, with `()` for a night without the cell. For a cell that is missing
+        on some nights, older nights are used instead.
 
         Args:
-            since: when each cell was recorded, ISO 8601; only nights after it count.
+            since: when each cell was recorded, ISO 8601; only later nights count.
         """
-        return self.after(since)._baselines()  # noqa: SLF001 - of its own class
+        return self.after(since)._baselines()  # noqa: SLF001 - same class
 
     def _baselines(self) -> dict[CellKey, Baseline]:
         taken: dict[CellKey, dict[int, tuple[float, ...]]] = {}
@@ -152,30 +152,30 @@ class Nights:
         return f"history, {len(ages)} accepted night{'s' * (len(ages) > 1)} since {oldest:%Y-%m-%d}"
 
     def creep_values(self, key: CellKey) -> tuple[float, ...]:
-        """A cell's nightly values, milliseconds, oldest first, each night's common shift taken out.
+        """Return a cell's nightly values, milliseconds, oldest first, without each night's common shift.
 
-        They begin with its first 8 accepted nights, to which `creep` holds the others; from then on every night counts
-        in which it was measured and judged, whether accepted, complete or regressed. Empty for a cell without an
-        accepted night.
+        The first 8 values are of accepted nights, with which `creep` compares the others. After them, every night
+        counts on which the cell was measured and judged, whether accepted, complete or regressed. Empty for a cell
+        without an accepted night.
         """
         return tuple(_ms(value - self._shifts[age]) for age, value in self._series.get(key, {}).items())
 
     def common_shift(self, statistics: Mapping[CellKey, float]) -> float:
-        """By how much a night is slower than the cells' first nights, a logarithm.
+        """Return by how much a night is slower than the cells' first nights, a logarithm.
 
-        It is the median over the cells, and taken as 0 below 8 of them, as in the gate.
+        It is the median over the cells, and 0 for fewer than 8 cells, as in the gate.
 
         Args:
-            statistics: of each cell of the night what its first round is worth, a logarithm.
+            statistics: the statistic of the first round of each cell of the night, a logarithm.
         """
         off = [value - self._references[key] for key, value in statistics.items() if key in self._references]
         return median(off) if len(off) >= SUITE_FROM else 0.0
 
     def unstable_streak(self, key: CellKey) -> int:
-        """In how many of its newest nights, without a gap, a cell was unstable and beyond its tolerance.
+        """Return the number of consecutive newest nights on which a cell was unstable and beyond its tolerance.
 
-        A night on which it was red beyond the tolerance counts, too: else the first red night would end the count that
-        made it red. Nights that did not measure and judge the cell say nothing of it and are passed over.
+        Nights on which the cell was red beyond the tolerance count too: otherwise the first red night would end the
+        streak that made it red. Nights that did not measure and judge the cell are ignored.
         """
         streak = 0
         for _, night in self._newest_first():
@@ -190,7 +190,7 @@ class Nights:
 
     @cached_property
     def _conditions(self) -> dict[CellKey, Conditions]:
-        """Of each cell those of its newest accepted night."""
+        """The conditions of each cell's newest accepted night."""
         found: dict[CellKey, Conditions] = {}
         for _, night in self._newest_first():
             for key, cell in night.cells.items():
@@ -200,7 +200,7 @@ class Nights:
 
     @cached_property
     def _series(self) -> dict[CellKey, dict[int, float]]:
-        """Of each cell the statistics of the nights that creep looks at, by the night's place, oldest first."""
+        """Each cell's statistics on the nights used to detect creep, by index of the night, oldest first."""
         series: dict[CellKey, dict[int, float]] = {key: {} for key in self._conditions}
         accepted: Counter[CellKey] = Counter()
         for place, night in enumerate(self.nights):
@@ -228,26 +228,26 @@ class Nights:
 def read_nights(folder: Path, platform_id: str, *, most: int = MOST) -> Nights:
     """Read the history of one platform.
 
-    Of each file the first line is read, the cells only where they can matter: of the newest `most` accepted runs, of as
-    many others since the oldest of these, and of the newest 30 in any case.
+    The first line of each file is read. Cells are read only from runs that can matter: the newest `most` accepted runs,
+    up to `most` other runs since the oldest of these, and always the newest 30 runs.
 
     Args:
-        folder: the history's; it need not exist.
-        platform_id: a run counts where its header names it.
-        most: accepted runs, and other runs, at the most.
+        folder: the history folder; it need not exist.
+        platform_id: only runs whose header names this platform count.
+        most: maximum number of accepted runs, and of other runs.
     """
     skipped: list[str] = []
     nights: list[Night] = []
     for path, started in _needed(folder, platform_id, most, skipped):
         try:
             nights.append(_night(read_run(path), started, platform_id))
-        except HistoryError as error:  # gone since its first line was read
+        except HistoryError as error:  # deleted since its first line was read
             skipped.append(str(error))
     return Nights(platform_id, tuple(sorted(nights, key=lambda night: (night.started, night.run))), tuple(skipped))
 
 
 def _needed(folder: Path, platform_id: str, most: int, skipped: list[str]) -> list[tuple[Path, datetime]]:
-    """The files to read, and when their runs began."""
+    """Return the files to read and the start times of their runs."""
     accepted: list[tuple[Path, datetime]] = []
     others: list[tuple[Path, datetime]] = []
     waiting: list[tuple[Path, datetime]] = []
@@ -264,7 +264,7 @@ def _needed(folder: Path, platform_id: str, most: int, skipped: list[str]) -> li
             continue
         if header.accepted:
             accepted.append((path, started))
-            others += waiting  # newer than an accepted one
+            others += waiting  # they are newer than an accepted run
             waiting = []
         else:
             (others if len(accepted) + len(others) < _NEWEST else waiting).append((path, started))
@@ -283,7 +283,7 @@ def _night(run: Run, started: datetime, platform_id: str) -> Night:
 
 
 def _cell(record: CellRecord, *, accepted: bool) -> NightCell | None:
-    """A record as a cell of a night; None where it holds no times that can be compared."""
+    """Convert a record to a cell of a night; None if it has no comparable times."""
     measurement = record.measurement
     if measurement is None or measurement.invalid or measurement.key != record.key or record.key.batch_size < 1:
         return None

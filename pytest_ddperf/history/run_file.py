@@ -1,4 +1,4 @@
-"""One run of the history as JSON Lines: reading it back, whole or its header alone."""
+"""One run of the history as JSON Lines: read the whole run or only its header."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FORMAT = 1
-"""Version of the line format, in each file's first line."""
+"""Version of the line format, stored in each file's first line."""
 
 USUAL_FOLDER = ".ddperf"
-"""The folder of the history where none is named."""
+"""The default history folder."""
 
 _LONGEST_HEADER = 1 << 20
-"""Bytes of a first line that are read at the most: what is longer is no history."""
+"""Maximum length of a first line, bytes; a file with a longer one is not a run."""
 
 
 MOST_IMAGES = (1 << 63) - 1
-"""The greatest batch size that a record may have: what is greater is no record, and would fit into no index."""
+"""Maximum batch size of a record; a larger one is invalid and would not fit into the index."""
 
 
 class HistoryError(DdperfError):
-    """A run could not be kept, or its file is none of the history's."""
+    """A run could not be saved, or a file does not belong to the history."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunHeader:
-    """What a run was.
+    """The description of a run.
 
     Args:
-        run: name of the run and of its file: UTC time and four random bytes, so that two runs never share one.
+        run: name of the run and of its file: UTC time and four random bytes, so that two runs never share a name.
         started: UTC time in ISO 8601.
         version: version of this package.
-        platforms: the platforms measured.
-        accepted: whether later nights may be held against this one.
-        facts: further facts: commit, tolerance, options given.
+        platforms: the measured platforms.
+        accepted: whether later nights may be compared with this run.
+        facts: further facts: commit, tolerance, given options.
     """
 
     run: str
@@ -71,13 +71,13 @@ class _End(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as it was read back.
+    """A run read from its file.
 
     Args:
-        records: its cells, in the order they were first measured, each as it was at last.
-        exit_status: pytest's; None for a run that did not come to its end.
-        broken: lines that could not be read, as (line number from 1, what is wrong).
-        whole: whether every cell that its options asked for came to its end, and no test was left out (`-k`, node ids).
+        records: the last record of each cell, in the order in which the cells were first measured.
+        exit_status: pytest's; None for a run that did not finish.
+        broken: unreadable lines, as (line number from 1, error).
+        whole: whether every cell that the options asked for was finished and no test was deselected (`-k`, node ids).
     """
 
     header: RunHeader
@@ -88,19 +88,19 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether the run came to its own end."""
+        """Whether the run finished."""
         return self.exit_status is not None
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder of the history; the usual one ignores itself for git, as those of pytest and ruff do.
+    """Create the history folder; the default folder contains a .gitignore for itself, as those of pytest and ruff do.
 
     A folder of another name is the user's own, who may want to commit it.
     """
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     if is_new and folder.name == USUAL_FOLDER:
-        with contextlib.suppress(OSError):  # a convenience: the history is kept without it
+        with contextlib.suppress(OSError):  # a convenience: the history works without it
             (folder / ".gitignore").write_text("# Created by pytest-ddperf.\n*\n", encoding="utf-8")
 
 
@@ -109,10 +109,10 @@ def _not_read(path: Path, error: OSError) -> HistoryError:
 
 
 def read_header(path: Path) -> RunHeader:
-    """Read what a run was, and none of its cells.
+    """Read the header of a run without its cells.
 
     Raises:
-        HistoryError: the file cannot be read, or its first line is no run header of a known format.
+        HistoryError: the file cannot be read, or its first line is not a run header of a known format.
     """
     try:
         with path.open("rb") as file:
@@ -123,7 +123,7 @@ def read_header(path: Path) -> RunHeader:
 
 
 def parse_moment(text: str) -> datetime | None:
-    """A moment in UTC; None where the text is none in ISO 8601."""
+    """Parse an ISO 8601 time and convert it to UTC; None if the text is not valid."""
     try:
         found = datetime.fromisoformat(text)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
@@ -132,10 +132,10 @@ def parse_moment(text: str) -> datetime | None:
 
 
 def start_time(path: Path, header: RunHeader) -> datetime:
-    """When a run began, UTC.
+    """Return when a run began, UTC.
 
     Raises:
-        HistoryError: its header does not say.
+        HistoryError: the header contains no valid start time.
     """
     started = parse_moment(header.started)
     if started is None:
@@ -146,22 +146,22 @@ def start_time(path: Path, header: RunHeader) -> datetime:
 
 
 def missing_run_error(run: str, folder: Path, known: Iterable[str]) -> ConfigurationError:
-    """The error of a run that is named and not stored.
+    """Return the error for a named run that is not stored.
 
     Args:
-        run: its name.
-        folder: of the history.
-        known: the names of those that are, oldest first.
+        run: the name that was given.
+        folder: the history folder.
+        known: names of the stored runs, oldest first.
     """
     last = ", ".join(list(known)[-5:]) or "none"
     return ConfigurationError(f"The run {run!r} is not in {folder}; the last ones there are {last}.")
 
 
 def read_run(path: Path) -> Run:
-    """Read one run back; lines that are broken are counted, not fatal. Of the records of a node id the last one counts.
+    """Read one run; broken lines are collected, not fatal. Only the last record of each node id counts.
 
     Raises:
-        HistoryError: the file cannot be read, or its first line is no run header of a known format.
+        HistoryError: the file cannot be read, or its first line is not a run header of a known format.
     """
     try:
         lines = path.read_bytes().split(b"\n")
@@ -191,10 +191,10 @@ def read_run(path: Path) -> Run:
 
 
 def _checked(record: CellRecord) -> CellRecord:
-    """The same record.
+    """Return the record unchanged if it is valid.
 
     Raises:
-        ValueError: it holds what no run writes.
+        ValueError: the record holds a value that no run writes.
     """
     if record.now_ms is not None and record.now_ms < 0:
         raise ValueError(f"now_ms is {record.now_ms:g}; expected 0 or more")
@@ -204,17 +204,17 @@ def _checked(record: CellRecord) -> CellRecord:
 
 
 def format_path(path: Path) -> str:
-    """A path as text on one line that any stream takes: what cannot be printed in its name is spelled out."""
+    """Return a path as printable text on one line: characters that cannot be printed are escaped."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
 
 
 def describe_broken_lines(path: Path, count: int, first: tuple[int, str] | None = None) -> str:
-    """A sentence that names a file with broken lines.
+    """Return a sentence that names a file with broken lines.
 
     Args:
-        path: of the run.
-        count: of the lines.
-        first: number and fault of the first of them, where they are known.
+        path: the run's file.
+        count: the number of broken lines.
+        first: line number and error of the first broken line, if known.
     """
     lines = "line" if count == 1 else "lines"
     where = ""
@@ -228,15 +228,15 @@ def describe_broken_lines(path: Path, count: int, first: tuple[int, str] | None 
 
 
 def list_runs(folder: Path) -> Iterator[Path]:
-    """The files of the history, oldest first."""
+    """Yield the files of the history, oldest first."""
     yield from sorted(folder.glob("*.jsonl"))
 
 
 def _decoded(line: bytes, kind: type[T]) -> T:
-    """A line as a value; keys that are not known to this version are passed over.
+    """Decode a line; keys unknown to this version are ignored.
 
     Raises:
-        ValueError: it is no JSON, or not that of a `kind`.
+        ValueError: the line is not JSON, or does not match `kind`.
     """
     try:
         return msgspec.json.decode(line, type=kind)

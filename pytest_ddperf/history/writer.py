@@ -1,4 +1,4 @@
-"""Writes one run of the history: one cell per line, on disk as soon as the cell has ended."""
+"""Write one run of the history: one line per cell, written as soon as the cell has ended."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
 
 
 SYNCING_SHARE = 0.02
-"""Share of a run's time that may go into confirmations of the disk, one a cell, before cells share them."""
+"""Share of a run's time that may be spent on fsync after each cell; beyond it, several cells share one fsync."""
 
 SYNCING_FREE_S = 0.2
-"""Seconds of it that are free beside that: in a short run each cell is confirmed."""
+"""Seconds of fsync allowed in addition, so that in a short run each cell is synced."""
 
 
 def create_header(version: str, platforms: tuple[str, ...], *, accepted: bool, facts: Mapping[str, Any]) -> RunHeader:
-    """A header for a run that starts now."""
+    """Create a header for a run that starts now."""
     now = datetime.now(UTC)
     name = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(4)}"
     return RunHeader(name, now.isoformat(timespec="seconds"), version, platforms, accepted, dict(facts))
 
 
 class HistoryWriter:
-    """Appends the cells of one run to its own new file; no cell is lost with the process once `append` has returned.
+    """Appends the cells of one run to a new file; once `append` has returned, a crash of the process loses no cell.
 
-    Each is on the disk by then, too, and survives the machine, as long as that takes no more than a fiftieth of the
-    run's time: cells that follow each other faster than a disk can confirm them share a confirmation. What could not
-    be written is tried again with whatever comes next: there may be room by then.
+    Each cell is also synced to disk and survives a crash of the machine, as long as syncing takes at most a fiftieth of
+    the run's time. Cells that end faster than the disk can sync share one sync. Lines that could not be written are
+    retried with the next write, in case there is room by then.
 
     Args:
-        folder: of the history; it and the file are made with the first cell.
-        header: what the run is.
-        now: a steady clock, seconds.
+        folder: the history folder; it and the file are created with the first cell.
+        header: the description of the run.
+        now: a monotonic clock, seconds.
     """
 
     def __init__(self, folder: Path, header: RunHeader, now: Callable[[], float] = time.monotonic) -> None:
@@ -58,34 +58,34 @@ class HistoryWriter:
         self.path = folder / f"{header.run}.jsonl"
         self._file: FileIO | None = None
         self._lines = [to_json({"type": "run", **to_builtins(header)})]
-        self._size = 0  # of the whole lines in the file, bytes
+        self._size = 0  # bytes of the complete lines in the file
         self._is_torn = False
         self._is_closed = False
 
     @property
     def unwritten(self) -> int:
-        """How many lines are not in the file."""
+        """The number of lines that are not yet in the file."""
         return len(self._lines)
 
     def append(self, record: CellRecord, text: str | None = None) -> None:
-        """Keep one cell.
+        """Write one cell.
 
         Args:
-            record: of it.
-            text: the same as JSON, where it was made already.
+            record: the cell's record.
+            text: the record as JSON, if already encoded.
 
         Raises:
-            HistoryError: the folder or the file cannot be written; says what to do.
+            HistoryError: the folder or the file cannot be written; the message says what to do.
         """
         self._lines.append(b'{"type":"cell",' + (to_json(record) if text is None else text.encode())[1:])
         self._write()
 
     def close(self, exit_status: int, *, whole: bool = False) -> None:
-        """Mark the run as ended and close its file. May be called twice.
+        """Mark the run as finished and close its file. May be called twice.
 
         Args:
             exit_status: pytest's.
-            whole: whether every cell that its options asked for came to its end, and no test was left out.
+            whole: whether every cell that the options asked for was finished and no test was deselected.
 
         Raises:
             HistoryError: as for `append`.
@@ -110,7 +110,7 @@ class HistoryWriter:
                 if self._is_torn:
                     self._file.seek(self._size)
                     self._file.truncate()
-                while rest:  # what a full disk takes may be a part
+                while rest:  # a nearly full disk may accept only a part
                     rest = rest[self._file.write(rest) :]
                     self._is_torn = bool(rest)
                 self._size += size
@@ -125,7 +125,7 @@ class HistoryWriter:
     def _let_go(self) -> None:
         if self._file is not None:
             with contextlib.suppress(OSError):
-                self._file.close()  # what it could not write, it tries to write again
+                self._file.close()  # closing retries what could not be written
 
     def __enter__(self) -> Self:
         return self
@@ -144,10 +144,10 @@ def _not_kept(path: Path, error: OSError) -> HistoryError:
 
 
 def check_writable(folder: Path) -> None:
-    """Find out before the first measurement whether the history can be kept.
+    """Check before the first measurement whether the history can be written.
 
     Raises:
-        ConfigurationError: the folder cannot be made or written to.
+        ConfigurationError: the folder cannot be created or written to.
     """
     try:
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
@@ -157,7 +157,7 @@ def check_writable(folder: Path) -> None:
             "--ddperf-storage=DIR."
         ) from None
     try:
-        # tried and not asked: for root, all permissions are there, whatever the file system does in the end
+        # try to write: for root, permission checks succeed even on a file system that cannot be written
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:

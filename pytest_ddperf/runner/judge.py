@@ -1,4 +1,4 @@
-"""Verdicts on what was measured: each cell in the company of its platform's other cells, against its baseline."""
+"""Verdicts on measurements: compare each cell with its baseline and with the other cells of its platform."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 
 UNSTABLE_RUNS = 3
-"""Runs running in which an unstable cell may be beyond the tolerance, less one."""
+"""Consecutive runs beyond tolerance after which an unstable cell counts as regressed."""
 
 _NOT_ACCEPTED = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
 
 FELLOWS = 128
-"""How many cells are judged together at the most, the newest ones: a suite's centre and spread need no more."""
+"""Maximum number of cells judged together, the newest ones: more do not improve a suite's centre and spread."""
 
 
 class Judge:
     """Judges the cells of one platform as they are measured.
 
     Args:
-        platform: whose cells they are.
+        platform: the platform.
         tolerance: relative.
-        baseline: what they are held against.
-        nights: the platform's history, of each cell since it was recorded: for slow creep, and for cells that stay
-            unstable; None for none.
-        least_rounds: rounds without which no cell is done, whatever the gate says: recording a baseline takes more.
-        recorded: where the run records accepted cells, those that the file already has figures of; else None. The first
-            recording of a cell is never regressed or unstable: a published table is of another board.
+        baseline: the baseline with which the cells are compared.
+        nights: the platform's history, for each cell since it was recorded; used to detect slow creep and cells that
+            stay unstable. None for no history.
+        least_rounds: minimum rounds of a cell, whatever the gate decides: recording a baseline needs more of them.
+        recorded: if the run records accepted cells, the cells for which the file already has values; else None. The
+            first recording of a cell is never regressed or unstable, because a published table is of another board.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class Judge:
         self._companies: dict[str, verdicts.Company] = {}
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
-        """The verdict on a cell, by all rounds of it and by what its fellows were like so far.
+        """Judge a cell from all its rounds and the cells judged so far.
 
         Args:
-            measurement: all that was measured of the cell in this run.
-            nodeid: its test.
-            server: that was measured.
+            measurement: everything measured of the cell in this run.
+            nodeid: node id of the cell's test.
+            server: facts of the measured server.
         """
         if measurement.invalid:
             self._company(measurement.key).leave(nodeid)
@@ -110,7 +110,7 @@ class Judge:
             measurement=measurement,
             server=server,
             change=None if baseline is None else now_ms / _comparable_ms(measurement, baseline) - 1,
-            # without its runs: thirty nights of them in every record would make the history grow by the square
+            # drop the runs: thirty nights in every record would make the history grow quadratically
             baseline=replace(baseline, runs=()) if baseline is not None and baseline.runs else baseline,
             resolution=verdict.resolution,
             suite_shift=verdict.suite_shift,
@@ -118,13 +118,13 @@ class Judge:
         )
 
     def _is_first_recording(self, key: CellKey, baseline: Baseline | None) -> bool:
-        """Whether the run records the cell for the first time, with no figures of this board to compare it with."""
+        """Whether the run records the cell for the first time, without values of this board to compare with."""
         if self._recorded is None or key in self._recorded:
             return False
         return baseline is None or baseline.kind == "report"
 
     def _company(self, key: CellKey) -> verdicts.Company:
-        """The cells that a cell is judged with: of its own kind, since a queue scatters as no network does."""
+        """Return the cells judged with this one: the same kind of scenario, because queueing adds its own scatter."""
         kind = key.scenario[:1]
         found = self._companies.get(kind)
         if found is None:
@@ -132,7 +132,7 @@ class Judge:
         return found
 
     def _by_its_past(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
-        """The verdict, unless the nights before say otherwise: slow creep is red, and instability that stays, too."""
+        """Return the verdict, changed to regressed if the history shows slow creep or lasting instability."""
         if self._nights is None:
             return outcome, reason
         if outcome is Outcome.UNSTABLE and change is not None and change > self._tolerance:
@@ -149,7 +149,7 @@ class Judge:
         return outcome, reason
 
     def _comparable(self, measurement: Measurement) -> tuple[Baseline | None, tuple[str, ...]]:
-        """The baseline of a cell, None where none was made under like conditions; and what to say of it."""
+        """Return the baseline of a cell, None without one of comparable conditions, and notes on the comparison."""
         found = self._baseline.lookup(measurement.key)
         if found is None or isinstance(found, Unavailable):
             return None, ()
@@ -162,14 +162,14 @@ class Judge:
 
 
 def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """The files of a network that are not as they were, or are on one side alone; none where one side is not known."""
+    """Return the files of a network that changed or are only on one side; empty if one side is unknown."""
     if not before or not now or sorted(before.values()) == sorted(now.values()):
         return []
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
 def build_gate_cell(measurement: Measurement, baseline: Baseline | None) -> verdicts.Cell:
-    """What the gate is asked: the rounds of the gated clock, and the baseline as that clock would show it."""
+    """Build the gate's input: the rounds of the gated clock and the baseline converted to that clock."""
     rounds = measurement.per_image_ms()
     if baseline is None:
         return verdicts.Cell(rounds)
@@ -179,17 +179,17 @@ def build_gate_cell(measurement: Measurement, baseline: Baseline | None) -> verd
 
 
 def _comparable_ms(measurement: Measurement, baseline: Baseline) -> float:
-    """The baseline's value as the gated clock would show it, milliseconds per image."""
+    """Return the baseline's value converted to the gated clock, milliseconds per image."""
     if baseline.runs:
         return baseline.value_ms
     return convert_published(measurement.conditions.clock, baseline.value_ms, measurement.key.batch_size)
 
 
 def _shown_ms(cell: verdicts.Cell, baseline: Baseline | None) -> float:
-    """What a person reads as the time of now, milliseconds per image: a mean beside a published mean, else a median.
+    """Return the current time to show, milliseconds per image: a mean beside a published mean, else a median.
 
-    It is that of the rounds that the gate counts: else a cell whose slow first round was an accident would be green
-    with a change far beyond its tolerance beside it.
+    It covers only the rounds that the gate counts. Otherwise a cell with one slow first round would be green and still
+    show a change far beyond its tolerance.
     """
     rounds = cell.rounds if len(cell.rounds) == 1 else counted(cell.rounds)
     passes = [ms for one in rounds for ms in one]
@@ -197,10 +197,10 @@ def _shown_ms(cell: verdicts.Cell, baseline: Baseline | None) -> float:
 
 
 def describe_differences(now: Conditions, baseline: Baseline, platform: Platform) -> list[str]:
-    """In what the conditions of now differ from those of the baseline, in words.
+    """Describe how the current conditions differ from those of the baseline.
 
-    A published table tells its backend and whether that had a GPU, and its clock is head.time. That of a board which is
-    like another platform is the other's.
+    A published table states its backend and whether it used a GPU; its clock is head.time. A board declared to be like
+    another platform uses the table of that platform.
     """
     platform = platform.alike or platform
     then = baseline.conditions
@@ -241,22 +241,22 @@ def _with_gpu(gpu: bool) -> str:
 
 
 def explain_gone_server(error: DdperfError, cause: str = "") -> DdperfError:
-    """Why a server is down that was there before.
+    """Return the error for a server that was up earlier and is down now.
 
     Args:
-        error: what happened to it.
-        cause: that of its outage; see `DdperfError`.
+        error: what happened to the server.
+        cause: the cause of its outage; see `DdperfError`.
     """
     return ServerGoneError(f"The server was there, and vanished in the middle of the run: {error}", cause=cause)
 
 
 def classify_failure(error: DdperfError, *, expected: bool) -> tuple[Outcome, str]:
-    """The verdict on a cell that could not be measured, and what is said of it.
+    """Return the verdict on a cell that could not be measured, and a phrase that describes it.
 
     Args:
-        error: why.
-        expected: whether its baseline has a value: then it could be measured once, and what keeps it from that now is a
-            regression; else it is not measurable there.
+        error: why it could not be measured.
+        expected: whether its baseline has a value. If so, the cell was measurable once, and a failure now is a
+            regression; else the cell is unavailable on that platform.
     """
     if isinstance(error, ServerOutOfMemoryError):
         return (Outcome.OOM if expected else Outcome.UNAVAILABLE), "ran out of memory"

@@ -1,4 +1,4 @@
-"""Servers that failed in the middle: how long they are waited for, what they cannot hold, whether they are believed."""
+"""Servers that failed during the run: wait for them, remember batches too large for them, verify their predictions."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from pytest_ddperf.servers.target import Target
 
 DEATHS_RUNNING: Final = 3
-"""Outages without a cell measured in between after which a server is not waited for any more."""
+"""Number of outages without a measured cell in between after which a server is no longer waited for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What a model predicted when the session first asked it.
+    """What a model predicted at its first request in the session.
 
     Args:
-        batch_size: of that request.
-        seen: its answer.
+        batch_size: batch size of that request.
+        seen: the predictions.
     """
 
     batch_size: int
@@ -49,12 +49,12 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A batch that a server could not hold.
+    """A batch that was too large for a server.
 
     Args:
-        died: whether the server died of it; else it answered that its memory was exhausted.
-        error: its words.
-        cause: the same, as all cells share it that it keeps from being measured.
+        died: whether the server died; else it reported that its memory was exhausted.
+        error: the error message.
+        cause: the error message without details, shared by all cells that are not measured because of it.
     """
 
     batch_size: int
@@ -64,12 +64,12 @@ class Limit:
 
 
 class Outages:
-    """The outages of one process's servers.
+    """The outages of the servers used by one process.
 
     Args:
-        servers: by platform, the server's name: platforms that share one share its outages.
-        now: a steady clock, seconds.
-        sleep: takes seconds.
+        servers: server name by platform; platforms with the same server share its outages.
+        now: a monotonic clock, seconds.
+        sleep: sleeps for a number of seconds.
     """
 
     def __init__(
@@ -94,24 +94,24 @@ class Outages:
     # outages
 
     def is_gone(self, platform: str) -> bool:
-        """Whether a platform's server vanished and has not come back."""
+        """Return whether a platform's server vanished and has not come back."""
         return platform in self._gone
 
     def shares_a_gone_server(self, platform: str) -> bool:
-        """Whether its server vanished while another platform was measured on it."""
+        """Return whether the platform's server vanished while any platform was measured on it."""
         return any(self._servers[other] == self._servers[platform] for other in self._gone)
 
     def vanished(
         self, platform: str, info: Info | None, key: CellKey | None = None, error: str = "", cause: str = ""
     ) -> None:
-        """A server does not answer any more.
+        """Record that a server stopped responding.
 
         Args:
-            platform: whose.
-            info: what it last said of itself.
-            key: the cell whose prediction it did not answer; None where it was asked something else.
-            error: what became of that.
-            cause: the same, as larger batches share it that are not run for that reason.
+            platform: the server's platform.
+            info: what the server last reported about itself.
+            key: the cell whose prediction got no response; None for another request.
+            error: the error of that prediction.
+            cause: the cause of that error, shared by larger batches that are not run because of it.
         """
         self._gone.add(platform)
         self._deaths[self._servers[platform]] += 1
@@ -119,23 +119,23 @@ class Outages:
             self._at[platform] = Limit(key.batch_size, True, error, cause), key, info
 
     def cause_of_outage(self, platform: str, otherwise: str) -> str:
-        """What the cells share that the outage of a platform's server keeps from being measured, until it is back.
+        """Return the cause shared by all cells that cannot be measured during the current outage of a server.
 
         Args:
-            platform: whose.
-            otherwise: the cause of an outage of which nothing is known yet.
+            platform: the server's platform.
+            otherwise: the cause to record if the outage has none yet.
         """
         return self._outages.setdefault(self._servers[platform], otherwise)
 
     def measured(self, platform: str) -> None:
-        """A cell was measured: an outage from now on is another one."""
+        """Record that a cell was measured: a later outage is a new one."""
         self._deaths.pop(self._servers[platform], None)
 
     def come_back(self, platform: str, target: Target) -> None:
-        """Wait for a server that vanished: as long as the options say the first time, and from then on not at all.
+        """Wait for a server that vanished: `recovery_timeout_s` the first time, and not at all after a failed wait.
 
         Raises:
-            ServerGoneError: it is not back.
+            ServerGoneError: the server is not back.
         """
         server = self._servers[platform]
         hopeless = server in self._waited_for or self._deaths[server] > DEATHS_RUNNING
@@ -160,18 +160,18 @@ class Outages:
                 self._gone.discard(other)
                 self.suspect(other)
 
-    # what a server cannot hold
+    # batches too large for a server
 
     def exhausted(self, key: CellKey, error: ServerError) -> None:
-        """A server had not the memory for a batch: larger ones are not tried, and its next predictions are compared."""
+        """Record that a server lacked memory for a batch: skip larger ones and verify its next predictions."""
         self._limits[key.platform, key.model, key.scenario] = Limit(key.batch_size, False, str(error), error.cause)
         self.suspect(key.platform)
 
     def check_size(self, key: CellKey) -> None:
-        """Find out whether a batch is worth trying: what is too much under a load may do without it, not the reverse.
+        """Check whether a batch may fit. A limit found under load does not apply without load, but the reverse does.
 
         Raises:
-            BatchNotRunError: a smaller one of the same model was too much already; or the same one, without any load.
+            BatchNotRunError: a smaller batch of the same model was already too large, or the same batch without load.
         """
         alone = self._limits.get((key.platform, key.model, ""))
         limit = self._limits.get((key.platform, key.model, key.scenario))
@@ -183,15 +183,15 @@ class Outages:
         message = f"batch size {limit.batch_size} {what}: {limit.error}"
         raise BatchNotRunError(message, died=limit.died)
 
-    # whether it is believed
+    # verifying predictions
 
     def compare(self, key: CellKey, answer: Answer) -> None:
-        """Keep what a model predicts at first, and hold each later answer against it, by the images that both hold.
+        """Record the first predictions of a model, and compare later ones with them for the images in both.
 
-        So a service that was replaced by another one of its name is noticed where no total tells of it.
+        This detects a service that was replaced by another one of the same name when no counter of the server shows it.
 
         Raises:
-            AnswerError: it is not what it was.
+            AnswerError: the predictions differ from the first ones.
         """
         known = self._references.setdefault(key.platform, {})
         reference = known.get(key.model)
@@ -213,22 +213,22 @@ class Outages:
             )
 
     def suspect(self, platform: str, model: str = "") -> None:
-        """Something happened to a server, or to the service of one model: it is compared before it is believed."""
+        """Mark a server, or the service of one model, for verification before its next measurement."""
         self._suspects.add((platform, model))
 
     def believe(self, platform: str, model: str, predict: Callable[[str, int], Answer]) -> None:
-        """Where something happened to a server: compare what it predicts with what it predicted at first.
+        """If a server was marked by `suspect`, compare its predictions with its first ones.
 
         Args:
-            platform: whose server.
-            model: that is measured next, compared where it is known from before; else the one measured last is whose
-                service can still be had.
+            platform: the server's platform.
+            model: the model to be measured next. It is compared if it was predicted before; else the comparison uses
+                the most recent model whose service is still available.
             predict: makes one checked prediction of a model and a batch size.
 
         Raises:
-            AnswerError: it answers, and not what it answered before.
-            ServiceGoneError: no service is left whose answers are known.
-            ServerError: it does not answer.
+            AnswerError: the predictions differ from the first ones.
+            ServiceGoneError: no service with known predictions is left.
+            ServerError: the server does not respond.
         """
         suspicions = self._suspects & {(platform, ""), (platform, model)}
         if not suspicions:
@@ -259,7 +259,7 @@ class Outages:
 
 
 def describe_gone_service(error: ServiceNotFoundError) -> str:
-    """Of a service that was measured, or about to be, when it was deleted."""
+    """Return the message for a service that was deleted during or just before its measurement."""
     return f"The service vanished in the middle of the run, and cannot be created again: {error}"
 
 

@@ -1,4 +1,4 @@
-"""How one platform is measured and judged: what the settings come to for the runner."""
+"""How one platform is measured and judged: the settings as the runner uses them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class PlatformPlan:
     """How one platform is measured and judged.
 
     Args:
-        timer: the clock asked for: auto, predict, head or client.
+        timer: the requested clock: auto, predict, head or client.
         tolerance: relative.
-        baseline: what its cells are held against.
-        nights: its history; None for none.
-        least_rounds: rounds a cell at least.
-        recorded: where the run records accepted cells, those that the file already has figures of; else None.
-        tune: whether the board's clocks are set to their highest meanwhile.
-        load_requests: of a pass under load: of each client, or of all at a rate; None for the defaults.
+        baseline: the baseline with which its cells are compared.
+        nights: its history; None for no history.
+        least_rounds: minimum rounds per cell.
+        recorded: if the run records accepted cells, the cells for which the file already has values; else None.
+        tune: whether the board's clocks are set to their highest during the measurement.
+        load_requests: requests per pass under load: of each client, or in total at a fixed rate; None for the defaults.
     """
 
     platform: Platform
@@ -48,12 +48,12 @@ class PlatformPlan:
     load_requests: int | None = None
 
     def conditions(self, service: OpenService, *, image_route: str, scenario: Scenario | None) -> Conditions:
-        """Those of a service's cells, but for the clock: `measure_cell` puts the gated one there.
+        """Return the conditions of a service's cells; `measure_cell` replaces the clock by the gated one.
 
         Args:
-            service: that is measured.
+            service: the measured service.
             image_route: how images get to the server.
-            scenario: of a cell under load; None for plain latency.
+            scenario: the scenario of a cell under load; None for plain latency.
         """
         options = self.server.of(service.model)
         return Conditions(

@@ -1,4 +1,4 @@
-"""From a cell to its record: server opened, service made, rounds measured, gate asked. Without pytest."""
+"""From a cell to its record: open the server, create the service, measure rounds, ask the gate. Without pytest."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _OF_SERVICE = attrgetter("backend", "datatype", "width", "height", "gpu")
-"""The conditions that tell one service from another of the same name."""
+"""The conditions that distinguish services of the same name."""
 
 UNKNOWN_MS = 100.0
-"""Milliseconds an image of a cell without a baseline, where servers are put into an order by how long they take."""
+"""Assumed milliseconds per image of a cell without a baseline, for ordering servers by their duration."""
 
 
 class Runner:
     """Measures and judges cells; opens each platform's server when it is first needed.
 
-    One server at a time is open: it is given back when another platform's turn comes. So two runs that measure the same
-    servers in opposite order never wait for each other, and platforms that share a server take turns.
+    Only one server is open at a time: it is closed before another platform is measured. So two runs that measure the
+    same servers in opposite order cannot deadlock, and platforms that share a server take turns.
 
     Args:
         plans: the platforms, by id.
-        networks: by id.
-        say: takes a line for a person who waits.
-        run_id: the same in all processes of a run, "" where there is one only.
-        clock: a steady clock, seconds, and what waits so many: for servers that vanished.
+        networks: the networks, by id.
+        say: prints a line for the user.
+        run_id: an id shared by all processes of a run, "" for a single process.
+        clock: a monotonic clock and a sleep function, both in seconds, for waiting for vanished servers.
     """
 
     def __init__(
@@ -115,15 +115,15 @@ class Runner:
         }
 
     def open(self, platform: str) -> ServerFacts:
-        """The facts of a platform's server, opened where it is not yet. A server that was down is not asked again.
+        """Return the facts of a platform's server, opening it if necessary. A server marked as down is not asked again.
 
-        One that was there and vanished is waited for, as long as the options say, once; then each further cell asks it
-        once more, quickly.
+        A server that was up and vanished is waited for once, for the time set in the options; after that, each further
+        cell makes one quick request.
 
         Raises:
-            ServerGoneError: it was there, and does not answer any more.
-            ServerError: nothing answers.
-            HookError: a command that is to run before its cells failed.
+            ServerGoneError: the server was up and no longer responds.
+            ServerError: nothing responds.
+            HookError: a command that runs before the cells failed.
             ConfigurationError: the options do not fit the server.
         """
         if platform in self._down:
@@ -155,11 +155,11 @@ class Runner:
         self._say(f"ddperf: {platform}: {change}; the cells from here on are those of the new one")
 
     def mark_down(self, platform: str, error: DdperfError) -> None:
-        """Take note of a server that cannot be measured: its cells are not tried."""
+        """Record that a server cannot be measured, so that its cells are skipped."""
         self._down[platform] = error
 
     def _raise_gone(self, key: CellKey, error: ServerUnreachableError | GatewayError) -> NoReturn:
-        """What became of a request without an answer: a server that still answers others was only slow."""
+        """Raise the error for a request without a response; a server that still responds to others was only slow."""
         platform, target = key.platform, self._targets[key.platform]
         before = target.client.latest_info if target.is_open else None
         cut = isinstance(error, ServerGoneError)
@@ -179,18 +179,18 @@ class Runner:
         self._abandoned.forget(platform)
 
     def marked_unavailable(self, key: CellKey) -> Unavailable | None:
-        """The `x` of a cell in its baseline."""
+        """Return the `x` entry of a cell in its baseline, None if there is none."""
         found = self._plans[key.platform].baseline.lookup(key)
         if isinstance(found, Unavailable):
             return found
-        # under load: one client is too much already
+        # a cell unavailable with one client is unavailable under load
         return self.marked_unavailable(replace(key, scenario="")) if key.scenario else None
 
     def predict_once(self, key: CellKey) -> None:
-        """One checked prediction; nothing is recorded.
+        """Make one checked prediction; nothing is recorded.
 
         Raises:
-            ServerError: it failed, or its answer is not the one to the request.
+            ServerError: the prediction failed, or the response does not match the request.
         """
 
         def predict() -> None:
@@ -207,12 +207,12 @@ class Runner:
 
         Args:
             key: the cell.
-            progress: told before every prediction; None where nobody looks.
-            earlier: what was measured of it in this run; the new round is added.
+            progress: called before every prediction; None for no progress.
+            earlier: the cell's earlier measurement in this run; the new round is added to it.
 
         Raises:
-            ServerError: the server failed, or answered something else.
-            ConfigurationError: there are too few images, or the clock asked for is not told.
+            ServerError: the server failed, or returned something else.
+            ConfigurationError: there are too few images, or the server does not report the requested clock.
         """
         plan = self._plans[key.platform]
         measured = self._whole(key, lambda: self._measure(key, plan, progress, earlier))
@@ -226,10 +226,12 @@ class Runner:
         return measured
 
     def _whole(self, key: CellKey, once: Callable[[], T]) -> T:
-        """Do something with a cell, once more where the server, or the service, was lost before it could begin.
+        """Run `once`; repeat it if its service was deleted, or if the connection failed before any response.
+
+        It is repeated at most once.
 
         Raises:
-            DdperfError: what stopped it; it is known from then on what became of the server.
+            DdperfError: the error of `once`, after the server's state was recorded.
         """
         for again in (False, True):
             self._begun = self._answered = False
@@ -252,7 +254,7 @@ class Runner:
                     raise
                 if self._answered or again or not isinstance(error, NoConnectionError):
                     self._raise_gone(key, error)
-                self._vanished(key.platform, None)  # between two cells: it is waited for
+                self._vanished(key.platform, None)  # lost between two cells: the repetition waits for it
         raise AssertionError
 
     def _measure(
@@ -276,7 +278,7 @@ class Runner:
             self._warm[key.platform] = service
         conditions = self._conditions(plan, service, key, scenario)
         if earlier is not None and _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
-            earlier = None  # rounds of another one do not count with these
+            earlier = None  # rounds of a different service are not combined
 
         def check(answer: Answer) -> None:
             self._answered = True
@@ -313,7 +315,7 @@ class Runner:
         return replace(measured, network_files=files) if files else measured
 
     def _files_of(self, model: str) -> dict[str, str]:
-        """The digests of a network of the user's own, read once a run; empty for others."""
+        """Return the file digests of a user's own network, computed once per run; empty for other networks."""
         path = self._networks[model].path
         if path is not None and model not in self._network_files:
             self._network_files[model] = digests(Path(path))
@@ -322,7 +324,7 @@ class Runner:
     def _conditions(
         self, plan: PlatformPlan, service: OpenService, key: CellKey, scenario: Scenario | None
     ) -> Conditions:
-        """Those of a cell, but for the clock; one object for all cells of a service."""
+        """Return a cell's conditions except the clock; all cells of a service share one object."""
         place = key.platform, key.model, key.scenario
         known = self._known_conditions.get(place)
         if known is None or known[0] is not service:
@@ -341,7 +343,7 @@ class Runner:
         return service, target.batch(service, key.batch_size)
 
     def _believe(self, key: CellKey) -> None:
-        """Where something happened to the server: see whether it predicts what it predicted at first."""
+        """If something happened to the server, check that it still predicts what it predicted at first."""
         target = self._targets[key.platform]
 
         def predict(model: str, batch_size: int) -> Answer:
@@ -353,7 +355,7 @@ class Runner:
         def predict_again(model: str, batch_size: int) -> Answer:
             try:
                 return predict(model, batch_size)
-            except ServiceNotFoundError:  # it may have been there a moment ago, and is held for open
+            except ServiceNotFoundError:  # a service that was deleted since is still recorded as open
                 target.forget_service()
                 answer = predict(model, batch_size)
                 self._say(f"ddperf: {key}: the service of {model} had vanished from the server; it was made anew")
@@ -362,22 +364,22 @@ class Runner:
         self._recovery.believe(key.platform, key.model, predict_again)
 
     def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
-        """The verdict on what was measured of a cell."""
+        """Judge the measurement of a cell."""
         platform = measurement.key.platform
         record = self._judges[platform].judge(measurement, nodeid, self._facts.get(platform))
         change = self._changed.get(platform)
         return record if change is None else replace(record, notes=(*record.notes, change))
 
     def failed(self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None) -> CellRecord:
-        """The record of a cell that could not be measured.
+        """Return the record of a cell that could not be measured.
 
         Args:
             key: the cell.
-            nodeid: its test.
-            error: why.
-            measured: what was measured of it in this run before that; it is kept.
+            nodeid: node id of its test.
+            error: why it could not be measured.
+            measured: what was measured of it earlier in this run; it is kept.
         """
-        # a load that was asked for and cannot be borne is a finding, whatever there is to compare with
+        # failing under a requested load is a result even without a baseline
         expected = bool(key.scenario) or isinstance(self._plans[key.platform].baseline.lookup(key), Baseline)
         outcome, what = classify_failure(error, expected=expected)
         load = f" with {describe_scenario(key.scenario)}" if key.scenario else ""
@@ -393,18 +395,18 @@ class Runner:
         )
 
     def unavailable(self, key: CellKey, nodeid: str, reason: str) -> CellRecord:
-        """The record of a cell that is not measured on purpose."""
+        """Return the record of a cell that is deliberately not measured."""
         return CellRecord(key=key, nodeid=nodeid, outcome=Outcome.UNAVAILABLE, reason=reason)
 
     def expected(self, platform: str) -> set[CellKey]:
-        """The cells that a platform's baseline has a value for."""
+        """Return the cells for which a platform's baseline has a value."""
         baseline = self._plans[platform].baseline
         return {key for key in baseline.cells() if not isinstance(baseline.lookup(key), Unavailable)}
 
     def expected_ms(self, key: CellKey) -> float:
-        """How long a prediction of a cell may take, by its baseline: a guess where that has none.
+        """Return the expected duration of a prediction from the cell's baseline, milliseconds; a guess without one.
 
-        That of a cell under load is taken for the same cell without.
+        A cell under load is assumed to take as long as the same cell without load.
         """
         found = self._plans[key.platform].baseline.lookup(replace(key, scenario=""))
         if isinstance(found, Unavailable):
@@ -412,13 +414,13 @@ class Runner:
         return key.batch_size * (UNKNOWN_MS if found is None else found.value_ms)
 
     def close(self) -> None:
-        """Give every server back. May be called twice."""
-        with contextlib.ExitStack() as stack:  # one that fails keeps no other from being given back
+        """Close all servers. May be called twice."""
+        with contextlib.ExitStack() as stack:  # a failure does not keep the other servers from being closed
             for target in self._targets.values():
                 stack.callback(target.finish)
         self._open = None
 
     def make_up(self) -> None:
-        """Put the boards back whose processes died before they could."""
+        """Restore the boards of processes that died before they could do so."""
         for board in self._boards.values():
             board.make_up()

@@ -1,4 +1,4 @@
-"""Predictions that were given up and that servers still work at: nothing is measured beside them."""
+"""Predictions that timed out and still occupy a server: nothing is measured until they have ended."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class UnfinishedRequests:
-    """The predictions that one process gave up, by server.
+    """The timed-out predictions of one process, by server.
 
     Args:
-        servers: by platform, the server's name: platforms that share one share its predictions.
-        say: takes a line for a person who waits.
-        now: a steady clock, seconds.
-        sleep: takes seconds.
+        servers: server name by platform; platforms with the same server share its predictions.
+        say: prints a line for the user.
+        now: a monotonic clock, seconds.
+        sleep: sleeps for a number of seconds.
     """
 
     def __init__(
@@ -43,22 +43,23 @@ class UnfinishedRequests:
         self._waited_for: set[str] = set()
 
     def in_flight(self, platform: str) -> RequestsInFlight:
-        """What a platform's server was asked for."""
+        """Return the requests in flight on a platform's server."""
         return self._in_flight_by_server[self._servers[platform]]
 
     def forget(self, platform: str) -> None:
-        """A platform's server vanished: the process that comes back has nothing to end."""
+        """Forget the predictions of a vanished server: the restarted process does not continue them."""
         self.in_flight(platform).clear()
         self._waited_for.discard(self._servers[platform])
 
     def settle(self, platform: str, target: Target) -> None:
-        """See that an open server is at work on nothing that was given up.
+        """Ensure that an open server is not working on a timed-out prediction.
 
-        It is waited for as long as the options say the first time, and from then on not at all until it has ended.
+        The first call waits for as long as the options allow. Until the prediction has ended, later calls fail without
+        waiting.
 
         Raises:
-            ServerBusyError: it still is.
-            ServerError: it does not answer.
+            ServerBusyError: the server is still working on one.
+            ServerError: the server does not respond.
         """
         in_flight, server = self.in_flight(platform), self._servers[platform]
         if not in_flight.is_open:

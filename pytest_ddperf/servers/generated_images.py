@@ -1,7 +1,7 @@
-"""The images that predictions are made on: generated once from a seed, the size and weight of photographs.
+"""Bench images, generated once from a seed, with the dimensions and file size of photographs.
 
-Speed depends on an image only through its size: decoding takes longer the more pixels and bytes there are. So these are
-about 500x375 pixels and as heavy as photographs of that size, and nothing has to be fetched.
+An image affects speed only through its size: more pixels and bytes take longer to decode. The generated images are
+therefore about 500x375 pixels with the file size of a photograph of that size, and nothing has to be downloaded.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Levels: TypeAlias = "npt.NDArray[np.int16]"
 
 VERSION = 1
-"""Counts up when the images change: measurements on other images are not comparable."""
+"""Version of the images, incremented when they change: measurements on different images are not comparable."""
 
 COUNT = 128
 """The largest batch size of the report."""
@@ -35,25 +35,25 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _SEED = 20190917
 _LOCK_TIMEOUT_S = 120.0
 _GRAINS = (4, 8, 16, 32, 64, 128, 256)  # columns of noise across the width, coarse to fine
-_COLOURED = frozenset({8, 32, 128})  # of these grains in colour: it varies less than brightness
+_COLOURED = frozenset({8, 32, 128})  # scales whose noise is coloured: colour varies less than brightness
 _SHAPES = ("ellipse", "rectangle", "polygon", "line")
 
 
 def ensure_bench_images(folder: Path | None = None, count: int = COUNT) -> Path:
-    """The folder with `count` bench images; they are generated where they are missing, in a few seconds.
+    """Return the folder with `count` bench images, generating missing ones (takes a few seconds).
 
-    Two processes at once do no harm: one generates, the other waits. A folder is never seen half full, unless it was
-    there before; then its missing images are added, and nothing else in it is touched.
+    Safe for concurrent processes: one generates, the others wait. A new folder appears only once it is complete. In a
+    folder that already existed, only the missing images are added; its other files are not touched.
 
     Args:
-        folder: where; None for the user's cache folder (XDG_CACHE_HOME respected).
-        count: how many, named img_000.jpg and on.
+        folder: the folder to use; None for the user's cache folder (respects XDG_CACHE_HOME).
+        count: the number of images, named img_000.jpg, img_001.jpg and so on.
 
     Returns:
-        The folder, absolute.
+        The absolute path of the folder.
 
     Raises:
-        ConfigurationError: it cannot be written.
+        ConfigurationError: the folder cannot be written.
     """
     if folder is None:
         name = f"bench-images-{VERSION}" if count == COUNT else f"bench-images-{VERSION}-{count}"
@@ -75,10 +75,10 @@ def ensure_bench_images(folder: Path | None = None, count: int = COUNT) -> Path:
 
 
 def list_bench_images(folder: Path) -> list[str]:
-    """The names of the images in a folder (.jpg, .jpeg, .png in any case), sorted; its subfolders are not looked into.
+    """Return the sorted names of the images in a folder (.jpg, .jpeg, .png in any case), without subfolders.
 
     Raises:
-        ConfigurationError: it is no folder, or cannot be read.
+        ConfigurationError: the path is not a folder or cannot be read.
     """
     try:
         return sorted(one.name for one in folder.iterdir() if one.suffix.lower() in SUFFIXES and one.is_file())
@@ -87,10 +87,10 @@ def list_bench_images(folder: Path) -> list[str]:
 
 
 def encode_inline(paths: Sequence[Path]) -> list[str]:
-    """The files as base64, as they go into a request where the server cannot read them.
+    """Return the files as base64, for requests to a server that cannot read them by path.
 
     Raises:
-        ConfigurationError: one cannot be read.
+        ConfigurationError: a file cannot be read.
     """
     try:
         return [base64.b64encode(path.read_bytes()).decode("ascii") for path in paths]
@@ -99,10 +99,10 @@ def encode_inline(paths: Sequence[Path]) -> list[str]:
 
 
 def draw(index: int) -> Image.Image:
-    """The image of that number: always the same one.
+    """Draw the image with this number; the result is always the same.
 
-    A gradient, shapes on it, each with a texture of its own strength, and the noise of a camera. Integers throughout,
-    so that no processor draws it otherwise.
+    The image is a gradient with shapes, each with a texture of its own strength, plus camera noise. Only integer
+    arithmetic is used, so that the result is the same on every processor.
     """
     rng = np.random.default_rng([_SEED, index])
     width, height = 500 + int(rng.integers(-24, 25)), 375 + int(rng.integers(-24, 25))
@@ -123,11 +123,11 @@ def _missing(folder: Path, names: Sequence[str]) -> list[str]:
 
 
 def _generate(folder: Path, names: Sequence[str]) -> None:
-    """Under the lock: draw what is missing beside the folder, then put it in place."""
+    """Draw the missing images in a temporary folder next to `folder`, then move them there; the lock must be held."""
     missing = _missing(folder, names)
     if not missing:
         return
-    for stale in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a run that was killed
+    for stale in folder.parent.glob(f".{folder.name}.*.tmp"):  # left by a run that was killed
         shutil.rmtree(stale, ignore_errors=True)
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.tmp")
     temporary.mkdir()
@@ -144,7 +144,7 @@ def _generate(folder: Path, names: Sequence[str]) -> None:
 
 
 def _gradient(rng: np.random.Generator, width: int, height: int) -> Levels:
-    """From one colour to another, across the image at some angle; [height, width, 3]."""
+    """Return a gradient between two colours, at a random angle; [height, width, 3]."""
     begin, end = rng.integers(30, 226, size=(2, 3))
     across, down = (int(part) for part in rng.integers(-100, 101, size=2))
     steps = np.arange(width)[None, :] * across + np.arange(height)[:, None] * down
@@ -155,7 +155,7 @@ def _gradient(rng: np.random.Generator, width: int, height: int) -> Levels:
 
 
 def _draw_shapes(rng: np.random.Generator, picture: Image.Image, strength: Image.Image) -> None:
-    """Shapes in the picture and, in the same places, how strong the texture is there."""
+    """Draw random shapes into the picture, and the texture strength of each shape into `strength`."""
     width, height = picture.size
     colours, textures = ImageDraw.Draw(picture), ImageDraw.Draw(strength)
     for _ in range(int(rng.integers(6, 19))):
@@ -175,9 +175,9 @@ def _draw_shapes(rng: np.random.Generator, picture: Image.Image, strength: Image
 
 
 def _texture(rng: np.random.Generator, width: int, height: int) -> Levels:
-    """Noise of several scales, the coarse ones stronger, as in photographs; around 0, [height, width, 3].
+    """Return noise of several scales around 0, the coarse ones stronger, as in photographs; [height, width, 3].
 
-    Within -128 ... 127, so that times 255 it still fits 16 bits.
+    Values are within -128 ... 127, so that their product with 255 fits in 16 bits.
     """
     brightness: Levels = np.zeros((height, width, 1), dtype=np.int16)
     colour: Levels = np.zeros((height, width, 3), dtype=np.int16)

@@ -1,4 +1,4 @@
-"""Clients side by side: threads with a connection each, and the endpoint that measures a service under load."""
+"""Concurrent clients: a pool of threads with a connection each, and the endpoint that measures a service under load."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from pytest_ddperf.servers.services import Batch
 
 MOST_CONNECTIONS: Final = 64
-"""Requests under way at the same time at a given rate, at the most: what is due beyond them waits here, and its latency
-counts that."""
+"""Maximum number of concurrent requests at a fixed rate. Requests that are due beyond it wait in the client, and the
+wait counts as latency."""
 
 
 class ThreadClientPool:
-    """A `load.Crew` of threads, started as they are needed.
+    """A `load.Crew` of threads, started when they are needed.
 
-    They do not outlive the process: a run that is interrupted does not wait for answers.
+    The threads do not outlive the process: an interrupted run does not wait for responses.
 
     Args:
-        most: how many.
+        most: the maximum number of threads.
     """
 
     def __init__(self, most: int) -> None:
@@ -48,11 +48,11 @@ class ThreadClientPool:
 
     @property
     def failed(self) -> bool:
-        """Whether a piece of work failed, or nobody waits for the rest any more."""
+        """Whether a task failed, or the pool was closed."""
         return self._error is not None or self._closed
 
     def submit(self, work: Callable[[], object]) -> None:
-        """Have it done as soon as a thread is free."""
+        """Run the task as soon as a thread is free."""
         with self._changed:
             self._pending += 1
             if self._pending > len(self._threads) and len(self._threads) < self._most:
@@ -62,10 +62,10 @@ class ThreadClientPool:
         self._work.put(work)
 
     def finish(self) -> None:
-        """Wait until everything is done; what was not begun before a failure is left out.
+        """Wait until all tasks are done; after a failure, tasks that have not started are dropped.
 
         Raises:
-            BaseException: the first failure of a piece of work.
+            BaseException: the first exception raised by a task.
         """
         with self._changed:
             while self._pending:
@@ -75,7 +75,7 @@ class ThreadClientPool:
             raise error
 
     def close(self) -> None:
-        """End the threads, each after what it is at; they are not waited for."""
+        """Tell the threads to exit after their current task, without waiting for them."""
         self._closed = True
         for _ in self._threads:
             self._work.put(None)
@@ -98,13 +98,13 @@ class LoadEndpoint:
     """A batch of a service, measured by several clients: each `predict` is a whole pass.
 
     Args:
-        batch: whose request is sent, and whose check every answer has to pass.
+        batch: its request is sent, and every response must pass its check.
         scenario: how the requests follow each other.
-        requests: of a pass: of each client, or of all at a rate.
-        connect: makes a client of the server.
-        patience_s: how late a request may be sent at a given rate.
-        now: a steady clock, seconds.
-        sleep: takes seconds.
+        requests: requests per pass: of each client, or in total at a fixed rate.
+        connect: creates a client of the server.
+        patience_s: at a fixed rate, how many seconds after its due time a request may be sent.
+        now: a monotonic clock, seconds.
+        sleep: sleeps for a number of seconds.
     """
 
     def __init__(
@@ -150,12 +150,12 @@ class LoadEndpoint:
         return self._batch.endpoint.totals()
 
     def predict(self) -> Timed:
-        """One pass.
+        """Run one pass.
 
-        Passes follow each other with the same schedules in every round and every run.
+        The n-th pass has the same schedule in every round and every run.
 
         Raises:
-            ServerError: a request failed, or was answered with something else.
+            ServerError: a request failed, or a response is not the expected one.
             OverloadError: the server did not keep up with the rate.
         """
         self._first.clear()
@@ -176,12 +176,13 @@ class LoadEndpoint:
         return Timed(self._first[0], compute_gate_ms(made, self._scenario), made)
 
     def _send(self) -> float:
-        """Send one request over a free connection, the one used last first.
+        """Send one request over a free connection, preferring the one used last.
 
-        Its answer is checked and dropped: the masks of a thousand answers would fill the memory.
+        The response is checked and dropped: the masks of a thousand responses would fill the memory.
 
         Returns:
-            Its latency, milliseconds. The time to make a client counts: at a rate the request is due all the while.
+            The latency, milliseconds. It includes the time to create a client, because at a fixed rate the request is
+                already due.
         """
         began_s = self._now()
         client = self._free()

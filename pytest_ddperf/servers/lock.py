@@ -1,6 +1,6 @@
-"""One client per server: a lock on this host that all its users share, and that the kernel frees with its holder.
+"""One client per server: a lock on this host, shared by all users, that the kernel releases when its holder ends.
 
-It is a plain flock. filelock, which guards this package's files in the user's own folders, does not fit here: from
+It is a plain flock. filelock, which this package uses for files in the user's own folders, does not fit here: from
 version 4 on it refuses a lock file of another account in a sticky folder, and has no setting that allows it.
 """
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 _ASKED_EVERY_S = 0.2
 _FOR_ALL_USERS = 0o666
-_FOLDER_FOR_ALL_USERS = 0o1777  # as that of temporary files itself: nobody deletes another one's
+_FOLDER_FOR_ALL_USERS = 0o1777  # as the folder for temporary files: users cannot delete each other's files
 
 
 class ServerLock:
-    """The lock of one server. The kernel frees it when the process that holds it ends, however it ends.
+    """The lock of one server. The kernel releases it when the process that holds it ends, however it ends.
 
-    A process must hold one lock at a time: two runs that measure the same two servers in opposite order would wait for
-    each other otherwise.
+    A process must hold at most one lock at a time. Otherwise two runs that measure the same two servers in opposite
+    order would deadlock.
 
     Args:
-        name: what the server is told apart by, `server_url.server_name`.
+        name: the name that identifies the server, `server_url.server_name`.
     """
 
     def __init__(self, name: str) -> None:
@@ -43,13 +43,13 @@ class ServerLock:
         self._descriptor: int | None = None
 
     def acquire_at_once(self) -> bool:
-        """Take the lock if it is free.
+        """Acquire the lock if it is free.
 
         Returns:
-            Whether this object holds it now.
+            Whether this object now holds the lock.
 
         Raises:
-            ConfigurationError: its file cannot be created or opened.
+            ConfigurationError: the lock file cannot be created or opened.
         """
         if self._descriptor is not None:
             return True
@@ -64,15 +64,15 @@ class ServerLock:
         return self._descriptor is not None
 
     def acquire(self, wait_s: float, say: Callable[[str], None]) -> Self:
-        """Take the lock; where another process holds it, say so and wait for its end.
+        """Acquire the lock; if another process holds it, report that and wait for its release.
 
         Args:
             wait_s: the longest wait, seconds.
-            say: receives a line for the person who waits.
+            say: prints a line for the user.
 
         Raises:
-            ServerUnreachableError: it was held all that time.
-            ConfigurationError: its file cannot be created or opened.
+            ServerUnreachableError: another process held the lock for all of `wait_s`.
+            ConfigurationError: the lock file cannot be created or opened.
         """
         if self.acquire_at_once():
             return self
@@ -88,14 +88,14 @@ class ServerLock:
         )
 
     def release(self) -> None:
-        """Give it back. May be called twice."""
+        """Release the lock. May be called twice."""
         if self._descriptor is not None:
-            os.close(self._descriptor)  # the kernel frees the lock with it; the file stays for the next run
+            os.close(self._descriptor)  # this releases the lock; the file stays for the next run
             self._descriptor = None
 
 
 def describe_busy_lock(lock: ServerLock, wait_s: float) -> str:
-    """What a person who waits is told."""
+    """Return the message shown while waiting for the lock."""
     return (
         f"ddperf: another run measures on {lock.name}; waiting for it to end, {wait_s:g} s at most "
         f"(--ddperf-lock-wait; {lock.path})"
@@ -103,16 +103,16 @@ def describe_busy_lock(lock: ServerLock, wait_s: float) -> str:
 
 
 def _path(name: str) -> Path:
-    """In the host's folder for temporary files, and none of the user's: the runner of a CI is a user of its own."""
+    """Return a path in the host's folder for temporary files, not the user's: a CI runner has its own account."""
     folder = Path(tempfile.gettempdir()) / "pytest-ddperf-locks"
     return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
 
 
 def _locked(path: Path) -> int | None:
-    """Open and lock the lock file; None where another process has locked it.
+    """Open and lock the lock file; None if another process has locked it.
 
     Raises:
-        OSError: it cannot be created, opened or locked.
+        OSError: the file cannot be created, opened or locked.
     """
     descriptor = _open(path)
     try:
@@ -127,23 +127,23 @@ def _locked(path: Path) -> int | None:
 
 
 def _open(path: Path) -> int:
-    """Open the lock file, created with its folder where it is missing, so that every user of the host can open it.
+    """Open the lock file; create it and its folder if missing, so that every user of the host can open it.
 
-    O_CREAT is used for a new file alone: where fs.protected_regular is set, Linux refuses it for a file of another user
-    in a sticky folder.
+    O_CREAT is used only for a new file: if fs.protected_regular is set, Linux refuses it for a file of another user in
+    a sticky folder.
 
     Raises:
         OSError: the folder or the file cannot be created or opened.
     """
-    flags = os.O_RDWR | os.O_NOFOLLOW  # NFS locks what is open for writing alone
+    flags = os.O_RDWR | os.O_NOFOLLOW  # NFS cannot lock a file opened only for writing
     with contextlib.suppress(FileNotFoundError):
         return os.open(path, flags)
     with contextlib.suppress(FileExistsError):
         path.parent.mkdir()
-        path.parent.chmod(_FOLDER_FOR_ALL_USERS)  # of our own folder alone, and whatever the umask is
+        path.parent.chmod(_FOLDER_FOR_ALL_USERS)  # only for a folder we created, independent of the umask
     try:
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, _FOR_ALL_USERS)
-    except FileExistsError:  # another run was faster
+    except FileExistsError:  # another run created it first
         return os.open(path, flags)
     os.fchmod(descriptor, _FOR_ALL_USERS)
     return descriptor

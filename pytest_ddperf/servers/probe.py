@@ -1,4 +1,4 @@
-"""Before the first test: which servers answer. Side by side, without taking a server that somebody measures."""
+"""Check before the first test which servers respond, in parallel, without using a server that is being measured."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from pytest_ddperf.config.server_options import ServerOptions
 
 AT_ONCE = 16
-"""Servers that are asked at the same time."""
+"""Number of servers probed at the same time."""
 
 
 def probe(options: ServerOptions, say: Callable[[str], None]) -> None:
-    """Find out whether a server can be measured, and whether there are images to send.
+    """Check whether a server can be measured, and whether there are images to send.
 
-    A server that another run measures is up, and is not asked: it must have one client at a time.
+    A server that another run is measuring is up, and gets no request: it must have one client at a time.
 
     Args:
-        options: how it is reached.
-        say: takes a line for the person who waits.
+        options: how to reach the server.
+        say: prints a line for the user.
 
     Raises:
-        ServerError: nothing answers at the URL, after `wait_s`, or something else does.
-        ConfigurationError: the images that the options name are not known, or the embedded server's packages are not
+        ServerError: nothing responds at the URL within `wait_s`, or what responds is not DeepDetect.
+        ConfigurationError: the images named by the options are unknown, or the embedded server's packages are not
             installed.
     """
     _ask(options, say)
@@ -59,13 +59,13 @@ def _ask(options: ServerOptions, say: Callable[[str], None]) -> None:
 
 
 def probe_all(servers: Mapping[str, ServerOptions], say: Callable[[str], None]) -> dict[str, ServerError]:
-    """Probe the servers of several platforms, side by side; those that share one, one after the other.
+    """Probe the servers of several platforms in parallel; platforms that share a server are probed one after the other.
 
     Returns:
-        By platform, in the order of `servers`, why a server cannot be measured; those that can are left out.
+        Why a server cannot be measured, by platform, in the order of `servers`; measurable servers are omitted.
 
     Raises:
-        ConfigurationError: the images that the options name are not known.
+        ConfigurationError: the images named by the options are unknown.
     """
     sharing: dict[str, list[str]] = {}
     for platform, options in servers.items():

@@ -1,4 +1,4 @@
-"""The images of a batch, as they go into a request: by path where the server sees them, else inline."""
+"""The images of a batch as sent in a request: by path if the server can read them, else inline."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BenchImages:
-    """The images of the benchmark, as they go into a request.
+    """The bench images as sent in a request.
 
     Args:
         route: `path` or `inline`.
-        data: what is sent, one entry an image.
+        data: what is sent, one entry per image.
     """
 
     route: str
     data: tuple[str, ...]
 
     def batch(self, batch_size: int) -> tuple[Sequence[str], Sequence[str]]:
-        """The first images as (data, uris).
+        """Return the first `batch_size` images as (data, uris).
 
         Raises:
-            ConfigurationError: there are fewer images than the batch is large.
+            ConfigurationError: there are fewer images than the batch size.
         """
         if batch_size > len(self.data):
             raise ConfigurationError(
@@ -46,12 +46,12 @@ class BenchImages:
 
 
 def load_images(options: ServerOptions) -> BenchImages:
-    """The bench images that the options name; the generated ones by default.
+    """Load the bench images that the options name; by default the generated ones.
 
-    Generated images go by path where the server sees this machine's files, else inline.
+    Generated images are sent by path if the server sees this machine's files, else inline.
 
     Raises:
-        ConfigurationError: the folder's images are not known, or the list cannot be read.
+        ConfigurationError: the folder's images are unknown, or the list cannot be read.
     """
     data_dir = options.data_dir
     if data_dir is None:

@@ -1,4 +1,4 @@
-"""Services on a server: the one that is there, or one that is created, and batches for it to predict."""
+"""Services on a server: find or create one, and build batches for it to predict."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from pytest_ddperf.servers.request_images import BenchImages
 
 MAX_BATCH_SIZE = 256
-"""`maxBatchSize` of a service that is for all batch sizes; only TensorRT looks at it."""
+"""`maxBatchSize` of a service used for all batch sizes; only TensorRT uses it."""
 
 _NO_MODEL = re.compile(r"destination model directory .* does not exist|could not load .* from repo", re.DOTALL)
-"""Of a model folder that is not there, or holds no network: DeepDetect in general, and its NCNN backend."""
+"""Errors for a model folder that is missing or contains no network: DeepDetect in general, and its NCNN backend."""
 
 DEFAULT_SIDE = 224
-"""Width and height, in pixels, of a service that we create for a network whose input size is not known."""
+"""Width and height, in pixels, of a service that we create for a network with unknown input size."""
 
 DEFAULT_CLASSES = 1000
-"""Classes of a service that we create for a network of which nobody says how many it tells apart: ImageNet's."""
+"""Number of classes of a service that we create for a network whose number is unknown: ImageNet's."""
 
 _EMBEDDED_BACKEND = "onnxruntime"
 
@@ -44,12 +44,12 @@ class OpenService:
     """A service that is ready to predict.
 
     Args:
-        created: whether we created it, and so delete it.
-        create_ms: how long its creation took; None where it was there.
-        width: what to ask for, in pixels; None leaves it to the service.
-        height: what to ask for, in pixels; None leaves it to the service.
-        task: what it is asked for.
-        engine: the batch size that it was created for; None where it is for all.
+        created: whether we created it; then we also delete it.
+        create_ms: how long its creation took, milliseconds; None if it already existed.
+        width: the width to request, in pixels; None leaves it to the service.
+        height: the height to request, in pixels; None leaves it to the service.
+        task: the task requested of it.
+        engine: the batch size that it was created for; None if it serves all.
         model: id of its network.
     """
 
@@ -68,24 +68,24 @@ class OpenService:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch of one service, ready to be predicted again and again.
+    """One batch of one service, which can be predicted repeatedly.
 
     Args:
-        endpoint: what is measured.
-        check: raises `AnswerError` for an answer that is not one prediction for each image.
+        endpoint: the endpoint to measure.
+        check: raises `AnswerError` unless the response holds one prediction per image.
     """
 
     endpoint: ServiceEndpoint
     check: Callable[[Answer], None]
 
     def predict(self, timeout_s: float | None = None) -> Timed:
-        """One prediction, checked.
+        """Predict once and check the response.
 
         Args:
-            timeout_s: how long the server may be silent; default: as for any answer.
+            timeout_s: how long the server may be silent, seconds; default: the limit for any response.
 
         Raises:
-            ServerError: the server refused, failed, or answered something else.
+            ServerError: the server refused, failed, or returned something else.
         """
         timed = self.endpoint.predict(timeout_s)
         self.check(timed.answer)
@@ -93,18 +93,18 @@ class Batch:
 
 
 def open_service(client: Client, options: ServerOptions, model: Network, batch_size: int) -> OpenService:
-    """The service of a model: the one that is there, or one created from the repository.
+    """Return the service of a model: an existing one, or one created from the repository.
 
     Args:
-        client: of the open server.
-        options: how it is used.
+        client: a client of the open server.
+        options: how to use the server.
         model: the network.
-        batch_size: what the service is created for, where there is one for each.
+        batch_size: the batch size to create the service for, if each batch size has its own service.
 
     Raises:
-        ServiceNotFoundError: it is neither there nor can it be created.
+        ServiceNotFoundError: the service does not exist and cannot be created.
         ServerError: the server refused.
-        ConfigurationError: the folder of a network of the user's cannot be read.
+        ConfigurationError: the folder of a user's own network cannot be read.
     """
     name = fill_template(options.service, model.id).lower()
     try:
@@ -117,10 +117,10 @@ def open_service(client: Client, options: ServerOptions, model: Network, batch_s
 def build_batch(
     client: Client, options: ServerOptions, images: BenchImages, service: OpenService, batch_size: int
 ) -> Batch:
-    """A batch of a service, ready to be predicted again and again.
+    """Build a batch of a service that can be predicted repeatedly.
 
     Raises:
-        ConfigurationError: there are fewer images than the batch is large.
+        ConfigurationError: there are fewer images than the batch size.
     """
     data, uris = images.batch(batch_size)
     body = protocol.build_predict_body(
@@ -217,12 +217,12 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
 
 
 def _named(options: ServerOptions) -> str:
-    """How services are named, where that is not by their networks alone."""
+    """Return the service name pattern in parentheses; empty if services are named by their networks alone."""
     return "" if options.service == MODEL else f" ({options.service})"
 
 
 def _repository(options: ServerOptions, model: Network) -> str | None:
-    """The model folder as the server sees it; None where none is known. Those of the user's own are taken literally."""
+    """Return the model folder as the server sees it, None if unknown; folders of a user's own networks are literal."""
     if model.is_own:
         return model.path if options.is_embedded and model.path is not None else model.repository
     template = options.repository or (MODEL if options.is_embedded else None)

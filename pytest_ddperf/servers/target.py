@@ -1,6 +1,6 @@
-"""A server to measure: how it is opened, remote or embedded, for how long, and by one client at a time.
+"""A server to measure, remote or embedded: it is opened, used by one client at a time, and closed.
 
-This package is the only one that names `embedded`; what else is taken from it stands in `extra`.
+`embedded.launch` needs an optional extra, so it is imported only when an embedded server is started.
 """
 
 from __future__ import annotations
@@ -34,42 +34,42 @@ if TYPE_CHECKING:
     from pytest_ddperf.servers.services import Batch, OpenService
 
 _HOPELESS_TIMEOUT_S = 0.5
-"""How long a server may take to answer that was waited for in vain: each further cell asks it once."""
+"""Response time limit for a server that did not come back within the wait; each further cell asks it once."""
 
 
 class Surroundings(Protocol):
-    """What is done around a server while it is ours alone."""
+    """Actions around a server while we hold its lock."""
 
     def begin(self) -> None:
-        """Called once the server's lock is held, before the server is asked anything.
+        """Called after the server's lock is acquired and before the first request to the server.
 
         Raises:
-            DdperfError: it cannot be measured.
+            DdperfError: the server cannot be measured.
         """
         ...
 
     def end(self) -> None:
-        """Called before the lock is given back; may be called twice."""
+        """Called before the lock is released; may be called twice."""
         ...
 
 
 def open_client(options: ServerOptions, url: str) -> Client:
-    """A client of the server at this URL, with the time limit, certificates and credentials of the options.
+    """Create a client of the server at this URL, with the timeout, certificates and credentials of the options.
 
     Raises:
-        ConfigurationError: the certificates to trust are not there.
+        ConfigurationError: the file of trusted certificates does not exist.
     """
     return Client(url, timeout_s=options.timeout_s, ca_path=options.ca_path, authorization=options.authorization)
 
 
 class Target:
-    """One server, from `open` to `close`; one service of ours at a time is on it.
+    """One server, from `open` to `close`, with at most one service of ours at a time.
 
     Args:
-        options: how it is reached.
-        say: takes a line for the person who waits.
-        surroundings: what is done around it; None for nothing.
-        in_flight: of the predictions that the server is asked for; default: one of its own.
+        options: how to reach the server.
+        say: prints a line for the user.
+        surroundings: actions around the measurement; None for none.
+        in_flight: counts the predictions requested from the server; default: a new counter.
     """
 
     def __init__(
@@ -100,13 +100,13 @@ class Target:
         return self.facts is not None
 
     def open(self, wait_s: float = 0.0) -> ServerFacts:
-        """Take the server for ourselves, start it where it is ours, and ask what it is. Does nothing when open.
+        """Lock the server, start it if it is embedded, and ask for its facts. Does nothing if already open.
 
         Args:
-            wait_s: how long to wait for it at least; the options may say longer.
+            wait_s: the minimum time to wait for the server, seconds; the options may set a longer one.
 
         Raises:
-            ServerUnreachableError: nothing answers at the URL in time.
+            ServerUnreachableError: nothing responds at the URL in time.
             ConfigurationError: the options do not fit, or the embedded server's packages are missing.
         """
         if self.facts is not None:
@@ -140,17 +140,17 @@ class Target:
         return self._embedded.url
 
     def _connect(self) -> Client:
-        """A client of the server; all of them count their predictions together."""
+        """Create a client of the server; all clients count their predictions together."""
         client = open_client(self.options, self._url)
         client.in_flight = self._in_flight
         return client
 
     def is_up(self) -> bool:
-        """Whether the open server answers: one quick question."""
+        """Return whether the open server responds to one quick request."""
         return self._answers(PROBE_TIMEOUT_S) is None
 
     def _answers(self, timeout_s: float) -> ServerError | None:
-        """None where the open server answers; else why it does not."""
+        """Return None if the open server responds, else the error."""
         try:
             self.client.info(timeout_s=timeout_s)
         except ServerError as error:
@@ -165,25 +165,25 @@ class Target:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Info:
-        """Wait for the open server, which does not answer any more; then close it: everything is made anew.
+        """Wait for an open server that stopped responding, then close it, so that everything is recreated.
 
-        An embedded server is not waited for: it is started again by the next `open`, once.
+        An embedded server is not waited for: the next `open` restarts it, once.
 
         Args:
-            wait_s: how long, seconds, shown to the person who waits.
-            hopeless: whether it has been waited for in vain: it is asked once, and has less time to answer.
-            now: a steady clock, seconds.
-            sleep: takes seconds.
+            wait_s: how long to wait, seconds; shown to the user.
+            hopeless: whether an earlier wait failed: the server is then asked once, with a shorter time limit.
+            now: a monotonic clock, seconds.
+            sleep: sleeps for a number of seconds.
 
         Returns:
-            What it says of itself now; nothing of an embedded one.
+            What the server reports about itself now; empty for an embedded one.
 
         Raises:
-            ServerGoneError: it does not come back, or is an embedded one that died twice.
+            ServerGoneError: the server does not come back, or is an embedded one that died twice.
         """
         if self.options.is_embedded:
             return self._restart()
-        if not self.is_open:  # another server had its turn since
+        if not self.is_open:  # another server was opened since
             return Info()
         error = self._answers(_HOPELESS_TIMEOUT_S if hopeless else PROBE_TIMEOUT_S)
         if error is not None:
@@ -213,15 +213,15 @@ class Target:
         self._restarted = True
         tail = self._embedded.log_tail if self._embedded is not None else ""
         self._say(f"ddperf: the embedded server died and is started again. The end of its log: {tail or 'nothing'}")
-        self.forget_service()  # it died with it
+        self.forget_service()  # the service ended with the server
         self.close()
         return Info()
 
     def refresh_facts(self) -> str:
-        """Take over what the open server last said of itself.
+        """Update the facts from what the open server last reported about itself.
 
         Returns:
-            How its version changed, in words; "" where it did not.
+            How its version changed, in words; "" if it did not change.
         """
         if self.facts is None or self._client is None or self._client.latest_info is None:
             return ""
@@ -232,9 +232,9 @@ class Target:
         return f"the server's version changed in the middle of the run, from {_version(old)} to {_version(self.facts)}"
 
     def was_replaced(self) -> bool:
-        """Whether the server describes the service in use otherwise than it did first; then it is asked for anew.
+        """Return whether the server's description of the service in use changed; then forget the service.
 
-        Where nothing of its description tells, its predictions do (`recovery`).
+        A replacement with the same description is noticed by its predictions (`recovery`).
         """
         info = self._client.latest_info if self._client is not None else None
         if self._service is None or info is None:
@@ -249,7 +249,7 @@ class Target:
         return not first
 
     def forget_service(self) -> None:
-        """The service that was made or found last is not there any more: the next one is asked for anew."""
+        """Forget the current service, because it no longer exists: the next call looks it up or creates it again."""
         self._service = self._described = None
 
     @property
@@ -267,15 +267,15 @@ class Target:
         return self._images
 
     def service_for(self, model: Network, batch_size: int = 1) -> OpenService:
-        """The service of a model: the one that is there, or one created from the repository.
+        """Return the service of a model: an existing one, or one created from the repository.
 
-        The service created for the model before is deleted first: a TK1 has 2 GiB. So is the one of another batch size
-        where there is one for each: TensorRT's engines are built for one.
+        The service created for the previous model is deleted first, because a TK1 has 2 GiB. If each batch size needs a
+        service of its own, as with TensorRT's engines, the service of the previous batch size is deleted too.
 
         Raises:
-            ServiceNotFoundError: it is neither there nor can it be created.
+            ServiceNotFoundError: the service does not exist and cannot be created.
             ServerError: the server refused.
-            ConfigurationError: the folder of a network of the user's cannot be read.
+            ConfigurationError: the folder of a user's own network cannot be read.
         """
         if self._service is not None:
             of_model, service = self._service
@@ -288,25 +288,25 @@ class Target:
         return service
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
-        """A batch of a service, ready to be predicted again and again.
+        """Build a batch of a service that can be predicted repeatedly.
 
         Raises:
-            ConfigurationError: there are fewer images than the batch is large.
+            ConfigurationError: there are fewer images than the batch size.
         """
         return build_batch(self.client, self.options.of(service.model), self.images, service, batch_size)
 
     def under_load(self, batch: Batch, scenario: Scenario, requests: int) -> LoadEndpoint:
-        """A batch as several clients of the open server ask for it; to be closed.
+        """Return an endpoint that requests a batch from several clients of the open server; the caller closes it.
 
         Args:
-            batch: of one service.
+            batch: a batch of one service.
             scenario: how the requests follow each other.
-            requests: of a pass: of each client, or of all at a rate.
+            requests: requests per pass: of each client, or in total at a fixed rate.
         """
         return LoadEndpoint(batch, scenario, requests, self._connect, patience_s=self.options.timeout_s)
 
     def release_service(self) -> None:
-        """Delete the service that we created last; one that was there stays. A server that is gone has none left."""
+        """Delete the last service if we created it; other services stay. Does nothing if the server is gone."""
         if self._service is None:
             return
         service = self._service[1]
@@ -324,7 +324,7 @@ class Target:
             self._say(f"ddperf: the service {name} could not be deleted: {error}")
 
     def finish(self) -> None:
-        """Nothing more is measured on the server: delete what services were used, where that is asked for, and close.
+        """Finish measuring the server: delete the used services if that was requested, and close.
 
         May be called twice.
         """
@@ -336,7 +336,7 @@ class Target:
         self.close()
 
     def close(self) -> None:
-        """Give everything back: our service, the connection, the embedded server, the lock. May be called twice."""
+        """Release everything: our service, the connection, the embedded server, the lock. May be called twice."""
         try:
             if self._client is not None:
                 self.release_service()

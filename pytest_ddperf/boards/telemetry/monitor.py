@@ -1,4 +1,4 @@
-"""A board's readings as they come in, kept, and what they say of a stretch of time."""
+"""Collect a board's readings as they arrive, and summarise those of a period of time."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.board_address import BoardAddress
 
 FIRST_WAIT_S: Final = 15.0
-"""How long the first cell waits for the first reading: ssh may take its time."""
+"""How long the first cell waits for the first reading, seconds: connecting over ssh can be slow."""
 
 FRESH_S: Final = 2.5
-"""How old a reading may be to speak of a round that was over before the next one came."""
+"""Maximum age, seconds, of a reading used for a round that ended before the next reading arrived."""
 
 _KEPT: Final = 4 * 3600
 _STOP_S: Final = 5.0
@@ -35,12 +35,12 @@ _STDERR_BYTES: Final = 600
 
 
 class Monitor:
-    """Reads a board's sensors once a second, in a thread, until it is stopped. Nothing in here ever raises.
+    """Reads a board's sensors once a second in a thread until it is stopped. Failures are recorded, not raised.
 
     Args:
-        source: where the sensors are.
-        gpuid: which GPU is read.
-        now: seconds since the epoch.
+        source: the address at which the sensors are read.
+        gpuid: the GPU to read.
+        now: a clock, seconds since the epoch.
     """
 
     def __init__(self, source: BoardAddress, *, gpuid: int = 0, now: Callable[[], float] = time.time) -> None:
@@ -57,7 +57,7 @@ class Monitor:
         self.problem = ""
 
     def start(self) -> None:
-        """Start to read."""
+        """Start reading."""
         try:
             self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop
             self._process = subprocess.Popen(  # noqa: S603 - sh or the system's ssh
@@ -65,7 +65,7 @@ class Monitor:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                start_new_session=True,  # Ctrl-C is for pytest
+                start_new_session=True,  # so that Ctrl-C reaches only pytest
             )
         except OSError as error:
             self._fail(f"{shell_command(self._source)[0]} cannot be started: {error.strerror or error}")
@@ -76,7 +76,7 @@ class Monitor:
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         if process.stdin is None or process.stdout is None:
             return
-        with contextlib.suppress(OSError, ValueError), process.stdin as pipe:  # one that is gone is told by its status
+        with contextlib.suppress(OSError, ValueError), process.stdin as pipe:  # the exit status shows a dead process
             pipe.write(build_script("sampler.sh", build_variables(self._gpuid)))
         with contextlib.suppress(OSError, ValueError):
             for line in process.stdout:
@@ -88,7 +88,7 @@ class Monitor:
         self._fail(f"{self._source.text} ended with status {process.wait()}{self._said()}")
 
     def _said(self) -> str:
-        """The end of what was written to standard error."""
+        """Return the end of what was written to standard error."""
         if self._errors is None or self._errors.closed:
             return ""
         self._errors.seek(0, 2)
@@ -111,40 +111,40 @@ class Monitor:
             _signal_all(process, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_S)
-            _signal_all(process, signal.SIGKILL)  # what it has started may hang, and holds the pipe open
+            _signal_all(process, signal.SIGKILL)  # its child processes may hang and hold the pipe open
             process.wait()
         if self._thread is not None:
             self._thread.join(_STOP_S)
         if process is not None and process.stdout is not None and not (self._thread and self._thread.is_alive()):
-            process.stdout.close()  # while somebody reads it, that would wait for them
+            process.stdout.close()  # closing would block while the thread still reads
         if self._errors is not None:
             self._errors.close()
 
     def wait_for_first(self, timeout_s: float = FIRST_WAIT_S) -> None:
-        """Wait for the first reading, or until it is known that there will be none."""
+        """Wait for the first reading, or until reading has failed."""
         with self._came:
             self._came.wait_for(lambda: self._readings or self.problem, timeout_s)
 
     def latest(self) -> Reading | None:
-        """The last reading; None where it is older than `FRESH_S`, or none ever came."""
+        """Return the last reading; None if there is none or it is older than `FRESH_S`."""
         with self._came:
             last = self._readings[-1] if self._readings else None
         return last if last is not None and last.at_s >= self._now() - FRESH_S else None
 
     def hottest_c(self) -> float | None:
-        """The highest temperature now, degrees Celsius, of whatever told it last; None where it is unknown."""
+        """Return the highest temperature of the last `FRESH_S` seconds, degrees Celsius; None if unknown."""
         since_s = self._now() - FRESH_S
         with self._came:
             fresh = [one.hottest_c for one in self._readings if one.at_s >= since_s]
         return max((degrees for degrees in fresh if degrees is not None), default=None)
 
     def next_reading(self, timeout_s: float) -> None:
-        """Wait for the next reading, or `timeout_s` seconds."""
+        """Wait for the next reading, at most `timeout_s` seconds."""
         with self._came:
             self._came.wait(timeout_s)
 
     def throttled(self, began_s: float, ended_s: float) -> list[str]:
-        """How the board protected itself in a stretch of time, in words.
+        """Describe how the board throttled in a period of time.
 
         Args:
             began_s: seconds since the epoch.
@@ -154,7 +154,7 @@ class Monitor:
         return describe_throttling(before, during)
 
     def telemetry(self, began_s: float, ended_s: float) -> Telemetry:
-        """What the sensors said in a stretch of time.
+        """Summarise the sensor readings of a period of time.
 
         Args:
             began_s: seconds since the epoch.
@@ -170,7 +170,7 @@ class Monitor:
         return summarise_readings(self._source.text, during, throttled=describe_throttling(before, during), notes=notes)
 
     def _stretch(self, began_s: float, ended_s: float) -> tuple[list[Reading], list[Reading]]:
-        """The readings shortly before a stretch of time, and those in it; where none is, the fresh ones before it."""
+        """Return the readings shortly before a period and those in it; if the period has none, the former twice."""
         with self._came:
             every = list(self._readings)
         before = [one for one in every if began_s - FRESH_S <= one.at_s < began_s]
@@ -179,7 +179,7 @@ class Monitor:
 
 
 def _signal_all(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """To all that a process has started: it leads a session of its own."""
+    """Send a signal to a process and all its children: the process leads a session of its own."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
@@ -193,11 +193,11 @@ def _first(before: Sequence[Reading], during: Sequence[Reading]) -> Iterable[tup
 
 
 def describe_throttling(before: Sequence[Reading], during: Sequence[Reading]) -> list[str]:
-    """How a board protected itself, by what it said in a stretch of time and by the counts that rose over it.
+    """Describe how a board throttled, from the states it reported in a period and the counters that rose in it.
 
     Args:
-        before: the readings shortly before, for what the counts were.
-        during: the readings of the stretch.
+        before: the readings shortly before the period, for the initial values of the counters.
+        during: the readings of the period.
     """
     seen = {words for reading in during for words in reading.throttled}
     counted: dict[str, int] = {}
@@ -211,13 +211,13 @@ def describe_throttling(before: Sequence[Reading], during: Sequence[Reading]) ->
 def summarise_readings(
     source: str, readings: Sequence[Reading], *, throttled: Sequence[str], notes: Sequence[str]
 ) -> Telemetry:
-    """What these readings come to.
+    """Summarise the readings of one cell.
 
     Args:
-        source: where they were read.
-        readings: of one cell.
-        throttled: how the board protected itself meanwhile.
-        notes: what else a person should know.
+        source: the address at which they were read.
+        readings: the readings.
+        throttled: how the board throttled, in words.
+        notes: further notes for the user.
     """
     further = {words for one in readings for words in one.chosen | one.alerts}
     return Telemetry(

@@ -1,7 +1,7 @@
-"""The sampler's lines as readings. Pure.
+"""Parse the sampler's lines into readings. Pure.
 
-What is told apart: throttling that the board does to protect itself (heat, voltage, current) makes a round invalid; a
-limit that somebody chose (a power mode, a power cap, application clocks) is a note, since it is the same every night.
+Throttling by which the board protects itself (heat, voltage, current) makes a round invalid. A limit that somebody set
+(a power mode, a power cap, application clocks) is only a note, because it is the same every night.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 HELLO: Final = "ddperf-telemetry 1"
-"""The sampler's first line: what comes before it is a login's greeting."""
+"""The sampler's first line; anything before it is a login banner."""
 
 UNDER_VOLTAGE: Final = "under-voltage"
 
@@ -24,7 +24,7 @@ RASPBERRY_BITS: Final[Mapping[int, str]] = {
     2: "throttled by the firmware",
     3: "soft temperature limit (60 C by default) reached",
 }
-"""`vcgencmd get_throttled`: what is so now. The same bits 16 higher say that it was so since the board was started."""
+"""Bits of `vcgencmd get_throttled` for the current state. The same bits shifted by 16 cover the time since boot."""
 
 SINCE_BOOT: Final = 16
 
@@ -42,41 +42,43 @@ NVIDIA_CHOSEN: Final[Mapping[int, str]] = {
     0x10: "GPU: sync boost",
     0x100: "GPU: display clock setting",
 }
-"""The reasons that are somebody's setting. Bit 0x1 is an idle GPU and no limit."""
+"""NVIDIA's clock event reasons that result from a setting. Bit 0x1 means an idle GPU and is not a limit."""
 
 _THROTTLES = re.compile(r"throttle|balanced|heavy|^light$|cpufreq|devfreq|powerclamp|^processor$", re.IGNORECASE)
-"""Cooling devices that cool by computing slower; fans, displays and radios do not.
+"""Cooling devices that cool by slowing down computation; fans, displays and radios do not.
 
-`heavy` and `light` are the throttle events of Linux's binding nvidia,tegra124-soctherm, `cpu-balanced` and its like
-those of L4T 21. A Jetson's `cpu-throttle-alert` and its like are set at the trip point at which clocks are capped:
-NVIDIA's nvpmodel_indicator shows them as "System throttled", and `hot-surface-alert` as "Hot surface" alone.
+`heavy` and `light` are the throttle events of the Linux binding nvidia,tegra124-soctherm; `cpu-balanced` and similar
+names are those of L4T 21. A Jetson's `cpu-throttle-alert` and similar devices are set at the trip point at which clocks
+are capped: NVIDIA's nvpmodel_indicator shows them as "System throttled", and `hot-surface-alert` only as "Hot surface".
 """
 
 _ALERT = "alert"
-"""Names a cooling device that only notifies a program (L4T's userspace-therm-alert), unless it names throttling."""
+"""Part of the name of a cooling device that only notifies a program (L4T's userspace-therm-alert), unless the name also
+contains "throttle"."""
 
 _NO_SENSOR = re.compile(r"pmic", re.IGNORECASE)
-"""The Jetsons' PMIC always says 100 C (L4T 32)."""
+"""Sensors without a real reading: the Jetsons' PMIC always reports 100 C (L4T 32)."""
 
 _COLDEST_C, _HOTTEST_C = -40.0, 150.0
-"""Beyond these a sensor that is switched off speaks: -256 C on a Jetson."""
+"""Plausible temperatures are between these; a sensor that is switched off reports others, such as -256 C on a
+Jetson."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the sensors said at one time; what they do not say is left out.
+    """The sensor values at one time; values that are not reported are omitted.
 
     Args:
-        at_s: when it came in, seconds since the epoch.
-        temperature_c: by sensor, degrees Celsius.
-        clock_mhz: by clock.
-        power_w: by rail.
+        at_s: when the reading arrived, seconds since the epoch.
+        temperature_c: degrees Celsius, by sensor.
+        clock_mhz: MHz, by clock.
+        power_w: watts, by rail.
         load: the load average of the last minute.
-        governors: of the CPU clocks.
-        throttled: how the board protects itself now, in words.
-        chosen: limits that somebody chose, in words.
-        alerts: warnings of the board that touch no clocks, in words.
-        counters: counts of throttling, by what a rise of them means.
+        governors: CPU frequency governors.
+        throttled: how the board currently protects itself, in words.
+        chosen: limits that somebody set, in words.
+        alerts: warnings of the board that do not affect clocks, in words.
+        counters: counts of throttling events; the key describes what a rise means.
     """
 
     at_s: float
@@ -92,12 +94,12 @@ class Reading:
 
     @property
     def hottest_c(self) -> float | None:
-        """The highest temperature, degrees Celsius; None where none is known."""
+        """The highest temperature, degrees Celsius; None if no temperature is known."""
         return max(self.temperature_c.values(), default=None)
 
 
 class Parser:
-    """Puts the sampler's lines together; lines that it does not understand are passed over."""
+    """Combines the sampler's lines into readings; unknown lines are ignored."""
 
     def __init__(self) -> None:
         self._greeted = False
@@ -105,14 +107,14 @@ class Parser:
         self.mode = ""
 
     def feed(self, line: str, at_s: float) -> Reading | None:
-        """Take one line in.
+        """Process one line.
 
         Args:
-            line: of the sampler, without its end.
-            at_s: when it came, seconds since the epoch.
+            line: a line of the sampler, without its line ending.
+            at_s: when the line arrived, seconds since the epoch.
 
         Returns:
-            A reading, where the line completes one.
+            A reading if the line completes one, else None.
         """
         line = line.strip()
         if not self._greeted:
@@ -135,7 +137,7 @@ class Parser:
 
 
 def parse_sample(lines: Iterable[str], at_s: float) -> Reading:
-    """A reading of the sampler's own lines, those between `s` and `e`."""
+    """Parse the sampler's own lines, those between `s` and `e`, into a reading."""
     found = _Found()
     for line in lines:
         kind, value, name = (*line.split(" ", 2), "", "")[:3]
@@ -143,13 +145,13 @@ def parse_sample(lines: Iterable[str], at_s: float) -> Reading:
         if take is not None:
             try:
                 take(found, value, name.strip())
-            except ValueError:  # a sensor that is switched off, or a file that was cut
+            except ValueError:  # a sensor that is switched off, or a truncated file
                 continue
     return found.reading(at_s)
 
 
 class _Found:
-    """A reading as its lines come in."""
+    """A reading under construction, filled line by line."""
 
     def __init__(self) -> None:
         self.temperature_c: dict[str, float] = {}
@@ -246,7 +248,7 @@ _TEGRA_NO_RAILS = frozenset({"RAM", "SWAP", "IRAM"})
 
 
 def parse_tegrastats(line: str, at_s: float) -> Reading:
-    """A reading of a line of NVIDIA's tegrastats, of L4T 28 to 36: rails in mW with and without the unit."""
+    """Parse a line of NVIDIA's tegrastats, L4T 28 to 36: rails in mW with and without the unit."""
     found = _Found()
     for name, degrees in _TEGRA_TEMPERATURE.findall(line):
         found.temperature(float(degrees), name)
@@ -263,7 +265,7 @@ def parse_tegrastats(line: str, at_s: float) -> Reading:
 
 
 def parse_nvidia_smi(line: str, at_s: float) -> Reading:
-    """A reading of `nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,clocks_event_reasons.active` as CSV."""
+    """Parse CSV of `nvidia-smi --query-gpu=temperature.gpu,clocks.sm,power.draw,clocks_event_reasons.active`."""
     values = [_number(part) for part in line.split(",")]
     degrees, mhz, watts, active = (*values, None, None, None, None)[:4]
     reasons = 0 if active is None else int(active)
@@ -278,7 +280,7 @@ def parse_nvidia_smi(line: str, at_s: float) -> Reading:
 
 
 def _number(text: str) -> float | None:
-    """A figure of nvidia-smi; None for `[N/A]` and its like."""
+    """Parse a number of nvidia-smi; None for `[N/A]` and similar values."""
     text = text.strip()
     try:
         return float(int(text, 16)) if text.startswith("0x") else float(text)

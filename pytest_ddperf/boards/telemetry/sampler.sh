@@ -1,14 +1,14 @@
-# Prints what this machine's sensors say, once a second, until nobody reads it any more. POSIX sh: dash and busybox do.
-# No process is started per sample but `sleep`: what is measured beside it must not notice.
+# Prints this machine's sensor readings once a second until its output is closed. POSIX sh: works in dash and busybox.
+# `sleep` is the only process started per sample, so that the sampler does not disturb the measurement.
 #
 # Each line is a letter, a value and a name: t millidegrees, c state of a cooling device, f kHz, F Hz, g governor,
 # w milliwatts, v the Raspberry Pi's throttling bits (hexadecimal), u its under-voltage alarm, n a counter of throttling,
-# m power mode, l load, T a line of tegrastats, N a line of nvidia-smi; s and e are around a sample.
+# m power mode, l load, T a line of tegrastats, N a line of nvidia-smi; s begins and e ends a sample.
 R=${DDPERF_SYSFS_ROOT-}
 GPU=${DDPERF_GPU-0}
 CPU=$R/sys/devices/system/cpu
 
-# the first line of a file, in v
+# read the first line of a file into v
 first() {
     v=
     { read -r v <"$1"; } 2>/dev/null
@@ -17,7 +17,7 @@ first() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# value and name, from two files
+# print a value and a name, read from two files
 pair() { first "$2" && { p=$v; first "$3" && echo "$1 $p $v"; }; }
 
 zones() {
@@ -101,7 +101,7 @@ sample() {
     echo e
 }
 
-# each line of a program that goes on printing
+# print each line of a program that keeps printing
 tagged() { while read -r line; do echo "$1 $line" || exit; done; }
 
 echo "ddperf-telemetry 1"

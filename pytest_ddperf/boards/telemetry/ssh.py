@@ -1,4 +1,4 @@
-"""Where a board's sensors are read: on this machine, or over the system's ssh."""
+"""Shell commands and scripts for a board, on this machine or over the system's ssh."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 
 SSH_OPTIONS: Final = (
     "-T",
-    "-oBatchMode=yes",  # it never asks: nobody is there to answer
+    "-oBatchMode=yes",  # never prompt: nobody is there to answer
     "-oConnectTimeout=10",
-    "-oServerAliveInterval=5",  # a board that hangs is noticed
+    "-oServerAliveInterval=5",  # detects a board that hangs
     "-oServerAliveCountMax=3",
 )
 
 
 def shell_command(address: BoardAddress, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """The words that start a POSIX shell at an address; the shell reads its script from standard input.
+    """Return the command that starts a POSIX shell at an address; the shell reads its script from standard input.
 
     Args:
-        address: of the board.
-        environ: DDPERF_SSH_COMMAND in it replaces `ssh`, with options of its own, such as `ssh -F boards.config`.
+        address: the board's address.
+        environ: environment in which DDPERF_SSH_COMMAND replaces `ssh`, with its own options, such as `ssh -F
+            boards.config`.
     """
     if not address.host:
         return ["/bin/sh", "-s"]
@@ -37,11 +38,11 @@ def shell_command(address: BoardAddress, environ: Mapping[str, str] = os.environ
 
 
 def build_script(name: str, variables: Mapping[str, str]) -> bytes:
-    """A shell script of this package, with variables set before its first line.
+    """Return a shell script of this package, preceded by variable assignments.
 
     Args:
-        name: of the file.
-        variables: by name.
+        name: the script's file name.
+        variables: values by variable name.
     """
     text = files("pytest_ddperf.boards.telemetry").joinpath(name).read_text(encoding="utf-8")
     head = "".join(f"{variable}={shlex.quote(value)}\n" for variable, value in variables.items())
@@ -49,6 +50,6 @@ def build_script(name: str, variables: Mapping[str, str]) -> bytes:
 
 
 def build_variables(gpuid: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables of the scripts: the GPU to read, and for tests where /sys and /proc are looked for."""
+    """Return the variables of the scripts: the GPU to read and, for tests, the root of /sys and /proc."""
     root = environ.get("DDPERF_SYSFS_ROOT")
     return {"DDPERF_GPU": str(gpuid)} | ({"DDPERF_SYSFS_ROOT": root} if root else {})

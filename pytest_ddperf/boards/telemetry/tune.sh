@@ -1,13 +1,13 @@
-# Looks at what sets a board's speed, sets it, and puts it back: DDPERF_ACTION is look, apply or restore. POSIX sh.
+# Reads, changes or restores the settings of a board's speed: DDPERF_ACTION is look, apply or restore. POSIX sh.
 #
-# `was KIND VALUE` is a setting as it stands, `did TEXT` one that was changed, `not TEXT` one that could not be.
+# Output: `was KIND VALUE` is a current setting, `did TEXT` an action that succeeded, `not TEXT` one that failed.
 R=${DDPERF_SYSFS_ROOT-}
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
-# a command as root, quietly; says what it printed where it fails
+# run a command as root, quietly; report its output if it fails
 try() {
     what=$1
     shift
@@ -31,7 +31,7 @@ governors() {
 
 look_at() { read -r value <"$1" && echo "was governor ${1#"$R"}=$value"; }
 
-# a governor into a file, and whether the kernel took it
+# write a governor to a file, and check that the kernel accepted it
 put() {
     echo "$1" | root tee "$2" >/dev/null 2>&1
     read -r value <"$2"
@@ -52,7 +52,7 @@ look() {
         if [ -n "$mode" ]; then echo "was nvpmodel $mode"; else echo "not nvpmodel: it does not tell its mode"; fi
     fi
     if has jetson_clocks; then
-        store=/tmp/ddperf-clocks.$$ # a new one: it asks before it writes over another
+        store=/tmp/ddperf-clocks.$$ # a new file: jetson_clocks prompts before it overwrites one
         try "clocks stored" jetson_clocks --store "$store"
         echo "was clocks $store"
     else
@@ -74,12 +74,12 @@ apply() {
 restore() {
     if [ -n "${DDPERF_WAS_NVPMODEL-}" ]; then try "nvpmodel -m $DDPERF_WAS_NVPMODEL" nvpmodel -m "$DDPERF_WAS_NVPMODEL"; fi
     if [ -n "${DDPERF_WAS_CLOCKS-}" ] && [ ! -e "$DDPERF_WAS_CLOCKS" ]; then
-        # /tmp is emptied when a board is started, and then its clocks are its own again
+        # a reboot empties /tmp and also resets the clocks
         echo "did jetson_clocks --restore left out: $DDPERF_WAS_CLOCKS is gone, the board was started anew since"
     elif [ -n "${DDPERF_WAS_CLOCKS-}" ]; then
         line=$(try "jetson_clocks --restore" jetson_clocks --restore "$DDPERF_WAS_CLOCKS")
         echo "$line"
-        case $line in did*) root rm -f "$DDPERF_WAS_CLOCKS" ;; esac # else it is wanted for the next attempt
+        case $line in did*) root rm -f "$DDPERF_WAS_CLOCKS" ;; esac # else the next attempt needs it
     fi
     for one in ${DDPERF_WAS_GOVERNORS-}; do put "${one#*=}" "$R${one%%=*}"; done
 }
