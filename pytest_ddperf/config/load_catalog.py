@@ -73,7 +73,7 @@ def find_tables(project_dir: Path | None, package: Path, platform: Platform) -> 
 
 
 def existing_files(places: Iterable[Path]) -> list[Path]:
-    """Return the existing files without duplicates; in a source checkout the two folders are the same."""
+    """Return the existing files without duplicates: in a source checkout the project's folder is also the package's."""
     files: dict[Path, Path] = {}
     for place in places:
         if place.is_file():

@@ -142,7 +142,7 @@ PLATFORM_KEYS: tuple[str, ...] = _Entry.__struct_fields__
 """The keys allowed under [platforms.<id>]."""
 
 _OF_ONE_BOARD = frozenset({"url", "ca_file", "user_env", "password_env", "before", "after", "telemetry"})
-"""Keys with the location and access of a single board, which are not taken over by `like`."""
+"""Keys that describe the location of a single board and the access to it; `like` does not copy them."""
 
 
 def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> dict[str, Platform]:

@@ -290,7 +290,7 @@ class Settings:
         return tuple(dict.fromkeys(self.catalog.model(name).id for name in asked))
 
     def _own_models(self, platform: str) -> tuple[str, ...]:
-        """The user's own models that run by default: all, but on the embedded server only those it can run."""
+        """The user's own models that run by default: all; on the embedded server only folders with one .onnx file."""
         own = self.catalog.own_models
         if own and self.url(platform) == "embedded":
             own = tuple(one for one in own if is_runnable_embedded(one))

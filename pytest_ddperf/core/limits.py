@@ -14,7 +14,7 @@ SERVICE_EXPECTED: Final = f"a name, such as bench_{MODEL}, that holds no braces 
 
 
 def is_service_name(text: str) -> bool:
-    """Whether `text` is a valid service name; a brace outside `{model}` is taken for a misspelled placeholder."""
+    """Whether `text` is a valid service name; a brace outside `{model}` is treated as a misspelled placeholder."""
     return bool(text.strip()) and not set("{}") & set(text.replace(MODEL, ""))
 
 

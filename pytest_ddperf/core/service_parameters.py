@@ -13,7 +13,7 @@ class ServiceParameters:
 
     Args:
         img_width: width of the networks' input, pixels; None for each network's own.
-        img_height: height, likewise.
+        img_height: height of the networks' input, pixels; None for each network's own.
         bw: whether images are black and white.
         rgb: whether channels are in the order red, green, blue.
         scale: factor applied to all pixel values.
