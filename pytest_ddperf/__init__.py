@@ -1,8 +1,8 @@
 """DeepDetect's performance report as regression tests.
 
 The package is a pytest plugin (`pytest_ddperf.plugin`), a command (`ddperf`) and an embedded inference server.
-Importing it costs nothing: every pytest run on the machine loads the plugin, so nothing heavy is imported before it is
-used. The names in `__all__` are public; everything else may change with any version.
+Every pytest run on the machine loads the plugin, so importing the package is cheap: other modules are imported only
+when they are used. The names in `__all__` are public; everything else may change in any version.
 """
 
 from typing import TYPE_CHECKING

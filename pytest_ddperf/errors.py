@@ -1,7 +1,7 @@
-"""Everything that this project raises on purpose. It imports nothing of the package but how text is made plain.
+"""The errors that this project raises on purpose. Of the package it imports only `text`.
 
-Every message is one paragraph that a person can act on: what happened, where, what to do. Whatever it quotes, it holds
-no control character: messages go to terminals as they are.
+Every message is one paragraph: what happened, where, and what to do. Control characters in quoted text are removed,
+because messages are written to terminals unchanged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 LONGEST_TOLD = 1000
-"""Characters of a server's own words that a message quotes."""
+"""Maximum number of characters of server-supplied text in a message."""
 
 
 class DdperfError(Exception):
@@ -22,8 +22,8 @@ class DdperfError(Exception):
 
     Args:
         message: what happened.
-        cause: the same without what belongs to one cell alone (its service, its model folder): cells that failed for
-            one reason share it, and the reason is reported once; "" where the message itself is shared.
+        cause: the message without details of a single cell (its service, its model folder). It is the same for all
+            cells that failed for one reason, so that the reason is reported once; "" to use the message itself.
     """
 
     def __init__(self, message: object = "", *, cause: str = "") -> None:
@@ -31,24 +31,24 @@ class DdperfError(Exception):
         self.cause = remove_control_characters(cause) or str(self)
 
     def fresh(self) -> Self:
-        """A copy without traceback, cause and context, which grow whenever one exception object is raised again."""
+        """Copy the error without traceback, cause and context, which grow when an exception object is raised again."""
         copied = type(self).__new__(type(self), *self.args)
         copied.__dict__.update(self.__dict__)
         return copied
 
 
 class ConfigurationError(DdperfError):
-    """A user's option, file or environment is wrong. pytest turns it into a usage error, exit status 4."""
+    """A user's option, file or environment is wrong. The plugin turns it into a usage error, exit status 4."""
 
 
 class FileContentError(ConfigurationError):
-    """A file of the user's does not hold what it should.
+    """A user's file has unexpected content.
 
     Args:
         path: the file.
-        line: its line, counted from 1; None where the format does not tell.
-        found: what is wrong there.
-        expected: what should stand there.
+        line: line number, counted from 1; None if not known.
+        found: what is wrong.
+        expected: what is expected instead.
     """
 
     def __init__(self, path: object, line: int | None, found: str, expected: str) -> None:
@@ -59,15 +59,15 @@ class FileContentError(ConfigurationError):
 
 
 class BaselineFileError(FileContentError):
-    """A baseline or platform file does not hold what it should."""
+    """A baseline or platform file has unexpected content."""
 
 
 class ModelFileError(FileContentError):
-    """A file that describes a network does not hold what it should."""
+    """A file that describes a network has unexpected content."""
 
 
 class HookError(DdperfError):
-    """A command that the user gave to run around a platform's cells failed, or took too long."""
+    """A user's command that runs before or after a platform's cells failed or took too long."""
 
 
 class ServerError(DdperfError):
@@ -76,11 +76,11 @@ class ServerError(DdperfError):
     Args:
         message: what happened.
         url: the server, without credentials.
-        service: the service concerned, "" where there is none.
-        http_status: HTTP status of the answer; None where there was no answer.
-        code: `status.code` of the answer's JSON; None where it has none.
-        dd_code: DeepDetect's own error code; None where it has none.
-        dd_msg: DeepDetect's own message; "" where it has none.
+        service: the service concerned; "" if there is none.
+        http_status: HTTP status of the answer; None if there was no answer.
+        code: `status.code` of the answer's JSON; None if it has none.
+        dd_code: DeepDetect's own error code; None if the answer has none.
+        dd_msg: DeepDetect's own message; "" if the answer has none.
         cause: see `DdperfError`; default: the message with the same facts, without the service.
     """
 
@@ -124,23 +124,23 @@ class ServerUnreachableError(ServerError):
 
 
 class ServerGoneError(ServerUnreachableError):
-    """A server that was there is not any more: the connection was cut in the middle of a request, or refused since."""
+    """A server disappeared: the connection was cut during a request, or has been refused since."""
 
 
 class NoConnectionError(ServerUnreachableError):
-    """Nobody listens there: the request was not sent."""
+    """No connection could be opened; the request was not sent."""
 
 
 class ServiceGoneError(ServerError):
-    """A service that was there vanished in the middle of a cell, and could not be created again."""
+    """A service disappeared during a cell and could not be recreated."""
 
 
 class ServiceNotFoundError(ServerError):
-    """404 with dd_code 1002, or a DELETE or GET of a service that is not there."""
+    """404 with dd_code 1002, or a DELETE or GET of a service that does not exist."""
 
 
 class ServiceExistsError(ServerError):
-    """409 with dd_code 1014: the service to create is there already."""
+    """409 with dd_code 1014: the service to create already exists."""
 
 
 class RequestRefusedError(ServerError):
@@ -152,7 +152,7 @@ class ServerFailedError(ServerError):
 
 
 class ServerOutOfMemoryError(ServerFailedError):
-    """The server, or its GPU, has not the memory that the request takes, and says so."""
+    """The server reports that it, or its GPU, does not have enough memory for the request."""
 
 
 class GatewayError(ServerFailedError):
@@ -160,20 +160,20 @@ class GatewayError(ServerFailedError):
 
 
 class ServerBusyError(ServerError):
-    """A server is at work on a prediction that was given up: nothing can be measured beside it."""
+    """A server is still running a prediction that timed out, so nothing can be measured meanwhile."""
 
 
 class OverloadError(DdperfError):
-    """A server fell so far behind the rate that it was asked at that the cell was given up."""
+    """A server fell so far behind the requested rate that the measurement of the cell was stopped."""
 
 
 class BatchNotRunError(DdperfError):
-    """A batch that was not run, because a smaller one of its model took more than the server has.
+    """A batch was not run, because a smaller batch of the same model exceeded the server's memory.
 
     Args:
-        message: which one, and what became of it.
-        died: whether the server died of it; else it answered that its memory was exhausted.
-        cause: that of the smaller batch.
+        message: which smaller batch failed, and how.
+        died: whether that batch killed the server; else the server reported exhausted memory.
+        cause: `cause` of the smaller batch's error.
     """
 
     def __init__(self, message: str, *, died: bool, cause: str = "") -> None:
@@ -182,16 +182,16 @@ class BatchNotRunError(DdperfError):
 
 
 class AnswerError(ServerError):
-    """The answer is no DeepDetect answer, or its predictions are not those of the request."""
+    """The answer is not from DeepDetect, or its predictions do not match the request."""
 
 
 class InvalidRoundError(DdperfError):
-    """A round of passes that counts for nothing: it is thrown away and measured again.
+    """A round of passes is invalid: it is discarded and measured again.
 
     Args:
-        reason: why, in words.
-        exclusive: False where somebody else used the server meanwhile; None where that is not the reason.
-        restarted: whether the server was restarted or the service created anew meanwhile.
+        reason: why the round is invalid.
+        exclusive: False if another client used the server meanwhile; None if that is not the reason.
+        restarted: whether the server was restarted or the service recreated meanwhile.
     """
 
     def __init__(self, reason: str, *, exclusive: bool | None = None, restarted: bool = False) -> None:
@@ -202,4 +202,4 @@ class InvalidRoundError(DdperfError):
 
 
 class TimingError(DdperfError):
-    """No time to judge by: the server does not tell the clock that is asked for, or the time is none (0 ms, NaN)."""
+    """There is no usable time: the server does not report the requested clock, or the time is invalid (0 ms, NaN)."""

@@ -1,7 +1,7 @@
-"""Text from anywhere (a server, a command, a file) as a person may see it. A leaf; standard library only.
+"""Formatting of numbers, and cleaning of text from servers, commands and files for display. Standard library only.
 
-A control character can move the cursor, colour or erase what stands before it; a format character can turn the order
-of the letters around. Neither is ever shown: not on a terminal, and not in a report.
+Control characters can move the cursor, or colour or erase the text before them; format characters can reverse the order
+of letters. Neither is ever shown on a terminal or in a report.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ import unicodedata
 
 
 def format_ms(ms: float) -> str:
-    """Milliseconds with three significant digits, as the report prints them, and never in powers of ten."""
+    """Format milliseconds with three significant digits, as in the report, without an exponent."""
     if ms >= 100:
         return f"{ms:.0f}"
     return f"{ms:.1f}" if ms >= 10 else f"{ms:.3g}"
 
 
 def format_change(change: float) -> str:
-    """A relative change with its sign: `-1.7 %`."""
+    """Format a relative change with its sign: `-1.7 %`."""
     percent = round(change * 100, 1) + 0.0  # -0.0 becomes 0.0
     return f"{percent:+.0f} %" if abs(percent) >= 100 else f"{percent:+.1f} %"
 
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-"""Stands for a character that is none to be seen: a control or format character, half of a surrogate pair."""
+"""Replaces characters that must not be shown: control and format characters, and lone surrogates."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs"})
 
 
 def remove_control_characters(text: str) -> str:
-    """The same with its line ends (as LF) and without any other control character."""
+    """Replace control characters in a text; line ends are kept, as LF."""
     if text.isprintable():
         return text
     lines = re.split(r"\r\n|\r|\n", text)
@@ -38,7 +38,7 @@ def remove_control_characters(text: str) -> str:
 
 
 def quote_server_text(text: str, most: int) -> str:
-    """What a server says of itself or of an error: on one line, `most` characters at the most."""
+    """Format server-supplied text on one line, truncated to `most` characters."""
     plain = remove_control_characters(re.sub(r"\s", " ", text[: 4 * most]).strip())
     return plain if len(plain) <= most else f"{plain[: most - 3]}..."
 

@@ -1,1 +1,1 @@
-"""What the user asked for: options, settings, ddperf.toml, published tables, credentials."""
+"""User configuration: options, settings, ddperf.toml, published tables, credentials."""

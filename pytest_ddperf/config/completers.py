@@ -1,4 +1,4 @@
-"""Completers of argcomplete for names of platforms and networks. Loaded only when a shell asks for completions."""
+"""Argcomplete completers for names of platforms and networks. Imported only when a shell requests completions."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class Names:
         self._source = source
 
     def __call__(self, prefix: str, **_asked: Any) -> list[str]:  # noqa: ANN401 - argcomplete's parser and action
-        """The texts that the text before the cursor can become."""
+        """Return the possible completions of the text before the cursor."""
         done, comma, _begun = prefix.rpartition(",")
         taken = set(done.split(","))
         return [f"{done}{comma}{name}" for name in self._source() if name not in taken]
 
 
 def platform_names(project_dir: Path | None = None) -> Names:
-    """A completer for the platforms of the package and of ddperf.toml in this folder, by default the current one."""
+    """Create a completer for the platforms of the package and of ddperf.toml in a folder (default: the current one)."""
     return Names(lambda: _catalog(project_dir).platforms)
 
 
 def model_names(project_dir: Path | None = None) -> Names:
-    """A completer for the networks of the package and of ddperf.toml in this folder, by default the current one."""
+    """Create a completer for the networks of the package and of ddperf.toml in a folder (default: the current one)."""
     return Names(lambda: _catalog(project_dir).networks)
 
 
 def _catalog(project_dir: Path | None) -> Catalog:
     try:
         return load_catalog(project_dir or Path.cwd())
-    except DdperfError:  # a shell has no place to show what is wrong with ddperf.toml
+    except DdperfError:  # a shell cannot show what is wrong with ddperf.toml
         return load_catalog()

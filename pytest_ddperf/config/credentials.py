@@ -1,4 +1,4 @@
-"""Credentials of servers: a platform names the environment variables that hold them, never the secrets themselves."""
+"""Credentials of servers: a platform names environment variables that contain them, never the secrets themselves."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.platform import Platform
 
 HIDDEN = "***"
-"""What stands where a secret stood."""
+"""Replaces a secret in a text."""
 
 
 def build_authorization(platform: Platform, environ: Mapping[str, str] = os.environ) -> Secret | None:
-    """The value of the Authorization header for a platform's server; None where it names no credentials.
+    """Build the value of the Authorization header for a platform's server; None if it has no credentials.
 
     Args:
-        platform: whose `user_env` and `password_env` are looked up.
+        platform: platform with `user_env` and `password_env`.
         environ: the environment.
 
     Raises:
-        ConfigurationError: a variable that is named is not set, or a password has no user.
+        ConfigurationError: a named variable is not set, or `password_env` is given without `user_env`.
     """
     if platform.user_env is None and platform.password_env is None:
         return None
@@ -41,7 +41,7 @@ def build_authorization(platform: Platform, environ: Mapping[str, str] = os.envi
 
 
 def mask_secrets(text: str, platform: Platform, environ: Mapping[str, str] = os.environ) -> str:
-    """A text in which no password of a platform can be read, nor the header that is made of it."""
+    """Replace a platform's password, and the header built from it, in a text."""
     password = environ.get(platform.password_env or "", "")
     if not password:
         return text

@@ -1,4 +1,4 @@
-"""The catalog of a run: the package's tables and platforms, overridden by the project's ddperf.toml."""
+"""Loading of the catalog: the package's tables and platforms, overridden by the project's ddperf.toml."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PROJECT_FILE = "ddperf.toml"
 
 
 def find_package_data() -> Path:
-    """The folder of the published tables: inside the installed package, or beside it in a source checkout.
+    """Find the folder of the published tables: inside the installed package, or beside it in a source checkout.
 
     Raises:
-        ConfigurationError: neither is there.
+        ConfigurationError: neither folder exists.
     """
     here = Path(__file__).resolve().parents[1]
     for folder in (here / "_data" / "baselines", here.parent / "baselines"):
@@ -39,14 +39,15 @@ def find_package_data() -> Path:
 
 
 def load_catalog(project_dir: Path | None = None, data_dir: Path | None = None) -> Catalog:
-    """Networks and platforms of the package, with the project's ddperf.toml over them, key by key.
+    """Load networks and platforms of the package, overridden key by key by the project's ddperf.toml.
 
     Args:
         project_dir: the folder of ddperf.toml and of the project's own `baselines/`; None for neither.
-        data_dir: the package's tables; None for where they are installed.
+        data_dir: folder of the package's tables; None for the installed ones.
 
     Raises:
-        ConfigurationError: a file is malformed; names the file, the line, what was found and what was expected.
+        ConfigurationError: a file is malformed; the message names the file, the line, what was found and what is
+            expected.
     """
     package = data_dir or find_package_data()
     networks = read_networks(package / "networks.csv")
@@ -65,14 +66,14 @@ def load_catalog(project_dir: Path | None = None, data_dir: Path | None = None) 
 
 
 def find_tables(project_dir: Path | None, package: Path, platform: Platform) -> list[Path]:
-    """The published tables that are there, the one that wins first; then those of the platform that it is like."""
+    """Find the existing tables of a platform in order of precedence, then those of the platform it is like."""
     folders = [package] if project_dir is None else [project_dir / "baselines", package]
     names = [platform.id] if platform.like is None else [platform.id, platform.like]
     return existing_files(folder / f"{name}.csv" for name in names for folder in folders)
 
 
 def existing_files(places: Iterable[Path]) -> list[Path]:
-    """The files among them, each once: in a source checkout the project's folder is the package's."""
+    """Return the existing files without duplicates: in a source checkout the project's folder is also the package's."""
     files: dict[Path, Path] = {}
     for place in places:
         if place.is_file():
@@ -81,7 +82,7 @@ def existing_files(places: Iterable[Path]) -> list[Path]:
 
 
 def _with_models(platform: Platform, names: Catalog, tables: Iterable[Path], file: Path) -> Platform:
-    """The platform with the networks of its published tables, unless the project names them; all as ids."""
+    """Set a platform's networks to those of its published tables, unless the project names them; all as ids."""
     columns = {column: _id(names, model, platform, file) for column, model in platform.columns.items()}
     if "models" in platform.overridden:
         found = {_id(names, model, platform, file) for model in platform.models}
@@ -92,7 +93,7 @@ def _with_models(platform: Platform, names: Catalog, tables: Iterable[Path], fil
 
 
 def _with_knobs_of(platform: Platform, other: Platform) -> Platform:
-    """A board with the knobs of the platform that it is like; what its own section says of a network wins."""
+    """Add the knobs of the platform that a board is like; the board's own section takes precedence."""
     models = {*other.knobs, *platform.knobs}
     knobs = {model: {**other.knobs.get(model, {}), **platform.knobs.get(model, {})} for model in models}
     taken = platform.taken_over if not other.knobs or platform.knobs else platform.taken_over | {"knobs"}
@@ -100,7 +101,7 @@ def _with_knobs_of(platform: Platform, other: Platform) -> Platform:
 
 
 def _knobs_by_id(names: Catalog, platform: Platform, file: Path) -> Mapping[str, Mapping[str, Any]]:
-    """What holds for single networks, by their ids."""
+    """The platform's knobs of single networks, by network id."""
     found: dict[str, Mapping[str, Any]] = {}
     for name, knobs in platform.knobs.items():
         where = f"platforms.{platform.id}.knobs"

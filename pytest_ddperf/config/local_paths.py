@@ -1,4 +1,4 @@
-"""Paths of this machine as a person writes them: `~` is the own home folder, `~user` that of another account."""
+"""Expansion of `~` (the user's home folder) and `~user` (another account's) in paths on this machine."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pytest_ddperf.errors import ConfigurationError
 
 
 def local_path(text: str, where: str = "") -> Path:
-    """A path with its home folder written out.
+    """Expand the home folder in a path.
 
-    A shell does that only where the path is a word of its own, so not in `--ddperf-report=~/report.html`, in a file or
-    in most variables.
+    A shell expands `~` only at the start of a word, so not in `--ddperf-report=~/report.html`, in a file or in most
+    variables.
 
     Args:
-        text: as it was written.
-        where: the option or key that it was written in, for the message.
+        text: the path as written by the user.
+        where: the option or key with the path, for the message.
 
     Raises:
         ConfigurationError: there is no such account, or its home folder is not known.
@@ -26,11 +26,11 @@ def local_path(text: str, where: str = "") -> Path:
 
 
 def server_path(text: str, url: str, where: str = "") -> str:
-    """A path that a server reads: as it was written, or as `local_path` where the server is on this machine.
+    """Expand the home folder in a path that a server reads, if the server is on this machine.
 
     Args:
-        text: as it was written.
-        url: of the server, or `embedded`.
+        text: the path as written by the user.
+        url: URL of the server, or `embedded`.
         where: as for `local_path`.
 
     Raises:

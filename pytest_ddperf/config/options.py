@@ -1,4 +1,4 @@
-"""One table of options. `settings` makes frozen settings of what was given.
+"""The table of options. `settings` creates frozen settings from the given values.
 
 Each option is a command-line option `--ddperf-NAME`, an ini key `ddperf_NAME` and an environment variable
 `DDPERF_NAME`. Precedence: command line, environment, the project's platform file (ddperf.toml), ini, the package's
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 FIXTURE = "ddperf"
-"""The name of the fixture that makes a test a gated one: here, where every run may read it."""
+"""Name of the fixture that makes a test a gated one; defined here because every pytest run may import this module."""
 
 
 PREFIX = "--ddperf-"
-"""What every command-line option of the plugin begins with."""
+"""Prefix of the plugin's command-line options."""
 
 
 class Option(NamedTuple):
@@ -27,13 +27,13 @@ class Option(NamedTuple):
 
     Args:
         name: `max-batch-size`; gives `--ddperf-max-batch-size`, `ddperf_max_batch_size`, `DDPERF_MAX_BATCH_SIZE`.
-        help: what `pytest --help` says.
-        parse: text to value; raises ValueError with what was expected.
-        default: the value when nobody gives one.
+        help: help text for `pytest --help`.
+        parse: converts text to a value; raises ValueError with a description of what is expected.
+        default: the value if the option is not given.
         metavar: how the value is shown in the help; None for a flag.
-        bare: the value of the option given without one (`--ddperf-update-baselines`); None: a value is needed.
-        repeatable: whether it may be given several times on the command line; elsewhere its values are separated by
-            commas, and `parse` takes them so.
+        bare: the value if the option is given without one (`--ddperf-update-baselines`); None: a value is required.
+        repeatable: whether it may be given several times on the command line; elsewhere, and for `parse`, its values
+            are separated by commas.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Option(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The ini key, and the attribute of pytest's namespace."""
+        """The ini key, also the attribute in pytest's option namespace."""
         return "ddperf_" + self.name.replace("-", "_")
 
     @property
@@ -108,7 +108,7 @@ def _rates(text: str) -> tuple[float, ...]:
 
 
 def _text(expected: str) -> Callable[[str], str]:
-    """Any text; an empty one is what a variable that is not set leaves behind `=`."""
+    """Create a parser that rejects empty text, which results from `OPTION=$VARIABLE` with an unset variable."""
 
     def parse(text: str) -> str:
         if not text.strip():
@@ -159,7 +159,7 @@ def _factor(text: str) -> float:
 
 
 def _exit_code(text: str) -> int:
-    """0 is no failure, and the system has one byte."""
+    """Parse an exit status: 0 would not be a failure, and the system keeps one byte."""
     expected = "a whole number from 1 to 255"
     try:
         value = int(text)
@@ -202,7 +202,7 @@ class Choice:
         self.choices = choices
 
     def __call__(self, text: str) -> str:
-        """The text, if it is one of the words.
+        """Return the text if it is one of the words.
 
         Raises:
             ValueError: it is not.
@@ -213,7 +213,7 @@ class Choice:
 
 
 def _urls(text: str) -> dict[str, str]:
-    """`URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`."""
+    """Parse `URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`."""
     from pytest_ddperf.deepdetect.url import Address, check_url  # noqa: PLC0415 - only when a URL is given
 
     urls: dict[str, str] = {}
@@ -331,7 +331,7 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                "S"),
     ),
 }  # fmt: skip
-"""The options by group, in the order of `pytest --help` and docs/options.md: what most people need comes first."""
+"""The options by group, in the order of `pytest --help` and docs/options.md: the most used ones first."""
 
 
 OPTIONS: tuple[Option, ...] = tuple(option for group in OPTION_GROUPS.values() for option in group)
@@ -341,10 +341,10 @@ BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
 
 
 def parse_value(name: str, text: str) -> Any:  # noqa: ANN401 - the option's own type
-    """A text as the value of an option.
+    """Parse the text of an option's value.
 
     Raises:
-        ValueError: it is none; says what was expected.
+        ValueError: the text is not a valid value; the message states what is expected.
     """
     return BY_NAME[name].parse(text)
 
@@ -355,7 +355,7 @@ def group_title(group: str) -> str:
 
 
 def suggest(args: Sequence[str]) -> str | None:
-    """The option that was probably meant by the first `--ddperf-*` argument that is not an option of ours, if any."""
+    """Suggest the option closest to the first unknown `--ddperf-*` argument; None if there is none."""
     names = [arg.removeprefix(PREFIX).partition("=")[0] for arg in args if arg.startswith(PREFIX)]
     unknown = [name for name in names if name not in BY_NAME]
     if not unknown:

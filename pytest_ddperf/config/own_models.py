@@ -1,6 +1,6 @@
-"""Networks of the user's own: folders named on the command line, and `[models.<id>]` tables of a project's ddperf.toml.
+"""The user's own networks: folders named on the command line, and `[models.<id>]` tables of a project's ddperf.toml.
 
-The path of a folder is the repository of its service, as the server sees it, unless `repository` names another.
+The path of a folder is also the repository of its service on the server, unless `repository` gives another.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LARGEST = 1_000_000
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
-    """What may stand under [models.<id>]; None is never written, it means `not given`."""
+    """The keys allowed under [models.<id>]; None means `not given`."""
 
     path: str | None = None
     repository: str | None = None
@@ -42,11 +42,11 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_models(path: Path, catalog: Catalog) -> Catalog:
-    """A catalogue with the networks that a ddperf.toml describes, in its order.
+    """Add the networks that a ddperf.toml describes to a catalogue, in the file's order.
 
     Raises:
-        BaselineFileError: no TOML, an unknown key, a value that cannot be, or an id that another network has; names the
-            file and the line.
+        BaselineFileError: the file is not TOML, or has an unknown key, an invalid value, or an id that another network
+            has; the message names the file and the line.
     """
     text = read_text(path, f"TOML with {_EXPECTED}")
     tables = decode_tables(path, text).get("models", {})
@@ -102,21 +102,21 @@ def _network(name: str, folder: Path | None, given: dict[str, Any]) -> Network:
 
 
 def is_folder_name(name: str) -> bool:
-    """Whether what is named as a model is a folder: ids hold no slash."""
+    """Whether a model name is a path to a folder; ids contain no slash."""
     return "/" in name or name in {".", ".."} or name.startswith("~")
 
 
 def resolve_models(catalog: Catalog, names: Iterable[str], base: Path) -> tuple[Catalog, tuple[str, ...]]:
-    """The catalogue with the folders among the names, and the names with their ids instead.
+    """Add the folders among the names to the catalogue, and replace the names by ids.
 
     Args:
-        catalog: what is known.
-        names: ids, aliases, and folders: paths with a slash.
-        base: where relative paths begin.
+        catalog: the known networks.
+        names: ids, aliases, and folders (paths with a slash).
+        base: folder to which relative paths refer.
 
     Raises:
-        ConfigurationError: no id can be made of a folder's name, another network has it, or it is in a home folder
-            that this machine does not know.
+        ConfigurationError: a name is unknown; or a folder's name gives no valid id, gives the id of another network, or
+            is in an unknown home folder.
     """
     ids: list[str] = []
     for name in names:
@@ -149,7 +149,7 @@ def _is_it(one: Network, name: str, here: Path | None) -> bool:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except (OSError, ValueError):  # a name too long, a NUL in it
+    except (OSError, ValueError):  # the name is too long, or contains a NUL
         return False
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.platform import Command
 
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-"""What names a platform, or a model of the user's, in node ids."""
+"""Valid ids of platforms and of users' models."""
 
 _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _UNKNOWN_KEY = re.compile(r"unknown field `(.*)`", re.DOTALL)
@@ -42,7 +42,7 @@ _TABLE = re.compile(r"\s*\[\s*(?P<table>[^\[\]]+)\]")
 _KEY = re.compile(r"\s*(?P<key>[A-Za-z0-9_.\"' -]+?)\s*=")
 _PART = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s.]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LIMIT = 1e9  # no figure of a platform comes near; TOML's integers know no end
+_LIMIT = 1e9  # far above any figure of a platform; TOML integers are unbounded
 _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (
         ("peak_gflops", "cores", "watts", "price_usd", "memory_gib"),
@@ -58,14 +58,14 @@ _RANGES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (("timeout", "cold_start_timeout", "hook_timeout"), is_time_limit, TIME_LIMIT_EXPECTED),
     (("cool_to_c",), lambda value: 0 < value <= 120, "degrees Celsius, above 0 and up to 120, such as 45"),
 )
-"""Keys, which values they may have, and that in words."""
+"""Keys, the check of their values, and the expected values in words."""
 _EXPECTED = "[platforms.<id>] tables, or [models.<id>] tables"
 
 _Interpolation = Literal["nearest", "linear", "cubic", "area", "lanczos4"]
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
-    """What may stand under [platforms.<id>]; None is never written, it means `not given`."""
+    """The keys allowed under [platforms.<id>]; None means `not given`."""
 
     title: str | None = None
     backend: str | None = None
@@ -136,34 +136,35 @@ _MODEL_KEYS = (
 _ModelKnobs = msgspec.defstruct(
     "_ModelKnobs", [(key, _OF_ENTRY[key].type, None) for key in _MODEL_KEYS], forbid_unknown_fields=True
 )
-"""What may stand under [platforms.<id>.knobs.<model>]: keys of the platform that make sense for one network."""
+"""The keys allowed under [platforms.<id>.knobs.<model>]: those of the platform that make sense for one network."""
 
 PLATFORM_KEYS: tuple[str, ...] = _Entry.__struct_fields__
-"""The keys that [platforms.<id>] may hold."""
+"""The keys allowed under [platforms.<id>]."""
 
 _OF_ONE_BOARD = frozenset({"url", "ca_file", "user_env", "password_env", "before", "after", "telemetry"})
-"""Keys that say where a single board is and how it is reached: another one of its kind does not take them over."""
+"""Keys that describe the location of a single board and the access to it; `like` does not copy them."""
 
 
 def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> dict[str, Platform]:
-    """The platforms of a file over those already known, key by key.
+    """Read the platforms of a file and merge them, key by key, into the known ones.
 
     Args:
         path: a TOML file with [platforms.<id>] tables.
-        known: what the file adds to and overrides; a key that it sets is then in `Platform.overridden`.
+        known: platforms that the file extends and overrides; the keys it sets are added to `Platform.overridden`.
 
     Returns:
-        All platforms, the known ones first. Names of networks are as the file gives them.
+        All platforms, the known ones first. Names of networks are unchanged.
 
     Raises:
-        BaselineFileError: no TOML, an unknown key or a value that cannot be; names the file and the line.
+        BaselineFileError: the file is not TOML, or has an unknown key or an invalid value; the message names the file
+            and the line.
     """
     text = read_text(path, f"TOML with {_EXPECTED}")
     platforms = dict(known or {})
     boards: dict[str, str] = {}
     tables = decode_tables(path, text)
     for key in tables:
-        if key not in {"platforms", "models"}:  # `own_models` reads these
+        if key not in {"platforms", "models"}:  # `own_models` reads `models`
             raise BaselineFileError(path, find_line(text, (key,)), f"the key {key!r}", _EXPECTED)
     entries = tables.get("platforms", {})
     if not isinstance(entries, dict):
@@ -190,11 +191,11 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
 def _liked(
     where: Where, like: str, platforms: Mapping[str, Platform], boards: Mapping[str, str], known: Mapping[str, Platform]
 ) -> Platform:
-    """The platform that `like` names.
+    """Return the platform that `like` names.
 
     Raises:
-        BaselineFileError: no platform has that name, it is itself like another, or the package describes the one that
-            names it.
+        BaselineFileError: there is no such platform, it is the platform itself, it has `like` too, or the package
+            already describes the platform with the `like`.
     """
     platform_id = where.table[1]
     found = f"like = {like!r} of platform {platform_id}"
@@ -217,12 +218,12 @@ def _liked(
 
 
 def _another_board(platform: Platform, other: Platform, packaged: Platform | None) -> Platform:
-    """A platform with the facts of another one where its own section gives none; `knobs` are merged by network later.
+    """Fill in the values that a platform's section omits from another platform; `knobs` are merged later by network.
 
     Args:
-        platform: as its section says.
-        other: of which it is another board.
-        packaged: the same as the package describes it: a server of the project's is one board's.
+        platform: the platform as described by its section.
+        other: the platform of which it is another board.
+        packaged: `other` as described by the package; used for keys of a single board, which the project may override.
     """
     own, plain = platform.overridden, Platform(id="", title="")
     keys = [key for key in PLATFORM_KEYS if key not in {"like", "title", "report", "knobs"} and key not in own]
@@ -243,8 +244,8 @@ class Where:
 
     Args:
         path: the file.
-        text: what it holds.
-        table: which table: `platforms` or `models`, and the id; a model's knobs on a platform stand deeper.
+        text: its content.
+        table: the table's path: `platforms` or `models`, and the id; longer for a model's knobs on a platform.
     """
 
     def __init__(self, path: Path, text: str, table: tuple[str, ...]) -> None:
@@ -254,23 +255,23 @@ class Where:
 
     @property
     def what(self) -> str:
-        """The table as a person says it: `platform tk1`, `platforms.tk1.knobs.resnet50`."""
+        """Name of the table for messages: `platform tk1`, `platforms.tk1.knobs.resnet50`."""
         if len(self.table) > 2:
             return ".".join(f'"{part}"' if "." in part else part for part in self.table)
         return f"{self.table[0].removesuffix('s')} {self.table[1]}"
 
     def error(self, key: str | None, found: str, expected: str) -> BaselineFileError:
-        """What is wrong with the table, or with a key of it."""
+        """Create the error for the table, or for one of its keys."""
         table = self.table
         line = find_line(self.text, table if key is None else (*table, key)) or find_line(self.text, table)
         return BaselineFileError(self.path, line, found, expected)
 
 
 def decode_tables(path: Path, text: str) -> dict[str, Any]:
-    """The tables of a TOML file.
+    """Decode the tables of a TOML file.
 
     Raises:
-        BaselineFileError: it is no TOML; names the line.
+        BaselineFileError: the file is not TOML; the message names the line.
     """
     try:
         return tomllib.loads(text)
@@ -278,15 +279,15 @@ def decode_tables(path: Path, text: str) -> dict[str, Any]:
         at = _LINE.search(str(error))
         line = int(at[1]) if at else text.count("\n") + 1
         raise BaselineFileError(path, line, f"no TOML ({error})", f"TOML with {_EXPECTED}") from error
-    except (ValueError, RecursionError) as error:  # an integer of thousands of digits, arrays nested without end
+    except (ValueError, RecursionError) as error:  # an integer with thousands of digits, or arrays nested too deeply
         raise BaselineFileError(path, None, f"no TOML ({error})", f"TOML with {_EXPECTED}") from error
 
 
 def decode_entry(where: Where, values: object, kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """The keys that are given, of the right types: those of `kind`, all None where they are not given.
+    """Decode the given keys of a table, with the types of `kind`, whose fields are None if not given.
 
     Raises:
-        BaselineFileError: an unknown key, or a value of another type.
+        BaselineFileError: a key is unknown, or a value has the wrong type.
     """
     keys = kind.__struct_fields__
     try:
@@ -294,7 +295,7 @@ def decode_entry(where: Where, values: object, kind: type[msgspec.Struct]) -> di
     except msgspec.ValidationError as error:
         message = str(error)
         if unknown := _UNKNOWN_KEY.search(message):
-            if len(where.table) > 2 and unknown[1].isdecimal():  # squeezenet_v1.1 without its quotes
+            if len(where.table) > 2 and unknown[1].isdecimal():  # squeezenet_v1.1 without quotes
                 raise where.error(
                     unknown[1],
                     f"a network's id cut in two at its point, [{'.'.join((*where.table, unknown[1]))}]",
@@ -323,7 +324,7 @@ def decode_entry(where: Where, values: object, kind: type[msgspec.Struct]) -> di
 
 
 def _knobs(where: Where, model: str, values: object) -> dict[str, Any]:
-    """What holds for one network alone on a platform."""
+    """Check and return the knobs of one network on a platform."""
     own = Where(where.path, where.text, (*where.table, "knobs", model))
     return _with_knobs(own, _in_range(own, decode_entry(own, values, _ModelKnobs)))
 
@@ -342,7 +343,7 @@ def _in_range(where: Where, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
-    """The same with every value in its range, lists as tuples and the tolerance as a fraction."""
+    """Check the ranges of all values; convert lists to tuples and the tolerance to a fraction."""
     given = _in_range(where, given)
     if "tolerance" in given:
         given["tolerance"] = _tolerance(where, given["tolerance"])
@@ -354,10 +355,10 @@ def _checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
-    """The same for what concerns the board itself."""
+    """Check the keys that concern the board itself."""
     for key in ("user_env", "password_env"):
         if key in given and not _VARIABLE.fullmatch(given[key]):
-            # what stands there may be the secret itself: it is not shown
+            # the value may be the secret itself, so it is not shown
             found = f"{key} that is no name of an environment variable"
             raise where.error(key, found, 'the name of the variable that holds it, such as "TK1_PASSWORD"')
     for key in ("before", "after"):
@@ -372,7 +373,7 @@ def _board_checked(where: Where, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_load(where: Where, given: dict[str, Any]) -> dict[str, Any]:
-    """The same for what is measured under load."""
+    """Check the keys that concern measurements under load."""
     of_load = (
         ("concurrency", normalise_clients, f"{CLIENTS_EXPECTED}, such as [1, 2, 4, 8]"),
         ("rate", normalise_rates, f"{RATES_EXPECTED}, such as [10, 50]"),
@@ -389,7 +390,7 @@ def _with_load(where: Where, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_knobs(where: Where, given: dict[str, Any]) -> dict[str, Any]:
-    """The same; every knob is in its range."""
+    """Check the ranges of all knobs."""
     for key in ("img_width", "img_height", "nclasses", "max_workspace_size"):
         if key in given and not 0 < given[key] < _LIMIT:
             raise where.error(key, f"{key} = {given[key]}", "a whole number of 1 or more")
@@ -416,7 +417,7 @@ def _tolerance(where: Where, value: float | str) -> float:
         percent = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*%", value.strip(), re.ASCII)
         value = float(percent[1]) / 100 if percent else math.nan
     elif value >= 1:
-        value = math.nan  # 10 for "10 %" would let everything pass
+        value = math.nan  # 10 instead of "10 %" would let everything pass
     if not (math.isfinite(value) and value >= 0):
         raise where.error("tolerance", found, 'a fraction from 0 to below 1 (0.1), or percent ("10%")')
     return value
@@ -429,7 +430,7 @@ def _batch_sizes(where: Where, sizes: list[int]) -> tuple[int, ...]:
 
 
 def find_line(text: str, path: tuple[str, ...]) -> int | None:
-    """The line where a table or a key of TOML begins; None where it is written in another way (an inline table)."""
+    """Find the line where a TOML table or key begins; None if it is written differently (an inline table)."""
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _TABLE.match(line):

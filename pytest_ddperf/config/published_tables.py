@@ -30,9 +30,9 @@ class PublishedCell:
     """One cell of a published table.
 
     Args:
-        text: as it is printed.
+        text: the value as printed.
         value_ms: milliseconds per image; None for `x`.
-        line: its line in the file, counted from 1.
+        line: line number in the file, counted from 1.
     """
 
     text: str
@@ -46,9 +46,9 @@ class PublishedTable:
 
     Args:
         path: its file.
-        models: ids of its columns, in catalogue order.
-        batch_sizes: its rows, in the file's order.
-        cells: by id of the network and batch size; every one is there.
+        models: network ids of its columns, in catalogue order.
+        batch_sizes: batch sizes of its rows, in the file's order.
+        cells: cells by network id and batch size; none is missing.
     """
 
     path: Path
@@ -58,22 +58,23 @@ class PublishedTable:
 
 
 def format_path(path: Path) -> str:
-    """A file in a message: from the current folder on where it is below that, else with its whole path."""
+    """Format a path for a message: relative to the current folder if it is below it, else absolute."""
     whole = path.absolute()
     here = Path.cwd()
     return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else str(whole)
 
 
 def read_table(path: Path, catalog: Catalog, columns: Mapping[str, str] | None = None) -> PublishedTable:
-    """Read a published table: batch size down, network across, milliseconds per image, `x` for what cannot be measured.
+    """Read a published table: one row per batch size, one column per network, milliseconds per image or `x`.
 
     Args:
         path: the file.
         catalog: resolves the names of the columns.
-        columns: columns whose name alone does not say which network it is, and its id.
+        columns: network ids of columns whose name does not identify the network.
 
     Raises:
-        BaselineFileError: the file is no such table; names the line, what was found and what was expected.
+        BaselineFileError: the file is not such a table; the message names the line, what was found and what is
+            expected.
     """
     rows = _rows(path, "a table whose header is batch_size and names of networks")
     models = _header(path, *next(rows), catalog, columns or {})
@@ -96,10 +97,10 @@ def read_table(path: Path, catalog: Catalog, columns: Mapping[str, str] | None =
 
 
 def read_networks(path: Path) -> dict[str, Network]:
-    """The networks with the report's figures from `networks.csv`; `missing` where the report is silent.
+    """Read the networks with the report's figures from `networks.csv`, where `missing` marks figures not stated.
 
     Raises:
-        BaselineFileError: the file is no such table.
+        BaselineFileError: the file is not such a table.
     """
     header = ",".join(_NETWORK_COLUMNS)
     rows = _rows(path, f"a table whose header is {header}")
@@ -125,7 +126,7 @@ def read_networks(path: Path) -> dict[str, Network]:
 
 
 def _rows(path: Path, expected: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with its line; at least one."""
+    """Yield the non-blank rows with their line numbers; there is at least one."""
     reader = csv.reader(io.StringIO(read_text(path, expected), newline=""), strict=True)
     empty = True
     try:
@@ -200,8 +201,8 @@ def _printed(text: str) -> str:
 
 
 def _number(text: str) -> float | None:
-    """A finite, positive number in plain digits, else None (float() would also take `nan` and `1_0`)."""
+    """Parse a finite, positive number in plain digits, else None (float() would also accept `nan` and `1_0`)."""
     if not _NUMBER.fullmatch(text.strip()):
         return None
-    value = float(text.strip())  # strip() takes away more than float() does: the control characters 1C to 1F
+    value = float(text.strip())  # strip() removes more than float() does: the control characters 1C to 1F
     return value if value > 0 and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""How a platform's server is reached and used, and the images that it is sent."""
+"""Options of a platform's server: how to reach it, how to use it, and which images to send."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """What may hold for one network alone: as in `ServerOptions`."""
+    """Options that can be set for a single network; meanings as in `ServerOptions`."""
 
     mllib: str
     mllib_named: bool
@@ -28,37 +28,38 @@ class ModelOptions:
     knobs: ServiceParameters
 
     def by_name(self) -> dict[str, Any]:
-        """Its values under the names that they have in `ServerOptions`."""
+        """Return the values by their names in `ServerOptions`."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How one platform's server is reached and used.
+    """Options of one platform's server.
 
     Args:
-        url: of the server, or `embedded`.
+        url: URL of the server, or `embedded`.
         data_dir: folder of the bench images as the server sees it; None: images are sent inline.
-        bench_files: file that lists their names; None: what the same folder holds on this machine.
-        wait_s: how long to wait for a server that is not up yet.
-        timeout_s: how long to wait for one answer.
-        repository: model folder on the server, may hold `{model}`; None: services must be there.
-        service: template of a service's name.
+        bench_files: file that lists the images' names; None: the files in the same folder on this machine.
+        wait_s: how long to wait for a server that is not up yet, seconds.
+        timeout_s: how long to wait for one answer, seconds.
+        repository: model folder on the server, may contain `{model}`; None: services must exist.
+        service: template of service names.
         mllib: backend of services to create.
         gpu: whether services are created on, and predict on, a GPU.
-        gpuid: which one.
-        knobs: how services are created and images prepared.
-        threads: of the embedded server; None: one a core.
-        mllib_named: whether the command line or the environment names `mllib`, so that it holds for every network.
-        model_dirs: folders of the user's own networks here, for the embedded server.
-        datatype: of services to create.
-        cold_start_timeout_s: how long to wait for a service to be created, and for its first prediction.
-        ca_path: certificates to trust, PEM; None: the usual ones.
-        authorization: the header's value where the URL holds no credentials; None for none.
-        prepared_first: whether a command of the user's runs before the server is asked: it may be down until then.
-        lock_wait_s: how long to wait for another run that measures the same server.
-        recovery_timeout_s: how long to wait for a server that vanished in the middle.
-        by_model: what holds for single networks in the place of the above, by their ids.
+        gpuid: id of the GPU.
+        knobs: parameters of service creation and image preparation.
+        threads: threads of the embedded server; None: one per core.
+        mllib_named: whether `mllib` was named explicitly: on the command line or in the environment for all networks,
+            or in a platform file for a single one.
+        model_dirs: folders of the user's own networks on this machine, for the embedded server.
+        datatype: datatype of services to create.
+        cold_start_timeout_s: how long to wait for a service to be created, and for its first prediction, seconds.
+        ca_path: certificates to trust, PEM; None: the default ones.
+        authorization: value of the Authorization header if the URL has no credentials; None for none.
+        prepared_first: whether a user's command runs before the first request; the server may be down until then.
+        lock_wait_s: how long to wait for another run that measures the same server, seconds.
+        recovery_timeout_s: how long to wait for a server that disappeared during the run, seconds.
+        by_model: options of single networks that replace the above, by network id.
     """
 
     url: str
@@ -85,7 +86,7 @@ class ServerOptions:
     by_model: Mapping[str, ModelOptions] = field(default_factory=dict, hash=False)
 
     def of(self, model: str) -> ServerOptions:
-        """The options as they hold for one network."""
+        """Return the options for one network."""
         own = self.by_model.get(model)
         return self if own is None else replace(self, **own.by_name())
 

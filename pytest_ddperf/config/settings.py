@@ -1,4 +1,4 @@
-"""Options that are each right and cannot hold together: refused before anything is measured, not passed over."""
+"""Settings of a run: their origin and precedence, and checks that reject conflicting options before measuring."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 def check_batch_sizes(settings: Settings) -> None:
-    """Refuse batch sizes beside a schedule of them, given in the same place.
+    """Reject batch sizes and a batch schedule that are given in the same place.
 
-    Where one is given in another place, the order of precedence says which holds.
+    If they are given in different places, the order of precedence decides.
 
     Raises:
         ConfigurationError: both are given on the command line, both in the environment, or both in the ini file.
@@ -46,10 +46,10 @@ def check_batch_sizes(settings: Settings) -> None:
 
 
 def check_passes(settings: Settings) -> None:
-    """Refuse fewer passes at the most than at the least.
+    """Reject a maximum number of passes below the minimum.
 
     Raises:
-        ConfigurationError: it is so.
+        ConfigurationError: max-passes is below npasses.
     """
     least, most = settings.value("npasses"), settings.value("max-passes")
     if most is not None and most < least:
@@ -60,10 +60,10 @@ def check_passes(settings: Settings) -> None:
 
 
 def check_images(settings: Settings) -> None:
-    """Refuse a list of images that lie nowhere.
+    """Reject a list of images without a folder.
 
     Raises:
-        ConfigurationError: a list is given, and no folder.
+        ConfigurationError: bench-files is given without data-dir.
     """
     for name in settings.platforms:
         listed = settings.value("bench-files", name)
@@ -75,12 +75,12 @@ def check_images(settings: Settings) -> None:
 
 
 def check_servers(settings: Settings) -> None:
-    """Refuse, on the command line, what is of a kind of server that the run does not measure.
+    """Reject command-line options for a kind of server that the run does not measure.
 
-    In the environment and in files it may stand for other runs, and says nothing here.
+    In the environment and in files these options may be meant for other runs, and are ignored.
 
     Raises:
-        ConfigurationError: threads and no embedded server, or certificates and no https.
+        ConfigurationError: threads without an embedded server, or ca-file without an https URL.
     """
     urls = {name: settings.url(name) for name in settings.platforms}
     measured = f"{', '.join(urls)} {'is' if len(urls) == 1 else 'are'} not"
@@ -97,20 +97,20 @@ def check_servers(settings: Settings) -> None:
 
 
 def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
-    """Refuse to measure one service under the names of several networks.
+    """Reject measuring one service under the names of several networks.
 
     Args:
-        settings: of the run.
-        cells: those that are to be measured.
+        settings: settings of the run.
+        cells: the cells to measure.
 
     Raises:
-        ConfigurationError: a platform has several networks, and one name of a service, or one model folder.
+        ConfigurationError: a platform has several networks, but only one service name or model folder.
     """
     models: dict[str, set[str]] = {}
     for key in cells:
         models.setdefault(key.platform, set()).add(key.model)
     for platform, named in models.items():
-        own = sum(settings.catalog.networks[model].is_own for model in named)  # each has a folder of its own
+        own = sum(settings.catalog.networks[model].is_own for model in named)  # each has its own folder
         for option, of_it in (("service", len(named)), ("repository", len(named) - own)):
             template = settings.value(option, platform)
             if template is not None and MODEL not in template and of_it > 1:
@@ -122,7 +122,7 @@ def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
 
 
 class Origin(IntEnum):
-    """Where a value was given; the greater wins."""
+    """Where a value was given; the greater one takes precedence."""
 
     DEFAULT = 0
     INI = 1
@@ -133,7 +133,7 @@ class Origin(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class GivenValue:
-    """A value, where it came from, and how it was written there."""
+    """A value, its origin, and its original text."""
 
     value: Any
     origin: Origin
@@ -142,14 +142,14 @@ class GivenValue:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of a run, frozen; per platform where a platform file may speak.
+    """All settings of a run, frozen; per platform if a platform file can set them.
 
     Args:
-        given: what was given, by option name.
+        given: the given values, by option name.
         catalog: networks and platforms.
-        platforms: the platforms to measure, as ids.
-        project_dir: the folder of pytest's configuration, where ddperf.toml and baselines/ are looked for.
-        cwd: the folder in which the run was started: what is typed there begins there.
+        platforms: ids of the platforms to measure.
+        project_dir: the folder of pytest's configuration, where ddperf.toml and baselines/ are searched.
+        cwd: the folder in which the run was started; relative paths on the command line refer to it.
     """
 
     given: Mapping[str, GivenValue]
@@ -160,10 +160,10 @@ class Settings:
 
     @classmethod
     def resolve(cls, found: Mapping[str, GivenValue], catalog: Catalog, project_dir: Path) -> Settings:
-        """Check what the options name against the catalogue.
+        """Create the settings and check them against the catalogue and each other.
 
         Raises:
-            ConfigurationError: an unknown platform or model, or several platforms and not a URL for each.
+            ConfigurationError: a platform or model is unknown, several platforms have no URL each, or options conflict.
         """
         default: tuple[str, ...] = ("local",)
         asked = cast("tuple[str, ...]", found["platform"].value if "platform" in found else default)
@@ -229,7 +229,7 @@ class Settings:
             )
 
     def shared_servers(self) -> dict[str, tuple[str, ...]]:
-        """By server, the platforms that name it, where they are several: measured one after the other."""
+        """The platforms that share a server, by server; they are measured one after the other."""
         found: dict[str, tuple[str, ...]] = {}
         for name in self.platforms:
             server = identify_server(self.url(name))
@@ -244,12 +244,12 @@ class Settings:
                     check_embedded(model)
 
     def value(self, name: str, platform: str | None = None, model: str | None = None) -> Any:  # noqa: ANN401 - its own type
-        """The value of an option, for a platform where platform files may set it (key `max_batch_size` ...).
+        """The value of an option, for a platform if platform files can set it (key `max_batch_size` ...).
 
         Args:
-            name: of the option.
-            platform: id; None for what is of the whole run.
-            model: id of a network, of which the platform's file may say something of its own.
+            name: name of the option.
+            platform: id of a platform; None for the whole run.
+            model: id of a network for which the platform's file may set a value of its own.
         """
         option = BY_NAME[name]
         said = self.given.get(name)
@@ -290,14 +290,14 @@ class Settings:
         return tuple(dict.fromkeys(self.catalog.model(name).id for name in asked))
 
     def _own_models(self, platform: str) -> tuple[str, ...]:
-        """Those of the user's own models that run by default: all, but the embedded server runs .onnx files alone."""
+        """The user's own models that run by default: all; on the embedded server only folders with one .onnx file."""
         own = self.catalog.own_models
         if own and self.url(platform) == "embedded":
             own = tuple(one for one in own if is_runnable_embedded(one))
         return tuple(one.id for one in own)
 
     def batch_sizes(self, platform: str) -> tuple[int, ...]:
-        """Batch sizes to measure on a platform, ascending."""
+        """The batch sizes to measure on a platform, ascending."""
         asked = cast("tuple[int, ...]", self.value("batch-sizes", platform))
         largest = self.value("max-batch-size")
         schedule = self.given.get("batch-schedule")
@@ -306,7 +306,7 @@ class Settings:
         return tuple(size for size in asked if largest is None or size <= largest)
 
     def scenarios(self, platform: str) -> tuple[str, ...]:
-        """What each cell of a platform is measured as: "" for plain latency, then the ids of loads."""
+        """The scenarios to measure for each cell of a platform: "" for plain latency, then the ids of loads."""
         clients, rates = self.value("concurrency", platform), self.value("rate", platform)
         return "", *list_scenario_ids(clients, rates)
 
@@ -320,14 +320,15 @@ class Settings:
         return name in self.given
 
     def was_typed(self, name: str) -> bool:
-        """Whether an option was given on the command line, and so for this run alone."""
+        """Whether an option was given on the command line, and so for this run only."""
         return name in self.given and self.given[name].origin is Origin.COMMAND_LINE
 
     def server_options(self, platform: str) -> ServerOptions:
-        """How the server of a platform is reached and used.
+        """Return the options of a platform's server.
 
         Raises:
-            ConfigurationError: an environment variable that holds its credentials is not set.
+            ConfigurationError: an environment variable for its credentials is not set, or a path is in a home folder
+                that is not known on this machine.
         """
         stands: Platform = self.catalog.platform(platform)
         listed = self.path("bench-files", platform)
@@ -352,7 +353,7 @@ class Settings:
         )
 
     def _model_options(self, platform: str, model: str | None = None) -> ModelOptions:
-        """What may hold for one network alone; without one, what holds for those of which nothing is said."""
+        """The options of one network; without `model`, those of networks without options of their own."""
         stands = self.catalog.platform(platform)
         said = model is not None and "mllib" in stands.knobs.get(model, {})
         return ModelOptions(
@@ -365,20 +366,20 @@ class Settings:
         )
 
     def knobs(self, platform: str, model: str | None = None) -> ServiceParameters:
-        """How services of a platform are created and images prepared; of one network, where one is named."""
+        """The parameters of service creation and image preparation on a platform, or for one network on it."""
         return ServiceParameters(
             **{one.name: self.value(one.name.replace("_", "-"), platform, model) for one in fields(ServiceParameters)},
         )
 
     def folder_of(self, name: str, platform: str | None = None) -> Path:
-        """Where the relative paths of an option begin: where they were typed, or beside the file that names them."""
+        """The folder to which an option's relative paths refer: the current one, or the project's if set in a file."""
         return self.project_dir if self._origin(name, platform) <= Origin.PROJECT else self.cwd
 
     def path(self, name: str, platform: str | None = None) -> Path | None:
-        """The file or folder of this machine that an option names; None for none.
+        """The file or folder on this machine that an option names; None for none.
 
         Raises:
-            ConfigurationError: it is in a home folder that this machine does not know.
+            ConfigurationError: the path is in a home folder that is not known on this machine.
         """
         value = self.value(name, platform)
         if value is None:
@@ -387,10 +388,10 @@ class Settings:
         return self.folder_of(name, platform) / local_path(value, BY_NAME[name].flag)
 
     def server_path(self, name: str, platform: str) -> str | None:
-        """The file or folder that an option names as the server sees it; None for none.
+        """The file or folder that an option names, as the server sees it; None for none.
 
         Raises:
-            ConfigurationError: the server is on this machine, which does not know the home folder that is named.
+            ConfigurationError: the server is on this machine, and the named home folder is not known.
         """
         value = self.value(name, platform)
         if value is None:
@@ -407,10 +408,10 @@ class Settings:
 def _with_folders(
     catalog: Catalog, found: Mapping[str, GivenValue], project_dir: Path, cwd: Path
 ) -> tuple[Catalog, Mapping[str, GivenValue]]:
-    """The catalogue with the folders that stand among the models, and ids in their place.
+    """Add the folders among the named models to the catalogue, and replace the names by ids.
 
     Raises:
-        ConfigurationError: a model is not known, or a folder cannot be one.
+        ConfigurationError: a model is unknown, or a folder cannot be used as a model.
     """
     said = found.get("models")
     if said is None:

@@ -1,4 +1,4 @@
-"""Text files that a person writes, read in one way: UTF-8 with or without a byte-order mark, any line ends."""
+"""Reading of text files written by users: UTF-8 with or without a byte-order mark, any line ends."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def read_text(path: Path, expected: str) -> str:
 
     Args:
         path: the file.
-        expected: what the file should hold, for the message.
+        expected: the expected content, for the message.
 
     Raises:
-        FileContentError: it cannot be read, or is not UTF-8 text; names the file and the line.
+        FileContentError: the file cannot be read or is not UTF-8 text; the message names the file and the line.
     """
     try:
         content = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+    except (OSError, ValueError) as error:  # ValueError: the path contains a NUL
         why = getattr(error, "strerror", None) or error
         raise FileContentError(path, None, f"it cannot be read ({why})", expected) from error
     try:

@@ -1,1 +1,1 @@
-"""Values that every other package uses: records, results, the catalog of networks and platforms. No I/O."""
+"""Values used by all other packages: records, results, the catalog of networks and platforms. No I/O."""

@@ -1,4 +1,4 @@
-"""The parser of the commands `ddperf` and `python -m pytest_ddperf.embedded`. A leaf; standard library only."""
+"""Argument parser of the commands `ddperf` and `python -m pytest_ddperf.embedded`. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 USAGE_ERROR = 2
-"""Exit status after a wrong command line, as argparse has it."""
+"""Exit status after a wrong command line, as in argparse."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -27,10 +27,10 @@ class ArgumentParser(argparse.ArgumentParser):
         args: Sequence[str] | None = None,
         namespace: Any = None,  # noqa: ANN401 - any object may be one
     ) -> tuple[Any, list[str]]:
-        """Parse the arguments, and refuse unknown ones.
+        """Parse the arguments and reject unknown ones.
 
-        argparse calls it for the parser of each subcommand, but lets the main parser report what that one did not know.
-        Here the subcommand reports it: it knows its own options.
+        argparse calls this for the parser of each subcommand, but leaves reporting unknown arguments to the main
+        parser. Here the subcommand reports them, because it knows its own options.
         """
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
@@ -48,6 +48,6 @@ class ArgumentParser(argparse.ArgumentParser):
 
 
 def did_you_mean(text: str, names: Iterable[str]) -> str:
-    """A hint to append to a message: the closest of the names, or an empty string if none is close."""
+    """Return a hint to append to a message with the closest of the names, or "" if none is close."""
     near = difflib.get_close_matches(text, list(names), n=1)
     return f"; did you mean {near[0]}?" if near else ""

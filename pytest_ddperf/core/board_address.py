@@ -1,4 +1,4 @@
-"""Where a board's sensors are read: on this machine, or over ssh."""
+"""Address at which a board's sensors are read: this machine, or a host over ssh."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _SSH_HOST = re.compile(r"ssh:(?P<host>(?:[\w.-]+@)?[\w.-]+)")
 
 @dataclass(frozen=True, slots=True)
 class BoardAddress:
-    """One place.
+    """Address of a board.
 
     Args:
-        text: as the user wrote it.
-        host: of ssh, with the user where one is named; "" for this machine.
-        port: of ssh; None for the one of its configuration.
+        text: the address as the user wrote it.
+        host: ssh host, with the user if given; "" for this machine.
+        port: ssh port; None for the one in ssh's configuration.
     """
 
     text: str
@@ -29,10 +29,10 @@ class BoardAddress:
 
     @classmethod
     def parse(cls, text: str) -> BoardAddress:
-        """Take a source apart.
+        """Parse an address.
 
         Raises:
-            ValueError: it is none; says what was expected.
+            ValueError: the text is not an address; the message states what is expected.
         """
         if text == LOCAL:
             return cls(text)

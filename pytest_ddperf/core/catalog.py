@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All networks and platforms that are known.
+    """All known networks and platforms.
 
     Args:
-        networks: by id, the 13 first, in the report's column order.
-        platforms: by id, the report's first.
+        networks: by id; the report's 13 first, in the order of its columns.
+        platforms: by id; those of the report first.
     """
 
     networks: Mapping[str, Network]
     platforms: Mapping[str, Platform]
 
     def model(self, name: str) -> Network:
-        """The network of that id or alias.
+        """The network with this id or alias.
 
         Raises:
-            ConfigurationError: there is none, or the name does not say which.
+            ConfigurationError: the name is unknown or ambiguous.
         """
         wanted = _plain(name)
         known = {_plain(spelling): one for one in self.networks.values() for spelling in (*one.aliases, one.id)}
@@ -47,10 +47,10 @@ class Catalog:
         raise ConfigurationError(_unknown("model", name, self.networks, known))
 
     def platform(self, name: str) -> Platform:
-        """The platform of that id, in any case.
+        """The platform with this id; case and punctuation are ignored.
 
         Raises:
-            ConfigurationError: there is none.
+            ConfigurationError: there is no such platform.
         """
         if name in self.platforms:
             return self.platforms[name]
@@ -62,14 +62,14 @@ class Catalog:
 
     @property
     def own_models(self) -> tuple[Network, ...]:
-        """The networks of the user's own, in the order in which they were named."""
+        """The user's own networks, in the order in which they were named."""
         return tuple(one for one in self.networks.values() if one.is_own)
 
     def with_models(self, models: Iterable[Network]) -> Catalog:
-        """The same with further networks, after those that are known.
+        """A copy with further networks after the known ones.
 
         Raises:
-            ConfigurationError: one goes by a name that another one has.
+            ConfigurationError: a network has the name of another one.
         """
         catalog = self
         for one in models:
@@ -82,7 +82,7 @@ class Catalog:
         return catalog
 
     def clash(self, model: Network) -> str:
-        """The other network, in words, that goes by the name of `model`; "" where there is none."""
+        """Description of another network that has the name of `model`; "" if there is none."""
         spelled = {_plain(name): one for one in self.networks.values() for name in (*one.aliases, one.id)}
         other = spelled.get(_plain(model.id), model)
         if other == model:
@@ -90,12 +90,12 @@ class Catalog:
         return f"the model {other.id} of {other.repository if other.is_own else 'the catalogue'}"
 
     def model_order(self, model: str) -> tuple[int, str]:
-        """A sort key: catalogue order, unknown networks last, by name."""
+        """Sort key: catalogue order, unknown networks last, by name."""
         ids = list(self.networks)
         return (ids.index(model) if model in self.networks else len(ids), model)
 
     def _meant(self, wanted: str) -> list[str]:
-        """The ids that begin so, if they are several; those of the 13 alone where there are any."""
+        """The ids that start with `wanted`, if there are several; only the report's 13 if any of them match."""
         if not wanted:
             return []
         begun = [one for one in self.networks if _plain(one).startswith(wanted)]
@@ -105,12 +105,12 @@ class Catalog:
 
 
 def build_bare_catalog(platforms: Mapping[str, Platform] | None = None) -> Catalog:
-    """The networks without the report's figures: enough to resolve names."""
+    """Build a catalog of the networks without the report's figures, which is enough to resolve names."""
     return Catalog({one.id: one for one in (*REPORT_NETWORKS, *OTHER_NETWORKS, *TASK_NETWORKS)}, platforms or {})
 
 
 def find_closest(name: str, spellings: Iterable[str]) -> str | None:
-    """The spelling that is most like `name`, None where nothing is like it. Case and punctuation do not matter."""
+    """Find the spelling closest to `name`, ignoring case and punctuation; None if none is close."""
     by_plain = {_plain(spelling): spelling for spelling in spellings}
     near = difflib.get_close_matches(_plain(name), by_plain, n=1)
     return by_plain[near[0]] if near else None
@@ -122,15 +122,15 @@ def build_matrix(
     batch_sizes: Sequence[int] | None = None,
     scenarios: Sequence[str] = ("",),
 ) -> list[CellKey]:
-    """Every cell once: platform by platform and model by model as given, batch sizes ascending.
+    """Build the list of cells without duplicates: platforms and models in the given order, batch sizes ascending.
 
-    Of a model the cells without a load come first, so that they find a board that is cool.
+    The plain-latency cells of a model come before its cells under load, so that the board is cool when they run.
 
     Args:
-        platforms: which platforms.
-        models: ids of networks; None for those of each platform that run by default.
+        platforms: the platforms.
+        models: ids of networks; None for the default networks of each platform.
         batch_sizes: images per request; None for those of each platform.
-        scenarios: "" for plain latency, and the ids of others, in the order in which they are measured.
+        scenarios: "" for plain latency, and the ids of load scenarios, in measuring order.
     """
     plain, loads = [one for one in scenarios if not one], [one for one in scenarios if one]
     cells = [
@@ -145,7 +145,7 @@ def build_matrix(
 
 
 def _plain(name: str) -> str:
-    r"""A spelling without what people write differently: case and `-_. \` (the report escapes its underscores)."""
+    r"""Normalise a name by removing case, spaces and `-_. \` (the report escapes its underscores)."""
     return re.sub(r"[-_.\s\\]+", "", name).casefold()
 
 

@@ -1,4 +1,4 @@
-"""What the requests of a cell under load add up to: throughput, percentiles, whether the server kept up."""
+"""Summary of the requests of a cell under load: throughput, percentiles, whether the server kept up."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 KEPT_UP: Final = 0.9
-"""Share of the rate asked for from which a server is said to have kept up: over so few requests a queue that is there
-for a moment looks like one that grows."""
+"""Minimum share of the requested rate at which a server counts as having kept up. With so few requests a short-lived
+queue looks like one that grows."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSummary:
-    """What the requests of a cell under load tell, all passes of all rounds together.
+    """Summary of the requests of a cell under load, over all passes of all rounds.
 
     Args:
         scenario: `c4`, `r20`.
-        requests: how many there were.
-        percentiles: of their latencies, milliseconds for a request; those that so many requests can tell.
-        requests_per_second: answered.
-        asked_per_second: that were to be sent; None where each client waits for its answer.
-        outstanding: the most that were due and not answered at the same time.
+        requests: number of requests.
+        percentiles: percentiles of the latency in milliseconds per request, as far as the number of requests allows.
+        requests_per_second: answered requests per second.
+        asked_per_second: the requested rate; None in a closed loop.
+        outstanding: maximum number of requests that were due and unanswered at the same time.
     """
 
     scenario: str
@@ -44,14 +44,14 @@ class LoadSummary:
 
     @property
     def kept_up(self) -> bool | None:
-        """Whether the server answered as fast as it was asked; None where each client waits for its answer."""
+        """Whether the server answered at the requested rate; None in a closed loop."""
         if self.asked_per_second is None:
             return None
         return self.requests_per_second >= KEPT_UP * self.asked_per_second
 
     @property
     def shortfall(self) -> str:
-        """That the server did not keep up, in words; "" where it did."""
+        """Statement that the server did not keep up; "" if it did."""
         if self.asked_per_second is None or self.kept_up:
             return ""
         return (
@@ -62,13 +62,13 @@ class LoadSummary:
 
 
 def summarise_load(measurement: Measurement | None) -> LoadSummary | None:
-    """What a cell's requests tell; None for plain latency, for no known load, and where nothing was measured."""
+    """Summarise a cell's requests; None for plain latency, an unknown scenario, or if nothing was measured."""
     if measurement is None or not measurement.load:
         return None
     passes = measurement.load
     try:
         scenario = Scenario.parse(measurement.key.scenario)
-    except ValueError:  # of a file that somebody else wrote
+    except ValueError:  # from a file not written by this plugin
         return None
     if scenario is None:
         return None
@@ -89,11 +89,11 @@ def summarise_load(measurement: Measurement | None) -> LoadSummary | None:
 
 
 def _answered_per_second(passes: Sequence[LoadPass], rate: float) -> float:
-    """The rate asked for, by how much longer the answers took than the requests, first to last.
+    """The requested rate, scaled by (time from first to last request) / (time from first to last answer).
 
-    Between the first and the last of n requests lie as many gaps as between their answers: a server that keeps up needs
-    the same time for both, however long each answer takes. One that answers them faster than they came had a slow
-    first one; it was not asked for more than the rate.
+    There are as many gaps between n requests as between their answers, so a server that keeps up needs the same time
+    for both, however long each answer takes. If the answers took less time than the requests, the first answer was
+    slow; the rate is then the requested one.
     """
     asked_s = sum(one.due_s or 0.0 for one in passes)
     answered_s = sum(one.answered_s for one in passes)
@@ -101,12 +101,12 @@ def _answered_per_second(passes: Sequence[LoadPass], rate: float) -> float:
 
 
 def compute_images_per_second(key: CellKey, now_ms: float | None, load: LoadSummary | None) -> float | None:
-    """The throughput of a cell; None where it is not known: a latency at a given rate does not tell it.
+    """Throughput of a cell; None if unknown, as it cannot be derived from a latency at a given rate.
 
     Args:
         key: the cell.
-        now_ms: milliseconds per image, as gated.
-        load: what its requests tell, where it is a cell under load.
+        now_ms: milliseconds per image, as used by the gate.
+        load: summary of its requests for a cell under load.
     """
     if load is not None and load.asked_per_second is not None:
         return load.requests_per_second * key.batch_size

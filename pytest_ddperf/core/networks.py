@@ -1,7 +1,7 @@
-"""The networks that there are: the report's 13, those of its pictures, and a small one for each task. Pure.
+"""The known networks: the report's 13, further ones from its charts, and a small one for each task. Pure.
 
-The figures of the report's networks come from `baselines/networks.csv` (`baselines.load_catalog` reads them); what has
-to be known without reading a file stands here.
+The figures of the report's networks are read from `baselines/networks.csv` (by `config.load_catalog`); this module
+contains what must be known without reading a file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NETWORK_IDS: tuple[str, ...] = (
     "vgg19",
     "shufflenet",
 )
-"""The report's 13 networks, in the order of its columns. These are what runs by default."""
+"""The report's 13 networks, in the order of its columns. These run by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +34,21 @@ class Network:
 
     Args:
         id: as in node ids and baselines.
-        title: as a person writes it.
-        top1_accuracy_percent: as the report gives it; None where it is silent.
-        giga_flops: multiply-adds of one image, in 10^9, as the report counts them; None where it is silent.
-        million_params: parameters in 10^6; None where the report is silent.
-        giga_flops_text: the figure as the report prints it, "" where it is silent.
-        million_params_text: the figure as the report prints it, "" where it is silent.
-        task: what it is for.
-        width: input width in pixels; None where it is not known: the service's own then.
+        title: display name.
+        top1_accuracy_percent: as stated in the report; None if it is not.
+        giga_flops: multiply-adds per image in 10^9, as counted in the report; None if not stated.
+        million_params: parameters in 10^6; None if the report does not state them.
+        giga_flops_text: the figure as printed in the report; "" if not stated.
+        million_params_text: the figure as printed in the report; "" if not stated.
+        task: the task it is used for.
+        width: input width in pixels; None if not known, then the service's default applies.
         height: input height in pixels; None likewise.
-        nclasses: how many classes it tells apart; background, or the blank of a sequence, is one. None where nobody
-            says it: the files of a network of the user's own may.
-        aliases: further spellings that are understood; case, hyphens, dots, underscores and spaces never matter.
-        repository: model folder of a network of the user's own, as the server sees it; None for those of the report.
-        path: the same folder on this machine; None where it is not here.
-        mllib: backend of its services; None: the platform's, or what reads its files.
+        nclasses: number of classes, including background or the blank of a sequence. None if not specified: for a
+            user's own network it may be in the network's files.
+        aliases: further accepted spellings; case, hyphens, dots, underscores and spaces are ignored.
+        repository: model folder of a user's own network, as the server sees it; None for built-in ones.
+        path: the same folder on this machine; None if it is not on this machine.
+        mllib: backend of its services; None for the platform's, or the one that reads its files.
     """
 
     id: str
@@ -69,7 +69,7 @@ class Network:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is one of the user's own."""
+        """Whether it is a user's own network."""
         return self.repository is not None
 
 
@@ -88,28 +88,29 @@ REPORT_NETWORKS: tuple[Network, ...] = (
     Network("vgg19", "VGG-19"),
     Network("shufflenet", "ShuffleNet", aliases=("shufflenet_v1",)),
 )
-"""The 13 of `NETWORK_IDS`, without the report's figures."""
+"""The 13 networks of `NETWORK_IDS`, without the report's figures."""
 
 UNVERSIONED = "squeezenet_unversioned"
-"""On the Nano and the TX2 the report shows a "SqueezeNet" and does not say which. It is a network of its own here:
-never held against v1.0 or v1.1, and run only where it is named."""
+"""The "SqueezeNet" of the report's Nano and TX2 charts, whose version is not stated. It is a network of its own: never
+compared with v1.0 or v1.1, and run only if it is named."""
 
 OTHER_NETWORKS: tuple[Network, ...] = (
     Network(UNVERSIONED, "SqueezeNet (version not stated)"),
     Network("mobilenet_v2", "MobileNet v2"),
     Network("seresnet50", "SE-ResNet-50"),
-    # 300x300: so DeepDetect publishes them (squeezenet_ssd_faces_ncnn_300x300, ..._voc_ncnn_300x300).
-    # Faces and background; the 20 objects of Pascal VOC and background.
+    # 300x300 as published by DeepDetect (squeezenet_ssd_faces_ncnn_300x300, ..._voc_ncnn_300x300).
+    # Classes: faces and background; the 20 objects of Pascal VOC and background.
     Network("squeezenet_ssd_faces", "SqueezeNet SSD, faces", task=Task.DETECTION, width=300, height=300, nclasses=2),
     Network("squeezenet_ssd_voc", "SqueezeNet SSD, VOC", task=Task.DETECTION, width=300, height=300, nclasses=21),
-    # 600 is how many objects it tells apart (DeepDetect's model detection_600: those of Open Images): an SSD of 300x300
-    # takes twice the 15.5 giga multiply-adds of VGG-16, and on the Nano about twice its time; 600x600 would take eight.
+    # 600 is the number of object classes (DeepDetect's model detection_600: those of Open Images), not the input size:
+    # an SSD of 300x300 takes twice the 15.5 giga multiply-adds of VGG-16, and on the Nano about twice its time; 600x600
+    # would take eight times as many.
     Network("vgg16_ssd_600", "VGG-16 SSD 600", task=Task.DETECTION, width=300, height=300, nclasses=601),
-    # 220x136 and 69 characters: so DeepDetect's own tests create its OCR service (tests/ut-chain.cc, multiword_ocr).
+    # 220x136 and 69 characters as in the OCR service of DeepDetect's own tests (tests/ut-chain.cc, multiword_ocr).
     Network("resnet18_ocr", "ResNet-18 OCR", task=Task.OCR, width=220, height=136, nclasses=69),
     Network("crnn_ocr", "CRNN OCR", task=Task.OCR, width=220, height=136, nclasses=69),
 )
-"""What the report's pictures show besides the 13: run where a platform's table has them, or where they are named."""
+"""Further networks in the report's charts: run if a platform's table contains them, or if they are named."""
 
 TASK_NETWORKS: tuple[Network, ...] = (
     Network("task_detection", "SqueezeNet SSD (embedded)", task=Task.DETECTION, width=300, height=300, nclasses=21),
@@ -129,4 +130,4 @@ TASK_NETWORKS: tuple[Network, ...] = (
     ),
     Network("task_ocr", "CRNN (embedded)", task=Task.OCR, width=128, height=32, nclasses=37),
 )
-"""One small network for each task but classification, as the embedded server has them: run where they are named."""
+"""One small network of the embedded server for each task but classification: run only if they are named."""

@@ -1,4 +1,4 @@
-"""Percentiles of latencies, each with its confidence interval, and only where there are enough samples. Pure."""
+"""Percentiles of latencies with confidence intervals, computed only from enough samples. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PERCENTS: Final = (50, 90, 95, 99)
-"""Which percentiles are told."""
+"""The percentiles that are reported."""
 
 CONFIDENCE: Final = 0.95
 
@@ -21,9 +21,9 @@ class Percentile:
     """One percentile.
 
     Args:
-        percent: which: 50 for the median.
+        percent: 50 for the median.
         value_ms: the estimate.
-        low_ms: lower end of its interval, one of the samples.
+        low_ms: lower end of its confidence interval, one of the samples.
         high_ms: upper end, one of the samples.
     """
 
@@ -34,14 +34,14 @@ class Percentile:
 
 
 def compute_percentiles(samples_ms: Sequence[float], percents: Sequence[int] = PERCENTS) -> tuple[Percentile, ...]:
-    """The percentiles that so many samples can tell, ascending; of the others there is none.
+    """Compute the percentiles for which there are enough samples, ascending; the others are omitted.
 
     The value is the sample of rank ceil(n p), the inverse of the empirical distribution (Hyndman and Fan, Sample
-    Quantiles in Statistical Packages, The American Statistician 50 (1996), definition 1): a latency that did occur.
+    Quantiles in Statistical Packages, The American Statistician 50 (1996), definition 1): a latency that occurred.
 
     Args:
-        samples_ms: in any order.
-        percents: which.
+        samples_ms: latencies in any order.
+        percents: the percentiles to compute.
     """
     ordered = sorted(samples_ms)
     count = len(ordered)
@@ -57,24 +57,24 @@ def compute_percentiles(samples_ms: Sequence[float], percents: Sequence[int] = P
 
 @lru_cache(maxsize=1024)
 def compute_interval_ranks(count: int, percent: int, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
-    """The ranks l < u of the ordered samples between which a percentile lies; None where there are too few samples.
+    """Compute the ranks l < u of the ordered samples that enclose a percentile; None if there are too few samples.
 
-    How many of n samples are at most the p-quantile is binomial B(n, p), whatever the distribution, so that
+    The number of samples, out of n, at or below the p-quantile is binomial B(n, p) for any distribution, so that
 
         P(X_(l) <= x_p < X_(u)) >= P(l <= B < u) = sum over k from l to u - 1 of C(n, k) p^k (1 - p)^(n - k).
 
-    l is the greatest rank with P(B < l) <= a / 2, and u the least with P(B >= u) <= a / 2, a = 1 - confidence: each
-    end is wrong with a / 2 at the most. Where there is no such l >= 1 or u <= n, the samples cannot bound the
-    percentile, and it is not told: at 95 % a median takes 6 samples, p90 36, p95 72, p99 368.
+    l is the greatest rank with P(B < l) <= a / 2, and u the least with P(B >= u) <= a / 2, where a = 1 - confidence:
+    each end is wrong with probability a / 2 at most. If there is no such l >= 1 or u <= n, the samples do not bound the
+    percentile and the result is None: at 95 % a median requires 6 samples, p90 36, p95 72, p99 368.
 
     Source: David and Nagaraja, Order Statistics, 3rd edition (2003), section 7.1; Hahn and Meeker, Statistical
-    Intervals (1991), section 5.2. It takes the samples as independent. Requests that wait in one queue are not quite: a
-    stall that holds up ten of them is counted ten times, and the true interval is wider than this one.
+    Intervals (1991), section 5.2. The samples are assumed to be independent. Requests that wait in one queue are not
+    entirely: a stall that delays ten of them is counted ten times, and the true interval is wider than this one.
 
     Args:
-        count: of samples, n.
+        count: number of samples, n.
         percent: 100 p, from 1 to 99.
-        confidence: that the interval holds the percentile, above 0 and below 1.
+        confidence: probability that the interval contains the percentile, above 0 and below 1.
 
     Returns:
         Ranks from 1 to `count`.
@@ -95,6 +95,6 @@ def compute_interval_ranks(count: int, percent: int, confidence: float = CONFIDE
 
 
 def _binomial(count: int, hits: int, share: float) -> float:
-    """P(B = hits) of B(count, share); by logarithms, since C(n, k) has no bound."""
+    """P(B = hits) for B(count, share), computed with logarithms because C(n, k) may overflow."""
     ways = math.lgamma(count + 1) - math.lgamma(hits + 1) - math.lgamma(count - hits + 1)
     return math.exp(ways + hits * math.log(share) + (count - hits) * math.log1p(-share))

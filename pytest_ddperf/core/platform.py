@@ -20,10 +20,10 @@ _RUN_BY_DEFAULT = (*NETWORK_IDS, *(one.id for one in OTHER_NETWORKS if one.id !=
 
 
 Command = str | tuple[str, ...]
-"""A command of the user's: a line for the shell, or the words of a program and its arguments."""
+"""A user's command: a line for the shell, or a program and its arguments."""
 
 DATATYPES: tuple[str, ...] = ("fp32", "fp16")
-"""What services can be asked to compute in."""
+"""Datatypes in which services can compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,59 +32,61 @@ class Platform:
 
     Args:
         id: as in node ids and baselines.
-        title: as a person writes it.
-        backend: what runs the networks there, in words.
-        mllib: DeepDetect's name of that backend, as service creation takes it.
-        url: the server where no option names one; `embedded` for the embedded server; None where there is no default.
+        title: display name.
+        backend: the inference backend, in words.
+        mllib: DeepDetect's name of that backend, as used in service creation.
+        url: default URL of the server; `embedded` for the embedded server; None for no default.
         gpu: whether services are created on the GPU.
         gpuid: which GPU.
-        img_width: and the following to `delete_services`: knobs as in `knobs.Knobs`; None for the option's default.
-        knobs: by network, what holds for it alone, by the names of these keys, or `mllib`, `datatype`, `gpu`, `gpuid`.
+        img_width: this and the following keys up to `delete_services` are as in
+            `service_parameters.ServiceParameters`; None for the option's default.
+        knobs: values for single networks, by network, under the names of these keys or `mllib`, `datatype`, `gpu`,
+            `gpuid`.
         tolerance: relative, 0.1 for 10 %.
-        peak_gflops: peak 10^9 floating-point operations a second, as the report states; None where it is silent.
-        cores: number of cores that the report counts for it (CUDA cores on NVidia's); None where it is silent.
-        watts: power under load; None where the report is silent.
-        price_usd: price in US dollars; None where the report is silent.
-        memory_gib: memory, GiB; None where the report is silent.
-        source: where its published figures come from, for a person.
-        reading_error_percent: how far a published figure may be off by its reading, percent of the figure.
-        reading_error_ms: the same in milliseconds per image; both may hold, and then they add up.
-        batch_sizes: the rows of its published table, or what is measured by default, ascending.
-        models: the networks of its published table, in catalogue order; the 13 where it has no table.
-        columns: columns of its published table whose name does not say which network it is, and the network's id.
-        report: whether it is one of the report's.
-        note: what a person should know of it, "" for nothing.
-        repository: model folder on the server; None for no default. May hold `{model}`.
+        peak_gflops: peak 10^9 floating-point operations per second, as stated in the report; None if not stated.
+        cores: number of cores counted in the report (CUDA cores on NVidia's); None if not stated.
+        watts: power under load; None if the report does not state it.
+        price_usd: price in US dollars; None if the report does not state it.
+        memory_gib: memory, GiB; None if the report does not state it.
+        source: human-readable source of its published figures.
+        reading_error_percent: maximum error of reading a published figure from a chart, percent of the figure.
+        reading_error_ms: the same in milliseconds per image; if both are set, they add up.
+        batch_sizes: the rows of its published table, or the default batch sizes, ascending.
+        models: the networks of its published table, in catalogue order; the report's 13 if it has no table.
+        columns: network ids of those columns of its published table whose name does not identify the network.
+        report: whether it is one of the report's platforms.
+        note: a remark for the user; "" for none.
+        repository: model folder on the server; None for no default. May contain `{model}`.
         service: template of service names; None for no default.
         data_dir: bench images as the server sees them; None for no default.
-        bench_files: the file that lists their names; None for no default.
-        concurrency: clients at once, for cells under load; None for the option's default.
-        rate: requests per second, for cells under load; None likewise.
-        load_requests: of a pass under load; None likewise.
+        bench_files: file that lists their names; None for no default.
+        concurrency: numbers of concurrent clients for cells under load; None for the option's default.
+        rate: requests per second for cells under load; None likewise.
+        load_requests: requests in a pass under load; None likewise.
         datatype: of services to create, `fp32` or `fp16`; None for the option's default.
         wait: seconds to wait for a server that is not up yet; None for the option's default.
         timeout: seconds to wait for one answer; None for the option's default.
         cold_start_timeout: seconds to wait for a service to be created, and for its first prediction; None likewise.
         ca_file: certificates to trust, PEM; None for the usual ones.
-        user_env: the environment variable that holds the server's user; None for no credentials.
-        password_env: the one that holds the password; None for none.
-        before: commands that run before its cells, each a shell line or the words of a command.
-        after: commands that run after them, whatever became of the run.
-        hook_timeout: seconds that each of them may take.
-        telemetry: where its sensors are read: `local`, `ssh:HOST` or `ssh://[user@]host[:port]`; None for nowhere.
+        user_env: environment variable with the server's user; None for no credentials.
+        password_env: environment variable with the password; None for none.
+        before: commands that run before its cells, each a shell line or a program and its arguments.
+        after: commands that run after its cells, even if the run failed.
+        hook_timeout: time limit of each of these commands, seconds.
+        telemetry: where its sensors are read: `local`, `ssh:HOST` or `ssh://[user@]host[:port]`; None if they are not.
         cool_to_c: the temperature to wait for before its first cell, degrees Celsius; None for no wait.
-        cool_wait: seconds to wait for it at the most.
-        nvpmodel: the Jetson's power mode under --ddperf-tune; None leaves it.
-        overridden: the keys that the project's own ddperf.toml set.
-        alike: the platform of which it is another board, under the key `like`: its published table holds for this one.
-        taken_over: the keys whose values are that platform's.
+        cool_wait: maximum of that wait, seconds.
+        nvpmodel: the Jetson's power mode under --ddperf-tune; None leaves it unchanged.
+        overridden: the keys set by the project's ddperf.toml.
+        alike: the platform named by the key `like`, of which this is another board: its published table applies.
+        taken_over: the keys whose values come from that platform.
     """
 
     id: str
     title: str
     backend: str = "unknown"
     mllib: str = "caffe"
-    url: str | None = field(default=None, repr=False)  # it may hold credentials
+    url: str | None = field(default=None, repr=False)  # may contain credentials
     gpu: bool = False
     gpuid: int = 0
     img_width: int | None = None
@@ -142,28 +144,28 @@ class Platform:
 
     @property
     def like(self) -> str | None:
-        """Id of the platform of which it is another board; None for a platform in its own right."""
+        """Id of the platform of which this is another board; None if there is none."""
         return None if self.alike is None else self.alike.id
 
     @property
     def default_models(self) -> tuple[str, ...]:
-        """The networks that run where none is named: those of its table of which is known which they are."""
+        """The networks that run by default: those of its table whose identity is known."""
         return tuple(model for model in _RUN_BY_DEFAULT if model in self.models)
 
     def reading_error_of(self, value_ms: float) -> float:
-        """How far the published `value_ms` (milliseconds per image) may be off by its reading, in milliseconds."""
+        """Maximum reading error of the published `value_ms` (milliseconds per image), in milliseconds."""
         return value_ms * self.reading_error_percent / 100 + self.reading_error_ms
 
 
 def build_batch_schedule(kind: str, maximum: int) -> tuple[int, ...]:
-    """The batch sizes up to and including `maximum`, ascending.
+    """List the batch sizes up to and including `maximum`, ascending.
 
     Args:
         kind: `pow2`: 1, 2, 4, 8 ... as in the report; `dd_bench`: 1, 2, 4, 8, 16, 32, then every 16.
-        maximum: the largest that may occur.
+        maximum: upper limit of the batch sizes.
 
     Raises:
-        ConfigurationError: another kind, or a maximum below 1.
+        ConfigurationError: the kind is unknown, or the maximum is below 1.
     """
     if maximum < 1:
         raise ConfigurationError(f"The largest batch size must be 1 or more, not {maximum}.")

@@ -1,4 +1,4 @@
-"""Records to builtins and JSON, and back."""
+"""Conversion of records to builtins and JSON, and back."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def to_json(record: object) -> bytes:
-    """A record as one line of JSON."""
+    """Encode a record as one line of JSON."""
     return msgspec.json.encode(record)
 
 
 def from_json(text: bytes | str, kind: type[T]) -> T:
-    """The way back from `to_json`.
+    """Decode a record encoded by `to_json`.
 
     Raises:
-        ValueError: the text is not that of a `kind`; the message names the place (`$.rounds[0].passes`).
+        ValueError: the text does not decode to a `kind`; the message names the place (`$.rounds[0].passes`).
     """
     try:
         return msgspec.json.decode(text, type=kind)
@@ -28,15 +28,15 @@ def from_json(text: bytes | str, kind: type[T]) -> T:
 
 
 def to_builtins(record: object) -> Any:  # noqa: ANN401 - builtins of any shape
-    """A record as dicts, lists, strings and numbers only, as execnet and JSON take them."""
+    """Convert a record to dicts, lists, strings and numbers, the types that execnet and JSON accept."""
     return msgspec.to_builtins(record)
 
 
 def from_builtins(values: object, kind: type[T]) -> T:
-    """The way back from `to_builtins`.
+    """Convert the result of `to_builtins` back to a record.
 
     Raises:
-        ValueError: the values are not those of a `kind`; the message names the place (`$.rounds[0].passes`).
+        ValueError: the values do not convert to a `kind`; the message names the place (`$.rounds[0].passes`).
     """
     try:
         return msgspec.convert(values, kind)

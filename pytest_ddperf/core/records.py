@@ -1,4 +1,4 @@
-"""Frozen values that travel between the packages: cells, passes, measurements, baselines and their records."""
+"""Frozen values passed between the packages: cells, passes, measurements, baselines and their records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Clock(StrEnum):
-    """Which of a pass's clocks: the server's cumulated predict time, `head.time`, or the client's own."""
+    """A clock of a pass: the server's cumulated predict time, `head.time`, or the client's own."""
 
     PREDICT = "predict"
     HEAD = "head"
@@ -25,10 +25,10 @@ class Clock(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a cell ended; exactly one each.
+    """The verdict on a cell; each cell has exactly one.
 
-    `REMEASURE` is not final: the cell is measured again later in the run. `NOT_CONFIRMED` is what becomes of it where
-    the run, or its test, ends before that.
+    `REMEASURE` is not final: the cell is measured again later in the run. It becomes `NOT_CONFIRMED` if the run, or its
+    test, ends before that.
     """
 
     OK = "ok"
@@ -53,10 +53,10 @@ FAILING = frozenset(
 
 @dataclass(frozen=True, slots=True, order=True)
 class CellKey:
-    """What a baseline is a baseline of: never a node id.
+    """Identity of a cell, to which its baseline belongs; not a pytest node id.
 
     Args:
-        scenario: "" for plain latency, else what stands at the end of the id (`c4`, `r20`).
+        scenario: "" for plain latency, else the last part of the id (`c4`, `r20`).
     """
 
     platform: str
@@ -72,14 +72,14 @@ class CellKey:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One timed predict call, in milliseconds for the whole batch; None where the server does not tell.
+    """One timed predict call, in milliseconds for the whole batch; None for times the server does not report.
 
-    Under load it stands for several: `client_ms` is what the gate takes of them (`load.gated_ms`), the server's times
-    are means over them, and `head_ms` is None.
+    Under load a pass consists of several requests: `client_ms` is the value the gate uses (`load.gated_ms`), the
+    server's times are means over the requests, and `head_ms` is None.
 
     Args:
         client_ms: the client's clock around the request, on a kept-alive connection.
-        head_ms: the answer's `head.time` (whole milliseconds).
+        head_ms: `head.time` of the answer (whole milliseconds).
         predict_ms: increase of `total_predict_duration_ms` over the pass, transform included.
         transform_ms: increase of `total_transform_duration_ms` over the pass.
     """
@@ -90,7 +90,7 @@ class Pass:
     transform_ms: float | None = None
 
     def ms(self, clock: Clock) -> float | None:
-        """The time of this pass by that clock, in milliseconds for the whole batch."""
+        """The time of this pass by `clock`, in milliseconds for the whole batch."""
         return _TIME_OF[clock](self)
 
 
@@ -103,11 +103,11 @@ _TIME_OF: dict[Clock, Callable[[Pass], float | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One warm-up (thrown away) and the timed passes after it.
+    """One warm-up (discarded) and the timed passes after it.
 
     Args:
-        started_s: when it began, seconds since the epoch.
-        passes: in the order they were made.
+        started_s: start time, seconds since the epoch.
+        passes: the timed passes in order of execution.
     """
 
     started_s: float
@@ -116,7 +116,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Under what a value was measured: only values under like conditions are compared.
+    """Conditions of a measurement; only values measured under the same conditions are compared.
 
     Args:
         clock: the gated clock.
@@ -126,9 +126,9 @@ class Conditions:
         height: input height in pixels.
         gpu: whether the service ran on a GPU.
         image_route: `path` (the server reads the files) or `inline` (base64 in the request).
-        preparation: how images are prepared in another way than usual, in words; "" where they are not.
-        engine: the batch size that the service was created for; None where one service is for all.
-        requests: of a pass under load, of each client or of all at a rate; None for plain latency.
+        preparation: non-default image preparation, in words; "" for the default.
+        engine: the batch size the service was created for; None if one service is used for all batch sizes.
+        requests: requests in a pass under load, per client or, at a given rate, in total; None for plain latency.
     """
 
     clock: Clock
@@ -145,7 +145,7 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """The server that was measured, from its `/info`; `url` never holds credentials."""
+    """The measured server as described by its `/info`; `url` never contains credentials."""
 
     url: str
     version: str = "unknown"
@@ -158,7 +158,7 @@ class ServerFacts:
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """What is timed apart: creating the service and its first prediction, milliseconds; None where not done."""
+    """Milliseconds for creating the service and for its first prediction; None if not done."""
 
     create_ms: float | None = None
     first_predict_ms: float | None = None
@@ -169,12 +169,12 @@ class LoadPass:
     """The requests of one pass under load.
 
     Args:
-        took_s: from its start to the last answer, seconds.
-        latencies_ms: of each request for its whole batch, in the order in which they were due: to the last byte of the
-            answer, from sending it where each client waits for its answer, from when it was due at a given rate.
-        due_s: seconds from the first to the last intended start, at a given rate; else None.
+        took_s: seconds from its start to the last answer.
+        latencies_ms: latency of each request (whole batch), in the order the requests were due. It ends at the last
+            byte of the answer and starts when the request is sent or, at a given rate, when the request was due.
+        due_s: seconds from the first to the last scheduled start at a given rate; else None.
         answered_s: seconds from the first to the last answer.
-        outstanding: the most requests that were due and not answered at the same time.
+        outstanding: maximum number of requests that were due and unanswered at the same time.
     """
 
     took_s: float
@@ -186,15 +186,17 @@ class LoadPass:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was measured of one cell, before any judgement.
+    """The measurement of one cell, without a verdict.
 
     Args:
         rounds: all rounds of this session; the later ones are re-measurements.
-        exclusive: whether nobody else used the server meanwhile; None where the server does not tell.
-        invalid: why the measurement counts for nothing, "" where it does count.
-        telemetry: what the board's sensors said; None where nobody read them.
+        exclusive: whether no other client used the server during the measurement; None if the server does not report
+            it.
+        invalid: why the measurement is invalid; "" if it is valid.
+        telemetry: sensor values of the board; None if they were not read.
         load: the requests of each pass under load, all rounds; empty for plain latency.
-        network_files: by name, digests of the files of a network of the user's own; empty where they are not here.
+        network_files: digests of the files of a user's own network, by file name; empty if the files are not on this
+            machine.
     """
 
     key: CellKey
@@ -210,7 +212,7 @@ class Measurement:
     def per_image_ms(self, clock: Clock | None = None) -> list[list[float]]:
         """Milliseconds per image of every pass, round by round, by `clock` (default: the gated one).
 
-        Passes that lack that clock are left out.
+        Passes without a time by that clock are omitted.
         """
         time_of = _TIME_OF[clock or self.conditions.clock]
         batch_size = self.key.batch_size
@@ -219,16 +221,16 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a cell is held against.
+    """The value a cell is compared with.
 
     Args:
         kind: `report` (a published mean), `recorded` or `history`.
         value_ms: milliseconds per image as published or recorded (a mean for `report`, a median otherwise).
-        source: where it stands, for a person: file and what the figure is.
-        runs: raw milliseconds per image, one tuple a run, oldest first; empty for `report`.
-        reading_error_ms: how far the figure may be off, where it was read back from a picture.
-        conditions: under what it was recorded; None for `report`.
-        network_files: as `Measurement.network_files`, when it was recorded; empty where that is not known.
+        source: human-readable location of the baseline: file and description of the figure.
+        runs: raw milliseconds per image, one tuple per run, oldest first; empty for `report`.
+        reading_error_ms: maximum error of a figure that was read from a chart.
+        conditions: conditions under which it was recorded; None for `report`.
+        network_files: `Measurement.network_files` at the time of recording; empty if not known.
     """
 
     kind: str
@@ -245,7 +247,7 @@ class Unavailable:
     """A cell that the baseline marks `x`: not measurable on that platform.
 
     Args:
-        source: where the `x` stands, for a person.
+        source: human-readable location of the `x`.
     """
 
     source: str
@@ -253,21 +255,21 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class CellRecord:
-    """One cell of one run: what the worker sends to the controller, and one line of the history.
+    """One cell of one run: sent by the worker to the controller and stored as one line of the history.
 
     Args:
         nodeid: the test that measured it.
         outcome: the verdict.
-        reason: the verdict in words; for failures the whole message.
-        now_ms: milliseconds per image of this run, by the gated clock; None where nothing was measured.
-        change: relative change against the baseline (0.1 = 10 % slower); None without one.
-        measurement: None where nothing was measured.
-        resolution: the smallest relative change that the gate can tell from noise here; None without a baseline.
-        suite_shift: by how much the platform's other cells are slower than their baselines, relative; None: unknown.
-        cause: why the cell failed, in words that all cells which failed for the same reason share; "" where the reason
-            belongs to this cell alone, such as a regression.
-        detail: the reason without the cell's id and its verdict, for places that show these beside it; "" where the
-            reason has neither.
+        reason: explanation of the verdict; for failures the whole message.
+        now_ms: milliseconds per image of this run, by the gated clock; None if nothing was measured.
+        change: change relative to the baseline (0.1 = 10 % slower); None without a baseline.
+        measurement: None if nothing was measured.
+        resolution: the smallest relative change the gate can distinguish from noise; None without a baseline.
+        suite_shift: relative slowdown of the platform's other cells against their baselines; None if unknown.
+        cause: why the cell failed, in the same words for all cells that failed for the same reason; "" if the reason
+            applies to this cell only, such as a regression.
+        detail: the reason without the cell's id and verdict, for reports that show these separately; "" if the reason
+            contains neither.
     """
 
     key: CellKey
@@ -288,14 +290,14 @@ class CellRecord:
 
 
 def convert_published(clock: Clock, value_ms: float, batch_size: int) -> float:
-    """A published value as it is to be compared with a measurement by `clock`.
+    """Convert a published value for comparison with a measurement by `clock`.
 
-    A published value is a mean of `head.time`, which is cut to whole milliseconds for the batch: half a millisecond is
-    missing on average. So v + 0.5/b is what a clock with fractions would have shown.
+    A published value is a mean of `head.time`, which is truncated to whole milliseconds per batch, so half a
+    millisecond is missing on average. A clock with fractions would have shown v + 0.5/b.
 
     Args:
         clock: the gated clock of the measurement.
-        value_ms: as published, milliseconds per image.
+        value_ms: published value, milliseconds per image.
         batch_size: images per request.
 
     Returns:

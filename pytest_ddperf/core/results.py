@@ -1,7 +1,7 @@
-"""Results as figures and reports show them: baselines and measurements, joined cell by cell. Pure values.
+"""Results as shown in figures and reports: baselines and measurements, joined cell by cell. Pure values.
 
-Units: milliseconds per image, unless a name says otherwise. Figures and reports take nothing else than these values, so
-whatever draws or writes can be tried without a server, a file or a run.
+Units: milliseconds per image, unless a name states another unit. Figures and reports use only these values, so they can
+be tested without a server, a file or a run.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ SEVERITY = (
     Outcome.OK,
     Outcome.UNAVAILABLE,
 )
-"""The verdicts, those that a person must look at first."""
+"""The verdicts, most urgent first."""
 
 NO_TIME = frozenset({Outcome.ERROR, Outcome.OOM, Outcome.CRASHED})
-"""The verdicts of a cell whose time, if it has one, is none of a sound prediction."""
+"""Verdicts of cells whose time, if there is one, is not that of a valid prediction."""
 
 
 class _Judged(Protocol):
-    """A cell with its verdict, whatever else is known of it."""
+    """A cell with its verdict."""
 
     @property
     def key(self) -> CellKey: ...
@@ -52,7 +52,7 @@ class _Judged(Protocol):
 
 
 class _Failed(Protocol):
-    """A cell that failed, with the words that it shares with others which failed for the same reason."""
+    """A failed cell with its cause, which is the same text for all cells that failed for the same reason."""
 
     @property
     def key(self) -> CellKey: ...
@@ -70,29 +70,29 @@ Failed = TypeVar("Failed", bound=_Failed)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One cell: what it is held against, and what a run measured of it.
+    """One cell: its baseline and its measurement in a run.
 
     Args:
         key: the cell.
         baseline_ms: milliseconds per image of the baseline; None without one.
         baseline_kind: `report`, `recorded` or `history`; "" without one.
-        baseline_source: where the baseline stands, for a person.
-        reading_error_ms: how far the baseline may be off, where it was read back from a picture.
+        baseline_source: human-readable location of the baseline.
+        reading_error_ms: maximum error of a baseline that was read from a chart.
         unavailable: whether the baseline marks the cell `x`: not measurable on that platform.
-        now_ms: milliseconds per image as measured; None where the run measured nothing of it.
-        change: `now_ms` against the baseline as the clock would show it, relative; None where one side is missing. The
-            gate's own figure stands in the reason.
-        outcome: the verdict; None where the run did not have the cell, or there is no run.
-        reason: the verdict in words.
+        now_ms: measured milliseconds per image; None if the run did not measure the cell.
+        change: relative change of `now_ms` against the baseline as the clock would show it; None if either is missing.
+            The figure used by the gate is in the reason.
+        outcome: the verdict; None if the run did not contain the cell, or there is no run.
+        reason: explanation of the verdict.
         tolerance: relative; None without a verdict against a baseline.
-        resolution: the smallest relative change that the gate could tell from noise; None where unknown.
-        nodeid: the test that measured it, "" where none did.
+        resolution: the smallest relative change the gate could distinguish from noise; None if unknown.
+        nodeid: the test that measured it; "" if there is none.
         samples_ms: every timed pass of the gated clock, all rounds.
-        clock: the gated clock, "" where nothing was measured.
-        notes: what a person must know of the comparison: how measurement and baseline are unlike.
-        earlier: the run that measured it, where the newest one of its platform did not have it; else None.
-        load: what its requests tell, where it was measured under load; else None.
-        cause: that of its record; see `CellRecord`.
+        clock: the gated clock; "" if nothing was measured.
+        notes: differences between measurement and baseline that matter for the comparison.
+        earlier: the run that measured it, if the newest run of its platform does not contain it; else None.
+        load: summary of its requests, if it was measured under load; else None.
+        cause: `CellRecord.cause` of its record.
     """
 
     key: CellKey
@@ -117,17 +117,17 @@ class Result:
 
     @property
     def images_per_second(self) -> float | None:
-        """Of the measured time, else of the baseline; at a given rate what was answered; None where it is not known."""
+        """Throughput by the measured time, else the baseline; at a given rate the answered one; None if unknown."""
         return compute_images_per_second(self.key, self.value_ms, self.load)
 
     @property
     def value_ms(self) -> float | None:
-        """What was measured, else the baseline; None where there is neither."""
+        """The measured value, else the baseline; None if there is neither."""
         return self.baseline_ms if self.now_ms is None else self.now_ms
 
     @property
     def side(self) -> str:
-        """Where there is a value: `both`, `measured`, `baseline`; `x` where it cannot be measured, else `none`."""
+        """Which values exist: `both`, `measured`, `baseline`; `x` if the cell cannot be measured, else `none`."""
         if self.now_ms is not None:
             return "measured" if self.baseline_ms is None else "both"
         if self.baseline_ms is not None:
@@ -142,14 +142,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """The run that was measured.
+    """Facts about a run.
 
     Args:
-        run: its name, and that of its file in the history.
+        run: its name, also that of its file in the history.
         started: UTC time in ISO 8601.
-        commit: id of the commit of the project that was tested, "" where unknown.
-        complete: whether the run came to its own end.
-        servers: by platform, what its server said of itself.
+        commit: commit id of the tested project; "" if unknown.
+        complete: whether the run finished normally.
+        servers: facts reported by each platform's server, by platform.
     """
 
     run: str
@@ -165,10 +165,10 @@ class Results:
 
     Args:
         catalog: networks and platforms.
-        cells: platform by platform in the catalogue's order, model by model, batch sizes ascending.
-        runs: by platform, the newest run that measured it; a platform that was not measured is absent.
-        missing: by platform, how many cells of its baseline should have been measured and were not.
-        warnings: what a person must know of how these came about: files that were skipped, lines that were broken.
+        cells: by platform and model in the catalogue's order, batch sizes ascending.
+        runs: the newest run of each platform, by platform; platforms that were not measured are absent.
+        missing: number of baseline cells that should have been measured and were not, by platform.
+        warnings: problems found while reading: skipped files, broken lines.
     """
 
     catalog: Catalog
@@ -179,18 +179,18 @@ class Results:
 
     @property
     def not_measured(self) -> int:
-        """How many cells of the baselines should have been measured and were not."""
+        """Number of baseline cells that should have been measured and were not."""
         return sum(self.missing.values())
 
     def run_of(self, cell: Result) -> RunFacts | None:
-        """The run that gave a cell its verdict; None for a cell without one."""
+        """The run that gave a cell its verdict; None for a cell without a verdict."""
         if cell.outcome is None:
             return None
         return cell.earlier or self.runs.get(cell.key.platform)
 
     @property
     def platforms(self) -> tuple[str, ...]:
-        """The platforms that have a cell, in the catalogue's order."""
+        """The platforms with at least one cell, in the catalogue's order."""
         return tuple(dict.fromkeys(cell.key.platform for cell in self.cells))
 
     def of(self, platform: str) -> tuple[Result, ...]:
@@ -198,7 +198,7 @@ class Results:
         return tuple(cell for cell in self.cells if cell.key.platform == platform)
 
     def only(self, platforms: Iterable[str]) -> Results:
-        """The same, of these platforms alone."""
+        """A copy restricted to these platforms."""
         wanted = set(platforms)
         return replace(
             self,
@@ -209,12 +209,12 @@ class Results:
 
     @property
     def plain(self) -> Results:
-        """The same without the cells under load: networks, platforms and batch sizes are compared without them."""
+        """A copy without the cells under load, for comparing networks, platforms and batch sizes."""
         return replace(self, cells=tuple(cell for cell in self.cells if not cell.key.scenario))
 
     @property
     def judged(self) -> tuple[Result, ...]:
-        """The cells that a run gave a verdict, those that need a look first, and the greatest change before others."""
+        """The cells with a verdict, most urgent first, then by decreasing change."""
 
         def rank(cell: Result) -> tuple[int, float]:
             assert cell.outcome is not None  # noqa: S101 - filtered below
@@ -232,12 +232,12 @@ class TrendNight:
         started: when the run began, UTC.
         now_ms: milliseconds per image.
         outcome: the verdict.
-        accepted: whether later nights may be held against it.
-        change: against the baseline of that night; None without one.
-        tolerance: relative; None where unknown.
-        baseline_ms: what the night was held against, milliseconds per image; None without a baseline.
-        baseline_kind: of that baseline, "" without one.
-        commit: id of the commit that was tested, "" where unknown.
+        accepted: whether later nights may be compared with it.
+        change: relative change against the baseline of that night; None without one.
+        tolerance: relative; None if unknown.
+        baseline_ms: the baseline of that night, milliseconds per image; None without a baseline.
+        baseline_kind: kind of that baseline; "" without one.
+        commit: commit id of the tested project; "" if unknown.
     """
 
     run: str
@@ -261,7 +261,7 @@ class Trend:
 
 
 def select_reddest(records: Iterable[Judged]) -> dict[CellKey, Judged]:
-    """Of each cell the record that counts: of several tests that measured it the reddest one, of equals the last."""
+    """Select one record per cell: the most severe if several tests measured it; the last of equally severe ones."""
     counting: dict[CellKey, Judged] = {}
     for record in records:
         other = counting.get(record.key)
@@ -271,7 +271,7 @@ def select_reddest(records: Iterable[Judged]) -> dict[CellKey, Judged]:
 
 
 def shared_notes(noted: Iterable[tuple[CellKey, Iterable[str]]]) -> list[str]:
-    """What must be known of comparisons, each once, with the cells it is of: `tk1-vgg16-b1: ...`, `tk1, 9 cells: ...`.
+    """List each note once, with the cells it applies to: `tk1-vgg16-b1: ...`, `tk1, 9 cells: ...`.
 
     Args:
         noted: cells, each with its notes.
@@ -287,9 +287,9 @@ def shared_notes(noted: Iterable[tuple[CellKey, Iterable[str]]]) -> list[str]:
 
 
 def by_cause(cells: Iterable[Failed]) -> list[list[Failed]]:
-    """Cells that failed, in groups of one platform that failed for the same reason, in the order of their first cells.
+    """Group failed cells by platform and cause, in the order of the groups' first cells.
 
-    A cell whose reason belongs to it alone is a group of one.
+    A cell without a shared cause forms a group of its own.
     """
     groups: dict[object, list[Failed]] = {}
     for cell in cells:
@@ -304,15 +304,15 @@ def join_cell(
     record: CellRecord | None = None,
     earlier: RunFacts | None = None,
 ) -> Result:
-    """One cell, from what it is held against and what a run recorded of it.
+    """Create the result of one cell from its baseline and its record in a run.
 
-    The baseline that the run itself was judged by goes before the one that holds now.
+    The baseline used by the run takes precedence over the current one.
 
     Args:
         key: the cell.
-        held: what it is held against now.
-        record: of a run.
-        earlier: that run, where it is not the newest one of the platform.
+        held: its current baseline.
+        record: its record in a run.
+        earlier: that run, if it is not the newest run of the platform.
     """
     judged_by = record.baseline if record is not None and record.baseline is not None else held
     baseline = judged_by if isinstance(judged_by, Baseline) else None
@@ -332,7 +332,7 @@ def join_cell(
         key,
         **common,  # type: ignore[arg-type] # values of several fields
         unavailable=unavailable or (record.outcome is Outcome.UNAVAILABLE and record.now_ms is None),
-        now_ms=record.now_ms or None,  # a clock too coarse for the cell shows 0: that is no time
+        now_ms=record.now_ms or None,  # 0 from a clock too coarse for the cell is not a time
         change=record.change,
         outcome=record.outcome,
         reason=record.reason,
@@ -349,7 +349,7 @@ def join_cell(
 
 
 def sort_cells(cells: Iterable[Result], catalog: Catalog) -> tuple[Result, ...]:
-    """Platform by platform and model by model in the catalogue's order, batch sizes ascending."""
+    """Sort cells by platform and model in the catalogue's order, batch sizes ascending."""
     platforms = {name: place for place, name in enumerate(catalog.platforms)}
 
     def rank(cell: Result) -> tuple[int, tuple[int, str], int, tuple[str, float]]:

@@ -1,7 +1,7 @@
-"""What a cell measures besides plain latency: several clients at once, or requests at a given rate. Pure.
+"""Load scenarios of a cell: several clients at once, or requests at a given rate. Pure.
 
-More than one client measures queueing, and not a network's time per image: such a cell is measured only where it is
-asked for, its id says so, and it is held against cells of the same scenario alone.
+With more than one client the latency includes queueing and is not a network's time per image. Such cells are therefore
+measured only on request, carry the scenario in their id and are compared only with cells of the same scenario.
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ LEAST_RATE, MOST_RATE = 0.001, 100_000.0
 """Requests per second; three decimals are kept."""
 
 REQUESTS_A_CLIENT = 10
-"""Requests of each client in a pass, where nobody says: five passes of two clients give a p95."""
+"""Default number of requests per client in a pass; five passes of two clients are enough for a p95."""
 
 REQUESTS_AT_A_RATE = 40
-"""Requests of a pass at a given rate, where nobody says: five passes give a p95."""
+"""Default number of requests in a pass at a given rate; five passes are enough for a p95."""
 
 CLIENTS_EXPECTED = f"numbers of clients from 1 to {MOST_CLIENTS}"
 RATES_EXPECTED = f"requests per second from {LEAST_RATE:g} to {MOST_RATE:g}"
-"""What is said where a number is none of these."""
+"""Expected values, for messages about invalid numbers."""
 
 _ID = re.compile(r"c([1-9]\d*)|r(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """How the requests of a cell follow each other; one of both is given.
+    """Load of a cell; exactly one of the two arguments is given.
 
     Args:
-        clients: so many at once, each asks again as soon as it is answered (a closed loop).
-        rate: requests per second, whatever the server makes of them (an open loop).
+        clients: number of concurrent clients, each of which sends its next request on receiving an answer (closed
+            loop).
+        rate: requests per second, independent of the server's answers (open loop).
     """
 
     clients: int | None = None
@@ -44,10 +45,10 @@ class Scenario:
 
     @classmethod
     def parse(cls, text: str) -> Scenario | None:
-        """The scenario of a cell's key, `c4` or `r20`; None for plain latency.
+        """Parse the scenario of a cell's key, `c4` or `r20`; None for plain latency.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the text is not a scenario.
         """
         if not text:
             return None
@@ -61,32 +62,32 @@ class Scenario:
 
     @property
     def id(self) -> str:
-        """What stands at the end of a cell's id: `c4`, `r20`, `r0.5`."""
+        """The last part of a cell's id: `c4`, `r20`, `r0.5`."""
         return f"c{self.clients}" if self.clients is not None else f"r{format_rate(self.rate or 0.0)}"
 
     @property
     def words(self) -> str:
-        """What a person reads: `4 clients at once`, `20 requests per second`."""
+        """Description for reports: `4 clients at once`, `20 requests per second`."""
         if self.clients is not None:
             return "1 client" if self.clients == 1 else f"{self.clients} clients at once"
         return f"{format_rate(self.rate or 0.0)} request{'' if self.rate == 1 else 's'} per second"
 
     def requests(self, asked: int | None) -> int:
-        """Requests of a pass: of each client, or of all at a rate.
+        """Number of requests in a pass: per client, or in total at a given rate.
 
         Args:
-            asked: by the user; None for the default.
+            asked: the number set by the user; None for the default.
         """
         return asked or (REQUESTS_AT_A_RATE if self.clients is None else REQUESTS_A_CLIENT)
 
 
 def format_rate(rate: float) -> str:
-    """Requests per second as ids have it: `20`, `0.5`."""
+    """Format requests per second as in ids: `20`, `0.5`."""
     return f"{rate:.3f}".rstrip("0").rstrip(".")
 
 
 def describe_scenario(scenario: str) -> str:
-    """A key's scenario as a person reads it; "" for plain latency, the text itself where it is none that is known."""
+    """Describe a key's scenario in words; "" for plain latency, the text itself if it is not a known scenario."""
     try:
         found = Scenario.parse(scenario)
     except ValueError:
@@ -95,10 +96,10 @@ def describe_scenario(scenario: str) -> str:
 
 
 def normalise_clients(counts: Iterable[int]) -> tuple[int, ...]:
-    """Numbers of clients, ascending, each once.
+    """Sort numbers of clients in ascending order, without duplicates.
 
     Raises:
-        ValueError: there can be no so many.
+        ValueError: a number is outside 1 to `MOST_CLIENTS`.
     """
     found = tuple(sorted(set(counts)))
     if not all(1 <= count <= MOST_CLIENTS for count in found):
@@ -107,10 +108,10 @@ def normalise_clients(counts: Iterable[int]) -> tuple[int, ...]:
 
 
 def normalise_rates(rates: Iterable[float]) -> tuple[float, ...]:
-    """Requests per second as ids have them, ascending, each once.
+    """Round rates (requests per second) to three decimals and sort them in ascending order, without duplicates.
 
     Raises:
-        ValueError: that is no rate.
+        ValueError: a rate is outside `LEAST_RATE` to `MOST_RATE`.
     """
     found = tuple(sorted({round(rate, 3) for rate in rates}))
     if not all(LEAST_RATE <= rate <= MOST_RATE for rate in found):
@@ -119,11 +120,11 @@ def normalise_rates(rates: Iterable[float]) -> tuple[float, ...]:
 
 
 def list_scenario_ids(clients: Iterable[int], rates: Iterable[float]) -> tuple[str, ...]:
-    """The ids of these scenarios, each once, clients before rates."""
+    """The ids of these scenarios, without duplicates, clients before rates."""
     every = [*(Scenario(clients=one) for one in clients), *(Scenario(rate=one) for one in rates)]
     return tuple(dict.fromkeys(one.id for one in every))
 
 
 def scenario_sort_key(scenario: str) -> tuple[str, float]:
-    """A sort key: plain latency first, then clients and rates, each ascending."""
+    """Sort key: plain latency first, then clients, then rates, each ascending."""
     return scenario[:1], float(scenario[1:]) if _ID.fullmatch(scenario) else 0.0

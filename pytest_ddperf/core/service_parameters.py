@@ -1,4 +1,4 @@
-"""dd_bench's knobs: how services are created and images prepared, where that is not the usual. Pure."""
+"""Parameters of service creation and image preparation that dd_bench offers as options. Pure."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ TENSORRT = "tensorrt"
 
 @dataclass(frozen=True, slots=True)
 class ServiceParameters:
-    """What may be turned, under dd_bench's names.
+    """Parameters of services and requests, under dd_bench's names.
 
     Args:
-        img_width: of the networks' input, pixels; None for each network's own.
-        img_height: likewise.
-        bw: images are black and white.
-        rgb: channels in the order red, green, blue.
-        scale: factor of all values.
+        img_width: width of the networks' input, pixels; None for each network's own.
+        img_height: height of the networks' input, pixels; None for each network's own.
+        bw: whether images are black and white.
+        rgb: whether channels are in the order red, green, blue.
+        scale: factor applied to all pixel values.
         histogram_equalization: whether the histogram is equalised.
-        image_interp: how images are resized; None leaves it to the server.
-        gpu_resize: whether they are resized on the GPU.
-        nclasses: of services to create; None for each network's own.
-        max_workspace_size: of a TensorRT engine, MiB.
-        dla: whether it runs on a Jetson's DLA core.
-        recreate: whether a service of ours is created anew for each batch size.
-        delete_services: whether services that were there are deleted at the end, too.
+        image_interp: interpolation for resizing images; None for the server's default.
+        gpu_resize: whether images are resized on the GPU.
+        nclasses: number of classes of services to create; None for each network's own.
+        max_workspace_size: workspace of a TensorRT engine, MiB.
+        dla: whether a TensorRT engine runs on a Jetson's DLA core.
+        recreate: whether services created by the run are recreated for each batch size.
+        delete_services: whether services that existed before the run are also deleted at its end.
     """
 
     img_width: int | None = None
@@ -42,17 +42,17 @@ class ServiceParameters:
     delete_services: bool = False
 
     def engine_for(self, mllib: str, batch_size: int) -> int | None:
-        """The batch size that a service is created for; None where one service is for all.
+        """The batch size a service is created for; None if one service is used for all batch sizes.
 
-        TensorRT builds an engine for one batch size: run at another one, it is another measurement.
+        TensorRT builds an engine for one batch size; running it at another would not measure the same thing.
         """
         return batch_size if self.recreate or mllib == TENSORRT else None
 
     def preparation(self, *, created: bool) -> str:
-        """How images are prepared in another way than usual, in words; "" where they are not.
+        """Describe non-default image preparation; "" for the default.
 
         Args:
-            created: whether we created the service: one that was there prepares them as it was told.
+            created: whether the run created the service; an existing service uses the parameters it was created with.
         """
         of_the_service = (
             ("black and white", self.bw),

@@ -1,6 +1,6 @@
-"""What networks are used for, and how each use is asked for. Pure, standard library only.
+"""The tasks of networks and their request parameters. Pure, standard library only.
 
-The requests are dd_bench's; that for OCR, which dd_bench does not have, is the one of DeepDetect's own tests.
+The requests are those of dd_bench. The one for OCR, which dd_bench does not support, is from DeepDetect's own tests.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from enum import StrEnum
 from typing import Final
 
 DETECTION_THRESHOLD: Final = 0.1
-"""Boxes below it are not answered: dd_bench's own."""
+"""Confidence below which the server omits boxes; the value dd_bench uses."""
 
 
 class Task(StrEnum):
-    """What a service is asked for."""
+    """The task of a service."""
 
     CLASSIFICATION = "classification"
     DETECTION = "detection"
     SEGMENTATION = "segmentation"
     REGRESSION = "regression"
     SEARCH = "search"
-    """Similarity search: the indexed images that are most alike."""
+    """Similarity search: the most similar indexed images."""
     ROI_SEARCH = "roi_search"
     """Detection, and a similarity search for each box."""
     MULTIBOX_SEARCH = "multibox_search"
@@ -30,19 +30,19 @@ class Task(StrEnum):
 
 
 def create_input(task: Task) -> dict[str, object]:
-    """What `parameters.input` of the creation of a service holds besides what every image service has."""
+    """Task-specific part of `parameters.input` in service creation."""
     if task in (Task.SEGMENTATION, Task.REGRESSION):
         return {str(task): True}
     return {}
 
 
 def predict_input(task: Task) -> dict[str, object]:
-    """What `parameters.input` of a prediction holds besides the size."""
+    """Task-specific part of `parameters.input` in a prediction."""
     return {"segmentation": True} if task is Task.SEGMENTATION else {}
 
 
 def predict_output(task: Task) -> dict[str, object]:
-    """`parameters.output` of a prediction; empty for classification, as dd_bench has it."""
+    """`parameters.output` of a prediction; empty for classification, as in dd_bench."""
     searched: dict[str, object] = {
         "confidence_threshold": DETECTION_THRESHOLD,
         "search": True,

@@ -1,4 +1,4 @@
-"""Sensor values of a board while one cell was measured."""
+"""Sensor values of a board during the measurement of one cell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Values of one sensor over a cell: the least, their mean, the most, and how many there were."""
+    """Values of one sensor during a cell: minimum, mean, maximum and count."""
 
     least: float
     mean: float
@@ -15,7 +15,7 @@ class Spread:
     count: int
 
     def merged(self, other: Spread) -> Spread:
-        """The spread of both."""
+        """Combine the values of both."""
         count = self.count + other.count
         mean = (self.mean * self.count + other.mean * other.count) / count
         return Spread(min(self.least, other.least), mean, max(self.most, other.most), count)
@@ -23,18 +23,18 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """What the board's sensors said while a cell was measured; what they do not tell is left out.
+    """Sensor values of a board during the measurement of a cell; unavailable sensors are omitted.
 
     Args:
-        source: where they were read: `local`, or ssh and a host.
-        samples: how many readings there were.
+        source: where the sensors were read: `local`, or ssh and a host.
+        samples: number of readings.
         temperature_c: by sensor, degrees Celsius.
         clock_mhz: by clock.
         power_w: by rail.
-        load: the board's load average of one minute.
-        governors: of its CPU clocks.
-        throttled: how it protected itself, in words; rounds measured meanwhile do not count.
-        notes: limits that somebody chose, and what is unknown and why.
+        load: one-minute load average of the board.
+        governors: CPU frequency governors.
+        throttled: descriptions of throttling; rounds measured while the board was throttled do not count.
+        notes: limits set by the user, and what is unknown and why.
     """
 
     source: str
@@ -48,7 +48,7 @@ class Telemetry:
     notes: tuple[str, ...] = ()
 
     def merged(self, later: Telemetry | None) -> Telemetry:
-        """That of all rounds of a cell, of this one and of a later one."""
+        """Combine this telemetry with that of a later round of the same cell."""
         if later is None:
             return self
         loads = [load for load in (self.load, later.load) if load is not None]

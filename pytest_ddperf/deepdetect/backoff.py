@@ -1,4 +1,4 @@
-"""Pauses between questions to a server that is not ready yet: longer and longer, so that it is not pressed. Pure."""
+"""Increasing pauses between requests to a server that is not ready yet. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ LONGEST_S: Final = 2.0
 
 
 def back_off(until_s: float, now: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[float]:
-    """Pause before each further question, until there is no time left for one.
+    """Pause before each retry, until the time is up.
 
     Args:
-        until_s: when that is, on the clock.
-        now: a steady clock, seconds.
-        sleep: takes seconds.
+        until_s: end of the retries, on the clock `now`.
+        now: a monotonic clock, seconds.
+        sleep: sleeps for a number of seconds.
 
     Yields:
-        How long it was, seconds.
+        Duration of each pause, seconds.
     """
     pause_s = FIRST_S
     while (left_s := until_s - now()) > 0:

@@ -1,7 +1,7 @@
-"""A DeepDetect server over HTTP: one kept-alive connection, typed errors, and a clock around each prediction.
+"""HTTP client of a DeepDetect server: one kept-alive connection, typed errors, and a clock around each prediction.
 
-Between the clock's two readings there is only what a prediction costs a client: bytes out, bytes in. The request is
-encoded before, the answer is parsed after.
+Between the clock's two readings bytes are only sent and received. The request is encoded before, the answer is parsed
+after.
 """
 
 from __future__ import annotations
@@ -51,36 +51,36 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.url import Secret
 
 CONNECT_TIMEOUT_S: Final = 2.0
-"""A host name has two addresses at most times (IPv6, IPv4), each tried in turn: a dead server is told in under 5 s."""
+"""A host name usually has two addresses (IPv6, IPv4), tried in turn: a dead server is detected in under 5 s."""
 
 READ_TIMEOUT_S: Final = 300.0
-"""A batch of 128 images takes a Raspberry Pi minutes."""
+"""Default time limit of an answer: a batch of 128 images takes minutes on a Raspberry Pi."""
 
 PROBE_TIMEOUT_S: Final = 2.5
-"""How long a server may take to say that it is there."""
+"""Time limit for the answer of a server that is probed."""
 
 
 class Client:
-    """Talks to one DeepDetect server, over one connection that is kept alive. Not for several threads.
+    """Client of one DeepDetect server over one kept-alive connection. Not thread-safe.
 
-    Proxies and CA bundles of the environment (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE) are followed as every client
-    does, except towards this host: a proxy elsewhere would look for `localhost` on its own machine, and what it
-    answered would be measured. A `.netrc` is never read: credentials stand in the URL or nowhere.
+    Proxies and CA bundles of the environment (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE) are used, except for this
+    host: a proxy elsewhere would look for `localhost` on its own machine, and its answers would be measured. A `.netrc`
+    is never read: credentials come from the URL or from `authorization`.
 
     Args:
         url: `http[s]://[user:password@]host:port[/path]`.
         connect_timeout_s: for each address of the host.
-        timeout_s: how long the server may be silent. A prediction that ran into it goes on running on the server.
-        ca_path: certificates to trust instead of the usual ones, a PEM file or a directory.
-        authorization: the header's value where the URL holds no credentials; None for none.
-        now: a steady clock, seconds.
+        timeout_s: how long the server may be silent. A prediction that times out continues on the server.
+        ca_path: certificates to trust instead of the default ones, a PEM file or a directory.
+        authorization: value of the Authorization header if the URL has no credentials; None for none.
+        now: a monotonic clock, seconds.
 
     Attributes:
-        latest_info: what the server said of itself last, without services deleted since; None before it was asked.
-        in_flight: of the predictions that it is asked for; the clients of one server may share one.
+        latest_info: the latest `/info` of the server, without services deleted since; None before the first.
+        in_flight: tracks the predictions requested; the clients of one server may share it.
 
     Raises:
-        ConfigurationError: the URL is not one, or the certificates are not there.
+        ConfigurationError: the URL is invalid, or the certificates do not exist.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class Client:
         self._session.trust_env = not self._url.loopback
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
         self._session.mount(f"{self._url.display}/", adapter)
-        # what requests works out anew for every request, worked out once: it costs more than the request on loopback
+        # requests resolves this again for every request, which costs more than a request on loopback: do it once
         environment = self._session.merge_environment_settings(self._url.display, {}, None, None, None)
         proxies = dict(environment["proxies"])
-        verify = ca_path or environment["verify"]  # True: the usual certificates
+        verify = ca_path or environment["verify"]  # True: the default certificates
         trusted = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
         if self.display_url.startswith("https:") and not _is_there(trusted):
             raise ConfigurationError(f"The certificates to trust for {self.display_url} are not there: {trusted}.")
@@ -115,11 +115,11 @@ class Client:
         pool = adapter.get_connection_with_tls_context(probe, trusted, proxies=proxies)
         self._pool = cast("HTTPConnectionPool", pool)
         self._deadline = Deadline(self._pool)
-        self._target = adapter.request_url(probe, proxies).removesuffix("/info")  # a proxy is asked for the whole URL
+        self._target = adapter.request_url(probe, proxies).removesuffix("/info")  # a proxy needs the whole URL
 
     @property
     def display_url(self) -> str:
-        """The server, without credentials and without a slash at the end."""
+        """URL of the server without credentials and trailing slash."""
         return self._url.display
 
     def __repr__(self) -> str:
@@ -139,29 +139,29 @@ class Client:
         self._deadline.close()
 
     def info(self, *, timeout_s: float | None = None) -> Info:
-        """The server's build and its services."""
+        """Request the server's build and its services."""
         answer, _ = self.request("GET", "/info", timeout_s=timeout_s)
         self.latest_info = parse_info(answer, url=self.display_url)
         self.in_flight.record_counts(self.latest_info)
         return self.latest_info
 
     def service(self, name: str) -> ServiceInfo:
-        """One service.
+        """Request the description of one service.
 
         Raises:
-            ServiceNotFoundError: it is not there.
+            ServiceNotFoundError: the service does not exist.
         """
         answer, _ = self.request("GET", _service_path(name), service=name)
         return parse_service(answer, url=self.display_url, service=name)
 
     def create_service(self, name: str, body: Mapping[str, object], *, timeout_s: float | None = None) -> float:
-        """Create a service; some servers load the network now, some with its first prediction.
+        """Create a service; some servers load the network now, others with its first prediction.
 
         Returns:
-            How long it took, milliseconds.
+            Duration in milliseconds.
 
         Raises:
-            ServiceExistsError: there is one of that name.
+            ServiceExistsError: a service of that name exists.
             RequestRefusedError: the model folder, the library or a parameter was refused.
         """
         _, took_ms = self.request("PUT", _service_path(name), encode(body), service=name, timeout_s=timeout_s)
@@ -169,31 +169,31 @@ class Client:
         return took_ms
 
     def delete_service(self, name: str) -> None:
-        """Delete a service; the server first finishes a prediction that runs.
+        """Delete a service; the server first finishes a running prediction.
 
         Raises:
-            ServiceNotFoundError: it is not there.
+            ServiceNotFoundError: the service does not exist.
         """
         self.request("DELETE", _service_path(name), service=name)
-        if self.latest_info is not None:  # else it would look like one that died with its server
+        if self.latest_info is not None:  # else it would look like a service lost with its server
             left = tuple(one for one in self.latest_info.services if one.name.lower() != name.lower())
             self.latest_info = replace(self.latest_info, services=left)
 
     def predict(self, body: Mapping[str, object], *, timeout_s: float | None = None) -> Timed:
-        """One prediction, timed from the first byte sent to the last byte received.
+        """Request one prediction, timed from the first byte sent to the last byte received.
 
         Args:
-            body: as `protocol.predict_body` makes it.
+            body: result of `protocol.build_predict_body`.
             timeout_s: how long the server may be silent; default: the client's.
 
         Raises:
-            ServerError: one of its subclasses, naming server, service and DeepDetect's own words.
+            ServerError: a subclass, with the server, the service and DeepDetect's own message.
         """
         service = body.get("service")
         return self.predict_encoded(encode(body), service=str(service or ""), timeout_s=timeout_s)
 
     def predict_encoded(self, content: bytes, *, service: str, timeout_s: float | None = None) -> Timed:
-        """As `predict`, with a body that is JSON already: one that is sent again and again is encoded once."""
+        """Request one prediction with an encoded body, so that a body sent many times is encoded once."""
         with self.in_flight.track_prediction(service):
             answer, client_ms = self.request("POST", "/predict", content, service=service, timeout_s=timeout_s)
         return Timed(parse_prediction(answer, url=self.display_url, service=service), client_ms)
@@ -207,17 +207,17 @@ class Client:
         service: str = "",
         timeout_s: float | None = None,
     ) -> tuple[object, float]:
-        """Any request: what the other methods are made of.
+        """Send a request; used by the other methods.
 
         Args:
-            method: of HTTP.
-            path: below the server's URL, beginning with a slash.
-            content: the body, JSON.
+            method: HTTP method.
+            path: path below the server's URL, starting with a slash.
+            content: JSON body.
             service: the service concerned, for messages.
             timeout_s: how long the server may be silent; default: the client's.
 
         Returns:
-            The answer's JSON, decoded, and how long it took, milliseconds.
+            The decoded JSON of the answer, and the duration in milliseconds.
 
         Raises:
             ServerUnreachableError: no connection, or no answer in time.
@@ -230,7 +230,7 @@ class Client:
         try:
             return self._once(method, path, content, service, read_timeout_s)
         except ServerGoneError as error:
-            # a kept-alive connection may be closed since its last answer, by a proxy say: a question is put again
+            # a kept-alive connection may have been closed since its last answer, e.g. by a proxy: retry a GET
             if method != "GET" or self._deadline.opened > opened:
                 raise
             cut = error
@@ -256,7 +256,7 @@ class Client:
                 assert_same_host=False,
                 timeout=timeout,
             )
-            took_ms = (self._now() - began_s) * 1000  # the whole body was read
+            took_ms = (self._now() - began_s) * 1000  # the whole body has been read
         except (HTTPError, OSError) as error:
             message = explain_failure(error, self._connect_timeout_s, read_timeout_s)
             kind = choose_error(error, message)
@@ -270,13 +270,13 @@ class Client:
                 ServerUnreachableError,
                 explain_incomplete_answer(read_timeout_s),
             )  # cut off within its headers
-        # outside of the handler: a chained traceback would show the headers, credentials included, among its locals
+        # outside the handler: the locals in a chained traceback would show the headers, including credentials
         raise kind(message, url=self.display_url, service=service)
 
     def _headers(self, content: bytes | None) -> dict[str, str]:
         headers = {
             "Accept": "application/json",
-            "Accept-Encoding": "identity",  # else real servers answer in chunks of deflate
+            "Accept-Encoding": "identity",  # else real servers send chunks of deflate
             "Connection": "keep-alive",
         }
         if content is not None:
@@ -286,7 +286,7 @@ class Client:
         return headers
 
     def _probe(self) -> requests.PreparedRequest:
-        """A request for `/info`, by which requests tells the pool and the proxy; it is never sent."""
+        """Prepare a request for `/info`, which requests needs to select pool and proxy; it is never sent."""
         try:
             return requests.Request("GET", f"{self.display_url}/info").prepare()
         except (requests.RequestException, UnicodeError):
@@ -296,7 +296,7 @@ class Client:
     def _answer(self, response: BaseHTTPResponse, service: str) -> object:
         status, answer, size = response.status, _decode(response.data), len(response.data)
         if self._authorization is not None and _is_error(status, answer):
-            answer = _without_secret(answer, self._authorization)  # some quote what they refuse
+            answer = _without_secret(answer, self._authorization)  # some servers quote the rejected request
         retry_after = response.headers.get("Retry-After", "")
         raise_for_status(status, answer, url=self.display_url, service=service, retry_after=retry_after)
         if answer is None:
@@ -311,7 +311,7 @@ class Client:
 
 
 def extract_server_facts(info: Info, url: str) -> ServerFacts:
-    """What is recorded of a server; `url` is a `display_url`."""
+    """Extract the facts that are recorded about a server; `url` is a `display_url`."""
     return ServerFacts(
         url=url,
         version=info.version,
@@ -330,18 +330,18 @@ def wait_until_up(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Info:
-    """Ask for `/info` until it is answered: once with `wait_s` 0, else again and again, less and less often.
+    """Request `/info` until it is answered: once if `wait_s` is 0, else repeatedly with increasing pauses.
 
     Args:
-        client: the server.
-        wait_s: how long, seconds.
-        now: a steady clock, seconds.
-        sleep: takes seconds.
+        client: client of the server.
+        wait_s: maximum wait, seconds.
+        now: a monotonic clock, seconds.
+        sleep: sleeps for a number of seconds.
 
     Raises:
-        ServerUnreachableError: it was not up in time.
-        ServerFailedError: it answered with 5xx all that time.
-        ServerError: it is up, and is no DeepDetect server, or refuses us.
+        ServerUnreachableError: the server was not up in time.
+        ServerFailedError: the server was still answering with 5xx when the time was up.
+        ServerError: the server is up, but is not a DeepDetect server, or refuses the request.
     """
     further = back_off(now() + wait_s, now, sleep)
     while True:
@@ -355,7 +355,7 @@ def wait_until_up(
 def _is_there(path: str | Path) -> bool:
     try:
         return Path(path).exists()
-    except OSError:  # a name that the file system takes for none
+    except OSError:  # not a valid name for the file system
         return False
 
 
@@ -366,12 +366,12 @@ def _service_path(name: str) -> str:
 
 
 def encode(body: Mapping[str, object]) -> bytes:
-    """A request's body, JSON in its shortest form."""
+    """Encode a request's body as compact JSON."""
     return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _decode(received: bytes) -> object:
-    """The JSON; None where it is none. NaN is taken: real servers write it."""
+    """Decode JSON; None if it is not JSON. NaN is accepted, because real servers write it."""
     try:
         answer: object = json.loads(received)
     except (ValueError, RecursionError):
@@ -380,7 +380,7 @@ def _decode(received: bytes) -> object:
 
 
 def _without_secret(answer: object, authorization: Secret) -> object:
-    """An error's JSON, whose words hold no credentials, and nothing but it: a traceback's locals show it."""
+    """Reduce an error's JSON to its status, without credentials, because a traceback's locals may show it."""
     if not isinstance(answer, dict):
         return None
     status = as_mapping(answer.get("status"))

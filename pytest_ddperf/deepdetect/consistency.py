@@ -1,4 +1,4 @@
-"""Whether a server still predicts what it did: after an outage it may answer 200 and compute nonsense. Pure."""
+"""Check that a server's predictions are unchanged; after an outage it may answer 200 with wrong results. Pure."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.protocol import Answer
 
 Seen = dict[str, tuple[str, float]]
-"""By uri, the best class of an image and its probability."""
+"""The best class of each image and its probability, by uri."""
 
 PROBABILITY_MARGIN: Final = 0.02
-"""How far a probability may move: GPUs sum up in any order, and float16 keeps three digits."""
+"""Maximum change of a probability: GPUs sum in any order, and float16 has three digits."""
 
 TIE: Final = 1e-3
-"""Two classes whose probabilities lie so close may change places."""
+"""Maximum difference between the probabilities of two classes that may change places."""
 
 TIE_ACROSS_SIZES: Final = 0.02
-"""The same between two batch sizes: other kernels run, or another engine of TensorRT."""
+"""The same between two batch sizes, which may use different kernels or TensorRT engines."""
 
 MARGIN_ACROSS_SIZES: Final = 0.1
-"""How far a probability may move between them: in float16 a logit of a deep network is good to about 0.2, which moves a
-probability of a half by 0.05. Another network is off by more, or by the class."""
+"""Maximum change of a probability between two batch sizes. In float16 a logit of a deep network is accurate to about
+0.2, which changes a probability of 0.5 by 0.05. With another network the change is larger, or the class differs."""
 
 _SHOWN: Final = 3
 
 
 def select_best_classes(answer: Answer, only: Container[str] | None = None) -> Seen:
-    """What to remember of an answer; images without a class are left out.
+    """Select the best class of each image of an answer; images without a class are omitted.
 
     Args:
-        answer: the server's, checked.
-        only: the images that are looked at, by uri; None for all.
+        answer: a checked answer of the server.
+        only: uris of the images to consider; None for all.
     """
     return {
         one.uri: max(one.classes, key=lambda listed: listed[1])
@@ -49,13 +49,13 @@ def describe_disagreement(
     tie: float = TIE,
     margin: float = PROBABILITY_MARGIN,
 ) -> str:
-    """In what two answers on the same images differ, in words; "" where they agree.
+    """Describe how two answers for the same images differ; "" if they agree.
 
     Args:
-        before: what was predicted.
-        after: what is.
-        tie: how close two classes lie that may change places.
-        margin: how far the probability of a class may move.
+        before: the earlier predictions.
+        after: the later predictions.
+        tie: maximum difference between the probabilities of two classes that may change places.
+        margin: maximum change of the probability of a class.
     """
     wrong = [uri for uri, was in before.items() if not _agree(was, after.get(uri), tie, margin)]
     if not wrong:
@@ -71,7 +71,7 @@ def _agree(was: tuple[str, float], now: tuple[str, float] | None, tie: float, ma
     (before, before_p), (after, after_p) = was, now
     if before == after:
         return abs(before_p - after_p) <= margin
-    # of two classes that both reach more than a half, one is wrong
+    # two different best classes cannot both have a probability above one half
     return abs(before_p - after_p) <= tie and max(before_p, after_p) <= (1 + tie) / 2
 
 

@@ -1,4 +1,4 @@
-"""A time limit on a whole answer. A socket's own is for each of its reads: a byte now and then keeps it going."""
+"""Time limit for a whole answer; a socket's own timeout is per read, so a byte now and then would keep it waiting."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """Cuts the connections of a pool whose answer takes too long. One thread, which sleeps unless that happens.
+    """Cuts the connections of a pool if an answer takes too long, from one thread that sleeps otherwise.
 
     Args:
-        pool: whose connections; those that it opens from now on.
+        pool: the pool; only connections that it opens from now on are cut.
 
     Attributes:
-        expired: whether the request under way, or the last one, was cut off.
-        opened: how many connections there were so far.
+        expired: whether the current request, or else the last one, was cut off.
+        opened: number of connections opened so far.
     """
 
     def __init__(self, pool: HTTPConnectionPool) -> None:
@@ -38,7 +38,7 @@ class Deadline:
         pool.ConnectionCls = _telling(pool.ConnectionCls, self._connected)
 
     def begin(self, timeout_s: float) -> None:
-        """A request begins, which may take so long."""
+        """Start the time limit of a request."""
         until_s = time.monotonic() + timeout_s
         with self._changed:
             self.expired = False
@@ -50,13 +50,13 @@ class Deadline:
                 self._changed.notify()
 
     def end(self) -> bool:
-        """It is over. Whether it was cut off."""
+        """End the time limit of the request and return whether the request was cut off."""
         with self._changed:
             self._until_s = None
             return self.expired
 
     def close(self) -> None:
-        """End the thread. A further `begin` starts another."""
+        """End the thread; a further `begin` starts a new one."""
         with self._changed:
             thread, self._thread = self._thread, None
             self._closed = True
@@ -76,7 +76,7 @@ class Deadline:
                 if left_s is not None and left_s <= 0:
                     self._cut()
                     continue
-                # a later limit is found when this one is over: most requests wake nobody
+                # a later limit is read when this wait ends, so most requests need not wake the thread
                 self._wakes_s = self._until_s
                 self._changed.wait(left_s)
 
@@ -88,7 +88,7 @@ class Deadline:
 
 
 def _telling(kind: Any, connected: Callable[[socket.socket], None]) -> Any:  # noqa: ANN401 - urllib3 names no base class
-    """A connection class that tells which socket it opened."""
+    """Create a subclass of a connection class that passes each opened socket to `connected`."""
 
     def connect(self: Any) -> None:  # noqa: ANN401 - of that class
         kind.connect(self)

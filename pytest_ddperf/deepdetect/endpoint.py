@@ -1,4 +1,4 @@
-"""One service and one batch of it, as the measuring loop wants them."""
+"""The call measured by the measuring loop: one service and one batch."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class ServiceEndpoint:
-    """One service and one batch, as `measure` wants them; the request is encoded once.
+    """One service and one batch, with the interface `measure` requires; the request is encoded once.
 
     Args:
-        client: the server.
-        service: its name.
-        body: as `protocol.predict_body` makes it, or encoded already.
+        client: client of the server.
+        service: name of the service.
+        body: result of `protocol.build_predict_body`, or the encoded body.
     """
 
     def __init__(self, client: Client, service: str, body: Mapping[str, object] | bytes) -> None:
@@ -29,19 +29,19 @@ class ServiceEndpoint:
         self._content = body if isinstance(body, bytes) else encode(body)
 
     def over(self, client: Client) -> ServiceEndpoint:
-        """The same request over another client's connection; it is not encoded again."""
+        """Return the same request over another client's connection, without encoding it again."""
         return ServiceEndpoint(client, self._service, self._content)
 
     def predict(self, timeout_s: float | None = None) -> Timed:
-        """One prediction of the batch."""
+        """Request one prediction of the batch."""
         return self._client.predict_encoded(self._content, service=self._service, timeout_s=timeout_s)
 
     def totals(self) -> Totals | None:
-        """The totals of this service, and the counts of the others, from `/info` where it tells them."""
+        """Read the totals of this service and the counts of the others, from `/info` if it contains them."""
         services = self._client.info().services
-        name = self._service.lower()  # as servers keep it
+        name = self._service.lower()  # as stored by servers
         own = next((one.stats for one in services if one.name.lower() == name), None)
-        if own is None:  # an older server tells them here, or not at all
+        if own is None:  # older servers report them here, or not at all
             own = self._client.service(self._service).stats
         if own is None:
             return None

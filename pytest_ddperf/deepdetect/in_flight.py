@@ -1,4 +1,4 @@
-"""The predictions that a server was asked for, held against what it has counted: is it at work on one of ours? Pure."""
+"""Comparison of requested predictions with the server's counts, to detect whether one is still running. Pure."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _GATEWAY_TIMEOUT: Final = 504
 
 
 class RequestsInFlight:
-    """The predictions of one server, for all clients that ask it, in any thread.
+    """The predictions requested from one server by all clients, in any thread.
 
-    A server counts a prediction when it ends (`predict_count`), and goes on with one that nobody waits for any more. So
-    one that was given up has ended when the server has counted as many as it was asked for. What became of a request
-    whose connection was cut nobody can know: it is not waited for.
+    A server counts a prediction when it ends (`predict_count`), and continues with a prediction whose request timed
+    out. So a prediction that timed out has ended when the server has counted as many predictions as were requested. The
+    fate of a request whose connection was cut is unknown; it is not waited for.
     """
 
     def __init__(self) -> None:
@@ -35,22 +35,22 @@ class RequestsInFlight:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The services that were at work on a prediction that was given up, when the server last told its counts."""
+        """Services with a timed-out prediction that was still running when the server last reported its counts."""
         return tuple(self._running)
 
     @property
     def is_open(self) -> bool:
-        """Whether it has to be asked for its counts, before it is known to be at work on nothing of ours."""
+        """Whether the server's counts must be read before it is known that none of our predictions is running."""
         return bool(self._running or self._given_up or self._doubtful)
 
     def count_requests(self, service: str) -> int:
-        """How many predictions a service was asked for since the server last told its counts."""
+        """Number of predictions requested from a service since the server last reported its counts."""
         return self._asked[service.lower()]
 
     @contextmanager
     def track_prediction(self, service: str) -> Iterator[None]:
-        """Enter a prediction that is asked for within, and how that ended."""
-        name = service.lower()  # as servers keep it
+        """Track the prediction requested in the `with` block and how the request ended."""
+        name = service.lower()  # as stored by servers
         with self._lock:
             self._asked[name] += 1
         try:
@@ -62,11 +62,11 @@ class RequestsInFlight:
             if _was_given_up(error):
                 with self._lock:
                     self._given_up.add(name)
-            else:  # some failures are counted, and some are not: until the counts are told it is not waited for
+            else:  # only some failures are counted: it is not waited for until the counts are read
                 self._take_back(name)
                 self._doubtful = True
             raise
-        except BaseException:  # ended from outside, by a signal: the server goes on
+        except BaseException:  # interrupted, e.g. by a signal: the server continues
             with self._lock:
                 self._given_up.add(name)
             raise
@@ -76,7 +76,7 @@ class RequestsInFlight:
             self._asked[name] -= 1
 
     def record_counts(self, info: Info) -> None:
-        """Take note of a server's counts, told when none of our requests was under way."""
+        """Record a server's counts, read while none of our requests was in flight."""
         counts = {one.name.lower(): one.stats.predict_count if one.stats else None for one in info.services}
         with self._lock:
             if self._counts is not None:
@@ -93,7 +93,7 @@ class RequestsInFlight:
             self._forget_asked()
 
     def reset_service(self, service: str) -> None:
-        """Take note of a service that was created: it has counted nothing yet."""
+        """Reset the counts of a service that was just created."""
         name = service.lower()
         with self._lock:
             if self._counts is not None:
@@ -103,7 +103,7 @@ class RequestsInFlight:
             self._running.pop(name, None)
 
     def clear(self) -> None:
-        """The server is gone, and with it whatever it was at work on."""
+        """Forget all predictions, because the server is gone."""
         with self._lock:
             self._counts = None
             self._running = {}
@@ -116,12 +116,12 @@ class RequestsInFlight:
 
 
 def _was_given_up(error: ServerError) -> bool:
-    """Whether we, or a proxy, lost patience with a server that may go on."""
+    """Whether the request timed out, here or at a proxy, so that the server may continue with it."""
     if isinstance(error, GatewayError):
         return error.http_status == _GATEWAY_TIMEOUT
     return isinstance(error, ServerUnreachableError) and not isinstance(error, ServerGoneError)
 
 
 def _is_short(was: int | None, count: int | None, end: int) -> bool:
-    """Whether a service has not counted up to `end` yet; one that is gone, or began anew, is at work on nothing."""
+    """Whether a service has not counted up to `end` yet; False if it is gone or was recreated."""
     return count is not None and (was or 0) <= count < end

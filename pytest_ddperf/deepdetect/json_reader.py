@@ -1,4 +1,4 @@
-"""Takes values out of decoded JSON whose shape nobody vouches for. Standard library only."""
+"""Reads values from decoded JSON of unknown shape. Standard library only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JsonReader:
-    """Takes values out of an answer, or raises an `AnswerError` that names the place.
+    """Reads values from an answer, or raises an `AnswerError` that names the place.
 
     Args:
         url: the server, without credentials, for the message.
@@ -25,7 +25,7 @@ class JsonReader:
     service: str = ""
 
     def error(self, where: str, expected: str, found: object) -> AnswerError:
-        """What stands at `where` is not what is expected there."""
+        """Create the error for an unexpected value at `where`."""
         return AnswerError(
             f"The answer is not DeepDetect's: {where} should be {expected}, not {_shown(found)}.",
             url=self.url,
@@ -33,26 +33,26 @@ class JsonReader:
         )
 
     def mapping(self, value: object, where: str) -> dict[str, object]:
-        """An object, or an error."""
+        """Return an object, or raise an error."""
         if not isinstance(value, dict):
             raise self.error(where, "an object", value)
         return value
 
     def sequence(self, value: object, where: str) -> list[object]:
-        """A list, or an error."""
+        """Return a list, or raise an error."""
         if not isinstance(value, list):
             raise self.error(where, "a list", value)
         return value
 
     def text(self, mapping: Mapping[str, object], key: str, where: str, default: str) -> str:
-        """A text; the default where the key is absent."""
+        """Return a text; the default if the key is absent."""
         value = mapping.get(key, default)
         if not isinstance(value, str):
             raise self.error(f"{where}.{key}", "a text", value)
         return value
 
     def real(self, value: object, where: str) -> float:
-        """A finite number; a bool is none."""
+        """Return a finite number; a bool is not a number."""
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             try:
                 if math.isfinite(number := float(value)):
@@ -62,7 +62,7 @@ class JsonReader:
         raise self.error(where, "a finite number", value)
 
     def number(self, mapping: Mapping[str, object], key: str, where: str) -> float | None:
-        """A finite number of 0 or more; None where the key is absent."""
+        """Return a finite number of 0 or more; None if the key is absent."""
         if key not in mapping:
             return None
         number = self.real(mapping[key], f"{where}.{key}")
@@ -71,7 +71,7 @@ class JsonReader:
         return number
 
     def count(self, mapping: Mapping[str, object], key: str, where: str) -> int | None:
-        """A whole number of 0 or more, also written as a float; None where the key is absent."""
+        """Return a whole number of 0 or more, also if written as a float; None if the key is absent."""
         number = self.number(mapping, key, where)
         if number is not None and not number.is_integer():
             raise self.error(f"{where}.{key}", "a whole number", mapping[key])
@@ -79,22 +79,22 @@ class JsonReader:
 
 
 def as_mapping(value: object) -> dict[str, object]:
-    """The object, or an empty one: for what servers may leave out."""
+    """Return the value if it is an object, else an empty one; for optional values."""
     return value if isinstance(value, dict) else {}
 
 
 def as_text(value: object) -> str:
-    """The text, or "": for what servers may leave out."""
+    """Return the value if it is a text, else ""; for optional values."""
     return value if isinstance(value, str) else ""
 
 
 def as_whole(value: object) -> int | None:
-    """The whole number, or None: for what servers may leave out."""
+    """Return the value if it is a whole number, else None; for optional values."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _shown(value: object) -> str:
-    """A value for a message: short, whatever it is."""
+    """Format a value for a message, shortened if necessary."""
     if value is None:
         return "null or absent"
     if isinstance(value, dict):

@@ -1,8 +1,8 @@
-"""What a server says of one image, by task: taken out of the answer, and whether it can be right. Pure.
+"""Predictions for single images, by task: parsing and plausibility checks. Pure.
 
-The shapes are those of DeepDetect's output connector: `classes`, with a `bbox` each where objects are detected; `rois`
-where each object has features; `vector` for a regression; `vals` with `imgsize` for a segmentation; and `nns` where
-an index was searched.
+The shapes are those of DeepDetect's output connector: `classes`, each with a `bbox` for detection; `rois` if each
+object has features; `vector` for a regression; `vals` with `imgsize` for a segmentation; and `nns` if an index was
+searched.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.json_reader import JsonReader
 
 PROBABILITY_SLACK: Final = 1e-4
-"""How far above 1 a probability may lie: a softmax in float32 sums to 1 only nearly."""
+"""How far a probability may exceed 1: a softmax in float32 sums to 1 only approximately."""
 
 SUM_SLACK: Final = 0.01
-"""How far above 1 the probabilities of one image may sum up to: a thousand of them, in float16 at the worst."""
+"""How far the sum of an image's probabilities may exceed 1; the worst case is a thousand classes in float16."""
 
 LIKENESS: Final = 0.02
-"""How far two predictions of one image may be apart, relative to the larger number where that is above 1.
+"""Maximum difference between two predictions of one image, relative to the larger number if that is above 1.
 
 The order of additions differs between batch sizes, and half precision has three digits.
 """
@@ -35,7 +35,7 @@ _NAMES_SHOWN: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box around an object, in pixels of the image; older servers count y upwards: `ymax` is above `ymin` then."""
+    """A box around an object, in pixels of the image; in older servers y increases upwards, so `ymax` is the top."""
 
     xmin: float
     ymin: float
@@ -45,7 +45,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """One of the indexed images that are most alike."""
+    """One of the most similar indexed images."""
 
     uri: str
     distance: float
@@ -56,8 +56,8 @@ class Region:
     """An object with its features.
 
     Args:
-        box: None where the server does not tell it.
-        neighbours: of its features, nearest first; empty where nothing was searched or found.
+        box: None if the server does not report it.
+        neighbours: neighbours of its features, nearest first; empty if nothing was searched or found.
     """
 
     category: str
@@ -69,16 +69,16 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the server says of one image.
+    """The server's prediction for one image.
 
     Args:
-        classes: (category, probability), best first; of a sequence of characters, the text and how sure it is.
-        boxes: one for each of the classes that has one.
-        regions: the objects with their features; None where they are not told.
-        vector: (name, value) of each value of a regression; None where it is none.
-        mask: the class of each pixel, row by row; None where it is no segmentation.
-        image_size: width and height of the image, in pixels; None where they are not told.
-        neighbours: of the whole image, nearest first; None where nothing was searched or found.
+        classes: (category, probability), best first; for OCR, (text, confidence).
+        boxes: the boxes of those classes that have one.
+        regions: the objects with their features; None if not reported.
+        vector: (name, value) of each value of a regression; None for other tasks.
+        mask: the class of each pixel, row by row; None if it is not a segmentation.
+        image_size: width and height of the image, in pixels; None if not reported.
+        neighbours: neighbours of the whole image, nearest first; None if nothing was searched or found.
     """
 
     uri: str
@@ -92,15 +92,15 @@ class Prediction:
 
 
 def parse_one(reader: JsonReader, value: object, number: int) -> Prediction:
-    """One of `body.predictions`, whatever the task.
+    """Parse one entry of `body.predictions`, for any task.
 
     Args:
-        reader: takes values out.
+        reader: reads values and raises errors.
         value: the prediction.
-        number: of it, for messages.
+        number: its index, for messages.
 
     Raises:
-        AnswerError: it is not DeepDetect's.
+        AnswerError: the prediction does not have DeepDetect's format.
     """
     where = f"body.predictions[{number}]"
     one = reader.mapping(value, where)
@@ -125,12 +125,12 @@ def parse_one(reader: JsonReader, value: object, number: int) -> Prediction:
 
 
 def find_flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[int, int] | None = None) -> list[str]:
-    """What cannot be right about the predictions of a task, in words; empty where nothing is wrong.
+    """Describe implausible predictions of a task; empty if there are none.
 
     Args:
-        predictions: of one answer.
-        task: what was asked for.
-        input_size: width and height of the network's input, for a mask whose image size is not told.
+        predictions: predictions of one answer.
+        task: the task of the request.
+        input_size: width and height of the network's input, for a mask whose image size is not reported.
     """
     wrong = [*_improbable(predictions)] if task is not Task.OCR else []
     for what, is_wrong in _RULES[task]:
@@ -144,9 +144,9 @@ def find_flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[
 
 
 def are_alike(one: Prediction, other: Prediction) -> bool:
-    """Whether two predictions of the same image say the same, up to what rounding may change.
+    """Whether two predictions of the same image are equal up to rounding.
 
-    Objects, and classes behind the first, may change places where they are about as probable.
+    Objects, and classes after the first, may change places if their probabilities are close.
     """
     if [name for name, _ in one.classes[:1]] != [name for name, _ in other.classes[:1]]:
         return False
@@ -157,16 +157,16 @@ def are_alike(one: Prediction, other: Prediction) -> bool:
 
 
 def shorten_list(names: Sequence[str]) -> str:
-    """The first few names of a list, and how many more there are."""
+    """Format the first few names of a list and the number of further ones."""
     shown = ", ".join(name if len(name) <= 120 else f"{name[:117]}..." for name in names[:_NAMES_SHOWN])
     return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
 
 
 def parse_reals(reader: JsonReader, value: object, where: str) -> tuple[float, ...]:
-    """A list of finite numbers, quickly: a mask has one for each pixel.
+    """Parse a list of finite numbers; optimised for masks, which have one number per pixel.
 
     Raises:
-        AnswerError: it is none; names the first that is wrong.
+        AnswerError: the value is not such a list; the message names the first invalid number.
     """
     listed = reader.sequence(value, where)
     if all(type(one) is float for one in listed):
@@ -238,7 +238,7 @@ def _improbable(predictions: Iterable[Prediction]) -> Iterator[str]:
         f"{one.uri} ({probability!r})"
         for one in predictions
         for probability in _probabilities(one)
-        if not 0 <= probability <= 1 + PROBABILITY_SLACK  # NaN is neither
+        if not 0 <= probability <= 1 + PROBABILITY_SLACK  # also true for NaN
     ]
     if wrong:
         yield f"{len(wrong)} probabilities are not between 0 and 1: {shorten_list(wrong)}"
@@ -270,7 +270,7 @@ def _crossed(box: Box) -> bool:
 
 
 def _numbers(one: Prediction) -> Iterator[float]:
-    """All that an image's prediction says in numbers; what may come in any order is sorted."""
+    """All numbers of an image's prediction; those that may come in any order are sorted."""
     yield from sorted((probability for _, probability in one.classes), reverse=True)
     for side in ("xmin", "ymin", "xmax", "ymax"):
         yield from sorted(float(getattr(box, side)) for box in one.boxes)
@@ -296,7 +296,7 @@ _REGIONS: Final[tuple[_Rule, ...]] = (
 _RULES: Final[Mapping[Task, tuple[_Rule, ...]]] = {
     Task.CLASSIFICATION: (_NO_CLASS,),
     Task.OCR: (("without a sequence", lambda one: not one.classes),),
-    # an image with nothing on it is a right answer
+    # no object in an image is a valid answer
     Task.DETECTION: (
         ("have an object without a box", lambda one: len(one.boxes) != len(one.classes)),
         ("have a box whose left side is right of its right side", lambda one: any(map(_crossed, one.boxes))),

@@ -1,8 +1,8 @@
-"""DeepDetect's JSON, both ways: request bodies out, answers in. Pure, standard library only.
+"""DeepDetect's JSON: building request bodies and parsing answers. Pure, standard library only.
 
-Shapes as real servers answer (v0.28, v0.29): what matters is checked strictly, what differs between servers (totals,
-where the time stands, `gpuid` a number or a list) is taken as it comes. Whatever the answer is, a parse function gives
-a value or raises `AnswerError`, never anything else.
+The shapes are those of real servers (v0.28, v0.29). Values that are used are checked strictly; differences between
+servers (totals, the place of the time, `gpuid` as a number or a list) are accepted. For any answer, a parse function
+returns a value or raises `AnswerError`, nothing else.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStats:
-    """A service's running totals since it was created; None where the server (an older one) does not tell.
+    """A service's running totals since its creation; None for totals that an (older) server does not report.
 
     Args:
-        predict_count: predictions, failed ones included.
-        predict_success: predictions that were answered.
+        predict_count: predictions, including failed ones.
+        predict_success: predictions that succeeded.
         predict_failure: predictions that failed.
         inference_count: images.
         total_predict_duration_ms: milliseconds spent predicting, transform included.
@@ -50,13 +50,13 @@ class ServiceStats:
 
 @dataclass(frozen=True, slots=True)
 class ServiceInfo:
-    """A service as the server describes it; None (or "") where it does not tell.
+    """A service as described by the server; None (or "") for values it does not report.
 
     Args:
-        name: in lower case, as the server keeps it.
-        width: of its input, in pixels.
-        height: of its input, in pixels.
-        stats: None where the answer has no `service_stats`.
+        name: in lower case, as stored by the server.
+        width: input width in pixels.
+        height: input height in pixels.
+        stats: running totals; None if the answer has no `service_stats`.
     """
 
     name: str
@@ -71,7 +71,7 @@ class ServiceInfo:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """`GET /info`: the server's build and its services."""
+    """Answer to `GET /info`: the server's build and its services."""
 
     version: str = "unknown"
     commit: str = "unknown"
@@ -84,10 +84,11 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`POST /predict`: the predictions, in the server's order (any), and `head.time`.
+    """Answer to `POST /predict`: the predictions, in the server's order (any), and `head.time`.
 
     Args:
-        head_ms: milliseconds for the whole batch, cut to a whole number, 0 for a very fast one; None where not told.
+        head_ms: milliseconds for the whole batch, truncated to a whole number (0 for a very fast one); None if not
+            reported.
     """
 
     head_ms: float | None
@@ -114,11 +115,11 @@ def build_service_body(
     description: str = "image classification service",
     task: Task = Task.CLASSIFICATION,
 ) -> dict[str, object]:
-    """The body of `PUT /services/<name>` for images, as dd_bench sends it, description included.
+    """Build the body of `PUT /services/<name>` for images as sent by dd_bench, including the description.
 
-    `repository` is the model's folder as the server sees it; `width` and `height` are in pixels; a TensorRT engine is
-    built for `max_batch_size` images, with `max_workspace_size` MiB; `dla` runs it on a Jetson's first DLA core.
-    `scale` is always sent as a JSON float: real servers refuse the integer 1 with 400/1005.
+    `repository` is the model's folder as the server sees it; `width` and `height` are in pixels. A TensorRT engine is
+    built for `max_batch_size` images with `max_workspace_size` MiB; `dla` runs it on a Jetson's first DLA core.
+    `scale` is always sent as a JSON float, because real servers reject the integer 1 with 400/1005.
     """
     backend: dict[str, object] = {
         "nclasses": nclasses,
@@ -167,12 +168,12 @@ def build_predict_body(
     output: Mapping[str, object] | None = None,
     task: Task = Task.CLASSIFICATION,
 ) -> dict[str, object]:
-    """The body of `POST /predict`, as dd_bench sends it; without the `interp: null` that it adds.
+    """Build the body of `POST /predict` as sent by dd_bench, without the `interp: null` that dd_bench adds.
 
-    `data` has one entry an image: a path or URL as the server sees it, or the image's bytes in base64. `width` and
-    `height` (pixels) and `interp` (how images are resized) are left to the service where they are None; `cuda` resizes
-    on the GPU. `output` is that of the task where it is None, which is empty for classification; `{"best": 1}` keeps
-    NCNN from answering all 1,000 classes.
+    `data` has one entry per image: a path or URL as the server sees it, or the image's bytes in base64. If `width` and
+    `height` (pixels) or `interp` (resize interpolation) are None, the service's defaults apply; `cuda` resizes images
+    on the GPU. If `output` is None, that of the task is used, which is empty for classification; with `{"best": 1}`
+    NCNN does not return all 1,000 classes.
     """
     entry: dict[str, object] = {}
     if width is not None:
@@ -193,15 +194,15 @@ def build_predict_body(
 
 
 def build_inline_uris(images: int) -> tuple[str, ...]:
-    """The uris that images sent inline (base64) come back under: their numbers, "0" first."""
+    """Build the uris under which a server returns images sent inline (base64): their indices, "0" first."""
     return tuple(str(number) for number in range(images))
 
 
 def parse_info(answer: object, *, url: str = "") -> Info:
-    """`GET /info`, which has no `status` key.
+    """Parse the answer to `GET /info`, which has no `status` key.
 
     Raises:
-        AnswerError: it is not DeepDetect's.
+        AnswerError: the answer does not have DeepDetect's format.
     """
     parser = JsonReader(url, "")
     head = parser.mapping(parser.mapping(answer, "the answer").get("head"), "head")
@@ -222,20 +223,20 @@ def parse_info(answer: object, *, url: str = "") -> Info:
 
 
 def parse_service(answer: object, *, url: str = "", service: str = "") -> ServiceInfo:
-    """`GET /services/<name>`.
+    """Parse the answer to `GET /services/<name>`.
 
     Raises:
-        AnswerError: it is not DeepDetect's.
+        AnswerError: the answer does not have DeepDetect's format.
     """
     parser = JsonReader(url, service)
     return _service(parser, parser.mapping(parser.mapping(answer, "the answer").get("body"), "body"), "body")
 
 
 def parse_prediction(answer: object, *, url: str = "", service: str = "") -> Answer:
-    """`POST /predict`; the time may stand in `head` or, with a measure, in `body`.
+    """Parse the answer to `POST /predict`; the time may be in `head` or, with a measure, in `body`.
 
     Raises:
-        AnswerError: it is not DeepDetect's, or says nothing of an image.
+        AnswerError: the answer does not have DeepDetect's format, or has no result for an image.
     """
     parser = JsonReader(url, service)
     top = parser.mapping(answer, "the answer")
@@ -256,19 +257,19 @@ def check_predictions(
     task: Task = Task.CLASSIFICATION,
     input_size: tuple[int, int] | None = None,
 ) -> None:
-    """One prediction per image, in any order, under its uri, and each such as the task has it.
+    """Check that there is one prediction per image, under its uri and in any order, and that each fits the task.
 
     Args:
-        answer: what the server said.
+        answer: the server's answer.
         expected_uris: the paths or URLs of the request; `build_inline_uris` for images sent inline.
         url: the server, without credentials, for the message.
         service: the service concerned, for the message.
-        task: what was asked for.
-        input_size: width and height of the network's input, in pixels; None where they are not known.
+        task: the task of the request.
+        input_size: width and height of the network's input, in pixels; None if not known.
 
     Raises:
-        AnswerError: a prediction is missing, too many, twice there, or not one of that task.
-        ConfigurationError: an image was asked for twice: a server answers it once, and is paid for two.
+        AnswerError: a prediction is missing, unexpected, duplicated, or not one of that task.
+        ConfigurationError: the request contains an image twice; a server would answer it once and be credited with two.
     """
     asked = Counter(expected_uris)
     if twice := [uri for uri, times in asked.items() if times > 1]:
@@ -310,7 +311,7 @@ def _service(parser: JsonReader, body: Mapping[str, object], where: str) -> Serv
 
 
 def _said(parser: JsonReader, mapping: Mapping[str, object], key: str, where: str, default: str) -> str:
-    """A text that is shown and stored, and does nothing else: plain, and not longer than anybody reads."""
+    """Read a text that is only shown and stored; it is truncated and cleaned of control characters."""
     return quote_server_text(parser.text(mapping, key, where, default), LONGEST_TOLD)
 
 

@@ -1,4 +1,4 @@
-"""The error that an answer stands for by its status: of DeepDetect, under HTTP 200 too, or of a proxy. Pure."""
+"""Errors for the status of an answer: DeepDetect's, which may come with HTTP 200, or a proxy's. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OUT_OF_MEMORY: Final = re.compile(
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 _OTHER_SIZE: Final = re.compile(r"data_transformer\.cpp.*datum_(?:height|width)", re.DOTALL)
-"""Caffe, of an image that is not as large as the network's deploy.prototxt says."""
+"""Caffe's message for an image whose size differs from the one in the network's deploy.prototxt."""
 
 _GATEWAY: Final = frozenset({502, 503, 504})
 _TOO_MANY: Final = 429
@@ -44,28 +44,28 @@ _SERVICE_NOT_FOUND: Final = 1002
 
 
 def is_out_of_memory(message: str) -> bool:
-    """Whether a server's words say that it, or its GPU, has no memory left: Caffe, CUDA, NCNN, ONNX Runtime, C++."""
+    """Whether a server's message reports exhausted memory (CPU or GPU): Caffe, CUDA, NCNN, ONNX Runtime, C++."""
     return _OUT_OF_MEMORY.search(message) is not None
 
 
 def raise_for_status(
     http_status: int, answer: object, *, url: str = "", service: str = "", retry_after: str = ""
 ) -> None:
-    """Raise the typed error that an answer stands for; return where it stands for success.
+    """Raise the typed error for an answer's status; return if it is a success.
 
     Args:
-        http_status: of the answer. Under HTTP 200 `status.code` decides: older servers report errors there.
-        answer: its JSON, decoded; None where it has none.
+        http_status: HTTP status of the answer. For 200 `status.code` decides: older servers report errors there.
+        answer: its decoded JSON; None if it has none.
         url: the server, without credentials, for the message.
         service: the service concerned, for the message.
         retry_after: the header of that name, for the message; "" for none.
 
     Raises:
-        ServerOutOfMemoryError: an error whose message tells of exhausted memory.
-        ServiceNotFoundError: 404 of a service that is not there.
+        ServerOutOfMemoryError: an error whose message reports exhausted memory.
+        ServiceNotFoundError: 404 for a service that does not exist.
         ServiceExistsError: 409.
         RequestRefusedError: another 4xx.
-        GatewayError: 502, 503 or 504, and not in DeepDetect's words: a proxy's.
+        GatewayError: 502, 503 or 504 of a proxy, that is without DeepDetect's `status`.
         ServerFailedError: another 5xx.
         AnswerError: neither success nor an error, such as a redirect.
     """
@@ -96,12 +96,12 @@ def raise_for_status(
 
 
 def _failure(effective: int, status: Mapping[str, object], *, named: bool) -> tuple[type[ServerError], str]:  # noqa: PLR0911 - a table in words
-    """The error that a status stands for, and its first sentence.
+    """The error for a status, and the first sentence of its message.
 
     Args:
-        effective: of HTTP, or of `status.code` under HTTP 200.
-        status: of the answer's JSON; empty where it has none.
-        named: whether a service is concerned.
+        effective: HTTP status, or `status.code` under HTTP 200.
+        status: `status` of the answer's JSON; empty if it has none.
+        named: whether the request concerns a service.
     """
     dd_code, msg = as_whole(status.get("dd_code")), as_text(status.get("msg"))
     if effective >= 400 and is_out_of_memory(f"{msg} {as_text(status.get('dd_msg'))}"):

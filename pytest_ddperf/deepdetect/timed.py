@@ -1,4 +1,4 @@
-"""One timed answer of a server, and the totals that a server counts."""
+"""A timed answer of a server, and the totals counted by the server."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A prediction and the client's clock around it; or a whole pass of them, under load.
+    """A prediction timed by the client's clock, or a whole pass under load.
 
     Args:
-        client_ms: from sending the request to the last byte of the answer, milliseconds; under load what is gated.
-        load: the requests of a pass under load; None for a single one.
+        client_ms: milliseconds from sending the request to the last byte of the answer; under load the gated value.
+        load: the requests of a pass under load; None for a single request.
     """
 
     answer: Answer
@@ -27,22 +27,22 @@ class Timed:
 
     @property
     def requests(self) -> int:
-        """How many predictions it was."""
+        """Number of predictions."""
         return 1 if self.load is None else len(self.load.latencies_ms)
 
     @property
     def took_ms(self) -> float:
-        """How long it took, milliseconds."""
+        """Total duration in milliseconds."""
         return self.client_ms if self.load is None else self.load.took_s * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """A reading of the server's running totals, between two passes.
+    """The server's running totals, read between two passes.
 
     Args:
-        own: those of the service that is measured.
-        others: `predict_count` of every other service of the server, by name; None where the server does not tell.
+        own: totals of the measured service.
+        others: `predict_count` of every other service of the server, by name; None if the server does not report it.
     """
 
     own: ServiceStats

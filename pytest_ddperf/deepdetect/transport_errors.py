@@ -1,4 +1,4 @@
-"""What became of a request that got no answer: the error that it is raised as, and what is said of it."""
+"""Errors for requests that got no answer: which one is raised, and its message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_ddperf.errors import NoConnectionError, ServerGoneError, ServerUnrea
 
 
 def explain_failure(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:
-    """What became of a request that got no answer, and what to do; "" where it was cut off in the middle."""
+    """Explain why a request got no answer and what to do; "" if the connection was cut during the request."""
     if isinstance(error, SSLError):
         return "The TLS connection failed: give the CA that signed the server's certificate, or check the URL's scheme"
     if isinstance(error, ProxyError):
@@ -29,7 +29,7 @@ def explain_failure(error: Exception, connect_timeout_s: float, read_timeout_s: 
 
 
 def explain_incomplete_answer(timeout_s: float) -> str:
-    """What is said of an answer that did not end in time, though there was some of it now and then."""
+    """Message for an answer that kept arriving in parts but was not complete in time."""
     return (
         f"The answer came in bit by bit and was not complete after {timeout_s:g} s; is the network, or a proxy, that "
         "slow?"
@@ -37,13 +37,13 @@ def explain_incomplete_answer(timeout_s: float) -> str:
 
 
 def choose_error(error: Exception, message: str) -> type[ServerUnreachableError]:
-    """What a request without an answer is raised as; `message` is what `why` says of it."""
+    """Choose the error class for a request without an answer; `message` is the result of `explain_failure`."""
     if not message:
         return ServerGoneError
     return NoConnectionError if isinstance(error, (NewConnectionError, ConnectTimeoutError)) else ServerUnreachableError
 
 
 def cut(error: Exception) -> str:
-    """What is said of a connection that was cut in the middle of a request."""
+    """Message for a connection that was cut during a request."""
     inner = error.args[-1] if error.args else ""
     return f"The connection was cut in the middle of a request ({inner or error}); the server may have died on it"

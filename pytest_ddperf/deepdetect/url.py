@@ -1,4 +1,4 @@
-"""A server's URL as a user gives it, and its credentials kept out of sight. Standard library only."""
+"""Parsing of a server's URL and hiding of its credentials. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from pytest_ddperf.errors import ConfigurationError
 
 EMBEDDED = "embedded"
-"""What stands in place of a URL for the embedded server of this machine."""
+"""Used instead of a URL for the embedded server on this machine."""
 
 THIS_HOST = "localhost"
-"""The one name of this host, whichever loopback address a URL gives it."""
+"""The name used for this host, for any loopback address in a URL."""
 
 _HIDDEN = "***"
 _SCHEME = re.compile(r"https?://")
 _NEXT = re.compile(r",(?=[\w.-]+=https?://)")
 _NO_HOST = re.compile(r"[\s\x00-\x1f\"<>\\^`{|}]")
-"""What no host name holds; older versions of urllib3 take it for one, and ask the resolver."""
+"""Characters that no host name contains; older versions of urllib3 accept them and query the resolver."""
 _NO_PORT = re.compile(r"(https?://[^/:@\[\]]*):(?!\d{1,5}(?:[/?#,\s]|$)).*", re.DOTALL)
 
 
 class Secret:
-    """A text that shows itself nowhere: not in a repr, not among a traceback's locals."""
+    """A secret text that neither its repr nor a traceback's locals show."""
 
     __slots__ = ("value",)
 
@@ -37,7 +37,7 @@ class Secret:
 
 
 class Address(str):
-    """A URL as the user gave it, whose repr shows no credentials: the one that a traceback's locals show."""
+    """A URL as the user gave it; its repr, which a traceback's locals show, omits credentials."""
 
     __slots__ = ()
 
@@ -47,12 +47,13 @@ class Address(str):
 
 @dataclass(frozen=True, slots=True)
 class ServerUrl:
-    """A server's URL, taken apart so that its credentials are nowhere but in `authorization`.
+    """A server's URL, parsed so that its credentials are only in `authorization`.
 
     Args:
-        display: scheme, host, port and base path, without a slash at its end.
-        loopback: whether it is this host.
-        authorization: the header's value, None without credentials; not part of the repr, nor of a traceback's locals.
+        display: scheme, host, port and base path, without a trailing slash.
+        loopback: whether the server is on this host.
+        authorization: value of the Authorization header; None without credentials. Neither the repr nor a traceback's
+            locals show it.
     """
 
     display: str
@@ -61,17 +62,17 @@ class ServerUrl:
 
     @classmethod
     def parse(cls, url: str) -> ServerUrl:
-        """Take `http[s]://[user:password@]host[:port][/path]` apart.
+        """Parse `http[s]://[user:password@]host[:port][/path]`.
 
         Raises:
-            ConfigurationError: it is not of that form. The message shows the URL without credentials.
+            ConfigurationError: the URL does not have that form. The message shows it without credentials.
         """
         shown = remove_credentials(url)
         expected = "expected http[s]://[user:password@]host:port[/path]"
         try:
             parts = urlsplit(url.strip())
             port = parts.port
-        except ValueError:  # its text may hold a piece of the password
+        except ValueError:  # the error's text may contain part of the password
             raise ConfigurationError(f"The server URL {shown!r} cannot be read; {expected}.") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ConfigurationError(f"The server URL {shown!r} is not one; {expected}.")
@@ -91,10 +92,10 @@ def _can_be_host(name: str) -> bool:
 
 
 def check_url(url: str) -> str:
-    """A server's URL, or `embedded`, as given.
+    """Check a server's URL, or `embedded`, and return it unchanged.
 
     Raises:
-        ValueError: it is neither; says what was expected.
+        ValueError: the text is neither; the message states what is expected.
     """
     if url != EMBEDDED:
         try:
@@ -105,10 +106,10 @@ def check_url(url: str) -> str:
 
 
 def remove_credentials(text: str) -> str:
-    """A text that may hold a URL, or several, with nothing in it that could be credentials: for messages.
+    """Remove everything that could be credentials from a text with one or several URLs, for messages.
 
-    It need be no URL: whatever stands before the last `@` may be a password with an `@`, a comma or a slash in it, and
-    what stands in a port's place and is no number may be one whose host was forgotten.
+    The URLs need not be valid. Everything before the last `@` may belong to a password that contains an `@`, a comma or
+    a slash; and if the host was forgotten, a password may be in the place of the port.
     """
     return ",".join(map(_without_credentials, _NEXT.split(text)))
 
@@ -121,25 +122,25 @@ def _without_credentials(text: str) -> str:
 
 
 def format_display_url(url: str) -> str:
-    """A server's URL without its credentials; `embedded` stays what it is.
+    """Format a server's URL without its credentials; `embedded` is unchanged.
 
     Raises:
-        ConfigurationError: it is no URL.
+        ConfigurationError: the text is not a URL.
     """
     return url if url == EMBEDDED else ServerUrl.parse(url).display
 
 
 def identify_server(url: str) -> str:
-    """What a server is told apart by: host and port, without credentials, path and scheme.
+    """Return the identity of a server: host and port, without credentials, path and scheme.
 
-    Every name and address of the loopback interface is this host. A path is left out: what stands behind it may well be
-    the same machine, and two clients at once would measure each other. Names are not looked up: a board that one URL
-    calls by its name and another by its address is two.
+    All names and addresses of the loopback interface are this host. The path is omitted: different paths may lead to
+    the same machine, where two clients at once would disturb each other's measurements. Names are not looked up: a
+    board given by name in one URL and by address in another counts as two servers.
 
-    Embedded servers are one: each has this machine's cores to itself, as a board has its own.
+    All embedded servers count as one server, because each needs all cores of this machine.
 
     Raises:
-        ConfigurationError: it is no URL.
+        ConfigurationError: the text is not a URL.
     """
     if url == EMBEDDED:
         return EMBEDDED
@@ -150,7 +151,7 @@ def identify_server(url: str) -> str:
 
 
 def _host(name: str) -> str:
-    """A host in one spelling: an IPv6 address shortened and in brackets, a name without the root's dot."""
+    """Normalise a host: an IPv6 address is shortened and in brackets, a name has no trailing dot."""
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
@@ -166,13 +167,13 @@ def _authorization(parts: SplitResult) -> Secret | None:
 
 
 def encode_basic_auth(user: str, password: str) -> Secret:
-    """The value of the Authorization header for a user and a password."""
+    """Encode a user and a password as the value of the Authorization header."""
     pair = f"{user}:{password}"
     return Secret(f"Basic {b64encode(pair.encode()).decode('ascii')}")
 
 
 def remove_secret(text: str, authorization: Secret) -> str:
-    """What a server says, in which neither the header's value nor the password can be read."""
+    """Replace the header's value and the password in a server's text."""
     encoded = authorization.value.removeprefix("Basic ")
     password = b64decode(encoded).decode(errors="replace").partition(":")[2]
     for secret in (encoded, password, quote(password, safe=""), quote(password)):
@@ -189,5 +190,5 @@ def _is_loopback(host: str) -> bool:
     except ValueError:  # a name
         return False
     mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:127.0.0.1
-    # 0.0.0.0 and :: are addresses to listen on; whoever connects to them reaches this host
+    # 0.0.0.0 and :: are addresses to listen on; a connection to them reaches this host
     return address.is_loopback or address.is_unspecified or (mapped is not None and mapped.is_loopback)
