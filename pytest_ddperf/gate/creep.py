@@ -41,7 +41,7 @@ deviation's estimate on a quiet host, which is subtracted."""
 _MIDMEAN_VARIANCE = 1.2  # variance of the midmean of n nights, in units of one night's variance divided by n
 _LEAST_CHANGE = 0.025
 _CLIP = 1.5  # maximum distance of a night from the recent median, in standard deviations
-_PRIOR_SD, _PRIOR_NIGHTS = 0.013, 15.0  # prior scatter of a night and its degrees of freedom; never narrowed
+_PRIOR_SD, _PRIOR_NIGHTS = 0.013, 15.0  # prior scatter of a night, its degrees of freedom; only widens a cell's own
 _DOUBT = 12.0  # widens the part of a cell's scatter that is known only from its own few nights
 _STEP_CLIP = 3.0  # maximum of a step, in units of the median step
 _LENGTH_FACTOR = 1.18

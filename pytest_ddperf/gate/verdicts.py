@@ -24,21 +24,21 @@ the shift itself exceeds the tolerance, and is significant compared with the shi
 prior), the platform has shifted as a whole: then every cell beyond the tolerance is red. Below 8 cells there is no
 shift; its prior variance is part of the standard error.
 
-The standard error has a part that no new round draws again (the baseline's, the night's) and one that each round
-does: its passes, and half of the run's bias by prior, corrected by the rounds that tonight's other cells had. Where
-the variance of a night comes from depends on the baseline:
+The standard error has a part that is the same in all rounds (from the baseline and the night) and a part that is
+redrawn in each round: its passes and, by prior, half of the run's bias. The size of the redrawn part is corrected by
+the later rounds of tonight's other cells. The source of a night's variance depends on the baseline:
 
-- published (a mean): the spread of the suite tonight, half of which is the baseline's; a mean is held against a mean
-  by the expected order statistics of the fastest passes (Blom 1958). A reading error joins in.
-- recorded (1 to 7 runs): the same with one run; the pooled variance between the runs with more.
-- history (8 nights or more, the last 30): each cell's own variance between nights, each night's common shift taken
-  out, shrunk to the pool by empirical Bayes. On a night wider than its history all limits widen.
+- published (a mean): the spread of the suite tonight, half of which is due to the baseline. The fastest passes are
+  made comparable with a mean by their expected order statistics (Blom 1958). The reading error is added.
+- recorded (1 to 7 runs): with one run as for published; with several, the pooled variance between the runs.
+- history (8 nights or more, the last 30): each cell's own variance between nights without each night's common shift,
+  shrunk to the pool by empirical Bayes. On a night with more scatter than the history, all limits widen.
 
-No cell takes part in what it is judged by: its own rounds never widen its own limit. Making a cell slower therefore
-never makes its verdict greener. A cell beyond the tolerance after all rounds that chance could explain is
-`unstable`.
+A cell is excluded from the estimates that it is judged by: its own rounds never widen its own limit. Making a cell
+slower therefore never improves its verdict. A cell that is beyond the tolerance after all rounds, but within what
+chance could explain, is `unstable`.
 
-`tests/perf/gate_power.py` prints how often all this is wrong.
+`tests/perf/gate_power.py` prints how often these verdicts are wrong.
 """
 
 from __future__ import annotations

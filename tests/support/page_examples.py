@@ -3,17 +3,17 @@
 A page is Markdown. Its fenced blocks are examples; comments just above a block describe it:
 
     <!-- file: ddperf.toml -->       the block is that file of the project, written before what follows is run
-    <!-- exit: 1 -->                 the exit status of the block's last command; 0 where nothing is said
+    <!-- exit: 1 -->                 the exit status of the block's last command; 0 by default
     <!-- prints -->                  the block is what the commands before it print: its lines, in this order; `...`
-                                     stands for lines that are left out
-    <!-- board: slow squeezenet_v1.1-b8 1.3 -->   from here on tk1 takes that many times as long for that cell
-    <!-- commit -->                  from here on the project is at a further commit
-    <!-- cell -->                    the block is a cell of a notebook, which the page is: what it defines, later cells
-                                     use, and the value of its last expression is printed
+                                     means omitted lines
+    <!-- board: slow squeezenet_v1.1-b8 1.3 -->   from here on tk1 takes 1.3 times as long for that cell
+    <!-- commit -->                  from here on the project is at a new commit
+    <!-- cell -->                    the page is a notebook and the block is one of its cells: later cells can use its
+                                     definitions, and the value of its last expression is printed
     <!-- not run: why -->            the block is not run
 
-Blocks in `sh` are commands, and each must be run or say why not; `console` blocks hold commands behind `$ ` and what
-they print. `page_reader` types them.
+`sh` blocks contain commands; each block must be run or state why not. `console` blocks contain commands after `$ ` and
+their output. `page_reader` types them.
 """
 
 from __future__ import annotations

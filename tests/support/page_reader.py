@@ -25,7 +25,7 @@ BOARDS = ("tk1", "tx1", "nano")
 
 
 class Rack(ScriptedServer):
-    """A proxy with boards behind it: `http://tk1.lan:8080` is as fast as TK1's published table says.
+    """A proxy with boards behind it: `http://tk1.lan:8080` is as fast as TK1's published table.
 
     Attributes:
         boards: by name.
