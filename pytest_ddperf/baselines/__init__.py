@@ -1,1 +1,1 @@
-"""Which baseline applies to a cell, and the recording of new ones."""
+"""Finding the baseline that applies to a cell, and recording new ones."""

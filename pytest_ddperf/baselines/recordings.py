@@ -1,7 +1,7 @@
-"""JSON that people review in a diff: one line per value, the same text for the same value. Pure.
+"""Recorded baselines: pytest-benchmark JSON, one line per value, so that changes are easy to review in a diff.
 
-`git diff` prints above each hunk the last line before it that begins with a letter. `HEADING` makes such a line, so
-that a hunk names the benchmark that it is part of, however long that is.
+Above each hunk, `git diff` prints the last line before it that begins with a letter. `HEADING` creates such a line, so
+that every hunk names the benchmark it belongs to, however long the benchmark is.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ if TYPE_CHECKING:
 LINE_WIDTH = 110
 
 HEADING: Final = object()
-"""A value of a dict that is written as `null` at the beginning of a line, with the next entry on the same line."""
+"""A dict value that is written as `null` at the beginning of a line, followed by the next entry on the same line."""
 
 
 class Seconds(float):
-    """Seconds that are written as thousandths, `53.7e-3`, so that a person reads milliseconds."""
+    """Seconds written as thousandths, `53.7e-3`, so that they read as milliseconds."""
 
 
 def render_json(value: object, indent: int = 0) -> str:
-    """JSON for review in a diff: keys in the order given, one line per value.
+    """Render JSON for review in a diff: keys in the given order, one line per value.
 
-    Two exceptions: an entry `NAME_ms` is on the line of the entry `NAME` before it, and a short dict in a list is on
-    one line.
+    There are two exceptions: an entry `NAME_ms` is on the line of the preceding entry `NAME`, and a short dict in a
+    list is on one line.
     """
     if value is HEADING:
         return "\nnull"
@@ -83,7 +83,7 @@ def _entries(values: dict[object, object], indent: int, line_break: str) -> str:
 
 
 def _on_one_line(value: object) -> str:
-    """A dict of plain values; "" where it is something else, or too long."""
+    """Render a dict of plain values on one line; "" for any other value, or if the line is too long."""
     if not isinstance(value, dict) or any(isinstance(one, (dict, list, tuple)) for one in value.values()):
         return ""
     text = f"{{{_entries(value, 0, ' ')}}}"
@@ -91,7 +91,7 @@ def _on_one_line(value: object) -> str:
 
 
 def round_to_seven_digits(value: float) -> float:
-    """Seven significant digits: more than a clock gives, and a diff without noise."""
+    """Round to seven significant digits: more than a clock provides, and no rounding noise in a diff."""
     return float(f"{value:.7g}")
 
 
@@ -106,11 +106,11 @@ TAKEN = {"accepted": _ACCEPTED, "all": _ACCEPTED | {Outcome.REGRESSED, Outcome.U
 """By mode, the verdicts of the cells that are recorded."""
 
 _SECONDS = ("min", "max", "mean", "stddev", "median", "iqr", "q1", "q3", "ld15iqr", "hd15iqr", "total")
-"""pytest-benchmark's statistics that are in seconds: in the file, each has its milliseconds beside it."""
+"""The statistics of pytest-benchmark that are in seconds; the file also contains each in milliseconds, beside it."""
 
 
 MOST_S = 1e9
-"""Seconds that no image takes: what is written in milliseconds stays finite."""
+"""Upper bound of a duration in seconds, so that it remains finite in milliseconds."""
 
 
 class _ExtraInfo(msgspec.Struct):
@@ -140,13 +140,13 @@ class _Ours(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a recorded run holds.
+    """The contents of a recorded run.
 
     Args:
         cells: every cell, those marked `x` as `Unavailable`.
-        recorded_at: when each measured cell was recorded, ISO 8601 in UTC; "" where the file does not say.
-        benchmarks: the benchmarks as they stand in the file, by cell.
-        others: benchmarks that are no cell of this project, as they stand in the file.
+        recorded_at: when each measured cell was recorded, ISO 8601 in UTC; "" if the file does not contain the time.
+        benchmarks: the benchmarks of the file, unchanged, by cell.
+        others: the benchmarks of the file that are not cells of this project, unchanged.
     """
 
     cells: Mapping[CellKey, Baseline | Unavailable]
@@ -157,14 +157,14 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What became of a baseline file.
+    """The result of updating a baseline file.
 
     Args:
         path: the file.
         written: the cells that were recorded, in the file's order.
-        left_out: the cells that were not, and why.
-        before: of each recorded cell what was recorded of it before; absent for a first recording.
-        after: of each recorded cell what is recorded of it now.
+        left_out: the cells that were not recorded, each with the reason.
+        before: the previous baseline of each recorded cell that had one.
+        after: the new baseline of each recorded cell.
     """
 
     path: Path
@@ -175,13 +175,13 @@ class Update:
 
 
 def read_recorded(path: Path) -> Recorded:
-    """Read a recorded run, or any JSON of a run of this project that holds the raw durations.
+    """Read a recorded run, or any JSON of a run of this project that contains the raw durations.
 
-    In a run's JSON several tests may have measured one cell: the reddest verdict counts, of equals the last. A recorded
-    baseline holds each cell once.
+    In a run's JSON several tests may have measured the same cell: the worst verdict counts, and the last one among
+    equals. A recorded baseline contains each cell once.
 
     Raises:
-        BaselineFileError: the file holds no such thing; names the line, what was found and what was expected.
+        BaselineFileError: the file is neither; the error names the line, what was found and what was expected.
     """
     text, document = read_document(path)
     ours = _ours(path, text, document)
@@ -215,10 +215,10 @@ def read_document(path: Path) -> tuple[str, dict[str, Any]]:
     """Read a pytest-benchmark JSON file.
 
     Returns:
-        Its text, and its object, whose `benchmarks` is a list of objects.
+        The text of the file, and its object, whose `benchmarks` is a list of objects.
 
     Raises:
-        BaselineFileError: the file cannot be read or holds something else; names the line where it is known.
+        BaselineFileError: the file cannot be read or contains something else; the error names the line if known.
     """
     text = read_text(path, EXPECTED)
     document = _decode(path, text)
@@ -229,10 +229,11 @@ def read_document(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def unavailable_cells(path: Path, text: str, document: Mapping[str, Any]) -> list[CellKey]:
-    """The cells that a pytest-benchmark JSON file marks `x`.
+    """Return the cells that a pytest-benchmark JSON file marks `x`.
 
     Raises:
-        BaselineFileError: its key `ddperf` is malformed, or it has neither that key nor a benchmark that is a cell.
+        BaselineFileError: the key `ddperf` is malformed, or the file has neither that key nor a benchmark that is a
+            cell.
     """
     ours = _ours(path, text, document)
     if ours is None and not any(map(is_cell, document["benchmarks"])):
@@ -241,7 +242,7 @@ def unavailable_cells(path: Path, text: str, document: Mapping[str, Any]) -> lis
 
 
 def is_cell(raw: Mapping[str, Any]) -> bool:
-    """Whether a benchmark of such a file is a cell of this project."""
+    """Whether a benchmark of a pytest-benchmark JSON file is a cell of this project."""
     extra_info = raw.get("extra_info")
     return isinstance(extra_info, dict) and extra_info.keys() >= _CELL_KEYS
 
@@ -262,27 +263,27 @@ def write_recorded(
     now: datetime | None = None,
     lock_dir: Path | None = None,
 ) -> Update:
-    """Merge the cells of a run into a recorded baseline, cell by cell; what the file holds besides stays.
+    """Merge the cells of a run into a recorded baseline; other cells and benchmarks of the file are kept.
 
-    Taken are the verdicts ok, improved and new; `all` takes regressed and unstable, too. An unavailable cell becomes an
-    `x` where the file has no figures of it; a cell that was measured is no `x` any more. Of two records of one cell the
-    reddest counts, of equals the last. The file is replaced in one step, and two runs at once lose nothing. A run that
-    changes no cell leaves it as it is.
+    Cells with the verdict ok, improved or new are recorded; the mode `all` also records regressed and unstable ones. An
+    unavailable cell is marked `x` if the file has no figures of it, and the mark is removed once the cell is recorded.
+    Of two records of one cell the worst counts, and the last one among equals. The file is replaced atomically, and
+    concurrent runs do not lose each other's cells. A run that changes no cell leaves the file unchanged.
 
     Args:
         path: the file; it and its folder need not exist.
         records: the cells of the run.
-        stats: pytest-benchmark's statistics of durations in seconds.
-        machine_info: the server's facts; replaces that of the file.
-        commit_info: the project's commit; replaces that of the file.
-        version: pytest-benchmark's.
+        stats: computes pytest-benchmark's statistics of durations in seconds.
+        machine_info: facts about the server; replaces the file's.
+        commit_info: the project's commit; replaces the file's.
+        version: version of pytest-benchmark.
         mode: `accepted` or `all`.
-        now: when, in UTC; None for now.
-        lock_dir: where the lock is kept; None for the user's cache folder.
+        now: time of recording, in UTC; None for the current time.
+        lock_dir: folder of the lock file; None for one in the user's cache folder.
 
     Raises:
-        BaselineFileError: the file is there and is no recorded run; it is left as it is.
-        ConfigurationError: another mode, or the file cannot be written.
+        BaselineFileError: the file exists and is not a recorded run; it is left unchanged.
+        ConfigurationError: the mode is unknown, or the file cannot be written.
     """
     if mode not in TAKEN:
         raise ConfigurationError(f"The mode {mode!r} is not known: the valid ones are {' and '.join(MODES)}.")
@@ -325,14 +326,14 @@ def write_recorded(
 
 
 def _last(keys: Sequence[CellKey]) -> str:
-    """Which cells the last run recorded, in words; beside the facts of that run, so that their hunk names them."""
+    """Describe the cells that the last run recorded, so that the hunk with the facts of that run names them."""
     if len(keys) < 2:
         return f"1 cell: {keys[0]}" if keys else "no cell"
     return f"{len(keys)} cells: {keys[0]} to {keys[-1]}"
 
 
 def _for_review(key: CellKey, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A benchmark in the order in which a diff of it reads well: what never changes first, the times last."""
+    """Return a benchmark with its entries ordered for review in a diff: what never changes first, the times last."""
     info, stats = dict(raw["extra_info"]), raw["stats"]
     when = {"recorded": info.pop("recorded")} if "recorded" in info else {}
     info.pop("cell", None)
@@ -352,15 +353,15 @@ def _for_review(key: CellKey, raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str, Any]:
-    """One benchmark of the file.
+    """Build the benchmark of a cell for the file.
 
     Args:
         record: a cell that was measured.
-        stats: pytest-benchmark's statistics of durations in seconds.
-        recorded: when, ISO 8601.
+        stats: computes pytest-benchmark's statistics of durations in seconds.
+        recorded: time of recording, ISO 8601.
 
     Raises:
-        ValueError: there is no pass by the gated clock, or one that took no finite, positive time.
+        ValueError: no pass was timed by the clock used for the verdict, or a time is not finite and positive.
     """
     measurement = record.measurement
     times_ms = [ms for one in measurement.per_image_ms() for ms in one] if measurement else []
@@ -388,7 +389,7 @@ def build_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str,
 
 
 def cell_sort_key(key: CellKey) -> tuple[str, tuple[int, str], int, str]:
-    """The order of cells in a file: by platform, then networks as in the catalogue, then batch sizes."""
+    """Return the sort key of a cell in a file: platform, network in the catalogue's order, batch size, scenario."""
     return (key.platform, build_bare_catalog().model_order(key.model), key.batch_size, key.scenario)
 
 
@@ -429,7 +430,7 @@ def _baseline_of(raw: Mapping[str, Any]) -> Baseline:
 def _decode(path: Path, text: str) -> Any:  # noqa: ANN401 - JSON of any shape
     try:
         document = json.loads(text, parse_constant=_no_number)
-        if r"\ud" in text.lower():  # half of a pair can be read, and not be written again
+        if r"\ud" in text.lower():  # half of a surrogate pair can be read but not written
             json.dumps(document, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise BaselineFileError(path, error.lineno, f"no JSON ({error.msg})", EXPECTED) from error
@@ -484,7 +485,7 @@ def _cell(path: Path, text: str, number: int, raw: dict[str, Any]) -> tuple[Cell
 
 
 def _severity(verdict: str) -> int:
-    """The place of a verdict among all, the reddest first; after them where the file names none."""
+    """Return the rank of a verdict, 0 for the worst; an unknown or missing verdict ranks after all others."""
     return SEVERITY.index(Outcome(verdict)) if verdict in tuple(Outcome) else len(SEVERITY)
 
 
@@ -502,7 +503,7 @@ def _baseline(shown: str, info: _ExtraInfo, data: Sequence[float]) -> Baseline:
 
 
 def line_of(text: str, raw: Mapping[str, object]) -> int | None:
-    """The line where a benchmark says its name; None where it has none."""
+    """Return the number of the line that contains a benchmark's name; None if it has no name."""
     name = raw.get("fullname", raw.get("name"))
     return _line_with(text, json.dumps(name)) if isinstance(name, str) else None
 
@@ -513,14 +514,14 @@ def _line_with(text: str, part: str) -> int | None:
 
 
 def _lock(path: Path, lock_dir: Path) -> filelock.BaseFileLock:
-    """One lock for each file, kept elsewhere: nothing but data lies in `baselines/`."""
+    """Return the lock of a file; it is in another folder, so that `baselines/` contains only data."""
     lock_dir.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
     return filelock.FileLock(lock_dir / f"{name}.lock", timeout=_LOCK_TIMEOUT_S)
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write the whole file beside it, then put it in its place: a reader sees the old or the new one."""
+    """Replace a file atomically: a reader sees either the old or the new contents."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="\n") as file:

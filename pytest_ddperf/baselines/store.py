@@ -1,4 +1,4 @@
-"""Where baselines are found, and which of them holds for a cell."""
+"""Where baselines are found, and which of them applies to a cell."""
 
 from __future__ import annotations
 
@@ -36,42 +36,42 @@ LOCAL = "local"
 
 
 def user_cache_dir() -> Path:
-    """The folder for what can be made again, XDG_CACHE_HOME respected; it need not exist."""
+    """Return the user's cache folder, which follows XDG_CACHE_HOME; it need not exist."""
     return platformdirs.user_cache_path("pytest-ddperf")
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformBaseline:
-    """What is known of one platform.
+    """The baselines of one platform.
 
     Args:
-        platform_id: the platform.
-        layers: the sources, the one that wins first; per cell, the first that holds it is taken.
+        platform_id: id of the platform.
+        layers: the sources in order of precedence; the first that contains a cell applies to it.
     """
 
     platform_id: str
     layers: tuple[Mapping[CellKey, Entry], ...] = ()
 
     def lookup(self, key: CellKey) -> Entry | None:
-        """The baseline of a cell, `Unavailable` where it is marked `x`, None where nothing is known of it."""
+        """Return the baseline of a cell, `Unavailable` if it is marked `x`, None if no source contains it."""
         for layer in self.layers:
             if (found := layer.get(key)) is not None:
                 return found
         return None
 
     def cells(self) -> tuple[CellKey, ...]:
-        """Every cell that it holds, values and `x`, sorted."""
+        """Return every cell that has a value or an `x`, sorted."""
         return tuple(sorted(set().union(*self.layers)))
 
 
 class BaselineStore:
-    """The places where baselines are kept.
+    """The places where baselines are stored.
 
     Args:
-        catalog: resolves names, knows the platforms.
-        project_dir: the project, whose `baselines/` comes first; None for none.
-        cache_dir: for what this machine recorded of itself; None for the user's cache folder.
-        data_dir: the package's tables; None for where they are installed.
+        catalog: resolves names and contains the platforms.
+        project_dir: the project's folder, whose `baselines/` takes precedence; None for no project.
+        cache_dir: folder for recordings of the platform `local`; None for the user's cache folder.
+        data_dir: folder of the package's tables; None for the installed one.
     """
 
     def __init__(
@@ -89,19 +89,20 @@ class BaselineStore:
     def load(
         self, platform_id: str, kind: str = "auto", nights: Nights | None = None, folder: Path | None = None
     ) -> PlatformBaseline:
-        """The baseline of a platform.
+        """Load the baselines of a platform.
 
         Args:
-            platform_id: id of a platform of the catalogue.
-            kind: `auto`: per cell the history from 8 accepted nights since it was recorded, else recorded, else
-                published; `history`: whatever accepted nights there are since; `recorded`; `report`: published only; or
-                the path of a table (.csv), of a recorded run (.json), or of a folder of such files (a path like one of
-                these words is written with a `./` before it).
-            nights: the platform's history; None for none.
-            folder: where a relative path begins; None for the one that the process is in.
+            platform_id: id of a platform in the catalogue.
+            kind: where the baseline of a cell comes from:
+                `auto`: the history if it has at least 8 accepted nights since the cell was recorded, else a recorded
+                run, else a published table; `history`: the accepted nights since then, however few; `recorded`: only
+                recorded runs; `report`: only published tables; or the path of a table (.csv), of a recorded run
+                (.json), or of a folder of such files (a path equal to one of these words needs a leading `./`).
+            nights: the platform's history; None for no history.
+            folder: folder that a relative path refers to; None for the current directory.
 
         Raises:
-            ConfigurationError: no such platform, kind or file, or a file is malformed.
+            ConfigurationError: the platform, kind or file does not exist, or a file is malformed.
         """
         platform = self._catalog.platform(platform_id)
         if kind not in KINDS:
@@ -121,30 +122,33 @@ class BaselineStore:
         return PlatformBaseline(platform.id, (held, *layers))
 
     def recorded_since(self, platform_id: str) -> Mapping[CellKey, str]:
-        """When each cell was recorded, ISO 8601 in UTC, by the file that holds for it: its history begins there.
+        """Return when each cell was recorded, ISO 8601 in UTC; its history begins then.
+
+        The time is from the file that applies to the cell.
 
         Raises:
-            ConfigurationError: no such platform, or a file is malformed.
+            ConfigurationError: the platform does not exist, or a file is malformed.
         """
         return _since(self._recorded_runs(self._catalog.platform(platform_id)))
 
     def recorded_cells(self, platform_id: str) -> frozenset[CellKey]:
-        """The cells that the file has figures of in which a run of this platform is recorded.
+        """Return the cells with figures in the file in which runs of this platform are recorded.
 
         Raises:
-            ConfigurationError: there is no project to keep it in, or the file is malformed.
+            ConfigurationError: there is no project folder for the file, or the file is malformed.
         """
         path = self.recorded_path(platform_id)
         return frozenset(read_recorded(path).benchmarks) if path.is_file() else frozenset()
 
     def recorded_path(self, platform_id: str) -> Path:
-        """Where a run of this platform is recorded; the file need not exist.
+        """Return the path at which runs of this platform are recorded; the file need not exist.
 
-        The project's `baselines/<platform>.json`. For `local` the user's cache folder, under the names of this host and
-        of the project's folder, unless the project keeps a `baselines/local.json` of its own, which would win over it.
+        It is the project's `baselines/<platform>.json`. For `local` it is a file in the user's cache folder, named
+        after this host and the project's folder, unless the project has a `baselines/local.json`, which takes
+        precedence.
 
         Raises:
-            ConfigurationError: there is no project to keep it in.
+            ConfigurationError: there is no project folder for the file.
         """
         platform = self._catalog.platform(platform_id)
         own = None if self._project_dir is None else self._project_dir / "baselines" / f"{platform.id}.json"
@@ -161,7 +165,11 @@ class BaselineStore:
         return self._data_dir or find_package_data()
 
     def _local_file(self, *, of_host: bool = False) -> Path:
-        """The recording of `local`: of the project's folder on this host, or of the host as a whole."""
+        """Return the path of the recording of `local`.
+
+        Args:
+            of_host: whether it is the one file of this host; by default it is that of the project on this host.
+        """
         name = f"local-{_as_file_name(socket.gethostname())}"
         if self._project_dir is not None and not of_host:
             folder = self._project_dir.resolve()
@@ -170,7 +178,7 @@ class BaselineStore:
         return (self._cache_dir or user_cache_dir()) / "baselines" / f"{name}.json"
 
     def _recorded_runs(self, platform: Platform) -> list[Recorded]:
-        """The recorded runs that are there, the one that wins first."""
+        """Read the existing recorded runs, in order of precedence."""
         name = f"{platform.id}.json"
         places = [] if self._project_dir is None else [self._project_dir / "baselines" / name]
         if platform.id == LOCAL:
@@ -178,7 +186,7 @@ class BaselineStore:
         places.append(self._package() / name)
         found = [read_recorded(path) for path in existing_files(places)]
         if platform.id == LOCAL and self._project_dir is not None:
-            # version 0.1.0 kept one file a host: of it, networks of the user's own may be another project's
+            # Version 0.1.0 had one file per host. The user's own networks in it may belong to another project.
             found += [_without_own(read_recorded(path)) for path in existing_files([self._local_file(of_host=True)])]
         return found
 
@@ -187,7 +195,7 @@ class BaselineStore:
         try:
             files = [path / f"{platform.id}.json", path / f"{platform.id}.csv"] if path.is_dir() else [path]
             files = [file for file in files if file.is_file()]
-        except OSError as error:  # a name too long, a folder that may not be entered
+        except OSError as error:  # the name is too long, or access to the folder is denied
             raise ConfigurationError(f"The baseline {kind!r} cannot be read: {error}.") from error
         if not files and not path.is_dir():
             near = find_closest(kind, KINDS)
@@ -222,7 +230,7 @@ def _as_file_name(text: str) -> str:
 
 
 def _without_own(recorded: Recorded) -> Recorded:
-    """A recorded run without networks of the user's own."""
+    """Return a recorded run without the user's own networks."""
     known = build_bare_catalog().networks
     return replace(recorded, cells={key: entry for key, entry in recorded.cells.items() if key.model in known})
 
@@ -232,7 +240,7 @@ def _cells_of(platform: Platform, recorded: Recorded) -> Mapping[CellKey, Entry]
 
 
 def _since(files: Iterable[Recorded]) -> Mapping[CellKey, str]:
-    """When each cell was recorded; of several files the first that holds the cell counts."""
+    """Return when each cell was recorded, according to the first file that contains it."""
     since: dict[CellKey, str] = {}
     for recorded in files:
         for key in recorded.cells:
@@ -241,14 +249,18 @@ def _since(files: Iterable[Recorded]) -> Mapping[CellKey, str]:
 
 
 def _comes_first(history: Baseline, stored: Entry | None) -> bool:
-    """Whether the history is held against a cell: an `x` is somebody's word that it is not to be run, and stays."""
+    """Whether the history takes precedence: it has enough nights, and the cell is not marked `x` (not to be run)."""
     return sum(1 for run in history.runs if run) >= HISTORY_FROM and not isinstance(stored, Unavailable)
 
 
 def _entries(table: PublishedTable, platform: Platform, *, own: bool) -> dict[CellKey, Entry]:
-    """The cells of a table; `own`: it is a project's, so it is not the report's that the platform's source tells of.
+    """Return the cells of a table.
 
-    Neither source nor reading error is taken from the package then, only from the project's own platform file.
+    Args:
+        table: the table.
+        platform: its platform.
+        own: whether the table belongs to a project. The source and the reading error of the package's platform then do
+            not apply to it; those of the project's own platform file do.
     """
     told = platform.overridden
     source = platform.source if not own or "source" in told else ""

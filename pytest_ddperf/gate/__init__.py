@@ -1,1 +1,1 @@
-"""Samples and a baseline in, a verdict out. Pure, standard library only."""
+"""The gate: from samples and baselines to verdicts. Pure, standard library only."""

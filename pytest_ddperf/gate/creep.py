@@ -1,12 +1,12 @@
-"""Slow creep: many small steps, none of which the gate of a single night can see. Pure, standard library only.
+"""Detection of slow creep: many small steps, each too small for the gate of a single night. Standard library only.
 
-For every night and every night on which a rise could have begun, a straight rise is fitted to the nights since,
-against the mean of all nights before it: the matched filter of a ramp, which a rise of 0.2 % a night passes two to
-four nights earlier than a cumulative sum of equal weights (Page 1954) at the same rate of false alarms. The
-reference is pinned: it ends where the rise begins, and never takes in a night of it, however long ago that was.
+For every night, and for every earlier night on which a rise could have begun, a straight rise is fitted to the nights
+since then, relative to the mean of all nights before. This is the matched filter of a ramp. It detects a rise of 0.2 %
+a night two to four nights earlier than a cumulative sum with equal weights (Page 1954) at the same rate of false
+alarms. The reference ends where the rise begins and never includes a night of the rise, however long ago it began.
 
-What has once risen without a doubt stays an alarm until the cell is recorded anew. A rise that chance might explain
-is one only as long as the last 7 nights are still up: by itself it would go on, and chance goes away.
+A rise beyond any doubt remains an alarm until the cell is recorded again. A rise that chance might explain is an alarm
+only while the last 7 nights are still high: a real rise persists, a chance one disappears.
 """
 
 from __future__ import annotations
@@ -24,36 +24,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 REFERENCE_NIGHTS = 8
-"""The first nights, which always belong to the reference."""
+"""Number of first nights that always belong to the reference."""
 
 FIRST_NIGHT = 22
-"""Nights without which there is no alarm: before, the scatter of a cell is not known well enough."""
+"""Nights needed before there can be an alarm; with fewer, the scatter of a cell is not known well enough."""
 
 RECENT_NIGHTS = 7
-"""Nights of which a rise consists at least."""
+"""Minimum length of a rise, in nights."""
 
-_ALARM = 4.5  # standard deviations of the fitted rise (tests/perf/gate_power.py prints what comes of all these)
-_NO_DOUBT = 6.0  # the same, beyond which the rise is none of chance
+_ALARM = 4.5  # standard deviations of the fitted rise (tests/perf/gate_power.py prints the effect of these constants)
+_NO_DOUBT = 6.0  # standard deviations beyond which chance cannot explain the rise
 _STILL_UP, _STILL_UP_ROOM = 4.0, 0.006
-"""Standard deviations of the last 7 nights against the reference, less what the estimate of a quiet host's may err."""
+"""Standard deviations by which the last 7 nights must exceed the reference, and the possible error of that standard
+deviation's estimate on a quiet host, which is subtracted."""
 
-_MIDMEAN_VARIANCE = 1.2  # of the last 7 nights and of the reference, in units of a night's, divided by their number
+_MIDMEAN_VARIANCE = 1.2  # variance of the midmean of n nights, in units of one night's variance divided by n
 _LEAST_CHANGE = 0.025
-_CLIP = 1.5  # standard deviations from the recent median that a night may count for
-_PRIOR_SD, _PRIOR_NIGHTS = 0.013, 15.0  # scatter of a night, and the degrees of freedom it counts for; only ever widens
-_DOUBT = 12.0  # widens the part of a cell's scatter that only its own few nights tell
-_STEP_CLIP = 3.0  # times the median step, that a step may count for
+_CLIP = 1.5  # maximum distance of a night from the recent median, in standard deviations
+_PRIOR_SD, _PRIOR_NIGHTS = 0.013, 15.0  # prior scatter of a night, its degrees of freedom; only widens a cell's own
+_DOUBT = 12.0  # widens the part of a cell's scatter that is known only from its own few nights
+_STEP_CLIP = 3.0  # maximum of a step, in units of the median step
 _LENGTH_FACTOR = 1.18
 
 
 @dataclass(frozen=True, slots=True)
 class Creep:
-    """Whether a cell crept away from its first nights.
+    """Whether a cell slowly became slower than on its first nights.
 
     Args:
-        alarm: whether it did; once it did it stays so until the cell is recorded anew.
-        since: index of the night with which the rise began; None without an alarm.
-        change: the last 7 nights against those before the rise (the first 8 without an alarm), 0.1 for 10 % slower.
+        alarm: whether it did; an alarm beyond doubt remains until the cell is recorded again.
+        since: index of the night on which the rise began; None without an alarm.
+        change: relative change of the last 7 nights from the nights before the rise (from the first 8 without an
+            alarm); 0.1 for 10 % slower.
     """
 
     alarm: bool
@@ -62,16 +64,15 @@ class Creep:
 
 
 def judge_creep(values: Sequence[float], tolerance: float = 0.05) -> Creep:
-    """Judge one cell's nightly values.
+    """Judge the nightly values of one cell.
 
     Args:
-        values: milliseconds of each valid night since the cell was recorded, oldest first; best with each night's
-        common shift
-            of the suite taken out.
-        tolerance: relative; a rise must reach half of it, and 2.5 %.
+        values: milliseconds of each valid night since the cell was recorded, oldest first; preferably with the suite's
+            common shift of each night removed.
+        tolerance: relative; a rise must reach half of it, and at least 2.5 %.
 
     Raises:
-        ValueError: a value that is not a finite, positive number.
+        ValueError: a value is not a finite, positive number.
     """
     for value in values:
         if not 0 < value < math.inf:
@@ -97,9 +98,9 @@ class _Rise:
     """A significant rise.
 
     Args:
-        start: index of the night with which it began.
-        certain: whether it was ever beyond what chance can do.
-        sigma: standard deviation of a night, as it is known by now.
+        start: index of the night on which it began.
+        certain: whether it was ever beyond what chance can explain.
+        sigma: latest estimate of a night's standard deviation.
     """
 
     start: int
@@ -108,7 +109,7 @@ class _Rise:
 
 
 def _first_rise(logs: Sequence[float], least: float) -> _Rise | None:
-    """The rise that was the first to be significant and beyond `least`, if any was."""
+    """Return the first rise that was significant and larger than `least` (a logarithm), None if there was none."""
     origin = logs[0]
     sums, weighted = [0.0], [0.0]
     first: int | None = None
@@ -122,7 +123,7 @@ def _first_rise(logs: Sequence[float], least: float) -> _Rise | None:
             continue
         for length in _lengths(night + 1 - REFERENCE_NIGHTS):
             start = night + 1 - length
-            # Weights 1 ... length: what the rise has gained, and what the reference's own error puts into it.
+            # Weights 1 to length: the weighted gain of the rise, and its error including that of the reference.
             linear = length * (length + 1) / 2
             square = linear * (2 * length + 1) / 3
             gained = weighted[-1] - weighted[start] - start * (sums[-1] - sums[start]) - linear * sums[start] / start
@@ -135,7 +136,7 @@ def _first_rise(logs: Sequence[float], least: float) -> _Rise | None:
 
 
 def _lengths(most: int) -> Iterator[int]:
-    """Lengths of a rise that are tried: each at least two longer than the one before, and a sixth."""
+    """Yield the lengths of a rise to try: each at least two nights and about a sixth longer than the one before."""
     length = RECENT_NIGHTS
     while length <= most:
         yield length
@@ -143,7 +144,7 @@ def _lengths(most: int) -> Iterator[int]:
 
 
 def _scatter(logs: Sequence[float]) -> Iterator[float]:
-    """Night by night, the standard deviation as it was known then: from steps, which a slow rise hardly touches."""
+    """Yield each night's estimate of the standard deviation, from steps, which a slow rise hardly affects."""
     yield _PRIOR_SD
     steps: list[float] = []
     for before, after in pairwise(logs):

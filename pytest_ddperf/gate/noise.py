@@ -1,7 +1,7 @@
-"""What chance can do to the cells of one suite, as their fellows and their past tell it. Pure, standard library only.
+"""Noise of a suite's cells, estimated from the other cells and from past runs. Pure, standard library only.
 
-A cell never takes part in what it is judged by: neither its rounds of tonight nor their scatter can widen its own
-limit, so that a slower cell is never judged more mildly.
+A cell's own measurements are excluded from the estimate that it is judged by. Neither tonight's rounds nor their
+scatter can widen the cell's own limit, so a slower cell is never judged more leniently.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ MAX_ROUNDS = 6
 """Rounds after which a cell gets its final verdict."""
 
 MIN_ROUNDS = 3
-"""Rounds without which no cell is red."""
+"""Rounds needed before a cell can be red."""
 
-_SHIFT_ALARM = 0.002  # chance of a suite said to have moved by its centre's scatter alone
-_CHANCE_ROUNDS = 0.05  # expected cells whose rounds are all out by chance, at most
+_SHIFT_ALARM = 0.002  # chance that the scatter of the centre alone makes a suite count as shifted
+_CHANCE_ROUNDS = 0.05  # maximum expected number of cells whose rounds are all beyond the limit by chance
 PASS_PRIOR = 0.015
-"""Standard deviation of a pass, joined three times to those of the cells before their median is taken."""
+"""Prior standard deviation of a pass, added three times to those of the cells before their median is taken."""
 
-_REDRAWN_BIAS = 0.5  # share of a run's bias that a new round draws again, by prior
-_REDRAWN_WEIGHT = 20.0  # degrees of freedom that this prior counts for
+_REDRAWN_BIAS = 0.5  # prior share of a run's bias that is redrawn in every new round
+_REDRAWN_WEIGHT = 20.0  # degrees of freedom of this prior
 _REDRAWN_RANGE = (0.3, 0.8)
 _LOWER_VARIANCE = (
     0.587,
@@ -56,20 +56,20 @@ _LOWER_VARIANCE = (
     0.667,
     0.693,
 )  # of 3 to 6 standard normal draws without the largest, integrated numerically
-_ALONE_DEGREES = 12.0  # of the prior variance of a night, where there is no suite
-_QUIET_NIGHT = 0.013  # standard deviation of a night of a board of one's own
-_SPREAD_WEIGHT = 10.0  # cells that the prior counts for in a suite's spread
-_SPREAD_DEGREES = 0.6  # degrees of freedom that a cell of the suite brings to its spread, after clipping
+_ALONE_DEGREES = 12.0  # degrees of freedom of the prior variance of a night, without a suite
+_QUIET_NIGHT = 0.013  # standard deviation of a night on a board that nobody else uses
+_SPREAD_WEIGHT = 10.0  # weight of the prior in a suite's spread, in cells
+_SPREAD_DEGREES = 0.6  # degrees of freedom that each cell contributes to the suite's spread, after clipping
 _COMPANION = {PUBLISHED: 3.0, RECORDED: 3.0, HISTORY: 1.75}
-"""Standard deviations of the suite beyond which all rounds of another cell must be for it to count as slow. A baseline
-of few runs errs in all rounds alike, one of many nights does not: there the rounds of a cell speak for themselves."""
+"""Another cell counts as slow if all its rounds are beyond this many standard deviations of the suite. The threshold is
+higher for a baseline of few runs, whose error affects all rounds alike; the error of many nights' baseline is small."""
 
 _CHANCE_COMPANIONS = {PUBLISHED: 0.05, RECORDED: 0.05, HISTORY: 0.01}
-"""Share of the cells that may be so by chance."""
+"""Share of the cells that may count as slow by chance."""
 
-_SHIFT_PRIOR_SD = 0.01  # of a suite's shift against a baseline of one night, on a quiet host
-_SHIFT_OF_SPREAD = 0.5  # and at least that part of the suite's spread
-_NOISY_NIGHT = 1.3  # how much wider than its history a suite may scatter before that counts
+_SHIFT_PRIOR_SD = 0.01  # standard deviation of a suite's shift from a baseline of one night, on a quiet host
+_SHIFT_OF_SPREAD = 0.5  # minimum of that standard deviation, as a share of the suite's spread
+_NOISY_NIGHT = 1.3  # how much wider than in its history (in variance) a suite may scatter before that counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,10 @@ class Subject:
     """A cell that has a baseline, in logarithms.
 
     Args:
-        values: what each round is worth.
-        passes: how many passes the first round has.
-        pass_sigma: standard deviation of its passes, None where they are too few.
+        values: `round_statistic` of each round.
+        passes: number of passes in the first round.
+        pass_sigma: standard deviation of these passes, None if they are too few.
+        reference: the baseline.
     """
 
     values: list[float]
@@ -89,12 +90,12 @@ class Subject:
     first: float = field(init=False)
     """How far the first round is from the baseline."""
     fastest: float = field(init=False)
-    """How far the fastest round is."""
+    """How far the fastest round is from the baseline."""
     between: tuple[float, float] = field(init=False)
-    """What its rounds say of the part of a night's variance that a new round draws anew."""
+    """Squares and degrees of freedom between the rounds, see `_between_rounds`."""
 
     def __post_init__(self) -> None:
-        """Reckon once what every suite asks of each of its cells."""
+        """Compute the values that suites read repeatedly."""
         centre = self.reference.centre
         object.__setattr__(self, "first", self.values[0] - centre)
         object.__setattr__(self, "fastest", min(self.values) - centre)
@@ -103,19 +104,22 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What chance can do to one cell, as its fellows and its past tell it: never its own rounds of tonight.
+    """Noise of one cell, estimated from the other cells and past runs, never from its own rounds of tonight.
+
+    All values are in logarithms.
 
     Args:
         shift: the suite's common shift.
         fixed: variance of the baseline and of the shift.
         night: variance of one round tonight.
-        share: share of it that each round draws anew.
-        prior_share: that share before any round of tonight but the first.
+        share: share of `night` that is redrawn in every round.
+        prior_share: estimate of that share before tonight's second round.
         degrees: degrees of freedom of those variances.
-        moved: 1 or -1 where the suite's shift is itself beyond the tolerance and significant, else 0.
-        offset: what is to be taken off a difference, where the baseline is another statistic than the round's.
-        alone: whether there are too few cells for a suite; its shift is then taken as 0.
-        companions: how many other cells are slow in three rounds or more, beyond what chance brings.
+        moved: 1 or -1 if the suite's shift is significant and itself beyond the tolerance, else 0.
+        offset: correction subtracted from a difference if the baseline is a different statistic than that of a round.
+        alone: whether there are too few cells for a suite; `shift` is then 0.
+        companions: number of other cells that are slow in all of three or more rounds, beyond the number expected by
+            chance.
     """
 
     shift: float
@@ -130,7 +134,13 @@ class Noise:
     companions: int
 
     def reach(self, z: float, rounds: int, share: float | None = None) -> float:
-        """How far chance reaches after that many rounds."""
+        """Return the largest deviation that chance explains after `rounds` rounds, a logarithm.
+
+        Args:
+            z: normal quantile, widened here to Student's t.
+            rounds: number of rounds.
+            share: replaces the attribute `share`; None to use that.
+        """
         drawn = self.share if share is None else share
         variance = self.fixed + self.night * (1 - drawn + drawn * level_variance(rounds))
         return student(z, self.degrees) * math.sqrt(variance)
@@ -142,13 +152,13 @@ class Suite:
     def __init__(
         self, kind: str, subjects: Sequence[Subject], shifts: ShiftHistory | None, sigmas: Sequence[float], limit: float
     ) -> None:
-        """Take a suite's numbers together.
+        """Collect the figures of a suite.
 
         Args:
             kind: published, recorded or history.
             subjects: its cells.
-            shifts: how far whole nights have been from each other; None for published means.
-            sigmas: sorted standard deviations of a pass, of the cells of all kinds.
+            shifts: how far whole nights differed from each other; None for published means.
+            sigmas: sorted standard deviations of a pass, one for each cell of any kind.
             limit: logarithm of 1 + tolerance.
         """
         self._kind, self._count, self._shifts, self._sigmas, self._limit = kind, len(subjects), shifts, sigmas, limit
@@ -160,7 +170,7 @@ class Suite:
         )
 
     def _look_again(self) -> None:
-        """Take together what more than one round tells: of one alone nothing of this is known."""
+        """Recompute the sums over the cells that have more than one round; the other cells contribute nothing."""
         again = self._again
         self._squares = math.fsum(subject.between[0] for subject in again)
         self._degrees = sum(subject.between[1] for subject in again)
@@ -168,7 +178,7 @@ class Suite:
         self._flips = sum(self._flipped(subject) for subject in again)
 
     def join(self, subject: Subject) -> None:
-        """Take one more cell in; the suite is the same as if it had been made with it."""
+        """Add a cell; the suite is then the same as one created with it."""
         self._count += 1
         self._crowd.join(subject.first)
         if len(subject.values) > 1:
@@ -178,7 +188,7 @@ class Suite:
             insort(self._expected, spread)
 
     def leave(self, subject: Subject) -> None:
-        """Take a cell out; the suite is the same as if it had been made without it."""
+        """Remove a cell; the suite is then the same as one created without it."""
         self._count -= 1
         self._crowd.leave(subject.first)
         if len(subject.values) > 1:
@@ -188,12 +198,12 @@ class Suite:
             del self._expected[bisect_left(self._expected, spread)]
 
     def _flipped(self, subject: Subject) -> bool:
-        """Whether the first round was out and a later one was not: chance, to be reckoned with in the others too."""
+        """Whether the first round was beyond the limit and a later one was not: chance that may affect others too."""
         base = subject.reference.centre + self._offset(subject, PASS_PRIOR) + self._limit
         return subject.values[0] > base + EPSILON >= min(subject.values)
 
     def least_rounds(self, subject: Subject) -> int:
-        """Rounds that must all be out: more where first rounds of the other cells were out and came back."""
+        """Return how many rounds must all be beyond the limit: more if other cells' first rounds were so by chance."""
         others = self._count - 1
         share = (self._flips - self._flipped(subject)) / others if others else 0.0
         if not share:
@@ -208,12 +218,12 @@ class Suite:
         return sigma * (expected_offset(subject.passes) - (expected_offset(theirs) if theirs else 0.0))
 
     def noise(self, subject: Subject) -> Noise:
-        """What chance can do to that cell."""
+        """Estimate the noise of a cell of this suite."""
         reference = subject.reference
         sigma = median_without(self._sigmas, subject.pass_sigma)
         offset = self._offset(subject, sigma)
-        # Neither faster than the tolerance nor slower than half of it: no noise makes a difference, and the whole suite
-        # will do, as it was a few cells ago.
+        # A cell neither faster than the tolerance nor slower than half of it is `ok` whatever the noise. The figures of
+        # the whole suite, as they were a few cells ago, are accurate enough for it.
         is_clear = len(subject.values) == 1 and -self._limit <= subject.first - offset <= self._limit / 2
         own = None if is_clear else subject.first
         others = self._crowd.others(own) if self._count >= SUITE_FROM else None
@@ -222,7 +232,7 @@ class Suite:
             night = then = NIGHT_PRIOR_VARIANCE if reference.variance is None else reference.variance
             degrees = _ALONE_DEGREES if reference.variance is None else max(reference.degrees, _ALONE_DEGREES)
             if self._kind == HISTORY:
-                shift_variance = 0.0  # the nights' common shifts were left in their scatter
+                shift_variance = 0.0  # the scatter of the nights includes their common shifts
         else:
             night, then, degrees = self._together(reference, others)
             shift_variance = others.variance / (_SPREAD_DEGREES * others.count)
@@ -253,10 +263,9 @@ class Suite:
         return max(0, found - math.ceil(_CHANCE_COMPANIONS[self._kind] * self._count))
 
     def _redrawn_prior(self, night: float, sigma: float, passes: int) -> float:
-        """Share of a night's variance that a new round draws again: its passes, and half of the run's bias.
+        """Return the prior share of a night's variance that a new round redraws: its passes and half of the run's bias.
 
-        A shift that the whole suite has in common is part of that bias, though no part of the variance between its
-        cells.
+        A shift common to the whole suite is part of that bias, although it is not part of the variance between cells.
         """
         scatter = min(night, sigma * sigma * round_variance(passes))
         common = self._shifts.sd**2 if self._shifts and self._shifts.nights >= HISTORY_FROM else 0.0
@@ -264,7 +273,7 @@ class Suite:
         return min(max(share, _REDRAWN_RANGE[0]), _REDRAWN_RANGE[1])
 
     def _together(self, reference: Reference, others: Bulk) -> tuple[float, float, float]:
-        """Variance of tonight, variance of a night of the baseline, degrees of freedom."""
+        """Return the variance of tonight, the variance of a night of the baseline, and their degrees of freedom."""
         freedom = _SPREAD_DEGREES * others.count
         if reference.variance is None or not self._expected:
             prior = (1 + reference.centre_weight) * _QUIET_NIGHT**2
@@ -289,13 +298,13 @@ class Suite:
 
 
 def _between_rounds(values: Sequence[float], reference: Reference) -> tuple[float, float]:
-    """What the rounds say of the part of a night's variance that a new round draws anew.
+    """Return the scatter between rounds: the part of a night's variance that a new round redraws.
 
-    The first round is left out, since it was chosen for being slow, and so is the slowest of the others, which may be
-    an accident.
+    The first round is omitted, because further rounds are measured only when it is slow. The slowest of the others is
+    omitted too, because it may be an accident.
 
     Returns:
-        Squares, in units of a night's variance where that is known, and their degrees of freedom.
+        Sum of squares, in units of a night's variance if that is known, and its degrees of freedom.
     """
     later = sorted(values[1:])
     if len(later) < 3:

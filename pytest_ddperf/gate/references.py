@@ -1,4 +1,4 @@
-"""What cells are held against: published means, recorded runs, nights. Pure, standard library only."""
+"""References that cells are compared with: published means, recorded runs, nights. Pure, standard library only."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PUBLISHED, RECORDED, HISTORY = "published", "recorded", "history"
-"""The kinds: a mean, 1 to 7 runs, 8 or more nights (A, B, C)."""
+"""The kinds of baseline: a mean, 1 to 7 runs, 8 or more nights (A, B, C)."""
 
 HISTORY_FROM = 8
-"""Nights from which a cell's own scatter counts."""
+"""Minimum number of nights for a cell's own scatter to count."""
 
 NIGHTS = 30
-"""How many of the newest nights make the centre."""
+"""How many of the newest nights the centre is computed from."""
 
 SUITE_FROM = 8
-"""Cells from which the suite has a shift and a spread of its own."""
+"""Minimum number of cells for a suite to have a shift and a spread of its own."""
 
 NIGHT_PRIOR_VARIANCE = 0.02**2
-"""Of the logarithm, of one night of one cell, where neither a history nor a suite tells: a board of one's own, with
-room."""
+"""Variance of the logarithm of one night of one cell, used without a history or suite: generous for a board that nobody
+else uses."""
 
-_POOL_DEGREES = 12.0  # below it tonight's suite tells more of the noise than the runs do
-_PRIOR_WEIGHT = 6.0  # degrees of freedom that this prior counts for
+_POOL_DEGREES = 12.0  # degrees of freedom below which tonight's suite is a better estimate of the noise than the runs
+_PRIOR_WEIGHT = 6.0  # degrees of freedom of this prior
 _LEAST_VARIANCE = 1e-8  # (0.01 %) squared: a clock that counts whole milliseconds can look free of noise
-_POOL_WEIGHT, _POOL_RANGE = 20.0, (10.0, 80.0)  # nights that the pool counts for in a cell's own variance
-_SHIFT_PRIOR_SD = 0.01  # of a night's common shift, where the history is short: a host of one's own
-_SHIFT_PRIOR_WEIGHT = 5.0  # nights that this prior counts for
+_POOL_WEIGHT, _POOL_RANGE = 20.0, (10.0, 80.0)  # weight of the pool in a cell's own variance, in nights
+_SHIFT_PRIOR_SD = 0.01  # of a night's common shift, for a short history on a host that nobody else uses
+_SHIFT_PRIOR_WEIGHT = 5.0  # weight of this prior, in nights
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What one cell is held against.
+    """The reference that one cell is compared with.
 
     Args:
         centre: mean logarithm of milliseconds.
         centre_weight: variance of the centre, in units of the variance of one night.
-        reading_variance: of the logarithm, of how the centre was read.
-        variance: of the logarithm, of one night (first round); None where nothing but the suite can tell.
-        degrees: how many independent nights that variance is worth.
-        passes: how many passes make a run; 0 for a mean of them.
+        reading_variance: variance of the logarithm due to the reading error of the centre.
+        variance: variance of the logarithm of one night (first round); None if only the suite can provide it.
+        degrees: degrees of freedom of that variance.
+        passes: number of passes in a round; 0 for a published mean.
     """
 
     centre: float
@@ -60,18 +60,18 @@ class Reference:
 
     @property
     def expected_spread(self) -> float | None:
-        """Variance of how far a first round is from the centre; None where only the suite can tell."""
+        """Variance of the difference of a first round from the centre; None if only the suite can provide it."""
         return None if self.variance is None else self.variance * (1 + self.centre_weight)
 
 
 @dataclass(frozen=True, slots=True)
 class ShiftHistory:
-    """How far whole nights have been from each other.
+    """How far whole nights differed from each other.
 
     Args:
         sd: standard deviation of a night's common shift.
-        degrees: how many nights that is worth, the prior's share counted in.
-        nights: how many nights the centre of the reference rests on; 0 where nothing is known.
+        degrees: degrees of freedom of that standard deviation, including those of the prior.
+        nights: number of nights that the centre of the reference is computed from; 0 if unknown.
     """
 
     sd: float
@@ -82,11 +82,14 @@ class ShiftHistory:
 def runs_of(
     baseline: float | Sequence[float] | Sequence[Sequence[float]] | None,
 ) -> float | list[Sequence[float]] | None:
-    """A baseline as a positive mean, or as runs with `[]` for the nights that lack the cell; None where there is none.
+    """Normalise a baseline.
+
+    Returns:
+        A positive mean, or the runs, with `[]` for nights without the cell; None if there is no baseline.
 
     Raises:
-        ValueError: not a number, a list of numbers or a list of lists of numbers, or a mean that is not positive
-        and finite.
+        ValueError: the baseline is not a number, a list of numbers or a list of lists of numbers, or its mean is not
+            positive and finite.
     """
     if baseline is None:
         return None
@@ -112,19 +115,24 @@ def _is_list(value: object) -> bool:
 
 
 def published_reference(mean_ms: float, reading_error_ms: float) -> Reference:
-    """A published mean.
+    """Build the reference of a published mean.
 
-    Its reading error is taken as evenly distributed (variance of a uniform: half-width squared / 3).
+    Its reading error is assumed to be uniformly distributed (variance: half-width squared / 3).
     """
     return Reference(math.log(mean_ms), 1.0, (reading_error_ms / mean_ms) ** 2 / 3, None, 0.0, 0)
 
 
 def run_value(run: Sequence[float], passes: int) -> float:
-    """The logarithm of what one run is worth: the midmean of its rounds, told apart by the length of a round."""
+    """Return the midmean of the rounds of one run, a logarithm.
+
+    Args:
+        run: milliseconds of its passes.
+        passes: passes per round, by which the run is divided into rounds.
+    """
     return _run_value(tuple(run), passes)
 
 
-@lru_cache(maxsize=1 << 14)  # every cell of a suite is judged by the runs of all
+@lru_cache(maxsize=1 << 14)  # judging any cell of a suite reads the runs of all
 def _run_value(run: tuple[float, ...], passes: int) -> float:
     if len(run) < 2 * passes:
         return round_statistic(run)
@@ -134,15 +142,15 @@ def _run_value(run: tuple[float, ...], passes: int) -> float:
 
 
 def build_references(suite: Sequence[Sequence[Sequence[float]]], passes: int) -> tuple[list[Reference], ShiftHistory]:
-    """Centre and scatter of cells that have runs.
+    """Compute the centre and scatter of cells that have runs.
 
-    The nights are aligned at their newest end. Each night's common shift is taken out first (the median over the
-    cells of the difference from each cell's own median). A cell's variance is shrunk towards the pool's in
-    proportion to its nights; below 8 nights the pool's alone counts.
+    The nights are aligned at their newest end. Each night's common shift is removed first (the median over the cells
+    of the difference from each cell's own median). A cell's variance is shrunk towards that of the pool; its own
+    variance counts by its nights, and below 8 nights only the pool counts.
 
     Args:
-        suite: per cell its runs, oldest first, `[]` for a night that lacks it; at least one run each.
-        passes: how many passes make a round.
+        suite: for each cell its runs, oldest first, `[]` for a night without it; at least one run per cell.
+        passes: passes per round.
     """
     nights: list[dict[int, float]] = []
     for runs in suite:
@@ -187,21 +195,22 @@ def _night_shifts(nights: Sequence[dict[int, float]]) -> dict[int, float]:
 
 
 def _scatter(residuals: Sequence[float]) -> tuple[float, float]:
-    """Variance and degrees of freedom; slow clocks on one night in 8 or more, or on two in 16, do not widen it."""
+    """Return variance and degrees of freedom; up to one outlier in 8 or more nights, or two in 16, is capped."""
     count = len(residuals)
     if count < 2:
         return 0.0, 0.0
     squares = sorted(residual * residual for residual in residuals)
     spared = min(2, count // HISTORY_FROM)
     squares[count - spared :] = [squares[count - spared - 1]] * spared
-    inflation = 1.0 + (0.0, 2.0, 3.0)[spared] / count  # expectation of what was cut off, for normal residuals
+    inflation = 1.0 + (0.0, 2.0, 3.0)[spared] / count  # expected loss by the cap, for normal residuals
     return max(inflation * sum(squares) / (count - 1), _LEAST_VARIANCE), count - 1.0
 
 
 def _pool_weight(own: Sequence[tuple[float, float]]) -> float:
-    """Nights that the pool counts for: the more, the less the cells' variances differ beyond chance (empirical Bayes).
+    """Return the weight of the pool, in nights (empirical Bayes).
 
-    The logarithm of a variance of n degrees of freedom scatters by 2 / n; what it scatters more is the cells' own.
+    The less the cells' variances differ beyond chance, the higher the weight. The logarithm of a variance with n
+    degrees of freedom has a variance of about 2 / n by chance. Anything above that is a difference between the cells.
     """
     full = [(math.log(variance), degrees) for variance, degrees in own if degrees >= HISTORY_FROM - 1 and variance > 0]
     if len(full) < SUITE_FROM:
@@ -213,10 +222,10 @@ def _pool_weight(own: Sequence[tuple[float, float]]) -> float:
 
 
 def _pool(known: Sequence[float], degrees: float, cells: int) -> float | None:
-    """The variance of one night that the cells agree on; None where nothing but tonight's suite can tell.
+    """Return the common variance of one night for all cells; None if only tonight's suite can provide it.
 
-    The median of the cells' variances, divided by where the median of a chi-squared variable lies (Wilson and
-    Hilferty 1931). A handful of cells is shrunk towards the prior instead.
+    It is the median of the cells' variances, divided by the median of a chi-squared variable relative to its
+    mean (Wilson and Hilferty 1931). With fewer than 8 cells it is also shrunk towards the prior.
     """
     if not known:
         return NIGHT_PRIOR_VARIANCE if cells < SUITE_FROM else None

@@ -1,7 +1,7 @@
-"""The formulae of the gate: what a round is worth, where a suite stands, how far chance reaches.
+"""The formulae of the gate: the statistic of a round, the centre and scatter of a suite, and the reach of chance.
 
 Everything here works on natural logarithms of times, so that a factor is a difference and the unit drops out.
-Constants are those of independent normal draws, and say which; none of them was fitted to a measurement.
+The constants follow from independent normal draws, as stated beside each; none was fitted to a measurement.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 _NORMAL = NormalDist()
 EPSILON = 1e-9
-"""Logarithms nearer than this are equal: rounding errors must not decide a verdict."""
+"""Logarithms that differ by less are equal: rounding errors must not decide a verdict."""
 
 FASTEST = 0.6
-"""Share of a round's passes that counts: the fastest 3 of 5."""
+"""Share of a round's passes that counts, the fastest ones: 3 of 5."""
 
 _SLOWEST_DROPPED = (1.0, 0.68, 0.39, 0.28, 0.215, 0.176)
 _CLIP = 2.5
@@ -40,19 +40,19 @@ _NEARLY_SHORTEST = 1.3
 
 @functools.cache
 def fastest_count(passes: int) -> int:
-    """How many of a round's passes count."""
+    """Return how many of a round's passes count."""
     return max(1, math.ceil(FASTEST * passes - EPSILON))
 
 
 def round_statistic(passes_ms: Sequence[float]) -> float:
-    """Mean logarithm of the fastest 60 % of a round's passes (latency noise is one-sided).
+    """Return the mean logarithm of the fastest 60 % of a round's passes (latency noise is one-sided).
 
     Raises:
-        ValueError: no pass, or one that is not a finite, positive number.
+        ValueError: there is no pass, or a pass is not a finite, positive number.
     """
     try:
         ordered = sorted(passes_ms)
-        # A NaN spoils the order, but also the sum.
+        # A NaN makes the order meaningless, but the sum is then NaN too.
         if not (ordered and ordered[0] > 0 and math.isfinite(sum(ordered))):
             _check(passes_ms)
         count = fastest_count(len(ordered))
@@ -77,13 +77,16 @@ def _normal_scores(passes: int) -> tuple[float, ...]:
 
 @functools.cache
 def expected_offset(passes: int) -> float:
-    """How far the round statistic lies from the passes' mean, in standard deviations of a pass; negative."""
+    """Return the expected difference of the round statistic from the mean of the passes.
+
+    It is in standard deviations of a pass: 0 for one or two passes, negative for more.
+    """
     count = fastest_count(passes)
     return sum(_normal_scores(passes)[:count]) / count
 
 
 def round_variance(passes: int) -> float:
-    """Variance of the round statistic of that many standard normal passes.
+    """Return the variance of the round statistic of that many standard normal passes.
 
     Integrated numerically, it is 1.17 / n to 1.23 / n.
     """
@@ -91,7 +94,11 @@ def round_variance(passes: int) -> float:
 
 
 def pass_sigma(passes_ms: Sequence[float]) -> float | None:
-    """Standard deviation of the logarithm of a pass, from the range of those that count; None below three passes."""
+    """Estimate the standard deviation of a pass's logarithm from the range of the passes that count.
+
+    Returns:
+        None for fewer than three passes.
+    """
     count = fastest_count(len(passes_ms))
     if count < 2 or len(passes_ms) < 3:
         return None
@@ -101,9 +108,9 @@ def pass_sigma(passes_ms: Sequence[float]) -> float | None:
 
 
 def midmean(values: Iterable[float]) -> float:
-    """Mean of the middle half (Tukey's midmean): as robust as is needed, at 1.2 times the variance of the mean.
+    """Return the mean of the middle half (Tukey's midmean): robust enough, at 1.2 times the variance of the mean.
 
-    Three values give their median, one or two their mean.
+    For three values it is their median, for one or two their mean.
     """
     ordered = sorted(values)
     cut = 1 if len(ordered) == 3 else len(ordered) // 4
@@ -112,15 +119,19 @@ def midmean(values: Iterable[float]) -> float:
 
 
 def midmean_variance(count: int) -> float:
-    """Variance of `midmean` of that many draws, in units of the variance of one."""
+    """Return the variance of `midmean` of that many draws, in units of the variance of one draw."""
     return (1.0 if count < 3 else 1.2) / count
 
 
 def level(values: Sequence[float], sigma: float) -> float:
-    """What several rounds are worth: their mean with the slowest left out (the only one stays).
+    """Combine several rounds: their mean without the slowest round; a single round is kept.
 
-    Of the others, none counts for more than 2.5 standard deviations above the (lower) median: two accidents are no
-    change.
+    The other rounds are clipped at 2.5 standard deviations above the (lower) median, so that two accidents do not
+    count as a change.
+
+    Args:
+        values: `round_statistic` of each round.
+        sigma: standard deviation between rounds.
     """
     ordered = sorted(values)
     if len(ordered) < 3:
@@ -130,22 +141,22 @@ def level(values: Sequence[float], sigma: float) -> float:
 
 
 def counted(rounds: Sequence[Sequence[float]]) -> list[Sequence[float]]:
-    """The rounds that `level` counts, the fastest first: all but the slowest, of two the faster one.
+    """Return the rounds that `level` counts, fastest first: all but the slowest; of two, the faster one.
 
     Args:
-        rounds: milliseconds per image of the passes, a list for each round; at least one.
+        rounds: milliseconds per image of the passes, a list for each round; at least one round.
     """
     ordered = sorted(rounds, key=round_statistic)
     return ordered[: max(1, len(ordered) - 1)]
 
 
 def level_variance(count: int) -> float:
-    """Variance of `level` of that many standard normal draws (integrated numerically up to 6)."""
+    """Return the variance of `level` of that many standard normal draws (integrated numerically up to 6)."""
     return _SLOWEST_DROPPED[count - 1] if count <= len(_SLOWEST_DROPPED) else 1.06 / count
 
 
 def median_without(ordered: Sequence[float], own: float | None) -> float:
-    """Median of sorted values, one occurrence of `own` left out."""
+    """Return the median of sorted values without one occurrence of `own`."""
     skip = len(ordered) if own is None else bisect_left(ordered, own)
     count = len(ordered) - (own is not None)
 
@@ -157,12 +168,15 @@ def median_without(ordered: Sequence[float], own: float | None) -> float:
 
 @functools.cache
 def sidak_z(alpha: float, count: float) -> float:
-    """One-sided normal quantile that all of `count` cells stay below with probability 1 - alpha (Sidak 1967)."""
+    """Return the one-sided normal quantile that all cells stay below with probability 1 - alpha (Sidak 1967)."""
     return _NORMAL.inv_cdf(math.exp(math.log1p(-alpha) / max(1.0, count)))
 
 
 def student(z: float, degrees: float) -> float:
-    """Quantile of Student's t where the normal's is z: the head of its expansion (Abramowitz-Stegun 26.7.5)."""
+    """Return the quantile of Student's t for the normal quantile z.
+
+    These are the first terms of its expansion (Abramowitz-Stegun 26.7.5).
+    """
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     return z + first / degrees + second / degrees**2
@@ -170,12 +184,12 @@ def student(z: float, degrees: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """Where the unregressed part of a suite stands, and how widely it scatters.
+    """Centre and scatter of the unregressed part of a suite.
 
     Args:
         centre: mean logarithm.
-        variance: of one cell.
-        count: how many cells it rests on.
+        variance: variance of one cell.
+        count: number of cells that both are computed from.
     """
 
     centre: float
@@ -184,28 +198,30 @@ class Bulk:
 
 
 def _bulk_of_sorted(ordered: Sequence[float]) -> Bulk:
-    """The largest unregressed crowd among cells of which half or more may be slower.
+    """Find the largest group of unregressed cells, even if half of the cells or more are slower.
 
-    Where the values fall in two (the split of least variance, Otsu 1979), only the faster part counts. From it, the
-    lowest of the nearly shortest windows that hold 40 % of the values (the shortest half of Rousseeuw and Leroy
-    1987, on the side of the faster cells), as narrow as the window or what lies below it say, grows by clipping at
-    2.5 standard deviations until it stays the same. Where as many cells again lie below it, or where it falls in
-    two, it starts again from the faster part.
+    1. If the values form two groups (the split of least variance, Otsu 1979), only the faster group counts.
+    2. Among the nearly shortest windows that contain 40 % of the values (the shortest half of Rousseeuw and Leroy
+       1987, on the side of the faster cells), the lowest is chosen. Its width or the scatter of the values below its
+       middle, whichever is narrower, gives the first standard deviation.
+    3. The window is widened by clipping at 2.5 standard deviations until it no longer changes.
+    4. If at least 30 % of the cells (and three) are below it, or if it forms two groups, steps 2 and 3 are repeated
+       with the faster part.
 
     Args:
-        ordered: a value for each cell, ascending; at least one.
+        ordered: one value for each cell, ascending; at least one.
     """
     count = len(ordered)
     least = max(3, math.ceil(_SMALLEST_PART * count))
     tail = count // 10
     pulled_in = [ordered[tail]] * tail + [*ordered[tail : count - tail]] + [ordered[count - 1 - tail]] * tail
-    # A normal sample whose tails are so pulled in keeps 27 % of its squares.
+    # A normal sample with its tails pulled in like this keeps 27 % of its squares.
     cut = _split(pulled_in, 0.27, 0.95)
     if cut >= least:
         ordered = ordered[:cut]
     for _ in range(_RESTARTS):
         low, high, found = _grow(ordered)
-        # Cut in two at its best, a normal sample keeps 1 - 2 / pi = 36 % of its squares.
+        # A normal sample that is split at the best place keeps 1 - 2 / pi = 36 % of its squares.
         cut = low if low >= least else low + _split(ordered[low:high], 0.36, 1.2)
         if cut < least or cut >= high:
             break
@@ -244,11 +260,11 @@ def _grow(ordered: Sequence[float]) -> tuple[int, int, Bulk]:
 
 
 def _split(ordered: Sequence[float], kept: float, scatter: float) -> int:
-    """Where sorted values fall in two: how many belong to the faster part, 0 where they are one crowd.
+    """Return how many of the values belong to the faster of two groups, 0 if they form a single group.
 
     Args:
-        ordered: the values.
-        kept: share of its squares that one crowd keeps when it is cut in two at its best.
+        ordered: the values, ascending.
+        kept: share of its squares that a single group keeps when it is split at the best place.
         scatter: four standard deviations of that share, times the square root of the number of values.
     """
     count = len(ordered)
@@ -273,19 +289,19 @@ def _split(ordered: Sequence[float], kept: float, scatter: float) -> int:
 
 @functools.cache
 def _split_weights(count: int) -> tuple[float, ...]:
-    """What the square of the faster part's sum is to be multiplied by, for each place of a split."""
+    """Return, for each place of a split, the factor of the squared sum of the faster part."""
     return tuple(count / (index * (count - index)) for index in range(1, count))
 
 
 class Crowd:
-    """The cells of a suite, each to be held against all the others.
+    """The cells of a suite, each of which is compared with all the others.
 
-    A cell never takes part in the centre and the spread that it is judged by: what it does cannot excuse it, and a
-    slower cell can never be judged more mildly. In a very large suite one cell's weight is lost in the rounding,
-    and the cells share one.
+    A cell is excluded from the centre and the spread that it is judged by, so that a slower cell is never judged more
+    leniently. In a suite of `SHARED_FROM` cells or more the weight of one cell is negligible, and all cells share one
+    bulk.
 
-    The bulk of all values is for those that no noise can make red or green: it may be that of a few values ago, until
-    an eighth of them has come, or gone.
+    The bulk of all values serves cells whose verdict no noise can change. It may be outdated by a few values: it is
+    recomputed once an eighth of them (`RENEWED_AT`) were added or removed.
     """
 
     SHARED_FROM = 1024
@@ -298,19 +314,23 @@ class Crowd:
         self._came = self._went = 0
 
     def join(self, value: float) -> None:
-        """Take one more value in."""
+        """Add a value."""
         insort(self._ordered, value)
         self._cache.clear()
         self._came += 1
 
     def leave(self, value: float) -> None:
-        """Take one occurrence of a value out."""
+        """Remove one occurrence of a value."""
         del self._ordered[bisect_left(self._ordered, value)]
         self._cache.clear()
         self._went += 1
 
     def others(self, own: float | None) -> Bulk:
-        """The bulk of all values but one occurrence of `own`; of all, or nearly all, where it is None."""
+        """Return the bulk of all values except one occurrence of `own`.
+
+        Args:
+            own: the value to exclude; None for the bulk of all values, which may be outdated by a few values.
+        """
         if own is None:
             if self._whole is None or max(self._came, self._went) * self.RENEWED_AT > len(self._ordered):
                 self._whole, self._came, self._went = _bulk_of_sorted(self._ordered), 0, 0

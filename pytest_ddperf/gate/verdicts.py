@@ -1,43 +1,44 @@
-"""The gate: samples and baselines to verdicts. Pure, on builtins, standard library only.
+"""The gate: from samples and baselines to verdicts. Pure, on builtins, standard library only.
 
-A suite of a hundred cells needs a rule that is wrong once in ten thousand cells. More passes of one run do not make
-one, since runs differ more than passes do; measuring again later does. All reckoning is in logarithms, so that a
+A suite of a hundred cells needs a rule that is wrong once in ten thousand cells. More passes in one run cannot achieve
+this, because runs differ more than passes do; measuring again later can. All computations use logarithms, so that a
 factor is a difference.
 
-A round (one warm-up, some timed passes) is worth the mean logarithm of its fastest 60 %: latency noise is
-one-sided. After the first round a cell that is clearly below its limit is green. Any other asks to be measured
-again, at the end of its platform, until it is clear, six rounds at most. What its rounds are worth together is
-their mean without the slowest; of the others none counts for more than 2.5 standard deviations above their median.
-Red needs all of:
+The statistic of a round (one warm-up, some timed passes) is the mean logarithm of its fastest 60 %, because latency
+noise is one-sided. A cell that is clearly below its limit after the first round is green. Any other cell is measured
+again at the end of its platform until its verdict is clear, six rounds at most. Its rounds are combined to their mean
+without the slowest, with the others clipped at 2.5 standard deviations above their median.
 
-- more than the tolerance;
-- more than the suite's common shift plus z standard errors: z is the Sidak quantile for the number of cells (1967),
-  widened to Student's t for what the variance rests on; smaller where many other cells are slow too (Benjamini and
-  Hochberg 1995), and larger before the last round, so that the looks together do not exceed the chance of one (alpha
-  spending);
-- every round by itself beyond half the tolerance, and before the last round beyond all of it;
-- three rounds, and more where first rounds of other cells were out and came back.
+A cell is red if all of these hold:
 
-The suite's shift is the centre of its unregressed crowd (`gate_statistics.Crowd`), so that half the suite may be
-slower. A shift that is itself beyond the tolerance, and significant against the shifts of the nights before (or
-against a stated prior), says that the platform moved: then every cell beyond the tolerance is red. Below 8 cells
-there is no shift; its prior variance goes into the standard error.
+- its change exceeds the tolerance;
+- its change exceeds the suite's common shift plus z standard errors. z is the Sidak quantile for the number of cells
+  (1967), widened to Student's t for the degrees of freedom of the variance. It is smaller if many other cells are slow
+  too (Benjamini and Hochberg 1995), and larger before the last round, so that several looks have no higher chance of
+  a false alarm than one (alpha spending);
+- every round by itself is beyond half the tolerance, and before the last round beyond the whole tolerance;
+- it has three rounds, or more if first rounds of other cells were beyond the limit and later ones were not.
 
-The standard error has a part that no new round draws again (the baseline's, the night's) and one that each round
-does: its passes, and half of the run's bias by prior, corrected by the rounds that tonight's other cells had. Where
-the variance of a night comes from depends on the baseline:
+The suite's shift is the centre of its unregressed cells (`statistics.Crowd`), so that half the suite may be slower. If
+the shift itself exceeds the tolerance, and is significant compared with the shifts of earlier nights (or with a stated
+prior), the platform has shifted as a whole: then every cell beyond the tolerance is red. Below 8 cells there is no
+shift; its prior variance is part of the standard error.
 
-- published (a mean): the spread of the suite tonight, half of which is the baseline's; a mean is held against a mean
-  by the expected order statistics of the fastest passes (Blom 1958). A reading error joins in.
-- recorded (1 to 7 runs): the same with one run; the pooled variance between the runs with more.
-- history (8 nights or more, the last 30): each cell's own variance between nights, each night's common shift taken
-  out, shrunk to the pool by empirical Bayes. On a night wider than its history all limits widen.
+The standard error has a part that is the same in all rounds (from the baseline and the night) and a part that is
+redrawn in each round: its passes and, by prior, half of the run's bias. The size of the redrawn part is corrected by
+the later rounds of tonight's other cells. The source of a night's variance depends on the baseline:
 
-No cell takes part in what it is judged by: its own rounds never widen its own limit. Making a cell slower therefore
-never makes its verdict greener. A cell beyond the tolerance after all rounds that chance could explain is
-`unstable`.
+- published (a mean): the spread of the suite tonight, half of which is due to the baseline. The fastest passes are
+  made comparable with a mean by their expected order statistics (Blom 1958). The reading error is added.
+- recorded (1 to 7 runs): with one run as for published; with several, the pooled variance between the runs.
+- history (8 nights or more, the last 30): each cell's own variance between nights without each night's common shift,
+  shrunk to the pool by empirical Bayes. On a night with more scatter than the history, all limits widen.
 
-`tests/perf/gate_power.py` prints how often all this is wrong.
+A cell is excluded from the estimates that it is judged by: its own rounds never widen its own limit. Making a cell
+slower therefore never improves its verdict. A cell that is beyond the tolerance after all rounds, but within what
+chance could explain, is `unstable`.
+
+`tests/perf/gate_power.py` prints how often these verdicts are wrong.
 """
 
 from __future__ import annotations
@@ -78,13 +79,13 @@ __all__ = [
 ]
 
 FALSE_ALARM = {PUBLISHED: 0.008, RECORDED: 0.02, HISTORY: 0.022}
-"""Chance of a red cell on a night without change that the quantile is chosen for; the other conditions lower it,
-most of all where the cell's own scatter is known (tests/perf/gate_power.py prints what comes of it)."""
+"""Chance of a red cell on a night without change for which the quantile is chosen. The other conditions lower it, most
+of all if the cell's own scatter is known (tests/perf/gate_power.py prints the result)."""
 
-_EARLY = 0.2  # share of that chance which a verdict before the last round may use
-_CLEAR = 1.8  # standard deviations of what more rounds could move (one in thirty)
-_PRIORS = 3  # times that the prior of a pass's scatter joins that of the cells
-_MOST = 700.0  # logarithms beyond it are no floats any more
+_EARLY = 0.2  # share of that chance available to verdicts before the last round
+_CLEAR = 1.8  # margin in standard deviations of the change that more rounds can cause (exceeded one time in thirty)
+_PRIORS = 3  # how often the prior of a pass's scatter is added to the scatters of the cells
+_MOST = 700.0  # logarithms beyond this overflow a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,9 @@ class Cell:
 
     Args:
         rounds: milliseconds per image of the passes, a list for each round.
-        baseline: a published mean, the passes of one run, or the passes of several runs, oldest first; None without
-        one.
-        reading_error_ms: how far a published mean may be off by its reading.
+        baseline: a published mean, the passes of one run, or the passes of several runs, oldest first, in milliseconds
+            per image; None without one.
+        reading_error_ms: largest reading error of a published mean.
     """
 
     rounds: Sequence[Sequence[float]]
@@ -105,20 +106,20 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a cell.
+    """The verdict on a cell. Changes are relative, 0.1 for 10 % slower.
 
     Args:
         outcome: ok, regressed, improved, remeasure or unstable; new without a baseline.
-        now_ms: milliseconds per image now, on the baseline's footing (`baseline_ms` times 1 + `change`).
+        now_ms: milliseconds per image now, comparable with the baseline (`baseline_ms` times 1 + `change`).
         baseline_ms: milliseconds per image of the baseline, None without one.
-        change: now / baseline - 1, None without one.
-        limit: the change beyond which the cell is regressed, with the rounds it has.
+        change: now / baseline - 1, None without a baseline.
+        limit: the change beyond which the cell is regressed, given its number of rounds.
         rounds_used: how many rounds were judged.
         reason: the verdict in words.
-        suite_shift: by how much the other cells of its kind are slower than their baselines; None where that is not
-        known.
-        resolution: the smallest change that the gate can tell from noise after all rounds, at least the tolerance; None
-            without a baseline.
+        suite_shift: how much slower the other cells with the same kind of baseline are than their baselines; None if
+            unknown.
+        resolution: the smallest change that the gate can distinguish from noise after all rounds, at least the
+            tolerance; None without a baseline.
         kind: published, recorded or history; "" without a baseline.
     """
 
@@ -136,15 +137,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A cell on its way to a verdict: what of it does not depend on its fellows, reckoned once.
+    """The figures of a cell that do not depend on other cells, computed once.
 
     Args:
-        passes: how many its first round has.
-        values: what each round is worth.
-        sigma: standard deviation of the first round's passes; None without a baseline, or where they are too few.
-        held: its runs or its published mean; None without a baseline.
+        passes: number of passes in the first round.
+        values: `round_statistic` of each round.
+        sigma: standard deviation of the first round's passes; None without a baseline, or if there are too few passes.
+        held: the runs or the published mean of the baseline; None without a baseline.
         kind: published, recorded or history; "" without a baseline.
-        subject: what a suite takes of it, where that does not depend on the runs of its fellows: a published mean.
+        subject: the cell as a suite needs it, for a published mean; None otherwise, because it then depends on the runs
+            of the other cells.
     """
 
     passes: int
@@ -156,10 +158,10 @@ class Prepared:
 
 
 def prepare(cell: Cell) -> Prepared:
-    """What a cell brings to a suite.
+    """Compute the figures of a cell that do not depend on other cells.
 
     Raises:
-        ValueError: as `judge`.
+        ValueError: as for `judge`.
     """
     values, held = _values(cell), runs_of(cell.baseline)
     passes = len(cell.rounds[0])
@@ -177,12 +179,12 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
     """Judge a whole suite, in the order of the cells.
 
     Args:
-        cells: the suite: every cell of one platform that was measured, also those that have their verdict already.
+        cells: the suite: every measured cell of one platform, including those that already have a verdict.
         tolerance: relative, 0.1 for 10 %.
 
     Raises:
-        ValueError: no round, no pass, a time that is not finite and positive, or a baseline that is none of the
-        three kinds.
+        ValueError: a cell has no round, a round has no pass, a time is not finite and positive, a baseline is not of
+            the three kinds, or the tolerance is not a number of 0 or more.
     """
     prepared = [prepare(cell) for cell in cells]
     gate = _Gate(_limit(tolerance), sum(one.held is not None for one in prepared))
@@ -196,18 +198,19 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
 
 
 class Company:
-    """Cells as they are measured, each judged once, with the newest of its fellows.
+    """Cells in the order in which they are measured, each judged once, together with the newest other cells.
 
-    Its verdict is the last one that `judge` gives for these cells. What they have in common is kept from one to the
-    next, and not reckoned anew for each; a cell neither faster than the tolerance nor slower than half of it, which no
-    noise can make anything but `ok`, is told the shift and the resolution that the suite had a few cells ago.
+    The verdict is the one that the function `judge` returns for the last of these cells. Figures of the suite are kept
+    between calls instead of being recomputed for each cell. A cell neither faster than the tolerance nor slower than
+    half of it is `ok` whatever the noise; its verdict may have the shift and the resolution that the suite had a few
+    cells ago.
 
     Args:
         tolerance: relative, 0.1 for 10 %.
-        most: how many cells are judged together at the most. As many older ones are kept for those that leave.
+        most: maximum number of cells judged together. As many older cells are kept to replace cells that leave.
 
     Raises:
-        ValueError: as `judge`.
+        ValueError: as for `judge`.
     """
 
     def __init__(self, tolerance: float, most: int) -> None:
@@ -221,7 +224,7 @@ class Company:
         self._published = Suite(PUBLISHED, [], None, self._sigmas, self._limit)
 
     def judge(self, name: str, cell: Cell) -> Verdict:
-        """Take a cell in as the newest one, and judge it; one that was there by that name leaves."""
+        """Add a cell as the newest one and judge it; it replaces a cell of the same name."""
         prepared = prepare(cell)
         self.leave(name)
         self._newest[name] = prepared
@@ -241,7 +244,7 @@ class Company:
         return gate.verdict(prepared.kind, suite, subjects[-1])
 
     def leave(self, name: str) -> None:
-        """Take a cell out; an older one, if there is any, comes in its stead."""
+        """Remove a cell; an older one replaces it if there is any."""
         gone = self._newest.pop(name, None)
         if gone is None:
             self._older.pop(name, None)
@@ -269,7 +272,7 @@ class Company:
 
 
 def _limit(tolerance: float) -> float:
-    """The tolerance as a logarithm."""
+    """Return the tolerance as a logarithm."""
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"the tolerance must be a number of 0 or more, not {tolerance!r}")
     return math.log1p(tolerance)
@@ -291,7 +294,7 @@ def _values(cell: Cell) -> list[float]:
 def _suite(
     kind: str, prepared: Sequence[Prepared], sigmas: Sequence[float], limit: float
 ) -> tuple[Suite, list[Subject]]:
-    """The cells of one kind of baseline, in their order."""
+    """Build the suite of the cells with one kind of baseline; the subjects are in the order of the cells."""
     group = [one for one in prepared if one.kind == kind]
     if kind == PUBLISHED:
         subjects = [one.subject for one in group if one.subject is not None]
@@ -305,7 +308,7 @@ def _suite(
 
 
 class _Gate:
-    """The rules, for one tolerance (as a logarithm) and one number of cells."""
+    """The rules for a tolerance (as a logarithm) and a number of cells."""
 
     def __init__(self, limit: float, cells: int) -> None:
         self.limit = limit
@@ -322,7 +325,8 @@ class _Gate:
         reach = noise.reach(z_now, rounds)
         limit = self.limit if noise.moved > 0 else max(self.limit, noise.shift + reach)
         every_round = fastest > self.limit / 2 + EPSILON
-        # Before the last round two accidents of three could pass for a change: then each must be out by itself.
+        # Before the last round two accidents in three rounds could look like a change, so every round must be beyond
+        # the tolerance.
         lasting = every_round if rounds >= MAX_ROUNDS else fastest > self.limit + EPSILON
         if change > limit + EPSILON and lasting and rounds >= suite.least_rounds(subject):
             outcome = "regressed"
@@ -353,9 +357,9 @@ class _Gate:
         )
 
     def _clear_below(self, kind: str, noise: Noise, rounds: int) -> float:
-        """The change below which more rounds would hardly lift a cell over its limit any more.
+        """Return the change below which more rounds are unlikely to lift a cell over its limit.
 
-        It rests on what was known of the noise after the first round, not on later ones: a cell that is clear stays so.
+        It uses the noise as known after the first round, not later rounds, so that a clear cell remains clear.
         """
         last = max(rounds, MAX_ROUNDS)
         z = sidak_z(FALSE_ALARM[kind], self._cells)
@@ -366,7 +370,16 @@ class _Gate:
 
 
 def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: int, moved_by: float | None) -> str:
-    """A verdict in words; `moved_by`: how far the platform moved, None where it did not."""
+    """Describe a verdict in words.
+
+    Args:
+        outcome: its outcome.
+        kind: published, recorded or history.
+        change: relative change from the baseline.
+        limit: relative change beyond which the cell is regressed.
+        rounds: number of rounds judged.
+        moved_by: relative shift of the platform as a whole; None if it did not shift.
+    """
     if outcome == "regressed" and moved_by is not None:
         why = f": the platform moved, the other cells are {moved_by:+.1%} together"
     elif outcome == "regressed":

@@ -1,4 +1,4 @@
-"""From passes to figures: which clock to go by, and the statistics of its times. Pure, standard library only."""
+"""Choice of the clock to judge by, and statistics of its times. Pure, standard library only."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NAMES: Final = {
 }
 
 AUTO: Final = "auto"
-"""The clock that is asked for by default: predict, else head, never the client's."""
+"""The default choice: predict, else head, never the client's clock."""
 
 
 ROUNDING_MS: Final = 1.0
-"""How far `head.time`, in whole milliseconds, may lie beyond the client's clock, which encloses it."""
+"""How far `head.time`, in whole milliseconds, may exceed the client's time, which includes it."""
 
 DRIFT: Final = 0.01
-"""And by what share on top: two hosts' clocks do not run at the same speed."""
+"""Share of the client's time by which `head.time` may exceed it in addition: clocks of two hosts differ in speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,14 @@ class Summary:
     """The statistics of passes, in milliseconds per image.
 
     Args:
-        stddev_ms: of the sample (n - 1); 0 for one pass.
-        standard_error: of the mean, relative to it; 0 for one pass.
+        passes: number of passes.
+        mean_ms: mean.
+        median_ms: median.
+        min_ms: minimum.
+        max_ms: maximum.
+        stddev_ms: standard deviation of the sample (n - 1); 0 for one pass.
+        standard_error: standard error of the mean, relative to the mean; 0 for one pass.
+        images_per_second: throughput, from the mean.
     """
 
     passes: int
@@ -52,14 +58,16 @@ class Summary:
 
 
 def choose_clock(preferred: str, passes: Sequence[Pass]) -> Clock:
-    """The clock to gate by: it must have timed every pass, above 0 ms; `head.time` not longer than the client waited.
+    """Choose the clock to judge by.
+
+    It must have timed every pass with more than 0 ms, and `head.time` must not be longer than the client waited.
 
     Args:
         preferred: a clock, or `auto`: predict, else head, never the client's.
-        passes: of one round or more.
+        passes: the passes of one or more rounds.
 
     Raises:
-        TimingError: there is none.
+        TimingError: no clock meets these conditions.
     """
     wanted = [Clock.PREDICT, Clock.HEAD] if preferred == AUTO else [Clock(preferred)]
     flaws: list[str] = []
@@ -73,13 +81,13 @@ def choose_clock(preferred: str, passes: Sequence[Pass]) -> Clock:
 
 
 def summarise(per_image_ms: Sequence[float]) -> Summary:
-    """The statistics of a list of times.
+    """Compute the statistics of a list of times.
 
     Args:
-        per_image_ms: milliseconds per image, one a pass.
+        per_image_ms: milliseconds per image, one value per pass.
 
     Raises:
-        TimingError: there is none, or one of them is not finite and above 0.
+        TimingError: the list is empty, or a time is not finite and above 0.
     """
     if not per_image_ms:
         raise TimingError("There is no pass to summarise.")
@@ -102,7 +110,7 @@ def summarise(per_image_ms: Sequence[float]) -> Summary:
 
 
 def _flaw(clock: Clock, passes: Sequence[Pass]) -> str:
-    """Why the clock cannot be gated by, "" where it can."""
+    """Return why the clock cannot be used for the verdict, "" if it can."""
     times = [timed.ms(clock) for timed in passes]
     name = _NAMES[clock]
     if not times:
@@ -120,5 +128,5 @@ def _flaw(clock: Clock, passes: Sequence[Pass]) -> str:
 
 
 def _cannot_be(one: Pass) -> bool:
-    """Whether a server says that it worked for longer than its client waited for it."""
+    """Whether the server reports a longer time than the client waited for the answer."""
     return one.head_ms is not None and one.head_ms > one.client_ms * (1 + DRIFT) + ROUNDING_MS

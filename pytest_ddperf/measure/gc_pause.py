@@ -1,4 +1,4 @@
-"""When Python looks for garbage: rarely once gated tests are collected, and never in a timed round."""
+"""Python's garbage collection: rare once benchmark tests are collected, disabled during a timed round."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _YOUNG: Final = 100_000
-"""New objects after which they are looked through; Python's own threshold is reached every few cells, and every few
-tests that are collected."""
+"""New objects before a collection of the youngest generation. Python's own threshold is reached every few cells, and
+every few collected tests."""
 
 
 def collect_rarely() -> Callable[[], None]:
-    """Leave what is there out of every later collection, and collect what is new in larger portions.
+    """Exclude all existing objects from garbage collection, and collect new ones less often.
 
-    A run keeps its tests and what it measured to its end: to look through them again and again finds nothing.
+    A run keeps its tests and measurements until its end, so that repeated collections of them free nothing.
 
     Returns:
-        What puts it back.
+        A function that restores the previous settings.
     """
     usual = gc.get_threshold()
     gc.freeze()
@@ -33,12 +33,15 @@ def collect_rarely() -> Callable[[], None]:
 
 
 def leave_out() -> None:
-    """Leave what has come since out as well, until it is put back."""
+    """Also exclude the objects created since, until the settings are restored."""
     gc.freeze()
 
 
 class PausedCollection:
-    """As `timeit` does: a collection stops this process, and a pass would be charged for it."""
+    """Disable garbage collection within a `with` block, as `timeit` does.
+
+    A collection stops this process, and its time would be counted in a pass.
+    """
 
     def __enter__(self) -> None:
         self._was_enabled = gc.isenabled()

@@ -1,6 +1,7 @@
-"""Passes under load, closed and open loop, and what their requests tell. Pure: threads and clock are injected.
+"""Passes under load, closed and open loop, and figures of their requests. Pure: threads and clock are injected.
 
-A pass under load is some requests, and has one figure for the gate, milliseconds for a batch by the client's clock:
+A pass under load consists of several requests. It has one figure for the gate, in milliseconds for a batch by the
+client's clock:
 
 - closed loop: the pass's time divided by its requests, the inverse of the throughput;
 - open loop: the median latency of its requests, from their intended starts.
@@ -26,19 +27,19 @@ if TYPE_CHECKING:
 
 
 class ClientPool(Protocol):
-    """Those who send requests, side by side."""
+    """Clients that send requests concurrently."""
 
     @property
     def failed(self) -> bool:
-        """Whether one of them could not do its work: nothing further is begun."""
+        """Whether a piece of work failed; no further work is then started."""
         ...
 
     def submit(self, work: Callable[[], object]) -> None:
-        """Have it done as soon as somebody is free."""
+        """Run a piece of work as soon as a client is free."""
         ...
 
     def finish(self) -> None:
-        """Wait until everything is done.
+        """Wait until all work is done.
 
         Raises:
             DdperfError: the first failure of a piece of work.
@@ -51,8 +52,8 @@ class Sent:
     """One request.
 
     Args:
-        due_s: when it was to be sent, on the clock of the pass.
-        ended_s: when the last byte of its answer was there.
+        due_s: when it was due, in seconds on the clock of the pass.
+        ended_s: when the last byte of its answer arrived, in seconds on the same clock.
     """
 
     due_s: float
@@ -60,16 +61,19 @@ class Sent:
 
 
 def draw_arrivals_s(rate: float, count: int, seed: int) -> tuple[float, ...]:
-    """When the requests of an open loop are due, seconds from the start of the pass, ascending.
+    """Draw the times at which the requests of an open loop are due.
 
-    A Poisson process of which it is known that `count` arrivals fall into `count / rate` seconds: they are then as many
-    independent uniform draws, put into order (Ross, Introduction to Probability Models, section 5.3). So the gaps are
-    those of clients that know nothing of each other, and every pass offers the rate that was asked for.
+    They are the arrivals of a Poisson process, given that `count` of them occur in `count / rate` seconds: as many
+    independent uniform draws, sorted (Ross, Introduction to Probability Models, section 5.3). The gaps are therefore
+    those of independent clients, and every pass has the requested rate.
 
     Args:
         rate: requests per second.
-        count: of requests.
-        seed: the same one gives the same schedule, on every machine.
+        count: number of requests.
+        seed: the same seed gives the same schedule on every machine.
+
+    Returns:
+        Seconds from the start of the pass, ascending.
     """
     draw = random.Random(seed).random  # noqa: S311 - no secret
     return tuple(sorted(draw() * count / rate for _ in range(count)))
@@ -78,16 +82,17 @@ def draw_arrivals_s(rate: float, count: int, seed: int) -> tuple[float, ...]:
 def run_closed_pass(
     clients: int, requests: int, send: Callable[[], float], *, crew: ClientPool, now: Callable[[], float]
 ) -> LoadPass:
-    """A pass of so many clients at once: each sends its next request as soon as its last one is answered.
+    """Run a closed-loop pass: each client sends its next request as soon as its previous one is answered.
 
-    The requests are common to all, so that the clients stay as many until the last ones, whomever a server favours.
+    All clients share the requests, so that all of them stay busy until the last requests even if the server favours
+    some clients.
 
     Args:
-        clients: how many.
-        requests: of all clients together.
-        send: makes one request and returns its latency, milliseconds; called by several at once.
-        crew: has a place for each client.
-        now: a steady clock, seconds.
+        clients: number of concurrent clients.
+        requests: number of requests of all clients together.
+        send: sends one request and returns its latency in milliseconds; called concurrently.
+        crew: the pool that runs the clients; it must have room for all of them.
+        now: a monotonic clock, in seconds.
 
     Raises:
         DdperfError: a request failed.
@@ -118,21 +123,21 @@ def run_open_pass(
     sleep: Callable[[float], None],
     patience_s: float,
 ) -> LoadPass:
-    """A pass at a given rate: requests are sent when they are due, whatever became of those before them.
+    """Run an open-loop pass: requests are sent when they are due, whether or not earlier ones are answered.
 
-    Latency counts from the moment when a request was due, also where it could not be sent then: what a slow server
-    holds up is in the figures ("coordinated omission", as Tene calls it, is to leave it out).
+    Latency counts from the moment at which a request was due, even if it could not be sent then. The figures therefore
+    include delays caused by a slow server (omitting them is what Tene calls "coordinated omission").
 
     Args:
-        due_s: of each request, seconds from the start of the pass, ascending.
-        send: makes one request and returns its latency, milliseconds; called by several at once.
-        crew: sends them.
-        now: a steady clock, seconds.
-        sleep: takes seconds.
-        patience_s: how late a request may be sent; a pass that falls behind further is given up.
+        due_s: when each request is due, in seconds from the start of the pass, ascending.
+        send: sends one request and returns its latency in milliseconds; called concurrently.
+        crew: the pool that sends the requests.
+        now: a monotonic clock, in seconds.
+        sleep: sleeps for a number of seconds.
+        patience_s: how late a request may be sent, in seconds; a pass that is later stops.
 
     Raises:
-        OverloadError: the server is that far behind.
+        OverloadError: a request is more than `patience_s` late.
         DdperfError: a request failed.
     """
     sent: list[Sent] = []
@@ -161,7 +166,7 @@ def run_open_pass(
 
 
 def _sent(send: Callable[[], float], now: Callable[[], float]) -> Sent:
-    """One request that is sent now. Its end is told by its latency: what a client does with the answer is behind it."""
+    """Send one request now. Its end follows from its latency, which excludes the client's handling of the answer."""
     sent_s = now()
     return Sent(sent_s, sent_s + send() / 1000)
 
@@ -179,13 +184,13 @@ def _pass(sent: Sequence[Sent], began_s: float, due_s: Sequence[float] = ()) -> 
 
 
 def count_most_outstanding(sent: Sequence[Sent]) -> int:
-    """How many requests were due and not answered at the same time, at the most."""
+    """Return the maximum number of requests that were due and unanswered at the same time."""
     changes = sorted([(one.due_s, 1) for one in sent] + [(one.ended_s, -1) for one in sent])
     return max(itertools.accumulate(change for _, change in changes), default=0)
 
 
 def compute_gate_ms(one: LoadPass, scenario: Scenario) -> float:
-    """The figure of a pass that the gate takes, milliseconds for a batch."""
+    """Return the figure of a pass that the gate judges, in milliseconds for a batch."""
     if scenario.clients is not None:
         return one.took_s * 1000 / len(one.latencies_ms)
     return statistics.median(one.latencies_ms)

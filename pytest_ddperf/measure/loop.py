@@ -1,7 +1,7 @@
-"""The measuring loop: a warm-up thrown away, passes, their clocks, and when there are enough. Pure.
+"""The measuring loop: a discarded warm-up, then passes until there are enough. Pure.
 
-The server (an `Endpoint`), the clock and the check are injected: nothing here does I/O or sleeps. All times are
-milliseconds for the whole batch, except where a name says `per_image`.
+The server (an `Endpoint`), the clock and the check are injected; nothing here does I/O or sleeps. All times are
+milliseconds for the whole batch unless a name contains `per_image`.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ if TYPE_CHECKING:
 _NOT_TIMED: Final = ColdStart()
 
 REMEASURED_AT_MOST: Final = 3
-"""How often an invalid round is measured again before the cell is invalid."""
+"""How many times an invalid round is measured again before the cell counts as invalid."""
 
 STANDARD_ERROR_BOUND: Final = 0.02
-"""Passes are added while the standard error of the gated clock's mean is above this share of the mean.
+"""Passes are added while the standard error of the mean, by the clock used for the verdict, exceeds this share of it.
 
-A fifth of the default tolerance (10 %): the mean is then known to about 4 % either way (two standard errors).
+This is a fifth of the default tolerance (10 %): the mean is then known to about +-4 % (two standard errors).
 """
 
 
 class Endpoint(Protocol):
-    """What is measured: one service, one batch."""
+    """The service and batch that are measured."""
 
     def predict(self) -> Timed:
-        """One prediction of the batch, timed by the client; under load, those of a pass.
+        """Run one prediction of the batch, timed by the client; under load, all predictions of a pass.
 
         Raises:
-            ServerError: there was none.
+            ServerError: the prediction failed.
         """
         ...
 
     def totals(self) -> Totals | None:
-        """The running totals; None where the server (an older one) does not tell."""
+        """Return the server's running totals; None if the server (an older one) does not report them."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured.
+    """How much to measure.
 
     Args:
-        warmup: predictions before the passes, thrown away (the network is resized in the first).
-        npasses: passes a round, at least.
-        max_passes: passes a round, at most; None for `npasses`, and then nothing is added.
+        warmup: discarded predictions before the passes (the network is resized in the first).
+        npasses: minimum number of passes per round.
+        max_passes: maximum number of passes per round; None for `npasses`, so that no passes are added.
     """
 
     warmup: int = 1
@@ -65,20 +65,20 @@ class Plan:
 
     @property
     def most(self) -> int:
-        """Passes a round, at most; never below `npasses`."""
+        """Maximum number of passes per round; never below `npasses`."""
         return max(self.npasses, self.max_passes or 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is about to run; told before every prediction.
+    """The prediction that is about to run; reported before every prediction.
 
     Args:
-        warmup: whether it is thrown away.
-        number: of the prediction in its phase, from 1.
-        of: how many the phase has, as far as is known: passes may be added.
-        attempt: of the round, from 1; the later ones follow invalid rounds.
-        remaining_s: seconds until the round ends, by the passes so far; None before the first.
+        warmup: whether it belongs to the warm-up.
+        number: number of the prediction in its phase (warm-up or passes), from 1.
+        of: number of predictions in the phase as currently planned; passes may be added.
+        attempt: attempt at the round, from 1; later attempts follow invalid rounds.
+        remaining_s: estimated seconds until the round ends, from the passes so far; None before the first.
     """
 
     warmup: bool
@@ -90,10 +90,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRound:
-    """A round that counts.
+    """A valid round.
 
     Args:
-        exclusive: True where the counts show that nobody else used the server; None where it does not tell them.
+        round: the round.
+        exclusive: True if the server's counts show that nobody else used it; None if it does not report them.
         load: the requests of each pass under load; empty for plain latency.
     """
 
@@ -104,7 +105,7 @@ class MeasuredRound:
 
 @dataclass(slots=True)
 class _Passes:
-    """The passes of a round as they come in, and what they tell of others on the server."""
+    """The passes of a round so far, and whether the server was used exclusively."""
 
     made: list[Pass] = field(default_factory=list)
     load: list[LoadPass] = field(default_factory=list)
@@ -116,7 +117,7 @@ class _Passes:
         head_ms = timed.answer.head_ms
         if timed.load is not None:
             self.load.append(timed.load)
-            head_ms = None  # that of one request says nothing of them all
+            head_ms = None  # the time of one request does not represent all requests
         if before is None or after is None:
             self.exclusive = None
             self.made.append(Pass(timed.client_ms, head_ms))
@@ -141,20 +142,20 @@ def measure_round(
 ) -> MeasuredRound:
     """Warm up, then time passes one after the other.
 
-    The totals are read once between passes: the reading after a pass is the one before the next.
+    The totals are read once between passes: the reading after one pass is also the reading before the next.
 
     Args:
-        endpoint: what is measured.
-        plan: how much.
+        endpoint: the service and batch to measure.
+        plan: how much to measure.
         preferred: the clock that decides whether passes are added, as in `choose_clock`.
-        check: raises for a wrong answer; called for every answer, the warm-up's too.
-        now: seconds since the epoch.
-        progress: told before every prediction; None where nobody looks.
-        attempt: told to `progress`.
+        check: raises for a wrong answer; called for every answer, including the warm-up's.
+        now: returns seconds since the epoch.
+        progress: called before every prediction; None for no progress reports.
+        attempt: number of the attempt, passed on to `progress`.
 
     Raises:
         InvalidRoundError: the server was restarted, or somebody else used it.
-        ServerError: a prediction failed, or `check` refused it.
+        ServerError: a prediction failed, or `check` rejected its answer.
     """
     started_s = now()
     for number in range(1, plan.warmup + 1):
@@ -189,29 +190,31 @@ def measure_cell(
     now: Callable[[], float],
     progress: Callable[[Progress], None] | None = None,
 ) -> Measurement:
-    """Measure one more round of a cell; an invalid one is thrown away and measured again, `REMEASURED_AT_MOST` times.
+    """Measure one more round of a cell.
+
+    An invalid round is discarded and measured again, up to `REMEASURED_AT_MOST` times.
 
     Args:
-        endpoint: what is measured.
-        plan: how much.
+        endpoint: the service and batch to measure.
+        plan: how much to measure.
         key: the cell.
-        conditions: what it is measured under; its clock is replaced by the one that is gated.
+        conditions: the conditions of the measurement; their clock is replaced by the one used for the verdict.
         preferred: `auto` or a clock.
-        earlier: what was measured of the cell already: its rounds are kept, its clock stays the gated one.
-        cold_start: of the service, where this session created it; default: that of `earlier`.
+        earlier: the measurement so far: its rounds are kept, and its clock is used again.
+        cold_start: cold start of the service if this session created it; by default that of `earlier`.
         check: raises for a wrong answer.
-        condemn: why a round counts for nothing ("the host throttled"), "" where it does count.
-        restarted: called before a round is measured again in which the server was restarted; raises where it is not
-            to be believed any more.
-        now: seconds since the epoch.
-        progress: told before every prediction; None where nobody looks.
+        condemn: returns why a round is invalid ("the host throttled"), "" if it is valid.
+        restarted: called when the server was restarted during a round, before the next attempt; raises if the server
+            can no longer be trusted.
+        now: returns seconds since the epoch.
+        progress: called before every prediction; None for no progress reports.
 
     Returns:
-        The measurement, with one more round; or without it, and `invalid` says why.
+        The measurement with one more round; or without it, with the reason in `invalid`.
 
     Raises:
-        TimingError: the server does not tell the clock that is asked for.
-        ServerError: a prediction failed, or `check` refused it.
+        TimingError: the server does not report the requested clock, or no clock can be used for the verdict.
+        ServerError: a prediction failed, or `check` rejected its answer.
     """
     rounds = earlier.rounds if earlier else ()
     load = earlier.load if earlier else ()
@@ -248,7 +251,7 @@ def measure_cell(
 
 
 def _enough(made: Sequence[Pass], plan: Plan, preferred: str) -> bool:
-    """Whether a round has its passes: the least, and then until the mean is known well enough, or the most."""
+    """Whether a round has enough passes: the minimum, and then an accurate mean or the maximum."""
     if len(made) < plan.npasses:
         return False
     if len(made) >= plan.most:
@@ -256,7 +259,7 @@ def _enough(made: Sequence[Pass], plan: Plan, preferred: str) -> bool:
     try:
         clock = choose_clock(preferred, made)
     except TimingError:
-        return True  # more passes do not mend that
+        return True  # more passes would not help
     return summarise([ms for one in made if (ms := one.ms(clock)) is not None]).standard_error <= STANDARD_ERROR_BOUND
 
 
@@ -269,7 +272,11 @@ def _progress(passes: _Passes, plan: Plan, attempt: int) -> Progress:
 
 
 def _increase(before: float | None, after: float | None, name: str, requests: int) -> float | None:
-    """How far a total rose over a pass, in milliseconds a request; None where the server does not tell."""
+    """Return the increase of a total during a pass, in milliseconds per request; None if it is not reported.
+
+    Raises:
+        InvalidRoundError: the total fell.
+    """
     if before is None or after is None:
         return None
     if after < before:
@@ -282,10 +289,13 @@ def _increase(before: float | None, after: float | None, name: str, requests: in
 
 
 def _exclusive(before: Totals, after: Totals, ours: int) -> bool | None:
-    """True where exactly our predictions were counted in the pass; None where the server does not count.
+    """Check that nobody else used the server during a pass.
+
+    Returns:
+        True if the server counted exactly our predictions; None if it does not report the counts.
 
     Raises:
-        InvalidRoundError: more, or fewer.
+        InvalidRoundError: it counted more or fewer predictions, or other services were used.
     """
     if before.own.predict_count is None or after.own.predict_count is None:
         return None

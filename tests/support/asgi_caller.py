@@ -1,4 +1,4 @@
-"""Calls an ASGI application in this process, without a socket: thousands of requests a second.
+"""Call an ASGI application in this process, without a socket: thousands of requests per second.
 
 answer = AsgiCaller(app).send("GET", "/info")
 assert answer.status == 200
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class AsgiAnswer:
-    """What the application sent."""
+    """The application's answer."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -31,13 +31,13 @@ class AsgiAnswer:
     raised: Exception | None = None
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON
-        """The body's JSON, unpacked; raises ValueError where it is none."""
+        """Return the body's JSON, decompressed; raises ValueError if it is not JSON."""
         packed = "content-encoding" in self.headers
         return json.loads(zlib.decompress(self.body, zlib.MAX_WBITS | 32) if packed else self.body)
 
 
 class AsgiCaller:
-    """One event loop, on which every request runs: the locks of the application belong to it. A context manager."""
+    """A context manager with one event loop that runs all requests, because the application's locks belong to it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -58,13 +58,13 @@ class AsgiCaller:
         body: bytes | Sequence[bytes] = b"",
         headers: Mapping[str, str] | None = None,
     ) -> AsgiAnswer:
-        """One request.
+        """Send one request and return the answer.
 
         Args:
-            method: of HTTP.
+            method: HTTP method.
             target: path and query, percent-encoded.
-            body: whole, or in the pieces in which it comes in.
-            headers: latin-1.
+            body: the whole body, or the pieces in which it arrives.
+            headers: request headers, encoded as latin-1.
         """
         return self._runner.run(self._send(method, target, [body] if isinstance(body, bytes) else body, headers or {}))
 
@@ -95,7 +95,7 @@ class AsgiCaller:
             if left:
                 piece = left.pop(0)
                 return {"type": "http.request", "body": piece, "more_body": bool(left)}
-            await asyncio.Event().wait()  # a client that waits for its answer
+            await asyncio.Event().wait()  # the client waits for its answer
             raise AssertionError
 
         async def send(message: MutableMapping[str, Any]) -> None:
@@ -108,6 +108,6 @@ class AsgiCaller:
 
         try:
             await self._app(scope, receive, send)
-        except Exception as error:  # noqa: BLE001 - the server logs it; whether there was an answer is what counts
+        except Exception as error:  # noqa: BLE001 - the server logs it; only the answer matters here
             answer.raised = error
         return answer

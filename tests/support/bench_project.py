@@ -1,4 +1,4 @@
-"""A project as a user has it, with benchmarks/test_predict.py and a scripted server, and pytest run in it.
+"""A user's project with benchmarks/test_predict.py and a scripted server, in which tests run pytest.
 
 def test_something(tk1: BenchProject) -> None:
     tk1.server.slow("squeezenet_v1.1", 8, 1.3)
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.records import CellRecord
     from pytest_ddperf.history.run_file import Run
 
-# pytester forgets what a run in this process imported: what is there before is imported once, and not for every run.
+# pytester unloads what a run in this process imported. Modules imported here stay loaded for all runs.
 for _module in (
     "pytest_benchmark.fixture",
     "pytest_benchmark.session",
@@ -61,7 +61,7 @@ Table = dict[tuple[str, int], float]
 
 
 def table(platform: str) -> Table:
-    """A published table, milliseconds per image by (model, batch size); cells marked `x` are left out."""
+    """Return a published table: milliseconds per image by (model, batch size), without cells marked `x`."""
     published = BaselineStore(load_catalog()).load(platform, "report")
     return {
         (key.model, key.batch_size): entry.value_ms
@@ -71,7 +71,7 @@ def table(platform: str) -> Table:
 
 
 class TableServer(ScriptedDeepDetect):
-    """A server as fast as a published table says, but for the cells that a test makes slower or faster."""
+    """A server as fast as its published table, except for cells that a test makes slower or faster."""
 
     def __init__(self, platform: str, **scripted: Any) -> None:  # noqa: ANN401 - those of ScriptedDeepDetect
         self.table = table(platform)
@@ -80,7 +80,7 @@ class TableServer(ScriptedDeepDetect):
         super().__init__(self._latency_ms, scripted.pop("services", tuple(served)), **scripted)
 
     def slow(self, model: str, batch_size: int, factor: float) -> None:
-        """Let a cell take so many times as long as the table says."""
+        """Multiply the time of a cell in the table by a factor."""
         self._factors[model, batch_size] = factor
 
     def _latency_ms(self, service: str, batch_size: int) -> float:
@@ -89,12 +89,12 @@ class TableServer(ScriptedDeepDetect):
 
 
 class BenchProject:
-    """The folder, and what pytest made of it.
+    """A project folder and the results of running pytest in it.
 
     Args:
-        pytester: of the test.
-        server: what is measured.
-        platform: which baseline holds.
+        pytester: the test's fixture.
+        server: the server that is measured.
+        platform: id of the platform whose baseline applies.
     """
 
     def __init__(self, pytester: pytest.Pytester, server: TableServer, platform: str = "tk1") -> None:
@@ -107,7 +107,7 @@ class BenchProject:
         self.ini()
 
     def name_images(self, count: int) -> None:
-        """Write the list of the images that there are."""
+        """Write the list of available images."""
         names = "".join(f"img_{number:03d}.jpg\n" for number in range(count))
         (self.path / "images.txt").write_text(names, encoding="utf-8")
 
@@ -120,43 +120,43 @@ class BenchProject:
 
     @property
     def where(self) -> tuple[str, str]:
-        """The options that name the platform and its server."""
+        """Return the options that name the platform and its server."""
         return f"--platform={self.platform}", f"--ddperf-url={self.server.url}"
 
     def run(self, *args: str) -> pytest.RunResult:
-        """`pytest benchmarks --platform=... --ddperf-url=...` in this process."""
+        """Run `pytest benchmarks --platform=... --ddperf-url=...` in this process."""
         return self.pytester.runpytest_inprocess("benchmarks", *self.where, *args)
 
     def bare(self, *args: str) -> pytest.RunResult:
-        """`pytest` with these arguments alone, in this process."""
+        """Run `pytest` with only these arguments, in this process."""
         return self.pytester.runpytest_inprocess(*args)
 
     def apart(self, *args: str) -> pytest.RunResult:
-        """As `run`, in a process of its own."""
+        """Like `run`, in a separate process."""
         return self.pytester.runpytest_subprocess("benchmarks", *self.where, *args)
 
     def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - those of Popen
-        """As `apart`, without waiting for its end."""
+        """Like `apart`, without waiting for the process to end."""
         command = [sys.executable, "-m", "pytest", "benchmarks", *self.where, *args]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen(command, cwd=self.path, env=dict(os.environ), **(streams | options))
 
     def histories(self) -> list[Run]:
-        """The runs of the history, oldest first."""
+        """Return the runs of the history, oldest first."""
         return [read_run(path) for path in list_runs(self.path / ".ddperf")]
 
     def records(self) -> list[CellRecord]:
-        """The cells of the last run."""
+        """Return the cell records of the last run."""
         return list(self.histories()[-1].records)
 
     def verdicts(self) -> dict[str, str]:
-        """The verdicts of the last run, by cell."""
+        """Return the verdicts of the last run, by cell."""
         return {str(record.key): str(record.outcome) for record in self.records()}
 
     def json(self, name: str) -> Any:  # noqa: ANN401 - JSON of any shape
-        """A JSON file of the project."""
+        """Read a JSON file of the project."""
         return json.loads((self.path / name).read_text(encoding="utf-8"))
 
     def key(self, model: str, batch_size: int) -> CellKey:
-        """A cell of the platform."""
+        """Return the key of a cell of the platform."""
         return CellKey(self.platform, model, batch_size)

@@ -1,6 +1,6 @@
-"""The sensors of boards as files, where their kernels have them: trees for `DDPERF_SYSFS_ROOT`.
+"""Sensor files of boards at the paths their kernels use: trees for `DDPERF_SYSFS_ROOT`.
 
-Paths and names of rails are those that NVIDIA and Raspberry Pi document for these boards; the figures are made up.
+Paths and rail names are those that NVIDIA and Raspberry Pi document for these boards; the values are invented.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class BoardFiles:
-    """A tree of sensors.
+    """A tree of sensor files.
 
     Args:
-        root: stands for `/`.
+        root: folder used instead of `/`.
     """
 
     def __init__(self, root: Path) -> None:
@@ -24,7 +24,7 @@ class BoardFiles:
         self.write("proc/loadavg", "0.52 0.58 0.59 1/467 12345")
 
     def write(self, path: str, text: str | float) -> Path:
-        """Write one line into a file, atomically: somebody may be reading."""
+        """Write one line to a file atomically, because another process may be reading it."""
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f".{file.name}.new")
@@ -33,7 +33,7 @@ class BoardFiles:
         return file
 
     def zone(self, name: str, millidegrees: int) -> str:
-        """Add a thermal zone; the path of its temperature."""
+        """Add a thermal zone and return the path of its temperature."""
         folder = f"sys/class/thermal/thermal_zone{self._zones}"
         self._zones += 1
         self.write(f"{folder}/type", name)
@@ -41,7 +41,7 @@ class BoardFiles:
         return f"{folder}/temp"
 
     def cooling(self, name: str, state: int = 0) -> str:
-        """Add a cooling device; the path of its state."""
+        """Add a cooling device and return the path of its state."""
         folder = f"sys/class/thermal/cooling_device{self._cooling}"
         self._cooling += 1
         self.write(f"{folder}/type", name)
@@ -49,14 +49,14 @@ class BoardFiles:
         return f"{folder}/cur_state"
 
     def policy(self, number: int, khz: int, governor: str = "schedutil") -> str:
-        """Add a CPU clock; the path of its governor."""
+        """Add a CPU clock and return the path of its governor."""
         folder = f"sys/devices/system/cpu/cpufreq/policy{number}"
         self.write(f"{folder}/scaling_cur_freq", khz)
         return str(self.write(f"{folder}/scaling_governor", governor).relative_to(self.root))
 
 
 def tx1(root: Path) -> BoardFiles:
-    """A Jetson TX1 with L4T 32: iio rails, a fan that turns, a PMIC that says 100 C."""
+    """A Jetson TX1 with L4T 32: iio rails, a running fan, a PMIC that reports 100 C."""
     board = BoardFiles(root)
     for name, millidegrees in (("AO-therm", 42500), ("CPU-therm", 37500), ("GPU-therm", 39000), ("PMIC-Die", 100000)):
         board.zone(name, millidegrees)
@@ -92,7 +92,7 @@ def orin(root: Path) -> BoardFiles:
 
 
 def tk1(root: Path) -> BoardFiles:
-    """A Jetson TK1 with L4T 21: a kernel of 3.10, no rails, clocks below each CPU."""
+    """A Jetson TK1 with L4T 21: kernel 3.10, no rails, clocks in each CPU's folder."""
     board = BoardFiles(root)
     board.zone("CPU-therm", 36000)
     board.zone("GPU-therm", 34500)
@@ -135,10 +135,10 @@ esac
 
 
 class FakeBoard:
-    """Tools that stand for a board's, to be put in front of a PATH (`tools`), and its files (`root`).
+    """Fake tools of a board, for the front of PATH (`tools`), and its files (`root`).
 
     Args:
-        folder: for both.
+        folder: contains both.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -147,10 +147,10 @@ class FakeBoard:
         self.tools.mkdir()
         self.root = folder / "root"
         self.root.mkdir()
-        self.tool("sudo", 'while [ "$1" = -n ]; do shift; done; exec "$@"')  # where the tests are not root
+        self.tool("sudo", 'while [ "$1" = -n ]; do shift; done; exec "$@"')  # if the tests do not run as root
 
     def tool(self, name: str, body: str) -> None:
-        """Add a tool, or put another in its place."""
+        """Add or replace a tool."""
         path = self.tools / name
         path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
         path.chmod(0o755)
@@ -163,15 +163,15 @@ class FakeBoard:
         (self.folder / "clocks").write_text("usual\n", encoding="utf-8")
 
     def text(self, name: str) -> str:
-        """What stands in one of its files."""
+        """Return the contents of one of its files."""
         return (self.folder / name).read_text(encoding="utf-8").strip()
 
     @property
     def state(self) -> tuple[str, str]:
-        """A Jetson's power mode and clocks."""
+        """Return a Jetson's power mode and clocks."""
         return self.text("nvpmodel.mode"), self.text("clocks")
 
     @property
     def calls(self) -> list[str]:
-        """How a Jetson's tools were called to change something."""
+        """Return the calls of a Jetson's tools that changed settings."""
         return self.text("calls").splitlines()

@@ -1,6 +1,7 @@
-"""What a server, the way to it, or its board can do to a run, and what has to become of it: one table.
+"""Table of faults of a server, its connection or its board, each with the required outcome of the run.
 
-`tests/acceptance/test_faults.py` plays each row over real sockets; docs/faults.md shows the table, held against it.
+`tests/acceptance/test_faults.py` runs each row over real sockets. docs/faults.md shows the table and is compared with
+it.
 """
 
 from __future__ import annotations
@@ -24,26 +25,26 @@ GOOGLENET_AND_SQUEEZENET = ("--ddperf-models=googlenet,squeezenet_v1.1", "--ddpe
 SMALL, LARGE = "tk1-googlenet-b1", "tk1-googlenet-b8"
 OTHERS = ("tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b8")
 AT = 9
-"""The prediction at which most faults strike: in a timed pass of googlenet at batch size 8; a cell has 6."""
+"""The prediction at which most faults occur: in a timed pass of googlenet at batch size 8; a cell has 6."""
 BEFORE = 7
-"""The first prediction of that cell: what happens right before it happens between two cells."""
+"""The first prediction of that cell: a fault just before it occurs between two cells."""
 
 Predictions = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One row.
+    """One row of the table.
 
     Args:
-        name: what goes wrong, as docs/faults.md says it.
-        verdict: of the cells that it strikes, as docs/faults.md says it.
-        said: what the user reads, word for word, in the run's output.
-        arrange: lets the server do it.
-        cells: verdicts of the cells that it strikes; all others are `ok`.
-        args: further options of the run.
-        exit_status: pytest's.
-        names: the images that there are, where they are not enough.
+        name: what goes wrong, worded as in docs/faults.md.
+        verdict: verdict of the affected cells, worded as in docs/faults.md.
+        said: texts that must occur literally in the run's output.
+        arrange: prepares the server for the fault.
+        cells: verdicts of the affected cells; all others are `ok`.
+        args: additional options of the run.
+        exit_status: pytest's exit status.
+        names: the available images, for faults about too few of them.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Fault:
 
 
 def _answer(reply: Callable[[], Reply]) -> Callable[[TableServer], None]:
-    """Once, instead of a prediction."""
+    """Send another reply once, instead of a prediction."""
 
     def arrange(server: TableServer) -> None:
         server.fault = lambda prediction: reply() if prediction.number == AT else None
@@ -66,7 +67,7 @@ def _answer(reply: Callable[[], Reply]) -> Callable[[TableServer], None]:
 
 
 def _transport(**how: Any) -> Callable[[TableServer], None]:  # noqa: ANN401 - those of Reply
-    """Once, something with the way in which a good answer is sent."""
+    """Send a correct answer once in a faulty way."""
 
     def arrange(server: TableServer) -> None:
         usual = server.respond
@@ -84,7 +85,7 @@ def _transport(**how: Any) -> Callable[[TableServer], None]:  # noqa: ANN401 - t
 
 
 def _wrong(change: Callable[[Predictions], Predictions]) -> Callable[[TableServer], None]:
-    """Once, other predictions."""
+    """Change the predictions of one answer."""
 
     def arrange(server: TableServer) -> None:
         server.wrong = lambda prediction, made: change(made) if prediction.number == AT else made
@@ -93,7 +94,7 @@ def _wrong(change: Callable[[Predictions], Predictions]) -> Callable[[TableServe
 
 
 def _works(seconds: float, reply: Reply | None = None) -> Callable[[TableServer], None]:
-    """Once, the server is at work on a prediction for so long, and counts it then, whatever answer went out before."""
+    """Let the server work on one prediction for `seconds`, and count it then, even if it was answered before."""
 
     def arrange(server: TableServer) -> None:
         server.works_s = lambda prediction: seconds if prediction.number == AT else 0.0
@@ -116,7 +117,7 @@ def _head(head_ms: Callable[[Prediction], object]) -> Callable[[TableServer], No
 
 
 def _without_totals(arrange: Callable[[TableServer], None]) -> Callable[[TableServer], None]:
-    """By an older server, whose `head.time` is gated; it takes the time that it tells, as a fast board."""
+    """Simulate an older server, judged by `head.time`; like a fast board, it really takes the time that it reports."""
 
     def both(server: TableServer) -> None:
         server.tells = "none"
@@ -128,7 +129,7 @@ def _without_totals(arrange: Callable[[TableServer], None]) -> Callable[[TableSe
 
 
 def _do(what: Callable[[TableServer], Reply | None], at: int = AT) -> Callable[[TableServer], None]:
-    """Once, something to the server, at a prediction."""
+    """Do something to the server once, at a given prediction."""
 
     def arrange(server: TableServer) -> None:
         server.fault = lambda prediction: what(server) if prediction.number == at else None
@@ -137,7 +138,7 @@ def _do(what: Callable[[TableServer], Reply | None], at: int = AT) -> Callable[[
 
 
 def _behind_a_proxy(server: TableServer) -> None:
-    """The server dies behind a proxy, which stays, and is back after a while."""
+    """Let the server die and return after a while, behind a proxy that stays up."""
     usual = server.respond
     down_until_s: list[float] = []
 
@@ -152,7 +153,7 @@ def _behind_a_proxy(server: TableServer) -> None:
 
 
 def _from_batch(size: int, what: Callable[[TableServer], Reply]) -> Callable[[TableServer], None]:
-    """At every prediction of googlenet from that batch size on."""
+    """Reply like this to every prediction of googlenet at this batch size or a larger one."""
 
     def arrange(server: TableServer) -> None:
         server.fault = lambda one: what(server) if one.service == "googlenet" and one.batch >= size else None
@@ -168,7 +169,7 @@ def _nothing(act: Callable[[TableServer], None]) -> Callable[[TableServer], Repl
 
 
 def _replace(server: TableServer) -> None:
-    """Another service of the same name: its totals begin anew, and it predicts something else."""
+    """Replace the service by another of the same name: its totals restart at 0, and its predictions differ."""
     server.forget_totals()
     server.wrong = lambda one, made: (
         [{**each, "classes": [{"prob": 0.9, "cat": "another"}]} for each in made]
@@ -178,12 +179,12 @@ def _replace(server: TableServer) -> None:
 
 
 def _rebuild(server: TableServer) -> None:
-    """The same network, for another backend."""
+    """Rebuild the service with the same network for another backend."""
     server.replace_service(ServiceSetup("googlenet", mllib="ncnn"))
 
 
 def _poisoned(server: TableServer) -> None:
-    """Out of memory once, and from then on it answers 200 and computes nonsense."""
+    """Run out of memory once, and from then on answer 200 with wrong predictions."""
 
     def fault(prediction: Prediction) -> Reply | None:
         if prediction.number != AT:
@@ -195,7 +196,7 @@ def _poisoned(server: TableServer) -> None:
 
 
 def _share(server: TableServer) -> None:
-    """Another client predicts whenever googlenet predicts 8 images."""
+    """Let another client run a prediction whenever googlenet predicts 8 images."""
 
     def fault(prediction: Prediction) -> None:
         if prediction.service == "googlenet" and prediction.batch > 1:

@@ -1,4 +1,4 @@
-"""Where the labels, lines and marks of a drawn figure are, in pixels, as matplotlib's renderer places them."""
+"""Positions of the labels, lines and marks of a drawn figure, in pixels, from matplotlib's renderer."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _TOLERANCE_PX = 0.5
 
 @dataclass(frozen=True)
 class Label:
-    """A text and the box around it."""
+    """A text and its bounding box."""
 
     text: str
     box: Bbox
 
 
 def labels(figure: Figure) -> list[Label]:
-    """Every visible text of the figure: titles, notes, ticks, legends, names and values."""
+    """Return every visible text of the figure: titles, notes, ticks, legends, names and values."""
     with style.apply_style():
         figure.draw_without_rendering()  # type: ignore[no-untyped-call, unused-ignore]
         found = []
@@ -46,7 +46,7 @@ def labels(figure: Figure) -> list[Label]:
 
 
 def _is_drawn(text: Text, figure: Figure) -> bool:
-    """Whether it is no tick beyond the limits of its axis, which matplotlib keeps and does not draw."""
+    """Whether the text is drawn: matplotlib keeps ticks beyond the limits of an axis but does not draw them."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
@@ -59,7 +59,7 @@ def _is_drawn(text: Text, figure: Figure) -> bool:
 
 
 def crossings(figure: Figure) -> list[str]:
-    """Each label that a line or a mark of the axes runs through, with the gid of the line."""
+    """Return each label that is crossed by a line or mark of the axes, with the gid of the line."""
     found = []
     shown = labels(figure)
     for axes in figure.axes:
@@ -75,7 +75,7 @@ def crossings(figure: Figure) -> list[str]:
 
 
 def overlaps(figure: Figure) -> list[str]:
-    """Each pair of labels that share room."""
+    """Return each pair of labels that overlap."""
     shown = labels(figure)
     return [
         f"{one.text!r} covers {other.text!r}"
@@ -86,12 +86,12 @@ def overlaps(figure: Figure) -> list[str]:
 
 
 def _lines(axes: Axes) -> list[tuple[str, list[np.ndarray], list[tuple[float, float]]]]:
-    """By gid, the visible segments of the lines in pixels, and the middles of their marks."""
+    """Return, by gid, the visible segments of the lines and the centres of their marks, in pixels."""
     found = []
     for line in axes.findobj(Line2D):
         assert isinstance(line, Line2D)
         if line not in axes.lines:
-            continue  # of an axis, its grid or a legend
+            continue  # belongs to an axis, its grid or a legend
         x, y = np.ma.filled(line.get_xdata(orig=False), np.nan), np.ma.filled(line.get_ydata(orig=False), np.nan)
         at = np.asarray(line.get_transform().transform(np.column_stack([x, y])), dtype=float)
         marks = [tuple(point) for point in at if np.isfinite(point).all()] if line.get_marker() != "None" else []
@@ -109,7 +109,7 @@ def _lines(axes: Axes) -> list[tuple[str, list[np.ndarray], list[tuple[float, fl
 
 
 def _clipped(axes: Axes, pairs: Iterable[np.ndarray]) -> list[np.ndarray]:
-    """Those segments that reach into the axes, cut at their edges."""
+    """Return the segments inside the axes, clipped at the edges."""
     box = axes.get_window_extent()
     return [
         np.clip(pair, box.min, box.max)

@@ -1,4 +1,4 @@
-"""Results to draw, made of the package's baselines and, where a test wants one, of a run that scatters about them."""
+"""Results to draw: the package's baselines and, if a test needs one, a run that scatters around them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ RUN = RunFacts("20261124T020000.000Z-00000000", "2026-11-24T02:00:00+00:00", "01
 
 @cache
 def published() -> Results:
-    """What the package carries, of every platform, with no run."""
+    """Return the package's baselines of every platform, without a run."""
     return gather_results(load_catalog(), [], {})
 
 
 def measured(changes: Mapping[tuple[str, int], float | Outcome | None] = {}) -> Results:
-    """The TK1's cells as a run measured them, 2 % slower than their baseline, but for those that a test changes.
+    """Return the TK1's cells as measured by a run, 2 % slower than their baseline unless a test changes them.
 
     Args:
         changes: by network and batch size: another change, a failure with no value, or None for a cell not measured.
@@ -62,14 +62,14 @@ def trend(
     baselines: Mapping[int, tuple[str, float]] = {},
     commits: Mapping[int, str] = {},
 ) -> Trend:
-    """The history of a cell, one night a value, held against 100 ms of the report until a test says otherwise.
+    """Return the history of a cell, one value per night, compared with 100 ms of the report by default.
 
     Args:
         key: the cell.
         values_ms: milliseconds per image.
-        outcomes: by night; else ok.
-        baselines: by the night from which they hold, kind and milliseconds per image.
-        commits: by the night from which they hold.
+        outcomes: outcomes by night; ok by default.
+        baselines: kind and milliseconds per image, by the first night to which they apply.
+        commits: commits by the first night to which they apply.
     """
     nights: list[TrendNight] = []
     (kind, baseline_ms), commit = ("report", 100.0), "0" * 40
@@ -95,7 +95,7 @@ def trend(
 
 
 def figure_of(chart: Chart) -> Figure:
-    """A description as matplotlib's figure, as the files show it."""
+    """Draw a chart as a matplotlib figure, as in the files."""
     with style.apply_style():
         from pytest_ddperf.plots.draw import dispatch  # noqa: PLC0415 - loads matplotlib, inside the style
 

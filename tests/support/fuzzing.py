@@ -1,7 +1,7 @@
-"""Damage: what is right, made wrong in few places, so that it comes as far as a reader lets it.
+"""Damaged inputs: valid input changed in a few places, so that parsers accept as much of it as possible.
 
-A mutation is drawn by hypothesis as small numbers, and shrinks to few and early ones. How many examples a test tries
-depends on the profile: the suite tries a few, always the same; `tox -e fuzz` as many as the project promises.
+Hypothesis draws a mutation as small numbers and shrinks it to few, early ones. How many examples a test tries
+depends on the profile: the suite tries a few fixed ones, `tox -e fuzz` as many as the project promises.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ JUNK: tuple[Any, ...] = (
     "0001-01-01T00:00:00+14:00", "../../etc/passwd", "http://127.0.0.1:1/", [], {}, [[]], [{}], {"": {}}, [None],
     [1, 2], ["a"], {"code": 500}, {"uri": "a.jpg"}, DEEP,
 )  # fmt: skip
-"""Values that stand where others are expected."""
+"""Values to use where other values are expected."""
 
 TOKENS: tuple[str, ...] = (
     "", " ", "\n", "\r", "\r\n", "\t", ",", "=", "==", ".", "-", "+", "[", "]", "[[", "]]", "{", "}", '"', '"""', "'",
@@ -41,11 +41,11 @@ TOKENS: tuple[str, ...] = (
     "1e999", "nan", "inf", "0x10", "9" * 5000, "true", "null", "batch_size", "resnet50", "res50", "tk1", "platforms",
     "[platforms.tk1]", "url", "10%", "2026-01-01", "a.b.c", "{a = 1}", "%", "@", "http://", "y" * 3000,
 )  # fmt: skip
-"""Pieces of text that mean something to one reader or another."""
+"""Pieces of text with a meaning to some parser."""
 
 
 def tried(share: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """How many examples a test tries: that share of the profile's."""
+    """Set how many examples a test tries, as a share of the profile's number."""
     return settings(
         max_examples=max(20, round(settings.default.max_examples * share)),  # type: ignore[union-attr] # there is one
         suppress_health_check=list(HealthCheck),
@@ -55,15 +55,15 @@ def tried(share: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 ANSWERS, FILES, REQUESTS = "server answers", "files and values", "requests to the embedded server"
 PROMISED = {ANSWERS: 100_000, FILES: 100_000, REQUESTS: 10_000}
-"""How many `tox -e fuzz` tries at least."""
+"""Minimum number of examples that `tox -e fuzz` tries, by kind."""
 
 tried_so_far: Counter[str] = Counter()
 refused_so_far: Counter[str] = Counter()
-"""By kind: how many examples there were, and how many of them ended in an error of this project's own kind."""
+"""Counts by kind: examples tried, and those that ended in one of this project's own errors."""
 
 
 def counted(kind: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """Count the examples of a test; it stands below `given`."""
+    """Count the examples of a test; a decorator to place below `given`."""
 
     def decorate(test: Callable[P, None]) -> Callable[P, None]:
         @functools.wraps(test)
@@ -77,7 +77,7 @@ def counted(kind: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
 
 
 def table_of_counts() -> list[str]:
-    """For a person, line by line: what was tried, and how it ended."""
+    """Return a readable table, one line per kind: examples tried and their results."""
     rows = [f"{'':34}{'tried':>9}{'errors':>9}{'sound':>9}"]
     for kind, tried_of_it in sorted(tried_so_far.items()):
         refused = refused_so_far[kind]
@@ -86,12 +86,12 @@ def table_of_counts() -> list[str]:
 
 
 def too_few() -> list[str]:
-    """The kinds of which less was tried than promised, of those that were."""
+    """Return the tried kinds with fewer examples than promised."""
     return [kind for kind, count in tried_so_far.items() if count < PROMISED[kind]]
 
 
 def is_long() -> bool:
-    """Whether this is `tox -e fuzz`."""
+    """Whether this run is `tox -e fuzz`."""
     return settings.get_current_profile_name() == FUZZ_PROFILE
 
 
@@ -100,7 +100,7 @@ DAMAGE = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 400), st.integers(
 
 
 def damaged_json(value: Any, damage: Sequence[Damage]) -> Any:  # noqa: ANN401 - any JSON
-    """A JSON value with parts replaced, taken away, doubled, wrapped, or put under other names."""
+    """Return a JSON value with parts replaced, removed, duplicated, wrapped or renamed."""
     holder = [copy.deepcopy(value)]
     for how, where, what in damage:
         places = _places(holder)
@@ -125,7 +125,7 @@ def _damage(parent: Any, key: Any, how: int, junk: Any) -> None:  # noqa: ANN401
 
 
 def _places(top: Any, most: int = 400) -> list[tuple[Any, Any]]:  # noqa: ANN401 - any JSON
-    """Every place of a value, as (what holds it, under which key), from the outside in."""
+    """Return every place in a value as (container, key), outermost first."""
     places: list[tuple[Any, Any]] = []
     level = [top]
     while level and len(places) < most:
@@ -139,12 +139,12 @@ def _places(top: Any, most: int = 400) -> list[tuple[Any, Any]]:  # noqa: ANN401
 
 
 def as_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON
-    """The bytes; NaN and infinity too, as some servers write them."""
+    """Return a value as JSON bytes, including NaN and infinity, which some servers write."""
     return json.dumps(value).encode()
 
 
 def damaged_bytes(content: bytes, damage: Sequence[Damage]) -> bytes:
-    """Bytes with pieces cut out, doubled, put in or turned."""
+    """Return bytes with pieces inserted, replaced, cut off or duplicated."""
     for how, where, what in damage:
         at = where * max(1, len(content)) // 400
         piece = TOKENS[what % len(TOKENS)].encode()

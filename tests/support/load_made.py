@@ -23,7 +23,7 @@ SERVER = ServerFacts("http://tk1.lan:8080", version="v0.28.0")
 
 
 def load_pass(latency_ms: float, count: int = 40, *, kept_up: bool = True, rate: float | None = None) -> LoadPass:
-    """A pass whose latencies rise by a tenth of a millisecond each, so that every percentile is known."""
+    """Return a pass whose latencies increase by 0.1 ms each, so that every percentile is known."""
     latencies_ms = tuple(round(latency_ms + number / 10, 3) for number in range(count))
     due_s = None if rate is None else (count - 1) / rate
     took_s = sum(latencies_ms) / 1000 / 4 if due_s is None else due_s + latency_ms / 1000
@@ -42,7 +42,7 @@ def loaded(
     outcome: Outcome = Outcome.NEW,
     change: float | None = None,
 ) -> CellRecord:
-    """A cell of the TK1 under load, five passes."""
+    """Return a cell of the TK1 under load, with five passes."""
     asked = Scenario.parse(scenario) or Scenario(clients=1)
     passes = (load_pass(latency_ms, count, kept_up=kept_up, rate=asked.rate),) * 5
     batch_ms = compute_gate_ms(passes[0], asked)
@@ -67,7 +67,7 @@ def loaded(
 
 
 def result(record: CellRecord) -> Result:
-    """The same as figures and reports have it."""
+    """Return the cell as used in figures and reports."""
     return Result(
         record.key,
         now_ms=record.now_ms,

@@ -1,11 +1,11 @@
-"""A real embedded server, and a way to it that misbehaves when it is told to: a process of its own, for the soak.
+"""A real embedded server behind a proxy that misbehaves on request: a separate process, for the soak test.
 
     with MisbehavingServer(data_dir) as server:
         server.arm("half an answer", at=3)
-        ...                                 # the third prediction from now on is answered by half
-        assert server.disarm()              # it was
+        ...                                 # half of the answer to the third prediction from now on is sent
+        assert server.disarm()              # this happened
 
-Each misbehaviour has the verdicts that docs/faults.md allows for the cell that it strikes.
+Each misbehaviour lists the verdicts that docs/faults.md allows for the affected cell.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ if TYPE_CHECKING:
     from pytest_ddperf.embedded.launch import EmbeddedServer
 
 REQUEST_TIMEOUT_S = 4.0
-"""How long the soak's client lets a server be silent: longer than a busy machine makes it."""
+"""Timeout of the soak's client for a silent server: longer than any delay on a busy machine."""
 
 COLD_START_TIMEOUT_S = 15.0
-"""The same at the first prediction of a service; a hang lasts longer than that, or it would end as a cut."""
+"""The same for the first prediction of a service. A hang must last longer, or it would end as a cut connection."""
 
 DOWN_S = 0.3
-"""How long nobody listens after a crash, on top of the start of the next server."""
+"""Seconds without a server after a crash, in addition to the start of the next one."""
 
 MEASURED, ERROR, CRASHED = frozenset({"new"}), frozenset({"error"}), frozenset({"crashed"})
 
 
 @dataclass(frozen=True, slots=True)
 class Misbehaviour:
-    """One thing that can happen.
+    """One kind of misbehaviour.
 
     Args:
-        verdicts: that the cell may have which it strikes; no cell of the soak has a baseline.
-        strike: answers the request in the server's place.
-        asked: the request that it strikes: `/predict`, or `/info` behind that prediction.
-        lasts: whether it strikes each such request from then on, until the cell is over.
-        limits: whether larger batches of the model need not be run after it.
-        least: the first prediction of a cell that it may strike.
+        verdicts: allowed verdicts of the affected cell; no cell of the soak has a baseline.
+        strike: answers the request instead of the server.
+        asked: the affected request: `/predict`, or `/info` after that prediction.
+        lasts: whether it affects each such request from then on, until the end of the cell.
+        limits: whether larger batches of the model need not be run afterwards.
+        least: the first prediction of a cell that it may affect.
     """
 
     verdicts: frozenset[str]
@@ -68,7 +68,7 @@ class Misbehaviour:
 
 
 class Way(ScriptedServer):
-    """What the client talks to; it passes everything on, but for what is armed.
+    """The proxy that the client talks to; it forwards everything except for an armed misbehaviour.
 
     Args:
         data_dir: images of the embedded server.
@@ -89,11 +89,11 @@ class Way(ScriptedServer):
         return launch.start(threads=1, data_dir=self._data_dir)
 
     def arm(self, name: str, at: int) -> None:
-        """Let something happen at the prediction with that number from now on."""
+        """Schedule a misbehaviour for a prediction, counted from now."""
         self._armed, self._left, self._struck = MISBEHAVIOURS[name], at, False
 
     def disarm(self) -> dict[str, object]:
-        """Whether it happened, and how the server is; from now on nothing happens."""
+        """Cancel the misbehaviour; return whether it happened, and the state of the server."""
         self._armed = None
         self._up.wait(60)
         return {
@@ -103,7 +103,7 @@ class Way(ScriptedServer):
         }
 
     def crash(self) -> Reply:
-        """Kill the server in the middle of a request; a new one is started behind the same address."""
+        """Kill the server during a request; a new one is started at the same address."""
         self._up.clear()
         os.kill(self._embedded.pid, signal.SIGKILL)
         self.go_down()
@@ -118,7 +118,7 @@ class Way(ScriptedServer):
         self._up.set()
 
     def freeze(self, seconds: float) -> None:
-        """Stop the server's process for so long; its sockets stay open."""
+        """Suspend the server's process for a number of seconds; its sockets stay open."""
         os.kill(self._embedded.pid, signal.SIGSTOP)
         waking = threading.Timer(seconds, os.kill, (self._embedded.pid, signal.SIGCONT))
         waking.daemon = True
@@ -138,7 +138,7 @@ class Way(ScriptedServer):
         return armed.strike(self, request)
 
     def forward(self, request: Request, after_s: float = 0.0) -> Reply:
-        """The real server's answer, which seems to take it so much longer."""
+        """Return the real server's answer, delayed as if the server needed `after_s` longer."""
         time.sleep(after_s)
         for last in (False, True):
             connection = self._connection()
@@ -155,7 +155,7 @@ class Way(ScriptedServer):
         raise AssertionError
 
     def _connection(self) -> http.client.HTTPConnection:
-        """This thread's, to the server that is there now."""
+        """Return this thread's connection to the current server."""
         known = getattr(self._local, "connection", None)
         port = int(self._embedded.url.rpartition(":")[2])
         if known is None or known.port != port:
@@ -165,7 +165,7 @@ class Way(ScriptedServer):
         return known
 
     def close(self) -> None:
-        """Stop the server, too."""
+        """Also stop the server."""
         self._up.wait(60)
         super().close()
         self._embedded.stop()
@@ -181,12 +181,12 @@ def _instead(reply: Callable[[], Reply]) -> Callable[[Way, Request], Reply]:
 
 
 def _sent(**how: Any) -> Callable[[Way, Request], Reply]:  # noqa: ANN401 - those of Reply
-    """A good answer, sent badly, or a proxy's page in its place."""
+    """Send a correct answer in a faulty way, or a proxy's page instead."""
     return lambda way, request: replace(way.forward(request), **how)
 
 
 def _lied(change: Callable[[Any], object]) -> Callable[[Way, Request], Reply]:
-    """A good answer, changed."""
+    """Change a correct answer."""
 
     def strike(way: Way, request: Request) -> Reply:
         good = way.forward(request)
@@ -214,7 +214,7 @@ def _head(change: Callable[[dict[str, Any]], object]) -> Callable[[Way, Request]
 
 
 def _stats(change: Callable[[dict[str, Any]], object]) -> Callable[[Way, Request], Reply]:
-    """Other totals of all services."""
+    """Change the totals of all services."""
 
     def every(document: Any) -> None:  # noqa: ANN401 - JSON
         for service in document["head"]["services"]:
@@ -247,7 +247,7 @@ def _used_by_another(way: Way, request: Request) -> Reply:
 
 
 def _deleted(way: Way, request: Request) -> Reply:
-    service = request.json()["service"]  # type: ignore[index] # a prediction's
+    service = request.json()["service"]  # type: ignore[index] # a prediction's body
     way.forward(Request("DELETE", f"/services/{service}", {}))
     return way.forward(request)
 
@@ -268,8 +268,8 @@ def _page(status: int, content: bytes = b"<html>Bad Gateway</html>") -> Callable
 
 _HTML = {"Content-Type": "text/html"}
 _TIMED = 3
-"""This prediction of a cell is in a timed pass, whatever came before: the first one of a service has more time, and is
-what later ones are held against."""
+"""This prediction of a cell is in a timed pass, whatever came before. The first prediction of a service has a longer
+timeout, and later ones are compared with it."""
 
 MISBEHAVIOURS: dict[str, Misbehaviour] = {
     "crash": Misbehaviour(CRASHED, lambda way, _: way.crash(), limits=True),
@@ -277,7 +277,7 @@ MISBEHAVIOURS: dict[str, Misbehaviour] = {
     "frozen process": Misbehaviour(ERROR, _frozen, least=_TIMED),
     "reset before the answer": Misbehaviour(CRASHED, _instead(lambda: Reply(drop=True, reset=True))),
     "reset during the answer": Misbehaviour(CRASHED, _sent(cut_after=30, reset=True)),
-    # a GET comes behind: what cuts a POST that is on its way might have been a crash
+    # Only a GET afterwards: a connection cut during a POST might have been a crash.
     "reset after the answer": Misbehaviour(MEASURED, _sent(reset=True), least=_TIMED),
     "half an answer": Misbehaviour(CRASHED, _sent(cut_after=60)),
     "byte by byte": Misbehaviour(ERROR, _sent(trickle_s=0.05), least=_TIMED),
@@ -318,7 +318,7 @@ MISBEHAVIOURS: dict[str, Misbehaviour] = {
 
 
 class MisbehavingServer:
-    """The process, as the soak sees it. A context manager that ends it.
+    """A handle of the process, for the soak. A context manager that ends the process.
 
     Args:
         data_dir: images of the embedded server.
@@ -332,15 +332,15 @@ class MisbehavingServer:
 
     @property
     def pid(self) -> int:
-        """Of the way; the server is its child."""
+        """Process id of the proxy; the server is its child."""
         return self._process.pid
 
     def arm(self, name: str, at: int) -> None:
-        """Let something happen at the prediction with that number from now on."""
+        """Schedule a misbehaviour for a prediction, counted from now."""
         self._ask("arm", name, at)
 
     def disarm(self) -> dict[str, Any]:
-        """Whether it happened (`struck`), `pid` of the server and its memory in `server_mib`."""
+        """Cancel the misbehaviour; return whether it happened (`struck`), the server's `pid` and `server_mib`."""
         return self._ask("disarm")
 
     def crash(self) -> None:

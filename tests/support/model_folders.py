@@ -1,4 +1,4 @@
-"""Folders with a network of the user's own, as DeepDetect takes them."""
+"""Folders with a user's own network, in the form that DeepDetect accepts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Softmax prob 1 1 fc prob 0=0
 
 
 def tiny_prototxt(side: int = 224, classes: int = 5) -> str:
-    """A Caffe network of a few layers."""
+    """Return the prototxt of a Caffe network of a few layers."""
     net = NetWriter("tiny", side)
     x = net.relu(net.norm(net.conv("data", "conv", 4, 3, stride=4, bias=False)))
     net.softmax(net.dense(net.global_pool(x, "pool"), "fc", classes))
@@ -27,7 +27,7 @@ def tiny_prototxt(side: int = 224, classes: int = 5) -> str:
 
 
 def caffe_folder(folder: Path, side: int = 224, classes: int = 5) -> Path:
-    """A whole Caffe network; nothing reads its weights."""
+    """Create a complete Caffe network; its weights are never read."""
     folder.mkdir(parents=True)
     (folder / "deploy.prototxt").write_text(tiny_prototxt(side, classes), encoding="utf-8")
     (folder / "model.caffemodel").write_bytes(bytes(2000))
@@ -36,7 +36,7 @@ def caffe_folder(folder: Path, side: int = 224, classes: int = 5) -> Path:
 
 
 def ncnn_folder(folder: Path) -> Path:
-    """A whole NCNN network; nothing reads its weights."""
+    """Create a complete NCNN network; its weights are never read."""
     folder.mkdir(parents=True)
     (folder / "net.param").write_text(NCNN, encoding="utf-8")
     (folder / "net.bin").write_bytes(bytes(4 * 270))
@@ -44,7 +44,7 @@ def ncnn_folder(folder: Path) -> Path:
 
 
 def onnx_folder(folder: Path, side: int = 96, classes: int = 5, last: str = "Softmax") -> Path:
-    """A whole ONNX network that runs."""
+    """Create a complete ONNX network that runs."""
     import numpy as np  # noqa: PLC0415 - with the extra `embedded` only
     from onnx import TensorProto, helper, numpy_helper, save  # noqa: PLC0415 - the same
 

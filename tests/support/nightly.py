@@ -1,4 +1,4 @@
-"""A history, night by night, as files."""
+"""Files of a history, one run per night."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONDITIONS = Conditions(Clock.PREDICT, "caffe", gpu=True)
 
 
 def moment(night: int) -> str:
-    """When a night began, ISO 8601."""
+    """Return when a night began, ISO 8601."""
     return (FIRST_NIGHT + timedelta(days=night)).isoformat(timespec="seconds")
 
 
@@ -31,7 +31,7 @@ def cell(
     conditions: Conditions = CONDITIONS,
     invalid: str = "",
 ) -> CellRecord:
-    """A cell of a night, in milliseconds per image by the predict clock."""
+    """Return the record of a cell in one night, in milliseconds per image by the predict clock."""
     rounds = tuple(
         Round(0.0, tuple(Pass(client_ms=1e6, predict_ms=ms * key.batch_size) for ms in one)) for one in rounds_ms
     )
@@ -49,7 +49,7 @@ def write_night(
     ended: bool = True,
     platforms: tuple[str, ...] = ("tk1",),
 ) -> Path:
-    """One run as a file of the history."""
+    """Write one run as a file of the history."""
     started = FIRST_NIGHT + timedelta(days=night)
     header = RunHeader(f"{started:%Y%m%dT%H%M%S}.000Z-{night:08x}", moment(night), "0", platforms, accepted)
     with HistoryWriter(folder, header) as writer:
@@ -61,5 +61,5 @@ def write_night(
 
 
 def without_measurement(key: CellKey, outcome: Outcome) -> CellRecord:
-    """A cell of which nothing was measured."""
+    """Return the record of a cell without a measurement."""
     return replace(cell(key, outcome=outcome), measurement=None)

@@ -1,19 +1,19 @@
-"""Pages with examples in them, and the examples run, in the order in which a reader meets them.
+"""Examples in pages of the documentation, which tests run in the order in which a reader meets them.
 
-A page is Markdown. Its fenced blocks are examples; what is known of one stands in comments just above it:
+A page is Markdown. Its fenced blocks are examples; comments just above a block describe it:
 
     <!-- file: ddperf.toml -->       the block is that file of the project, written before what follows is run
-    <!-- exit: 1 -->                 the exit status of the block's last command; 0 where nothing is said
+    <!-- exit: 1 -->                 the exit status of the block's last command; 0 by default
     <!-- prints -->                  the block is what the commands before it print: its lines, in this order; `...`
-                                     stands for lines that are left out
-    <!-- board: slow squeezenet_v1.1-b8 1.3 -->   from here on tk1 takes that many times as long for that cell
-    <!-- commit -->                  from here on the project is at a further commit
-    <!-- cell -->                    the block is a cell of a notebook, which the page is: what it defines, later cells
-                                     use, and the value of its last expression is printed
+                                     means omitted lines
+    <!-- board: slow squeezenet_v1.1-b8 1.3 -->   from here on tk1 takes 1.3 times as long for that cell
+    <!-- commit -->                  from here on the project is at a new commit
+    <!-- cell -->                    the page is a notebook and the block is one of its cells: later cells can use its
+                                     definitions, and the value of its last expression is printed
     <!-- not run: why -->            the block is not run
 
-Blocks in `sh` are commands, and each must be run or say why not; `console` blocks hold commands behind `$ ` and what
-they print. `page_reader` types them.
+`sh` blocks contain commands; each block must be run or state why not. `console` blocks contain commands after `$ ` and
+their output. `page_reader` types them.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Example:
 
     Args:
         line: where it begins, from 1.
-        language: what stands behind the fence.
-        text: what it holds.
-        notes: what the comments above it say, by name.
+        language: the language after the fence.
+        text: its contents.
+        notes: the comments above it, by name.
     """
 
     line: int
@@ -52,7 +52,7 @@ class Example:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """Its commands, lines that go on joined; none where it holds none."""
+        """Return its commands, if any, with continuation lines joined."""
         if self.language == "sh":
             lines = self.text.replace("\\\n", " ").splitlines()
         elif self.language == "console":
@@ -63,14 +63,14 @@ class Example:
 
     @property
     def printed(self) -> str | None:
-        """What it says that commands print; None where it says nothing."""
+        """Return the output that it states for its commands; None if it states none."""
         if self.language == "console":
             return "\n".join(line for line in self.text.splitlines() if not line.startswith("$ "))
         return self.text if "prints" in self.notes else None
 
 
 def examples(page: Path) -> list[Example]:
-    """The fenced blocks of a page, in order."""
+    """Return the fenced blocks of a page, in order."""
     text = page.read_text(encoding="utf-8")
     found = []
     for block in _BLOCK.finditer(text):
@@ -81,14 +81,14 @@ def examples(page: Path) -> list[Example]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub and Sphinx make them."""
+    """Return the anchors of a page's headings, as GitHub and Sphinx create them."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def missing_lines(expected: str, printed: str) -> list[str]:
-    """The lines that should stand in `printed`, in this order, and do not; blanks at the ends of lines do not count."""
+    """Return the expected lines that are not in `printed` in this order; blanks at the ends of lines are ignored."""
     rest = [line.rstrip() for line in printed.splitlines()]
     missing = []
     for line in (line.rstrip() for line in expected.splitlines()):
@@ -102,5 +102,5 @@ def missing_lines(expected: str, printed: str) -> list[str]:
 
 
 def words(command: str) -> list[str]:
-    """A command's words, comments left out."""
+    """Return a command's words without comments."""
     return shlex.split(command, comments=True)

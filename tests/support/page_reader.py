@@ -1,4 +1,4 @@
-"""Who types what pages say, and the boards that the pages name: `http://tk1.lan:8080` stands behind a proxy."""
+"""A reader who types the commands of pages, and the boards in them: `http://tk1.lan:8080` is behind a proxy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BOARDS = ("tk1", "tx1", "nano")
 
 
 class Rack(ScriptedServer):
-    """A proxy with boards behind it: `http://tk1.lan:8080` is as fast as TK1's published table says.
+    """A proxy with boards behind it: `http://tk1.lan:8080` is as fast as TK1's published table.
 
     Attributes:
         boards: by name.
@@ -41,13 +41,13 @@ class Rack(ScriptedServer):
         return Reply(502, b"no such host") if board is None else board.respond(request)
 
     def slow(self, note: str) -> None:
-        """As a page says it: `slow squeezenet_v1.1-b8 1.3`."""
+        """Slow a cell down as noted in a page: `slow squeezenet_v1.1-b8 1.3`."""
         _, cell, factor = note.split()
         model, _, batch_size = cell.rpartition("-b")
         self.boards["tk1"].slow(model, int(batch_size), float(factor))
 
     def close(self) -> None:
-        """Stop all of it."""
+        """Stop the proxy and the boards."""
         super().close()
         for board in self.boards.values():
             board.close()
@@ -57,12 +57,12 @@ class Reader:
     """Types commands in a folder with benchmarks/ in it, and with some of the 104 cells of a board as its matrix.
 
     Args:
-        pytester: of the test.
-        capfd: what is printed.
+        pytester: the test's fixture.
+        capfd: the test's fixture, which captures the output.
 
     Attributes:
-        printed: by the commands so far, as long as nobody empties it.
-        status: what the last command exited with.
+        printed: output of the commands so far, since it was last cleared.
+        status: exit status of the last command.
     """
 
     def __init__(self, pytester: pytest.Pytester, capfd: pytest.CaptureFixture[str]) -> None:
@@ -86,12 +86,12 @@ class Reader:
         return self.pytester.path
 
     def write(self, name: str, text: str) -> None:
-        """Make a file of the folder."""
+        """Create a file in the folder."""
         (self.path / name).parent.mkdir(parents=True, exist_ok=True)
         (self.path / name).write_text(text, encoding="utf-8")
 
     def type(self, command: str) -> None:
-        """Run a command; pytest's and ours in this process, which is faster, any other by the shell."""
+        """Run a command: pytest and ours in this process, which is faster, any other in a shell."""
         typed = words(os.path.expandvars(command))
         self.capfd.readouterr()
         if typed[:1] == ["pytest"] and "-n" not in typed:
@@ -109,14 +109,14 @@ class Reader:
         self.printed += out + err
 
     def run_cell(self, text: str) -> None:
-        """Run a cell of the page's notebook; the value of its last expression is what is printed."""
+        """Run a cell of the page's notebook; the value of its last expression is its output."""
         *before, last = ast.parse(text).body
         assert isinstance(last, ast.Expr), "the last statement of a cell is what it shows"
-        exec(compile(ast.Module(before, []), "<cell>", "exec"), self._notebook)  # noqa: S102 - of our own pages
+        exec(compile(ast.Module(before, []), "<cell>", "exec"), self._notebook)  # noqa: S102 - code of our own pages
         self.printed = repr(eval(compile(ast.Expression(last.value), "<cell>", "eval"), self._notebook))  # noqa: S307
 
     def commit(self) -> None:
-        """Commit something to the folder's repository, which is made with the first commit."""
+        """Commit a change to the folder's repository, which is created with the first commit."""
         git = ("git", "-c", "user.name=reader", "-c", "user.email=reader@localhost")
         for arguments in (("init",), ("commit", "--allow-empty", "--message=work")):
             subprocess.run([*git, *arguments, "--quiet"], cwd=self.path, check=True)

@@ -1,4 +1,4 @@
-"""Processes that tests start: whether one has ended, which takes it a moment, and which is an embedded server."""
+"""Checks of processes that tests start: whether one has ended, and whether it is an embedded server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import psutil
 
 
 def is_gone(pid: int, within_s: float = 10.0) -> bool:
-    """Whether a process ends in time. One that nobody has waited for yet is gone, too."""
+    """Whether a process ends in time. A zombie counts as gone."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         try:
@@ -21,7 +21,7 @@ def is_gone(pid: int, within_s: float = 10.0) -> bool:
 
 
 def is_embedded_server(process: psutil.Process) -> bool:
-    """Whether it is one; none that has ended meanwhile, and no zombie, is."""
+    """Whether a process is an embedded server that is still running; a zombie is not."""
     try:
         return "pytest_ddperf.embedded" in process.cmdline()
     except psutil.NoSuchProcess:

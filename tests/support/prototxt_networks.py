@@ -1,7 +1,7 @@
-"""The report's 13 networks as deploy.prototxt files, written in code from what is known of their architectures.
+"""The report's 13 networks as deploy.prototxt files, generated from their known architectures.
 
-As a person would hand them to DeepDetect: images come from a MemoryData layer of 224x224, a softmax ends the network,
-rectifiers and normalisations work in place.
+They are as a user would give them to DeepDetect: a MemoryData layer of 224x224 for the images, a softmax at the end,
+rectifiers and normalisations in place.
 
     (folder / "deploy.prototxt").write_text(prototxt("resnet50"))
 """
@@ -23,7 +23,7 @@ class Word(str):
 
 
 class NetWriter:
-    """Writes layer after layer; each method returns the name of what the layer gives.
+    """Writes layer after layer; each method returns the name of the layer's output.
 
     Args:
         name: of the network.
@@ -37,11 +37,11 @@ class NetWriter:
         self._channels = {"data": 3}
 
     def channels(self, blob: str) -> int:
-        """How many channels a blob has."""
+        """Return the number of channels of a blob."""
         return self._channels[blob]
 
     def text(self) -> str:
-        """The file."""
+        """Return the contents of the file."""
         source = {"batch_size": 1, "channels": 3, "height": self._side, "width": self._side}
         first = _layer("data", "MemoryData", (), ("data", "label"), {"memory_data_param": source})
         return "".join((_field("name", self._name), first, *self._layers))
@@ -73,7 +73,7 @@ class NetWriter:
         return self.conv(source, name, channels, 3, stride=stride, pad=1, groups=channels, bias=False, kind=kind)
 
     def norm(self, source: str, top: str | None = None) -> str:
-        """Batch normalisation and its scale, in place where no name is given for what comes out."""
+        """Batch normalisation and its scale, in place unless the output has a name of its own (`top`)."""
         made = top or source
         self._add(f"{made}/bn", "BatchNorm", [source], made, batch_norm_param={"use_global_stats": Word("true")})
         return self._add(f"{made}/scale", "Scale", [made], made, scale_param={"bias_term": Word("true")})
@@ -106,7 +106,7 @@ class NetWriter:
         return self._add(name, "Eltwise", [one, other], name, eltwise_param={"operation": Word("SUM")})
 
     def shuffle(self, source: str, name: str, groups: int) -> str:
-        """Deal the channels of the groups out in turn."""
+        """Channel shuffle: take the channels of the groups in turn."""
         return self._add(name, "ShuffleChannel", [source], name, shuffle_channel_param={"group": groups})
 
     def dense(self, source: str, name: str, outputs: int) -> str:
@@ -114,7 +114,7 @@ class NetWriter:
         return self._add(name, "InnerProduct", [source], name, outputs, inner_product_param={"num_output": outputs})
 
     def dropout(self, source: str) -> str:
-        """What training leaves out by chance, in place."""
+        """Dropout, in place."""
         return self._add(f"{source}/drop", "Dropout", [source], source, dropout_param={"dropout_ratio": 0.5})
 
     def softmax(self, source: str) -> str:
@@ -197,7 +197,7 @@ _INCEPTIONS: dict[str, tuple[int, int, int, int, int, int]] = {
     "5a": (256, 160, 320, 32, 128, 128),
     "5b": (384, 192, 384, 48, 128, 128),
 }
-"""Channels of 1x1, of 3x3 with what goes before it, of 5x5 likewise, and behind the pooling."""
+"""Channels of 1x1, of 3x3 and the 1x1 before it, of 5x5 and the 1x1 before it, and after the pooling."""
 
 
 def _googlenet(net: NetWriter) -> str:
@@ -240,7 +240,7 @@ def _densenet(net: NetWriter, blocks: Sequence[int]) -> str:
 
 
 def _squeezenet(net: NetWriter, first: tuple[int, int], pools_before: Sequence[int], last_pad: int) -> str:
-    """SqueezeNet; `first`: channels and kernel of its first layer; `pools_before`: fire modules behind a pooling."""
+    """SqueezeNet; `first`: channels and kernel of its first layer; `pools_before`: fire modules after a pooling."""
     x = net.relu(net.conv("data", "conv1", first[0], first[1], stride=2))
     for number in range(2, 10):
         if number in pools_before:
@@ -305,7 +305,7 @@ _ARCHITECTURES: dict[str, Callable[[NetWriter], str]] = {
 
 
 def prototxt(network: str) -> str:
-    """The deploy.prototxt of one of the 13 networks, by its id."""
+    """Return the deploy.prototxt of one of the 13 networks, by its id."""
     net = NetWriter(network)
     net.softmax(_ARCHITECTURES[network](net))
     return net.text()

@@ -1,4 +1,4 @@
-"""A real sshd on loopback, with keys and configuration of its own, for the user who runs the tests."""
+"""A real sshd on loopback with its own keys and configuration, for the user who runs the tests."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 HOST = "board"
-"""What the ssh configuration calls it."""
+"""Name of the server in the ssh configuration."""
 
 
 class RealSshd:
-    """A server from `with` to its end; `command` is an ssh that knows it as `board` and nothing else of this machine.
+    """A server that runs within a `with` block; `command` is an ssh that only knows this server, as `board`.
 
     Args:
         folder: for keys, configuration and log.
-        environment: of every session.
+        environment: environment variables of every session.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -42,7 +42,7 @@ class RealSshd:
 
     def __enter__(self) -> Self:
         if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd as root gives up its rights
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd as root drops its privileges there
         for name in ("host", "user"):
             key = self._folder / name
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)  # noqa: S607 - found above

@@ -1,4 +1,4 @@
-"""Cells of a run, as they are recorded."""
+"""Recorded cells of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def measured(
     batch_ms: Sequence[float] = (100.0, 104.0, 102.0),
     scenario: str = "",
 ) -> CellRecord:
-    """A cell that was measured, in milliseconds for the batch by the predict clock."""
+    """Return the record of a measured cell, in milliseconds for the batch by the predict clock."""
     key = CellKey(platform, model, batch_size, scenario)
     passes = tuple(Pass(client_ms=ms + 5, predict_ms=ms) for ms in batch_ms)
     measurement = Measurement(key, CONDITIONS, (Round(0.0, passes),))
@@ -29,5 +29,5 @@ def measured(
 
 
 def skipped(model: str, batch_size: int) -> CellRecord:
-    """A cell that was not run, because its baseline marks it `x`."""
+    """Return the record of a cell that was not run because its baseline marks it `x`."""
     return CellRecord(CellKey("tk1", model, batch_size), "", Outcome.UNAVAILABLE)

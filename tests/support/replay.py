@@ -1,4 +1,4 @@
-"""The exchanges recorded from two real DeepDetect servers, and a responder that plays them back.
+"""Exchanges recorded from two real DeepDetect servers, and a responder that plays them back.
 
 with ScriptedServer(Replay(load("ncnn-v0.29"))) as server: ...
 """
@@ -21,13 +21,13 @@ _CUT_LIST = re.compile(r"\.\.\.\[(\d+) items\]")
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A recorded request and what became of it.
+    """A recorded request and its answer.
 
     Args:
         name: unique in its recording.
-        body: of the request: decoded JSON, a text that is none, or None.
-        status: None where the server closed the connection without an answer.
-        answer: decoded JSON, "" for an empty body, None where there was no answer.
+        body: body of the request: decoded JSON, text that is not JSON, or None.
+        status: HTTP status; None if the server closed the connection without an answer.
+        answer: decoded JSON, "" for an empty body, None without an answer.
     """
 
     name: str
@@ -42,13 +42,13 @@ class Exchange:
 
     @property
     def content(self) -> bytes | None:
-        """The request's body as it was sent, but for what the recording cut."""
+        """Return the request's body as it was sent, except for parts that the recording cut."""
         if self.body is None:
             return None
         return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
 
     def reply(self) -> Reply:
-        """The answer as it was sent; lists that the recording cut have their length again."""
+        """Return the answer as it was sent; lists that the recording cut have their original length."""
         if self.status is None:
             return Reply(drop=True)
         kept = {name: value for name, value in self.answer_headers.items() if name in {"Server", "Content-Type"}}
@@ -63,17 +63,18 @@ class Exchange:
 
 
 def load(recording: str) -> list[Exchange]:
-    """The exchanges of one server, in the order they were made."""
+    """Load the exchanges of one server, in their original order."""
     recorded = json.loads((DATA / f"transcripts-{recording}.json").read_text(encoding="utf-8"))
     return [_exchange(one) for one in recorded]
 
 
 class Replay:
-    """Answers a request with what was recorded for it.
+    """Answers a request with its recorded answer.
 
-    A request that was recorded several times gets the answers in their order, the last one for ever. Where no request
-    equals it, a predict body matches by the file names of its images, whatever their folder; the recording cuts
-    base64, so those match by how they begin. What was never recorded is answered 501, and kept in `unmatched`.
+    A request that was recorded several times gets the answers in order, and then always the last one. If no recorded
+    request is equal, a predict body matches by the file names of its images, whatever their folder; the recording cuts
+    base64 images, so those match by their beginning. A request that was never recorded is answered with 501 and added
+    to `unmatched`.
     """
 
     def __init__(self, exchanges: list[Exchange]) -> None:
@@ -116,7 +117,7 @@ def _exchange(recorded: dict[str, Any]) -> Exchange:
 
 
 def _body(request: Request) -> object:
-    """As the recording keeps it: JSON decoded, other text as it is, None for none."""
+    """Return a request's body as in the recording: decoded JSON, other text unchanged, None for no body."""
     if not request.body:
         return "" if "content-length" in request.headers and request.method in {"PUT", "POST"} else None
     try:
@@ -127,7 +128,7 @@ def _body(request: Request) -> object:
 
 def _alike(recorded: object, asked: object) -> bool:
     if not recorded and not asked and not isinstance(recorded, (dict, list)):
-        return True  # "" or none: an empty body either way
+        return True  # "" or None: both mean an empty body
     if not (isinstance(recorded, dict) and isinstance(asked, dict)):
         return False
     old, new = recorded.get("data"), asked.get("data")
@@ -148,7 +149,7 @@ def _same_image(recorded: str, asked: str) -> bool:
 
 
 def _mended(answer: Any) -> Any:  # noqa: ANN401 - JSON of any shape
-    """The answer with every list as long as it was: `[a, b, c, "...[1000 items]"]` gets 997 further classes."""
+    """Restore the length of every list in an answer: `[a, b, c, "...[1000 items]"]` gets 997 further classes."""
     if isinstance(answer, dict):
         return {key: _mended(value) for key, value in answer.items()}
     if not isinstance(answer, list):

@@ -1,4 +1,4 @@
-"""Results that reports are tried with: the published tables, a run with every kind of verdict, and a history."""
+"""Results for tests of reports: the published tables, a run with every kind of verdict, and a history."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ VERDICTS: tuple[tuple[CellKey, Outcome, float | None, float | None], ...] = (
 
 @cache
 def published() -> Results:
-    """The published tables of every platform, and no run."""
+    """Return the published tables of every platform, without a run."""
     return gather_results(load_catalog(), (), {})
 
 
 @cache
 def measured() -> Results:
-    """TK1 with a run of seven cells, one of each kind of verdict, and the other cells of its table."""
+    """Return TK1 with a run of seven cells, one for each kind of verdict, and the other cells of its table."""
     results = published().only(["tk1"])
     cells = {cell.key: cell for cell in results.cells}
     for key, outcome, now_ms, change in VERDICTS:
@@ -64,7 +64,7 @@ def measured() -> Results:
 
 
 def trend(key: CellKey = B8, nights: int = 12) -> Trend:
-    """A cell over the nights: steady, and slower on the last one."""
+    """Return the trend of a cell: steady, and slower on the last night."""
     first = datetime(2026, 10, 23, 2, tzinfo=UTC)
     shown = [
         TrendNight(

@@ -1,4 +1,4 @@
-"""Results as a run leaves them, made by hand."""
+"""Results as after a run, created by hand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def measured(
     reason: str = "within the tolerance",
     samples_ms: tuple[float, ...] | None = None,
 ) -> Result:
-    """A cell that was measured; five passes at 96 to 104 % of its time by default."""
+    """Return a measured cell; by default with five passes at 96 to 104 % of its time."""
     key = CellKey(platform, model, batch_size)
     return Result(
         key,
@@ -56,13 +56,13 @@ def not_measured(
     reason: str = "no answer",
     platform: str = "tk1",
 ) -> Result:
-    """A cell with a verdict, and no time."""
+    """Return a cell with a verdict but no time."""
     return Result(
         CellKey(platform, model, batch_size), baseline_ms=100.0, outcome=outcome, reason=reason, nodeid="a::b"
     )
 
 
 def results(*cells: Result, run: RunFacts | None = RUN, missing: int = 0, warnings: Iterable[str] = ()) -> Results:
-    """A run of these cells on the TK1."""
+    """Return the results of a run of these cells on the TK1."""
     runs = {} if run is None else dict.fromkeys((cell.key.platform for cell in cells), run)
     return Results(CATALOG, cells, runs, {"tk1": missing} if missing else {}, tuple(warnings))

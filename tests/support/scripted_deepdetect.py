@@ -1,10 +1,10 @@
-"""A DeepDetect server whose times are scripted: it answers as a real one, at once, and says that it took as long.
+"""A DeepDetect server with scripted times: it answers like a real one, but at once, and reports the scripted time.
 
     with ScriptedDeepDetect(latency_ms=lambda service, batch: 20.0 * batch, services=["resnet50"]) as server:
         pytester.runpytest("benchmarks", "--platform=tk1", f"--ddperf-url={server.url}")
 
-Whole runs against it are fast and exact: a cell takes what the script says, on the predict clock and (cut to whole
-milliseconds) in `head.time`. Only the client's clock measures what really passed.
+Whole runs against it are fast and exact: the time of a cell is the scripted one, on the predict clock and (truncated to
+whole milliseconds) in `head.time`. Only the client's clock measures real time.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _COUNTS = ("predict_count", "predict_success", "predict_failure", "inference_cou
 
 @dataclass(frozen=True, slots=True)
 class ServiceSetup:
-    """A service that is there at the start.
+    """A service that exists at the start.
 
     Args:
-        name: in lower case.
+        name: its name, in lower case.
     """
 
     name: str
@@ -49,13 +49,13 @@ class ServiceSetup:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What `fault` and `head_ms` may go by.
+    """A prediction, as passed to `fault` and `head_ms`.
 
     Args:
-        service: which.
-        batch: how many images.
-        number: of the prediction on this server, from 1.
-        latency_ms: what the script says that it takes.
+        service: name of the service.
+        batch: number of images.
+        number: number of the prediction on this server, from 1.
+        latency_ms: its scripted time.
     """
 
     service: str
@@ -82,40 +82,40 @@ class _Service:
 
 
 def cut_to_whole_ms(prediction: Prediction) -> float | None:
-    """`head.time` as real servers give it: whole milliseconds, written as a float."""
+    """Return `head.time` as real servers report it: whole milliseconds, written as a float."""
     return float(math.floor(prediction.latency_ms))
 
 
 def never_ends(number: int) -> Callable[[Prediction], float]:
-    """A `works_s`: the server hangs at the prediction of that number for ever, and at no other."""
+    """Return a `works_s` with which the server hangs forever at the prediction with this number."""
     return lambda prediction: math.inf if prediction.number == number else 0.0
 
 
 class ScriptedDeepDetect(ScriptedServer):
-    """DeepDetect's REST API over scripted times; see the module.
+    """DeepDetect's REST API with scripted times; see the module.
 
     Args:
-        latency_ms: of a prediction, for (service, batch size), milliseconds for the whole batch. It is called once a
-            prediction, in order, so that it may also vary from call to call.
-        services: those that are there at the start, by name or in full.
-        transform_share: how much of the latency is fetching, decoding and resizing.
-        head_ms: `head.time` of a prediction; None leaves it out.
-        totals: what `service_stats` tells: `all`, `counts` (no durations), `durations` (no counts), or `none` (no
-            `service_stats` at all, as older servers).
-        version: in `/info`.
-        accepts: whether a service may be created from that model folder; refused with 400/1006 otherwise.
-        readable: whether an image can be read; refused with 400/1005 otherwise.
-        fault: a reply instead of a prediction (a failure counted, nothing added to the times), or None.
+        latency_ms: returns the time of a prediction for (service, batch size), in milliseconds for the whole batch. It
+            is called once per prediction, in order, so that the time may vary from call to call.
+        services: the services that exist at the start, by name or in full.
+        transform_share: share of the latency for fetching, decoding and resizing.
+        head_ms: returns `head.time` of a prediction; None omits it.
+        totals: contents of `service_stats`: `all`, `counts` (no durations), `durations` (no counts), or `none` (no
+            `service_stats` at all, as with older servers).
+        version: version in `/info`.
+        accepts: whether a service may be created from a model folder; otherwise rejected with 400/1006.
+        readable: whether an image can be read; otherwise rejected with 400/1005.
+        fault: returns a reply instead of a prediction (which counts as a failure and adds no time), or None.
         wrong: changes the predictions of an answer before it is sent.
-        works_s: how long the server is at work on a prediction whatever becomes of its answer, which is sent then, or
-            at once where `fault` gives one; it is counted when that time is over. Infinite: it never ends.
-        delay_s: how long a prediction really takes, on top of nothing.
-        in_real_time: whether it really takes what the script says, so that `head.time` can be believed.
-        port: where it listens; 0 for a free one.
-        tls: its certificate; None for plain HTTP.
+        works_s: how long the server works on a prediction, even if its answer is not used. The answer is sent after
+            that time, or at once if `fault` returns one; the prediction is counted after that time. Infinite: never.
+        delay_s: how long a prediction really takes, in seconds.
+        in_real_time: whether a prediction really takes its scripted time, so that `head.time` is credible.
+        port: port to listen on; 0 for a free one.
+        tls: certificate of the server; None for plain HTTP.
 
     Attributes:
-        predictions: every prediction that was asked, in order, failed ones too.
+        predictions: every requested prediction, in order, including failed ones.
     """
 
     def __init__(
@@ -159,41 +159,41 @@ class ScriptedDeepDetect(ScriptedServer):
 
     @property
     def services(self) -> list[str]:
-        """The names of those that are there now."""
+        """Return the names of the current services."""
         with self._state:
             return list(self._services)
 
     def be_version(self, version: str) -> None:
-        """Say another one in `/info` from now on."""
+        """Report another version in `/info` from now on."""
         self._version = version
 
     def use_elsewhere(self, service: str, *, images: int = 1, predict_ms: float = 10.0) -> None:
-        """Another client has one prediction made."""
+        """Run a prediction for another client."""
         with self._state:
             self._services[service].count(images, predict_ms, self._transform_share * predict_ms)
 
     def restart(self) -> None:
-        """The services stay, their totals begin anew, the connections are cut."""
+        """Restart: the services stay, their totals restart at 0, and the connections are cut."""
         self.forget_totals()
         self.hang_up()
 
     def forget_totals(self) -> None:
-        """As after a restart that nobody noticed: the services stay, their totals begin anew."""
+        """Reset the totals of the services, as after an unnoticed restart."""
         with self._state:
             self._services = {name: _Service(one.setup) for name, one in self._services.items()}
 
     def forget_service(self, name: str) -> None:
-        """Somebody deletes a service."""
+        """Delete a service, as another client might."""
         with self._state:
             del self._services[name]
 
     def replace_service(self, setup: ServiceSetup) -> None:
-        """Somebody deletes a service, and creates another one of the same name."""
+        """Delete a service and create another one of the same name, as another client might."""
         with self._state:
             self._services[setup.name] = _Service(setup)
 
     def die(self, seconds: float | None = None) -> Reply:
-        """Die at a request; back after so long with its services, as one whose configuration names them, or never."""
+        """Die at a request; return after `seconds` with the same services, as if configured, or never (None)."""
         self.forget_totals()
         self.go_down(seconds)
         return Reply(drop=True)
@@ -288,7 +288,7 @@ class ScriptedDeepDetect(ScriptedServer):
         return replace(self._ok(answer), delay_s=max(delay_s, works_s))
 
     def _after(self, seconds: float, count: Callable[[], None]) -> None:
-        """Have a prediction counted when it ends: at once, later while other requests are answered, or never."""
+        """Count a prediction when it ends: at once, later while other requests are answered, or never."""
 
         def ended() -> None:
             with self._state:
@@ -347,19 +347,19 @@ class ScriptedDeepDetect(ScriptedServer):
 
 
 def out_of_memory() -> Reply:
-    """As a server on a GPU answers that has no memory left."""
+    """Return the answer of a GPU server that has run out of memory."""
     return _error(
         500, "InternalError", 1007, "src/caffe/syncedmem.cpp:56 / Check failed (custom): (error) == (cudaSuccess)"
     )
 
 
 def internal_error() -> Reply:
-    """As a server answers that fails on a request, for a reason of its own."""
+    """Return the answer of a server with an internal error."""
     return _error(500, "InternalError", 1007, "src/caffe/net.cpp:41 / Check failed (custom): shape is known")
 
 
 def service_not_found() -> Reply:
-    """As a server answers that has no service of that name."""
+    """Return the answer of a server without a service of that name."""
     return _error(404, "NotFound", 1002, "Service Not Found")
 
 
@@ -371,7 +371,7 @@ def _error(status: int, msg: str, dd_code: int | None = None, dd_msg: str = "") 
 
 
 def _uris(data: list[str]) -> list[str]:
-    """What the images come back under: paths and URLs as they are, each once; inline ones by their number."""
+    """Return the uris of the images in an answer: paths and URLs unchanged, each once; inline images by number."""
     named = [
         one if one.startswith(("http://", "https://", "data:")) or one.lower().endswith(_IMAGES) else str(number)
         for number, one in enumerate(data)
@@ -380,7 +380,7 @@ def _uris(data: list[str]) -> list[str]:
 
 
 def _predicted(uri: str, best: int) -> dict[str, Any]:
-    """The same classes for the same uri, always, the best first."""
+    """Return classes, best first; they are always the same for the same uri."""
     first = sum(json.dumps(uri).encode()) % 1000
     listed = min(best, 1000) if best >= 0 else 1000
     classes: list[dict[str, Any]] = [

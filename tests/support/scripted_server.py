@@ -1,9 +1,9 @@
-"""An HTTP server on a loopback socket that answers what a test scripts, to the byte, and counts what it is asked.
+"""An HTTP server on a loopback socket that sends exactly the bytes a test scripts, and counts requests.
 
     with ScriptedServer(lambda request: Reply(200, {"status": {"code": 200, "msg": "OK"}})) as server:
         client = Client(server.url)
 
-Give a function from `Request` to `Reply`, or a list of replies: they are given out one by one, the last one for ever.
+The script is a function from `Request` to `Reply`, or a list of replies, sent one by one; the last one is repeated.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asked.
+    """A client's request.
 
     Args:
-        path: with its query, as sent.
-        headers: names in lower case.
+        path: path and query, as sent.
+        headers: request headers, with names in lower case.
     """
 
     method: str
@@ -43,26 +43,26 @@ class Request:
     body: bytes = b""
 
     def json(self) -> object:
-        """The body's JSON; raises ValueError where it is none."""
+        """Return the body's JSON; raises ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the server answers.
+    """The server's answer.
 
     Args:
-        body: bytes go out as they are, everything else as JSON.
-        headers: further ones, or others than the usual (Content-Type, Content-Length, Connection).
-        reason: the reason phrase; real servers leave it empty mostly.
-        delay_s: waits so long before it answers; for ever where it is infinite.
-        drop: closes the connection without an answer, as a server that dies.
-        cut_after: sends only so many bytes of the body, and closes the connection.
-        close: closes the connection after the answer, and says so.
-        silently: `close` without saying so, as a server that is restarted between two requests.
-        reset: cuts the connection the hard way (RST): instead of what `drop` and `cut_after` leave out, or behind all.
-        trickle_s: sends the body byte by byte, with such a pause behind each.
-        compressible: in chunks of deflate or gzip where the client takes them, as DeepDetect does.
+        body: bytes are sent unchanged, everything else as JSON.
+        headers: additional headers, or replacements of the usual ones (Content-Type, Content-Length, Connection).
+        reason: the reason phrase; usually empty with real servers.
+        delay_s: delay before the answer, in seconds; infinite for no answer.
+        drop: closes the connection without an answer, like a server that dies.
+        cut_after: sends only this many bytes of the body, then closes the connection.
+        close: closes the connection after the answer, and announces it.
+        silently: closes it without announcing it, like a server that is restarted between two requests.
+        reset: resets the connection (RST), instead of what `drop` and `cut_after` omit, or after the whole answer.
+        trickle_s: sends the body byte by byte, with a pause of this many seconds after each byte.
+        compressible: sends chunks in deflate or gzip if the client accepts them, as DeepDetect does.
     """
 
     status: int = 200
@@ -79,7 +79,7 @@ class Reply:
     compressible: bool = False
 
     def content(self) -> bytes:
-        """The body as it is sent, before any compression."""
+        """Return the body as sent, before any compression."""
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body, separators=(",", ":")).encode()
 
 
@@ -87,17 +87,17 @@ Responder = Callable[[Request], Reply]
 
 
 class ScriptedServer:
-    """Serves from its construction to `close`, each connection in a thread of its own.
+    """Serves from its construction to `close`, with one thread per connection.
 
     Attributes:
-        respond: what answers; may be replaced at any time.
-        requests: everything that was asked, in order.
-        connections: how many there were.
-        most_concurrent: how many requests were in work at the same time, at most.
+        respond: the function that answers; may be replaced at any time.
+        requests: all requests, in order.
+        connections: number of connections so far.
+        most_concurrent: maximum number of requests in progress at the same time.
 
     Args:
-        script: what answers.
-        tls: makes it an https server.
+        script: a function or a list of replies.
+        tls: certificate, which makes it an https server.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class ScriptedServer:
         self._thread.start()
 
     def go_down(self, seconds: float | None = None) -> None:
-        """Refuse connections, and cut those that are open, as a server that died; back after so long, or never."""
+        """Refuse connections and cut open ones, like a dead server; return after `seconds`, or never (None)."""
         self._server.shutdown()
         self._server.server_close()
         self.hang_up()
@@ -139,7 +139,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        """Of its root, without a slash at the end."""
+        """URL of its root, without a trailing slash."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
@@ -147,11 +147,11 @@ class ScriptedServer:
         return int(self._server.server_address[1])
 
     def asked(self, method: str, path: str = "") -> list[Request]:
-        """The requests of that method whose path begins so."""
+        """Return the requests with this method whose path starts with `path`."""
         return [one for one in self.requests if one.method == method and one.path.startswith(path)]
 
     def hang_up(self) -> None:
-        """Close every connection that is open, as a server does with those that are idle too long."""
+        """Close every open connection, as a server does with idle ones."""
         with self._lock:
             connections = list(self._open)
         for connection in connections:
@@ -159,7 +159,7 @@ class ScriptedServer:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Stop listening and close the connections; twice does no harm."""
+        """Stop listening and close the connections; may be called twice."""
         self._closed = True
         self._ended.set()
         self._server.shutdown()
@@ -176,7 +176,7 @@ class ScriptedServer:
         self.close()
 
     def answer(self, request: Request) -> Reply:
-        """What the handler calls: counts, then responds."""
+        """Count a request, then answer it; called by the handler."""
         with self._lock:
             self.requests.append(request)
             self._concurrent += 1
@@ -194,13 +194,13 @@ class ScriptedServer:
                 self._concurrent -= 1
 
     def connected(self, connection: socket.socket) -> None:
-        """A connection was opened."""
+        """Register a connection that was opened."""
         with self._lock:
             self.connections += 1
             self._open.add(connection)
 
     def disconnected(self, connection: socket.socket) -> None:
-        """A connection is closed."""
+        """Unregister a connection that was closed."""
         with self._lock:
             self._open.discard(connection)
 
@@ -226,7 +226,7 @@ class _Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hung up is no news; a responder that raised is told by its thread's exception hook."""
+        """Ignore clients that hung up; the exception hook of the thread reports a responder that raised."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -244,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
             super().finish()
 
     def handle_one_request(self) -> None:
-        """Read a request of any method, and answer it in one write."""
+        """Read a request with any method, and answer it in one write."""
         self.close_connection = True
         self.raw_requestline = self.rfile.readline(65537)
         if not self.raw_requestline or not self.parse_request():
@@ -254,9 +254,9 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.command, self.path, headers, body)
         try:
             reply = self.server.scripted.answer(request)
-        except Exception as error:  # noqa: BLE001 - the test shall see it, as an answer
+        except Exception as error:  # noqa: BLE001 - the test should see it, as an answer
             reply = Reply(500, f"the script raised {error!r}".encode(), headers={"Content-Type": "text/plain"})
-        if reply.reset:  # what is not sent yet is thrown away at the close, and so is the rest
+        if reply.reset:  # closing discards data that is not sent yet
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if reply.drop:
             self.close_connection = True
@@ -292,15 +292,15 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(head + content)
         self.close_connection = closing or reply.silently or reply.cut_after is not None or reply.reset
         if reply.reset and reply.cut_after is None:
-            time.sleep(0.05)  # the answer is to be read before it is thrown away
+            time.sleep(0.05)  # lets the client read the answer before it is discarded
 
     def _trickle(self, content: bytes, pause_s: float) -> None:
         for byte in content:
             self.wfile.write(bytes([byte]))
             time.sleep(pause_s)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Say nothing."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name in the base class
+        """Log nothing."""
 
 
 def _encoding(accepted: str) -> str:

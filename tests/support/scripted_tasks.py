@@ -1,4 +1,4 @@
-"""What a scripted server answers besides classes: by what a prediction asks for, in DeepDetect's shapes."""
+"""Answers of a scripted server to tasks other than classification, in DeepDetect's format."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ MASK_SIZE = {"width": 4, "height": 3}
 
 
 def by_task(uri: str, parameters: dict[str, Any], classified: dict[str, Any]) -> dict[str, Any]:
-    """The prediction of one image.
+    """Return the prediction for one image, according to the requested task.
 
     Args:
-        uri: of the image.
-        parameters: of the request.
-        classified: what is answered where nothing but classes is asked for.
+        uri: uri of the image.
+        parameters: parameters of the request.
+        classified: the answer if only classes are requested.
     """
     output = parameters.get("output", {})
     if parameters.get("input", {}).get("segmentation"):

@@ -1,4 +1,4 @@
-"""The soak: the measuring core against a server that misbehaves at random, run after run, and what becomes of both."""
+"""The soak test: repeated runs of the measuring core against a server that misbehaves at random."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 MODELS, SIZES = ("squeezenet_v1.1", "shufflenet"), (1, 2, 4)
 PASSES = 3
 SHARE = 0.5
-"""Of the cells that something happens to; a crash between two cells comes on top."""
+"""Share of the cells affected by a misbehaviour; crashes between two cells come in addition."""
 
 BETWEEN = "crash between two cells"
 RECOVERY_S = 30.0
 CELL_LIMIT_S = RECOVERY_S + 5
 CRASHES_RUNNING = 2
-"""So many, and the next cell is left in peace: a server that keeps dying is given up by design."""
+"""Consecutive crashes after which the next cell is not affected: the run drops a server that keeps dying."""
 
 GROWTH_MIB = 20.0
 LONG_LIFE, SETTLED = 60, 15
-"""Cells that make a life of a server long enough to see it grow, and those in which it settles in."""
+"""Minimum cells in a server's lifetime to measure its growth, and the cells in which it settles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a process holds."""
+    """Resources that a process holds."""
 
     mib: float
     threads: int
@@ -56,7 +56,7 @@ class Footprint:
 
     @classmethod
     def now(cls) -> Footprint:
-        """Of this one; processes: all that it started, and they."""
+        """Return those of this process; processes are all its direct and indirect children."""
         gc.collect()
         own = psutil.Process()
         return cls(own.memory_info().rss / 2**20, own.num_threads(), own.num_fds(), len(own.children(recursive=True)))
@@ -64,18 +64,18 @@ class Footprint:
 
 @dataclass(slots=True)
 class Soaked:
-    """What became of it.
+    """The results of a soak.
 
     Args:
-        first: once the first runs are over, and everything is loaded that ever is.
-        met: by misbehaviour ("" for none) and verdict, how many cells.
-        wrong: cells with a verdict that docs/faults.md does not allow, in words.
-        lost: cells whose record the history does not hold.
-        longest_s: the longest cell.
-        server_growth_mib: the most that a server grew, from the least that it held in the first half of its life to the
-            least in the second: networks come and go in it. Of those that lived for LONG_LIFE cells at least. Shown
-            and not bounded: lives are too short here to tell growth from settling in.
-        long_lives: how many of those there were.
+        first: resources after the first runs, when everything is loaded.
+        met: number of cells by misbehaviour ("" for none) and verdict.
+        wrong: descriptions of cells with a verdict that docs/faults.md does not allow.
+        lost: cells whose record is missing in the history.
+        longest_s: duration of the longest cell.
+        server_growth_mib: largest growth of a server that lived for at least LONG_LIFE cells, from its minimum in the
+            first half of its lifetime to that in the second; minima, because networks are loaded and unloaded. It is
+            shown but not checked: lifetimes are too short here to distinguish growth from settling.
+        long_lives: number of servers that lived that long.
     """
 
     seed: int
@@ -94,7 +94,7 @@ class Soaked:
     server_growth_mib: float = 0.0
 
     def table(self) -> str:
-        """For a person."""
+        """Return a readable table."""
         assert self.first is not None
         assert self.last is not None
         names = dict.fromkeys(["", *sorted({name for name, _ in self.met})])
@@ -132,10 +132,10 @@ class Soak:
     """One soak.
 
     Args:
-        server: what misbehaves.
-        folder: for the history.
-        seed: of what happens when.
-        now: a steady clock, seconds.
+        server: the server that misbehaves.
+        folder: folder of the history.
+        seed: seed for what happens when.
+        now: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Soak:
     ) -> None:
         self._server = server
         self._folder = folder
-        self._random = random.Random(seed)  # noqa: S311 - chance that can be repeated
+        self._random = random.Random(seed)  # noqa: S311 - reproducible randomness
         self._now = now
         self._deck: list[str] = []
         self._crashes = 0
@@ -151,7 +151,7 @@ class Soak:
         self.result = Soaked(seed)
 
     def last(self, seconds: float) -> Soaked:
-        """Measure for so long; a tenth of it is for settling in."""
+        """Measure for this many seconds; the first tenth is for settling."""
         result, began_s = self.result, self._now()
         while True:
             self._run()
@@ -166,7 +166,7 @@ class Soak:
                 return result
 
     def _run(self) -> None:
-        """What a run of pytest does: each cell measured, judged and kept, then everything given back."""
+        """Do what a run of pytest does: measure, judge and record each cell, then release everything."""
         options = ServerOptions(
             self._server.url,
             timeout_s=REQUEST_TIMEOUT_S,
@@ -197,14 +197,14 @@ class Soak:
         self.result.lost += len(set(kept) - {(one.key, one.outcome) for one in run.records})
 
     def _cell(self, runner: Runner, key: CellKey, *, limited: bool) -> tuple[CellRecord, bool]:
-        """Measure a cell, and let something happen to it perhaps.
+        """Measure a cell, possibly with a misbehaviour.
 
         Returns:
-            Its record, and whether larger ones of its model need not be run from now on.
+            Its record, and whether larger batches of its model need not be run from now on.
         """
         name = self._next()
         if name == BETWEEN:
-            # behind a connection that was cut, by all that can be seen the server died of the batch under way then
+            # after a cut connection, the server appears to have died of the batch in progress
             limited = limited or (self._crashes > 0 and key.batch_size > SIZES[0])
             self._server.crash()
         elif name:
@@ -223,7 +223,7 @@ class Soak:
         return record, limited or (met in MISBEHAVIOURS and MISBEHAVIOURS[met].limits)
 
     def _next(self) -> str:
-        """What happens to the next cell, "" for nothing: each thing as often as the others, in any order."""
+        """Return the misbehaviour for the next cell, "" for none: all equally often, in random order."""
         if self._random.random() > SHARE:
             return ""
         if not self._deck:
@@ -246,7 +246,7 @@ class Soak:
             self.result.wrong.append(f"{record.key} met {met or 'nothing'} and is {outcome}: {record.reason}")
 
     def _note_life(self, pid: int, mib: float) -> None:
-        """How a server grows."""
+        """Record the memory of a server."""
         known, samples = self._life
         if pid != known:
             self.result.server_lives += known != 0
@@ -261,12 +261,12 @@ class Soak:
 
 
 def soak(folder: Path, seconds: float, seed: int) -> Soaked:
-    """All of it.
+    """Run a whole soak.
 
     Args:
-        folder: for the history.
-        seconds: how long.
-        seed: of what happens when.
+        folder: folder of the history.
+        seconds: duration.
+        seed: seed for what happens when.
     """
     with MisbehavingServer(ensure_bench_images()) as server:
         return Soak(server, folder, seed).last(seconds)

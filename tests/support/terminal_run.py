@@ -1,4 +1,4 @@
-"""pytest on a terminal of its own, as a person has it."""
+"""Running pytest on a terminal, as a user does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def on_a_terminal(project: BenchProject, *args: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Run pytest on a pseudo-terminal; its exit status and every byte that it wrote."""
+    """Run pytest on a pseudo-terminal; return its exit status and all its output."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "pytest", "benchmarks", *project.where, *args]
     surroundings = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24", **(environment or {})}
@@ -27,7 +27,7 @@ def on_a_terminal(project: BenchProject, *args: str, environment: Mapping[str, s
         ready, _, _ = select.select([ours], [], [], 60)
         try:
             part = os.read(ours, 65536) if ready else b""
-        except OSError:  # what Linux says where the other end is closed
+        except OSError:  # raised by Linux if the other end is closed
             part = b""
         if not part:
             break

@@ -1,4 +1,4 @@
-"""A clock that the test turns."""
+"""A clock that the test controls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class TurnedClock:
-    """Time passes when somebody sleeps, and then something may happen."""
+    """A clock that advances only on `sleep`, which may trigger events."""
 
     s: float = 0.0
     slept: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""An interactive shell on a terminal of its own, typed into key by key.
+"""An interactive shell on its own terminal, with input typed key by key.
 
 with TypingShell(["bash", "--norc", "-i"], folder) as shell:
     shell.type("ddperf sel\\t")
@@ -27,8 +27,8 @@ class TypingShell:
     """The shell.
 
     Args:
-        command: that starts it.
-        folder: where.
+        command: command that starts it.
+        folder: its working directory.
     """
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
@@ -59,10 +59,10 @@ class TypingShell:
         os.write(self._ours, keys.encode())
 
     def read_until(self, awaited: str) -> str:
-        """What the terminal shows from where reading ended up to and with this text.
+        """Return the terminal's output since the last read, up to and including this text.
 
         Raises:
-            AssertionError: it did not come within a minute; the message says what did.
+            AssertionError: the text did not appear within a minute; the message contains the output.
         """
         until_s = time.monotonic() + _PATIENCE_S
         while awaited.encode() not in self._unread:

@@ -1,4 +1,4 @@
-"""A headless Chromium over WebDriver, as chromedriver speaks it: JSON over HTTP, which `requests` is enough for.
+"""A headless Chromium controlled over WebDriver (chromedriver): JSON over HTTP, sent with `requests`.
 
 with Chromium(tmp_path) as browser:
     browser.open(page.as_uri())
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-"""The key that WebDriver marks an element with, by its specification."""
+"""The key of an element's id in WebDriver's JSON, from its specification."""
 
 KEYS = {
     "Tab": "\ue004",
@@ -40,7 +40,7 @@ _START_S = 60
 
 
 def missing() -> str:
-    """Why there is no browser to test with, "" where there is one."""
+    """Return why there is no browser to test with, "" if there is one."""
     if _browser() is None:
         return "there is no Chromium here (Debian: apt-get install chromium chromium-driver)"
     return "" if shutil.which("chromedriver") else "Chromium is here, its chromedriver is not (Debian: chromium-driver)"
@@ -57,12 +57,12 @@ def _browser() -> str | None:
 
 
 class Chromium:
-    """A browser with an empty profile, gone with its driver when the block ends.
+    """A browser with an empty profile; it ends with its driver at the end of the `with` block.
 
     Args:
-        folder: for its profile and its driver's output.
-        width: of the window, pixels.
-        height: of the window, pixels.
+        folder: folder for its profile and its driver's output.
+        width: width of the window in pixels.
+        height: height of the window in pixels.
     """
 
     def __init__(self, folder: Path, width: int = 1200, height: int = 1400) -> None:
@@ -72,7 +72,7 @@ class Chromium:
             self._driver = subprocess.Popen([_found("chromedriver"), "--port=0"], stdout=log, stderr=subprocess.STDOUT)
         self._session = ""
         self._http = requests.Session()
-        self._http.trust_env = False  # a proxy has no business between two processes of this machine
+        self._http.trust_env = False  # no proxy between two processes of this machine
         try:
             self._url = f"http://127.0.0.1:{self._port()}/session"
             arguments = [*_OPTIONS, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}"]
@@ -82,7 +82,7 @@ class Chromium:
                 "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             }
             self._session = self._say("POST", "", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
-            self.open("about:blank")  # the browser's own first page asks for things of its own
+            self.open("about:blank")  # the browser's own first page sends requests
             self.requested()
         except BaseException:
             self.close()
@@ -93,11 +93,11 @@ class Chromium:
         self._say("POST", "/url", {"url": url})
 
     def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the script returns
-        """The value that a function body returns in the page."""
+        """Run a function body in the page and return its value."""
         return self._say("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
     def click(self, selector: str) -> None:
-        """Click the first element that the selector finds, as a person does: it must be visible."""
+        """Click the first element that matches the selector; it must be visible, as for a user."""
         self._say("POST", f"/element/{self._element(selector)}/click", {})
 
     def hover(self, selector: str) -> None:
@@ -116,15 +116,15 @@ class Chromium:
         self._say("POST", "/goog/cdp/execute", {"cmd": command, "params": values})
 
     def screenshot(self, path: Path) -> None:
-        """What the window shows, as PNG."""
+        """Save the contents of the window as PNG."""
         path.write_bytes(base64.b64decode(self._say("GET", "/screenshot")))
 
     def console(self) -> list[str]:
-        """What the pages wrote to the console since this was last asked: errors of scripts and policy, too."""
+        """Return the console output since the last call, including errors of scripts and policies."""
         return [entry["message"] for entry in self._say("POST", "/se/log", {"type": "browser"})]
 
     def requested(self) -> list[str]:
-        """The addresses that the pages asked for since this was last asked."""
+        """Return the addresses that the pages requested since the last call."""
         events = [
             json.loads(entry["message"])["message"] for entry in self._say("POST", "/se/log", {"type": "performance"})
         ]
