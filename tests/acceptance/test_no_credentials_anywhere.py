@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 # as in bench_project: what a run in this process imported is forgotten otherwise, and imported twice
 for _module in (
-    "gathering",
-    "history_index",
-    "presenting",
-    "report.exchange",
+    "history.index",
+    "plugin.outputs",
+    "report.bencher",
+    "report.csv_json",
+    "report.gather",
     "report.github",
     "report.html",
-    "report.tidy",
 ):
     importlib.import_module(f"pytest_ddperf.{_module}")
 

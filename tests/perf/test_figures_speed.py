@@ -51,21 +51,21 @@ print(json.dumps({{
 _FIGURES = """
 from pathlib import Path
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.report.gather import gathered
+from pytest_ddperf.report.gather import gather_results
 from pytest_ddperf.plots.api import draw
-results = gathered(load_catalog(), [], {})
+results = gather_results(load_catalog(), [], {})
 answer = len(draw(results, [], Path(sys.argv[1]), results.platforms))
 """
 _TREND = """
 from pathlib import Path
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.report.gather import stored
+from pytest_ddperf.report.gather import load_stored
 from pytest_ddperf.history.index import HistoryIndex
 from pytest_ddperf.plots.api import draw_charts
 from pytest_ddperf.plots.describe.history import trend_charts
 from pytest_ddperf.core.records import CellKey
 folder = Path(sys.argv[1])
-results = stored(load_catalog(), folder, platforms=["tk1"])
+results = load_stored(load_catalog(), folder, platforms=["tk1"])
 with HistoryIndex(folder) as index:
     trend = index.trend(CellKey("tk1", "squeezenet_v1.1", 8))
 draw_charts(trend_charts(load_catalog(), [trend], ["tk1"]), folder.parent)
@@ -128,10 +128,11 @@ def export(storage: Path, folder: Path) -> Path:
     target = folder / "Linux-CPython-3.11-64bit"
     target.mkdir(parents=True)
     script = (
-        "import json, sys\nfrom pathlib import Path\nfrom pytest_ddperf.report.benchmark_json import run_document\n"
-        "from pytest_ddperf.history.run_file import read_run, runs\n"
-        "for number, path in enumerate(runs(Path(sys.argv[1]))):\n"
-        "    document = run_document(read_run(path), {'tk1': 'Jetson TK1'})\n"
+        "import json, sys\nfrom pathlib import Path\n"
+        "from pytest_ddperf.report.benchmark_json import build_run_document\n"
+        "from pytest_ddperf.history.run_file import list_runs, read_run\n"
+        "for number, path in enumerate(list_runs(Path(sys.argv[1]))):\n"
+        "    document = build_run_document(read_run(path), {'tk1': 'Jetson TK1'})\n"
         "    (Path(sys.argv[2]) / f'{number + 1:04d}_night.json').write_text(json.dumps(document))\n"
     )
     subprocess.run([sys.executable, "-c", script, str(storage), str(target)], check=True)

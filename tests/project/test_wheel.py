@@ -130,7 +130,7 @@ def test_the_wheel_finds_its_own_baselines(built: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel_in(built)) as archive:
         archive.extractall(tmp_path / "site")  # noqa: S202 - built a moment ago
     code = (
-        "import pytest_ddperf.config.load_catalog as b; print(b.__file__); print(b.package_data_dir()); "
+        "import pytest_ddperf.config.load_catalog as b; print(b.__file__); print(b.find_package_data()); "
         "print(*b.load_catalog().platforms)"
     )
     done = subprocess.run(

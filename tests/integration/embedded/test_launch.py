@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 PARENT = """
 import sys, time
-from pytest_ddperf.embedded import process
-server = process.start()
+from pytest_ddperf.embedded import launch
+server = launch.start()
 print(server.pid, flush=True)
 {then}
 """

@@ -352,7 +352,7 @@ from pytest_ddperf.baselines.recordings import write_recorded
 for batch_size in range(1, 9):
     records = [measured(sys.argv[3], batch_size)]
     options = {"machine_info": {}, "lock_dir": Path(sys.argv[4])}
-    write_recorded(Path(sys.argv[2]), records, stats=stats_from_seconds, **options)
+    write_recorded(Path(sys.argv[2]), records, stats=compute_stats, **options)
 """
 
 

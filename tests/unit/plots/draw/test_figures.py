@@ -258,8 +258,8 @@ def test_describing_loads_no_matplotlib() -> None:
     script = (
         "import sys; from pytest_ddperf.config.load_catalog import load_catalog; "
         "from pytest_ddperf.report.gather import gather_results; "
-        "from pytest_ddperf.plots.api import describe; results = gathered(load_catalog(), [], {}); "
-        "assert len(described(results, [], results.platforms)) > 90; "
+        "from pytest_ddperf.plots.api import describe; results = gather_results(load_catalog(), [], {}); "
+        "assert len(describe(results, [], results.platforms)) > 90; "
         "assert not {'matplotlib', 'numpy', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
