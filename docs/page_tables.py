@@ -73,19 +73,19 @@ MODEL_MEANINGS: Mapping[str, str] = {
 }
 VERDICT_MEANINGS: Mapping[Outcome, str] = {
     Outcome.REGRESSED: "slower than the baseline by more than the tolerance, and by more than chance explains",
-    Outcome.OOM: "the server ran out of memory at a cell that has a baseline value",
-    Outcome.CRASHED: "the server died on it, or was gone; or the worker that measured it was",
-    Outcome.ERROR: "it could not be measured, the predictions are wrong, or something else ended its test",
-    Outcome.INVALID: "the board throttled, or somebody else used the server, in every attempt",
-    Outcome.NOT_CONFIRMED: "it was deferred, and the run ended before it was measured again",
-    Outcome.UNSTABLE: "beyond the tolerance, and chance could explain it; red in the third run running",
-    Outcome.REMEASURE: "not a verdict yet: measured again at the end of the platform's cells",
+    Outcome.OOM: "the server ran out of memory on a cell that has a baseline value",
+    Outcome.CRASHED: "the server died during the cell or did not come back, or the worker that measured it died",
+    Outcome.ERROR: "the cell could not be measured, its predictions are wrong, or something else ended its test",
+    Outcome.INVALID: "in every attempt, the board throttled or another client used the server",
+    Outcome.NOT_CONFIRMED: "the cell was deferred, and the run ended before it was measured again",
+    Outcome.UNSTABLE: "beyond the tolerance, but chance could explain it; fails in the third consecutive run",
+    Outcome.REMEASURE: "not a verdict yet: the cell is measured again at the end of its platform's cells",
     Outcome.NEW: "nothing to compare with (fails with `--ddperf-require-baseline`), or a first recording that is "
     "slower than the published table",
-    Outcome.IMPROVED: "faster than the baseline, for sure",
+    Outcome.IMPROVED: "faster than the baseline by more than the tolerance, and by more than chance explains",
     Outcome.OK: "within the tolerance",
-    Outcome.UNAVAILABLE: "`x` in the baseline: not measurable there; out of memory where no baseline has a value; or "
-    "no service, under `--ddperf-missing-service=skip`; or its test skipped it",
+    Outcome.UNAVAILABLE: "`x` in the baseline (not measurable there); out of memory, and no baseline has a value; no "
+    "service, with `--ddperf-missing-service=skip`; or skipped by its test",
 }
 _SHOWN: Mapping[Outcome, str] = {
     Outcome.UNAVAILABLE: "is skipped",
@@ -312,13 +312,13 @@ def power() -> str:
         body.append((meaning, f"{_percent(quiet['red'], 2)} of {quiet['nights']}", *found, *passes))
     slower = ("5 %", "7 %", "10 %", "20 %")
     header = (
-        "held against",
+        "compared with",
         "nights red without a change",
         *(f"{share} slower: found" for share in slower),
-        "passes of a cell",
-        "of one 10 % slower",
+        "passes per unchanged cell",
+        "per cell 10 % slower",
     )
-    return f"Made by `{command}`:\n\n{rows(header, body)}"
+    return f"Computed by `{command}`:\n\n{rows(header, body)}"
 
 
 def rules() -> str:
@@ -327,7 +327,7 @@ def rules() -> str:
     found = {row["name"]: row for row in measured if row["table"] == "rules"}
     named = meant(RULES, found)
     return rows(
-        ("rule, one run against one run", "nights red without a change", "10 % slower: found"),
+        ("rule", "nights red without a change", "10 % slower: found"),
         (
             (named[name], f"{_percent(row['red'])} of {row['nights']}", _percent(row["found"]))
             for name, row in found.items()
