@@ -35,41 +35,41 @@ POWER = FOLDER / "data" / "gate-power.csv"
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", flags=re.DOTALL)
 
 PLATFORM_MEANINGS: Mapping[str, str] = {
-    "like": "id of the platform of which it is another board: what its section does not say is taken over from there "
+    "like": "id of the platform whose published table and settings this board inherits "
     "([how](boards.md#two-boards-of-one-platform))",
-    "title": "what a person calls it; default: the id",
-    "backend": "what runs the networks, in words",
-    "peak_gflops": "of the hardware; `ddperf select` and the figures go by it",
-    "cores": "of the hardware",
-    "watts": "under load; for `--max-watts` and images per second per watt",
-    "price_usd": "for `--max-price`",
-    "memory_gib": "for `--max-memory`",
-    "source": "where the figures of its published table come from",
-    "reading_error_percent": "how far figures of its table that were read from a picture may be off, percent",
+    "title": "display name; default: the id",
+    "backend": "display name of the backend",
+    "peak_gflops": "peak performance of the hardware, GFLOPS; for reports",
+    "cores": "number of cores of the hardware; for reports",
+    "watts": "power under load, watts; for `--max-watts` and images per second per watt",
+    "price_usd": "price, US dollars; for `--max-price`",
+    "memory_gib": "memory, GiB; for `--max-memory`",
+    "source": "source of its published table",
+    "reading_error_percent": "maximum error of table values that were read from a picture, percent",
     "reading_error_ms": "the same, milliseconds per image",
-    "knobs": "what holds for single networks, a table each: [below](#knobs-of-one-network)",
-    "columns": "columns of its published table whose name is no network's",
-    "report": "whether it is one of the report's",
-    "note": "what a person should know of it",
-    "user_env": "environment variable that holds the user name; the name alone is kept",
-    "password_env": "environment variable that holds the password",
+    "knobs": "settings of single networks, one table each: [below](#knobs-of-one-network)",
+    "columns": "network ids of those columns of its published table that have another name",
+    "report": "whether it is a platform of the report",
+    "note": "remark for reports and `ddperf select`",
+    "user_env": "environment variable that contains the user name; only the name of the variable is stored",
+    "password_env": "environment variable that contains the password",
     "before": "commands before the platform's first cell: shell lines, or lists of words",
-    "after": "commands after its last cell, whatever became of the run",
-    "hook_timeout": "seconds that each of those commands may take; default: 60",
+    "after": "commands after its last cell, also if the run fails",
+    "hook_timeout": "seconds that each of these commands may take; default: 60",
     "telemetry": "where the board's sensors are read: `local`, `ssh:HOST`, or `ssh://[user@]host[:port]`",
     "cool_to_c": "wait before the first cell until the hottest sensor is at this temperature, degrees Celsius",
-    "cool_wait": "seconds to wait for that, at the most; default: 600",
+    "cool_wait": "maximum seconds to wait for that; default: 600",
     "nvpmodel": "power mode that `--ddperf-tune` sets on a Jetson",
 }
 MODEL_MEANINGS: Mapping[str, str] = {
-    "path": "the folder here, from this file's folder on; its input size and classes are read from its files",
+    "path": "folder of the network here, relative to this file; input size and classes are read from its files",
     "repository": "the folder as the server sees it; default: `path`",
-    "title": "what a person calls it; default: the id",
-    "mllib": "backend of its services; default: what reads its files, else the platform's",
-    "width": "of its input, pixels; default: as its files say",
-    "height": "of its input, pixels; default: as its files say",
-    "task": "what it is for; default: classification",
-    "nclasses": "classes that it tells apart; default: as its files say",
+    "title": "display name; default: the id",
+    "mllib": "backend of its services; default: the one that reads its files, else the platform's",
+    "width": "input width, pixels; default: from its files",
+    "height": "input height, pixels; default: from its files",
+    "task": "task of the network; default: classification",
+    "nclasses": "number of classes; default: from its files",
 }
 VERDICT_MEANINGS: Mapping[Outcome, str] = {
     Outcome.REGRESSED: "slower than the baseline by more than the tolerance, and by more than chance explains",
@@ -175,10 +175,14 @@ def _type(kind: Any) -> str:  # noqa: ANN401 - types of every kind
     if get_origin(kind) is Literal:
         return ", ".join(f"`{each}`" for each in get_args(kind))
     if get_origin(kind) is list:
-        return f"list of {_type(get_args(kind)[0])}"
+        (entry,) = get_args(kind)
+        return f"list of {_PLURALS[entry]}" if entry in _PLURALS else f"list of ({_type(entry)})"
     if get_origin(kind) is dict:
         return "table"
     return {str: "text", int: "whole number", float: "number", bool: "true or false"}[kind]
+
+
+_PLURALS = {str: "texts", int: "whole numbers", float: "numbers"}
 
 
 def _keys(entry: type[msgspec.Struct], meanings: Mapping[str, str]) -> str:

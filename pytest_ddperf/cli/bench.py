@@ -60,7 +60,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     images = parser.add_argument_group("images")
     images.add_argument("--remote-bench-data-dir", metavar="DIR", help="folder of the images, as the server sees it")
     images.add_argument("--list-bench-files", type=cli_arguments.parse_path_text, metavar="FILE",
-                        help="file with their names; default: list_bench_files.txt, here or there")  # fmt: skip
+                        help="file with their names; default: list_bench_files.txt in the current folder or in that "
+                        "of the images")  # fmt: skip
     images.add_argument("--img-width", type=_count, default=_DEFAULTS.img_width, metavar="N",
                         help="input width in pixels; default: %(default)s")  # fmt: skip
     images.add_argument("--img-height", type=_count, default=_DEFAULTS.img_height, metavar="N",

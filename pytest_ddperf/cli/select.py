@@ -35,7 +35,7 @@ run, else of its recorded baseline, else of the published report.
 _EPILOG = """\
 Each platform and network is listed once, with the smallest batch size that meets all requirements. By default rows
 are ranked by top-1 accuracy, then images per second per watt, then images per second; unknown figures rank last. A
-cell with an unknown figure that is required is ruled out unless --allow-unknown is given. "~" marks a time too
+cell is ruled out if a required figure is unknown, unless --allow-unknown is given. "~" marks a time too
 imprecise to decide a limit: read from a picture, truncated to whole milliseconds, or scattered between passes. Memory
 is a lower bound (weights and one batch of input): a cell above --max-memory does not fit, one below it may still not
 fit. The exit status is 1 if nothing meets the requirements.

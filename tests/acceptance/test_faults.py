@@ -25,7 +25,7 @@ plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"
 
 IN_WORKERS = (
     "The server is down at the start",
-    "The server dies in the middle, and is not back within `--ddperf-recovery-timeout`",
+    "The server dies during the run, and is not back within `--ddperf-recovery-timeout`",
     "A hang that does not end within `--ddperf-recovery-timeout`",
     "HTTP 500 with DeepDetect's JSON",
     "Out of memory at a batch size without a baseline value",
