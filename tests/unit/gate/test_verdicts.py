@@ -131,7 +131,7 @@ def test_a_platform_that_moved_as_a_whole_is_red_and_says_so(kind: str) -> None:
     verdicts = judge(cells, 0.05)
 
     assert sum(verdict.outcome == "regressed" for verdict in verdicts) >= 28
-    assert "the platform moved" in verdicts[0].reason
+    assert "the platform shifted" in verdicts[0].reason
     assert verdicts[0].suite_shift == pytest.approx(0.15, abs=0.03)
 
 
