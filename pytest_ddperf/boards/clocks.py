@@ -144,7 +144,7 @@ class Tuning:
         except (OSError, ValueError) as error:
             self._tell(f"the previous settings cannot be read from {self.path}: {error}")
             return
-        by_hand = f"Restore it manually: {was}. The settings are recorded in {self.path}."
+        by_hand = f"Restore the board manually: {was}. The settings are recorded in {self.path}."
         try:
             done = self._run("restore", was.variables)
         except HookError as error:

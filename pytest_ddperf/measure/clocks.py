@@ -77,7 +77,7 @@ def choose_clock(preferred: str, passes: Sequence[Pass]) -> Clock:
             return clock
         flaws.append(flaw)
     remedy = "choose another clock with --ddperf-timer, or measure a larger batch size"
-    raise TimingError(f"No clock can be used for the verdict: {'; '.join(flaws)}; {remedy}.")
+    raise TimingError(f"No clock can be used: {'; '.join(flaws)}; {remedy}.")
 
 
 def summarise(per_image_ms: Sequence[float]) -> Summary:

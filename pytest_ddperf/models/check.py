@@ -91,8 +91,8 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         net.cost.parameters,
         bool(net.cost.uncounted),
         tuple(_onnx_memory(net, size) for size in batch_sizes),
-        "weights as stored, plus the peak of the results, each freed after its last use. A lower bound: runtimes use "
-        "more.",
+        "weights as stored, plus the peak size of the results, each freed after its last use. A lower bound: runtimes "
+        "use more.",
         sizes[1],
         sizes[0],
         classes,

@@ -153,7 +153,7 @@ def _figure(cell: Result, run: str) -> _Figure:
     notes_of_run = (f"invalid in {named}",) if cell.outcome is Outcome.INVALID else ()
     if cell.baseline_ms is None:
         if cell.unavailable:
-            return _Figure(None, miss=Miss(Rule.UNAVAILABLE, "x, not measurable there"))
+            return _Figure(None, miss=Miss(Rule.UNAVAILABLE, "marked x, not measurable there"))
         return _Figure(None, miss=Miss(Rule.NOT_MEASURED, "; ".join(("not measured", *notes_of_run))))
     low_ms, high_ms = _published_range(cell) if cell.baseline_kind == "report" else (cell.baseline_ms,) * 2
     source = "published" if cell.baseline_kind == "report" else cell.baseline_kind

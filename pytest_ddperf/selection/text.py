@@ -218,7 +218,7 @@ def describe_group(group: Group, asked: Requirements) -> str:
         Rule.PRICE: f"over {asked.max_price_usd or 0:g} USD",
         Rule.ACCURACY: f"top-1 accuracy below {asked.min_accuracy_percent or 0:g} %",
         Rule.MEMORY: f"weights and input alone over {asked.max_memory_gib or 0:g} GiB",
-        Rule.UNAVAILABLE: "x: not measurable there",
+        Rule.UNAVAILABLE: "marked x: not measurable there",
         Rule.FAILED: "measurement failed",
         Rule.NOT_MEASURED: "not measured, and nothing published",
         Rule.SCENARIO: "measured under another scenario than plain latency",

@@ -63,8 +63,8 @@ def explain_foreign_request(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for host in hosts:
         if not _is_own(host):
             return (
-                f"this server accepts requests from its own host only, not for {host[:_SHOWN]!r}; use localhost, "
-                "127.0.0.1 or [::1], with its port"
+                f"this server serves its own host only, not {host[:_SHOWN]!r}; use localhost, 127.0.0.1 or [::1], "
+                "with its port"
             )
     for origin in origins:
         if origin not in {f"http://{host}" for host in hosts}:

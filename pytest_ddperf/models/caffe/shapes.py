@@ -275,7 +275,7 @@ def _slice(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     starts = [0, *points]
     if len(ends) != parts or (not settings.has("slice_point") and size % parts):
         raise layer_error(
-            layer, f"{size} on axis {axis} split into {parts} tops at {points}", "one slice_point less than tops"
+            layer, f"{size} on axis {axis} split into {parts} tops at {points}", "one slice_point fewer than tops"
         )
     return LayerSizes(
         tuple(

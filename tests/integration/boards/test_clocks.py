@@ -176,7 +176,7 @@ def test_what_could_not_be_put_back_is_said_with_what_to_do_and_stays_recorded(f
     fake.tool("nvpmodel", "echo busy; exit 1")
     one.restore()
     assert said[-1].startswith(
-        "NOT restored: nvpmodel -m 1: busy. Restore it manually: nvpmodel -m 1, jetson_clocks --restore "
+        "NOT restored: nvpmodel -m 1: busy. Restore the board manually: nvpmodel -m 1, jetson_clocks --restore "
     )
     assert one.path.exists()
 
