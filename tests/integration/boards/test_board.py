@@ -114,7 +114,7 @@ def test_a_hot_board_is_waited_for_until_it_has_cooled(root: Path) -> None:
     one.ready()
     one.end()
     assert said[0] == "ddperf: tk1: the board is at 71.0 C; waiting up to 120 s until it has cooled to 45 C"
-    assert said[1].startswith("ddperf: tk1: 44.0 C after ")
+    assert said[1].startswith("ddperf: tk1: cooled to 44.0 C after ")
     assert len(said) == 2
 
 

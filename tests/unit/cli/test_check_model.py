@@ -124,7 +124,7 @@ def test_without_weights_it_says_what_the_server_would_do(tmp_path: Path, capsys
     (folder / "model.caffemodel").unlink()
     run = Run(capsys, folder)
     assert (run.status, run.missing()) == (1, ["weights"])
-    assert "refuses every prediction (400, dd_code 1006)" in run.text
+    assert "rejects every prediction (400, dd_code 1006)" in run.text
 
 
 def test_weights_too_small_for_the_network_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
