@@ -98,7 +98,7 @@ def round_to_seven_digits(value: float) -> float:
 FORMAT = 1
 MODES = ("accepted", "all")
 _LOCK_TIMEOUT_S = 60.0
-EXPECTED = "pytest-benchmark JSON, as --ddperf-update-baselines or --benchmark-json writes it"
+EXPECTED = "pytest-benchmark JSON, as written by --ddperf-update-baselines or --benchmark-json"
 _SIZES = "1 or more, in 64 bits"
 _CELL_KEYS = frozenset({"platform", "model", "batch_size"})
 _ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
@@ -197,7 +197,7 @@ def read_recorded(path: Path) -> Recorded:
             continue
         key, info, data = _cell(path, text, number, raw)
         if key in cells and ours is not None:
-            raise BaselineFileError(path, line_of(text, raw), f"the cell {key} twice", "each cell once")
+            raise BaselineFileError(path, line_of(text, raw), f"the cell {key} is listed twice", "each cell once")
         if key in cells and _severity(info.verdict) > severities[key]:
             continue
         cells[key] = _baseline(shown, info, data)
@@ -317,7 +317,8 @@ def write_recorded(
                 _replace(path, render_json(document) + "\n")
     except filelock.Timeout as error:
         raise ConfigurationError(
-            f"The baseline {path} was not written: another run has held {error.lock_file} for {_LOCK_TIMEOUT_S:.0f} s."
+            f"The baseline {path} was not written: another run has held its lock {error.lock_file} for "
+            f"{_LOCK_TIMEOUT_S:.0f} s. Try again when that run has ended."
         ) from error
     except OSError as error:
         raise ConfigurationError(f"The baseline {path} cannot be written: {error}.") from error
@@ -366,9 +367,9 @@ def build_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str,
     measurement = record.measurement
     times_ms = [ms for one in measurement.per_image_ms() for ms in one] if measurement else []
     if measurement is None or not times_ms:
-        raise ValueError("no pass was timed by the gated clock")
+        raise ValueError("no pass has a time of the clock used for the verdict")
     if not all(math.isfinite(ms) and ms > 0 for ms in times_ms):
-        raise ValueError("a pass took no finite, positive time")
+        raise ValueError("a pass has a time that is not finite and positive")
     key = record.key
     fullname = record.nodeid or f"test_predict[{key}]"
     return {
@@ -433,16 +434,16 @@ def _decode(path: Path, text: str) -> Any:  # noqa: ANN401 - JSON of any shape
         if r"\ud" in text.lower():  # half of a surrogate pair can be read but not written
             json.dumps(document, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        raise BaselineFileError(path, error.lineno, f"no JSON ({error.msg})", EXPECTED) from error
+        raise BaselineFileError(path, error.lineno, f"invalid JSON ({error.msg})", EXPECTED) from error
     except UnicodeEncodeError as error:
-        raise BaselineFileError(path, None, "a text with half of a surrogate pair", EXPECTED) from error
+        raise BaselineFileError(path, None, "a string with half of a surrogate pair", EXPECTED) from error
     except (ValueError, RecursionError) as error:
-        raise BaselineFileError(path, None, f"no JSON ({error})", EXPECTED) from error
+        raise BaselineFileError(path, None, f"invalid JSON ({error})", EXPECTED) from error
     return document
 
 
 def _no_number(name: str) -> object:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not allowed")
 
 
 def _ours(path: Path, text: str, document: Mapping[str, Any]) -> _Ours | None:
@@ -451,14 +452,19 @@ def _ours(path: Path, text: str, document: Mapping[str, Any]) -> _Ours | None:
     try:
         ours = msgspec.convert(document["ddperf"], _Ours)
     except (msgspec.ValidationError, OverflowError) as error:
-        raise BaselineFileError(path, _line_with(text, '"ddperf"'), f"a wrong `ddperf` ({error})", EXPECTED) from error
+        raise BaselineFileError(
+            path, _line_with(text, '"ddperf"'), f"an invalid `ddperf` ({error})", EXPECTED
+        ) from error
     if not all(0 < key.batch_size <= MOST_IMAGES for key in ours.unavailable):
         raise BaselineFileError(
-            path, _line_with(text, '"ddperf"'), "a batch_size in ddperf.unavailable that is none", _SIZES
+            path, _line_with(text, '"ddperf"'), "an invalid batch_size in ddperf.unavailable", _SIZES
         )
     if ours.format != FORMAT:
         raise BaselineFileError(
-            path, _line_with(text, '"ddperf"'), f"ddperf.format {ours.format}", f"{FORMAT}, which this version reads"
+            path,
+            _line_with(text, '"ddperf"'),
+            f"ddperf.format {ours.format}",
+            f"{FORMAT}, the only format that this version reads",
         )
     return ours
 
@@ -470,14 +476,14 @@ def _cell(path: Path, text: str, number: int, raw: dict[str, Any]) -> tuple[Cell
     except (msgspec.ValidationError, OverflowError) as error:
         expected = EXPECTED
         if isinstance(raw.get("stats"), dict) and "data" not in raw["stats"]:
-            expected = (
-                "the raw durations `stats.data`, which --benchmark-json always saves, --benchmark-save-data on request"
-            )
-        raise BaselineFileError(path, line_of(text, raw), f"a wrong benchmark ({where}: {error})", expected) from error
+            expected = "the raw durations `stats.data`, which --benchmark-json or --benchmark-save-data writes"
+        raise BaselineFileError(
+            path, line_of(text, raw), f"an invalid benchmark ({where}: {error})", expected
+        ) from error
     info, data = benchmark.extra_info, benchmark.stats.data
     if not data or not all(MOST_S > one > 0 for one in data):
         raise BaselineFileError(
-            path, line_of(text, raw), f"durations that are no times ({where}.stats.data)", "seconds per image above 0"
+            path, line_of(text, raw), f"invalid durations ({where}.stats.data)", "seconds per image above 0"
         )
     if not 0 < info.batch_size <= MOST_IMAGES:
         raise BaselineFileError(path, line_of(text, raw), f"batch_size {info.batch_size} ({where})", _SIZES)

@@ -156,8 +156,8 @@ class BaselineStore:
             return self._local_file()
         if own is None:
             raise ConfigurationError(
-                f"There is no project folder to record the baseline of {platform.id} in: run in a folder with a pytest "
-                "configuration (pytest.ini, pyproject.toml or tox.ini)."
+                f"The baseline of {platform.id} cannot be recorded, because there is no project folder. Run in a "
+                "folder with a pytest configuration (pytest.ini, pyproject.toml or tox.ini)."
             )
         return own
 
@@ -201,13 +201,14 @@ class BaselineStore:
             near = find_closest(kind, KINDS)
             hint = f" Did you mean {near}?" if near else ""
             raise ConfigurationError(
-                f"The baseline {kind!r} is neither auto, history, recorded or report, nor a file or folder.{hint}"
+                f"The baseline {kind!r} is not auto, history, recorded or report, and there is no such file or folder."
+                f"{hint}"
             )
         layers = tuple(self._from_file(file, platform) for file in files)
         if not any(layers):
             raise ConfigurationError(
-                f"The baseline {kind!r} holds nothing of platform {platform.id}: a folder should hold "
-                f"{platform.id}.json or {platform.id}.csv, a recorded run its cells."
+                f"The baseline {kind!r} contains nothing for platform {platform.id}. A folder must contain "
+                f"{platform.id}.json or {platform.id}.csv; a recorded run must contain cells of the platform."
             )
         return layers
 
@@ -216,7 +217,7 @@ class BaselineStore:
             return _cells_of(platform, read_recorded(path))
         if path.suffix.lower() == ".csv":
             return _entries(read_table(path, self._catalog, platform.columns), platform, own=True)
-        raise BaselineFileError(path, None, f"a file named *{path.suffix}", "a table (.csv) or a recorded run (.json)")
+        raise BaselineFileError(path, None, f"a file named {path.name}", "a table (.csv) or a recorded run (.json)")
 
     def _published(self, platform: Platform) -> Iterator[Mapping[CellKey, Entry]]:
         package = self._package()

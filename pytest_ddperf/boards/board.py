@@ -82,8 +82,8 @@ class Board:
                 self._tuning.apply()
             elif find_leftover_tuning(source):
                 self._tell(
-                    "a run with --ddperf-tune was ended before it put the board back, so it is measured as that left "
-                    "it; the next run with --ddperf-tune puts it back"
+                    "a run with --ddperf-tune ended before it restored the board, which is measured with the settings "
+                    "of that run; the next run with --ddperf-tune restores it"
                 )
             self._monitor = Monitor(source, gpuid=self._gpuid)
             self._monitor.start()
@@ -120,19 +120,19 @@ class Board:
         while (hottest_c := monitor.hottest_c()) is not None and hottest_c > to_c:
             if not said:
                 self._tell(
-                    f"{hottest_c:.1f} C; waiting until it has cooled to {to_c:g} C, for {self._platform.cool_wait:g} s "
-                    "at the most"
+                    f"the board is at {hottest_c:.1f} C; waiting up to {self._platform.cool_wait:g} s until it has "
+                    f"cooled to {to_c:g} C"
                 )
                 said = True
             left_s = until_s - time.monotonic()
             if left_s <= 0:
-                self._tell(f"still {hottest_c:.1f} C after {self._platform.cool_wait:g} s; it is measured as it is")
+                self._tell(f"still at {hottest_c:.1f} C after {self._platform.cool_wait:g} s; measuring anyway")
                 return
             monitor.next_reading(min(left_s, 1.0))
         if hottest_c is None:
-            self._tell(f"its temperature is unknown, so nothing is waited for. {monitor.problem}".rstrip())
+            self._tell(f"the board's temperature is unknown; measuring without waiting. {monitor.problem}".rstrip())
         elif said:
-            self._tell(f"{hottest_c:.1f} C after {time.monotonic() - began_s:.0f} s")
+            self._tell(f"cooled to {hottest_c:.1f} C after {time.monotonic() - began_s:.0f} s")
 
     def rejection_reason(self, began_s: float, ended_s: float) -> str:
         """Return why a round measured in this period is invalid; "" if it is valid."""
@@ -146,7 +146,7 @@ class Board:
             return before
         if self._monitor.problem and not self._told:
             self._told = True
-            self._tell(f"its sensors are unknown: {self._monitor.problem}")
+            self._tell(f"the sensors cannot be read: {self._monitor.problem}")
         now = self._monitor.telemetry(began_s, ended_s)
         if self._tuning is not None and self._tuning.note:
             now = replace(now, notes=(*now.notes, self._tuning.note))

@@ -51,7 +51,7 @@ class PreviousSettings:
         """Return the settings in words, for a user who has to restore them manually."""
         parts = [f"nvpmodel -m {self.nvpmodel}"] if self.nvpmodel else []
         parts += [f"jetson_clocks --restore {self.clocks}"] if self.clocks else []
-        parts += [f"{value} into {file}" for file, value in self.governors.items()]
+        parts += [f"echo {value} > {file}" for file, value in self.governors.items()]
         return ", ".join(parts) or "nothing"
 
     @property
@@ -93,24 +93,29 @@ class Tuning:
         """
         if not self._take():
             raise HookError(
-                f"--ddperf-tune: another run has tuned the board at {self._source.text}, and puts it back when it "
-                "ends; wait for it."
+                f"--ddperf-tune: another run has tuned the board at {self._source.text} and restores it when it ends. "
+                "Wait for that run."
             )
         if self.path.exists():
-            self._tell("an earlier run was ended before it put the board back, so that is done first")
+            self._tell("an earlier run ended before it restored the board; restoring it first")
             self._restore()
             if self.path.exists():
-                raise HookError(f"--ddperf-tune: the board is still as an earlier run left it; see {self.path}.")
+                raise HookError(
+                    "--ddperf-tune: the settings that an earlier run changed could not be restored. Restore them "
+                    f"manually, then delete {self.path}, which records them."
+                )
         found = self._run("look", self._nvpmodel)
         was = _was(found)
         self._refuse(found, "could not be recorded, so nothing was changed")
         if was == PreviousSettings():
-            self._tell("there is nothing to tune: no nvpmodel mode is asked for, no jetson_clocks, no CPU governor")
+            self._tell(
+                "there is nothing to tune: no nvpmodel mode is set, and there is no jetson_clocks or CPU governor"
+            )
             return
         self.path.write_text(json.dumps(to_builtins(was), indent=1) + "\n", encoding="utf-8")
         done = self._run("apply", self._nvpmodel)
         self.note = f"tuned: {', '.join(_of('did', done))}"
-        self._tell(f"{self.note}; to be put back: {was}")
+        self._tell(f"{self.note}; restored at the end with: {was}")
         self._refuse(done, "could not be set")
 
     def restore(self) -> None:
@@ -137,26 +142,27 @@ class Tuning:
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
-            self._tell(f"what its settings were cannot be read from {self.path}: {error}")
+            self._tell(f"the previous settings cannot be read from {self.path}: {error}")
             return
+        by_hand = f"Restore the board manually: {was}. The settings are recorded in {self.path}."
         try:
             done = self._run("restore", was.variables)
         except HookError as error:
-            self._tell(f"the board was NOT put back ({error}). By hand: {was}. Recorded in {self.path}.")
+            self._tell(f"NOT restored: {error}. {by_hand}")
             return
         failed = _of("not", done)
         if failed:
-            self._tell(f"NOT put back: {'; '.join(failed)}. By hand: {was}. Recorded in {self.path}.")
+            self._tell(f"NOT restored: {'; '.join(failed)}. {by_hand}")
             return
         with contextlib.suppress(OSError):
             self.path.unlink()
-        self._tell(f"put back: {', '.join(_of('did', done))}")
+        self._tell(f"restored: {', '.join(_of('did', done))}")
 
     def _refuse(self, lines: list[str], what: str) -> None:
         if failed := _of("not", lines):
             raise HookError(
-                f"--ddperf-tune: settings of the board {what}: {'; '.join(failed)}. It needs root there, or sudo "
-                "without a password."
+                f"--ddperf-tune: the board's settings {what}: {'; '.join(failed)}. Tuning needs root on the board, or "
+                "sudo without a password."
             )
 
     def _run(self, action: str, variables: Mapping[str, str]) -> list[str]:

@@ -57,7 +57,7 @@ def run(command: Command, *, timeout_s: float, variables: Mapping[str, str]) -> 
             status = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             _kill(process)
-            message = f"The command `{shown}` took longer than {timeout_s:g} s and was ended (hook_timeout)"
+            message = f"The command `{shown}` took longer than {timeout_s:g} s and was killed (hook_timeout)"
             raise HookError(f"{message}{_tail(output.fileno())}") from None
         except BaseException:
             _kill(process)

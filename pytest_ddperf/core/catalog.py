@@ -41,9 +41,7 @@ class Catalog:
         if wanted in known:
             return known[wanted]
         if candidates := self._meant(wanted):
-            raise ConfigurationError(
-                f"The model {name!r} does not say which is meant: {' or '.join(candidates)}; name one of these."
-            )
+            raise ConfigurationError(f"The model {name!r} is ambiguous; name one of {', '.join(candidates)}.")
         raise ConfigurationError(_unknown("model", name, self.networks, known))
 
     def platform(self, name: str) -> Platform:
@@ -75,8 +73,8 @@ class Catalog:
         for one in models:
             if clash := catalog.clash(one):
                 raise ConfigurationError(
-                    f"The model {one.id} of {one.repository} cannot be told from {clash}: give it another id in "
-                    f"ddperf.toml, [models.my-{one.id}] with path = {str(one.path or one.repository)!r}, and name that."
+                    f"The model {one.id} of {one.repository} has the same name as {clash}. Give it another id in "
+                    f"ddperf.toml, [models.my-{one.id}] with path = {str(one.path or one.repository)!r}, and use that."
                 )
             catalog = Catalog({**catalog.networks, one.id: one}, self.platforms)
         return catalog

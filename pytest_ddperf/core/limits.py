@@ -10,7 +10,7 @@ LOCK_WAIT_S = 1800.0
 MODEL: Final = "{model}"
 """Placeholder for a network's id."""
 
-SERVICE_EXPECTED: Final = f"a name, such as bench_{MODEL}, that holds no braces but those of {MODEL}, the network's id"
+SERVICE_EXPECTED: Final = f"a name such as bench_{MODEL}, with no braces except in {MODEL}, the network's id"
 
 
 def is_service_name(text: str) -> bool:

@@ -55,9 +55,9 @@ class LoadSummary:
         if self.asked_per_second is None or self.kept_up:
             return ""
         return (
-            f"the server did not keep up: of {format_rate(self.asked_per_second)} requests per second "
-            f"{self.requests_per_second:.3g} were answered, and up to {self.outstanding} waited at once; for how long "
-            "depends on how many a pass has"
+            f"the server did not keep up: it answered {self.requests_per_second:.3g} of "
+            f"{format_rate(self.asked_per_second)} requests per second, and up to {self.outstanding} waited at once; "
+            "the latency therefore depends on the number of requests in a pass"
         )
 
 

@@ -54,10 +54,12 @@ class Scenario:
             return None
         found = _ID.fullmatch(text)
         if found is None:
-            raise ValueError(f"{text!r} is no scenario; expected c4 (clients) or r20 (requests per second)")
+            raise ValueError(f"{text!r} is not a scenario; expected c4 (clients) or r20 (requests per second)")
         scenario = cls(clients=int(found[1])) if found[1] else cls(rate=float(found[2]))
         if scenario.rate is not None and not LEAST_RATE <= scenario.rate <= MOST_RATE:
-            raise ValueError(f"{text!r} is no rate; expected {LEAST_RATE:g} to {MOST_RATE:g} requests per second")
+            raise ValueError(
+                f"{text!r} is not a valid rate; expected {LEAST_RATE:g} to {MOST_RATE:g} requests per second"
+            )
         return scenario
 
     @property

@@ -33,7 +33,7 @@ def list_images(options: BenchOptions, say: Callable[[str], None]) -> BenchImage
     """
     names = _names(options)
     if twice := len(names) - len(set(names)):
-        say(f"{twice} images are listed more than once; each is sent once, as a server answers it once")
+        say(f"duplicate images in the list: {twice}; each image is sent once, because a server answers it once")
     folder = options.data_dir.removesuffix("/")
     return BenchImages("path", tuple(f"{folder}/{name}" for name in dict.fromkeys(names)))
 
@@ -48,13 +48,13 @@ def _names(options: BenchOptions) -> list[str]:
         names = generated_images.list_bench_images(folder)
     elif found is None:
         raise ConfigurationError(
-            f"The names of the images in {folder}, a folder on the server, are not known: there is no {LIST_NAME} "
-            "here. List them, one a line, in a file and name it with --list-bench-files FILE."
+            f"The names of the images in {folder} are unknown: it is not a folder on this machine, and there is no "
+            f"{LIST_NAME} here. List them in a file, one per line, and name that file with --list-bench-files FILE."
         )
     else:
         names = read_names(found, "names of images, one per line (--list-bench-files)")
     if not names:
-        raise ConfigurationError(f"{found or folder} names no images; expected one at least.")
+        raise ConfigurationError(f"{found or folder} contains no images; at least one is needed.")
     return names
 
 
@@ -78,7 +78,7 @@ class ResultFile:
         if not folder.is_dir():
             raise ConfigurationError(f"The results cannot be written to {path}: there is no folder {folder}.")
         if not os.access(self.path if self.path.exists() else folder, os.W_OK):
-            raise ConfigurationError(f"The results cannot be written to {path}: it may not be written.")
+            raise ConfigurationError(f"The results cannot be written to {path}: permission denied.")
 
     def write(self, text: str) -> None:
         """Replace the contents of the file atomically.

@@ -162,21 +162,23 @@ class BenchOptions:
             ConfigurationError: an option is missing or invalid, or options contradict each other.
         """
         if not self.service.strip():
-            raise ConfigurationError("No service is named; give its name with --sname, such as --sname imageserv.")
+            raise ConfigurationError("No service is named; add --sname NAME, such as --sname imageserv.")
         if not self.remote_bench_data_dir:
             raise ConfigurationError(
-                "No folder of images is named; give the one that the server sees with --remote-bench-data-dir DIR."
+                "No folder of images is named; add --remote-bench-data-dir DIR, its path on the server."
             )
         asked = [f"--{name}" for name in ("detection", "segmentation", "regression") if getattr(self, name)]
         if len(asked) > 1:
-            raise ConfigurationError(f"A service has one task, and {' and '.join(asked)} name several; name one.")
+            raise ConfigurationError(
+                f"A service has one task, but {' and '.join(asked)} name several; keep only one of them."
+            )
         if self.recreate and not self.create:
             raise ConfigurationError(
-                "--recreate deletes the service and creates it anew, for which its model folder must be known; add "
-                "--create DIR, or leave --recreate away."
+                "--recreate deletes and recreates the service, which needs its model folder. Add --create DIR, or omit "
+                "--recreate."
             )
         if not math.isfinite(self.scale):
-            raise ConfigurationError(f"--scale {self.scale} is no factor; expected a finite number.")
+            raise ConfigurationError(f"--scale {self.scale} is not a valid factor; expected a finite number.")
         return self._remarks()
 
     def _remarks(self) -> list[str]:

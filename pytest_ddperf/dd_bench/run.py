@@ -119,7 +119,7 @@ class DdBenchRun:
             try:
                 self._create(options.engine_batch_size)
             except ServiceExistsError:
-                self._remark(f"the service {options.service} is there already, and used as it is")
+                self._remark(f"the service {options.service} already exists and is used as it is")
             return
         try:
             self._client.service(options.service)
@@ -133,8 +133,8 @@ class DdBenchRun:
             ) from None
         if options.recreate:
             raise ConfigurationError(
-                f"The service {options.service} is on the server, and --recreate would delete it; delete it yourself, "
-                "or name another one with --sname."
+                f"The service {options.service} already exists, and --recreate would delete it. Delete it yourself, or "
+                "name another one with --sname."
             )
 
     def _create(self, max_batch_size: int) -> None:
@@ -143,8 +143,8 @@ class DdBenchRun:
             self._client.create_service(options.service, options.service_body(max_batch_size), timeout_s=COLD_TIMEOUT_S)
         except RequestRefusedError as error:
             raise RequestRefusedError(
-                f"The service could not be created with --mllib {options.mllib}; {self._backends()}. Where the server "
-                "has that library no more, name another with --mllib; else look at the folder of --create",
+                f"The service could not be created with --mllib {options.mllib}; {self._backends()}. If the server "
+                "lacks that library, name another with --mllib; otherwise check the folder of --create",
                 url=error.url,
                 service=error.service,
                 http_status=error.http_status,
@@ -158,8 +158,8 @@ class DdBenchRun:
         with contextlib.suppress(ServerError):
             flags = self._client.info().compile_flags
             if built := re.findall(r"USE_(NCNN|TORCH|TENSORRT|CAFFE|CAFFE2|DLIB|TF|ONNXRUNTIME)=ON", flags):
-                return f"it is built with {', '.join(name.lower() for name in built)}"
-        return "it does not say which libraries it is built with"
+                return f"the server is built with {', '.join(name.lower() for name in built)}"
+        return "the server does not report its libraries"
 
     def _first(self) -> Prediction:
         """Load the model by predicting one image; after a failure, the server must return the same prediction."""
@@ -184,7 +184,7 @@ class DdBenchRun:
         if batch_size > len(self._images.data):
             return BatchResult(
                 batch_size,
-                failure=f"it needs as many different images, and {len(self._images.data)} are listed",
+                failure=f"it needs {batch_size} different images, and {len(self._images.data)} are listed",
             )
         try:
             if self._options.recreate:
@@ -228,7 +228,7 @@ class DdBenchRun:
         clock = measurement.conditions.clock
         if clock is not self._clock:
             self._clock = clock
-            self._remark(f"times are those of {_CLOCKS[clock]}")
+            self._remark(f"times are from {_CLOCKS[clock]}")
         passes = measurement.rounds[-1].passes
         transforms = [one.transform_ms for one in passes if one.transform_ms is not None]
         return BatchResult(
@@ -252,10 +252,10 @@ class DdBenchRun:
             else:
                 if self._usual is None or are_alike(again, self._usual):
                     return ""
-                why = "it answers, and its predictions are no longer those that it began with"
+                why = "it responds, but predicts something else than at the start"
             self._sleep(pause_s)
             pause_s *= 2
-        return f"the server did not recover from the failure before: {why}"
+        return f"the server did not recover from the previous failure: {why}"
 
     def _kill(self) -> None:
         if not self._options.recreate:  # with --recreate, each service is deleted after its batch size
@@ -271,7 +271,7 @@ class DdBenchRun:
 
 
 _CLOCKS: Final = {
-    Clock.PREDICT: "the server's total_predict_duration_ms, fractions of a millisecond (--timer head: as dd_bench)",
-    Clock.HEAD: "head.time, cut to whole milliseconds by the server",
+    Clock.PREDICT: "the server's total_predict_duration_ms, fractions of a millisecond (--timer head: as in dd_bench)",
+    Clock.HEAD: "head.time, truncated to whole milliseconds by the server",
     Clock.CLIENT: "this host's clock, HTTP included",
 }

@@ -219,7 +219,7 @@ def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
         action="append",
         default=[],
         metavar="DIR",
-        help="folder with an .onnx file, or of folders with one each; repeatable",
+        help="folder with an .onnx file, or with subfolders that have one each; repeatable",
     )
     parser.add_argument("--data-dir", type=_folder, metavar="DIR", help="folder of images that requests name by path")
     parser.add_argument(
@@ -271,7 +271,9 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 def _host(text: str) -> str:
     if not is_loopback(text):
-        raise argparse.ArgumentTypeError(f"{text} is no loopback address; this server is for its own host only")
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a loopback address; this server accepts requests from its own host only"
+        )
     return "127.0.0.1" if text == "localhost" else str(ipaddress.ip_address(text))
 
 
@@ -285,7 +287,7 @@ def _threads(text: str) -> int:
 
 def _number(text: str, least: int, most: int) -> int:
     if not text.isdecimal() or len(text) > 18 or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number between {least} and {most}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number between {least} and {most}")
     return int(text)
 
 
@@ -305,7 +307,7 @@ def _network(name: str) -> str:
 def _folder(text: str) -> Path:
     path = Path(text).absolute()
     if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is no folder")
+        raise argparse.ArgumentTypeError(f"{text} is not a folder")
     return path
 
 
@@ -315,7 +317,7 @@ def _delay(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0.0 <= value <= 3600.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to 3600")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
     return value
 
 
@@ -326,7 +328,7 @@ def _slow(text: str) -> tuple[str, float]:
     except ValueError:
         value = 0.0
     if not 1.0 <= value <= 1000.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=FACTOR with a factor from 1 to 1000")
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FACTOR with a factor from 1 to 1000")
     return _network(name), value
 
 

@@ -58,7 +58,7 @@ def read_below(root: Path, path: Path, most_bytes: int) -> bytes:
         opened.callback(os.close, file)
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
-            raise OSError(f"no regular file of at most {most_bytes} bytes")
+            raise OSError(f"not a regular file of at most {most_bytes} bytes")
         content = bytearray()
         while chunk := os.read(file, min(most_bytes, found.st_size + 1)):
             content += chunk

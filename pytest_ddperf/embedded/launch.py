@@ -151,8 +151,8 @@ def require_extra() -> None:
     absent = sorted(distribution for module, distribution in _NEEDED.items() if find_spec(module) is None)
     if absent:
         raise ConfigurationError(
-            f"The embedded server needs {', '.join(absent)}, not installed here: "
-            "pip install 'pytest-ddperf[embedded]', or name a DeepDetect server with --ddperf-url."
+            f"The embedded server needs {', '.join(absent)}, not installed here. Run pip install "
+            "'pytest-ddperf[embedded]', or name a DeepDetect server with --ddperf-url."
         )
 
 
@@ -171,9 +171,9 @@ def _ready_url(process: subprocess.Popen[bytes], log: IO[bytes], timeout_s: floa
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_STOP_TIMEOUT_S)  # to get its exit status
     status = process.poll()
-    what = f"did not answer within {timeout_s:g} s" if status is None else f"ended with status {status}"
+    what = f"was not ready within {timeout_s:g} s" if status is None else f"ended with status {status}"
     tail = _tail(log) or "nothing"
-    raise ServerUnreachableError(f"The embedded server {what} before it was ready. The end of its log: {tail}")
+    raise ServerUnreachableError(f"The embedded server {what}. The end of its log: {tail}")
 
 
 def _first_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes | None:

@@ -150,7 +150,7 @@ def parse_service(document: object) -> ServiceRequest:
         ApiError: the request is invalid.
     """
     if not isinstance(document, dict):
-        raise missing("the request is no JSON object")
+        raise missing("the request is not a JSON object")
     if not isinstance(mllib := document.get("mllib"), str):
         raise missing("mllib is missing")
     parameters = document.get("parameters")
@@ -260,7 +260,7 @@ def _scale(value: object) -> float:
     if not isinstance(value, float):  # integers too are rejected, even the 1 that dd_bench sends by default
         raise bad_input("could not read double value for scale input parameter")
     if abs(value) > _LARGEST:
-        raise bad_input("scale must be a number of float32")
+        raise bad_input("scale must be in the range of float32")
     return value
 
 
@@ -276,11 +276,11 @@ def _per_channel(given: Mapping[str, Any], key: str) -> tuple[float, ...]:
     if not isinstance(values, list) or not all(_is_number(value) for value in values):
         raise internal("in get<T>()")
     if len(values) not in (1, 3):
-        raise bad_input(f"{key} must hold one value or one for each of the 3 channels, not {len(values)}")
+        raise bad_input(f"{key} must contain one value or one for each of the 3 channels, not {len(values)}")
     if key == "std" and 0 in values:
-        raise bad_input("std must not hold 0")
+        raise bad_input("std must not contain 0")
     if not all(abs(value) <= _LARGEST for value in values):
-        raise bad_input(f"{key} must hold numbers of float32")
+        raise bad_input(f"{key} must contain numbers in the range of float32")
     return tuple(float(value) for value in values)
 
 

@@ -98,14 +98,16 @@ def runs_of(
             raise ValueError(f"a baseline must be a finite, positive time, not {baseline!r} ms")
         return float(baseline)
     if not _is_list(baseline):
-        raise ValueError(f"a baseline must be milliseconds, a list of them, or a list of runs, not {baseline!r}")
+        raise ValueError(
+            f"a baseline must be a number of milliseconds, a list of them, or a list of runs, not {baseline!r}"
+        )
     if not len(baseline):
         return None
     numbers = [isinstance(entry, (int, float)) for entry in baseline]
     if all(numbers):
         return [baseline]  # type: ignore[list-item] # all of its entries are numbers
     if any(numbers) or not all(_is_list(entry) for entry in baseline):
-        raise ValueError(f"a baseline must hold either passes or runs, not both: {baseline!r}")
+        raise ValueError(f"a baseline must contain either passes or runs, not both: {baseline!r}")
     runs: list[Sequence[float]] = list(baseline)  # type: ignore[arg-type] # none of its entries is a number
     return runs if any(len(run) for run in runs) else None
 

@@ -63,7 +63,7 @@ def round_statistic(passes_ms: Sequence[float]) -> float:
 
 def _check(passes_ms: Sequence[float]) -> None:
     if not len(passes_ms):
-        raise ValueError("a round holds no pass: there is nothing to judge")
+        raise ValueError("a round must contain at least one pass")
     for ms in passes_ms:
         if not 0 < ms < math.inf:
             raise ValueError(f"a pass must take a finite, positive time, not {ms!r} ms")

@@ -274,7 +274,7 @@ class Company:
 def _limit(tolerance: float) -> float:
     """Return the tolerance as a logarithm."""
     if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise ValueError(f"the tolerance must be a number of 0 or more, not {tolerance!r}")
+        raise ValueError(f"the tolerance must be a finite number, 0 or more, not {tolerance!r}")
     return math.log1p(tolerance)
 
 
@@ -285,7 +285,7 @@ def _new(prepared: Prepared, tolerance: float) -> Verdict:
 
 def _values(cell: Cell) -> list[float]:
     if not len(cell.rounds):
-        raise ValueError("a cell holds no round: there is nothing to judge")
+        raise ValueError("a cell must contain at least one round")
     if not 0 <= cell.reading_error_ms < math.inf:
         raise ValueError(f"a reading error must be 0 ms or more, not {cell.reading_error_ms!r}")
     return [round_statistic(one) for one in cell.rounds]
@@ -381,17 +381,17 @@ def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: i
         moved_by: relative shift of the platform as a whole; None if it did not shift.
     """
     if outcome == "regressed" and moved_by is not None:
-        why = f": the platform moved, the other cells are {moved_by:+.1%} together"
+        why = f": the platform shifted as a whole, its other cells by {moved_by:+.1%}"
     elif outcome == "regressed":
-        why = f", each beyond half the tolerance, limit {limit:+.1%}"
+        why = f", beyond the limit of {limit:+.1%}, each round beyond half the tolerance"
     elif outcome == "improved" and kind == PUBLISHED:
-        why = ", faster than chance explains: the published table looks stale"
+        why = ", more than chance explains: the published table looks outdated"
     elif outcome == "improved":
-        why = ", faster than chance explains"
+        why = ", more than chance explains"
     elif outcome == "remeasure":
-        why = f", not clear of the limit {limit:+.1%}: to be measured again"
+        why = f", undecided at a limit of {limit:+.1%}: to be measured again"
     elif outcome == "unstable":
-        why = f", beyond the tolerance, but too noisy to tell from chance, limit {limit:+.1%}"
+        why = f", beyond the tolerance but too noisy to rule out chance, limit {limit:+.1%}"
     else:
         why = ", within the tolerance"
     return f"{change:+.1%} after {rounds} round{'s' * (rounds > 1)}{why}"
@@ -399,7 +399,7 @@ def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: i
 
 def _sees(resolution: float, tolerance: float) -> str:
     coarser = ", coarser than the tolerance" if resolution > tolerance + EPSILON else ""
-    return f" (sees >= {resolution:.1%}{coarser})"
+    return f" (resolution {resolution:.1%}{coarser})"
 
 
 def _exp(logarithm: float) -> float:

@@ -76,8 +76,8 @@ def choose_clock(preferred: str, passes: Sequence[Pass]) -> Clock:
         if not flaw:
             return clock
         flaws.append(flaw)
-    remedy = "take another clock with --ddperf-timer, or a larger batch size"
-    raise TimingError(f"There is no time to judge by: {'; '.join(flaws)}; {remedy}.")
+    remedy = "choose another clock with --ddperf-timer, or measure a larger batch size"
+    raise TimingError(f"No clock can be used: {'; '.join(flaws)}; {remedy}.")
 
 
 def summarise(per_image_ms: Sequence[float]) -> Summary:
@@ -90,10 +90,10 @@ def summarise(per_image_ms: Sequence[float]) -> Summary:
         TimingError: the list is empty, or a time is not finite and above 0.
     """
     if not per_image_ms:
-        raise TimingError("There is no pass to summarise.")
+        raise TimingError("There are no passes to summarise.")
     for ms in per_image_ms:
         if not (math.isfinite(ms) and ms > 0):
-            raise TimingError(f"A pass of {ms!r} ms per image is no time to reckon with: it must be finite, above 0.")
+            raise TimingError(f"A pass took {ms!r} ms per image; a time must be finite and above 0.")
     mean = statistics.fmean(per_image_ms)
     count = len(per_image_ms)
     stddev = statistics.stdev(per_image_ms) if count > 1 else 0.0
@@ -114,15 +114,15 @@ def _flaw(clock: Clock, passes: Sequence[Pass]) -> str:
     times = [timed.ms(clock) for timed in passes]
     name = _NAMES[clock]
     if not times:
-        return "there is no pass"
+        return "there are no passes"
     if lacking := times.count(None):
-        return f"the server did not tell {name} in {lacking} of {len(times)} passes"
+        return f"the server did not report {name} in {lacking} of {len(times)} passes"
     if zero := sum(not ms > 0 for ms in times if ms is not None):
-        return f"{name} is 0 ms in {zero} of {len(times)} passes, too fast for that clock"
+        return f"{name} is 0 ms in {zero} of {len(times)} passes: that clock is too coarse"
     if clock is Clock.HEAD and (longer := [one for one in passes if _cannot_be(one)]):
         return (
-            f"{name} cannot be: it is longer than the client waited for the answer in {len(longer)} of {len(times)} "
-            f"passes ({longer[0].head_ms:g} ms of {longer[0].client_ms:.1f} ms)"
+            f"{name} is longer than the client waited for the answer in {len(longer)} of {len(times)} passes "
+            f"({longer[0].head_ms:g} ms; the client waited {longer[0].client_ms:.1f} ms)"
         )
     return ""
 

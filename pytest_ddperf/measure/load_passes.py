@@ -147,9 +147,8 @@ def run_open_pass(
         late_s = now() - at_s
         if late_s > patience_s:
             raise OverloadError(
-                f"The server did not keep up: a request was to be sent {late_s:.0f} s ago, longer than an answer may "
-                f"take ({patience_s:g} s, --ddperf-timeout), and {len(sent)} of {len(due_s)} were answered; ask for a "
-                "lower rate"
+                f"The server did not keep up: a request is {late_s:.0f} s late, more than --ddperf-timeout "
+                f"({patience_s:g} s), and {len(sent)} of {len(due_s)} requests were answered; measure at a lower rate"
             )
         answered = _sent(send, now)
         sent.append(Sent(at_s, answered.ended_s))

@@ -282,7 +282,7 @@ def _increase(before: float | None, after: float | None, name: str, requests: in
     if after < before:
         raise InvalidRoundError(
             f"total_{name}_duration_ms fell from {before:g} to {after:g} ms during a pass: the server was restarted or "
-            "the service created anew",
+            "the service recreated",
             restarted=True,
         )
     return (after - before) / requests
@@ -307,8 +307,8 @@ def _exclusive(before: Totals, after: Totals, ours: int) -> bool | None:
         )
     if rise < ours:
         raise InvalidRoundError(
-            f"predict_count went from {before.own.predict_count} to {after.own.predict_count} over {_count(ours)} "
-            f"prediction{'' if ours == 1 else 's'}: the server was restarted, or the service created anew",
+            f"predict_count went from {before.own.predict_count} to {after.own.predict_count} during {_count(ours)} "
+            f"prediction{'' if ours == 1 else 's'}: the server was restarted or the service recreated",
             restarted=True,
         )
     if before.others is None or after.others is None:

@@ -51,7 +51,9 @@ def check(folder: ModelFolder, batch_sizes: Sequence[int]) -> list[KindCheck]:
 def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
     if len(folder.onnx) > 1:
         names = ", ".join(one.name for one in folder.onnx)
-        return KindCheck(Kind.ONNX, (missing_finding("network", f"one .onnx file, not several: {names}."),))
+        return KindCheck(
+            Kind.ONNX, (missing_finding("network", f"several .onnx files, and only one is allowed: {names}."),)
+        )
     (path,) = folder.onnx
     try:
         from pytest_ddperf.embedded.facade import read_onnx  # noqa: PLC0415 - an optional extra
@@ -62,14 +64,16 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
     except ConfigurationError as error:
         size = path.stat().st_size
         present = Finding(Level.OK if size else Level.MISSING, "network", f"{path.name}, {format_megabytes(size)}")
-        unread = Finding(Level.NOTE, "network", f"what it holds is not looked at: {error}")
+        unread = Finding(Level.NOTE, "network", f"its contents are not checked: {error}")
         return KindCheck(Kind.ONNX, (present, unread, check_labels(folder, None)))
     given = net.outputs[0][2] if net.outputs else ()
     classes = given[1] if len(given) == 2 else None
     images = net.inputs[0][2] if net.inputs else ()
     weights = Finding(Level.OK, "weights", f"{format_megabytes(net.weight_bytes)} in initialisers and constants")
     if not net.cost.parameters and not net.cost.uncounted:
-        weights = Finding(Level.NOTE, "weights", "no convolution and no fully connected layer: nothing to count.")
+        weights = Finding(
+            Level.NOTE, "weights", "no convolution or fully connected layer, so there is nothing to count."
+        )
     sizes = images[2:] if len(images) == 4 else (None, None)
     return KindCheck(
         Kind.ONNX,
@@ -87,8 +91,8 @@ def _onnx(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         net.cost.parameters,
         bool(net.cost.uncounted),
         tuple(_onnx_memory(net, size) for size in batch_sizes),
-        "weights as they are stored, and what is needed at a time where each result goes once it was used last. A "
-        "lower bound: runtimes take more.",
+        "weights as stored, plus the peak size of the results, each freed after its last use. A lower bound: runtimes "
+        "use more.",
         sizes[1],
         sizes[0],
         classes,
@@ -102,7 +106,13 @@ def _onnx_name(path: Path) -> list[Finding]:
     """
     if path.name == _TENSORRT_NAME:
         return []
-    return [Finding(Level.NOTE, "name", f"servers of before mid-2021 take an .onnx file as {_TENSORRT_NAME} only.")]
+    return [
+        Finding(
+            Level.NOTE,
+            "name",
+            f"servers from before mid-2021 accept an .onnx file only if it is named {_TENSORRT_NAME}.",
+        )
+    ]
 
 
 def _onnx_input(net: OnnxNet) -> Finding:
@@ -110,14 +120,14 @@ def _onnx_input(net: OnnxNet) -> Finding:
     expected = "one input, float N x 3 x height x width"
     if len(net.inputs) != 1 or net.inputs[0][1] != "float" or len(net.inputs[0][2]) != 4:
         return missing_finding(
-            "input", f"{shown_inputs}; expected {expected}. Export it with its images as its only input."
+            "input", f"{shown_inputs}; expected {expected}. Export it with the images as its only input."
         )
     name, _, (batch, channels, height, width) = net.inputs[0]
     if channels not in {None, 1, 3}:
-        return missing_finding("input", f"{shown_inputs}; expected {expected}: channels stand before height and width.")
+        return missing_finding("input", f"{shown_inputs}; expected {expected}: channels come before height and width.")
     notes = []
     if batch is not None:
-        notes.append(f"it takes {batch} at a time: export it with a free batch to measure others")
+        notes.append(f"its batch size is fixed at {batch}: export it with a free batch dimension to measure others")
     if {height, width} != {SIDE} and height is not None and width is not None:
         notes.append(f"create the service with width {width} and height {height}, not {SIDE}")
     text = f"{name}, {_open(net.inputs[0][2])}"
@@ -130,13 +140,14 @@ def _onnx_output(net: OnnxNet, classes: int | None) -> Finding:
     name, _, dims = net.outputs[0]
     if net.last in {"Softmax", "Sigmoid"}:
         return Finding(Level.OK, "output", f"{name}, {net.last}, {classes or 'an unknown number of'} classes")
-    text = f"{name} ({_open(dims)}) comes of {net.last or 'no operator'}: for classification end it with a Softmax."
+    made = f"the output of {net.last}" if net.last else "not the output of an operator"
+    text = f"{name} ({_open(dims)}) is {made}. Classification needs a softmax."
     return Finding(Level.NOTE if len(net.outputs) > 1 else Level.MISSING, "output", text)
 
 
 def _onnx_memory(net: OnnxNet, batch_size: int) -> BatchMemory:
     if net.live_numbers is None:
-        return BatchMemory(batch_size, why_not="The file leaves sizes of results open.")
+        return BatchMemory(batch_size, why_not="The file does not state the sizes of all results.")
     return BatchMemory(batch_size, net.weight_bytes, BYTES * net.live_numbers * batch_size)
 
 
@@ -146,9 +157,9 @@ def _open(dims: Sequence[int | None]) -> str:
 
 def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
     if folder.param is None or folder.bin is None:
-        there, absent = (folder.bin, ".param, the description") if folder.bin else (folder.param, ".bin, the weights")
+        there, absent = (folder.bin, ".param (the description)") if folder.bin else (folder.param, ".bin (the weights)")
         name = there.name if there is not None else ""
-        text = f"no {absent} to {name}: DeepDetect refuses the service (400, dd_code 1006)."
+        text = f"no {absent} for {name}: DeepDetect rejects the service (400, dd_code 1006)."
         return KindCheck(Kind.NCNN, (missing_finding("network", text),))
     try:
         net = model_folder.read_ncnn(folder.param)
@@ -160,21 +171,19 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
         findings.append(missing_finding("input", "no layer of type Input."))
     elif size is None:
         names = ", ".join(net.inputs)
-        findings.append(
-            Finding(Level.NOTE, "input", f"{names}, of any size: the service says which; {SIDE} by default.")
-        )
+        findings.append(Finding(Level.NOTE, "input", f"{names}, of any size; the service sets it, by default {SIDE}."))
     else:
         findings.append(
             Finding(Level.OK, "input", f"{next(iter(net.inputs))}, {format_size((size[2], size[1], size[0]))}")
         )
     last = net.outputs[-1] if net.outputs else None
     softmax = last is not None and last.type in {"Softmax", "Sigmoid", "DetectionOutput", "Yolov3DetectionOutput"}
-    text = "no layer gives an answer." if last is None else f"{last.name}, {last.type}"
+    text = "no layer produces an output." if last is None else f"{last.name}, {last.type}"
     if last is not None and last.type not in KNOWN_TYPES:
         findings.append(Finding(Level.NOTE, "output", unknown_output(last.name, last.type)))
     else:
         if not softmax:
-            text += "" if last is None else ": classification needs a Softmax there."
+            text += "" if last is None else ". Classification needs a softmax."
         findings.append(Finding(Level.OK, "output", text) if softmax else missing_finding("output", text))
     stored = folder.bin.stat().st_size
     weights = f"{folder.bin.name}, {format_megabytes(stored)}"
@@ -188,7 +197,7 @@ def _ncnn(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
         findings.append(Finding(Level.OK, "weights", weights))
     findings.append(check_labels(folder, None))
     findings += uncounted("layers", net.uncounted)
-    note = "Sizes are not in a .param file, so multiply-adds and memory cannot be said by it alone."
+    note = "A .param file contains no sizes, so multiply-adds and memory cannot be computed from it."
     findings.append(Finding(Level.NOTE, "cost", note))
     width, height = (None, None) if size is None else size[:2]
     return KindCheck(
@@ -207,9 +216,13 @@ def _torch(folder: ModelFolder, _batch_sizes: Sequence[int]) -> KindCheck:
     findings = [missing_finding("network", f"{', '.join(empty)} is empty.")] if empty else []
     findings += [Finding(Level.OK, "network", names)] if not empty else []
     if len(folder.torch) > 1:
-        findings.append(Finding(Level.NOTE, "network", "several .pt files: which one DeepDetect takes is not settled."))
-    note = "A traced network does not say what it takes and costs without running; width, height and nclasses are the "
-    findings.append(Finding(Level.NOTE, "input", note + "service's."))
+        findings.append(
+            Finding(Level.NOTE, "network", "several .pt files: it is undefined which one DeepDetect loads.")
+        )
+    note = (
+        "The input and cost of a traced network are unknown until it runs; the service sets width, height and nclasses."
+    )
+    findings.append(Finding(Level.NOTE, "input", note))
     findings.append(check_labels(folder, None))
     return KindCheck(Kind.TORCH, tuple(findings))
 

@@ -41,7 +41,7 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
     """Check the Caffe network in a folder."""
     if folder.deploy is None:
         others = ", ".join(one.name for one in folder.other_prototxts)
-        instead = f"; {others} is not taken, rename what is meant" if others else ""
+        instead = f" (ignored: {others}; rename the right one)" if others else ""
         return KindCheck(
             Kind.CAFFE,
             (
@@ -75,8 +75,8 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         cost.parameters,
         bool(cost.uncounted),
         tuple(_memory(net, layers, size) for size in batch_sizes),
-        "fp32; Caffe keeps what every layer gives, layers that work in place add none. A lower bound: what layers and "
-        "cuDNN use to work in comes on top.",
+        "fp32; Caffe keeps the output of every layer that does not work in place. A lower bound: the workspace of "
+        "layers and cuDNN is not included.",
         None if square is None else square[3],
         None if square is None else square[2],
         classes,
@@ -99,12 +99,12 @@ def _input(net: CaffeNet, layers: Sequence[LayerWithSizes]) -> Finding:
         f"{sides[0]} height: {sides[1]} width: {sides[2]} }} }}"
     )
     if net.inputs or first.type != "MemoryData":
-        is_now = f"is {net.inputs[0].name!r}, an input" if net.inputs else f"is {first.name!r}, of type {first.type}"
-        text = f"the first layer must be of type MemoryData, and {is_now}. Put there instead: {wanted}"
+        is_now = f"the input {net.inputs[0].name!r}" if net.inputs else f"{first.name!r} of type {first.type}"
+        text = f"the first layer must be of type MemoryData, but it is {is_now}. Replace it with: {wanted}"
         return missing_finding("input", text)
     if len(first.tops) != 2:
         return missing_finding(
-            "input", f"MemoryData has two tops, {first.name!r} has {len(first.tops)}. Write: {wanted}"
+            "input", f"MemoryData needs two tops, but {first.name!r} has {len(first.tops)}. Replace it with: {wanted}"
         )
     size = format_size(sides)
     if sides[0] not in {1, 3}:
@@ -126,7 +126,7 @@ def _output(layers: Sequence[LayerWithSizes]) -> tuple[int | None, Finding]:
         if each.layer.type not in SOURCES and each.layer.tops and not set(each.layer.tops) & _later(each, layers, taken)
     ]
     if not ends:
-        return None, missing_finding("output", "no layer gives an answer.")
+        return None, missing_finding("output", "no layer produces an output.")
     last = ends[-1]
     classes = _classes(layers, layers.index(last))
     if last.layer.type in _BOXES:
@@ -168,23 +168,23 @@ def _later(each: LayerWithSizes, layers: Sequence[LayerWithSizes], taken: set[st
 def _softmax_hint(last: Layer) -> str:
     if last.type.endswith("Loss") or last.type == "Accuracy":
         bottom = last.bottoms[0] if last.bottoms else "fc"
-        begin = f"the last layer, {last.name!r}, is one of training ({last.type}). Put there instead"
+        begin = f"the last layer, {last.name!r}, is only for training ({last.type}). Replace it with"
     else:
         bottom = last.tops[0]
-        begin = f"the last layer, {last.name!r}, is of type {last.type}, and classification needs a softmax. Add"
+        begin = f"the last layer, {last.name!r}, is of type {last.type}, but classification needs a softmax. Add"
     return f'{begin}: layer {{ name: "prob" type: "Softmax" bottom: "{bottom}" top: "prob" }}'
 
 
 def _weights(folder: ModelFolder, cost: ModelCost | None) -> Finding:
     if folder.caffemodel is None:
-        text = "no .caffemodel, the trained weights. DeepDetect creates the service all the same, and refuses every"
+        text = "no .caffemodel, the trained weights. DeepDetect creates the service, but rejects every"
         return missing_finding("weights", f"{text} prediction (400, dd_code 1006).")
     size = folder.caffemodel.stat().st_size
     needed = 0 if cost is None else BYTES * cost.stored_parameters
     text = f"{folder.caffemodel.name}, {format_megabytes(size)}"
     if size < needed / 2:  # half the size is possible: 16 bits per number
         return missing_finding(
-            "weights", f"{text}: too small for this network, whose numbers take {format_megabytes(needed)}."
+            "weights", f"{text}: too small for this network, whose weights take {format_megabytes(needed)} in fp32."
         )
     if cost is not None and cost.uncounted:
         return unchecked_weights(text)
@@ -199,5 +199,5 @@ def _memory(net: CaffeNet, layers: Sequence[LayerWithSizes], batch_size: int) ->
     if found is None:
         first = next((each.layer for each in layers if not each.is_known), None)
         of = "the input" if first is None else f"{first.name} ({first.type})"
-        return BatchMemory(batch_size, why_not=f"Sizes or weights of {of} are not known.")
+        return BatchMemory(batch_size, why_not=f"The sizes or weights of {of} are unknown.")
     return BatchMemory(batch_size, found.weights, found.activations)

@@ -128,7 +128,7 @@ def unchecked_weights(text: str) -> Finding:
     Args:
         text: name and size of the file.
     """
-    return Finding(Level.NOTE, "weights", f"{text}; not checked, since some layers are not counted.")
+    return Finding(Level.NOTE, "weights", f"{text}; size not checked, because some layers are not counted.")
 
 
 def unknown_output(name: str, kind: str) -> str:
@@ -144,8 +144,8 @@ def check_labels(folder: ModelFolder, classes: int | None) -> Finding:
         classes: number of classes of the network; None if unknown.
     """
     if folder.labels is None:
-        told = "DeepDetect answers the numbers of the classes; corresp.txt would name them, a line each: `0 tench`"
-        return Finding(Level.NOTE, "labels", f"no label file: {told}.")
+        text = "no label file: DeepDetect returns class numbers. To name them, add corresp.txt: a line each, `0 tench`."
+        return Finding(Level.NOTE, "labels", text)
     try:
         named = model_folder.count_labels(folder.labels)
     except ModelFileError as error:

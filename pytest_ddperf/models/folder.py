@@ -191,11 +191,10 @@ def check_embedded(model: Network) -> None:
         ConfigurationError: the embedded server cannot run the network, or its folder cannot be read.
     """
     if not is_runnable_embedded(model):
-        there = "is not on this machine" if model.path is None else "does not hold one .onnx file"
+        there = "is not on this machine" if model.path is None else "does not contain exactly one .onnx file"
         raise ConfigurationError(
-            f"The embedded server runs networks of one's own from .onnx files, and the folder of the model {model.id}, "
-            f"{model.path or model.repository}, {there}. Export the network to ONNX, or name a DeepDetect server with "
-            "--ddperf-url."
+            f"The embedded server cannot run the model {model.id}: its folder {model.path or model.repository} "
+            f"{there}. Export the network to ONNX, or name a DeepDetect server with --ddperf-url."
         )
 
 
@@ -242,7 +241,7 @@ def _text(path: Path, what: str) -> str:
     try:
         if path.stat().st_size > LARGEST_TEXT:
             raise ModelFileError(
-                path, None, f"{path.stat().st_size:,} bytes", f"{what} of {LARGEST_TEXT:,} at the most"
+                path, None, f"{path.stat().st_size:,} bytes", f"{what} of at most {LARGEST_TEXT:,} bytes"
             )
         content = path.read_bytes()
     except OSError as error:

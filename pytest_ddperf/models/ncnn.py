@@ -99,7 +99,7 @@ def read_param(text: str, path: object = ".param") -> NcnnNet:
         layers.append(_layer(words))
     weights = [_weights(path, layer) for layer in layers]
     uncounted = tuple(
-        (layer.name, layer.type, "no number of weights" if layer.type in _WEIGHTS else "unknown layer type")
+        (layer.name, layer.type, "unknown number of weights" if layer.type in _WEIGHTS else "unknown layer type")
         for layer, count in zip(layers, weights, strict=True)
         if count is None
     )
@@ -156,7 +156,7 @@ def _is_count(word: str) -> bool:
 
 
 def _layer(words: _Words) -> NcnnLayer:
-    expected = "a layer: type, name, how many blobs it takes and gives, their names, and settings such as 0=64"
+    expected = "a layer: type, name, numbers of input and output blobs, their names, and settings such as 0=64"
     kind = words.take()
     line = words.line
     name, *counts = (words.take() for _ in range(3))
@@ -164,7 +164,7 @@ def _layer(words: _Words) -> NcnnLayer:
         raise ModelFileError(words.path, line, repr(" ".join((kind, name, *counts)).strip()[:40]), expected)
     taken, given = (int(word) for word in counts)
     if taken + given > words.left:
-        raise ModelFileError(words.path, line, f"{taken} and {given} blobs of {name[:40]!r}", expected)
+        raise ModelFileError(words.path, line, f"{taken} input and {given} output blobs of {name[:40]!r}", expected)
     blobs = [words.take() for _ in range(taken + given)]
     settings: dict[int, str] = {}
     while match := _SETTING.fullmatch(words.next_word):

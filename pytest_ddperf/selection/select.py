@@ -153,7 +153,7 @@ def _figure(cell: Result, run: str) -> _Figure:
     notes_of_run = (f"invalid in {named}",) if cell.outcome is Outcome.INVALID else ()
     if cell.baseline_ms is None:
         if cell.unavailable:
-            return _Figure(None, miss=Miss(Rule.UNAVAILABLE, "x, not measurable there"))
+            return _Figure(None, miss=Miss(Rule.UNAVAILABLE, "marked x, not measurable there"))
         return _Figure(None, miss=Miss(Rule.NOT_MEASURED, "; ".join(("not measured", *notes_of_run))))
     low_ms, high_ms = _published_range(cell) if cell.baseline_kind == "report" else (cell.baseline_ms,) * 2
     source = "published" if cell.baseline_kind == "report" else cell.baseline_kind
@@ -175,7 +175,7 @@ def _considered(cell: Result, network: Network, platform: Platform, run: str, as
     memory_gib = estimate_memory_gib(network, platform, cell.key.batch_size)
     notes = figure.notes
     if figure.value_ms and memory_gib and platform.memory_gib and memory_gib > platform.memory_gib:
-        notes = (*notes, f"needs at least {memory_gib:.2f} GiB, of which {platform.title} has {platform.memory_gib:g}")
+        notes = (*notes, f"needs at least {memory_gib:.2f} GiB; {platform.title} has {platform.memory_gib:g}")
     misses = [] if figure.miss is None else [figure.miss]
     on_edge: list[Rule] = []
     unknown: list[Rule] = []
@@ -266,24 +266,26 @@ def _limits(
 ) -> Iterator[_Limit]:
     """Yield each requirement with the cell's figure; requirements on time only if the cell has a time."""
     stated: Sequence[tuple[Rule, float | None, float | None, str, int | None]] = (
-        (Rule.WATTS, platform.watts, asked.max_watts, "{value} W of at most {bound:g}", None),
-        (Rule.PRICE, platform.price_usd, asked.max_price_usd, "{value} USD of at most {bound:g}", None),
-        (Rule.MEMORY, memory_gib, asked.max_memory_gib, "needs at least {value} GiB of {bound:g}", 3),
-        (Rule.BATCH_SIZE, batch_size, asked.max_batch_size, "batch {value} of at most {bound:g}", None),
+        (Rule.WATTS, platform.watts, asked.max_watts, "{value} W, limit {bound:g}", None),
+        (Rule.PRICE, platform.price_usd, asked.max_price_usd, "{value} USD, limit {bound:g}", None),
+        (Rule.MEMORY, memory_gib, asked.max_memory_gib, "needs at least {value} GiB, limit {bound:g}", 3),
+        (Rule.BATCH_SIZE, batch_size, asked.max_batch_size, "batch {value}, limit {bound:g}", None),
     )
     for rule, value, bound, text, decimals in stated:
         if bound is not None:
             yield _Limit(rule, value, bound, text, decimals)
     if (bound := asked.min_accuracy_percent) is not None:
-        text = "top-1 accuracy {value} % of {bound:g}"
+        text = "top-1 accuracy {value} %, minimum {bound:g}"
         yield _Limit(Rule.ACCURACY, network.top1_accuracy_percent, bound, text, rising=True)
     value_ms, low_ms, high_ms = figure.value_ms, figure.low_ms, figure.high_ms
     if value_ms is None:
         return
     if (bound := asked.max_latency_ms) is not None:
-        text = "{value} ms for the batch of at most {bound:g}"
+        text = "{value} ms for the batch, limit {bound:g}"
         span = (low_ms * batch_size, high_ms * batch_size)
         yield _Limit(Rule.LATENCY, value_ms * batch_size, bound, text, 1, span=span)
     if (bound := asked.min_fps) is not None:
         span = (1000 / high_ms, 1000 / low_ms if low_ms > 0 else inf)
-        yield _Limit(Rule.SPEED, 1000 / value_ms, bound, "{value} of {bound:g} images/s", 1, rising=True, span=span)
+        yield _Limit(
+            Rule.SPEED, 1000 / value_ms, bound, "{value} images/s, minimum {bound:g}", 1, rising=True, span=span
+        )

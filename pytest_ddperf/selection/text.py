@@ -64,7 +64,7 @@ _LEGEND = {
     "per W": "per W: images per second per watt",
     "top-1": "top-1: accuracy, percent",
     "1st ms": "1st ms: until the batch's first result",
-    "GiB>=": "GiB>=: weights and one batch of input, what it needs at least",
+    "GiB>=": "GiB>=: minimum memory, weights plus one batch of input",
 }
 
 
@@ -82,14 +82,14 @@ def format_selection(chosen: Selection, width: int, *, whole: bool) -> Iterator[
     asked = describe_requirements(chosen.requirements)
     total = len(chosen.candidates) + len(chosen.ruled_out)
     if not chosen.candidates:
-        what = f"Nothing meets {asked}" if asked else "Nothing has a figure"
-        yield from _wrapped(f"{what}: none of {total} cells.", width)
+        what = f"meets the requirements: {asked}" if asked else "has a figure"
+        yield from _wrapped(f"None of {total} cells {what}.", width)
     else:
         pairs = len(chosen.best)
-        which = "every batch size" if whole else "the smallest batch of each; --all shows the others"
-        meets = "meet it" if asked else "have a figure"
-        counted = f"{len(chosen.candidates)} of {total} cells {meets}, of {pairs} platform x network pairs"
-        yield from _wrapped(f"{asked[:1].upper()}{asked[1:] or 'Nothing is asked for'}: {counted} ({which}).", width)
+        which = "every batch size" if whole else "the smallest batch size of each pair; --all shows the others"
+        meets = "meet the requirements" if asked else "have a figure"
+        counted = f"{len(chosen.candidates)} of {total} cells {meets}, in {pairs} pairs of platform and network"
+        yield from _wrapped(f"{asked[:1].upper()}{asked[1:] or 'No requirements'}: {counted} ({which}).", width)
         yield ""
         yield from _table(shown, width, memory=chosen.requirements.max_memory_gib is not None)
         yield from _sources(shown, width)
@@ -106,7 +106,7 @@ def describe_requirements(asked: Requirements) -> str:
             (asked.min_accuracy_percent, "top-1 accuracy of at least {:g} %"),
             (asked.max_batch_size, "batches of at most {:g}"),
             (asked.max_latency_ms, "a batch in at most {:g} ms"),
-            (asked.max_memory_gib, "no certain need of more than {:g} GiB"),
+            (asked.max_memory_gib, "a minimum memory of at most {:g} GiB"),
             (asked.max_price_usd, "at most {:g} USD"),
         )
         if bound is not None
@@ -130,9 +130,9 @@ def _table(rows: Sequence[Considered], width: int, *, memory: bool) -> Iterator[
         yield _line([column.text(one) for column in columns], columns, widths)
     legend = [_LEGEND[column.title] for column in columns if column.title in _LEGEND]
     if any(one.unknown for one in rows):
-        legend.append("?: unknown, and taken as met")
+        legend.append("?: unknown, and accepted")
     if any(one.on_edge for one in rows):
-        legend.append("~: its error reaches across a limit")
+        legend.append("~: a limit is within its error")
     if left_out:
         legend.append(f"left out at {width} columns: {', '.join(left_out)}")
     yield ""
@@ -182,12 +182,12 @@ def _ruled_out(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
     yield ""
     cells = len(chosen.ruled_out)
     if cells:
-        yield from _wrapped(f"Ruled out: {cells} cells, each counted once, by the first that applies:", width)
+        yield from _wrapped(f"Ruled out: {cells} cells, each counted once, under the first reason that applies:", width)
     for group in chosen.groups():
         yield from _wrapped(f"{len(group.cells):>5}  {describe_group(group, chosen.requirements)}", width, indent=7)
     if chosen.without_figures:
         names = ", ".join(chosen.without_figures)
-        yield from _wrapped(f"No figures at all: {names}; pytest benchmarks --platform=NAME measures it.", width)
+        yield from _wrapped(f"No figures: {names}; measure with pytest benchmarks --platform=NAME.", width)
     nearest = chosen.nearest_misses()
     if nearest:
         yield ""
@@ -198,7 +198,7 @@ def _ruled_out(chosen: Selection, width: int, *, whole: bool) -> Iterator[str]:
             yield from _wrapped(f"  {_missed(one)}", width, indent=4)
     if whole and cells:
         yield ""
-        yield "All that is ruled out:"
+        yield "All cells that are ruled out:"
         for one in chosen.ruled_out:
             yield from _wrapped(f"  {_missed(one)}", width, indent=4)
 
@@ -211,15 +211,15 @@ def describe_group(group: Group, asked: Requirements) -> str:
     )
     if group.unknown:
         otherwise = sum(1 for one in group.cells if all(miss.unknown for miss in one.misses))
-        rest = f"; {otherwise} would meet the rest (--allow-unknown)" if otherwise else ""
+        rest = f"; {otherwise} would meet all other requirements (--allow-unknown)" if otherwise else ""
         return f"{_NAMES[group.rule]}: {_of(group, platforms)}{rest}"
     names = {
         Rule.WATTS: f"over {asked.max_watts or 0:g} W",
         Rule.PRICE: f"over {asked.max_price_usd or 0:g} USD",
         Rule.ACCURACY: f"top-1 accuracy below {asked.min_accuracy_percent or 0:g} %",
         Rule.MEMORY: f"weights and input alone over {asked.max_memory_gib or 0:g} GiB",
-        Rule.UNAVAILABLE: "x: not measurable there",
-        Rule.FAILED: "failed when it was measured",
+        Rule.UNAVAILABLE: "marked x: not measurable there",
+        Rule.FAILED: "measurement failed",
         Rule.NOT_MEASURED: "not measured, and nothing published",
         Rule.SCENARIO: "measured under another scenario than plain latency",
         Rule.BATCH_SIZE: f"batch over {asked.max_batch_size or 0}",

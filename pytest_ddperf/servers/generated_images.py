@@ -68,8 +68,8 @@ def ensure_bench_images(folder: Path | None = None, count: int = COUNT) -> Path:
             _generate(folder, names)
     except (OSError, filelock.Timeout) as error:
         raise ConfigurationError(
-            f"The bench images cannot be generated in {folder}: {error}. Set XDG_CACHE_HOME to a folder that can be "
-            "written, or name images of your own with --ddperf-data-dir."
+            f"The bench images cannot be generated in {folder}: {error}. Set XDG_CACHE_HOME to a writable "
+            "folder, or use your own images with --ddperf-data-dir."
         ) from error
     return folder
 

@@ -57,9 +57,9 @@ class ServerLock:
             self._descriptor = _locked(self.path)
         except OSError as error:
             raise ConfigurationError(
-                f"The lock that keeps two runs from measuring {self.name} at once cannot be taken: {self.path}: "
-                f"{error.strerror or error}; make {self.path.parent} writable for all users of this machine, or name "
-                "another folder for temporary files with the variable TMPDIR, the same for all of them."
+                f"The lock of {self.name}, which prevents two runs from measuring it at once, cannot be acquired: "
+                f"{self.path}: {error.strerror or error}. Make {self.path.parent} writable for all users of this "
+                "machine, or set the variable TMPDIR to another folder, the same for all of them."
             ) from error
         return self._descriptor is not None
 
@@ -83,8 +83,9 @@ class ServerLock:
             if self.acquire_at_once():
                 return self
         raise ServerUnreachableError(
-            f"Another run has been measuring on {self.name} for {wait_s:g} s, and two clients at once would "
-            f"measure each other; end it, or wait longer with --ddperf-lock-wait=SECONDS. Its lock is {self.path}."
+            f"Another run has been measuring on {self.name} for {wait_s:g} s, and two clients at once would distort "
+            "each other's times. Stop that run, or wait longer with --ddperf-lock-wait=SECONDS. Its lock is "
+            f"{self.path}."
         )
 
     def release(self) -> None:
@@ -97,7 +98,7 @@ class ServerLock:
 def describe_busy_lock(lock: ServerLock, wait_s: float) -> str:
     """Return the message shown while waiting for the lock."""
     return (
-        f"ddperf: another run measures on {lock.name}; waiting for it to end, {wait_s:g} s at most "
+        f"ddperf: another run is measuring on {lock.name}; waiting up to {wait_s:g} s for it to end "
         f"(--ddperf-lock-wait; {lock.path})"
     )
 

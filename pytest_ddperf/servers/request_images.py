@@ -37,9 +37,9 @@ class BenchImages:
         """
         if batch_size > len(self.data):
             raise ConfigurationError(
-                f"A batch of {batch_size} images was asked for and there are {len(self.data)}: a server answers each "
-                "image once, so each must be another one. Name more of them with --ddperf-data-dir and "
-                f"--ddperf-bench-files, or measure up to --ddperf-max-batch-size={len(self.data)}."
+                f"A batch of {batch_size} needs {batch_size} different images, because a server answers each image "
+                f"once, and there are {len(self.data)}. Add images with --ddperf-data-dir and --ddperf-bench-files, or "
+                f"limit the batches with --ddperf-max-batch-size={len(self.data)}."
             )
         data = self.data[:batch_size]
         return data, data if self.route == "path" else protocol.build_inline_uris(batch_size)
@@ -72,10 +72,10 @@ def _listed(data_dir: str, bench_files: str | None) -> list[str]:
         names = generated_images.list_bench_images(Path(data_dir))
     else:
         raise ConfigurationError(
-            f"--ddperf-data-dir={data_dir} is a folder on the server and is not on this machine, so the names of its "
-            "images are not known; list them, one a line, in a file and name it with --ddperf-bench-files=FILE."
+            f"--ddperf-data-dir={data_dir} is not a folder on this machine, so the names of its images are unknown. "
+            "List them in a file, one per line, and name that file with --ddperf-bench-files=FILE."
         )
     if not names:
         where = bench_files or data_dir
-        raise ConfigurationError(f"{where} names no images (.jpg, .jpeg, .png); expected one at least.")
+        raise ConfigurationError(f"{where} contains no images (.jpg, .jpeg, .png); at least one is needed.")
     return names

@@ -30,6 +30,15 @@ MAX_BATCH_SIZE = 256
 _NO_MODEL = re.compile(r"destination model directory .* does not exist|could not load .* from repo", re.DOTALL)
 """Errors for a model folder that is missing or contains no network: DeepDetect in general, and its NCNN backend."""
 
+_NO_FOLDER = (
+    "and no model folder is known from which to create one. Create the service, name it with "
+    "--ddperf-service=TEMPLATE, or name the model folder on the server with --ddperf-repository=DIR/{model}."
+)
+_NO_NETWORK = (
+    "and the server finds no network in the model folder {}, or cannot write to it. Put the network's files there, or "
+    "name another folder with --ddperf-repository=DIR."
+)
+
 DEFAULT_SIDE = 224
 """Width and height, in pixels, of a service that we create for a network with unknown input size."""
 
@@ -158,12 +167,8 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
     repository = _repository(options, model)
     if repository is None:
         raise ServiceNotFoundError(
-            f"There is no service for {model.id}, and it cannot be created: no model folder is known. Create it, "
-            "name it with --ddperf-service=TEMPLATE, or name the folder on the server with "
-            "--ddperf-repository=DIR/{model}.",
-            cause=f"The network has no service{_named(options)}, and none can be created: no model folder is known. "
-            "Create it, name it with --ddperf-service=TEMPLATE, or name the folder on the server with "
-            "--ddperf-repository=DIR/{model}.",
+            f"There is no service for {model.id}, {_NO_FOLDER}",
+            cause=f"The network has no service{_named(options)}, {_NO_FOLDER}",
             url=client.display_url,
             service=name,
         )
@@ -202,11 +207,9 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
         if _NO_MODEL.search(error.dd_msg) is None:
             raise
         raise ServiceNotFoundError(
-            f"There is no service for {model.id}, and the server finds no network in its model folder {repository}, "
-            "or may not write there. Put the network's files there, or name the folder with --ddperf-repository=DIR.",
-            cause=f"The network has no service{_named(options)}, and the server finds no network in its model folder "
-            f"{repository if model.is_own else options.repository or repository}, or may not write there. Put the "
-            "network's files there, or name the folder with --ddperf-repository=DIR.",
+            f"There is no service for {model.id}, {_NO_NETWORK.format(repository)}",
+            cause=f"The network has no service{_named(options)}, "
+            + _NO_NETWORK.format(repository if model.is_own else options.repository or repository),
             url=client.display_url,
             service=name,
             http_status=error.http_status,

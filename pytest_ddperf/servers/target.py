@@ -198,21 +198,21 @@ class Target:
         if wait_s <= 0:
             raise ServerGoneError(str(error)) from error
         server = self.client.display_url
-        self._say(f"ddperf: {server} does not answer any more; waiting up to {wait_s:g} s for it to come back")
+        self._say(f"ddperf: {server} stopped responding; waiting up to {wait_s:g} s")
         began_s = now()
         try:
             wait_until_up(self.client, wait_s, now=now, sleep=sleep)
         except ServerError as still:
-            self._say(f"ddperf: {server} did not come back within {wait_s:g} s")
+            self._say(f"ddperf: {server} did not respond within {wait_s:g} s")
             raise ServerGoneError(str(still)) from still
         self._say(f"ddperf: {server} is back after {now() - began_s:.0f} s")
 
     def _restart(self) -> Info:
         if self._restarted:
-            raise ServerGoneError("The embedded server died twice; it is started again once")
+            raise ServerGoneError("The embedded server died twice; it is restarted only once")
         self._restarted = True
         tail = self._embedded.log_tail if self._embedded is not None else ""
-        self._say(f"ddperf: the embedded server died and is started again. The end of its log: {tail or 'nothing'}")
+        self._say(f"ddperf: the embedded server died and is restarted. The end of its log: {tail or 'nothing'}")
         self.forget_service()  # the service ended with the server
         self.close()
         return Info()
@@ -229,7 +229,7 @@ class Target:
         if (info.version, info.commit) == (old.version, old.commit):
             return ""
         self.facts = extract_server_facts(info, old.url)
-        return f"the server's version changed in the middle of the run, from {_version(old)} to {_version(self.facts)}"
+        return f"the server's version changed during the run, from {_version(old)} to {_version(self.facts)}"
 
     def was_replaced(self) -> bool:
         """Return whether the server's description of the service in use changed; then forget the service.

@@ -279,7 +279,7 @@ def test_what_happened_before_the_run_makes_nothing_invalid(tk1: BenchProject, r
     board_files.raspberry(root, "50000")
     platform_file(tk1, 'telemetry = "local"')
     from_file(tk1, *ONE).assert_outcomes(passed=1)
-    assert "since the board was started: under-voltage" in telemetry_of(tk1).notes
+    assert "since the board booted: under-voltage" in telemetry_of(tk1).notes
 
 
 def test_a_board_that_ssh_cannot_reach_is_measured_without_its_sensors(
@@ -289,8 +289,8 @@ def test_a_board_that_ssh_cannot_reach_is_measured_without_its_sensors(
     platform_file(tk1, 'telemetry = "ssh:no-such-board"')
     result = from_file(tk1, *ONE)
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["ddperf: tk1: its sensors are unknown: ssh:no-such-board ended with status 1*"])
-    assert telemetry_of(tk1).notes == ("unknown: ssh:no-such-board ended with status 1",)
+    result.stdout.fnmatch_lines(["ddperf: tk1: the sensors cannot be read: ssh:no-such-board ended with status 1*"])
+    assert telemetry_of(tk1).notes == ("no sensor readings: ssh:no-such-board ended with status 1",)
 
 
 def test_under_xdist_the_worker_reads_the_sensors_over_a_real_sshd(
@@ -343,7 +343,9 @@ def test_tuned_clocks_are_high_while_cells_are_measured_and_put_back(tk1: BenchP
     result.assert_outcomes(passed=1)
     assert seen == {("0", "highest")}
     assert jetson.state == ("1", "usual")
-    result.stdout.fnmatch_lines(["ddperf: tk1: tuned: nvpmodel -m 0, jetson_clocks; to be put back: nvpmodel -m 1,*"])
+    result.stdout.fnmatch_lines(
+        ["ddperf: tk1: tuned: nvpmodel -m 0, jetson_clocks; restored at the end with: nvpmodel -m 1,*"]
+    )
     assert "tuned: nvpmodel -m 0, jetson_clocks" in telemetry_of(tk1).notes
 
 

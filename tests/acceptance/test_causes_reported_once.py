@@ -180,5 +180,5 @@ def test_missing_services_are_one_paragraph_in_the_job_summary(
     monkeypatch.setenv("GITHUB_OUTPUT", str(empty.path / "outputs"))
     empty.run(*CELLS, *how)
     text = written.read_text(encoding="utf-8")
-    assert text.count("none can be created") + text.count("There is no service") == 1
+    assert text.count("no model folder is known") == 1
     assert "**error** in 4 cells: " in text

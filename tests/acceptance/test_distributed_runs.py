@@ -74,7 +74,7 @@ def test_two_runs_at_once_take_turns(tk1: BenchProject) -> None:
     assert [run.returncode for run in runs] == [0, 0], outputs
     assert tk1.server.most_concurrent == 1
     assert len(tk1.histories()) == 2
-    assert any("another run measures on" in output for output in outputs)
+    assert any("another run is measuring on" in output for output in outputs)
 
 
 def test_dist_each_is_refused(tk1: BenchProject) -> None:

@@ -176,7 +176,7 @@ class TestTwoRuns:
         said, lines = 0, []
         for line in run.stdout:
             lines.append(line)
-            said += "another run measures on localhost:" in line
+            said += "another run is measuring on localhost:" in line
             if said == 2:  # at the start, and when its turn came
                 lock.release()
         ended(run)

@@ -143,5 +143,5 @@ def test_an_embedded_server_that_is_killed_is_started_again_once(
     assert local.verdicts() == verdicts
     assert result.ret == (pytest.ExitCode.TESTS_FAILED if "crashed" in verdicts.values() else pytest.ExitCode.OK)
     said = result.stdout.str() + capfd.readouterr().err  # what a worker tells the person who waits
-    assert "ddperf: the embedded server died and is started again." in said
+    assert "ddperf: the embedded server died and is restarted." in said
     assert embedded_servers() == []

@@ -186,14 +186,14 @@ def test_a_marker_may_name_a_model_of_ddperf_toml(tk1: BenchProject) -> None:
 def test_a_folder_by_the_name_of_a_known_network_is_refused_with_the_way_out(tk1: BenchProject, name: str) -> None:
     folder = caffe_folder(tk1.path / name)
     text = refusal(tk1.run(f"--ddperf-models={folder}"))
-    assert "cannot be told from the model resnet50 of the catalogue" in text
+    assert "has the same name as the model resnet50 of the catalogue" in text
     assert f"[models.my-{name.lower()}] with path = '{folder}'" in text
 
 
 def test_two_folders_of_one_name_are_refused(tk1: BenchProject) -> None:
     one, other = caffe_folder(tk1.path / "a" / "net"), caffe_folder(tk1.path / "b" / "net")
     text = refusal(tk1.run(f"--ddperf-models={one},{other}"))
-    assert f"The model net of {other} cannot be told from the model net of {one}" in text
+    assert f"The model net of {other} has the same name as the model net of {one}" in text
 
 
 def test_a_folder_without_its_slash_is_told_from_a_spelling(tk1: BenchProject) -> None:
@@ -272,7 +272,7 @@ def test_by_default_the_embedded_server_runs_the_onnx_models_of_ddperf_toml_alon
 def test_the_embedded_server_is_not_asked_for_a_caffe_network(local: BenchProject) -> None:
     folder = caffe_folder(local.path / "mine")
     text = refusal(local.bare("benchmarks", f"--ddperf-models={folder}"))
-    assert f"the folder of the model mine, {folder}, does not hold one .onnx file" in text
+    assert f"the model mine: its folder {folder} does not contain exactly one .onnx file" in text
     assert "Export the network to ONNX, or name a DeepDetect server" in text
 
 

@@ -296,9 +296,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("`head.time` ten times too long, and the server has totals", "none: that clock is not gated", "4 ok",
           _head(lambda one: 10 * one.latency_ms), exit_status=0),
     Fault("`head.time` ten times too long, and no totals", "`error`",
-          "it is longer than the client waited for the answer in 1 of 5 passes",
+          "head.time is longer than the client waited for the answer in 1 of 5 passes",
           _without_totals(_head(lambda one: 10 * one.latency_ms)), ERROR, FAST),
-    Fault("`head.time` is missing, and no totals", "`error`", "the server did not tell head.time in 1 of 5 passes",
+    Fault("`head.time` is missing, and no totals", "`error`", "the server did not report head.time in 1 of 5 passes",
           _without_totals(_head(lambda _: None)), ERROR, FAST),
     Fault("`head.time` is negative", "`error`", "head.time should be a number of 0 or more", _head(lambda _: -5.0),
           ERROR),
@@ -330,7 +330,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("Another client on the same service", "`invalid`", "somebody else used the service during a pass", _share,
           {LARGE: "invalid"}),
     Fault("The server's version changes during the run",
-          "none: reported, and noted on the following cells", "the server's version changed in the middle of the run",
+          "none: reported, and noted on the following cells", "the server's version changed",
           _do(_nothing(lambda server: server.be_version("v0.29.0"))), exit_status=0),
     Fault("An image that the server cannot read", "`error`, each batch that contains it", "Could not read image",
           _refuse_images(lambda uri: not uri.endswith("img_005.jpg")), EIGHTS),
@@ -338,6 +338,6 @@ FAULTS: tuple[Fault, ...] = (
           "image could not be read or does not exist", _refuse_images(lambda _: False),
           dict.fromkeys((SMALL, LARGE, *OTHERS), "error")),
     Fault("A batch larger than the number of images", "`error`, each such batch",
-          "A batch of 8 images was asked for and there are 4", lambda _: None, EIGHTS, names=4),
+          "A batch of 8 needs 8 different images", lambda _: None, EIGHTS, names=4),
 )  # fmt: skip
 """The table."""

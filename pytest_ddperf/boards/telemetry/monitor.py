@@ -162,11 +162,13 @@ class Monitor:
         """
         before, during = self._stretch(began_s, ended_s)
         notes = [f"power mode {self._parser.mode}"] if self._parser.mode else []
-        notes += [f"since the board was started: {words}" for words, count in _first(before, during) if count]
+        notes += [f"since the board booted: {words}" for words, count in _first(before, during) if count]
         if self.problem:
-            notes.append(f"unknown from then on: {self.problem}" if during else f"unknown: {self.problem}")
+            notes.append(
+                f"sensor readings stopped: {self.problem}" if during else f"no sensor readings: {self.problem}"
+            )
         elif not during:
-            notes.append("unknown: no reading came")
+            notes.append("no sensor readings")
         return summarise_readings(self._source.text, during, throttled=describe_throttling(before, during), notes=notes)
 
     def _stretch(self, began_s: float, ended_s: float) -> tuple[list[Reading], list[Reading]]:

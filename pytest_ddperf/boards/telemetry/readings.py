@@ -191,9 +191,9 @@ class _Found:
         if int(value) <= 0 or "fan" in kind:
             return
         if _ALERT in kind and "throttle" not in kind:
-            self.alerts.add(f"{name} is on (a warning that touches no clocks)")
+            self.alerts.add(f"{name} is on (a warning; the clocks are not reduced)")
         elif _THROTTLES.search(name):
-            self.throttled.add(f"cooling by {name}")
+            self.throttled.add(f"cooling device {name} is active")
 
     def khz(self, value: str, name: str) -> None:
         self.clock_mhz[name] = int(value) / 1000

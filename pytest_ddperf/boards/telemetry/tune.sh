@@ -44,12 +44,12 @@ put() {
 
 look() {
     if [ -n "${DDPERF_NVPMODEL-}" ] && ! has nvpmodel; then
-        echo "not nvpmodel: there is no such command here, so the mode $DDPERF_NVPMODEL cannot be set"
+        echo "not nvpmodel: the command does not exist on the board, so the mode $DDPERF_NVPMODEL cannot be set"
     elif [ -n "${DDPERF_NVPMODEL-}" ]; then
         mode=$(root nvpmodel -q 2>/dev/null </dev/null | while read -r line; do
             case $line in *[!0-9]* | "") ;; *) echo "$line" ;; esac
         done)
-        if [ -n "$mode" ]; then echo "was nvpmodel $mode"; else echo "not nvpmodel: it does not tell its mode"; fi
+        if [ -n "$mode" ]; then echo "was nvpmodel $mode"; else echo "not nvpmodel: it does not report its mode"; fi
     fi
     if has jetson_clocks; then
         store=/tmp/ddperf-clocks.$$ # a new file: jetson_clocks prompts before it overwrites one
@@ -75,7 +75,7 @@ restore() {
     if [ -n "${DDPERF_WAS_NVPMODEL-}" ]; then try "nvpmodel -m $DDPERF_WAS_NVPMODEL" nvpmodel -m "$DDPERF_WAS_NVPMODEL"; fi
     if [ -n "${DDPERF_WAS_CLOCKS-}" ] && [ ! -e "$DDPERF_WAS_CLOCKS" ]; then
         # a reboot empties /tmp and also resets the clocks
-        echo "did jetson_clocks --restore left out: $DDPERF_WAS_CLOCKS is gone, the board was started anew since"
+        echo "did jetson_clocks --restore skipped: $DDPERF_WAS_CLOCKS is gone, so the board has been rebooted since"
     elif [ -n "${DDPERF_WAS_CLOCKS-}" ]; then
         line=$(try "jetson_clocks --restore" jetson_clocks --restore "$DDPERF_WAS_CLOCKS")
         echo "$line"

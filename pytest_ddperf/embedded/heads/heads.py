@@ -272,9 +272,9 @@ def _require(output: OutputSettings, answers: frozenset[str], mltype: str) -> No
         ApiError: the network does not support it, or an index is to be changed.
     """
     if missing := sorted(output.asks_for - answers):
-        raise bad_service(f"the network does {mltype}, and cannot answer {', '.join(missing)}")
+        raise bad_service(f"the network does {mltype} and does not support {', '.join(missing)}")
     if output.index or output.build_index:
-        raise bad_service("the index is built already, nothing can be added")
+        raise bad_service("the index is already built, and nothing can be added")
 
 
 def _ended(listed: list[JsonObject]) -> list[JsonObject]:

@@ -52,7 +52,7 @@ def fetch(url: str) -> bytes:
     except ValueError:
         raise describe_unreadable(url) from None
     if parts.scheme != "http" or not is_loopback(host):
-        raise ImageReadError(f"only http URLs of this host are read here: {url[:200]}")
+        raise ImageReadError(f"only http URLs of this host are allowed: {url[:200]}")
     deadline = time.monotonic() + FETCH_TIMEOUT_S
     connection = http.client.HTTPConnection(host, port, timeout=FETCH_TIMEOUT_S)
     hang_up = threading.Timer(FETCH_TIMEOUT_S, _hang_up, [connection])  # one byte every 4 s never hits the timeout

@@ -118,11 +118,12 @@ class ImageReader:
         for index, entry in enumerate(data):
             sources += self._sources(index, entry)
             if max(len(sources), len(data)) > self._limits.images:  # here, as a folder may be named many times
-                raise ImageReadError(f"too many images in one request, at most {self._limits.images} are taken")
+                raise ImageReadError(f"too many images in one request; at most {self._limits.images} are allowed")
         width, height = size
         if len(sources) * width * height > MAX_INPUT_PIXELS:
             raise ImageReadError(
-                f"{len(sources)} images of {width}x{height} in one request, at most {MAX_INPUT_PIXELS} pixels are taken"
+                f"{len(sources)} images of {width}x{height} in one request; at most {MAX_INPUT_PIXELS} pixels are "
+                "allowed"
             )
         shape = (len(sources), 3, height, width)
         pixels = buffer if buffer is not None and buffer.shape == shape else np.empty(shape, np.float32)
@@ -159,7 +160,7 @@ class ImageReader:
     def _sources(self, index: int, entry: str) -> list[_Source]:
         if entry.startswith(("http://", "https://")):
             if not self._limits.fetch:
-                raise ImageReadError(f"no http URLs are read here: {entry[:200]}")
+                raise ImageReadError(f"http URLs are disabled on this server: {entry[:200]}")
             return [_Source(entry, entry, lambda: fetch(entry))]
         path = self._path(entry)
         if path is not None and path.is_dir():

@@ -62,9 +62,9 @@ def read_onnx(path: Path) -> OnnxNet:
         found = _describe(model, inferred)
     except Exception as error:  # protobuf's and onnx's exceptions have no narrower base
         what = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise ModelFileError(path, None, f"it cannot be read ({what})", "a whole ONNX model") from error
+        raise ModelFileError(path, None, f"it cannot be read ({what})", "a complete ONNX model") from error
     if not found.nodes:
-        raise ModelFileError(path, None, "no operator", "a whole ONNX model")
+        raise ModelFileError(path, None, "no operator", "a complete ONNX model")
     return found
 
 

@@ -171,7 +171,7 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
     task = TASK_MODELS.get(name)
     if name not in NETWORK_IDS and task is None:
         known = ", ".join((*NETWORK_IDS, *TASK_MODELS))
-        raise ModelLoadError(f"There is no built-in network {name!r}; there are {known}.")
+        raise ModelLoadError(f"There is no built-in network {name!r}. The built-in ones are {known}.")
     slowdown = NoSlowdown() if slow_factor == 1 else _ballast(slow_factor)
     graph = build(name) if task is None else build_task(name)
     options = _session_options(threads)
@@ -226,8 +226,8 @@ def _check_weights_lie_beside(path: Path, model: onnx.ModelProto) -> None:
             location = external_data_helper.ExternalDataInfo(tensor).location
             if resolve_below(folder, location) is None:
                 raise ModelLoadError(
-                    f"{path} keeps its weights in {location!r}, which is no file beside it. Put the file there, and "
-                    "export the model so that it names it without a folder."
+                    f"{path} keeps its weights in {location!r}, which is not a file in its folder. Put that file "
+                    "there, and export the model so that it names the file without a folder."
                 )
 
 
@@ -258,10 +258,10 @@ def _image_input(name: str, session: ort.InferenceSession) -> tuple[str, int, tu
     shown = ", ".join(f"{one.name}: {one.type} {one.shape}" for one in inputs)
     expected = f"{name} takes {shown or 'no input'}; expected one input, float32 [N, 3, height, width]"
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
-        raise ModelLoadError(f"{expected}. Export the model with its images as its only input, channels first.")
+        raise ModelLoadError(f"{expected}. Export it with the images as its only input, channels first.")
     images, channels, height, width = (size if isinstance(size, int) else 0 for size in inputs[0].shape)
     if channels not in {0, 3}:
-        raise ModelLoadError(f"{expected}. Export it with 3 channels, and these before height and width.")
+        raise ModelLoadError(f"{expected}. Export it with 3 channels, before height and width.")
     return inputs[0].name, images, (width, height) if width and height else None
 
 
@@ -295,8 +295,8 @@ def _ballast(factor: float) -> ExtraWork:
 
 def _not_loadable(name: str, error: Exception) -> ModelLoadError:
     return ModelLoadError(
-        f"{name} cannot be loaded: {_first_line(error)}. Check that it is a whole ONNX model, "
-        f"with operators that ONNX Runtime {ort.__version__} knows."
+        f"{name} cannot be loaded: {_first_line(error)}. Check that it is a complete ONNX model, "
+        f"with operators that ONNX Runtime {ort.__version__} supports."
     )
 
 

@@ -42,7 +42,7 @@ class ExtraWork:
         self, factor: float, piece: Callable[[], None], clock: Callable[[], float] = time.perf_counter
     ) -> None:
         if factor < 1:
-            raise ValueError(f"a network can only be made slower: a factor of 1 or more, not {factor}")
+            raise ValueError(f"the slowdown factor must be 1 or more, not {factor}")
         self._factor = factor
         self._piece = piece
         self._clock = clock

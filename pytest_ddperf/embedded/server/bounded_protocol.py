@@ -33,7 +33,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Accept a connection, unless there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
-            self._refuse(503, "Service Unavailable", f"at most {self.limits.connections} connections are taken")
+            self._refuse(503, "Service Unavailable", f"at most {self.limits.connections} connections are allowed")
             return
         self._expect()
 
@@ -52,7 +52,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                what = f"a request line and its headers have at most {MAX_HEAD_BYTES} bytes"
+                what = f"a request line and its headers may have at most {MAX_HEAD_BYTES} bytes"
                 self._refuse(431, "Request Header Fields Too Large", what)
 
     def on_message_begin(self) -> None:
@@ -110,7 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif cycle is not None and cycle.response_started and not cycle.response_complete:
             self.transport.abort()
         else:
-            self._refuse(408, "Request Timeout", f"a request comes in within {self.limits.request_s:g} s")
+            self._refuse(408, "Request Timeout", f"the request did not arrive within {self.limits.request_s:g} s")
 
     def _refuse(self, status: int, msg: str, why: str) -> None:
         """Send an error and close the connection: the start of a next request could not be found in the stream."""

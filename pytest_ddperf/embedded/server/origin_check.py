@@ -63,12 +63,12 @@ def explain_foreign_request(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for host in hosts:
         if not _is_own(host):
             return (
-                f"this server is for its own host only, and was asked for as {host[:_SHOWN]!r}; ask for it as "
-                "localhost, 127.0.0.1 or [::1], with its port"
+                f"this server serves its own host only, not {host[:_SHOWN]!r}; use localhost, 127.0.0.1 or [::1], "
+                "with its port"
             )
     for origin in origins:
         if origin not in {f"http://{host}" for host in hosts}:
-            return f"this server takes no requests of web pages of other sites, and this one is of {origin[:_SHOWN]!r}"
+            return f"this server rejects requests from web pages of other sites, such as {origin[:_SHOWN]!r}"
     return ""
 
 

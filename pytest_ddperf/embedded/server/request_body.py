@@ -52,7 +52,7 @@ class RequestBodyReader:
             nonlocal held
             if self._held + size > _AT_ONCE * self._limits.body_bytes:
                 raise ApiError(
-                    503, "Service Unavailable", 503, "the requests in work take all the memory that they may"
+                    503, "Service Unavailable", 503, "the requests in progress use all the memory that is allowed"
                 )
             held += size
             self._held += size
@@ -93,13 +93,13 @@ def _unpacked(content: bytes, most: int) -> bytes:
 
 def _decoded(content: bytes) -> Any:  # noqa: ANN401 - any JSON
     if sum(content.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:  # base64 contains none of these characters
-        raise ApiError(413, "PayloadTooLarge", 413, f"a request has at most {MAX_VALUES} values")
+        raise ApiError(413, "PayloadTooLarge", 413, f"a request may have at most {MAX_VALUES} values")
     try:
         document = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError, ValueError):
         raise malformed() from None
     if _is_deeper(document, MAX_NESTING):
-        raise ApiError(400, "BadRequest", 400, f"a request nests at most {MAX_NESTING} levels")
+        raise ApiError(400, "BadRequest", 400, f"a request may be nested at most {MAX_NESTING} levels deep")
     return document
 
 
@@ -120,4 +120,4 @@ def _inside(value: object) -> Iterator[object]:
 
 
 def _too_large(most: int) -> ApiError:
-    return ApiError(413, "PayloadTooLarge", 413, f"a request has at most {most} bytes")
+    return ApiError(413, "PayloadTooLarge", 413, f"a request may have at most {most} bytes")

@@ -167,7 +167,7 @@ class Service:
         except Exception as error:
             raise internal(f"the network failed: {error}") from error
         if not np.isfinite(rows).all():
-            raise internal("what the network says is no number (NaN or infinite); check scale, mean and std")
+            raise internal("the output of the network is NaN or infinite; check scale, mean and std")
         return engine.head.predictions(batch.uris, rows, batch.sizes, output), output
 
     def _loaded(self) -> Engine:
@@ -239,9 +239,9 @@ class Services:
         """
         self.require_absent(name)
         if len(name) > MAX_NAME:
-            raise bad_service(f"a service's name has at most {MAX_NAME} characters")
+            raise bad_service(f"a service's name may have at most {MAX_NAME} characters")
         if len(self._services) >= self._most:
-            raise bad_service(f"{self._most} services exist, delete one first")
+            raise bad_service(f"{self._most} services exist already; delete one first")
         load = self._find(request.repository)
         self._services[name.lower()] = Service(
             name.lower(),

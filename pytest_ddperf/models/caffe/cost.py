@@ -130,7 +130,7 @@ def compute_sizes(net: CaffeNet, batch: int = 1) -> list[LayerWithSizes]:
         for name in layer.bottoms:
             if name not in blobs:
                 raise layer_error(
-                    layer, f"the bottom {name!r}", "the name of an input, or of a top of a layer before it"
+                    layer, f"the unknown bottom {name!r}", "the name of an input, or of a top of an earlier layer"
                 )
         bottoms = tuple(blobs[name] for name in layer.bottoms)
         made = compute_layer_sizes(layer, bottoms)
@@ -202,7 +202,7 @@ def _held(each: LayerWithSizes) -> int:
 def _check_tops(layer: Layer, tops: Sequence[Shape | None], blobs: Mapping[str, Shape | None]) -> None:
     if len(layer.tops) > len(tops):
         found = f"{len(layer.tops)} tops"
-        raise layer_error(layer, found, f"{len(tops)}, as many as the type has")
+        raise layer_error(layer, found, f"at most {len(tops)}, as many as the type has outputs")
     for name in layer.tops:
         if name in blobs and name not in layer.bottoms:
-            raise layer_error(layer, f"the top {name!r}, which a layer before it has, too", "a name of its own")
+            raise layer_error(layer, f"the top {name!r}, which an earlier layer also has", "a unique name")

@@ -47,7 +47,7 @@ def _file_data(layer: Layer, _bottoms: Sequence[Shape]) -> LayerSizes:
 
 def _for_tops(layer: Layer, shapes: Sequence[Shape], expected: str) -> tuple[Shape, ...]:
     if len(shapes) not in {1, len(layer.tops)} or not all(shapes):
-        raise layer_error(layer, f"sizes for {len(shapes)} of {len(layer.tops)} tops", expected)
+        raise layer_error(layer, f"{len(shapes)} sizes for {len(layer.tops)} tops", expected)
     return tuple(shapes) if len(shapes) == len(layer.tops) else tuple(shapes) * len(layer.tops)
 
 

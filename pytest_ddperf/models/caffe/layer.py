@@ -87,7 +87,7 @@ def resolve_axis(layer: Layer, settings: Message, name: str, default: int, shape
     """
     at = settings.whole(name, default)
     if not -len(shape) <= at < len(shape):
-        raise layer_error(layer, f"{name} {at} of a bottom of {format_size(shape)}", "an axis that the bottom has")
+        raise layer_error(layer, f"{name} {at} of a bottom of {format_size(shape)}", "an existing axis")
     return at % len(shape)
 
 

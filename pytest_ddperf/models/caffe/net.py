@@ -165,7 +165,7 @@ def _inputs(message: Message) -> Iterator[NetInput]:
     if not shapes:
         shapes = [()] * len(names)
     if len(shapes) < len(names):
-        found = f"{len(names)} inputs and sizes of {len(shapes)}"
+        found = f"{len(names)} inputs, but {len(shapes)} sizes"
         raise message.error(None, found, "input_shape { dim: 1 dim: 3 dim: 224 dim: 224 } for each input")
     for name, dims in zip(names, shapes, strict=False):  # Caffe ignores further sizes
         yield NetInput(name, dims, message.line)

@@ -266,7 +266,7 @@ class _Parser:
             if (token.kind, token.text) == ("sign", "]"):
                 return values
             if (token.kind, token.text) != ("sign", ","):
-                raise self._unexpected(token, ", or ]")
+                raise self._unexpected(token, "`,` or `]`")
             token = self._take()
 
     def _message(self, opening: _Token, depth: int) -> Message:

@@ -51,7 +51,7 @@ def compute_layer_sizes(layer: Layer, bottoms: Sequence[Shape | None]) -> LayerS
     if rule is None:
         return LayerSizes((None,) * len(layer.tops), uncounted=UNKNOWN_TYPE)
     if not bottoms and layer.type not in _WITHOUT_BOTTOMS:
-        raise layer_error(layer, "no bottom", "bottom: with the name of what it works on")
+        raise layer_error(layer, "no bottom", "bottom: NAME, the layer's input")
     try:
         made = rule(layer, Bottoms(bottoms))
     except UnknownSizeError:
@@ -59,7 +59,7 @@ def compute_layer_sizes(layer: Layer, bottoms: Sequence[Shape | None]) -> LayerS
     for shape in (top for top in made.tops if top is not None):
         if any(size < 1 for size in shape) or math.prod(shape) > LARGEST:
             raise layer_error(
-                layer, f"a result of {format_size(shape)}", "sizes of 1 or more; check kernel, stride and input"
+                layer, f"an output of {format_size(shape)}", "sizes of 1 or more; check kernel, stride and input"
             )
     if any(not 0 < size <= LARGEST for size in made.blobs):
         raise layer_error(
@@ -146,7 +146,9 @@ def _axpy(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     Source: src/caffe/layers/axpy_layer.cpp of SENet's Caffe.
     """
     if len(bottoms) != 3:
-        raise layer_error(layer, f"{len(bottoms)} bottoms", "three: the factors, what they multiply, and what is added")
+        raise layer_error(
+            layer, f"{len(bottoms)} bottoms", "three: the factors, the input that they multiply, and the input to add"
+        )
     return LayerSizes((bottoms[1],))
 
 
@@ -248,7 +250,9 @@ def _concat(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     for other in bottoms[1:]:
         if (*other[:axis], *other[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]) or len(other) != len(first):
             raise layer_error(
-                layer, f"bottoms of {format_size(first)} and {format_size(other)}", f"sizes alike but for axis {axis}"
+                layer,
+                f"bottoms of {format_size(first)} and {format_size(other)}",
+                f"sizes that differ only in axis {axis}",
             )
     return LayerSizes(((*first[:axis], sum(one[axis] for one in bottoms), *first[axis + 1 :]),))
 
@@ -257,7 +261,7 @@ def _eltwise(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     for other in bottoms[1:]:
         if other != bottoms[0]:
             raise layer_error(
-                layer, f"bottoms of {format_size(bottoms[0])} and {format_size(other)}", "bottoms of one size"
+                layer, f"bottoms of {format_size(bottoms[0])} and {format_size(other)}", "bottoms of the same size"
             )
     return LayerSizes((bottoms[0],))
 
@@ -271,7 +275,7 @@ def _slice(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     starts = [0, *points]
     if len(ends) != parts or (not settings.has("slice_point") and size % parts):
         raise layer_error(
-            layer, f"{size} on axis {axis} into {parts} tops at {points}", "a slice_point between the tops"
+            layer, f"{size} on axis {axis} split into {parts} tops at {points}", "one slice_point fewer than tops"
         )
     return LayerSizes(
         tuple(
@@ -304,24 +308,28 @@ def _reshape(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     axes = settings.whole("num_axes", -1)
     end = len(shape) if axes < 0 else start + axes
     wanted = settings.message("shape").wholes("dim")
-    expected = "shape { dim: ... } of as many numbers, 0 for one that stays, -1 once for what is left"
+    expected = "shape { dim: ... } of the same number of values; 0 keeps a size, and one -1 takes the rest"
     if not 0 <= start <= end <= len(shape) or wanted.count(-1) > 1 or any(size < -1 for size in wanted):
-        raise layer_error(layer, f"{format_size(shape)} to {wanted}", expected)
+        raise layer_error(layer, f"a reshape of {format_size(shape)} to {wanted}", expected)
     try:
         sizes = [shape[start + at] if size == 0 else size for at, size in enumerate(wanted)]
     except IndexError:
-        raise layer_error(layer, f"{format_size(shape)} to {wanted}", expected) from None
+        raise layer_error(layer, f"a reshape of {format_size(shape)} to {wanted}", expected) from None
     held = math.prod(shape[start:end])
     rest = math.prod(size for size in sizes if size != -1)
     sizes = [held // rest if size == -1 else size for size in sizes]
     if math.prod(sizes) != held:
-        raise layer_error(layer, f"{format_size(shape)} to {wanted}", expected)
+        raise layer_error(layer, f"a reshape of {format_size(shape)} to {wanted}", expected)
     return LayerSizes(((*shape[:start], *sizes, *shape[end:]),), shares=True)
 
 
 def _crop(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
     if len(bottoms) != 2 or len(bottoms[0]) != len(bottoms[1]):
-        raise layer_error(layer, f"{len(bottoms)} bottoms", "two of as many axes: what is cropped, and to whose size")
+        raise layer_error(
+            layer,
+            f"{len(bottoms)} bottoms",
+            "two with the same number of axes: the input to crop, and one of the wanted size",
+        )
     axis = resolve_axis(layer, layer.settings.message("crop_param"), "axis", 2, bottoms[0])
     return LayerSizes(((*bottoms[0][:axis], *bottoms[1][axis:]),))
 

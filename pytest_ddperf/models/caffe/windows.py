@@ -106,7 +106,7 @@ def convolution(
     group = channels if depthwise else settings.whole("group", 1)
     if group < 1 or channels % group or outputs % group:
         raise layer_error(
-            layer, f"group {group} of {channels} channels and num_output {outputs}", "one that divides both"
+            layer, f"group {group} of {channels} channels and num_output {outputs}", "a group that divides both"
         )
     window = _window(layer, settings, len(sizes))
     after = window.back(sizes) if transposed else window.over(sizes)

@@ -113,8 +113,8 @@ def test_a_hot_board_is_waited_for_until_it_has_cooled(root: Path) -> None:
     one.ready()
     one.ready()
     one.end()
-    assert said[0] == "ddperf: tk1: 71.0 C; waiting until it has cooled to 45 C, for 120 s at the most"
-    assert said[1].startswith("ddperf: tk1: 44.0 C after ")
+    assert said[0] == "ddperf: tk1: the board is at 71.0 C; waiting up to 120 s until it has cooled to 45 C"
+    assert said[1].startswith("ddperf: tk1: cooled to 44.0 C after ")
     assert len(said) == 2
 
 
@@ -125,7 +125,7 @@ def test_the_wait_has_an_end(root: Path) -> None:
     one.begin()
     one.ready()
     one.end()
-    assert said[-1] == "ddperf: tk1: still 71.0 C after 0.2 s; it is measured as it is"
+    assert said[-1] == "ddperf: tk1: still at 71.0 C after 0.2 s; measuring anyway"
 
 
 def test_a_cool_board_is_not_waited_for(root: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_board_whose_temperature_is_unknown_is_not_waited_for_and_that_is_said
     one.begin()
     one.ready()
     one.end()
-    assert said == ["ddperf: tk1: its temperature is unknown, so nothing is waited for."]
+    assert said == ["ddperf: tk1: the board's temperature is unknown; measuring without waiting."]
 
 
 def test_the_telemetry_of_later_rounds_is_added_to_that_of_the_earlier_ones(root: Path) -> None:

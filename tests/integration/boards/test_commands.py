@@ -53,7 +53,7 @@ def test_a_program_that_is_not_there_is_said() -> None:
 
 
 def test_one_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    with pytest.raises(HookError, match=r"took longer than 0.5 s and was ended \(hook_timeout\)"):
+    with pytest.raises(HookError, match=r"took longer than 0.5 s and was killed \(hook_timeout\)"):
         run(f"sleep 600 & echo $! > {tmp_path}/pid; wait", timeout_s=0.5, variables={})
     pid = int((tmp_path / "pid").read_text(encoding="utf-8"))
     assert is_gone(pid)

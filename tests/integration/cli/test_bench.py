@@ -371,14 +371,15 @@ def test_defect_2_a_time_of_0_ms_is_no_time(tmp_path: Path, capsys: pytest.Captu
     with ScriptedDeepDetect(lambda *_: 0.4, ["imageserv"], totals="none") as server:
         ran = Command(tmp_path, server, capsys)(*ONE, *OUT)
     assert ran.status == 1
-    assert "head.time is 0 ms in 1 of 1 passes, too fast for that clock; take another clock with --timer" in ran.err
+    assert "head.time is 0 ms in 1 of 1 passes" in ran.err
+    assert "another clock with --timer" in ran.err
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == []
 
 
 def test_defect_3_recreate_without_create_touches_no_service(bench: Command) -> None:
     ran = bench(*ONE, "--recreate")
     assert ran.status == 2
-    assert "add --create DIR, or leave --recreate away" in ran.err
+    assert "Add --create DIR, or omit --recreate" in ran.err
     assert bench.server.requests == []
 
 
@@ -399,7 +400,7 @@ def test_defect_4_more_images_than_the_list_holds_are_not_pretended(bench: Comma
     ran = bench("--max-batch-size", "4", *OUT)
     assert ran.status == 1
     assert [row["batch_size"] for row in bench.rows()] == ["1", "2"]
-    assert "batch size 4 was not measured: it needs as many different images, and 3 are listed" in ran.err
+    assert "batch size 4 was not measured: it needs 4 different images, and 3 are listed" in ran.err
 
 
 def test_defect_5_no_null_is_sent(empty: Command) -> None:
@@ -411,7 +412,7 @@ def test_defect_5_a_missing_data_directory_is_said_before_anything_is_overwritte
     (bench.folder / "out.csv").write_text("last week's\n", encoding="utf-8")
     ran = bench.bare("--port", str(bench.server.port), "--sname", "imageserv", *OUT)
     assert ran.status == 2
-    assert ran.err.startswith("ddperf: No folder of images is named; give the one that the server sees with")
+    assert ran.err.startswith("ddperf: No folder of images is named; add --remote-bench-data-dir DIR")
     assert ran.err.count("\n") == 1
     assert (bench.folder / "out.csv").read_text(encoding="utf-8") == "last week's\n"
     assert bench.server.requests == []
@@ -420,7 +421,7 @@ def test_defect_5_a_missing_data_directory_is_said_before_anything_is_overwritte
 def test_defect_5_a_missing_service_name_is_said(bench: Command) -> None:
     ran = bench.bare("--remote-bench-data-dir", "/srv/bench")
     assert ran.status == 2
-    assert "give its name with --sname" in ran.err
+    assert "add --sname NAME" in ran.err
 
 
 def test_defect_5_a_service_that_is_not_there_is_said(empty: Command) -> None:
@@ -433,7 +434,7 @@ def test_defect_5_a_service_that_is_not_there_is_said(empty: Command) -> None:
 def test_defect_6_a_service_that_is_there_already_is_used(bench: Command) -> None:
     ran = bench(*CREATE)
     assert ran.status == 0
-    assert "the service imageserv is there already, and used as it is" in ran.err
+    assert "the service imageserv already exists and is used as it is" in ran.err
     assert len(bench.predicted()) == 3
 
 
@@ -446,7 +447,7 @@ def test_defect_6_a_server_without_totals_is_measured_by_head_time(
     assert ran.status == 0
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))[0]["mean_processing_time"] == 8.0
     assert "transform" not in ran.out
-    assert "times are those of head.time" in ran.err
+    assert "times are from head.time" in ran.err
 
 
 def test_defect_7_a_server_that_needs_several_tries_after_out_of_memory_gets_them(bench: Command) -> None:
@@ -472,8 +473,8 @@ def test_defect_7_wrong_predictions_after_out_of_memory_are_not_measured(bench: 
     assert [row["batch_size"] for row in bench.rows()] == ["1"]
     for size in (4, 8):
         assert (
-            f"batch size {size} was not measured: the server did not recover from the failure before: it answers, and "
-            "its predictions are no longer those that it began with" in ran.err
+            f"batch size {size} was not measured: the server did not recover from the previous failure: it responds, "
+            "but predicts something else than at the start" in ran.err
         )
 
 
@@ -519,7 +520,7 @@ def test_a_backend_that_the_server_has_retired_is_named(tmp_path: Path, capsys: 
     with ScriptedDeepDetect(accepts=lambda _: False) as server:
         ran = Command(tmp_path, server, capsys)(*CREATE)
     assert ran.status == 2
-    assert "could not be created with --mllib caffe; it is built with caffe, ncnn" in ran.err
+    assert "could not be created with --mllib caffe; the server is built with caffe, ncnn" in ran.err
     assert "name another with --mllib" in ran.err
 
 
@@ -543,7 +544,7 @@ def test_a_server_that_another_run_measures_is_waited_for(bench: Command, monkey
     ran = bench(*ONE)
     held.release()
     assert ran.status == 2
-    assert "another run measures on" in ran.err
+    assert "another run is measuring on" in ran.err
     assert bench.server.requests == []
     assert bench(*ONE).status == 0
 

@@ -77,10 +77,10 @@ def test_a_file_that_is_swapped_all_the_time_is_never_read_from_outside(root: Pa
 def test_a_file_that_is_too_large_or_none_is_not_read(root: Path) -> None:
     with pytest.raises(OSError, match="at most 3 bytes"):
         read_below(root, root / "sub" / "a", 3)
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         read_below(root, root / "sub", 100)
     os.mkfifo(root / "pipe")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         read_below(root, root / "pipe", 100)
 
 

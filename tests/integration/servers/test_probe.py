@@ -62,7 +62,7 @@ def test_a_server_that_somebody_measures_is_not_asked(server: ScriptedDeepDetect
     probe(ServerOptions(server.url, data_dir="/srv", bench_files=names, lock_wait_s=7), said.append)
     assert server.requests == []
     assert len(said) == 1
-    assert f"another run measures on localhost:{server.port}; waiting for it to end, 7 s at most" in said[0]
+    assert f"another run is measuring on localhost:{server.port}; waiting up to 7 s" in said[0]
     lock.release()
 
 

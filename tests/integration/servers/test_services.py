@@ -95,7 +95,7 @@ def test_one_whose_model_folder_holds_nothing_is_missing(
 ) -> None:
     answer = server.respond
     server.respond = lambda request: refused(words) if request.method == "PUT" else answer(request)
-    with pytest.raises(ServiceNotFoundError, match=r"its model folder /models/vgg16.*--ddperf-repository") as told:
+    with pytest.raises(ServiceNotFoundError, match=r"model folder /models/vgg16,.*--ddperf-repository") as told:
         service_of(client, VGG, repository="/models/{model}")
     assert told.value.dd_msg == words
 

@@ -169,12 +169,12 @@ def test_a_cell_without_a_pass_by_its_clock_is_left_out(record: Record) -> None:
     one = measured()
     measurement = Measurement(one.key, CONDITIONS, (Round(0.0, (Pass(client_ms=9.0),)),))
     update = record(CellRecord(one.key, "", Outcome.OK, measurement=measurement))
-    assert update.left_out == {one.key: "no pass was timed by the gated clock"}
+    assert update.left_out == {one.key: "no pass has a time of the clock used for the verdict"}
 
 
 def test_a_cell_with_a_time_of_0_is_left_out(record: Record) -> None:
     update = record(measured(batch_ms=(1.0, 0.0)))
-    assert list(update.left_out.values()) == ["a pass took no finite, positive time"]
+    assert list(update.left_out.values()) == ["a pass has a time that is not finite and positive"]
 
 
 def test_an_unavailable_cell_is_kept_as_x(path: Path, record: Record) -> None:
@@ -373,7 +373,7 @@ def test_a_file_that_another_run_holds_is_given_up_with_the_lock_named(
     record(measured())
     (lock,) = (tmp_path / "locks").iterdir()
     monkeypatch.setattr(recordings, "_LOCK_TIMEOUT_S", 0.0)
-    with filelock.FileLock(lock), pytest.raises(ConfigurationError, match=f"another run has held {lock}"):
+    with filelock.FileLock(lock), pytest.raises(ConfigurationError, match=f"another run has held its lock {lock}"):
         record(measured("vgg16"))
     assert len(read_recorded(path).cells) == 1
 
@@ -495,10 +495,10 @@ def file_of(*benchmarks: object, **more: object) -> str:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", r"line 1: no JSON \(Expecting value\); expected pytest-benchmark JSON"),
-        ('{\n"benchmarks": [,]}', "line 2: no JSON"),
-        ('{"benchmarks": [NaN]}', "no JSON .NaN is no number"),
-        ("[" * 100_000, "no JSON"),
+        ("", r"line 1: invalid JSON \(Expecting value\); expected pytest-benchmark JSON"),
+        ('{\n"benchmarks": [,]}', "line 2: invalid JSON"),
+        ('{"benchmarks": [NaN]}', "invalid JSON .NaN is not allowed"),
+        ("[" * 100_000, "invalid JSON"),
         (b"\xff\xfe\x00", "line 1: bytes that are not UTF-8 text"),
         ("[]", "no list `benchmarks`"),
         ("3", "no list `benchmarks`"),
@@ -507,21 +507,21 @@ def file_of(*benchmarks: object, **more: object) -> str:
         ('{"benchmarks": []}', "no benchmark with platform, model and batch_size in extra_info"),
         (
             file_of(benchmark(), benchmark(), ddperf={"format": 1}),
-            "line 4: the cell tk1-vgg16-b1 twice; expected each cell once",
+            "line 4: the cell tk1-vgg16-b1 is listed twice",
         ),
-        (file_of(changed("extra_info.batch_size", "1")), r"line 4: a wrong benchmark .benchmarks\[0\].*batch_size"),
+        (file_of(changed("extra_info.batch_size", "1")), r"line 4: an invalid benchmark .benchmarks\[0\].*batch_size"),
         (file_of(changed("extra_info.batch_size", 0)), r"line 4: batch_size 0"),
         (file_of(changed("extra_info.conditions", {"clock": "sun"})), r"\$\.extra_info\.conditions"),
         (file_of(changed("stats", {"median": 1.0})), "expected the raw durations `stats.data`"),
         (file_of(changed("stats", 3)), r"\$\.stats"),
-        (file_of(benchmark(data=[])), r"durations that are no times \(benchmarks\[0\]\.stats\.data\)"),
-        (file_of(benchmark(data=[1.0, 0.0])), "durations that are no times"),
+        (file_of(benchmark(data=[])), r"invalid durations \(benchmarks\[0\]\.stats\.data\)"),
+        (file_of(benchmark(data=[1.0, 0.0])), "invalid durations"),
         (file_of(benchmark(data=[-1.0])), "expected seconds per image above 0"),
         (file_of(benchmark(data=["fast"])), r"\$\.stats\.data\[0\]"),
-        (file_of(benchmark()).replace("0.1", "1e999"), "durations that are no times"),
-        (file_of(ddperf=3), r"line 3: a wrong `ddperf`"),
+        (file_of(benchmark()).replace("0.1", "1e999"), "invalid durations"),
+        (file_of(ddperf=3), r"line 3: an invalid `ddperf`"),
         (file_of(ddperf={"format": 2}), "ddperf.format 2; expected 1"),
-        (file_of(ddperf={"format": 1, "unavailable": [{}]}), r"a wrong `ddperf` .*\$\.unavailable\[0\]"),
+        (file_of(ddperf={"format": 1, "unavailable": [{}]}), r"an invalid `ddperf` .*\$\.unavailable\[0\]"),
     ],
 )  # fmt: skip
 def test_a_malformed_file_is_refused_with_found_and_expected(path: Path, content: str | bytes, said: str) -> None:
@@ -563,7 +563,7 @@ def test_any_bytes_are_a_recorded_run_or_refused(path: Path, content: str | byte
     ("old", "new", "said"),
     [
         ('"vgg16"', r'"\ud800"', "half of a surrogate pair"),
-        ("50e-3,", "1e308,", "durations that are no times"),
+        ("50e-3,", "1e308,", "invalid durations"),
         ('"batch_size": 7', '"batch_size": 0', "batch_size in ddperf.unavailable"),
     ],
     ids=["half of a character", "a time that no millisecond holds", "an `x` of no batch"],

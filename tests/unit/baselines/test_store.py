@@ -392,7 +392,7 @@ def test_a_path_to_a_folder_is_its_recorded_run_and_its_table(tmp_path: Path, st
 def test_a_path_that_holds_nothing_of_the_platform_is_refused(tmp_path: Path, store: NewStore) -> None:
     record(tmp_path / "runs" / "tx1.json", measured("resnet50", 2, platform="tx1"))
     for path in (tmp_path / "runs" / "tx1.json", tmp_path / "runs"):
-        with pytest.raises(ConfigurationError, match="holds nothing of platform tk1"):
+        with pytest.raises(ConfigurationError, match="contains nothing for platform tk1"):
             store().load("tk1", str(path))
 
 

@@ -81,22 +81,22 @@ def test_memory_is_weights_and_what_every_layer_gives(tmp_path: Path, capsys: py
         (
             ('type: "MemoryData"', 'type: "DummyData" dummy_data_param { num: 1 channels: 3 height: 224 width: 224 }'),
             ["input"],
-            'Put there instead: layer { name: "data" type: "MemoryData" top: "data" top: "label" memory_data_param {',
+            'Replace it with: layer { name: "data" type: "MemoryData" top: "data" top: "label" memory_data_param {',
         ),
         (
             ('type: "Softmax"', 'type: "SoftmaxWithLoss"'),
             ["output"],
-            'Put there instead: layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }',
+            'Replace it with: layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }',
         ),
         (
             ('type: "Softmax"', 'type: "ReLU"'),
             ["output"],
             'classification needs a softmax. Add: layer { name: "prob" type: "Softmax" bottom: "prob" top: "prob" }',
         ),
-        ((' top: "label"', ""), ["input"], "MemoryData has two tops, 'data' has 1."),
+        ((' top: "label"', ""), ["input"], "MemoryData needs two tops, but 'data' has 1."),
         (("channels: 3", "channels: 4"), ["input"], "images have 3 channels, or 1 in black and white"),
         (("num_output: 5", "num_output: five"), ["network"], "num_output: 'five'; expected a whole number."),
-        (('bottom: "pool"', 'bottom: "pol"'), ["network"], "the bottom 'pol'; expected the name of an input"),
+        (('bottom: "pool"', 'bottom: "pol"'), ["network"], "the unknown bottom 'pol'; expected the name of an input"),
         (("layer {", "layer ["), ["network"], "line 2: "),
     ],
 )
@@ -124,7 +124,7 @@ def test_without_weights_it_says_what_the_server_would_do(tmp_path: Path, capsys
     (folder / "model.caffemodel").unlink()
     run = Run(capsys, folder)
     assert (run.status, run.missing()) == (1, ["weights"])
-    assert "refuses every prediction (400, dd_code 1006)" in run.text
+    assert "rejects every prediction (400, dd_code 1006)" in run.text
 
 
 def test_weights_too_small_for_the_network_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,7 +140,7 @@ def test_a_prototxt_by_another_name_is_to_be_renamed(tmp_path: Path, capsys: pyt
     (folder / "deploy.prototxt").rename(folder / "net.prototxt")
     run = Run(capsys, folder)
     assert (run.status, run.missing()) == (1, ["network"])
-    assert "net.prototxt is not taken, rename what is meant" in run.text
+    assert "ignored: net.prototxt" in run.text
 
 
 def test_without_labels_classes_are_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,7 +148,7 @@ def test_without_labels_classes_are_numbers(tmp_path: Path, capsys: pytest.Captu
     (folder / "corresp.txt").unlink()
     run = Run(capsys, folder)
     assert run.status == 0
-    assert "note labels no label file: DeepDetect answers the numbers of the classes" in run.text
+    assert "note labels no label file: DeepDetect returns class numbers" in run.text
 
 
 def test_labels_of_another_number_of_classes_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,8 +172,8 @@ def test_figures_of_a_network_with_unknown_layers_are_lower_bounds(
     (folder / "deploy.prototxt").write_text(tiny_prototxt().replace('"ReLU"', '"Swoosh"'), encoding="utf-8")
     run = Run(capsys, folder, "--batch-sizes=1")
     assert run.text.count(" at least 0.") == 3
-    assert "note weights model.caffemodel, 2 kB; not checked" in run.text
-    assert "batch 1 Sizes or weights of conv/relu (Swoosh) are not known." in run.text
+    assert "note weights model.caffemodel, 2 kB; size not checked" in run.text
+    assert "batch 1 The sizes or weights of conv/relu (Swoosh) are unknown." in run.text
     assert "A lower bound" not in run.text
     assert "ok output prob, Softmax, 5 classes" in run.text
 
@@ -293,7 +293,7 @@ def test_an_onnx_file_is_reckoned_by_its_graph(tmp_path: Path, capsys: pytest.Ca
 def test_the_name_that_older_servers_want_is_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
     folder = onnx_folder(tmp_path / "mine", side=224)
-    assert "take an .onnx file as net_tensorRT.onnx only" in Run(capsys, folder).text
+    assert "named net_tensorRT.onnx" in Run(capsys, folder).text
     (folder / "model.onnx").rename(folder / "net_tensorRT.onnx")
     assert "note name" not in Run(capsys, folder).text
 
@@ -302,7 +302,7 @@ def test_an_onnx_file_without_a_softmax_lacks_it(tmp_path: Path, capsys: pytest.
     pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
     run = Run(capsys, onnx_folder(tmp_path / "mine", last="Relu"))
     assert (run.status, run.missing()) == (1, ["output"])
-    assert "comes of Relu: for classification end it with a Softmax" in run.text
+    assert "is the output of Relu. Classification needs a softmax" in run.text
 
 
 def test_what_only_passes_the_answer_of_a_softmax_on_is_no_gap(
@@ -352,7 +352,7 @@ def test_without_the_extra_an_onnx_file_is_there_and_not_looked_at(
     (tmp_path / "net.onnx").write_bytes(b"anything")
     run = Run(capsys, tmp_path)
     assert (run.status, run.missing()) == (0, [])
-    assert "not looked at" in run.text
+    assert "not checked" in run.text
     assert "pip install 'pytest-ddperf[embedded]'" in run.text
 
 
@@ -362,7 +362,7 @@ def test_an_ncnn_network_says_its_parameters_and_that_it_cannot_say_more(
     run = Run(capsys, ncnn_folder(tmp_path / "mine"))
     assert run.status == 0
     assert "parameters, 10^6 0.0002" in run.text
-    assert "multiply-adds and memory cannot be said by it alone" in run.text
+    assert "multiply-adds and memory cannot be computed" in run.text
     assert "ok input data, 3x224x224" in run.text
 
 
@@ -409,7 +409,7 @@ def test_a_last_layer_of_an_unknown_ncnn_type_is_a_note(tmp_path: Path, capsys: 
 
 
 @pytest.mark.parametrize(
-    ("gone", "said"), [("net.bin", "no .bin, the weights to net.param"), ("net.param", "no .param")]
+    ("gone", "said"), [("net.bin", "no .bin (the weights) for net.param"), ("net.param", "no .param")]
 )
 def test_half_an_ncnn_network_is_refused_as_the_server_would(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], gone: str, said: str

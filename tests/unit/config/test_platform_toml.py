@@ -175,7 +175,7 @@ def test_an_empty_file_changes_nothing(write: Write) -> None:
         ("[platforms.tk1]\ncores = 0\n", "line 2: cores = 0; expected a positive number"),
         ("[platforms.tk1]\nreading_error_ms = -1\n", "line 2: reading_error_ms = -1.*; expected a number of 0 or more"),
         ("[platforms.tk1]\nurl = ' '\n", "line 2: an empty url"),
-        ("[platforms.tk1]\nservice = 'b_{modle}'\n", "line 2: service = 'b_{modle}'; expected a name, .* {model}"),
+        ("[platforms.tk1]\nservice = 'b_{modle}'\n", "line 2: service = 'b_{modle}'; expected a name .* {model}"),
     ],
 )
 def test_a_malformed_file_is_refused_with_line_found_and_expected(

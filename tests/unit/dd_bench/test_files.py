@@ -50,7 +50,7 @@ def test_or_what_the_same_folder_holds_on_this_machine(tmp_path: Path) -> None:
 
 
 def test_names_that_are_not_known_are_asked_for() -> None:
-    with pytest.raises(ConfigurationError, match="in a file and name it with --list-bench-files FILE"):
+    with pytest.raises(ConfigurationError, match=r"in a file, .*--list-bench-files FILE"):
         list_images(options("/srv/bench"), refuse)
 
 
@@ -74,7 +74,7 @@ def test_a_list_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> Non
 
 def test_an_empty_list_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("\n", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"none\.txt names no images"):
+    with pytest.raises(ConfigurationError, match=r"none\.txt contains no images"):
         list_images(options("/srv", tmp_path / "none.txt"), refuse)
 
 
@@ -83,7 +83,7 @@ def test_an_image_that_is_listed_twice_is_sent_once_and_that_is_said(tmp_path: P
     said: list[str] = []
     images = list_images(options("/srv", tmp_path / "names.txt"), said.append)
     assert images.data == ("/srv/a.jpg", "/srv/b.jpg")
-    assert said == ["1 images are listed more than once; each is sent once, as a server answers it once"]
+    assert said == ["duplicate images in the list: 1; each image is sent once, because a server answers it once"]
 
 
 def test_a_results_file_is_not_touched_before_there_is_a_result(tmp_path: Path) -> None:

@@ -55,12 +55,12 @@ def test_batch_sizes_double_to_32_and_then_rise_by_16() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"sname": None}, "No service is named; give its name with --sname"),
+        ({"sname": None}, "No service is named; add --sname NAME"),
         ({"sname": "  "}, "No service is named"),
         ({"remote_bench_data_dir": None}, "--remote-bench-data-dir DIR"),
-        ({"recreate": True}, "add --create DIR, or leave --recreate away"),
+        ({"recreate": True}, "Add --create DIR, or omit --recreate"),
         ({"detection": True, "segmentation": True}, "--detection and --segmentation name several"),
-        ({"scale": float("nan")}, "--scale nan is no factor"),
+        ({"scale": float("nan")}, "--scale nan is not a valid factor"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given: dict[str, object], said: str) -> None:

@@ -49,7 +49,7 @@ def test_the_clock_that_is_asked_for_is_taken_where_it_is_told(clock: Clock) -> 
 
 
 def test_a_clock_that_is_asked_for_and_not_told_is_an_error_not_another_clock() -> None:
-    with pytest.raises(TimingError, match=r"did not tell head\.time in 1 of 1 passes.*--ddperf-timer"):
+    with pytest.raises(TimingError, match=r"did not report head\.time in 1 of 1 passes.*--ddperf-timer"):
         choose_clock("head", [Pass(9.0, None, 8.5)])
 
 

@@ -127,7 +127,7 @@ def test_the_embedded_server_takes_one_onnx_file_on_this_machine(tmp_path: Path)
     folder_of(tmp_path, "other.onnx")
     assert not is_runnable_embedded(own)
     assert not is_runnable_embedded(Network("mine", "mine", repository="/m"))
-    with pytest.raises(ConfigurationError, match="the folder of the model mine, /m, is not on this machine"):
+    with pytest.raises(ConfigurationError, match="the model mine: its folder /m is not on this machine"):
         check_embedded(Network("mine", "mine", repository="/m"))
 
 

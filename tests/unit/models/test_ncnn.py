@@ -109,10 +109,10 @@ def test_a_setting_that_is_a_number_with_decimals_elsewhere_is_no_mistake() -> N
     ("layer", "reason"),
     [
         ("MyLayer x 1 1 d x 0=8", "unknown layer type"),
-        ("Convolution x 1 1 d x 0=8 1=3", "no number of weights"),
-        ("Gemm x 1 1 d x 5=1", "no number of weights"),
-        ("MultiHeadAttention x 1 1 d x 0=8", "no number of weights"),
-        ("InnerProduct x 1 1 d x 2=-40", "no number of weights"),
+        ("Convolution x 1 1 d x 0=8 1=3", "unknown number of weights"),
+        ("Gemm x 1 1 d x 5=1", "unknown number of weights"),
+        ("MultiHeadAttention x 1 1 d x 0=8", "unknown number of weights"),
+        ("InnerProduct x 1 1 d x 2=-40", "unknown number of weights"),
     ],
 )
 def test_layers_whose_weights_are_not_known_are_named(layer: str, reason: str) -> None:
@@ -150,7 +150,7 @@ def test_arrays_among_the_settings_are_no_mistake() -> None:
         ("7767517\n0 0\n", 2, "no counts"),
         ("7767517\n2 2\nInput d 0 1 d\n", 3, "1 layers; expected 2 layers"),
         ("7767517\n1 1\nInput d 0\n", 3, "'Input d 0'"),
-        ("7767517\n1 1\nInput d 0 3 d\n", 3, "0 and 3 blobs of 'd'"),
+        ("7767517\n1 1\nInput d 0 3 d\n", 3, "0 input and 3 output blobs of 'd'"),
         ("7767517\n2 1\nInput d 0 1 d 0:3\nInput e 0 1 e", 3, "'0:3 Input e 0'"),
         ("7767517\n1 1\nConvolution c 0 1 c 6=many\n", 3, "6=many of 'c'"),
     ],

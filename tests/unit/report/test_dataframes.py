@@ -456,14 +456,14 @@ def edited(info: dict[str, Any] | None = None, **top: Any) -> str:  # noqa: ANN4
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("{", r"line 1: no JSON"),
-        ("", "no JSON"),
+        ("{", r"line 1: invalid JSON"),
+        ("", "invalid JSON"),
         ("[]", "no list `benchmarks`"),
         ('{"benchmarks": {}}', "no list `benchmarks`"),
         ('{"benchmarks": []}', "no benchmark with platform, model and batch_size"),
         (edited({"batch_size": 0}), r"benchmarks\[0\].*batch_size"),
         (edited({"batch_size": 1 << 64}), r"benchmarks\[0\].*batch_size"),
-        (edited({"batch_size": "1"}), r"line 6: a wrong benchmark .*batch_size"),
+        (edited({"batch_size": "1"}), r"line 6: an? (wrong|invalid) benchmark .*batch_size"),
         (edited({"verdict": "splendid"}), "verdict"),
         (edited({"ms_per_image": -1.0}), "ms_per_image"),
         (edited({"change": "none"}), "change"),

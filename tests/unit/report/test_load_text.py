@@ -40,7 +40,7 @@ def test_it_is_said_that_this_is_queueing() -> None:
 def test_a_server_that_did_not_keep_up_is_said_to() -> None:
     text = " ".join(" ".join(shown(loaded("r10", kept_up=False))).split())
     assert "squeezenet_v1.1 b1, 10 requests per second: 5 images/s new" in text
-    assert "did not keep up: of 10 requests per second 5 were answered, and up to 23 waited at once" in text
+    assert "did not keep up: it answered 5 of 10 requests per second, and up to 23 waited" in text
     assert "did not keep up" not in " ".join(shown(loaded("r10")))
 
 

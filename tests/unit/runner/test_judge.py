@@ -225,7 +225,7 @@ def test_a_server_that_did_not_keep_up_is_noted() -> None:
     behind = loaded("r10", kept_up=False).measurement
     assert behind is not None
     (note,) = verdict(judge_of(), behind).notes
-    assert note.startswith("the server did not keep up: of 10 requests per second 5 were answered, and up to 23 waited")
+    assert note.startswith("the server did not keep up: it answered 5 of 10 requests per second, and up to 23 waited")
 
 
 def recording_judge(baseline: Baseline | None, *, held: tuple[CellKey, ...] = ()) -> Judge:

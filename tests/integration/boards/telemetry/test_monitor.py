@@ -150,7 +150,7 @@ def test_bits_that_were_set_before_the_run_are_a_note(root: Path, monitored: Cal
     monitor.wait_for_first()
     found = monitor.telemetry(began_s, time.time())
     assert found.throttled == ()
-    assert found.notes == ("since the board was started: under-voltage",)
+    assert found.notes == ("since the board booted: under-voltage",)
 
 
 def test_an_ssh_that_fails_is_unknown_with_its_reason(
@@ -178,7 +178,7 @@ def test_an_ssh_that_dies_in_the_middle_keeps_what_was_read(
     until(lambda: monitor.problem, monitor)
     found = monitor.telemetry(0, time.time())
     assert found.samples >= 1
-    assert found.notes[0].startswith(f"unknown from then on: ssh:{HOST} ended with status -9")
+    assert found.notes[0].startswith(f"sensor readings stopped: ssh:{HOST} ended with status -9")
 
 
 def test_a_program_that_is_not_there_is_unknown(
@@ -187,7 +187,9 @@ def test_a_program_that_is_not_there_is_unknown(
     monkeypatch.setenv("DDPERF_SSH_COMMAND", "/no/such/ssh")
     monitor = monitored("ssh:board")
     monitor.wait_for_first()
-    assert monitor.telemetry(0, 1).notes == ("unknown: /no/such/ssh cannot be started: No such file or directory",)
+    assert monitor.telemetry(0, 1).notes == (
+        "no sensor readings: /no/such/ssh cannot be started: No such file or directory",
+    )
 
 
 def test_a_sampler_that_ends_before_it_has_read_its_script_leaves_nothing_open(

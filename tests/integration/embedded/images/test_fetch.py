@@ -60,7 +60,7 @@ def test_a_refused_connection_is_told_as_deepdetect_tells_it() -> None:
     ["http://192.0.2.1/a.jpg", "https://127.0.0.1/a.jpg", "http://localhost.example.org/a.jpg", "http://169.254.1.1/"],
 )
 def test_other_hosts_are_not_asked(url: str) -> None:
-    with pytest.raises(ImageReadError, match="only http URLs of this host"):
+    with pytest.raises(ImageReadError, match="only http URLs of this host are allowed"):
         fetch(url)
 
 

@@ -91,28 +91,30 @@ def test_an_image_of_too_many_pixels_is_not_decoded(client: Client, name: str) -
 
 
 def test_too_many_images_are_refused_before_they_are_read(client: Client) -> None:
-    assert "at most 3 are taken" in str(refusal(client, build_predict_body("shufflenet", ["small.png"] * 4)))
+    assert "at most 3 are allowed" in str(refusal(client, build_predict_body("shufflenet", ["small.png"] * 4)))
 
 
 def test_a_folder_named_without_end_is_refused(client: Client) -> None:
-    assert "at most 3 are taken" in str(refusal(client, build_predict_body("shufflenet", ["."] * 50_000)))
+    assert "at most 3 are allowed" in str(refusal(client, build_predict_body("shufflenet", ["."] * 50_000)))
 
 
 def test_an_input_that_would_take_all_memory_is_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
     with launch.start(data_dir=tmp_path, models=("shufflenet",), threads=1) as server, Client(server.url) as client:
         wide = build_predict_body("shufflenet", ["a.png"] * 256, width=2048, height=2048)
-        assert "pixels are taken" in str(refusal(client, wide))
+        assert "pixels are allowed" in str(refusal(client, wide))
         assert "between 1 and 2048" in str(refusal(client, build_predict_body("shufflenet", ["a.png"], width=2049)))
 
 
 def test_http_can_be_forbidden(client: Client) -> None:
-    assert "no http URLs" in str(refusal(client, build_predict_body("shufflenet", ["http://127.0.0.1:1/a.jpg"])))
+    assert "http URLs are disabled" in str(
+        refusal(client, build_predict_body("shufflenet", ["http://127.0.0.1:1/a.jpg"]))
+    )
 
 
 def test_there_are_only_so_many_services(client: Client) -> None:
     client.create_service("one", SERVICE)
-    with pytest.raises(RequestRefusedError, match="2 services exist, delete one first"):
+    with pytest.raises(RequestRefusedError, match="2 services exist"):
         client.create_service("two", SERVICE)
     client.delete_service("one")
 
@@ -128,7 +130,7 @@ def test_json_nests_only_so_deep(client: Client) -> None:
     deep: Any = {}
     for _ in range(MAX_NESTING):
         deep = {"a": deep}
-    with pytest.raises(RequestRefusedError, match=f"nests at most {MAX_NESTING} levels"):
+    with pytest.raises(RequestRefusedError, match=f"nested at most {MAX_NESTING} levels"):
         client.create_service("deep", {**SERVICE, "deep": deep})
     client.create_service("deep", {**SERVICE, "deep": deep["a"]["a"]})
     client.delete_service("deep")
@@ -204,7 +206,7 @@ def test_a_client_that_stops_in_the_middle_is_given_up(server: EmbeddedServer, c
     with connected(server) as connection:
         connection.sendall(begun)
         status, told = status_of(rest(connection))
-    assert (status, told["dd_msg"]) == (408, "a request comes in within 1 s")
+    assert (status, told["dd_msg"]) == (408, "the request did not arrive within 1 s")
 
 
 def test_a_byte_now_and_then_does_not_hold_a_connection(server: EmbeddedServer) -> None:
@@ -247,7 +249,7 @@ def test_too_many_connections_are_told_so_and_the_others_go_on(server: EmbeddedS
     with ExitStack() as opened:
         held = [opened.enter_context(connected(server)) for _ in range(12)]
         status, told = status_of(rest(held[-1]))
-        assert (status, told["dd_msg"]) == (503, "at most 8 connections are taken")
+        assert (status, told["dd_msg"]) == (503, "at most 8 connections are allowed")
         assert client.info().services
     for connection in held:
         connection.close()

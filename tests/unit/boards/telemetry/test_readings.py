@@ -166,7 +166,7 @@ def test_a_cooling_device_that_only_notifies_is_no_throttling(name: str) -> None
     ],
 )
 def test_a_cooling_device_that_slows_the_board_down_is_throttling(name: str) -> None:
-    assert parse_sample([f"c 1 {name}"], 0).throttled == {f"cooling by {name}"}
+    assert parse_sample([f"c 1 {name}"], 0).throttled == {f"cooling device {name} is active"}
     assert not parse_sample([f"c 0 {name}"], 0).throttled
 
 

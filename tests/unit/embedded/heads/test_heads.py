@@ -176,13 +176,13 @@ def test_all_objects_of_a_picture_are_searched_for_together(loaded: Loaded) -> N
 @pytest.mark.parametrize(
     ("name", "output", "said"),
     [
-        ("task_ocr", {"bbox": True}, "the network does ctc, and cannot answer bbox"),
-        ("task_detection", {"rois": "rois", "search": True}, "cannot answer rois, search"),
-        ("task_roi_search", {"rois": "rois", "multibox_rois": True}, "cannot answer multibox_rois"),
-        ("task_search", {"regression": True}, "cannot answer regression"),
-        ("task_search", {"index": True}, "the index is built already"),
+        ("task_ocr", {"bbox": True}, "the network does ctc and does not support bbox"),
+        ("task_detection", {"rois": "rois", "search": True}, "does not support rois, search"),
+        ("task_roi_search", {"rois": "rois", "multibox_rois": True}, "does not support multibox_rois"),
+        ("task_search", {"regression": True}, "does not support regression"),
+        ("task_search", {"index": True}, "the index is already built"),
         ("task_ocr", {"ctc": True, "blank_label": 37}, "there are 37 classes, and blank_label is 37"),
-        ("squeezenet_v1.1", {"bbox": True}, "the network does classification, and cannot answer bbox"),
+        ("squeezenet_v1.1", {"bbox": True}, "the network does classification and does not support bbox"),
     ],
 )
 def test_what_a_network_cannot_answer_is_refused(

@@ -83,5 +83,5 @@ def test_weights_elsewhere_are_not(tmp_path: Path, how: str) -> None:
         model = onnx.load(folder / "a.onnx", load_external_data=False)
         model.graph.initializer[0].external_data[0].value = location
         (folder / "a.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(ModelLoadError, match="no file beside it"):
+    with pytest.raises(ModelLoadError, match="not a file in its folder"):
         load_file(folder / "a.onnx", threads=1)

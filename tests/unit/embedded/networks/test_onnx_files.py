@@ -45,5 +45,5 @@ def test_the_reports_networks_cost_what_their_graphs_cost(tmp_path: Path, networ
 def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"net\.onnx: .*; expected a whole ONNX model"):
+    with pytest.raises(ModelFileError, match=r"net\.onnx: .*; expected a complete ONNX model"):
         read_onnx(path)

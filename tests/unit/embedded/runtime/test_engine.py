@@ -157,7 +157,7 @@ def test_closing_gives_the_memory_back(small: Engine) -> None:
 
 
 def test_an_unknown_network_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ModelLoadError, match=r"no built-in network 'alexnet'; there are mobilenet, .*shufflenet"):
+    with pytest.raises(ModelLoadError, match=r"no built-in network 'alexnet'.* mobilenet, .*shufflenet"):
         load_builtin("alexnet")
 
 
@@ -167,7 +167,7 @@ def test_a_slowed_network_gives_the_same_probabilities(small: Engine) -> None:
 
 
 def test_a_network_cannot_be_made_faster() -> None:
-    with pytest.raises(ValueError, match="can only be made slower"):
+    with pytest.raises(ValueError, match="factor must be 1 or more"):
         load_builtin(SMALL, slow_factor=0.5)
 
 
@@ -216,7 +216,7 @@ def test_a_file_that_is_no_model_is_refused_in_one_paragraph(tmp_path: Path, con
     path = tmp_path / "own.onnx"
     path.write_bytes(content)
     with pytest.raises(
-        ModelLoadError, match=r"own\.onnx cannot be loaded: .*Check that it is a whole ONNX model"
+        ModelLoadError, match=r"own\.onnx cannot be loaded: .*Check that it is a complete ONNX model"
     ) as error:
         load_file(path)
     assert "\n" not in str(error.value)

@@ -161,7 +161,7 @@ def test_layers_that_share_their_weights_multiply_each() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "found"),
     [
-        ('\nlayer { name: "r" type: "ReLU" bottom: "x" top: "r" }', 2, "the bottom 'x'"),
+        ('\nlayer { name: "r" type: "ReLU" bottom: "x" top: "r" }', 2, "the unknown bottom 'x'"),
         ('input: "d" input_shape { dim: 1 dim: 0 }\nlayer { type: "Silence" bottom: "d" }', 1, "the input 'd' of 1x0"),
     ],
 )
@@ -175,7 +175,7 @@ def test_layers_that_do_not_fit_are_named_with_their_line(text: str, line: int, 
 def test_two_layers_may_not_give_the_same_top() -> None:
     source = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 dim: 3 dim: 4 dim: 4 } } }'
     twice = 'layer { name: "f" type: "Flatten" bottom: "d" top: "f" }\n'
-    with pytest.raises(ModelFileError, match=r"line 2: .*the top 'f', which a layer before it has, too"):
+    with pytest.raises(ModelFileError, match=r"line 2: .*the top 'f', which an earlier layer also has"):
         compute_sizes(read_net(source + twice + twice))
 
 

@@ -63,7 +63,7 @@ def test_inputs_at_the_head_of_the_file(head: str) -> None:
         ("", "no layer"),
         ('name: "n"', "no layer"),
         ('layer { name: "a" }', "line 1: a layer without a type"),
-        ('input: "a" input: "b" input_dim: 1 layer { type: "Silence" }', "2 inputs and sizes of 1"),
+        ('input: "a" input: "b" input_dim: 1 layer { type: "Silence" }', "2 inputs, but 1 sizes"),
         ("layer: 3", "line 1: layer: '3'"),
     ],
 )
