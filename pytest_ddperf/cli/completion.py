@@ -21,8 +21,8 @@ COMMANDS = ("ddperf", "pytest")
 """Commands to complete. pytest calls argcomplete itself, with the options of all its plugins."""
 
 _DESCRIPTION = """\
-Print code with which a shell completes the commands ddperf and pytest: options, choices, and names of platforms and
-networks. The shell runs the command itself, so argcomplete must be installed beside it: pip install
+Print shell code that completes the commands ddperf and pytest: options, choices, and names of platforms and networks.
+The shell runs the command itself, so argcomplete must be installed in the same environment: pip install
 "pytest-ddperf[completion]".
 """
 _EPILOG = """\

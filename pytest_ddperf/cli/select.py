@@ -66,7 +66,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DIR",
         help=f"folder of the history; default: {DEFAULT_STORAGE}",
     )
-    parser.add_argument("--all", action="store_true", help="list every batch size, and what is ruled out")
+    parser.add_argument("--all", action="store_true", help="list every batch size, and the cells that are ruled out")
     written = parser.add_mutually_exclusive_group()
     written.add_argument("--csv", action="store_true", help="print CSV, one row per cell")
     written.add_argument("--json", action="store_true", help="print JSON")
@@ -162,5 +162,5 @@ def _platforms(catalog: Catalog, text: str) -> list[str]:
 def _storage(text: str | None) -> Path:
     """Return the folder of the history; the default folder need not exist, a named one must."""
     if text is not None and not Path(text).is_dir():
-        raise ConfigurationError(f"--storage is {text!r}, which is no folder; name the one that holds the history.")
+        raise ConfigurationError(f"--storage is {text!r}, which is not a folder; name the folder of the history.")
     return DEFAULT_STORAGE if text is None else Path(text)

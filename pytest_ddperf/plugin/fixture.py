@@ -82,16 +82,16 @@ def create_bench() -> Bench:
     key = getattr(request, "param", None)
     if request is None or not isinstance(key, CellKey):
         pytest.fail(
-            "This test has no cell: `ddperf` must be among the arguments of the test function, or of its fixtures, "
-            "for pytest to run it once for each cell; request.getfixturevalue('ddperf') comes too late for that.",
+            "This test has no cell. Make `ddperf` an argument of the test function or of one of its fixtures; "
+            "request.getfixturevalue('ddperf') is too late, because pytest creates the cells during collection.",
             pytrace=False,
         )
     session = request.config.stash[SESSION_KEY]
     marked = session.runner.marked_unavailable(key)
     if marked is not None and not session.settings.value("run-unavailable"):
         # The reason is the same for all cells of a platform, so pytest folds them into one line.
-        reason = f"the baseline of {key.platform} marks the cell x, not measurable there"
+        reason = f"the baseline of {key.platform} marks this cell x, not measurable there"
         record = session.runner.unavailable(key, request.node.nodeid, f"{reason} ({marked.source})")
         request.node.stash[RECORD_KEY] = record
-        pytest.skip(f"{reason}; --ddperf-run-unavailable runs it all the same")
+        pytest.skip(f"{reason}; --ddperf-run-unavailable runs it anyway")
     return Bench(key, request.node.nodeid, session)

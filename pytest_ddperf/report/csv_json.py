@@ -50,52 +50,55 @@ COLUMNS: Mapping[str, Column] = {
     "model": Column("category", "", "id of the network"),
     "batch_size": Column("int64", "images", "images per request"),
     "scenario": Column("string", "", "empty for plain latency, else the load: c4 (clients), r20 (requests per second)"),
-    "outcome": Column("category", "", "the verdict; empty where no run has the cell"),
+    "outcome": Column("category", "", "the verdict; empty if no run has the cell"),
     "fails": Column("boolean", "", "whether the verdict fails the test; empty without a verdict"),
     "now_ms": Column(
         "float64",
         _MS,
-        "the measured time: the mean of the passes beside a published mean, else their median, of several rounds "
-        "without the slowest; empty where nothing was measured",
+        "the measured time: the mean of the passes if the baseline is a published mean, else their median; of several "
+        "rounds, the slowest is omitted; empty if nothing was measured",
     ),
     "baseline_ms": Column("float64", _MS, "the baseline; empty without one"),
     "change": Column(
         "float64",
         _RELATIVE,
-        "`now_ms` / `baseline_ms` - 1, with half a millisecond a request added to a published baseline where "
-        "`clock` is not head; the gate's own figure, of each round's fastest passes, is in `reason`",
+        "`now_ms` / `baseline_ms` - 1; half a millisecond per request is added to a published baseline if `clock` is "
+        "not head; the gate's own figure, computed from each round's fastest passes, is in `reason`",
     ),
-    "tolerance": Column("float64", _RELATIVE, "how much slower it may be"),
+    "tolerance": Column("float64", _RELATIVE, "the largest slowdown that passes"),
     "resolution": Column("float64", _RELATIVE, "the smallest change that the gate can see"),
-    "images_per_second": Column("float64", "images per second", "of the measured time, else of the baseline"),
+    "images_per_second": Column(
+        "float64", "images per second", "computed from the measured time, else from the baseline"
+    ),
     "unavailable": Column("bool", "", "whether the baseline marks it x: not measurable there"),
     "baseline_kind": Column("string", "", "report, recorded or history"),
-    "baseline_source": Column("string", "", "file of the baseline, and its place there"),
+    "baseline_source": Column("string", "", "file of the baseline, and the position in it"),
     "clock": Column("string", "", "the gated clock: predict, head or client"),
     "passes": Column("Int64", "", "timed passes, all rounds"),
     "run": Column("string", "", "name of the run that measured it"),
     "started": Column("datetime64[us, UTC]", "UTC", "when the run began, ISO 8601 in the CSV and the JSON"),
     "commit": Column("string", "", "the commit that was tested"),
-    "complete": Column("boolean", "", "whether the run came to its own end"),
+    "complete": Column("boolean", "", "whether the run was complete: neither killed nor interrupted"),
     "server_url": Column("string", "", "the server, without credentials"),
     "server_version": Column("string", "", "as the server reports it"),
     "server_commit": Column("string", "", "as the server reports it"),
     "requests": Column(
         "Int64",
         "",
-        "of a cell under load, all passes; empty for plain latency, like the following up to `p99_high_ms`",
+        "requests of a cell under load, all passes; for plain latency, this and all columns up to `p99_high_ms` are "
+        "empty",
     ),
     "requests_per_second": Column("float64", "requests per second", "answered, the mean over all passes"),
     "asked_per_second": Column(
-        "float64", "requests per second", "the rate asked for; empty where clients wait for their answers"
+        "float64", "requests per second", "the requested rate; empty if clients wait for their responses"
     ),
-    "kept_up": Column("boolean", "", "whether it answered as fast as it was asked; empty likewise"),
-    "outstanding": Column("Int64", "requests", "the most requests that were due and not answered at the same time"),
+    "kept_up": Column("boolean", "", "whether the server kept up with the requested rate; empty if there is none"),
+    "outstanding": Column("Int64", "requests", "the largest number of requests that were due and not answered yet"),
     "p50_ms": Column(
-        "float64", "ms per request", "median latency; empty, like all percentiles, where there are too few requests"
+        "float64", "ms per request", "median latency; empty, like all percentiles, if there are too few requests"
     ),
-    "p50_low_ms": Column("float64", "ms per request", "lower end of its interval, 95 %"),
-    "p50_high_ms": Column("float64", "ms per request", "upper end of its interval, 95 %"),
+    "p50_low_ms": Column("float64", "ms per request", "lower end of its 95 % confidence interval"),
+    "p50_high_ms": Column("float64", "ms per request", "upper end of its 95 % confidence interval"),
     "p90_ms": Column("float64", "ms per request", "90th percentile"),
     "p90_low_ms": Column("float64", "ms per request", "lower end"),
     "p90_high_ms": Column("float64", "ms per request", "upper end"),
@@ -108,7 +111,7 @@ COLUMNS: Mapping[str, Column] = {
     "nodeid": Column("string", "", "the test that measured it"),
     "reason": Column("string", "", "the verdict in words; in the CSV on one line"),
     "notes": Column(
-        "string", "", "how measurement and baseline are unlike, and which earlier run it is of; separated by `; `"
+        "string", "", "differences between measurement and baseline, and the earlier run of the cell; separated by `; `"
     ),
 }
 """The columns of the CSV and of the DataFrames, in order; the cells of the JSON have these fields and `samples_ms`."""

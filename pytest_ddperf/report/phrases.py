@@ -32,7 +32,7 @@ def format_totals(results: Results) -> str:
     """Format the totals: `52 cells: 2 regressed, 50 ok; 3 of the baseline not measured`."""
     counts = count_verdicts(results)
     count = sum(counts.values())
-    parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "nothing was judged"
+    parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "no verdicts"
     text = f"{count} cell{'' if count == 1 else 's'}: {parts}"
     return f"{text}; {results.not_measured} of the baseline not measured" if results.not_measured else text
 

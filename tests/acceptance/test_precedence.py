@@ -191,7 +191,7 @@ OTHER_TEST = "def test_other():\n    pass\n"
 
 def said_of_platform(result: pytest.RunResult) -> bool:
     text = " ".join(line.strip() for line in result.outlines)
-    return "an option of this project" in text and "--ddperf-platform=tk1" in text
+    return "this project's own option" in text and "--ddperf-platform=tk1" in text
 
 
 @pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])

@@ -44,7 +44,7 @@ def test_the_message_of_a_regressed_cell_is_enough_to_act_on(tk1: BenchProject) 
             "Baseline: report, TK1 table (mean of 5 passes of head.time); baselines/tk1.csv, line 5.",
             "Passes, ms per image by the server's predict time: 69.8 69.8 69.8 69.8 69.8*",
             f"To measure it again: pytest {TEST_B8} --platform=tk1 --ddperf-url={tk1.server.url}",
-            "If the change is meant: --ddperf-update-baselines=all.",
+            "If the change is intended: --ddperf-update-baselines=all.",
         ]
     )
 
@@ -103,13 +103,13 @@ def test_a_cell_without_a_baseline_is_new_and_passes(tk1: BenchProject) -> None:
 def test_a_new_cell_fails_where_a_baseline_is_required(tk1: BenchProject) -> None:
     result = tk1.run("--ddperf-models=resnet50", "--ddperf-batch-sizes=2,3", "--ddperf-require-baseline")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["tk1-resnet50-b3 has no baseline *Record it with --ddperf-update-baselines.*"])
+    result.stdout.fnmatch_lines(["tk1-resnet50-b3 has no baseline *--ddperf-update-baselines.*"])
 
 
 def test_a_cell_that_the_baseline_marks_x_is_skipped_with_its_reason(tk1: BenchProject) -> None:
     result = tk1.run(*RESNET152, "-rs")
     result.assert_outcomes(passed=1, skipped=1)
-    result.stdout.fnmatch_lines(["SKIPPED*the baseline of tk1 marks the cell x*--ddperf-run-unavailable*"])
+    result.stdout.fnmatch_lines(["SKIPPED*the baseline of tk1 marks this cell x*--ddperf-run-unavailable*"])
     assert [one.batch for one in tk1.server.predictions] == [2] * 6
 
 

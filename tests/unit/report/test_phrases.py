@@ -30,9 +30,9 @@ def test_totals_count_each_verdict_those_that_need_a_look_first() -> None:
     )
 
 
-def test_without_a_run_nothing_was_judged() -> None:
+def test_without_a_run_there_are_no_verdicts() -> None:
     assert phrases.count_verdicts(published()) == {}
-    assert phrases.format_totals(published()) == "0 cells: nothing was judged"
+    assert phrases.format_totals(published()) == "0 cells: no verdicts"
 
 
 CAFFE = "the table is of caffe, this server runs onnxruntime"
