@@ -60,7 +60,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     images = parser.add_argument_group("images")
     images.add_argument("--remote-bench-data-dir", metavar="DIR", help="folder of the images, as the server sees it")
     images.add_argument("--list-bench-files", type=cli_arguments.parse_path_text, metavar="FILE",
-                        help="file with the image names; default: list_bench_files.txt here or in DIR")  # fmt: skip
+                        help="file with their names; default: list_bench_files.txt in the current folder or in that "
+                        "of the images")  # fmt: skip
     images.add_argument("--img-width", type=_count, default=_DEFAULTS.img_width, metavar="N",
                         help="input width in pixels; default: %(default)s")  # fmt: skip
     images.add_argument("--img-height", type=_count, default=_DEFAULTS.img_height, metavar="N",
@@ -96,7 +97,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--json-output", type=cli_arguments.parse_path_text, metavar="FILE", help="write the results as JSON"
     )
     measuring.add_argument("--timer", choices=(AUTO, "predict", "head", "client"), default=AUTO,
-                           metavar="CLOCK", help="predict (the server's cumulative time), head (head.time), client, or "
+                           metavar="CLOCK", help="predict (the server's cumulated time), head (head.time), client, or "
                            "auto (predict, else head); default: auto")  # fmt: skip
     measuring.add_argument("--timeout", dest="timeout_s", type=_seconds, default=_DEFAULTS.timeout_s, metavar="S",
                            help="seconds to wait for a response; default: 300")  # fmt: skip
@@ -143,13 +144,13 @@ def _remark(text: str) -> None:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
     return int(text)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65535")
     return int(text)
 
 
@@ -159,5 +160,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not is_time_limit(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not valid; expected {TIME_LIMIT_EXPECTED}")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of {TIME_LIMIT_EXPECTED}")
     return value

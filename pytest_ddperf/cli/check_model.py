@@ -26,10 +26,9 @@ DEFAULT_BATCH_SIZES = "1,2,4,8,16,32,64,128"
 _WIDEST = 100
 _LARGEST_BATCH = 10_000
 _DESCRIPTION = """\
-Check that DeepDetect can use a model folder, and compute the cost of the network: multiply-adds and parameters, as the
-performance report counts them, and the memory for each batch size. The cost of a Caffe network is computed from
-deploy.prototxt, that of an .onnx file from its graph, which needs the extra `embedded`. For NCNN and Torch files fewer
-figures are available.
+Check whether a folder contains what DeepDetect needs, and compute the cost of the network: multiply-adds and
+parameters, counted as in the performance report, and the memory of each batch size. The cost is computed from
+deploy.prototxt or the .onnx file (with the extra `embedded`). For NCNN and Torch files fewer figures are available.
 """
 _EPILOG = "The exit status is 0 if DeepDetect can use the folder as it is, 1 if something is missing."
 

@@ -22,8 +22,7 @@ COMMANDS = ("ddperf", "pytest")
 
 _DESCRIPTION = """\
 Print shell code that completes the commands ddperf and pytest: options, choices, and names of platforms and networks.
-The shell runs the command itself, so argcomplete must be installed in the same environment: pip install
-"pytest-ddperf[completion]".
+It needs argcomplete in the same environment: pip install "pytest-ddperf[completion]".
 """
 _EPILOG = """\
 bash: add eval "$(ddperf completion bash)" to ~/.bashrc. zsh: add eval "$(ddperf completion zsh)" to ~/.zshrc, after

@@ -35,7 +35,7 @@ run, else of its recorded baseline, else of the published report.
 _EPILOG = """\
 Each platform and network is listed once, with the smallest batch size that meets all requirements. By default rows
 are ranked by top-1 accuracy, then images per second per watt, then images per second; unknown figures rank last. A
-cell with an unknown figure that is required is ruled out unless --allow-unknown is given. "~" marks a time too
+cell is ruled out if a required figure is unknown, unless --allow-unknown is given. "~" marks a time too
 imprecise to decide a limit: read from a picture, truncated to whole milliseconds, or scattered between passes. Memory
 is a lower bound (weights and one batch of input): a cell above --max-memory does not fit, one below it may still not
 fit. The exit status is 1 if nothing meets the requirements.
@@ -54,7 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--max-latency", metavar="MS", help="maximum latency of a whole batch, milliseconds")
     parser.add_argument("--max-memory", metavar="GIB", help="maximum memory, GiB (a lower bound, see below)")
     parser.add_argument("--max-price", metavar="USD", help="maximum price of the platform, US dollars")
-    parser.add_argument("--allow-unknown", action="store_true", help="treat unknown figures as met")
+    parser.add_argument("--allow-unknown", action="store_true", help="accept cells with unknown figures")
     parser.add_argument("--platform", metavar="A[,B]", help="platforms to consider; default: all")
     parser.add_argument("--models", metavar="A[,B]", help="networks to consider; default: all")
     parser.add_argument("--task", metavar="A[,B]", help=f"tasks to consider: {', '.join(_TASKS)}; default: all")

@@ -381,7 +381,7 @@ def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: i
         moved_by: relative shift of the platform as a whole; None if it did not shift.
     """
     if outcome == "regressed" and moved_by is not None:
-        why = f": the platform shifted as a whole, the other cells by {moved_by:+.1%}"
+        why = f": the platform moved, the other cells are {moved_by:+.1%} together"
     elif outcome == "regressed":
         why = f", each beyond half the tolerance, limit {limit:+.1%}"
     elif outcome == "improved" and kind == PUBLISHED:
@@ -399,7 +399,7 @@ def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: i
 
 def _sees(resolution: float, tolerance: float) -> str:
     coarser = ", coarser than the tolerance" if resolution > tolerance + EPSILON else ""
-    return f" (resolution {resolution:.1%}{coarser})"
+    return f" (sees >= {resolution:.1%}{coarser})"
 
 
 def _exp(logarithm: float) -> float:

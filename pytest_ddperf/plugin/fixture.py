@@ -90,8 +90,8 @@ def create_bench() -> Bench:
     marked = session.runner.marked_unavailable(key)
     if marked is not None and not session.settings.value("run-unavailable"):
         # The reason is the same for all cells of a platform, so pytest folds them into one line.
-        reason = f"the baseline of {key.platform} marks this cell x, not measurable there"
+        reason = f"the baseline of {key.platform} marks the cell x, not measurable there"
         record = session.runner.unavailable(key, request.node.nodeid, f"{reason} ({marked.source})")
         request.node.stash[RECORD_KEY] = record
-        pytest.skip(f"{reason}; --ddperf-run-unavailable runs it anyway")
+        pytest.skip(f"{reason}; --ddperf-run-unavailable runs it all the same")
     return Bench(key, request.node.nodeid, session)

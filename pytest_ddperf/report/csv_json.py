@@ -55,50 +55,47 @@ COLUMNS: Mapping[str, Column] = {
     "now_ms": Column(
         "float64",
         _MS,
-        "the measured time: the mean of the passes if the baseline is a published mean, else their median; of several "
-        "rounds, the slowest is omitted; empty if nothing was measured",
+        "the measured time: the mean of the passes if the baseline is a published mean, else their median, without the "
+        "slowest of several rounds; empty if nothing was measured",
     ),
     "baseline_ms": Column("float64", _MS, "the baseline; empty without one"),
     "change": Column(
         "float64",
         _RELATIVE,
-        "`now_ms` / `baseline_ms` - 1; half a millisecond per request is added to a published baseline if `clock` is "
-        "not head; the gate's own figure, computed from each round's fastest passes, is in `reason`",
+        "`now_ms` / `baseline_ms` - 1; if `clock` is not head, half a millisecond per request is added to a published "
+        "baseline; the gate's own figure, from the fastest passes of each round, is in `reason`",
     ),
-    "tolerance": Column("float64", _RELATIVE, "the largest slowdown that passes"),
+    "tolerance": Column("float64", _RELATIVE, "the largest change that passes"),
     "resolution": Column("float64", _RELATIVE, "the smallest change that the gate can see"),
-    "images_per_second": Column(
-        "float64", "images per second", "computed from the measured time, else from the baseline"
-    ),
-    "unavailable": Column("bool", "", "whether the baseline marks it x: not measurable there"),
+    "images_per_second": Column("float64", "images per second", "of the measured time, else of the baseline"),
+    "unavailable": Column("bool", "", "whether the baseline marks it x (not measurable there)"),
     "baseline_kind": Column("string", "", "report, recorded or history"),
-    "baseline_source": Column("string", "", "file of the baseline, and the position in it"),
+    "baseline_source": Column("string", "", "file of the baseline, and the place in it"),
     "clock": Column("string", "", "the gated clock: predict, head or client"),
     "passes": Column("Int64", "", "timed passes, all rounds"),
     "run": Column("string", "", "name of the run that measured it"),
     "started": Column("datetime64[us, UTC]", "UTC", "when the run began, ISO 8601 in the CSV and the JSON"),
     "commit": Column("string", "", "the commit that was tested"),
-    "complete": Column("boolean", "", "whether the run was complete: neither killed nor interrupted"),
+    "complete": Column("boolean", "", "whether the run was neither interrupted nor killed"),
     "server_url": Column("string", "", "the server, without credentials"),
     "server_version": Column("string", "", "as the server reports it"),
     "server_commit": Column("string", "", "as the server reports it"),
     "requests": Column(
         "Int64",
         "",
-        "requests of a cell under load, all passes; for plain latency, this and all columns up to `p99_high_ms` are "
-        "empty",
+        "requests of all passes under load; for plain latency this and all columns up to `p99_high_ms` are empty",
     ),
-    "requests_per_second": Column("float64", "requests per second", "answered, the mean over all passes"),
+    "requests_per_second": Column("float64", "requests per second", "answered requests, mean of all passes"),
     "asked_per_second": Column(
-        "float64", "requests per second", "the requested rate; empty if clients wait for their responses"
+        "float64", "requests per second", "the requested rate; empty if clients wait for their answers"
     ),
-    "kept_up": Column("boolean", "", "whether the server kept up with the requested rate; empty if there is none"),
-    "outstanding": Column("Int64", "requests", "the largest number of requests that were due and not answered yet"),
+    "kept_up": Column("boolean", "", "whether the server answered at the requested rate; empty if clients wait"),
+    "outstanding": Column("Int64", "requests", "maximum number of requests that were due and not answered"),
     "p50_ms": Column(
         "float64", "ms per request", "median latency; empty, like all percentiles, if there are too few requests"
     ),
-    "p50_low_ms": Column("float64", "ms per request", "lower end of its 95 % confidence interval"),
-    "p50_high_ms": Column("float64", "ms per request", "upper end of its 95 % confidence interval"),
+    "p50_low_ms": Column("float64", "ms per request", "lower end of its 95 % interval"),
+    "p50_high_ms": Column("float64", "ms per request", "upper end of its 95 % interval"),
     "p90_ms": Column("float64", "ms per request", "90th percentile"),
     "p90_low_ms": Column("float64", "ms per request", "lower end"),
     "p90_high_ms": Column("float64", "ms per request", "upper end"),
@@ -111,7 +108,9 @@ COLUMNS: Mapping[str, Column] = {
     "nodeid": Column("string", "", "the test that measured it"),
     "reason": Column("string", "", "the verdict in words; in the CSV on one line"),
     "notes": Column(
-        "string", "", "differences between measurement and baseline, and the earlier run of the cell; separated by `; `"
+        "string",
+        "",
+        "differences from the baseline, and the earlier run that the cell is from; separated by `; `",
     ),
 }
 """The columns of the CSV and of the DataFrames, in order; the cells of the JSON have these fields and `samples_ms`."""

@@ -129,7 +129,7 @@ def _head(results: Results, ending: Ending) -> str:
     if ending.not_run[0] and (ending.exit_status == _INTERRUPTED or not results.not_measured):
         lines += [f"{ending.not_run[0]} of {_cells(ending.not_run[1])} not measured."]
     elif results.not_measured:
-        lines += [f"{_cells(results.not_measured)} of the baseline not measured."]
+        lines += [f"{phrases.format_not_measured(results.not_measured)}."]
     if ending.exit_status == _INTERRUPTED:
         lines += ["The run was interrupted."]
     if ending.exit_status not in {_OK, _INTERRUPTED, _NO_TESTS} and not any(map(ending.fails, cells)):

@@ -109,7 +109,8 @@ def _run(results: Results) -> str:
         for outcome, count in phrases.count_verdicts(results).items()
     ]
     if results.not_measured:
-        chips.append(f'<li class="amber"><b>{results.not_measured}</b>of the baseline not measured</li>')
+        count, _, words = phrases.format_not_measured(results.not_measured).partition(" ")
+        chips.append(f'<li class="amber"><b>{count}</b>{words}</li>')
     return "".join([*parts, '<ul class="totals" aria-label="Verdicts">', *chips, "</ul>"])
 
 

@@ -10,6 +10,7 @@ from pytest_ddperf.core.load_summary import summarise_load
 from pytest_ddperf.core.records import FAILING, Clock, Outcome
 from pytest_ddperf.core.results import by_cause, select_reddest, shared_notes
 from pytest_ddperf.core.scenarios import describe_scenario
+from pytest_ddperf.report.phrases import format_not_measured
 from pytest_ddperf.text import format_change, format_ms
 
 if TYPE_CHECKING:
@@ -338,7 +339,7 @@ def format_totals(records: Sequence[CellRecord], not_measured: int = 0, not_run:
     counts = Counter(record.outcome for record in records)
     parts = [f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]]
     if not_measured:
-        parts.append(f"{not_measured} of the baseline not measured")
+        parts.append(format_not_measured(not_measured))
     elif not_run[0]:
         parts.append(f"{not_run[0]} of {not_run[1]} cells not measured")
     style = "red" if not_run[0] or any(record.outcome in FAILING for record in records) else "green"

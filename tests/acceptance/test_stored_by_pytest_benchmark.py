@@ -202,7 +202,7 @@ def test_measuring_options_are_ignored_with_one_warning(tk1: BenchProject, how: 
     result.assert_outcomes(passed=2)
     warnings = [line for line in result.outlines if line.startswith("warning: ") and "--benchmark-min-rounds" in line]
     assert len(warnings) == 1
-    assert "--benchmark-warmup had no effect" in warnings[0]
+    assert "--benchmark-warmup" in warnings[0]
     assert [one.batch for one in tk1.server.predictions] == [1] * 6 + [8] * 6
 
 

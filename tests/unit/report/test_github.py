@@ -130,7 +130,7 @@ class TestSummary:
         text = github.render_summary(results(OK, REGRESSED, not_measured("vgg16"), missing=3), FAILED)
         assert text.startswith("### Inference speed: regressed\n")
         assert "**3 cells**, 2 measured: 1 ok, 1 regressed, 1 error." in text
-        assert "3 cells of the baseline not measured." in text
+        assert "3 baseline cells not measured." in text
         assert "commit 0123abcd" in text
 
     def test_it_tells_how_measurements_and_baselines_are_unlike(self) -> None:
@@ -226,7 +226,7 @@ class TestSummary:
         ("ending", "said"),
         [
             (Ending(2, not_run=(6, 8)), "6 of 8 cells not measured."),
-            (Ending(1, not_run=(6, 8)), "3 cells of the baseline not measured."),
+            (Ending(1, not_run=(6, 8)), "3 baseline cells not measured."),
         ],
     )
     def test_it_tells_how_many_cells_the_run_ended_before(self, ending: Ending, said: str) -> None:

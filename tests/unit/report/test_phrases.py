@@ -26,7 +26,7 @@ def test_one_line_is_one_line_of_what_can_be_seen(text: str) -> None:
 def test_totals_count_each_verdict_those_that_need_a_look_first() -> None:
     assert list(phrases.count_verdicts(measured()))[:2] == [Outcome.REGRESSED, Outcome.ERROR]
     assert phrases.format_totals(measured()) == (
-        "7 cells: 1 regressed, 1 error, 1 unstable, 1 new, 1 improved, 2 ok; 3 of the baseline not measured"
+        "7 cells: 1 regressed, 1 error, 1 unstable, 1 new, 1 improved, 2 ok; 3 baseline cells not measured"
     )
 
 

@@ -274,7 +274,7 @@ def test_new_cells_that_were_recorded_say_nothing() -> None:
 
 def test_the_totals_count_each_verdict() -> None:
     line = format_totals([measured(), measured(Outcome.REGRESSED), unmeasured(Outcome.UNAVAILABLE)], 4)
-    assert text(line) == "3 cells: 1 ok, 1 regressed, 1 unavailable, 4 of the baseline not measured"
+    assert text(line) == "3 cells: 1 ok, 1 regressed, 1 unavailable, 4 baseline cells not measured"
     assert line[0][1] == "red"
 
 
@@ -341,7 +341,7 @@ def test_a_run_s_lines_are_tables_then_failures_warnings_and_totals() -> None:
     assert lines[1].split() == ["batch", "squeezenet_v1.1"]
     begun = [line.partition(" ")[0] for line in lines[lines.index("") + 1 :]]
     assert begun == ["regressed", "1", "warning:", "2"]
-    assert lines[-1].endswith("2 of the baseline not measured")
+    assert lines[-1].endswith("2 baseline cells not measured")
 
 
 @pytest.mark.parametrize(("shift", "shown"), [(0.25, "25 % slower"), (-0.124, "12 % faster")])
