@@ -231,7 +231,7 @@ def test_with_options_that_only_a_run_can_follow_it_is_a_usage_error(project: Be
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     flag = option.partition("=")[0]
     result.stderr.fnmatch_lines(
-        [f"ERROR: ddperf: --ddperf-plot without a path * runs no tests, so {flag} would have no effect. Add a path *"]
+        [f"ERROR: ddperf: --ddperf-plot without a path * runs no test, so {flag} would have no effect. Add a path *"]
     )
     assert files(project.path / "ddperf-figures") == set()
 
