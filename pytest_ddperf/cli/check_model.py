@@ -45,7 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--batch-sizes",
         metavar="N[,N]",
         default=DEFAULT_BATCH_SIZES,
-        help="batch sizes to compute the memory of; default: %(default)s",
+        help="batch sizes to compute the memory for; default: %(default)s",
     )
     parser.set_defaults(run=run)
 
@@ -81,7 +81,7 @@ def format_checks(name: str, checks: Sequence[KindCheck], width: int) -> Iterato
     """
     if not checks:
         text = (
-            f"{name}: no network. DeepDetect takes deploy.prototxt with a .caffemodel (Caffe), an .onnx file "
+            f"{name}: no network found. DeepDetect reads deploy.prototxt with a .caffemodel (Caffe), an .onnx file "
             "(TensorRT), .param with .bin (NCNN), or a .pt file (Torch)."
         )
         yield from textwrap.wrap(text, width)
@@ -118,10 +118,12 @@ def _cost(one: KindCheck, width: int) -> Iterator[str]:
             f"{least}{truncate_count(each, 9):>10}" for each in (one.operations, one.true_multiply_adds)
         )
         yield f"  multiply-adds, 10^9    {operations}  as the report counts (*)"
-        yield f"                         {of_all}  those of depthwise layers included"
+        yield f"                         {of_all}  including depthwise layers"
     yield f"  parameters, 10^6       {least}{truncate_count(one.parameters, 6):>10}  as the report counts: no biases"
     if one.operations is not None:
-        note = "(*) Layers without multiply-adds count with their parameters, depthwise ones too. Figures are cut."
+        note = (
+            "(*) Depthwise layers and layers without multiply-adds count with their parameters. Figures are truncated."
+        )
         yield from textwrap.wrap(note, width, initial_indent="  ", subsequent_indent="  ")
 
 

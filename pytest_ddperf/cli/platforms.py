@@ -168,7 +168,7 @@ def _server(platform: Platform) -> str:
     try:
         return format_display_url(platform.url)
     except ConfigurationError:
-        return f"{platform.url.rpartition('@')[2]} (no URL)"
+        return f"{platform.url.rpartition('@')[2]} (not a URL)"
 
 
 def _pairs(knobs: Mapping[str, Any]) -> str:
@@ -222,9 +222,9 @@ def _check(platforms: Sequence[Platform], project_dir: Path, width: int) -> int:
         0 if all are, 1 otherwise.
     """
     answers = ask_all(platforms, lambda platform: ask(platform, project_dir))
-    rows = [("PLATFORM", "SERVER", "STATE", "WHAT IT SAYS")]
+    rows = [("PLATFORM", "SERVER", "STATE", "RESPONSE")]
     for platform, answer in zip(platforms, answers, strict=True):
-        state = {True: "up", False: "DOWN", None: "not asked"}[answer.up]
+        state = {True: "up", False: "DOWN", None: "not checked"}[answer.up]
         rows.append((platform.id, _server(platform), state, answer.text))
     sys.stdout.writelines(f"{line}\n" for line in format_table(rows, width))
     return 1 if any(answer.up is False for answer in answers) else 0
@@ -243,7 +243,7 @@ def ask_all(
     Returns:
         The states, in the order of the platforms; servers that took longer are down.
     """
-    late = Asked(False, f"no whole answer within {timeout_s:g} s")
+    late = Asked(False, f"no complete response within {timeout_s:g} s")
     answers = [late] * len(platforms)
 
     def into(place: int, platform: Platform) -> None:

@@ -79,12 +79,12 @@ def _report(arguments: argparse.Namespace) -> int:
     With -o or --plot, write reports and figures instead, of the baselines if no run is stored.
     """
     if arguments.storage.exists() and not arguments.storage.is_dir():
-        raise ConfigurationError(f"The history {arguments.storage} is no folder; name one with --storage=DIR.")
+        raise ConfigurationError(f"The history {arguments.storage} is not a folder; name one with --storage=DIR.")
     catalog = load_catalog(Path.cwd())
     platforms = None if arguments.platform is None else _platforms(arguments.platform, catalog)
     if arguments.output or arguments.plot is not None:
         if arguments.json is not None:
-            raise ConfigurationError("--json exports a run on its own: give it without -o and --plot.")
+            raise ConfigurationError("--json cannot be combined with -o or --plot; run the command once for each.")
         return _write(arguments, catalog, platforms)
     runs = _stored_runs(arguments.storage, arguments.name, platforms)
     if arguments.json is not None:
@@ -114,7 +114,7 @@ def _platforms(text: str, catalog: Catalog) -> list[str]:
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise ConfigurationError(f"--platform names none; the valid ones are {', '.join(catalog.platforms)}.")
+        raise ConfigurationError(f"--platform names no platform; the valid ones are {', '.join(catalog.platforms)}.")
     return list(dict.fromkeys(catalog.platform(name).id for name in names))
 
 
@@ -165,7 +165,7 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
     records = tuple(record for record in run.records if record.key.platform in platforms)
     if not records:
         there = ", ".join(dict.fromkeys(record.key.platform for record in run.records)) or "no platform"
-        raise ConfigurationError(f"The run {name} has no cells of {', '.join(platforms)}; those it has are of {there}.")
+        raise ConfigurationError(f"The run {name} has no cells of {', '.join(platforms)}; it has cells of {there}.")
     return [replace(run, records=records)]
 
 
@@ -187,7 +187,7 @@ def _print_costs(catalog: Catalog) -> None:
         counted = facade.compute_network_costs()
         note = ""
     except ConfigurationError as error:
-        counted, note = {}, f"\nOnly the report's own figures: {error}\n"
+        counted, note = {}, f"\nOnly the published figures are shown: {error}\n"
     for line in terminal.format_costs(catalog.networks, counted, shutil.get_terminal_size().columns):
         sys.stdout.write(line + "\n")
     sys.stdout.write(note)
@@ -201,7 +201,7 @@ def _print_run(run: Run, catalog: Catalog) -> None:
     titles = {name: platform.title for name, platform in catalog.platforms.items()}
     for record in run.records:
         titles.setdefault(record.key.platform, record.key.platform)  # the platform is no longer in ddperf.toml
-    broken = [f"line {number} of the run's file cannot be read and was left out: {what}" for number, what in run.broken]
+    broken = [f"line {number} of the run's file cannot be read and is ignored: {what}" for number, what in run.broken]
     models = list(catalog.networks)
     lines = terminal.run_lines(
         run.records,

@@ -54,7 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--max-latency", metavar="MS", help="maximum latency of a whole batch, milliseconds")
     parser.add_argument("--max-memory", metavar="GIB", help="maximum memory, GiB (a lower bound, see below)")
     parser.add_argument("--max-price", metavar="USD", help="maximum price of the platform, US dollars")
-    parser.add_argument("--allow-unknown", action="store_true", help="treat unknown figures as met")
+    parser.add_argument("--allow-unknown", action="store_true", help="accept cells with unknown figures")
     parser.add_argument("--platform", metavar="A[,B]", help="platforms to consider; default: all")
     parser.add_argument("--models", metavar="A[,B]", help="networks to consider; default: all")
     parser.add_argument("--task", metavar="A[,B]", help=f"tasks to consider: {', '.join(_TASKS)}; default: all")
@@ -66,7 +66,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DIR",
         help=f"folder of the history; default: {DEFAULT_STORAGE}",
     )
-    parser.add_argument("--all", action="store_true", help="list every batch size, and what is ruled out")
+    parser.add_argument("--all", action="store_true", help="list every batch size, and the cells that are ruled out")
     written = parser.add_mutually_exclusive_group()
     written.add_argument("--csv", action="store_true", help="print CSV, one row per cell")
     written.add_argument("--json", action="store_true", help="print JSON")
@@ -162,5 +162,5 @@ def _platforms(catalog: Catalog, text: str) -> list[str]:
 def _storage(text: str | None) -> Path:
     """Return the folder of the history; the default folder need not exist, a named one must."""
     if text is not None and not Path(text).is_dir():
-        raise ConfigurationError(f"--storage is {text!r}, which is no folder; name the one that holds the history.")
+        raise ConfigurationError(f"--storage is {text!r}, which is not a folder; name the folder of the history.")
     return DEFAULT_STORAGE if text is None else Path(text)

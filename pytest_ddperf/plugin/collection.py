@@ -41,7 +41,7 @@ def parametrise(metafunc: pytest.Metafunc, settings: Settings) -> None:
     """
     cells = select_cells(settings, read_restrictions(metafunc.definition))
     if not cells:
-        none = pytest.mark.skip(reason="no cell is left of what the options and the test's marker ask for")
+        none = pytest.mark.skip(reason="no cell matches the options and the test's marker")
         metafunc.parametrize(FIXTURE, [pytest.param(None, marks=none, id="no-cell")], indirect=True)
         return
     metafunc.parametrize(FIXTURE, cells, ids=[str(key) for key in cells], indirect=True)
@@ -68,7 +68,7 @@ def read_restrictions(node: pytest.Item) -> dict[str, tuple[Any, ...]]:
                 )
             found.setdefault(key, tuple(value))
             if key in {"models", "platforms"} and not all(isinstance(name, str) for name in found[key]):
-                raise ConfigurationError(f"{node.nodeid}: @pytest.mark.{MARKER}({key}={value!r}): expected names.")
+                raise ConfigurationError(f"{node.nodeid}: @pytest.mark.{MARKER}({key}=...) takes names, not {value!r}.")
     return found
 
 
@@ -111,7 +111,7 @@ def _loads(restricted: dict[str, tuple[Any, ...]]) -> tuple[str, ...]:
             found[key] = parse_value(key, text)
         except ValueError as error:
             named = list(restricted[key])
-            message = f"@pytest.mark.{MARKER}({key}=...): {named!r} is no load; expected {error}."
+            message = f"@pytest.mark.{MARKER}({key}=...): {named!r} is not a load; expected {error}."
             raise ConfigurationError(message) from None
     return list_scenario_ids(found["concurrency"], found["rate"])
 
@@ -125,7 +125,7 @@ def _within(asked: Sequence[V], marked: Sequence[V], *, given: bool) -> Sequence
 def _batch_size(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigurationError(
-            f"@pytest.mark.{MARKER}(batch_sizes=...): {value!r} is no batch size; expected 1 or more."
+            f"@pytest.mark.{MARKER}(batch_sizes=...): {value!r} is not a batch size; expected 1 or more."
         )
     return value
 
@@ -168,8 +168,8 @@ def warn_of_ignored_options(bench: BenchSession) -> None:
     """Warn once about pytest-benchmark's measuring options, which have no effect on cells."""
     if ignored := list_ignored_options(bench.config.invocation_params.args):
         bench.warnings.append(
-            f"{', '.join(ignored)} say how pytest-benchmark measures and are ignored on ddperf's cells; use "
-            "--ddperf-npasses, --ddperf-max-passes, --ddperf-warmup and --ddperf-timer."
+            f"pytest-benchmark's {', '.join(ignored)} had no effect on ddperf cells; use --ddperf-npasses, "
+            "--ddperf-max-passes, --ddperf-warmup and --ddperf-timer."
         )
 
 

@@ -113,10 +113,7 @@ class Controller:
     def _fail_unconfirmed(self, session: pytest.Session) -> None:
         """Fail deferred cells that were not measured again because the run was stopped or their worker died."""
         for record in [one for one in self._bench.records.values() if one.outcome is Outcome.REMEASURE]:
-            why = (
-                "it was to be measured again at the end of the platform's cells, and the run ended before that. Run "
-                "it again."
-            )
+            why = "the run ended before the cell was measured again. Run the cell again."
             reason = f"{record.key}: not confirmed. {record.reason}; {why}"
             unconfirmed = replace(record, outcome=Outcome.NOT_CONFIRMED, reason=reason, cause=f"not confirmed: {why}")
             log_failure(session.config, unconfirmed)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MARKER_HELP = (
     "ddperf(models=None, batch_sizes=None, platforms=None, concurrency=None, rate=None): restrict a test that uses the "
-    "`ddperf` fixture to these networks, batch sizes and platforms, or measure it under these loads alone."
+    "`ddperf` fixture to these networks, batch sizes and platforms, or measure it only under these loads."
 )
 
 

@@ -82,8 +82,8 @@ def create_bench() -> Bench:
     key = getattr(request, "param", None)
     if request is None or not isinstance(key, CellKey):
         pytest.fail(
-            "This test has no cell: `ddperf` must be among the arguments of the test function, or of its fixtures, "
-            "for pytest to run it once for each cell; request.getfixturevalue('ddperf') comes too late for that.",
+            "This test has no cell. Make `ddperf` an argument of the test function or of one of its fixtures; "
+            "request.getfixturevalue('ddperf') is too late, because pytest creates the cells during collection.",
             pytrace=False,
         )
     session = request.config.stash[SESSION_KEY]

@@ -124,7 +124,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             collection.warn(item, f"{record.key} is unstable: {record.reason}")
         _raise_verdict(bench, item, record)
     elif not cell.predicted:
-        pytest.fail("The test uses `ddperf` and measured nothing; call ddperf.measure().", pytrace=False)
+        pytest.fail("The test uses `ddperf` but measured nothing; call ddperf.measure().", pytrace=False)
     return result
 
 
@@ -169,7 +169,9 @@ def _as_it_stands(record: CellRecord, error: BaseException) -> CellRecord:
     if record.outcome is not Outcome.REMEASURE:
         return record
     if isinstance(error, pytest.skip.Exception):
-        reason = f"{record.key}: not confirmed. {record.reason}; it was not, because its test was skipped."
+        reason = (
+            f"{record.key}: not confirmed. {record.reason}; it was not measured again, because its test was skipped."
+        )
         return replace(record, outcome=Outcome.NOT_CONFIRMED, reason=reason)
     reason = f"{record.key}: its test failed ({_first_line(error)}) before the cell was decided. {record.reason}."
     return replace(record, outcome=Outcome.ERROR, reason=reason)
@@ -185,8 +187,8 @@ def _raise_verdict(bench: BenchSession, item: pytest.Item, record: CellRecord) -
         raise CellFailed(record.reason)
     elif record.outcome is Outcome.NEW and record.baseline is None and bench.settings.value("require-baseline"):
         why = (
-            f"no baseline ({'; '.join(record.notes) or record.reason}), and --ddperf-require-baseline asks for one. "
-            "Record it with --ddperf-update-baselines."
+            f"no baseline ({'; '.join(record.notes) or record.reason}), but --ddperf-require-baseline requires one. "
+            "Record one with --ddperf-update-baselines."
         )
         item.stash[RECORD_KEY] = replace(record, cause=why)
         raise CellFailed(f"{record.key} has {why}")

@@ -40,7 +40,7 @@ def read_given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -
         text = environ.get(option.variable, "")
         if text.strip():  # CI systems pass an unset variable as an empty one
             found[option.name] = GivenValue(
-                _parsed(option, text, f"environment {option.variable}"), Origin.ENVIRONMENT, text
+                _parsed(option, text, f"environment variable {option.variable}"), Origin.ENVIRONMENT, text
             )
             continue
         where = f"{option.key} in {config.inipath}"

@@ -72,9 +72,9 @@ def is_plot_only(config: pytest.Config) -> bool:
     lost = [flag for name, flag in typed.items() if name not in _OF_DRAWING]
     if lost:
         raise ConfigurationError(
-            f"--ddperf-plot without a path draws what is stored and runs no test, so nothing would come of "
-            f"{', '.join(lost)}: name a path to run tests, as in `pytest benchmarks --ddperf-plot`, or leave "
-            f"{'it' if len(lost) == 1 else 'them'} out to draw."
+            f"--ddperf-plot without a path draws the stored runs and runs no test, so {', '.join(lost)} would have no "
+            "effect. Add a path to run tests, as in `pytest benchmarks --ddperf-plot`, or omit "
+            f"{'this option' if len(lost) == 1 else 'these options'} to draw the stored runs."
         )
     return True
 
@@ -177,7 +177,7 @@ def present(session: BenchSession, exit_status: int) -> None:
     except DdperfError as error:
         session.warnings.append(str(error))
     except Exception as error:  # noqa: BLE001 - see above
-        session.warnings.append(f"Figures and reports could not be made: {type(error).__name__}: {error}.")
+        session.warnings.append(f"Figures and reports could not be created: {type(error).__name__}: {error}.")
 
 
 def explain_missing_outputs(session: BenchSession) -> list[str]:
@@ -216,8 +216,7 @@ def ineffective_options(session: BenchSession, exit_status: int, *, expected: bo
         return []
     cells = len(session.collected)
     why = f"0 of {cells} cell{'s' * (cells > 1)}" if cells else "no test of this run uses the `ddperf` fixture"
-    were = "was" if len(flags) == 1 else "were"
-    return [f"nothing was measured, though {', '.join(flags)} {were} given: {why}.", *platform]
+    return [f"{', '.join(flags)} had no effect, because nothing was measured: {why}.", *platform]
 
 
 def _platform_remark(session: BenchSession) -> list[str]:
@@ -233,8 +232,8 @@ def _platform_remark(session: BenchSession) -> list[str]:
     if not all(name.strip().lower() in known for name in values[-1].split(",")):
         return []
     measured = f", which measured {', '.join(session.settings.platforms)}" if session.measured else ""
-    theirs = f"--platform={values[-1]} is an option of this project here, not of pytest-ddperf{measured}."
-    return [f"{theirs} The platform to measure is named by --ddperf-platform={values[-1]}."]
+    theirs = f"--platform={values[-1]} is this project's own option, not that of pytest-ddperf{measured}."
+    return [f"{theirs} To select the platform, use --ddperf-platform={values[-1]}."]
 
 
 def _asked(settings: Settings) -> bool:

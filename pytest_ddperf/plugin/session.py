@@ -190,7 +190,7 @@ class BenchSession:
 
         check_writable(self.settings.storage_dir)
         self.warnings += [
-            f"{' and '.join(names)} name the same server, {server}: measured one after the other, by one client."
+            f"{' and '.join(names)} use the same server, {server}; they are measured one after the other."
             for server, names in self.settings.shared_servers().items()
         ]
         _ = self.runner
@@ -238,7 +238,7 @@ class BenchSession:
         """Return the text of the usage error if all servers are down."""
         causes = " ".join(f"{platform}: {error}" for platform, error in zip(platforms, errors, strict=True))
         return (
-            f"ddperf: no server to measure. {causes} Start it, name another one with --ddperf-url=URL, wait for it "
+            f"ddperf: no server to measure. {causes} Start it, use another one with --ddperf-url=URL, wait for it "
             "with --ddperf-wait=SECONDS, or run on this machine with --ddperf-url=embedded."
         )
 
@@ -261,7 +261,7 @@ class BenchSession:
                 self._history_failed = True
                 self.say(f"ddperf: {error}")  # shown now, while the user can still act
         if record.outcome is Outcome.REMEASURE and self.config.get_verbosity() > 0:
-            self.say(f"ddperf: {record.key}: {format_verdict(record)}, undecided; it is measured again later")
+            self.say(f"ddperf: {record.key}: {format_verdict(record)}, undecided; will be measured again")
 
     def keep_unreported(self, record: CellRecord) -> None:
         """Store a record that is in no report: of a deferred attempt, or of a test that ends the run."""
@@ -375,11 +375,11 @@ class BenchSession:
             history.close(exit_status, whole=whole)
             if not whole and self.settings.value("accept"):
                 self.warnings.append(
-                    "--ddperf-accept: not every cell was run and came to its end, so that later nights are not held "
-                    "against this run."
+                    "--ddperf-accept had no effect: not every cell was run to its end, so later nights are not "
+                    "compared with this run."
                 )
         except DdperfError as error:
-            left = f" {history.unwritten} lines of this run are not in it." if history.unwritten else ""
+            left = f" Lines of this run that were not written: {history.unwritten}." if history.unwritten else ""
             self.warnings.append(f"{error}{left}")
         if history.path.exists():
             self.written.insert(0, f"history: {history.path}")
@@ -411,12 +411,13 @@ class BenchSession:
                 self.warnings.append(str(error))
                 continue
             left = [record for record in measured if record.key in update.left_out]
-            kept = f"; {len(left)} left as they were" if left else ""
+            kept = f"; {len(left)} unchanged" if left else ""
             taken = sum(record.outcome in TAKEN["all"] for record in left)
             if taken and mode != "all":
-                which = "them" if taken == len(left) else f"{taken} of them"
-                kept += f", --ddperf-update-baselines=all takes {which}"
-            self.written.append(f"baseline: {update.path} ({len(update.written)} cells recorded{kept})")
+                which = f"{taken} of them" if taken < len(left) else "it" if taken == 1 else "them"
+                kept += f", --ddperf-update-baselines=all also records {which}"
+            count = f"{len(update.written)} cell{'' if len(update.written) == 1 else 's'}"
+            self.written.append(f"baseline: {update.path} ({count} recorded{kept})")
             self.written += [
                 f"  {recorded_text(key, update.before.get(key), update.after[key])}" for key in update.written
             ]

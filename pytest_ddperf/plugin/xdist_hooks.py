@@ -120,7 +120,7 @@ class XdistHooks:
         if self._only:
             for item in items:
                 if get_cell(item) is None:
-                    skip(item, "Skipping what is no ddperf cell (--benchmark-only with xdist).")
+                    skip(item, "Skipped, because it is not a ddperf cell (--benchmark-only with xdist).")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_xdist_make_scheduler(self) -> Any:  # noqa: ANN401 - xdist's
@@ -203,7 +203,7 @@ class XdistHooks:
             )
         if dist != "load":
             self._bench.warnings.append(
-                f"--dist {dist} is overruled: a server has one client, so that all its cells go to one worker."
+                f"--dist {dist} is ignored: a server may have only one client, so all its cells run in one worker."
             )
         warn_of_ignored_options(self._bench)
         try:
@@ -302,10 +302,10 @@ class XdistHooks:
 
     def _fail_unrun(self, key: CellKey, nodeid: str, deaths: int | None) -> None:
         if deaths is None:
-            why = "a worker died, and none was left to measure it (--max-worker-restart)"
+            why = "a worker died and no other was left (--max-worker-restart)"
         else:
             why = f"{deaths} workers died while they measured on {self._server(key.platform)}"
-        what = f"it was not run, since {why}."
+        what = f"it was not run, because {why}."
         record = self._crashed(key, nodeid, f"{key} crashed: {what}")
         log_failure(self._config, replace(record, cause=what, detail=what))
 

@@ -83,7 +83,7 @@ def read_cells(path: Path) -> list[tuple[Result, RunFacts]]:
         try:
             one = msgspec.convert(raw, _Benchmark)
         except (msgspec.ValidationError, OverflowError) as error:
-            wrong = f"a wrong benchmark (benchmarks[{number}]: {error})"
+            wrong = f"an invalid benchmark (benchmarks[{number}]: {error})"
             raise BaselineFileError(path, line_of(text, raw), wrong, EXPECTED) from error
         cell = _result(one)
         other = found.get(cell.key)

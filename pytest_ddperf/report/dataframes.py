@@ -120,7 +120,7 @@ def _check_history(folder: Path) -> None:
         raise ConfigurationError(f"The history {folder} is a file; name its folder, or read one run with load_run().")
     inner = folder / ".ddperf"
     hint = f"did you mean {inner}?" if inner.is_dir() else "expected a folder with a file RUN.jsonl for each run."
-    there = "holds no run" if folder.is_dir() else "is not there"
+    there = "contains no run" if folder.is_dir() else "does not exist"
     raise ConfigurationError(f"The history {folder} {there}; {hint}")
 
 
@@ -138,9 +138,9 @@ def _moment(since: object) -> datetime | None:
             found = None
     if since is None or (isinstance(found, datetime) and found.tzinfo is not None):
         return found  # type: ignore[return-value] # None, or a datetime
-    wrong = "has no UTC offset" if isinstance(found, datetime) else "is not a moment"
+    wrong = "has no UTC offset" if isinstance(found, datetime) else "is not a date and time"
     raise ConfigurationError(
-        f"The moment since={str(since)!r} {wrong}; expected a datetime with an offset, or one in ISO 8601, such as "
+        f"since={str(since)!r} {wrong}; expected a datetime with an offset, or its text in ISO 8601, such as "
         "2026-11-03T02:00:00+00:00."
     )
 

@@ -121,7 +121,7 @@ def parse_report(text: str, folder: Path) -> ReportFile:
     kind = BY_ENDING.get(Path(text).suffix.lower())
     if kind is None:
         raise ConfigurationError(
-            f"The report {text!r} has no ending that says what it should be; expected a file that ends with "
+            f"The report {text!r} has no known suffix; expected a file name that ends with "
             f"{', '.join(BY_ENDING)}, or {' or '.join(f'{name}:FILE' for name in BY_PREFIX)}."
         )
     return ReportFile(kind, folder / local_path(text, "The report"))
@@ -137,7 +137,7 @@ def check_writable(files: Sequence[ReportFile]) -> None:
     for file in files:
         path = file.path
         if path in taken:
-            raise ConfigurationError(f"The report {path} was asked for twice; name another file for one of them.")
+            raise ConfigurationError(f"The report {path} is requested twice; name another file for one of them.")
         taken.add(path)
         try:
             _check(file)
@@ -152,7 +152,9 @@ def _check(file: ReportFile) -> None:
         raise ConfigurationError(f"The report {path} cannot be written: it is a folder; name a file in it.")
     figures = figures_dir(path)
     if file.kind == MARKDOWN and figures.exists() and not figures.is_dir():
-        raise ConfigurationError(f"The figures of {path} cannot be written: {figures} is no folder; name another file.")
+        raise ConfigurationError(
+            f"The figures of {path} cannot be written: {figures} is not a folder; name another file."
+        )
     _try_file(_partial(path))
 
 
@@ -249,7 +251,7 @@ def make(
         except DdperfError as error:
             made.problems.append(str(error))
         except Exception as error:  # noqa: BLE001 - an error in a report must not lose the verdicts
-            made.problems.append(f"{what} could not be made: {type(error).__name__}: {error}.")
+            made.problems.append(f"{what} could not be created: {type(error).__name__}: {error}.")
 
     def draw_figures(into: Path) -> None:
         from pytest_ddperf.plots.api import draw  # noqa: PLC0415 - loads matplotlib

@@ -72,7 +72,7 @@ def gather_results(
         except ConfigurationError as error:
             if platforms is not None:
                 raise
-            said.append(f"The baseline of {platform} is left out: {error}")
+            said.append(f"The baseline of {platform} is not shown: {error}")
             continue
         entries = {key: baseline.lookup(key) for key in baseline.cells()}
         if (
@@ -143,10 +143,10 @@ def load_stored(
         warnings += _said_of_earlier(part.platform, of_earlier, len([one for each in own.values() for one in each]))
     warnings += faults.values()
     if skipped[0]:
-        warnings.append(f"{skipped[0]} of the {skipped[1]} files in {storage} could not be read and were skipped.")
+        warnings.append(f"{skipped[0]} of the {skipped[1]} files in {storage} could not be read.")
     if not parts and not warnings:
         of_them = "" if platforms is None else f" of {', '.join(platforms)}"
-        warnings.append(f"There is no run{of_them} in {storage} yet: what is shown is the baselines alone.")
+        warnings.append(f"There is no run{of_them} in {storage} yet; only the baselines are shown.")
     results = gather_results(
         catalog, records, facts, project_dir=project_dir, platforms=platforms, earlier=earlier, warnings=warnings
     )
@@ -255,7 +255,7 @@ def _named(path: Path, wanted: Sequence[str]) -> list[_Part]:
 
 def _unknown(index: HistoryIndex, catalog: Catalog, storage: Path) -> list[str]:
     return [
-        f"{storage} holds measurements of {platform!r}, which is no platform (any more): they are left out. Describe "
+        f"{storage} contains measurements of {platform!r}, which is not a known platform; they are not shown. Define "
         "it in ddperf.toml to see them."
         for platform in index.platforms()
         if platform not in catalog.platforms
@@ -297,8 +297,8 @@ def _said_of_earlier(platform: str, cells: Mapping[CellKey, RunFacts], count: in
     runs = {run.run: run.started for run in cells.values()}
     oldest = min(runs.values())
     which = f"an earlier run, {next(iter(runs))}" if len(runs) == 1 else f"{len(runs)} earlier runs, the oldest"
-    are = "is" if len(cells) == 1 else "are"
-    text = f"{len(cells)} of the {count} cells shown {are} of {which} of {oldest}: the newest run did not have them."
+    come, them = ("comes", "it") if len(cells) == 1 else ("come", "them")
+    text = f"{len(cells)} of the {count} cells shown {come} from {which} of {oldest}: the newest run lacks {them}."
     return [f"{platform}: {text}"]
 
 

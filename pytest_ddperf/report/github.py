@@ -41,7 +41,7 @@ _TITLE = 200
 _ABOVE = "see above"
 _OK, _INTERRUPTED, _NO_TESTS = 0, 2, 5  # pytest's exit statuses
 
-_COLUMNS = ("platform", "model", "batch", "ms per image", "baseline", "change", "gate sees", "verdict", "reason")
+_COLUMNS = ("platform", "model", "batch", "ms per image", "baseline", "change", "resolution", "verdict", "reason")
 _RULE = "|---|---|--:|--:|--:|--:|--:|---|---|"
 
 
@@ -129,7 +129,7 @@ def _head(results: Results, ending: Ending) -> str:
     if ending.not_run[0] and (ending.exit_status == _INTERRUPTED or not results.not_measured):
         lines += [f"{ending.not_run[0]} of {_cells(ending.not_run[1])} not measured."]
     elif results.not_measured:
-        lines += [f"{_cells(results.not_measured)} of the baseline not measured."]
+        lines += [f"{phrases.format_not_measured(results.not_measured)}."]
     if ending.exit_status == _INTERRUPTED:
         lines += ["The run was interrupted."]
     if ending.exit_status not in {_OK, _INTERRUPTED, _NO_TESTS} and not any(map(ending.fails, cells)):
@@ -173,7 +173,7 @@ def _row(cell: Result, ending: Ending, reason: str) -> str:
         "" if cell.now_ms is None else format_ms(cell.now_ms),
         "" if cell.baseline_ms is None else format_ms(cell.baseline_ms),
         "" if cell.change is None else format_change(cell.change),
-        "" if cell.resolution is None else f"≥ {cell.resolution * 100:.1f} %",
+        "" if cell.resolution is None else f"{cell.resolution * 100:.1f} %",
         f"**{said}**" if ending.fails(cell) else said,
         escape_inline(clip(reason, _REASON)),
     )
@@ -185,8 +185,8 @@ def _left_out(cells: Sequence[Result]) -> str:
         return ""
     counts = Counter(cell.outcome for cell in cells)
     said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
-    rows = "row was" if len(cells) == 1 else "rows were"
-    return f"\n**{len(cells)} {rows} left out** ({said}): the summary of a step may hold 1 MiB.\n"
+    rows = "row is" if len(cells) == 1 else "rows are"
+    return f"\n**{len(cells)} {rows} omitted** ({said}): a job summary is limited to 1 MiB.\n"
 
 
 def _tail(results: Results, room: int) -> str:
@@ -322,7 +322,9 @@ def publish(results: Results, ending: Ending, environ: Mapping[str, str]) -> lis
         there = path.stat().st_size if path.exists() else 0
         text = render_summary(results, ending, SUMMARY_BYTES - there - 1)
         if not text:
-            problems.append(f"There is no room for the job summary: {path} holds {there} bytes already.")
+            problems.append(
+                f"The job summary cannot be written: {path} already contains {there} bytes, and GitHub allows 1 MiB."
+            )
             return
         _append(path, f"\n{text}" if there else text)
 
@@ -331,16 +333,16 @@ def publish(results: Results, ending: Ending, environ: Mapping[str, str]) -> lis
 
     for variable, what, write in (
         ("GITHUB_STEP_SUMMARY", "job summary", write_summary),
-        ("GITHUB_OUTPUT", "outputs of the step", write_outputs),
+        ("GITHUB_OUTPUT", "step outputs", write_outputs),
     ):
         named = environ.get(variable)
         if not named:
-            problems.append(f"GitHub Actions is told no {what}: {variable} names no file.")
+            problems.append(f"The {what} cannot be written: the variable {variable} is not set.")
             continue
         try:
             write(Path(named))
         except OSError as error:
-            problems.append(f"GitHub Actions is told no {what}: {named} ({variable}): {error.strerror or error}.")
+            problems.append(f"The {what} cannot be written to {named} ({variable}): {error.strerror or error}.")
     return problems
 
 

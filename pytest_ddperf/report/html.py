@@ -32,7 +32,7 @@ _SCRIPTS = ("data.js", "plot.js", "hover.js", "controls.js", "table.js")
 LONGEST_REASON = 600
 """Maximum length of a verdict's explanation in the list of failed cells, characters; CSV and JSON are not truncated."""
 
-_ATTENTION = ("Cell", "Change", "Now", "Baseline", "Tolerance", "The gate sees", "Passes")
+_ATTENTION = ("Cell", "Change", "Now", "Baseline", "Tolerance", "Resolution", "Passes")
 """Columns of the table of cells that need attention."""
 
 _STRIP_WIDTH, _STRIP_HEIGHT, _STRIP_MARGIN = 170, 30, 6
@@ -102,14 +102,15 @@ def _title(results: Results) -> str:
 def _run(results: Results) -> str:
     """Render the runs shown and the totals of their cells."""
     if not phrases.count_verdicts(results):
-        return "<p>No run: these are the baselines alone, as they are published or recorded.</p>"
+        return "<p>No run: only the baselines are shown, as published or recorded.</p>"
     parts = [_run_line(results, platform, run) for platform, run in results.runs.items()]
     chips = [
         f'<li class="{css_class(outcome)}"><b>{count}</b>{outcome}</li>'
         for outcome, count in phrases.count_verdicts(results).items()
     ]
     if results.not_measured:
-        chips.append(f'<li class="amber"><b>{results.not_measured}</b>of the baseline not measured</li>')
+        count, _, words = phrases.format_not_measured(results.not_measured).partition(" ")
+        chips.append(f'<li class="amber"><b>{count}</b>{words}</li>')
     return "".join([*parts, '<ul class="totals" aria-label="Verdicts">', *chips, "</ul>"])
 
 
@@ -138,15 +139,15 @@ def _attention(results: Results, trends: Sequence[Trend]) -> str:
     if not results.runs and not cells:
         return ""
     if not cells:
-        return '<section><h2>What needs a look</h2><p class="green">Nothing: no cell failed.</p></section>'
+        return '<section><h2>Needs attention</h2><p class="green">No cell failed or is unstable.</p></section>'
     head = "".join(f"<th scope='col'>{name}</th>" for name in _ATTENTION)
     rows = "".join(_attention_row(cell, has_history=cell.key in with_history) for cell in cells)
     return (
-        '<section aria-labelledby="look"><h2 id="look">What needs a look</h2><div class="scroll" tabindex="0" '
+        '<section aria-labelledby="look"><h2 id="look">Needs attention</h2><div class="scroll" tabindex="0" '
         f'role="region" aria-labelledby="look"><table class="stacked"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
-        '<p class="hint">Passes: each dot is one timed pass; the line is the baseline, the band is what the tolerance '
-        "allows.</p></section>"
+        '<p class="hint">Passes: each dot is one timed pass; the line is the baseline, the band the '
+        "tolerance.</p></section>"
     )
 
 
@@ -161,8 +162,8 @@ def _load(results: Results) -> str:
         f'<section aria-labelledby="load"><h2 id="load">Measured {load_text.TITLE}</h2><div class="scroll" '
         'tabindex="0" role="region" aria-labelledby="load">'
         f'<table class="stacked load"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<p class="hint">{_text(load_text.RULE)} In brackets: 95 % interval; a percentile that so few requests cannot '
-        "tell is empty.</p></section>"
+        f'<p class="hint">{_text(load_text.RULE)} In brackets: 95 % confidence interval. A percentile that needs '
+        "more requests is empty.</p></section>"
     )
 
 
@@ -193,9 +194,9 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
     else:
         link = f"<span class='cell'>{_text(str(cell.key))}</span>"
     outcome = cell.outcome or Outcome.ERROR
-    sees = "" if cell.resolution is None else f"&ge; {phrases.format_ratio(cell.resolution)}"
+    sees = "" if cell.resolution is None else phrases.format_ratio(cell.resolution)
     if cell.resolution and cell.change and cell.change > cell.resolution:
-        sees += f" <span class='quiet'>(this is {cell.change / cell.resolution:.1f} times that)</span>"
+        sees += f" <span class='quiet'>(the change is {cell.change / cell.resolution:.1f} times this)</span>"
     figures = (
         "" if cell.change is None else f"<strong>{format_change(cell.change)}</strong>",
         "" if cell.now_ms is None else f"{format_ms(cell.now_ms)} ms",

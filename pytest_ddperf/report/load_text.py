@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 TITLE = "under load"
 RULE = (
-    "More than one client measures queueing, not the network: latencies are those of requests, waiting included, by "
-    "the client's clock."
+    "More than one client measures queueing, not the network: latencies are per request, including waiting, by the "
+    "client's clock."
 )
 COLUMNS = (
     "cell", "verdict", "change", "images/s", "answered/s", "requests", *(f"p{percent}, ms" for percent in PERCENTS),
@@ -89,8 +89,8 @@ def load_lines(records: Sequence[CellRecord], *, models: Sequence[str], width: i
                               scenario_sort_key(one.key.scenario)))  # fmt: skip
     if not own:
         return []
-    title = f"{own[0].key.platform} {TITLE}. {RULE} In brackets: 95 % interval; a percentile takes enough requests "
-    lines = wrap_text(f"{title}(--ddperf-load-requests).", width, "bold")
+    title = f"{own[0].key.platform} {TITLE}. {RULE} In brackets: 95 % confidence interval. High percentiles need many "
+    lines = wrap_text(f"{title}requests (--ddperf-load-requests).", width, "bold")
     for record in own:
         style = "red" if record.outcome in FAILING else STYLES.get(record.outcome, "")
         load = summarise_load(record.measurement)

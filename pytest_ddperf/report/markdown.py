@@ -87,7 +87,7 @@ def _this_run(results: Results) -> list[str]:
     lines = ["### This run", ""]
     counts = phrases.count_verdicts(results)
     if not counts:
-        lines += ["No run: what follows is the baselines alone, as they are published or recorded.", ""]
+        lines += ["No run: only the baselines follow, as published or recorded.", ""]
         return lines + _warnings(results)
     rows = []
     for platform, run in results.runs.items():
@@ -106,7 +106,7 @@ def _this_run(results: Results) -> list[str]:
     lines += ["", f"**{phrases.format_totals(results)}**", ""]
     lines += _cells("#### Regressions and other failures", [cell for cell in results.judged if cell.fails])
     others = [cell for cell in results.judged if not cell.fails and _to_know_of(cell)]
-    lines += _cells("#### Other cells to know of", others)
+    lines += _cells("#### Other notable cells", others)
     lines += [line for note in phrases.collect_notes(results) for line in (f"> Note: {escape_inline(note)}", "")]
     return lines + _warnings(results)
 
@@ -135,7 +135,7 @@ def _cells(heading: str, cells: Sequence[Result]) -> list[str]:
         ]
         for cell in cells
     ]
-    head = ["cell", "verdict", "ms per image", "baseline", "change", "tolerance", "the gate sees", "why"]
+    head = ["cell", "verdict", "ms per image", "baseline", "change", "tolerance", "resolution", "why"]
     return [heading, "", *render_table(head, rows), ""]
 
 
@@ -159,7 +159,7 @@ def _references(results: Results, figures: Figures) -> list[str]:
         "",
         "#### FLOPS and Parameters",
         "",
-        "What one image costs: multiply-adds, and the weights that must fit into memory; as numbers in the raw data.",
+        "Cost of one image: multiply-adds, and the weights that must fit into memory. The raw data has the numbers.",
         "",
         *figures.side_by_side(figures.names("cost")),
     ]
@@ -178,7 +178,7 @@ def _overview(results: Results, figures: Figures) -> list[str]:
         "",
         *figures.side_by_side(shown),
         "Times are milliseconds per image: with a batch, the mean over its images.",
-        "An `x` could not be measured on that platform, for want of memory as a rule.",
+        "`x`: could not be measured on that platform, usually for lack of memory.",
         "",
         "### Discussion",
         "",
@@ -238,9 +238,9 @@ def _selecting(results: Results, figures: Figures) -> list[str]:
     rows = [row for platform in results.platforms if (row := _speed_up(results, platform))]
     if rows:
         lines += [
-            "How many times as fast the depthwise layer makes MobileNet, by batch size:",
+            "Speed-up of MobileNet by the depthwise layer: the smallest and the largest, with their batch sizes:",
             "",
-            *render_table(["platform", "least", "at batch size", "most", "at batch size"], rows),
+            *render_table(["platform", "smallest", "at batch size", "largest", "at batch size"], rows),
             "",
         ]
     lines += figures.side_by_side(figures.names("mobilenet"))
@@ -251,7 +251,7 @@ def _selecting(results: Results, figures: Figures) -> list[str]:
         if own:
             best = min(own, key=lambda cell: cell.value_ms or 0.0)
             rows.append([_title(results, platform), format_ms(best.value_ms or 0.0), str(best.key.batch_size)])
-    return [*lines, *render_table(["platform", "least ms per image", "at batch size"], rows), ""]
+    return [*lines, *render_table(["platform", "lowest ms per image", "at batch size"], rows), ""]
 
 
 def _speed_up(results: Results, platform: str) -> list[str]:
@@ -281,7 +281,7 @@ def _under_load(results: Results, figures: Figures) -> list[str]:
     return [
         f"## Measured {load_text.TITLE}",
         "",
-        f"{load_text.RULE} In brackets: 95 % interval. A percentile that so few requests cannot tell is empty.",
+        f"{load_text.RULE} In brackets: 95 % confidence interval. A percentile that needs more requests is empty.",
         "",
         *render_table(load_text.COLUMNS, rows),
         "",
@@ -298,18 +298,18 @@ def _methodology(results: Results) -> list[str]:
             passes = sorted({len(cell.samples_ms) for cell in own})
             count = str(passes[0]) if passes[0] == passes[-1] else f"{passes[0]} to {passes[-1]}"
             lines.append(
-                f"- {_title(results, platform)}: measured, {count} timed passes a cell, clock: {escape_inline(clocks)}."
+                f"- {_title(results, platform)}: {count} timed passes per cell, clock: {escape_inline(clocks)}."
             )
     return [
         *lines,
-        "- A warm-up pass is thrown away before the timed ones.",
+        "- A warm-up pass, which is not counted, precedes the timed passes.",
         "- A cell that is not clearly within the tolerance is measured again in further rounds.",
         "- To measure: `pytest benchmarks --platform=ID --ddperf-url=URL`.",
-        "- Published tables: where they come from stands under [Platforms](#platforms).",
+        "- Sources of the published tables: see [Platforms](#platforms).",
         "",
         "### Using additional models",
         "",
-        "A network that is a service of the server, or a model folder on it, is measured by its name:",
+        "To measure another network, name a service of the server or a model folder on it:",
         "`pytest benchmarks --ddperf-models=NAME --ddperf-repository=DIR`.",
         "",
     ]

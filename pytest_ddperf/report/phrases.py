@@ -29,12 +29,17 @@ def count_verdicts(results: Results) -> dict[Outcome, int]:
 
 
 def format_totals(results: Results) -> str:
-    """Format the totals: `52 cells: 2 regressed, 50 ok; 3 of the baseline not measured`."""
+    """Format the totals: `52 cells: 2 regressed, 50 ok; 3 baseline cells not measured`."""
     counts = count_verdicts(results)
     count = sum(counts.values())
-    parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "nothing was judged"
+    parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "no verdicts"
     text = f"{count} cell{'' if count == 1 else 's'}: {parts}"
-    return f"{text}; {results.not_measured} of the baseline not measured" if results.not_measured else text
+    return f"{text}; {format_not_measured(results.not_measured)}" if results.not_measured else text
+
+
+def format_not_measured(count: int) -> str:
+    """Format the number of baseline cells without a measurement: `3 baseline cells not measured`."""
+    return f"{count} baseline cell{'' if count == 1 else 's'} not measured"
 
 
 COMMIT_DIGITS = 12

@@ -10,6 +10,7 @@ from pytest_ddperf.core.load_summary import summarise_load
 from pytest_ddperf.core.records import FAILING, Clock, Outcome
 from pytest_ddperf.core.results import by_cause, select_reddest, shared_notes
 from pytest_ddperf.core.scenarios import describe_scenario
+from pytest_ddperf.report.phrases import format_not_measured
 from pytest_ddperf.text import format_change, format_ms
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def format_verdict(record: CellRecord) -> str:
     if record.outcome not in {Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED, Outcome.REMEASURE}:
         parts.append(str(record.outcome))
     if record.resolution is not None:
-        parts.append(f"(sees >= {record.resolution * 100:.1f} %)")
+        parts.append(f"(resolution {record.resolution * 100:.1f} %)")
     return " ".join(parts)
 
 
@@ -107,7 +108,7 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
         f"Passes, ms per image by the {clock}: {format_passes(record)}.\n"
         f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
         f"{repeat}"
-        "If the change is meant: --ddperf-update-baselines=all."
+        "If the change is intended: --ddperf-update-baselines=all."
     )
 
 
@@ -198,7 +199,7 @@ def format_new_cells(records: Iterable[CellRecord], *, recorded: bool, width: in
     if not count or recorded:
         return []
     cells = "1 cell has" if count == 1 else f"{count} cells have"
-    text = f"{cells} nothing to compare with yet. To record this platform's baseline: add --ddperf-update-baselines"
+    text = f"{cells} no baseline yet. To record one: add --ddperf-update-baselines"
     return wrap_text(text, width, "yellow")
 
 
@@ -312,15 +313,19 @@ def format_gate_notes(records: Sequence[CellRecord], width: int = 80) -> list[Li
     shifts = [(record.suite_shift, tolerance) for record, tolerance in judged if record.suite_shift is not None]
     if shifts and abs(shifts[-1][0]) > shifts[-1][1]:
         shift = shifts[-1][0]
-        text = f"{records[0].key.platform} moved: its cells as a whole are {format_change(shift)} off their baselines"
+        direction = "slower" if shift > 0 else "faster"
+        text = (
+            f"{records[0].key.platform} shifted as a whole: all cells are about {abs(shift) * 100:.0f} % {direction} "
+            "than their baselines"
+        )
         lines += wrap_text(text, width, "red" if shift > 0 else "yellow")
     seen = [(record.resolution, record.key, tolerance) for record, tolerance in judged if record.resolution is not None]
     coarse = [each for each in seen if each[0] > each[2] * COARSER]
     if coarse:
         resolution, key, tolerance = max(coarse)
         text = (
-            f"warning: in {len(coarse)} of {len(judged)} cells the gate cannot see changes as small as the tolerance, "
-            f"{tolerance * 100:g} %; coarsest {key}, which sees >= {resolution * 100:.1f} %"
+            f"warning: in {len(coarse)} of {len(judged)} cells the resolution is coarser than the tolerance, "
+            f"{tolerance * 100:g} %; coarsest: {key}, {resolution * 100:.1f} %"
         )
         lines += wrap_text(text, width, "yellow")
     for record in records:
@@ -334,7 +339,7 @@ def format_totals(records: Sequence[CellRecord], not_measured: int = 0, not_run:
     counts = Counter(record.outcome for record in records)
     parts = [f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]]
     if not_measured:
-        parts.append(f"{not_measured} of the baseline not measured")
+        parts.append(format_not_measured(not_measured))
     elif not_run[0]:
         parts.append(f"{not_run[0]} of {not_run[1]} cells not measured")
     style = "red" if not_run[0] or any(record.outcome in FAILING for record in records) else "green"
@@ -358,7 +363,7 @@ def format_costs(networks: Mapping[str, Network], counted: Mapping[str, Counted]
         cells[1].append([network.million_params_text, ours.million_params_text if ours else "-"])
         cells[2].append([f"{ours.true_multiply_adds:,}" if ours else "-"])
     title = "Cost of one image at 224x224: the report's figures, and the same counted in the graphs that run; true "
-    title += "multiply-adds are with those of depthwise layers, which the report leaves out"
+    title += "multiply-adds include depthwise layers, which the report omits"
     lines = textwrap.wrap(title, max(width, 20), subsequent_indent="  ")
     room = max(width, _COST_NAME + 1) - _COST_NAME
     for block in _packed([sum(_COST_COLUMN[name] for name in group) for group in groups], room):

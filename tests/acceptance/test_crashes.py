@@ -119,7 +119,7 @@ class TestWorker:
         assert agrees(two, failures=4)
         said = [line for line in result.outlines if line.startswith("tk1-") and " crashed: " in line]
         assert len([line for line in said if line.endswith(" died.")]) == 3
-        assert said[3].startswith("tk1-squeezenet_v1.1-b8 crashed: it was not run, since 3 workers died while")
+        assert said[3].startswith("tk1-squeezenet_v1.1-b8 crashed: it was not run, because 3 workers died")
 
     def test_without_restarts_the_cells_that_are_left_are_crashed(self, two: Fleet) -> None:
         kill_worker(two, "tk1-googlenet-b8")

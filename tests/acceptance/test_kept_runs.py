@@ -96,7 +96,7 @@ def test_a_run_that_was_to_be_accepted_and_is_not_whole_says_so(tk1: BenchProjec
     tk1.server.wrong = lambda prediction, answered: answered[1:] if prediction.batch == 1 else answered
     result = tk1.run(*SQUEEZENET, "--ddperf-accept", *part)
     assert not tk1.histories()[-1].whole
-    result.stdout.fnmatch_lines(["warning: --ddperf-accept: not every cell was run and came to its end*"])
+    result.stdout.fnmatch_lines(["warning: --ddperf-accept had no effect: not every cell was run*"])
 
 
 def test_a_whole_run_that_was_to_be_accepted_says_nothing_of_it(tk1: BenchProject) -> None:
@@ -216,7 +216,7 @@ def test_a_folder_that_cannot_be_written_any_more_is_told_once_at_once_and_with_
     assert result.ret == pytest.ExitCode.OK
     told = [line for line in result.outlines if "The history could not be written to" in line]
     assert [line.split(":")[0] for line in told] == ["ddperf", "warning"]
-    result.stdout.fnmatch_lines(["*4 lines of this run are not in it.*"])
+    result.stdout.fnmatch_lines(["*not written: 4.*"])
     result.stdout.no_fnmatch_line("history: *")
 
 

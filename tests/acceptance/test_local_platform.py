@@ -75,7 +75,7 @@ def test_every_task_is_measured_on_a_real_network(local: BenchProject, images: s
 def test_cells_without_a_baseline_say_how_to_record_one(local: BenchProject, images: str) -> None:
     result = local.bare("benchmarks", *CELLS[:1], "--ddperf-batch-sizes=1", images)
     text = " ".join(" ".join(result.outlines).split())
-    assert "1 cell has nothing to compare with yet" in text
+    assert "1 cell has no baseline" in text
     assert "add --ddperf-update-baselines" in text
 
 

@@ -288,7 +288,7 @@ class TestStopping:
             "squeezenet_v1.1-b8": "ok",
         }
         result.assert_outcomes(passed=2, failed=2)
-        result.stdout.fnmatch_lines(["*tk1-squeezenet_v1.1-b1: not confirmed. *Run it again.*"])
+        result.stdout.fnmatch_lines(["*tk1-squeezenet_v1.1-b1: not confirmed. *Run the cell again.*"])
         totals, cases = junit(tk1)
         assert totals == {"tests": "4", "failures": "2", "errors": "0", "skipped": "0"}
         assert set(cases.values()) == {1}

@@ -202,7 +202,7 @@ def test_a_run_of_one_cell_leaves_the_others_as_an_earlier_run_measured_them(pro
     project.run()
     project.run("-k", "shufflenet")
     result = stored(project, "--ddperf-report=r.csv")
-    result.stderr.fnmatch_lines(["warning: raspi4-ncnn: 4 of the 5 cells shown are of an earlier run, *"])
+    result.stderr.fnmatch_lines(["warning: raspi4-ncnn: 4 of the 5 cells shown come from an earlier run, *"])
     assert len(re.findall(r'id="cell:\d+:\d+"', svg(project, "against_baseline/raspi4-ncnn"))) == 5
     rows = list(csv.DictReader((project.path / "r.csv").read_text(encoding="utf-8").splitlines()))
     of_run = {row["model"]: row["run"] for row in rows if row["now_ms"]}
@@ -217,7 +217,7 @@ def test_a_broken_baseline_of_another_platform_costs_that_platform_alone(project
     (project.path / "baselines" / "tx1.json").write_text("{", encoding="utf-8")
     result = project.run("--ddperf-plot")
     result.assert_outcomes(passed=5)
-    assert "warning: The baseline of tx1 is left out: " in " ".join(str(result.stdout).split())
+    assert "warning: The baseline of tx1 is not shown: " in " ".join(str(result.stdout).split())
     assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
 
 
@@ -231,7 +231,7 @@ def test_with_options_that_only_a_run_can_follow_it_is_a_usage_error(project: Be
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     flag = option.partition("=")[0]
     result.stderr.fnmatch_lines(
-        [f"ERROR: ddperf: --ddperf-plot without a path draws what is stored and runs no test, *{flag}: name a path *"]
+        [f"ERROR: ddperf: --ddperf-plot without a path * runs no test, so {flag} would have no effect. Add a path *"]
     )
     assert files(project.path / "ddperf-figures") == set()
 
@@ -369,7 +369,7 @@ def test_figures_that_cannot_be_drawn_are_a_warning_and_the_verdicts_and_reports
     assert result.ret == pytest.ExitCode.OK
     folder = project.path / "ddperf-figures"
     said = " ".join(str(result.stdout).split())  # warnings are wrapped
-    assert f"warning: The figures in {folder} could not be made: {type(fault).__name__}: {fault}." in said
+    assert f"warning: The figures in {folder} could not be created: {type(fault).__name__}: {fault}." in said
     assert "5 cells: 5 ok" in result.outlines
     assert (project.path / "r.csv").is_file()
 
@@ -383,7 +383,7 @@ def test_figures_of_what_is_stored_that_cannot_be_drawn_are_an_error_and_no_trac
     monkeypatch.setattr(api, "draw", failing)
     result = stored(project)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: ddperf: The figures in * could not be made: ValueError: no such marker."])
+    result.stderr.fnmatch_lines(["ERROR: ddperf: The figures in * could not be created: ValueError: no such marker."])
     assert "Traceback" not in str(result.stderr)
 
 

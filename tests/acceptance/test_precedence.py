@@ -191,7 +191,7 @@ OTHER_TEST = "def test_other():\n    pass\n"
 
 def said_of_platform(result: pytest.RunResult) -> bool:
     text = " ".join(line.strip() for line in result.outlines)
-    return "an option of this project" in text and "--ddperf-platform=tk1" in text
+    return "this project's own option" in text and "--ddperf-platform=tk1" in text
 
 
 @pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
@@ -203,7 +203,7 @@ def test_a_platform_option_of_the_project_s_own_is_told_from_ours_where_nothing_
     result = tk1.bare("test_other.py", "--platform=tk1", f"--ddperf-url={tk1.server.url}", *how)
     assert result.ret == pytest.ExitCode.OK
     assert said_of_platform(result)
-    assert any("warning: nothing was measured" in line and "--ddperf-url" in line for line in result.outlines)
+    assert any("--ddperf-url had no effect, because nothing was measured" in line for line in result.outlines)
 
 
 def test_a_platform_option_of_the_project_s_own_is_told_from_ours_where_another_platform_was_measured(
@@ -222,13 +222,13 @@ def test_a_server_option_with_nothing_measured_is_a_warning(tk1: BenchProject, o
     result = tk1.bare("test_other.py", option)
     assert result.ret == pytest.ExitCode.OK
     flag = option.partition("=")[0]
-    assert any("warning: nothing was measured" in line and flag in line for line in result.outlines)
+    assert any(f"{flag} had no effect, because nothing was measured" in line for line in result.outlines)
 
 
 def test_cells_that_were_all_skipped_are_a_warning_and_exit_5(tk1: BenchProject) -> None:
     result = tk1.run("--ddperf-models=vgg16", "--ddperf-batch-sizes=1")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert any("warning: nothing was measured" in line for line in result.outlines)
+    assert "had no effect, because nothing was measured" in " ".join(" ".join(result.outlines).split())
 
 
 def test_an_unrelated_run_says_nothing_of_a_variable_or_an_ini_key(

@@ -199,7 +199,7 @@ def test_a_toml_value_of_another_type_is_told_with_its_file(tk1: BenchProject) -
 
 def test_a_malformed_variable_is_named(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DDPERF_TIMER", "wall")
-    assert "environment DDPERF_TIMER: 'wall' is not valid" in refusal(tk1, tk1.run())
+    assert "environment variable DDPERF_TIMER: 'wall' is not valid" in refusal(tk1, tk1.run())
 
 
 def written(path: Path, text: str) -> Path:

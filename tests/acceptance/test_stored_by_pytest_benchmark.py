@@ -200,8 +200,9 @@ def test_benchmark_disable_checks_the_prediction(tk1: BenchProject) -> None:
 def test_measuring_options_are_ignored_with_one_warning(tk1: BenchProject, how: tuple[str, ...]) -> None:
     result = tk1.run(*SQUEEZENET, "--benchmark-min-rounds=9", "--benchmark-warmup", "on", *how)
     result.assert_outcomes(passed=2)
-    told = "warning: --benchmark-min-rounds, --benchmark-warmup say how pytest-benchmark"
-    assert result.outlines.count(told) == 1
+    warnings = [line for line in result.outlines if line.startswith("warning: ") and "--benchmark-min-rounds" in line]
+    assert len(warnings) == 1
+    assert "--benchmark-warmup" in warnings[0]
     assert [one.batch for one in tk1.server.predictions] == [1] * 6 + [8] * 6
 
 

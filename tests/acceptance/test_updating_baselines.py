@@ -41,7 +41,7 @@ def test_accepted_leaves_regressed_cells_and_the_exit_status(tk1: BenchProject) 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert recorded_ms(tk1) == {"tk1-squeezenet_v1.1-b1": 88.0, "tk1-squeezenet_v1.1-b8": 53.7}
     text = " ".join(result.outlines)
-    assert "(1 cells recorded; 1 left as they were, --ddperf-update-baselines=all takes them)" in text
+    assert "(1 cell recorded; 1 unchanged, --ddperf-update-baselines=all also records it)" in text
 
 
 def test_all_takes_regressed_cells_and_lets_them_pass(tk1: BenchProject) -> None:

@@ -37,7 +37,7 @@ def against_baseline_chart(results: Results, platform: str) -> HeatMap | None:
         totals + (f", {unmeasured} not measured" if unmeasured else ""),
     )
     return HeatMap(
-        text.noted(*common.source_notes(results, platform), "x: cannot be measured there, by the baseline."),
+        text.noted(*common.source_notes(results, platform), "x: not measurable, according to the baseline."),
         tuple((model, common.title_of(results.catalog, model, scenario)) for model, scenario in rows),
         tuple(str(size) for size in sizes),
         tuple(

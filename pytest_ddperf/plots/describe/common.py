@@ -90,9 +90,9 @@ def source_notes(results: Results, platform: str) -> tuple[str, ...]:
     run = results.runs.get(platform)
     if run is not None:
         commit = f", commit {run.commit[:10]}" if run.commit else ""
-        ended = "" if run.complete else ", which did not come to its end"
+        ended = "" if run.complete else ", incomplete"
         older = sum(cell.earlier is not None for cell in results.of(platform))
-        earlier = f"; {older} cell{'s' * (older > 1)} by earlier runs" if older else ""
+        earlier = f"; {older} cell{'s' * (older > 1)} from earlier runs" if older else ""
         notes.append(f"Measured: run of {run.started[:16].replace('T', ' ')} UTC{commit}{ended}{earlier}.")
     known = results.catalog.platforms.get(platform)
     kinds = {cell.baseline_kind for cell in results.of(platform) if cell.baseline_ms is not None}

@@ -39,7 +39,9 @@ def model_chart(results: Results, model: str) -> LineChart:
     text = Text(f"{common.title_of(results.catalog, model)}: time per image across platforms", _cost(results, model))
     return LineChart(
         text.noted(
-            f"Measured: {', '.join(measured)}; else baselines." if measured else "Baselines, as published or recorded."
+            f"Measured: {', '.join(measured)}; otherwise baselines."
+            if measured
+            else "Baselines, published or recorded."
         ),
         "",
         MS_PER_IMAGE,
@@ -82,7 +84,7 @@ def _cost(results: Results, model: str) -> str:
     network = results.catalog.networks.get(model)
     if network is None or network.giga_flops is None or network.million_params is None:
         return ""
-    return f"{network.giga_flops_text} GFLOPs an image, {network.million_params_text} million parameters"
+    return f"{network.giga_flops_text} GFLOPs per image, {network.million_params_text} million parameters"
 
 
 def _gain(cells: list[Result]) -> str:

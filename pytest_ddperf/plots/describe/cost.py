@@ -39,11 +39,11 @@ def cost_chart(catalog: Catalog, *, small: bool) -> BarChart | None:
     )
     if not chosen:
         return None
-    rule = f"under {SMALL_GIGA_FLOPS:g} GFLOPs an image and under {SMALL_MILLION_PARAMS:g} million parameters"
+    rule = f"under {SMALL_GIGA_FLOPS:g} GFLOPs per image and under {SMALL_MILLION_PARAMS:g} million parameters"
     text = Text(
-        "What the small networks cost" if small else "What the networks cost",
+        "Cost of the small networks" if small else "Cost of the networks",
         rule if small else "one image, forward",
-        ("Source: the report's table of flops and parameters. GFLOPs: 10\u2079 multiply-adds, as it counts them.",),
+        ("Source: the report's table of flops and parameters. GFLOPs: 10\u2079 multiply-adds, as counted there.",),
     )
     return BarChart(text, _rows(catalog, chosen), _panels(chosen))
 
@@ -51,7 +51,7 @@ def cost_chart(catalog: Catalog, *, small: bool) -> BarChart | None:
 def _panels(networks: Iterable[Network]) -> tuple[BarPanel, ...]:
     shown = list(networks)
     return (
-        BarPanel("GFLOPs an image", (Bars("", tuple(one.giga_flops for one in shown)),)),
+        BarPanel("GFLOPs per image", (Bars("", tuple(one.giga_flops for one in shown)),)),
         BarPanel("parameters, millions", (Bars("", tuple(one.million_params for one in shown)),)),
     )
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 PER_WATT = "images per second per watt"
 PER_GFLOP = "images per second per GFLOP"
-_WATTS = "Watts: the platform's under load, as the report states them."
-_GFLOPS = "GFLOPs: of the network, 10\u2079 multiply-adds an image, as the report counts them."
+_WATTS = "Watts: power of the platform under load, from the report."
+_GFLOPS = "GFLOPs: 10\u2079 multiply-adds of the network per image, as the report counts them."
 
 
 def per_watt(results: Results, cell: Result) -> float | None:
@@ -60,7 +60,7 @@ def platform_chart(results: Results, platform: str) -> BarChart | None:
     return BarChart(
         text.noted(
             *common.source_notes(results, platform),
-            _WATTS if watts else f"The report states no watts of {title}: images per second per watt are left out.",
+            _WATTS if watts else f"The report states no watts of {title}, so images per second per watt are not shown.",
             _GFLOPS if len(panels) > 1 or not watts else "",
         ),
         tuple((cell.key.model, common.title_of(results.catalog, cell.key.model)) for cell in chosen),
@@ -81,9 +81,9 @@ def across_charts(results: Results) -> dict[str, DotChart]:
         if cells and (known := results.catalog.platforms.get(name)) is not None and known.watts is None
     ]
     notes = (
-        "Each network at the batch size at which it is fastest there.",
+        "Each network at its fastest batch size on that platform.",
         _WATTS,
-        f"The report states no watts of {', '.join(without)}: left out." if without else "",
+        f"Not shown, because the report states no watts: {', '.join(without)}." if without else "",
     )
     charts = {
         names.PER_WATT: _dots(results, best, per_watt, Text("Images per second per watt").noted(*notes), PER_WATT),

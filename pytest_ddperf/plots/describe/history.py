@@ -30,7 +30,7 @@ def trend_charts(catalog: Catalog, trends: Iterable[Trend], platforms: Iterable[
                                              else len(catalog.platforms), catalog.model_order(one[1])))  # fmt: skip
     return {
         names.history(platform, model): NightChart(
-            _text(f"{common.platform_title(catalog, platform)}, {common.title_of(catalog, model)}: its nights"),
+            _text(f"{common.platform_title(catalog, platform)}, {common.title_of(catalog, model)}, night by night"),
             tuple(
                 panel(trend)
                 for trend in sorted(grouped[platform, model], key=lambda one: (one.key.batch_size, one.key.scenario))
@@ -83,5 +83,5 @@ def is_change(night: NightPoint) -> bool:
 
 def _text(title: str) -> Text:
     return Text(title, "milliseconds per image, UTC").noted(
-        "Band: the baseline of each night and its tolerance. Ticks below: another commit than the night before."
+        "Band: baseline and tolerance of each night. Ticks below: a new commit."
     )

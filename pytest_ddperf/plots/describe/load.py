@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results
 
 CLIENTS = "clients at once"
-RATE = "requests per second asked for"
-LATENCY = "latency of a request, ms"
+RATE = "requested rate, requests per second"
+LATENCY = "request latency, ms"
 
 
 def load_charts(results: Results, platform: str) -> dict[str, LoadChart]:
@@ -60,14 +60,14 @@ def load_chart(results: Results, points: Sequence[tuple[float, Result, LoadSumma
         answered = tuple(load.requests_per_second for _, _, load in points)
         first = LoadPanel(
             "requests per second answered",
-            (LoadLine("asked for", x, x, emphasis=False), LoadLine("answered", x, answered)),
+            (LoadLine("requested", x, x, emphasis=False), LoadLine("answered", x, answered)),
         )
     behind = ", ".join(f"{place:g}" for place, _, load in points if load.kept_up is False)
     text = Text(f"{title}: {'concurrency' if closed else 'open loop'}", f"batch size {key.batch_size}, client's clock")
     return LoadChart(
         text.noted(
             *common.source_notes(results, key.platform)[:1],
-            "Bars: 95 % interval by order statistics; a percentile that so few requests cannot tell is left out.",
+            "Bars: 95 % confidence interval. A percentile that needs more requests is not shown.",
             "More than one client measures queueing, not the network."
             if closed
             else "Poisson arrivals; latency counts from when a request was due.",

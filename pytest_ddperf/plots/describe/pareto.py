@@ -52,8 +52,8 @@ def pareto_chart(results: Results, platform: str, batch_size: int) -> ScatterCha
     return ScatterChart(
         text.noted(
             *common.source_notes(results, platform),
-            f"Of no known accuracy, left out: {', '.join(unknown)}." if unknown else "",
-            f"Not measured, shown as in the baseline: {', '.join(only_baseline)}." if only_baseline else "",
+            f"Not shown, accuracy unknown: {', '.join(unknown)}." if unknown else "",
+            f"Not measured, baseline shown: {', '.join(only_baseline)}." if only_baseline else "",
         ),
         choices,
         _choices(results, ((cell, cell.baseline_ms) for cell in known)) if run else (),

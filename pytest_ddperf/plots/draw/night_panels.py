@@ -166,7 +166,5 @@ def _keys(chart: NightChart) -> list[Line2D | Patch]:
     if shown & (FAILING - {Outcome.REGRESSED}):
         handles.append(Line2D([], [], linestyle="", label="failed otherwise", **_OTHER_FAILURE))
     if rebaselined:
-        handles.append(
-            Line2D([], [], color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), label="another baseline")
-        )
+        handles.append(Line2D([], [], color=style.PURPLE, linewidth=1.2, linestyle=(0, (4, 2)), label="new baseline"))
     return handles

@@ -116,8 +116,8 @@ def write_file(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise ConfigurationError(
-            f"The figure {path} cannot be written: {error.strerror or error}; make room or name another folder with "
-            "--ddperf-plot=DIR."
+            f"The figure {path} cannot be written: {error.strerror or error}; free disk space or name another folder "
+            "with --ddperf-plot=DIR."
         ) from error
 
 

@@ -64,7 +64,7 @@ def draw_scatter(chart: ScatterChart) -> Figure:
     _label(axes, chart)
     keys: list[tuple[str, dict[str, Any]]] = [("Pareto front", {"linestyle": "-"})]
     if chart.before:
-        keys.append(("front of the baseline", {"linestyle": style.BASELINE_DASHES, "linewidth": 0.9}))
+        keys.append(("Pareto front of the baseline", {"linestyle": style.BASELINE_DASHES, "linewidth": 0.9}))
     axes.legend(
         [Line2D([], [], color=style.INK, **key) for _, key in keys], [label for label, _ in keys], loc="upper right",
         bbox_to_anchor=(1.0, -0.085), borderaxespad=0, ncols=2, columnspacing=1.4,

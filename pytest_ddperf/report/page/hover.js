@@ -27,7 +27,7 @@ function cellTold(cell) {
     lines.push(line(`baseline ${number(cell.baseline)} ms per image${alone} (${cell.kind})`));
   }
   if (cell.change !== null) {
-    const sees = cell.sees === null ? "" : `, the gate sees \u2265 ${share(cell.sees)}`;
+    const sees = cell.sees === null ? "" : `, resolution ${share(cell.sees)}`;
     lines.push(line(`change ${percent(cell.change)}${sees}`));
   }
   if (cell.outcome !== null) {

@@ -154,8 +154,8 @@ function against() {
   if (!shown.length)
     return says(
       judged
-        ? "Nothing was measured of these platforms and models."
-        : "No run: nothing is held against the baselines yet.",
+        ? "Nothing was measured for these platforms and models."
+        : "No run yet: nothing to compare with the baselines.",
     );
   const narrow = find("plot").clientWidth < 560;
   const blocks = [...new Set(shown.map((cell) => cell.platform))].map((platform) => ({
@@ -231,7 +231,7 @@ function against() {
 }
 function history() {
   const nights = trends.get(state.cell);
-  if (!nights) return says("No cell was measured on two nights or more yet.");
+  if (!nights) return says("No cell has been measured on two or more nights yet.");
   const size = { ...room(), right: 40 };
   newCanvas(size, "Milliseconds per image, night by night");
   const values = nights.flatMap(([, now, , , held, tolerance]) =>
@@ -284,7 +284,7 @@ function history() {
   });
 }
 
-const OVER = "A faint line with hollow marks is the baseline of what was measured.";
+const OVER = "A faint line with hollow marks is the baseline of a measured line.";
 const VIEWS = {
   latency: { name: "Time per image", hint: OVER, over: true, draw: () => byBatch((ms) => ms, "ms per image") },
   speed: {
@@ -295,14 +295,14 @@ const VIEWS = {
   },
   against: {
     name: "Against the baseline",
-    hint: "Orange is slower, blue is faster; the full colour is twice the tolerance. A frame and ! fail.",
+    hint: "Orange is slower, blue is faster; the full colour is twice the tolerance. A frame and ! mark a failure.",
     draw: against,
   },
   history: {
     name: "History",
     hint:
-      "The band is what the tolerance allows over that night's baseline. " +
-      "A hollow mark is a night that later ones are not held against.",
+      "The band is that night's baseline and tolerance. " +
+      "A hollow mark is a night that later nights are not compared with.",
     draw: history,
   },
 };

@@ -66,10 +66,10 @@ const COLUMNS = [
   },
   {
     key: "sees",
-    name: "Gate sees",
+    name: "Resolution",
     figure: true,
     by: (cell) => cell.sees,
-    show: (cell) => (cell.sees === null ? "" : `\u2265 ${share(cell.sees)}`),
+    show: (cell) => (cell.sees === null ? "" : share(cell.sees)),
     run: true,
   },
   {
@@ -81,7 +81,7 @@ const COLUMNS = [
   },
   {
     key: "kind",
-    name: "Held against",
+    name: "Baseline from",
     by: (cell) => cell.kind || null,
     show: (cell) => (cell.kind ? element("span", { title: cell.source ?? "" }, cell.kind) : ""),
   },

@@ -148,7 +148,7 @@ def test_check_says_which_variable_is_not_set(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_embedded_server_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "not asked" in output(capsys, "local", "--check")
+    assert "not checked" in output(capsys, "local", "--check")
 
 
 def test_servers_are_asked_side_by_side() -> None:

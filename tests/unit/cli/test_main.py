@@ -325,4 +325,4 @@ def test_a_name_that_the_encoding_does_not_have_is_escaped(tmp_path: Path, monke
     folder.mkdir()
     assert main.main(["check-model", str(folder)]) == 1
     sys.stdout.flush()
-    assert written.getvalue().startswith(b"mod\\xe8le: no network.")
+    assert written.getvalue().startswith(b"mod\\xe8le: no network found.")

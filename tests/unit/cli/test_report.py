@@ -180,16 +180,16 @@ def test_a_markdown_report_comes_with_its_figures(
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["-o", "r.pdf"], "expected a file that ends with .md, .html, .csv, .json, or bmf:FILE or pytest:FILE"),
+        (["-o", "r.pdf"], ".md, .html, .csv, .json, or bmf:FILE or pytest:FILE"),
         (["-o", "occupied/r.md"], "occupied/r.md cannot be written"),
-        (["-o", "r.csv", "-o", "r.csv"], "asked for twice"),
+        (["-o", "r.csv", "-o", "r.csv"], "r.csv is requested twice"),
         (["-o", "r.csv", "--run", "nope"], "The run 'nope' is not in .ddperf; the last ones there are 2026"),
         (["-o", "r.csv", "--platform", "tk7"], "The platform 'tk7' is not known. Did you mean tk1?"),
-        (["-o", "r.csv", "--platform", ","], "--platform names none; the valid ones are gtx1080ti"),
+        (["-o", "r.csv", "--platform", ","], "--platform names no platform; the valid ones are gtx1080ti"),
         (["--platform", "tk7"], "The platform 'tk7' is not known"),
-        (["-o", "r.csv", "--json", "x.json"], "give it without -o and --plot"),
+        (["-o", "r.csv", "--json", "x.json"], "--json cannot be combined with -o or --plot"),
         (["--plot=occupied"], "occupied: File exists; name another folder with --plot=DIR"),
-        (["-o", "r.csv", "--storage", "occupied"], "occupied is no folder"),
+        (["-o", "r.csv", "--storage", "occupied"], "occupied is not a folder"),
     ],
 )
 def test_bad_input_is_one_paragraph_and_status_2(
@@ -338,7 +338,7 @@ def test_a_run_that_is_named_must_have_cells_of_the_platforms_named(
     oldest = min((project / ".ddperf").glob("*.jsonl")).stem
     assert run("--run", oldest, "--platform=tx1,nano", *option) == 2
     captured = capsys.readouterr()
-    assert captured.err == f"ddperf: The run {oldest} has no cells of tx1, nano; those it has are of tk1.\n"
+    assert captured.err == f"ddperf: The run {oldest} has no cells of tx1, nano; it has cells of tk1.\n"
     assert captured.out == ""
     assert not (project / "out.json").exists()
 

@@ -62,7 +62,7 @@ def test_what_was_given_says_where() -> None:
     ("config", "environ", "said"),
     [
         (Config({"ddperf_npasses": "x"}), {}, "--ddperf-npasses: 'x' is not valid; expected a whole number"),
-        (Config(), {"DDPERF_NPASSES": "x"}, "environment DDPERF_NPASSES: 'x' is not valid"),
+        (Config(), {"DDPERF_NPASSES": "x"}, "environment variable DDPERF_NPASSES: 'x' is not valid"),
         (Config(ini={"ddperf_npasses": "x"}), {}, "ddperf_npasses in pytest.ini: 'x' is not valid"),
         (Config(ini={"ddperf_npasses": 7}), {}, "ddperf_npasses in pytest.ini: write the value in quotes"),
     ],

@@ -222,11 +222,11 @@ def test_since_may_be_any_moment(folder: Path, since: datetime) -> None:
         ("2026-11-02", "no UTC offset"),
         (datetime(2026, 11, 2), "no UTC offset"),  # noqa: DTZ001 - that is the fault
         (pd.NaT, "no UTC offset"),
-        ("yesterday", "not a moment"),
-        ("", "not a moment"),
-        ("2026-13-02T02:00:00Z", "not a moment"),
-        (date(2026, 11, 2), "not a moment"),
-        (1793498400, "not a moment"),
+        ("yesterday", "not a date and time"),
+        ("", "not a date and time"),
+        ("2026-13-02T02:00:00Z", "not a date and time"),
+        (date(2026, 11, 2), "not a date and time"),
+        (1793498400, "not a date and time"),
     ],
 )
 def test_a_since_that_is_not_a_moment_is_refused(folder: Path, since: Any, wrong: str) -> None:  # noqa: ANN401 - wrong
@@ -245,14 +245,14 @@ def test_a_platform_that_is_unknown_is_refused_with_the_one_that_may_be_meant(fo
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="nowhere is not there") as caught:
+    with pytest.raises(ConfigurationError, match="nowhere does not exist") as caught:
         load_history(tmp_path / "nowhere")
     assert is_one_paragraph(caught.value)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"holds no run.*RUN\.jsonl"):
+    with pytest.raises(ConfigurationError, match=r"contains no run.*RUN\.jsonl"):
         load_history(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["other.txt"]
 

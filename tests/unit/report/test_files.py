@@ -80,12 +80,12 @@ def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 def test_figures_whose_folder_is_a_file_are_refused(tmp_path: Path) -> None:
     figures_dir(tmp_path / "r.md").write_text("", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"r_figures is no folder"):
+    with pytest.raises(ConfigurationError, match=r"r_figures is not a folder"):
         check_writable([parse_report("r.md", tmp_path)])
 
 
 def test_the_same_file_for_two_reports_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="asked for twice"):
+    with pytest.raises(ConfigurationError, match=r"r\.json is requested twice"):
         check_writable([parse_report("r.json", tmp_path), parse_report("bmf:r.json", tmp_path)])
 
 
@@ -129,7 +129,7 @@ def test_what_fails_does_not_keep_the_others_from_being_made(tmp_path: Path, mon
     assert made.reports == [(csv.path, 0)]
     assert made.index is None
     assert made.problems == [
-        f"The figures in {tmp_path / 'figures'} could not be made: ValueError: no such marker.",
+        f"The figures in {tmp_path / 'figures'} could not be created: ValueError: no such marker.",
         f"The report {gone.path} cannot be written: No such file or directory; name another file.",
     ]
 

@@ -78,7 +78,7 @@ def test_a_baseline_that_cannot_be_read_costs_its_platform_and_no_other(tmp_path
     assert [one.now_ms for one in results.of("tk1") if one.key == KEY] == [210.0]
     assert "tx1" not in results.platforms
     (warning,) = results.warnings
-    assert warning.startswith("The baseline of tx1 is left out: ")
+    assert warning.startswith("The baseline of tx1 is not shown: ")
     assert str(tmp_path / "baselines" / "tx1.json") in warning
 
 
@@ -104,9 +104,9 @@ def test_a_project_s_own_table_comes_first(tmp_path: Path) -> None:
 def test_without_a_history_the_baselines_are_shown_and_it_is_said(tmp_path: Path) -> None:
     results = load_stored(CATALOG, tmp_path / ".ddperf")
     assert results.cells == gather_results(CATALOG, [], {}).cells
-    assert results.warnings == (
-        f"There is no run in {tmp_path / '.ddperf'} yet: what is shown is the baselines alone.",
-    )
+    (warning,) = results.warnings
+    assert f"no run in {tmp_path / '.ddperf'}" in warning
+    assert "only the baselines are shown" in warning
 
 
 def test_of_each_platform_its_newest_run_is_shown(tmp_path: Path) -> None:
@@ -133,12 +133,8 @@ def test_of_each_cell_the_newest_verdict_is_shown_and_an_earlier_one_says_so(tmp
     assert [one.earlier is None for one in shown.values()] == [True, False, False]
     assert shown[SECOND].notes == (f"measured by an earlier run, {older.stem} of {moment(1)}",)
     assert results.runs["tk1"].run == newest.stem
-    assert results.warnings == (
-        (
-            f"tk1: 2 of the 3 cells shown are of 2 earlier runs, the oldest of {moment(0)}: the newest run did not "
-            "have them."
-        ),
-    )
+    (warning,) = results.warnings
+    assert warning.startswith(f"tk1: 2 of the 3 cells shown come from 2 earlier runs, the oldest of {moment(0)}: ")
 
 
 def test_the_newest_verdict_of_a_cell_counts_although_it_is_no_measurement(tmp_path: Path) -> None:
@@ -191,12 +187,10 @@ def test_a_time_below_nothing_is_no_record(tmp_path: Path) -> None:
 def test_measurements_of_a_platform_that_is_none_any_more_are_said(tmp_path: Path) -> None:
     write_night(tmp_path, 0, [at(replace(KEY, platform="gone"), 200.0), at(KEY, 210.0)], platforms=("gone", "tk1"))
     results = load_stored(CATALOG, tmp_path)
-    assert results.warnings == (
-        (
-            f"{tmp_path} holds measurements of 'gone', which is no platform (any more): they are left out. Describe it "
-            "in ddperf.toml to see them."
-        ),
-    )
+    (warning,) = results.warnings
+    assert warning.startswith(f"{tmp_path} contains measurements of 'gone'")
+    assert "they are not shown" in warning
+    assert "ddperf.toml" in warning
     assert load_stored(CATALOG, tmp_path, platforms=["tk1"]).warnings == ()
 
 
@@ -243,7 +237,7 @@ def test_broken_files_are_named_and_counted(tmp_path: Path) -> None:
     results = load_stored(CATALOG, tmp_path)
     named, counted = results.warnings
     assert str(tmp_path / "broken.jsonl") in named
-    assert counted == f"1 of the 2 files in {tmp_path} could not be read and were skipped."
+    assert counted.startswith(f"1 of the 2 files in {tmp_path} ")
     assert set(results.runs) == {"tk1"}
 
 

@@ -111,7 +111,7 @@ def test_the_headings_are_the_report_s_in_its_order_behind_the_run() -> None:
 
 def test_without_a_run_it_says_so() -> None:
     text = markdown.render_text(replace(published(), warnings=("There is no run in .ddperf yet",)), NO_FIGURES)
-    assert "No run: what follows is the baselines alone" in text
+    assert "No run: only the baselines follow" in text
     assert "> Warning: There is no run in .ddperf yet" in text
     assert "Measured processing time" not in text
 
@@ -140,7 +140,7 @@ def test_how_measurement_and_baseline_are_unlike_is_told() -> None:
 def test_an_ok_cell_beyond_the_tolerance_is_one_to_know_of() -> None:
     results = measured()
     cells = [replace(cell, change=0.2) if cell.outcome is Outcome.OK else cell for cell in results.cells]
-    rows = tables(markdown.render_text(replace(results, cells=tuple(cells)), NO_FIGURES))["Other cells to know of"]
+    rows = tables(markdown.render_text(replace(results, cells=tuple(cells)), NO_FIGURES))["Other notable cells"]
     assert [row[1] for row in rows[1:]] == ["unstable", "new", "improved", "ok", "ok"]
 
 
@@ -155,7 +155,7 @@ def test_regressions_come_first_with_their_numbers() -> None:
     failed = by_heading["Regressions and other failures"]
     assert failed[1][:7] == ["tk1-squeezenet_v1.1-b8", "regressed", "69.8", "53.6", "+29.1 %", "10 %", "6.8 %"]
     assert [row[0] for row in failed[2:]] == ["tk1-googlenet-b4"]
-    assert [row[1] for row in by_heading["Other cells to know of"][1:]] == ["unstable", "new", "improved"]
+    assert [row[1] for row in by_heading["Other notable cells"][1:]] == ["unstable", "new", "improved"]
 
 
 def test_an_interrupted_run_says_so() -> None:

@@ -26,13 +26,13 @@ def test_one_line_is_one_line_of_what_can_be_seen(text: str) -> None:
 def test_totals_count_each_verdict_those_that_need_a_look_first() -> None:
     assert list(phrases.count_verdicts(measured()))[:2] == [Outcome.REGRESSED, Outcome.ERROR]
     assert phrases.format_totals(measured()) == (
-        "7 cells: 1 regressed, 1 error, 1 unstable, 1 new, 1 improved, 2 ok; 3 of the baseline not measured"
+        "7 cells: 1 regressed, 1 error, 1 unstable, 1 new, 1 improved, 2 ok; 3 baseline cells not measured"
     )
 
 
-def test_without_a_run_nothing_was_judged() -> None:
+def test_without_a_run_there_are_no_verdicts() -> None:
     assert phrases.count_verdicts(published()) == {}
-    assert phrases.format_totals(published()) == "0 cells: nothing was judged"
+    assert phrases.format_totals(published()) == "0 cells: no verdicts"
 
 
 CAFFE = "the table is of caffe, this server runs onnxruntime"

@@ -261,10 +261,10 @@ def test_a_long_reason_goes_on_indented() -> None:
 
 def test_new_cells_say_how_to_record_them() -> None:
     (line,) = texts(format_new_cells([measured(Outcome.NEW, change=None)], recorded=False, width=120))
-    assert line.startswith("1 cell has nothing to compare with yet.")
+    assert line.startswith("1 cell has no baseline")
     assert "--ddperf-update-baselines" in line
     two = [measured(Outcome.NEW, change=None)] * 2
-    assert texts(format_new_cells(two, recorded=False, width=120))[0].startswith("2 cells have nothing")
+    assert texts(format_new_cells(two, recorded=False, width=120))[0].startswith("2 cells have no baseline")
 
 
 def test_new_cells_that_were_recorded_say_nothing() -> None:
@@ -274,7 +274,7 @@ def test_new_cells_that_were_recorded_say_nothing() -> None:
 
 def test_the_totals_count_each_verdict() -> None:
     line = format_totals([measured(), measured(Outcome.REGRESSED), unmeasured(Outcome.UNAVAILABLE)], 4)
-    assert text(line) == "3 cells: 1 ok, 1 regressed, 1 unavailable, 4 of the baseline not measured"
+    assert text(line) == "3 cells: 1 ok, 1 regressed, 1 unavailable, 4 baseline cells not measured"
     assert line[0][1] == "red"
 
 
@@ -341,21 +341,28 @@ def test_a_run_s_lines_are_tables_then_failures_warnings_and_totals() -> None:
     assert lines[1].split() == ["batch", "squeezenet_v1.1"]
     begun = [line.partition(" ")[0] for line in lines[lines.index("") + 1 :]]
     assert begun == ["regressed", "1", "warning:", "2"]
-    assert lines[-1].endswith("2 of the baseline not measured")
+    assert lines[-1].endswith("2 baseline cells not measured")
 
 
-def test_a_platform_that_moved_as_a_whole_is_said() -> None:
-    moved = [replace(measured(change=0.3), suite_shift=0.25)]
-    assert texts(format_gate_notes(moved)) == ["tk1 moved: its cells as a whole are +25.0 % off their baselines"]
+@pytest.mark.parametrize(("shift", "shown"), [(0.25, "25 % slower"), (-0.124, "12 % faster")])
+def test_a_platform_that_shifted_as_a_whole_has_a_note_with_size_and_direction(shift: float, shown: str) -> None:
+    shifted = [replace(measured(change=0.3), suite_shift=shift)]
+    (line,) = texts(format_gate_notes(shifted, width=200))
+    assert line.startswith("tk1 shifted as a whole: ")
+    assert shown in line
+
+
+def test_a_shift_within_the_tolerance_has_no_note() -> None:
     assert format_gate_notes([replace(measured(), suite_shift=0.05)]) == []
     assert format_gate_notes([measured(change=None)]) == []
 
 
-def test_cells_that_the_gate_sees_coarsely_are_counted_with_the_coarsest() -> None:
+def test_cells_with_a_resolution_coarser_than_the_tolerance_are_counted_and_the_coarsest_is_named() -> None:
     coarse = [replace(measured(batch_size=size), resolution=size / 10) for size in (4, 8)]
-    text_of_all = " ".join(texts(format_gate_notes(coarse)))
-    assert text_of_all.startswith("warning: in 2 of 2 cells the gate cannot see changes as small as the tolerance")
-    assert "coarsest tk1-squeezenet_v1.1-b8, which sees >= 80.0 %" in " ".join(text_of_all.split())
+    (line,) = texts(format_gate_notes(coarse, width=200))
+    assert line.startswith("warning: in 2 of 2 cells ")
+    assert "the tolerance, 10 %" in line
+    assert "coarsest: tk1-squeezenet_v1.1-b8, 80.0 %" in line
 
 
 def test_unstable_cells_have_a_line_of_their_own() -> None:
@@ -363,8 +370,8 @@ def test_unstable_cells_have_a_line_of_their_own() -> None:
     assert line == "unstable tk1-squeezenet_v1.1-b8: too noisy"
 
 
-def test_a_verdict_s_text_says_what_the_gate_can_see() -> None:
-    assert format_verdict(replace(measured(), resolution=0.042)) == "53.6 ms/img +0.0 % (sees >= 4.2 %)"
+def test_the_text_of_a_verdict_contains_the_resolution() -> None:
+    assert format_verdict(replace(measured(), resolution=0.042)) == "53.6 ms/img +0.0 % (resolution 4.2 %)"
 
 
 def test_cells_under_load_are_not_in_the_table_of_plain_latency() -> None:

@@ -52,7 +52,7 @@ def test_throughput_and_percentiles_stand_over_the_clients() -> None:
 def test_what_was_answered_and_asked_for_stand_over_the_rate() -> None:
     shown = chart("rate/tk1/squeezenet_v1.1_b1", loaded("r50", kept_up=False), loaded("r10"))
     assert shown.ticks == (10.0, 50.0)
-    assert line(shown, 0, "asked for").y == (10.0, 50.0)
+    assert line(shown, 0, "requested").y == (10.0, 50.0)
     assert line(shown, 0, "answered").y == (10.0, 25.0)
     assert "The server did not keep up at 50 requests per second." in shown.text.notes
 
