@@ -10,56 +10,38 @@ import argparse
 import csv
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import msgspec
 
 from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.cli.main import _parser
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import OPTION_GROUPS, OPTIONS, Option
+from pytest_ddperf.config.options import BY_NAME, OPTION_GROUPS, OPTIONS, Option
+from pytest_ddperf.config.own_models import TYPES as MODEL_TYPES
 from pytest_ddperf.config.own_models import _Entry as ModelEntry
-from pytest_ddperf.config.platform_toml import PLATFORM_KEYS
-from pytest_ddperf.config.platform_toml import _Entry as PlatformEntry
+from pytest_ddperf.config.platform_toml import TYPES as PLATFORM_TYPES
+from pytest_ddperf.config.platform_toml import PlatformEntry
+from pytest_ddperf.core.platform import OWN_KEYS, PLATFORM_KEYS
 from pytest_ddperf.core.records import FAILING, Outcome, Unavailable
 from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.report.csv_json import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pytest_ddperf.core.limits import ValueType
 
 FOLDER = Path(__file__).parent
 POWER = FOLDER / "data" / "gate-power.csv"
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", flags=re.DOTALL)
 
-PLATFORM_MEANINGS: Mapping[str, str] = {
-    "like": "id of the platform of which it is another board: what its section does not say is taken over from there "
-    "([how](boards.md#two-boards-of-one-platform))",
-    "title": "what a person calls it; default: the id",
-    "backend": "what runs the networks, in words",
-    "peak_gflops": "of the hardware; `ddperf select` and the figures go by it",
-    "cores": "of the hardware",
-    "watts": "under load; for `--max-watts` and images per second per watt",
-    "price_usd": "for `--max-price`",
-    "memory_gib": "for `--max-memory`",
-    "source": "where the figures of its published table come from",
-    "reading_error_percent": "how far figures of its table that were read from a picture may be off, percent",
-    "reading_error_ms": "the same, milliseconds per image",
-    "knobs": "what holds for single networks, a table each: [below](#knobs-of-one-network)",
-    "columns": "columns of its published table whose name is no network's",
-    "report": "whether it is one of the report's",
-    "note": "what a person should know of it",
-    "user_env": "environment variable that holds the user name; the name alone is kept",
-    "password_env": "environment variable that holds the password",
-    "before": "commands before the platform's first cell: shell lines, or lists of words",
-    "after": "commands after its last cell, whatever became of the run",
-    "hook_timeout": "seconds that each of those commands may take; default: 60",
-    "telemetry": "where the board's sensors are read: `local`, `ssh:HOST`, or `ssh://[user@]host[:port]`",
-    "cool_to_c": "wait before the first cell until the hottest sensor is at this temperature, degrees Celsius",
-    "cool_wait": "seconds to wait for that, at the most; default: 600",
-    "nvpmodel": "power mode that `--ddperf-tune` sets on a Jetson",
+LINKS: Mapping[str, str] = {
+    "like": " ([how](boards.md#two-boards-of-one-platform))",
+    "knobs": ": [below](#knobs-of-one-network)",
 }
 MODEL_MEANINGS: Mapping[str, str] = {
     "path": "the folder here, from this file's folder on; its input size and classes are read from its files",
@@ -137,15 +119,14 @@ def said(option: Option) -> str:
     return f"`{option.flag}{cell(value)}`"
 
 
-def _in_platform_file() -> dict[str, Option]:
-    """The options that are keys of a platform, too, by key; `report` is a key of another meaning."""
-    by_key = {option.name.replace("-", "_"): option for option in OPTIONS}
-    return {key: by_key[key] for key in PLATFORM_KEYS if key in by_key and key not in PLATFORM_MEANINGS}
+def _option_of(key: str) -> Option | None:
+    """The option that a key of a platform sets; None if it is a key only."""
+    return None if key in OWN_KEYS else BY_NAME[key.replace("_", "-")]
 
 
 def options() -> str:
     """The options by group, and which of them ddperf.toml may hold."""
-    in_file = _in_platform_file().values()
+    in_file = list(map(_option_of, PLATFORM_KEYS))
     parts = []
     for name, group in OPTION_GROUPS.items():
         body = [
@@ -172,33 +153,40 @@ def names() -> str:
 def _type(kind: Any) -> str:  # noqa: ANN401 - types of every kind
     if get_origin(kind) in {Union, UnionType}:
         return " or ".join(_type(each) for each in get_args(kind) if each is not type(None))
-    if get_origin(kind) is Literal:
-        return ", ".join(f"`{each}`" for each in get_args(kind))
-    if get_origin(kind) is list:
+    if get_origin(kind) in {list, tuple}:
         return f"list of {_type(get_args(kind)[0])}"
-    if get_origin(kind) is dict:
+    if get_origin(kind) in {dict, Mapping}:
         return "table"
     return {str: "text", int: "whole number", float: "number", bool: "true or false"}[kind]
 
 
-def _keys(entry: type[msgspec.Struct], meanings: Mapping[str, str]) -> str:
-    fields = msgspec.structs.fields(entry)
+def _keys(entry: type[msgspec.Struct], types: Mapping[str, ValueType], meanings: Mapping[str, str]) -> str:
     return rows(
         ("key", "value", "meaning"),
-        ((f"`{field.name}`", _type(field.type), cell(meanings[field.name])) for field in fields),
+        (
+            (
+                f"`{field.name}`",
+                ", ".join(f"`{each}`" for each in types[field.name].choices) or _type(field.type),
+                cell(meanings[field.name]),
+            )
+            for field in msgspec.structs.fields(entry)
+        ),
     )
+
+
+def _meaning(key: str) -> str:
+    option = _option_of(key)
+    return OWN_KEYS[key].meaning + LINKS.get(key, "") if option is None else f"as `{option.flag}`"
 
 
 def platform_keys() -> str:
     """The keys of [platforms.<id>]."""
-    shared = {key: f"as `{option.flag}`" for key, option in _in_platform_file().items()}
-    own = meant(PLATFORM_MEANINGS, [key for key in PLATFORM_KEYS if key not in shared])
-    return _keys(PlatformEntry, own | shared)
+    return _keys(PlatformEntry, PLATFORM_TYPES, {key: _meaning(key) for key in PLATFORM_KEYS})
 
 
 def model_keys() -> str:
     """The keys of [models.<id>]."""
-    return _keys(ModelEntry, meant(MODEL_MEANINGS, ModelEntry.__struct_fields__))
+    return _keys(ModelEntry, MODEL_TYPES, meant(MODEL_MEANINGS, ModelEntry.__struct_fields__))
 
 
 def verdicts() -> str:

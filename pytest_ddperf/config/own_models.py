@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_ddperf.config.local_paths import local_path
-from pytest_ddperf.config.platform_toml import ID, Where, decode_entry, decode_tables, find_line
+from pytest_ddperf.config.platform_toml import ID, ID_EXPECTED, Where, decode_entry, decode_tables, find_line
 from pytest_ddperf.config.text_files import read_text
+from pytest_ddperf.core.limits import choice, non_empty, whole_number
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.catalog import Catalog
 
-TASKS = tuple(Task)
 _EXPECTED = "[models.<id>] tables"
-_LARGEST = 1_000_000
+_TEXT, _NUMBER = non_empty("text that is not empty"), whole_number(1, 1_000_000)
+TYPES = {
+    **dict.fromkeys(("path", "repository", "title", "mllib"), _TEXT),
+    **dict.fromkeys(("width", "height", "nclasses"), _NUMBER),
+    "task": choice(*Task),
+}
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,7 +56,7 @@ def read_models(path: Path, catalog: Catalog) -> Catalog:
     text = read_text(path, f"TOML with {_EXPECTED}")
     tables = decode_tables(path, text).get("models", {})
     if not isinstance(tables, dict):
-        raise BaselineFileError(path, find_line(text, ("models",)), "`models`, which is no table", _EXPECTED)
+        raise BaselineFileError(path, find_line(text, ("models",)), "`models` is not a table", _EXPECTED)
     for name, values in tables.items():
         where = Where(path, text, ("models", name))
         model = _described(where, name, values)
@@ -63,16 +68,8 @@ def read_models(path: Path, catalog: Catalog) -> Catalog:
 
 def _described(where: Where, name: str, values: object) -> Network:
     if not ID.fullmatch(name):
-        raise where.error(None, f"the model id {name!r}", "a-z, 0-9 and ._- as in `my-model`")
-    given = decode_entry(where, values, _Entry)
-    for key in ("path", "repository", "title", "mllib"):
-        if key in given and not given[key].strip():
-            raise where.error(key, f"an empty {key}", "text, or no such key")
-    for key in ("width", "height", "nclasses"):
-        if key in given and not 1 <= given[key] <= _LARGEST:
-            raise where.error(key, f"{key} = {given[key]}", "a whole number of 1 or more")
-    if "task" in given and given["task"] not in TASKS:
-        raise where.error("task", f"task = {given['task']!r}", f"one of {', '.join(TASKS)}")
+        raise where.error(None, f"invalid model id {name!r}", ID_EXPECTED)
+    given = decode_entry(where, values, _Entry, TYPES)
     if "path" in given:
         return _network(name, _folder(where, given["path"]), given)
     if "repository" not in given:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,11 +11,11 @@ from pytest_ddperf.config.credentials import build_authorization
 from pytest_ddperf.config.local_paths import local_path, server_path
 from pytest_ddperf.config.options import BY_NAME
 from pytest_ddperf.config.own_models import resolve_models
-from pytest_ddperf.config.server_options import ModelOptions, ServerOptions
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.limits import MODEL
 from pytest_ddperf.core.platform import build_batch_schedule
 from pytest_ddperf.core.scenarios import list_scenario_ids
-from pytest_ddperf.core.service_parameters import ServiceParameters
+from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters
 from pytest_ddperf.deepdetect.url import Address, ServerUrl, format_display_url, identify_server
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.models.folder import check_embedded, is_runnable_embedded
@@ -251,21 +251,18 @@ class Settings:
             platform: id of a platform; None for the whole run.
             model: id of a network for which the platform's file may set a value of its own.
         """
-        option = BY_NAME[name]
-        said = self.given.get(name)
-        if said is not None and said.origin > Origin.PROJECT:
+        default, said = BY_NAME[name].default, self.given.get(name)
+        if said is not None and (said.origin > Origin.PROJECT or platform is None):
             return said.value
-        key = name.replace("-", "_")
-        stands = self.catalog.platform(platform) if platform else None
-        own = stands.knobs.get(model, {}) if stands is not None and model is not None else {}
-        if key in own:
+        if platform is None:
+            return default
+        key, stands = name.replace("-", "_"), self.catalog.platform(platform)
+        if key in (own := stands.knobs.get(model or "", {})):
             return own[key]
-        if stands is not None and key in stands.overridden:
-            return getattr(stands, key)
-        if said is not None:
+        if said is not None and key not in stands.overridden:
             return said.value
-        packaged = getattr(stands, key, None) if stands is not None else None
-        return option.default if packaged is None else packaged
+        value = stands.value_of(key)
+        return default if value is None else value
 
     def url(self, platform: str) -> str:
         """The server of a platform: a URL, or `embedded`."""
@@ -348,27 +345,19 @@ class Settings:
             prepared_first=bool(stands.before),
             lock_wait_s=self.value("lock-wait", platform),
             recovery_timeout_s=self.value("recovery-timeout", platform),
-            **self._model_options(platform).by_name(),
-            by_model={model: self._model_options(platform, model) for model in stands.knobs},
+            parameters=self.parameters(platform),
+            by_model={model: self.parameters(platform, model) for model in stands.knobs},
         )
 
-    def _model_options(self, platform: str, model: str | None = None) -> ModelOptions:
-        """The options of one network; without `model`, those of networks without options of their own."""
-        stands = self.catalog.platform(platform)
-        said = model is not None and "mllib" in stands.knobs.get(model, {})
-        return ModelOptions(
-            mllib=self.value("mllib", platform, model) or stands.mllib,
-            mllib_named=said or self._origin("mllib", None) > Origin.PROJECT,
-            gpu=bool(self.value("gpu", platform, model)),
-            gpuid=self.value("gpuid", platform, model),
-            datatype=self.value("datatype", platform, model),
-            knobs=self.knobs(platform, model),
-        )
-
-    def knobs(self, platform: str, model: str | None = None) -> ServiceParameters:
-        """The parameters of service creation and image preparation on a platform, or for one network on it."""
+    def parameters(self, platform: str, model: str | None = None) -> ServiceParameters:
+        """The service parameters on a platform, or of one network on it."""
+        own = self.catalog.platform(platform).knobs.get(model or "", {})
+        options = {name: name.replace("_", "-") for name in PARAMETERS}
         return ServiceParameters(
-            **{one.name: self.value(one.name.replace("_", "-"), platform, model) for one in fields(ServiceParameters)},
+            **{name: self.value(option, platform, model) for name, option in options.items()},
+            named=frozenset(
+                name for name, option in options.items() if name in own or self._origin(option, None) > Origin.PROJECT
+            ),
         )
 
     def folder_of(self, name: str, platform: str | None = None) -> Path:

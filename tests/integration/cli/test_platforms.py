@@ -12,9 +12,8 @@ from scripted_server import Reply, ScriptedServer
 from pytest_ddperf.cli import main
 from pytest_ddperf.cli.platforms import Asked, ask_all, describe_value, find_option_default, format_table
 from pytest_ddperf.config.options import OPTIONS
-from pytest_ddperf.config.platform_toml import PLATFORM_KEYS
 from pytest_ddperf.core.argument_parser import USAGE_ERROR
-from pytest_ddperf.core.platform import Platform
+from pytest_ddperf.core.platform import PLATFORM_KEYS, Platform
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -96,7 +96,12 @@ def test_every_key_of_the_packages_platform_file_is_taken_over() -> None:
 def test_what_the_report_states_of_the_tk1() -> None:
     tk1 = load_catalog().platform("tk1")
     assert (tk1.peak_gflops, tk1.cores, tk1.watts, tk1.price_usd, tk1.memory_gib) == (300, 192, 12.5, 200, None)
-    assert (tk1.mllib, tk1.gpu, tk1.tolerance, tk1.url) == ("caffe", True, 0.1, "http://localhost:8080")
+    assert (tk1.parameters.mllib, tk1.parameters.gpu, tk1.tolerance, tk1.url) == (
+        "caffe",
+        True,
+        0.1,
+        "http://localhost:8080",
+    )
     assert tk1.batch_sizes == BATCH_SIZES_REPORT
 
 

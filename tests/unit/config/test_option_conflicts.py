@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import parse_value
+from pytest_ddperf.config.options import BY_NAME
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings, check_services
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
@@ -21,7 +21,7 @@ TWO = [CellKey("tk1", "resnet50", 1), CellKey("tk1", "resnet50", 2), CellKey("tk
 def resolve(folder: Path, toml: str = "", **options: str) -> Settings:
     (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
     given = {
-        name.replace("_", "-"): GivenValue(parse_value(name.replace("_", "-"), text), Origin.COMMAND_LINE)
+        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].parse(text), Origin.COMMAND_LINE)
         for name, text in {"platform": "tk1", **options}.items()
     }
     return Settings.resolve(given, load_catalog(folder), folder)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pytest_ddperf.config.platform_toml import PLATFORM_KEYS, read_platforms
+from pytest_ddperf.config.platform_toml import read_platforms
 from pytest_ddperf.core.networks import NETWORK_IDS
-from pytest_ddperf.core.platform import Platform
+from pytest_ddperf.core.platform import PLATFORM_KEYS, Platform
 from pytest_ddperf.errors import BaselineFileError, FileContentError
 
-TK1 = Platform("tk1", "Jetson TK1", mllib="caffe", watts=12.5)
+TK1 = Platform("tk1", "Jetson TK1", watts=12.5)
 Write = Callable[[str | bytes], Path]
 
 
@@ -66,7 +66,7 @@ BOARD = '[platforms.board2]\nlike = "tk1"\n'
 def test_a_board_that_is_like_a_platform_has_its_facts_but_for_what_its_section_says(write: Write) -> None:
     toml = BOARD + 'url = "http://board2:8080"\nwatts = 10\n'
     board = read_platforms(write(toml), {"tk1": TK1})["board2"]
-    assert (board.id, board.mllib, board.watts, board.url) == ("board2", "caffe", 10, "http://board2:8080")
+    assert (board.id, board.parameters.mllib, board.watts, board.url) == ("board2", "caffe", 10, "http://board2:8080")
     assert board.overridden == {"like", "url", "watts"}
     assert (board.like, board.title) == ("tk1", "Jetson TK1 (board2)")
 
@@ -75,7 +75,7 @@ def test_a_board_that_is_like_a_platform_has_its_facts_but_for_what_its_section_
 def test_what_the_project_says_of_the_platform_holds_for_the_board_too(write: Write, order: int) -> None:
     tables = [BOARD, '[platforms.tk1]\ntolerance = "5%"\ndatatype = "fp16"\n'][::order]
     board = read_platforms(write("".join(tables)), {"tk1": TK1})["board2"]
-    assert (board.tolerance, board.datatype) == (0.05, "fp16")
+    assert (board.tolerance, board.parameters.datatype) == (0.05, "fp16")
     assert {"tolerance", "datatype"} <= board.overridden & board.taken_over
 
 
