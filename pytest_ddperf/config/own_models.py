@@ -61,7 +61,7 @@ def read_models(path: Path, catalog: Catalog) -> Catalog:
         where = Where(path, text, ("models", name))
         model = _described(where, name, values)
         if clash := catalog.clash(model):
-            raise where.error(None, f"the model id {name!r}, which is that of {clash}", f"another, such as my-{name}")
+            raise where.error(None, f"model id {name!r}, which {clash} already has", f"another id, such as my-{name}")
         catalog = catalog.with_models([model])
     return catalog
 
@@ -73,19 +73,21 @@ def _described(where: Where, name: str, values: object) -> Network:
     if "path" in given:
         return _network(name, _folder(where, given["path"]), given)
     if "repository" not in given:
-        expected = 'path = "FOLDER" for a folder here, or repository = "FOLDER" for one on the server'
+        expected = 'path = "FOLDER" for a folder on this machine, or repository = "FOLDER" for one on the server'
         raise where.error(None, f"{where.what} without a folder", expected)
     return _network(name, None, given)
 
 
 def _folder(where: Where, text: str) -> Path:
-    expected = "a folder here with the network's files; `repository` names one that only the server sees"
+    expected = "a folder on this machine with the network's files; for a folder on the server use `repository`"
     try:
         folder = where.path.parent.absolute() / local_path(text)
     except ConfigurationError:
-        raise where.error("path", f"path = {text!r}, in a home folder that is not known here", expected) from None
+        raise where.error(
+            "path", f"path = {text!r}, in a home folder that is not known on this machine", expected
+        ) from None
     if not _is_folder(folder):
-        raise where.error("path", f"path = {text!r}, which is no folder", expected)
+        raise where.error("path", f"path = {text!r}, which is not a folder", expected)
     return folder
 
 
@@ -136,7 +138,7 @@ def _known(catalog: Catalog, name: str, base: Path) -> str:
     except ConfigurationError as error:
         if not _is_folder(base / name):
             raise
-        raise ConfigurationError(f"{error} For the folder of that name, write ./{name}") from None
+        raise ConfigurationError(f"{error} To use the folder of that name, write ./{name}") from None
 
 
 def _is_it(one: Network, name: str, here: Path | None) -> bool:
@@ -155,7 +157,7 @@ def _id_of(name: str, here: Path | None) -> str:
     made = re.sub(r"[^a-z0-9._-]+", "_", last.lower()).strip("._-")[:64].rstrip("._-")
     if not ID.fullmatch(made):
         raise ConfigurationError(
-            f"No model id can be made of the folder {name!r}: give it one in ddperf.toml, "
-            f"[models.my-model] with path = {name!r}."
+            f"The name of the folder {name!r} gives no model id; define one in ddperf.toml: [models.my-model] with "
+            f"path = {name!r}."
         )
     return made

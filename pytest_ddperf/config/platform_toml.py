@@ -95,8 +95,8 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
         if not ID.fullmatch(platform_id):
             raise where.error(None, f"invalid platform id {platform_id!r}", ID_EXPECTED)
         given = decode_entry(where, values, PlatformEntry, TYPES)
-        if len(set(given.get("batch_sizes", ()))) < len(values.get("batch_sizes", ())):
-            raise where.error("batch_sizes", f"batch_sizes = {values['batch_sizes']}", "each batch size once")
+        if "batch_sizes" in given and not 0 < len(values["batch_sizes"]) == len(given["batch_sizes"]):
+            raise where.error("batch_sizes", f"batch_sizes = {values['batch_sizes']}", "batch sizes, each once")
         if "knobs" in given:
             given["knobs"] = {model: _read_knobs(where, model, own) for model, own in given["knobs"].items()}
         if (like := given.pop("like", None)) is not None:
@@ -124,19 +124,19 @@ def _liked(
     found = f"like = {like!r} of platform {platform_id}"
     if platform_id in known:
         expected = f"`like` for an id of your own, such as my-{platform_id}"
-        raise where.error("like", f"{found}, which has a table of its own", expected)
+        raise where.error("like", f"{found}, which the package describes itself", expected)
     others = [one for one in platforms if one not in boards]
     try:
         other = Catalog({}, platforms).platform(like)
     except ConfigurationError:
         near = find_closest(like, others)
         hint = f" (did you mean {near}?)" if near else ""
-        raise where.error("like", f"{found}, which is no platform{hint}", f"one of {', '.join(others)}") from None
+        raise where.error("like", f"{found}, which is not a platform{hint}", f"one of {', '.join(others)}") from None
     if other.id == platform_id:
         raise where.error("like", f"{found}, the platform itself", f"one of {', '.join(others)}")
     if other.id in boards:
         expected = f"a platform without `like`, one of {', '.join(others)}"
-        raise where.error("like", f"{found}, which is itself like {boards[other.id]!r}", expected)
+        raise where.error("like", f"{found}, which has like = {boards[other.id]!r} itself", expected)
     return other
 
 

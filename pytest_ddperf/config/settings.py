@@ -40,8 +40,8 @@ def check_batch_sizes(settings: Settings) -> None:
     if sizes is not None and schedule is not None and sizes.origin is schedule.origin:
         asked = ",".join(map(str, sizes.value))
         raise ConfigurationError(
-            f"--ddperf-batch-sizes={asked} and --ddperf-batch-schedule={schedule.value} both say which batch sizes are "
-            "measured, and only one can hold; expected one of them."
+            f"--ddperf-batch-sizes={asked} and --ddperf-batch-schedule={schedule.value} exclude each other; expected "
+            "one of them."
         )
 
 
@@ -54,8 +54,8 @@ def check_passes(settings: Settings) -> None:
     least, most = settings.value("npasses"), settings.value("max-passes")
     if most is not None and most < least:
         raise ConfigurationError(
-            f"--ddperf-max-passes={most} is below --ddperf-npasses={least}: a cell cannot have at most {most} and at "
-            f"least {least} passes; expected --ddperf-max-passes={least} or more, or --ddperf-npasses={most} beside it."
+            f"--ddperf-max-passes={most} is below --ddperf-npasses={least}; expected --ddperf-max-passes={least} or "
+            f"more, or --ddperf-npasses={most} or less."
         )
 
 
@@ -69,8 +69,8 @@ def check_images(settings: Settings) -> None:
         listed = settings.value("bench-files", name)
         if listed is not None and settings.value("data-dir", name) is None:
             raise ConfigurationError(
-                f"--ddperf-bench-files={listed} lists images of a folder, and for {name} no folder is named; expected "
-                "--ddperf-data-dir=DIR beside it, the folder as the server sees it."
+                f"--ddperf-bench-files={listed} lists the images of a folder, but {name} has no folder; add "
+                "--ddperf-data-dir=DIR, the folder as the server sees it."
             )
 
 
@@ -83,16 +83,15 @@ def check_servers(settings: Settings) -> None:
         ConfigurationError: threads without an embedded server, or ca-file without an https URL.
     """
     urls = {name: settings.url(name) for name in settings.platforms}
-    measured = f"{', '.join(urls)} {'is' if len(urls) == 1 else 'are'} not"
     if settings.was_typed("threads") and "embedded" not in urls.values():
         raise ConfigurationError(
-            f"--ddperf-threads={settings.value('threads')} is of the embedded server, and {measured} measured on it: "
-            "how many threads a server of yours has is said where it is started; expected a run without the option."
+            f"--ddperf-threads={settings.value('threads')} applies only to the embedded server, which does not run "
+            f"{', '.join(urls)}. Omit the option; the threads of your own server are set where you start it."
         )
     if settings.was_typed("ca-file") and not any(url.startswith("https:") for url in urls.values()):
         raise ConfigurationError(
-            f"--ddperf-ca-file={settings.value('ca-file')} is for servers that are reached by https, and {measured}; "
-            "expected --ddperf-url=https://HOST:PORT beside it, or a run without the option."
+            f"--ddperf-ca-file={settings.value('ca-file')} applies only to https servers, and the URL of "
+            f"{', '.join(urls)} is not https. Add --ddperf-url=https://HOST:PORT, or omit the option."
         )
 
 
@@ -115,9 +114,9 @@ def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
             template = settings.value(option, platform)
             if template is not None and MODEL not in template and of_it > 1:
                 raise ConfigurationError(
-                    f"--ddperf-{option}={template} is the same for all {of_it} networks that are to be measured on "
-                    f"{platform}: one would be measured under the names of all; expected {MODEL} in it, which stands "
-                    "for a network's id, or one network with --ddperf-models=NAME."
+                    f"--ddperf-{option}={template} names one {option} for all {of_it} networks of {platform}, so one "
+                    f"network would be measured under all their names. Include {MODEL}, the network's id, or choose "
+                    "one network with --ddperf-models=NAME."
                 )
 
 
@@ -188,29 +187,27 @@ class Settings:
         stray = [name for name in unknown if name not in self.platforms]
         if stray:
             raise ConfigurationError(
-                f"--ddperf-url names {', '.join(stray)}, which --ddperf-platform={','.join(self.platforms)} does not "
-                "measure; name the same platforms in both."
+                f"--ddperf-url names {', '.join(stray)}, but --ddperf-platform={','.join(self.platforms)} does not; "
+                "name the same platforms in both."
             )
         if len(self.platforms) == 1:
             return
         if "" in urls and self.given["url"].origin > Origin.PROJECT:
             raise ConfigurationError(
-                f"One server is named, {format_display_url(urls[''])} (--ddperf-url, or DDPERF_URL in the environment),"
-                " and "
-                f"{len(self.platforms)} platforms are to be measured: it would be measured under the names of all. "
-                f"Expected --ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, also where they share a "
-                "server, or no URL where ddperf.toml has one for each."
+                f"--ddperf-url (or DDPERF_URL in the environment) names one server, {format_display_url(urls[''])}; "
+                f"{len(self.platforms)} platforms need a URL each, or it would be measured under all their names. "
+                f"Expected --ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, even if they share a "
+                "server; or no URL, if ddperf.toml has one for each."
             )
         for name in self.platforms:
             if name not in unknown and "url" not in self.catalog.platform(name).overridden and name != "local":
                 raise ConfigurationError(
-                    f"With several platforms each needs its own server, and {name} has none; expected "
+                    f"Each of several platforms needs a URL, and {name} has none; expected "
                     f"--ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, or url under "
                     f"[platforms.{name}] in ddperf.toml."
                 )
 
     def _check_platform_files(self) -> None:
-
         for name in self.platforms:
             stands = self.catalog.platform(name)
             if "url" in stands.overridden and stands.url not in {None, "embedded"}:
@@ -224,8 +221,8 @@ class Settings:
         unknown = [name for name in self.platforms if self.catalog.platform(name).telemetry is None]
         if self.value("tune") and unknown:
             raise ConfigurationError(
-                f"--ddperf-tune has to know how the board of {', '.join(unknown)} is reached; expected telemetry under "
-                f'[platforms.{unknown[0]}] in ddperf.toml, "local" or "ssh:HOST".'
+                f"--ddperf-tune needs the address of the board of {', '.join(unknown)}; set telemetry under "
+                f'[platforms.{unknown[0]}] in ddperf.toml to "local" or "ssh:HOST".'
             )
 
     def shared_servers(self) -> dict[str, tuple[str, ...]]:

@@ -90,7 +90,7 @@ def test_every_key_of_the_packages_platform_file_is_taken_over() -> None:
     for platform_id, values in tables.items():
         described = load_catalog().platform(platform_id)
         for key, value in values.items():
-            assert getattr(described, key) == (tuple(value) if isinstance(value, list) else value)
+            assert described.value_of(key) == (tuple(value) if isinstance(value, list) else value)
 
 
 def test_what_the_report_states_of_the_tk1() -> None:
@@ -510,5 +510,5 @@ def test_the_tables_of_an_installed_package_are_found_inside_it(
 
 def test_an_installation_without_its_tables_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_catalog_module, "__file__", str(tmp_path / "pytest_ddperf" / "config" / "load_catalog.py"))
-    with pytest.raises(ConfigurationError, match="install the package again"):
+    with pytest.raises(ConfigurationError, match="reinstall the package"):
         find_package_data()

@@ -78,7 +78,7 @@ def test_what_an_option_refuses_toml_refuses_with_the_same_expectation(
 
 
 def test_an_example_of_a_list_is_written_as_where_the_list_stands() -> None:
-    with pytest.raises(ValueError, match="such as 10,50$"):
+    with pytest.raises(ValueError, match=r"such as 10,50$"):
         RATES.parse("fast")
     with pytest.raises(ValueError, match=r"such as \[10, 50\]$"):
         RATES.convert([0])

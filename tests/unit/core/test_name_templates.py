@@ -14,7 +14,7 @@ def test_a_name_may_hold_the_network_or_not(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["{modle}", "{model", "model}", "{}", "{{model}}", " "])
 def test_a_slip_in_the_braces_is_no_name(text: str) -> None:
-    with pytest.raises(ValueError, match="such as bench_{model}"):
+    with pytest.raises(ValueError, match=r"such as bench_{model}"):
         SERVICE.parse(text)
 
 
