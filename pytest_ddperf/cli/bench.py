@@ -86,7 +86,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_parameters(group: argparse._ArgumentGroup, title: str) -> None:
     """Add the options of the service parameters in a group, with dd_bench's defaults; names are not checked."""
     for name, one in PARAMETERS.items():
-        if one.group != title or name in {"recreate", "delete_services"}:
+        if one.group != title or not one.of_dd_bench:
             continue
         flags = [f"--{name.replace('_', '-')}", *(["--eqhist"] if name == "histogram_equalization" else [])]
         default = getattr(_DEFAULTS.parameters, name)
@@ -104,7 +104,8 @@ def _bench(arguments: argparse.Namespace) -> int:
 
     given = vars(arguments)
     parameters = replace(_DEFAULTS.parameters, **{name: given[name] for name in PARAMETERS if name in given})
-    options = BenchOptions(**{one.name: given.get(one.name, parameters) for one in fields(BenchOptions)})
+    own = {one.name: given[one.name] for one in fields(BenchOptions) if one.name in given}
+    options = BenchOptions(parameters=parameters, **own)
     options = replace(
         options,
         create=server_path(options.create or "", options.url, "--create"),

@@ -139,8 +139,8 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
         Option("threads", "threads of the embedded server; default: one per core", COUNT, None, "N"),
     ),
     "gate": (
-        Option("baseline", "compare with: history, recorded, report, a file, or auto (the history from 8 accepted "
-               "nights, else recorded, else report); default: auto",
+        Option("baseline", "baseline to compare with: history, recorded, report, a file, or auto (the history from 8 "
+               "accepted nights, else recorded, else report); default: auto",
                non_empty("history, recorded, report, a file, or auto"), "auto", "KIND|PATH"),
         Option("tolerance", "slowdown that still passes, such as 10%%; default: the platform's", TOLERANCE, None,
                "SHARE"),
@@ -149,8 +149,8 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                "their old values; all: they are also recorded, and pass; default: accepted",
                choice("accepted", "all"), None, "accepted|all", "accepted"),
         Option("accept", "accept this run as a reference for later nights", SWITCH, False),
-        Option("infra-exit-code", "exit status if all failed tests are cells that are error, crashed or invalid (the "
-               "server failed, nothing is slower); default: 1", whole_number(1, 255), None, "N"),
+        Option("infra-exit-code", "exit status if every failed test is a cell that is error, crashed or invalid (the "
+               "server failed, nothing got slower); default: 1", whole_number(1, 255), None, "N"),
     ),
     "output": (
         Option("report", "write a report: FILE.md, FILE.html, FILE.csv, FILE.json, bmf:FILE (Bencher) or pytest:FILE "
@@ -169,10 +169,10 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
     ),
     "passes and clock": (
         Option("npasses", "minimum number of timed passes per cell; default: 5", COUNT, 5, "N"),
-        Option("max-passes", "maximum number of timed passes, for cells that scatter; default: npasses", COUNT,
+        Option("max-passes", "maximum number of timed passes, for cells whose times vary; default: npasses", COUNT,
                None, "N"),
         Option("warmup", "warm-up passes, not timed; default: 1", INDEX, 1, "N"),
-        Option("timer", "clock to gate: predict (the server's cumulated time), head (head.time), client, or auto "
+        Option("timer", "clock that decides: predict (the server's cumulated time), head (head.time), client, or auto "
                "(predict, else head); default: auto", choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
         Option("tune", "set the board's clocks to maximum during the run, then restore them; needs telemetry in "
                "ddperf.toml", SWITCH, False),
@@ -180,9 +180,8 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
     IMAGES: (
         Option("data-dir", "folder of the images, as the server sees it; default: images are sent inline (base64)",
                non_empty("a folder of the server"), None, "DIR"),
-        Option("bench-files", "file with the names of these images, one per line; default: the same folder of this "
-               "machine",
-               non_empty("a file"), None, "FILE"),
+        Option("bench-files", "file with the names of the images, one per line; default: the files in this folder on "
+               "this machine", non_empty("a file"), None, "FILE"),
         *_service_options(IMAGES),
     ),
     "time limits": (

@@ -124,7 +124,7 @@ def _liked(
     found = f"like = {like!r} of platform {platform_id}"
     if platform_id in known:
         expected = f"`like` for an id of your own, such as my-{platform_id}"
-        raise where.error("like", f"{found}, which the package describes itself", expected)
+        raise where.error("like", f"{found}, which is already a platform of the package", expected)
     others = [one for one in platforms if one not in boards]
     try:
         other = Catalog({}, platforms).platform(like)
@@ -153,11 +153,12 @@ def _another_board(platform: Platform, other: Platform, packaged: Platform | Non
     values = {key: ((packaged or plain) if key in _OF_ONE_BOARD else other).value_of(key) for key in keys}
     if "title" not in own:
         values["title"] = f"{other.title} ({platform.id})"
+    set_by_project = other.overridden.intersection(keys) - _OF_ONE_BOARD
     return platform.with_values(
         values | {"columns": {**other.columns, **platform.columns}},
-        overridden=own | {"like"} | (other.overridden.intersection(keys) - _OF_ONE_BOARD),
+        overridden=own | {"like"} | set_by_project,
         alike=other,
-        taken_over=frozenset(key for key, value in values.items() if value != plain.value_of(key)),
+        taken_over=set_by_project.union(key for key, value in values.items() if value != plain.value_of(key)),
     )
 
 

@@ -113,14 +113,19 @@ def numbers(expected: str, read: Callable[[str], float], fits: Callable[[float],
 
 
 def _read_switch(given: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    return require(lambda word: word is not None)({**words, "": False}.get(given.strip().lower())) is True
+    word = given.strip().lower()
+    if word not in {"0", "false", "no", "off", "", "1", "true", "yes", "on"}:
+        raise ValueError
+    return word in {"1", "true", "yes", "on"}
 
 
 def _check_tolerance(value: float | str) -> float:
-    percent = isinstance(value, str) and value.strip().endswith("%")
-    share = float(value.strip().removesuffix("%")) / 100 if isinstance(value, str) and percent else float(value)
-    return float(require(lambda one: 0 <= one < (10 if percent else 1))(share))  # 10 must not mean 1000 %
+    text = str(value).strip()
+    percent = text.endswith("%")
+    share = float(text.removesuffix("%")) / (100 if percent else 1)
+    if not 0 <= share < (10 if percent else 1):  # 10 must not mean 1000 %
+        raise ValueError
+    return share
 
 
 SWITCH: Final = ValueType("true or false", _read_switch, bool)

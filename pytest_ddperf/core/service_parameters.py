@@ -40,7 +40,7 @@ class Parameter(NamedTuple):
         default: the value if nothing else is given.
         type: the valid values.
         group: the group of its option.
-        help: help text without the default; `dd_bench` shows it, too.
+        help: help text without the default; `ddperf bench` shows it, too.
         unset: for the help text: the source of the value if the option is not given; "" shows the default, if any.
         metavar: how the value is shown in the help; None for a flag.
         creation: where the request that creates a service contains it; None if it does not.
@@ -49,6 +49,7 @@ class Parameter(NamedTuple):
         condition: how a value other than the default is described among the conditions of a measurement; `{}` is the
             value. "" if it is not a condition, or is recorded apart.
         of_network: whether ddperf.toml can set it for a single network.
+        of_dd_bench: whether `ddperf bench` has the option, too, with dd_bench's meaning.
     """
 
     default: Any
@@ -62,6 +63,7 @@ class Parameter(NamedTuple):
     encode: Callable[[Any], Any] = lambda value: value
     condition: str = ""
     of_network: bool = True
+    of_dd_bench: bool = True
 
     def describe(self, default: object) -> str:
         """Return the help text of an option with this default."""
@@ -104,10 +106,10 @@ class ServiceParameters:
     histogram_equalization: bool = _parameter(False, SWITCH, IMAGES, "create services that equalize the histogram",
                                               creation=Sent("input", "histogram_equalization"),
                                               condition="histogram equalisation")
-    recreate: bool = _parameter(False, SWITCH, SERVICES,
-                                "recreate our service for every batch size (always done for TensorRT)")
+    recreate: bool = _parameter(False, SWITCH, SERVICES, "recreate our service for every batch size (always done for "
+                                "TensorRT)", of_dd_bench=False)
     delete_services: bool = _parameter(False, SWITCH, SERVICES, "delete the measured services at the end, including "
-                                       "those that existed before", of_network=False)
+                                       "those that existed before", of_network=False, of_dd_bench=False)
     mllib: str = _parameter("caffe", non_empty("the name of a backend"), SERVICES, "backend of created services",
                             "the platform's", "NAME")
     gpu: bool = _parameter(False, SWITCH, SERVICES, "create services on the GPU", "if the platform has one",

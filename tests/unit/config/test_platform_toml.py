@@ -79,6 +79,13 @@ def test_what_the_project_says_of_the_platform_holds_for_the_board_too(write: Wr
     assert {"tolerance", "datatype"} <= board.overridden & board.taken_over
 
 
+def test_a_value_that_is_also_the_default_is_taken_over(write: Write) -> None:
+    toml = '[platforms.tk1]\ndatatype = "fp32"\nscale = 1.0\ntolerance = 0.1\nurl = "http://a:1"\n' + BOARD
+    board = read_platforms(write(toml), {"tk1": TK1})["board2"]
+    assert {"datatype", "scale", "tolerance"} <= board.taken_over
+    assert "url" not in board.taken_over
+
+
 def test_what_says_where_a_board_is_is_not_taken_over(write: Write) -> None:
     own = (
         'url = "http://tk1:80"\nca_file = "a.pem"\nuser_env = "U"\npassword_env = "P"\nbefore = "reboot"\n'
@@ -112,7 +119,7 @@ def test_the_columns_of_both_are_known(write: Write) -> None:
         (
             '[platforms.tk1]\nlike = "b"\n[platforms.b]\n',
             2,
-            "which the package describes itself; expected `like` for an id of",
+            "which is already a platform of the package; expected `like` for an id of",
         ),
         ("[platforms.a]\nlike = 3\n", 2, "wrong type of `like`"),
     ],

@@ -21,7 +21,7 @@ from pytest_ddperf.core.limits import (
 
 def fits(kind: ValueType, seconds: float) -> bool:
     try:
-        return kind.convert(seconds) == seconds == kind.parse(repr(seconds))
+        return (kind.convert(seconds), kind.parse(repr(seconds))) == (seconds, seconds)
     except ValueError:
         return False
 
