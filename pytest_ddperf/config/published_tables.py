@@ -151,7 +151,7 @@ def _header(path: Path, line: int, row: list[str], catalog: Catalog, columns: Ma
         model = columns[name] if name in columns else _resolve(path, line, name, catalog)
         if model in models:
             raise BaselineFileError(
-                path, line, f"the columns {models[model]!r} and {name!r}, both of {model}", "each network once"
+                path, line, f"two columns for {model}, {models[model]!r} and {name!r}", "each network once"
             )
         models[model] = name
     return list(models)

@@ -122,7 +122,7 @@ def test_a_column_that_does_not_say_which_network_it_is_may_be_told(write: Write
         ("batch_size,vgg16\n1.5,2\n", "line 2: batch size '1.5'; expected a whole number"),
         ("batch_size,vgg16\n0,2\n", "line 2: batch size '0'"),
         ("batch_size,vgg16\n1,2\n1,3\n", "line 3: duplicate batch size 1; expected each batch size once"),
-        ("batch_size,vgg16,VGG-16\n1,2,3\n", "line 1: the columns 'vgg16' and 'VGG-16', both of vgg16"),
+        ("batch_size,vgg16,VGG-16\n1,2,3\n", "line 1: two columns for vgg16, 'vgg16' and 'VGG-16'"),
         (
             "batch_size,resent50\n1,2\n",
             r"line 1: unknown or ambiguous network 'resent50' \(did you mean resnet50\?\)",
