@@ -28,6 +28,7 @@ from pytest_ddperf.config.platform_toml import PlatformEntry
 from pytest_ddperf.core.platform import OWN_KEYS, PLATFORM_KEYS
 from pytest_ddperf.core.records import FAILING, Outcome, Unavailable
 from pytest_ddperf.core.results import SEVERITY
+from pytest_ddperf.core.service_parameters import PARAMETERS
 from pytest_ddperf.report.csv_json import COLUMNS
 
 if TYPE_CHECKING:
@@ -184,6 +185,11 @@ def platform_keys() -> str:
     return _keys(PlatformEntry, PLATFORM_TYPES, {key: _meaning(key) for key in PLATFORM_KEYS})
 
 
+def network_keys() -> str:
+    """The keys of [platforms.<id>.knobs.<model>]."""
+    return ", ".join(f"`{name}`" for name, one in PARAMETERS.items() if one.of_network) + "\n"
+
+
 def model_keys() -> str:
     """The keys of [models.<id>]."""
     return _keys(ModelEntry, MODEL_TYPES, meant(MODEL_MEANINGS, ModelEntry.__struct_fields__))
@@ -327,6 +333,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "options": options,
     "names": names,
     "platform-keys": platform_keys,
+    "network-keys": network_keys,
     "model-keys": model_keys,
     "verdicts": verdicts,
     "report-columns": report_columns,
