@@ -10,56 +10,39 @@ import argparse
 import csv
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import msgspec
 
 from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.cli.main import _parser
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import OPTION_GROUPS, OPTIONS, Option
+from pytest_ddperf.config.options import BY_NAME, OPTION_GROUPS, OPTIONS, Option
+from pytest_ddperf.config.own_models import TYPES as MODEL_TYPES
 from pytest_ddperf.config.own_models import _Entry as ModelEntry
-from pytest_ddperf.config.platform_toml import PLATFORM_KEYS
-from pytest_ddperf.config.platform_toml import _Entry as PlatformEntry
+from pytest_ddperf.config.platform_toml import TYPES as PLATFORM_TYPES
+from pytest_ddperf.config.platform_toml import PlatformEntry
+from pytest_ddperf.core.platform import OWN_KEYS, PLATFORM_KEYS
 from pytest_ddperf.core.records import FAILING, Outcome, Unavailable
 from pytest_ddperf.core.results import SEVERITY
+from pytest_ddperf.core.service_parameters import PARAMETERS
 from pytest_ddperf.report.csv_json import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pytest_ddperf.core.limits import ValueType
 
 FOLDER = Path(__file__).parent
 POWER = FOLDER / "data" / "gate-power.csv"
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", flags=re.DOTALL)
 
-PLATFORM_MEANINGS: Mapping[str, str] = {
-    "like": "id of the platform whose published table and settings this board inherits "
-    "([how](boards.md#two-boards-of-one-platform))",
-    "title": "display name; default: the id",
-    "backend": "display name of the backend",
-    "peak_gflops": "peak performance of the hardware, GFLOPS; for reports",
-    "cores": "number of cores of the hardware; for reports",
-    "watts": "power under load, watts; for `--max-watts` and images per second per watt",
-    "price_usd": "price, US dollars; for `--max-price`",
-    "memory_gib": "memory, GiB; for `--max-memory`",
-    "source": "source of its published table",
-    "reading_error_percent": "maximum error of table values that were read from a picture, percent",
-    "reading_error_ms": "the same, milliseconds per image",
-    "knobs": "settings of single networks, one table each: [below](#knobs-of-one-network)",
-    "columns": "network ids of those columns of its published table that have another name",
-    "report": "whether it is a platform of the report",
-    "note": "remark for reports and `ddperf select`",
-    "user_env": "environment variable that contains the user name; only the name of the variable is stored",
-    "password_env": "environment variable that contains the password",
-    "before": "commands before the platform's first cell: shell lines, or lists of words",
-    "after": "commands after its last cell, also if the run fails",
-    "hook_timeout": "seconds that each of these commands may take; default: 60",
-    "telemetry": "where the board's sensors are read: `local`, `ssh:HOST`, or `ssh://[user@]host[:port]`",
-    "cool_to_c": "wait before the first cell until the hottest sensor is at this temperature, degrees Celsius",
-    "cool_wait": "maximum seconds to wait for that; default: 600",
-    "nvpmodel": "power mode that `--ddperf-tune` sets on a Jetson",
+LINKS: Mapping[str, str] = {
+    "like": " ([how](boards.md#two-boards-of-one-platform))",
+    "knobs": ": [below](#knobs-of-one-network)",
 }
 MODEL_MEANINGS: Mapping[str, str] = {
     "path": "folder of the network here, relative to this file; input size and classes are read from its files",
@@ -137,15 +120,14 @@ def said(option: Option) -> str:
     return f"`{option.flag}{cell(value)}`"
 
 
-def _in_platform_file() -> dict[str, Option]:
-    """The options that are keys of a platform, too, by key; `report` is a key of another meaning."""
-    by_key = {option.name.replace("-", "_"): option for option in OPTIONS}
-    return {key: by_key[key] for key in PLATFORM_KEYS if key in by_key and key not in PLATFORM_MEANINGS}
+def _option_of(key: str) -> Option | None:
+    """The option that a key of a platform sets; None if it is a key only."""
+    return None if key in OWN_KEYS else BY_NAME[key.replace("_", "-")]
 
 
 def options() -> str:
     """The options by group, and which of them ddperf.toml may hold."""
-    in_file = _in_platform_file().values()
+    in_file = list(map(_option_of, PLATFORM_KEYS))
     parts = []
     for name, group in OPTION_GROUPS.items():
         body = [
@@ -172,12 +154,10 @@ def names() -> str:
 def _type(kind: Any) -> str:  # noqa: ANN401 - types of every kind
     if get_origin(kind) in {Union, UnionType}:
         return " or ".join(_type(each) for each in get_args(kind) if each is not type(None))
-    if get_origin(kind) is Literal:
-        return ", ".join(f"`{each}`" for each in get_args(kind))
-    if get_origin(kind) is list:
-        (entry,) = get_args(kind)
+    if get_origin(kind) in {list, tuple}:
+        entry = get_args(kind)[0]
         return f"list of {_PLURALS[entry]}" if entry in _PLURALS else f"list of ({_type(entry)})"
-    if get_origin(kind) is dict:
+    if get_origin(kind) in {dict, Mapping}:
         return "table"
     return {str: "text", int: "whole number", float: "number", bool: "true or false"}[kind]
 
@@ -185,24 +165,38 @@ def _type(kind: Any) -> str:  # noqa: ANN401 - types of every kind
 _PLURALS = {str: "texts", int: "whole numbers", float: "numbers"}
 
 
-def _keys(entry: type[msgspec.Struct], meanings: Mapping[str, str]) -> str:
-    fields = msgspec.structs.fields(entry)
+def _keys(entry: type[msgspec.Struct], types: Mapping[str, ValueType], meanings: Mapping[str, str]) -> str:
     return rows(
         ("key", "value", "meaning"),
-        ((f"`{field.name}`", _type(field.type), cell(meanings[field.name])) for field in fields),
+        (
+            (
+                f"`{field.name}`",
+                ", ".join(f"`{each}`" for each in types[field.name].choices) or _type(field.type),
+                cell(meanings[field.name]),
+            )
+            for field in msgspec.structs.fields(entry)
+        ),
     )
+
+
+def _meaning(key: str) -> str:
+    option = _option_of(key)
+    return OWN_KEYS[key].meaning + LINKS.get(key, "") if option is None else f"as `{option.flag}`"
 
 
 def platform_keys() -> str:
     """The keys of [platforms.<id>]."""
-    shared = {key: f"as `{option.flag}`" for key, option in _in_platform_file().items()}
-    own = meant(PLATFORM_MEANINGS, [key for key in PLATFORM_KEYS if key not in shared])
-    return _keys(PlatformEntry, own | shared)
+    return _keys(PlatformEntry, PLATFORM_TYPES, {key: _meaning(key) for key in PLATFORM_KEYS})
+
+
+def network_keys() -> str:
+    """The keys of [platforms.<id>.knobs.<model>]."""
+    return ", ".join(f"`{name}`" for name, one in PARAMETERS.items() if one.of_network) + "\n"
 
 
 def model_keys() -> str:
     """The keys of [models.<id>]."""
-    return _keys(ModelEntry, meant(MODEL_MEANINGS, ModelEntry.__struct_fields__))
+    return _keys(ModelEntry, MODEL_TYPES, meant(MODEL_MEANINGS, ModelEntry.__struct_fields__))
 
 
 def verdicts() -> str:
@@ -343,6 +337,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "options": options,
     "names": names,
     "platform-keys": platform_keys,
+    "network-keys": network_keys,
     "model-keys": model_keys,
     "verdicts": verdicts,
     "report-columns": report_columns,

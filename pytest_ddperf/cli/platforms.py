@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import shlex
 import shutil
@@ -17,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_ddperf.config.credentials import build_authorization
 from pytest_ddperf.config.load_catalog import find_package_data, load_catalog
 from pytest_ddperf.config.local_paths import local_path
-from pytest_ddperf.config.platform_toml import PLATFORM_KEYS, read_platforms
-from pytest_ddperf.config.server_options import ServerOptions
+from pytest_ddperf.config.options import BY_NAME
+from pytest_ddperf.config.platform_toml import read_platforms
+from pytest_ddperf.core.limits import split_names
+from pytest_ddperf.core.platform import PLATFORM_KEYS
 from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 
@@ -114,20 +115,12 @@ def describe_value(platform: Platform, key: str) -> tuple[str, str]:
     else:
         packaged = _packaged().get(platform.id)
         origin = PACKAGE if packaged is not None and key in packaged.overridden else DEFAULT
-    value = getattr(platform, key)
-    if value is None:
-        value = find_option_default(key)
+    value = platform.value_of(key)
+    if value is None and (option := BY_NAME.get(key.replace("_", "-"))):
+        value = option.default
     if key == "url":
         return _server(platform), origin
     return _shown(key, value), origin
-
-
-def find_option_default(key: str) -> Any:  # noqa: ANN401 - the option's own type
-    """Return the default of the server option that a key of ddperf.toml sets; None if it has no default."""
-    fields = {one.name: one.default for one in dataclasses.fields(ServerOptions)}
-    named = {"wait": "wait_s", "timeout": "timeout_s", "cold_start_timeout": "cold_start_timeout_s"}
-    value = fields.get(named.get(key, key))
-    return None if value is dataclasses.MISSING else value
 
 
 def format_table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
@@ -209,8 +202,7 @@ class Asked:
 def _asked(catalog: Catalog, names: str | None) -> list[Platform]:
     """Return the platforms to check: those named, else those with a url in ddperf.toml, else all."""
     if names:
-        wanted = [name.strip() for name in names.split(",") if name.strip()]
-        return list(dict.fromkeys(catalog.platform(name) for name in wanted))
+        return list(dict.fromkeys(catalog.platform(name) for name in split_names(names)))
     every = list(catalog.platforms.values())
     return [one for one in every if "url" in one.overridden] or every
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.core.limits import split_names
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.run_file import read_run
 from pytest_ddperf.report import benchmark_json, gather, load_text, terminal
@@ -112,7 +113,7 @@ def _platforms(text: str, catalog: Catalog) -> list[str]:
     Raises:
         ConfigurationError: a platform is unknown, or none is named.
     """
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = split_names(text)
     if not names:
         raise ConfigurationError(f"--platform names no platform; the valid ones are {', '.join(catalog.platforms)}.")
     return list(dict.fromkeys(catalog.platform(name).id for name in names))

@@ -32,8 +32,8 @@ def build_authorization(platform: Platform, environ: Mapping[str, str] = os.envi
         return None
     if platform.user_env is None:
         raise ConfigurationError(
-            f"Platform {platform.id} has password_env and no user_env: name the environment variable that holds the "
-            "user, too."
+            f"Platform {platform.id} has password_env but no user_env; set user_env to the environment variable that "
+            "contains the user name."
         )
     user = _value(platform, "user_env", platform.user_env, environ)
     password = "" if platform.password_env is None else _value(platform, "password_env", platform.password_env, environ)
@@ -56,6 +56,6 @@ def _value(platform: Platform, key: str, variable: str, environ: Mapping[str, st
     if not value:
         raise ConfigurationError(
             f"Platform {platform.id}: {key} names the environment variable {variable}, which is not set; set it to the "
-            f"{key.removesuffix('_env')} of its server, or take {key} out of ddperf.toml."
+            f"{key.removesuffix('_env')} of the server, or remove {key} from ddperf.toml."
         )
     return value

@@ -34,7 +34,7 @@ def find_package_data() -> Path:
             return folder
     raise ConfigurationError(
         f"The published baselines of pytest-ddperf are missing: neither {here / '_data' / 'baselines'} nor "
-        f"{here.parent / 'baselines'} holds platforms.toml; install the package again."
+        f"{here.parent / 'baselines'} contains platforms.toml; reinstall the package."
     )
 
 
@@ -110,7 +110,7 @@ def _knobs_by_id(names: Catalog, platform: Platform, file: Path) -> Mapping[str,
         except ConfigurationError as error:
             raise _wrong_network(file, ("platforms", platform.id, "knobs", name), str(error)) from error
         if model in found:
-            raise BaselineFileError(file, None, f"the network {model} twice under {where}", "each network once")
+            raise BaselineFileError(file, None, f"network {model} twice under {where}", "each network once")
         found[model] = knobs
     return found
 
@@ -125,4 +125,6 @@ def _id(names: Catalog, model: str, platform: Platform, file: Path) -> str:
 
 def _wrong_network(file: Path, place: tuple[str, ...], said: str) -> BaselineFileError:
     line = find_line(read_text(file, "TOML"), place)
-    return BaselineFileError(file, line, f"a wrong network under {'.'.join(place[:3])}: {said.rstrip('.')}", "its id")
+    return BaselineFileError(
+        file, line, f"unknown network under {'.'.join(place[:3])}: {said.rstrip('.')}", "a network's id"
+    )

@@ -47,6 +47,6 @@ def _with_home(text: str, where: str) -> str:
         whose = f"the account {user!r}" if user else "this account"
         raise ConfigurationError(
             f"{f'{where}: ' if where else ''}{text!r}: the home folder of {whose} is not known on this machine; write "
-            f"the whole path, or ./{text} for a name that begins with ~."
+            f"the absolute path, or ./{text} if the name really begins with ~."
         )
     return written_out

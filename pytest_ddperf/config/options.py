@@ -7,8 +7,27 @@ platform file, default.
 
 from __future__ import annotations
 
-from collections.abc import Callable  # noqa: TC003 - a NamedTuple reads its fields' types at run time
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_ddperf.core.limits import (
+    BATCH_SIZES,
+    CLIENTS,
+    COUNT,
+    INDEX,
+    NAMES,
+    RATES,
+    SERVICE,
+    SWITCH,
+    TIME_LIMIT,
+    TOLERANCE,
+    WAIT,
+    ValueType,
+    choice,
+    non_empty,
+    split_names,
+    whole_number,
+)
+from pytest_ddperf.core.service_parameters import IMAGES, PARAMETERS, SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,17 +47,17 @@ class Option(NamedTuple):
     Args:
         name: `max-batch-size`; gives `--ddperf-max-batch-size`, `ddperf_max_batch_size`, `DDPERF_MAX_BATCH_SIZE`.
         help: help text for `pytest --help`.
-        parse: converts text to a value; raises ValueError with a description of what is expected.
+        type: the valid values.
         default: the value if the option is not given.
         metavar: how the value is shown in the help; None for a flag.
         bare: the value if the option is given without one (`--ddperf-update-baselines`); None: a value is required.
-        repeatable: whether it may be given several times on the command line; elsewhere, and for `parse`, its values
+        repeatable: whether it may be given several times on the command line; elsewhere, and for `type`, its values
             are separated by commas.
     """
 
     name: str
     help: str
-    parse: Callable[[str], Any]
+    type: ValueType
     default: Any = None
     metavar: str | None = None
     bare: str | None = None
@@ -59,171 +78,36 @@ class Option(NamedTuple):
         """The environment variable."""
         return self.key.upper()
 
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not names:
-        raise ValueError("one name or several, separated by commas")
-    return names
-
-
-def _count(least: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        expected = f"a whole number of {least} or more"
-        try:
-            value = int(text)
-        except ValueError:
-            raise ValueError(expected) from None
-        if value < least:
-            raise ValueError(expected)
-        return value
-
-    return parse
-
-
-def _batch_sizes(text: str) -> tuple[int, ...]:
-    try:
-        sizes = tuple(sorted({_count(1)(part) for part in _names(text)}))
-    except ValueError:
-        raise ValueError("batch sizes of 1 or more, separated by commas, such as 1,2,4,8") from None
-    return sizes
-
-
-def _clients(text: str) -> tuple[int, ...]:
-    from pytest_ddperf.core.scenarios import CLIENTS_EXPECTED, normalise_clients  # noqa: PLC0415 - only where it is given
-
-    try:
-        return normalise_clients(int(part) for part in _names(text))
-    except ValueError:
-        raise ValueError(f"{CLIENTS_EXPECTED}, separated by commas, such as 1,2,4,8") from None
-
-
-def _rates(text: str) -> tuple[float, ...]:
-    from pytest_ddperf.core.scenarios import RATES_EXPECTED, normalise_rates  # noqa: PLC0415 - only where it is given
-
-    try:
-        return normalise_rates(float(part) for part in _names(text))
-    except (ValueError, OverflowError):
-        raise ValueError(f"{RATES_EXPECTED}, separated by commas, such as 10,50") from None
-
-
-def _text(expected: str) -> Callable[[str], str]:
-    """Create a parser that rejects empty text, which results from `OPTION=$VARIABLE` with an unset variable."""
-
-    def parse(text: str) -> str:
-        if not text.strip():
-            raise ValueError(expected)
-        return text
-
-    return parse
-
-
-def _wait(text: str) -> float:
-    from pytest_ddperf.core.limits import WAIT_EXPECTED, is_wait  # noqa: PLC0415 - only where it is given
-
-    return _seconds(text, is_wait, WAIT_EXPECTED)
-
-
-def _time_limit(text: str) -> float:
-    from pytest_ddperf.core.limits import TIME_LIMIT_EXPECTED, is_time_limit  # noqa: PLC0415 - likewise
-
-    return _seconds(text, is_time_limit, TIME_LIMIT_EXPECTED)
-
-
-def _seconds(text: str, fits: Callable[[float], bool], expected: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(expected) from None
-    if not fits(value):
-        raise ValueError(expected)
-    return value
-
-
-def _service(text: str) -> str:
-    from pytest_ddperf.core.limits import SERVICE_EXPECTED, is_service_name  # noqa: PLC0415 - likewise
-
-    if not is_service_name(text):
-        raise ValueError(SERVICE_EXPECTED)
-    return text
-
-
-def _factor(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not value or abs(value) == float("inf") or value != value:  # noqa: PLR0124 - NaN is not itself
-        raise ValueError("a finite number other than 0")
-    return value
-
-
-def _exit_code(text: str) -> int:
-    """Parse an exit status: 0 would not be a failure, and the system keeps one byte."""
-    expected = "a whole number from 1 to 255"
-    try:
-        value = int(text)
-    except ValueError:
-        raise ValueError(expected) from None
-    if not 1 <= value <= 255:
-        raise ValueError(expected)
-    return value
-
-
-def _tolerance(text: str) -> float:
-    expected = "a share from 0 to below 1, such as 0.1, or percent below 1000, such as 10%"
-    stripped = text.strip()
-    try:
-        value = float(stripped.removesuffix("%")) / (100 if stripped.endswith("%") else 1)
-    except ValueError:
-        raise ValueError(expected) from None
-    if not 0 <= value < 10 or (value >= 1 and not stripped.endswith("%")):
-        raise ValueError(expected)
-    return value
-
-
-def _switch(text: str) -> bool:
-    value = text.strip().lower()
-    if value in {"1", "true", "yes", "on"}:
-        return True
-    if value in {"0", "false", "no", "off", ""}:
-        return False
-    raise ValueError("true or false")
-
-
-class Choice:
-    """Parses one of several words.
-
-    Args:
-        choices: the words.
-    """
-
-    def __init__(self, *choices: str) -> None:
-        self.choices = choices
-
-    def __call__(self, text: str) -> str:
-        """Return the text if it is one of the words.
+    def parse(self, text: str) -> Any:  # noqa: ANN401 - the option's own type
+        """Convert the text of a value.
 
         Raises:
-            ValueError: it is not.
+            ValueError: the text is not valid; the message states what is expected.
         """
-        if text not in self.choices:
-            raise ValueError("one of " + ", ".join(self.choices))
-        return text
+        return self.type.parse(text)
 
 
-def _urls(text: str) -> dict[str, str]:
+def _service_options(group: str) -> tuple[Option, ...]:
+    """Create the options of the service parameters in a group."""
+    return tuple(
+        Option(name.replace("_", "-"), one.describe(one.unset or one.default), one.type, one.default, one.metavar)
+        for name, one in PARAMETERS.items()
+        if one.group == group
+    )
+
+
+def _read_urls(text: str) -> dict[str, str]:
     """Parse `URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`."""
     from pytest_ddperf.deepdetect.url import Address, check_url  # noqa: PLC0415 - only when a URL is given
 
     urls: dict[str, str] = {}
-    for part in _names(text):
+    for part in (parts := split_names(text)):
         name, given, url = part.partition("=")
         platform, url = (name.strip(), url.strip()) if given and "/" not in name else ("", part)
-        if platform in urls:
-            raise ValueError("one URL a platform" if platform else "platform=URL,platform=URL for several servers")
+        if platform and platform in urls:
+            raise ValueError("one URL per platform")
         urls[platform] = Address(check_url(url))
-    if "" in urls and len(urls) > 1:
+    if not parts or ("" in urls and len(parts) > 1):
         raise ValueError("one URL, or platform=URL,platform=URL for several servers")
     return urls
 
@@ -231,103 +115,83 @@ def _urls(text: str) -> dict[str, str]:
 OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
     "what to measure": (
         Option("platform", "platforms to measure; short form: --platform; default: local, the embedded server on this "
-               "machine", _names, ("local",), "A[,B]"),
+               "machine", NAMES, ("local",), "A[,B]"),
         Option("models", "networks to measure, or folders (with a slash) with networks of your own; default: those of "
-               "the baseline table and ddperf.toml", _names, (), "A[,B]"),
-        Option("batch-sizes", "batch sizes to measure; default: those of the baseline table", _batch_sizes, (),
+               "the baseline table and ddperf.toml", NAMES, (), "A[,B]"),
+        Option("batch-sizes", "batch sizes to measure; default: those of the baseline table", BATCH_SIZES, (),
                "N[,N]"),
-        Option("max-batch-size", "largest batch size; default: the platform's", _count(1), None, "N"),
+        Option("max-batch-size", "largest batch size; default: the platform's", COUNT, None, "N"),
         Option("batch-schedule", "generate the batch sizes: pow2 (1, 2, 4, 8 ...) or dd_bench (1, 2, 4, 8, 16, 32, "
-               "then every 16); default: those of the baseline table", Choice("pow2", "dd_bench"), None, "NAME"),
-        Option("run-unavailable", "also measure cells that the baseline marks x (unavailable)", _switch, False),
+               "then every 16); default: those of the baseline table", choice("pow2", "dd_bench"), None, "NAME"),
+        Option("run-unavailable", "also measure cells that the baseline marks x (unavailable)", SWITCH, False),
     ),
-    "server and services": (
+    SERVICES: (
         Option("url", "server: http[s]://[user:password@]host:port[/path], or embedded; for several platforms "
-               "tk1=URL,tx1=URL; default: the platform's", _urls, {}, "URL"),
+               "tk1=URL,tx1=URL; default: the platform's", ValueType("", _read_urls, dict), {}, "URL"),
         Option("repository", "create services from this folder of the server, such as /opt/models/{model}",
-               _text("a folder of the server"), None, "DIR"),
-        Option("service", "service name of each network; default: {model}", _service, "{model}", "TEMPLATE"),
+               non_empty("a folder of the server"), None, "DIR"),
+        Option("service", "service name of each network; default: {model}", SERVICE, "{model}", "TEMPLATE"),
         Option("missing-service", "fail or skip cells whose service does not exist and cannot be created; default: "
-               "fail", Choice("fail", "skip"), "fail", "fail|skip"),
-        Option("recreate", "recreate our service for every batch size (always done for TensorRT)", _switch, False),
-        Option("delete-services", "delete the measured services at the end, including those that existed before",
-               _switch, False),
-        Option("mllib", "backend of created services; default: the platform's", _text("a backend's name"), None,
-               "NAME"),
-        Option("gpu", "create services on the GPU; default: if the platform has one", _switch, None),
-        Option("gpuid", "index of the GPU; default: 0", _count(0), 0, "N"),
-        Option("dla", "create services on a Jetson's DLA core", _switch, False),
-        Option("datatype", "precision of created services; default: fp32", Choice("fp32", "fp16"),
-               "fp32", "fp32|fp16"),
-        Option("nclasses", "number of classes of created services; default: the network's", _count(1), None, "N"),
-        Option("max-workspace-size", "workspace of a TensorRT engine, MiB; default: 1024", _count(1), 1024, "N"),
+               "fail", choice("fail", "skip"), "fail", "fail|skip"),
+        *_service_options(SERVICES),
         Option("ca-file", "certificates to trust for https (PEM); default: REQUESTS_CA_BUNDLE, else certifi's",
-               _text("a file of certificates"), None, "FILE"),
-        Option("threads", "threads of the embedded server; default: one per core", _count(1), None, "N"),
+               non_empty("a file of certificates"), None, "FILE"),
+        Option("threads", "threads of the embedded server; default: one per core", COUNT, None, "N"),
     ),
     "gate": (
-        Option("baseline", "compare with: history, recorded, report, a file, or auto (the history from 8 accepted "
-               "nights, else recorded, else report); default: auto",
-               _text("history, recorded, report, a file, or auto"), "auto", "KIND|PATH"),
-        Option("tolerance", "slowdown that still passes, such as 10%%; default: the platform's", _tolerance, None,
+        Option("baseline", "baseline to compare with: history, recorded, report, a file, or auto (the history from 8 "
+               "accepted nights, else recorded, else report); default: auto",
+               non_empty("history, recorded, report, a file, or auto"), "auto", "KIND|PATH"),
+        Option("tolerance", "slowdown that still passes, such as 10%%; default: the platform's", TOLERANCE, None,
                "SHARE"),
-        Option("require-baseline", "fail cells that have no baseline", _switch, False),
+        Option("require-baseline", "fail cells that have no baseline", SWITCH, False),
         Option("update-baselines", "record this run as the baseline; accepted: regressed and unstable cells keep "
                "their old values; all: they are also recorded, and pass; default: accepted",
-               Choice("accepted", "all"), None, "accepted|all", "accepted"),
-        Option("accept", "accept this run as a reference for later nights", _switch, False),
-        Option("infra-exit-code", "exit status if all failed tests are cells that are error, crashed or invalid (the "
-               "server failed, nothing is slower); default: 1", _exit_code, None, "N"),
+               choice("accepted", "all"), None, "accepted|all", "accepted"),
+        Option("accept", "accept this run as a reference for later nights", SWITCH, False),
+        Option("infra-exit-code", "exit status if every failed test is a cell that is error, crashed or invalid (the "
+               "server failed, nothing got slower); default: 1", whole_number(1, 255), None, "N"),
     ),
     "output": (
         Option("report", "write a report: FILE.md, FILE.html, FILE.csv, FILE.json, bmf:FILE (Bencher) or pytest:FILE "
-               "(github-action-benchmark); repeatable", _names, (), "FILE", repeatable=True),
+               "(github-action-benchmark); repeatable", NAMES, (), "FILE", repeatable=True),
         Option("plot", "draw the figures into this folder; without test paths, draw stored results and run no test; "
-               "default: ddperf-figures", _text("a folder"), None, "DIR", "ddperf-figures"),
-        Option("storage", "folder of the history; default: .ddperf", _text("a folder"), ".ddperf", "DIR"),
+               "default: ddperf-figures", non_empty("a folder"), None, "DIR", "ddperf-figures"),
+        Option("storage", "folder of the history; default: .ddperf", non_empty("a folder"), ".ddperf", "DIR"),
     ),
     "load": (
-        Option("concurrency", "also measure with N clients at once; adds cells such as tk1-resnet50-b8-c4", _clients,
+        Option("concurrency", "also measure with N clients at once; adds cells such as tk1-resnet50-b8-c4", CLIENTS,
                (), "N[,N]"),
         Option("rate", "also measure at R requests per second (Poisson arrivals); adds cells such as "
-               "tk1-resnet50-b8-r20", _rates, (), "R[,R]"),
+               "tk1-resnet50-b8-r20", RATES, (), "R[,R]"),
         Option("load-requests", "requests per pass under load; default: 10 per client, or 40 at a rate",
-               _count(2), None, "N"),
+               whole_number(2), None, "N"),
     ),
     "passes and clock": (
-        Option("npasses", "minimum number of timed passes per cell; default: 5", _count(1), 5, "N"),
-        Option("max-passes", "maximum number of timed passes, for cells that scatter; default: npasses", _count(1),
+        Option("npasses", "minimum number of timed passes per cell; default: 5", COUNT, 5, "N"),
+        Option("max-passes", "maximum number of timed passes, for cells whose times vary; default: npasses", COUNT,
                None, "N"),
-        Option("warmup", "warm-up passes, not timed; default: 1", _count(0), 1, "N"),
-        Option("timer", "clock to gate: predict (the server's cumulated time), head (head.time), client, or auto "
-               "(predict, else head); default: auto", Choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
+        Option("warmup", "warm-up passes, not timed; default: 1", INDEX, 1, "N"),
+        Option("timer", "clock that decides: predict (the server's cumulated time), head (head.time), client, or auto "
+               "(predict, else head); default: auto", choice("auto", "predict", "head", "client"), "auto", "CLOCK"),
         Option("tune", "set the board's clocks to maximum during the run, then restore them; needs telemetry in "
-               "ddperf.toml", _switch, False),
+               "ddperf.toml", SWITCH, False),
     ),
-    "images": (
+    IMAGES: (
         Option("data-dir", "folder of the images, as the server sees it; default: images are sent inline (base64)",
-               _text("a folder of the server"), None, "DIR"),
-        Option("bench-files", "file with the names of these images, one per line; default: the same folder of this "
-               "machine",
-               _text("a file"), None, "FILE"),
-        Option("img-width", "input width in pixels; default: the network's", _count(1), None, "N"),
-        Option("img-height", "input height in pixels; default: the network's", _count(1), None, "N"),
-        Option("bw", "create services for black and white images", _switch, False),
-        Option("rgb", "create services for RGB channel order", _switch, False),
-        Option("scale", "create services that multiply pixel values by F; default: 1", _factor, 1.0, "F"),
-        Option("histogram-equalization", "create services that equalize the histogram", _switch, False),
-        Option("image-interp", "resize filter: nearest, linear, cubic, area or lanczos4; default: the server's",
-               Choice("nearest", "linear", "cubic", "area", "lanczos4"), None, "NAME"),
-        Option("gpu-resize", "resize images on the GPU", _switch, False),
+               non_empty("a folder of the server"), None, "DIR"),
+        Option("bench-files", "file with the names of the images, one per line; default: the files in this folder on "
+               "this machine", non_empty("a file"), None, "FILE"),
+        *_service_options(IMAGES),
     ),
     "time limits": (
-        Option("wait", "seconds to wait for a server that is not up yet; default: 0", _wait, 0.0, "S"),
-        Option("timeout", "seconds to wait for a response; default: 300", _time_limit, 300.0, "S"),
+        Option("wait", "seconds to wait for a server that is not up yet; default: 0", WAIT, 0.0, "S"),
+        Option("timeout", "seconds to wait for a response; default: 300", TIME_LIMIT, 300.0, "S"),
         Option("cold-start-timeout", "seconds to wait for a service to be created, and for its first prediction; "
-               "default: 900", _time_limit, 900.0, "S"),
+               "default: 900", TIME_LIMIT, 900.0, "S"),
         Option("recovery-timeout", "seconds to wait for a server that stops responding during the run; default: 120",
-               _wait, 120.0, "S"),
-        Option("lock-wait", "seconds to wait for another run that uses the same server; default: 1800", _wait, 1800.0,
+               WAIT, 120.0, "S"),
+        Option("lock-wait", "seconds to wait for another run that uses the same server; default: 1800", WAIT, 1800.0,
                "S"),
     ),
 }  # fmt: skip
@@ -338,15 +202,6 @@ OPTIONS: tuple[Option, ...] = tuple(option for group in OPTION_GROUPS.values() f
 
 
 BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
-
-
-def parse_value(name: str, text: str) -> Any:  # noqa: ANN401 - the option's own type
-    """Parse the text of an option's value.
-
-    Raises:
-        ValueError: the text is not a valid value; the message states what is expected.
-    """
-    return BY_NAME[name].parse(text)
 
 
 def group_title(group: str) -> str:

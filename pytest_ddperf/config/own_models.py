@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_ddperf.config.local_paths import local_path
-from pytest_ddperf.config.platform_toml import ID, Where, decode_entry, decode_tables, find_line
+from pytest_ddperf.config.platform_toml import ID, ID_EXPECTED, Where, decode_entry, decode_tables, find_line
 from pytest_ddperf.config.text_files import read_text
+from pytest_ddperf.core.limits import choice, non_empty, whole_number
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.catalog import Catalog
 
-TASKS = tuple(Task)
 _EXPECTED = "[models.<id>] tables"
-_LARGEST = 1_000_000
+_TEXT, _NUMBER = non_empty("text that is not empty"), whole_number(1, 1_000_000)
+TYPES = {
+    **dict.fromkeys(("path", "repository", "title", "mllib"), _TEXT),
+    **dict.fromkeys(("width", "height", "nclasses"), _NUMBER),
+    "task": choice(*Task),
+}
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,44 +56,38 @@ def read_models(path: Path, catalog: Catalog) -> Catalog:
     text = read_text(path, f"TOML with {_EXPECTED}")
     tables = decode_tables(path, text).get("models", {})
     if not isinstance(tables, dict):
-        raise BaselineFileError(path, find_line(text, ("models",)), "`models`, which is no table", _EXPECTED)
+        raise BaselineFileError(path, find_line(text, ("models",)), "`models` is not a table", _EXPECTED)
     for name, values in tables.items():
         where = Where(path, text, ("models", name))
         model = _described(where, name, values)
         if clash := catalog.clash(model):
-            raise where.error(None, f"the model id {name!r}, which is that of {clash}", f"another, such as my-{name}")
+            raise where.error(None, f"model id {name!r}, which {clash} already has", f"another id, such as my-{name}")
         catalog = catalog.with_models([model])
     return catalog
 
 
 def _described(where: Where, name: str, values: object) -> Network:
     if not ID.fullmatch(name):
-        raise where.error(None, f"the model id {name!r}", "a-z, 0-9 and ._- as in `my-model`")
-    given = decode_entry(where, values, _Entry)
-    for key in ("path", "repository", "title", "mllib"):
-        if key in given and not given[key].strip():
-            raise where.error(key, f"an empty {key}", "text, or no such key")
-    for key in ("width", "height", "nclasses"):
-        if key in given and not 1 <= given[key] <= _LARGEST:
-            raise where.error(key, f"{key} = {given[key]}", "a whole number of 1 or more")
-    if "task" in given and given["task"] not in TASKS:
-        raise where.error("task", f"task = {given['task']!r}", f"one of {', '.join(TASKS)}")
+        raise where.error(None, f"invalid model id {name!r}", ID_EXPECTED)
+    given = decode_entry(where, values, _Entry, TYPES)
     if "path" in given:
         return _network(name, _folder(where, given["path"]), given)
     if "repository" not in given:
-        expected = 'path = "FOLDER" for a folder here, or repository = "FOLDER" for one on the server'
+        expected = 'path = "FOLDER" for a folder on this machine, or repository = "FOLDER" for one on the server'
         raise where.error(None, f"{where.what} without a folder", expected)
     return _network(name, None, given)
 
 
 def _folder(where: Where, text: str) -> Path:
-    expected = "a folder here with the network's files; `repository` names one that only the server sees"
+    expected = "a folder on this machine with the network's files; for a folder on the server use `repository`"
     try:
         folder = where.path.parent.absolute() / local_path(text)
     except ConfigurationError:
-        raise where.error("path", f"path = {text!r}, in a home folder that is not known here", expected) from None
+        raise where.error(
+            "path", f"path = {text!r}, in a home folder that is not known on this machine", expected
+        ) from None
     if not _is_folder(folder):
-        raise where.error("path", f"path = {text!r}, which is no folder", expected)
+        raise where.error("path", f"path = {text!r}, which is not a folder", expected)
     return folder
 
 
@@ -139,7 +138,7 @@ def _known(catalog: Catalog, name: str, base: Path) -> str:
     except ConfigurationError as error:
         if not _is_folder(base / name):
             raise
-        raise ConfigurationError(f"{error} For the folder of that name, write ./{name}") from None
+        raise ConfigurationError(f"{error} To use the folder of that name, write ./{name}") from None
 
 
 def _is_it(one: Network, name: str, here: Path | None) -> bool:
@@ -158,7 +157,7 @@ def _id_of(name: str, here: Path | None) -> str:
     made = re.sub(r"[^a-z0-9._-]+", "_", last.lower()).strip("._-")[:64].rstrip("._-")
     if not ID.fullmatch(made):
         raise ConfigurationError(
-            f"No model id can be made of the folder {name!r}: give it one in ddperf.toml, "
-            f"[models.my-model] with path = {name!r}."
+            f"The name of the folder {name!r} gives no model id; define one in ddperf.toml: [models.my-model] with "
+            f"path = {name!r}."
         )
     return made

@@ -87,12 +87,12 @@ def read_table(path: Path, catalog: Catalog, columns: Mapping[str, str] | None =
             )
         batch_size = _batch_size(path, line, row[0])
         if batch_size in batch_sizes:
-            raise BaselineFileError(path, line, f"batch size {batch_size} again", "each batch size once")
+            raise BaselineFileError(path, line, f"duplicate batch size {batch_size}", "each batch size once")
         batch_sizes.append(batch_size)
         for model, text in zip(models, row[1:], strict=True):
             cells[model, batch_size] = PublishedCell(text.strip(), _milliseconds(path, line, model, text), line)
     if not cells:
-        raise BaselineFileError(path, None, "a header and no rows", "a row for each batch size")
+        raise BaselineFileError(path, None, "a header without rows", "a row for each batch size")
     return PublishedTable(path, tuple(sorted(models, key=catalog.model_order)), tuple(batch_sizes), cells)
 
 
@@ -135,7 +135,7 @@ def _rows(path: Path, expected: str) -> Iterator[tuple[int, list[str]]]:
                 empty = False
                 yield reader.line_num, row
     except csv.Error as error:
-        raise BaselineFileError(path, reader.line_num, f"no CSV ({error})", expected) from error
+        raise BaselineFileError(path, reader.line_num, f"not CSV ({error})", expected) from error
     if empty:
         raise BaselineFileError(path, None, "an empty file", expected)
 
@@ -145,13 +145,13 @@ def _header(path: Path, line: int, row: list[str], catalog: Catalog, columns: Ma
     if re.sub(r"[\s_]+", " ", first.lower()) != "batch size":
         raise BaselineFileError(path, line, f"the first column {first!r}", "batch_size")
     if not names:
-        raise BaselineFileError(path, line, "no column but batch_size", "a column for each network")
+        raise BaselineFileError(path, line, "no columns except batch_size", "a column for each network")
     models: dict[str, str] = {}
     for name in names:
         model = columns[name] if name in columns else _resolve(path, line, name, catalog)
         if model in models:
             raise BaselineFileError(
-                path, line, f"the columns {models[model]!r} and {name!r}, both of {model}", "each network once"
+                path, line, f"two columns for {model}, {models[model]!r} and {name!r}", "each network once"
             )
         models[model] = name
     return list(models)
@@ -168,13 +168,13 @@ def _resolve(path: Path, line: int, name: str, catalog: Catalog) -> str:
             f"{one.id} ({', '.join(one.aliases)})" if one.aliases else one.id for one in catalog.networks.values()
         )
         raise BaselineFileError(
-            path, line, f"the network {name!r}, which is not known or not clear{hint}", f"one of {known}"
+            path, line, f"unknown or ambiguous network {name!r}{hint}", f"one of {known}"
         ) from error
 
 
 def _batch_size(path: Path, line: int, text: str) -> int:
     if not _BATCH_SIZE.fullmatch(text.strip()):
-        raise BaselineFileError(path, line, f"the batch size {text!r}", "a whole number from 1 to 999999")
+        raise BaselineFileError(path, line, f"batch size {text!r}", "a whole number from 1 to 999999")
     return int(text.strip())
 
 

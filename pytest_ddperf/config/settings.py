@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,11 +11,11 @@ from pytest_ddperf.config.credentials import build_authorization
 from pytest_ddperf.config.local_paths import local_path, server_path
 from pytest_ddperf.config.options import BY_NAME
 from pytest_ddperf.config.own_models import resolve_models
-from pytest_ddperf.config.server_options import ModelOptions, ServerOptions
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.limits import MODEL
 from pytest_ddperf.core.platform import build_batch_schedule
 from pytest_ddperf.core.scenarios import list_scenario_ids
-from pytest_ddperf.core.service_parameters import ServiceParameters
+from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters
 from pytest_ddperf.deepdetect.url import Address, ServerUrl, format_display_url, identify_server
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.models.folder import check_embedded, is_runnable_embedded
@@ -40,8 +40,8 @@ def check_batch_sizes(settings: Settings) -> None:
     if sizes is not None and schedule is not None and sizes.origin is schedule.origin:
         asked = ",".join(map(str, sizes.value))
         raise ConfigurationError(
-            f"--ddperf-batch-sizes={asked} and --ddperf-batch-schedule={schedule.value} both say which batch sizes are "
-            "measured, and only one can hold; expected one of them."
+            f"--ddperf-batch-sizes={asked} and --ddperf-batch-schedule={schedule.value} exclude each other; expected "
+            "one of them."
         )
 
 
@@ -54,8 +54,8 @@ def check_passes(settings: Settings) -> None:
     least, most = settings.value("npasses"), settings.value("max-passes")
     if most is not None and most < least:
         raise ConfigurationError(
-            f"--ddperf-max-passes={most} is below --ddperf-npasses={least}: a cell cannot have at most {most} and at "
-            f"least {least} passes; expected --ddperf-max-passes={least} or more, or --ddperf-npasses={most} beside it."
+            f"--ddperf-max-passes={most} is below --ddperf-npasses={least}; expected --ddperf-max-passes={least} or "
+            f"more, or --ddperf-npasses={most} or less."
         )
 
 
@@ -69,8 +69,8 @@ def check_images(settings: Settings) -> None:
         listed = settings.value("bench-files", name)
         if listed is not None and settings.value("data-dir", name) is None:
             raise ConfigurationError(
-                f"--ddperf-bench-files={listed} lists images of a folder, and for {name} no folder is named; expected "
-                "--ddperf-data-dir=DIR beside it, the folder as the server sees it."
+                f"--ddperf-bench-files={listed} lists the images of a folder, but {name} has no folder; add "
+                "--ddperf-data-dir=DIR, the folder as the server sees it."
             )
 
 
@@ -83,16 +83,15 @@ def check_servers(settings: Settings) -> None:
         ConfigurationError: threads without an embedded server, or ca-file without an https URL.
     """
     urls = {name: settings.url(name) for name in settings.platforms}
-    measured = f"{', '.join(urls)} {'is' if len(urls) == 1 else 'are'} not"
     if settings.was_typed("threads") and "embedded" not in urls.values():
         raise ConfigurationError(
-            f"--ddperf-threads={settings.value('threads')} is of the embedded server, and {measured} measured on it: "
-            "how many threads a server of yours has is said where it is started; expected a run without the option."
+            f"--ddperf-threads={settings.value('threads')} applies only to the embedded server, which does not run "
+            f"{', '.join(urls)}. Omit the option; the threads of your own server are set where you start it."
         )
     if settings.was_typed("ca-file") and not any(url.startswith("https:") for url in urls.values()):
         raise ConfigurationError(
-            f"--ddperf-ca-file={settings.value('ca-file')} is for servers that are reached by https, and {measured}; "
-            "expected --ddperf-url=https://HOST:PORT beside it, or a run without the option."
+            f"--ddperf-ca-file={settings.value('ca-file')} applies only to https servers, and the URL of "
+            f"{', '.join(urls)} is not https. Add --ddperf-url=https://HOST:PORT, or omit the option."
         )
 
 
@@ -115,9 +114,9 @@ def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
             template = settings.value(option, platform)
             if template is not None and MODEL not in template and of_it > 1:
                 raise ConfigurationError(
-                    f"--ddperf-{option}={template} is the same for all {of_it} networks that are to be measured on "
-                    f"{platform}: one would be measured under the names of all; expected {MODEL} in it, which stands "
-                    "for a network's id, or one network with --ddperf-models=NAME."
+                    f"--ddperf-{option}={template} names one {option} for all {of_it} networks of {platform}, so one "
+                    f"network would be measured under all their names. Include {MODEL}, the network's id, or choose "
+                    "one network with --ddperf-models=NAME."
                 )
 
 
@@ -188,29 +187,27 @@ class Settings:
         stray = [name for name in unknown if name not in self.platforms]
         if stray:
             raise ConfigurationError(
-                f"--ddperf-url names {', '.join(stray)}, which --ddperf-platform={','.join(self.platforms)} does not "
-                "measure; name the same platforms in both."
+                f"--ddperf-url names {', '.join(stray)}, but --ddperf-platform={','.join(self.platforms)} does not; "
+                "name the same platforms in both."
             )
         if len(self.platforms) == 1:
             return
         if "" in urls and self.given["url"].origin > Origin.PROJECT:
             raise ConfigurationError(
-                f"One server is named, {format_display_url(urls[''])} (--ddperf-url, or DDPERF_URL in the environment),"
-                " and "
-                f"{len(self.platforms)} platforms are to be measured: it would be measured under the names of all. "
-                f"Expected --ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, also where they share a "
-                "server, or no URL where ddperf.toml has one for each."
+                f"--ddperf-url (or DDPERF_URL in the environment) names one server, {format_display_url(urls[''])}; "
+                f"{len(self.platforms)} platforms need a URL each, or it would be measured under all their names. "
+                f"Expected --ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, even if they share a "
+                "server; or no URL, if ddperf.toml has one for each."
             )
         for name in self.platforms:
             if name not in unknown and "url" not in self.catalog.platform(name).overridden and name != "local":
                 raise ConfigurationError(
-                    f"With several platforms each needs its own server, and {name} has none; expected "
+                    f"Each of several platforms needs a URL, and {name} has none; expected "
                     f"--ddperf-url={','.join(f'{each}=URL' for each in self.platforms)}, or url under "
                     f"[platforms.{name}] in ddperf.toml."
                 )
 
     def _check_platform_files(self) -> None:
-
         for name in self.platforms:
             stands = self.catalog.platform(name)
             if "url" in stands.overridden and stands.url not in {None, "embedded"}:
@@ -224,8 +221,8 @@ class Settings:
         unknown = [name for name in self.platforms if self.catalog.platform(name).telemetry is None]
         if self.value("tune") and unknown:
             raise ConfigurationError(
-                f"--ddperf-tune has to know how the board of {', '.join(unknown)} is reached; expected telemetry under "
-                f'[platforms.{unknown[0]}] in ddperf.toml, "local" or "ssh:HOST".'
+                f"--ddperf-tune needs the address of the board of {', '.join(unknown)}; set telemetry under "
+                f'[platforms.{unknown[0]}] in ddperf.toml to "local" or "ssh:HOST".'
             )
 
     def shared_servers(self) -> dict[str, tuple[str, ...]]:
@@ -251,21 +248,18 @@ class Settings:
             platform: id of a platform; None for the whole run.
             model: id of a network for which the platform's file may set a value of its own.
         """
-        option = BY_NAME[name]
-        said = self.given.get(name)
-        if said is not None and said.origin > Origin.PROJECT:
+        default, said = BY_NAME[name].default, self.given.get(name)
+        if said is not None and (said.origin > Origin.PROJECT or platform is None):
             return said.value
-        key = name.replace("-", "_")
-        stands = self.catalog.platform(platform) if platform else None
-        own = stands.knobs.get(model, {}) if stands is not None and model is not None else {}
-        if key in own:
+        if platform is None:
+            return default
+        key, stands = name.replace("-", "_"), self.catalog.platform(platform)
+        if key in (own := stands.knobs.get(model or "", {})):
             return own[key]
-        if stands is not None and key in stands.overridden:
-            return getattr(stands, key)
-        if said is not None:
+        if said is not None and key not in stands.overridden:
             return said.value
-        packaged = getattr(stands, key, None) if stands is not None else None
-        return option.default if packaged is None else packaged
+        value = stands.value_of(key)
+        return default if value is None else value
 
     def url(self, platform: str) -> str:
         """The server of a platform: a URL, or `embedded`."""
@@ -348,27 +342,19 @@ class Settings:
             prepared_first=bool(stands.before),
             lock_wait_s=self.value("lock-wait", platform),
             recovery_timeout_s=self.value("recovery-timeout", platform),
-            **self._model_options(platform).by_name(),
-            by_model={model: self._model_options(platform, model) for model in stands.knobs},
+            parameters=self.parameters(platform),
+            by_model={model: self.parameters(platform, model) for model in stands.knobs},
         )
 
-    def _model_options(self, platform: str, model: str | None = None) -> ModelOptions:
-        """The options of one network; without `model`, those of networks without options of their own."""
-        stands = self.catalog.platform(platform)
-        said = model is not None and "mllib" in stands.knobs.get(model, {})
-        return ModelOptions(
-            mllib=self.value("mllib", platform, model) or stands.mllib,
-            mllib_named=said or self._origin("mllib", None) > Origin.PROJECT,
-            gpu=bool(self.value("gpu", platform, model)),
-            gpuid=self.value("gpuid", platform, model),
-            datatype=self.value("datatype", platform, model),
-            knobs=self.knobs(platform, model),
-        )
-
-    def knobs(self, platform: str, model: str | None = None) -> ServiceParameters:
-        """The parameters of service creation and image preparation on a platform, or for one network on it."""
+    def parameters(self, platform: str, model: str | None = None) -> ServiceParameters:
+        """The service parameters on a platform, or of one network on it."""
+        own = self.catalog.platform(platform).knobs.get(model or "", {})
+        options = {name: name.replace("_", "-") for name in PARAMETERS}
         return ServiceParameters(
-            **{one.name: self.value(one.name.replace("_", "-"), platform, model) for one in fields(ServiceParameters)},
+            **{name: self.value(option, platform, model) for name, option in options.items()},
+            named=frozenset(
+                name for name, option in options.items() if name in own or self._origin(option, None) > Origin.PROJECT
+            ),
         )
 
     def folder_of(self, name: str, platform: str | None = None) -> Path:

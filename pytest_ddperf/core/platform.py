@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Mapping  # noqa: TC003 - the keys of ddperf.toml have the types of the fields
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, NamedTuple
 
+from pytest_ddperf.core.board_address import BoardAddress
+from pytest_ddperf.core.limits import INDEX, LARGEST, SWITCH, TIME_LIMIT, WAIT, ValueType, non_empty, number, require
 from pytest_ddperf.core.networks import NETWORK_IDS, OTHER_NETWORKS, UNVERSIONED
+from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters
 from pytest_ddperf.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 BATCH_SIZES_REPORT: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128)
 """The batch sizes of the report's tables."""
@@ -22,101 +23,83 @@ _RUN_BY_DEFAULT = (*NETWORK_IDS, *(one.id for one in OTHER_NETWORKS if one.id !=
 Command = str | tuple[str, ...]
 """A user's command: a line for the shell, or a program and its arguments."""
 
-DATATYPES: tuple[str, ...] = ("fp32", "fp16")
-"""Datatypes in which services can compute."""
+
+class Key(NamedTuple):
+    """What is known of a key of [platforms.<id>] that is not an option.
+
+    Args:
+        meaning: what it states, for docs/ddperf-toml.md.
+        type: the valid values.
+    """
+
+    meaning: str
+    type: ValueType
+
+
+def _key(meaning: str, value_type: ValueType, default: Any = None) -> Any:  # noqa: ANN401 - as `dataclasses.field`
+    return field(default=default, metadata={"key": Key(meaning, value_type)})
+
+
+def _check_commands(given: str | list[str | list[str]]) -> tuple[Command, ...]:
+    every = (one if isinstance(one, str) else tuple(one) for one in ([given] if isinstance(given, str) else given))
+    return tuple(map(require(lambda one: one.strip() if isinstance(one, str) else one and one[0]), every))
+
+
+_NOT_EMPTY = non_empty("text that is not empty")
+_ABOVE_0 = number("a number above 0; omit the key if it is not known", lambda value: 0 < value < LARGEST)
+_FROM_0 = number("a number of 0 or more", lambda value: 0 <= value < LARGEST)
+_COMMANDS = ValueType(
+    'commands that are not empty, such as ["a shell line", ["program", "argument"]]', check=_check_commands
+)
+_VARIABLE = ValueType(
+    'the name of an environment variable that contains it, such as "TK1_PASSWORD"',
+    check=require(re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch),
+)
+_CELSIUS = number("degrees Celsius, above 0 and up to 120, such as 45", lambda value: 0 < value <= 120)
+_ANYTHING = ValueType("", check=lambda value: value)
+_ADDRESS = ValueType("", check=lambda address: BoardAddress.parse(address).text)
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
     """One platform: the server's machine and backend, not the machine that runs pytest.
 
+    The fields are the keys of [platforms.<id>] in ddperf.toml. Those without a meaning are options, too; None stands
+    for the option's default.
+
     Args:
         id: as in node ids and baselines.
-        title: display name.
-        backend: the inference backend, in words.
-        mllib: DeepDetect's name of that backend, as used in service creation.
-        url: default URL of the server; `embedded` for the embedded server; None for no default.
-        gpu: whether services are created on the GPU.
-        gpuid: which GPU.
-        img_width: this and the following keys up to `delete_services` are as in
-            `service_parameters.ServiceParameters`; None for the option's default.
-        knobs: values for single networks, by network, under the names of these keys or `mllib`, `datatype`, `gpu`,
-            `gpuid`.
-        tolerance: relative, 0.1 for 10 %.
-        peak_gflops: peak 10^9 floating-point operations per second, as stated in the report; None if not stated.
-        cores: number of cores counted in the report (CUDA cores on NVidia's); None if not stated.
-        watts: power under load; None if the report does not state it.
-        price_usd: price in US dollars; None if the report does not state it.
-        memory_gib: memory, GiB; None if the report does not state it.
-        source: human-readable source of its published figures.
-        reading_error_percent: maximum error of reading a published figure from a chart, percent of the figure.
-        reading_error_ms: the same in milliseconds per image; if both are set, they add up.
-        batch_sizes: the rows of its published table, or the default batch sizes, ascending.
-        models: the networks of its published table, in catalogue order; the report's 13 if it has no table.
-        columns: network ids of those columns of its published table whose name does not identify the network.
-        report: whether it is one of the report's platforms.
-        note: a remark for the user; "" for none.
-        repository: model folder on the server; None for no default. May contain `{model}`.
-        service: template of service names; None for no default.
-        data_dir: bench images as the server sees them; None for no default.
-        bench_files: file that lists their names; None for no default.
-        concurrency: numbers of concurrent clients for cells under load; None for the option's default.
-        rate: requests per second for cells under load; None likewise.
-        load_requests: requests in a pass under load; None likewise.
-        datatype: of services to create, `fp32` or `fp16`; None for the option's default.
-        wait: seconds to wait for a server that is not up yet; None for the option's default.
-        timeout: seconds to wait for one answer; None for the option's default.
-        cold_start_timeout: seconds to wait for a service to be created, and for its first prediction; None likewise.
-        ca_file: certificates to trust, PEM; None for the usual ones.
-        user_env: environment variable with the server's user; None for no credentials.
-        password_env: environment variable with the password; None for none.
-        before: commands that run before its cells, each a shell line or a program and its arguments.
-        after: commands that run after its cells, even if the run failed.
-        hook_timeout: time limit of each of these commands, seconds.
-        telemetry: where its sensors are read: `local`, `ssh:HOST` or `ssh://[user@]host[:port]`; None if they are not.
-        cool_to_c: the temperature to wait for before its first cell, degrees Celsius; None for no wait.
-        cool_wait: maximum of that wait, seconds.
-        nvpmodel: the Jetson's power mode under --ddperf-tune; None leaves it unchanged.
-        overridden: the keys set by the project's ddperf.toml.
         alike: the platform named by the key `like`, of which this is another board: its published table applies.
-        taken_over: the keys whose values come from that platform.
+        parameters: parameters of its services; each is a key.
+        models: the networks of its published table, in catalogue order; the report's 13 if it has no table.
+        overridden: the keys set by the project's ddperf.toml.
+        taken_over: the keys whose values come from the platform `alike`.
     """
 
     id: str
-    title: str
-    backend: str = "unknown"
-    mllib: str = "caffe"
+    title: str = _key("display name; default: the id", _NOT_EMPTY, "")
+    backend: str = _key("display name of the backend", _ANYTHING, "unknown")
+    alike: Platform | None = field(default=None, repr=False, hash=False)
     url: str | None = field(default=None, repr=False)  # may contain credentials
-    gpu: bool = False
-    gpuid: int = 0
-    img_width: int | None = None
-    img_height: int | None = None
-    bw: bool | None = None
-    rgb: bool | None = None
-    scale: float | None = None
-    histogram_equalization: bool | None = None
-    image_interp: str | None = None
-    gpu_resize: bool | None = None
-    nclasses: int | None = None
-    max_workspace_size: int | None = None
-    dla: bool | None = None
-    recreate: bool | None = None
-    delete_services: bool | None = None
+    parameters: ServiceParameters = field(default_factory=ServiceParameters)
     knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     tolerance: float = 0.1
-    peak_gflops: float | None = None
-    cores: int | None = None
-    watts: float | None = None
-    price_usd: float | None = None
-    memory_gib: float | None = None
-    source: str = ""
-    reading_error_percent: float = 0.0
-    reading_error_ms: float = 0.0
+    # fmt: off
+    peak_gflops: float | None = _key("peak performance of the hardware, GFLOPS; for reports", _ABOVE_0)
+    cores: int | None = _key("number of cores of the hardware (CUDA cores on NVIDIA's); for reports", _ABOVE_0)
+    watts: float | None = _key("power under load, watts; for `--max-watts` and images per second per watt", _ABOVE_0)
+    price_usd: float | None = _key("price, US dollars; for `--max-price`", _ABOVE_0)
+    memory_gib: float | None = _key("memory, GiB; for `--max-memory`", _ABOVE_0)
+    source: str = _key("source of its published table", _ANYTHING, "")
+    reading_error_percent: float = _key("maximum error of table values that were read from a picture, percent",
+                                        _FROM_0, 0.0)
+    reading_error_ms: float = _key("the same, milliseconds per image; if both are given, they add up", _FROM_0, 0.0)
     batch_sizes: tuple[int, ...] = BATCH_SIZES_REPORT
     models: tuple[str, ...] = NETWORK_IDS
-    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
-    report: bool = False
-    note: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False, metadata={"key": Key(
+        "network ids of those columns of its published table that have another name", _ANYTHING)})
+    report: bool = _key("whether it is a platform of the report", SWITCH, False)
+    note: str = _key("remark for reports and `ddperf select`", _ANYTHING, "")
     repository: str | None = None
     service: str | None = None
     data_dir: str | None = None
@@ -124,22 +107,24 @@ class Platform:
     concurrency: tuple[int, ...] | None = None
     rate: tuple[float, ...] | None = None
     load_requests: int | None = None
-    datatype: str | None = None
     wait: float | None = None
     timeout: float | None = None
     cold_start_timeout: float | None = None
     ca_file: str | None = None
-    user_env: str | None = None
-    password_env: str | None = None
-    before: tuple[Command, ...] = ()
-    after: tuple[Command, ...] = ()
-    hook_timeout: float = 60.0
-    telemetry: str | None = None
-    cool_to_c: float | None = None
-    cool_wait: float = 600.0
-    nvpmodel: int | None = None
+    user_env: str | None = _key("environment variable that contains the user name; never stored itself", _VARIABLE)
+    password_env: str | None = _key("environment variable that contains the password", _VARIABLE)
+    before: tuple[Command, ...] = _key("commands that run before its first cell: shell lines, or lists of words",
+                                       _COMMANDS, ())
+    after: tuple[Command, ...] = _key("commands that run after its last cell, even if the run failed", _COMMANDS, ())
+    hook_timeout: float = _key("time limit of each of these commands, seconds; default: 60", TIME_LIMIT, 60.0)
+    telemetry: str | None = _key("address at which the board's sensors are read: `local`, `ssh:HOST`, or "
+                                 "`ssh://[user@]host[:port]`", _ADDRESS)
+    cool_to_c: float | None = _key("temperature to which the hottest sensor must cool before the first cell, "
+                                   "degrees Celsius", _CELSIUS)
+    cool_wait: float = _key("maximum of that wait, seconds; default: 600", WAIT, 600.0)
+    nvpmodel: int | None = _key("power mode that `--ddperf-tune` sets on a Jetson", INDEX)
+    # fmt: on
     overridden: frozenset[str] = frozenset()
-    alike: Platform | None = field(default=None, repr=False, hash=False)
     taken_over: frozenset[str] = frozenset()
 
     @property
@@ -155,6 +140,34 @@ class Platform:
     def reading_error_of(self, value_ms: float) -> float:
         """Maximum reading error of the published `value_ms` (milliseconds per image), in milliseconds."""
         return value_ms * self.reading_error_percent / 100 + self.reading_error_ms
+
+    def value_of(self, key: str) -> Any:  # noqa: ANN401 - the key's own type
+        """Return the value of a key; None if there is no such key."""
+        return getattr(self.parameters if key in PARAMETERS else self, key, None)
+
+    def with_values(self, values: Mapping[str, Any], **others: Any) -> Platform:  # noqa: ANN401 - the keys' own types
+        """Copy the platform with other values of keys, and of other fields."""
+        own = {key: value for key, value in values.items() if key not in PARAMETERS}
+        parameters = replace(self.parameters, **{key: values[key] for key in values if key in PARAMETERS})
+        return replace(self, **own | others, parameters=parameters)
+
+
+_NO_KEY = {"id": (), "overridden": (), "taken_over": (), "alike": ("like",), "parameters": tuple(PARAMETERS)}
+
+PLATFORM_KEYS: Final[tuple[str, ...]] = tuple(
+    key for one in fields(Platform) for key in _NO_KEY.get(one.name, (one.name,))
+)
+"""The keys allowed under [platforms.<id>]."""
+
+OWN_KEYS: Final[Mapping[str, Key]] = {
+    "like": Key(
+        "id of the platform whose published table and settings this board inherits",
+        _ANYTHING,
+    ),
+    "knobs": Key("settings of single networks, one table each", _ANYTHING),
+    **{one.name: one.metadata["key"] for one in fields(Platform) if one.metadata},
+}
+"""The keys that are not options, with their meanings."""
 
 
 def build_batch_schedule(kind: str, maximum: int) -> tuple[int, ...]:

@@ -10,22 +10,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.limits import LEAST_RATE, MOST_RATE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-MOST_CLIENTS = 256
-LEAST_RATE, MOST_RATE = 0.001, 100_000.0
-"""Requests per second; three decimals are kept."""
 
 REQUESTS_A_CLIENT = 10
 """Default number of requests per client in a pass; five passes of two clients are enough for a p95."""
 
 REQUESTS_AT_A_RATE = 40
 """Default number of requests in a pass at a given rate; five passes are enough for a p95."""
-
-CLIENTS_EXPECTED = f"numbers of clients from 1 to {MOST_CLIENTS}"
-RATES_EXPECTED = f"requests per second from {LEAST_RATE:g} to {MOST_RATE:g}"
-"""Expected values, for messages about invalid numbers."""
 
 _ID = re.compile(r"c([1-9]\d*)|r(\d+(?:\.\d+)?)")
 
@@ -95,30 +89,6 @@ def describe_scenario(scenario: str) -> str:
     except ValueError:
         return scenario
     return "" if found is None else found.words
-
-
-def normalise_clients(counts: Iterable[int]) -> tuple[int, ...]:
-    """Sort numbers of clients in ascending order, without duplicates.
-
-    Raises:
-        ValueError: a number is outside 1 to `MOST_CLIENTS`.
-    """
-    found = tuple(sorted(set(counts)))
-    if not all(1 <= count <= MOST_CLIENTS for count in found):
-        raise ValueError(CLIENTS_EXPECTED)
-    return found
-
-
-def normalise_rates(rates: Iterable[float]) -> tuple[float, ...]:
-    """Round rates (requests per second) to three decimals and sort them in ascending order, without duplicates.
-
-    Raises:
-        ValueError: a rate is outside `LEAST_RATE` to `MOST_RATE`.
-    """
-    found = tuple(sorted({round(rate, 3) for rate in rates}))
-    if not all(LEAST_RATE <= rate <= MOST_RATE for rate in found):
-        raise ValueError(RATES_EXPECTED)
-    return found
 
 
 def list_scenario_ids(clients: Iterable[int], rates: Iterable[float]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.platform import build_batch_schedule
-from pytest_ddperf.core.service_parameters import TENSORRT
+from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, TENSORRT, ServiceParameters
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.errors import ConfigurationError
@@ -26,16 +26,12 @@ class BenchOptions:
     """dd_bench's options, with its names and defaults; `timer` and `timeout_s` are our own.
 
     Args:
-        img_width: width of the network's input, pixels.
-        img_height: height of the network's input, pixels.
-        gpu: whether services are created on a GPU and predict on it.
+        parameters: parameters of the service and its requests; all but `delete_services` are options of dd_bench.
         remote_bench_data_dir: folder of the images on the server.
-        max_workspace_size: workspace of a TensorRT engine, MiB.
         list_bench_files: file that lists the names of the images; None for `list_bench_files.txt` in the current folder
             or in the folder of the images.
         create: model folder on the server; None if the service already exists.
         auto_kill: whether the service is deleted at the end, even if it existed before the run.
-        recreate: whether the service is recreated for each batch size.
         timer: the clock: predict, head, client, or auto.
         timeout_s: seconds without an answer after which a request times out.
     """
@@ -43,17 +39,9 @@ class BenchOptions:
     sname: str | None = None
     host: str = "localhost"
     port: int = 8080
-    img_width: int = 224
-    img_height: int = 224
-    bw: bool = False
-    rgb: bool = False
-    scale: float = 1.0
-    histogram_equalization: bool = False
-    gpu: bool = False
-    gpuid: int = 0
+    parameters: ServiceParameters = DD_BENCH_DEFAULTS
     remote_bench_data_dir: str | None = None
     max_batch_size: int = 256
-    max_workspace_size: int = 1024
     list_bench_files: str | None = None
     npasses: int = 5
     detection: bool = False
@@ -62,16 +50,9 @@ class BenchOptions:
     search: bool = False
     search_multibox: bool = False
     create: str | None = None
-    nclasses: int = 1000
     auto_kill: bool = False
     csv_output: str | None = None
     json_output: str | None = None
-    mllib: str = "caffe"
-    datatype: str = "fp32"
-    recreate: bool = False
-    dla: bool = False
-    gpu_resize: bool = False
-    image_interp: str | None = None
     timer: str = AUTO
     timeout_s: float = 300.0
 
@@ -115,42 +96,17 @@ class BenchOptions:
     @property
     def engine_batch_size(self) -> int:
         """`maxBatchSize` of a service used for all batch sizes; only TensorRT reads it."""
-        return self.max_batch_size if self.mllib == TENSORRT else 1
+        return self.max_batch_size if self.parameters.mllib == TENSORRT else 1
 
     def service_body(self, max_batch_size: int) -> dict[str, object]:
         """Build the body of the request that creates the service from the folder `create`."""
         return protocol.build_service_body(
-            mllib=self.mllib,
-            repository=self.create or "",
-            width=self.img_width,
-            height=self.img_height,
-            gpu=self.gpu,
-            gpuid=self.gpuid,
-            datatype=self.datatype,
-            max_batch_size=max_batch_size,
-            max_workspace_size=self.max_workspace_size,
-            nclasses=self.nclasses,
-            bw=self.bw,
-            rgb=self.rgb,
-            histogram_equalization=self.histogram_equalization,
-            scale=self.scale,
-            dla=self.dla,
-            task=self.task,
+            self.create or "", self.parameters, max_batch_size=max_batch_size, task=self.task
         )
 
     def predict_body(self, data: Sequence[str]) -> dict[str, object]:
         """Build the body of the request that predicts a batch."""
-        return protocol.build_predict_body(
-            self.service,
-            data,
-            width=self.img_width,
-            height=self.img_height,
-            gpu=self.gpu,
-            gpuid=self.gpuid,
-            interp=self.image_interp or None,
-            cuda=self.gpu_resize,
-            task=self.task,
-        )
+        return protocol.build_predict_body(self.service, data, self.parameters, task=self.task)
 
     def check(self) -> list[str]:
         """Check that the options are complete and consistent, before any request is sent or any file is written.
@@ -172,13 +128,15 @@ class BenchOptions:
             raise ConfigurationError(
                 f"A service has one task, but {' and '.join(asked)} name several; keep only one of them."
             )
-        if self.recreate and not self.create:
+        if self.parameters.recreate and not self.create:
             raise ConfigurationError(
                 "--recreate deletes and recreates the service, which needs its model folder. Add --create DIR, or omit "
                 "--recreate."
             )
-        if not math.isfinite(self.scale):
-            raise ConfigurationError(f"--scale {self.scale} is not a valid factor; expected a finite number.")
+        if not math.isfinite(self.parameters.scale):
+            raise ConfigurationError(
+                f"--scale {self.parameters.scale} is not a valid factor; expected a finite number."
+            )
         return self._remarks()
 
     def _remarks(self) -> list[str]:
@@ -187,7 +145,7 @@ class BenchOptions:
             remarks.append("--search-multibox has no effect without --detection, as in dd_bench")
         if self.search and (self.segmentation or self.regression):
             remarks.append("--search has no effect with --segmentation or --regression, as in dd_bench")
-        if self.create and not self.recreate and self.mllib == TENSORRT:
+        if self.create and not self.parameters.recreate and self.parameters.mllib == TENSORRT:
             remarks.append(
                 f"one TensorRT engine, built for {self.max_batch_size} images, runs all batch sizes; --recreate "
                 "builds one for each"

@@ -73,6 +73,7 @@ class DdBenchRun:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._options = options
+        self._recreate = options.parameters.recreate
         self._images = images
         self._line = line
         self._remark = remark
@@ -99,7 +100,7 @@ class DdBenchRun:
             self._open()
             if self._options.auto_kill:
                 stack.callback(self._kill)
-            if not self._options.recreate:
+            if not self._recreate:
                 self._usual = self._first()
             for batch_size in self._options.batch_sizes:
                 result = self._measured(batch_size)
@@ -115,7 +116,7 @@ class DdBenchRun:
     def _open(self) -> None:
         """Find the service or create it; with `recreate`, check that no service of this name exists yet."""
         options = self._options
-        if options.create and not options.recreate:
+        if options.create and not self._recreate:
             try:
                 self._create(options.engine_batch_size)
             except ServiceExistsError:
@@ -124,26 +125,26 @@ class DdBenchRun:
         try:
             self._client.service(options.service)
         except ServiceNotFoundError:
-            if options.recreate:
+            if self._recreate:
                 return
             raise ServiceNotFoundError(
                 f"There is no service {options.service}; create it from its model folder with --create DIR.",
                 url=self._client.display_url,
                 service=options.service,
             ) from None
-        if options.recreate:
+        if self._recreate:
             raise ConfigurationError(
                 f"The service {options.service} already exists, and --recreate would delete it. Delete it yourself, or "
                 "name another one with --sname."
             )
 
     def _create(self, max_batch_size: int) -> None:
-        options = self._options
+        options, mllib = self._options, self._options.parameters.mllib
         try:
             self._client.create_service(options.service, options.service_body(max_batch_size), timeout_s=COLD_TIMEOUT_S)
         except RequestRefusedError as error:
             raise RequestRefusedError(
-                f"The service could not be created with --mllib {options.mllib}; {self._backends()}. If the server "
+                f"The service could not be created with --mllib {mllib}; {self._backends()}. If the server "
                 "lacks that library, name another with --mllib; otherwise check the folder of --create",
                 url=error.url,
                 service=error.service,
@@ -169,13 +170,14 @@ class DdBenchRun:
         return timed.answer.predictions[0]
 
     def _check(self, answer: Answer, uris: Sequence[str]) -> None:
+        width, height = self._options.parameters.img_width, self._options.parameters.img_height
         protocol.check_predictions(
             answer,
             uris,
             url=self._client.display_url,
             service=self._options.service,
             task=self._options.task,
-            input_size=(self._options.img_width, self._options.img_height),
+            input_size=(width, height) if width and height else None,
         )
 
     def _measured(self, batch_size: int) -> BatchResult:
@@ -187,11 +189,11 @@ class DdBenchRun:
                 failure=f"it needs {batch_size} different images, and {len(self._images.data)} are listed",
             )
         try:
-            if self._options.recreate:
+            if self._recreate:
                 return self._on_a_new_service(batch_size)
             return self._passes(batch_size, warmup=1)
         except ServerError as error:
-            self._lost = "" if self._options.recreate else self._recover()
+            self._lost = "" if self._recreate else self._recover()
             return BatchResult(batch_size, failure=str(error))
         except DdperfError as error:
             return BatchResult(batch_size, failure=str(error).replace("--ddperf-timer", "--timer"))
@@ -204,7 +206,7 @@ class DdBenchRun:
             self._delete()
 
     def _passes(self, batch_size: int, *, warmup: int) -> BatchResult:
-        options = self._options
+        options, parameters = self._options, self._options.parameters
         data, uris = self._images.batch(batch_size)
         measurement = measure_cell(
             ServiceEndpoint(self._client, options.service, options.predict_body(data)),
@@ -212,11 +214,11 @@ class DdBenchRun:
             key=CellKey(identify_server(options.url), options.service, batch_size),
             conditions=Conditions(
                 clock=Clock.HEAD,  # measure_cell replaces it with the gated clock
-                backend=options.mllib,
-                datatype=options.datatype,
-                width=options.img_width,
-                height=options.img_height,
-                gpu=options.gpu,
+                backend=parameters.mllib,
+                datatype=parameters.datatype,
+                width=parameters.img_width,
+                height=parameters.img_height,
+                gpu=parameters.gpu,
             ),
             preferred=options.timer,
             check=functools.partial(self._check, uris=uris),
@@ -258,7 +260,7 @@ class DdBenchRun:
         return f"the server did not recover from the previous failure: {why}"
 
     def _kill(self) -> None:
-        if not self._options.recreate:  # with --recreate, each service is deleted after its batch size
+        if not self._recreate:  # with --recreate, each service is deleted after its batch size
             self._delete()
 
     def _delete(self) -> None:

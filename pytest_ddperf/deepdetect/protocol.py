@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, ServiceParameters
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
 from pytest_ddperf.deepdetect.json_reader import JsonReader, as_mapping, as_text, as_whole
 from pytest_ddperf.deepdetect.predictions import find_flaws, parse_one, shorten_list
@@ -96,59 +97,28 @@ class Answer:
 
 
 def build_service_body(
-    *,
-    mllib: str,
     repository: str,
-    width: int = 224,
-    height: int = 224,
-    gpu: bool = False,
-    gpuid: int = 0,
-    datatype: str = "fp32",
+    parameters: ServiceParameters = DD_BENCH_DEFAULTS,
+    *,
     max_batch_size: int = 256,
-    max_workspace_size: int = 1024,
-    nclasses: int = 1000,
-    bw: bool = False,
-    rgb: bool = False,
-    histogram_equalization: bool = False,
-    scale: float = 1.0,
-    dla: bool = False,
-    description: str = "image classification service",
     task: Task = Task.CLASSIFICATION,
 ) -> dict[str, object]:
     """Build the body of `PUT /services/<name>` for images as sent by dd_bench, including the description.
 
-    `repository` is the model's folder as the server sees it; `width` and `height` are in pixels. A TensorRT engine is
-    built for `max_batch_size` images with `max_workspace_size` MiB; `dla` runs it on a Jetson's first DLA core.
-    `scale` is always sent as a JSON float, because real servers reject the integer 1 with 400/1005.
+    Args:
+        repository: the model's folder as the server sees it.
+        parameters: parameters of the service.
+        max_batch_size: number of images for which a TensorRT engine is built.
+        task: task of the service.
     """
-    backend: dict[str, object] = {
-        "nclasses": nclasses,
-        "datatype": datatype,
-        "readEngine": True,
-        "writeEngine": True,
-        "maxBatchSize": max_batch_size,
-        "maxWorkspaceSize": max_workspace_size,
-        "gpu": gpu,
-        "gpuid": gpuid,
-    }
-    if dla:
-        backend["dla"] = 0
+    engine = {"readEngine": True, "writeEngine": True, "maxBatchSize": max_batch_size}
     return {
-        "description": description,
-        "mllib": mllib,
+        "description": "image classification service",
+        "mllib": parameters.mllib,
         "type": "supervised",
         "parameters": {
-            "input": {
-                "connector": "image",
-                "width": width,
-                "height": height,
-                "bw": bw,
-                "rgb": rgb,
-                "histogram_equalization": histogram_equalization,
-                "scale": float(scale),
-                **create_input(task),
-            },
-            "mllib": backend,
+            "input": {"connector": "image", **parameters.request_section("creation", "input"), **create_input(task)},
+            "mllib": {**parameters.request_section("creation", "mllib"), **engine},
             "output": {},
         },
         "model": {"repository": repository},
@@ -158,37 +128,28 @@ def build_service_body(
 def build_predict_body(
     service: str,
     data: Sequence[str],
+    parameters: ServiceParameters = DD_BENCH_DEFAULTS,
     *,
-    width: int | None = 224,
-    height: int | None = 224,
-    gpu: bool = False,
-    gpuid: int = 0,
-    interp: str | None = None,
-    cuda: bool = False,
     output: Mapping[str, object] | None = None,
     task: Task = Task.CLASSIFICATION,
 ) -> dict[str, object]:
     """Build the body of `POST /predict` as sent by dd_bench, without the `interp: null` that dd_bench adds.
 
-    `data` has one entry per image: a path or URL as the server sees it, or the image's bytes in base64. If `width` and
-    `height` (pixels) or `interp` (resize interpolation) are None, the service's defaults apply; `cuda` resizes images
-    on the GPU. If `output` is None, that of the task is used, which is empty for classification; with `{"best": 1}`
-    NCNN does not return all 1,000 classes.
+    Args:
+        service: name of the service.
+        data: an entry per image: a path or URL as the server sees it, or the image's bytes in base64.
+        parameters: parameters of the request; the service's defaults apply to those that are None.
+        output: the output section; None for that of the task, which is empty for classification. With `{"best": 1}`
+            NCNN does not return all 1,000 classes.
+        task: task of the service.
     """
-    entry: dict[str, object] = {}
-    if width is not None:
-        entry["width"] = width
-    if height is not None:
-        entry["height"] = height
-    if interp is not None:
-        entry["interp"] = interp
-    if cuda:
-        entry["cuda"] = True
-    entry |= predict_input(task)
-    asked = predict_output(task) if output is None else dict(output)
     return {
         "service": service,
-        "parameters": {"input": entry, "mllib": {"gpu": gpu, "gpuid": gpuid}, "output": asked},
+        "parameters": {
+            "input": {**parameters.request_section("prediction", "input"), **predict_input(task)},
+            "mllib": parameters.request_section("prediction", "mllib"),
+            "output": predict_output(task) if output is None else dict(output),
+        },
         "data": list(data),
     }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_ddperf.config.options import FIXTURE, parse_value
+from pytest_ddperf.config.options import BY_NAME, FIXTURE
 from pytest_ddperf.core.catalog import build_matrix
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.core.scenarios import list_scenario_ids
@@ -108,7 +108,7 @@ def _loads(restricted: dict[str, tuple[Any, ...]]) -> tuple[str, ...]:
     for key in found.keys() & restricted.keys():
         text = ",".join(map(str, restricted[key]))
         try:
-            found[key] = parse_value(key, text)
+            found[key] = BY_NAME[key].parse(text)
         except ValueError as error:
             named = list(restricted[key])
             message = f"@pytest.mark.{MARKER}({key}=...): {named!r} is not a load; expected {error}."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ddperf.config.options import FIXTURE, OPTION_GROUPS, OPTIONS, Choice, group_title, suggest
+from pytest_ddperf.config.options import FIXTURE, OPTION_GROUPS, OPTIONS, group_title, suggest
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plugin.options import expand_bare_options, has_options, register
 
@@ -53,9 +53,9 @@ def _add_completers(config: pytest.Config, parser: pytest.Parser) -> None:
 
     project_dir = config.inipath.parent if config.inipath is not None else config.rootpath
     completers: dict[str, Callable[..., Iterable[str]]] = {
-        option.key: lambda choices=option.parse.choices, **_: choices
+        option.key: lambda choices=option.type.choices, **_: choices
         for option in OPTIONS
-        if isinstance(option.parse, Choice) and option.bare is None
+        if option.type.choices and option.bare is None
     }
     completers |= {"ddperf_platform": platform_names(project_dir), "ddperf_models": model_names(project_dir)}
     for name in OPTION_GROUPS:

@@ -208,10 +208,12 @@ def describe_differences(now: Conditions, baseline: Baseline, platform: Platform
         words: list[str] = []
         if now.clock is Clock.CLIENT:
             words.append("the client's clock is held against head.time")
-        if now.backend != platform.mllib:
-            words.append(f"the table is of {platform.mllib}, this server runs {now.backend}")
-        if now.gpu != platform.gpu:
-            words.append(f"the table was made {_with_gpu(platform.gpu)}, this service runs {_with_gpu(now.gpu)}")
+        if now.backend != platform.parameters.mllib:
+            words.append(f"the table is of {platform.parameters.mllib}, this server runs {now.backend}")
+        if now.gpu != platform.parameters.gpu:
+            words.append(
+                f"the table was made {_with_gpu(platform.parameters.gpu)}, this service runs {_with_gpu(now.gpu)}"
+            )
         if now.engine is not None and now.engine != max(platform.batch_sizes):
             words.append(f"the table's engine was built for its largest batch size, this one for {now.engine}")
         if now.preparation:

@@ -55,16 +55,16 @@ class PlatformPlan:
             image_route: how images get to the server.
             scenario: the scenario of a cell under load; None for plain latency.
         """
-        options = self.server.of(service.model)
+        parameters = self.server.of(service.model).parameters
         return Conditions(
             clock=Clock.PREDICT,
-            backend=service.mllib or options.mllib,
+            backend=service.mllib or parameters.mllib,
             datatype=service.datatype,
             width=service.width,
             height=service.height,
             gpu=service.gpu,
             image_route=image_route,
-            preparation=options.knobs.preparation(created=service.created),
+            preparation=parameters.preparation(created=service.created),
             engine=service.engine,
             requests=None if scenario is None else scenario.requests(self.load_requests),
         )

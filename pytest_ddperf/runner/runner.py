@@ -81,7 +81,7 @@ class Runner:
                 plan.platform,
                 format_display_url(plan.server.url),
                 say,
-                gpuid=plan.server.gpuid,
+                gpuid=plan.server.parameters.gpuid,
                 tune=plan.tune,
                 marker=marker_path(run_id, name) if run_id else None,
             )

@@ -92,7 +92,7 @@ def estimate_memory_gib(network: Network, platform: Platform, batch_size: int) -
     """
     if network.million_params is None:
         return None
-    bytes_each = 4 if platform.mllib in FP32_BACKENDS else 1
+    bytes_each = 4 if platform.parameters.mllib in FP32_BACKENDS else 1
     pixels = (network.width or 0) * (network.height or 0)
     return (network.million_params * 1e6 + batch_size * _CHANNELS * pixels) * bytes_each / _GIB
 

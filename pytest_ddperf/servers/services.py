@@ -135,12 +135,7 @@ def build_batch(
     body = protocol.build_predict_body(
         service.name,
         data,
-        width=service.width,
-        height=service.height,
-        gpu=service.gpu,
-        gpuid=options.gpuid,
-        interp=options.knobs.image_interp,
-        cuda=options.knobs.gpu_resize,
+        replace(options.parameters, img_width=service.width, img_height=service.height, gpu=service.gpu),
         output={"best": 1} if service.task is Task.CLASSIFICATION else None,
         task=service.task,
     )
@@ -156,9 +151,10 @@ def build_batch(
 
 
 def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
-    gpu = options.gpu if info.gpu is None else info.gpu
-    width = options.knobs.img_width or info.width
-    height = options.knobs.img_height or info.height
+    parameters = options.parameters
+    gpu = parameters.gpu if info.gpu is None else info.gpu
+    width = parameters.img_width or info.width
+    height = parameters.img_height or info.height
     return OpenService(info.name, info.mllib, False, None, width, height, gpu, info.datatype or "fp32")
 
 
@@ -172,33 +168,21 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             url=client.display_url,
             service=name,
         )
-    knobs = options.knobs
+    asked = options.parameters
     facts = resolve_service_facts(
         model,
-        _EMBEDDED_BACKEND if options.is_embedded else options.mllib,
-        named=options.is_embedded or options.mllib_named,
+        _EMBEDDED_BACKEND if options.is_embedded else asked.mllib,
+        named=options.is_embedded or "mllib" in asked.named,
     )
-    engine = knobs.engine_for(facts.mllib, batch_size)
-    width = knobs.img_width or facts.width or DEFAULT_SIDE
-    height = knobs.img_height or facts.height or DEFAULT_SIDE
-    body = protocol.build_service_body(
+    parameters = replace(
+        asked,
         mllib=facts.mllib,
-        repository=repository,
-        width=width,
-        height=height,
-        gpu=options.gpu,
-        gpuid=options.gpuid,
-        datatype=options.datatype,
-        max_batch_size=engine or MAX_BATCH_SIZE,
-        max_workspace_size=knobs.max_workspace_size,
-        nclasses=knobs.nclasses or facts.nclasses or DEFAULT_CLASSES,
-        bw=knobs.bw,
-        rgb=knobs.rgb,
-        histogram_equalization=knobs.histogram_equalization,
-        scale=knobs.scale,
-        dla=knobs.dla,
-        task=model.task,
+        img_width=asked.img_width or facts.width or DEFAULT_SIDE,
+        img_height=asked.img_height or facts.height or DEFAULT_SIDE,
+        nclasses=asked.nclasses or facts.nclasses or DEFAULT_CLASSES,
     )
+    engine = parameters.engine_for(batch_size)
+    body = protocol.build_service_body(repository, parameters, max_batch_size=engine or MAX_BATCH_SIZE, task=model.task)
     try:
         create_ms = client.create_service(name, body, timeout_s=options.cold_start_timeout_s)
     except ServiceExistsError:
@@ -216,7 +200,17 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             dd_code=error.dd_code,
             dd_msg=error.dd_msg,
         ) from None
-    return OpenService(name, facts.mllib, True, create_ms, width, height, options.gpu, options.datatype, engine=engine)
+    return OpenService(
+        name,
+        parameters.mllib,
+        True,
+        create_ms,
+        parameters.img_width,
+        parameters.img_height,
+        parameters.gpu,
+        parameters.datatype,
+        engine=engine,
+    )
 
 
 def _named(options: ServerOptions) -> str:

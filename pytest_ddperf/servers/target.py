@@ -328,7 +328,7 @@ class Target:
 
         May be called twice.
         """
-        if self._client is not None and self.options.knobs.delete_services:
+        if self._client is not None and self.options.parameters.delete_services:
             self.release_service()
             for name in sorted(self._used):
                 self._delete(name)

@@ -383,4 +383,4 @@ def test_tuning_a_board_that_nobody_knows_the_way_to_is_a_usage_error(tk1: Bench
     platform_file(tk1)
     result = from_file(tk1, *ONE, "--ddperf-tune")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--ddperf-tune has to know how the board of tk1 is reached*ddperf.toml*"])
+    result.stderr.fnmatch_lines(["*--ddperf-tune needs the address of the board of tk1*telemetry*ddperf.toml*"])

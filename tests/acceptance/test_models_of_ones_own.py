@@ -198,20 +198,20 @@ def test_two_folders_of_one_name_are_refused(tk1: BenchProject) -> None:
 
 def test_a_folder_without_its_slash_is_told_from_a_spelling(tk1: BenchProject) -> None:
     caffe_folder(tk1.path / "mine")
-    assert "For the folder of that name, write ./mine" in refusal(tk1.run("--ddperf-models=mine"))
+    assert "To use the folder of that name, write ./mine" in refusal(tk1.run("--ddperf-models=mine"))
 
 
 @pytest.mark.parametrize(
     ("lines", "line", "found"),
     [
-        (("[models.resnet50]", 'repository = "/m"'), 1, "'resnet50', which is that of the model resnet50 of the cata"),
-        (("[models.a]", "width = 0", 'repository = "/m"'), 2, "width = 0; expected a whole number of 1 or more"),
-        (("[models.a]", 'path = "nowhere"'), 2, "path = 'nowhere', which is no folder"),
+        (("[models.resnet50]", 'repository = "/m"'), 1, "'resnet50', which the model resnet50 of the cata"),
+        (("[models.a]", "width = 0", 'repository = "/m"'), 2, "width = 0; expected a whole number from 1 to 1000000"),
+        (("[models.a]", 'path = "nowhere"'), 2, "path = 'nowhere', which is not a folder"),
         (("[models.a]", 'title = "A"'), 1, "model a without a folder"),
         (("[models.a]", 'repostory = "/m"'), 2, "unknown key 'repostory' of model a (did you mean repository?)"),
         (("[models.a]", 'task = "poetry"', 'repository = "/m"'), 2, "task = 'poetry'; expected one of classification"),
-        (("[models.A]", 'repository = "/m"'), 1, "the model id 'A'"),
-        (("[models]", "a = 3"), 2, "no table under models.a"),
+        (("[models.A]", 'repository = "/m"'), 1, "invalid model id 'A'"),
+        (("[models]", "a = 3"), 2, "models.a is not a table"),
     ],
 )
 def test_a_wrong_table_is_refused_with_its_line(

@@ -106,7 +106,7 @@ def test_a_wait_that_was_in_vain_is_a_refusal(tk1: BenchProject) -> None:
         ("--ddperf-baseline=reprot", "'reprot' is not auto, history, recorded or report"),
         ("--ddperf-url=localhost:8080", "'localhost:8080' is not valid; expected http[s]://[user:password@]host:port"),
         ("--ddperf-url=http://h:99999", "expected http[s]://[user:password@]host:port[/path], or embedded"),
-        ("--ddperf-url=tx1=http://localhost:1", "--ddperf-url names tx1, which --ddperf-platform=tk1 does not measure"),
+        ("--ddperf-url=tx1=http://localhost:1", "--ddperf-url names tx1, but --ddperf-platform=tk1 does not"),
         ("--ddperf-bench-files=missing.txt", "missing.txt: it cannot be read"),
         ("--ddperf-bench-files=~nosuchuser/list.txt", "--ddperf-bench-files: '~nosuchuser/list.txt': the home folder"),
         ("--ddperf-storage=~nosuchuser/kept", "--ddperf-storage: '~nosuchuser/kept': the home folder of the account"),
@@ -213,7 +213,7 @@ def test_a_malformed_platform_file_is_told_with_its_line(tk1: BenchProject, give
     path = written(tk1.path / "ddperf.toml", '[platforms.tk1]\ntitle = "Mine"\ntolerence = 0.1\n')
     (tk1.path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     said = refusal(tk1, tk1.run() if given else tk1.bare("benchmarks"))
-    assert f"{path}, line 3: the unknown key 'tolerence'" in said
+    assert f"{path}, line 3: unknown key 'tolerence'" in said
     assert "expected one of title" in said
 
 

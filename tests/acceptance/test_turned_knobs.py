@@ -326,31 +326,31 @@ def test_an_own_network_s_backend_may_be_another_one_on_a_platform(project: Benc
     [
         (
             "knobs.resnet50]\nimg_with = 300",
-            "line 2: the unknown key 'img_with' of platforms.tk1.knobs.resnet50 (did you",
+            "line 2: unknown key 'img_with' of platforms.tk1.knobs.resnet50 (did you",
         ),
         ('knobs."squeezenet_v1.1"]\nimg_width = 0', "line 2: img_width = 0; expected a whole number of 1 or more"),
-        ("knobs.resnet50]\nrgb = 'yes'", "line 2: `rgb` of another type; expected `bool`"),
+        ("knobs.resnet50]\nrgb = 'yes'", "line 2: wrong type of `rgb`; expected `bool`"),
         ("knobs.resnet50]\ndatatype = 'fp64'", "line 2: datatype = 'fp64'; expected one of fp32, fp16"),
-        ("knobs.resnet50]\nmllib = ' '", "line 2: an empty mllib"),
-        ("knobs.resnet50]\ngpuid = -1", "line 2: gpuid = -1; expected a number of 0 or more"),
+        ("knobs.resnet50]\nmllib = ' '", "line 2: mllib = ' '; expected the name of a backend"),
+        ("knobs.resnet50]\ngpuid = -1", "line 2: gpuid = -1; expected a whole number of 0 or more"),
         (
             "knobs.resnet50]\nimage_interp = 'best'",
             "line 2: image_interp = 'best'; expected one of nearest, linear, cubic",
         ),
         (
             "knobs.squeezenet_v1.1]\nrgb = true",
-            "line 1: a network's id cut in two at its point, [platforms.tk1.knobs.squeezenet_v1.1]; expected the id in",
+            "line 1: the network id in [platforms.tk1.knobs.squeezenet_v1.1] contains a point and is not quoted",
         ),
-        ("knobs]\nresnet50 = 3", "line 2: no table under platforms.tk1.knobs.resnet50"),
+        ("knobs]\nresnet50 = 3", "line 2: platforms.tk1.knobs.resnet50 is not a table"),
         (
             "knobs.resnet5]\nrgb = true",
-            "line 1: a wrong network under platforms.tk1.knobs: The model 'resnet5' is not known",
+            "line 1: unknown network under platforms.tk1.knobs: The model 'resnet5' is not known",
         ),
         (
             "knobs]\nres50 = {rgb = true}\nresnet50 = {bw = true}",
-            "the network resnet50 twice under platforms.tk1.knobs",
+            "network resnet50 twice under platforms.tk1.knobs",
         ),
-        ("models.resnet50]\nrgb = true", "what holds for one of them stands under [platforms.tk1.knobs.<model>]"),
+        ("models.resnet50]\nrgb = true", "values for single networks belong under [platforms.tk1.knobs.<model>]"),
     ],
 )
 def test_a_wrong_knob_of_a_network_is_refused_with_its_place(project: BenchProject, table: str, said: str) -> None:

@@ -45,6 +45,9 @@ def pytest_unconfigure(config):
 OWN = [
     "config",
     "config.options",
+    "core",
+    "core.limits",
+    "core.service_parameters",
     "errors",
     "plugin",
     "plugin.entry",

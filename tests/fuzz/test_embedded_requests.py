@@ -15,6 +15,7 @@ from fuzzing import DAMAGE, JUNK, REQUESTS, TOKENS, as_json, counted, damaged_by
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.protocol import build_predict_body, build_service_body
 from pytest_ddperf.embedded import launch
@@ -59,9 +60,12 @@ def picture(suffix: str) -> bytes:
 
 PNG, JPEG = picture(".png"), picture(".jpg")
 INLINE = base64.b64encode(PNG).decode()
-SERVICE = build_service_body(mllib="caffe", repository="shufflenet", width=8, height=8)
+SERVICE = build_service_body("shufflenet", ServiceParameters(img_width=8, img_height=8))
 PREDICT = build_predict_body(
-    "steady", ["0.png", INLINE], width=8, height=8, output={"best": 2, "confidence_threshold": 0.1}
+    "steady",
+    ["0.png", INLINE],
+    ServiceParameters(img_width=8, img_height=8),
+    output={"best": 2, "confidence_threshold": 0.1},
 )
 PREDICT["parameters"]["input"] |= {"mean": [1.0, 2.0, 3.0], "std": [1.0], "scale": 0.5, "rgb": True, "bw": False}  # type: ignore[index] # it is one
 TARGETS = (
@@ -214,7 +218,7 @@ def test_bytes_on_a_socket(server: EmbeddedServer, which: int, damage: list[Dama
 def test_after_all_of_it_the_server_answers_as_before(server: EmbeddedServer) -> None:
     with Client(server.url) as client:
         assert client.info().services == ()
-        client.create_service("last", build_service_body(mllib="caffe", repository="shufflenet"))
+        client.create_service("last", build_service_body("shufflenet"))
         timed = client.predict(build_predict_body("last", ["0.png"]))
         assert [one.uri for one in timed.answer.predictions] == ["0.png"]
         with pytest.raises(ServerError):

@@ -11,7 +11,8 @@ from page_examples import anchors, examples, words
 
 from pytest_ddperf.cli.main import _parser
 from pytest_ddperf.config.options import OPTIONS
-from pytest_ddperf.config.platform_toml import PLATFORM_KEYS, read_platforms
+from pytest_ddperf.config.platform_toml import read_platforms
+from pytest_ddperf.core.platform import PLATFORM_KEYS
 
 PAGES = sorted((Path(__file__).resolve().parents[2] / "docs").rglob("*.md"))
 

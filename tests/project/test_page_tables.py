@@ -11,7 +11,7 @@ import page_tables
 import pytest
 
 from pytest_ddperf.config.options import OPTIONS
-from pytest_ddperf.config.platform_toml import PLATFORM_KEYS
+from pytest_ddperf.core.platform import PLATFORM_KEYS
 from pytest_ddperf.core.records import Outcome
 
 if TYPE_CHECKING:
@@ -49,11 +49,10 @@ def test_the_tables_are_complete() -> None:
 @pytest.mark.parametrize(
     ("table", "meanings", "gone"),
     [
-        (page_tables.platform_keys, "PLATFORM_MEANINGS", "cool_to_c"),
         (page_tables.model_keys, "MODEL_MEANINGS", "task"),
         (page_tables.verdicts, "VERDICT_MEANINGS", Outcome.OOM),
     ],
-    ids=["platform keys", "model keys", "verdicts"],
+    ids=["model keys", "verdicts"],
 )
 def test_a_name_without_a_meaning_is_an_error(
     table: Callable[[], str], meanings: str, gone: str, monkeypatch: pytest.MonkeyPatch

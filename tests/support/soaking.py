@@ -17,6 +17,7 @@ from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
+from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history.run_file import read_run
 from pytest_ddperf.history.writer import HistoryWriter, create_header
@@ -172,10 +173,10 @@ class Soak:
             timeout_s=REQUEST_TIMEOUT_S,
             cold_start_timeout_s=COLD_START_TIMEOUT_S,
             repository="{model}",
-            mllib="onnxruntime",
+            parameters=ServiceParameters(mllib="onnxruntime"),
             recovery_timeout_s=RECOVERY_S,
         )
-        platform = Platform("soak", "Soak", mllib="onnxruntime")
+        platform = Platform("soak", "Soak", parameters=ServiceParameters(mllib="onnxruntime"))
         plan = PlatformPlan(platform, options, Plan(1, PASSES), "auto", 0.1, PlatformBaseline("soak", ({},)))
         runner = Runner({"soak": plan}, build_bare_catalog().networks, lambda _: None)
         header = create_header("soak", ("soak",), accepted=False, facts={})

@@ -10,11 +10,9 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply, ScriptedServer
 
 from pytest_ddperf.cli import main
-from pytest_ddperf.cli.platforms import Asked, ask_all, describe_value, find_option_default, format_table
-from pytest_ddperf.config.options import OPTIONS
-from pytest_ddperf.config.platform_toml import PLATFORM_KEYS
+from pytest_ddperf.cli.platforms import Asked, ask_all, describe_value, format_table
 from pytest_ddperf.core.argument_parser import USAGE_ERROR
-from pytest_ddperf.core.platform import Platform
+from pytest_ddperf.core.platform import PLATFORM_KEYS, Platform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,11 +79,22 @@ def test_a_board_that_is_like_a_platform_says_what_it_has_from_there(
     assert rows["timeout"] == ["300", "default"]
 
 
-def test_the_defaults_that_are_shown_are_those_of_the_options() -> None:
-    shown = {"wait", "timeout", "cold_start_timeout", "service", "datatype", "gpuid"}
-    assert {key: find_option_default(key) for key in shown} == {
-        key: next(option.default for option in OPTIONS if option.key == f"ddperf_{key}") for key in shown
-    }
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [
+        ("wait", "0"),
+        ("timeout", "300"),
+        ("service", "{model}"),
+        ("datatype", "fp32"),
+        ("scale", "1"),
+        ("rgb", "no"),
+        ("max_workspace_size", "1024"),
+        ("img_width", "-"),
+        ("concurrency", "-"),
+    ],
+)
+def test_a_key_that_no_file_sets_is_shown_with_the_default_of_its_option(key: str, default: str) -> None:
+    assert describe_value(Platform("mine", "Mine"), key) == (default, "default")
 
 
 def test_an_unknown_platform_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

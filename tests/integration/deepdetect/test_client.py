@@ -14,6 +14,7 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply, Request, ScriptedServer
 from turned_clock import TurnedClock
 
+from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.deepdetect.client import Client, extract_server_facts, wait_until_up
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
 from pytest_ddperf.deepdetect.protocol import (
@@ -227,10 +228,10 @@ def test_an_answer_that_was_compressed_all_the_same_is_read(stage: ScriptedServe
 
 def test_a_service_is_created_described_and_deleted() -> None:
     with ScriptedDeepDetect() as server, Client(server.url) as client:
-        assert client.create_service("ResNet50", build_service_body(mllib="ncnn", repository="/m/resnet50")) > 0
+        assert client.create_service("ResNet50", build_service_body("/m/resnet50", ServiceParameters(mllib="ncnn"))) > 0
         assert client.service("resnet50").mllib == "ncnn"
         with pytest.raises(ServiceExistsError, match="resnet50"):
-            client.create_service("resnet50", build_service_body(mllib="ncnn", repository="/m/resnet50"))
+            client.create_service("resnet50", build_service_body("/m/resnet50", ServiceParameters(mllib="ncnn")))
         client.delete_service("resnet50")
         with pytest.raises(ServiceNotFoundError):
             client.delete_service("resnet50")
@@ -296,7 +297,7 @@ def test_predictions_are_counted_from_one_info_to_the_next(stage: ScriptedServer
     for _ in range(2):
         client.predict(BODY)
     assert client.in_flight.count_requests("resnet50") == 2
-    client.create_service("resnet50", build_service_body(mllib="caffe", repository="/m", width=224, height=224))
+    client.create_service("resnet50", build_service_body("/m"))
     assert client.in_flight.count_requests("resnet50") == 0
     client.predict(BODY)
     client.info()

@@ -24,6 +24,7 @@ from pytest_ddperf.core.records import (
     Round,
     Unavailable,
 )
+from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import (
     AnswerError,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.errors import DdperfError
     from pytest_ddperf.measure.loop import Progress
 
-PLATFORM = Platform("tk1", "Jetson TK1", mllib="caffe", gpu=True)
+PLATFORM = Platform("tk1", "Jetson TK1", parameters=ServiceParameters(gpu=True))
 KEY, OTHER, X = CellKey("tk1", "resnet50", 2), CellKey("tk1", "resnet50", 4), CellKey("tk1", "vgg16", 1)
 CONDITIONS = Conditions(Clock.PREDICT, "caffe", gpu=True)
 PUBLISHED = PlatformBaseline("tk1", ({KEY: Baseline("report", 9.75, "tk1.csv, line 3"), X: Unavailable("line 2")},))
@@ -88,7 +89,7 @@ def runner_for(
         data_dir="/srv",
         bench_files=str(folder / "names.txt"),
         repository=repository,
-        gpu=True,
+        parameters=ServiceParameters(gpu=True),
         timeout_s=timeout_s,
         recovery_timeout_s=recovery_timeout_s,
     )

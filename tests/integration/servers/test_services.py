@@ -138,7 +138,7 @@ def test_its_folder_on_the_server_is_taken_literally(server: ScriptedDeepDetect,
 
 def test_knobs_win_over_its_files(server: ScriptedDeepDetect, client: Client, tmp_path: Path) -> None:
     folder = caffe_folder(tmp_path / "a", side=64, classes=7)
-    service = service_of(client, own(folder), knobs=ServiceParameters(img_width=320, nclasses=9))
+    service = service_of(client, own(folder), parameters=ServiceParameters(img_width=320, nclasses=9))
     assert (service.width, service.height) == (320, 64)
     assert created(server)["parameters"]["mllib"]["nclasses"] == 9
 
@@ -147,7 +147,7 @@ def test_an_engine_is_built_for_the_batch_size_where_its_files_are_tensorrts(
     server: ScriptedDeepDetect, client: Client, tmp_path: Path
 ) -> None:
     (tmp_path / "net.onnx").write_bytes(b"")
-    service = service_of(client, own(tmp_path), 16, mllib="caffe")
+    service = service_of(client, own(tmp_path), 16, parameters=ServiceParameters(mllib="caffe"))
     assert (service.mllib, service.engine) == ("tensorrt", 16)
     assert created(server)["parameters"]["mllib"]["maxBatchSize"] == 16
 
@@ -161,7 +161,9 @@ def test_the_embedded_server_takes_the_folder_here_and_its_own_backend(
     server: ScriptedDeepDetect, client: Client, tmp_path: Path
 ) -> None:
     (tmp_path / "net.onnx").write_bytes(b"")
-    service = open_service(client, ServerOptions("embedded", mllib="tensorrt"), own(tmp_path), 16)
+    service = open_service(
+        client, ServerOptions("embedded", parameters=ServiceParameters(mllib="tensorrt")), own(tmp_path), 16
+    )
     assert (service.mllib, service.engine) == ("onnxruntime", None)
     assert created(server)["model"] == {"repository": str(tmp_path)}
 

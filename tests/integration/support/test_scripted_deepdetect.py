@@ -111,9 +111,9 @@ def test_a_model_folder_or_an_image_may_be_refused() -> None:
         ) as server,
         Client(server.url) as client,
     ):
-        client.create_service("resnet50", build_service_body(mllib="caffe", repository="/m/resnet50"))
+        client.create_service("resnet50", build_service_body("/m/resnet50"))
         with pytest.raises(RequestRefusedError, match=r"1006.*/m/shufflenet"):
-            client.create_service("shufflenet", build_service_body(mllib="caffe", repository="/m/shufflenet"))
+            client.create_service("shufflenet", build_service_body("/m/shufflenet"))
         with pytest.raises(RequestRefusedError, match=r"1005.*nope\.jpg"):
             client.predict(body("/b/nope.jpg", service="vgg16"))
         with pytest.raises(ServiceNotFoundError):

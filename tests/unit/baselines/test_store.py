@@ -90,13 +90,18 @@ def test_every_key_of_the_packages_platform_file_is_taken_over() -> None:
     for platform_id, values in tables.items():
         described = load_catalog().platform(platform_id)
         for key, value in values.items():
-            assert getattr(described, key) == (tuple(value) if isinstance(value, list) else value)
+            assert described.value_of(key) == (tuple(value) if isinstance(value, list) else value)
 
 
 def test_what_the_report_states_of_the_tk1() -> None:
     tk1 = load_catalog().platform("tk1")
     assert (tk1.peak_gflops, tk1.cores, tk1.watts, tk1.price_usd, tk1.memory_gib) == (300, 192, 12.5, 200, None)
-    assert (tk1.mllib, tk1.gpu, tk1.tolerance, tk1.url) == ("caffe", True, 0.1, "http://localhost:8080")
+    assert (tk1.parameters.mllib, tk1.parameters.gpu, tk1.tolerance, tk1.url) == (
+        "caffe",
+        True,
+        0.1,
+        "http://localhost:8080",
+    )
     assert tk1.batch_sizes == BATCH_SIZES_REPORT
 
 
@@ -505,5 +510,5 @@ def test_the_tables_of_an_installed_package_are_found_inside_it(
 
 def test_an_installation_without_its_tables_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_catalog_module, "__file__", str(tmp_path / "pytest_ddperf" / "config" / "load_catalog.py"))
-    with pytest.raises(ConfigurationError, match="install the package again"):
+    with pytest.raises(ConfigurationError, match="reinstall the package"):
         find_package_data()

@@ -39,7 +39,7 @@ def test_a_variable_that_is_not_set_is_said_by_its_name(environ: dict[str, str])
 
 
 def test_a_password_needs_a_user() -> None:
-    with pytest.raises(ConfigurationError, match="password_env and no user_env"):
+    with pytest.raises(ConfigurationError, match="password_env but no user_env"):
         build_authorization(Platform("tk1", "TK1", password_env="P"), {"P": "x"})  # noqa: S106 - the name of a variable
 
 

@@ -92,7 +92,7 @@ def test_paths_of_a_table_begin_at_its_file(tmp_path: Path) -> None:
 
 def test_two_tables_whose_ids_are_spelled_alike_are_refused(tmp_path: Path) -> None:
     text = '[models.a-net]\nrepository = "/m"\n[models.a_net]\nrepository = "/n"\n'
-    with pytest.raises(BaselineFileError, match="line 3: the model id 'a_net', which is that of the model a-net of /m"):
+    with pytest.raises(BaselineFileError, match="line 3: model id 'a_net', which the model a-net of /m"):
         described(tmp_path, text)
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.core.limits import fill_template, is_service_name
+from pytest_ddperf.core.limits import SERVICE, fill_template
 
 
 @pytest.mark.parametrize("text", ["{model}", "bench_{model}", "squeezenet", "{model}-{model}"])
 def test_a_name_may_hold_the_network_or_not(text: str) -> None:
-    assert is_service_name(text)
+    assert SERVICE.parse(text) == text
 
 
 @pytest.mark.parametrize("text", ["{modle}", "{model", "model}", "{}", "{{model}}", " "])
 def test_a_slip_in_the_braces_is_no_name(text: str) -> None:
-    assert not is_service_name(text)
+    with pytest.raises(ValueError, match=r"such as bench_{model}"):
+        SERVICE.parse(text)
 
 
 def test_the_network_s_id_stands_wherever_the_braces_stood() -> None:

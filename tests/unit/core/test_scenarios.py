@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_ddperf.core.limits import LEAST_RATE, MOST_RATE
 from pytest_ddperf.core.scenarios import (
-    LEAST_RATE,
-    MOST_RATE,
     Scenario,
     describe_scenario,
     list_scenario_ids,

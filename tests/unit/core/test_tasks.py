@@ -39,7 +39,7 @@ def test_services_for_masks_and_for_values_are_created_as_such() -> None:
         Task.SEGMENTATION: {"segmentation": True},
         Task.REGRESSION: {"regression": True},
     }
-    created = build_service_body(mllib="caffe", repository="/srv/m", task=Task.REGRESSION)
+    created = build_service_body("/srv/m", task=Task.REGRESSION)
     assert created["parameters"]["input"]["regression"] is True  # type: ignore[index]
 
 

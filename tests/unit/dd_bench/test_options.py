@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.dd_bench.options import BenchOptions
 from pytest_ddperf.errors import ConfigurationError
@@ -58,9 +59,9 @@ def test_batch_sizes_double_to_32_and_then_rise_by_16() -> None:
         ({"sname": None}, "No service is named; add --sname NAME"),
         ({"sname": "  "}, "No service is named"),
         ({"remote_bench_data_dir": None}, "--remote-bench-data-dir DIR"),
-        ({"recreate": True}, "Add --create DIR, or omit --recreate"),
+        ({"parameters": replace(DD_BENCH_DEFAULTS, recreate=True)}, "Add --create DIR, or omit --recreate"),
         ({"detection": True, "segmentation": True}, "--detection and --segmentation name several"),
-        ({"scale": float("nan")}, "--scale nan is not a valid factor"),
+        ({"parameters": replace(DD_BENCH_DEFAULTS, scale=float("nan"))}, "--scale nan is not a valid factor"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given: dict[str, object], said: str) -> None:
@@ -73,7 +74,10 @@ def test_what_cannot_be_meant_is_refused(given: dict[str, object], said: str) ->
     [
         ({"search_multibox": True}, "--search-multibox has no effect without --detection"),
         ({"regression": True, "search": True}, "--search has no effect"),
-        ({"mllib": "tensorrt", "create": "m"}, "one TensorRT engine, built for 256 images, runs all batch sizes"),
+        (
+            {"parameters": replace(DD_BENCH_DEFAULTS, mllib="tensorrt"), "create": "m"},
+            "one TensorRT engine, built for 256 images, runs all batch sizes",
+        ),
     ],
 )
 def test_what_may_surprise_is_said(given: dict[str, object], said: str) -> None:

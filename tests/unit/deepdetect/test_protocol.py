@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replay import RECORDINGS, load
 
+from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, ServiceParameters
 from pytest_ddperf.deepdetect.predictions import Prediction
 from pytest_ddperf.deepdetect.protocol import (
     Answer,
@@ -62,7 +64,7 @@ def answer_of(*uris: str, probability: float = 0.5) -> Answer:
 
 
 def test_a_service_is_created_with_the_body_of_dd_bench() -> None:
-    assert build_service_body(mllib="caffe", repository="/srv/models/resnet50") == {
+    assert build_service_body("/srv/models/resnet50") == {
         "description": "image classification service",
         "mllib": "caffe",
         "type": "supervised",
@@ -93,16 +95,16 @@ def test_a_service_is_created_with_the_body_of_dd_bench() -> None:
 
 
 def test_scale_is_a_json_float_even_where_a_whole_number_is_asked() -> None:
-    assert '"scale": 1.0' in json.dumps(build_service_body(mllib="caffe", repository="/m", scale=1))
+    assert '"scale": 1.0' in json.dumps(build_service_body("/m", ServiceParameters(scale=1)))
 
 
 def test_dla_is_a_core_number_and_absent_otherwise() -> None:
-    parameters: Any = build_service_body(mllib="tensorrt", repository="/m", dla=True)["parameters"]
+    parameters: Any = build_service_body("/m", ServiceParameters(mllib="tensorrt", dla=True))["parameters"]
     assert parameters["mllib"]["dla"] == 0
 
 
 def test_a_prediction_is_asked_with_the_body_of_dd_bench_without_its_interp_null() -> None:
-    assert build_predict_body("resnet50", ["/srv/a.jpg", "/srv/b.jpg"], gpu=True) == {
+    assert build_predict_body("resnet50", ["/srv/a.jpg", "/srv/b.jpg"], replace(DD_BENCH_DEFAULTS, gpu=True)) == {
         "service": "resnet50",
         "parameters": {
             "input": {"width": 224, "height": 224},
@@ -114,7 +116,9 @@ def test_a_prediction_is_asked_with_the_body_of_dd_bench_without_its_interp_null
 
 
 def test_size_interpolation_cuda_and_output_are_sent_where_they_are_given() -> None:
-    body: Any = build_predict_body("s", [], width=None, height=None, interp="cubic", cuda=True, output={"best": 1})
+    body: Any = build_predict_body(
+        "s", [], ServiceParameters(image_interp="cubic", gpu_resize=True), output={"best": 1}
+    )
     assert body["parameters"]["input"] == {"interp": "cubic", "cuda": True}
     assert body["parameters"]["output"] == {"best": 1}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.options import parse_value
+from pytest_ddperf.config.options import BY_NAME
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.plugin.rerun_command import build_command, configuration_options
@@ -23,7 +23,7 @@ TEST = "benchmarks/test_predict.py::test_predict[tk1-resnet50-b8]"
 def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, **texts: str) -> Settings:
     (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
     found = {
-        name.replace("_", "-"): GivenValue(parse_value(name.replace("_", "-"), text), origin, text)
+        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].parse(text), origin, text)
         for name, text in {"platform": "tk1", **texts}.items()
     }
     return Settings.resolve(found, load_catalog(folder), folder)

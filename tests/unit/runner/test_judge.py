@@ -22,10 +22,11 @@ from pytest_ddperf.core.records import (
     Unavailable,
     convert_published,
 )
+from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.runner.judge import Judge, describe_differences
 
 TK1 = load_catalog().platform("tk1")
-NOW = Conditions(Clock.PREDICT, TK1.mllib, gpu=TK1.gpu)
+NOW = Conditions(Clock.PREDICT, TK1.parameters.mllib, gpu=TK1.parameters.gpu)
 BATCH_SIZES = (1, 2, 4, 8)
 SCATTER = (1.0, 1.01, 0.99, 1.005, 0.995)
 
@@ -257,7 +258,7 @@ def test_a_first_recording_within_the_tolerance_keeps_its_verdict() -> None:
 
 
 def test_the_table_of_a_board_is_that_of_the_platform_that_it_is_like() -> None:
-    board = replace(TK1, id="board2", mllib="ncnn", alike=TK1)
+    board = replace(TK1, id="board2", parameters=ServiceParameters(mllib="ncnn"), alike=TK1)
     (note,) = describe_differences(replace(NOW, backend="ncnn"), TABLE, board)
     assert note == "the table is of caffe, this server runs ncnn"
 

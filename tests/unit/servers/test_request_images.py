@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.config.server_options import ModelOptions, ServerOptions
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.servers import generated_images
@@ -88,9 +89,7 @@ def test_a_list_of_images_may_have_a_byte_order_mark_and_the_line_ends_of_window
 
 
 def test_what_holds_for_one_network_holds_for_it_alone() -> None:
-    own = ModelOptions("ncnn", True, False, 1, "fp16", ServiceParameters(rgb=True))
-    options = ServerOptions("http://h:1", gpu=True, timeout_s=7.0, by_model={"resnet50": own})
+    own = ServiceParameters(mllib="ncnn", rgb=True)
+    options = ServerOptions("http://h:1", parameters=ServiceParameters(gpu=True), by_model={"resnet50": own})
     assert options.of("vgg16") is options
-    found = options.of("resnet50")
-    assert (found.mllib, found.mllib_named, found.gpu, found.gpuid) == ("ncnn", True, False, 1)
-    assert (found.datatype, found.knobs, found.timeout_s) == ("fp16", ServiceParameters(rgb=True), 7.0)
+    assert options.of("resnet50") == replace(options, parameters=own)

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.protocol import build_predict_body, build_service_body
 from pytest_ddperf.embedded import launch
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.embedded.launch import EmbeddedServer
 
-SERVICE = build_service_body(mllib="caffe", repository="shufflenet")
+SERVICE = build_service_body("shufflenet")
 HOLD_S = 20.0
 """Longer than any of these takes: a test that waits so long has failed."""
 
@@ -101,9 +102,11 @@ def test_a_folder_named_without_end_is_refused(client: Client) -> None:
 def test_an_input_that_would_take_all_memory_is_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
     with launch.start(data_dir=tmp_path, models=("shufflenet",), threads=1) as server, Client(server.url) as client:
-        wide = build_predict_body("shufflenet", ["a.png"] * 256, width=2048, height=2048)
+        wide = build_predict_body("shufflenet", ["a.png"] * 256, ServiceParameters(img_width=2048, img_height=2048))
         assert "pixels are allowed" in str(refusal(client, wide))
-        assert "between 1 and 2048" in str(refusal(client, build_predict_body("shufflenet", ["a.png"], width=2049)))
+        assert "between 1 and 2048" in str(
+            refusal(client, build_predict_body("shufflenet", ["a.png"], ServiceParameters(img_width=2049)))
+        )
 
 
 def test_http_can_be_forbidden(client: Client) -> None:
