@@ -16,23 +16,23 @@ from pytest_ddperf.errors import NoConnectionError, ServerGoneError, ServerUnrea
 def explain_failure(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:
     """Explain why a request got no answer and what to do; "" if the connection was cut during the request."""
     if isinstance(error, SSLError):
-        return "The TLS connection failed: give the CA that signed the server's certificate, or check the URL's scheme"
+        return "The TLS connection failed; give the CA that signed the server's certificate, or check the URL's scheme"
     if isinstance(error, ProxyError):
-        return "The proxy of the environment gave no connection; NO_PROXY exempts a host"
+        return "The proxy set in the environment did not connect; NO_PROXY exempts a host from it"
     if isinstance(error, NewConnectionError):
-        return f"No connection ({error.__cause__ or error}); is the server up, and the port right?"
+        return f"No connection ({error.__cause__ or error}); check that the server is running and the port is right"
     if isinstance(error, ConnectTimeoutError):
-        return f"No connection within {connect_timeout_s:g} s; is the host up, and the port right?"
+        return f"No connection within {connect_timeout_s:g} s; check that the host is running and the port is right"
     if isinstance(error, (ReadTimeoutError, TimeoutError)):
-        return f"The server was silent for {read_timeout_s:g} s; it may still be at work on the request"
+        return f"The server was silent for {read_timeout_s:g} s; it may still be working on the request"
     return ""
 
 
 def explain_incomplete_answer(timeout_s: float) -> str:
     """Message for an answer that kept arriving in parts but was not complete in time."""
     return (
-        f"The answer came in bit by bit and was not complete after {timeout_s:g} s; is the network, or a proxy, that "
-        "slow?"
+        f"The answer arrived in small parts and was not complete after {timeout_s:g} s; check whether the network or "
+        "a proxy is slow"
     )
 
 
@@ -46,4 +46,4 @@ def choose_error(error: Exception, message: str) -> type[ServerUnreachableError]
 def cut(error: Exception) -> str:
     """Message for a connection that was cut during a request."""
     inner = error.args[-1] if error.args else ""
-    return f"The connection was cut in the middle of a request ({inner or error}); the server may have died on it"
+    return f"The connection was cut during a request ({inner or error}); the server may have crashed"

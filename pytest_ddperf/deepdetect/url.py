@@ -73,11 +73,11 @@ class ServerUrl:
             parts = urlsplit(url.strip())
             port = parts.port
         except ValueError:  # the error's text may contain part of the password
-            raise ConfigurationError(f"The server URL {shown!r} cannot be read; {expected}.") from None
+            raise ConfigurationError(f"The server URL {shown!r} is invalid; {expected}.") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise ConfigurationError(f"The server URL {shown!r} is not one; {expected}.")
+            raise ConfigurationError(f"The server URL {shown!r} is invalid; {expected}.")
         if not _can_be_host(parts.hostname):
-            raise ConfigurationError(f"The server URL {shown!r} has no host name that can be one; {expected}.")
+            raise ConfigurationError(f"The server URL {shown!r} has an invalid host name; {expected}.")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         where = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "") + parts.path.rstrip("/")
         return cls(where, _is_loopback(parts.hostname), _authorization(parts))

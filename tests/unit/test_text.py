@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.errors import LONGEST_TOLD, BaselineFileError, DdperfError, InvalidRoundError, ServerError
+from pytest_ddperf.errors import LONGEST_SHOWN, BaselineFileError, DdperfError, InvalidRoundError, ServerError
 from pytest_ddperf.text import REPLACEMENT, quote_server_text
 
 EVIL = "\x1b[31m\u202e\x07\ud800\x9b"
@@ -40,4 +40,4 @@ def test_no_message_holds_a_control_character(error: DdperfError) -> None:
 
 
 def test_a_server_s_own_words_are_cut() -> None:
-    assert len(str(ServerError("It failed.", dd_msg="y" * 10**6))) < LONGEST_TOLD + 100
+    assert len(str(ServerError("It failed.", dd_msg="y" * 10**6))) < LONGEST_SHOWN + 100
