@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import os
-import secrets
 import statistics
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ import msgspec
 import platformdirs
 
 from pytest_ddperf.config.published_tables import format_path
-from pytest_ddperf.config.text_files import read_text
+from pytest_ddperf.config.text_files import read_text, replace_file
 from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Conditions, Outcome, Unavailable
@@ -314,7 +313,7 @@ def write_recorded(
                 ],
             }
             if written or unavailable != marked:
-                _replace(path, render_json(document) + "\n")
+                replace_file(path, f"{render_json(document)}\n".encode(), sync=True)
     except filelock.Timeout as error:
         raise ConfigurationError(
             f"The baseline {path} was not written: another run has held {error.lock_file} for {_LOCK_TIMEOUT_S:.0f} s."
@@ -518,16 +517,3 @@ def _lock(path: Path, lock_dir: Path) -> filelock.BaseFileLock:
     lock_dir.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
     return filelock.FileLock(lock_dir / f"{name}.lock", timeout=_LOCK_TIMEOUT_S)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace a file atomically: a reader sees either the old or the new contents."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import shlex
 import shutil
 import sys
-import textwrap
 import threading
 import time
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from pytest_ddperf.config.platform_toml import PLATFORM_KEYS, read_platforms
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.text import format_table, split_commas
 
 if TYPE_CHECKING:
     import argparse
@@ -130,32 +129,6 @@ def find_option_default(key: str) -> Any:  # noqa: ANN401 - the option's own typ
     return None if value is dataclasses.MISSING else value
 
 
-def format_table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Format rows as aligned columns; if they are too wide, wrap the text of the widest columns.
-
-    Words without blanks, such as URLs, are not broken if the other columns leave enough room.
-    """
-    gap = 2
-    columns = list(zip(*rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    for least in (
-        [max(len(word) for cell in column for word in cell.split(" ")) for column in columns],
-        [1] * len(columns),
-    ):
-        while sum(widths) + gap * (len(widths) - 1) > width:
-            room = [have if have > need else 0 for have, need in zip(widths, least, strict=True)]
-            if not any(room):
-                break
-            widths[room.index(max(room))] -= 1
-    lines = []
-    for row in rows:
-        wrapped = [textwrap.wrap(cell, room) or [""] for cell, room in zip(row, widths, strict=True)]
-        for parts in itertools.zip_longest(*wrapped, fillvalue=""):
-            line = (" " * gap).join(part.ljust(room) for part, room in zip(parts, widths, strict=True))
-            lines.append(line.rstrip())
-    return lines
-
-
 def _packaged() -> dict[str, Platform]:
     """Return the package's platforms; their `overridden` contains the keys that the package's file sets."""
     return read_platforms(find_package_data() / "platforms.toml", {})
@@ -209,8 +182,7 @@ class Asked:
 def _asked(catalog: Catalog, names: str | None) -> list[Platform]:
     """Return the platforms to check: those named, else those with a url in ddperf.toml, else all."""
     if names:
-        wanted = [name.strip() for name in names.split(",") if name.strip()]
-        return list(dict.fromkeys(catalog.platform(name) for name in wanted))
+        return list(dict.fromkeys(catalog.platform(name) for name in split_commas(names)))
     every = list(catalog.platforms.values())
     return [one for one in every if "url" in one.overridden] or every
 

@@ -16,6 +16,7 @@ from pytest_ddperf.report.gather import load_stored
 from pytest_ddperf.selection.rules import Ranking, Requirements
 from pytest_ddperf.selection.select import select
 from pytest_ddperf.selection.text import format_selection, render_csv, render_json
+from pytest_ddperf.text import split_commas
 
 if TYPE_CHECKING:
     import argparse
@@ -84,11 +85,17 @@ def run(arguments: argparse.Namespace) -> int:
     """
     asked = parse_requirements(arguments)
     ranking = Ranking(_one_of("--rank-by", arguments.rank_by, list(Ranking)))
-    tasks = None if arguments.task is None else [_one_of("--task", one, _TASKS) for one in _listed(arguments.task)]
+    tasks = (
+        None
+        if arguments.task is None
+        else [_one_of("--task", one, _TASKS) for one in split_commas(arguments.task) or [""]]
+    )
     project_dir = Path.cwd()
     catalog = load_catalog(project_dir)
     platforms = None if arguments.platform is None else _platforms(catalog, arguments.platform)
-    models = None if arguments.models is None else [catalog.model(one).id for one in _listed(arguments.models)]
+    models = (
+        None if arguments.models is None else [catalog.model(one).id for one in split_commas(arguments.models) or [""]]
+    )
     results = load_stored(catalog, _storage(arguments.storage), project_dir=project_dir, platforms=platforms)
     chosen = select(results, asked, ranking=ranking, platforms=platforms, models=models, tasks=tasks)
     if arguments.csv or arguments.json:
@@ -143,10 +150,6 @@ def _wrong(option: str, text: str, expected: str) -> ConfigurationError:
     return ConfigurationError(f"{option} is {text!r}; expected {expected}.")
 
 
-def _listed(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",")]
-
-
 def _one_of(option: str, text: str, known: Sequence[str]) -> str:
     if text in known:
         return text
@@ -156,7 +159,7 @@ def _one_of(option: str, text: str, known: Sequence[str]) -> str:
 
 
 def _platforms(catalog: Catalog, text: str) -> list[str]:
-    return list(dict.fromkeys(catalog.platform(one).id for one in _listed(text)))
+    return list(dict.fromkeys(catalog.platform(one).id for one in split_commas(text) or [""]))
 
 
 def _storage(text: str | None) -> Path:

@@ -258,9 +258,13 @@ def parse_info(answer: object, *, url: str = "") -> Info:
         AnswerError: the answer does not have DeepDetect's format.
     """
     head = decode_answer(answer, _InfoAnswer, url=url).head
-    texts = (head.version, head.commit, head.branch, head.build_type, head.compile_flags, head.deps_version)
     return Info(
-        *(quote_server_text(text, LONGEST_SHOWN) for text in texts),
+        version=quote_server_text(head.version, LONGEST_SHOWN),
+        commit=quote_server_text(head.commit, LONGEST_SHOWN),
+        branch=quote_server_text(head.branch, LONGEST_SHOWN),
+        build_type=quote_server_text(head.build_type, LONGEST_SHOWN),
+        compile_flags=quote_server_text(head.compile_flags, LONGEST_SHOWN),
+        deps_version=quote_server_text(head.deps_version, LONGEST_SHOWN),
         services=tuple(map(_describe_service, head.services)),
     )
 
