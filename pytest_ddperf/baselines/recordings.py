@@ -14,7 +14,7 @@ import statistics
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import filelock
 import msgspec
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Stats = Callable[[Sequence[float]], Mapping[str, object]]
 
+
+T = TypeVar("T")
 
 LINE_WIDTH = 110
 
@@ -108,14 +110,16 @@ _SECONDS = ("min", "max", "mean", "stddev", "median", "iqr", "q1", "q3", "ld15iq
 """The statistics of pytest-benchmark that are in seconds; the file also contains each in milliseconds, beside it."""
 
 
-MOST_S = 1e9
-"""Upper bound of a duration in seconds, so that it remains finite in milliseconds."""
+BatchSize = Annotated[int, msgspec.Meta(ge=1, le=MOST_IMAGES)]
+
+Duration = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
+"""Seconds; below this bound it remains finite in milliseconds."""
 
 
 class _ExtraInfo(msgspec.Struct):
     platform: str
     model: str
-    batch_size: int
+    batch_size: BatchSize
     scenario: str = ""
     conditions: Conditions | None = None
     network_files: dict[str, str] = msgspec.field(default_factory=dict)
@@ -124,7 +128,7 @@ class _ExtraInfo(msgspec.Struct):
 
 
 class _StatsData(msgspec.Struct):
-    data: list[float]
+    data: Annotated[list[Duration], msgspec.Meta(min_length=1)]
 
 
 class _Benchmark(msgspec.Struct):
@@ -194,7 +198,9 @@ def read_recorded(path: Path) -> Recorded:
         if not is_cell(raw):
             others.append(raw)
             continue
-        key, info, data = _cell(path, text, number, raw)
+        benchmark = decode_benchmark(path, text, number, raw, _Benchmark)
+        info, data = benchmark.extra_info, benchmark.stats.data
+        key = CellKey(info.platform, info.model, info.batch_size, info.scenario)
         if key in cells and ours is not None:
             raise BaselineFileError(path, line_of(text, raw), f"the cell {key} twice", "each cell once")
         if key in cells and _severity(info.verdict) > severities[key]:
@@ -453,7 +459,7 @@ def _ours(path: Path, text: str, document: Mapping[str, Any]) -> _Ours | None:
         raise BaselineFileError(path, _line_with(text, '"ddperf"'), f"a wrong `ddperf` ({error})", EXPECTED) from error
     if not all(0 < key.batch_size <= MOST_IMAGES for key in ours.unavailable):
         raise BaselineFileError(
-            path, _line_with(text, '"ddperf"'), "a batch_size in ddperf.unavailable that is none", _SIZES
+            path, _line_with(text, '"ddperf"'), "an invalid batch_size in ddperf.unavailable", _SIZES
         )
     if ours.format != FORMAT:
         raise BaselineFileError(
@@ -462,25 +468,29 @@ def _ours(path: Path, text: str, document: Mapping[str, Any]) -> _Ours | None:
     return ours
 
 
-def _cell(path: Path, text: str, number: int, raw: dict[str, Any]) -> tuple[CellKey, _ExtraInfo, list[float]]:
-    where = f"benchmarks[{number}]"
+def decode_benchmark(path: Path, text: str, number: int, raw: dict[str, Any], kind: type[T]) -> T:
+    """Convert a benchmark of a pytest-benchmark JSON file to a type.
+
+    Args:
+        path: the file.
+        text: its text.
+        number: index of the benchmark, for the message.
+        raw: the benchmark.
+        kind: a msgspec Struct.
+
+    Raises:
+        BaselineFileError: the benchmark does not have that type; the message names the line and the place.
+    """
     try:
-        benchmark = msgspec.convert(raw, _Benchmark)
+        return msgspec.convert(raw, kind)
     except (msgspec.ValidationError, OverflowError) as error:
         expected = EXPECTED
         if isinstance(raw.get("stats"), dict) and "data" not in raw["stats"]:
             expected = (
                 "the raw durations `stats.data`, which --benchmark-json always saves, --benchmark-save-data on request"
             )
-        raise BaselineFileError(path, line_of(text, raw), f"a wrong benchmark ({where}: {error})", expected) from error
-    info, data = benchmark.extra_info, benchmark.stats.data
-    if not data or not all(MOST_S > one > 0 for one in data):
-        raise BaselineFileError(
-            path, line_of(text, raw), f"durations that are no times ({where}.stats.data)", "seconds per image above 0"
-        )
-    if not 0 < info.batch_size <= MOST_IMAGES:
-        raise BaselineFileError(path, line_of(text, raw), f"batch_size {info.batch_size} ({where})", _SIZES)
-    return CellKey(info.platform, info.model, info.batch_size, info.scenario), info, data
+        wrong = f"an invalid benchmark (benchmarks[{number}]: {error})"
+        raise BaselineFileError(path, line_of(text, raw), wrong, expected) from error
 
 
 def _severity(verdict: str) -> int:
