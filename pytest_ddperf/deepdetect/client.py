@@ -27,7 +27,7 @@ from pytest_ddperf.deepdetect.json_reader import find
 from pytest_ddperf.deepdetect.protocol import parse_info, parse_prediction, parse_service
 from pytest_ddperf.deepdetect.status import raise_for_status
 from pytest_ddperf.deepdetect.timed import Timed
-from pytest_ddperf.deepdetect.transport_errors import choose_error, cut, explain_failure, explain_incomplete_answer
+from pytest_ddperf.deepdetect.transport_errors import explain_failure, explain_incomplete_answer
 from pytest_ddperf.deepdetect.url import ServerUrl, remove_secret
 from pytest_ddperf.errors import (
     AnswerError,
@@ -258,18 +258,12 @@ class Client:
             )
             took_ms = (self._now() - began_s) * 1000  # the whole body has been read
         except (HTTPError, OSError) as error:
-            message = explain_failure(error, self._connect_timeout_s, read_timeout_s)
-            kind = choose_error(error, message)
-            message = message or cut(error)
-            if self._deadline.end():
-                kind, message = ServerUnreachableError, explain_incomplete_answer(read_timeout_s)
-        else:
-            if not self._deadline.end():
-                return self._answer(response, service), took_ms
-            kind, message = (
-                ServerUnreachableError,
-                explain_incomplete_answer(read_timeout_s),
-            )  # cut off within its headers
+            response = None
+            kind, message = explain_failure(error, self._connect_timeout_s, read_timeout_s)
+        if self._deadline.end():  # it may also have cut off an answer within its headers, which looks complete
+            kind, message = explain_incomplete_answer(read_timeout_s)
+        elif response is not None:
+            return self._answer(response, service), took_ms
         # outside the handler: the locals in a chained traceback would show the headers, including credentials
         raise kind(message, url=self.display_url, service=service)
 
