@@ -1,4 +1,4 @@
-"""Numbers, lists and tables as text, and cleaning of text from servers, commands and files. Standard library only.
+"""Numbers and tables as text, and cleaning of text from servers, commands and files. Standard library only.
 
 Control characters can move the cursor, or colour or erase the text before them; format characters can reverse the order
 of letters. Neither is ever shown on a terminal or in a report.
@@ -27,27 +27,6 @@ def format_change(change: float) -> str:
     """Format a relative change with its sign: `-1.7 %`."""
     percent = round(change * 100, 1) + 0.0  # -0.0 becomes 0.0
     return f"{percent:+.0f} %" if abs(percent) >= 100 else f"{percent:+.1f} %"
-
-
-def split_commas(text: str) -> list[str]:
-    """Split a list at its commas; spaces around an entry are removed, and empty entries ignored."""
-    return [entry for part in text.split(",") if (entry := part.strip())]
-
-
-def parse_whole(text: str, least: int, most: int | None = None) -> int:
-    """Parse a whole number from `least` to `most`; without `most`, of `least` or more.
-
-    Raises:
-        ValueError: the text is not one; the message states what is expected.
-    """
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if value < least or (most is not None and value > most):
-        bounds = f"of {least} or more" if most is None else f"from {least} to {most}"
-        raise ValueError(f"a whole number {bounds}")
-    return value
 
 
 def format_table(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.config.local_paths import server_path
-from pytest_ddperf.core.argument_parser import whole_number
 from pytest_ddperf.core.limits import TIME_LIMIT_EXPECTED, is_time_limit
 from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.options import BenchOptions
@@ -35,11 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--host", default=_DEFAULTS.host, metavar="NAME", help="host of the server; default: %(default)s"
     )
     server.add_argument(
-        "--port",
-        type=whole_number(1, 65535),
-        default=_DEFAULTS.port,
-        metavar="N",
-        help="port of the server; default: %(default)s",
+        "--port", type=_port, default=_DEFAULTS.port, metavar="N", help="port of the server; default: %(default)s"
     )
     server.add_argument("--sname", metavar="NAME", help="name of the service; it must exist unless --create is given")
     server.add_argument("--create", metavar="DIR", help="create the service from this folder of the server")
@@ -53,9 +48,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                         help="backend of the created service; default: %(default)s")  # fmt: skip
     server.add_argument("--datatype", default=_DEFAULTS.datatype, metavar="TYPE",
                         help="precision: fp32 or fp16 (TensorRT); default: fp32")  # fmt: skip
-    server.add_argument("--nclasses", type=whole_number(1), default=_DEFAULTS.nclasses, metavar="N",
+    server.add_argument("--nclasses", type=_count, default=_DEFAULTS.nclasses, metavar="N",
                         help="number of classes; default: %(default)s")  # fmt: skip
-    server.add_argument("--max-workspace-size", type=whole_number(1), default=_DEFAULTS.max_workspace_size, metavar="N",
+    server.add_argument("--max-workspace-size", type=_count, default=_DEFAULTS.max_workspace_size, metavar="N",
                         help="workspace of TensorRT, MiB; default: 1024")  # fmt: skip
     server.add_argument("--dla", action="store_true", help="run on a Jetson's DLA core")
     server.add_argument("--gpu", action="store_true", help="run on the GPU")
@@ -66,9 +61,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     images.add_argument("--remote-bench-data-dir", metavar="DIR", help="folder of the images, as the server sees it")
     images.add_argument("--list-bench-files", type=cli_arguments.parse_path_text, metavar="FILE",
                         help="file with their names; default: list_bench_files.txt, here or there")  # fmt: skip
-    images.add_argument("--img-width", type=whole_number(1), default=_DEFAULTS.img_width, metavar="N",
+    images.add_argument("--img-width", type=_count, default=_DEFAULTS.img_width, metavar="N",
                         help="input width in pixels; default: %(default)s")  # fmt: skip
-    images.add_argument("--img-height", type=whole_number(1), default=_DEFAULTS.img_height, metavar="N",
+    images.add_argument("--img-height", type=_count, default=_DEFAULTS.img_height, metavar="N",
                         help="input height in pixels; default: %(default)s")  # fmt: skip
     images.add_argument("--bw", action="store_true", help="black and white images")
     images.add_argument("--rgb", action="store_true", help="RGB channel order")
@@ -90,9 +85,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
 
     measuring = parser.add_argument_group("measuring and results")
-    measuring.add_argument("--max-batch-size", type=whole_number(1), default=_DEFAULTS.max_batch_size, metavar="N",
+    measuring.add_argument("--max-batch-size", type=_count, default=_DEFAULTS.max_batch_size, metavar="N",
                            help="largest batch size (1, 2, 4, 8, 16, 32, then every 16); default: 256")  # fmt: skip
-    measuring.add_argument("--npasses", type=whole_number(1), default=_DEFAULTS.npasses, metavar="N",
+    measuring.add_argument("--npasses", type=_count, default=_DEFAULTS.npasses, metavar="N",
                            help="timed passes per batch size; default: %(default)s")  # fmt: skip
     measuring.add_argument(
         "--csv-output", type=cli_arguments.parse_path_text, metavar="FILE", help="write the results as CSV"
@@ -144,6 +139,18 @@ def _line(text: str) -> None:
 
 def _remark(text: str) -> None:
     sys.stderr.write(f"{text}\n" if text.startswith("ddperf: ") else f"ddperf: {text}\n")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65535")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

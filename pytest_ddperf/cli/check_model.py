@@ -11,7 +11,7 @@ from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.models import check
 from pytest_ddperf.models.caffe.cost import truncate_count
-from pytest_ddperf.text import parse_whole, remove_control_characters, split_commas
+from pytest_ddperf.text import remove_control_characters
 
 if TYPE_CHECKING:
     import argparse
@@ -148,11 +148,10 @@ def _memory_row(each: BatchMemory) -> str:
 
 
 def _batch_sizes(text: str) -> tuple[int, ...]:
-    try:
-        sizes = {parse_whole(part, 1, _LARGEST_BATCH) for part in split_commas(text) or [""]}
-    except ValueError:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) < 8 and 0 < int(part) <= _LARGEST_BATCH for part in parts):
         raise ConfigurationError(
             f"--batch-sizes: {text!r} is not valid; expected batch sizes from 1 to {_LARGEST_BATCH}, separated by "
             "commas, such as 1,2,4,8."
-        ) from None
-    return tuple(sorted(sizes))
+        )
+    return tuple(sorted({int(part) for part in parts}))

@@ -19,7 +19,7 @@ from pytest_ddperf.config.platform_toml import PLATFORM_KEYS, read_platforms
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
-from pytest_ddperf.text import format_table, split_commas
+from pytest_ddperf.text import format_table
 
 if TYPE_CHECKING:
     import argparse
@@ -182,7 +182,8 @@ class Asked:
 def _asked(catalog: Catalog, names: str | None) -> list[Platform]:
     """Return the platforms to check: those named, else those with a url in ddperf.toml, else all."""
     if names:
-        return list(dict.fromkeys(catalog.platform(name) for name in split_commas(names)))
+        wanted = [name.strip() for name in names.split(",") if name.strip()]
+        return list(dict.fromkeys(catalog.platform(name) for name in wanted))
     every = list(catalog.platforms.values())
     return [one for one in every if "url" in one.overridden] or every
 

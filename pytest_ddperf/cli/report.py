@@ -15,7 +15,6 @@ from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.run_file import read_run
 from pytest_ddperf.report import benchmark_json, gather, load_text, terminal
 from pytest_ddperf.report import files as report
-from pytest_ddperf.text import split_commas
 
 if TYPE_CHECKING:
     import argparse
@@ -113,7 +112,7 @@ def _platforms(text: str, catalog: Catalog) -> list[str]:
     Raises:
         ConfigurationError: a platform is unknown, or none is named.
     """
-    names = split_commas(text)
+    names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise ConfigurationError(f"--platform names none; the valid ones are {', '.join(catalog.platforms)}.")
     return list(dict.fromkeys(catalog.platform(name).id for name in names))

@@ -84,11 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
     """
     asked = parse_requirements(arguments)
     ranking = Ranking(_one_of("--rank-by", arguments.rank_by, list(Ranking)))
-    tasks = None if arguments.task is None else [_one_of("--task", one, _TASKS) for one in _split(arguments.task)]
+    tasks = None if arguments.task is None else [_one_of("--task", one, _TASKS) for one in _listed(arguments.task)]
     project_dir = Path.cwd()
     catalog = load_catalog(project_dir)
     platforms = None if arguments.platform is None else _platforms(catalog, arguments.platform)
-    models = None if arguments.models is None else [catalog.model(one).id for one in _split(arguments.models)]
+    models = None if arguments.models is None else [catalog.model(one).id for one in _listed(arguments.models)]
     results = load_stored(catalog, _storage(arguments.storage), project_dir=project_dir, platforms=platforms)
     chosen = select(results, asked, ranking=ranking, platforms=platforms, models=models, tasks=tasks)
     if arguments.csv or arguments.json:
@@ -143,8 +143,8 @@ def _wrong(option: str, text: str, expected: str) -> ConfigurationError:
     return ConfigurationError(f"{option} is {text!r}; expected {expected}.")
 
 
-def _split(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",")]  # an empty name is an error here
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",")]
 
 
 def _one_of(option: str, text: str, known: Sequence[str]) -> str:
@@ -156,7 +156,7 @@ def _one_of(option: str, text: str, known: Sequence[str]) -> str:
 
 
 def _platforms(catalog: Catalog, text: str) -> list[str]:
-    return list(dict.fromkeys(catalog.platform(one).id for one in _split(text)))
+    return list(dict.fromkeys(catalog.platform(one).id for one in _listed(text)))
 
 
 def _storage(text: str | None) -> Path:

@@ -1,4 +1,4 @@
-"""Argument parser of the commands `ddperf` and `python -m pytest_ddperf.embedded`."""
+"""Argument parser of the commands `ddperf` and `python -m pytest_ddperf.embedded`. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.text import parse_whole
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import NoReturn
 
 USAGE_ERROR = 2
@@ -47,18 +45,6 @@ class ArgumentParser(argparse.ArgumentParser):
             choices = [str(choice) for choice in action.choices]
             meant = did_you_mean(str(value), choices)
             raise argparse.ArgumentError(action, f"{value!r} is not one of {', '.join(choices)}{meant}")
-
-
-def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
-    """Create an argument type for whole numbers from `least` to `most`; without `most`, of `least` or more."""
-
-    def parse(text: str) -> int:
-        try:
-            return parse_whole(text, least, most)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
-
-    return parse
 
 
 def did_you_mean(text: str, names: Iterable[str]) -> str:

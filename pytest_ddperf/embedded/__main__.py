@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import json
 import os
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from pytest_ddperf.core.argument_parser import ArgumentParser, did_you_mean, whole_number
+from pytest_ddperf.core.argument_parser import ArgumentParser, did_you_mean
 from pytest_ddperf.core.loopback import is_loopback
 from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.limits import DEFAULTS, Limits
@@ -33,7 +34,6 @@ from pytest_ddperf.embedded.server.repository import Repository
 from pytest_ddperf.embedded.server.services import Services
 from pytest_ddperf.embedded.server.shutdown import end_soon, watch_pipe, watch_process
 from pytest_ddperf.embedded.wire import parse_service
-from pytest_ddperf.text import split_commas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -209,7 +209,7 @@ def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
     parser.add_argument(
         "--host", type=_host, default="127.0.0.1", help="loopback address to listen on; default: %(default)s"
     )
-    parser.add_argument("--port", type=whole_number(0, 65535), default=0, help="port, 0 for a free one; default: 0")
+    parser.add_argument("--port", type=_port, default=0, help="port, 0 for a free one; default: 0")
     parser.add_argument(
         "--models", type=_models, default=(), metavar="A,B|all", help="services to create at the start; default: none"
     )
@@ -223,11 +223,7 @@ def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
     )
     parser.add_argument("--data-dir", type=_folder, metavar="DIR", help="folder of images that requests name by path")
     parser.add_argument(
-        "--threads",
-        type=whole_number(0, 1024),
-        default=0,
-        metavar="N",
-        help="threads of each network; default: one per core",
+        "--threads", type=_threads, default=0, metavar="N", help="threads of each network; default: one per core"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the networks' random weights; default: 0")
     parser.add_argument(
@@ -268,9 +264,8 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
             "seconds in which a request must arrive completely",
         ),
     ):
-        parser.add_argument(
-            flag, type=whole_number(least, most), default=default, metavar=metavar, help=f"{what}{usual}"
-        )
+        kind = functools.partial(_number, least=least, most=most)
+        parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=f"{what}{usual}")
     parser.add_argument("--no-http", dest="http", action="store_false", help="refuse images given as http URLs")
 
 
@@ -280,10 +275,24 @@ def _host(text: str) -> str:
     return "127.0.0.1" if text == "localhost" else str(ipaddress.ip_address(text))
 
 
+def _port(text: str) -> int:
+    return _number(text, 0, 65535)
+
+
+def _threads(text: str) -> int:
+    return _number(text, 0, 1024)
+
+
+def _number(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or len(text) > 18 or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number between {least} and {most}")
+    return int(text)
+
+
 def _models(text: str) -> tuple[str, ...]:
     if text == "all":
         return NETWORK_IDS
-    return tuple(dict.fromkeys(_network(name) for name in split_commas(text)))
+    return tuple(dict.fromkeys(_network(name) for name in text.split(",") if name))
 
 
 def _network(name: str) -> str:

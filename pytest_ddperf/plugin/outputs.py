@@ -16,7 +16,6 @@ from pytest_ddperf.plugin.options import expand_bare_options
 from pytest_ddperf.report import github
 from pytest_ddperf.report.files import check_folder, check_writable, make, parse_report, show_progress
 from pytest_ddperf.report.gather import gather_results, load_stored, load_trends
-from pytest_ddperf.text import split_commas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -231,7 +230,7 @@ def _platform_remark(session: BenchSession) -> list[str]:
     if not values:
         return []
     known = session.settings.catalog.platforms  # reads ddperf.toml, which may be invalid: other runs must not need it
-    if not all(name.lower() in known for name in split_commas(values[-1])):
+    if not all(name.strip().lower() in known for name in values[-1].split(",")):
         return []
     measured = f", which measured {', '.join(session.settings.platforms)}" if session.measured else ""
     theirs = f"--platform={values[-1]} is an option of this project here, not of pytest-ddperf{measured}."

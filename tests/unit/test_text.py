@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.errors import LONGEST_SHOWN, BaselineFileError, DdperfError, InvalidRoundError, ServerError
-from pytest_ddperf.text import REPLACEMENT, format_table, parse_whole, quote_server_text, split_commas
+from pytest_ddperf.text import REPLACEMENT, format_table, quote_server_text
 
 EVIL = "\x1b[31m\u202e\x07\ud800\x9b"
 
@@ -55,19 +55,3 @@ def test_a_word_stays_whole_where_the_others_leave_room() -> None:
 def test_columns_are_as_wide_as_their_widest_cell_and_aligned_on_either_side() -> None:
     rows = [("platform", "ms"), ("tk1", "53.6"), ("", "8 ")]
     assert format_table(rows, right=(1,)) == ["platform    ms", "tk1       53.6", "            8"]
-
-
-def test_empty_entries_of_a_list_are_ignored() -> None:
-    assert split_commas(" a, ,b c,") == ["a", "b c"]
-    assert split_commas(" , ") == []
-
-
-@pytest.mark.parametrize(("text", "most"), [("1", None), (" 12 ", None), ("255", 255)])
-def test_a_whole_number_within_its_bounds_is_parsed(text: str, most: int | None) -> None:
-    assert parse_whole(text, 1, most) == int(text)
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1", "1.0", "1e3", "x", "256", "9" * 5000])
-def test_text_that_is_not_a_whole_number_within_its_bounds_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="from 1 to 255"):
-        parse_whole(text, 1, 255)
