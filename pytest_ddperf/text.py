@@ -1,4 +1,4 @@
-"""Formatting of numbers, and cleaning of text from servers, commands and files for display. Standard library only.
+"""Numbers and tables as text, and cleaning of text from servers, commands and files. Standard library only.
 
 Control characters can move the cursor, or colour or erase the text before them; format characters can reverse the order
 of letters. Neither is ever shown on a terminal or in a report.
@@ -6,8 +6,14 @@ of letters. Neither is ever shown on a terminal or in a report.
 
 from __future__ import annotations
 
+import itertools
 import re
+import textwrap
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
 
 
 def format_ms(ms: float) -> str:
@@ -21,6 +27,44 @@ def format_change(change: float) -> str:
     """Format a relative change with its sign: `-1.7 %`."""
     percent = round(change * 100, 1) + 0.0  # -0.0 becomes 0.0
     return f"{percent:+.0f} %" if abs(percent) >= 100 else f"{percent:+.1f} %"
+
+
+def format_table(
+    rows: Sequence[Sequence[str]], width: int | None = None, *, right: Container[int] = (), gap: int = 2
+) -> list[str]:
+    """Format rows as aligned columns; if they are too wide, wrap the text of the widest columns.
+
+    Words without blanks, such as URLs, are not broken if the other columns leave enough room.
+
+    Args:
+        rows: the cells, as many in each row.
+        width: maximum length of a line; None for any.
+        right: indices of the columns that are aligned on the right.
+        gap: spaces between two columns.
+    """
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    for least in (
+        [max(len(word) for cell in column for word in cell.split(" ")) for column in columns],
+        [1] * len(columns),
+    ):
+        while width is not None and sum(widths) + gap * (len(widths) - 1) > width:
+            room = [have if have > need else 0 for have, need in zip(widths, least, strict=True)]
+            if not any(room):
+                break
+            widths[room.index(max(room))] -= 1
+    lines = []
+    for row in rows:
+        wrapped = [
+            [cell] if len(cell) <= room else textwrap.wrap(cell, room) for cell, room in zip(row, widths, strict=True)
+        ]
+        for parts in itertools.zip_longest(*wrapped, fillvalue=""):
+            cells = zip(parts, widths, strict=True)
+            padded = (
+                part.rjust(room) if place in right else part.ljust(room) for place, (part, room) in enumerate(cells)
+            )
+            lines.append((" " * gap).join(padded).rstrip())
+    return lines
 
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"

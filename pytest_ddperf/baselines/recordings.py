@@ -10,19 +10,18 @@ import hashlib
 import json
 import math
 import os
-import secrets
 import statistics
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import filelock
 import msgspec
 import platformdirs
 
 from pytest_ddperf.config.published_tables import format_path
-from pytest_ddperf.config.text_files import read_text
+from pytest_ddperf.config.text_files import read_text, replace_file
 from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Conditions, Outcome, Unavailable
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 
     Stats = Callable[[Sequence[float]], Mapping[str, object]]
 
+
+T = TypeVar("T")
 
 LINE_WIDTH = 110
 
@@ -109,14 +110,16 @@ _SECONDS = ("min", "max", "mean", "stddev", "median", "iqr", "q1", "q3", "ld15iq
 """The statistics of pytest-benchmark that are in seconds; the file also contains each in milliseconds, beside it."""
 
 
-MOST_S = 1e9
-"""Upper bound of a duration in seconds, so that it remains finite in milliseconds."""
+BatchSize = Annotated[int, msgspec.Meta(ge=1, le=MOST_IMAGES)]
+
+Duration = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
+"""Seconds; below this bound it remains finite in milliseconds."""
 
 
 class _ExtraInfo(msgspec.Struct):
     platform: str
     model: str
-    batch_size: int
+    batch_size: BatchSize
     scenario: str = ""
     conditions: Conditions | None = None
     network_files: dict[str, str] = msgspec.field(default_factory=dict)
@@ -125,7 +128,7 @@ class _ExtraInfo(msgspec.Struct):
 
 
 class _StatsData(msgspec.Struct):
-    data: list[float]
+    data: Annotated[list[Duration], msgspec.Meta(min_length=1)]
 
 
 class _Benchmark(msgspec.Struct):
@@ -195,7 +198,9 @@ def read_recorded(path: Path) -> Recorded:
         if not is_cell(raw):
             others.append(raw)
             continue
-        key, info, data = _cell(path, text, number, raw)
+        benchmark = decode_benchmark(path, text, number, raw, _Benchmark)
+        info, data = benchmark.extra_info, benchmark.stats.data
+        key = CellKey(info.platform, info.model, info.batch_size, info.scenario)
         if key in cells and ours is not None:
             raise BaselineFileError(path, line_of(text, raw), f"the cell {key} is listed twice", "each cell once")
         if key in cells and _severity(info.verdict) > severities[key]:
@@ -314,7 +319,7 @@ def write_recorded(
                 ],
             }
             if written or unavailable != marked:
-                _replace(path, render_json(document) + "\n")
+                replace_file(path, f"{render_json(document)}\n".encode(), sync=True)
     except filelock.Timeout as error:
         raise ConfigurationError(
             f"The baseline {path} was not written: another run has held its lock {error.lock_file} for "
@@ -469,25 +474,27 @@ def _ours(path: Path, text: str, document: Mapping[str, Any]) -> _Ours | None:
     return ours
 
 
-def _cell(path: Path, text: str, number: int, raw: dict[str, Any]) -> tuple[CellKey, _ExtraInfo, list[float]]:
-    where = f"benchmarks[{number}]"
+def decode_benchmark(path: Path, text: str, number: int, raw: dict[str, Any], kind: type[T]) -> T:
+    """Convert a benchmark of a pytest-benchmark JSON file to a type.
+
+    Args:
+        path: the file.
+        text: its text.
+        number: index of the benchmark, for the message.
+        raw: the benchmark.
+        kind: a msgspec Struct.
+
+    Raises:
+        BaselineFileError: the benchmark does not have that type; the message names the line and the place.
+    """
     try:
-        benchmark = msgspec.convert(raw, _Benchmark)
+        return msgspec.convert(raw, kind)
     except (msgspec.ValidationError, OverflowError) as error:
         expected = EXPECTED
         if isinstance(raw.get("stats"), dict) and "data" not in raw["stats"]:
             expected = "the raw durations `stats.data`, which --benchmark-json or --benchmark-save-data writes"
-        raise BaselineFileError(
-            path, line_of(text, raw), f"an invalid benchmark ({where}: {error})", expected
-        ) from error
-    info, data = benchmark.extra_info, benchmark.stats.data
-    if not data or not all(MOST_S > one > 0 for one in data):
-        raise BaselineFileError(
-            path, line_of(text, raw), f"invalid durations ({where}.stats.data)", "seconds per image above 0"
-        )
-    if not 0 < info.batch_size <= MOST_IMAGES:
-        raise BaselineFileError(path, line_of(text, raw), f"batch_size {info.batch_size} ({where})", _SIZES)
-    return CellKey(info.platform, info.model, info.batch_size, info.scenario), info, data
+        wrong = f"an invalid benchmark (benchmarks[{number}]: {error})"
+        raise BaselineFileError(path, line_of(text, raw), wrong, expected) from error
 
 
 def _severity(verdict: str) -> int:
@@ -524,16 +531,3 @@ def _lock(path: Path, lock_dir: Path) -> filelock.BaseFileLock:
     lock_dir.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
     return filelock.FileLock(lock_dir / f"{name}.lock", timeout=_LOCK_TIMEOUT_S)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace a file atomically: a reader sees either the old or the new contents."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

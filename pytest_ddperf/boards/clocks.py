@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
 import subprocess
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ import filelock
 import platformdirs
 
 from pytest_ddperf.boards.telemetry.ssh import build_script, build_variables, shell_command
-from pytest_ddperf.core.record_codec import from_builtins, to_builtins
+from pytest_ddperf.config.text_files import replace_file
+from pytest_ddperf.core.record_codec import from_json, to_json
 from pytest_ddperf.errors import HookError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Tuning:
                 "there is nothing to tune: no nvpmodel mode is set, and there is no jetson_clocks or CPU governor"
             )
             return
-        self.path.write_text(json.dumps(to_builtins(was), indent=1) + "\n", encoding="utf-8")
+        replace_file(self.path, to_json(was), sync=True)
         done = self._run("apply", self._nvpmodel)
         self.note = f"tuned: {', '.join(_of('did', done))}"
         self._tell(f"{self.note}; restored at the end with: {was}")
@@ -138,7 +138,7 @@ class Tuning:
 
     def _restore(self) -> None:
         try:
-            was = from_builtins(json.loads(self.path.read_text(encoding="utf-8")), PreviousSettings)
+            was = from_json(self.path.read_bytes(), PreviousSettings)
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:

@@ -8,8 +8,9 @@ import shlex
 import signal
 import subprocess
 import tempfile
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
+from pytest_ddperf.embedded.launch import read_end
 from pytest_ddperf.errors import HookError
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ def run(command: Command, *, timeout_s: float, variables: Mapping[str, str]) -> 
         except subprocess.TimeoutExpired:
             _kill(process)
             message = f"The command `{shown}` took longer than {timeout_s:g} s and was killed (hook_timeout)"
-            raise HookError(f"{message}{_tail(output.fileno())}") from None
+            raise HookError(f"{message}{_quote_end(output)}") from None
         except BaseException:
             _kill(process)
             raise
         if status:
             ended = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"
-            raise HookError(f"The command `{shown}` {ended}{_tail(output.fileno())}")
+            raise HookError(f"The command `{shown}` {ended}{_quote_end(output)}")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -73,10 +74,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _tail(descriptor: int) -> str:
+def _quote_end(output: IO[bytes]) -> str:
     """Return the last lines of an output, for a message."""
-    size = os.fstat(descriptor).st_size
-    text = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace").strip()
+    text = read_end(output, _TAIL_BYTES)
     if not text:
         return "; it printed nothing."
     return "; its output ends with:\n" + "\n".join(text.splitlines()[-TAIL_LINES:])

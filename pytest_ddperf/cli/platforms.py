@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import shlex
 import shutil
 import sys
-import textwrap
 import threading
 import time
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from pytest_ddperf.core.limits import split_names
 from pytest_ddperf.core.platform import PLATFORM_KEYS
 from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.text import format_table
 
 if TYPE_CHECKING:
     import argparse
@@ -121,32 +120,6 @@ def describe_value(platform: Platform, key: str) -> tuple[str, str]:
     if key == "url":
         return _server(platform), origin
     return _shown(key, value), origin
-
-
-def format_table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Format rows as aligned columns; if they are too wide, wrap the text of the widest columns.
-
-    Words without blanks, such as URLs, are not broken if the other columns leave enough room.
-    """
-    gap = 2
-    columns = list(zip(*rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    for least in (
-        [max(len(word) for cell in column for word in cell.split(" ")) for column in columns],
-        [1] * len(columns),
-    ):
-        while sum(widths) + gap * (len(widths) - 1) > width:
-            room = [have if have > need else 0 for have, need in zip(widths, least, strict=True)]
-            if not any(room):
-                break
-            widths[room.index(max(room))] -= 1
-    lines = []
-    for row in rows:
-        wrapped = [textwrap.wrap(cell, room) or [""] for cell, room in zip(row, widths, strict=True)]
-        for parts in itertools.zip_longest(*wrapped, fillvalue=""):
-            line = (" " * gap).join(part.ljust(room) for part, room in zip(parts, widths, strict=True))
-            lines.append(line.rstrip())
-    return lines
 
 
 def _packaged() -> dict[str, Platform]:

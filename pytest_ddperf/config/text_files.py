@@ -1,7 +1,8 @@
-"""Reading of text files written by users: UTF-8 with or without a byte-order mark, any line ends."""
+"""Files: reading the text files of users (UTF-8 with or without a byte-order mark, any line ends), replacing files."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.errors import FileContentError
@@ -39,3 +40,26 @@ def read_names(path: Path, expected: str) -> list[str]:
         FileContentError: as for `read_text`.
     """
     return [line.strip() for line in read_text(path, expected).splitlines() if line.strip()]
+
+
+def replace_file(path: Path, content: bytes, *, sync: bool = False) -> None:
+    """Write a file atomically: a reader sees either the old or the new contents.
+
+    Args:
+        path: the file.
+        content: its new contents.
+        sync: whether the contents must survive a power failure.
+
+    Raises:
+        OSError: the file cannot be written; it is unchanged.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

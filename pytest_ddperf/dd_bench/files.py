@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.text_files import read_names
+from pytest_ddperf.config.text_files import read_names, replace_file
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.servers import generated_images
 from pytest_ddperf.servers.request_images import BenchImages
@@ -86,15 +85,10 @@ class ResultFile:
         Raises:
             ConfigurationError: the file cannot be written.
         """
-        temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}.tmp")
         try:
-            with temporary.open("x", encoding="utf-8", newline="") as file:
-                file.write(text)
-            temporary.replace(self.path)
+            replace_file(self.path, text.encode())
         except OSError as error:
             raise ConfigurationError(f"{self.path} cannot be written: {error.strerror or error}.") from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def open_results(paths: Mapping[str, str | None]) -> dict[str, ResultFile]:

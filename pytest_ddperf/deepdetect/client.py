@@ -23,11 +23,11 @@ from pytest_ddperf.core.records import ServerFacts
 from pytest_ddperf.deepdetect.backoff import back_off
 from pytest_ddperf.deepdetect.deadline import Deadline
 from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
-from pytest_ddperf.deepdetect.json_reader import as_mapping
+from pytest_ddperf.deepdetect.json_reader import find
 from pytest_ddperf.deepdetect.protocol import parse_info, parse_prediction, parse_service
 from pytest_ddperf.deepdetect.status import raise_for_status
 from pytest_ddperf.deepdetect.timed import Timed
-from pytest_ddperf.deepdetect.transport_errors import choose_error, cut, explain_failure, explain_incomplete_answer
+from pytest_ddperf.deepdetect.transport_errors import explain_failure, explain_incomplete_answer
 from pytest_ddperf.deepdetect.url import ServerUrl, remove_secret
 from pytest_ddperf.errors import (
     AnswerError,
@@ -110,7 +110,7 @@ class Client:
         verify = ca_path or environment["verify"]  # True: the default certificates
         trusted = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
         if self.display_url.startswith("https:") and not _is_there(trusted):
-            raise ConfigurationError(f"The certificates to trust for {self.display_url} are not there: {trusted}.")
+            raise ConfigurationError(f"The CA certificates for {self.display_url} do not exist: {trusted}.")
         probe = self._probe()
         pool = adapter.get_connection_with_tls_context(probe, trusted, proxies=proxies)
         self._pool = cast("HTTPConnectionPool", pool)
@@ -258,18 +258,12 @@ class Client:
             )
             took_ms = (self._now() - began_s) * 1000  # the whole body has been read
         except (HTTPError, OSError) as error:
-            message = explain_failure(error, self._connect_timeout_s, read_timeout_s)
-            kind = choose_error(error, message)
-            message = message or cut(error)
-            if self._deadline.end():
-                kind, message = ServerUnreachableError, explain_incomplete_answer(read_timeout_s)
-        else:
-            if not self._deadline.end():
-                return self._answer(response, service), took_ms
-            kind, message = (
-                ServerUnreachableError,
-                explain_incomplete_answer(read_timeout_s),
-            )  # cut off within its headers
+            response = None
+            kind, message = explain_failure(error, self._connect_timeout_s, read_timeout_s)
+        if self._deadline.end():  # it may also have cut off an answer within its headers, which looks complete
+            kind, message = explain_incomplete_answer(read_timeout_s)
+        elif response is not None:
+            return self._answer(response, service), took_ms
         # outside the handler: the locals in a chained traceback would show the headers, including credentials
         raise kind(message, url=self.display_url, service=service)
 
@@ -290,7 +284,7 @@ class Client:
         try:
             return requests.Request("GET", f"{self.display_url}/info").prepare()
         except (requests.RequestException, UnicodeError):
-            message = f"The server URL {self.display_url!r} is none that can be called: check the host name."
+            message = f"The server URL {self.display_url!r} has an invalid host name."
         raise ConfigurationError(message)
 
     def _answer(self, response: BaseHTTPResponse, service: str) -> object:
@@ -302,7 +296,7 @@ class Client:
         if answer is None:
             kind = response.headers.get("Content-Type", "no Content-Type")
             raise AnswerError(
-                f"The answer is not JSON ({kind}, {size} bytes); is this a DeepDetect server?",
+                f"The answer is not JSON ({kind}, {size} bytes); check that this is a DeepDetect server.",
                 url=self.display_url,
                 service=service,
                 http_status=status,
@@ -361,7 +355,7 @@ def _is_there(path: str | Path) -> bool:
 
 def _service_path(name: str) -> str:
     if not name:
-        raise ConfigurationError("A service needs a name; --ddperf-service gives one per model.")
+        raise ConfigurationError("The name of the service is empty; set it with --ddperf-service.")
     return f"/services/{quote(name, safe='')}"
 
 
@@ -383,7 +377,7 @@ def _without_secret(answer: object, authorization: Secret) -> object:
     """Reduce an error's JSON to its status, without credentials, because a traceback's locals may show it."""
     if not isinstance(answer, dict):
         return None
-    status = as_mapping(answer.get("status"))
+    status: dict[str, object] = find(answer, dict, "status") or {}
     hidden = {key: remove_secret(text, authorization) for key, text in status.items() if isinstance(text, str)}
     return {"status": status | hidden}
 

@@ -60,9 +60,9 @@ def describe_disagreement(
     wrong = [uri for uri, was in before.items() if not _agree(was, after.get(uri), tie, margin)]
     if not wrong:
         return ""
-    told = [f"{uri} was {_shown(before[uri])} and is {_shown(after.get(uri))}" for uri in wrong[:_SHOWN]]
+    shown = [f"{uri} was {_shown(before[uri])} and is {_shown(after.get(uri))}" for uri in wrong[:_SHOWN]]
     more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-    return f"{len(wrong)} of {len(before)} images differ: {'; '.join(told)}{more}"
+    return f"{len(wrong)} of {len(before)} images differ: {'; '.join(shown)}{more}"
 
 
 def _agree(was: tuple[str, float], now: tuple[str, float] | None, tie: float, margin: float) -> bool:

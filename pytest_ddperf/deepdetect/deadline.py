@@ -35,7 +35,7 @@ class Deadline:
         self._closed = False
         self._thread: threading.Thread | None = None
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        pool.ConnectionCls = _telling(pool.ConnectionCls, self._connected)
+        pool.ConnectionCls = _reporting(pool.ConnectionCls, self._connected)
 
     def begin(self, timeout_s: float) -> None:
         """Start the time limit of a request."""
@@ -87,7 +87,7 @@ class Deadline:
                 one.shutdown(socket.SHUT_RDWR)
 
 
-def _telling(kind: Any, connected: Callable[[socket.socket], None]) -> Any:  # noqa: ANN401 - urllib3 names no base class
+def _reporting(kind: Any, connected: Callable[[socket.socket], None]) -> Any:  # noqa: ANN401 - urllib3 names no base class
     """Create a subclass of a connection class that passes each opened socket to `connected`."""
 
     def connect(self: Any) -> None:  # noqa: ANN401 - of that class

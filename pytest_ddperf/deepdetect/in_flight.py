@@ -29,7 +29,7 @@ class RequestsInFlight:
         self._lock = threading.Lock()
         self._counts: dict[str, int | None] | None = None
         self._asked: Counter[str] = Counter()
-        self._given_up: set[str] = set()
+        self._timed_out: set[str] = set()
         self._doubtful = False
         self._running: dict[str, int] = {}
 
@@ -41,7 +41,7 @@ class RequestsInFlight:
     @property
     def is_open(self) -> bool:
         """Whether the server's counts must be read before it is known that none of our predictions is running."""
-        return bool(self._running or self._given_up or self._doubtful)
+        return bool(self._running or self._timed_out or self._doubtful)
 
     def count_requests(self, service: str) -> int:
         """Number of predictions requested from a service since the server last reported its counts."""
@@ -59,16 +59,16 @@ class RequestsInFlight:
             self._take_back(name)
             raise
         except ServerError as error:
-            if _was_given_up(error):
+            if _is_timeout(error):
                 with self._lock:
-                    self._given_up.add(name)
+                    self._timed_out.add(name)
             else:  # only some failures are counted: it is not waited for until the counts are read
                 self._take_back(name)
                 self._doubtful = True
             raise
         except BaseException:  # interrupted, e.g. by a signal: the server continues
             with self._lock:
-                self._given_up.add(name)
+                self._timed_out.add(name)
             raise
 
     def _take_back(self, name: str) -> None:
@@ -81,7 +81,7 @@ class RequestsInFlight:
         with self._lock:
             if self._counts is not None:
                 before = self._counts
-                for name in self._given_up:
+                for name in self._timed_out:
                     if (was := before.get(name, 0)) is not None:
                         self._running[name] = self._running.get(name, was) + self._asked[name]
                 self._running = {
@@ -99,7 +99,7 @@ class RequestsInFlight:
             if self._counts is not None:
                 self._counts[name] = 0
             self._asked.pop(name, None)
-            self._given_up.discard(name)
+            self._timed_out.discard(name)
             self._running.pop(name, None)
 
     def clear(self) -> None:
@@ -111,11 +111,11 @@ class RequestsInFlight:
 
     def _forget_asked(self) -> None:
         self._asked.clear()
-        self._given_up.clear()
+        self._timed_out.clear()
         self._doubtful = False
 
 
-def _was_given_up(error: ServerError) -> bool:
+def _is_timeout(error: ServerError) -> bool:
     """Whether the request timed out, here or at a proxy, so that the server may continue with it."""
     if isinstance(error, GatewayError):
         return error.http_status == _GATEWAY_TIMEOUT

@@ -1,107 +1,57 @@
-"""Reads values from decoded JSON of unknown shape. Standard library only."""
+"""Decodes values that a server returned: with a type those that are needed, with `find` those that are optional."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import re
+from typing import Annotated, TypeVar
+
+import msgspec
 
 from pytest_ddperf.errors import AnswerError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+T = TypeVar("T")
+
+_MOST = 1e300
+"""Bound of any number; NaN and the infinities are outside."""
+
+_BOUND = re.compile(r"`float` (?:>= -|<= )1e\+300")
+
+Real = Annotated[float, msgspec.Meta(ge=-_MOST, le=_MOST)]
+"""A finite number."""
+
+Amount = Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
+"""A finite number of 0 or more."""
+
+Whole = Annotated[float, msgspec.Meta(ge=0, le=_MOST, multiple_of=1)]
+"""A whole number of 0 or more, which some servers write as a float."""
+
+Pixels = Annotated[float, msgspec.Meta(ge=1, le=_MOST, multiple_of=1)]
+"""A whole number of 1 or more."""
 
 
-@dataclass(frozen=True, slots=True)
-class JsonReader:
-    """Reads values from an answer, or raises an `AnswerError` that names the place.
+def decode_answer(answer: object, kind: type[T], *, url: str = "", service: str = "") -> T:
+    """Convert a decoded answer to a type. Unknown keys are ignored; texts and bools are not numbers.
 
     Args:
+        answer: decoded JSON of any shape.
+        kind: a msgspec Struct.
         url: the server, without credentials, for the message.
         service: the service concerned, for the message.
+
+    Raises:
+        AnswerError: the answer does not have that type; the message names the place (`$.body.predictions[0].uri`).
     """
-
-    url: str = ""
-    service: str = ""
-
-    def error(self, where: str, expected: str, found: object) -> AnswerError:
-        """Create the error for an unexpected value at `where`."""
-        return AnswerError(
-            f"The answer is not DeepDetect's: {where} should be {expected}, not {_shown(found)}.",
-            url=self.url,
-            service=self.service,
-        )
-
-    def mapping(self, value: object, where: str) -> dict[str, object]:
-        """Return an object, or raise an error."""
-        if not isinstance(value, dict):
-            raise self.error(where, "an object", value)
-        return value
-
-    def sequence(self, value: object, where: str) -> list[object]:
-        """Return a list, or raise an error."""
-        if not isinstance(value, list):
-            raise self.error(where, "a list", value)
-        return value
-
-    def text(self, mapping: Mapping[str, object], key: str, where: str, default: str) -> str:
-        """Return a text; the default if the key is absent."""
-        value = mapping.get(key, default)
-        if not isinstance(value, str):
-            raise self.error(f"{where}.{key}", "a text", value)
-        return value
-
-    def real(self, value: object, where: str) -> float:
-        """Return a finite number; a bool is not a number."""
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            try:
-                if math.isfinite(number := float(value)):
-                    return number
-            except OverflowError:  # an integer of more than 308 digits
-                pass
-        raise self.error(where, "a finite number", value)
-
-    def number(self, mapping: Mapping[str, object], key: str, where: str) -> float | None:
-        """Return a finite number of 0 or more; None if the key is absent."""
-        if key not in mapping:
-            return None
-        number = self.real(mapping[key], f"{where}.{key}")
-        if number < 0:
-            raise self.error(f"{where}.{key}", "a number of 0 or more", mapping[key])
-        return number
-
-    def count(self, mapping: Mapping[str, object], key: str, where: str) -> int | None:
-        """Return a whole number of 0 or more, also if written as a float; None if the key is absent."""
-        number = self.number(mapping, key, where)
-        if number is not None and not number.is_integer():
-            raise self.error(f"{where}.{key}", "a whole number", mapping[key])
-        return None if number is None else int(number)
+    try:
+        return msgspec.convert(answer, kind)
+    except (msgspec.ValidationError, OverflowError, UnicodeError) as error:  # half of a surrogate pair
+        message = _BOUND.sub("a finite number", str(error))
+        raise AnswerError(
+            f"The answer does not have DeepDetect's format: {message}.", url=url, service=service
+        ) from None
 
 
-def as_mapping(value: object) -> dict[str, object]:
-    """Return the value if it is an object, else an empty one; for optional values."""
-    return value if isinstance(value, dict) else {}
-
-
-def as_text(value: object) -> str:
-    """Return the value if it is a text, else ""; for optional values."""
-    return value if isinstance(value, str) else ""
-
-
-def as_whole(value: object) -> int | None:
-    """Return the value if it is a whole number, else None; for optional values."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _shown(value: object) -> str:
-    """Format a value for a message, shortened if necessary."""
-    if value is None:
-        return "null or absent"
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, int) and abs(value) > 10**18:
-        return "a number of more than 18 digits"
-    shown = repr(value)
-    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+def find(value: object, kind: type[T], *keys: str) -> T | None:
+    """Return the value below nested keys; None if it is absent or of another type, as a bool is for int."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, kind) and type(value) is kind else None

@@ -7,16 +7,16 @@ searched.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from pytest_ddperf.core.tasks import Task
+from pytest_ddperf.deepdetect.json_reader import Pixels, Real  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from pytest_ddperf.deepdetect.json_reader import JsonReader
 
 PROBABILITY_SLACK: Final = 1e-4
 """How far a probability may exceed 1: a softmax in float32 sums to 1 only approximately."""
@@ -33,38 +33,35 @@ The order of additions differs between batch sizes, and half precision has three
 _NAMES_SHOWN: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(msgspec.Struct, frozen=True):
     """A box around an object, in pixels of the image; in older servers y increases upwards, so `ymax` is the top."""
 
-    xmin: float
-    ymin: float
-    xmax: float
-    ymax: float
+    xmin: Real
+    ymin: Real
+    xmax: Real
+    ymax: Real
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(msgspec.Struct, frozen=True):
     """One of the most similar indexed images."""
 
     uri: str
-    distance: float
+    distance: Real = msgspec.field(name="dist")
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(msgspec.Struct, frozen=True):
     """An object with its features.
 
     Args:
         box: None if the server does not report it.
-        neighbours: neighbours of its features, nearest first; empty if nothing was searched or found.
+        neighbours: neighbours of its features, nearest first; empty or None if nothing was searched or found.
     """
 
-    category: str
-    probability: float
-    box: Box | None
-    features: tuple[float, ...]
-    neighbours: tuple[Neighbour, ...]
+    category: str = msgspec.field(name="cat")
+    probability: Real = msgspec.field(name="prob")
+    features: tuple[Real, ...] = msgspec.field(name="vals")
+    box: Box | None = msgspec.field(default=None, name="bbox")
+    neighbours: tuple[Neighbour, ...] | None = msgspec.field(default=None, name="nns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,37 +88,51 @@ class Prediction:
     neighbours: tuple[Neighbour, ...] | None = None
 
 
-def parse_one(reader: JsonReader, value: object, number: int) -> Prediction:
-    """Parse one entry of `body.predictions`, for any task.
+class _Class(msgspec.Struct):
+    cat: str
+    prob: Real
+    bbox: Box | None = None
 
-    Args:
-        reader: reads values and raises errors.
-        value: the prediction.
-        number: its index, for messages.
 
-    Raises:
-        AnswerError: the prediction does not have DeepDetect's format.
-    """
-    where = f"body.predictions[{number}]"
-    one = reader.mapping(value, where)
-    uri = one.get("uri")
-    if not isinstance(uri, str):
-        raise reader.error(f"{where}.uri", "a text", uri)
-    rois, vector, vals = one.get("rois"), one.get("vector"), one.get("vals")
-    listed: list[dict[str, object]] = []
-    if "classes" in one or (rois is None and vector is None and vals is None):
-        listed = _entries(reader, one.get("classes"), f"{where}.classes")
-    boxes = (_box(reader, entry, f"{where}.classes[{place}]") for place, entry in enumerate(listed))
-    return Prediction(
-        uri,
-        classes=tuple(_named(reader, entry, f"{where}.classes[{place}]", "prob") for place, entry in enumerate(listed)),
-        boxes=tuple(box for box in boxes if box is not None),
-        regions=None if rois is None else tuple(_regions(reader, rois, f"{where}.rois")),
-        vector=None if vector is None else tuple(_vector(reader, vector, f"{where}.vector")),
-        mask=None if vals is None else parse_reals(reader, vals, f"{where}.vals"),
-        image_size=_size(reader, one.get("imgsize"), f"{where}.imgsize"),
-        neighbours=None if one.get("nns") is None else tuple(_neighbours(reader, one["nns"], f"{where}.nns")),
-    )
+class _Value(msgspec.Struct):
+    cat: str
+    val: Real
+
+
+class _Size(msgspec.Struct):
+    width: Pixels
+    height: Pixels
+
+
+class PredictionEntry(msgspec.Struct):
+    """One entry of `body.predictions`, for any task."""
+
+    uri: str
+    classes: list[_Class] | msgspec.UnsetType = msgspec.UNSET
+    rois: tuple[Region, ...] | None = None
+    vector: list[_Value] | None = None
+    vals: tuple[Real, ...] | None = None
+    imgsize: _Size | None = None
+    nns: tuple[Neighbour, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Require classes, unless the entry has another kind of result."""
+        if self.classes is msgspec.UNSET and self.rois is None and self.vector is None and self.vals is None:
+            raise ValueError("Object missing required field `classes`")
+
+    def to_prediction(self) -> Prediction:
+        """Convert the entry to the prediction that it contains."""
+        classes = self.classes or []
+        return Prediction(
+            self.uri,
+            classes=tuple((one.cat, one.prob) for one in classes),
+            boxes=tuple(one.bbox for one in classes if one.bbox is not None),
+            regions=self.rois,
+            vector=None if self.vector is None else tuple((one.cat, one.val) for one in self.vector),
+            mask=self.vals,
+            image_size=None if self.imgsize is None else (int(self.imgsize.width), int(self.imgsize.height)),
+            neighbours=self.nns,
+        )
 
 
 def find_flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[int, int] | None = None) -> list[str]:
@@ -135,7 +146,7 @@ def find_flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[
     wrong = [*_improbable(predictions)] if task is not Task.OCR else []
     for what, is_wrong in _RULES[task]:
         if found := [one.uri for one in predictions if is_wrong(one)]:
-            wrong.append(f"{len(found)} {what}: {shorten_list(found)}")
+            wrong.append(f"{what} in {len(found)} of {len(predictions)} images: {shorten_list(found)}")
     if task is Task.CLASSIFICATION:
         wrong += _excessive(predictions)
     if task is Task.SEGMENTATION:
@@ -160,77 +171,6 @@ def shorten_list(names: Sequence[str]) -> str:
     """Format the first few names of a list and the number of further ones."""
     shown = ", ".join(name if len(name) <= 120 else f"{name[:117]}..." for name in names[:_NAMES_SHOWN])
     return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
-
-
-def parse_reals(reader: JsonReader, value: object, where: str) -> tuple[float, ...]:
-    """Parse a list of finite numbers; optimised for masks, which have one number per pixel.
-
-    Raises:
-        AnswerError: the value is not such a list; the message names the first invalid number.
-    """
-    listed = reader.sequence(value, where)
-    if all(type(one) is float for one in listed):
-        numbers = tuple(one for one in listed if isinstance(one, float) and math.isfinite(one))
-        if len(numbers) == len(listed):
-            return numbers
-    return tuple(reader.real(one, f"{where}[{place}]") for place, one in enumerate(listed))
-
-
-def _entries(reader: JsonReader, value: object, where: str) -> list[dict[str, object]]:
-    return [reader.mapping(entry, f"{where}[{place}]") for place, entry in enumerate(reader.sequence(value, where))]
-
-
-def _named(reader: JsonReader, entry: Mapping[str, object], at: str, key: str) -> tuple[str, float]:
-    category, number = entry.get("cat"), reader.real(entry.get(key), f"{at}.{key}")
-    if not isinstance(category, str):
-        raise reader.error(f"{at}.cat", "a text", category)
-    return category, number
-
-
-def _box(reader: JsonReader, entry: Mapping[str, object], at: str) -> Box | None:
-    if entry.get("bbox") is None:
-        return None
-    box = reader.mapping(entry["bbox"], f"{at}.bbox")
-    xmin, ymin, xmax, ymax = (
-        reader.real(box.get(side), f"{at}.bbox.{side}") for side in ("xmin", "ymin", "xmax", "ymax")
-    )
-    return Box(xmin, ymin, xmax, ymax)
-
-
-def _regions(reader: JsonReader, value: object, where: str) -> Iterator[Region]:
-    for place, entry in enumerate(_entries(reader, value, where)):
-        at = f"{where}[{place}]"
-        category, probability = _named(reader, entry, at, "prob")
-        yield Region(
-            category,
-            probability,
-            box=_box(reader, entry, at),
-            features=parse_reals(reader, entry.get("vals"), f"{at}.vals"),
-            neighbours=() if entry.get("nns") is None else tuple(_neighbours(reader, entry["nns"], f"{at}.nns")),
-        )
-
-
-def _vector(reader: JsonReader, value: object, where: str) -> Iterator[tuple[str, float]]:
-    for place, entry in enumerate(_entries(reader, value, where)):
-        yield _named(reader, entry, f"{where}[{place}]", "val")
-
-
-def _neighbours(reader: JsonReader, value: object, where: str) -> Iterator[Neighbour]:
-    for place, entry in enumerate(_entries(reader, value, where)):
-        uri = entry.get("uri")
-        if not isinstance(uri, str):
-            raise reader.error(f"{where}[{place}].uri", "a text", uri)
-        yield Neighbour(uri, reader.real(entry.get("dist"), f"{where}[{place}].dist"))
-
-
-def _size(reader: JsonReader, value: object, where: str) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    size = reader.mapping(value, where)
-    width, height = (reader.count(size, side, where) for side in ("width", "height"))
-    if not width or not height:
-        raise reader.error(where, "a width and a height above 0", value)
-    return width, height
 
 
 def _improbable(predictions: Iterable[Prediction]) -> Iterator[str]:
@@ -262,7 +202,7 @@ def _ill_sized(predictions: Iterable[Prediction], input_size: tuple[int, int] | 
         if one.mask is not None and size is not None and len(one.mask) != size[0] * size[1]:
             wrong.append(f"{one.uri} ({len(one.mask)} values for {size[0]}x{size[1]} pixels)")
     if wrong:
-        yield f"{len(wrong)} masks have not one value a pixel: {shorten_list(wrong)}"
+        yield f"{len(wrong)} masks do not have one value per pixel: {shorten_list(wrong)}"
 
 
 def _crossed(box: Box) -> bool:
@@ -282,33 +222,33 @@ def _numbers(one: Prediction) -> Iterator[float]:
 
 _Rule = tuple[str, "Callable[[Prediction], bool]"]
 
-_NO_CLASS: Final[_Rule] = ("without a class", lambda one: not one.classes)
+_NO_CLASS: Final[_Rule] = ("no class", lambda one: not one.classes)
 _REGIONS: Final[tuple[_Rule, ...]] = (
-    ("without a list of regions", lambda one: one.regions is None),
-    ("have a region without a box", lambda one: any(region.box is None for region in one.regions or ())),
-    ("have a region without features", lambda one: any(not region.features for region in one.regions or ())),
+    ("no list of regions", lambda one: one.regions is None),
+    ("a region without a box", lambda one: any(region.box is None for region in one.regions or ())),
+    ("a region without features", lambda one: any(not region.features for region in one.regions or ())),
     (
-        "have a region without nearest neighbours",
+        "a region without nearest neighbours",
         lambda one: any(not region.neighbours for region in one.regions or ()),
     ),
 )
 
 _RULES: Final[Mapping[Task, tuple[_Rule, ...]]] = {
     Task.CLASSIFICATION: (_NO_CLASS,),
-    Task.OCR: (("without a sequence", lambda one: not one.classes),),
+    Task.OCR: (("no sequence", lambda one: not one.classes),),
     # no object in an image is a valid answer
     Task.DETECTION: (
-        ("have an object without a box", lambda one: len(one.boxes) != len(one.classes)),
-        ("have a box whose left side is right of its right side", lambda one: any(map(_crossed, one.boxes))),
+        ("an object without a box", lambda one: len(one.boxes) != len(one.classes)),
+        ("a box whose left side is right of its right side", lambda one: any(map(_crossed, one.boxes))),
     ),
     Task.SEGMENTATION: (
-        ("without a mask", lambda one: one.mask is None),
-        ("have a class below 0", lambda one: any(value < 0 for value in one.mask or ())),
+        ("no mask", lambda one: one.mask is None),
+        ("a class below 0", lambda one: any(value < 0 for value in one.mask or ())),
     ),
-    Task.REGRESSION: (("without a value", lambda one: not one.vector),),
-    Task.SEARCH: (("without nearest neighbours", lambda one: not one.neighbours),),
+    Task.REGRESSION: (("no value", lambda one: not one.vector),),
+    Task.SEARCH: (("no nearest neighbours", lambda one: not one.neighbours),),
     Task.ROI_SEARCH: _REGIONS,
     Task.MULTIBOX_SEARCH: (
-        ("have objects, and no nearest neighbours", lambda one: bool(one.classes) and not one.neighbours),
+        ("objects but no nearest neighbours", lambda one: bool(one.classes) and not one.neighbours),
     ),
 }

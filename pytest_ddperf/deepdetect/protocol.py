@@ -1,4 +1,4 @@
-"""DeepDetect's JSON: building request bodies and parsing answers. Pure, standard library only.
+"""DeepDetect's JSON: building request bodies and parsing answers. Pure.
 
 The shapes are those of real servers (v0.28, v0.29). Values that are used are checked strictly; differences between
 servers (totals, the place of the time, `gpuid` as a number or a list) are accepted. For any answer, a parse function
@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
 
 from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, ServiceParameters
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
-from pytest_ddperf.deepdetect.json_reader import JsonReader, as_mapping, as_text, as_whole
-from pytest_ddperf.deepdetect.predictions import find_flaws, parse_one, shorten_list
-from pytest_ddperf.errors import (
-    LONGEST_TOLD,
-    AnswerError,
-    ConfigurationError,
-)
+from pytest_ddperf.deepdetect.json_reader import Amount, Whole, decode_answer, find
+from pytest_ddperf.deepdetect.predictions import PredictionEntry, find_flaws, shorten_list
+from pytest_ddperf.errors import LONGEST_SHOWN, AnswerError, ConfigurationError
 from pytest_ddperf.text import quote_server_text
 
 if TYPE_CHECKING:
@@ -159,27 +157,76 @@ def build_inline_uris(images: int) -> tuple[str, ...]:
     return tuple(str(number) for number in range(images))
 
 
+class _Stats(msgspec.Struct):
+    predict_count: Whole | msgspec.UnsetType = msgspec.UNSET
+    predict_success: Whole | msgspec.UnsetType = msgspec.UNSET
+    predict_failure: Whole | msgspec.UnsetType = msgspec.UNSET
+    inference_count: Whole | msgspec.UnsetType = msgspec.UNSET
+    total_predict_duration_ms: Amount | msgspec.UnsetType = msgspec.UNSET
+    total_transform_duration_ms: Amount | msgspec.UnsetType = msgspec.UNSET
+
+    def to_stats(self) -> ServiceStats:
+        reported = msgspec.to_builtins(self)  # without the unset ones
+        return ServiceStats(**{key: one if key.endswith("_ms") else int(one) for key, one in reported.items()})
+
+
+class _ServiceEntry(msgspec.Struct):
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    mllib: str = ""
+    repository: str = ""
+    service_stats: _Stats | None = None
+    width: Any = None
+    height: Any = None
+    parameters: Any = None
+
+
+class _ServiceAnswer(msgspec.Struct):
+    body: _ServiceEntry
+
+
+class _InfoHead(msgspec.Struct):
+    services: list[_ServiceEntry]
+    version: str = "unknown"
+    commit: str = "unknown"
+    branch: str = "unknown"
+    build_type: str = msgspec.field(default="unknown", name="build-type")
+    compile_flags: str = ""
+    deps_version: str = ""
+
+
+class _InfoAnswer(msgspec.Struct):
+    head: _InfoHead
+
+
+class _PredictHead(msgspec.Struct):
+    time: Amount | msgspec.UnsetType = msgspec.UNSET
+
+
+class _PredictBody(msgspec.Struct):
+    predictions: list[PredictionEntry]
+    time: Amount | msgspec.UnsetType = msgspec.UNSET
+
+
+class _PredictAnswer(msgspec.Struct):
+    body: _PredictBody
+    head: _PredictHead | list[Any] | str | float | bool | None = None  # anything but an object has no time
+
+
 def parse_info(answer: object, *, url: str = "") -> Info:
     """Parse the answer to `GET /info`, which has no `status` key.
 
     Raises:
         AnswerError: the answer does not have DeepDetect's format.
     """
-    parser = JsonReader(url, "")
-    head = parser.mapping(parser.mapping(answer, "the answer").get("head"), "head")
-    listed = parser.sequence(head.get("services"), "head.services")
-    services = tuple(
-        _service(parser, parser.mapping(one, f"head.services[{number}]"), f"head.services[{number}]")
-        for number, one in enumerate(listed)
-    )
+    head = decode_answer(answer, _InfoAnswer, url=url).head
     return Info(
-        version=_said(parser, head, "version", "head", "unknown"),
-        commit=_said(parser, head, "commit", "head", "unknown"),
-        branch=_said(parser, head, "branch", "head", "unknown"),
-        build_type=_said(parser, head, "build-type", "head", "unknown"),
-        compile_flags=_said(parser, head, "compile_flags", "head", ""),
-        deps_version=_said(parser, head, "deps_version", "head", ""),
-        services=services,
+        version=quote_server_text(head.version, LONGEST_SHOWN),
+        commit=quote_server_text(head.commit, LONGEST_SHOWN),
+        branch=quote_server_text(head.branch, LONGEST_SHOWN),
+        build_type=quote_server_text(head.build_type, LONGEST_SHOWN),
+        compile_flags=quote_server_text(head.compile_flags, LONGEST_SHOWN),
+        deps_version=quote_server_text(head.deps_version, LONGEST_SHOWN),
+        services=tuple(map(_describe_service, head.services)),
     )
 
 
@@ -189,8 +236,7 @@ def parse_service(answer: object, *, url: str = "", service: str = "") -> Servic
     Raises:
         AnswerError: the answer does not have DeepDetect's format.
     """
-    parser = JsonReader(url, service)
-    return _service(parser, parser.mapping(parser.mapping(answer, "the answer").get("body"), "body"), "body")
+    return _describe_service(decode_answer(answer, _ServiceAnswer, url=url, service=service).body)
 
 
 def parse_prediction(answer: object, *, url: str = "", service: str = "") -> Answer:
@@ -199,14 +245,13 @@ def parse_prediction(answer: object, *, url: str = "", service: str = "") -> Ans
     Raises:
         AnswerError: the answer does not have DeepDetect's format, or has no result for an image.
     """
-    parser = JsonReader(url, service)
-    top = parser.mapping(answer, "the answer")
-    body = parser.mapping(top.get("body"), "body")
-    head_ms = parser.number(as_mapping(top.get("head")), "time", "head")
-    if head_ms is None:
-        head_ms = parser.number(body, "time", "body")
-    listed = parser.sequence(body.get("predictions"), "body.predictions")
-    return Answer(head_ms, tuple(parse_one(parser, one, number) for number, one in enumerate(listed)))
+    decoded = decode_answer(answer, _PredictAnswer, url=url, service=service)
+    head_ms = decoded.head.time if isinstance(decoded.head, _PredictHead) else msgspec.UNSET
+    head_ms = decoded.body.time if head_ms is msgspec.UNSET else head_ms
+    return Answer(
+        None if head_ms is msgspec.UNSET else head_ms,
+        tuple(entry.to_prediction() for entry in decoded.body.predictions),
+    )
 
 
 def check_predictions(
@@ -235,54 +280,31 @@ def check_predictions(
     asked = Counter(expected_uris)
     if twice := [uri for uri, times in asked.items() if times > 1]:
         raise ConfigurationError(
-            f"The batch names {shorten_list(twice)} more than once; a server answers each image once. Give as many "
-            "different images as the batch is large."
+            f"The batch contains {shorten_list(twice)} more than once, but a server answers each image once. Provide "
+            "as many different images as the batch size."
         )
     came = Counter(prediction.uri for prediction in answer.predictions)
     wrong: list[str] = []
     if missing := [uri for uri in asked if uri not in came]:
         wrong.append(f"{len(missing)} of {len(asked)} predictions are missing: {shorten_list(missing)}")
     if unasked := [uri for uri in came if uri not in asked]:
-        wrong.append(f"{len(unasked)} were not asked for: {shorten_list(unasked)}")
+        wrong.append(f"{len(unasked)} were not requested: {shorten_list(unasked)}")
     if repeated := [uri for uri, times in came.items() if times > 1]:
-        wrong.append(f"{len(repeated)} came more than once: {shorten_list(repeated)}")
+        wrong.append(f"{len(repeated)} were returned more than once: {shorten_list(repeated)}")
     wrong += find_flaws(answer.predictions, task, input_size)
     if wrong:
         raise AnswerError(f"The predictions are wrong: {'; '.join(wrong)}.", url=url, service=service)
 
 
-def _service(parser: JsonReader, body: Mapping[str, object], where: str) -> ServiceInfo:
-    name = body.get("name")
-    if not isinstance(name, str) or not name:
-        raise parser.error(f"{where}.name", "a name", name)
-    parameters = as_mapping(body.get("parameters"))
-    image, backend = as_mapping(parameters.get("input")), as_mapping(parameters.get("mllib"))
-    gpu = backend.get("gpu")
-    stats = body.get("service_stats")
+def _describe_service(entry: _ServiceEntry) -> ServiceInfo:
+    image = find(entry.parameters, dict, "input")
     return ServiceInfo(
-        name=name,
-        mllib=_said(parser, body, "mllib", where, ""),
-        width=as_whole(body.get("width")) or as_whole(image.get("width")),
-        height=as_whole(body.get("height")) or as_whole(image.get("height")),
-        gpu=gpu if isinstance(gpu, bool) else None,
-        datatype=quote_server_text(as_text(backend.get("datatype")), LONGEST_TOLD),
-        repository=_said(parser, body, "repository", where, ""),
-        stats=None if stats is None else _stats(parser, stats, f"{where}.service_stats"),
-    )
-
-
-def _said(parser: JsonReader, mapping: Mapping[str, object], key: str, where: str, default: str) -> str:
-    """Read a text that is only shown and stored; it is truncated and cleaned of control characters."""
-    return quote_server_text(parser.text(mapping, key, where, default), LONGEST_TOLD)
-
-
-def _stats(parser: JsonReader, value: object, where: str) -> ServiceStats:
-    stats = parser.mapping(value, where)
-    return ServiceStats(
-        predict_count=parser.count(stats, "predict_count", where),
-        predict_success=parser.count(stats, "predict_success", where),
-        predict_failure=parser.count(stats, "predict_failure", where),
-        inference_count=parser.count(stats, "inference_count", where),
-        total_predict_duration_ms=parser.number(stats, "total_predict_duration_ms", where),
-        total_transform_duration_ms=parser.number(stats, "total_transform_duration_ms", where),
+        name=entry.name,
+        mllib=quote_server_text(entry.mllib, LONGEST_SHOWN),
+        width=find(entry.width, int) or find(image, int, "width"),
+        height=find(entry.height, int) or find(image, int, "height"),
+        gpu=find(entry.parameters, bool, "mllib", "gpu"),
+        datatype=quote_server_text(find(entry.parameters, str, "mllib", "datatype") or "", LONGEST_SHOWN),
+        repository=quote_server_text(entry.repository, LONGEST_SHOWN),
+        stats=None if entry.service_stats is None else entry.service_stats.to_stats(),
     )

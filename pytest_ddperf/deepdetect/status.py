@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from pytest_ddperf.deepdetect.json_reader import as_mapping, as_text, as_whole
+from pytest_ddperf.deepdetect.json_reader import find
 from pytest_ddperf.errors import (
-    LONGEST_TOLD,
+    LONGEST_SHOWN,
     AnswerError,
     GatewayError,
     RequestRefusedError,
@@ -18,9 +18,6 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.text import quote_server_text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _OUT_OF_MEMORY: Final = re.compile(
     r"""out[ _-]of[ _-](?:\w+[ _-])?memory     # CUDA, Vulkan (VK_ERROR_OUT_OF_DEVICE_MEMORY), TensorRT, the kernel
@@ -69,56 +66,55 @@ def raise_for_status(
         ServerFailedError: another 5xx.
         AnswerError: neither success nor an error, such as a redirect.
     """
-    status = as_mapping(as_mapping(answer).get("status"))
-    code = as_whole(status.get("code"))
+    status = find(answer, dict, "status") or {}
+    code = find(status, int, "code")
     if 200 <= http_status < 300 and (code is None or code < 400):
         return
-    dd_code = as_whole(status.get("dd_code"))
     effective = http_status if http_status >= 400 or code is None else code
-    msg, dd_msg = quote_server_text(as_text(status.get("msg")), LONGEST_TOLD), as_text(status.get("dd_msg"))
-    kind, what = _failure(effective, status, named=bool(service))
-    if msg and kind is RequestRefusedError:
-        what = f"{what}: {msg}"
+    kind, what = _choose_failure(effective, status, named=bool(service))
+    if kind is RequestRefusedError and (msg := find(status, str, "msg")):
+        what = f"{what}: {quote_server_text(msg, LONGEST_SHOWN)}"
     if effective == _TOO_MANY:
         wait = f" (Retry-After: {retry_after})" if retry_after else ""
-        what = f"The server, or a proxy before it, has too many requests and takes no more for now{wait}"
+        what = f"The server, or a proxy before it, accepts no more requests for now{wait}"
     if answer is None:
-        what = f"{what}. The answer is not JSON: check the URL, and the proxy where the environment names one"
+        what = f"{what}. The answer is not JSON: check the URL and the proxy settings of the environment"
     raise kind(
         f"{what}.",
         url=url,
         service=service,
         http_status=http_status,
         code=code,
-        dd_code=dd_code,
-        dd_msg=dd_msg,
+        dd_code=find(status, int, "dd_code"),
+        dd_msg=find(status, str, "dd_msg") or "",
     )
 
 
-def _failure(effective: int, status: Mapping[str, object], *, named: bool) -> tuple[type[ServerError], str]:  # noqa: PLR0911 - a table in words
-    """The error for a status, and the first sentence of its message.
+def _choose_failure(effective: int, status: object, *, named: bool) -> tuple[type[ServerError], str]:  # noqa: PLR0911 - a table in words
+    """Choose the error for a status, and the first sentence of its message.
 
     Args:
         effective: HTTP status, or `status.code` under HTTP 200.
         status: `status` of the answer's JSON; empty if it has none.
         named: whether the request concerns a service.
     """
-    dd_code, msg = as_whole(status.get("dd_code")), as_text(status.get("msg"))
-    if effective >= 400 and is_out_of_memory(f"{msg} {as_text(status.get('dd_msg'))}"):
-        return ServerOutOfMemoryError, "The server has not the memory that this takes"
+    dd_code = find(status, int, "dd_code")
+    msg, dd_msg = (find(status, str, key) or "" for key in ("msg", "dd_msg"))
+    if effective >= 400 and is_out_of_memory(f"{msg} {dd_msg}"):
+        return ServerOutOfMemoryError, "The server does not have enough memory for the request"
     if effective in _GATEWAY and not status:
-        return GatewayError, "A proxy got no answer from the server behind it; see whether that one is up"
+        return GatewayError, "A proxy got no answer from the server behind it; check whether the server is running"
     if effective < 400:
-        return AnswerError, "The answer is no DeepDetect answer; check the URL"
-    if effective >= 500 and _OTHER_SIZE.search(as_text(status.get("dd_msg"))):
+        return AnswerError, "The answer is not from DeepDetect; check the URL"
+    if effective >= 500 and _OTHER_SIZE.search(dd_msg):
         return ServerFailedError, (
-            "The network takes images of another size: that of its deploy.prototxt is given with --ddperf-img-width "
+            "The network requires another image size, the one in its deploy.prototxt: give it with --ddperf-img-width "
             "and --ddperf-img-height, or as img_width and img_height of [platforms.<id>.knobs.<network>] in ddperf.toml"
         )
     if effective >= 500:
-        return ServerFailedError, "The server failed on the request; its log says why"
+        return ServerFailedError, "The server failed on the request; see its log"
     if effective == 404 and (dd_code == _SERVICE_NOT_FOUND or (named and dd_code is None and msg == "NotFound")):
-        return ServiceNotFoundError, "The service is not on the server; create it, or name one that is there"
+        return ServiceNotFoundError, "The service does not exist on the server; create it, or name an existing one"
     if effective == 409:
-        return ServiceExistsError, "A service of that name is on the server already; use it, or delete it first"
+        return ServiceExistsError, "The server already has a service of that name; use it, or delete it first"
     return RequestRefusedError, "The server refused the request"

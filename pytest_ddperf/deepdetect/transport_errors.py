@@ -12,38 +12,39 @@ from urllib3.exceptions import (
 
 from pytest_ddperf.errors import NoConnectionError, ServerGoneError, ServerUnreachableError
 
-
-def explain_failure(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> str:
-    """Explain why a request got no answer and what to do; "" if the connection was cut during the request."""
-    if isinstance(error, SSLError):
-        return "The TLS connection failed: give the CA that signed the server's certificate, or check the URL's scheme"
-    if isinstance(error, ProxyError):
-        return "The proxy of the environment gave no connection; NO_PROXY exempts a host"
-    if isinstance(error, NewConnectionError):
-        return f"No connection ({error.__cause__ or error}); is the server up, and the port right?"
-    if isinstance(error, ConnectTimeoutError):
-        return f"No connection within {connect_timeout_s:g} s; is the host up, and the port right?"
-    if isinstance(error, (ReadTimeoutError, TimeoutError)):
-        return f"The server was silent for {read_timeout_s:g} s; it may still be at work on the request"
-    return ""
+Failure = tuple[type[ServerUnreachableError], str]
+"""The error to raise, and its message."""
 
 
-def explain_incomplete_answer(timeout_s: float) -> str:
-    """Message for an answer that kept arriving in parts but was not complete in time."""
-    return (
-        f"The answer came in bit by bit and was not complete after {timeout_s:g} s; is the network, or a proxy, that "
-        "slow?"
-    )
-
-
-def choose_error(error: Exception, message: str) -> type[ServerUnreachableError]:
-    """Choose the error class for a request without an answer; `message` is the result of `explain_failure`."""
-    if not message:
-        return ServerGoneError
-    return NoConnectionError if isinstance(error, (NewConnectionError, ConnectTimeoutError)) else ServerUnreachableError
-
-
-def cut(error: Exception) -> str:
-    """Message for a connection that was cut during a request."""
+def explain_failure(error: Exception, connect_timeout_s: float, read_timeout_s: float) -> Failure:
+    """Explain why a request got no answer, and what to do."""
+    match error:
+        case SSLError():
+            return ServerUnreachableError, (
+                "The TLS connection failed; give the CA that signed the server's certificate, or check the URL's scheme"
+            )
+        case ProxyError():
+            return ServerUnreachableError, (
+                "The proxy set in the environment did not connect; NO_PROXY exempts a host from it"
+            )
+        case NewConnectionError():
+            why = error.__cause__ or error
+            return NoConnectionError, f"No connection ({why}); check that the server is running and the port is right"
+        case ConnectTimeoutError():
+            return NoConnectionError, (
+                f"No connection within {connect_timeout_s:g} s; check that the host is running and the port is right"
+            )
+        case ReadTimeoutError() | TimeoutError():
+            return ServerUnreachableError, (
+                f"The server was silent for {read_timeout_s:g} s; it may still be working on the request"
+            )
     inner = error.args[-1] if error.args else ""
-    return f"The connection was cut in the middle of a request ({inner or error}); the server may have died on it"
+    return ServerGoneError, f"The connection was cut during a request ({inner or error}); the server may have crashed"
+
+
+def explain_incomplete_answer(timeout_s: float) -> Failure:
+    """Explain that an answer kept arriving in parts but was not complete in time."""
+    return ServerUnreachableError, (
+        f"The answer arrived in small parts and was not complete after {timeout_s:g} s; check whether the network or "
+        "a proxy is slow"
+    )

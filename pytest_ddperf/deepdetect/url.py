@@ -8,6 +8,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from pytest_ddperf.core.loopback import is_this_host
 from pytest_ddperf.errors import ConfigurationError
 
 EMBEDDED = "embedded"
@@ -73,14 +74,14 @@ class ServerUrl:
             parts = urlsplit(url.strip())
             port = parts.port
         except ValueError:  # the error's text may contain part of the password
-            raise ConfigurationError(f"The server URL {shown!r} cannot be read; {expected}.") from None
+            raise ConfigurationError(f"The server URL {shown!r} is invalid; {expected}.") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise ConfigurationError(f"The server URL {shown!r} is not one; {expected}.")
+            raise ConfigurationError(f"The server URL {shown!r} is invalid; {expected}.")
         if not _can_be_host(parts.hostname):
-            raise ConfigurationError(f"The server URL {shown!r} has no host name that can be one; {expected}.")
+            raise ConfigurationError(f"The server URL {shown!r} has an invalid host name; {expected}.")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         where = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "") + parts.path.rstrip("/")
-        return cls(where, _is_loopback(parts.hostname), _authorization(parts))
+        return cls(where, is_this_host(parts.hostname), _authorization(parts))
 
 
 def _can_be_host(name: str) -> bool:
@@ -179,16 +180,3 @@ def remove_secret(text: str, authorization: Secret) -> str:
     for secret in (encoded, password, quote(password, safe=""), quote(password)):
         text = text.replace(secret, _HIDDEN) if secret else text
     return text
-
-
-def _is_loopback(host: str) -> bool:
-    host = host.removesuffix(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:  # a name
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:127.0.0.1
-    # 0.0.0.0 and :: are addresses to listen on; a connection to them reaches this host
-    return address.is_loopback or address.is_unspecified or (mapped is not None and mapped.is_loopback)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from pytest_ddperf.core.argument_parser import ArgumentParser, did_you_mean
-from pytest_ddperf.embedded.images.fetch import is_loopback
+from pytest_ddperf.core.loopback import is_loopback
 from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.limits import DEFAULTS, Limits
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS

@@ -73,7 +73,7 @@ class EmbeddedServer:
     @property
     def log_tail(self) -> str:
         """The end of the server's log; "" after `stop`."""
-        return _tail(self._log)
+        return read_end(self._log, _TAIL_BYTES)
 
     def stop(self) -> None:
         """Stop the server and wait for its process to end. Further calls do nothing."""
@@ -172,7 +172,7 @@ def _ready_url(process: subprocess.Popen[bytes], log: IO[bytes], timeout_s: floa
             process.wait(timeout=_STOP_TIMEOUT_S)  # to get its exit status
     status = process.poll()
     what = f"was not ready within {timeout_s:g} s" if status is None else f"ended with status {status}"
-    tail = _tail(log) or "nothing"
+    tail = read_end(log, _TAIL_BYTES) or "nothing"
     raise ServerUnreachableError(f"The embedded server {what}. The end of its log: {tail}")
 
 
@@ -193,12 +193,13 @@ def _first_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes | N
     return line
 
 
-def _tail(log: IO[bytes]) -> str:
-    if log.closed:
+def read_end(output: IO[bytes], most: int) -> str:
+    """Return the last `most` bytes of a process's output, without white space around; "" if the file is closed."""
+    if output.closed:
         return ""
-    size = os.fstat(log.fileno()).st_size
-    # pread, not read: the server's process shares the file position and writes there
-    return os.pread(log.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace").strip()
+    size = os.fstat(output.fileno()).st_size
+    # pread, not read: the process shares the file position and writes there
+    return os.pread(output.fileno(), most, max(0, size - most)).decode(errors="replace").strip()
 
 
 def _end(process: subprocess.Popen[bytes], log: IO[bytes], owner_pid: int) -> None:

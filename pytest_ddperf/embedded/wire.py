@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_ddperf.embedded.api_errors import ApiError, bad_input, bad_service, internal, malformed, missing
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+T = TypeVar("T")
 JsonObject = dict[str, Any]
+
+_WRONG_TYPE = {bool: "ERROR_INVALID_BOOLEAN", int: "ERROR_INVALID_INTEGER", str: "ERROR_INVALID_STRING"}
+"""DeepDetect's messages for a value of another type; for lists and objects it has a common one."""
 
 MLLIBS = frozenset(
     {"caffe", "caffe2", "dlib", "ncnn", "onnxruntime", "pytorch", "tensorflow", "tensorrt", "tf", "torch"}
@@ -158,17 +162,17 @@ def parse_service(document: object) -> ServiceRequest:
         raise missing("parameters are missing")
     if mllib not in MLLIBS:
         raise ApiError(404, "NotFound", 1000, "Unknown Library")
-    parts = {part: _object(parameters, part) for part in ("input", "mllib", "output")}
+    parts = {part: _get(parameters, part, dict) or {} for part in ("input", "mllib", "output")}
     connector = parts["input"].get("connector")
     if not isinstance(connector, str):
         raise missing("the input connector is missing")
     if connector != "image":
         raise ApiError(404, "NotFound", 1004, "Input Connector Not Found")
-    if (_text(document, "type") or "supervised") != "supervised":
+    if (_get(document, "type", str) or "supervised") != "supervised":
         raise bad_service()
     return ServiceRequest(
-        description=_text(document, "description") or "",
-        repository=_text(_object(document, "model"), "repository") or "",
+        description=_get(document, "description", str) or "",
+        repository=_get(_get(document, "model", dict) or {}, "repository", str) or "",
         settings=parse_input(parts["input"], ImageSettings()),
         parameters=parts,
     )
@@ -182,10 +186,8 @@ def parse_predict(document: object) -> PredictRequest:
     """
     if not isinstance(document, dict) or not isinstance(service := document.get("service"), str):
         raise malformed()
-    data = document.get("data")
-    if data is None:
-        data = []
-    if not isinstance(data, list) or not all(isinstance(entry, str) for entry in data):
+    data: list[Any] = _get(document, "data", list) or []
+    if not all(isinstance(entry, str) for entry in data):
         raise internal("in get<T>()")
     return PredictRequest(service=service.lower(), data=tuple(data), parameters=document.get("parameters"))
 
@@ -203,7 +205,8 @@ def parse_parameters(parameters: object, settings: ImageSettings) -> tuple[Image
         return settings, OutputSettings()
     if not isinstance(parameters, dict):
         raise internal("in get<T>()")
-    return parse_input(_object(parameters, "input"), settings), parse_output(_object(parameters, "output"))
+    image, output = (_get(parameters, part, dict) or {} for part in ("input", "output"))
+    return parse_input(image, settings), parse_output(output)
 
 
 def parse_output(given: Mapping[str, Any]) -> OutputSettings:
@@ -212,17 +215,15 @@ def parse_output(given: Mapping[str, Any]) -> OutputSettings:
     Raises:
         ApiError: 500/1007 for a wrong JSON type.
     """
-    measure = given.get("measure")
-    if measure is not None and not isinstance(measure, list):
-        raise internal("in get<T>()")
-    asked: JsonObject = {"measure": bool(measure)}
-    for keys, take in (
-        (("best", "best_bbox", "search_nn", "blank_label"), _integer),
-        (("confidence_threshold", "nms_threshold"), _number),
-        (("rois",), _text),
-        (_OUTPUT_FLAGS, _flag),
+    asked: JsonObject = {"measure": bool(_get(given, "measure", list))}
+    for keys, kind in (
+        (("best", "best_bbox", "search_nn", "blank_label"), int),
+        (("rois",), str),
+        (_OUTPUT_FLAGS, bool),
     ):
-        asked |= {key: value for key in keys if (value := take(given, key)) is not None}
+        asked |= {key: value for key in keys if (value := _get(given, key, kind)) is not None}
+    numbers = {key: _number(given, key) for key in ("confidence_threshold", "nms_threshold")}
+    asked |= {key: value for key, value in numbers.items() if value is not None}
     return OutputSettings(**asked)
 
 
@@ -237,20 +238,20 @@ def parse_input(given: Mapping[str, Any], settings: ImageSettings) -> ImageSetti
         if given.get(key) is not None:
             changes[key] = _side(given, key)
     for key in ("bw", "rgb", "histogram_equalization"):
-        if given.get(key) is not None:
-            changes[key] = _boolean(given, key)
+        if (value := _get(given, key, bool)) is not None:
+            changes[key] = value
     for key in ("mean", "std"):
         if given.get(key) is not None:
             changes[key] = _per_channel(given, key)
     if given.get("scale") is not None:
         changes["scale"] = _scale(given["scale"])
-    if (interp := _text(given, "interp")) is not None:
+    if (interp := _get(given, "interp", str)) is not None:
         changes["interp"] = interp if interp in INTERPOLATIONS else "cubic"
     return replace(settings, **changes)
 
 
 def _side(given: Mapping[str, Any], key: str) -> int:
-    pixels = _integer(given, key) or 0
+    pixels = _get(given, key, int) or 0
     if not 0 < pixels <= MAX_SIDE:
         raise bad_input(f"{key} must be between 1 and {MAX_SIDE}, not {pixels}")
     return pixels
@@ -264,16 +265,9 @@ def _scale(value: object) -> float:
     return value
 
 
-def _boolean(given: Mapping[str, Any], key: str) -> bool:
-    value = given[key]
-    if not isinstance(value, bool):
-        raise internal("ERROR_INVALID_BOOLEAN")
-    return value
-
-
 def _per_channel(given: Mapping[str, Any], key: str) -> tuple[float, ...]:
-    values = given[key]
-    if not isinstance(values, list) or not all(_is_number(value) for value in values):
+    values: list[Any] = _get(given, key, list) or []
+    if not all(_is_number(value) for value in values):
         raise internal("in get<T>()")
     if len(values) not in (1, 3):
         raise bad_input(f"{key} must contain one value or one for each of the 3 channels, not {len(values)}")
@@ -284,30 +278,11 @@ def _per_channel(given: Mapping[str, Any], key: str) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-def _flag(given: Mapping[str, Any], key: str) -> bool | None:
-    return None if given.get(key) is None else _boolean(given, key)
-
-
-def _object(parent: Mapping[str, Any], key: str) -> JsonObject:
+def _get(parent: Mapping[str, Any], key: str, kind: type[T]) -> T | None:
+    """Return the value of that type; None if it is absent or null."""
     value = parent.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise internal("in get<T>()")
-    return value
-
-
-def _text(parent: Mapping[str, Any], key: str) -> str | None:
-    value = parent.get(key)
-    if value is not None and not isinstance(value, str):
-        raise internal("ERROR_INVALID_STRING")
-    return value
-
-
-def _integer(parent: Mapping[str, Any], key: str) -> int | None:
-    value = parent.get(key)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise internal("ERROR_INVALID_INTEGER")
+    if value is not None and type(value) is not kind:
+        raise internal(_WRONG_TYPE.get(kind, "in get<T>()"))
     return value
 
 

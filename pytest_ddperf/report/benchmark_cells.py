@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from pytest_ddperf.baselines.recordings import (
-    EXPECTED,
-    MOST_S,
+    BatchSize,
+    Duration,
+    decode_benchmark,
     is_cell,
-    line_of,
     read_document,
     round_to_seven_digits,
     unavailable_cells,
@@ -23,9 +23,7 @@ from pytest_ddperf.baselines.recordings import (
 from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
 from pytest_ddperf.core.records import CellKey, Conditions, Outcome, ServerFacts
 from pytest_ddperf.core.results import SEVERITY, Result, RunFacts
-from pytest_ddperf.errors import BaselineFileError
 from pytest_ddperf.history.index_lines import commit_id
-from pytest_ddperf.history.run_file import MOST_IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +35,7 @@ class _ExtraInfo(msgspec.Struct):
 
     platform: str
     model: str
-    batch_size: Annotated[int, msgspec.Meta(ge=1, le=MOST_IMAGES)]
+    batch_size: BatchSize
     scenario: str = ""
     verdict: Outcome | None = None
     reason: str = ""
@@ -54,7 +52,7 @@ class _ExtraInfo(msgspec.Struct):
 
 
 class _Stats(msgspec.Struct):
-    data: list[Annotated[float, msgspec.Meta(gt=0, lt=MOST_S)]] = []  # `--benchmark-save` alone omits it
+    data: list[Duration] = []  # `--benchmark-save` alone omits it
 
 
 class _Benchmark(msgspec.Struct):
@@ -80,11 +78,7 @@ def read_cells(path: Path) -> list[tuple[Result, RunFacts]]:
     for number, raw in enumerate(document["benchmarks"]):
         if not is_cell(raw):
             continue
-        try:
-            one = msgspec.convert(raw, _Benchmark)
-        except (msgspec.ValidationError, OverflowError) as error:
-            wrong = f"an invalid benchmark (benchmarks[{number}]: {error})"
-            raise BaselineFileError(path, line_of(text, raw), wrong, EXPECTED) from error
+        one = decode_benchmark(path, text, number, raw, _Benchmark)
         cell = _result(one)
         other = found.get(cell.key)
         if other is None or _rank(cell) <= _rank(other[0]):

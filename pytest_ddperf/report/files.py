@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.local_paths import local_path
+from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plots.describe import names
 from pytest_ddperf.report import bencher, csv_json
@@ -155,7 +155,7 @@ def _check(file: ReportFile) -> None:
         raise ConfigurationError(
             f"The figures of {path} cannot be written: {figures} is not a folder; name another file."
         )
-    _try_file(_partial(path))
+    _try_file(path)
 
 
 def check_folder(folder: Path, option: str) -> None:
@@ -170,7 +170,7 @@ def check_folder(folder: Path, option: str) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _try_file(_partial(folder / "figure"))
+        _try_file(folder / "figure")
     except OSError as error:
         raise ConfigurationError(
             f"The figures cannot be drawn into {folder}: {error.strerror or error}; name another folder with "
@@ -179,8 +179,9 @@ def check_folder(folder: Path, option: str) -> None:
 
 
 def _try_file(path: Path) -> None:
-    with path.open("x"):  # checking permissions is not enough: creating a file may fail for other reasons
-        path.unlink()
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("x"):  # checking permissions is not enough: creating a file may fail for other reasons
+        beside.unlink()
 
 
 @dataclass(slots=True)
@@ -307,22 +308,10 @@ def write(
             from pytest_ddperf.plots.api import draw_charts  # noqa: PLC0415 - loads matplotlib
 
             figures = draw_charts(charts, figures_dir(file.path), ("png",), progress)
-        unfinished = _partial(file.path)
-        try:
-            unfinished.write_text(text, encoding="utf-8", errors="replace", newline="\n")  # a path may not be UTF-8
-            unfinished.replace(file.path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
-            raise
+        replace_file(file.path, text.encode(errors="replace"))  # a path may not be UTF-8
     except OSError as error:
         raise _not_written(file.path, error) from error
     return [file.path, *figures]
-
-
-def _partial(path: Path) -> Path:
-    """Return the temporary file that is renamed to the report when complete."""
-    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def _not_written(path: Path, error: OSError) -> ConfigurationError:

@@ -11,7 +11,7 @@ from pytest_ddperf.core.records import FAILING, Clock, Outcome
 from pytest_ddperf.core.results import by_cause, select_reddest, shared_notes
 from pytest_ddperf.core.scenarios import describe_scenario
 from pytest_ddperf.report.phrases import format_not_measured
-from pytest_ddperf.text import format_change, format_ms
+from pytest_ddperf.text import format_change, format_ms, format_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -355,39 +355,32 @@ def format_costs(networks: Mapping[str, Network], counted: Mapping[str, Counted]
         width: columns of the terminal; table columns that do not fit are continued in a second table below.
     """
     shown = [network for network in networks.values() if network.giga_flops_text]
-    groups = [["GFLOPs", "counted"], ["M params", "counted"], ["true mult-adds"]]
-    cells: list[list[list[str]]] = [[], [], []]
-    for network in shown:
-        ours = counted.get(network.id)
-        cells[0].append([network.giga_flops_text, ours.giga_flops_text if ours else "-"])
-        cells[1].append([network.million_params_text, ours.million_params_text if ours else "-"])
-        cells[2].append([f"{ours.true_multiply_adds:,}" if ours else "-"])
+    ours = [counted.get(network.id) for network in shown]
+    names = ["model", *(network.id for network in shown)]
+    groups = (
+        (
+            ["GFLOPs", *(network.giga_flops_text for network in shown)],
+            ["counted", *(one.giga_flops_text if one else "-" for one in ours)],
+        ),
+        (
+            ["M params", *(network.million_params_text for network in shown)],
+            ["counted", *(one.million_params_text if one else "-" for one in ours)],
+        ),
+        (["true mult-adds", *(f"{one.true_multiply_adds:,}" if one else "-" for one in ours)],),
+    )
     title = "Cost of one image at 224x224: the report's figures, and the same counted in the graphs that run; true "
     title += "multiply-adds include depthwise layers, which the report omits"
+    tables: list[list[list[str]]] = []
+    for group in groups:
+        if not tables or len(_align([*tables[-1], *group])[0]) > width:
+            tables.append([names])
+        tables[-1] += group
     lines = textwrap.wrap(title, max(width, 20), subsequent_indent="  ")
-    room = max(width, _COST_NAME + 1) - _COST_NAME
-    for block in _packed([sum(_COST_COLUMN[name] for name in group) for group in groups], room):
-        names = [name for number in block for name in groups[number]]
-        lines.append("model".ljust(_COST_NAME) + "".join(name.rjust(_COST_COLUMN[name]) for name in names))
-        for row, network in enumerate(shown):
-            texts = [text for number in block for text in cells[number][row]]
-            pairs = zip(texts, names, strict=True)
-            lines.append(network.id.ljust(_COST_NAME) + "".join(text.rjust(_COST_COLUMN[name]) for text, name in pairs))
-    return lines
+    return lines + [line for table in tables for line in _align(table)]
 
 
-_COST_NAME = 20
-_COST_COLUMN = {"GFLOPs": 8, "counted": 9, "M params": 10, "true mult-adds": 16}
-
-
-def _packed(widths: Sequence[int], room: int) -> list[list[int]]:
-    """Split columns into blocks that fit the room; return the indices of the columns in each block."""
-    blocks: list[list[int]] = [[]]
-    for place, wide in enumerate(widths):
-        if blocks[-1] and sum(widths[each] for each in blocks[-1]) + wide > room:
-            blocks.append([])
-        blocks[-1].append(place)
-    return blocks
+def _align(columns: Sequence[Sequence[str]]) -> list[str]:
+    return format_table(list(zip(*columns, strict=True)), right=range(1, len(columns)))
 
 
 def format_progress(key: CellKey, done: int, total: int, left_s: float | None, width: int) -> str:

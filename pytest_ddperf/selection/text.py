@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.selection.rules import Rule
-from pytest_ddperf.text import format_ms
+from pytest_ddperf.text import format_ms, format_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_ddperf.selection.rules import Considered, Group, Requirements, Selection
 
@@ -118,16 +118,13 @@ def describe_requirements(asked: Requirements) -> str:
 def _table(rows: Sequence[Considered], width: int, *, memory: bool) -> Iterator[str]:
     columns = [column for column in _COLUMNS if memory or column.title != "GiB>="]
     left_out: list[str] = []
-    while _table_width(columns, rows) > width:
+    while max(map(len, lines := _lines(columns, rows))) > width:
         dropped = max(columns, key=lambda column: column.drop)
         if not dropped.drop:
             break
         columns.remove(dropped)
         left_out.append(dropped.title)
-    widths = [_column_width(column, rows) for column in columns]
-    yield _line([column.title for column in columns], columns, widths)
-    for one in rows:
-        yield _line([column.text(one) for column in columns], columns, widths)
+    yield from lines
     legend = [_LEGEND[column.title] for column in columns if column.title in _LEGEND]
     if any(one.unknown for one in rows):
         legend.append("?: unknown, and accepted")
@@ -139,20 +136,10 @@ def _table(rows: Sequence[Considered], width: int, *, memory: bool) -> Iterator[
     yield from _wrapped("; ".join(legend), width)
 
 
-def _column_width(column: _Column, rows: Iterable[Considered]) -> int:
-    return max(len(column.title), *(len(column.text(one)) for one in rows))
-
-
-def _table_width(columns: Sequence[_Column], rows: Sequence[Considered]) -> int:
-    return sum(_column_width(column, rows) for column in columns) + len(columns) - 1
-
-
-def _line(texts: Iterable[str], columns: Iterable[_Column], widths: Iterable[int]) -> str:
-    cells = [
-        text.ljust(width) if column.left else text.rjust(width)
-        for text, column, width in zip(texts, columns, widths, strict=True)
-    ]
-    return " ".join(cells).rstrip()
+def _lines(columns: Sequence[_Column], rows: Sequence[Considered]) -> list[str]:
+    cells = [[column.title for column in columns], *([column.text(one) for column in columns] for one in rows)]
+    right = [place for place, column in enumerate(columns) if not column.left]
+    return format_table(cells, right=right, gap=1)
 
 
 def _sources(rows: Sequence[Considered], width: int) -> Iterator[str]:

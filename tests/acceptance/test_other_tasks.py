@@ -84,9 +84,7 @@ def half_a_box(_: Prediction, predictions: list[dict[str, Any]]) -> list[dict[st
     return [{**one, "classes": [{"prob": 0.9, "cat": "face", "bbox": {"xmin": 1.0}}]} for one in predictions]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"), [(boxless, "have an object without a box"), (half_a_box, "bbox.ymin should be a finite number")]
-)
+@pytest.mark.parametrize(("wrong", "said"), [(boxless, "an object without a box"), (half_a_box, "classes[0].bbox`")])
 def test_a_detection_whose_answer_is_none_is_an_error(nano: BenchProject, wrong: Any, said: str) -> None:  # noqa: ANN401 - a scripted change
     nano.server.wrong = wrong
     result = nano.run("--ddperf-models=squeezenet_ssd_faces", "--ddperf-batch-sizes=1")

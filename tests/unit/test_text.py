@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_ddperf.errors import LONGEST_TOLD, BaselineFileError, DdperfError, InvalidRoundError, ServerError
-from pytest_ddperf.text import REPLACEMENT, quote_server_text
+from pytest_ddperf.errors import LONGEST_SHOWN, BaselineFileError, DdperfError, InvalidRoundError, ServerError
+from pytest_ddperf.text import REPLACEMENT, format_table, quote_server_text
 
 EVIL = "\x1b[31m\u202e\x07\ud800\x9b"
 
@@ -40,4 +40,18 @@ def test_no_message_holds_a_control_character(error: DdperfError) -> None:
 
 
 def test_a_server_s_own_words_are_cut() -> None:
-    assert len(str(ServerError("It failed.", dd_msg="y" * 10**6))) < LONGEST_TOLD + 100
+    assert len(str(ServerError("It failed.", dd_msg="y" * 10**6))) < LONGEST_SHOWN + 100
+
+
+def test_a_word_stays_whole_where_the_others_leave_room() -> None:
+    assert format_table([("some words that wrap", "http://localhost:8080")], 30) == [
+        "some     http://localhost:8080",
+        "words",
+        "that",
+        "wrap",
+    ]
+
+
+def test_columns_are_as_wide_as_their_widest_cell_and_aligned_on_either_side() -> None:
+    rows = [("platform", "ms"), ("tk1", "53.6"), ("", "8 ")]
+    assert format_table(rows, right=(1,)) == ["platform    ms", "tk1       53.6", "            8"]

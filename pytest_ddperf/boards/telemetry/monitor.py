@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Final
 from pytest_ddperf.boards.telemetry.readings import Parser
 from pytest_ddperf.boards.telemetry.ssh import build_script, build_variables, shell_command
 from pytest_ddperf.core.telemetry import Spread, Telemetry
+from pytest_ddperf.embedded.launch import read_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -89,11 +90,7 @@ class Monitor:
 
     def _said(self) -> str:
         """Return the end of what was written to standard error."""
-        if self._errors is None or self._errors.closed:
-            return ""
-        self._errors.seek(0, 2)
-        self._errors.seek(max(0, self._errors.tell() - _STDERR_BYTES))
-        text = " ".join(self._errors.read().decode(errors="replace").split())
+        text = "" if self._errors is None else " ".join(read_end(self._errors, _STDERR_BYTES).split())
         return f": {text}" if text else ""
 
     def _fail(self, problem: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import ipaddress
 import socket
 import threading
 import time
 from urllib.parse import urlsplit
 
+from pytest_ddperf.core.loopback import is_loopback
 from pytest_ddperf.errors import DdperfError
 
 MAX_FILE_BYTES = 64 * 2**20
@@ -27,16 +27,6 @@ def describe_unreadable(uri: str) -> ImageReadError:
     """Return the error with DeepDetect's message for any unreadable image; it shows the uri cut to 200 characters."""
     shown = uri if len(uri) <= 197 else f"{uri[:197]}..."
     return ImageReadError(f"image could not be read or does not exist: {shown}")
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is `localhost` or a loopback address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def fetch(url: str) -> bytes:

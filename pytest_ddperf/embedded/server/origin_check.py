@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from starlette.responses import Response
 
+from pytest_ddperf.core.loopback import is_loopback
 from pytest_ddperf.embedded.api_errors import ApiError
-from pytest_ddperf.embedded.images.fetch import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

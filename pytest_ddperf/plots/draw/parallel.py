@@ -15,6 +15,7 @@ import subprocess
 import sys
 from typing import IO, TYPE_CHECKING
 
+from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plots.describe import names
 from pytest_ddperf.plots.draw.style import apply_style, encode_figure
@@ -107,14 +108,10 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         ConfigurationError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        replace_file(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise ConfigurationError(
             f"The figure {path} cannot be written: {error.strerror or error}; free disk space or name another folder "
             "with --ddperf-plot=DIR."

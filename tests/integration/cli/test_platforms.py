@@ -10,7 +10,7 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply, ScriptedServer
 
 from pytest_ddperf.cli import main
-from pytest_ddperf.cli.platforms import Asked, ask_all, describe_value, format_table
+from pytest_ddperf.cli.platforms import Asked, ask_all, describe_value
 from pytest_ddperf.core.argument_parser import USAGE_ERROR
 from pytest_ddperf.core.platform import PLATFORM_KEYS, Platform
 
@@ -176,15 +176,6 @@ def test_one_that_does_not_come_to_an_end_is_down() -> None:
     answers = ask_all([Platform("a", "A")], lambda _: Asked(never.wait(), ""), timeout_s=0.05)
     assert [answer.up for answer in answers] == [False]
     never.set()
-
-
-def test_a_word_stays_whole_where_the_others_leave_room() -> None:
-    assert format_table([("some words that wrap", "http://localhost:8080")], 30) == [
-        "some     http://localhost:8080",
-        "words",
-        "that",
-        "wrap",
-    ]
 
 
 @pytest.mark.parametrize("key", PLATFORM_KEYS)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -211,3 +212,13 @@ def test_it_serves_ipv6_loopback() -> None:
     with launch.start(extra=("--host", "::1")) as server:
         assert server.url.startswith("http://[::1]:")
         assert get(f"{server.url}/info")
+
+
+def test_the_end_of_an_output_is_read_without_moving_the_process_s_position() -> None:
+    with tempfile.TemporaryFile() as output:
+        output.write(b"first line\nlast line\n")
+        output.flush()
+        position = output.tell()
+        assert launch.read_end(output, 10) == "last line"
+        assert output.tell() == position
+    assert launch.read_end(output, 10) == ""

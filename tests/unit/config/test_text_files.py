@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.text_files import read_names, read_text
+from pytest_ddperf.config.text_files import read_names, read_text, replace_file
 from pytest_ddperf.core.records import Baseline, CellKey
 from pytest_ddperf.errors import FileContentError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BOM = b"\xef\xbb\xbf"
 
@@ -73,3 +70,26 @@ def test_every_file_that_a_project_writes_may_have_a_byte_order_mark(tmp_path: P
         found = BaselineStore(catalog, tmp_path).load("tk1").lookup(CellKey("tk1", "squeezenet_v1.1", 1))
         assert isinstance(found, Baseline)
         assert found.value_ms == 12.5
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path, *, sync: bool) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old and longer")
+    replace_file(path, b"new", sync=sync)
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_replaced_is_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="no space"):
+        replace_file(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]

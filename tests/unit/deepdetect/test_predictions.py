@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_ddperf.core.tasks import Task
-from pytest_ddperf.deepdetect.json_reader import JsonReader
-from pytest_ddperf.deepdetect.predictions import Box, Neighbour, Prediction, Region, are_alike, find_flaws, parse_one
+from pytest_ddperf.deepdetect.predictions import Box, Neighbour, Prediction, Region, are_alike, find_flaws
 from pytest_ddperf.deepdetect.protocol import check_predictions, parse_prediction
 from pytest_ddperf.errors import AnswerError
 
@@ -33,7 +32,7 @@ RIGHT: dict[Task, dict[str, Any]] = {
 
 
 def parsed(**told: object) -> Prediction:
-    return parse_one(JsonReader(), {"uri": "a.jpg", **told}, 0)
+    return parse_prediction({"body": {"predictions": [{"uri": "a.jpg", **told}]}}).predictions[0]
 
 
 @pytest.mark.parametrize("task", Task)
@@ -49,7 +48,7 @@ def test_what_is_told_of_each_task() -> None:
     assert parsed(**RIGHT[Task.REGRESSION]).vector == (("age", 41.5),)
     assert parsed(**RIGHT[Task.SEARCH]).neighbours == (Neighbour("x.jpg", 0.0), Neighbour("y.jpg", 1.5))
     assert parsed(**RIGHT[Task.ROI_SEARCH]).regions == (
-        Region("face", 0.9, Box(1.5, 20, 30.25, 2.0), (0.1, 0.2), (Neighbour("x.jpg", 0.0),)),
+        Region("face", 0.9, (0.1, 0.2), Box(1.5, 20, 30.25, 2.0), (Neighbour("x.jpg", 0.0),)),
     )
     assert parsed(**RIGHT[Task.OCR]).classes == (("rue de rivoli", 1.0),)
 
@@ -57,67 +56,75 @@ def test_what_is_told_of_each_task() -> None:
 @pytest.mark.parametrize("corner", ["xmin", "ymin", "xmax", "ymax"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, None, "3", True])
 def test_a_box_has_four_finite_corners(corner: str, value: object) -> None:
-    with pytest.raises(AnswerError, match=rf"classes\[0\]\.bbox\.{corner} should be a finite number"):
+    with pytest.raises(AnswerError, match=rf"at `\$\.body\.predictions\[0\]\.classes\[0\]\.bbox\.{corner}`"):
         parsed(classes=[{**DETECTED, "bbox": {**BOX, corner: value}}])
 
 
 @pytest.mark.parametrize("value", [None, 7, ["a"]])
 def test_a_sequence_is_a_text(value: object) -> None:
-    with pytest.raises(AnswerError, match=r"classes\[0\]\.cat should be a text"):
+    with pytest.raises(AnswerError, match=r"`str`.*\.classes\[0\]\.cat`"):
         parsed(classes=[{"prob": 1.0, "cat": value}])
 
 
 @pytest.mark.parametrize("value", [math.nan, -math.inf, None, "3", False])
 def test_every_number_of_a_mask_a_vector_and_features_is_finite(value: object) -> None:
-    with pytest.raises(AnswerError, match=r"vals\[1\] should be a finite number"):
+    with pytest.raises(AnswerError, match=r"at `.*\.vals\[1\]`"):
         parsed(vals=[1.0, value])
-    with pytest.raises(AnswerError, match=r"vector\[0\]\.val should be a finite number"):
+    with pytest.raises(AnswerError, match=r"at `.*\.vector\[0\]\.val`"):
         parsed(vector=[{"cat": "age", "val": value}])
-    with pytest.raises(AnswerError, match=r"rois\[0\]\.vals\[0\] should be a finite number"):
+    with pytest.raises(AnswerError, match=r"at `.*\.rois\[0\]\.vals\[0\]`"):
         parsed(rois=[{**ROI, "vals": [value]}])
 
 
 @pytest.mark.parametrize("value", [math.nan, None])
 def test_a_neighbour_has_a_name_and_a_distance(value: object) -> None:
-    with pytest.raises(AnswerError, match=r"nns\[0\]\.dist should be a finite number"):
+    with pytest.raises(AnswerError, match=r"at `.*\.nns\[0\]\.dist`"):
         parsed(classes=[], nns=[{"uri": "x.jpg", "dist": value}])
-    with pytest.raises(AnswerError, match=r"nns\[0\]\.uri should be a text"):
+    with pytest.raises(AnswerError, match=r"`uri`.*\.nns\[0\]`"):
         parsed(classes=[], nns=[{"dist": 1.0}])
 
 
 @pytest.mark.parametrize(
     ("task", "told", "said"),
     [
-        (Task.CLASSIFICATION, {"classes": []}, "1 without a class: a.jpg"),
-        (Task.OCR, {"classes": []}, "1 without a sequence: a.jpg"),
-        (Task.DETECTION, {"classes": [{"prob": 0.9, "cat": "face"}]}, "1 have an object without a box: a.jpg"),
+        (Task.CLASSIFICATION, {"classes": []}, "no class in 1 of 1 images: a.jpg"),
+        (Task.OCR, {"classes": []}, "no sequence in 1 of 1 images: a.jpg"),
+        (
+            Task.DETECTION,
+            {"classes": [{"prob": 0.9, "cat": "face"}]},
+            "an object without a box in 1 of 1 images: a.jpg",
+        ),
         (Task.DETECTION, {"classes": [{**DETECTED, "prob": 1.5}]}, "1 probabilities are not between 0 and 1"),
         (
             Task.DETECTION,
             {"classes": [{**DETECTED, "bbox": {**BOX, "xmin": 40}}]},
-            "1 have a box whose left side is right of its right side: a.jpg",
+            "a box whose left side is right of its right side in 1 of 1 images: a.jpg",
         ),
-        (Task.SEGMENTATION, {"classes": []}, "1 without a mask: a.jpg"),
-        (Task.SEGMENTATION, {"vals": [-1.0, 0.0]}, "1 have a class below 0: a.jpg"),
+        (Task.SEGMENTATION, {"classes": []}, "no mask in 1 of 1 images: a.jpg"),
+        (Task.SEGMENTATION, {"vals": [-1.0, 0.0]}, "a class below 0 in 1 of 1 images: a.jpg"),
         (
             Task.SEGMENTATION,
             {"vals": [0.0] * 5, "imgsize": {"width": 3, "height": 2}},
-            "1 masks have not one value a pixel: a.jpg (5 values for 3x2 pixels)",
+            "1 masks do not have one value per pixel: a.jpg (5 values for 3x2 pixels)",
         ),
         (
             Task.SEGMENTATION,
             {"vals": [0.0] * 3},
-            "1 masks have not one value a pixel: a.jpg (3 values for 2x1 pixels)",
+            "1 masks do not have one value per pixel: a.jpg (3 values for 2x1 pixels)",
         ),
-        (Task.REGRESSION, {"vector": []}, "1 without a value: a.jpg"),
-        (Task.REGRESSION, {"classes": [{"prob": 0.9, "cat": "cat"}]}, "1 without a value: a.jpg"),
-        (Task.SEARCH, {"classes": [], "nns": []}, "1 without nearest neighbours: a.jpg"),
-        (Task.SEARCH, {"classes": [{"prob": 0.9, "cat": "cat"}]}, "1 without nearest neighbours: a.jpg"),
-        (Task.ROI_SEARCH, {"classes": [DETECTED]}, "1 without a list of regions: a.jpg"),
-        (Task.ROI_SEARCH, {"rois": [{**ROI, "bbox": None}]}, "1 have a region without a box: a.jpg"),
-        (Task.ROI_SEARCH, {"rois": [{**ROI, "vals": []}]}, "1 have a region without features: a.jpg"),
-        (Task.ROI_SEARCH, {"rois": [{**ROI, "nns": []}]}, "1 have a region without nearest neighbours: a.jpg"),
-        (Task.MULTIBOX_SEARCH, {"classes": [DETECTED]}, "1 have objects, and no nearest neighbours: a.jpg"),
+        (Task.REGRESSION, {"vector": []}, "no value in 1 of 1 images: a.jpg"),
+        (Task.REGRESSION, {"classes": [{"prob": 0.9, "cat": "cat"}]}, "no value in 1 of 1 images: a.jpg"),
+        (Task.SEARCH, {"classes": [], "nns": []}, "no nearest neighbours in 1 of 1 images: a.jpg"),
+        (Task.SEARCH, {"classes": [{"prob": 0.9, "cat": "cat"}]}, "no nearest neighbours in 1 of 1 images: a.jpg"),
+        (Task.ROI_SEARCH, {"classes": [DETECTED]}, "no list of regions in 1 of 1 images: a.jpg"),
+        (Task.ROI_SEARCH, {"rois": [{**ROI, "bbox": None}]}, "a region without a box in 1 of 1 images: a.jpg"),
+        (Task.ROI_SEARCH, {"rois": [{**ROI, "vals": []}]}, "a region without features in 1 of 1 images: a.jpg"),
+        (
+            Task.ROI_SEARCH,
+            {"rois": [{**ROI, "nns": []}]},
+            "a region without nearest neighbours in 1 of 1 images: a.jpg",
+        ),
+        (Task.MULTIBOX_SEARCH, {"classes": [DETECTED]}, "objects but no nearest neighbours in 1 of 1 images: a.jpg"),
     ],
 )
 def test_an_answer_that_the_task_does_not_have_is_wrong(task: Task, told: dict[str, Any], said: str) -> None:
@@ -134,7 +141,7 @@ def test_an_image_with_nothing_on_it_is_no_flaw(task: Task, told: dict[str, Any]
 
 
 def test_a_prediction_that_says_nothing_is_no_answer() -> None:
-    with pytest.raises(AnswerError, match=r"predictions\[0\]\.classes should be a list"):
+    with pytest.raises(AnswerError, match=r"`classes`.*\.predictions\[0\]`"):
         parsed()
 
 
@@ -177,7 +184,7 @@ KEYS = st.sampled_from(["uri", "classes", "rois", "vector", "vals", "imgsize", "
 @given(st.dictionaries(KEYS, JSON))
 def test_any_json_is_a_prediction_or_an_answer_error(value: dict[str, object]) -> None:
     try:
-        one = parse_one(JsonReader(), value, 3)
+        (one,) = parse_prediction({"body": {"predictions": [value]}}).predictions
     except AnswerError:
         return
     for task in Task:

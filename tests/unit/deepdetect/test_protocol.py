@@ -155,6 +155,25 @@ def test_the_size_may_stand_in_the_input_parameters_only() -> None:
     assert (service.width, service.height) == (300, 200)
 
 
+@pytest.mark.parametrize(
+    "optional",
+    [
+        {"parameters": 3},
+        {"parameters": {"input": [], "mllib": "caffe"}},
+        {"width": "224", "height": None},
+        {"extra": 1},
+    ],
+)
+def test_a_wrong_type_of_an_optional_value_counts_as_absent(optional: dict[str, object]) -> None:
+    service = parse_service({"body": {"name": "s", **optional}})
+    assert (service.width, service.height, service.gpu, service.datatype) == (None, None, None, "")
+
+
+@pytest.mark.parametrize("head", [None, 3, "x", [], True])
+def test_a_head_that_is_no_object_has_no_time(head: object) -> None:
+    assert parse_prediction(prediction_answer(head=head)).head_ms is None
+
+
 @pytest.mark.parametrize("gpuid", [0, [0], [0, 1], None])
 def test_gpuid_may_be_a_number_or_a_list(gpuid: object) -> None:
     answer = {"body": {"name": "s", "parameters": {"mllib": {"gpu": True, "gpuid": gpuid}}}}
@@ -173,22 +192,25 @@ def test_a_time_of_zero_is_a_time_and_an_absent_one_is_none() -> None:
 
 
 @pytest.mark.parametrize("time", [float("nan"), float("inf"), -1.0, "12", True, None, [], 10**400])
-def test_a_time_that_is_none_is_refused_by_its_place(time: object) -> None:
-    with pytest.raises(AnswerError, match=r"head\.time should be"):
+def test_an_invalid_time_is_refused_and_its_place_is_named(time: object) -> None:
+    with pytest.raises(AnswerError, match=r"`\$\.head\.time`"):
         parse_prediction(prediction_answer(head={"time": time}))
 
 
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ({}, "body.predictions should be a list"),
-        ({"predictions": [3]}, "body.predictions[0] should be an object, not 3"),
-        ({"predictions": [{"classes": []}]}, "body.predictions[0].uri should be a text"),
-        ({"predictions": [{"uri": "a"}]}, "body.predictions[0].classes should be a list"),
-        ({"predictions": [{"uri": "a", "classes": [{"cat": "c"}]}]}, "classes[0].prob should be a finite number"),
-        ({"predictions": [{"uri": "a", "classes": [{"prob": float("nan"), "cat": "c"}]}]}, "not nan"),
-        ({"predictions": [{"uri": "a", "classes": [{"prob": 0.5}]}]}, "classes[0].cat should be a text"),
-        ({"predictions": [{"uri": "a", "classes": ["...[1000 items]"]}]}, "classes[0] should be an object"),
+        ({}, "`predictions` - at `$.body`"),
+        ({"predictions": [3]}, "got `int` - at `$.body.predictions[0]`"),
+        ({"predictions": [{"classes": []}]}, "`uri` - at `$.body.predictions[0]`"),
+        ({"predictions": [{"uri": "a"}]}, "`classes` - at `$.body.predictions[0]`"),
+        ({"predictions": [{"uri": "a", "classes": None}]}, "got `null` - at `$.body.predictions[0].classes`"),
+        ({"predictions": [{"uri": "a", "classes": [{"cat": "c"}]}]}, "`prob` - at `$.body.predictions[0].classes[0]`"),
+        ({"predictions": [{"uri": "a", "classes": [{"prob": float("nan"), "cat": "c"}]}]}, "classes[0].prob`"),
+        ({"predictions": [{"uri": "a", "classes": [{"prob": "0.5", "cat": "c"}]}]}, "classes[0].prob`"),
+        ({"predictions": [{"uri": "a", "classes": [{"prob": 0.5}]}]}, "`cat` - at `$.body.predictions[0].classes[0]`"),
+        ({"predictions": [{"uri": "a", "classes": ["...[1000 items]"]}]}, "`$.body.predictions[0].classes[0]`"),
+        ({"predictions": ["\ud800"]}, "DeepDetect's format"),
     ],
 )
 def test_a_wrong_prediction_is_refused_by_its_place(body: object, named: str) -> None:
@@ -199,7 +221,8 @@ def test_a_wrong_prediction_is_refused_by_its_place(body: object, named: str) ->
 
 
 @pytest.mark.parametrize(
-    "stats", [3, {"predict_count": -1}, {"predict_count": 1.5}, {"total_predict_duration_ms": "1"}]
+    "stats",
+    [3, *({"predict_count": one} for one in (-1, 1.5, "1", True, None, 10**400)), {"total_predict_duration_ms": "1"}],
 )
 def test_wrong_totals_are_refused(stats: object) -> None:
     with pytest.raises(AnswerError, match="service_stats"):
@@ -239,7 +262,7 @@ def test_inline_images_come_back_under_their_numbers() -> None:
 
 
 def test_a_wrong_uri_is_refused() -> None:
-    with pytest.raises(AnswerError, match=r"1 of 1 predictions are missing: a\.jpg; 1 were not asked for: b\.jpg"):
+    with pytest.raises(AnswerError, match=r"1 of 1 predictions are missing: a\.jpg; 1 were not requested: b\.jpg"):
         check_predictions(answer_of("b.jpg"), ["a.jpg"])
 
 
@@ -250,7 +273,7 @@ def test_missing_predictions_are_counted_and_named() -> None:
 
 
 def test_a_prediction_that_comes_twice_is_refused() -> None:
-    with pytest.raises(AnswerError, match=r"1 came more than once: a\.jpg"):
+    with pytest.raises(AnswerError, match=r"1 were returned more than once: a\.jpg"):
         check_predictions(answer_of("a.jpg", "a.jpg"), ["a.jpg"])
 
 
@@ -265,7 +288,7 @@ def test_a_softmax_may_exceed_one_by_rounding() -> None:
 
 
 def test_a_prediction_without_a_class_is_refused() -> None:
-    with pytest.raises(AnswerError, match=r"1 without a class: a\.jpg"):
+    with pytest.raises(AnswerError, match=r"no class in 1 of 1 images: a\.jpg"):
         check_predictions(Answer(1.0, (Prediction("a.jpg", ()),)), ["a.jpg"])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.embedded.images import fetch as fetching
-from pytest_ddperf.embedded.images.fetch import ImageReadError, fetch, is_loopback
+from pytest_ddperf.embedded.images.fetch import ImageReadError, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,14 +74,6 @@ def test_a_file_that_is_too_large_is_not_read_to_its_end(site: str, monkeypatch:
     monkeypatch.setattr(fetching, "MAX_FILE_BYTES", 5)
     with pytest.raises(ImageReadError, match="could not be read"):
         fetch(f"{site}/image")
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [("localhost", True), ("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("10.0.0.1", False), ("", False)],
-)
-def test_loopback_is_told_from_the_rest(host: str, *, loopback: bool) -> None:
-    assert is_loopback(host) is loopback
 
 
 def test_a_server_that_sends_a_byte_now_and_then_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

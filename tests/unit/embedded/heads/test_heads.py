@@ -9,8 +9,8 @@ import pytest
 
 from pytest_ddperf.core.networks import TASK_NETWORKS
 from pytest_ddperf.core.tasks import Task, predict_output
-from pytest_ddperf.deepdetect.json_reader import JsonReader
-from pytest_ddperf.deepdetect.predictions import Prediction, find_flaws, parse_one
+from pytest_ddperf.deepdetect.predictions import Prediction, find_flaws
+from pytest_ddperf.deepdetect.protocol import parse_prediction
 from pytest_ddperf.embedded.api_errors import ApiError
 from pytest_ddperf.embedded.heads.heads import INDEXED
 from pytest_ddperf.embedded.networks.boxes import compute_overlap
@@ -73,7 +73,7 @@ def objects(answer: dict[str, Any]) -> list[tuple[str, float]]:
 
 
 def parsed(engine: Engine) -> list[Prediction]:
-    return [parse_one(JsonReader(), one, number) for number, one in enumerate(answers(engine))]
+    return list(parse_prediction({"body": {"predictions": answers(engine)}}).predictions)
 
 
 def test_the_catalogue_knows_the_embedded_networks_and_their_sizes() -> None:
