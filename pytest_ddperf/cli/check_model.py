@@ -8,6 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.cli import arguments as cli_arguments
+from pytest_ddperf.core.limits import numbers
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.models import check
 from pytest_ddperf.models.caffe.cost import truncate_count
@@ -149,10 +150,8 @@ def _memory_row(each: BatchMemory) -> str:
 
 
 def _batch_sizes(text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and len(part) < 8 and 0 < int(part) <= _LARGEST_BATCH for part in parts):
-        raise ConfigurationError(
-            f"--batch-sizes: {text!r} is not valid; expected batch sizes from 1 to {_LARGEST_BATCH}, separated by "
-            "commas, such as 1,2,4,8."
-        )
-    return tuple(sorted({int(part) for part in parts}))
+    expected = f"batch sizes from 1 to {_LARGEST_BATCH}"
+    try:
+        return tuple(numbers(expected, int, lambda size: 1 <= size <= _LARGEST_BATCH, 1, 2, 4, 8).parse(text))
+    except ValueError as error:
+        raise ConfigurationError(f"--batch-sizes: {text!r} is not valid; expected {error}.") from None

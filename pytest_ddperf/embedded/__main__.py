@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from pytest_ddperf.core.argument_parser import ArgumentParser, did_you_mean
+from pytest_ddperf.core.limits import split_names, whole_number
 from pytest_ddperf.core.loopback import is_loopback
 from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.limits import DEFAULTS, Limits
@@ -286,15 +287,16 @@ def _threads(text: str) -> int:
 
 
 def _number(text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or len(text) > 18 or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number between {least} and {most}")
-    return int(text)
+    try:
+        return int(whole_number(least, most).parse(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
 
 def _models(text: str) -> tuple[str, ...]:
     if text == "all":
         return NETWORK_IDS
-    return tuple(dict.fromkeys(_network(name) for name in text.split(",") if name))
+    return tuple(dict.fromkeys(_network(name) for name in split_names(text)))
 
 
 def _network(name: str) -> str:

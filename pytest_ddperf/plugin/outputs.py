@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.config.options import OPTIONS
+from pytest_ddperf.core.limits import split_names
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plugin.options import expand_bare_options
 from pytest_ddperf.report import github
@@ -229,7 +230,7 @@ def _platform_remark(session: BenchSession) -> list[str]:
     if not values:
         return []
     known = session.settings.catalog.platforms  # reads ddperf.toml, which may be invalid: other runs must not need it
-    if not all(name.strip().lower() in known for name in values[-1].split(",")):
+    if not all(name.lower() in known for name in split_names(values[-1])):
         return []
     measured = f", which measured {', '.join(session.settings.platforms)}" if session.measured else ""
     theirs = f"--platform={values[-1]} is this project's own option, not that of pytest-ddperf{measured}."

@@ -180,7 +180,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     [
         (["--host", "0.0.0.0"], "not a loopback address"),  # noqa: S104 - that it is refused is what is tested
         (["--host", "example.org"], "not a loopback address"),
-        (["--port", "70000"], "not a whole number between 0 and 65535"),
+        (["--port", "70000"], "a whole number from 0 to 65535"),
         (["--models", "resnet18"], "is not one of mobilenet"),
         (["--slow", "vgg16=fast"], "not NAME=FACTOR"),
         (["--delay", "long"], "not a number of seconds"),
