@@ -368,6 +368,9 @@ def format_costs(networks: Mapping[str, Network], counted: Mapping[str, Counted]
             texts = [text for number in block for text in cells[number][row]]
             pairs = zip(texts, names, strict=True)
             lines.append(network.id.ljust(_COST_NAME) + "".join(text.rjust(_COST_COLUMN[name]) for text, name in pairs))
+    top5 = [f"{one.id} {one.top5_accuracy_percent:g} %" for one in shown if one.top5_accuracy_percent is not None]
+    if top5:
+        lines += textwrap.wrap(f"Top-5 accuracy, by the report's text: {', '.join(top5)}", max(width, 20))
     return lines
 
 
