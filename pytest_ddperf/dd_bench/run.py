@@ -13,6 +13,7 @@ from pytest_ddperf.core.limits import LOCK_WAIT_S
 from pytest_ddperf.core.records import CellKey, Clock, Conditions
 from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.output import BatchResult
+from pytest_ddperf.dd_bench.pitfalls import describe_pitfalls
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
@@ -81,6 +82,7 @@ class DdBenchRun:
         self._usual: Prediction | None = None
         self._lost = ""
         self._clock: Clock | None = None
+        self._pitfalls_described = False
 
     def run(self) -> Generator[BatchResult, None, None]:
         """Measure one batch size after the other and yield each result when it is complete.
@@ -231,11 +233,23 @@ class DdBenchRun:
             self._remark(f"times are those of {_CLOCKS[clock]}")
         passes = measurement.rounds[-1].passes
         transforms = [one.transform_ms for one in passes if one.transform_ms is not None]
+        self._describe_pitfalls()
         return BatchResult(
             batch_size,
             tuple(round(ms, _DIGITS) for one in passes if (ms := one.ms(clock)) is not None),
             round(statistics.fmean(transforms), _DIGITS) if len(transforms) == len(passes) else None,
         )
+
+    def _describe_pitfalls(self) -> None:
+        """Warn once, after the first measured batch size, if the times are not what they seem."""
+        if self._pitfalls_described:
+            return
+        self._pitfalls_described = True
+        options, info = self._options, self._client.latest_info  # read between the passes, for the totals
+        name = options.service.lower()
+        service = next((one for one in info.services if one.name.lower() == name), None) if info else None
+        if service is not None and (warning := describe_pitfalls(options, service)):
+            self._remark(warning)
 
     def _recover(self) -> str:
         """Send single images until the server recovers.

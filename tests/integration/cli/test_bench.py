@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from scripted_deepdetect import Prediction, ScriptedDeepDetect, out_of_memory
+from scripted_deepdetect import Prediction, ScriptedDeepDetect, ServiceSetup, out_of_memory
 from scripted_server import Reply
 
 from pytest_ddperf.cli.main import _parser, main
@@ -510,6 +510,41 @@ def test_defect_10_what_was_not_measured_has_a_cause_and_no_number(bench: Comman
     text = (bench.folder / "out.csv").read_text(encoding="utf-8")
     assert "-1" not in text
     assert len(text.splitlines()) == 2
+
+
+# --- where dd_bench misleads
+
+
+@pytest.mark.parametrize("backend", ["torch", "tensorrt"])
+def test_one_warning_names_the_pytest_command_where_dd_bench_misleads(empty: Command, backend: str) -> None:
+    ran = empty("--create", "/srv/models/res50", "--mllib", backend, "--max-batch-size", "4", "--npasses", "1")
+    assert ran.status == 0
+    (warning,) = [line for line in ran.err.splitlines() if line.startswith("ddperf: warning: ")]
+    command = f"pytest benchmarks --platform=PLATFORM --ddperf-url={empty.server.url}"
+    assert command in warning
+    assert "--ddperf-models=resnet50" in warning
+    assert "pytest" not in ran.out
+
+
+def test_the_backend_of_an_existing_service_decides_about_the_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup = ServiceSetup("imageserv", mllib="torch", gpu=False)
+    with ScriptedDeepDetect(services=[setup]) as server:
+        command = Command(tmp_path, server, capsys)
+        used, created = command("--max-batch-size", "2"), command("--max-batch-size", "2", "--create", "/srv/m")
+    assert [ran.err.count("test_batch_size") for ran in (used, created)] == [1, 1]
+
+
+def test_a_backend_that_does_not_mislead_causes_no_warning(empty: Command) -> None:
+    assert "warning" not in empty(*CREATE, "--mllib", "ncnn").err
+
+
+@pytest.mark.parametrize("backend", ["torch", "tensorrt"])
+def test_the_requests_stay_dd_benchs_where_it_misleads(empty: Command, backend: str) -> None:
+    empty(*CREATE, "--mllib", backend)
+    assert empty.created() == [{**CREATED, "mllib": backend}]
+    assert empty.predicted() == [PREDICTED] * 3
 
 
 # --- more of what can go wrong
