@@ -125,10 +125,14 @@ class Target:
     def connect(self) -> Client:
         """Lock the server, start it if it is embedded, and return a client of it; sends no request.
 
+        Does nothing if already connected.
+
         Raises:
             ServerUnreachableError: another run measures the server for too long.
             ConfigurationError: the options do not fit, or the embedded server's packages are missing.
         """
+        if self._client is not None:
+            return self._client
         try:
             self._lock = ServerLock(identify_server(self.options.url)).acquire(self.options.lock_wait_s, self._say)
             if self._surroundings is not None:
