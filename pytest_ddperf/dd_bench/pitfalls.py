@@ -14,6 +14,8 @@ from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from pytest_ddperf.dd_bench.options import BenchOptions
     from pytest_ddperf.deepdetect.protocol import ServiceInfo
 
@@ -34,14 +36,8 @@ def describe_pitfalls(options: BenchOptions, service: ServiceInfo) -> str:
     Returns:
         A warning on one line; "" if nothing is known to mislead.
     """
-    backend = service.mllib.lower()
-    if backend == "torch":
-        title, found = "Torch", _list_torch_pitfalls(options, service)
-    elif backend == "tensorrt":  # servers accept several spellings
-        title, found = "TensorRT", _list_tensorrt_pitfalls(options, service)
-    else:
-        return ""
-    if not found:
+    title, list_pitfalls = _BACKENDS.get(service.mllib.lower(), ("", None))  # TensorRT has several spellings
+    if list_pitfalls is None or not (found := list_pitfalls(options, service)):
         return ""
     return (
         f"warning: dd_bench's requests mislead on {title}: {'; '.join(found)}. Use instead: "
@@ -70,11 +66,28 @@ def _list_tensorrt_pitfalls(options: BenchOptions, service: ServiceInfo) -> list
         found.append("a model that was exported with a fixed batch size runs every batch size as that one")
     if options.recreate and options.max_batch_size > 1:
         found.append("--recreate fails if the model folder contains an engine for another batch size")
-    if service.datatype not in {"", "fp32"}:
+    if service.datatype in {"fp16", "int8"}:
         found.append(f"a server with TensorRT 10.12 or newer ignores {service.datatype}")
+    if service.datatype == "int8":
+        found.append("int8 is not calibrated")
+    if service.datatype not in {"", "fp32", "fp16", "int32", "int8"}:
+        found.append(f"the server does not know {service.datatype} and runs fp32")
     if not options.create:
         found.append(f"predictions run on GPU {options.gpuid} (--gpuid), whatever GPU the service was created for")
     return found
+
+
+def _list_ncnn_pitfalls(_: BenchOptions, service: ServiceInfo) -> list[str]:
+    known = service.datatype in {"", "fp32", "fp16"}
+    return [] if known else [f"{service.datatype} runs as fp16, like everything but fp32"]
+
+
+_BACKENDS: Final[Mapping[str, tuple[str, Callable[[BenchOptions, ServiceInfo], list[str]]]]] = {
+    "torch": ("Torch", _list_torch_pitfalls),
+    "tensorrt": ("TensorRT", _list_tensorrt_pitfalls),
+    "ncnn": ("NCNN", _list_ncnn_pitfalls),
+}
+"""Title and pitfalls of each backend on which dd_bench's requests may mislead."""
 
 
 def build_pytest_command(options: BenchOptions) -> str:

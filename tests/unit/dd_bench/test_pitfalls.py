@@ -39,7 +39,10 @@ def _no_list_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (CREATED, replace(TENSORRT, mllib="TensorRT"), "fixed batch size"),
         (replace(CREATED, recreate=True), TENSORRT, "--recreate"),
         (CREATED, replace(TENSORRT, datatype="int8"), "10.12 or newer ignores int8"),
+        (CREATED, replace(TENSORRT, datatype="int8"), "int8 is not calibrated"),
+        (CREATED, replace(TENSORRT, datatype="bf16"), "bf16 and runs fp32"),
         (replace(OPTIONS, gpuid=1), TENSORRT, "GPU 1"),
+        (CREATED, replace(TORCH, mllib="ncnn", datatype="int8"), "int8 runs as fp16"),
     ],
 )
 def test_what_misleads_is_named(options: BenchOptions, service: ServiceInfo, named: str) -> None:
@@ -57,6 +60,7 @@ def test_what_misleads_is_named(options: BenchOptions, service: ServiceInfo, nam
         (CREATED, TENSORRT, "--gpuid"),
         (CREATED, TENSORRT, "10.12"),
         (CREATED, TENSORRT, "--recreate"),
+        (CREATED, replace(TENSORRT, datatype="bf16"), "10.12"),
     ],
 )
 def test_what_does_not_apply_to_the_run_is_not_named(options: BenchOptions, service: ServiceInfo, unnamed: str) -> None:
