@@ -237,13 +237,14 @@ def platforms() -> str:
 def networks() -> str:
     """The networks that the package knows."""
     return rows(
-        ("id", "network", "task", "top-1, %", "GFLOPs", "million parameters"),
+        ("id", "network", "task", "top-1, %", "top-5, %", "GFLOPs", "million parameters"),
         (
             (
                 f"`{network.id}`",
                 network.title,
                 str(network.task),
                 f"{network.top1_accuracy_percent or ''}",
+                f"{network.top5_accuracy_percent or ''}",
                 network.giga_flops_text,
                 network.million_params_text,
             )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _BATCH_SIZE = re.compile(r"[1-9][0-9]{0,5}")
-_NETWORK_COLUMNS = ("model", "top1_accuracy_percent", "giga_flops", "million_params")
+_NETWORK_COLUMNS = ("model", "top1_accuracy_percent", "giga_flops", "million_params", "top5_accuracy_percent")
 _VALUE = "milliseconds per image (a positive number such as 37.2), or x where it cannot be measured"
 
 
@@ -112,15 +112,16 @@ def read_networks(path: Path) -> dict[str, Network]:
     for line, row in rows:
         if len(row) != len(_NETWORK_COLUMNS):
             raise BaselineFileError(path, line, f"a row of {len(row)} cells", f"{len(_NETWORK_COLUMNS)}: {header}")
-        name, accuracy, giga_flops, million_params = row
+        name, top1, giga_flops, million_params, top5 = row
         network = networks[_resolve(path, line, name, catalog)]
         networks[network.id] = replace(
             network,
-            top1_accuracy_percent=_figure(path, line, accuracy),
+            top1_accuracy_percent=_figure(path, line, top1),
             giga_flops=_figure(path, line, giga_flops),
             million_params=_figure(path, line, million_params),
             giga_flops_text=_printed(giga_flops),
             million_params_text=_printed(million_params),
+            top5_accuracy_percent=_figure(path, line, top5),
         )
     return networks
 

@@ -40,6 +40,7 @@ class Network:
         million_params: parameters in 10^6; None if the report does not state them.
         giga_flops_text: the figure as printed in the report; "" if not stated.
         million_params_text: the figure as printed in the report; "" if not stated.
+        top5_accuracy_percent: as stated in the report's text, for two networks only; else None.
         task: the task it is used for.
         width: input width in pixels; None if not known, then the service's default applies.
         height: input height in pixels; None likewise.
@@ -58,6 +59,7 @@ class Network:
     million_params: float | None = None
     giga_flops_text: str = ""
     million_params_text: str = ""
+    top5_accuracy_percent: float | None = None
     task: Task = Task.CLASSIFICATION
     width: int | None = 224
     height: int | None = 224

@@ -37,12 +37,15 @@ def list_images(options: BenchOptions, say: Callable[[str], None]) -> BenchImage
     return BenchImages("path", tuple(f"{folder}/{name}" for name in dict.fromkeys(names)))
 
 
-def _names(options: BenchOptions) -> list[str]:
-    folder = Path(options.data_dir)
+def find_list(options: BenchOptions) -> Path | None:
+    """Return the file that lists the names of the images; None if there is none."""
     if options.list_bench_files is not None:
-        found: Path | None = Path(options.list_bench_files)
-    else:
-        found = next((path for path in (Path(LIST_NAME), folder / LIST_NAME) if path.is_file()), None)
+        return Path(options.list_bench_files)
+    return next((path for path in (Path(LIST_NAME), Path(options.data_dir, LIST_NAME)) if path.is_file()), None)
+
+
+def _names(options: BenchOptions) -> list[str]:
+    folder, found = Path(options.data_dir), find_list(options)
     if found is None and folder.is_dir():
         names = generated_images.list_bench_images(folder)
     elif found is None:

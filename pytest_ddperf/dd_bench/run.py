@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 import statistics
 import time
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.core.limits import LOCK_WAIT_S
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.records import CellKey, Clock, Conditions
 from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.output import BatchResult
-from pytest_ddperf.deepdetect import protocol
-from pytest_ddperf.deepdetect.client import Client
-from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
+from pytest_ddperf.dd_bench.pitfalls import describe_pitfalls
 from pytest_ddperf.deepdetect.predictions import are_alike
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import (
@@ -27,15 +24,16 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.measure.loop import Plan, measure_cell
-from pytest_ddperf.servers.lock import ServerLock
+from pytest_ddperf.servers.services import bind_batch
+from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
 
     from pytest_ddperf.dd_bench.options import BenchOptions
     from pytest_ddperf.deepdetect.predictions import Prediction
-    from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.servers.request_images import BenchImages
+    from pytest_ddperf.servers.services import Batch
 
 RECREATED_FIRST: Final = 5
 """Predictions that dd_bench makes on a recreated service, before the one that it discards."""
@@ -78,10 +76,11 @@ class DdBenchRun:
         self._line = line
         self._remark = remark
         self._sleep = sleep
-        self._client = Client(options.url, timeout_s=options.timeout_s)
+        self._target = Target(ServerOptions(options.url, timeout_s=options.timeout_s), remark)
         self._usual: Prediction | None = None
         self._lost = ""
         self._clock: Clock | None = None
+        self._pitfalls_described = False
 
     def run(self) -> Generator[BatchResult, None, None]:
         """Measure one batch size after the other and yield each result when it is complete.
@@ -93,10 +92,8 @@ class DdBenchRun:
             ConfigurationError: the service already exists, but the run would have to create it.
         """
         with contextlib.ExitStack() as stack:
-            lock = ServerLock(identify_server(self._options.url))
-            lock.acquire(LOCK_WAIT_S, self._remark)
-            stack.callback(lock.release)
-            stack.callback(self._client.close)
+            stack.callback(self._target.close)
+            self._target.connect()
             self._open()
             if self._options.auto_kill:
                 stack.callback(self._kill)
@@ -123,13 +120,13 @@ class DdBenchRun:
                 self._remark(f"the service {options.service} already exists and is used as it is")
             return
         try:
-            self._client.service(options.service)
+            self._target.client.service(options.service)
         except ServiceNotFoundError:
             if self._recreate:
                 return
             raise ServiceNotFoundError(
                 f"There is no service {options.service}; create it from its model folder with --create DIR.",
-                url=self._client.display_url,
+                url=self._target.client.display_url,
                 service=options.service,
             ) from None
         if self._recreate:
@@ -141,7 +138,9 @@ class DdBenchRun:
     def _create(self, max_batch_size: int) -> None:
         options, mllib = self._options, self._options.parameters.mllib
         try:
-            self._client.create_service(options.service, options.service_body(max_batch_size), timeout_s=COLD_TIMEOUT_S)
+            self._target.client.create_service(
+                options.service, options.service_body(max_batch_size), timeout_s=COLD_TIMEOUT_S
+            )
         except RequestRefusedError as error:
             raise RequestRefusedError(
                 f"The service could not be created with --mllib {mllib}; {self._backends()}. If the server "
@@ -157,28 +156,21 @@ class DdBenchRun:
     def _backends(self) -> str:
         """Describe the libraries that the server reports it was built with."""
         with contextlib.suppress(ServerError):
-            flags = self._client.info().compile_flags
+            flags = self._target.client.info().compile_flags
             if built := re.findall(r"USE_(NCNN|TORCH|TENSORRT|CAFFE|CAFFE2|DLIB|TF|ONNXRUNTIME)=ON", flags):
                 return f"the server is built with {', '.join(name.lower() for name in built)}"
         return "the server does not report its libraries"
 
     def _first(self) -> Prediction:
         """Load the model by predicting one image; after a failure, the server must return the same prediction."""
-        data, uris = self._images.batch(1)
-        timed = self._client.predict(self._options.predict_body(data), timeout_s=COLD_TIMEOUT_S)
-        self._check(timed.answer, uris)
-        return timed.answer.predictions[0]
+        return self._batch(1).predict(COLD_TIMEOUT_S).answer.predictions[0]
 
-    def _check(self, answer: Answer, uris: Sequence[str]) -> None:
-        width, height = self._options.parameters.img_width, self._options.parameters.img_height
-        protocol.check_predictions(
-            answer,
-            uris,
-            url=self._client.display_url,
-            service=self._options.service,
-            task=self._options.task,
-            input_size=(width, height) if width and height else None,
-        )
+    def _batch(self, batch_size: int) -> Batch:
+        options = self._options
+        data, uris = self._images.batch(batch_size)
+        width, height = options.parameters.img_width, options.parameters.img_height
+        body, size = options.predict_body(data), (width, height) if width and height else None
+        return bind_batch(self._target.client, options.service, body, uris, task=options.task, input_size=size)
 
     def _measured(self, batch_size: int) -> BatchResult:
         if self._lost:
@@ -203,25 +195,24 @@ class DdBenchRun:
         try:
             return self._passes(batch_size, warmup=RECREATED_FIRST + 1)
         finally:
-            self._delete()
+            self._target.delete_service(self._options.service)
 
     def _passes(self, batch_size: int, *, warmup: int) -> BatchResult:
-        options, parameters = self._options, self._options.parameters
-        data, uris = self._images.batch(batch_size)
+        options, batch = self._options, self._batch(batch_size)
         measurement = measure_cell(
-            ServiceEndpoint(self._client, options.service, options.predict_body(data)),
+            batch.endpoint,
             Plan(warmup=warmup, npasses=options.npasses),
             key=CellKey(identify_server(options.url), options.service, batch_size),
             conditions=Conditions(
                 clock=Clock.HEAD,  # measure_cell replaces it with the gated clock
-                backend=parameters.mllib,
-                datatype=parameters.datatype,
-                width=parameters.img_width,
-                height=parameters.img_height,
-                gpu=parameters.gpu,
+                backend=options.parameters.mllib,
+                datatype=options.parameters.datatype,
+                width=options.parameters.img_width,
+                height=options.parameters.img_height,
+                gpu=options.parameters.gpu,
             ),
             preferred=options.timer,
-            check=functools.partial(self._check, uris=uris),
+            check=batch.check,
             now=time.time,
             progress=lambda _: self._line(f"testing batch size = {batch_size}"),
         )
@@ -233,11 +224,23 @@ class DdBenchRun:
             self._remark(f"times are from {_CLOCKS[clock]}")
         passes = measurement.rounds[-1].passes
         transforms = [one.transform_ms for one in passes if one.transform_ms is not None]
+        self._describe_pitfalls()
         return BatchResult(
             batch_size,
             tuple(round(ms, _DIGITS) for one in passes if (ms := one.ms(clock)) is not None),
             round(statistics.fmean(transforms), _DIGITS) if len(transforms) == len(passes) else None,
         )
+
+    def _describe_pitfalls(self) -> None:
+        """Warn once, after the first measured batch size, if the times are not what they seem."""
+        if self._pitfalls_described:
+            return
+        self._pitfalls_described = True
+        options, info = self._options, self._target.client.latest_info  # read between the passes, for the totals
+        name = options.service.lower()
+        service = next((one for one in info.services if one.name.lower() == name), None) if info else None
+        if service is not None and (warning := describe_pitfalls(options, service)):
+            self._remark(warning)
 
     def _recover(self) -> str:
         """Send single images until the server recovers.
@@ -261,15 +264,7 @@ class DdBenchRun:
 
     def _kill(self) -> None:
         if not self._recreate:  # with --recreate, each service is deleted after its batch size
-            self._delete()
-
-    def _delete(self) -> None:
-        try:
-            self._client.delete_service(self._options.service)
-        except ServiceNotFoundError:
-            return  # another client deleted it, or the server was restarted
-        except ServerError as error:
-            self._remark(f"the service {self._options.service} could not be deleted: {error}")
+            self._target.delete_service(self._options.service)
 
 
 _CLOCKS: Final = {

@@ -248,7 +248,8 @@ def _platform(platform: Platform) -> dict[str, Any]:
 
 
 def _network(network: Network) -> dict[str, Any]:
-    return {name: getattr(network, name) for name in ("title", "top1_accuracy_percent", "giga_flops", "million_params")}
+    names = ("title", "top1_accuracy_percent", "top5_accuracy_percent", "giga_flops", "million_params")
+    return {name: getattr(network, name) for name in names}
 
 
 def _trend(trend: Trend) -> dict[str, Any]:

@@ -18,7 +18,12 @@ from pytest_ddperf.plots.describe import names
 from pytest_ddperf.report import load_text, phrases
 from pytest_ddperf.report.figures_dir import figures_dir
 from pytest_ddperf.report.markdown_escape import escape_inline
-from pytest_ddperf.report.markdown_tables import render_measured_table, render_raw_table, render_table
+from pytest_ddperf.report.markdown_tables import (
+    format_accuracy,
+    render_measured_table,
+    render_raw_table,
+    render_table,
+)
 from pytest_ddperf.text import format_change, format_ms
 
 if TYPE_CHECKING:
@@ -350,6 +355,7 @@ def _costs(results: Results) -> list[str]:
             [
                 ["Giga flops", *(network.giga_flops_text for network in networks)],
                 ["million params", *(network.million_params_text for network in networks)],
+                ["Top 5 accuracy", *(format_accuracy(network.top5_accuracy_percent) for network in networks)],
             ],
         ),
     ]

@@ -22,12 +22,9 @@ def render_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str
     return [_row(head), _row([":---:"] * len(head)), *body] if body else []
 
 
-def format_accuracy(catalog: Catalog, model: str) -> str:
-    """Format the top-1 accuracy in percent as the report prints it; `missing` if the report does not state it."""
-    network = catalog.networks.get(model)
-    if network is None or network.top1_accuracy_percent is None:
-        return "missing"
-    return f"{network.top1_accuracy_percent:.15g}"
+def format_accuracy(percent: float | None) -> str:
+    """Format an accuracy in percent as the report prints it; `missing` if the report does not state it."""
+    return "missing" if percent is None else f"{percent:.15g}"
 
 
 def render_raw_table(cells: Sequence[Result], catalog: Catalog) -> list[str]:
@@ -71,7 +68,9 @@ def _layout(cells: Sequence[Result], catalog: Catalog, cell_text: Callable[[Resu
     for batch_size in batch_sizes:
         row = [by_place.get((model, batch_size)) for model in models]
         rows.append([str(batch_size), *("" if cell is None else cell_text(cell) for cell in row)])
-    return render_table(["Top 1 accuracy", *(format_accuracy(catalog, model) for model in models)], rows)
+    networks = [catalog.networks.get(model) for model in models]
+    top1 = [format_accuracy(None if network is None else network.top1_accuracy_percent) for network in networks]
+    return render_table(["Top 1 accuracy", *top1], rows)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -98,7 +98,13 @@ def _model(results: Results, name: str) -> dict[str, Any]:
     network: Network | None = results.catalog.networks.get(name)
     if network is None:
         return {"id": name, "title": name}
-    return {"id": name, "title": network.title, "accuracy": network.top1_accuracy_percent, "gflops": network.giga_flops}
+    return {
+        "id": name,
+        "title": network.title,
+        "top1": network.top1_accuracy_percent,
+        "top5": network.top5_accuracy_percent,
+        "gflops": network.giga_flops,
+    }
 
 
 def _nights(trends: Sequence[Trend]) -> tuple[list[tuple[Trend, Sequence[TrendNight]]], int]:

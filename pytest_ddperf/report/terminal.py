@@ -376,7 +376,11 @@ def format_costs(networks: Mapping[str, Network], counted: Mapping[str, Counted]
             tables.append([names])
         tables[-1] += group
     lines = textwrap.wrap(title, max(width, 20), subsequent_indent="  ")
-    return lines + [line for table in tables for line in _align(table)]
+    lines += [line for table in tables for line in _align(table)]
+    top5 = [f"{one.id} {one.top5_accuracy_percent:g} %" for one in shown if one.top5_accuracy_percent is not None]
+    if top5:
+        lines += textwrap.wrap(f"Top-5 accuracy, by the report's text: {', '.join(top5)}", max(width, 20))
+    return lines
 
 
 def _align(columns: Sequence[Sequence[str]]) -> list[str]:

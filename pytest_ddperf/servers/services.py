@@ -15,7 +15,7 @@ from pytest_ddperf.errors import RequestRefusedError, ServiceExistsError, Servic
 from pytest_ddperf.models.check import resolve_service_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
@@ -139,15 +139,38 @@ def build_batch(
         output={"best": 1} if service.task is Task.CLASSIFICATION else None,
         task=service.task,
     )
+    size = (service.width, service.height) if service.width and service.height else None
+    return bind_batch(client, service.name, body, uris, task=service.task, input_size=size)
+
+
+def bind_batch(
+    client: Client,
+    service: str,
+    body: Mapping[str, object],
+    uris: Sequence[str],
+    *,
+    task: Task,
+    input_size: tuple[int, int] | None,
+) -> Batch:
+    """Build a batch from the body of its request.
+
+    Args:
+        client: a client of the server.
+        service: name of the service.
+        body: the request, from `protocol.build_predict_body`.
+        uris: the images that each answer must contain.
+        task: the task of the service.
+        input_size: width and height of the network's input, pixels; None if unknown.
+    """
     check = functools.partial(
         protocol.check_predictions,
         expected_uris=uris,
         url=client.display_url,
-        service=service.name,
-        task=service.task,
-        input_size=(service.width, service.height) if service.width and service.height else None,
+        service=service,
+        task=task,
+        input_size=input_size,
     )
-    return Batch(ServiceEndpoint(client, service.name, body), check)
+    return Batch(ServiceEndpoint(client, service, body), check)
 
 
 def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:

@@ -111,20 +111,38 @@ class Target:
         """
         if self.facts is not None:
             return self.facts
+        client = self.connect()
         try:
-            self._lock = ServerLock(identify_server(self.options.url)).acquire(self.options.lock_wait_s, self._say)
-            if self._surroundings is not None:
-                self._surroundings.begin()
-            self._url = self._start()
-            self._client = self._connect()
-            info = wait_until_up(self._client, max(wait_s, self.options.wait_s))
-            facts = extract_server_facts(info, self._client.display_url)
+            info = wait_until_up(client, max(wait_s, self.options.wait_s))
+            facts = extract_server_facts(info, client.display_url)
             self._images = load_images(self.options)
             self.facts = facts
         except BaseException:
             self.close()
             raise
         return self.facts
+
+    def connect(self) -> Client:
+        """Lock the server, start it if it is embedded, and return a client of it; sends no request.
+
+        Does nothing if already connected.
+
+        Raises:
+            ServerUnreachableError: another run measures the server for too long.
+            ConfigurationError: the options do not fit, or the embedded server's packages are missing.
+        """
+        if self._client is not None:
+            return self._client
+        try:
+            self._lock = ServerLock(identify_server(self.options.url)).acquire(self.options.lock_wait_s, self._say)
+            if self._surroundings is not None:
+                self._surroundings.begin()
+            self._url = self._start()
+            self._client = self._connect()
+        except BaseException:
+            self.close()
+            raise
+        return self._client
 
     def _start(self) -> str:
         if not self.options.is_embedded:
@@ -313,13 +331,14 @@ class Target:
         self.forget_service()
         if service.created:
             self._used.discard(service.name)
-            self._delete(service.name)
+            self.delete_service(service.name)
 
-    def _delete(self, name: str) -> None:
+    def delete_service(self, name: str) -> None:
+        """Delete a service; a failure is reported, and does not matter if the service is gone."""
         try:
             self.client.delete_service(name)
         except ServiceNotFoundError:
-            return  # the server was restarted
+            return  # another client deleted it, or the server was restarted
         except ServerError as error:
             self._say(f"ddperf: the service {name} could not be deleted: {error}")
 
@@ -331,7 +350,7 @@ class Target:
         if self._client is not None and self.options.parameters.delete_services:
             self.release_service()
             for name in sorted(self._used):
-                self._delete(name)
+                self.delete_service(name)
         self._used.clear()
         self.close()
 

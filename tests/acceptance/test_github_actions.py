@@ -64,7 +64,7 @@ def test_a_regressed_cell_is_in_all_three(tk1: BenchProject, runner: Runner, how
     (command,) = annotated(result)
     assert re.match(r"::error title=tk1-squeezenet_v1\.1-b8 regressed \+\d+\.\d %25::69\.8 ms per image now", command)
     assert "%0ABaseline%3A" not in command  # a colon ends a property, and stands as it is in a message
-    assert "%0ABaseline: report, TK1 table" in command
+    assert "%0ABaseline: reference values of 2019 on Caffe: report, TK1 table" in command
     assert [(row[1], row[2], row[7]) for row in runner.table] == [
         (r"squeezenet\_v1.1", "8", "**regressed**"),
         (r"squeezenet\_v1.1", "1", "ok"),

@@ -41,7 +41,7 @@ def test_the_message_of_a_regressed_cell_is_enough_to_act_on(tk1: BenchProject) 
     result.stdout.fnmatch_lines(
         [
             "squeezenet_v1.1, batch size 8, on tk1 regressed: 69.8 ms per image now, baseline 53.* ms*, +*.* %*",
-            "Baseline: report, TK1 table (mean of 5 passes of head.time); baselines/tk1.csv, line 5.",
+            "Baseline: reference values of 2019 on Caffe: report, TK1 table (mean of 5 passes *); *, line 5.",
             "Passes, ms per image by the server's predict time: 69.8 69.8 69.8 69.8 69.8*",
             f"To measure it again: pytest {TEST_B8} --platform=tk1 --ddperf-url={tk1.server.url}",
             "If the change is intended: --ddperf-update-baselines=all.",

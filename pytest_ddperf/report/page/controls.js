@@ -75,7 +75,8 @@ function legend() {
       {
         "data-model": model.id,
         title: [
-          model.accuracy == null ? "" : `top-1 ${model.accuracy} %`,
+          model.top1 == null ? "" : `top-1 ${model.top1} %`,
+          model.top5 == null ? "" : `top-5 ${model.top5} %`,
           model.gflops == null ? "" : `${model.gflops} GFLOPs`,
         ]
           .filter(Boolean)

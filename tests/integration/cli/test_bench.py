@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from scripted_deepdetect import Prediction, ScriptedDeepDetect, out_of_memory
+from scripted_deepdetect import Prediction, ScriptedDeepDetect, ServiceSetup, out_of_memory
 from scripted_server import Reply
 
 from pytest_ddperf.cli.main import _parser, main
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.dd_bench import run
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.servers.lock import ServerLock
@@ -513,6 +515,41 @@ def test_defect_10_what_was_not_measured_has_a_cause_and_no_number(bench: Comman
     assert len(text.splitlines()) == 2
 
 
+# --- where dd_bench misleads
+
+
+@pytest.mark.parametrize("backend", ["torch", "tensorrt"])
+def test_one_warning_names_the_pytest_command_where_dd_bench_misleads(empty: Command, backend: str) -> None:
+    ran = empty("--create", "/srv/models/res50", "--mllib", backend, "--max-batch-size", "4", "--npasses", "1")
+    assert ran.status == 0
+    (warning,) = [line for line in ran.err.splitlines() if line.startswith("ddperf: warning: ")]
+    command = f"pytest benchmarks --platform=PLATFORM --ddperf-url={empty.server.url}"
+    assert command in warning
+    assert "--ddperf-models=resnet50" in warning
+    assert "pytest" not in ran.out
+
+
+def test_the_backend_of_an_existing_service_decides_about_the_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup = ServiceSetup("imageserv", mllib="torch", gpu=False)
+    with ScriptedDeepDetect(services=[setup]) as server:
+        command = Command(tmp_path, server, capsys)
+        used, created = command("--max-batch-size", "2"), command("--max-batch-size", "2", "--create", "/srv/m")
+    assert [ran.err.count("test_batch_size") for ran in (used, created)] == [1, 1]
+
+
+def test_a_backend_that_does_not_mislead_causes_no_warning(empty: Command) -> None:
+    assert "warning" not in empty(*CREATE, "--mllib", "ncnn").err
+
+
+@pytest.mark.parametrize("backend", ["torch", "tensorrt"])
+def test_the_requests_stay_dd_benchs_where_it_misleads(empty: Command, backend: str) -> None:
+    empty(*CREATE, "--mllib", backend)
+    assert empty.created() == [{**CREATED, "mllib": backend}]
+    assert empty.predicted() == [PREDICTED] * 3
+
+
 # --- more of what can go wrong
 
 
@@ -538,7 +575,7 @@ def test_somebody_else_on_the_server_makes_a_batch_size_invalid_and_others_are_m
 
 
 def test_a_server_that_another_run_measures_is_waited_for(bench: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "LOCK_WAIT_S", 0.2)
+    monkeypatch.setattr(run, "ServerOptions", partial(ServerOptions, lock_wait_s=0.2))
     held = ServerLock(identify_server(bench.server.url))
     assert held.acquire_at_once()
     ran = bench(*ONE)

@@ -8,10 +8,12 @@ from scripted_server import Reply
 
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.networks import Network
+from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import (
     ConfigurationError,
     ServerUnreachableError,
 )
+from pytest_ddperf.servers.lock import ServerLock
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -61,6 +63,18 @@ def test_an_open_target_knows_its_server(server: ScriptedDeepDetect, names: str)
     target.close()
     assert not is_open(target)
     target.close()
+
+
+def test_connecting_locks_the_server_and_sends_no_request(server: ScriptedDeepDetect, names: str) -> None:
+    target = Target(ServerOptions(server.url, data_dir="/srv", bench_files=names), quiet)
+    client = target.connect()
+    lock = ServerLock(identify_server(server.url))
+    assert not lock.acquire_at_once()
+    assert server.requests == []
+    assert target.open().url == client.display_url
+    target.close()
+    assert lock.acquire_at_once()
+    lock.release()
 
 
 def test_a_target_that_is_not_open_says_so() -> None:

@@ -136,7 +136,10 @@ def test_a_squeezenet_without_version_is_held_against_neither(platform: str) -> 
 
 def test_a_published_value_names_its_source_and_line() -> None:
     assert BaselineStore(load_catalog()).load("tk1").lookup(CellKey("tk1", "squeezenet_v1.1", 8)) == Baseline(
-        "report", 53.6, "report, TK1 table (mean of 5 passes of head.time); baselines/tk1.csv, line 5"
+        "report",
+        53.6,
+        "reference values of 2019 on Caffe: report, TK1 table (mean of 5 passes of head.time); "
+        "baselines/tk1.csv, line 5",
     )
 
 

@@ -141,7 +141,8 @@ def test_every_source_is_named_with_its_file_and_lines(answer: Command) -> None:
     _, out, _ = answer(*EXAMPLE)
     text = " ".join(out.split())
     assert (
-        "tx1 (15 W), published: report, TX1 table (mean of 5 passes of head.time); baselines/tx1.csv, lines 2, 3"
+        "tx1 (15 W), published: reference values of 2019 on Caffe: report, TX1 table (mean of 5 passes of head.time); "
+        "baselines/tx1.csv, lines 2, 3"
     ) in text
     assert "tk1: Watts are those of the development board." in text
 

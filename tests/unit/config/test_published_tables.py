@@ -64,11 +64,18 @@ def test_every_cell_is_the_reports_as_text_and_as_number(platform: str) -> None:
 def test_accuracies_and_costs_of_the_networks_are_the_reports_as_text_and_as_number() -> None:
     printed = rows_of(find_package_data() / "networks.csv")
     networks = load_catalog().networks
-    for model, (_, accuracy, giga_flops, million_params) in zip(NETWORK_IDS, printed[1:], strict=True):
+    for model, (_, top1, giga_flops, million_params, top5) in zip(NETWORK_IDS, printed[1:], strict=True):
         network = networks[model]
-        assert network.top1_accuracy_percent == (None if accuracy == "missing" else float(accuracy))
+        assert network.top1_accuracy_percent == (None if top1 == "missing" else float(top1))
+        assert network.top5_accuracy_percent == (None if top5 == "missing" else float(top5))
         assert (network.giga_flops, network.giga_flops_text) == (float(giga_flops), giga_flops)
         assert (network.million_params, network.million_params_text) == (float(million_params), million_params)
+
+
+def test_the_two_top_5_accuracies_of_the_reports_text_are_known() -> None:
+    networks = load_catalog().networks.values()
+    known = {one.id: one.top5_accuracy_percent for one in networks if one.top5_accuracy_percent is not None}
+    assert known == {"mobilenet": 89.5, "densenet201": 93.64}
 
 
 def test_the_four_raw_tables_hold_416_cells_194_of_them_x() -> None:
@@ -149,21 +156,22 @@ def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
         read_table(tmp_path / "gone.csv", build_bare_catalog())
 
 
-HEADER = "model,top1_accuracy_percent,giga_flops,million_params\n"
+HEADER = "model,top1_accuracy_percent,giga_flops,million_params,top5_accuracy_percent\n"
 
 
 def test_a_figure_that_the_report_misses_is_none(write: Write) -> None:
-    network = read_networks(write(HEADER + "shufflenet,missing,0.1234,1.8137\n"))["shufflenet"]
+    network = read_networks(write(HEADER + "shufflenet,missing,0.1234,1.8137,missing\n"))["shufflenet"]
     assert (network.top1_accuracy_percent, network.giga_flops_text) == (None, "0.1234")
+    assert network.top5_accuracy_percent is None
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ("model,accuracy\n", "line 1: the header model,accuracy; expected model,top1"),
-        (HEADER + "vgg16,1,2\n", "line 2: a row of 3 cells; expected 4"),
-        (HEADER + "vgg16,1,fast,2\n", "line 2: 'fast'; expected a positive number, or missing"),
-        (HEADER + "vgg99,1,1,2\n", "line 2: unknown or ambiguous network 'vgg99'"),
+        (HEADER + "vgg16,1,2,3\n", "line 2: a row of 4 cells; expected 5"),
+        (HEADER + "vgg16,1,fast,2,3\n", "line 2: 'fast'; expected a positive number, or missing"),
+        (HEADER + "vgg99,1,1,2,3\n", "line 2: unknown or ambiguous network 'vgg99'"),
     ],
 )
 def test_a_malformed_networks_file_is_refused(write: Write, content: str, said: str) -> None:

@@ -122,6 +122,13 @@ def test_the_json_holds_the_run_its_totals_and_every_cell() -> None:
     assert set(document["cells"][0]) == {*csv_json.COLUMNS, "samples_ms"}
 
 
+def test_the_networks_of_the_json_have_both_accuracies() -> None:
+    networks = json.loads(csv_json.render_json(published(), []))["networks"]
+    found = networks["densenet201"]
+    assert (found["top1_accuracy_percent"], found["top5_accuracy_percent"]) == (77.3, 93.64)
+    assert networks["resnet50"]["top5_accuracy_percent"] is None
+
+
 def test_the_cells_of_the_json_come_back_as_they_were() -> None:
     results = measured()
     document = json.loads(csv_json.render_json(results, []))

@@ -139,6 +139,12 @@ def test_every_cell_is_there_with_its_numbers() -> None:
         assert bool(values["x"]) == cell.unavailable
 
 
+def test_the_networks_of_the_page_have_both_accuracies() -> None:
+    models = {one["id"]: one for one in page_data.build_page_data(published(), [])["models"]}
+    assert (models["mobilenet"]["top1"], models["mobilenet"]["top5"]) == (70.81, 89.5)
+    assert models["resnet50"]["top5"] is None
+
+
 def test_the_nights_of_a_cell_are_there() -> None:
     shown = trend()
     data = json.loads(json.dumps(Reader(html.render_page(measured(), [shown])).data))

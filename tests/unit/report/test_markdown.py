@@ -95,6 +95,16 @@ def test_the_costs_are_those_of_the_report_to_the_digit() -> None:
     assert rows[2] == ["million params", *(network[3] for network in networks)]
 
 
+def test_the_top_5_accuracies_of_the_reports_text_are_shown() -> None:
+    rows = tables(markdown.render_text(published(), NO_FIGURES))["flops and params for each model:"]
+    top5 = dict(zip(rows[0][1:], rows[3][1:], strict=True))
+    assert rows[3][0] == "Top 5 accuracy"
+    assert {model: text for model, text in top5.items() if text != "missing"} == {
+        "mobilenet": "89.5",
+        "densenet201": "93.64",
+    }
+
+
 def test_the_headings_are_the_report_s_in_its_order_behind_the_run() -> None:
     report = [
         "dd\\_performances", "DeepDetect performance report", "Reference platforms", "Reference networks",

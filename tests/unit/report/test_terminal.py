@@ -330,6 +330,16 @@ def test_the_cost_table_shows_the_report_s_figures_beside_the_counted_ones() -> 
     assert rows == [["resnet50", "4.09", "4.09"], ["resnet50", "25.5", "25.5"], ["resnet50", "4,089,184,256"]]
 
 
+def test_known_top_5_accuracies_follow_the_cost_table() -> None:
+    networks = {
+        "mobilenet": Network("mobilenet", "MobileNet", giga_flops_text="0.57", top5_accuracy_percent=89.5),
+        "vgg16": Network("vgg16", "VGG-16", giga_flops_text="15.47"),
+    }
+    last = format_costs(networks, {}, 80)[-1]
+    assert "mobilenet 89.5 %" in last
+    assert "vgg16" not in last
+
+
 def test_a_run_s_lines_are_tables_then_failures_warnings_and_totals() -> None:
     records = [measured(Outcome.REGRESSED, now_ms=69.7, change=0.3), measured(Outcome.NEW, batch_size=1, change=None)]
     titles = {"tx1": "Jetson TX1", "tk1": "Jetson TK1"}

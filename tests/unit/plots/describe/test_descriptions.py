@@ -102,7 +102,7 @@ def test_a_figure_says_where_its_numbers_come_from() -> None:
     chart = latency.latency_lines(measured(), MEASURED, logarithmic=True)
     assert chart.text.notes[:2] == (
         "Measured: run of 2026-11-24 02:00 UTC, commit 0123456789.",
-        "Baseline: report, TK1 table (mean of 5 passes of head.time).",
+        "Baseline: reference values of 2019 on Caffe: report, TK1 table (mean of 5 passes of head.time).",
     )
 
 
