@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_ddperf.embedded.launch import EmbeddedServer
+    from pytest_ddperf.embedded.wire import TorchService
 
 
 class Mean:
@@ -41,6 +42,7 @@ class Mean:
 
     classes = 4
     input_size = None
+    fixed_batch = 0
     parameters = 4
     head: Head = ClassHead()
 
@@ -98,8 +100,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def caller(data_dir: Path) -> Iterator[AsgiCaller]:
-    def find(name: str) -> Callable[[], Mean]:
-        Repository().find(name)
+    def find(name: str, torch: TorchService | None) -> Callable[[], Mean]:
+        Repository().find(name, torch)
         return Mean
 
     reader = ImageReader(data_dir, workers=2, limits=Limits(fetch=False))

@@ -28,6 +28,7 @@ class DelayedEngine:
 
     classes = CLASSES
     input_size: tuple[int, int] | None = None
+    fixed_batch = 0
     parameters = 0
 
     def __init__(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
