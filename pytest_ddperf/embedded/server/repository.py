@@ -12,7 +12,7 @@ from pytest_ddperf.embedded.api_errors import ApiError, bad_service, internal
 from pytest_ddperf.embedded.confined_files import resolve_below
 from pytest_ddperf.embedded.networks.networks import CLASSES, NETWORK_IDS
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
-from pytest_ddperf.embedded.networks.templates import TEMPLATE_NAMES
+from pytest_ddperf.embedded.networks.templates import TEMPLATE_NAMES, build_template, count_torch_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -141,7 +141,10 @@ class Repository:
 
     def _load_template(self, name: str, classes: int, seed: int) -> Engine:
         if self.delay_s is not None:
-            return self._load_builtin(name)
+            from pytest_ddperf.embedded.runtime.delay import DelayedEngine  # noqa: PLC0415 - only for tests
+
+            parameters = count_torch_parameters(build_template(name, classes))
+            return DelayedEngine(self.delay_s, classes=classes, parameters=parameters)
         from pytest_ddperf.embedded.runtime.engine import load_template  # noqa: PLC0415 - likewise
 
         slow_factor = self.slow.get(name, 1.0)

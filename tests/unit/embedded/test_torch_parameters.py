@@ -8,29 +8,30 @@ from pytest_ddperf.embedded.api_errors import ApiError
 from pytest_ddperf.embedded.wire import MAX_CLASSES, TorchService, parse_service, parse_test_batch_size
 
 
-def parse(mllib: str = "torch", **given: object) -> TorchService | None:
+def parse(given: dict[str, object], mllib: str = "torch") -> TorchService | None:
     parameters = {"input": {"connector": "image"}, "mllib": given}
     return parse_service({"mllib": mllib, "parameters": parameters}).torch
 
 
-def refuse(**given: object) -> tuple[int, int | None]:
+def refuse(given: dict[str, object]) -> tuple[int, int | None]:
     with pytest.raises(ApiError) as caught:
-        parse(**given)
+        parse(given)
     return caught.value.status, caught.value.dd_code
 
 
 def test_only_torch_services_are_parsed_as_such() -> None:
-    assert parse(template="resnet18", nclasses=7) == TorchService("resnet18", 7)
-    assert [parse(mllib, gpu=True, datatype="int8") for mllib in ("onnxruntime", "caffe", "ncnn")] == [None] * 3
+    assert parse({"template": "resnet18", "nclasses": 7}) == TorchService("resnet18", 7)
+    assert [parse({"gpu": True, "datatype": "int8"}, mllib) for mllib in ("onnxruntime", "caffe", "ncnn")] == [None] * 3
 
 
 def test_null_and_what_other_backends_read_are_ignored() -> None:
-    ignored = {"maxBatchSize": 32, "calibration": True, "inputBlob": "data", "nosuch": 1}
-    assert parse(template=None, datatype=None, nclasses=None, gpu=None, gpuid=None, **ignored) == TorchService()
+    ignored: dict[str, object] = {"maxBatchSize": 32, "calibration": True, "inputBlob": "data", "nosuch": 1}
+    absent = dict.fromkeys(("template", "datatype", "nclasses", "gpu", "gpuid"))
+    assert parse({**ignored, **absent}) == TorchService()
 
 
 def test_every_datatype_of_torch_is_accepted_at_creation_even_fp16() -> None:
-    assert [parse(datatype=datatype) for datatype in ("fp16", "fp32", "fp64")] == [TorchService()] * 3
+    assert [parse({"datatype": datatype}) for datatype in ("fp16", "fp32", "fp64")] == [TorchService()] * 3
 
 
 def test_what_the_backend_cannot_do_is_refused_at_creation() -> None:
@@ -52,7 +53,7 @@ def test_what_the_backend_cannot_do_is_refused_at_creation() -> None:
         ({"template": 50}, (500, 1007)),
         ({"datatype": 16}, (500, 1007)),
     ]
-    assert [(given, refuse(**given)) for given, _ in rows] == rows
+    assert [(given, refuse(given)) for given, _ in rows] == rows
 
 
 def test_the_batch_size_of_a_prediction_is_one_unless_it_says_otherwise() -> None:

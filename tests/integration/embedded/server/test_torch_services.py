@@ -39,7 +39,9 @@ class CountingEngine:
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         self.batches.append(len(batch))
-        return np.eye(self.classes, dtype=np.float32)[batch[:, 0, 0, 0].astype(int) % self.classes]
+        rows = np.zeros((len(batch), self.classes), np.float32)
+        rows[np.arange(len(batch)), batch[:, 0, 0, 0].astype(int) % self.classes] = 1
+        return rows
 
     def close(self) -> None:
         pass
@@ -155,9 +157,10 @@ def test_a_fixed_batch_is_in_the_description_and_in_the_log(
     services = build(CountingEngine(fixed_batch=4), reader, mllib, maxBatchSize=32)
     predict(services, IMAGES[0])
     assert describe(services)["parameters"]["mllib"]["maxBatchSize"] == 4
-    assert [(record.levelname, record.args[:2]) for record in caplog.records if record.args] == [
-        ("WARNING", ("one", 4))
-    ]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "one" in record.getMessage()
+    assert "batch of 4" in record.getMessage()
 
 
 def test_a_network_of_any_batch_has_no_batch_size_of_its_own(reader: ImageReader) -> None:

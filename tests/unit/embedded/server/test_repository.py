@@ -92,6 +92,11 @@ def test_a_torch_service_runs_an_onnx_file_in_place_of_a_traced_model(tmp_path: 
         assert callable(Repository(model_dirs=(tmp_path,)).find(str(tmp_path), TorchService(template)))
 
 
+def test_a_delayed_template_reports_its_classes_and_parameters() -> None:
+    engine = Repository(delay_s=0.0).find("resnet50", TorchService("resnet50"))()
+    assert (engine.classes, engine.parameters) == (1000, 25_557_032)
+
+
 def test_the_name_of_a_built_in_network_is_a_model_or_with_a_template_an_empty_folder() -> None:
     engines = [Repository(threads=1).find("shufflenet", torch)() for torch in (None, TorchService())]
     engines.append(Repository(threads=1).find("shufflenet", TorchService("resnet18", 9))())
