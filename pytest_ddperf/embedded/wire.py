@@ -1,6 +1,7 @@
 """Parsing and validation of requests, with the errors that DeepDetect returns for invalid ones.
 
-Messages and codes are those of recorded servers: v0.29 (NCNN), or v0.28 (Caffe) where v0.29 crashes.
+Messages and codes are those of recorded servers: v0.29 (NCNN), or v0.28 (Caffe) where v0.29 crashes; for services of
+the Torch backend, v0.29 (Torch).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ JsonObject = dict[str, Any]
 MLLIBS = frozenset(
     {"caffe", "caffe2", "dlib", "ncnn", "onnxruntime", "pytorch", "tensorflow", "tensorrt", "tf", "torch"}
 )
-"""Accepted values of `mllib`: DeepDetect's libraries for images, so that a request for a board works here unchanged."""
+"""Accepted values of `mllib`: DeepDetect's libraries for images, so that a request for a board works here unchanged.
+Only `torch` changes how a service behaves."""
 
 INTERPOLATIONS = ("nearest", "linear", "cubic", "area", "lanczos4")
 """The values of `interp`; as on DeepDetect, any other means `cubic`."""

@@ -331,6 +331,14 @@ def test_too_many_services_are_refused(client: Client) -> None:
     assert {client.send("DELETE", f"/services/{name}")[0] for name in made} == {200}
 
 
+def test_the_build_flags_name_the_backends_that_the_server_behaves_as_and_no_gpu(client: Client) -> None:
+    head = client.send("GET", "/info")[1]["head"]
+    flags = dict(word.split("=") for word in head["compile_flags"].split())
+    assert {name for name, value in flags.items() if value == "ON"} == {"USE_TORCH", "USE_ONNXRUNTIME"}
+    versions = dict(word.split("=") for word in head["deps_version"].split())
+    assert (versions["CUDA_VERSION"], versions["TENSORRT_VERSION"]) == ("", "")
+
+
 def test_an_older_server_has_no_service_stats() -> None:
     with launch.start(models=("all",), extra=("--no-service-stats",)) as server:
         client = Client(server)

@@ -431,7 +431,7 @@ def test_a_torch_service_has_its_backend_and_parameters_right_after_creation(
         assert got["parameters"]["mllib"]["template"] == template
 
 
-def test_more_classes_than_there_are_begin_with_one_that_is_none(replayed: dict[str, dict[str, Made]]) -> None:
+def test_a_request_for_more_classes_than_exist_returns_nonsense_first(replayed: dict[str, dict[str, Made]]) -> None:
     first, second, *_ = replayed[TORCH]["predict_best_1001"].body["body"]["predictions"][0]["classes"]
     assert first["prob"] > 1
     assert int(first["cat"]) >= 1000
