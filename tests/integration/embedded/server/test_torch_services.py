@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -148,6 +149,30 @@ def test_a_network_that_cannot_be_loaded_leaves_no_service(reader: ImageReader) 
         asyncio.run(services.load_torch("one"))
     assert (caught.value.status, caught.value.dd_code) == (500, 1007)
     assert services.describe_all(jobs=False) == []
+
+
+def test_a_name_is_taken_and_predictions_wait_while_the_network_loads(reader: ImageReader) -> None:
+    may_load = threading.Event()
+
+    def load() -> CountingEngine:
+        assert may_load.wait(20)
+        return CountingEngine()
+
+    async def scenario() -> None:
+        services = Services(lambda _name, _torch: load, reader)
+        services.create("one", parse_service({"mllib": "torch", "parameters": {"input": {"connector": "image"}}}))
+        loading = asyncio.create_task(services.load_torch("one"))
+        await asyncio.sleep(0)
+        with pytest.raises(ApiError) as caught:
+            services.require_absent("one")
+        assert caught.value.dd_code == 1014
+        predicting = asyncio.create_task(services.predict(PredictRequest("one", IMAGES, None)))
+        assert services.describe_all(jobs=False)[0]["model_stats"] == {}
+        may_load.set()
+        await loading
+        assert len((await predicting)["body"]["predictions"]) == 5
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("mllib", ["torch", "onnxruntime"])
