@@ -1,6 +1,7 @@
 """Parsing and validation of requests, with the errors that DeepDetect returns for invalid ones.
 
-Messages and codes are those of recorded servers: v0.29 (NCNN), or v0.28 (Caffe) where v0.29 crashes.
+Messages and codes are those of recorded servers: v0.29 (NCNN), or v0.28 (Caffe) where v0.29 crashes; for services of
+the Torch backend, v0.29 (Torch).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _WRONG_TYPE = {bool: "ERROR_INVALID_BOOLEAN", int: "ERROR_INVALID_INTEGER", str:
 MLLIBS = frozenset(
     {"caffe", "caffe2", "dlib", "ncnn", "onnxruntime", "pytorch", "tensorflow", "tensorrt", "tf", "torch"}
 )
-"""Accepted values of `mllib`: DeepDetect's libraries for images, so that a request for a board works here unchanged."""
+"""Accepted values of `mllib`: DeepDetect's libraries for images, so that a request for a board works here unchanged.
+Only `torch` changes how a service behaves."""
 
 INTERPOLATIONS = ("nearest", "linear", "cubic", "area", "lanczos4")
 """The values of `interp`; as on DeepDetect, any other means `cubic`."""
@@ -32,6 +34,11 @@ INTERPOLATIONS = ("nearest", "linear", "cubic", "area", "lanczos4")
 MAX_SIDE = 2048
 """Largest width and height of a network's input, in pixels: 50 MB per image in float32, and 3.6 GB in the first layers
 of VGG-16. Without this limit, a typing error could exhaust the memory."""
+
+MAX_CLASSES = 65_536
+"""Most classes of a template: 540 MB of weights in the last layer of a ResNet-50."""
+
+_TORCH_DATATYPES = ("fp16", "fp32", "fp64")
 
 _LARGEST = 3.4e38
 """Largest float32 number (the values of an image are float32)."""
@@ -114,6 +121,19 @@ class OutputSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TorchService:
+    """What DeepDetect's Torch backend reads at the creation of a service.
+
+    Args:
+        template: name of the network to create; "" to use a model in the folder.
+        classes: number of classes of the template; 0 for its own default.
+    """
+
+    template: str = ""
+    classes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceRequest:
     """A request to create a service.
 
@@ -122,12 +142,14 @@ class ServiceRequest:
         repository: `model.repository`, which names the network.
         settings: how images are preprocessed.
         parameters: as sent; `input`, `mllib` and `output` are objects.
+        torch: parameters of a Torch service; None for a service of another backend.
     """
 
     description: str
     repository: str
     settings: ImageSettings
     parameters: JsonObject
+    torch: TorchService | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +197,7 @@ def parse_service(document: object) -> ServiceRequest:
         repository=_get(_get(document, "model", dict) or {}, "repository", str) or "",
         settings=parse_input(parts["input"], ImageSettings()),
         parameters=parts,
+        torch=_parse_torch_service(parts["mllib"]) if mllib == "torch" else None,
     )
 
 
@@ -207,6 +230,52 @@ def parse_parameters(parameters: object, settings: ImageSettings) -> tuple[Image
         raise internal("in get<T>()")
     image, output = (_get(parameters, part, dict) or {} for part in ("input", "output"))
     return parse_input(image, settings), parse_output(output)
+
+
+def _parse_torch_service(given: Mapping[str, Any]) -> TorchService:
+    _require_torch_datatype(given)
+    classes = _integer(given, "nclasses") or 0
+    if classes < 0:
+        raise internal(f"Trying to create tensor with negative dimension {classes}")
+    if classes > MAX_CLASSES:
+        raise bad_service(f"nclasses must be at most {MAX_CLASSES}, not {classes}")
+    if _integer(given, "ntargets"):
+        raise bad_service("this server has no templates for regression (ntargets)")
+    gpuid = given.get("gpuid")
+    for number in gpuid if isinstance(gpuid, list) else [gpuid]:
+        _integer({"gpuid": number}, "gpuid")
+    if _flag(given, "gpu"):
+        raise bad_service("GPU is not available, service could not be created")
+    return TorchService(_text(given, "template") or "", classes)
+
+
+def parse_test_batch_size(parameters: Mapping[str, Any] | None) -> int:
+    """Return how many images of a prediction DeepDetect's Torch backend runs at a time.
+
+    It reads this and the datatype from each prediction, and ignores those given at creation.
+
+    Returns:
+        `mllib.net.test_batch_size`, 1 by default; 0 for no images, negative for all.
+
+    Raises:
+        ApiError: 500/1007 for a wrong JSON type, 400/1006 for a value that the backend rejects.
+    """
+    given = _object(parameters or {}, "mllib")
+    if _require_torch_datatype(given) == "fp16":
+        raise bad_service("fp16 inference can be done only on GPU")
+    if layer := _text(given, "extract_layer"):
+        raise bad_service(f"unknown extract layer {layer}")
+    size = _integer(_object(given, "net"), "test_batch_size")
+    return 1 if size is None else size
+
+
+def _require_torch_datatype(given: Mapping[str, Any]) -> str:
+    datatype = _text(given, "datatype")
+    if datatype is None:
+        return "fp32"
+    if datatype not in _TORCH_DATATYPES:
+        raise bad_service(f"unknown datatype {datatype}")
+    return datatype
 
 
 def parse_output(given: Mapping[str, Any]) -> OutputSettings:

@@ -67,6 +67,26 @@ class ClassHead:
         return build_predictions(uris, rows, output)
 
 
+class TorchClassHead:
+    """Predictions of a classification network as DeepDetect's Torch backend returns them."""
+
+    def predictions(
+        self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
+    ) -> list[JsonObject]:
+        """Return the most probable classes of each image, named by their numbers.
+
+        If more classes are requested than there are, DeepDetect reads memory beyond them. Here, all classes follow one
+        that a recorded server returned in that case.
+        """
+        found = ClassHead().predictions(uris, rows, sizes, output)
+        for one in found:
+            for entry in one["classes"]:
+                entry["cat"] = str(int(entry["cat"].rpartition("_")[2]))
+            if output.best > rows.shape[1]:
+                one["classes"].insert(0, {"prob": 1.0723899309654841e33, "cat": "1610612736"})
+        return found
+
+
 class _ByImage:
     """A head that converts the output of one image at a time."""
 

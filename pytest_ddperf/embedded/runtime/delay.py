@@ -24,13 +24,23 @@ class DelayedEngine:
     Args:
         seconds: time to sleep for a batch, whatever its size.
         sleep: function that sleeps for a number of seconds.
+        classes: number of classes.
+        parameters: number of weights to report.
     """
 
-    classes = CLASSES
     input_size: tuple[int, int] | None = None
-    parameters = 0
+    fixed_batch = 0
 
-    def __init__(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        sleep: Callable[[float], None] = time.sleep,
+        *,
+        classes: int = CLASSES,
+        parameters: int = 0,
+    ) -> None:
+        self.classes = classes
+        self.parameters = parameters
         self._seconds = seconds
         self._sleep = sleep
         self.head: Head = ClassHead()

@@ -25,6 +25,7 @@ from pytest_ddperf.embedded.networks.cost import count_parameters
 from pytest_ddperf.embedded.networks.networks import CLASSES, NETWORK_IDS, build
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.task_networks import build_task
+from pytest_ddperf.embedded.networks.templates import build_template, count_torch_parameters
 from pytest_ddperf.embedded.networks.weights import draw_weights
 from pytest_ddperf.embedded.runtime.slowdown import ExtraWork, NoSlowdown, Slowdown
 from pytest_ddperf.errors import DdperfError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_ddperf.embedded.heads.heads import Head
+    from pytest_ddperf.embedded.networks.graph import NetworkGraph
 
 IMAGES_AT_ONCE = 16
 """Larger batches run in slices of this many images, to bound memory: VGG-16 takes 43 MB per image."""
@@ -71,6 +73,8 @@ class Engine:
     Attributes:
         head: converts the network's output to predictions.
         input_size: (width, height) in pixels; None if the network accepts any.
+        fixed_batch: the batch size that the network was exported with; 0 if it accepts any. Batches then run in pieces
+            of this size, the last one filled up, so that a smaller batch takes as long as a whole one.
         classes: number of classes.
 
     Raises:
@@ -86,7 +90,7 @@ class Engine:
         self._session: ort.InferenceSession | None = session
         self._slowdown = slowdown
         self._slow_lock = threading.Lock()
-        self._input, self._fixed_batch, self.input_size = _image_input(name, session)
+        self._input, self.fixed_batch, self.input_size = _image_input(name, session)
         self._output: str = session.get_outputs()[0].name
         self.classes = self._tried_classes() if classes is None else classes
 
@@ -135,13 +139,13 @@ class Engine:
         return np.concatenate(rows)
 
     def _slices(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        step = self._fixed_batch or max(1, min(IMAGES_AT_ONCE, _PIXELS_AT_ONCE // (images.shape[2] * images.shape[3])))
+        step = self.fixed_batch or max(1, min(IMAGES_AT_ONCE, _PIXELS_AT_ONCE // (images.shape[2] * images.shape[3])))
         return (images[start : start + step] for start in range(0, len(images), step))
 
     def _run_slice(self, session: ort.InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:
         count = len(images)
-        if self._fixed_batch and count < self._fixed_batch:
-            filling = np.zeros((self._fixed_batch - count, *images.shape[1:]), np.float32)
+        if self.fixed_batch and count < self.fixed_batch:
+            filling = np.zeros((self.fixed_batch - count, *images.shape[1:]), np.float32)
             images = np.concatenate([images, filling])
         output: NDArray[np.float32] = session.run([self._output], {self._input: images})[0]
         # Copy the output: it lies in the session's arena, and a reference to it would keep the whole arena in memory.
@@ -174,19 +178,32 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
         raise ModelLoadError(f"There is no built-in network {name!r}. The built-in ones are {known}.")
     slowdown = NoSlowdown() if slow_factor == 1 else _ballast(slow_factor)
     graph = build(name) if task is None else build_task(name)
-    options = _session_options(threads)
-    drawn = draw_weights(graph, seed)
-    # ONNX Runtime copies these while it creates the session, and does not use them afterwards.
-    files = [values.reshape(-1).view(np.uint8) for values in drawn.values()]
-    options.add_external_initializers_from_files_in_memory(list(drawn), files, [one.size for one in files])
-    session = _session(name, graph.model.SerializeToString(), options)
-    del options, files, drawn
-    _return_freed_memory()
+    session = _drawn_session(graph, seed, threads)
     classes = CLASSES if task is None else task.classes
     engine = Engine(name, session, parameters=count_parameters(graph.model), classes=classes, slowdown=slowdown)
     if task is not None:
         engine.head = build_task_head(name, engine.run, seed)
     return engine
+
+
+def load_template(name: str, *, classes: int, seed: int, threads: int = 0, slow_factor: float = 1.0) -> Engine:
+    """Load a network of DeepDetect's Torch backend from its template.
+
+    Args:
+        name: one of `TEMPLATE_NAMES`.
+        classes: number of classes.
+        seed: seed of the random weights.
+        threads: number of threads that a run may use; 0 for one per core.
+        slow_factor: as for `load_builtin`.
+
+    Raises:
+        ModelLoadError: there is not enough memory for it.
+        ValueError: `slow_factor` is below 1.
+    """
+    slowdown = NoSlowdown() if slow_factor == 1 else _ballast(slow_factor)
+    graph = build_template(name, classes)
+    session = _drawn_session(graph, seed, threads)
+    return Engine(name, session, parameters=count_torch_parameters(graph), classes=classes, slowdown=slowdown)
 
 
 def load_file(path: Path, *, threads: int = 0) -> Engine:
@@ -229,6 +246,18 @@ def _check_weights_lie_beside(path: Path, model: onnx.ModelProto) -> None:
                     f"{path} keeps its weights in {location!r}, which is not a file in its folder. Put that file "
                     "there, and export the model so that it names the file without a folder."
                 )
+
+
+def _drawn_session(graph: NetworkGraph, seed: int, threads: int) -> ort.InferenceSession:
+    options = _session_options(threads)
+    drawn = draw_weights(graph, seed)
+    # ONNX Runtime copies these while it creates the session, and does not use them afterwards.
+    files = [values.reshape(-1).view(np.uint8) for values in drawn.values()]
+    options.add_external_initializers_from_files_in_memory(list(drawn), files, [one.size for one in files])
+    session = _session(graph.name, graph.model.SerializeToString(), options)
+    del options, files, drawn
+    _return_freed_memory()
+    return session
 
 
 def _session_options(threads: int) -> ort.SessionOptions:

@@ -85,6 +85,7 @@ class _Routes:
         async with self.intake.document(request, MAX_SERVICE_BYTES) as document:
             self.services.require_absent(name)
             self.services.create(name, parse_service(document))
+            await self.services.load_torch(name)
         return _answer(request, {"status": {"code": 201, "msg": "Created"}}, 201)
 
     async def describe(self, request: Request) -> Response:
@@ -179,7 +180,9 @@ def _build_facts(threads: int) -> JsonObject:
         "version": f"v{own}",
         "branch": "embedded",
         "commit": own,
-        "compile_flags": f"USE_ONNXRUNTIME=ON THREADS={threads}",
+        # "ON" only for backends that this server behaves as; it accepts the names of others, too
+        "compile_flags": "USE_NCNN=OFF USE_TORCH=ON USE_TENSORRT=OFF USE_DLIB=OFF USE_ONNXRUNTIME=ON "
+        f"THREADS={threads}",
         "deps_version": " ".join(
             f"{key}_VERSION={_version(distribution)}"
             for key, distribution in (
@@ -187,7 +190,8 @@ def _build_facts(threads: int) -> JsonObject:
                 ("ONNX", "onnx"),
                 ("OPENCV", "opencv-python-headless"),
             )
-        ),
+        )
+        + " CUDA_VERSION= CUDNN_VERSION= CUDA_ARCH= TENSORRT_VERSION=",
     }
 
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from pytest_ddperf.embedded.api_errors import ApiError, bad_input, bad_service, internal, service_not_found
+from pytest_ddperf.embedded.heads.heads import ClassHead, TorchClassHead
 from pytest_ddperf.embedded.images.fetch import ImageReadError
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_NAME
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.server.descriptions import describe_parameters
 from pytest_ddperf.embedded.server.service_stats import ServiceStatistics
-from pytest_ddperf.embedded.wire import JsonObject, OutputSettings, PredictRequest, ServiceRequest, parse_parameters
+from pytest_ddperf.embedded.wire import (
+    JsonObject,
+    OutputSettings,
+    PredictRequest,
+    ServiceRequest,
+    parse_parameters,
+    parse_test_batch_size,
+)
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
@@ -25,6 +35,11 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.embedded.images.images import ImageReader
     from pytest_ddperf.embedded.server.repository import Engine
+    from pytest_ddperf.embedded.wire import TorchService
+
+_LOG = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 _AT_ONCE = 8
 """Most predictions that run at the same time, each of a different service. Predictions of one service queue."""
@@ -65,6 +80,31 @@ class Service:
         self._statistics = ServiceStatistics()
         self._engine: Engine | None = None
         self._buffer: NDArray[np.float32] | None = None
+
+    @property
+    def is_torch(self) -> bool:
+        """Whether the service behaves as one of DeepDetect's Torch backend."""
+        return self._request.torch is not None
+
+    def load(self) -> Engine:
+        """Load the network unless it is loaded. Must not be called concurrently.
+
+        Raises:
+            ApiError: the network cannot be loaded.
+        """
+        if self._engine is None:
+            try:
+                self._engine = self._load()
+            except DdperfError as error:
+                raise (internal if self.is_torch else bad_service)(str(error)) from error
+            if self._engine.fixed_batch:
+                _LOG.warning(
+                    "service %s: its network was exported with a fixed batch of %d images, so every request runs in "
+                    "pieces of %d, and one image takes as long as %d",
+                    self.name,
+                    *[self._engine.fixed_batch] * 3,
+                )
+        return self._engine
 
     def close(self) -> None:
         """Free the memory of the network and its input."""
@@ -110,16 +150,20 @@ class Service:
             in_list: whether it is for `/info`, where `gpuid` is a number instead of a list.
             jobs: whether to include the key `jobs`.
         """
-        task = TASK_MODELS.get(self._request.repository)
+        torch = self._request.torch
+        task = None if torch and torch.template else TASK_MODELS.get(self._request.repository)
         width, height = self._size()
         parameters = describe_parameters(self._request.parameters, width, height, self._threads)
         if not in_list:
             parameters["mllib"]["gpuid"] = [0]
-        model_stats = {} if self._engine is None else {"params": self._engine.parameters}
+        engine = self._engine
+        if engine is not None and engine.fixed_batch:
+            parameters["mllib"]["maxBatchSize"] = engine.fixed_batch
+        model_stats = {} if engine is None else {"params": engine.parameters}
         return {
             "name": self.name,
             "description": self._request.description,
-            "mllib": "onnxruntime",
+            "mllib": "torch" if self.is_torch else "onnxruntime",
             "mltype": task.mltype if task else "classification",
             "parameters": parameters,
             "type": "supervised",
@@ -143,7 +187,11 @@ class Service:
         settings, output = parse_parameters(request.parameters, self._request.settings)
         if not request.data:
             raise bad_input("missing data")
-        engine = self._loaded()
+        is_torch = self.is_torch
+        at_once = parse_test_batch_size(request.parameters) if is_torch else -1
+        if is_torch and output.measure:
+            raise bad_service("Missing label on data while testing")
+        engine = self.load()
         fallback = self._size()
         size = (settings.width or fallback[0], settings.height or fallback[1])
         started_s = time.perf_counter()
@@ -155,28 +203,36 @@ class Service:
             work.transform_ms = (time.perf_counter() - started_s) * 1000
         if not batch.uris:
             raise bad_input("missing data")
-        work.images = len(batch.uris)
+        if not is_torch:
+            work.images = len(batch.uris)  # the Torch backend counts only images that ran
         self._buffer = batch.pixels
         wanted = engine.input_size
         if wanted is not None and wanted != size:
             raise internal(f"the network takes images of {wanted[0]}x{wanted[1]}, not {size[0]}x{size[1]}")
-        try:
-            rows = engine.run(batch.pixels)
-        except MemoryError:
-            raise internal("out of memory") from None
-        except Exception as error:
-            raise internal(f"the network failed: {error}") from error
-        if not np.isfinite(rows).all():
-            raise internal("the output of the network is NaN or infinite; check scale, mean and std")
-        return engine.head.predictions(batch.uris, rows, batch.sizes, output), output
+        if not at_once:  # as in DeepDetect's Torch backend, which then reports success
+            return [], output
+        rows = _run_in_pieces(engine, batch.pixels, at_once)
+        work.images = len(rows)
+        head = TorchClassHead() if is_torch and isinstance(engine.head, ClassHead) else engine.head
+        return head.predictions(batch.uris, rows, batch.sizes, output), output
 
-    def _loaded(self) -> Engine:
-        if self._engine is None:
-            try:
-                self._engine = self._load()
-            except DdperfError as error:
-                raise bad_service(str(error)) from error
-        return self._engine
+
+def _run_in_pieces(engine: Engine, pixels: NDArray[np.float32], at_once: int) -> NDArray[np.float32]:
+    """Run a network on images, `at_once` at a time; all of them together if negative.
+
+    Raises:
+        ApiError: the network failed, or its output is not finite.
+    """
+    step = at_once if at_once > 0 else len(pixels)
+    try:
+        rows = np.concatenate([engine.run(pixels[start : start + step]) for start in range(0, len(pixels), step)])
+    except MemoryError:
+        raise internal("out of memory") from None
+    except Exception as error:
+        raise internal(f"the network failed: {error}") from error
+    if not np.isfinite(rows).all():
+        raise internal("the output of the network is NaN or infinite; check scale, mean and std")
+    return rows
 
 
 class _Work:
@@ -191,7 +247,8 @@ class Services:
     """All services of the server. Everything except the predictions themselves runs on one event loop.
 
     Args:
-        find: returns, for a `model.repository`, the function that loads the network.
+        find: returns, for a `model.repository` and the parameters of a Torch service (None for other services), the
+            function that loads the network.
         reader: reads the images of requests.
         threads: threads of each network, for the descriptions.
         with_stats: whether descriptions contain `service_stats`.
@@ -200,7 +257,7 @@ class Services:
 
     def __init__(
         self,
-        find: Callable[[str], Callable[[], Engine]],
+        find: Callable[[str, TorchService | None], Callable[[], Engine]],
         reader: ImageReader,
         *,
         threads: int = 1,
@@ -242,7 +299,7 @@ class Services:
             raise bad_service(f"a service's name may have at most {MAX_NAME} characters")
         if len(self._services) >= self._most:
             raise bad_service(f"{self._most} services exist already; delete one first")
-        load = self._find(request.repository)
+        load = self._find(request.repository, request.torch)
         self._services[name.lower()] = Service(
             name.lower(),
             request,
@@ -251,6 +308,22 @@ class Services:
             threads=self._threads,
             with_stats=self._with_stats,
         )
+
+    async def load_torch(self, name: str) -> None:
+        """Load the network of a new Torch service, as DeepDetect does at creation. Others are loaded on first use.
+
+        Raises:
+            ApiError: the network cannot be loaded; the service is then removed.
+        """
+        service = self.get(name)
+        if not service.is_torch:
+            return
+        try:
+            await self._run(service, service.load)
+        except ApiError:
+            if self._services.get(service.name) is service:
+                del self._services[service.name]
+            raise
 
     def get(self, name: str) -> Service:
         """Return a service by its name, ignoring case.
@@ -275,11 +348,13 @@ class Services:
         """
         arrived_s = time.perf_counter()
         service = self.get(request.service)
+        return await self._run(service, functools.partial(service.predict, request, arrived_s))
+
+    async def _run(self, service: Service, work: Callable[[], _T]) -> _T:
         async with service.lock:
             self._running += 1
             try:
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._workers, service.predict, request, arrived_s)
+                return await asyncio.get_running_loop().run_in_executor(self._workers, work)
             finally:
                 self._running -= 1
 

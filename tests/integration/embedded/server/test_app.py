@@ -75,6 +75,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
     save_mean_model(root / "models" / "two" / "a.onnx")
     save_mean_model(root / "models" / "two" / "b.onnx")
     (root / "models" / "broken").mkdir()
+    (root / "models" / "empty").mkdir()
     (root / "models" / "broken" / "model.onnx").write_bytes(b"no model")
     with launch.start(
         models=("shufflenet",), data_dir=root / "images", model_dir=root / "models", threads=2
@@ -181,6 +182,26 @@ def test_a_model_that_cannot_be_loaded_is_told_at_every_prediction(client: Clien
         assert (status, body["status"]["dd_code"]) == (400, 1006)
     assert client.stats("broken")["predict_failure"] == 2
     assert client.send("DELETE", "/services/broken")[0] == 200
+
+
+def test_a_template_has_other_weights_with_each_creation_and_takes_images_of_any_size(client: Client) -> None:
+    body = {
+        "mllib": "torch",
+        "parameters": {"input": {"connector": "image"}, "mllib": {"template": "resnet18", "nclasses": 6}, "output": {}},
+        "model": {"repository": "empty"},
+    }
+    answers = []
+    for _ in range(2):
+        assert client.send("PUT", "/services/template", body)[0] == 201
+        for side in (64, 64, 33):
+            parameters = {"input": {"width": side, "height": side}, "output": {"best": 6}}
+            sent = {"service": "template", "parameters": parameters, "data": ["0.png"]}
+            (prediction,) = client.send("POST", "/predict", sent)[1]["body"]["predictions"]
+            answers.append({entry["cat"]: entry["prob"] for entry in prediction["classes"]})
+        assert client.send("DELETE", "/services/template")[0] == 200
+    assert {tuple(sorted(answer)) for answer in answers} == {("0", "1", "2", "3", "4", "5")}
+    assert answers[0] == answers[1] != answers[3]
+    assert answers[3] == answers[4] != answers[5]
 
 
 def test_an_image_of_too_many_pixels_is_not_unpacked(client: Client) -> None:
@@ -308,6 +329,14 @@ def test_too_many_services_are_refused(client: Client) -> None:
     assert answer[1]["status"]["dd_code"] == 1006
     assert len(made) > 50
     assert {client.send("DELETE", f"/services/{name}")[0] for name in made} == {200}
+
+
+def test_the_build_flags_name_the_backends_that_the_server_behaves_as_and_no_gpu(client: Client) -> None:
+    head = client.send("GET", "/info")[1]["head"]
+    flags = dict(word.split("=") for word in head["compile_flags"].split())
+    assert {name for name, value in flags.items() if value == "ON"} == {"USE_TORCH", "USE_ONNXRUNTIME"}
+    versions = dict(word.split("=") for word in head["deps_version"].split())
+    assert (versions["CUDA_VERSION"], versions["TENSORRT_VERSION"]) == ("", "")
 
 
 def test_an_older_server_has_no_service_stats() -> None:

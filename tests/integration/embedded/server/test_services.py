@@ -32,6 +32,7 @@ class HeldEngine:
     classes = 2
     head = ClassHead()
     input_size: tuple[int, int] | None = (16, 8)
+    fixed_batch = 0
     parameters = 7
 
     def __init__(self, failure: Exception | None = None, *, held: bool = False) -> None:
@@ -83,7 +84,7 @@ def build(engine: HeldEngine | DdperfError, reader: ImageReader, *names: str) ->
         engine.loaded += 1
         return engine
 
-    services = Services(lambda _name: load, reader)
+    services = Services(lambda _name, _torch: load, reader)
     for name in names:
         services.create(name, request(width=16, height=8))
     return services

@@ -195,6 +195,7 @@ def test_a_model_with_a_fixed_batch_takes_batches_of_any_size(tmp_path: Path, im
     fixed = load_file(write_model(tmp_path / "fixed.onnx", (images, 3, 8, 8), output_dims=(images, CLASSES)), threads=1)
     free = load_file(write_model(tmp_path / "free.onnx"), threads=1)
     np.testing.assert_allclose(fixed.run(pictures(3, side=8)), free.run(pictures(3, side=8)), rtol=1e-5)
+    assert (fixed.fixed_batch, free.fixed_batch) == (images, 0)
 
 
 @pytest.mark.parametrize("output_dims", [None, ("N", CLASSES, 1, 1), ("N", "classes", 1, 1)])
