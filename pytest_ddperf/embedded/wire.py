@@ -234,19 +234,19 @@ def parse_parameters(parameters: object, settings: ImageSettings) -> tuple[Image
 
 def _parse_torch_service(given: Mapping[str, Any]) -> TorchService:
     _require_torch_datatype(given)
-    classes = _integer(given, "nclasses") or 0
+    classes = _get(given, "nclasses", int) or 0
     if classes < 0:
         raise internal(f"Trying to create tensor with negative dimension {classes}")
     if classes > MAX_CLASSES:
         raise bad_service(f"nclasses must be at most {MAX_CLASSES}, not {classes}")
-    if _integer(given, "ntargets"):
+    if _get(given, "ntargets", int):
         raise bad_service("this server has no templates for regression (ntargets)")
     gpuid = given.get("gpuid")
     for number in gpuid if isinstance(gpuid, list) else [gpuid]:
-        _integer({"gpuid": number}, "gpuid")
-    if _flag(given, "gpu"):
+        _get({"gpuid": number}, "gpuid", int)
+    if _get(given, "gpu", bool):
         raise bad_service("GPU is not available, service could not be created")
-    return TorchService(_text(given, "template") or "", classes)
+    return TorchService(_get(given, "template", str) or "", classes)
 
 
 def parse_test_batch_size(parameters: Mapping[str, Any] | None) -> int:
@@ -260,17 +260,17 @@ def parse_test_batch_size(parameters: Mapping[str, Any] | None) -> int:
     Raises:
         ApiError: 500/1007 for a wrong JSON type, 400/1006 for a value that the backend rejects.
     """
-    given = _object(parameters or {}, "mllib")
+    given: JsonObject = _get(parameters or {}, "mllib", dict) or {}
     if _require_torch_datatype(given) == "fp16":
         raise bad_service("fp16 inference can be done only on GPU")
-    if layer := _text(given, "extract_layer"):
+    if layer := _get(given, "extract_layer", str):
         raise bad_service(f"unknown extract layer {layer}")
-    size = _integer(_object(given, "net"), "test_batch_size")
+    size = _get(_get(given, "net", dict) or {}, "test_batch_size", int)
     return 1 if size is None else size
 
 
 def _require_torch_datatype(given: Mapping[str, Any]) -> str:
-    datatype = _text(given, "datatype")
+    datatype = _get(given, "datatype", str)
     if datatype is None:
         return "fp32"
     if datatype not in _TORCH_DATATYPES:
