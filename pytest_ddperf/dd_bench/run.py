@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.core.limits import LOCK_WAIT_S
-from pytest_ddperf.core.records import CellKey, Clock, Conditions
+from pytest_ddperf.core.records import CellKey, Clock, Conditions, Measurement
 from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.output import BatchResult
 from pytest_ddperf.deepdetect import protocol
@@ -32,9 +32,11 @@ from pytest_ddperf.servers.lock import ServerLock
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
+    from pytest_ddperf.core.records import Round
     from pytest_ddperf.dd_bench.options import BenchOptions
     from pytest_ddperf.deepdetect.predictions import Prediction
     from pytest_ddperf.deepdetect.protocol import Answer
+    from pytest_ddperf.measure.loop import Progress
     from pytest_ddperf.servers.request_images import BenchImages
 
 RECREATED_FIRST: Final = 5
@@ -206,22 +208,21 @@ class DdBenchRun:
     def _passes(self, batch_size: int, *, warmup: int) -> BatchResult:
         options = self._options
         data, uris = self._images.batch(batch_size)
+        conditions = Conditions(
+            clock=Clock.HEAD,  # measure_cell replaces it with the gated clock
+            backend=options.mllib,
+            datatype=options.datatype,
+            width=options.img_width,
+            height=options.img_height,
+            gpu=options.gpu,
+        )
         measurement = measure_cell(
             ServiceEndpoint(self._client, options.service, options.predict_body(data)),
-            Plan(warmup=warmup, npasses=options.npasses),
-            key=CellKey(identify_server(options.url), options.service, batch_size),
-            conditions=Conditions(
-                clock=Clock.HEAD,  # measure_cell replaces it with the gated clock
-                backend=options.mllib,
-                datatype=options.datatype,
-                width=options.img_width,
-                height=options.img_height,
-                gpu=options.gpu,
+            Plan(warmup=warmup, npasses=options.npasses, timer=options.timer),
+            Measurement(CellKey(identify_server(options.url), options.service, batch_size), conditions, ()),
+            _BatchObserver(
+                functools.partial(self._check, uris=uris), lambda: self._line(f"testing batch size = {batch_size}")
             ),
-            preferred=options.timer,
-            check=functools.partial(self._check, uris=uris),
-            now=time.time,
-            progress=lambda _: self._line(f"testing batch size = {batch_size}"),
         )
         if measurement.invalid:
             return BatchResult(batch_size, failure=measurement.invalid)
@@ -268,6 +269,29 @@ class DdBenchRun:
             return  # another client deleted it, or the server was restarted
         except ServerError as error:
             self._remark(f"the service {self._options.service} could not be deleted: {error}")
+
+
+class _BatchObserver:
+    """Checks the answers of a batch size, and prints dd_bench's line before every prediction."""
+
+    def __init__(self, check: Callable[[Answer], None], print_line: Callable[[], None]) -> None:
+        self._check = check
+        self._print_line = print_line
+
+    def now(self) -> float:
+        return time.time()
+
+    def check(self, answer: Answer) -> None:
+        self._check(answer)
+
+    def reject(self, _: Round) -> str:
+        return ""
+
+    def handle_restart(self) -> None:
+        pass
+
+    def show_progress(self, _: Progress) -> None:
+        self._print_line()
 
 
 _CLOCKS: Final = {

@@ -138,7 +138,7 @@ def test_a_baseline_of_images_that_were_prepared_otherwise_is_not_compared_with(
     assert project.run(*CELL, REPOSITORY, "--ddperf-rgb").ret == 0
     (record,) = project.records()
     assert record.outcome == "new"
-    assert "the preparation of images was as usual and is rgb" in " ".join(record.notes)
+    assert "the image preparation was the default and is rgb" in " ".join(record.notes)
 
 
 def test_a_published_table_is_compared_with_and_the_preparation_is_said(project: BenchProject) -> None:

@@ -39,8 +39,8 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.runner.judge import build_gate_cell, describe_differences
-from pytest_ddperf.runner.plan import PlatformPlan
-from pytest_ddperf.runner.runner import UNKNOWN_MS, Runner
+from pytest_ddperf.runner.plan import UNKNOWN_MS, PlatformPlan
+from pytest_ddperf.runner.runner import Runner
 from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def runner_for(
     *,
     timeout_s: float = 300.0,
     recovery_timeout_s: float = 0.0,
-    clock: tuple[Callable[[], float], Callable[[float], None]] = (time.monotonic, time.sleep),
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Runner:
     options = ServerOptions(
         server.url,
@@ -92,8 +93,8 @@ def runner_for(
         timeout_s=timeout_s,
         recovery_timeout_s=recovery_timeout_s,
     )
-    plan = PlatformPlan(PLATFORM, options, Plan(1, 5), timer, 0.1, baseline)
-    return Runner({"tk1": plan}, build_bare_catalog().networks, lambda _: None, clock=clock)
+    plan = PlatformPlan(PLATFORM, options, Plan(1, 5, timer=timer), 0.1, baseline)
+    return Runner({"tk1": plan}, build_bare_catalog().networks, lambda _: None, now=now, sleep=sleep)
 
 
 def quiet(_: Progress) -> None:
@@ -172,7 +173,7 @@ def test_each_cell_of_a_server_that_is_down_gets_an_error_of_its_own(
     server.close()
     runner = runner_for(server, tmp_path)
     if marked:
-        runner.mark_down("tk1", ServerUnreachableError("No answer", url=server.url))
+        runner.platforms["tk1"].down = ServerUnreachableError("No answer", url=server.url)
     found: list[pytest.ExceptionInfo[ServerUnreachableError]] = []
     for _ in range(4):
         with pytest.raises(ServerUnreachableError) as caught:
@@ -206,9 +207,9 @@ def test_a_server_that_hangs_up_in_the_middle_is_gone(server: ScriptedDeepDetect
     cut_from(server, 3)
     with pytest.raises(ServerGoneError, match="cut in the middle") as gone:
         runner.measure(KEY, quiet)
-    assert runner.failed(KEY, "test", gone.value).outcome is Outcome.CRASHED
+    assert runner.platforms["tk1"].record_failure(KEY, "test", gone.value).outcome is Outcome.CRASHED
     before = len(server.requests)
-    with pytest.raises(ServerGoneError, match="still does not answer"):
+    with pytest.raises(ServerGoneError, match="is not back"):
         runner.measure(OTHER, quiet)
     assert [one.path for one in server.requests[before:]] == ["/info"]
     runner.close()
@@ -242,7 +243,7 @@ def test_a_server_that_is_silent_too_long_and_still_there_is_no_crash(
     with pytest.raises(ServerUnreachableError, match="silent") as slow:
         runner.measure(KEY, quiet)
     assert not isinstance(slow.value, ServerGoneError)
-    assert runner.failed(KEY, "test", slow.value).outcome is Outcome.ERROR
+    assert runner.platforms["tk1"].record_failure(KEY, "test", slow.value).outcome is Outcome.ERROR
     runner.close()
 
 
@@ -265,10 +266,10 @@ class TestAPredictionThatWasGivenUp:
                 hanging.use_elsewhere("resnet50")
 
         clock.then = then
-        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, clock=(clock.now, clock.sleep))
+        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, now=clock.now, sleep=clock.sleep)
         with pytest.raises(ServerUnreachableError, match="silent") as slow:
             runner.measure(KEY, quiet)
-        assert runner.failed(KEY, "test", slow.value).outcome is Outcome.ERROR
+        assert runner.platforms["tk1"].record_failure(KEY, "test", slow.value).outcome is Outcome.ERROR
         assert clock.slept == []
         assert runner.measure(OTHER, quiet).exclusive
         assert clock.slept == [0.1, 0.2, 0.4]
@@ -284,7 +285,7 @@ class TestAPredictionThatWasGivenUp:
         for measure in (lambda: runner.measure(OTHER, quiet), lambda: runner.predict_once(KEY)):
             with pytest.raises(ServerBusyError, match="would be wrong") as busy:
                 measure()
-            assert runner.failed(OTHER, "test", busy.value).outcome is Outcome.ERROR
+            assert runner.platforms["tk1"].record_failure(OTHER, "test", busy.value).outcome is Outcome.ERROR
         assert len(hanging.predictions) == 3
         hanging.use_elsewhere("resnet50")
         assert runner.measure(KEY, quiet).exclusive
@@ -301,7 +302,7 @@ class TestAPredictionThatWasGivenUp:
                 hanging._come_back()
 
         clock.then = then
-        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, clock=(clock.now, clock.sleep))
+        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, now=clock.now, sleep=clock.sleep)
         with pytest.raises(ServerUnreachableError):
             runner.measure(KEY, quiet)
         assert runner.measure(OTHER, quiet).exclusive
@@ -371,7 +372,6 @@ def test_one_server_at_a_time_is_taken(server: ScriptedDeepDetect, tmp_path: Pat
                 replace(PLATFORM, id=name),
                 ServerOptions(one.url, data_dir="/srv", bench_files=str(tmp_path / "names.txt")),
                 Plan(1, 5),
-                "auto",
                 0.1,
                 PUBLISHED,
             )
@@ -391,10 +391,10 @@ def test_one_server_at_a_time_is_taken(server: ScriptedDeepDetect, tmp_path: Pat
 
 
 def test_a_cell_without_a_baseline_is_expected_to_take_some_time(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    runner = runner_for(server, tmp_path)
-    assert runner.expected_ms(KEY) == 2 * 9.75
-    assert runner.expected_ms(OTHER) == 4 * UNKNOWN_MS
-    assert runner.expected_ms(X) == 0.0
+    plan = runner_for(server, tmp_path).platforms["tk1"].plan
+    assert plan.expected_ms(KEY) == 2 * 9.75
+    assert plan.expected_ms(OTHER) == 4 * UNKNOWN_MS
+    assert plan.expected_ms(X) == 0.0
 
 
 def test_too_few_images_are_told(server: ScriptedDeepDetect, tmp_path: Path) -> None:
@@ -408,7 +408,7 @@ def test_too_few_images_are_told(server: ScriptedDeepDetect, tmp_path: Path) -> 
 def test_a_measurement_is_judged_against_its_baseline(
     server: ScriptedDeepDetect, tmp_path: Path, ms: float, outcome: Outcome
 ) -> None:
-    record = runner_for(server, tmp_path).judge(measured(ms), "x::y")
+    record = runner_for(server, tmp_path).platforms["tk1"].judge(measured(ms), "x::y")
     assert (record.outcome, record.nodeid, record.tolerance) == (outcome, "x::y", 0.1)
     assert record.now_ms == pytest.approx(ms)
     assert record.baseline is not None
@@ -416,24 +416,28 @@ def test_a_measurement_is_judged_against_its_baseline(
 
 
 def test_a_cell_without_a_baseline_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = runner_for(server, tmp_path, PlatformBaseline("tk1")).judge(measured(), "x::y")
+    record = runner_for(server, tmp_path, PlatformBaseline("tk1")).platforms["tk1"].judge(measured(), "x::y")
     assert (record.outcome, record.baseline, record.change) == (Outcome.NEW, None, None)
 
 
 def test_a_cell_marked_x_that_was_measured_all_the_same_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     marked = PlatformBaseline("tk1", ({KEY: Unavailable("line 3")},))
-    assert runner_for(server, tmp_path, marked).judge(measured(), "x::y").outcome is Outcome.NEW
+    assert runner_for(server, tmp_path, marked).platforms["tk1"].judge(measured(), "x::y").outcome is Outcome.NEW
 
 
 def test_an_invalid_measurement_is_never_called_slower(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = runner_for(server, tmp_path).judge(replace(measured(99.0), invalid="the host throttled"), "x::y")
+    record = (
+        runner_for(server, tmp_path)
+        .platforms["tk1"]
+        .judge(replace(measured(99.0), invalid="the host throttled"), "x::y")
+    )
     assert record.outcome is Outcome.INVALID
     assert record.now_ms is None
     assert record.reason == "tk1-resnet50-b2 is invalid, not slower: the host throttled."
 
 
 def test_a_recorded_baseline_of_like_conditions_counts(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = runner_for(server, tmp_path, recorded()).judge(measured(13.5), "x::y")
+    record = runner_for(server, tmp_path, recorded()).platforms["tk1"].judge(measured(13.5), "x::y")
     assert (record.outcome, record.notes) == (Outcome.REGRESSED, ())
 
 
@@ -444,14 +448,18 @@ def test_a_recorded_baseline_of_like_conditions_counts(server: ScriptedDeepDetec
         ({"backend": "ncnn"}, "the backend was caffe and is ncnn"),
         ({"datatype": "fp16"}, "the datatype was fp32 and is fp16"),
         ({"width": 300}, "the input size was 224x224 and is 300x224"),
-        ({"gpu": False}, "GPU was True and is False"),
+        ({"gpu": False}, "the device was GPU and is CPU"),
         ({"image_route": "inline"}, "the image route was path and is inline"),
     ],
 )
 def test_a_recorded_baseline_of_other_conditions_makes_the_cell_new(
     server: ScriptedDeepDetect, tmp_path: Path, changed: dict[str, Any], said: str
 ) -> None:
-    record = runner_for(server, tmp_path, recorded()).judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+    record = (
+        runner_for(server, tmp_path, recorded())
+        .platforms["tk1"]
+        .judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+    )
     assert (record.outcome, record.baseline) == (Outcome.NEW, None)
     assert record.notes == (f"not compared with tk1.json: {said}",)
 
@@ -459,15 +467,17 @@ def test_a_recorded_baseline_of_other_conditions_makes_the_cell_new(
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"clock": Clock.CLIENT}, "the client's clock is held against head.time"),
-        ({"backend": "ncnn"}, "the table is of caffe, this server runs ncnn"),
-        ({"gpu": False}, "the table was made on a GPU, this service runs without a GPU"),
+        ({"clock": Clock.CLIENT}, "the client's clock is compared with head.time"),
+        ({"backend": "ncnn"}, "the table was measured with caffe, this server runs ncnn"),
+        ({"gpu": False}, "the table was measured on a GPU, this service runs on a CPU"),
     ],
 )
 def test_a_published_baseline_of_other_conditions_counts_with_a_note(
     server: ScriptedDeepDetect, tmp_path: Path, changed: dict[str, Any], said: str
 ) -> None:
-    record = runner_for(server, tmp_path).judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+    record = (
+        runner_for(server, tmp_path).platforms["tk1"].judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+    )
     assert record.outcome is Outcome.OK
     assert record.notes == (said,)
 
@@ -497,7 +507,7 @@ def test_the_gate_is_asked_without_a_baseline() -> None:
 
 def test_a_cell_that_failed_says_why(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path)
-    record = runner.failed(KEY, "x::y", ServerError("It failed", http_status=500))
+    record = runner.platforms["tk1"].record_failure(KEY, "x::y", ServerError("It failed", http_status=500))
     assert (record.outcome, record.now_ms) == (Outcome.ERROR, None)
     assert record.reason == "tk1-resnet50-b2 could not be measured: It failed (HTTP 500)"
 
@@ -517,9 +527,9 @@ def test_what_could_be_measured_once_and_cannot_now_is_no_unavailable_cell(
     server: ScriptedDeepDetect, tmp_path: Path, error: DdperfError, with_value: Outcome, without: Outcome
 ) -> None:
     runner = runner_for(server, tmp_path)
-    assert runner.failed(KEY, "x::y", error).outcome is with_value
-    assert runner.failed(OTHER, "x::y", error).outcome is without
-    assert runner.failed(X, "x::y", error).outcome is without
+    assert runner.platforms["tk1"].record_failure(KEY, "x::y", error).outcome is with_value
+    assert runner.platforms["tk1"].record_failure(OTHER, "x::y", error).outcome is without
+    assert runner.platforms["tk1"].record_failure(X, "x::y", error).outcome is without
 
 
 def test_a_server_that_died_between_two_cells_is_waited_for_and_the_cell_measured(
@@ -551,7 +561,7 @@ class TestReplacedBetweenTwoCells:
             server.forget_totals()
             server.wrong = another
             for key in (OTHER, KEY):
-                with pytest.raises(AnswerError, match="does not predict what it did at the start of the run"):
+                with pytest.raises(AnswerError, match="predictions of resnet50 changed during the run"):
                     runner.measure(key, quiet)
             assert len(server.predictions) == 6 + 2  # not one more than it takes to see it
             runner.close()
@@ -592,9 +602,8 @@ def slow_enough(totals: str) -> ScriptedDeepDetect:
 
 
 def test_what_the_baseline_marks_and_holds_is_known(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    runner = runner_for(server, tmp_path)
-    assert runner.marked_unavailable(X) == Unavailable("line 2")
-    assert runner.marked_unavailable(KEY) is None
-    assert runner.marked_unavailable(OTHER) is None
-    assert runner.expected("tk1") == {KEY}
-    assert runner.unavailable(X, "x::y", "because").outcome is Outcome.UNAVAILABLE
+    plan = runner_for(server, tmp_path).platforms["tk1"].plan
+    assert plan.marked_unavailable(X) == Unavailable("line 2")
+    assert plan.marked_unavailable(KEY) is None
+    assert plan.marked_unavailable(OTHER) is None
+    assert plan.expected() == {KEY}
