@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_ddperf.core.records import Pass, Round
 from pytest_ddperf.errors import InvalidRoundError, TimingError
-from pytest_ddperf.measure.clocks import AUTO, choose_clock, summarise
+from pytest_ddperf.measure.clocks import AUTO, choose_clock, compute_standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,31 +120,30 @@ class Observer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MeasuredRound:
-    """A valid round.
+    """A round, complete or in progress.
 
     Args:
-        round: the round.
-        exclusive: True if the server's counts show that nobody else used it; None if it does not report them.
+        started_s: start, seconds since the epoch.
+        passes: its passes.
         load: the requests of each pass under load; empty for plain latency.
+        exclusive: True if the server's counts show that nobody else used it; None if it does not report them.
+        took_ms: duration of its passes.
     """
 
-    round: Round
-    exclusive: bool | None
-    load: tuple[LoadPass, ...] = ()
-
-
-@dataclass(slots=True)
-class _Passes:
-    """The passes of a round so far, and whether the server was used exclusively."""
-
-    made: list[Pass] = field(default_factory=list)
+    started_s: float
+    passes: list[Pass] = field(default_factory=list)
     load: list[LoadPass] = field(default_factory=list)
     exclusive: bool | None = True
     took_ms: float = 0.0
 
     def add(self, timed: Timed, before: Totals | None, after: Totals | None) -> None:
+        """Add a pass, given the server's totals before and after it.
+
+        Raises:
+            InvalidRoundError: the server was restarted, or somebody else used it.
+        """
         self.took_ms += timed.took_ms
         head_ms = timed.answer.head_ms
         if timed.load is not None:
@@ -152,14 +151,14 @@ class _Passes:
             head_ms = None  # the time of one request does not represent all requests
         if before is None or after is None:
             self.exclusive = None
-            self.made.append(Pass(timed.client_ms, head_ms))
+            self.passes.append(Pass(timed.client_ms, head_ms))
             return
         if _exclusive(before, after, timed.requests) is None:
             self.exclusive = None
         old, new, count = before.own, after.own, timed.requests
         predict_ms = _increase(old.total_predict_duration_ms, new.total_predict_duration_ms, "predict", count)
         transform_ms = _increase(old.total_transform_duration_ms, new.total_transform_duration_ms, "transform", count)
-        self.made.append(Pass(timed.client_ms, head_ms, predict_ms, transform_ms))
+        self.passes.append(Pass(timed.client_ms, head_ms, predict_ms, transform_ms))
 
 
 def measure_round(endpoint: Endpoint, plan: Plan, observer: Observer, attempt: int = 1) -> MeasuredRound:
@@ -177,20 +176,19 @@ def measure_round(endpoint: Endpoint, plan: Plan, observer: Observer, attempt: i
         InvalidRoundError: the server was restarted, or somebody else used it.
         ServerError: a prediction failed, or its answer is wrong.
     """
-    started_s = observer.now()
+    measured = MeasuredRound(observer.now())
     for number in range(1, plan.warmup + 1):
         observer.show_progress(Progress(True, number, plan.warmup, attempt))
         observer.check(endpoint.predict().answer)
-    passes = _Passes()
     before = endpoint.totals()
-    while not _enough(passes.made, plan):
-        observer.show_progress(_progress(passes, plan, attempt))
+    while not _enough(measured.passes, plan):
+        observer.show_progress(_progress(measured, plan, attempt))
         timed = endpoint.predict()
         observer.check(timed.answer)
         after = endpoint.totals()
-        passes.add(timed, before, after)
+        measured.add(timed, before, after)
         before = after
-    return MeasuredRound(Round(started_s, tuple(passes.made)), passes.exclusive, tuple(passes.load))
+    return measured
 
 
 def measure_cell(endpoint: Endpoint, plan: Plan, cell: Measurement, observer: Observer) -> Measurement:
@@ -223,14 +221,15 @@ def measure_cell(endpoint: Endpoint, plan: Plan, cell: Measurement, observer: Ob
             if error.restarted:
                 observer.handle_restart()
             continue
-        if reason := observer.reject(measured.round):
+        done = Round(measured.started_s, tuple(measured.passes))
+        if reason := observer.reject(done):
             invalid, exclusive = reason, measured.exclusive
             continue
-        clock = choose_clock(plan.timer, measured.round.passes)
+        clock = choose_clock(plan.timer, done.passes)
         return replace(
             cell,
             conditions=cell.conditions if cell.conditions.clock is clock else replace(cell.conditions, clock=clock),
-            rounds=(*cell.rounds, measured.round),
+            rounds=(*cell.rounds, done),
             exclusive=measured.exclusive if not cell.rounds or cell.exclusive else None,
             invalid="",
             load=(*cell.load, *measured.load),
@@ -249,14 +248,14 @@ def _enough(made: Sequence[Pass], plan: Plan) -> bool:
         clock = choose_clock(plan.timer, made)
     except TimingError:
         return True  # more passes would not help
-    return summarise([ms for one in made if (ms := one.ms(clock)) is not None]).standard_error <= STANDARD_ERROR_BOUND
+    return compute_standard_error([ms for one in made if (ms := one.ms(clock)) is not None]) <= STANDARD_ERROR_BOUND
 
 
-def _progress(passes: _Passes, plan: Plan, attempt: int) -> Progress:
-    done = len(passes.made)
+def _progress(measured: MeasuredRound, plan: Plan, attempt: int) -> Progress:
+    done = len(measured.passes)
     number = done + 1
     of = plan.npasses if number <= plan.npasses else plan.most
-    left = (of - done) * passes.took_ms / done / 1000 if done else None
+    left = (of - done) * measured.took_ms / done / 1000 if done else None
     return Progress(False, number, of, attempt, left)
 
 

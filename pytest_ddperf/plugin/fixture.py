@@ -56,14 +56,14 @@ class Bench:
         Raises:
             DdperfError: the server failed or returned an unexpected response. The test fails with the verdict `error`.
         """
-        runner = self._session.runner
+        run = self._session.runner.open(self.platform)
         if not self._session.measures:
-            runner.predict_once(self.key)
+            run.predict_once(self.key)
             self.predicted = True
             return None
         with LiveLine(self._session.config, self.key) as live:
             progress = live.show if live.is_visible else None
-            self.measurement = runner.measure(self.key, progress, self._session.measurements.get(self._nodeid))
+            self.measurement = run.measure(self.key, progress, self._session.measurements.get(self._nodeid))
         self._session.measurements[self._nodeid] = self.measurement
         return self.measurement
 

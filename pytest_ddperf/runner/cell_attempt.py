@@ -34,25 +34,17 @@ class CellAttempt:
         key: the cell.
         service: its service.
         batch: its batch.
-        show: called before every prediction; None for no progress.
 
     Attributes:
         answered: whether the server has answered a prediction of this attempt.
     """
 
-    def __init__(
-        self,
-        run: PlatformRun,
-        key: CellKey,
-        service: OpenService,
-        batch: Batch,
-        show: Callable[[Progress], None] | None,
-    ) -> None:
+    def __init__(self, run: PlatformRun, key: CellKey, service: OpenService, batch: Batch) -> None:
         self._run = run
         self._key = key
         self._service = service
         self._batch = batch
-        self._show = show
+        self._show: Callable[[Progress], None] | None = None
         self.answered = False
 
     def predict(self) -> None:
@@ -63,15 +55,17 @@ class CellAttempt:
         """
         self._batch.predict()
 
-    def measure(self, earlier: Measurement | None) -> Measurement:
+    def measure(self, show: Callable[[Progress], None] | None, earlier: Measurement | None) -> Measurement:
         """Measure one round.
 
         Args:
+            show: called before every prediction; None for no progress.
             earlier: the cell's earlier measurement; the round is added to it if the service is still the same.
 
         Raises:
             DdperfError: the round could not be measured.
         """
+        self._show = show
         run, key = self._run, self._key
         scenario = Scenario.parse(key.scenario)
         run.board.ready()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,8 @@ class Judge:
 
     def __init__(self, plan: PlatformPlan) -> None:
         self._plan = plan
-        self._companies: dict[str, verdicts.Company] = {}
+        # cells under load are judged apart, by the kind of load, because queueing adds its own scatter
+        self._companies = defaultdict(lambda: verdicts.Company(plan.tolerance, FELLOWS))
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
         """Judge a cell from all its rounds and the cells judged so far.
@@ -45,8 +47,9 @@ class Judge:
             nodeid: node id of the cell's test.
             server: facts of the measured server.
         """
+        company = self._companies[measurement.key.scenario[:1]]
         if measurement.invalid:
-            self._company(measurement.key).leave(nodeid)
+            company.leave(nodeid)
             return CellRecord(
                 key=measurement.key,
                 nodeid=nodeid,
@@ -63,7 +66,7 @@ class Judge:
         if load is not None and load.shortfall:
             notes = (*notes, load.shortfall)
         cell = build_gate_cell(measurement, baseline)
-        verdict = self._company(measurement.key).judge(nodeid, cell)
+        verdict = company.judge(nodeid, cell)
         now_ms = _shown_ms(cell, baseline)
         rounds, least_rounds = len(cell.rounds), self._plan.least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
@@ -95,14 +98,6 @@ class Judge:
         if self._plan.recorded is None or key in self._plan.recorded:
             return False
         return baseline is None or baseline.kind == "report"
-
-    def _company(self, key: CellKey) -> verdicts.Company:
-        """Return the cells judged with this one: the same kind of scenario, because queueing adds its own scatter."""
-        kind = key.scenario[:1]
-        found = self._companies.get(kind)
-        if found is None:
-            found = self._companies[kind] = verdicts.Company(self._plan.tolerance, FELLOWS)
-        return found
 
     def _apply_history(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
         """Return the verdict, changed to regressed if the history shows slow creep or lasting instability."""

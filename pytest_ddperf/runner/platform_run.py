@@ -131,10 +131,10 @@ class PlatformRun:
         Raises:
             ServerError: the prediction failed, or the response does not match the request.
         """
-        self._attempt(key, None, lambda attempt: attempt.predict())
+        self._attempt(key, CellAttempt.predict)
 
     def measure(
-        self, key: CellKey, show: Callable[[Progress], None] | None, earlier: Measurement | None
+        self, key: CellKey, show: Callable[[Progress], None] | None = None, earlier: Measurement | None = None
     ) -> Measurement:
         """Measure one round of a cell.
 
@@ -147,15 +147,15 @@ class PlatformRun:
             ServerError: the server failed, or returned something else.
             ConfigurationError: there are too few images, or the server does not report the requested clock.
         """
-        measured = self._attempt(key, show, lambda attempt: attempt.measure(earlier))
+        measured = self._attempt(key, lambda attempt: attempt.measure(show, earlier))
         if self.target.was_replaced():
             self._say(f"ddperf: {key}: its service was replaced by another one of the same name, which is measured now")
-            measured = self._attempt(key, show, lambda attempt: attempt.measure(earlier))
+            measured = self._attempt(key, lambda attempt: attempt.measure(show, earlier))
         self.health.note_measured()
         self._update_facts(self.target.refresh_facts())
         return measured
 
-    def _attempt(self, key: CellKey, show: Callable[[Progress], None] | None, use: Callable[[CellAttempt], T]) -> T:
+    def _attempt(self, key: CellKey, use: Callable[[CellAttempt], T]) -> T:
         """Call `use` with an attempt; repeat it once if its service was deleted, or if the server had not answered yet.
 
         Raises:
@@ -165,7 +165,7 @@ class PlatformRun:
             self.open()
             attempt: CellAttempt | None = None
             try:
-                attempt = self._prepare(key, show)
+                attempt = self._prepare(key)
                 return use(attempt)
             except ServiceNotFoundError as error:
                 if is_last:
@@ -186,13 +186,13 @@ class PlatformRun:
                 self.health.note_outage()  # between two cells: the repetition waits for the server
         raise AssertionError
 
-    def _prepare(self, key: CellKey, show: Callable[[Progress], None] | None) -> CellAttempt:
+    def _prepare(self, key: CellKey) -> CellAttempt:
         """Check the open server and open the service of a cell."""
         self.health.check_size(key)
         self.health.wait_until_idle(self.target)
         self.verify(key)
         service = self.target.service_for(self._networks[key.model], key.batch_size)
-        return CellAttempt(self, key, service, self.target.batch(service, key.batch_size), show)
+        return CellAttempt(self, key, service, self.target.batch(service, key.batch_size))
 
     def verify(self, key: CellKey) -> None:
         """If something happened to the server, check that its predictions are those of the start of the run."""

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_ddperf.core.networks import Network
-    from pytest_ddperf.core.records import CellKey, Measurement
-    from pytest_ddperf.measure.loop import Progress
     from pytest_ddperf.runner.plan import PlatformPlan
 
 
@@ -69,16 +67,6 @@ class Runner:
             self._current = run
         run.open()
         return run
-
-    def predict_once(self, key: CellKey) -> None:
-        """Make one checked prediction, see `PlatformRun.predict_once`."""
-        self.open(key.platform).predict_once(key)
-
-    def measure(
-        self, key: CellKey, show: Callable[[Progress], None] | None = None, earlier: Measurement | None = None
-    ) -> Measurement:
-        """Measure one round of a cell, see `PlatformRun.measure`."""
-        return self.open(key.platform).measure(key, show, earlier)
 
     def close(self) -> None:
         """Close all servers. May be called twice."""

@@ -265,8 +265,7 @@ class ServerHealth:
         else:
             if missing is not None and model not in known:
                 raise ServiceGoneError(
-                    "After it failed, the server has no service left whose predictions can be compared: "
-                    f"{missing}"
+                    f"After it failed, the server has no service left whose predictions can be compared: {missing}"
                 ) from missing
             if missing is not None:
                 raise explain_missing_service(missing) from missing

@@ -641,6 +641,6 @@ def test_a_round_against_a_scripted_server_has_the_scripted_times() -> None:
             FakeObserver(check=lambda answer: check_predictions(answer, images)),
         )
         assert server.connections == 1
-    assert [(one.predict_ms, one.head_ms, one.transform_ms) for one in done.round.passes] == [(81.0, 81.0, 20.25)] * 5
+    assert [(one.predict_ms, one.head_ms, one.transform_ms) for one in done.passes] == [(81.0, 81.0, 20.25)] * 5
     assert done.exclusive is True
     assert len(server.predictions) == 6
