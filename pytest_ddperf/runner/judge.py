@@ -37,7 +37,7 @@ class Judge:
     def __init__(self, plan: PlatformPlan) -> None:
         self._plan = plan
         # cells under load are judged apart, by the kind of load, because queueing adds its own scatter
-        self._companies = defaultdict(lambda: verdicts.Company(plan.tolerance, FELLOWS))
+        self._companies = defaultdict[str, verdicts.Company](lambda: verdicts.Company(plan.tolerance, FELLOWS))
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
         """Judge a cell from all its rounds and the cells judged so far.
