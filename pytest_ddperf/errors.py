@@ -173,11 +173,12 @@ class BatchNotRunError(DdperfError):
     Args:
         message: which smaller batch failed, and how.
         died: whether that batch killed the server; else the server reported exhausted memory.
+        cause: `cause` of the smaller batch's error.
     """
 
-    def __init__(self, message: str, *, died: bool) -> None:
+    def __init__(self, message: str, *, died: bool, cause: str = "") -> None:
         self.died = died
-        super().__init__(message)
+        super().__init__(message, cause=cause)
 
 
 class AnswerError(ServerError):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.consistency import Seen
     from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceStats
+    from pytest_ddperf.errors import ServerError
     from pytest_ddperf.servers.target import Target
 
 MOST_OUTAGES: Final = 3
@@ -56,12 +57,12 @@ class Limit:
 
     Args:
         crashed: whether the server crashed; else it reported that its memory was exhausted.
-        error: the error message.
+        error: its error.
     """
 
     batch_size: int
     crashed: bool
-    error: str
+    error: ServerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,12 @@ class CutPrediction:
 
     Args:
         key: its cell.
-        error: its error message.
+        error: its error.
         before: what the server last reported about itself.
     """
 
     key: CellKey
-    error: str
+    error: ServerError
     before: Info | None
 
 
@@ -177,9 +178,9 @@ class ServerHealth:
     def _limit(self, key: CellKey, limit: Limit) -> None:
         self._limits[key.platform, key.model, key.scenario] = limit
 
-    def note_exhausted(self, key: CellKey, error: str) -> None:
+    def note_exhausted(self, key: CellKey, error: ServerError) -> None:
         """Record that the server lacked memory for a batch: skip larger ones and verify its next predictions."""
-        self._limit(key, Limit(key.batch_size, False, error))
+        self._limit(key, Limit(key.batch_size, False, error.fresh()))
         self.suspect(key.platform)
 
     def check_size(self, key: CellKey) -> None:
@@ -195,7 +196,8 @@ class ServerHealth:
         elif limit is None or key.batch_size <= limit.batch_size:
             return
         what = "crashed the server" if limit.crashed else "exceeded the server's memory"
-        raise BatchNotRunError(f"batch size {limit.batch_size} {what}: {limit.error}", died=limit.crashed)
+        message = f"batch size {limit.batch_size} {what}: {limit.error}"
+        raise BatchNotRunError(message, died=limit.crashed, cause=limit.error.cause)
 
     # verifying predictions
 
