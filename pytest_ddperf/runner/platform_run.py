@@ -176,7 +176,7 @@ class PlatformRun:
                 self.target.forget_service()
                 self.health.suspect(key.platform, key.model)
             except ServerOutOfMemoryError as error:
-                self.health.note_exhausted(key, error)
+                self.health.note_exhausted(key, str(error))
                 self.target.release_service()
                 raise
             except (ServerUnreachableError, GatewayError) as error:
@@ -225,7 +225,7 @@ class PlatformRun:
         is_cut = isinstance(error, ServerGoneError)
         if not is_cut and self.target.is_up():
             raise error
-        self.health.note_outage(None if key is None else CutPrediction(key, error.fresh(), before))
+        self.health.note_outage(None if key is None else CutPrediction(key, str(error), before))
         if is_cut:
             raise error
         vanished = "The server vanished during the run:"

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.consistency import Seen
     from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceStats
-    from pytest_ddperf.errors import ServerError
     from pytest_ddperf.servers.target import Target
 
 MOST_OUTAGES: Final = 3
@@ -57,12 +56,12 @@ class Limit:
 
     Args:
         crashed: whether the server crashed; else it reported that its memory was exhausted.
-        error: its error.
+        error: the error message.
     """
 
     batch_size: int
     crashed: bool
-    error: ServerError
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +70,12 @@ class CutPrediction:
 
     Args:
         key: its cell.
-        error: its error.
+        error: its error message.
         before: what the server last reported about itself.
     """
 
     key: CellKey
-    error: ServerError
+    error: str
     before: Info | None
 
 
@@ -178,9 +177,9 @@ class ServerHealth:
     def _limit(self, key: CellKey, limit: Limit) -> None:
         self._limits[key.platform, key.model, key.scenario] = limit
 
-    def note_exhausted(self, key: CellKey, error: ServerError) -> None:
+    def note_exhausted(self, key: CellKey, error: str) -> None:
         """Record that the server lacked memory for a batch: skip larger ones and verify its next predictions."""
-        self._limit(key, Limit(key.batch_size, False, error.fresh()))
+        self._limit(key, Limit(key.batch_size, False, error))
         self.suspect(key.platform)
 
     def check_size(self, key: CellKey) -> None:
@@ -196,8 +195,7 @@ class ServerHealth:
         elif limit is None or key.batch_size <= limit.batch_size:
             return
         what = "crashed the server" if limit.crashed else "exceeded the server's memory"
-        message = f"batch size {limit.batch_size} {what}: {limit.error}"
-        raise BatchNotRunError(message, died=limit.crashed, cause=limit.error.cause)
+        raise BatchNotRunError(f"batch size {limit.batch_size} {what}: {limit.error}", died=limit.crashed)
 
     # verifying predictions
 

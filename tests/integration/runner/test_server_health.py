@@ -17,7 +17,6 @@ from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceInfo, Service
 from pytest_ddperf.errors import (
     AnswerError,
     BatchNotRunError,
-    ServerFailedError,
     ServerGoneError,
     ServiceGoneError,
     ServiceNotFoundError,
@@ -148,7 +147,7 @@ def test_a_cell_measured_in_between_makes_the_next_death_the_first(server: Scrip
 def test_a_batch_that_brought_a_server_down_keeps_larger_ones_from_being_run(
     target: Target, before: Info, limited: bool, health: ServerHealth
 ) -> None:
-    health.note_outage(CutPrediction(SMALL, ServerGoneError("cut"), before))
+    health.note_outage(CutPrediction(SMALL, "cut", before))
     health.await_return(target)
     health.check_size(SMALL)
     if not limited:
@@ -160,7 +159,7 @@ def test_a_batch_that_brought_a_server_down_keeps_larger_ones_from_being_run(
 
 
 def test_a_batch_that_exhausted_the_memory_keeps_larger_ones_of_its_model_from_being_run(health: ServerHealth) -> None:
-    health.note_exhausted(SMALL, ServerFailedError("no memory"))
+    health.note_exhausted(SMALL, "no memory")
     with pytest.raises(BatchNotRunError, match="batch size 4 exceeded the server's memory: no memory"):
         health.check_size(LARGE)
     health.check_size(CellKey("tk1", "vgg16", 8))
@@ -277,14 +276,6 @@ def test_what_a_server_says_of_itself_is_remembered(server: ScriptedDeepDetect) 
         assert client.info() is client.latest_info
 
 
-def test_larger_batches_share_the_cause_of_the_one_that_was_too_large(health: ServerHealth) -> None:
-    error = ServerFailedError("no memory", service="resnet50", url="http://h:1")
-    health.note_exhausted(SMALL, error)
-    with pytest.raises(BatchNotRunError) as caught:
-        health.check_size(LARGE)
-    assert caught.value.cause == error.cause
-
-
 def too_large(health: ServerHealth, key: CellKey) -> bool:
     try:
         health.check_size(key)
@@ -296,13 +287,13 @@ def too_large(health: ServerHealth, key: CellKey) -> bool:
 def test_what_is_too_much_under_a_load_says_nothing_of_the_cell_without_and_of_other_loads(
     health: ServerHealth,
 ) -> None:
-    health.note_exhausted(replace(SMALL, scenario="c8"), ServerFailedError("out of memory"))
+    health.note_exhausted(replace(SMALL, scenario="c8"), "out of memory")
     assert too_large(health, replace(LARGE, scenario="c8"))
     assert not too_large(health, replace(SMALL, scenario="c8"))
     assert not any(too_large(health, key) for key in (LARGE, replace(LARGE, scenario="c2")))
 
 
 def test_what_is_too_much_for_one_client_is_too_much_for_several(health: ServerHealth) -> None:
-    health.note_exhausted(SMALL, ServerFailedError("out of memory"))
+    health.note_exhausted(SMALL, "out of memory")
     assert all(too_large(health, replace(key, scenario="c2")) for key in (SMALL, LARGE))
     assert not too_large(health, SMALL)
