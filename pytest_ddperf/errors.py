@@ -173,12 +173,11 @@ class BatchNotRunError(DdperfError):
     Args:
         message: which smaller batch failed, and how.
         died: whether that batch killed the server; else the server reported exhausted memory.
-        cause: `cause` of the smaller batch's error.
     """
 
-    def __init__(self, message: str, *, died: bool, cause: str = "") -> None:
+    def __init__(self, message: str, *, died: bool) -> None:
         self.died = died
-        super().__init__(message, cause=cause)
+        super().__init__(message)
 
 
 class AnswerError(ServerError):

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.config.server_options import ServerOptions
-from pytest_ddperf.core.records import CellKey, Clock, Conditions
+from pytest_ddperf.core.records import CellKey, Clock, Conditions, Measurement
 from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.output import BatchResult
 from pytest_ddperf.dd_bench.pitfalls import describe_pitfalls
@@ -30,8 +30,11 @@ from pytest_ddperf.servers.target import Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from pytest_ddperf.core.records import Round
     from pytest_ddperf.dd_bench.options import BenchOptions
     from pytest_ddperf.deepdetect.predictions import Prediction
+    from pytest_ddperf.deepdetect.protocol import Answer
+    from pytest_ddperf.measure.loop import Progress
     from pytest_ddperf.servers.request_images import BenchImages
     from pytest_ddperf.servers.services import Batch
 
@@ -198,23 +201,20 @@ class DdBenchRun:
             self._target.delete_service(self._options.service)
 
     def _passes(self, batch_size: int, *, warmup: int) -> BatchResult:
-        options, batch = self._options, self._batch(batch_size)
+        options, parameters, batch = self._options, self._options.parameters, self._batch(batch_size)
+        conditions = Conditions(
+            clock=Clock.HEAD,  # measure_cell replaces it with the gated clock
+            backend=parameters.mllib,
+            datatype=parameters.datatype,
+            width=parameters.img_width,
+            height=parameters.img_height,
+            gpu=parameters.gpu,
+        )
         measurement = measure_cell(
             batch.endpoint,
-            Plan(warmup=warmup, npasses=options.npasses),
-            key=CellKey(identify_server(options.url), options.service, batch_size),
-            conditions=Conditions(
-                clock=Clock.HEAD,  # measure_cell replaces it with the gated clock
-                backend=options.parameters.mllib,
-                datatype=options.parameters.datatype,
-                width=options.parameters.img_width,
-                height=options.parameters.img_height,
-                gpu=options.parameters.gpu,
-            ),
-            preferred=options.timer,
-            check=batch.check,
-            now=time.time,
-            progress=lambda _: self._line(f"testing batch size = {batch_size}"),
+            Plan(warmup=warmup, npasses=options.npasses, timer=options.timer),
+            Measurement(CellKey(identify_server(options.url), options.service, batch_size), conditions, ()),
+            _BatchObserver(batch.check, lambda: self._line(f"testing batch size = {batch_size}")),
         )
         if measurement.invalid:
             return BatchResult(batch_size, failure=measurement.invalid)
@@ -265,6 +265,29 @@ class DdBenchRun:
     def _kill(self) -> None:
         if not self._recreate:  # with --recreate, each service is deleted after its batch size
             self._target.delete_service(self._options.service)
+
+
+class _BatchObserver:
+    """Checks the answers of a batch size, and prints dd_bench's line before every prediction."""
+
+    def __init__(self, check: Callable[[Answer], None], print_line: Callable[[], None]) -> None:
+        self._check = check
+        self._print_line = print_line
+
+    def now(self) -> float:
+        return time.time()
+
+    def check(self, answer: Answer) -> None:
+        self._check(answer)
+
+    def reject(self, _: Round) -> str:
+        return ""
+
+    def handle_restart(self) -> None:
+        pass
+
+    def show_progress(self, _: Progress) -> None:
+        self._print_line()
 
 
 _CLOCKS: Final = {

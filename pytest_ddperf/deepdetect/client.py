@@ -73,11 +73,11 @@ class Client:
         timeout_s: how long the server may be silent. A prediction that times out continues on the server.
         ca_path: certificates to trust instead of the default ones, a PEM file or a directory.
         authorization: value of the Authorization header if the URL has no credentials; None for none.
+        in_flight: tracks the predictions requested; the clients of one server may share it. Default: a new one.
         now: a monotonic clock, seconds.
 
     Attributes:
         latest_info: the latest `/info` of the server, without services deleted since; None before the first.
-        in_flight: tracks the predictions requested; the clients of one server may share it.
 
     Raises:
         ConfigurationError: the URL is invalid, or the certificates do not exist.
@@ -91,6 +91,7 @@ class Client:
         timeout_s: float = READ_TIMEOUT_S,
         ca_path: str | Path | None = None,
         authorization: Secret | None = None,
+        in_flight: RequestsInFlight | None = None,
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._url = ServerUrl.parse(url)
@@ -99,7 +100,7 @@ class Client:
         self._timeout_s = timeout_s
         self._now = now
         self.latest_info: Info | None = None
-        self.in_flight = RequestsInFlight()
+        self.in_flight = in_flight or RequestsInFlight()
         self._session = requests.Session()
         self._session.trust_env = not self._url.loopback
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)

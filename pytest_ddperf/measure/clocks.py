@@ -1,10 +1,9 @@
-"""Choice of the clock to judge by, and statistics of its times. Pure, standard library only."""
+"""Choice of the clock to judge by, and the standard error of its times. Pure, standard library only."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.core.records import Clock
@@ -32,31 +31,6 @@ DRIFT: Final = 0.01
 """Share of the client's time by which `head.time` may exceed it in addition: clocks of two hosts differ in speed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The statistics of passes, in milliseconds per image.
-
-    Args:
-        passes: number of passes.
-        mean_ms: mean.
-        median_ms: median.
-        min_ms: minimum.
-        max_ms: maximum.
-        stddev_ms: standard deviation of the sample (n - 1); 0 for one pass.
-        standard_error: standard error of the mean, relative to the mean; 0 for one pass.
-        images_per_second: throughput, from the mean.
-    """
-
-    passes: int
-    mean_ms: float
-    median_ms: float
-    min_ms: float
-    max_ms: float
-    stddev_ms: float
-    standard_error: float
-    images_per_second: float
-
-
 def choose_clock(preferred: str, passes: Sequence[Pass]) -> Clock:
     """Choose the clock to judge by.
 
@@ -80,33 +54,11 @@ def choose_clock(preferred: str, passes: Sequence[Pass]) -> Clock:
     raise TimingError(f"No clock can be used: {'; '.join(flaws)}; {remedy}.")
 
 
-def summarise(per_image_ms: Sequence[float]) -> Summary:
-    """Compute the statistics of a list of times.
-
-    Args:
-        per_image_ms: milliseconds per image, one value per pass.
-
-    Raises:
-        TimingError: the list is empty, or a time is not finite and above 0.
-    """
-    if not per_image_ms:
-        raise TimingError("There are no passes to summarise.")
-    for ms in per_image_ms:
-        if not (math.isfinite(ms) and ms > 0):
-            raise TimingError(f"A pass took {ms!r} ms per image; a time must be finite and above 0.")
-    mean = statistics.fmean(per_image_ms)
-    count = len(per_image_ms)
-    stddev = statistics.stdev(per_image_ms) if count > 1 else 0.0
-    return Summary(
-        passes=count,
-        mean_ms=mean,
-        median_ms=statistics.median(per_image_ms),
-        min_ms=min(per_image_ms),
-        max_ms=max(per_image_ms),
-        stddev_ms=stddev,
-        standard_error=stddev / math.sqrt(count) / mean,
-        images_per_second=1000 / mean,
-    )
+def compute_standard_error(times_ms: Sequence[float]) -> float:
+    """Compute the standard error of the mean, relative to the mean; 0 for one value."""
+    if len(times_ms) == 1:
+        return 0.0
+    return statistics.stdev(times_ms) / math.sqrt(len(times_ms)) / statistics.fmean(times_ms)
 
 
 def _flaw(clock: Clock, passes: Sequence[Pass]) -> str:

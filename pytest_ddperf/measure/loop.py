@@ -1,7 +1,7 @@
 """The measuring loop: a discarded warm-up, then passes until there are enough. Pure.
 
-The server (an `Endpoint`), the clock and the check are injected; nothing here does I/O or sleeps. All times are
-milliseconds for the whole batch unless a name contains `per_image`.
+The server (an `Endpoint`) and everything around it (an `Observer`) are injected; nothing here does I/O or sleeps. All
+times are milliseconds for the whole batch unless a name contains `per_image`.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pytest_ddperf.core.records import ColdStart, Measurement, Pass, Round
+from pytest_ddperf.core.records import Pass, Round
 from pytest_ddperf.errors import InvalidRoundError, TimingError
-from pytest_ddperf.measure.clocks import AUTO, choose_clock, summarise
+from pytest_ddperf.measure.clocks import AUTO, choose_clock, compute_standard_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from pytest_ddperf.core.records import CellKey, Conditions, LoadPass
+    from pytest_ddperf.core.records import LoadPass, Measurement
     from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.deepdetect.timed import Timed, Totals
 
-
-_NOT_TIMED: Final = ColdStart()
 
 REMEASURED_AT_MOST: Final = 3
 """How many times an invalid round is measured again before the cell counts as invalid."""
@@ -57,11 +55,13 @@ class Plan:
         warmup: discarded predictions before the passes (the network is resized in the first).
         npasses: minimum number of passes per round.
         max_passes: maximum number of passes per round; None for `npasses`, so that no passes are added.
+        timer: the clock for the verdict, which also decides whether passes are added: `auto` or a clock.
     """
 
     warmup: int = 1
     npasses: int = 5
     max_passes: int | None = None
+    timer: str = AUTO
 
     @property
     def most(self) -> int:
@@ -88,31 +88,62 @@ class Progress:
     remaining_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredRound:
-    """A valid round.
+class Observer(Protocol):
+    """What the measuring loop calls while it measures a cell."""
 
-    Args:
-        round: the round.
-        exclusive: True if the server's counts show that nobody else used it; None if it does not report them.
-        load: the requests of each pass under load; empty for plain latency.
-    """
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        ...
 
-    round: Round
-    exclusive: bool | None
-    load: tuple[LoadPass, ...] = ()
+    def check(self, answer: Answer) -> None:
+        """Check an answer; called for every answer, including the warm-up's.
+
+        Raises:
+            AnswerError: the answer is wrong.
+        """
+        ...
+
+    def reject(self, measured: Round) -> str:
+        """Return why a complete round is invalid ("the board throttled"), "" if it is valid."""
+        ...
+
+    def handle_restart(self) -> None:
+        """Called when the server was restarted during a round, before the next attempt.
+
+        Raises:
+            DdperfError: the server can no longer be trusted.
+        """
+        ...
+
+    def show_progress(self, progress: Progress) -> None:
+        """Called before every prediction."""
+        ...
 
 
 @dataclass(slots=True)
-class _Passes:
-    """The passes of a round so far, and whether the server was used exclusively."""
+class MeasuredRound:
+    """A round, complete or in progress.
 
-    made: list[Pass] = field(default_factory=list)
+    Args:
+        started_s: start, seconds since the epoch.
+        passes: its passes.
+        load: the requests of each pass under load; empty for plain latency.
+        exclusive: True if the server's counts show that nobody else used it; None if it does not report them.
+        took_ms: duration of its passes.
+    """
+
+    started_s: float
+    passes: list[Pass] = field(default_factory=list)
     load: list[LoadPass] = field(default_factory=list)
     exclusive: bool | None = True
     took_ms: float = 0.0
 
     def add(self, timed: Timed, before: Totals | None, after: Totals | None) -> None:
+        """Add a pass, given the server's totals before and after it.
+
+        Raises:
+            InvalidRoundError: the server was restarted, or somebody else used it.
+        """
         self.took_ms += timed.took_ms
         head_ms = timed.answer.head_ms
         if timed.load is not None:
@@ -120,26 +151,17 @@ class _Passes:
             head_ms = None  # the time of one request does not represent all requests
         if before is None or after is None:
             self.exclusive = None
-            self.made.append(Pass(timed.client_ms, head_ms))
+            self.passes.append(Pass(timed.client_ms, head_ms))
             return
         if _exclusive(before, after, timed.requests) is None:
             self.exclusive = None
         old, new, count = before.own, after.own, timed.requests
         predict_ms = _increase(old.total_predict_duration_ms, new.total_predict_duration_ms, "predict", count)
         transform_ms = _increase(old.total_transform_duration_ms, new.total_transform_duration_ms, "transform", count)
-        self.made.append(Pass(timed.client_ms, head_ms, predict_ms, transform_ms))
+        self.passes.append(Pass(timed.client_ms, head_ms, predict_ms, transform_ms))
 
 
-def measure_round(
-    endpoint: Endpoint,
-    plan: Plan,
-    *,
-    preferred: str = AUTO,
-    check: Callable[[Answer], None],
-    now: Callable[[], float],
-    progress: Callable[[Progress], None] | None = None,
-    attempt: int = 1,
-) -> MeasuredRound:
+def measure_round(endpoint: Endpoint, plan: Plan, observer: Observer, attempt: int = 1) -> MeasuredRound:
     """Warm up, then time passes one after the other.
 
     The totals are read once between passes: the reading after one pass is also the reading before the next.
@@ -147,49 +169,29 @@ def measure_round(
     Args:
         endpoint: the service and batch to measure.
         plan: how much to measure.
-        preferred: the clock that decides whether passes are added, as in `choose_clock`.
-        check: raises for a wrong answer; called for every answer, including the warm-up's.
-        now: returns seconds since the epoch.
-        progress: called before every prediction; None for no progress reports.
-        attempt: number of the attempt, passed on to `progress`.
+        observer: called while measuring.
+        attempt: number of the attempt, passed on to the observer.
 
     Raises:
         InvalidRoundError: the server was restarted, or somebody else used it.
-        ServerError: a prediction failed, or `check` rejected its answer.
+        ServerError: a prediction failed, or its answer is wrong.
     """
-    started_s = now()
+    measured = MeasuredRound(observer.now())
     for number in range(1, plan.warmup + 1):
-        if progress is not None:
-            progress(Progress(True, number, plan.warmup, attempt))
-        check(endpoint.predict().answer)
-    passes = _Passes()
+        observer.show_progress(Progress(True, number, plan.warmup, attempt))
+        observer.check(endpoint.predict().answer)
     before = endpoint.totals()
-    while not _enough(passes.made, plan, preferred):
-        if progress is not None:
-            progress(_progress(passes, plan, attempt))
+    while not _enough(measured.passes, plan):
+        observer.show_progress(_progress(measured, plan, attempt))
         timed = endpoint.predict()
-        check(timed.answer)
+        observer.check(timed.answer)
         after = endpoint.totals()
-        passes.add(timed, before, after)
+        measured.add(timed, before, after)
         before = after
-    return MeasuredRound(Round(started_s, tuple(passes.made)), passes.exclusive, tuple(passes.load))
+    return measured
 
 
-def measure_cell(
-    endpoint: Endpoint,
-    plan: Plan,
-    *,
-    key: CellKey,
-    conditions: Conditions,
-    preferred: str = AUTO,
-    earlier: Measurement | None = None,
-    cold_start: ColdStart | None = None,
-    check: Callable[[Answer], None],
-    condemn: Callable[[Round], str] = lambda _: "",
-    restarted: Callable[[], None] = lambda: None,
-    now: Callable[[], float],
-    progress: Callable[[Progress], None] | None = None,
-) -> Measurement:
+def measure_cell(endpoint: Endpoint, plan: Plan, cell: Measurement, observer: Observer) -> Measurement:
     """Measure one more round of a cell.
 
     An invalid round is discarded and measured again, up to `REMEASURED_AT_MOST` times.
@@ -197,77 +199,63 @@ def measure_cell(
     Args:
         endpoint: the service and batch to measure.
         plan: how much to measure.
-        key: the cell.
-        conditions: the conditions of the measurement; their clock is replaced by the one used for the verdict.
-        preferred: `auto` or a clock.
-        earlier: the measurement so far: its rounds are kept, and its clock is used again.
-        cold_start: cold start of the service if this session created it; by default that of `earlier`.
-        check: raises for a wrong answer.
-        condemn: returns why a round is invalid ("the host throttled"), "" if it is valid.
-        restarted: called when the server was restarted during a round, before the next attempt; raises if the server
-            can no longer be trusted.
-        now: returns seconds since the epoch.
-        progress: called before every prediction; None for no progress reports.
+        cell: the cell as measured so far, without rounds at first. If it has rounds, the clock of its conditions is
+            used again; else that clock is replaced by the one used for the verdict.
+        observer: called while measuring.
 
     Returns:
         The measurement with one more round; or without it, with the reason in `invalid`.
 
     Raises:
         TimingError: the server does not report the requested clock, or no clock can be used for the verdict.
-        ServerError: a prediction failed, or `check` rejected its answer.
+        ServerError: a prediction failed, or its answer is wrong.
     """
-    rounds = earlier.rounds if earlier else ()
-    load = earlier.load if earlier else ()
-    clock = earlier.conditions.clock if earlier and rounds else None
-    cold = cold_start or (earlier.cold_start if earlier else _NOT_TIMED)
+    if cell.rounds:
+        plan = replace(plan, timer=cell.conditions.clock)
     invalid, exclusive = "", None
     for attempt in range(1, 2 + REMEASURED_AT_MOST):
         try:
-            measured = measure_round(
-                endpoint,
-                plan,
-                preferred=clock or preferred,
-                check=check,
-                now=now,
-                progress=progress,
-                attempt=attempt,
-            )
+            measured = measure_round(endpoint, plan, observer, attempt)
         except InvalidRoundError as error:
             invalid, exclusive = error.reason, error.exclusive
             if error.restarted:
-                restarted()
+                observer.handle_restart()
             continue
-        if reason := condemn(measured.round):
+        done = Round(measured.started_s, tuple(measured.passes))
+        if reason := observer.reject(done):
             invalid, exclusive = reason, measured.exclusive
             continue
-        chosen = choose_clock(clock or preferred, measured.round.passes)
-        alone = measured.exclusive if not (earlier and rounds) or earlier.exclusive else None
-        gated = conditions if conditions.clock is chosen else replace(conditions, clock=chosen)
-        more = (*load, *measured.load)
-        return Measurement(key, gated, (*rounds, measured.round), cold_start=cold, exclusive=alone, load=more)
+        clock = choose_clock(plan.timer, done.passes)
+        return replace(
+            cell,
+            conditions=cell.conditions if cell.conditions.clock is clock else replace(cell.conditions, clock=clock),
+            rounds=(*cell.rounds, done),
+            exclusive=measured.exclusive if not cell.rounds or cell.exclusive else None,
+            invalid="",
+            load=(*cell.load, *measured.load),
+        )
     reason = f"{invalid} (measured again {REMEASURED_AT_MOST} times, each time invalid)"
-    kept = replace(conditions, clock=clock) if clock else conditions
-    return Measurement(key, kept, rounds, cold_start=cold, exclusive=exclusive, invalid=reason, load=load)
+    return replace(cell, exclusive=exclusive, invalid=reason)
 
 
-def _enough(made: Sequence[Pass], plan: Plan, preferred: str) -> bool:
+def _enough(made: Sequence[Pass], plan: Plan) -> bool:
     """Whether a round has enough passes: the minimum, and then an accurate mean or the maximum."""
     if len(made) < plan.npasses:
         return False
     if len(made) >= plan.most:
         return True
     try:
-        clock = choose_clock(preferred, made)
+        clock = choose_clock(plan.timer, made)
     except TimingError:
         return True  # more passes would not help
-    return summarise([ms for one in made if (ms := one.ms(clock)) is not None]).standard_error <= STANDARD_ERROR_BOUND
+    return compute_standard_error([ms for one in made if (ms := one.ms(clock)) is not None]) <= STANDARD_ERROR_BOUND
 
 
-def _progress(passes: _Passes, plan: Plan, attempt: int) -> Progress:
-    done = len(passes.made)
+def _progress(measured: MeasuredRound, plan: Plan, attempt: int) -> Progress:
+    done = len(measured.passes)
     number = done + 1
     of = plan.npasses if number <= plan.npasses else plan.most
-    left = (of - done) * passes.took_ms / done / 1000 if done else None
+    left = (of - done) * measured.took_ms / done / 1000 if done else None
     return Progress(False, number, of, attempt, left)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.core.records import CellKey
+from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.plugin.progress_line import LiveLine
 from pytest_ddperf.plugin.session import RECORD_KEY, SESSION_KEY
 
@@ -56,14 +56,14 @@ class Bench:
         Raises:
             DdperfError: the server failed or returned an unexpected response. The test fails with the verdict `error`.
         """
-        runner = self._session.runner
+        run = self._session.runner.open(self.platform)
         if not self._session.measures:
-            runner.predict_once(self.key)
+            run.predict_once(self.key)
             self.predicted = True
             return None
         with LiveLine(self._session.config, self.key) as live:
             progress = live.show if live.is_visible else None
-            self.measurement = runner.measure(self.key, progress, self._session.measurements.get(self._nodeid))
+            self.measurement = run.measure(self.key, progress, self._session.measurements.get(self._nodeid))
         self._session.measurements[self._nodeid] = self.measurement
         return self.measurement
 
@@ -87,11 +87,11 @@ def create_bench() -> Bench:
             pytrace=False,
         )
     session = request.config.stash[SESSION_KEY]
-    marked = session.runner.marked_unavailable(key)
+    marked = session.runner.platforms[key.platform].plan.marked_unavailable(key)
     if marked is not None and not session.settings.value("run-unavailable"):
         # The reason is the same for all cells of a platform, so pytest folds them into one line.
         reason = f"the baseline of {key.platform} marks the cell x, not measurable there"
-        record = session.runner.unavailable(key, request.node.nodeid, f"{reason} ({marked.source})")
-        request.node.stash[RECORD_KEY] = record
+        nodeid, why = request.node.nodeid, f"{reason} ({marked.source})"
+        request.node.stash[RECORD_KEY] = CellRecord(key, nodeid, Outcome.UNAVAILABLE, why)
         pytest.skip(f"{reason}; --ddperf-run-unavailable runs it all the same")
     return Bench(key, request.node.nodeid, session)

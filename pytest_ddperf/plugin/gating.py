@@ -110,7 +110,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         failed = error
     except BaseException as error:
         if cell.measurement is not None:  # the test itself failed; its measurement still counts
-            item.stash[RECORD_KEY] = _as_it_stands(bench.runner.judge(cell.measurement, item.nodeid), error)
+            record = bench.runner.platforms[cell.platform].judge(cell.measurement, item.nodeid)
+            item.stash[RECORD_KEY] = _as_it_stands(record, error)
             item.stash[FAILED_BY_TEST_KEY] = True
         if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):  # these produce no report
             _keep_interrupted(bench, item, cell.key, error)
@@ -118,7 +119,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if failed is not None:  # raised outside of `except`: pytest would show both errors as a chain
         _raise_error(bench, item, cell.key, failed)
     if cell.measurement is not None:
-        record = bench.runner.judge(cell.measurement, item.nodeid)
+        record = bench.runner.platforms[cell.platform].judge(cell.measurement, item.nodeid)
         item.stash[RECORD_KEY] = record
         if record.outcome is Outcome.UNSTABLE:
             collection.warn(item, f"{record.key} is unstable: {record.reason}")
@@ -130,9 +131,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 def _raise_error(bench: BenchSession, item: pytest.Item, key: CellKey, error: DdperfError) -> NoReturn:
     if isinstance(error, ServiceNotFoundError) and bench.settings.value("missing-service") == "skip":
-        item.stash[RECORD_KEY] = bench.runner.unavailable(key, item.nodeid, str(error))
+        item.stash[RECORD_KEY] = CellRecord(key, item.nodeid, Outcome.UNAVAILABLE, str(error))
         raise pytest.skip.Exception(str(error), _use_item_location=True)
-    record = bench.runner.failed(key, item.nodeid, error, bench.measurements.get(item.nodeid))
+    measured = bench.measurements.get(item.nodeid)
+    record = bench.runner.platforms[key.platform].record_failure(key, item.nodeid, error, measured)
     item.stash[RECORD_KEY] = record
     if record.outcome is Outcome.UNAVAILABLE:  # could not be measured, and has no baseline
         raise pytest.skip.Exception(record.reason, _use_item_location=True)
@@ -154,8 +156,9 @@ def _not_measured(bench: BenchSession, item: pytest.Item, key: CellKey, error: B
     if undecided is not None:
         return _as_it_stands(undecided, error)
     if isinstance(error, pytest.skip.Exception):
-        return bench.runner.unavailable(key, item.nodeid, f"{key}: skipped by its test: {error}")
-    return bench.runner.failed(key, item.nodeid, DdperfError(_first_line(error)))
+        return CellRecord(key, item.nodeid, Outcome.UNAVAILABLE, f"{key}: skipped by its test: {error}")
+    run = bench.runner.platforms[key.platform]
+    return run.record_failure(key, item.nodeid, DdperfError(_first_line(error)))
 
 
 def _first_line(error: BaseException) -> str:

@@ -155,8 +155,12 @@ class BenchSession:
         return PlatformPlan(
             platform=settings.catalog.platform(platform),
             server=settings.server_options(platform),
-            passes=Plan(settings.value("warmup"), settings.value("npasses"), settings.value("max-passes")),
-            timer=settings.value("timer"),
+            passes=Plan(
+                settings.value("warmup"),
+                settings.value("npasses"),
+                settings.value("max-passes"),
+                settings.value("timer"),
+            ),
             tolerance=settings.tolerance(platform),
             baseline=store.load(platform, settings.value("baseline"), nights, settings.folder_of("baseline")),
             nights=None if nights is None else nights.after(store.recorded_since(platform)),
@@ -207,7 +211,7 @@ class BenchSession:
         """
         if len(platforms) > 1:
             for platform, down in self.probe_servers(platforms).items():
-                self.runner.mark_down(platform, down)
+                self.runner.platforms[platform].down = down
             return
         self.prepare()
         try:
@@ -329,7 +333,7 @@ class BenchSession:
         if self._settings is None or self._asked_for_part(self._settings):
             return {}
         left = set(self.collected) - {record.key for record in self.measured}
-        counts = {name: len(left & self.runner.expected(name)) for name in self._settings.platforms}
+        counts = {name: len(left & run.plan.expected()) for name, run in self.runner.platforms.items()}
         return {name: count for name, count in counts.items() if count}
 
     def count_not_run(self, ended: int) -> tuple[int, int]:
@@ -342,8 +346,10 @@ class BenchSession:
         """
         if self._runner is None or not self.collected:
             return 0, 0
-        runner, skips = self._runner, not self.settings.value("run-unavailable")
-        marked = {key for key in self.collected if skips and runner.marked_unavailable(key) is not None}
+        marked: set[CellKey] = set()
+        if not self.settings.value("run-unavailable"):
+            plans = {name: run.plan for name, run in self._runner.platforms.items()}
+            marked = {key for key in self.collected if plans[key.platform].marked_unavailable(key) is not None}
         skipped = sum(record.key in marked for record in self.records.values())
         total = sum(key not in marked for key in self.collected)
         return max(total - (ended - skipped), 0), total
@@ -426,7 +432,8 @@ class BenchSession:
         """Return whether a record may enter the platform's baseline; a missing service does not mark a cell `x`."""
         if record.key.platform != platform:
             return False
-        return record.outcome is not Outcome.UNAVAILABLE or self.runner.marked_unavailable(record.key) is not None
+        plan = self.runner.platforms[platform].plan
+        return record.outcome is not Outcome.UNAVAILABLE or plan.marked_unavailable(record.key) is not None
 
     def machine_info(self, records: Iterable[CellRecord]) -> dict[str, object]:
         """Return our part of pytest-benchmark's machine_info: the servers of these records."""

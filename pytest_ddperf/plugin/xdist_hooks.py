@@ -183,7 +183,7 @@ class XdistHooks:
 
     def _weigh(self, nodeid: str) -> float:
         key = self._key(nodeid)
-        return 0.0 if key is None else self._bench.runner.expected_ms(key)
+        return 0.0 if key is None else self._bench.runner.platforms[key.platform].plan.expected_ms(key)
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Check the servers once, before the first test."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,12 @@ from pytest_ddperf.gate import verdicts
 from pytest_ddperf.gate.statistics import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
-    from pytest_ddperf.baselines.store import PlatformBaseline
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import Baseline, CellKey, Conditions, Measurement, ServerFacts
     from pytest_ddperf.errors import DdperfError
-    from pytest_ddperf.history.nights import Nights
+    from pytest_ddperf.runner.plan import PlatformPlan
 
 
 UNSTABLE_RUNS = 3
@@ -32,36 +32,12 @@ FELLOWS = 128
 
 
 class Judge:
-    """Judges the cells of one platform as they are measured.
+    """Judges the cells of one platform as they are measured, by its plan."""
 
-    Args:
-        platform: the platform.
-        tolerance: relative.
-        baseline: the baseline with which the cells are compared.
-        nights: the platform's history, for each cell since it was recorded; used to detect slow creep and cells that
-            stay unstable. None for no history.
-        least_rounds: minimum rounds of a cell, whatever the gate decides: recording a baseline needs more of them.
-        recorded: if the run records accepted cells, the cells for which the file already has values; else None. The
-            first recording of a cell is never regressed or unstable, because a published table is of another board.
-    """
-
-    def __init__(
-        self,
-        platform: Platform,
-        tolerance: float,
-        baseline: PlatformBaseline,
-        *,
-        nights: Nights | None = None,
-        least_rounds: int = 1,
-        recorded: Collection[CellKey] | None = None,
-    ) -> None:
-        self._nights = nights
-        self._recorded = recorded
-        self._least_rounds = least_rounds
-        self._platform = platform
-        self._tolerance = tolerance
-        self._baseline = baseline
-        self._companies: dict[str, verdicts.Company] = {}
+    def __init__(self, plan: PlatformPlan) -> None:
+        self._plan = plan
+        # cells under load are judged apart, by the kind of load, because queueing adds its own scatter
+        self._companies = defaultdict[str, verdicts.Company](lambda: verdicts.Company(plan.tolerance, FELLOWS))
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
         """Judge a cell from all its rounds and the cells judged so far.
@@ -71,14 +47,15 @@ class Judge:
             nodeid: node id of the cell's test.
             server: facts of the measured server.
         """
+        company = self._companies[measurement.key.scenario[:1]]
         if measurement.invalid:
-            self._company(measurement.key).leave(nodeid)
+            company.leave(nodeid)
             return CellRecord(
                 key=measurement.key,
                 nodeid=nodeid,
                 outcome=Outcome.INVALID,
                 reason=f"{measurement.key} is invalid, not slower: {measurement.invalid}.",
-                tolerance=self._tolerance,
+                tolerance=self._plan.tolerance,
                 measurement=measurement,
                 server=server,
                 cause=measurement.invalid,
@@ -89,16 +66,15 @@ class Judge:
         if load is not None and load.shortfall:
             notes = (*notes, load.shortfall)
         cell = build_gate_cell(measurement, baseline)
-        verdict = self._company(measurement.key).judge(nodeid, cell)
+        verdict = company.judge(nodeid, cell)
         now_ms = _shown_ms(cell, baseline)
-        rounds = len(cell.rounds)
-        done = rounds >= self._least_rounds
+        rounds, least_rounds = len(cell.rounds), self._plan.least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
-        if not done and outcome is not Outcome.REMEASURE:
-            outcome, reason = Outcome.REMEASURE, f"{rounds} of the {self._least_rounds} rounds of a recorded baseline"
-        outcome, reason = self._by_its_past(measurement.key, outcome, reason, verdict.change)
+        if rounds < least_rounds and outcome is not Outcome.REMEASURE:
+            outcome, reason = Outcome.REMEASURE, f"{rounds} of {least_rounds} rounds needed to record a baseline"
+        outcome, reason = self._apply_history(measurement.key, outcome, reason, verdict.change)
         if outcome in _NOT_ACCEPTED and self._is_first_recording(measurement.key, baseline):
-            notes = (*notes, f"first recording; against the published table it is {outcome}: {reason}")
+            notes = (*notes, f"first recording; compared with the published table it would be {outcome}: {reason}")
             outcome, reason = Outcome.NEW, "first recording of this cell"
         return CellRecord(
             key=measurement.key,
@@ -106,7 +82,7 @@ class Judge:
             outcome=outcome,
             reason=reason,
             now_ms=now_ms,
-            tolerance=self._tolerance,
+            tolerance=self._plan.tolerance,
             measurement=measurement,
             server=server,
             change=None if baseline is None else now_ms / _comparable_ms(measurement, baseline) - 1,
@@ -119,41 +95,36 @@ class Judge:
 
     def _is_first_recording(self, key: CellKey, baseline: Baseline | None) -> bool:
         """Whether the run records the cell for the first time, without values of this board to compare with."""
-        if self._recorded is None or key in self._recorded:
+        if self._plan.recorded is None or key in self._plan.recorded:
             return False
         return baseline is None or baseline.kind == "report"
 
-    def _company(self, key: CellKey) -> verdicts.Company:
-        """Return the cells judged with this one: the same kind of scenario, because queueing adds its own scatter."""
-        kind = key.scenario[:1]
-        found = self._companies.get(kind)
-        if found is None:
-            found = self._companies[kind] = verdicts.Company(self._tolerance, FELLOWS)
-        return found
-
-    def _by_its_past(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
+    def _apply_history(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
         """Return the verdict, changed to regressed if the history shows slow creep or lasting instability."""
-        if self._nights is None:
+        if self._plan.nights is None:
             return outcome, reason
-        if outcome is Outcome.UNSTABLE and change is not None and change > self._tolerance:
-            streak = self._nights.unstable_streak(key)
+        if outcome is Outcome.UNSTABLE and change is not None and change > self._plan.tolerance:
+            streak = self._plan.nights.unstable_streak(key)
             if streak >= UNSTABLE_RUNS - 1:
-                return Outcome.REGRESSED, f"unstable, and beyond the tolerance in {streak + 1} runs running; {reason}"
+                return (
+                    Outcome.REGRESSED,
+                    f"unstable, and beyond the tolerance in {streak + 1} consecutive runs; {reason}",
+                )
         if outcome in {Outcome.OK, Outcome.UNSTABLE}:
-            crept = verdicts.judge_creep(self._nights.creep_values(key), self._tolerance)
+            crept = verdicts.judge_creep(self._plan.nights.creep_values(key), self._plan.tolerance)
             if crept.alarm:
                 return Outcome.REGRESSED, (
-                    f"creep: {crept.change * 100:+.1f} % over the nights since the first ones, in steps too small for "
-                    "the gate of a single night; it stays red until it is recorded with --ddperf-update-baselines=all"
+                    f"creep: {crept.change * 100:+.1f} % since the first nights, in steps too small to detect in one "
+                    "night; the cell stays red until --ddperf-update-baselines=all records it"
                 )
         return outcome, reason
 
     def _comparable(self, measurement: Measurement) -> tuple[Baseline | None, tuple[str, ...]]:
         """Return the baseline of a cell, None without one of comparable conditions, and notes on the comparison."""
-        found = self._baseline.lookup(measurement.key)
+        found = self._plan.baseline.lookup(measurement.key)
         if found is None or isinstance(found, Unavailable):
             return None, ()
-        notes = describe_differences(measurement.conditions, found, self._platform)
+        notes = describe_differences(measurement.conditions, found, self._plan.platform)
         if notes and found.kind != "report":
             return None, (f"not compared with {found.source}: {'; '.join(notes)}",)
         if changed := _changed_files(found.network_files, measurement.network_files):
@@ -207,17 +178,20 @@ def describe_differences(now: Conditions, baseline: Baseline, platform: Platform
     if then is None:
         words: list[str] = []
         if now.clock is Clock.CLIENT:
-            words.append("the client's clock is held against head.time")
+            words.append("the client's clock is compared with head.time")
         if now.backend != platform.parameters.mllib:
-            words.append(f"the table is of {platform.parameters.mllib}, this server runs {now.backend}")
+            words.append(f"the table was measured with {platform.parameters.mllib}, this server runs {now.backend}")
         if now.gpu != platform.parameters.gpu:
             words.append(
-                f"the table was made {_with_gpu(platform.parameters.gpu)}, this service runs {_with_gpu(now.gpu)}"
+                f"the table was measured on a {_device(platform.parameters.gpu)}, "
+                f"this service runs on a {_device(now.gpu)}"
             )
         if now.engine is not None and now.engine != max(platform.batch_sizes):
-            words.append(f"the table's engine was built for its largest batch size, this one for {now.engine}")
+            words.append(
+                f"the table's engine was built for its largest batch size, this one for batch size {now.engine}"
+            )
         if now.preparation:
-            words.append(f"the table's images were prepared as usual, these otherwise ({now.preparation})")
+            words.append(f"the table's image preparation was the default, this service's is {now.preparation}")
         return words
     if then == now:
         return []
@@ -228,28 +202,18 @@ def describe_differences(now: Conditions, baseline: Baseline, platform: Platform
             ("the backend", then.backend, now.backend),
             ("the datatype", then.datatype, now.datatype),
             ("the input size", f"{then.width}x{then.height}", f"{now.width}x{now.height}"),
-            ("GPU", then.gpu, now.gpu),
+            ("the device", _device(then.gpu), _device(now.gpu)),
             ("the image route", then.image_route, now.image_route),
-            ("the preparation of images", then.preparation or "as usual", now.preparation or "as usual"),
-            ("the batch size that the engine is built for", then.engine or "any", now.engine or "any"),
-            ("--ddperf-load-requests", then.requests or "not told", now.requests or "not told"),
+            ("the image preparation", then.preparation or "the default", now.preparation or "the default"),
+            ("the engine's batch size", then.engine or "any", now.engine or "any"),
+            ("--ddperf-load-requests", then.requests or "unset", now.requests or "unset"),
         )
         if before != after
     ]
 
 
-def _with_gpu(gpu: bool) -> str:
-    return "on a GPU" if gpu else "without a GPU"
-
-
-def explain_gone_server(error: DdperfError, cause: str = "") -> DdperfError:
-    """Return the error for a server that was up earlier and is down now.
-
-    Args:
-        error: what happened to the server.
-        cause: the cause of its outage; see `DdperfError`.
-    """
-    return ServerGoneError(f"The server was there, and vanished in the middle of the run: {error}", cause=cause)
+def _device(gpu: bool) -> str:
+    return "GPU" if gpu else "CPU"
 
 
 def classify_failure(error: DdperfError, *, expected: bool) -> tuple[Outcome, str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.records import Clock, Conditions
+from pytest_ddperf.core.records import Clock, Conditions, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,18 +19,22 @@ if TYPE_CHECKING:
     from pytest_ddperf.measure.loop import Plan
     from pytest_ddperf.servers.services import OpenService
 
+UNKNOWN_MS = 100.0
+"""Assumed milliseconds per image of a cell without a baseline, for ordering servers by their duration."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlatformPlan:
     """How one platform is measured and judged.
 
     Args:
-        timer: the requested clock: auto, predict, head or client.
         tolerance: relative.
         baseline: the baseline with which its cells are compared.
-        nights: its history; None for no history.
-        least_rounds: minimum rounds per cell.
-        recorded: if the run records accepted cells, the cells for which the file already has values; else None.
+        nights: its history for each cell since it was recorded, used to detect slow creep and cells that stay unstable;
+            None for no history.
+        least_rounds: minimum rounds per cell, whatever the gate decides: recording a baseline needs more of them.
+        recorded: if the run records accepted cells, the cells for which the file already has values; else None. The
+            first recording of a cell is never regressed or unstable, because a published table is of another board.
         tune: whether the board's clocks are set to their highest during the measurement.
         load_requests: requests per pass under load: of each client, or in total at a fixed rate; None for the defaults.
     """
@@ -38,7 +42,6 @@ class PlatformPlan:
     platform: Platform
     server: ServerOptions
     passes: Plan
-    timer: str
     tolerance: float
     baseline: PlatformBaseline
     nights: Nights | None = None
@@ -47,7 +50,7 @@ class PlatformPlan:
     tune: bool = False
     load_requests: int | None = None
 
-    def conditions(self, service: OpenService, *, image_route: str, scenario: Scenario | None) -> Conditions:
+    def conditions(self, service: OpenService, image_route: str, scenario: Scenario | None) -> Conditions:
         """Return the conditions of a service's cells; `measure_cell` replaces the clock by the gated one.
 
         Args:
@@ -68,3 +71,25 @@ class PlatformPlan:
             engine=service.engine,
             requests=None if scenario is None else scenario.requests(self.load_requests),
         )
+
+    def marked_unavailable(self, key: CellKey) -> Unavailable | None:
+        """Return the `x` entry of a cell in the baseline, None if there is none."""
+        found = self.baseline.lookup(key)
+        if isinstance(found, Unavailable):
+            return found
+        # a cell unavailable with one client is unavailable under load
+        return self.marked_unavailable(replace(key, scenario="")) if key.scenario else None
+
+    def expected(self) -> set[CellKey]:
+        """Return the cells for which the baseline has a value."""
+        return {key for key in self.baseline.cells() if not isinstance(self.baseline.lookup(key), Unavailable)}
+
+    def expected_ms(self, key: CellKey) -> float:
+        """Return the expected duration of a prediction from the cell's baseline, milliseconds; a guess without one.
+
+        A cell under load is assumed to take as long as the same cell without load.
+        """
+        found = self.baseline.lookup(replace(key, scenario=""))
+        if isinstance(found, Unavailable):
+            return 0.0
+        return key.batch_size * (UNKNOWN_MS if found is None else found.value_ms)

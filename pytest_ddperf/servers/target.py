@@ -53,13 +53,24 @@ class Surroundings(Protocol):
         ...
 
 
-def open_client(options: ServerOptions, url: str) -> Client:
+def open_client(options: ServerOptions, url: str, in_flight: RequestsInFlight | None = None) -> Client:
     """Create a client of the server at this URL, with the timeout, certificates and credentials of the options.
+
+    Args:
+        options: how to reach the server.
+        url: the server.
+        in_flight: tracks the predictions requested; default: a new one.
 
     Raises:
         ConfigurationError: the file of trusted certificates does not exist.
     """
-    return Client(url, timeout_s=options.timeout_s, ca_path=options.ca_path, authorization=options.authorization)
+    return Client(
+        url,
+        timeout_s=options.timeout_s,
+        ca_path=options.ca_path,
+        authorization=options.authorization,
+        in_flight=in_flight,
+    )
 
 
 class Target:
@@ -159,9 +170,7 @@ class Target:
 
     def _connect(self) -> Client:
         """Create a client of the server; all clients count their predictions together."""
-        client = open_client(self.options, self._url)
-        client.in_flight = self._in_flight
-        return client
+        return open_client(self.options, self._url, self._in_flight)
 
     def is_up(self) -> bool:
         """Return whether the open server responds to one quick request."""
@@ -201,8 +210,6 @@ class Target:
         """
         if self.options.is_embedded:
             return self._restart()
-        if not self.is_open:  # another server was opened since
-            return Info()
         error = self._answers(_HOPELESS_TIMEOUT_S if hopeless else PROBE_TIMEOUT_S)
         if error is not None:
             self._wait_for(error, wait_s, now, sleep)
@@ -235,24 +242,17 @@ class Target:
         self.close()
         return Info()
 
-    def refresh_facts(self) -> str:
-        """Update the facts from what the open server last reported about itself.
-
-        Returns:
-            How its version changed, in words; "" if it did not change.
-        """
-        if self.facts is None or self._client is None or self._client.latest_info is None:
-            return ""
-        info, old = self._client.latest_info, self.facts
-        if (info.version, info.commit) == (old.version, old.commit):
-            return ""
-        self.facts = extract_server_facts(info, old.url)
-        return f"the server's version changed during the run, from {_version(old)} to {_version(self.facts)}"
+    def refresh_facts(self) -> ServerFacts:
+        """Return the facts of the open server, updated if it last reported another version."""
+        facts, info = self.open(), self.client.latest_info
+        if info is not None and (info.version, info.commit) != (facts.version, facts.commit):
+            self.facts = facts = extract_server_facts(info, facts.url)
+        return facts
 
     def was_replaced(self) -> bool:
         """Return whether the server's description of the service in use changed; then forget the service.
 
-        A replacement with the same description is noticed by its predictions (`recovery`).
+        A replacement with the same description is noticed by its predictions.
         """
         info = self._client.latest_info if self._client is not None else None
         if self._service is None or info is None:
@@ -373,7 +373,3 @@ class Target:
                 lock, self._lock = self._lock, None
                 if lock is not None:
                     lock.release()
-
-
-def _version(facts: ServerFacts) -> str:
-    return f"{facts.version} (commit {facts.commit[:8]})"

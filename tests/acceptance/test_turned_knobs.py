@@ -138,14 +138,14 @@ def test_a_baseline_of_images_that_were_prepared_otherwise_is_not_compared_with(
     assert project.run(*CELL, REPOSITORY, "--ddperf-rgb").ret == 0
     (record,) = project.records()
     assert record.outcome == "new"
-    assert "the preparation of images was as usual and is rgb" in " ".join(record.notes)
+    assert "the image preparation was the default and is rgb" in " ".join(record.notes)
 
 
 def test_a_published_table_is_compared_with_and_the_preparation_is_said(project: BenchProject) -> None:
     assert project.run(*CELL, REPOSITORY, "--ddperf-rgb").ret == 0
     (record,) = project.records()
     assert record.outcome == "ok"
-    assert "these otherwise (rgb)" in " ".join(record.notes)
+    assert "this service's is rgb" in " ".join(record.notes)
 
 
 # --- an engine for each batch size
@@ -192,7 +192,9 @@ def test_tensorrt_builds_an_engine_for_each_batch_size_as_a_cold_start_and_not_a
         assert record.measurement.conditions.engine == record.key.batch_size
         assert record.measurement.cold_start.create_ms is not None
         assert record.measurement.cold_start.first_predict_ms is not None
-        note = f"the table's engine was built for its largest batch size, this one for {record.key.batch_size}"
+        note = (
+            f"the table's engine was built for its largest batch size, this one for batch size {record.key.batch_size}"
+        )
         assert note in record.notes
 
 

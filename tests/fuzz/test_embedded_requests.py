@@ -70,7 +70,7 @@ PREDICT = build_predict_body(
     output={"best": 2, "confidence_threshold": 0.1},
 )
 PREDICT["parameters"]["input"] |= {"mean": [1.0, 2.0, 3.0], "std": [1.0], "scale": 0.5, "rgb": True, "bw": False}  # type: ignore[index] # it is one
-TORCH_SERVICE = build_service_body(mllib="torch", repository="shufflenet", width=8, height=8)
+TORCH_SERVICE = build_service_body("shufflenet", ServiceParameters(img_width=8, img_height=8, mllib="torch"))
 TORCH_SERVICE["parameters"]["mllib"] |= {"template": "resnet18", "nclasses": 4, "gpuid": [0]}  # type: ignore[index] # it is one
 TORCH_PREDICT = {**PREDICT, "service": "steady-torch"}
 TORCH_PREDICT["parameters"] = {

@@ -92,7 +92,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ddperf import history, runner
+from pytest_ddperf.history import writer
+from pytest_ddperf.runner import platform_run
 from pytest_ddperf.servers.request_images import BenchImages
 from pytest_ddperf.deepdetect.timed import Timed, Totals
 from pytest_ddperf.deepdetect.protocol import Answer, ServiceStats
@@ -147,7 +148,7 @@ class InProcess:
         return True
 
     def refresh_facts(self):
-        return ""
+        return FACTS
 
     def was_replaced(self):
         return False
@@ -159,7 +160,7 @@ class InProcess:
         pass
 
 
-runner.Target = InProcess
+platform_run.Target = InProcess
 '''
 
 PHASES = """
@@ -194,7 +195,7 @@ def pytest_unconfigure():
 
 TIMED_HISTORY = """
 
-_append = history.HistoryWriter.append
+_append = writer.HistoryWriter.append
 
 
 def append(self, *record):
@@ -203,7 +204,7 @@ def append(self, *record):
     _marks["history"] += time.monotonic() - began_s
 
 
-history.HistoryWriter.append = append
+writer.HistoryWriter.append = append
 """
 
 

@@ -177,7 +177,7 @@ class Soak:
             recovery_timeout_s=RECOVERY_S,
         )
         platform = Platform("soak", "Soak", parameters=ServiceParameters(mllib="onnxruntime"))
-        plan = PlatformPlan(platform, options, Plan(1, PASSES), "auto", 0.1, PlatformBaseline("soak", ({},)))
+        plan = PlatformPlan(platform, options, Plan(1, PASSES), 0.1, PlatformBaseline("soak", ({},)))
         runner = Runner({"soak": plan}, build_bare_catalog().networks, lambda _: None)
         header = create_header("soak", ("soak",), accepted=False, facts={})
         kept = []
@@ -210,11 +210,11 @@ class Soak:
             self._server.crash()
         elif name:
             self._server.arm(name, self._random.randint(MISBEHAVIOURS[name].least, PASSES + 1))
-        began_s = self._now()
+        began_s, run = self._now(), runner.platforms[key.platform]
         try:
-            record = runner.judge(runner.measure(key, None), str(key))
+            record = run.judge(runner.open(key.platform).measure(key), str(key))
         except DdperfError as error:
-            record = runner.failed(key, str(key), error)
+            record = run.record_failure(key, str(key), error)
         self.result.longest_s = max(self.result.longest_s, self._now() - began_s)
         told = self._server.disarm()
         met = name if name == BETWEEN or told["struck"] else ""

@@ -9,6 +9,7 @@ from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
+from fake_observer import FakeObserver
 from replay import DATA, RECORDINGS, Exchange, Replay, load
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply, Request, ScriptedServer
@@ -638,10 +639,9 @@ def test_a_round_against_a_scripted_server_has_the_scripted_times() -> None:
         done = measure_round(
             ServiceEndpoint(client, "resnet50", build_predict_body("resnet50", images, output={"best": 1})),
             Plan(),
-            check=lambda answer: check_predictions(answer, images),
-            now=lambda: 0.0,
+            FakeObserver(check=lambda answer: check_predictions(answer, images)),
         )
         assert server.connections == 1
-    assert [(one.predict_ms, one.head_ms, one.transform_ms) for one in done.round.passes] == [(81.0, 81.0, 20.25)] * 5
+    assert [(one.predict_ms, one.head_ms, one.transform_ms) for one in done.passes] == [(81.0, 81.0, 20.25)] * 5
     assert done.exclusive is True
     assert len(server.predictions) == 6

@@ -40,8 +40,8 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.runner.judge import build_gate_cell, describe_differences
-from pytest_ddperf.runner.plan import PlatformPlan
-from pytest_ddperf.runner.runner import UNKNOWN_MS, Runner
+from pytest_ddperf.runner.plan import UNKNOWN_MS, PlatformPlan
+from pytest_ddperf.runner.runner import Runner
 from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def runner_for(
     *,
     timeout_s: float = 300.0,
     recovery_timeout_s: float = 0.0,
-    clock: tuple[Callable[[], float], Callable[[float], None]] = (time.monotonic, time.sleep),
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    platforms: tuple[str, ...] = ("tk1",),
 ) -> Runner:
     options = ServerOptions(
         server.url,
@@ -93,8 +95,9 @@ def runner_for(
         timeout_s=timeout_s,
         recovery_timeout_s=recovery_timeout_s,
     )
-    plan = PlatformPlan(PLATFORM, options, Plan(1, 5), timer, 0.1, baseline)
-    return Runner({"tk1": plan}, build_bare_catalog().networks, lambda _: None, clock=clock)
+    passes = Plan(1, 5, timer=timer)
+    plans = {name: PlatformPlan(replace(PLATFORM, id=name), options, passes, 0.1, baseline) for name in platforms}
+    return Runner(plans, build_bare_catalog().networks, lambda _: None, now=now, sleep=sleep)
 
 
 def quiet(_: Progress) -> None:
@@ -113,7 +116,7 @@ def recorded(ms: float = 10.0, conditions: Conditions = CONDITIONS) -> PlatformB
 
 def test_a_cell_is_measured_under_its_conditions(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path)
-    measurement = runner.measure(KEY, quiet)
+    measurement = runner.open("tk1").measure(KEY, quiet)
     assert measurement.conditions == CONDITIONS
     assert measurement.per_image_ms() == [pytest.approx([10.0] * 5)]
     assert measurement.cold_start.create_ms is None
@@ -123,8 +126,8 @@ def test_a_cell_is_measured_under_its_conditions(server: ScriptedDeepDetect, tmp
 
 def test_the_start_of_a_service_that_we_create_is_timed_once(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path, repository="/models/{model}")
-    first = runner.measure(CellKey("tk1", "vgg16", 1), quiet)
-    second = runner.measure(CellKey("tk1", "vgg16", 2), quiet)
+    first = runner.open("tk1").measure(CellKey("tk1", "vgg16", 1), quiet)
+    second = runner.open("tk1").measure(CellKey("tk1", "vgg16", 2), quiet)
     assert first.cold_start.create_ms is not None
     assert first.cold_start.first_predict_ms is not None
     assert second.cold_start.first_predict_ms is None
@@ -134,14 +137,14 @@ def test_the_start_of_a_service_that_we_create_is_timed_once(server: ScriptedDee
 
 def test_a_second_round_is_added_to_the_first(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path)
-    again = runner.measure(KEY, quiet, runner.measure(KEY, quiet))
+    again = runner.open("tk1").measure(KEY, quiet, runner.open("tk1").measure(KEY, quiet))
     assert [len(one.passes) for one in again.rounds] == [5, 5]
     runner.close()
 
 
 def test_one_prediction_can_be_made_without_a_measurement(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path)
-    runner.predict_once(KEY)
+    runner.open("tk1").predict_once(KEY)
     assert [one.batch for one in server.predictions] == [2]
     runner.close()
 
@@ -149,7 +152,7 @@ def test_one_prediction_can_be_made_without_a_measurement(server: ScriptedDeepDe
 def test_progress_is_told_before_every_prediction(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     told: list[tuple[bool, int]] = []
     runner = runner_for(server, tmp_path)
-    runner.measure(KEY, lambda progress: told.append((progress.warmup, progress.number)))
+    runner.open("tk1").measure(KEY, lambda progress: told.append((progress.warmup, progress.number)))
     assert told == [(True, 1), (False, 1), (False, 2), (False, 3), (False, 4), (False, 5)]
     runner.close()
 
@@ -160,7 +163,7 @@ def test_a_server_that_was_down_is_not_asked_again(server: ScriptedDeepDetect, t
     with pytest.raises(ServerUnreachableError) as first:
         runner.open("tk1")
     with pytest.raises(ServerUnreachableError) as second:
-        runner.measure(KEY, quiet)
+        runner.open("tk1").measure(KEY, quiet)
     assert str(first.value) == str(second.value)
     assert server.connections == 0
     runner.close()
@@ -173,11 +176,11 @@ def test_each_cell_of_a_server_that_is_down_gets_an_error_of_its_own(
     server.close()
     runner = runner_for(server, tmp_path)
     if marked:
-        runner.mark_down("tk1", ServerUnreachableError("No answer", url=server.url))
+        runner.platforms["tk1"].down = ServerUnreachableError("No answer", url=server.url)
     found: list[pytest.ExceptionInfo[ServerUnreachableError]] = []
     for _ in range(4):
         with pytest.raises(ServerUnreachableError) as caught:
-            runner.measure(KEY, quiet)
+            runner.open("tk1").measure(KEY, quiet)
         found.append(caught)
     assert len({id(one.value) for one in found}) == 4
     assert len({str(one.value) for one in found}) == 1
@@ -206,11 +209,11 @@ def test_a_server_that_hangs_up_in_the_middle_is_gone(server: ScriptedDeepDetect
     runner = runner_for(server, tmp_path)
     cut_from(server, 3)
     with pytest.raises(ServerGoneError, match="cut in the middle") as gone:
-        runner.measure(KEY, quiet)
-    assert runner.failed(KEY, "test", gone.value).outcome is Outcome.CRASHED
+        runner.open("tk1").measure(KEY, quiet)
+    assert runner.platforms["tk1"].record_failure(KEY, "test", gone.value).outcome is Outcome.CRASHED
     before = len(server.requests)
-    with pytest.raises(ServerGoneError, match="still does not answer"):
-        runner.measure(OTHER, quiet)
+    with pytest.raises(ServerGoneError, match="is not back"):
+        runner.open("tk1").measure(OTHER, quiet)
     assert [one.path for one in server.requests[before:]] == ["/info"]
     runner.close()
 
@@ -218,11 +221,11 @@ def test_a_server_that_hangs_up_in_the_middle_is_gone(server: ScriptedDeepDetect
 def test_a_connection_cut_at_the_first_prediction_of_a_model_is_no_server_that_died_of_it(tmp_path: Path) -> None:
     with ScriptedDeepDetect() as server:
         runner = runner_for(server, tmp_path, repository="/models/{model}")
-        runner.measure(KEY, quiet)  # its service is deleted by us, and so is not missing afterwards
+        runner.open("tk1").measure(KEY, quiet)  # its service is deleted by us, and so is not missing afterwards
         server.fault = lambda prediction: Reply(drop=True) if prediction.number == 8 else None
         with pytest.raises(ServerGoneError):
-            runner.measure(CellKey("tk1", "vgg16", 1), quiet)
-        assert len(runner.measure(CellKey("tk1", "vgg16", 2), quiet).rounds) == 1
+            runner.open("tk1").measure(CellKey("tk1", "vgg16", 1), quiet)
+        assert len(runner.open("tk1").measure(CellKey("tk1", "vgg16", 2), quiet).rounds) == 1
         runner.close()
 
 
@@ -230,8 +233,8 @@ def test_a_server_that_comes_back_is_opened_anew(server: ScriptedDeepDetect, tmp
     runner = runner_for(server, tmp_path)
     cut_from(server, 3, cuts=2)  # a question that is cut off is put once more
     with pytest.raises(ServerGoneError):
-        runner.measure(KEY, quiet)
-    assert len(runner.measure(OTHER, quiet).rounds) == 1
+        runner.open("tk1").measure(KEY, quiet)
+    assert len(runner.open("tk1").measure(OTHER, quiet).rounds) == 1
     runner.close()
 
 
@@ -241,9 +244,9 @@ def test_a_server_that_is_silent_too_long_and_still_there_is_no_crash(
     runner = runner_for(server, tmp_path, timeout_s=0.1)
     server.fault = lambda prediction: Reply(delay_s=0.4) if prediction.number == 3 else None
     with pytest.raises(ServerUnreachableError, match="silent") as slow:
-        runner.measure(KEY, quiet)
+        runner.open("tk1").measure(KEY, quiet)
     assert not isinstance(slow.value, ServerGoneError)
-    assert runner.failed(KEY, "test", slow.value).outcome is Outcome.ERROR
+    assert runner.platforms["tk1"].record_failure(KEY, "test", slow.value).outcome is Outcome.ERROR
     runner.close()
 
 
@@ -266,12 +269,12 @@ class TestAPredictionThatWasGivenUp:
                 hanging.use_elsewhere("resnet50")
 
         clock.then = then
-        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, clock=(clock.now, clock.sleep))
+        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, now=clock.now, sleep=clock.sleep)
         with pytest.raises(ServerUnreachableError, match="silent") as slow:
-            runner.measure(KEY, quiet)
-        assert runner.failed(KEY, "test", slow.value).outcome is Outcome.ERROR
+            runner.open("tk1").measure(KEY, quiet)
+        assert runner.platforms["tk1"].record_failure(KEY, "test", slow.value).outcome is Outcome.ERROR
         assert clock.slept == []
-        assert runner.measure(OTHER, quiet).exclusive
+        assert runner.open("tk1").measure(OTHER, quiet).exclusive
         assert clock.slept == [0.1, 0.2, 0.4]
         assert made == [3, 3, 3]
         runner.close()
@@ -281,14 +284,14 @@ class TestAPredictionThatWasGivenUp:
     ) -> None:
         runner = runner_for(hanging, tmp_path, timeout_s=0.2)
         with pytest.raises(ServerUnreachableError):
-            runner.measure(KEY, quiet)
-        for measure in (lambda: runner.measure(OTHER, quiet), lambda: runner.predict_once(KEY)):
+            runner.open("tk1").measure(KEY, quiet)
+        for measure in (lambda: runner.open("tk1").measure(OTHER, quiet), lambda: runner.open("tk1").predict_once(KEY)):
             with pytest.raises(ServerBusyError, match="would be wrong") as busy:
                 measure()
-            assert runner.failed(OTHER, "test", busy.value).outcome is Outcome.ERROR
+            assert runner.platforms["tk1"].record_failure(OTHER, "test", busy.value).outcome is Outcome.ERROR
         assert len(hanging.predictions) == 3
         hanging.use_elsewhere("resnet50")
-        assert runner.measure(KEY, quiet).exclusive
+        assert runner.open("tk1").measure(KEY, quiet).exclusive
         runner.close()
 
     def test_is_gone_with_a_server_that_vanishes_meanwhile(self, hanging: ScriptedDeepDetect, tmp_path: Path) -> None:
@@ -302,19 +305,19 @@ class TestAPredictionThatWasGivenUp:
                 hanging._come_back()
 
         clock.then = then
-        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, clock=(clock.now, clock.sleep))
+        runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, now=clock.now, sleep=clock.sleep)
         with pytest.raises(ServerUnreachableError):
-            runner.measure(KEY, quiet)
-        assert runner.measure(OTHER, quiet).exclusive
+            runner.open("tk1").measure(KEY, quiet)
+        assert runner.open("tk1").measure(OTHER, quiet).exclusive
         runner.close()
 
     def test_of_a_proxy_that_lost_patience_counts_as_well(self, hanging: ScriptedDeepDetect, tmp_path: Path) -> None:
         hanging.fault = lambda prediction: Reply(504, b"") if prediction.number == 3 else None
         runner = runner_for(hanging, tmp_path)
         with pytest.raises(GatewayError):
-            runner.measure(KEY, quiet)
+            runner.open("tk1").measure(KEY, quiet)
         with pytest.raises(ServerBusyError):
-            runner.measure(OTHER, quiet)
+            runner.open("tk1").measure(OTHER, quiet)
         runner.close()
 
     def test_under_load_is_told_from_those_of_the_other_clients(
@@ -322,19 +325,19 @@ class TestAPredictionThatWasGivenUp:
     ) -> None:
         runner = runner_for(hanging, tmp_path, timeout_s=0.5)
         with pytest.raises(ServerUnreachableError):
-            runner.measure(replace(KEY, scenario="c4"), quiet)
+            runner.open("tk1").measure(replace(KEY, scenario="c4"), quiet)
         with pytest.raises(ServerBusyError):
-            runner.measure(KEY, quiet)
+            runner.open("tk1").measure(KEY, quiet)
         hanging.use_elsewhere("resnet50")
-        assert runner.measure(KEY, quiet).exclusive
+        assert runner.open("tk1").measure(KEY, quiet).exclusive
         runner.close()
 
     def test_of_a_server_that_does_not_count_cannot_be_known(self, hanging: ScriptedDeepDetect, tmp_path: Path) -> None:
         hanging.tells, hanging.in_real_time = "none", True
         runner = runner_for(hanging, tmp_path, timeout_s=0.2)
         with pytest.raises(ServerUnreachableError):
-            runner.measure(KEY, quiet)
-        assert runner.measure(KEY, quiet).exclusive is None
+            runner.open("tk1").measure(KEY, quiet)
+        assert runner.open("tk1").measure(KEY, quiet).exclusive is None
         runner.close()
 
     @pytest.mark.parametrize("counted", [True, False], ids=["counted", "not counted"])
@@ -355,13 +358,57 @@ class TestAPredictionThatWasGivenUp:
         hanging.works_s = never_ends(2 + counted)
         runner = runner_for(hanging, tmp_path, timeout_s=0.2)
         with pytest.raises(RequestRefusedError):
-            runner.measure(KEY, quiet)
+            runner.open("tk1").measure(KEY, quiet)
         with pytest.raises(ServerUnreachableError):
-            runner.measure(KEY, quiet)
+            runner.open("tk1").measure(KEY, quiet)
         with pytest.raises(ServerBusyError):
-            runner.measure(KEY, quiet)
+            runner.open("tk1").measure(KEY, quiet)
         hanging.use_elsewhere("resnet50")
-        assert runner.measure(KEY, quiet).exclusive
+        assert runner.open("tk1").measure(KEY, quiet).exclusive
+        runner.close()
+
+
+class TestPlatformsOfOneServer:
+    """What happened to a server counts for every platform that is measured on it."""
+
+    def test_wait_for_a_prediction_of_the_other_that_timed_out(self, tmp_path: Path) -> None:
+        with ScriptedDeepDetect(services=["resnet50"], works_s=never_ends(3)) as hanging:
+            runner = runner_for(hanging, tmp_path, timeout_s=0.2, platforms=("tk1", "tx1"))
+            with pytest.raises(ServerUnreachableError):
+                runner.open("tk1").measure(KEY, quiet)
+            with pytest.raises(ServerBusyError):
+                runner.open("tx1").measure(replace(KEY, platform="tx1"), quiet)
+            runner.close()
+
+    def test_note_that_it_died_at_a_batch_of_the_other_and_came_back(
+        self, server: ScriptedDeepDetect, tmp_path: Path
+    ) -> None:
+        def die(prediction: Prediction) -> Reply | None:
+            if prediction.number != 3:
+                return None
+            server.forget_totals()
+            return Reply(drop=True)
+
+        server.fault = die
+        runner = runner_for(server, tmp_path, platforms=("tk1", "tx1"))
+        with pytest.raises(ServerGoneError):
+            runner.open("tk1").measure(KEY, quiet)
+        assert len(runner.open("tx1").measure(replace(KEY, platform="tx1"), quiet).rounds) == 1
+        with pytest.raises(BatchNotRunError) as caught:
+            runner.open("tk1").measure(OTHER, quiet)
+        assert caught.value.died
+        assert len(runner.open("tx1").measure(replace(OTHER, platform="tx1"), quiet).rounds) == 1
+        runner.close()
+
+    def test_a_server_that_is_not_back_has_one_cause_for_both(self, server: ScriptedDeepDetect, tmp_path: Path) -> None:
+        runner = runner_for(server, tmp_path, platforms=("tk1", "tx1"))
+        cut_from(server, 3)
+        causes = []
+        for platform, key in (("tk1", KEY), ("tk1", OTHER), ("tx1", KEY), ("tx1", OTHER)):
+            with pytest.raises(ServerGoneError) as caught:
+                runner.open(platform).measure(replace(key, platform=platform), quiet)
+            causes.append(caught.value.cause)
+        assert len(set(causes[1:])) == 1
         runner.close()
 
 
@@ -372,7 +419,6 @@ def test_one_server_at_a_time_is_taken(server: ScriptedDeepDetect, tmp_path: Pat
                 replace(PLATFORM, id=name),
                 ServerOptions(one.url, data_dir="/srv", bench_files=str(tmp_path / "names.txt")),
                 Plan(1, 5),
-                "auto",
                 0.1,
                 PUBLISHED,
             )
@@ -382,7 +428,7 @@ def test_one_server_at_a_time_is_taken(server: ScriptedDeepDetect, tmp_path: Pat
         locks = [ServerLock(identify_server(one.url)) for one in (server, second)]
         taken = []
         for platform in ("tk1", "tx1", "nano"):
-            runner.measure(replace(KEY, platform=platform), quiet)
+            runner.open(platform).measure(replace(KEY, platform=platform), quiet)
             free = [lock.acquire_at_once() for lock in locks]
             taken.append([not one for one in free])
             for lock in locks:
@@ -392,16 +438,16 @@ def test_one_server_at_a_time_is_taken(server: ScriptedDeepDetect, tmp_path: Pat
 
 
 def test_a_cell_without_a_baseline_is_expected_to_take_some_time(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    runner = runner_for(server, tmp_path)
-    assert runner.expected_ms(KEY) == 2 * 9.75
-    assert runner.expected_ms(OTHER) == 4 * UNKNOWN_MS
-    assert runner.expected_ms(X) == 0.0
+    plan = runner_for(server, tmp_path).platforms["tk1"].plan
+    assert plan.expected_ms(KEY) == 2 * 9.75
+    assert plan.expected_ms(OTHER) == 4 * UNKNOWN_MS
+    assert plan.expected_ms(X) == 0.0
 
 
 def test_too_few_images_are_told(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path)
     with pytest.raises(ConfigurationError, match="A batch of 16"):
-        runner.measure(CellKey("tk1", "resnet50", 16), quiet)
+        runner.open("tk1").measure(CellKey("tk1", "resnet50", 16), quiet)
     runner.close()
 
 
@@ -409,7 +455,7 @@ def test_too_few_images_are_told(server: ScriptedDeepDetect, tmp_path: Path) -> 
 def test_a_measurement_is_judged_against_its_baseline(
     server: ScriptedDeepDetect, tmp_path: Path, ms: float, outcome: Outcome
 ) -> None:
-    record = runner_for(server, tmp_path).judge(measured(ms), "x::y")
+    record = runner_for(server, tmp_path).platforms["tk1"].judge(measured(ms), "x::y")
     assert (record.outcome, record.nodeid, record.tolerance) == (outcome, "x::y", 0.1)
     assert record.now_ms == pytest.approx(ms)
     assert record.baseline is not None
@@ -417,24 +463,28 @@ def test_a_measurement_is_judged_against_its_baseline(
 
 
 def test_a_cell_without_a_baseline_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = runner_for(server, tmp_path, PlatformBaseline("tk1")).judge(measured(), "x::y")
+    record = runner_for(server, tmp_path, PlatformBaseline("tk1")).platforms["tk1"].judge(measured(), "x::y")
     assert (record.outcome, record.baseline, record.change) == (Outcome.NEW, None, None)
 
 
 def test_a_cell_marked_x_that_was_measured_all_the_same_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     marked = PlatformBaseline("tk1", ({KEY: Unavailable("line 3")},))
-    assert runner_for(server, tmp_path, marked).judge(measured(), "x::y").outcome is Outcome.NEW
+    assert runner_for(server, tmp_path, marked).platforms["tk1"].judge(measured(), "x::y").outcome is Outcome.NEW
 
 
 def test_an_invalid_measurement_is_never_called_slower(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = runner_for(server, tmp_path).judge(replace(measured(99.0), invalid="the host throttled"), "x::y")
+    record = (
+        runner_for(server, tmp_path)
+        .platforms["tk1"]
+        .judge(replace(measured(99.0), invalid="the host throttled"), "x::y")
+    )
     assert record.outcome is Outcome.INVALID
     assert record.now_ms is None
     assert record.reason == "tk1-resnet50-b2 is invalid, not slower: the host throttled."
 
 
 def test_a_recorded_baseline_of_like_conditions_counts(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = runner_for(server, tmp_path, recorded()).judge(measured(13.5), "x::y")
+    record = runner_for(server, tmp_path, recorded()).platforms["tk1"].judge(measured(13.5), "x::y")
     assert (record.outcome, record.notes) == (Outcome.REGRESSED, ())
 
 
@@ -445,14 +495,18 @@ def test_a_recorded_baseline_of_like_conditions_counts(server: ScriptedDeepDetec
         ({"backend": "ncnn"}, "the backend was caffe and is ncnn"),
         ({"datatype": "fp16"}, "the datatype was fp32 and is fp16"),
         ({"width": 300}, "the input size was 224x224 and is 300x224"),
-        ({"gpu": False}, "GPU was True and is False"),
+        ({"gpu": False}, "the device was GPU and is CPU"),
         ({"image_route": "inline"}, "the image route was path and is inline"),
     ],
 )
 def test_a_recorded_baseline_of_other_conditions_makes_the_cell_new(
     server: ScriptedDeepDetect, tmp_path: Path, changed: dict[str, Any], said: str
 ) -> None:
-    record = runner_for(server, tmp_path, recorded()).judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+    record = (
+        runner_for(server, tmp_path, recorded())
+        .platforms["tk1"]
+        .judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+    )
     assert (record.outcome, record.baseline) == (Outcome.NEW, None)
     assert record.notes == (f"not compared with tk1.json: {said}",)
 
@@ -460,15 +514,17 @@ def test_a_recorded_baseline_of_other_conditions_makes_the_cell_new(
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"clock": Clock.CLIENT}, "the client's clock is held against head.time"),
-        ({"backend": "ncnn"}, "the table is of caffe, this server runs ncnn"),
-        ({"gpu": False}, "the table was made on a GPU, this service runs without a GPU"),
+        ({"clock": Clock.CLIENT}, "the client's clock is compared with head.time"),
+        ({"backend": "ncnn"}, "the table was measured with caffe, this server runs ncnn"),
+        ({"gpu": False}, "the table was measured on a GPU, this service runs on a CPU"),
     ],
 )
 def test_a_published_baseline_of_other_conditions_counts_with_a_note(
     server: ScriptedDeepDetect, tmp_path: Path, changed: dict[str, Any], said: str
 ) -> None:
-    record = runner_for(server, tmp_path).judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+    record = (
+        runner_for(server, tmp_path).platforms["tk1"].judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+    )
     assert record.outcome is Outcome.OK
     assert record.notes == (said,)
 
@@ -498,7 +554,7 @@ def test_the_gate_is_asked_without_a_baseline() -> None:
 
 def test_a_cell_that_failed_says_why(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path)
-    record = runner.failed(KEY, "x::y", ServerError("It failed", http_status=500))
+    record = runner.platforms["tk1"].record_failure(KEY, "x::y", ServerError("It failed", http_status=500))
     assert (record.outcome, record.now_ms) == (Outcome.ERROR, None)
     assert record.reason == "tk1-resnet50-b2 could not be measured: It failed (HTTP 500)"
 
@@ -518,19 +574,19 @@ def test_what_could_be_measured_once_and_cannot_now_is_no_unavailable_cell(
     server: ScriptedDeepDetect, tmp_path: Path, error: DdperfError, with_value: Outcome, without: Outcome
 ) -> None:
     runner = runner_for(server, tmp_path)
-    assert runner.failed(KEY, "x::y", error).outcome is with_value
-    assert runner.failed(OTHER, "x::y", error).outcome is without
-    assert runner.failed(X, "x::y", error).outcome is without
+    assert runner.platforms["tk1"].record_failure(KEY, "x::y", error).outcome is with_value
+    assert runner.platforms["tk1"].record_failure(OTHER, "x::y", error).outcome is without
+    assert runner.platforms["tk1"].record_failure(X, "x::y", error).outcome is without
 
 
 def test_a_server_that_died_between_two_cells_is_waited_for_and_the_cell_measured(
     server: ScriptedDeepDetect, tmp_path: Path
 ) -> None:
     runner = runner_for(server, tmp_path, recovery_timeout_s=20.0)
-    runner.measure(KEY, quiet)
+    runner.open("tk1").measure(KEY, quiet)
     server.forget_totals()
     server.go_down(0.3)
-    assert len(runner.measure(OTHER, quiet).rounds) == 1
+    assert len(runner.open("tk1").measure(OTHER, quiet).rounds) == 1
     compared = server.predictions[6]
     assert (compared.service, compared.batch) == ("resnet50", 2)  # as the first cell had it
     runner.close()
@@ -548,40 +604,40 @@ class TestReplacedBetweenTwoCells:
     def test_one_that_predicts_something_else_is_not_believed(self, tmp_path: Path, totals: str) -> None:
         with slow_enough(totals) as server:
             runner = runner_for(server, tmp_path)
-            runner.measure(KEY, quiet)
+            runner.open("tk1").measure(KEY, quiet)
             server.forget_totals()
             server.wrong = another
             for key in (OTHER, KEY):
-                with pytest.raises(AnswerError, match="does not predict what it did at the start of the run"):
-                    runner.measure(key, quiet)
+                with pytest.raises(AnswerError, match="predictions of resnet50 changed during the run"):
+                    runner.open("tk1").measure(key, quiet)
             assert len(server.predictions) == 6 + 2  # not one more than it takes to see it
             runner.close()
 
     def test_one_that_predicts_the_same_is_measured_as_what_it_is(self, tmp_path: Path, totals: str) -> None:
         with slow_enough(totals) as server:
             runner = runner_for(server, tmp_path)
-            assert runner.measure(KEY, quiet).conditions.backend == "caffe"
+            assert runner.open("tk1").measure(KEY, quiet).conditions.backend == "caffe"
             server.replace_service(ServiceSetup("resnet50", mllib="tensorrt", datatype="fp16"))
-            conditions = runner.measure(OTHER, quiet).conditions
+            conditions = runner.open("tk1").measure(OTHER, quiet).conditions
             assert (conditions.backend, conditions.datatype) == ("tensorrt", "fp16")
             runner.close()
 
     def test_rounds_of_the_one_before_do_not_count_with_those_of_the_new_one(self, tmp_path: Path, totals: str) -> None:
         with slow_enough(totals) as server:
             runner = runner_for(server, tmp_path)
-            earlier = runner.measure(KEY, quiet)
+            earlier = runner.open("tk1").measure(KEY, quiet)
             server.replace_service(ServiceSetup("resnet50", mllib="tensorrt"))
-            again = runner.measure(KEY, quiet, earlier)
+            again = runner.open("tk1").measure(KEY, quiet, earlier)
             assert (again.conditions.backend, len(again.rounds)) == ("tensorrt", 1)
-            assert len(runner.measure(KEY, quiet, again).rounds) == 2
+            assert len(runner.open("tk1").measure(KEY, quiet, again).rounds) == 2
             runner.close()
 
     def test_a_server_restarted_with_the_same_services_is_measured_on(self, tmp_path: Path, totals: str) -> None:
         with slow_enough(totals) as server:
             runner = runner_for(server, tmp_path)
-            runner.measure(KEY, quiet)
+            runner.open("tk1").measure(KEY, quiet)
             server.restart()
-            assert len(runner.measure(OTHER, quiet).rounds) == 1
+            assert len(runner.open("tk1").measure(OTHER, quiet).rounds) == 1
             runner.close()
 
 
@@ -593,9 +649,8 @@ def slow_enough(totals: str) -> ScriptedDeepDetect:
 
 
 def test_what_the_baseline_marks_and_holds_is_known(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    runner = runner_for(server, tmp_path)
-    assert runner.marked_unavailable(X) == Unavailable("line 2")
-    assert runner.marked_unavailable(KEY) is None
-    assert runner.marked_unavailable(OTHER) is None
-    assert runner.expected("tk1") == {KEY}
-    assert runner.unavailable(X, "x::y", "because").outcome is Outcome.UNAVAILABLE
+    plan = runner_for(server, tmp_path).platforms["tk1"].plan
+    assert plan.marked_unavailable(X) == Unavailable("line 2")
+    assert plan.marked_unavailable(KEY) is None
+    assert plan.marked_unavailable(OTHER) is None
+    assert plan.expected() == {KEY}

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
+from fake_observer import FakeObserver
 
-from pytest_ddperf.core.records import CellKey, Clock, ColdStart, Conditions, LoadPass, Measurement, Round
+from pytest_ddperf.core.records import CellKey, Clock, ColdStart, Conditions, LoadPass, Measurement
 from pytest_ddperf.deepdetect.protocol import Answer, ServiceStats
 from pytest_ddperf.deepdetect.timed import Timed, Totals
 from pytest_ddperf.errors import AnswerError, InvalidRoundError, ServerUnreachableError, TimingError
-from pytest_ddperf.measure.loop import Plan, Progress, measure_cell, measure_round
+from pytest_ddperf.measure.loop import MeasuredRound, Plan, Progress, measure_cell, measure_round
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,13 +63,24 @@ class FakeServer:
         )
 
 
-def accept(_: Answer) -> None:
-    pass
+def refuse(_: Answer) -> None:
+    raise AnswerError("wrong")
 
 
-def measured(server: FakeServer, plan: Plan = Plan(), **options: object) -> Measurement:  # noqa: B008 - frozen
-    given: dict[str, object] = {"key": KEY, "conditions": CONDITIONS, "check": accept, "now": lambda: 5.0}
-    return measure_cell(server, plan, **(given | options))  # type: ignore[arg-type]
+def one_round(server: FakeServer, plan: Plan = Plan(), observer: FakeObserver | None = None) -> MeasuredRound:  # noqa: B008 - frozen
+    return measure_round(server, plan, observer or FakeObserver())
+
+
+NOTHING_YET = Measurement(KEY, CONDITIONS, ())
+
+
+def measured(
+    server: FakeServer,
+    plan: Plan = Plan(),  # noqa: B008 - frozen
+    cell: Measurement = NOTHING_YET,
+    observer: FakeObserver | None = None,
+) -> Measurement:
+    return measure_cell(server, plan, cell, observer or FakeObserver())
 
 
 # --- one round
@@ -76,13 +88,13 @@ def measured(server: FakeServer, plan: Plan = Plan(), **options: object) -> Meas
 
 def test_the_warm_up_is_thrown_away() -> None:
     server = FakeServer([6421.0, 178.0])
-    done = measure_round(server, Plan(1, 5), check=accept, now=lambda: 5.0)
-    assert [one.predict_ms for one in done.round.passes] == [178.0] * 5
-    assert done.round.started_s == 5.0
+    done = one_round(server, Plan(1, 5))
+    assert [one.predict_ms for one in done.passes] == [178.0] * 5
+    assert done.started_s == 5.0
 
 
 def test_a_pass_has_four_figures() -> None:
-    one = measure_round(FakeServer([80.0, 80.6]), Plan(1, 1), check=accept, now=lambda: 0.0).round.passes[0]
+    one = one_round(FakeServer([80.0, 80.6]), Plan(1, 1)).passes[0]
     assert (one.client_ms, one.head_ms) == (82.6, 80.0)
     assert one.predict_ms == pytest.approx(80.6)
     assert one.transform_ms == pytest.approx(80.6 / 4)
@@ -90,43 +102,40 @@ def test_a_pass_has_four_figures() -> None:
 
 def test_the_totals_are_read_once_between_passes() -> None:
     server = FakeServer()
-    measure_round(server, Plan(2, 3), check=accept, now=lambda: 0.0)
+    one_round(server, Plan(2, 3))
     assert server.calls == ["predict"] * 2 + ["totals"] + ["predict", "totals"] * 3
 
 
 def test_an_older_server_without_totals_has_head_time_and_client_time_only() -> None:
     server = FakeServer(durations=False, counts=False)
-    done = measure_round(server, Plan(), check=accept, now=lambda: 0.0)
-    assert {(one.head_ms, one.predict_ms, one.transform_ms) for one in done.round.passes} == {(80.0, None, None)}
+    done = one_round(server)
+    assert {(one.head_ms, one.predict_ms, one.transform_ms) for one in done.passes} == {(80.0, None, None)}
     assert done.exclusive is None
 
 
 def test_a_server_that_counts_shows_that_nobody_else_used_it() -> None:
-    assert measure_round(FakeServer(), Plan(), check=accept, now=lambda: 0.0).exclusive is True
+    assert one_round(FakeServer()).exclusive is True
 
 
 def test_without_counts_exclusivity_is_unknown() -> None:
-    assert measure_round(FakeServer(counts=False), Plan(), check=accept, now=lambda: 0.0).exclusive is None
+    assert one_round(FakeServer(counts=False)).exclusive is None
 
 
 def test_without_the_counts_of_the_other_services_exclusivity_is_unknown() -> None:
-    assert measure_round(FakeServer(others=None), Plan(), check=accept, now=lambda: 0.0).exclusive is None
+    assert one_round(FakeServer(others=None)).exclusive is None
 
 
 def test_every_answer_is_checked_the_warm_up_too() -> None:
-    def refuse(_: Answer) -> None:
-        raise AnswerError("wrong")
-
     server = FakeServer()
     with pytest.raises(AnswerError):
-        measure_round(server, Plan(), check=refuse, now=lambda: 0.0)
+        one_round(server, observer=FakeObserver(check=refuse))
     assert server.calls == ["predict"]
 
 
 def test_a_second_prediction_on_the_service_makes_the_round_invalid() -> None:
     server = FakeServer(during=lambda one, number: one.add(1, 9.0) if number == 3 else None)
     with pytest.raises(InvalidRoundError, match="somebody else used the service") as caught:
-        measure_round(server, Plan(), check=accept, now=lambda: 0.0)
+        one_round(server)
     assert caught.value.exclusive is False
 
 
@@ -136,13 +145,13 @@ def test_a_prediction_on_another_service_makes_the_round_invalid() -> None:
             server.others = {"vgg16": 1}
 
     with pytest.raises(InvalidRoundError, match="predictions by vgg16") as caught:
-        measure_round(FakeServer(during=elsewhere), Plan(), check=accept, now=lambda: 0.0)
+        one_round(FakeServer(during=elsewhere))
     assert caught.value.exclusive is False
 
 
 def test_what_others_did_between_the_rounds_is_nobodys_fault() -> None:
     server = FakeServer(others={"vgg16": 3}, during=lambda one, number: one.add(5, 9.0) if number == 0 else None)
-    assert measure_round(server, Plan(1, 3), check=accept, now=lambda: 0.0).exclusive is True
+    assert one_round(server, Plan(1, 3)).exclusive is True
 
 
 @pytest.mark.parametrize("counts", [True, False])
@@ -152,13 +161,13 @@ def test_a_restarted_server_makes_the_round_invalid(counts: bool) -> None:
             server.stats = ServiceStats(1, 1, 0, 8, 80.0, 20.0)
 
     with pytest.raises(InvalidRoundError, match="restarted"):
-        measure_round(FakeServer(during=restart, counts=counts), Plan(), check=accept, now=lambda: 0.0)
+        one_round(FakeServer(during=restart, counts=counts))
 
 
 def test_progress_is_told_before_every_prediction_with_the_time_left() -> None:
-    told: list[Progress] = []
-    measure_round(FakeServer([98.0]), Plan(1, 3), check=accept, now=lambda: 0.0, progress=told.append)
-    assert told == [
+    observer = FakeObserver()
+    one_round(FakeServer([98.0]), Plan(1, 3), observer)
+    assert observer.shown == [
         Progress(warmup=True, number=1, of=1),
         Progress(warmup=False, number=1, of=3),
         Progress(warmup=False, number=2, of=3, remaining_s=0.2),
@@ -189,7 +198,7 @@ def test_noise_stops_at_the_most() -> None:
 
 def test_the_gated_clock_decides_whether_passes_are_added() -> None:
     server = FakeServer([80.1, 80.9] * 30)  # head.time is 80 each time
-    assert len(measured(server, Plan(1, 5, 20), preferred="head").rounds[0].passes) == 5
+    assert len(measured(server, Plan(1, 5, 20, "head")).rounds[0].passes) == 5
 
 
 def test_a_clock_that_is_not_told_adds_no_pass() -> None:
@@ -203,7 +212,7 @@ def test_a_clock_that_is_not_told_adds_no_pass() -> None:
 
 
 def test_a_cell_has_one_round_and_the_clock_that_is_gated() -> None:
-    cell = measured(FakeServer(), cold_start=ColdStart(12.0, 6421.0))
+    cell = measured(FakeServer(), cell=replace(NOTHING_YET, cold_start=ColdStart(12.0, 6421.0)))
     assert (cell.conditions.clock, cell.exclusive, cell.invalid) == (Clock.PREDICT, True, "")
     assert cell.cold_start == ColdStart(12.0, 6421.0)
     assert cell.per_image_ms() == [[10.0] * 5]
@@ -219,8 +228,8 @@ def test_a_head_time_of_zero_is_an_error_not_a_division() -> None:
 
 
 def test_a_later_round_is_added_and_keeps_the_gated_clock() -> None:
-    first = measured(FakeServer(durations=False), cold_start=ColdStart(12.0))
-    second = measured(FakeServer([88.0]), earlier=first)
+    first = measured(FakeServer(durations=False), cell=replace(NOTHING_YET, cold_start=ColdStart(12.0)))
+    second = measured(FakeServer([88.0]), cell=first)
     assert second.conditions.clock is Clock.HEAD
     assert second.per_image_ms() == [[10.0] * 5, [11.0] * 5]
     assert second.cold_start == ColdStart(12.0)
@@ -234,32 +243,45 @@ def test_an_invalid_round_is_thrown_away_and_measured_again() -> None:
 
 
 def test_a_round_is_measured_again_at_most_three_times_before_the_cell_is_invalid() -> None:
-    told: list[Progress] = []
+    observer = FakeObserver()
     server = FakeServer(during=lambda one, _: one.add(1, 9.0))
-    cell = measured(server, progress=told.append)
+    cell = measured(server, observer=observer)
     assert cell.rounds == ()
     assert "somebody else used the service" in cell.invalid
     assert cell.exclusive is False
-    assert sorted({one.attempt for one in told}) == [1, 2, 3, 4]
+    assert sorted({one.attempt for one in observer.shown}) == [1, 2, 3, 4]
 
 
 def test_an_invalid_later_round_keeps_the_rounds_before_it() -> None:
     first = measured(FakeServer())
-    cell = measured(FakeServer(during=lambda one, _: one.add(1, 9.0)), earlier=first)
+    cell = measured(FakeServer(during=lambda one, _: one.add(1, 9.0)), cell=first)
     assert cell.rounds == first.rounds
     assert cell.invalid
 
 
-def test_a_round_may_be_condemned_from_outside() -> None:
-    reasons = iter(["the host throttled", ""])
-    seen: list[Round] = []
+def test_a_round_may_be_rejected_from_outside() -> None:
+    observer = FakeObserver(reasons=["the host throttled"])
+    cell = measured(FakeServer(), observer=observer)
+    assert (len(observer.judged), cell.rounds, cell.invalid) == (2, (observer.judged[1],), "")
 
-    def condemn(one: Round) -> str:
-        seen.append(one)
-        return next(reasons)
 
-    cell = measured(FakeServer(), condemn=condemn)
-    assert (len(seen), cell.rounds, cell.invalid) == (2, (seen[1],), "")
+def test_a_valid_round_ends_the_invalidity_of_the_earlier_measurement() -> None:
+    earlier = measured(FakeServer(), observer=FakeObserver(reasons=["the host throttled"] * 4))
+    assert (earlier.rounds, bool(earlier.invalid)) == ((), True)
+    assert not measured(FakeServer(), cell=earlier).invalid
+
+
+@pytest.mark.parametrize(("restarted", "told"), [(True, 1), (False, 0)])
+def test_the_observer_learns_of_a_restart_before_the_next_attempt(restarted: bool, told: int) -> None:
+    def happen(server: FakeServer, number: int) -> None:
+        if number == 3 and restarted:
+            server.stats = ServiceStats(1, 1, 0, 8, 80.0, 20.0)
+        elif number == 3:
+            server.add(1, 9.0)
+
+    observer = FakeObserver()
+    assert len(measured(FakeServer(during=happen), observer=observer).rounds) == 1
+    assert observer.restarts == told
 
 
 def test_a_server_error_is_no_invalid_round() -> None:
@@ -275,7 +297,7 @@ def test_a_server_error_is_no_invalid_round() -> None:
 
 def test_rounds_of_unknown_exclusivity_make_the_whole_unknown() -> None:
     first = measured(FakeServer(counts=False))
-    assert measured(FakeServer(), earlier=first).exclusive is None
+    assert measured(FakeServer(), cell=first).exclusive is None
 
 
 # under load: a prediction of the endpoint is a pass of several requests
@@ -294,7 +316,7 @@ class FakeLoad(FakeServer):
 
 
 def test_a_pass_under_load_is_its_figure_and_the_server_s_time_for_each_of_its_requests() -> None:
-    cell = measured(FakeLoad(), Plan(npasses=2), preferred="client")
+    cell = measured(FakeLoad(), Plan(npasses=2, timer="client"))
     (only,) = cell.rounds
     assert [(one.client_ms, one.head_ms, one.predict_ms) for one in only.passes] == [(50.0, None, 100.0)] * 2
     assert cell.load == (LoadPass(0.2, (100.0,) * 4),) * 2
@@ -302,22 +324,22 @@ def test_a_pass_under_load_is_its_figure_and_the_server_s_time_for_each_of_its_r
 
 
 def test_as_many_predictions_as_a_pass_under_load_has_are_ours() -> None:
-    assert measured(FakeLoad(), preferred="client").exclusive is True
+    assert measured(FakeLoad(), Plan(timer="client")).exclusive is True
 
 
 def test_one_prediction_more_makes_the_round_under_load_invalid() -> None:
-    cell = measured(FakeLoad(counted=5), preferred="client")
+    cell = measured(FakeLoad(counted=5), Plan(timer="client"))
     assert cell.invalid.startswith("somebody else used the service during a pass: it counted 5 predictions, 4 of them")
     assert cell.load == ()
 
 
 def test_a_later_round_under_load_adds_its_requests() -> None:
     server = FakeLoad()
-    first = measured(server, Plan(npasses=2), preferred="client")
-    assert len(measured(server, Plan(npasses=3), preferred="client", earlier=first).load) == 5
+    first = measured(server, Plan(npasses=2, timer="client"))
+    assert len(measured(server, Plan(npasses=3, timer="client"), cell=first).load) == 5
 
 
 def test_the_time_left_is_that_of_whole_passes() -> None:
-    told: list[Progress] = []
-    measured(FakeLoad(), Plan(warmup=0, npasses=3), preferred="client", progress=told.append)
-    assert [one.remaining_s for one in told] == [None, pytest.approx(0.4), pytest.approx(0.2)]
+    observer = FakeObserver()
+    measured(FakeLoad(), Plan(warmup=0, npasses=3, timer="client"), observer=observer)
+    assert [one.remaining_s for one in observer.shown] == [None, pytest.approx(0.4), pytest.approx(0.2)]

@@ -9,6 +9,7 @@ from load_made import loaded
 
 from pytest_ddperf.baselines.store import PlatformBaseline
 from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.records import (
     Baseline,
     CellKey,
@@ -23,10 +24,13 @@ from pytest_ddperf.core.records import (
     convert_published,
 )
 from pytest_ddperf.core.service_parameters import ServiceParameters
+from pytest_ddperf.measure.loop import Plan
 from pytest_ddperf.runner.judge import Judge, describe_differences
+from pytest_ddperf.runner.plan import PlatformPlan
 
 TK1 = load_catalog().platform("tk1")
 NOW = Conditions(Clock.PREDICT, TK1.parameters.mllib, gpu=TK1.parameters.gpu)
+SERVER = ServerOptions("http://h:1")
 BATCH_SIZES = (1, 2, 4, 8)
 SCATTER = (1.0, 1.01, 0.99, 1.005, 0.995)
 
@@ -58,7 +62,7 @@ def recorded(ms: float = 50.0, conditions: Conditions = NOW) -> Baseline:
 def judge_of(*cells: CellKey, baseline: Baseline | Unavailable | None = None, least_rounds: int = 1) -> Judge:
     """A judge whose baseline holds the same for each cell (default: one cell)."""
     entries = {} if baseline is None else dict.fromkeys(cells or (key(),), baseline)
-    return Judge(TK1, 0.1, PlatformBaseline("tk1", (entries,)), least_rounds=least_rounds)
+    return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, PlatformBaseline("tk1", (entries,)), least_rounds=least_rounds))
 
 
 def verdict(judge: Judge, measured: Measurement) -> CellRecord:
@@ -162,7 +166,7 @@ def test_so_does_a_new_one() -> None:
     judge = judge_of(least_rounds=3)
     record = verdict(judge, measurement(50.0))
     assert record.outcome is Outcome.REMEASURE
-    assert record.reason == "1 of the 3 rounds of a recorded baseline"
+    assert record.reason == "1 of 3 rounds needed to record a baseline"
     assert verdict(judge, measurement(50.0, 50.0, 50.0)).outcome is Outcome.NEW
 
 
@@ -185,7 +189,7 @@ def test_a_published_one_of_other_conditions_is_compared_with_and_says_so() -> N
     table = Baseline("report", 50.0, "tk1.csv, line 5")
     record = verdict(judge_of(baseline=table), measurement(50.0, conditions=replace(NOW, backend="ncnn")))
     assert record.outcome is Outcome.OK
-    assert record.notes == ("the table is of caffe, this server runs ncnn",)
+    assert record.notes == ("the table was measured with caffe, this server runs ncnn",)
 
 
 def test_like_conditions_differ_in_nothing() -> None:
@@ -231,7 +235,7 @@ def test_a_server_that_did_not_keep_up_is_noted() -> None:
 
 def recording_judge(baseline: Baseline | None, *, held: tuple[CellKey, ...] = ()) -> Judge:
     entries = {} if baseline is None else {key(): baseline}
-    return Judge(TK1, 0.1, PlatformBaseline("tk1", (entries,)), recorded=held)
+    return Judge(PlatformPlan(TK1, SERVER, Plan(), 0.1, PlatformBaseline("tk1", (entries,)), recorded=held))
 
 
 TABLE = Baseline("report", 50.0, "tk1.csv, line 5")
@@ -260,7 +264,7 @@ def test_a_first_recording_within_the_tolerance_keeps_its_verdict() -> None:
 def test_the_table_of_a_board_is_that_of_the_platform_that_it_is_like() -> None:
     board = replace(TK1, id="board2", parameters=ServiceParameters(mllib="ncnn"), alike=TK1)
     (note,) = describe_differences(replace(NOW, backend="ncnn"), TABLE, board)
-    assert note == "the table is of caffe, this server runs ncnn"
+    assert note == "the table was measured with caffe, this server runs ncnn"
 
 
 def with_files(measured: Measurement, **digests: str) -> Measurement:

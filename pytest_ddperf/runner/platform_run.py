@@ -1,0 +1,272 @@
+"""One platform during the run: its server, board and verdicts, and what to do when a cell cannot be measured."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from pytest_ddperf.boards.board import Board
+from pytest_ddperf.core.records import Baseline, CellRecord
+from pytest_ddperf.core.scenarios import describe_scenario
+from pytest_ddperf.deepdetect.protocol import Info
+from pytest_ddperf.deepdetect.url import format_display_url
+from pytest_ddperf.errors import (
+    DdperfError,
+    GatewayError,
+    NoConnectionError,
+    ServerGoneError,
+    ServerOutOfMemoryError,
+    ServerUnreachableError,
+    ServiceNotFoundError,
+)
+from pytest_ddperf.models.folder import digests
+from pytest_ddperf.runner.cell_attempt import CellAttempt
+from pytest_ddperf.runner.judge import Judge, classify_failure
+from pytest_ddperf.runner.server_health import CutPrediction, explain_missing_service
+from pytest_ddperf.servers.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
+    from pytest_ddperf.deepdetect.protocol import Answer
+    from pytest_ddperf.measure.loop import Progress
+    from pytest_ddperf.runner.plan import PlatformPlan
+    from pytest_ddperf.runner.server_health import ServerHealth
+    from pytest_ddperf.servers.services import OpenService
+
+T = TypeVar("T")
+
+
+class PlatformRun:
+    """One platform during the run.
+
+    Args:
+        plan: how it is measured and judged.
+        networks: the networks, by id.
+        health: what happened to its server.
+        say: prints a line for the user.
+        marker: see `Board`.
+
+    Attributes:
+        facts: facts of its server; None until it was opened.
+        down: why none of its cells can be measured; None while they can.
+        warm: the service of ours that has made its first prediction; None if there is none.
+        conditions: `PlatformPlan.conditions`; all cells of a service share one object.
+    """
+
+    def __init__(
+        self,
+        plan: PlatformPlan,
+        networks: Mapping[str, Network],
+        health: ServerHealth,
+        say: Callable[[str], None],
+        marker: Path | None = None,
+    ) -> None:
+        self.plan = plan
+        self.health = health
+        self.board = Board(
+            plan.platform,
+            format_display_url(plan.server.url),
+            say,
+            gpuid=plan.server.parameters.gpuid,
+            tune=plan.tune,
+            marker=marker,
+        )
+        self.target = Target(plan.server, say, self.board, health.in_flight)
+        self.facts: ServerFacts | None = None
+        self.down: DdperfError | None = None
+        self.warm: OpenService | None = None
+        self.conditions = functools.cache(plan.conditions)
+        self._digests = functools.cache(digests)
+        self._networks = networks
+        self._say = say
+        self._judge = Judge(plan)
+        self._new_version = ""
+
+    def open(self) -> ServerFacts:
+        """Return the facts of the server, opening it if necessary. A server marked as down is not asked again.
+
+        A server that was up and vanished is waited for once, for the time set in the options; after that, each further
+        cell makes one quick request.
+
+        Raises:
+            ServerGoneError: the server was up and no longer responds.
+            ServerError: nothing responds.
+            HookError: a command that runs before the cells failed.
+            ConfigurationError: the options do not fit the server.
+        """
+        if self.down is not None:
+            raise self.down.fresh()
+        if self.health.is_gone and self.target.is_open:
+            self.health.await_return(self.target)
+        was_up = self.facts is not None or self.health.is_gone
+        try:
+            facts = self.target.open(self.plan.server.recovery_timeout_s if was_up else 0.0)
+        except DdperfError as error:
+            self.down = error.fresh()
+            if was_up:
+                cause = self.health.share_cause(error.cause)
+                self.down = ServerGoneError(f"The server stopped responding during the run: {error}", cause=cause)
+            raise self.down.fresh() from error
+        if self.health.is_gone:
+            self.health.note_return(self.target.client.latest_info or Info())
+        self._update_facts(facts)
+        return facts
+
+    def _update_facts(self, facts: ServerFacts) -> None:
+        before, self.facts = self.facts, facts
+        if before is not None and (before.version, before.commit) != (facts.version, facts.commit):
+            self._new_version = (
+                f"the server's version changed during the run, from {_version(before)} to {_version(facts)}"
+            )
+            self._say(f"ddperf: {self.plan.platform.id}: {self._new_version}; later cells are of the new version")
+
+    def predict_once(self, key: CellKey) -> None:
+        """Make one checked prediction; nothing is recorded.
+
+        Raises:
+            ServerError: the prediction failed, or the response does not match the request.
+        """
+        self._attempt(key, CellAttempt.predict)
+
+    def measure(
+        self, key: CellKey, show: Callable[[Progress], None] | None = None, earlier: Measurement | None = None
+    ) -> Measurement:
+        """Measure one round of a cell.
+
+        Args:
+            key: the cell.
+            show: called before every prediction; None for no progress.
+            earlier: the cell's earlier measurement in this run; the new round is added to it.
+
+        Raises:
+            ServerError: the server failed, or returned something else.
+            ConfigurationError: there are too few images, or the server does not report the requested clock.
+        """
+        measured = self._attempt(key, lambda attempt: attempt.measure(show, earlier))
+        if self.target.was_replaced():
+            self._say(f"ddperf: {key}: its service was replaced by another one of the same name, which is measured now")
+            measured = self._attempt(key, lambda attempt: attempt.measure(show, earlier))
+        self.health.note_measured()
+        self._update_facts(self.target.refresh_facts())
+        return measured
+
+    def _attempt(self, key: CellKey, use: Callable[[CellAttempt], T]) -> T:
+        """Call `use` with an attempt; repeat it once if its service was deleted, or if the server had not answered yet.
+
+        Raises:
+            DdperfError: the error of `use`, after the server's state was recorded.
+        """
+        for is_last in (False, True):
+            self.open()
+            attempt: CellAttempt | None = None
+            try:
+                attempt = self._prepare(key)
+                return use(attempt)
+            except ServiceNotFoundError as error:
+                if is_last:
+                    raise explain_missing_service(error) from error
+                if attempt is None:
+                    raise
+                self._say(f"ddperf: {key}: its service was deleted from the server meanwhile; it is recreated")
+                self.target.forget_service()
+                self.health.suspect(key.platform, key.model)
+            except ServerOutOfMemoryError as error:
+                self.health.note_exhausted(key, str(error))
+                self.target.release_service()
+                raise
+            except (ServerUnreachableError, GatewayError) as error:
+                answered = attempt is not None and attempt.answered
+                if answered or is_last or not isinstance(error, NoConnectionError):
+                    self._raise_vanished(error, None if attempt is None else key)
+                self.health.note_outage()  # between two cells: the repetition waits for the server
+        raise AssertionError
+
+    def _prepare(self, key: CellKey) -> CellAttempt:
+        """Check the open server and open the service of a cell."""
+        self.health.check_size(key)
+        self.health.wait_until_idle(self.target)
+        self.verify(key)
+        service = self.target.service_for(self._networks[key.model], key.batch_size)
+        return CellAttempt(self, key, service, self.target.batch(service, key.batch_size))
+
+    def verify(self, key: CellKey) -> None:
+        """If something happened to the server, check that its predictions are those of the start of the run."""
+
+        def predict(model: str, batch_size: int) -> Answer:
+            service = self.target.service_for(self._networks[model])
+            answer = self.target.batch(service, batch_size).predict(self.plan.server.cold_start_timeout_s).answer
+            self.warm = service
+            return answer
+
+        def predict_again(model: str, batch_size: int) -> Answer:
+            try:
+                return predict(model, batch_size)
+            except ServiceNotFoundError:  # a service that was deleted since is still recorded as open
+                self.target.forget_service()
+                answer = predict(model, batch_size)
+                self._say(f"ddperf: {key}: the service of {model} was deleted from the server; it was recreated")
+                return answer
+
+        self.health.verify(key.platform, key.model, predict_again)
+
+    def _raise_vanished(self, error: ServerUnreachableError | GatewayError, key: CellKey | None) -> NoReturn:
+        """Raise the error for a request without a response; a server that still responds to others was only slow.
+
+        Args:
+            error: what happened to the request.
+            key: the cell, if the request was one of its predictions.
+        """
+        before = self.target.client.latest_info
+        is_cut = isinstance(error, ServerGoneError)
+        if not is_cut and self.target.is_up():
+            raise error
+        self.health.note_outage(None if key is None else CutPrediction(key, str(error), before))
+        if is_cut:
+            raise error
+        vanished = "The server vanished during the run:"
+        raise ServerGoneError(f"{vanished} {error}", cause=f"{vanished} {error.cause}") from error
+
+    def network_files(self, model: str) -> dict[str, str]:
+        """Return the file digests of a user's own network, computed once; empty for other networks."""
+        path = self._networks[model].path
+        return {} if path is None else self._digests(Path(path))
+
+    def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
+        """Judge the measurement of a cell."""
+        record = self._judge.judge(measurement, nodeid, self.facts)
+        return replace(record, notes=(*record.notes, self._new_version)) if self._new_version else record
+
+    def record_failure(
+        self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None
+    ) -> CellRecord:
+        """Return the record of a cell that could not be measured.
+
+        Args:
+            key: the cell.
+            nodeid: node id of its test.
+            error: why it could not be measured.
+            measured: what was measured of it earlier in this run; it is kept.
+        """
+        # failing under a requested load is a result even without a baseline
+        expected = bool(key.scenario) or isinstance(self.plan.baseline.lookup(key), Baseline)
+        outcome, what = classify_failure(error, expected=expected)
+        load = f" with {describe_scenario(key.scenario)}" if key.scenario else ""
+        return CellRecord(
+            key=key,
+            nodeid=nodeid,
+            outcome=outcome,
+            reason=f"{key} {what}{load}: {error}",
+            measurement=measured,
+            server=self.facts,
+            cause=error.cause,
+            detail=str(error),
+        )
+
+
+def _version(facts: ServerFacts) -> str:
+    return f"{facts.version} (commit {facts.commit[:8]})"

@@ -1,0 +1,337 @@
+"""What happened to a server during the run: outages, batches too large, first predictions, unfinished requests."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_ddperf.deepdetect.backoff import back_off
+from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S
+from pytest_ddperf.deepdetect.consistency import (
+    MARGIN_ACROSS_SIZES,
+    TIE_ACROSS_SIZES,
+    describe_disagreement,
+    select_best_classes,
+)
+from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
+from pytest_ddperf.errors import (
+    AnswerError,
+    BatchNotRunError,
+    ServerBusyError,
+    ServerGoneError,
+    ServiceGoneError,
+    ServiceNotFoundError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_ddperf.core.records import CellKey
+    from pytest_ddperf.deepdetect.client import Client
+    from pytest_ddperf.deepdetect.consistency import Seen
+    from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceStats
+    from pytest_ddperf.servers.target import Target
+
+MOST_OUTAGES: Final = 3
+"""Number of outages without a measured cell in between after which a server is no longer waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a model predicted at its first request in the run.
+
+    Args:
+        batch_size: batch size of that request.
+        seen: the predictions.
+    """
+
+    batch_size: int
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A batch that was too large for a server.
+
+    Args:
+        crashed: whether the server crashed; else it reported that its memory was exhausted.
+        error: the error message.
+    """
+
+    batch_size: int
+    crashed: bool
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutPrediction:
+    """A prediction during which a server stopped responding.
+
+    Args:
+        key: its cell.
+        error: its error message.
+        before: what the server last reported about itself.
+    """
+
+    key: CellKey
+    error: str
+    before: Info | None
+
+
+class ServerHealth:
+    """What happened to one server during the run, shared by the platforms that are measured on it.
+
+    Limits and first predictions are kept by platform, because the services of two platforms may differ.
+
+    Args:
+        say: prints a line for the user.
+        now: a monotonic clock, seconds.
+        sleep: sleeps for a number of seconds.
+
+    Attributes:
+        is_gone: whether the server stopped responding and has not been seen since.
+        in_flight: the predictions requested from the server by all clients.
+    """
+
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._say = say
+        self._now = now
+        self._sleep = sleep
+        self.is_gone = False
+        self.in_flight = RequestsInFlight()
+        self._waited_for_server = self._waited_for_prediction = False
+        self._outages = 0
+        self._outage_cause = ""
+        self._cut: CutPrediction | None = None
+        self._limits: dict[tuple[str, str, str], Limit] = {}
+        self._references: dict[tuple[str, str], Reference] = {}
+        self._suspects: set[tuple[str, str]] = set()
+
+    # outages
+
+    def note_outage(self, cut: CutPrediction | None = None) -> None:
+        """Record that the server stopped responding.
+
+        Args:
+            cut: the prediction that got no response; None if it was another request.
+        """
+        self.is_gone = True
+        self._outages += 1
+        self._cut = cut or self._cut
+        self.in_flight.clear()  # a restarted server does not continue its predictions
+        self._waited_for_prediction = False
+
+    def share_cause(self, cause: str) -> str:
+        """Return the cause shared by all cells that cannot be measured during the current outage: its first one."""
+        self._outage_cause = self._outage_cause or cause
+        return self._outage_cause
+
+    def note_measured(self) -> None:
+        """Record that a cell was measured: a later outage is the first one again."""
+        self._outages = 0
+
+    def await_return(self, target: Target) -> None:
+        """Wait for a vanished server: `recovery_timeout_s` the first time, and not at all after a failed wait.
+
+        Args:
+            target: the server, still open; it is closed when the server is back.
+
+        Raises:
+            ServerGoneError: the server is not back.
+        """
+        hopeless = self._waited_for_server or self._outages > MOST_OUTAGES
+        began_s = self._now()
+        wait_s = 0.0 if hopeless else target.options.recovery_timeout_s
+        try:
+            info = target.wait_for_return(wait_s, hopeless=hopeless, now=self._now, sleep=self._sleep)
+        except ServerGoneError as error:
+            self._waited_for_server = True
+            waited = f" (waited {self._now() - began_s:.0f} s, --ddperf-recovery-timeout)" if wait_s else ""
+            gone = f"The server stopped responding during the run and is not back{waited}"
+            cause = self.share_cause(f"{gone}. {error.cause}")
+            raise ServerGoneError(f"{gone}. {error}", cause=cause) from error
+        self.note_return(info)
+
+    def note_return(self, info: Info) -> None:
+        """Record that the server is back: its next predictions are verified.
+
+        Args:
+            info: what it reports about itself now.
+        """
+        self.is_gone = self._waited_for_server = False
+        self._outage_cause = ""
+        cut, self._cut = self._cut, None
+        if cut is not None and not _survived(cut.before, info):
+            self._limit(cut.key, Limit(cut.key.batch_size, True, cut.error))
+        for platform, _ in self._references:
+            self.suspect(platform)
+
+    # batches too large for the server
+
+    def _limit(self, key: CellKey, limit: Limit) -> None:
+        self._limits[key.platform, key.model, key.scenario] = limit
+
+    def note_exhausted(self, key: CellKey, error: str) -> None:
+        """Record that the server lacked memory for a batch: skip larger ones and verify its next predictions."""
+        self._limit(key, Limit(key.batch_size, False, error))
+        self.suspect(key.platform)
+
+    def check_size(self, key: CellKey) -> None:
+        """Check whether a batch may fit. A limit found under load does not apply without load, but the reverse does.
+
+        Raises:
+            BatchNotRunError: a smaller batch of the same model was already too large, or the same batch without load.
+        """
+        alone = self._limits.get((key.platform, key.model, ""))
+        limit = self._limits.get((key.platform, key.model, key.scenario))
+        if key.scenario and alone is not None and key.batch_size >= alone.batch_size:
+            limit = alone
+        elif limit is None or key.batch_size <= limit.batch_size:
+            return
+        what = "crashed the server" if limit.crashed else "exceeded the server's memory"
+        raise BatchNotRunError(f"batch size {limit.batch_size} {what}: {limit.error}", died=limit.crashed)
+
+    # verifying predictions
+
+    def compare(self, key: CellKey, answer: Answer) -> None:
+        """Record the first predictions of a model, and compare later ones with them for the images in both.
+
+        This detects a service that was replaced by another one of the same name when no counter of the server shows it.
+
+        Raises:
+            AnswerError: the predictions differ from the first ones.
+        """
+        reference = self._references.get((key.platform, key.model))
+        if reference is None:
+            self._references[key.platform, key.model] = Reference(key.batch_size, select_best_classes(answer))
+            return
+        now = select_best_classes(answer, reference.seen)
+        if now == reference.seen:
+            return
+        before = {uri: was for uri, was in reference.seen.items() if uri in now}
+        if key.batch_size == reference.batch_size:
+            difference = describe_disagreement(before, now)
+        else:
+            difference = describe_disagreement(before, now, tie=TIE_ACROSS_SIZES, margin=MARGIN_ACROSS_SIZES)
+        if difference:
+            raise AnswerError(
+                f"The predictions of {key.model} changed during the run: {difference}. Its service may hold another "
+                "network now, or the server computes wrong results: check the server's log"
+            )
+
+    def suspect(self, platform: str, model: str = "") -> None:
+        """Mark a platform's services, or the one of a model, for verification before the next measurement."""
+        self._suspects.add((platform, model))
+
+    def verify(self, platform: str, model: str, predict: Callable[[str, int], Answer]) -> None:
+        """If something was marked by `suspect`, compare its predictions with its first ones.
+
+        Args:
+            platform: the measured platform.
+            model: the model to be measured next. It is compared if it was predicted before; else the comparison uses
+                the most recent model whose service is still available.
+            predict: makes one checked prediction of a model and a batch size.
+
+        Raises:
+            AnswerError: the predictions differ from the first ones.
+            ServiceGoneError: no service with known predictions is left.
+            ServerError: the server does not respond.
+        """
+        suspects = self._suspects & {(platform, ""), (platform, model)}
+        if not suspects:
+            return
+        missing: ServiceNotFoundError | None = None
+        known = [name for of_platform, name in reversed(self._references) if of_platform == platform]
+        for compared in [model] if model in known else known:
+            reference = self._references[platform, compared]
+            try:
+                answer = predict(compared, reference.batch_size)
+            except ServiceNotFoundError as error:
+                missing = missing or error
+                continue
+            difference = describe_disagreement(reference.seen, select_best_classes(answer))
+            if difference:
+                raise AnswerError(
+                    f"After the server failed, the predictions of {compared} changed during the run: {difference}. "
+                    "Its results are wrong: restart it and check its log"
+                )
+            break
+        else:
+            if missing is not None and model not in known:
+                raise ServiceGoneError(
+                    f"After it failed, the server has no service left whose predictions can be compared: {missing}"
+                ) from missing
+            if missing is not None:
+                raise explain_missing_service(missing) from missing
+        self._suspects -= suspects
+
+    # predictions that timed out and still occupy the server
+
+    def wait_until_idle(self, target: Target) -> None:
+        """Ensure that the server is not running a prediction that timed out.
+
+        The first call waits for as long as the options allow. Until the prediction has ended, later calls fail without
+        waiting.
+
+        Args:
+            target: the server, open.
+
+        Raises:
+            ServerBusyError: the server is still running one.
+            ServerError: the server does not respond.
+        """
+        if not self.in_flight.is_open:
+            return
+        client, wait_s = target.client, 0.0
+        client.info(timeout_s=PROBE_TIMEOUT_S)
+        if self.in_flight.running and not self._waited_for_prediction:
+            wait_s = target.options.recovery_timeout_s
+            self._wait_for_prediction(client, wait_s)
+        self._waited_for_prediction = bool(self.in_flight.running)
+        if not self.in_flight.running:
+            return
+        waited = f" (waited {wait_s:g} s, --ddperf-recovery-timeout)" if wait_s > 0 else ""
+        busy = f"The server is still running {self._timed_out()}"
+        remedy = (
+            "so a measurement now would be wrong: restart the server, or allow longer predictions with --ddperf-timeout"
+        )
+        raise ServerBusyError(f"{busy}{waited}, {remedy}", cause=f"{busy}, {remedy}", url=client.display_url)
+
+    def _timed_out(self) -> str:
+        return f"a prediction of {' and of '.join(self.in_flight.running)} that timed out"
+
+    def _wait_for_prediction(self, client: Client, wait_s: float) -> None:
+        if wait_s <= 0:
+            return
+        server, what = client.display_url, self._timed_out()
+        self._say(f"ddperf: {server} is still running {what}; waiting up to {wait_s:g} s")
+        began_s = self._now()
+        for _ in back_off(began_s + wait_s, self._now, self._sleep):
+            client.info(timeout_s=PROBE_TIMEOUT_S)
+            if not self.in_flight.running:
+                self._say(f"ddperf: {server} finished {what}, after {self._now() - began_s:.0f} s")
+                return
+        self._say(f"ddperf: {server} did not finish it within {wait_s:g} s")
+
+
+def explain_missing_service(error: ServiceNotFoundError) -> ServiceGoneError:
+    """Return the error for a service that was deleted during or just before its measurement."""
+    return ServiceGoneError(f"The service was deleted during the run and cannot be recreated: {error}")
+
+
+def _survived(before: Info | None, after: Info) -> bool:
+    """Whether a server that cut a connection is still the same process: no service is gone, no count has fallen."""
+    if before is None:
+        return True
+    counts = {one.name: _count(one.stats) for one in after.services}
+    return all(one.name in counts and counts[one.name] >= _count(one.stats) for one in before.services)
+
+
+def _count(stats: ServiceStats | None) -> int:
+    return (stats.predict_count or 0) if stats else 0
