@@ -173,7 +173,7 @@ class TestServer:
         assert two.project.verdicts() == two.cells(tk1="crashed") | {"tk1-googlenet-b1": "ok"}
         assert agrees(two, failures=3)
         result.stdout.fnmatch_lines(
-            ["tk1-googlenet-b8 crashed: *cut in the middle*", "tk1-squeezenet_v1.1-b1 crashed: *is not back*"]
+            ["tk1-googlenet-b8 crashed: *cut during a request*", "tk1-squeezenet_v1.1-b1 crashed: *is not back*"]
         )
 
     @plain_and_xdist
