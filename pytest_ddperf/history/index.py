@@ -130,7 +130,7 @@ class HistoryIndex:
             for _ in range(0 if self._trouble else 2):
                 try:
                     return self._update(sqlite3.connect(path, timeout=_WAIT_S))
-                except sqlite3.DatabaseError as error:
+                except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                     if _primary_code(error) in _NOT_DAMAGE:  # locked for too long, or the disk is full
                         self._trouble = (
                             f"{format_path(path)} could not be used: {error}. Every run in {self._folder} was read "
@@ -164,9 +164,9 @@ class HistoryIndex:
 
     def _load(self, database: sqlite3.Connection) -> None:
         stored = database.execute("SELECT name, summary FROM run").fetchall()
+        summaries = [(name, _unpack(name, summary)) for name, summary in stored]
         self._files = [
-            IndexedRun(self._folder / os.fsdecode(name), *_SUMMARY.decode(_unpack(name, summary)))
-            for name, summary in stored
+            IndexedRun(self._folder / os.fsdecode(name), *_SUMMARY.decode(summary)) for name, summary in summaries
         ]
         self._files.sort(key=lambda file: (len(file.path.name), file.path.name))  # a copy usually gets a longer name
         originals: dict[str, IndexedRun] = {}
@@ -210,7 +210,7 @@ class HistoryIndex:
         """Return the cells of a file, by platform; empty if the file was deleted since the index was opened."""
         try:
             return self._select(path)
-        except sqlite3.DatabaseError:  # damage that the update did not notice: rebuild the index
+        except (sqlite3.DatabaseError, UnicodeDecodeError):  # damage that the update did not notice: rebuild the index
             self._database.close()
             if _is_ours(self._folder / FILE):
                 _remove(self._folder / FILE)
@@ -220,13 +220,18 @@ class HistoryIndex:
     def _select(self, path: Path) -> Mapping[str, msgspec.Raw]:
         name = os.fsencode(path.name)
         row = self._database.execute("SELECT nights FROM run WHERE name = ?", (name,)).fetchone()
-        return {} if row is None else _PLATFORMS.decode(_unpack(name, row[0]))
+        if row is None and not path.exists():
+            return {}
+        return _PLATFORMS.decode(_unpack(name, row and row[0]))
 
     def latest(self, platform: str) -> dict[CellKey, Path]:
         """Return the file of each cell's newest verdict; runs that timed nothing on the platform are ignored."""
         found: dict[CellKey, Path] = {}
-        for night in self.nights(platform, self._timed(platform)):
-            found.update(dict.fromkeys(night.keys, night.run.path))
+        known: set[int] = set()
+        for night in self.nights(platform, reversed(self._timed(platform))):
+            if id(night.keys) not in known:  # many nights have the same keys
+                known.add(id(night.keys))
+                found = dict.fromkeys(night.keys, night.run.path) | found
         return found
 
     def trends(self, platform: str, most: int = MOST_NIGHTS) -> dict[CellKey, Trend]:
@@ -312,7 +317,7 @@ def _is_ours(path: Path) -> bool:
     return not head or (head.startswith(b"SQLite format 3\0") and head[68:] == MARK.to_bytes(4))
 
 
-def _primary_code(error: sqlite3.Error) -> int:
+def _primary_code(error: Exception) -> int:
     """Return SQLite's primary result code of an error."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 

@@ -108,8 +108,7 @@ class IndexedCell(msgspec.Struct, array_like=True, frozen=True, gc=False):
         change: relative change against the baseline of that night.
         conditions: position of its conditions in those of the night; None if the cell was not judged, or has no passes
             that can be compared.
-        passes_ms: milliseconds per image by the gated clock, of all rounds.
-        first_round: how many of these passes are of the first round.
+        rounds_ms: milliseconds per image by the gated clock, of every round that has any.
         network_files: as `Measurement.network_files`.
     """
 
@@ -121,8 +120,7 @@ class IndexedCell(msgspec.Struct, array_like=True, frozen=True, gc=False):
     baseline_ms: float | None
     baseline_kind: str
     conditions: int | None = None
-    passes_ms: list[float] = []
-    first_round: int = 0
+    rounds_ms: list[list[float]] = []
     network_files: dict[str, str] = {}
 
 
@@ -206,9 +204,10 @@ def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool
         clock = parse_conditions(text).clock
     except msgspec.MsgspecError:
         return IndexedCell(*cell)
-    rounds = [one for one in times_per_image(measurement.rounds, clock, line.key.batch_size) if one]
-    passes_ms = [ms for one in rounds for ms in one]
-    if not passes_ms or min(passes_ms) <= 0 or max(passes_ms) == math.inf:
+    rounds_ms = times_per_image(measurement.rounds, clock, line.key.batch_size)
+    if [] in rounds_ms:
+        rounds_ms = [one for one in rounds_ms if one]
+    if not rounds_ms or any(min(one) <= 0 or max(one) == math.inf for one in rounds_ms):
         return IndexedCell(*cell)
     place = conditions.setdefault(text, len(conditions))
-    return IndexedCell(*cell, place, passes_ms, len(rounds[0]), measurement.network_files)
+    return IndexedCell(*cell, place, rounds_ms, measurement.network_files)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import takewhile
+from itertools import chain, takewhile
 from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -109,7 +109,7 @@ class Nights:
         return {key: self._baseline(of_cell, used) for key, of_cell in sorted(counting.items()) if of_cell}
 
     def _baseline(self, nights: Sequence[NightCell], used: Sequence[int]) -> Baseline:
-        passes_ms = {one.night: tuple(one.cell.passes_ms) for one in nights}
+        passes_ms = {one.night: tuple(chain(*one.cell.rounds_ms)) for one in nights}
         oldest, newest = self.started[nights[0].night], nights[-1]
         return Baseline(
             kind="history",
@@ -167,7 +167,7 @@ class Nights:
             first = accepted[:REFERENCE_NIGHTS]
             used = [*first, *(one for one in nights if len(first) == REFERENCE_NIGHTS and one.night > first[-1].night)]
             if used:
-                series[key] = {one.night: round_statistic(one.cell.passes_ms[: one.cell.first_round]) for one in used}
+                series[key] = {one.night: round_statistic(one.cell.rounds_ms[0]) for one in used}
         return series
 
     @cached_property

@@ -3,11 +3,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -21,6 +21,9 @@ from pytest_ddperf.history.index import FILE, MARK, VERSION, HistoryIndex
 from pytest_ddperf.history.index_lines import summarize_file
 from pytest_ddperf.history.run_file import RunHeader, list_runs, read_run
 from pytest_ddperf.history.writer import HistoryWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KEY, OTHER = CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)
 ELSEWHERE = CellKey("tx1", "resnet50", 2)
