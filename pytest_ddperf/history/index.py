@@ -242,8 +242,9 @@ class HistoryIndex:
             most: the maximum number of nights of a cell.
         """
         nights: defaultdict[CellKey, list[TrendNight]] = defaultdict(list)
+        complete: set[int] = set()
         for night in self.nights(platform, reversed(self._timed(platform))):
-            if all(len(nights[key]) == most for key in night.keys):
+            if id(night.keys) in complete:
                 continue
             run, started = night.run, datetime.fromisoformat(night.run.started)
             for key, cell in zip(night.keys, night.cells(), strict=True):
@@ -254,6 +255,8 @@ class HistoryIndex:
                             cell.baseline_ms, cell.baseline_kind, run.commit,
                         )
                     )  # fmt: skip
+            if all(len(nights[key]) == most for key in night.keys):
+                complete.add(id(night.keys))
         return {key: Trend(key, tuple(reversed(nights[key]))) for key in sorted(nights) if nights[key]}
 
     def _timed(self, platform: str) -> list[IndexedRun]:

@@ -82,7 +82,7 @@ class IndexedRun(msgspec.Struct, frozen=True):
         judged: the platforms of which it has cells.
         timed: the platforms on which it measured a time.
         broken: number of broken lines.
-        first_broken: line number and error of the first broken line.
+        first_broken: line number, from 1, and error of the first broken line.
     """
 
     path: Path
@@ -96,7 +96,7 @@ class IndexedRun(msgspec.Struct, frozen=True):
     judged: Sequence[str] = ()
     timed: Sequence[str] = ()
     broken: int = 0
-    first_broken: tuple[int, str] | None = None
+    first_broken: tuple[int, str] = (0, "")
 
 
 class IndexedCell(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -173,7 +173,7 @@ def summarize_file(path: Path) -> tuple[object, object]:
         judged=[*nights],
         timed=[name for name, (_, _, cells) in nights.items() if any(cell.now_ms is not None for cell in cells)],
         broken=len(run.broken),
-        first_broken=run.broken[0] if run.broken else None,
+        first_broken=run.broken[0] if run.broken else (0, ""),
     )
     packed = {name: (keys, [*conditions], cells) for name, (keys, conditions, cells) in nights.items()}
     return msgspec.structs.astuple(summary)[1:], packed
@@ -207,7 +207,8 @@ def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool
     rounds_ms = times_per_image(measurement.rounds, clock, line.key.batch_size)
     if [] in rounds_ms:
         rounds_ms = [one for one in rounds_ms if one]
-    if not rounds_ms or any(min(one) <= 0 or max(one) == math.inf for one in rounds_ms):
+    every_ms = rounds_ms[0] if len(rounds_ms) == 1 else [ms for one in rounds_ms for ms in one]
+    if not every_ms or min(every_ms) <= 0 or max(every_ms) == math.inf:
         return IndexedCell(*cell)
     place = conditions.setdefault(text, len(conditions))
     return IndexedCell(*cell, place, rounds_ms, measurement.network_files)

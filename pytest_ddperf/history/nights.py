@@ -15,7 +15,9 @@ from functools import cached_property
 from itertools import chain, takewhile
 from statistics import fmean, median
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from pytest_ddperf.core.records import Baseline
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
@@ -40,7 +42,7 @@ _MOST_LOG = 700.0  # exp() of larger values overflows a float
 _NEVER: Mapping[CellKey, str] = MappingProxyType({})
 
 
-class NightCell(NamedTuple):
+class NightCell(msgspec.Struct, frozen=True, gc=False):
     """One cell of one night, measured and judged.
 
     Args:

@@ -160,9 +160,7 @@ def start_time(path: Path, header: RunHeader) -> datetime:
     """
     started = parse_moment(header.started)
     if started is None:
-        raise HistoryError(
-            f"{format_path(path)}, line 1: {header.started!r} is no date; expected a run of the history."
-        )
+        raise HistoryError(f"{format_path(path)}, line 1: started is {header.started!r}; expected a time in ISO 8601.")
     return started
 
 
@@ -175,7 +173,7 @@ def missing_run_error(run: str, folder: Path, known: Iterable[str]) -> Configura
         known: names of the stored runs, oldest first.
     """
     last = ", ".join(list(known)[-5:]) or "none"
-    return ConfigurationError(f"The run {run!r} is not in {folder}; the last ones there are {last}.")
+    return ConfigurationError(f"The run {run!r} is not in {folder}; the newest runs there are {last}.")
 
 
 def read_run(path: Path) -> Run:
@@ -233,7 +231,7 @@ def _decode_record(line: bytes) -> CellRecord:
     if record.now_ms is not None and record.now_ms < 0:
         raise ValueError(f"now_ms is {record.now_ms:g}; expected 0 or more")
     if not 0 < record.key.batch_size <= MOST_IMAGES:
-        raise ValueError(f"batch_size is {record.key.batch_size}; expected 1 or more, in 64 bits")
+        raise ValueError(f"batch_size is {record.key.batch_size}; expected 1 to {MOST_IMAGES}")
     return record
 
 
@@ -242,22 +240,18 @@ def format_path(path: Path) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
 
 
-def describe_broken_lines(path: Path, count: int, first: tuple[int, str] | None = None) -> str:
-    """Return a sentence that names a file with broken lines.
+def describe_broken_lines(path: Path, count: int, first: tuple[int, str]) -> str:
+    """Return a text that names a file with broken lines.
 
     Args:
         path: the run's file.
         count: the number of broken lines.
-        first: line number and error of the first broken line, if known.
+        first: line number and error of the first broken line.
     """
-    lines = "line" if count == 1 else "lines"
-    where = ""
-    if first is not None:
-        where = f" ({'' if count == 1 else 'the first is '}line {first[0]}: {first[1]})"
+    lines, were, which = ("line", "was", "") if count == 1 else ("lines", "were", "the first is ")
     return (
-        f"{format_path(path)}: {count} {lines} could not be read and {'was' if count == 1 else 'were'} skipped{where}; "
-        "the "
-        "rest of the run counts."
+        f"{format_path(path)}: {count} {lines} could not be read and {were} skipped ({which}line {first[0]}: "
+        f"{first[1]}). The rest of the run is used."
     )
 
 
@@ -267,17 +261,17 @@ def list_runs(folder: Path) -> Iterator[Path]:
 
 
 def _header(path: Path, line: bytes) -> RunHeader:
-    expected = f"expected a run of the history, format {FORMAT}"
+    expected = f"expected the header of a run, format {FORMAT}"
     try:
         kind = _LINE.decode(line).type
         header = _HEADER.decode(line)
     except _BROKEN as error:
         raise HistoryError(f"{format_path(path)}, line 1: {error}; {expected}.") from error
     if kind != "run":
-        raise HistoryError(f"{format_path(path)}, line 1: it does not begin with a run; {expected}.")
+        raise HistoryError(f"{format_path(path)}, line 1: the type is {kind!r}; {expected}.")
     if header.format != FORMAT:
         raise HistoryError(
-            f"{format_path(path)}, line 1: format {header.format} is not known to this version; {expected}."
+            f"{format_path(path)}, line 1: format {header.format} is unknown to this version; {expected}."
         )
     return header
 

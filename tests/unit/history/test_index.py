@@ -329,7 +329,7 @@ def test_a_run_that_does_not_say_when_it_began_is_none(tmp_path: Path, started: 
         writer.append(at(KEY, 1.0))
     with HistoryIndex(tmp_path) as index:
         (problem,) = index.problems
-        assert problem.startswith(f"{tmp_path / 'run.jsonl'}, line 1: {started!r}")
+        assert problem.startswith(f"{tmp_path / 'run.jsonl'}, line 1: started is {started!r};")
         assert index.platforms() == []
 
 
@@ -469,6 +469,53 @@ def test_while_another_process_holds_it_for_long_it_lives_in_memory(
         (problem,) = index.problems
     assert problem.startswith(f"{tmp_path / FILE} could not be used: database is locked")
     other.close()
+
+
+def test_an_index_that_is_up_to_date_is_read_while_another_process_writes_it(tmp_path: Path) -> None:
+    night(tmp_path, 0)
+    HistoryIndex(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with HistoryIndex(tmp_path) as index:
+            assert now_ms(index) == [100.0]
+            assert index.problems == []
+
+
+def test_a_changed_byte_of_the_index_changes_nothing_that_is_read(tmp_path: Path) -> None:
+    for number in range(4):
+        write_night(tmp_path, number, [at(replace(KEY, batch_size=size), 100.0 + number) for size in range(1, 20)])
+    with HistoryIndex(tmp_path) as index:
+        expected = index.runs(), index.trends("tk1"), index.latest("tk1"), index.last()
+    path = tmp_path / FILE
+    content = path.read_bytes()
+    wrong = []
+    for offset in range(0, len(content), 97):
+        path.write_bytes(content[:offset] + bytes([content[offset] ^ 0x81]) + content[offset + 1 :])
+        with HistoryIndex(tmp_path) as index:
+            if (index.runs(), index.trends("tk1"), index.latest("tk1"), index.last()) != expected:
+                wrong.append(offset)
+        path.unlink()
+    assert wrong == []
+
+
+def test_a_file_that_is_deleted_while_the_index_is_open_is_omitted(tmp_path: Path) -> None:
+    night(tmp_path, 0)
+    gone = night(tmp_path, 1, 101.0)
+    with HistoryIndex(tmp_path) as index:
+        gone.unlink()
+        HistoryIndex(tmp_path).close()
+        assert now_ms(index) == [100.0]
+
+
+def test_a_problem_names_the_file_where_it_is_after_the_folder_was_moved(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    night(before, 0)
+    (before / "notes.jsonl").write_text("remember the milk\n")
+    HistoryIndex(before).close()
+    before.rename(after)
+    with HistoryIndex(after) as index:
+        (problem,) = index.problems
+    assert problem.startswith(f"{after / 'notes.jsonl'}, line 1: ")
 
 
 def test_processes_that_open_it_at_once_all_see_the_whole(tmp_path: Path) -> None:
