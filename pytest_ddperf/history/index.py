@@ -21,7 +21,7 @@ import msgspec
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.core.results import Trend, TrendNight
 from pytest_ddperf.history.index_lines import IndexedCell, IndexedRun, parse_conditions, summarize_file
-from pytest_ddperf.history.run_file import describe_broken_lines, format_path
+from pytest_ddperf.history.run_file import describe_broken_lines, format_path, list_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,17 +63,9 @@ class _DamagedError(sqlite3.DatabaseError):
     """A stored value differs from what was written."""
 
 
-class _Packed(msgspec.Struct, array_like=True):
-    """The cells of one platform in one run: their keys, the conditions that occur, and the cells as `IndexedCell`."""
-
-    keys: msgspec.Raw
-    conditions: list[bytes]
-    cells: msgspec.Raw
-
-
 _SUMMARY = msgspec.msgpack.Decoder(tuple)
 _PLATFORMS = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
-_PACKED = msgspec.msgpack.Decoder(_Packed)
+_NIGHT = msgspec.msgpack.Decoder(tuple[msgspec.Raw, list[bytes], msgspec.Raw])  # keys, conditions, cells
 _KEYS = msgspec.msgpack.Decoder(list[tuple[str, str, int, str]])
 _CELLS = msgspec.msgpack.Decoder(list[IndexedCell])
 
@@ -84,22 +76,22 @@ class IndexedNight:
 
     Args:
         keys: the cells' keys; equal ones of different nights are the same object.
-        packed_cells: the cells, encoded.
-        packed_conditions: the conditions that occur, encoded.
+        encoded_conditions: the conditions that occur.
+        encoded_cells: the cells, in the order of the keys.
     """
 
     run: IndexedRun
     keys: Sequence[CellKey]
-    packed_cells: msgspec.Raw
-    packed_conditions: Sequence[bytes]
+    encoded_conditions: Sequence[bytes]
+    encoded_cells: msgspec.Raw
 
     def cells(self) -> list[IndexedCell]:
         """Return the cells in the order of the keys."""
-        return _CELLS.decode(self.packed_cells)
+        return _CELLS.decode(self.encoded_cells)
 
     def conditions(self) -> list[Conditions]:
         """Return the conditions that occur; equal ones of different nights are the same object."""
-        return [parse_conditions(text) for text in self.packed_conditions]
+        return [parse_conditions(text) for text in self.encoded_conditions]
 
 
 class HistoryIndex:
@@ -113,7 +105,7 @@ class HistoryIndex:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._trouble = ""
+        self.trouble: list[str] = []  # a text if the index's own file could not be used
         self._files: list[IndexedRun] = []
         self._runs: list[IndexedRun] = []
         self._copies: dict[Path, IndexedRun] = {}
@@ -123,22 +115,20 @@ class HistoryIndex:
         path = self._folder / FILE
         if self._folder.is_dir() and os.access(self._folder, os.W_OK):
             if not _is_ours(path):
-                self._trouble = (
-                    f"{format_path(path)} is not an index of pytest-ddperf and was not changed. Every run in "
-                    f"{self._folder} was read instead, which is slow. Move the file to another folder."
-                )
-            for _ in range(0 if self._trouble else 2):
+                self._explain("is not an index of pytest-ddperf and was not changed; move it to another folder")
+            for _ in range(0 if self.trouble else 2):
                 try:
                     return self._update(sqlite3.connect(path, timeout=_WAIT_S))
                 except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                     if _primary_code(error) in _NOT_DAMAGE:  # locked for too long, or the disk is full
-                        self._trouble = (
-                            f"{format_path(path)} could not be used: {error}. Every run in {self._folder} was read "
-                            "instead, which is slow."
-                        )
+                        self._explain(f"could not be used: {error}")
                         break
                     _remove(path)  # damaged, or has other tables than ours: rebuild it
         return self._update(sqlite3.connect(":memory:"))
+
+    def _explain(self, why: str) -> None:
+        path = format_path(self._folder / FILE)
+        self.trouble = [f"{path} {why}. Every run in {self._folder} was read instead, which is slow."]
 
     def _update(self, database: sqlite3.Connection) -> sqlite3.Connection:
         try:
@@ -200,11 +190,11 @@ class HistoryIndex:
             stored = self._platforms(run.path).get(platform)
             if stored is None:
                 continue
-            packed = _PACKED.decode(stored)
-            encoded = bytes(packed.keys)
+            keys, conditions, cells = _NIGHT.decode(stored)
+            encoded = bytes(keys)
             if encoded not in known:
                 known[encoded] = [CellKey(*key) for key in _KEYS.decode(encoded)]
-            yield IndexedNight(run, known[encoded], packed.cells, packed.conditions)
+            yield IndexedNight(run, known[encoded], conditions, cells)
 
     def _platforms(self, path: Path) -> Mapping[str, msgspec.Raw]:
         """Return the cells of a file, by platform; empty if the file was deleted since the index was opened."""
@@ -267,11 +257,6 @@ class HistoryIndex:
     def problems(self) -> list[str]:
         """One text per file with a problem, and one for the index itself if it could not be used."""
         return [*self.trouble, *self.faults().values()]
-
-    @property
-    def trouble(self) -> list[str]:
-        """A text if the index's own file could not be used; else empty."""
-        return [self._trouble] if self._trouble else []
 
     def invalid(self) -> dict[Path, str]:
         """Return a text for each file that is not a valid run or cannot be read; it names the file."""
@@ -346,16 +331,10 @@ def _create_table(database: sqlite3.Connection) -> None:
 
 def _list_files(folder: Path) -> Iterator[tuple[bytes, int, int]]:
     """Yield the files of the history with their sizes and modification times in nanoseconds."""
-    if not folder.is_dir():
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(".jsonl"):
-                try:
-                    status = entry.stat()
-                except OSError:
-                    continue  # deleted in the meantime
-                yield os.fsencode(entry.name), status.st_size, status.st_mtime_ns
+    for path in list_runs(folder):
+        with contextlib.suppress(OSError):  # deleted in the meantime
+            status = path.stat()
+            yield os.fsencode(path.name), status.st_size, status.st_mtime_ns
 
 
 def _pack(name: bytes, value: object) -> bytes:
