@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pytest_ddperf.core.telemetry import Telemetry  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
 
 T = TypeVar("T")
@@ -214,9 +214,20 @@ class Measurement:
 
         Passes without a time by that clock are omitted.
         """
-        time_of = _TIME_OF[clock or self.conditions.clock]
-        batch_size = self.key.batch_size
-        return [[ms / batch_size for ms in map(time_of, one.passes) if ms is not None] for one in self.rounds]
+        return times_per_image(self.rounds, clock or self.conditions.clock, self.key.batch_size)
+
+
+class _HasPasses(Protocol):
+    """A round: its passes have a time by each clock."""
+
+    @property
+    def passes(self) -> Sequence[Any]: ...
+
+
+def times_per_image(rounds: Iterable[_HasPasses], clock: Clock, batch_size: int) -> list[list[float]]:
+    """Milliseconds per image of every pass, round by round; passes without a time by `clock` are omitted."""
+    time_of = _TIME_OF[clock]
+    return [[ms / batch_size for ms in map(time_of, one.passes) if ms is not None] for one in rounds]
 
 
 @dataclass(frozen=True, slots=True)

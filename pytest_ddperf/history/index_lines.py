@@ -1,116 +1,214 @@
-"""The fields that the index reads from each line of a run's file, which is faster than decoding whole records."""
+"""What the index stores of a run's file. Only the fields it needs are decoded, which is faster than whole records."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+import math
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from pytest_ddperf.core.records import CellKey, Outcome
+from pytest_ddperf.core.records import Conditions, Outcome, times_per_image
 from pytest_ddperf.core.results import NO_TIME, select_reddest
-from pytest_ddperf.history.run_file import MOST_IMAGES, HistoryError, format_path
+from pytest_ddperf.history.run_file import MOST_IMAGES, HistoryError, decode_run, format_path, start_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_ddperf.history.run_file import RunHeader
+
+ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
+"""The verdicts with which a cell of an accepted night becomes part of the baseline."""
+
+RED_OR_UNSTABLE = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
+_JUDGED = ACCEPTED | RED_OR_UNSTABLE
 
 
-class _Key(msgspec.Struct, frozen=True):
+class _Key(msgspec.Struct, frozen=True, gc=False):
+    """The fields of a `CellKey`, which is slower to compare."""
+
     platform: str
     model: str
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=MOST_IMAGES)]
     scenario: str = ""
 
 
-class _Baseline(msgspec.Struct):
+class _Baseline(msgspec.Struct, gc=False):
     kind: str
     value_ms: float
 
 
-class IndexLine(msgspec.Struct):
-    """The fields of a history line that the index uses; the rest is not decoded."""
+class _Pass(msgspec.Struct, gc=False):
+    client_ms: float
+    head_ms: float | None = None
+    predict_ms: float | None = None
 
-    type: str = ""
-    key: _Key | None = None
-    nodeid: str = ""
-    outcome: Outcome | None = None
+
+class _Round(msgspec.Struct, gc=False):
+    passes: list[_Pass]
+
+
+class _Measurement(msgspec.Struct, gc=False):
+    key: _Key
+    conditions: msgspec.Raw
+    rounds: list[_Round]
+    invalid: str = ""
+    network_files: dict[str, str] = {}
+
+
+class _Line(msgspec.Struct, gc=False):
+    key: _Key
+    nodeid: str
+    outcome: Outcome
     now_ms: Annotated[float, msgspec.Meta(ge=0)] | None = None
     change: float | None = None
     tolerance: float | None = None
     baseline: _Baseline | None = None
-    whole: bool = False
+    measurement: _Measurement | None = None
 
 
-_DECODER = msgspec.json.Decoder(IndexLine)
+class IndexedRun(msgspec.Struct, frozen=True):
+    """A file of the history, without its cells. The fields are stored in this order.
+
+    Args:
+        path: the file.
+        problem: why the file is not a valid run; "" for a valid one, the other fields are set only then.
+        run: name of the run.
+        started: UTC time in ISO 8601.
+        accepted: whether it was a complete, uninterrupted run with --ddperf-accept.
+        complete: whether it finished.
+        commit: id of the tested commit, "" if unknown.
+        platforms: the platforms that the run was started for.
+        judged: the platforms of which it has cells.
+        timed: the platforms on which it measured a time.
+        broken: number of broken lines.
+        first_broken: line number, from 1, and error of the first broken line.
+    """
+
+    path: Path
+    problem: str = ""
+    run: str = ""
+    started: str = ""
+    accepted: bool = False
+    complete: bool = False
+    commit: str = ""
+    platforms: Sequence[str] = ()
+    judged: Sequence[str] = ()
+    timed: Sequence[str] = ()
+    broken: int = 0
+    first_broken: tuple[int, str] = (0, "")
 
 
-@dataclass(frozen=True, slots=True)
-class IndexCell:
-    """A cell's line as columns of the index."""
+class IndexedCell(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One cell of a run, as the index stores it.
 
-    key: CellKey
+    Args:
+        accepted: whether later nights may be compared with it.
+        now_ms: milliseconds per image; None without the time of a valid prediction.
+        change: relative change against the baseline of that night.
+        conditions: position of its conditions in those of the night; None if the cell was not judged, or has no passes
+            that can be compared.
+        rounds_ms: milliseconds per image by the gated clock, of every round that has any.
+        network_files: as `Measurement.network_files`.
+    """
+
     outcome: Outcome
+    accepted: bool
     now_ms: float | None
     change: float | None
     tolerance: float | None
     baseline_ms: float | None
     baseline_kind: str
+    conditions: int | None = None
+    rounds_ms: list[list[float]] = []
+    network_files: dict[str, str] = {}
 
 
-def index_cells(lines: Iterable[IndexLine]) -> list[IndexCell]:
-    """Return each cell once: the last line of each test, as in `read_run`, and the reddest of several tests."""
-    tests = {line.nodeid: cell for line in lines if (cell := _cell(line)) is not None}
-    return list(select_reddest(tests.values()).values())
+_DECODER = msgspec.json.Decoder(_Line)
+_CONDITIONS = msgspec.json.Decoder(Conditions)
 
 
-def _cell(line: IndexLine) -> IndexCell | None:
-    if line.key is None or line.outcome is None:
-        return None
-    timed = bool(line.now_ms) and line.outcome not in NO_TIME
-    key, baseline = line.key, line.baseline
-    return IndexCell(
-        CellKey(key.platform, key.model, key.batch_size, key.scenario),
+@cache  # a history has few different conditions
+def parse_conditions(text: bytes) -> Conditions:
+    """Decode conditions from JSON; equal ones are the same object.
+
+    Raises:
+        msgspec.MsgspecError: the text does not describe conditions.
+    """
+    return _shared(_CONDITIONS.decode(text))
+
+
+@cache
+def _shared(conditions: Conditions) -> Conditions:
+    return conditions
+
+
+def summarize_file(path: Path) -> tuple[object, object]:
+    """Read a file of the history and return what the index stores of it.
+
+    Returns:
+        The fields of its `IndexedRun` without the path, and for each platform the keys of its cells, the conditions
+        that occur, and the cells in the order of the keys.
+    """
+    try:
+        run = decode_run(path, _DECODER.decode)
+        started = start_time(path, run.header)
+    except HistoryError as error:
+        return (str(error).removeprefix(format_path(path)),), {}  # the folder may be moved
+    accepted = run.header.accepted and run.complete and run.whole
+    nights: dict[str, tuple[list[Any], dict[bytes, int], list[IndexedCell]]] = {}
+    counting = select_reddest(run.records)  # type: ignore[type-var] # its keys have the fields of a CellKey
+    for key, line in counting.items():
+        keys, conditions, cells = nights.setdefault(key.platform, ([], {}, []))
+        keys.append((key.platform, key.model, key.batch_size, key.scenario))
+        cells.append(_summarize_cell(line, conditions, accepted=accepted))
+    summary = IndexedRun(
+        path,
+        run=run.header.run,
+        started=started.isoformat(timespec="seconds"),
+        accepted=accepted,
+        complete=run.complete,
+        commit=run.header.commit,
+        platforms=run.header.platforms,
+        judged=[*nights],
+        timed=[name for name, (_, _, cells) in nights.items() if any(cell.now_ms is not None for cell in cells)],
+        broken=len(run.broken),
+        first_broken=run.broken[0] if run.broken else (0, ""),
+    )
+    packed = {name: (keys, [*conditions], cells) for name, (keys, conditions, cells) in nights.items()}
+    return msgspec.structs.astuple(summary)[1:], packed
+
+
+def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool) -> IndexedCell:
+    """Return what the index stores of a cell.
+
+    Args:
+        line: the line that counts.
+        conditions: the position of each of the night's conditions; extended.
+        accepted: whether the run is accepted.
+    """
+    measurement, baseline = line.measurement, line.baseline
+    cell = (
         line.outcome,
-        line.now_ms if timed else None,
+        accepted and line.outcome in ACCEPTED,
+        line.now_ms if line.now_ms and line.outcome not in NO_TIME else None,
         line.change,
         line.tolerance,
         None if baseline is None else baseline.value_ms,
         "" if baseline is None else baseline.kind,
     )
-
-
-def read_lines(path: Path) -> tuple[Sequence[IndexLine], int]:
-    """Return the lines of a run after the first one, and the number of unreadable lines."""
+    if measurement is None or line.outcome not in _JUDGED or measurement.invalid or measurement.key != line.key:
+        return IndexedCell(*cell)
+    text = bytes(measurement.conditions)
     try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise HistoryError(f"{format_path(path)}: cannot be read: {error.strerror or error}.") from error
-    read: list[IndexLine] = []
-    broken = 0
-    for line in lines[1:]:
-        if not line.strip():
-            continue
-        try:
-            found = _DECODER.decode(line)
-        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
-            broken += 1
-            continue
-        if found.type == "end" or (found.type == "cell" and found.key is not None and found.outcome is not None):
-            read.append(found)
-        else:
-            broken += 1
-    return read, broken
-
-
-def commit_of(header: RunHeader) -> str:
-    """Return the id of the commit that a run tested, "" if its header does not contain one."""
-    return commit_id(header.facts.get("commit"))
-
-
-def commit_id(facts: object) -> str:
-    """Return the commit id from pytest-benchmark's commit facts, "" if they do not contain one."""
-    found = facts.get("id") if isinstance(facts, dict) else None
-    return found if isinstance(found, str) and found != "unknown" else ""
+        clock = parse_conditions(text).clock
+    except msgspec.MsgspecError:
+        return IndexedCell(*cell)
+    rounds_ms = times_per_image(measurement.rounds, clock, line.key.batch_size)
+    if [] in rounds_ms:
+        rounds_ms = [one for one in rounds_ms if one]
+    every_ms = rounds_ms[0] if len(rounds_ms) == 1 else [ms for one in rounds_ms for ms in one]
+    if not every_ms or min(every_ms) <= 0 or max(every_ms) == math.inf:
+        return IndexedCell(*cell)
+    place = conditions.setdefault(text, len(conditions))
+    return IndexedCell(*cell, place, rounds_ms, measurement.network_files)

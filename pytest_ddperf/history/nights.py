@@ -8,73 +8,59 @@ by being saved: it is compared with the nights before the regression, however lo
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
+from itertools import chain, takewhile
 from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.records import Baseline, Outcome
-from pytest_ddperf.core.results import select_reddest
+import msgspec
+
+from pytest_ddperf.core.records import Baseline
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
 from pytest_ddperf.gate.references import NIGHTS, SUITE_FROM
 from pytest_ddperf.gate.statistics import round_statistic
-from pytest_ddperf.history.run_file import HistoryError, list_runs, parse_moment, read_header, read_run, start_time
+from pytest_ddperf.history.index import HistoryIndex
+from pytest_ddperf.history.index_lines import RED_OR_UNSTABLE
+from pytest_ddperf.history.run_file import parse_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_ddperf.core.records import CellKey, CellRecord, Conditions
-    from pytest_ddperf.history.run_file import Run
+    from pytest_ddperf.core.records import CellKey, Conditions
+    from pytest_ddperf.history.index_lines import IndexedCell, IndexedRun
 
 MOST = 400
 """Maximum number of accepted nights that are read: more than a year."""
 
 _NEWEST = 30  # runs that are read even if no night was ever accepted
-_ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
-_RED_OR_UNSTABLE = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
-_JUDGED = _ACCEPTED | _RED_OR_UNSTABLE
 _MOST_LOG = 700.0  # exp() of larger values overflows a float
 _NEVER: Mapping[CellKey, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class NightCell:
-    """One cell of one night.
+class NightCell(msgspec.Struct, frozen=True, gc=False):
+    """One cell of one night, measured and judged.
 
     Args:
-        conditions: the conditions of the measurement.
-        accepted: whether later nights may be compared with it.
-        beyond: whether it was beyond the tolerance, either red or too noisy to distinguish from chance.
-        passes_ms: milliseconds per image by the gated clock, of all rounds.
-        statistic: the statistic of its first round, a logarithm.
-        network_files: as `Measurement.network_files`.
+        night: position of the night in `Nights.started`.
+        conditions: the conditions of the measurement; equal ones are the same object.
+        cell: what the index holds of it.
     """
 
+    night: int
     conditions: Conditions
-    accepted: bool
-    beyond: bool
-    passes_ms: tuple[float, ...]
-    statistic: float
-    network_files: Mapping[str, str] = field(default_factory=dict, hash=False)
+    cell: IndexedCell
 
-
-@dataclass(frozen=True, slots=True)
-class Night:
-    """One run of the platform.
-
-    Args:
-        run: its name.
-        started: its start time, UTC.
-        cells: the cells that were measured and judged.
-    """
-
-    run: str
-    started: datetime
-    cells: Mapping[CellKey, NightCell]
+    @property
+    def is_beyond(self) -> bool:
+        """Whether it was beyond the tolerance, either red or too noisy to distinguish from chance."""
+        cell = self.cell
+        is_slower = cell.change is not None and cell.tolerance is not None and cell.change > cell.tolerance
+        return is_slower and cell.outcome in RED_OR_UNSTABLE
 
 
 @dataclass(frozen=True)
@@ -83,13 +69,15 @@ class Nights:
 
     Args:
         platform_id: the platform.
-        nights: oldest first.
-        skipped: a sentence for each file that is not a valid run; it names the file.
+        started: the start times of the nights, UTC, oldest first.
+        cells: the nights of each cell, oldest first.
+        skipped: a text for each file that is not a valid run, and one for the index if it could not be used.
     """
 
     platform_id: str
-    nights: tuple[Night, ...] = ()
-    skipped: tuple[str, ...] = ()
+    started: Sequence[datetime] = ()
+    cells: Mapping[CellKey, Sequence[NightCell]] = field(default_factory=dict)
+    skipped: Sequence[str] = ()
 
     def after(self, since: Mapping[CellKey, str]) -> Nights:
         """Return the same nights, restricted for each cell to those that began after the cell was recorded.
@@ -98,20 +86,12 @@ class Nights:
             since: when each cell was recorded, ISO 8601; an absent cell or an invalid date restricts nothing.
         """
         dates = {key: date for key, text in since.items() if (date := parse_moment(text)) is not None}
-        if not dates:
-            return self
-        return replace(
-            self,
-            nights=tuple(
-                replace(
-                    night,
-                    cells={
-                        key: cell for key, cell in night.cells.items() if key not in dates or night.started > dates[key]
-                    },
-                )
-                for night in self.nights
-            ),
-        )
+        later = {
+            key: [one for one in self.cells[key] if self.started[one.night] > date]
+            for key, date in dates.items()
+            if key in self.cells
+        }
+        return replace(self, cells={**self.cells, **later})
 
     def baselines(self, since: Mapping[CellKey, str] = _NEVER) -> dict[CellKey, Baseline]:
         """Return each cell's baseline: its newest 30 accepted nights under the conditions of the newest one.
@@ -122,34 +102,31 @@ class Nights:
         Args:
             since: when each cell was recorded, ISO 8601; only later nights count.
         """
-        return self.after(since)._baselines()  # noqa: SLF001 - same class
-
-    def _baselines(self) -> dict[CellKey, Baseline]:
-        taken: dict[CellKey, dict[int, tuple[float, ...]]] = {}
-        files: dict[CellKey, Mapping[str, str]] = {}
-        for age, night in self._newest_first():
-            for key, cell in night.cells.items():
-                if cell.accepted and cell.conditions == self._conditions[key]:
-                    of_cell = taken.setdefault(key, {})
-                    files.setdefault(key, cell.network_files)
-                    if len(of_cell) < NIGHTS:
-                        of_cell[age] = cell.passes_ms
-        used = sorted({age for of_cell in taken.values() for age in of_cell}, reverse=True)
-        return {
-            key: Baseline(
-                kind="history",
-                value_ms=median(median(passes) for passes in of_cell.values()),
-                source=self._source(of_cell),
-                runs=tuple(of_cell.get(age, ()) for age in used),
-                conditions=self._conditions[key],
-                network_files=dict(files[key]),
-            )
-            for key, of_cell in sorted(taken.items())
+        nights = self.after(since)
+        counting = {
+            key: [one for one in nights._comparable(key) if one.cell.accepted][-NIGHTS:]  # noqa: SLF001 - same class
+            for key in nights.cells
         }
+        used = sorted({one.night for of_cell in counting.values() for one in of_cell})
+        return {key: self._baseline(of_cell, used) for key, of_cell in sorted(counting.items()) if of_cell}
 
-    def _source(self, ages: Mapping[int, object]) -> str:
-        oldest = self.nights[len(self.nights) - 1 - max(ages)].started
-        return f"history, {len(ages)} accepted night{'s' * (len(ages) > 1)} since {oldest:%Y-%m-%d}"
+    def _baseline(self, nights: Sequence[NightCell], used: Sequence[int]) -> Baseline:
+        passes_ms = {one.night: tuple(chain(*one.cell.rounds_ms)) for one in nights}
+        oldest, newest = self.started[nights[0].night], nights[-1]
+        return Baseline(
+            kind="history",
+            value_ms=median(median(passes) for passes in passes_ms.values()),
+            source=f"history, {len(nights)} accepted night{'s' * (len(nights) > 1)} since {oldest:%Y-%m-%d}",
+            runs=tuple(passes_ms.get(night, ()) for night in used),
+            conditions=newest.conditions,
+            network_files=dict(newest.cell.network_files),
+        )
+
+    def _comparable(self, key: CellKey) -> list[NightCell]:
+        """Return a cell's nights under the conditions of its newest accepted night; empty without one."""
+        nights = self.cells[key]
+        conditions = next((one.conditions for one in reversed(nights) if one.cell.accepted), None)
+        return [one for one in nights if one.conditions is conditions]
 
     def creep_values(self, key: CellKey) -> tuple[float, ...]:
         """Return a cell's nightly values, milliseconds, oldest first, without each night's common shift.
@@ -158,7 +135,7 @@ class Nights:
         counts on which the cell was measured and judged, whether accepted, complete or regressed. Empty for a cell
         without an accepted night.
         """
-        return tuple(_ms(value - self._shifts[age]) for age, value in self._series.get(key, {}).items())
+        return tuple(_ms(value - self._shifts[night]) for night, value in self._series.get(key, {}).items())
 
     def common_shift(self, statistics: Mapping[CellKey, float]) -> float:
         """Return by how much a night is slower than the cells' first nights, a logarithm.
@@ -177,39 +154,22 @@ class Nights:
         Nights on which the cell was red beyond the tolerance count too: otherwise the first red night would end the
         streak that made it red. Nights that did not measure and judge the cell are ignored.
         """
-        streak = 0
-        for _, night in self._newest_first():
-            cell = night.cells.get(key)
-            if cell is not None and not cell.beyond:
-                break
-            streak += cell is not None
-        return streak
-
-    def _newest_first(self) -> Iterator[tuple[int, Night]]:
-        return enumerate(reversed(self.nights))
-
-    @cached_property
-    def _conditions(self) -> dict[CellKey, Conditions]:
-        """The conditions of each cell's newest accepted night."""
-        found: dict[CellKey, Conditions] = {}
-        for _, night in self._newest_first():
-            for key, cell in night.cells.items():
-                if cell.accepted:
-                    found.setdefault(key, cell.conditions)
-        return found
+        return sum(1 for _ in takewhile(lambda one: one.is_beyond, reversed(self.cells.get(key, ()))))
 
     @cached_property
     def _series(self) -> dict[CellKey, dict[int, float]]:
-        """Each cell's statistics on the nights used to detect creep, by index of the night, oldest first."""
-        series: dict[CellKey, dict[int, float]] = {key: {} for key in self._conditions}
-        accepted: Counter[CellKey] = Counter()
-        for place, night in enumerate(self.nights):
-            for key, cell in night.cells.items():
-                if cell.conditions != self._conditions.get(key):
-                    continue
-                if cell.accepted or accepted[key] >= REFERENCE_NIGHTS:
-                    series[key][place] = cell.statistic
-                accepted[key] += cell.accepted
+        """Each cell's statistics on the nights used to detect creep, by position of the night, oldest first.
+
+        A statistic is that of the cell's first round, a logarithm.
+        """
+        series: dict[CellKey, dict[int, float]] = {}
+        for key in self.cells:
+            nights = self._comparable(key)
+            accepted = [one for one in nights if one.cell.accepted]
+            first = accepted[:REFERENCE_NIGHTS]
+            used = [*first, *(one for one in nights if len(first) == REFERENCE_NIGHTS and one.night > first[-1].night)]
+            if used:
+                series[key] = {one.night: round_statistic(one.cell.rounds_ms[0]) for one in used}
         return series
 
     @cached_property
@@ -218,91 +178,44 @@ class Nights:
 
     @cached_property
     def _shifts(self) -> list[float]:
-        by_night: list[dict[CellKey, float]] = [{} for _ in self.nights]
+        by_night: list[dict[CellKey, float]] = [{} for _ in self.started]
         for key, values in self._series.items():
-            for place, value in values.items():
-                by_night[place][key] = value
+            for night, value in values.items():
+                by_night[night][key] = value
         return [self.common_shift(statistics) for statistics in by_night]
 
 
 def read_nights(folder: Path, platform_id: str, *, most: int = MOST) -> Nights:
     """Read the history of one platform.
 
-    The first line of each file is read. Cells are read only from runs that can matter: the newest `most` accepted runs,
-    up to `most` other runs since the oldest of these, and always the newest 30 runs.
+    Only runs that can matter are used: the newest `most` accepted runs, up to `most` other runs since the oldest of
+    these, and always the newest 30 runs.
 
     Args:
         folder: the history folder; it need not exist.
-        platform_id: only runs whose header names this platform count.
+        platform_id: only runs that were started for this platform count.
         most: maximum number of accepted runs, and of other runs.
     """
-    skipped: list[str] = []
-    nights: list[Night] = []
-    for path, started in _needed(folder, platform_id, most, skipped):
-        try:
-            nights.append(_night(read_run(path), started, platform_id))
-        except HistoryError as error:  # deleted since its first line was read
-            skipped.append(str(error))
-    return Nights(platform_id, tuple(sorted(nights, key=lambda night: (night.started, night.run))), tuple(skipped))
+    started: list[datetime] = []
+    cells: defaultdict[CellKey, list[NightCell]] = defaultdict(list)
+    with HistoryIndex(folder) as index:
+        runs = [run for run in index.runs(platform_id) if platform_id in run.judged]
+        for number, night in enumerate(index.nights(platform_id, _select_runs(runs, most))):
+            started.append(datetime.fromisoformat(night.run.started))
+            conditions = night.conditions()
+            for key, cell in zip(night.keys, night.cells(), strict=True):
+                if cell.conditions is not None:
+                    cells[key].append(NightCell(number, conditions[cell.conditions], cell))
+        skipped = [*index.trouble, *index.invalid().values()]
+    return Nights(platform_id, started, cells, skipped)
 
 
-def _needed(folder: Path, platform_id: str, most: int, skipped: list[str]) -> list[tuple[Path, datetime]]:
-    """Return the files to read and the start times of their runs."""
-    accepted: list[tuple[Path, datetime]] = []
-    others: list[tuple[Path, datetime]] = []
-    waiting: list[tuple[Path, datetime]] = []
-    for path in reversed(list(list_runs(folder))):
-        if len(accepted) >= most:
-            break
-        try:
-            header = read_header(path)
-            started = start_time(path, header)
-        except HistoryError as error:
-            skipped.append(str(error))
-            continue
-        if platform_id not in header.platforms:
-            continue
-        if header.accepted:
-            accepted.append((path, started))
-            others += waiting  # they are newer than an accepted run
-            waiting = []
-        else:
-            (others if len(accepted) + len(others) < _NEWEST else waiting).append((path, started))
-    return [*accepted, *others[: max(most, _NEWEST)]]
-
-
-def _night(run: Run, started: datetime, platform_id: str) -> Night:
-    accepted = run.header.accepted and run.complete and run.whole
-    cells: dict[CellKey, NightCell] = {}
-    own = (record for record in run.records if record.key.platform == platform_id)
-    for key, record in select_reddest(own).items():
-        cell = _cell(record, accepted=accepted) if record.outcome in _JUDGED else None
-        if cell is not None:
-            cells[key] = cell
-    return Night(run.header.run, started, cells)
-
-
-def _cell(record: CellRecord, *, accepted: bool) -> NightCell | None:
-    """Convert a record to a cell of a night; None if it has no comparable times."""
-    measurement = record.measurement
-    if measurement is None or measurement.invalid or measurement.key != record.key or record.key.batch_size < 1:
-        return None
-    rounds = [one for one in measurement.per_image_ms() if one]
-    if not rounds or not all(0 < ms < math.inf for one in rounds for ms in one):
-        return None
-    beyond = record.change is not None and record.tolerance is not None and record.change > record.tolerance
-    return NightCell(
-        conditions=measurement.conditions,
-        accepted=accepted and record.outcome in _ACCEPTED,
-        beyond=record.outcome in _RED_OR_UNSTABLE and beyond,
-        passes_ms=_flat(rounds),
-        statistic=round_statistic(rounds[0]),
-        network_files=measurement.network_files,
-    )
-
-
-def _flat(rounds: Sequence[Sequence[float]]) -> tuple[float, ...]:
-    return tuple(ms for one in rounds for ms in one)
+def _select_runs(runs: Sequence[IndexedRun], most: int) -> list[IndexedRun]:
+    """Return the runs to use, oldest first, as the given ones."""
+    accepted = [place for place, run in enumerate(runs) if run.accepted][-most:]
+    oldest = min([len(runs) - _NEWEST, *accepted[:1]])
+    others = [place for place, run in enumerate(runs) if place >= oldest and not run.accepted][-max(most, _NEWEST) :]
+    return [runs[place] for place in sorted([*accepted, *others])]
 
 
 def _ms(logarithm: float) -> float:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping  # noqa: TC003 - read at run time, from the fields of RunHeader
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -14,14 +14,22 @@ from pytest_ddperf.core.records import CellRecord
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 
-T = TypeVar("T")
+class _Cell(Protocol):
+    @property
+    def nodeid(self) -> str: ...
+
+
+CellT = TypeVar("CellT", bound=_Cell)
 
 FORMAT = 1
 """Version of the line format, stored in each file's first line."""
+
+CELL_START = b'{"type":"cell",'
+"""The beginning of a cell's line as it is written; a line that begins otherwise is valid, too, if it has this type."""
 
 USUAL_FOLDER = ".ddperf"
 """The default history folder."""
@@ -59,6 +67,11 @@ class RunHeader:
     facts: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
+    @property
+    def commit(self) -> str:
+        """Id of the tested commit, "" if unknown."""
+        return get_commit_id(self.facts.get("commit"))
+
 
 class _Line(msgspec.Struct):
     type: str = ""
@@ -69,19 +82,24 @@ class _End(msgspec.Struct):
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+_LINE, _HEADER = msgspec.json.Decoder(_Line), msgspec.json.Decoder(RunHeader)
+_CELL, _END = msgspec.json.Decoder(CellRecord), msgspec.json.Decoder(_End)
+_BROKEN = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)  # raised for a line that is not valid
+
+
+@dataclass(frozen=True)
+class StoredRun(Generic[CellT]):
     """A run read from its file.
 
     Args:
-        records: the last record of each cell, in the order in which the cells were first measured.
+        records: the last record of each test, in the order in which the tests first ended.
         exit_status: pytest's; None for a run that did not finish.
         broken: unreadable lines, as (line number from 1, error).
         whole: whether every cell that the options asked for was finished and no test was deselected (`-k`, node ids).
     """
 
     header: RunHeader
-    records: tuple[CellRecord, ...]
+    records: tuple[CellT, ...]
     exit_status: int | None
     broken: tuple[tuple[int, str], ...] = ()
     whole: bool = False
@@ -90,6 +108,9 @@ class Run:
     def complete(self) -> bool:
         """Whether the run finished."""
         return self.exit_status is not None
+
+
+Run: TypeAlias = StoredRun[CellRecord]
 
 
 def _make_folder(folder: Path) -> None:
@@ -139,9 +160,7 @@ def start_time(path: Path, header: RunHeader) -> datetime:
     """
     started = parse_moment(header.started)
     if started is None:
-        raise HistoryError(
-            f"{format_path(path)}, line 1: {header.started!r} is no date; expected a run of the history."
-        )
+        raise HistoryError(f"{format_path(path)}, line 1: started is {header.started!r}; expected a time in ISO 8601.")
     return started
 
 
@@ -154,7 +173,7 @@ def missing_run_error(run: str, folder: Path, known: Iterable[str]) -> Configura
         known: names of the stored runs, oldest first.
     """
     last = ", ".join(list(known)[-5:]) or "none"
-    return ConfigurationError(f"The run {run!r} is not in {folder}; the last ones there are {last}.")
+    return ConfigurationError(f"The run {run!r} is not in {folder}; the newest runs there are {last}.")
 
 
 def read_run(path: Path) -> Run:
@@ -163,43 +182,56 @@ def read_run(path: Path) -> Run:
     Raises:
         HistoryError: the file cannot be read, or its first line is not a run header of a known format.
     """
+    return decode_run(path, _decode_record)
+
+
+def decode_run(path: Path, decode: Callable[[bytes], CellT]) -> StoredRun[CellT]:
+    """Read one run as `read_run` does.
+
+    Args:
+        path: its file.
+        decode: decodes the line of a cell; a line for which it raises an error is broken.
+
+    Raises:
+        HistoryError: as for `read_run`.
+    """
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise _not_read(path, error) from error
     header = _header(path, lines[0])
-    records: dict[str, CellRecord] = {}
+    records: dict[str, CellT] = {}
     broken: list[tuple[int, str]] = []
     end: _End | None = None
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
         try:
-            kind = _decoded(line, _Line).type
+            kind = "cell" if line.startswith(CELL_START) else _LINE.decode(line).type
             if kind == "end":
-                end = _decoded(line, _End)
+                end = _END.decode(line)
             elif kind == "cell":
-                record = _checked(_decoded(line, CellRecord))
+                record = decode(line)
                 records[record.nodeid] = record
             else:
-                broken.append((number, 'a line must have "type" run, cell or end'))
-        except ValueError as error:
-            broken.append((number, str(error)))
-    if end is None:
-        return Run(header, tuple(records.values()), None, tuple(broken))
-    return Run(header, tuple(records.values()), end.exit_status, tuple(broken), end.whole)
+                broken.append((number, 'expected "type" cell or end'))
+        except _BROKEN as error:
+            broken.append((number, str(error) or type(error).__name__))
+    exit_status, whole = (None, False) if end is None else (end.exit_status, end.whole)
+    return StoredRun(header, tuple(records.values()), exit_status, tuple(broken), whole)
 
 
-def _checked(record: CellRecord) -> CellRecord:
-    """Return the record unchanged if it is valid.
+def _decode_record(line: bytes) -> CellRecord:
+    """Decode the line of a cell; keys unknown to this version are ignored.
 
     Raises:
-        ValueError: the record holds a value that no run writes.
+        ValueError: the line is not a record, or holds a value that no run writes.
     """
+    record = _CELL.decode(line)
     if record.now_ms is not None and record.now_ms < 0:
         raise ValueError(f"now_ms is {record.now_ms:g}; expected 0 or more")
     if not 0 < record.key.batch_size <= MOST_IMAGES:
-        raise ValueError(f"batch_size is {record.key.batch_size}; expected 1 or more, in 64 bits")
+        raise ValueError(f"batch_size is {record.key.batch_size}; expected 1 to {MOST_IMAGES}")
     return record
 
 
@@ -208,22 +240,18 @@ def format_path(path: Path) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
 
 
-def describe_broken_lines(path: Path, count: int, first: tuple[int, str] | None = None) -> str:
-    """Return a sentence that names a file with broken lines.
+def describe_broken_lines(path: Path, count: int, first: tuple[int, str]) -> str:
+    """Return a text that names a file with broken lines.
 
     Args:
         path: the run's file.
         count: the number of broken lines.
-        first: line number and error of the first broken line, if known.
+        first: line number and error of the first broken line.
     """
-    lines = "line" if count == 1 else "lines"
-    where = ""
-    if first is not None:
-        where = f" ({'' if count == 1 else 'the first is '}line {first[0]}: {first[1]})"
+    lines, were, which = ("line", "was", "") if count == 1 else ("lines", "were", "the first is ")
     return (
-        f"{format_path(path)}: {count} {lines} could not be read and {'was' if count == 1 else 'were'} skipped{where}; "
-        "the "
-        "rest of the run counts."
+        f"{format_path(path)}: {count} {lines} could not be read and {were} skipped ({which}line {first[0]}: "
+        f"{first[1]}). The rest of the run is used."
     )
 
 
@@ -232,29 +260,23 @@ def list_runs(folder: Path) -> Iterator[Path]:
     yield from sorted(folder.glob("*.jsonl"))
 
 
-def _decoded(line: bytes, kind: type[T]) -> T:
-    """Decode a line; keys unknown to this version are ignored.
-
-    Raises:
-        ValueError: the line is not JSON, or does not match `kind`.
-    """
-    try:
-        return msgspec.json.decode(line, type=kind)
-    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
-        raise ValueError(str(error) or type(error).__name__) from error
-
-
 def _header(path: Path, line: bytes) -> RunHeader:
-    expected = f"expected a run of the history, format {FORMAT}"
+    expected = f"expected the header of a run, format {FORMAT}"
     try:
-        kind = _decoded(line, _Line).type
-        header = _decoded(line, RunHeader)
-    except ValueError as error:
+        kind = _LINE.decode(line).type
+        header = _HEADER.decode(line)
+    except _BROKEN as error:
         raise HistoryError(f"{format_path(path)}, line 1: {error}; {expected}.") from error
     if kind != "run":
-        raise HistoryError(f"{format_path(path)}, line 1: it does not begin with a run; {expected}.")
+        raise HistoryError(f"{format_path(path)}, line 1: the type is {kind!r}; {expected}.")
     if header.format != FORMAT:
         raise HistoryError(
-            f"{format_path(path)}, line 1: format {header.format} is not known to this version; {expected}."
+            f"{format_path(path)}, line 1: format {header.format} is unknown to this version; {expected}."
         )
     return header
+
+
+def get_commit_id(commit: object) -> str:
+    """Return the commit id from pytest-benchmark's commit facts, "" if they do not contain one."""
+    found = commit.get("id") if isinstance(commit, dict) else None
+    return found if isinstance(found, str) and found != "unknown" else ""

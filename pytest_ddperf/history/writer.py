@@ -138,8 +138,8 @@ class HistoryWriter:
 
 def _not_kept(path: Path, error: OSError) -> HistoryError:
     return HistoryError(
-        f"The history could not be written to {path}: {error.strerror or error}. What is measured would be lost; "
-        "make room or name another folder with --ddperf-storage=DIR."
+        f"The history could not be written to {path}: {error.strerror or error}. Its measurements would be "
+        "lost. Free disk space, or name another folder with --ddperf-storage=DIR."
     )
 
 
@@ -153,7 +153,7 @@ def check_writable(folder: Path) -> None:
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
     except OSError as error:  # a name that is too long for the file system
         raise ConfigurationError(
-            f"The history cannot be kept in {str(folder)[:80]}...: {error.strerror}; name another folder with "
+            f"The history folder {str(folder)[:80]}... cannot be created: {error.strerror}. Name another folder with "
             "--ddperf-storage=DIR."
         ) from None
     try:
@@ -162,6 +162,6 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise ConfigurationError(
-            f"The history cannot be kept in {folder}: {nearest} cannot be written to ({error.strerror or error}); name "
+            f"The history cannot be written to {folder}: {nearest} is not writable ({error.strerror or error}). Name "
             "another folder with --ddperf-storage=DIR."
         ) from error

@@ -23,7 +23,7 @@ from pytest_ddperf.baselines.recordings import (
 from pytest_ddperf.core.load_summary import LoadSummary  # noqa: TC001 - read at run time, from the fields of _ExtraInfo
 from pytest_ddperf.core.records import CellKey, Conditions, Outcome, ServerFacts
 from pytest_ddperf.core.results import SEVERITY, Result, RunFacts
-from pytest_ddperf.history.index_lines import commit_id
+from pytest_ddperf.history.run_file import get_commit_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,5 +115,5 @@ def _result(one: _Benchmark) -> Result:
 def _facts(path: Path, document: Mapping[str, Any], info: _ExtraInfo) -> RunFacts:
     written = document.get("datetime")
     started = info.recorded or (written if isinstance(written, str) else "")
-    commit = commit_id(document.get("commit_info")) if started == written else ""
+    commit = get_commit_id(document.get("commit_info")) if started == written else ""
     return RunFacts(path.stem, started, commit, servers={} if info.server is None else {info.platform: info.server})

@@ -40,7 +40,7 @@ def load_history(
     """Load the runs of a history: one row per cell and run, oldest run first.
 
     The columns, their units and their dtypes are listed in docs/files.md. Damaged files are ignored with a
-    `UserWarning` that names them. The index that `ddperf report` uses is created in the folder.
+    `UserWarning` that names them. The index that runs and `ddperf report` use is created in the folder.
 
     Args:
         folder: the history, `.ddperf` in the project unless `--ddperf-storage` names another.
@@ -56,11 +56,11 @@ def load_history(
     _check_history(storage)
     with HistoryIndex(storage) as index:
         wanted = None if platforms is None else _known(platforms, catalog, index.last())
-        named = None if wanted is None else {run.path for name in wanted for run in index.runs(name)}
         paths = [
             run.path
             for run in index.runs()
-            if (named is None or run.path in named) and (begin is None or datetime.fromisoformat(run.started) >= begin)
+            if (wanted is None or not set(wanted).isdisjoint(run.platforms))
+            and (begin is None or datetime.fromisoformat(run.started) >= begin)
         ]
         faults, trouble = index.faults(), index.trouble
     frame = _frame((each for _, run in read_each(paths, faults) for each in _rows(run, wanted)), catalog)

@@ -9,7 +9,6 @@ from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.results import Results, RunFacts, join_cell, select_reddest, sort_cells
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.index import HistoryIndex
-from pytest_ddperf.history.index_lines import commit_of
 from pytest_ddperf.history.run_file import (
     HistoryError,
     describe_broken_lines,
@@ -208,7 +207,7 @@ def load_trends(storage: Path, platforms: Iterable[str]) -> tuple[list[Trend], l
         The histories, and a warning for each file that is damaged or could not be used.
     """
     with HistoryIndex(storage) as index:
-        every = [index.trend(key) for platform in platforms for key in index.cells(platform)]
+        every = [trend for platform in platforms for trend in index.trends(platform).values()]
         return [trend for trend in every if len(trend.nights) > 1], index.problems
 
 
@@ -340,4 +339,4 @@ def _of(values: list[object], kind: type[T]) -> set[T]:
 def extract_run_facts(header: RunHeader, records: Iterable[CellRecord], *, complete: bool) -> RunFacts:
     """Extract what reports show about a run and about the servers of these records."""
     servers = {record.key.platform: record.server for record in records if record.server is not None}
-    return RunFacts(header.run, header.started, commit_of(header), complete, servers)
+    return RunFacts(header.run, header.started, header.commit, complete, servers)

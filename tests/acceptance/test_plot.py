@@ -193,7 +193,7 @@ def test_a_database_of_another_program_in_the_folder_is_not_touched_and_is_named
     index.write_bytes(b"a letter to my aunt")
     result = stored(project)
     assert result.ret == pytest.ExitCode.OK
-    result.stderr.fnmatch_lines([f"warning: {index} is no index of this program and is left as it is: *"])
+    result.stderr.fnmatch_lines([f"warning: {index} is not an index of pytest-ddperf*"])
     assert index.read_bytes() == b"a letter to my aunt"
     assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
 
@@ -298,10 +298,8 @@ def test_a_run_that_draws_names_an_index_that_it_could_not_use(project: BenchPro
     (folder / "ddperf-index.sqlite").write_bytes(b"a letter to my aunt")
     result = project.run("--ddperf-plot")
     result.assert_outcomes(passed=5)
-    said = " ".join(str(result.stdout).split())
-    assert (
-        said.count(f"warning: {folder / 'ddperf-index.sqlite'} is no index of this program and is left as it is") == 1
-    )
+    output = " ".join(str(result.stdout).split())
+    assert output.count(f"warning: {folder / 'ddperf-index.sqlite'} is not an index of pytest-ddperf") == 1
 
 
 def test_under_xdist_the_controller_draws_once(project: BenchProject) -> None:

@@ -215,10 +215,9 @@ def test_the_index_of_the_history(
         for problem in index.problems:
             assert problem == remove_control_characters(problem)
         for platform in index.platforms():
-            for key in index.cells(platform):
-                trend = index.trend(key)
+            for trend in index.trends(platform).values():
                 assert all(isinstance(one.now_ms, float) for one in trend.nights)
-        assert CellKey("tk1", "squeezenet_v1.1", 8) in index.cells("tk1")
+        assert CellKey("tk1", "squeezenet_v1.1", 8) in index.trends("tk1")
 
 
 @pytest.fixture(scope="module")

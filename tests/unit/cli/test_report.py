@@ -183,7 +183,7 @@ def test_a_markdown_report_comes_with_its_figures(
         (["-o", "r.pdf"], ".md, .html, .csv, .json, or bmf:FILE or pytest:FILE"),
         (["-o", "occupied/r.md"], "occupied/r.md cannot be written"),
         (["-o", "r.csv", "-o", "r.csv"], "r.csv is requested twice"),
-        (["-o", "r.csv", "--run", "nope"], "The run 'nope' is not in .ddperf; the last ones there are 2026"),
+        (["-o", "r.csv", "--run", "nope"], "The run 'nope' is not in .ddperf; the newest runs there are 2026"),
         (["-o", "r.csv", "--platform", "tk7"], "The platform 'tk7' is not known. Did you mean tk1?"),
         (["-o", "r.csv", "--platform", ","], "--platform names no platform; the valid ones are gtx1080ti"),
         (["--platform", "tk7"], "The platform 'tk7' is not known"),
@@ -364,7 +364,7 @@ def test_the_run_that_is_named_is_printed(capsys: pytest.CaptureFixture[str], pr
 
 def test_a_run_that_is_not_there_cannot_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--run=nope") == 2
-    assert "The run 'nope' is not in .ddperf; the last ones there are 2026" in capsys.readouterr().err
+    assert "The run 'nope' is not in .ddperf; the newest runs there are 2026" in capsys.readouterr().err
 
 
 def test_an_export_that_cannot_be_written_says_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import math
+import os
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +18,13 @@ from nightly import CONDITIONS, cell, moment, without_measurement, write_night
 from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Outcome
 from pytest_ddperf.gate.statistics import round_statistic
 from pytest_ddperf.gate.verdicts import judge_creep
+from pytest_ddperf.history.index import FILE, HistoryIndex
 from pytest_ddperf.history.nights import Nights, read_nights
-from pytest_ddperf.history.run_file import HistoryError, Run, read_run
+from pytest_ddperf.history.run_file import RunHeader
+from pytest_ddperf.history.writer import HistoryWriter
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 KEY, OTHER = CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)
 SUITE = tuple(CellKey("tk1", "googlenet", size) for size in range(1, 12))
@@ -40,7 +46,7 @@ def held(folder: Path, key: CellKey = KEY) -> tuple[tuple[float, ...], ...]:
 
 def test_an_empty_history_holds_nothing(tmp_path: Path) -> None:
     nights = of(tmp_path / "missing")
-    assert (nights.nights, nights.skipped, nights.baselines()) == ((), (), {})
+    assert (nights.started, nights.skipped, nights.baselines()) == ([], [], {})
     assert (nights.creep_values(KEY), nights.unstable_streak(KEY)) == ((), 0)
 
 
@@ -208,20 +214,6 @@ def test_a_run_counts_for_the_platforms_that_it_names(tmp_path: Path) -> None:
     assert [*of(tmp_path, "tx1").baselines()] == [tx1]
 
 
-def test_the_cells_of_other_platforms_runs_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[Path] = []
-
-    def reading(path: Path) -> Run:
-        read.append(path)
-        return read_run(path)
-
-    monkeypatch.setattr("pytest_ddperf.history.nights.read_run", reading)
-    write_night(tmp_path, 0, [], platforms=("tx1",))
-    mine = write_night(tmp_path, 1, [])
-    of(tmp_path)
-    assert read == [mine]
-
-
 def test_what_is_no_history_is_named_and_passed_over(tmp_path: Path) -> None:
     write_night(tmp_path, 0, [cell(KEY, PASSES)])
     undated = write_night(tmp_path, 1, [cell(KEY, PASSES)])
@@ -229,7 +221,7 @@ def test_what_is_no_history_is_named_and_passed_over(tmp_path: Path) -> None:
     (tmp_path / "notes.jsonl").write_text("remember the milk\n")
     (tmp_path / "folder.jsonl").mkdir()
     nights = of(tmp_path)
-    assert len(nights.nights) == 1
+    assert len(nights.started) == 1
     assert sorted(words.rpartition(".jsonl")[0].rpartition("/")[2] for words in nights.skipped) == [
         undated.stem,
         "folder",
@@ -237,15 +229,10 @@ def test_what_is_no_history_is_named_and_passed_over(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_that_vanishes_meanwhile_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_night(tmp_path, 0, [])
-
-    def gone(path: Path) -> Run:
-        raise HistoryError(f"{path}: cannot be read: No such file or directory.")
-
-    monkeypatch.setattr("pytest_ddperf.history.nights.read_run", gone)
-    (words,) = of(tmp_path).skipped
-    assert "No such file" in words
+def test_a_copy_of_a_run_is_not_a_second_night(tmp_path: Path) -> None:
+    path = write_night(tmp_path, 0, [cell(KEY, PASSES)])
+    (tmp_path / "a copy.jsonl").write_bytes(path.read_bytes())
+    assert held(tmp_path) == (PASSES,)
 
 
 def test_nights_are_in_the_order_they_began_whatever_their_files_are_called(tmp_path: Path) -> None:
@@ -267,13 +254,79 @@ def test_runs_that_nobody_accepted_do_not_push_accepted_ones_out(tmp_path: Path)
         write_night(tmp_path, night, [cell(KEY, PASSES)], accepted=False)
     nights = read_nights(tmp_path, "tk1", most=40)
     assert nights.baselines()[KEY].runs == ((1.0,),)
-    assert len(nights.nights) == 41
+    assert len(nights.started) == 41
 
 
 def test_where_no_night_was_ever_accepted_the_newest_30_runs_are_read(tmp_path: Path) -> None:
     for night in range(40):
-        write_night(tmp_path, night, [], accepted=False)
-    assert [night.started.isoformat() for night in of(tmp_path).nights] == [moment(night) for night in range(10, 40)]
+        write_night(tmp_path, night, [cell(KEY, PASSES)], accepted=False)
+    assert [started.isoformat() for started in of(tmp_path).started] == [moment(night) for night in range(10, 40)]
+
+
+# ---- the index that the gate shares with the reports
+
+
+def damage(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000] + b"no database" * 400)
+
+
+def outdate(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE run SET size = 1")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def hold_by_another_program(path: Path) -> None:
+    path.write_bytes(b"a letter to my aunt")
+
+
+@pytest.mark.parametrize("change", [Path.unlink, damage, cut, outdate, hold_by_another_program])
+def test_the_nights_are_the_same_whatever_became_of_the_index(tmp_path: Path, change: Callable[[Path], object]) -> None:
+    for night in range(12):
+        write_night(tmp_path, night, suite(night), accepted=night != 5)
+    before = of(tmp_path)
+    change(tmp_path / FILE)
+    after = of(tmp_path)
+    assert (after.started, after.baselines()) == (before.started, before.baselines())
+    assert after.creep_values(SUITE[0]) == before.creep_values(SUITE[0])
+
+
+def test_the_nights_of_a_folder_that_cannot_be_written_are_read_and_it_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_night(tmp_path, 0, [cell(KEY, PASSES)])
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert held(tmp_path) == (PASSES,)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_the_gate_reports_an_index_that_it_could_not_use(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [cell(KEY, PASSES)])
+    hold_by_another_program(tmp_path / FILE)
+    (text,) = of(tmp_path).skipped
+    assert text.startswith(f"{tmp_path / FILE} ")
+
+
+def test_the_gate_decodes_no_file_that_a_report_has_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_night(tmp_path, 0, [cell(KEY, PASSES)])
+    HistoryIndex(tmp_path).close()
+    monkeypatch.delattr("pytest_ddperf.history.index.summarize_file")
+    assert held(tmp_path) == (PASSES,)
+
+
+def test_two_runs_that_are_written_at_once_count_when_they_have_ended(tmp_path: Path) -> None:
+    first = HistoryWriter(tmp_path, RunHeader("first", moment(0), "0", ("tk1",), accepted=True))
+    second = HistoryWriter(tmp_path, RunHeader("second", moment(1), "0", ("tk1",), accepted=True))
+    first.append(cell(KEY, [1.0]))
+    second.append(cell(KEY, [2.0]))
+    assert held(tmp_path) == ()
+    second.close(0, whole=True)
+    assert held(tmp_path) == ((2.0,),)
+    first.close(0, whole=True)
+    assert held(tmp_path) == ((1.0,), (2.0,))
 
 
 # ---- creep

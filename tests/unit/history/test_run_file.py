@@ -190,7 +190,7 @@ def test_a_folder_that_takes_no_file_whatever_its_permissions_say_is_refused(
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr("pytest_ddperf.history.writer.tempfile.TemporaryFile", refusing)
-    with pytest.raises(ConfigurationError, match=r"cannot be written to \(Read-only file system\)"):
+    with pytest.raises(ConfigurationError, match=r"\(Read-only file system\)"):
         check_writable(tmp_path)
 
 
@@ -203,7 +203,7 @@ def test_a_file_whose_first_line_is_a_cell_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path)
     text = path.read_text(encoding="utf-8").replace('"type":"run"', '"type":"cell"', 1)
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(HistoryError, match="line 1: it does not begin with a run"):
+    with pytest.raises(HistoryError, match=r"line 1: .*'cell'"):
         read_run(path)
 
 

@@ -96,14 +96,14 @@ def test_a_file_that_does_not_begin_with_a_run_is_refused(tmp_path: Path, text: 
     path = tmp_path / "own.jsonl"
     path.write_text(text)
     for read in (read_header, read_run):
-        with pytest.raises(HistoryError, match=r"own\.jsonl, line 1: .*expected a run of the history, format 1"):
+        with pytest.raises(HistoryError, match=r"own\.jsonl, line 1: .*expected .* format 1\."):
             read(path)
 
 
 def test_a_format_of_another_version_is_refused(tmp_path: Path) -> None:
     path = write_night(tmp_path, 0, [])
     path.write_text(path.read_text().replace('"format":1', '"format":2'))
-    with pytest.raises(HistoryError, match="format 2 is not known to this version"):
+    with pytest.raises(HistoryError, match="line 1: format 2 "):
         read_header(path)
 
 
