@@ -1,4 +1,4 @@
-"""The README's picture of a run with a regression in it: `python docs/regression_picture.py` makes it anew.
+"""The README's picture of a run with a regression in it: `python docs/regression_picture.py` draws it again.
 
 pytest runs on a server that is as fast as the TK1's published table says, but for one cell that takes 1.3 times as
 long. The picture is what it prints, in colour, without the lines of pytest's header and of the history, which name this

@@ -263,9 +263,9 @@ def _entries(table: PublishedTable, platform: Platform, *, own: bool) -> dict[Ce
         own: whether the table belongs to a project. The source and the reading error of the package's platform then do
             not apply to it; those of the project's own platform file do.
     """
-    told = platform.overridden
-    source = platform.source if not own or "source" in told else ""
-    off = not own or not told.isdisjoint({"reading_error_percent", "reading_error_ms"})
+    overridden = platform.overridden
+    source = platform.source if not own or "source" in overridden else ""
+    off = not own or not overridden.isdisjoint({"reading_error_percent", "reading_error_ms"})
     file = format_path(table.path) if own else f"{table.path.parent.name}/{table.path.name}"
     entries: dict[CellKey, Entry] = {}
     for (model, batch_size), cell in table.cells.items():

@@ -51,7 +51,7 @@ class Controller:
         self._ended: set[str] = set()
         self._cell_failed = False
         self._writes_junit = bool(bench.config.getoption("xmlpath", default=None))
-        self._told: tuple[CellRecord | None, list[tuple[str, str]]] = (None, [])
+        self._described: tuple[CellRecord | None, list[tuple[str, str]]] = (None, [])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -81,9 +81,9 @@ class Controller:
             return
         record = self._bench.records.get(report.nodeid)
         if record is not None:
-            if self._told[0] is not record:  # same record for the call and teardown reports
-                self._told = record, junit.list_properties(record)
-            report.user_properties = [*report.user_properties, *self._told[1]]
+            if self._described[0] is not record:  # same record for the call and teardown reports
+                self._described = record, junit.list_properties(record)
+            report.user_properties = [*report.user_properties, *self._described[1]]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Turn a wrong configuration or marker into a usage error (exit status 4), also with xdist."""

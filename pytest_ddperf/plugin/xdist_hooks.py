@@ -102,7 +102,7 @@ class XdistHooks:
         self._only = False
         self._deaths = 0
         self._begun: set[str] = set()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._under_way: dict[str, str] = {}
         if self.is_active and config.getoption("benchmark_only", default=False):
             # pytest-benchmark rejects --benchmark-only with xdist, where its own benchmarks cannot run; cells can.
@@ -221,7 +221,7 @@ class XdistHooks:
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Note that a test has ended."""
-        self._told.add(nodeid)
+        self._reported.add(nodeid)
         self._end(nodeid)
 
     def _begin(self, nodeid: str) -> None:
@@ -262,7 +262,7 @@ class XdistHooks:
         if key is None:
             return
         reason = f"{key} crashed: the worker that measured it on {self._server(key.platform)} died."
-        self._told.add(crashitem)
+        self._reported.add(crashitem)
         report.when, report.longrepr, report.location = "call", reason, _location(crashitem)
         put_record(report, self._crashed(key, crashitem, reason))
 
@@ -286,7 +286,7 @@ class XdistHooks:
             # if workers die before all have collected, xdist ends the run and no test was distributed
             for nodeid in self._scheduling.collection or self._collected or ():
                 key = self._key(nodeid)
-                if key is not None and nodeid not in self._told and not self.is_deferred(nodeid):
+                if key is not None and nodeid not in self._reported and not self.is_deferred(nodeid):
                     self._fail_unrun(key, nodeid, self._scheduling.given_up.get(nodeid))
         return result
 
@@ -296,9 +296,9 @@ class XdistHooks:
         until_s = time.monotonic() + ON_ITS_WAY_S  # workers continue and may send further reports
         with contextlib.suppress(queue.Empty):
             while (left_s := until_s - time.monotonic()) > 0:
-                name, told = xdist.queue.get(timeout=left_s)
+                name, arguments = xdist.queue.get(timeout=left_s)
                 if name == "testreport":
-                    self._config.hook.pytest_runtest_logreport(report=told["rep"])
+                    self._config.hook.pytest_runtest_logreport(report=arguments["rep"])
 
     def _fail_unrun(self, key: CellKey, nodeid: str, deaths: int | None) -> None:
         if deaths is None:

@@ -19,7 +19,7 @@ DEATHS_AT_MOST = 3
 """Worker deaths at one server after which its remaining cells are dropped; other servers continue."""
 
 LOOKAHEAD = 2
-"""Tests that a worker must have queued: it starts a test only if it knows the next one or was told to shut down."""
+"""Tests that a worker must have queued: it starts a test only if it knows the next one or was asked to shut down."""
 
 
 class Node(Protocol):
@@ -27,7 +27,7 @@ class Node(Protocol):
 
     @property
     def shutting_down(self) -> bool:
-        """Whether the worker was told to shut down."""
+        """Whether the worker was asked to shut down."""
         ...
 
     def send_runtest_some(self, indices: Sequence[int]) -> None:

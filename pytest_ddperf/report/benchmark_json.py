@@ -61,7 +61,7 @@ def build_judged_info(
 ) -> dict[str, Any]:
     """Build the `extra_info` of a cell's key, its verdict and, under load, its summary of requests; builtins only."""
     load = summarise_load(cell.measurement) if isinstance(cell, CellRecord) else cell.load
-    told = {} if load is None else {"load": {**to_builtins(load), "kept_up": load.kept_up}}
+    load_info = {} if load is None else {"load": {**to_builtins(load), "kept_up": load.kept_up}}
     return {
         "platform": cell.key.platform,
         "model": cell.key.model,
@@ -75,7 +75,7 @@ def build_judged_info(
         "tolerance": cell.tolerance,
         "baseline_ms_per_image": baseline_ms,
         "baseline_source": baseline_source,
-        **told,
+        **load_info,
     }
 
 

@@ -127,8 +127,8 @@ def _run_line(results: Results, platform: str, run: RunFacts) -> str:
 
 
 def _server(server: ServerFacts) -> str:
-    told = [text for text in (server.version, server.commit, server.build_type) if text and text != "unknown"]
-    facts = f" ({_text(', '.join(told))})" if told else ""
+    parts = [text for text in (server.version, server.commit, server.build_type) if text and text != "unknown"]
+    facts = f" ({_text(', '.join(parts))})" if parts else ""
     return f', server <code>{_text(server.url)}</code><span class="quiet">{facts}</span>'
 
 
@@ -205,7 +205,7 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
         sees,
     )
     return (
-        f"<tr class='told'><th scope='row'><span class='badge {css_class(outcome)}'>{outcome}</span> "
+        f"<tr class='details'><th scope='row'><span class='badge {css_class(outcome)}'>{outcome}</span> "
         f"{link}</th>"
         + "".join(
             f"<td class='figure' data-label='{label}'>{figure}</td>"

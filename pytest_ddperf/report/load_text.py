@@ -48,7 +48,7 @@ def format_rates(load: LoadSummary) -> str:
 def load_row(cell: Result) -> list[str]:
     """Return the values of `COLUMNS` for a cell under load; "" for values without enough measurements."""
     load = cell.load
-    told = {} if load is None else {one.percent: format_percentile(one) for one in load.percentiles}
+    texts = {} if load is None else {one.percent: format_percentile(one) for one in load.percentiles}
     rate = cell.images_per_second if load is not None else None
     return [
         str(cell.key),
@@ -57,7 +57,7 @@ def load_row(cell: Result) -> list[str]:
         "" if rate is None else format_ms(rate),
         "" if load is None else format_rates(load),
         "" if load is None else str(load.requests),
-        *(told.get(percent, "") for percent in PERCENTS),
+        *(texts.get(percent, "") for percent in PERCENTS),
     ]
 
 
@@ -112,11 +112,11 @@ def _heading(record: CellRecord, load: LoadSummary | None) -> str:
 def _details(load: LoadSummary | None) -> list[str]:
     if load is None:
         return []
-    told = ", ".join(f"p{one.percent} {format_percentile(one)}" for one in load.percentiles)
+    texts = ", ".join(f"p{one.percent} {format_percentile(one)}" for one in load.percentiles)
     lacking = [f"p{percent}" for percent in PERCENTS if percent not in {one.percent for one in load.percentiles}]
     of = f"{load.requests} requests"
     few = f", too few for {' and '.join(lacking)}" if lacking else ""
-    details = [f"{f'{told} ms' if told else 'no percentile'}; {of}{few}"]
+    details = [f"{f'{texts} ms' if texts else 'no percentile'}; {of}{few}"]
     if load.shortfall:
         details.append(load.shortfall)
     return details

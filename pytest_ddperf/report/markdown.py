@@ -97,9 +97,9 @@ def _this_run(results: Results) -> list[str]:
     rows = []
     for platform, run in results.runs.items():
         server = run.servers.get(platform)
-        told = [] if server is None else [server.url, server.version, server.commit, server.build_type]
+        parts = [] if server is None else [server.url, server.version, server.commit, server.build_type]
         state = "" if run.complete else " (interrupted)"
-        facts = ", ".join(part for part in told if part and part != "unknown")
+        facts = ", ".join(part for part in parts if part and part != "unknown")
         rows.append(
             [
                 _title(results, platform),
@@ -221,8 +221,8 @@ def _platforms(results: Results, figures: Figures) -> list[str]:
         facts = [] if platform is None else phrases.describe_hardware(platform)
         lines += [f"- {_title(results, name)}" + (f" ({', '.join(facts)})" if facts else ""), ""]
         if platform is not None:
-            told = [f"Backend: {platform.backend}.", f"Figures: {platform.source}." if platform.source else ""]
-            lines += [f"  {escape_inline(' '.join(part for part in (*told, platform.note) if part))}", ""]
+            parts = [f"Backend: {platform.backend}.", f"Figures: {platform.source}." if platform.source else ""]
+            lines += [f"  {escape_inline(' '.join(part for part in (*parts, platform.note) if part))}", ""]
         own = figures.of_platform(name)
         lines += [line for figure in own[:1] for line in (figures.image(figure), "")]
         lines += figures.folded(own[1:], "see linear plot")

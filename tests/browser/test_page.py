@@ -355,7 +355,7 @@ def test_on_a_phone_every_value_has_its_column_s_name_and_networks_their_whole_n
     try:
         label = "return getComputedStyle(document.querySelector(arguments[0]), '::before').content"
         assert page.run(label, f"tr[data-cell='{B8}'] [data-column='now']") == '"Now, ms "'
-        assert page.run(label, "tr.told td") == '"Change "'
+        assert page.run(label, "tr.details td") == '"Change "'
         page.click("[data-view='against']")
         shown = page.run("return [...document.querySelectorAll('#plot .name')].map((name) => name.textContent)")
         assert {"SqueezeNet v1.1", "ShuffleNet", "GoogLeNet", "ResNet-50"} == set(shown)

@@ -148,9 +148,9 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """One object of an image: its JSON in the response (`told`), and its corners from 0 to 1."""
+    """One object of an image: its JSON in the response (`entry_json`), and its corners from 0 to 1."""
 
-    told: JsonObject
+    entry_json: JsonObject
     corners: NDArray[np.float32]
 
 
@@ -170,7 +170,7 @@ class DetectionHead(_ByImage):
         are returned.
         """
         found = list(self._objects(row, size, output))
-        listed = _ended([one.told for one in found])
+        listed = _ended([one.entry_json for one in found])
         if not output.rois:
             return {"classes": listed}
         vectors = [self._features(row, one.corners) for one in found]
@@ -178,10 +178,10 @@ class DetectionHead(_ByImage):
             bare: list[JsonObject] = [{key: value for key, value in one.items() if key != "bbox"} for one in listed]
             nearest = self._nearest_to_all(vectors, output.search_nn) if output.search else []
             return {"classes": bare, **({"nns": nearest} if nearest else {})}
-        for told, vector in zip(listed, vectors, strict=True):
-            told["vals"] = vector.tolist()
+        for entry_json, vector in zip(listed, vectors, strict=True):
+            entry_json["vals"] = vector.tolist()
             if output.search:
-                told["nns"] = [
+                entry_json["nns"] = [
                     {"uri": entry.uri, "dist": distance, **entry.region}
                     for distance, entry in self._searched(vector, output.search_nn)
                 ]
@@ -193,7 +193,7 @@ class DetectionHead(_ByImage):
         for uri, row in _pictures_seen(run, self.model, seed):
             for one in self._objects(row, (self.model.width, self.model.height), _INDEXED_OBJECTS):
                 vectors.append(self._features(row, one.corners))
-                entries.append(_Entry(uri, one.told))
+                entries.append(_Entry(uri, one.entry_json))
         self._index = Index(np.array(vectors, np.float32).reshape(len(vectors), FEATURES), tuple(entries))
 
     def _objects(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> Iterator[_Object]:
@@ -246,13 +246,13 @@ class SearchHead(_ByImage):
         """Return the embedding and, if requested, the nearest neighbours."""
         del size
         vector = normalise(row)
-        told: JsonObject = {"vals": vector.tolist()}
+        entry_json: JsonObject = {"vals": vector.tolist()}
         if output.search:
             if self._index is None:
                 raise bad_service("there is no index to search")
             nearest = self._index.nearest(vector, output.search_nn)
-            told["nns"] = [{"uri": entry.uri, "dist": distance} for distance, entry in nearest]
-        return told
+            entry_json["nns"] = [{"uri": entry.uri, "dist": distance} for distance, entry in nearest]
+        return entry_json
 
     def learn(self, run: Run, seed: int) -> None:
         """Build the index from a few generated images."""

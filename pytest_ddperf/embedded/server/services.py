@@ -366,7 +366,7 @@ class Services:
         """
         service = self._services.pop(name.lower(), None)
         if service is None:
-            raise service_not_found(told=False)
+            raise service_not_found(with_code=False)
         async with service.lock:
             service.close()
 

@@ -82,15 +82,15 @@ def load_chart(results: Results, points: Sequence[tuple[float, Result, LoadSumma
 def _percentiles(points: Sequence[tuple[float, Result, LoadSummary]]) -> tuple[LoadLine, ...]:
     lines = []
     for percent in PERCENTS:
-        told = [(place, one) for place, _, load in points for one in load.percentiles if one.percent == percent]
-        if told:
+        known = [(place, one) for place, _, load in points for one in load.percentiles if one.percent == percent]
+        if known:
             lines.append(
                 LoadLine(
                     f"p{percent}",
-                    tuple(place for place, _ in told),
-                    tuple(one.value_ms for _, one in told),
-                    tuple(one.low_ms for _, one in told),
-                    tuple(one.high_ms for _, one in told),
+                    tuple(place for place, _ in known),
+                    tuple(one.value_ms for _, one in known),
+                    tuple(one.low_ms for _, one in known),
+                    tuple(one.high_ms for _, one in known),
                 )
             )
     return tuple(lines)
