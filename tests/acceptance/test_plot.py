@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench_project import BenchProject, TableServer
+from every_row import every_row
 from figure_results import measured, trend
 
 from pytest_ddperf.core.records import CellKey
@@ -221,11 +222,21 @@ def test_a_broken_baseline_of_another_platform_costs_that_platform_alone(project
     assert "against_baseline/raspi4-ncnn.png" in files(project.path / "ddperf-figures")
 
 
-@pytest.mark.parametrize(
+@every_row(
     "option",
-    ["--ddperf-accept", "--ddperf-update-baselines", "--ddperf-require-baseline", "--ddperf-npasses=7",
-     "--ddperf-url=http://127.0.0.1:9", "-k=shufflenet", "-m=slow", "--lf", "--junitxml=r.xml", "--benchmark-autosave"],
-)  # fmt: skip
+    [
+        "--ddperf-accept",
+        "--ddperf-update-baselines",
+        "--ddperf-require-baseline",
+        "--ddperf-npasses=7",
+        "--ddperf-url=http://127.0.0.1:9",
+        "-k=shufflenet",
+        "-m=slow",
+        "--lf",
+        "--junitxml=r.xml",
+        "--benchmark-autosave",
+    ],
+)
 def test_with_options_that_only_a_run_can_follow_it_is_a_usage_error(project: BenchProject, option: str) -> None:
     result = stored(project, option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR

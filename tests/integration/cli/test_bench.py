@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from every_row import every_row
 from scripted_deepdetect import Prediction, ScriptedDeepDetect, ServiceSetup, out_of_memory
 from scripted_server import Reply
 
@@ -158,7 +159,7 @@ DD_BENCH: dict[str, object] = {
 """dd_bench's options and their defaults."""
 
 
-@pytest.mark.parametrize(("option", "default"), DD_BENCH.items())
+@every_row("option, default", DD_BENCH.items())
 def test_each_of_dd_benchs_options_is_there_with_its_default(option: str, default: object) -> None:
     attribute = option.removeprefix("--").replace("-", "_")
     assert getattr(_parser().parse_args(["bench"]), attribute) == default
@@ -313,9 +314,8 @@ def test_the_output_and_the_files_are_dd_benchs(bench: Command) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "args",
-    [("--npasses", "0"), ("--max-batch-size", "x"), ("--port", "0"), ("--timeout", "0"), ("--timer", "sundial")],
+@every_row(
+    "args", [("--npasses", "0"), ("--max-batch-size", "x"), ("--port", "0"), ("--timeout", "0"), ("--timer", "sundial")]
 )
 def test_a_number_that_cannot_be_is_a_usage_error(bench: Command, args: tuple[str, str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from every_row import every_row
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply, ScriptedServer
 
@@ -178,7 +179,7 @@ def test_one_that_does_not_come_to_an_end_is_down() -> None:
     never.set()
 
 
-@pytest.mark.parametrize("key", PLATFORM_KEYS)
+@every_row("key", PLATFORM_KEYS)
 def test_every_key_has_a_value_to_show(key: str) -> None:
     value, origin = describe_value(Platform("mine", "Mine"), key)
     assert value

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from every_row import every_row
 from onnx import shape_inference
 
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS, build
@@ -32,7 +33,7 @@ def sizes(name: str) -> dict[str, list[int]]:
     }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@every_row("name", NETWORKS)
 def test_a_pass_gives_each_image_probabilities_of_its_own(name: str) -> None:
     engine = load_builtin(name, seed=0, threads=2)
     try:
@@ -65,7 +66,7 @@ def test_the_networks_are_the_reports_in_its_order() -> None:
     )
 
 
-@pytest.mark.parametrize("name", NETWORK_IDS)
+@every_row("name", NETWORK_IDS)
 def test_a_graph_takes_any_number_of_images_and_gives_1000_probabilities(name: str) -> None:
     graph = build(name).model.graph
     (data,), (prob,) = graph.input, graph.output
