@@ -77,9 +77,8 @@ def test_a_regressed_cell_is_in_all_three(tk1: BenchProject, runner: Runner, how
     assert (written.count("verdict="), written.count("### Inference speed")) == (1, 1)  # no worker wrote, too
 
 
-@plain_and_xdist
-def test_an_unchanged_run_is_ok_and_annotates_nothing(tk1: BenchProject, runner: Runner, how: str) -> None:
-    result = tk1.run(*SQUEEZENET, how)
+def test_an_unchanged_run_is_ok_and_annotates_nothing(tk1: BenchProject, runner: Runner) -> None:
+    result = tk1.run(*SQUEEZENET)
     assert result.ret == pytest.ExitCode.OK
     assert annotated(result) == []
     assert runner.outputs.items() >= {"verdict": "ok", "cells": "2", "ok": "2", "failing": "0"}.items()
