@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
+from messages import assert_names
 from scripted_deepdetect import internal_error
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def test_a_test_that_fails_by_itself_leaves_no_green_verdict(tk1: BenchProject, 
     (tk1.path / "benchmarks" / "test_other.py").write_text("def test_other():\n    assert 0\n", encoding="utf-8")
     tk1.run(*SQUEEZENET)
     assert runner.outputs.items() >= {"verdict": "failed", "ok": "2", "failing": "0"}.items()
-    assert "No cell failed, but pytest did" in runner.summary
+    assert_names(runner.summary, "No cell failed")
 
 
 def test_a_missing_baseline_is_annotated_where_it_fails(tk1: BenchProject, runner: Runner) -> None:

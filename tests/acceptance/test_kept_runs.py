@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
+from messages import assert_names
 
 from pytest_ddperf.history.run_file import list_runs, read_run
 
@@ -96,7 +97,7 @@ def test_a_run_that_was_to_be_accepted_and_is_not_whole_says_so(tk1: BenchProjec
     tk1.server.wrong = lambda prediction, answered: answered[1:] if prediction.batch == 1 else answered
     result = tk1.run(*SQUEEZENET, "--ddperf-accept", *part)
     assert not tk1.histories()[-1].whole
-    result.stdout.fnmatch_lines(["warning: --ddperf-accept had no effect: not every cell was run*"])
+    assert_names(result, "warning:", "--ddperf-accept had no effect")
 
 
 def test_a_whole_run_that_was_to_be_accepted_says_nothing_of_it(tk1: BenchProject) -> None:
@@ -146,7 +147,7 @@ def test_ctrl_c_saves_what_was_measured_and_exits_2(
     assert run.exit_status == pytest.ExitCode.INTERRUPTED
     assert [record.key.batch_size for record in run.records] == [1, 2]
     assert [one["extra_info"]["batch_size"] for one in tk1.json("out.json")["benchmarks"]] == [1, 2]
-    assert "The run was interrupted: no baseline was recorded." in output
+    assert_names(output, "interrupted", "no baseline")
     assert ", 2 of 4 cells not measured" in output
     assert undone.read_text(encoding="utf-8") == "x\n"
     assert not (tk1.path / "baselines").exists()
@@ -199,7 +200,7 @@ def test_a_full_disk_is_told_and_the_verdicts_stay(tk1: BenchProject, monkeypatc
     result = tk1.run(*SQUEEZENET)
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.OK
-    result.stdout.fnmatch_lines(["warning: The history could not be written to*", "*No space left on device*"])
+    assert_names(result, "warning:", "history", "No space left on device")
 
 
 @plain_and_xdist

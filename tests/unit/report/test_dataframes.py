@@ -216,8 +216,8 @@ def test_since_may_be_any_moment(folder: Path, since: datetime) -> None:
     assert load_history(folder, since=since).empty
 
 
-@every_row(
-    "since, wrong",
+@pytest.mark.parametrize(
+    ("since", "wrong"),
     [
         ("2026-11-02T02:00:00", "no UTC offset"),
         ("2026-11-02", "no UTC offset"),
