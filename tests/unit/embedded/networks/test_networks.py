@@ -12,9 +12,6 @@ from onnx import shape_inference
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS, build
 from pytest_ddperf.embedded.runtime.engine import load_builtin
 
-SLOW = {"mobilenet", "resnet101", "resnet152", "vgg16", "vgg19"}
-NETWORKS = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in NETWORK_IDS]
-
 
 @cache
 def images(count: int = 2) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -33,7 +30,8 @@ def sizes(name: str) -> dict[str, list[int]]:
     }
 
 
-@every_row("name", NETWORKS)
+@pytest.mark.slow
+@every_row("name", NETWORK_IDS)
 def test_a_pass_gives_each_image_probabilities_of_its_own(name: str) -> None:
     engine = load_builtin(name, seed=0, threads=2)
     try:
