@@ -241,7 +241,7 @@ def test_markdown_is_in_the_report_s_layout_with_its_figures(
 
 def test_the_figures_of_markdown_are_drawn(tk1: BenchProject) -> None:
     pytest.importorskip("pytest_ddperf.plots.draw.style", reason="the figures are drawn in another part of the package")
-    tk1.apart(*SQUEEZENET, "--ddperf-report=out/r.md")  # pytest in this process would load the figures' modules twice
+    tk1.run(*SQUEEZENET, "--ddperf-report=out/r.md")
     text = (tk1.path / "out" / "r.md").read_text(encoding="utf-8")
     links = {one or other for one, other in re.findall(r'<img src="([^"]+)"|!\[[^\]]*\]\(([^)]+)\)', text)}
     assert {"r_figures/latency/tk1_log.png", "r_figures/latency/tk1_linear.png"} <= links
