@@ -69,7 +69,7 @@ def _renew(fixtures: dict[str, Any], patch: pytest.MonkeyPatch, number: int) -> 
 
 
 def _describe(row: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={textwrap.shorten(repr(value), 200)}" for name, value in row.items())
+    return ", ".join(f"{name}={repr(value)[:200]}" for name, value in row.items())
 
 
 def _summarize(error: BaseException) -> str:

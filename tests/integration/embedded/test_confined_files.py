@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from every_row import every_row
 
 from pytest_ddperf.embedded.confined_files import read_below, resolve_below
 
@@ -28,7 +27,9 @@ def test_a_link_inside_is_followed(root: Path) -> None:
     assert read_below(root, path, 100) == b"inside"
 
 
-@every_row("name", ["../secret/a", "sub/../../secret/a", "out", "out/a", "chain", "", "\0", "x" * 5000, "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["../secret/a", "sub/../../secret/a", "out", "out/a", "chain", "", "\0", "x" * 5000, "\ud800"]
+)
 def test_nothing_outside_is_found(root: Path, name: str) -> None:
     (root / "out").symlink_to(root.parent / "secret")
     (root / "chain").symlink_to("out/a")
