@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from messages import assert_names
 
 from pytest_ddperf.servers import generated_images
 
@@ -85,7 +86,7 @@ def test_the_reports_call_on_a_real_server_is_read_by_a_script_for_dd_bench(
         embedded, images, tmp_path, "--gpu", "--max-batch-size", "4", "--create", "squeezenet_v1.1", "--auto-kill"
     )
     assert (ran.returncode, batch_sizes(ran, tmp_path)) == (0, [1, 2, 4]), ran.stderr
-    assert "times are from the server's total_predict_duration_ms" in ran.stderr
+    assert_names(ran.stderr, "total_predict_duration_ms")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_each_task_is_measured_end_to_end(
 def test_a_service_of_another_task_is_not_measured(embedded: EmbeddedServer, images: Path, tmp_path: Path) -> None:
     ran = bench(embedded, images, tmp_path, "--detection", "--create", "squeezenet_v1.1", "--auto-kill")
     assert ran.returncode == 2
-    assert "the network does classification and does not support bbox" in ran.stderr
+    assert_names(ran.stderr, "classification", "bbox")
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -122,4 +123,4 @@ def test_a_batch_that_is_larger_than_the_list_fails_alone(
 ) -> None:
     ran = bench(embedded, images, tmp_path, "--max-batch-size", "8", "--create", "shufflenet", "--auto-kill")
     assert (ran.returncode, batch_sizes(ran, tmp_path)) == (1, [1, 2, 4])
-    assert "batch size 8 was not measured: it needs 8 different images, and 4 are listed" in ran.stderr
+    assert_names(ran.stderr, "batch size 8", "8 different images", 4)

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from fleet import CELLS, NAMES, Fleet
+from messages import assert_names
 from scripted_server import Reply
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def at(server: TableServer, number: int, what: Callable[[], Reply | None]) -> No
 
 
 class TestWorker:
-    @pytest.mark.parametrize("how", [("-n1",), ("-n2",), ("-n4",)], ids=str)
+    @pytest.mark.parametrize("how", [("-n1",), ("-n4",)], ids=str)
     def test_the_cell_that_it_was_at_is_crashed_and_all_others_are_measured(
         self, two: Fleet, how: tuple[str, ...]
     ) -> None:
@@ -127,7 +128,7 @@ class TestWorker:
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert two.project.verdicts() == two.cells(tk1="crashed", tx1="crashed") | {"tk1-googlenet-b1": "ok"}
         assert agrees(two, failures=7)
-        result.stdout.fnmatch_lines(["tx1-googlenet-b1 crashed: it was not run, *none was left*--max-worker-restart*"])
+        assert_names(result, "tx1-googlenet-b1 crashed", "none was left", "--max-worker-restart")
 
     @pytest.mark.parametrize("restarts", [0, 1])
     def test_that_die_before_anything_is_handed_out_leave_no_green_run(self, two: Fleet, restarts: int) -> None:
@@ -176,21 +177,17 @@ class TestServer:
             ["tk1-googlenet-b8 crashed: *cut during a request*", "tk1-squeezenet_v1.1-b1 crashed: *is not back*"]
         )
 
-    @plain_and_xdist
-    def test_that_is_not_there_any_more_is_asked_once_for_each_further_cell(
-        self, two: Fleet, how: tuple[str, ...]
-    ) -> None:
+    def test_that_is_not_there_any_more_is_asked_once_for_each_further_cell(self, two: Fleet) -> None:
         at(two.project.server, 9, lambda: Reply(drop=True))
-        two.run(*how)
+        two.run()
         asked = [one.path for one in two.project.server.requests]
         dropped = asked[len(asked) - asked[::-1].index("/predict") :]
         assert dropped == ["/info"] * 4  # what was cut off and asked again, and one for each further cell
 
-    @plain_and_xdist
-    def test_that_comes_back_is_measured_again(self, two: Fleet, how: tuple[str, ...]) -> None:
+    def test_that_comes_back_is_measured_again(self, two: Fleet) -> None:
         drops = [Reply(drop=True)] * 2  # the first one might have hit a connection that was idle: it is asked again
         at(two.project.server, 9, lambda: drops.pop() if drops else None)
-        result = two.run(*how)
+        result = two.run()
         result.assert_outcomes(passed=7, failed=1)
         assert two.project.verdicts() == two.cells() | {"tk1-googlenet-b8": "crashed"}
 

@@ -26,17 +26,14 @@ def test_predict(ddperf{fixtures}):
 """
 
 plain_and_xdist = pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "xdist"])
-endings = pytest.mark.parametrize(
-    ("ending", "reason"),
-    [
-        ("assert ddperf.batch_size < 8", "AssertionError"),
-        ("pytest.fail('Timeout (>8.0s)')", "Failed: Timeout (>8.0s)"),
-        ("raise RuntimeError('no')", "RuntimeError: no"),
-        ("raise SystemExit(3)", "SystemExit: 3"),
-        ("raise GeneratorExit('no')", "GeneratorExit: no"),
-    ],
-    ids=["assertion", "fail", "exception", "exit of Python", "base exception"],
-)
+ENDINGS = [
+    ("assert ddperf.batch_size < 8", "AssertionError"),
+    ("pytest.fail('Timeout (>8.0s)')", "Failed: Timeout (>8.0s)"),
+    ("raise RuntimeError('no')", "RuntimeError: no"),
+    ("raise SystemExit(3)", "SystemExit: 3"),
+    ("raise GeneratorExit('no')", "GeneratorExit: no"),
+]
+IN_WORKERS = [ending for ending in ENDINGS if "fail" in ending[0] or "SystemExit" in ending[0]]
 
 
 def write(project: BenchProject, ending: str, conftest: str = "") -> None:
@@ -52,9 +49,11 @@ def outcomes_in_csv(project: BenchProject) -> dict[str, str]:
     return {f"{row['platform']}-{row['model']}-b{row['batch_size']}": row["outcome"] for row in rows}
 
 
-@endings
-@plain_and_xdist
-def test_it_is_an_error_in_the_history(tk1: BenchProject, how: tuple[str, ...], ending: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("ending", "reason", "how"),
+    [*((*ending, ()) for ending in ENDINGS), *((*ending, ("-n2",)) for ending in IN_WORKERS)],
+)
+def test_it_is_an_error_in_the_history(tk1: BenchProject, ending: str, reason: str, how: tuple[str, ...]) -> None:
     write(tk1, ending)
     result = tk1.run(*CELLS, *how)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -99,11 +98,10 @@ def test_by_a_skip_it_is_unavailable(tk1: BenchProject) -> None:
     assert outcomes_in_csv(tk1) == {OTHER: "ok", ENDED: "unavailable"}
 
 
-@plain_and_xdist
-def test_in_its_setup_it_is_an_error(tk1: BenchProject, how: tuple[str, ...]) -> None:
+def test_in_its_setup_it_is_an_error(tk1: BenchProject) -> None:
     fails = "    assert 'b8' not in request.node.nodeid\n"
     write(tk1, "pass", f"import pytest\n\n\n@pytest.fixture\ndef may_fail(request):\n{fails}")
-    tk1.run(*CELLS, *how).assert_outcomes(passed=1, errors=1)
+    tk1.run(*CELLS).assert_outcomes(passed=1, errors=1)
     assert tk1.verdicts() == {OTHER: "ok", ENDED: "error"}
 
 

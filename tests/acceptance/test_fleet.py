@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from fleet import CELLS, NAMES, Fleet
+from messages import assert_names
 
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.servers.lock import ServerLock
@@ -62,7 +63,7 @@ def results(fleet: Fleet) -> dict[str, tuple[str, int, float]]:
 
 
 class TestOneResult:
-    @pytest.mark.parametrize("how", ["-n0", "-n1", "-n4", "-nauto"])
+    @pytest.mark.parametrize("how", ["-n0", "-n1", "-n4"])
     def test_the_verdicts_are_the_same_with_any_number_of_workers(self, fleet: Fleet, how: str) -> None:
         fleet.servers["tx1"].slow("googlenet", 8, 1.5)  # is measured again, until it is sure
         fleet.servers["raspi3"].slow("squeezenet_v1.1", 8, 0.5)
@@ -105,13 +106,13 @@ class TestOneResult:
 
 
 class TestDist:
-    @pytest.mark.parametrize("dist", ["loadfile", "loadscope", "worksteal"])
+    @pytest.mark.parametrize("dist", ["loadscope", "worksteal"])
     def test_another_way_to_distribute_is_overruled_and_that_is_said(self, two: Fleet, dist: str) -> None:
         two.delay(0.01)
         result = two.run("-n3", f"--dist={dist}")
         result.assert_outcomes(passed=8)
         assert two.most_concurrent == two.alone
-        assert f"warning: --dist {dist} is ignored" in str(result.stdout)
+        assert_names(result, "warning:", f"--dist {dist}")
 
     @pytest.mark.parametrize("how", [("-n3",), ("-n2", "--dist=no")], ids=str)
     def test_the_usual_way_needs_no_word(self, two: Fleet, how: tuple[str, ...]) -> None:
@@ -130,7 +131,7 @@ class TestDist:
         result = two.run("-n3", "--dist=loadgroup")
         result.assert_outcomes(passed=16)
         assert two.most_concurrent == two.alone
-        assert "warning: --dist loadgroup is ignored" in str(result.stdout)
+        assert_names(result, "warning:", "--dist loadgroup")
 
 
 class TestSharedServer:
@@ -147,19 +148,18 @@ class TestSharedServer:
         order = [record.key.platform for record in tk1.records()]
         assert order == ["tk1"] * 4 + ["tx1"] * 4
         assert tk1.verdicts()["tk1-googlenet-b8"] == "regressed"
-        assert f"warning: tk1 and tx1 use the same server, localhost:{port}" in str(result.stdout)
+        assert_names(result, "warning:", "tk1 and tx1", f"localhost:{port}")
 
-    @plain_and_xdist
-    def test_of_a_third_one_they_do_not_take_the_turn(self, two: Fleet, how: tuple[str, ...]) -> None:
+    def test_of_a_third_one_they_do_not_take_the_turn(self, two: Fleet) -> None:
         two.delay(0.01)
         urls = f"--ddperf-url=tk1={two.servers['tk1'].url},tx1={two.servers['tx1'].url},nano={two.servers['tk1'].url}"
-        two.project.bare("benchmarks", "--platform=tk1,tx1,nano", urls, *CELLS, *how)
+        two.project.bare("benchmarks", "--platform=tk1,tx1,nano", urls, *CELLS, "-n2")
         assert two.most_concurrent == two.alone
         assert set(two.project.verdicts()) == {f"{name}-{cell}" for name in ("tk1", "tx1", "nano") for cell in NAMES}
 
 
 class TestTwoRuns:
-    @pytest.mark.parametrize("how", [(), ("-n1",), ("-n2",)], ids=["plain", "1 worker", "2 workers"])
+    @pytest.mark.parametrize("how", [(), ("-n2",)], ids=["plain", "2 workers"])
     def test_in_opposite_order_they_do_not_wait_for_each_other_for_ever(self, two: Fleet, how: tuple[str, ...]) -> None:
         two.delay(0.02)
         args = ("--no-loadscope-reorder", *how) if how else ()
@@ -190,7 +190,7 @@ class TestTwoRuns:
         lock.release()
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert two.project.verdicts() == two.cells(tk1="error")
-        result.stdout.fnmatch_lines(["*Another run has been measuring on localhost:*", "*--ddperf-lock-wait=SECONDS*"])
+        assert_names(result, "Another run", "on localhost:", "--ddperf-lock-wait=SECONDS")
         assert two.servers["tk1"].requests == []
 
     def test_on_the_only_server_that_is_a_usage_error(self, tk1: BenchProject) -> None:
@@ -198,7 +198,7 @@ class TestTwoRuns:
         result = tk1.run(*CELLS, "--ddperf-lock-wait=0.1")
         lock.release()
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["ERROR: ddperf: *Another run has been measuring on localhost:* for 0.1 s*"])
+        assert_names(result, "ERROR: ddperf:", "Another run", "on localhost:", "0.1 s")
 
     def test_a_killed_run_leaves_its_server_free(self, tk1: BenchProject) -> None:
         tk1.server._delay_s = 0.2

@@ -35,8 +35,7 @@ def write_test(project: BenchProject, text: str) -> Path:
     return path
 
 
-@plain_and_xdist
-@pytest.mark.parametrize("family", ["xunit1", "xunit2"])
+@pytest.mark.parametrize(("how", "family"), [("-n0", "xunit1"), ("-n2", "xunit2")])
 def test_a_cell_that_passed_and_one_that_regressed(tk1: BenchProject, how: str, family: str) -> None:
     tk1.server.slow("squeezenet_v1.1", 8, 1.3)  # measured several times until that is sure
     tk1.run(*SQUEEZENET, XML, how, "-o", f"junit_family={family}")
@@ -79,16 +78,14 @@ def test_a_cell_whose_service_is_missing(tk1: BenchProject) -> None:
     assert read["verdict"] == "unavailable"
 
 
-@plain_and_xdist
-def test_a_cell_that_is_new(tk1: BenchProject, how: str) -> None:
-    tk1.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=3", XML, how)
+def test_a_cell_that_is_new(tk1: BenchProject) -> None:
+    tk1.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=3", XML)
     ((_, read),) = properties(tk1)
     assert read["verdict"] == "new"
     assert not read.keys() & {"baseline", "baseline_ms_per_image", "change_percent"}
 
 
-@plain_and_xdist
-def test_a_cell_that_could_not_be_confirmed(tk1: BenchProject, how: str) -> None:
+def test_a_cell_that_could_not_be_confirmed(tk1: BenchProject) -> None:
     marked = "n = {}\n\ndef test_predict(ddperf, once):\n    ddperf.measure()\n"
     fixture = (
         "import pytest\n\n@pytest.fixture\ndef once(request):\n    n[request.node.name] = request.node.name in n\n"
@@ -96,7 +93,7 @@ def test_a_cell_that_could_not_be_confirmed(tk1: BenchProject, how: str) -> None
     fixture += "    assert not n[request.node.name]\n\n"
     write_test(tk1, fixture + marked)
     tk1.server.slow("squeezenet_v1.1", 8, 1.3)
-    tk1.run(*SQUEEZENET, XML, how)
+    tk1.run(*SQUEEZENET, XML)
     (_, b1), (_, b8) = properties(tk1)
     assert (b1["verdict"], b8["verdict"]) == ("ok", "error")
     assert float(b8["ms_per_image"]) == pytest.approx(69.8, abs=0.1)
@@ -113,20 +110,18 @@ def test_a_failing_teardown_is_a_testcase_with_properties_of_its_own(tk1: BenchP
     assert [read["verdict"] for _, read in cases] == ["ok"] * 3
 
 
-@plain_and_xdist
-def test_properties_of_the_users_own_stay(tk1: BenchProject, how: str) -> None:
+def test_properties_of_the_users_own_stay(tk1: BenchProject) -> None:
     write_test(
         tk1, "def test_predict(ddperf, record_property):\n    record_property('board', 'A1')\n    ddperf.measure()\n"
     )
     tk1.server.slow("squeezenet_v1.1", 8, 1.3)
-    tk1.run(*SQUEEZENET, XML, how, "-o", "junit_family=xunit1")
+    tk1.run(*SQUEEZENET, XML, "-o", "junit_family=xunit1")
     assert [(read["board"], read["verdict"]) for _, read in properties(tk1)] == [("A1", "ok"), ("A1", "regressed")]
 
 
-@plain_and_xdist
-def test_other_tests_have_none(tk1: BenchProject, how: str) -> None:
+def test_other_tests_have_none(tk1: BenchProject) -> None:
     (tk1.path / "benchmarks" / "test_other.py").write_text("def test_other():\n    pass\n", encoding="utf-8")
-    tk1.run(*SQUEEZENET, XML, how)
+    tk1.run(*SQUEEZENET, XML)
     assert dict(properties(tk1))["test_other"] == {}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
+from messages import assert_names
 
 from pytest_ddperf.history.run_file import list_runs, read_run
 
@@ -96,7 +97,7 @@ def test_a_run_that_was_to_be_accepted_and_is_not_whole_says_so(tk1: BenchProjec
     tk1.server.wrong = lambda prediction, answered: answered[1:] if prediction.batch == 1 else answered
     result = tk1.run(*SQUEEZENET, "--ddperf-accept", *part)
     assert not tk1.histories()[-1].whole
-    result.stdout.fnmatch_lines(["warning: --ddperf-accept had no effect: not every cell was run*"])
+    assert_names(result, "warning:", "--ddperf-accept had no effect")
 
 
 def test_a_whole_run_that_was_to_be_accepted_says_nothing_of_it(tk1: BenchProject) -> None:
@@ -130,8 +131,11 @@ def test_a_run_that_was_killed_keeps_the_cells_measured_so_far(tk1: BenchProject
     assert not run.complete
 
 
-@plain_and_xdist
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("number", "how"),
+    [(signal.SIGINT, ()), (signal.SIGTERM, ()), (signal.SIGINT, ("-n2",))],
+    ids=["SIGINT", "SIGTERM", "SIGINT-n2"],
+)
 def test_ctrl_c_saves_what_was_measured_and_exits_2(
     tk1: BenchProject, number: signal.Signals, how: tuple[str, ...]
 ) -> None:
@@ -143,7 +147,7 @@ def test_ctrl_c_saves_what_was_measured_and_exits_2(
     assert run.exit_status == pytest.ExitCode.INTERRUPTED
     assert [record.key.batch_size for record in run.records] == [1, 2]
     assert [one["extra_info"]["batch_size"] for one in tk1.json("out.json")["benchmarks"]] == [1, 2]
-    assert "The run was interrupted: no baseline was recorded." in output
+    assert_names(output, "interrupted", "no baseline")
     assert ", 2 of 4 cells not measured" in output
     assert undone.read_text(encoding="utf-8") == "x\n"
     assert not (tk1.path / "baselines").exists()
@@ -160,22 +164,18 @@ def test_lines_that_are_broken_are_counted(tk1: BenchProject) -> None:
     assert run.complete
 
 
-@plain_and_xdist
 @pytest.mark.parametrize("folder", ["occupied", "/sys"], ids=["a file", "read-only"])
 def test_a_history_that_cannot_be_written_is_refused_before_the_first_measurement(
-    tk1: BenchProject, folder: str, how: tuple[str, ...]
+    tk1: BenchProject, folder: str
 ) -> None:
     (tk1.path / "occupied").write_text("", encoding="utf-8")
-    result = tk1.run(*SQUEEZENET, f"--ddperf-storage={folder}", *how)
+    result = tk1.run(*SQUEEZENET, f"--ddperf-storage={folder}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "--ddperf-storage=DIR" in "".join([*result.outlines, *result.errlines])
     assert tk1.server.predictions == []
 
 
-@plain_and_xdist
-def test_runs_of_the_history_that_are_locked_half_written_or_none_change_no_verdict(
-    tk1: BenchProject, how: tuple[str, ...]
-) -> None:
+def test_runs_of_the_history_that_are_locked_half_written_or_none_change_no_verdict(tk1: BenchProject) -> None:
     for _ in range(2):
         tk1.run(*SQUEEZENET)
     locked, torn = list_runs(tk1.path / ".ddperf")
@@ -185,25 +185,22 @@ def test_runs_of_the_history_that_are_locked_half_written_or_none_change_no_verd
     with locked.open("rb+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         fcntl.lockf(held, fcntl.LOCK_EX)
-        result = tk1.run(*SQUEEZENET, *how)
+        result = tk1.run(*SQUEEZENET)
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.OK
     none.rmdir()
     assert [(len(run.records), len(run.broken)) for run in tk1.histories()] == [(2, 0), (1, 1), (2, 0)]
 
 
-@plain_and_xdist
-def test_a_full_disk_is_told_and_the_verdicts_stay(
-    tk1: BenchProject, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
-) -> None:
+def test_a_full_disk_is_told_and_the_verdicts_stay(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pytest_ddperf.history.writer.os.fsync", full)
-    result = tk1.run(*SQUEEZENET, *how)
+    result = tk1.run(*SQUEEZENET)
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.OK
-    result.stdout.fnmatch_lines(["warning: The history could not be written to*", "*No space left on device*"])
+    assert_names(result, "warning:", "history", "No space left on device")
 
 
 @plain_and_xdist
@@ -220,10 +217,9 @@ def test_a_folder_that_cannot_be_written_any_more_is_told_once_at_once_and_with_
     result.stdout.no_fnmatch_line("history: *")
 
 
-@plain_and_xdist
-def test_what_could_not_be_written_is_kept_once_it_can_be(tk1: BenchProject, how: tuple[str, ...]) -> None:
+def test_what_could_not_be_written_is_kept_once_it_can_be(tk1: BenchProject) -> None:
     take_the_folder_away(tk1, give_it_back=True)
-    result = tk1.run(*SQUEEZENET, *how)
+    result = tk1.run(*SQUEEZENET)
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["ddperf: The history could not be written to*", "history: *"])
     result.stdout.no_fnmatch_line("warning: *")

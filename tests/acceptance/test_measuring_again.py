@@ -142,10 +142,9 @@ class TestRegressed:
         result = tk1.run(*CELLS)
         result.stdout.re_match_lines([r"benchmarks/test_predict.py \.\.\.F +\[100%\]$"])
 
-    @plain_and_xdist
-    def test_but_a_line_with_the_value_so_far_under_v(self, tk1: BenchProject, how: tuple[str, ...]) -> None:
+    def test_but_a_line_with_the_value_so_far_under_v(self, tk1: BenchProject) -> None:
         tk1.server.slow(*G8, 1.5)
-        result = tk1.run(*CELLS, "-v", *how)
+        result = tk1.run(*CELLS, "-v")
         said = [line for line in result.outlines if line.startswith("ddperf: tk1-googlenet-b8: ")]
         assert len(said) == measured(tk1.server).count(G8) - 1
         assert re.match(r"ddperf: tk1-googlenet-b8: \d+ ms/img \+\d\d\.\d % .*undecided", said[0])
@@ -179,10 +178,9 @@ class TestRegressed:
 
 
 class TestAccident:
-    @plain_and_xdist
-    def test_a_cell_slow_in_its_first_round_only_passes(self, tk1: BenchProject, how: tuple[str, ...]) -> None:
+    def test_a_cell_slow_in_its_first_round_only_passes(self, tk1: BenchProject) -> None:
         accident(tk1.server, G8)
-        result = tk1.run(*CELLS, "--junitxml=junit.xml", *how)
+        result = tk1.run(*CELLS, "--junitxml=junit.xml")
         assert result.ret == pytest.ExitCode.OK
         result.assert_outcomes(passed=4)
         totals, cases = junit(tk1)
@@ -421,14 +419,11 @@ class TestSelecting:
         tk1.bare(nodeid, *tk1.where).assert_outcomes(**{outcome: 1})
 
     @pytest.mark.parametrize(("factor", "outcome"), [(1.5, "xfailed"), (1.0, "failed")])
-    @plain_and_xdist
-    def test_strict_xfail_expects_the_final_verdict(
-        self, tk1: BenchProject, how: tuple[str, ...], factor: float, outcome: str
-    ) -> None:
+    def test_strict_xfail_expects_the_final_verdict(self, tk1: BenchProject, factor: float, outcome: str) -> None:
         tk1.server.slow(*G8, factor)
         marked = "import pytest\n\n\n@pytest.mark.xfail(strict=True)\ndef test_predict(ddperf):\n    ddperf.measure()\n"
         write(tk1, marked)
-        result = tk1.run("--ddperf-models=googlenet", "--ddperf-batch-sizes=8", *how)
+        result = tk1.run("--ddperf-models=googlenet", "--ddperf-batch-sizes=8")
         result.assert_outcomes(**{outcome: 1})
         assert verdicts(tk1) == {"googlenet-b8": "regressed" if factor > 1 else "ok"}
 
@@ -506,8 +501,7 @@ class TestMine:
 
 
 class TestFixtures:
-    @pytest.mark.parametrize("cell", [G1, S8], ids=["first", "last"])
-    @plain_and_xdist
+    @pytest.mark.parametrize(("cell", "how"), [(G1, ()), (S8, ()), (S8, ("-n2",))])
     def test_wider_scopes_are_set_up_once_and_torn_down_once(
         self, tk1: BenchProject, how: tuple[str, ...], cell: Cell
     ) -> None:
@@ -567,13 +561,10 @@ class TestFixtures:
 
 
 class TestOwnTests:
-    @plain_and_xdist
-    def test_a_test_that_fails_by_itself_after_measuring_fails_at_once(
-        self, tk1: BenchProject, how: tuple[str, ...]
-    ) -> None:
+    def test_a_test_that_fails_by_itself_after_measuring_fails_at_once(self, tk1: BenchProject) -> None:
         tk1.server.slow(*G8, 1.5)
         write(tk1, "def test_predict(ddperf):\n    ddperf.measure()\n    assert ddperf.batch_size < 8\n")
-        result = tk1.run("--ddperf-models=googlenet", "--ddperf-batch-sizes=1,8", "--junitxml=junit.xml", *how)
+        result = tk1.run("--ddperf-models=googlenet", "--ddperf-batch-sizes=1,8", "--junitxml=junit.xml")
         result.assert_outcomes(passed=1, failed=1)
         result.stdout.fnmatch_lines(["E*assert 8 < 8"])
         result.stdout.no_fnmatch_line("*not confirmed*")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench_project import BenchProject, TableServer
+from messages import assert_names
 from model_folders import caffe_folder, ncnn_folder, onnx_folder
 
 from pytest_ddperf.history.run_file import list_runs, read_run
@@ -186,19 +187,19 @@ def test_a_marker_may_name_a_model_of_ddperf_toml(tk1: BenchProject) -> None:
 def test_a_folder_by_the_name_of_a_known_network_is_refused_with_the_way_out(tk1: BenchProject, name: str) -> None:
     folder = caffe_folder(tk1.path / name)
     text = refusal(tk1.run(f"--ddperf-models={folder}"))
-    assert "has the same name as the model resnet50 of the catalogue" in text
-    assert f"[models.my-{name.lower()}] with path = '{folder}'" in text
+    assert_names(text, "the same name", "resnet50", "catalogue")
+    assert_names(text, f"[models.my-{name.lower()}]", f"path = '{folder}'")
 
 
 def test_two_folders_of_one_name_are_refused(tk1: BenchProject) -> None:
     one, other = caffe_folder(tk1.path / "a" / "net"), caffe_folder(tk1.path / "b" / "net")
     text = refusal(tk1.run(f"--ddperf-models={one},{other}"))
-    assert f"The model net of {other} has the same name as the model net of {one}" in text
+    assert_names(text, f"net of {other}", "the same name", f"net of {one}")
 
 
 def test_a_folder_without_its_slash_is_told_from_a_spelling(tk1: BenchProject) -> None:
     caffe_folder(tk1.path / "mine")
-    assert "To use the folder of that name, write ./mine" in refusal(tk1.run("--ddperf-models=mine"))
+    assert_names(refusal(tk1.run("--ddperf-models=mine")), "folder", "./mine")
 
 
 @pytest.mark.parametrize(
@@ -272,8 +273,8 @@ def test_by_default_the_embedded_server_runs_the_onnx_models_of_ddperf_toml_alon
 def test_the_embedded_server_is_not_asked_for_a_caffe_network(local: BenchProject) -> None:
     folder = caffe_folder(local.path / "mine")
     text = refusal(local.bare("benchmarks", f"--ddperf-models={folder}"))
-    assert f"the model mine: its folder {folder} does not contain exactly one .onnx file" in text
-    assert "Export the network to ONNX, or name a DeepDetect server" in text
+    assert_names(text, "model mine", folder, ".onnx")
+    assert_names(text, "to ONNX", "DeepDetect server")
 
 
 def printed_command(result: pytest.RunResult) -> list[str]:

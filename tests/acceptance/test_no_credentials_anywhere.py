@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import re
 from base64 import b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from every_row import every_row
 from scripted_server import Reply, ScriptedServer
 
 if TYPE_CHECKING:
@@ -138,18 +140,20 @@ def test_of_a_run_on_several_workers(tk1: BenchProject, github: Path, monkeypatc
     assert_hidden(told(result, tk1.path, github))
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        f"ftp://{USER}:{PASSWORD}@board:8080",
-        f"http://{USER}:{PASSWORD}@board:99999",
-        f"http://{USER}:{PASSWORD}@board:8080/?x",
-        f"http://{USER}:{PASSWORD}",
-        f"http://{USER}:{PASSWORD}@",
-        f"tk1=http://{USER}:{PASSWORD}@board:8080,tx1=nothing",
-    ],
+@every_row(
+    "url, given",
+    itertools.product(
+        [
+            f"ftp://{USER}:{PASSWORD}@board:8080",
+            f"http://{USER}:{PASSWORD}@board:99999",
+            f"http://{USER}:{PASSWORD}@board:8080/?x",
+            f"http://{USER}:{PASSWORD}",
+            f"http://{USER}:{PASSWORD}@",
+            f"tk1=http://{USER}:{PASSWORD}@board:8080,tx1=nothing",
+        ],
+        ["option", "platform file"],
+    ),
 )
-@pytest.mark.parametrize("given", ["option", "platform file"])
 def test_of_a_url_that_is_none(tk1: BenchProject, url: str, given: str) -> None:
     options = (f"--ddperf-url={url}",) if given == "option" else ()
     if not options:

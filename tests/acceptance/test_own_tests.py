@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench_project import SQUEEZENET
+from messages import assert_names
 
 from pytest_ddperf.cli.main import main
 
@@ -84,7 +85,7 @@ def test_a_test_that_measures_nothing_fails(tk1: BenchProject) -> None:
     write(tk1, body="assert ddperf.model")
     result = tk1.bare("speed", *tk1.where, "--ddperf-models=resnet50", "--ddperf-batch-sizes=1")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["The test uses `ddperf` but measured nothing*"])
+    assert_names(result, "`ddperf`", "measured nothing")
 
 
 def test_the_fixture_tells_its_cell_and_what_was_measured(tk1: BenchProject) -> None:
@@ -182,7 +183,7 @@ def test_a_cell_asked_for_while_the_test_runs_is_an_error_that_says_why(tk1: Ben
     path.write_text(f"def test_late(request):\n    request.getfixturevalue('ddperf').measure()\n\n\n{others}")
     result = tk1.bare(str(path), *tk1.where, *SQUEEZENET)
     assert result.parseoutcomes()["failed"] == 1
-    result.stdout.fnmatch_lines(["*This test has no cell*`ddperf` an argument of the test function*"])
+    assert_names(result, "no cell", "`ddperf` an argument")
 
 
 def test_what_the_marker_leaves_out_is_not_missed(tk1: BenchProject) -> None:

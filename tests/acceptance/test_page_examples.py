@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from every_row import every_row
 from page_examples import Example, examples, missing_lines
 
 if TYPE_CHECKING:
@@ -63,11 +64,7 @@ def test_few_blocks_of_commands_are_not_run_and_each_says_why() -> None:
     assert len(left_out) <= NOT_RUN_AT_MOST
 
 
-@pytest.mark.parametrize(
-    ("page", "example"),
-    [(page, one) for page, found in PAGES.items() for one in found],
-    ids=lambda value: value if isinstance(value, str) else f"line {value.line}",
-)
+@every_row("page, example", [(page, one) for page, found in PAGES.items() for one in found])
 def test_a_block_is_of_a_language_that_is_checked_and_is_written_in_it(page: str, example: Example) -> None:
     match example.language:
         case "toml":

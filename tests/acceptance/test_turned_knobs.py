@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench_project import BenchProject, TableServer
+from messages import assert_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +139,7 @@ def test_a_baseline_of_images_that_were_prepared_otherwise_is_not_compared_with(
     assert project.run(*CELL, REPOSITORY, "--ddperf-rgb").ret == 0
     (record,) = project.records()
     assert record.outcome == "new"
-    assert "the image preparation was the default and is rgb" in " ".join(record.notes)
+    assert_names(" ".join(record.notes), "image preparation", "default", "rgb")
 
 
 def test_a_published_table_is_compared_with_and_the_preparation_is_said(project: BenchProject) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench_project import BenchProject, TableServer
+from messages import assert_names
 from scripted_deepdetect import internal_error, out_of_memory
 
 if TYPE_CHECKING:
@@ -117,9 +118,9 @@ def test_throughput_and_percentiles_are_in_the_terminal_the_json_and_the_history
     result = tk1.run(*CELL, "--ddperf-concurrency=1,8", "--benchmark-json=out.json")
     assert result.ret == 0
     said = " ".join(result.stdout.str().split())
-    assert "tk1 under load. More than one client measures queueing, not the network" in said
+    assert_names(said, "tk1", "More than one client")
     assert re.search(r"squeezenet_v1.1 b1, 1 client: \S+ images/s new p50 \S+ \(\S+ to \S+\), p90 ", said)
-    assert "50 requests, too few for p95 and p99 squeezenet_v1.1 b1, 8 clients at once: " in said
+    assert_names(said, "50 requests", "p95 and p99", "squeezenet_v1.1 b1, 8 clients")
     assert re.search(r"p99 \S+ \(\S+ to \S+\) ms; 400 requests", said)
     one, eight = extra(tk1, "c1"), extra(tk1, "c8")
     assert [each["percent"] for each in one["load"]["percentiles"]] == [50, 90]
@@ -152,7 +153,7 @@ def test_a_server_that_does_not_keep_up_is_said_to(one_by_one: BenchProject) -> 
     assert load["requests_per_second"] < 60
     assert load["outstanding"] > 10
     said = " ".join(result.stdout.str().split())
-    assert "of 1000 requests per second, and up to" in said
+    assert_names(said, "1000 requests per second")
     assert any("did not keep up" in note for record in one_by_one.records() for note in record.notes)
 
 
@@ -161,7 +162,7 @@ def test_a_server_that_falls_too_far_behind_fails_the_cell(one_by_one: BenchProj
     result = one_by_one.run(*CELL, "--ddperf-rate=5000", "--ddperf-load-requests=900", "--ddperf-timeout=2")
     assert result.ret == 1
     assert one_by_one.verdicts() == {PLAIN: "ok", f"{PLAIN}-r5000": "error"}
-    result.stdout.fnmatch_lines(["*could not be measured with 5000 requests per second: *did not keep up*"])
+    assert_names(result, "could not be measured", "5000 requests per second")
 
 
 def test_a_request_that_fails_under_load_fails_that_cell_alone(tk1: BenchProject) -> None:
@@ -169,7 +170,7 @@ def test_a_request_that_fails_under_load_fails_that_cell_alone(tk1: BenchProject
     result = tk1.run(*CELL, "--ddperf-concurrency=1,4", FEW)
     assert result.ret == 1
     assert tk1.verdicts() == {PLAIN: "ok", f"{PLAIN}-c1": "new", f"{PLAIN}-c4": "error"}
-    result.stdout.fnmatch_lines([f"{PLAIN}-c4 could not be measured with 4 clients at once: *dd_code 1007*"])
+    assert_names(result, f"{PLAIN}-c4", "could not be measured", "4 clients", "dd_code 1007")
 
 
 def test_a_wrong_answer_under_load_fails_the_cell(tk1: BenchProject) -> None:
@@ -203,7 +204,7 @@ def test_it_is_gated_against_what_was_recorded_of_the_same_load_never_against_a_
     result = tk1.run(*loads)
     assert result.ret == 1
     assert tk1.verdicts() == {PLAIN: "ok", f"{PLAIN}-c2": "regressed", f"{PLAIN}-r100": "regressed"}
-    result.stdout.fnmatch_lines(["squeezenet_v1.1, batch size 1, on tk1, 2 clients at once, regressed: *"])
+    assert_names(result, "squeezenet_v1.1, batch size 1", "tk1", "2 clients", "regressed")
     assert tk1.run(*loads[:-2], "--ddperf-load-requests=3", "-k", "c2").ret == 0
     assert tk1.verdicts() == {f"{PLAIN}-c2": "new"}  # other passes: there is nothing to compare with
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from bench_project import SQUEEZENET, BenchProject, TableServer
+from messages import assert_names
 from scripted_deepdetect import internal_error
 
 from pytest_ddperf.core.networks import NETWORK_IDS
@@ -269,7 +270,7 @@ def test_junit_xml_tells_the_verdicts(tk1: BenchProject) -> None:
     failed = {case.get("name"): case.find("failure") for case in suite if case.find("failure") is not None}
     message = failed["test_predict[tk1-squeezenet_v1.1-b8]"]
     assert message is not None
-    assert "squeezenet_v1.1, batch size 8, on tk1 regressed" in str(message.text)
+    assert_names(message.text, "squeezenet_v1.1", "batch size 8", "tk1", "regressed")
 
 
 def test_junit_xml_counts_unavailable_cells_as_skipped(tk1: BenchProject) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench_project import SQUEEZENET
+from every_row import every_row
 
 from pytest_ddperf.config.options import OPTIONS, Option
 
@@ -73,10 +74,7 @@ def test_every_option_with_a_value_is_tried_with_wrong_ones() -> None:
     assert {option.name for option in OPTIONS if option.metavar is not None} == WRONG.keys()
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [pytest.param(name, value, id=f"{name}={value[:24]}") for name, values in WRONG.items() for value in values],
-)
+@every_row("name, value", [(name, value) for name, values in WRONG.items() for value in values])
 def test_a_wrong_value_on_the_command_line_is_refused(tk1: BenchProject, name: str, value: str) -> None:
     where = [one for one in tk1.where if not one.startswith(f"--ddperf-{name}=")]
     where += ["--ddperf-url=https://localhost:9"] if name == "ca-file" else []
@@ -92,8 +90,7 @@ def test_an_empty_variable_counts_as_none(tk1: BenchProject, monkeypatch: pytest
     assert len(tk1.histories()) == 1
 
 
-@pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
-@pytest.mark.parametrize("option", ["service", "repository"])
+@pytest.mark.parametrize(("option", "how"), [("service", ()), ("repository", ()), ("repository", ("-n2",))])
 def test_one_service_for_several_networks_is_refused(tk1: BenchProject, option: str, how: tuple[str, ...]) -> None:
     where = [one for one in tk1.where if not one.startswith(f"--ddperf-{option}=")]
     two = ("--ddperf-models=squeezenet_v1.1,resnet50", "--ddperf-batch-sizes=1")
@@ -105,7 +102,7 @@ def test_one_service_is_right_where_k_leaves_one_network(tk1: BenchProject) -> N
     result.assert_outcomes(passed=1, deselected=12)
 
 
-@pytest.mark.parametrize("option", FLAGS, ids=lambda option: option.name)
+@every_row("option", FLAGS)
 def test_a_wrong_value_of_a_flag_s_variable_is_refused(
     tk1: BenchProject, monkeypatch: pytest.MonkeyPatch, option: Option
 ) -> None:
@@ -113,13 +110,13 @@ def test_a_wrong_value_of_a_flag_s_variable_is_refused(
     assert_refused(tk1, tk1.run(*SQUEEZENET))
 
 
-@pytest.mark.parametrize("option", FLAGS, ids=lambda option: option.name)
+@every_row("option", FLAGS)
 def test_a_wrong_value_of_a_flag_s_ini_key_is_refused(tk1: BenchProject, option: Option) -> None:
     tk1.ini(**{option.key: "maybe"})
     assert_refused(tk1, tk1.run(*SQUEEZENET))
 
 
-@pytest.mark.parametrize("option", [one for one in OPTIONS if one.metavar and not one.bare], ids=lambda one: one.name)
+@every_row("option", [one for one in OPTIONS if one.metavar and not one.bare])
 def test_an_option_without_its_value_is_refused_by_pytest(tk1: BenchProject, option: Option) -> None:
     result = tk1.run(option.flag)
     assert result.ret == pytest.ExitCode.USAGE_ERROR

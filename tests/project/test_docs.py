@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+from every_row import every_row
 from faults import FAULTS
 from page_examples import anchors, examples, words
 
@@ -13,6 +14,9 @@ from pytest_ddperf.cli.main import _parser
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.platform_toml import read_platforms
 from pytest_ddperf.core.platform import PLATFORM_KEYS
+
+if TYPE_CHECKING:
+    import pytest
 
 PAGES = sorted((Path(__file__).resolve().parents[2] / "docs").rglob("*.md"))
 
@@ -31,7 +35,7 @@ def test_there_are_pages_with_commands() -> None:
     assert commands("pytest")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@every_row("page", PAGES)
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
     for name, _, anchor in (link.partition("#") for link in links if not link.startswith("https://")):
@@ -49,18 +53,18 @@ def test_every_page_stands_in_the_tree() -> None:
     assert sorted([*listed, "index"]) == sorted(page.stem for page in PAGES)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@every_row("page", PAGES)
 def test_every_option_that_a_page_names_is_one(page: Path) -> None:
     named = set(re.findall(r"--ddperf-[a-z-]+", page.read_text(encoding="utf-8")))
     assert named <= {option.flag for option in OPTIONS}
 
 
-@pytest.mark.parametrize("command", commands("ddperf"), ids=" ".join)
+@every_row("command", commands("ddperf"))
 def test_every_ddperf_command_is_understood(command: list[str]) -> None:
     assert _parser().parse_args(command[1:]).run
 
 
-@pytest.mark.parametrize("command", commands("pytest"), ids=" ".join)
+@every_row("command", commands("pytest"))
 def test_every_pytest_command_is_understood(command: list[str], pytestconfig: pytest.Config) -> None:
     known, unknown = pytestconfig._parser.parse_known_and_unknown_args(command[1:])
     assert unknown == []
@@ -70,7 +74,7 @@ def test_every_pytest_command_is_understood(command: list[str], pytestconfig: py
             option.parse(value if isinstance(value, str) else ",".join(value))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@every_row("page", PAGES)
 def test_every_platform_file_that_a_page_shows_is_one(page: Path, tmp_path: Path) -> None:
     platforms = [block for block in blocks(page, "toml") if "[platforms" in block]
     for number, block in enumerate(platforms):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import page_tables
 import pytest
+from every_row import every_row
 
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.core.platform import PLATFORM_KEYS
@@ -26,7 +27,7 @@ def first_column(table: str) -> list[str]:
     return re.findall(r"^\| `([^`]*)` \|", table, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@every_row("page", PAGES)
 def test_a_page_holds_the_tables_that_the_code_says(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert page_tables.filled(text) == text, "run: python docs/page_tables.py"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
+from every_row import every_row
 from page_examples import anchors
 
 from pytest_ddperf.config.options import OPTIONS
@@ -25,7 +25,7 @@ def test_every_option_that_it_names_is_one() -> None:
     assert named <= {option.flag for option in OPTIONS}
 
 
-@pytest.mark.parametrize("link", [link for link in LINKS if not link.startswith("https://")])
+@every_row("link", [link for link in LINKS if not link.startswith("https://")])
 def test_a_link_leads_somewhere(link: str) -> None:
     name, _, anchor = link.partition("#")
     assert (REPO / name).is_file()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -32,25 +33,24 @@ if TYPE_CHECKING:
     from pytest_ddperf.history.run_file import Run
 
 # pytester unloads what a run in this process imported. Modules imported here stay loaded for all runs.
-for _module in (
+for _package in ("plots", "plugin", "report", "runner"):
+    _found = importlib.import_module(f"pytest_ddperf.{_package}")
+    for _module in pkgutil.walk_packages(_found.__path__, f"{_found.__name__}."):
+        importlib.import_module(_module.name)
+for _name in (
+    "cpuinfo",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.style",
+    "PIL.JpegImagePlugin",
     "pytest_benchmark.fixture",
     "pytest_benchmark.session",
     "pytest_benchmark.stats",
     "pytest_benchmark.table",
     "pytest_benchmark.utils",
-    "pytest_ddperf.report.benchmark_json",
-    "pytest_ddperf.plugin.xdist_hooks",
-    "pytest_ddperf.plugin.fixture",
-    "pytest_ddperf.report.gather",
-    "pytest_ddperf.plugin.controller",
-    "pytest_ddperf.plugin.platform_option",
-    "pytest_ddperf.plugin.entry",
-    "pytest_ddperf.runner.runner",
-    "pytest_ddperf.report.terminal",
     "xdist.dsession",
     "xdist.plugin",
 ):
-    importlib.import_module(_module)
+    importlib.import_module(_name)
 
 ROOT = Path(__file__).parents[2]
 DATA_DIR = "/srv/bench"

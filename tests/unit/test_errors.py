@@ -4,6 +4,7 @@ import inspect
 import pickle
 
 import pytest
+from every_row import every_row
 
 from pytest_ddperf import errors
 from pytest_ddperf.errors import (
@@ -49,7 +50,7 @@ def test_a_server_s_error_may_know_nothing() -> None:
     assert str(ServerError("It failed")) == "It failed"
 
 
-@pytest.mark.parametrize("kind", [one for one in ALL if issubclass(one, ServerError)])
+@every_row("kind", [one for one in ALL if issubclass(one, ServerError)])
 def test_every_server_error_keeps_its_facts(kind: type[ServerError]) -> None:
     error = kind("It failed", url="http://h:1", service="resnet50")
     assert (error.url, error.service, error.http_status) == ("http://h:1", "resnet50", None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_type
 
 import pandas as pd
 import pytest
+from every_row import every_row
 
 import pytest_ddperf
 from pytest_ddperf import Clock, Measurement, load_baselines, load_history, load_run
@@ -62,7 +63,7 @@ def test_what_tests_use_loads_no_pandas(name: str) -> None:
     assert "pandas" not in loaded_by(f"from pytest_ddperf import {name}")
 
 
-@pytest.mark.parametrize("name", sorted(set(pytest_ddperf.__all__) - {"__version__"}))
+@every_row("name", sorted(set(pytest_ddperf.__all__) - {"__version__"}))
 def test_each_public_name_is_there_and_is_listed(name: str) -> None:
     assert getattr(pytest_ddperf, name).__name__ == name
     assert name in dir(pytest_ddperf)

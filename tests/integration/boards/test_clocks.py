@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import board_files
 import pytest
 from board_files import JETSON_CLOCKS, NVPMODEL, FakeBoard
+from messages import assert_names
 from real_sshd import HOST, RealSshd
 
 from pytest_ddperf.boards.board import Board
@@ -154,7 +155,7 @@ def test_a_setting_that_cannot_be_made_is_an_error_and_the_others_are_put_back(f
     failing = JETSON_CLOCKS.format(folder=fake.folder).replace('"")', '"") echo no root >&2; exit 1;')
     fake.tool("jetson_clocks", failing)
     one = tuning(source, nvpmodel=0)
-    with pytest.raises(HookError, match="could not be set: jetson_clocks: no root"):
+    with pytest.raises(HookError, match="jetson_clocks: no root"):
         one.apply()
     one.restore()
     assert fake.state == ("1", "usual")
@@ -163,7 +164,7 @@ def test_a_setting_that_cannot_be_made_is_an_error_and_the_others_are_put_back(f
 def test_what_cannot_be_recorded_is_not_changed(fake: FakeBoard, source: str) -> None:
     fake.jetson()
     fake.tool("jetson_clocks", "exit 1")
-    with pytest.raises(HookError, match="could not be recorded, so nothing was changed: clocks stored"):
+    with pytest.raises(HookError, match="nothing was changed: clocks stored"):
         tuning(source, nvpmodel=0).apply()
     assert fake.text("nvpmodel.mode") == "1"
 
@@ -186,7 +187,7 @@ def test_a_board_that_could_not_be_put_back_is_not_tuned_again(fake: FakeBoard, 
     tuning(source, nvpmodel=0).apply()
     fake.tool("nvpmodel", "echo busy; exit 1")
     later = tuning(source, nvpmodel=2)
-    with pytest.raises(HookError, match="an earlier run changed could not be restored"):
+    with pytest.raises(HookError, match="could not be restored"):
         later.apply()
     assert json.loads(later.path.read_text(encoding="utf-8"))["nvpmodel"] == "1"
 
@@ -256,13 +257,13 @@ def test_a_board_that_was_started_anew_has_its_own_clocks_again(fake: FakeBoard,
     one.apply()
     Path(json.loads(one.path.read_text(encoding="utf-8"))["clocks"]).unlink()  # its /tmp is emptied
     one.restore()
-    assert "restored: nvpmodel -m 1, jetson_clocks --restore skipped" in said[-1]
+    assert_names(said[-1], "restored", "nvpmodel -m 1", "jetson_clocks --restore skipped")
     assert not one.path.exists()
 
 
 def test_a_mode_that_cannot_be_set_is_an_error(fake: FakeBoard, source: str) -> None:
     board_files.BoardFiles(fake.root).policy(0, 1000, "ondemand")
-    with pytest.raises(HookError, match=r"so nothing was changed: nvpmodel: the command does not exist"):
+    with pytest.raises(HookError, match="nothing was changed: nvpmodel"):
         tuning(source, nvpmodel=0).apply()
 
 
@@ -273,4 +274,4 @@ def test_a_board_that_was_left_tuned_is_not_measured_without_a_word(here: FakeBo
     board = Board(Platform("tx1", "TX1", telemetry="local"), "", said.append)
     board.begin()
     board.end()
-    assert "a run with --ddperf-tune ended before it restored the board" in said[0]
+    assert_names(said[0], "--ddperf-tune", "restored the board")

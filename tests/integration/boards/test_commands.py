@@ -43,7 +43,7 @@ def test_a_failure_shows_the_command_its_status_and_the_end_of_its_output() -> N
 
 
 def test_a_failure_without_output_says_so() -> None:
-    with pytest.raises(HookError, match="failed with status 1; it printed nothing"):
+    with pytest.raises(HookError, match="status 1; it printed nothing"):
         run("exit 1", timeout_s=10, variables={})
 
 
@@ -53,7 +53,7 @@ def test_a_program_that_is_not_there_is_said() -> None:
 
 
 def test_one_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    with pytest.raises(HookError, match=r"took longer than 0.5 s and was killed \(hook_timeout\)"):
+    with pytest.raises(HookError, match=r"0\.5 s.*\(hook_timeout\)"):
         run(f"sleep 600 & echo $! > {tmp_path}/pid; wait", timeout_s=0.5, variables={})
     pid = int((tmp_path / "pid").read_text(encoding="utf-8"))
     assert is_gone(pid)

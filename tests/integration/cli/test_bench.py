@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from every_row import every_row
+from messages import assert_names
 from scripted_deepdetect import Prediction, ScriptedDeepDetect, ServiceSetup, out_of_memory
 from scripted_server import Reply
 
@@ -158,7 +160,7 @@ DD_BENCH: dict[str, object] = {
 """dd_bench's options and their defaults."""
 
 
-@pytest.mark.parametrize(("option", "default"), DD_BENCH.items())
+@every_row("option, default", DD_BENCH.items())
 def test_each_of_dd_benchs_options_is_there_with_its_default(option: str, default: object) -> None:
     attribute = option.removeprefix("--").replace("-", "_")
     assert getattr(_parser().parse_args(["bench"]), attribute) == default
@@ -238,7 +240,7 @@ def test_mllib_names_the_backend(empty: Command) -> None:
 def test_a_tensorrt_service_is_created_once_for_the_largest_batch_and_that_is_said(empty: Command) -> None:
     ran = empty("--create", "/srv/models/squeezenet", "--mllib", "tensorrt", "--max-batch-size", "4")
     assert empty.created() == [changed({**CREATED, "mllib": "tensorrt"}, "mllib", maxBatchSize=4)]
-    assert "one TensorRT engine, built for 4 images, runs all batch sizes" in ran.err
+    assert_names(ran.err, "one TensorRT engine", "4 images")
 
 
 def test_recreate_makes_a_service_for_each_batch_size_and_predicts_five_times_first(empty: Command) -> None:
@@ -313,9 +315,8 @@ def test_the_output_and_the_files_are_dd_benchs(bench: Command) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "args",
-    [("--npasses", "0"), ("--max-batch-size", "x"), ("--port", "0"), ("--timeout", "0"), ("--timer", "sundial")],
+@every_row(
+    "args", [("--npasses", "0"), ("--max-batch-size", "x"), ("--port", "0"), ("--timeout", "0"), ("--timer", "sundial")]
 )
 def test_a_number_that_cannot_be_is_a_usage_error(bench: Command, args: tuple[str, str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -340,7 +341,7 @@ def test_defect_1_an_http_error_fails_its_batch_size_alone(bench: Command) -> No
     ran = bench("--max-batch-size", "4", *OUT)
     assert ran.status == 1
     assert [row["batch_size"] for row in bench.rows()] == ["1", "4"]
-    assert "batch size 2 was not measured: The server does not have enough memory" in ran.err
+    assert_names(ran.err, "batch size 2 was not measured", "enough memory")
     assert "Check failed" in ran.err
     assert ">>> batch size = 2 / mean processing time = nan /" in ran.out
     assert "Traceback" not in ran.err
@@ -373,7 +374,7 @@ def test_defect_2_a_time_of_0_ms_is_no_time(tmp_path: Path, capsys: pytest.Captu
     with ScriptedDeepDetect(lambda *_: 0.4, ["imageserv"], totals="none") as server:
         ran = Command(tmp_path, server, capsys)(*ONE, *OUT)
     assert ran.status == 1
-    assert "head.time is 0 ms in 1 of 1 passes" in ran.err
+    assert_names(ran.err, "head.time", "0 ms", "1 of 1 passes")
     assert "another clock with --timer" in ran.err
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == []
 
@@ -381,7 +382,7 @@ def test_defect_2_a_time_of_0_ms_is_no_time(tmp_path: Path, capsys: pytest.Captu
 def test_defect_3_recreate_without_create_touches_no_service(bench: Command) -> None:
     ran = bench(*ONE, "--recreate")
     assert ran.status == 2
-    assert "Add --create DIR, or omit --recreate" in ran.err
+    assert_names(ran.err, "--create DIR", "--recreate")
     assert bench.server.requests == []
 
 
@@ -402,7 +403,7 @@ def test_defect_4_more_images_than_the_list_holds_are_not_pretended(bench: Comma
     ran = bench("--max-batch-size", "4", *OUT)
     assert ran.status == 1
     assert [row["batch_size"] for row in bench.rows()] == ["1", "2"]
-    assert "batch size 4 was not measured: it needs 4 different images, and 3 are listed" in ran.err
+    assert_names(ran.err, "batch size 4", "4 different images", 3)
 
 
 def test_defect_5_no_null_is_sent(empty: Command) -> None:
@@ -429,14 +430,14 @@ def test_defect_5_a_missing_service_name_is_said(bench: Command) -> None:
 def test_defect_5_a_service_that_is_not_there_is_said(empty: Command) -> None:
     ran = empty(*ONE, *OUT)
     assert ran.status == 2
-    assert "There is no service imageserv; create it from its model folder with --create DIR" in ran.err
+    assert_names(ran.err, "no service imageserv", "--create DIR")
     assert not (empty.folder / "out.csv").exists()
 
 
 def test_defect_6_a_service_that_is_there_already_is_used(bench: Command) -> None:
     ran = bench(*CREATE)
     assert ran.status == 0
-    assert "the service imageserv already exists and is used as it is" in ran.err
+    assert_names(ran.err, "imageserv already exists")
     assert len(bench.predicted()) == 3
 
 
@@ -492,7 +493,7 @@ def test_defect_8_a_silent_server_is_given_up_on_as_told(tmp_path: Path, capsys:
         server.fault = lambda one: answer if one.batch == 2 else None
         ran = command("--max-batch-size", "2", "--timeout", "0.2")
     assert ran.status == 1
-    assert "The server was silent for 0.2 s" in ran.err
+    assert_names(ran.err, "0.2 s")
 
 
 def test_defect_9_fractions_of_a_millisecond_are_not_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -557,7 +558,7 @@ def test_a_backend_that_the_server_has_retired_is_named(tmp_path: Path, capsys: 
     with ScriptedDeepDetect(accepts=lambda _: False) as server:
         ran = Command(tmp_path, server, capsys)(*CREATE)
     assert ran.status == 2
-    assert "could not be created with --mllib caffe; the server is built with caffe, ncnn" in ran.err
+    assert_names(ran.err, "--mllib caffe", "caffe, ncnn")
     assert "name another with --mllib" in ran.err
 
 
@@ -570,7 +571,7 @@ def test_somebody_else_on_the_server_makes_a_batch_size_invalid_and_others_are_m
     bench.server.wrong = intrude
     ran = bench("--max-batch-size", "2", *OUT)
     assert ran.status == 1
-    assert "batch size 1 was not measured: somebody else used the service during a pass" in ran.err
+    assert_names(ran.err, "batch size 1 was not measured", "somebody else")
     assert [row["batch_size"] for row in bench.rows()] == ["2"]
 
 
@@ -617,5 +618,5 @@ def test_what_is_measured_is_in_the_files_when_the_run_is_interrupted(bench: Com
     ran = bench("--max-batch-size", "8", "--auto-kill", *OUT)
     assert ran.status == 130
     assert [row["batch_size"] for row in bench.rows()] == ["1", "2"]
-    assert "interrupted; 2 batch sizes were measured" in ran.err
+    assert_names(ran.err, "interrupted", "2 batch sizes")
     assert bench.server.services == []

@@ -6,6 +6,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from every_row import every_row
+from messages import assert_names
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply, ScriptedServer
 
@@ -99,7 +101,7 @@ def test_a_key_that_no_file_sets_is_shown_with_the_default_of_its_option(key: st
 
 def test_an_unknown_platform_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["platforms", "tk2"]) == USAGE_ERROR
-    assert "'tk2' is not known. Did you mean" in capsys.readouterr().err
+    assert_names(capsys.readouterr().err, "'tk2'", "Did you mean")
 
 
 def test_credentials_in_a_url_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,7 +180,7 @@ def test_one_that_does_not_come_to_an_end_is_down() -> None:
     never.set()
 
 
-@pytest.mark.parametrize("key", PLATFORM_KEYS)
+@every_row("key", PLATFORM_KEYS)
 def test_every_key_has_a_value_to_show(key: str) -> None:
     value, origin = describe_value(Platform("mine", "Mine"), key)
     assert value

@@ -9,6 +9,7 @@ from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
+from every_row import every_row
 from fake_observer import FakeObserver
 from replay import DATA, RECORDINGS, Exchange, Replay, load
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
@@ -76,11 +77,7 @@ def unused_port() -> int:
 
 # --- every recorded exchange
 
-RECORDED = [
-    pytest.param(recording, exchange, id=f"{recording}-{exchange.name}")
-    for recording in RECORDINGS
-    for exchange in load(recording)
-]
+RECORDED = [(recording, exchange) for recording in RECORDINGS for exchange in load(recording)]
 
 
 def expected_error(exchange: Exchange) -> type[ServerError] | None:
@@ -119,7 +116,7 @@ def ask(client: Client, exchange: Exchange) -> object:
             return answer
 
 
-@pytest.mark.parametrize(("recording", "exchange"), RECORDED)
+@every_row("recording, exchange", RECORDED)
 def test_a_recorded_exchange_is_a_result_or_its_typed_error(
     stage: ScriptedServer, client: Client, recording: str, exchange: Exchange
 ) -> None:
@@ -363,9 +360,7 @@ def test_html_instead_of_json_is_no_deepdetect_server(stage: ScriptedServer, cli
         client.info()
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"[" * 100_000, b"9" * 5000, b"\xff\xfe", b'{"head": ', b"null", b"3", b'"a"']
-)
+@every_row("content", [b"", b"[" * 100_000, b"9" * 5000, b"\xff\xfe", b'{"head": ', b"null", b"3", b'"a"'])
 def test_an_answer_of_any_bytes_is_an_error_of_ours(stage: ScriptedServer, client: Client, content: bytes) -> None:
     stage.respond = lambda _: Reply(200, content)
     with pytest.raises(AnswerError):
@@ -517,7 +512,7 @@ def test_a_server_that_speaks_no_tls_is_told(stage: ScriptedServer) -> None:
         client.info()
 
 
-@pytest.mark.parametrize(
+@every_row(
     "url",
     [
         "localhost:8080",
@@ -553,7 +548,7 @@ def test_a_url_is_shown_without_credentials(url: str, display: str) -> None:
     assert "pw" not in repr(ServerUrl.parse(url))
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "[::1]", "dd.localhost"])
+@every_row("host", ["localhost", "127.0.0.1", "127.8.8.8", "[::1]", "dd.localhost"])
 def test_this_host_is_recognised(host: str) -> None:
     assert ServerUrl.parse(f"http://{host}:8080").loopback
     assert not ServerUrl.parse("http://board:8080").loopback

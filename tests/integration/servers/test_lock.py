@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from messages import assert_names
 
 from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 from pytest_ddperf.servers.lock import ServerLock
@@ -95,7 +96,7 @@ def test_who_waits_is_told_for_what_and_for_how_long() -> None:
     assert not waiting.is_alive()
     assert not first.acquire_at_once()
     assert len(said) == 1
-    assert "another run is measuring on board:1; waiting up to 60 s for it to end (--ddperf-lock-wait" in said[0]
+    assert_names(said[0], "another run", "board:1", "60 s", "--ddperf-lock-wait")
     second.release()
 
 

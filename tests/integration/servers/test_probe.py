@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from messages import assert_names
 from scripted_deepdetect import ScriptedDeepDetect
 
 from pytest_ddperf.config.server_options import ServerOptions
@@ -62,7 +63,7 @@ def test_a_server_that_somebody_measures_is_not_asked(server: ScriptedDeepDetect
     probe(ServerOptions(server.url, data_dir="/srv", bench_files=names, lock_wait_s=7), said.append)
     assert server.requests == []
     assert len(said) == 1
-    assert f"another run is measuring on localhost:{server.port}; waiting up to 7 s" in said[0]
+    assert_names(said[0], "another run", f"localhost:{server.port}", "7 s")
     lock.release()
 
 

@@ -105,7 +105,7 @@ def test_a_repository_that_the_server_refuses_for_another_reason_is_told(
 ) -> None:
     answer, words = server.respond, "Service Bad Request Error: number of classes is unknown (nclasses == 0)"
     server.respond = lambda request: refused(words) if request.method == "PUT" else answer(request)
-    with pytest.raises(RequestRefusedError, match="number of classes is unknown"):
+    with pytest.raises(RequestRefusedError, match="number of classes"):
         service_of(client, VGG, repository="/models/{model}")
 
 
@@ -153,7 +153,7 @@ def test_an_engine_is_built_for_the_batch_size_where_its_files_are_tensorrts(
 
 
 def test_a_folder_that_is_gone_is_said(client: Client, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be read as a model folder"):
+    with pytest.raises(ConfigurationError, match="model folder"):
         service_of(client, own(tmp_path / "gone"))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import filelock
 import pytest
 import recording
+from every_row import every_row
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from recording import CONDITIONS, measured, skipped
@@ -139,7 +140,7 @@ def test_accepted_takes(record: Record, outcome: Outcome) -> None:
 NEVER = [Outcome.OOM, Outcome.CRASHED, Outcome.ERROR, Outcome.INVALID, Outcome.REMEASURE]
 
 
-@pytest.mark.parametrize("outcome", [Outcome.REGRESSED, Outcome.UNSTABLE, *NEVER])
+@every_row("outcome", [Outcome.REGRESSED, Outcome.UNSTABLE, *NEVER])
 def test_accepted_leaves_as_it_was(path: Path, record: Record, outcome: Outcome) -> None:
     record(measured())
     before = read_recorded(path)
@@ -154,7 +155,7 @@ def test_all_takes_regressed_and_unstable_too(record: Record, outcome: Outcome) 
     assert record(measured(outcome=outcome), mode="all").written
 
 
-@pytest.mark.parametrize("outcome", NEVER)
+@every_row("outcome", NEVER)
 def test_all_does_not_take(record: Record, outcome: Outcome) -> None:
     assert not record(measured(outcome=outcome), mode="all").written
 

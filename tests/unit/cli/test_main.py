@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from every_row import every_row
 from nightly import cell, write_night
 
 from pytest_ddperf.cli import main
@@ -27,13 +29,13 @@ def subcommands() -> dict[str, argparse.ArgumentParser]:
 
 COMMANDS = subcommands()
 ARGUMENTS = [
-    pytest.param(command, action, id=f"{command} {(action.option_strings or [action.dest])[-1]}")
+    (command, action)
     for command, parser in COMMANDS.items()
     for action in parser._actions
     if not isinstance(action, argparse._HelpAction)
 ]
-every_command = pytest.mark.parametrize("command", COMMANDS)
-every_argument = pytest.mark.parametrize(("command", "action"), ARGUMENTS)
+every_command = every_row("command", COMMANDS)
+every_argument = every_row("command, action", ARGUMENTS)
 
 
 PATHS = [
@@ -54,7 +56,7 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize("typed", PATHS, ids=" ".join)
+@every_row("typed", PATHS)
 def test_the_home_folder_of_nobody_is_refused_in_one_paragraph(
     typed: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,8 +117,7 @@ def test_each_option_with_a_default_shows_it(command: str, action: argparse.Acti
     assert re.search(rf"default: {re.escape(default)}(?![\w.])", shown), shown
 
 
-@every_command
-@pytest.mark.parametrize("columns", [40, 80])
+@every_row("command, columns", itertools.product(COMMANDS, [40, 80]))
 def test_the_help_fits_the_terminal(command: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     shown = subcommands()[command].format_help()
@@ -228,14 +229,7 @@ def test_every_argument_with_a_value_is_tried_with_wrong_ones() -> None:
     assert sorted(valued()) == sorted([*WRONG, *ANY])
 
 
-@pytest.mark.parametrize(
-    ("argument", "value"),
-    [
-        pytest.param(argument, value, id=f"{' '.join(argument)} {value[:24]}")
-        for argument, values in WRONG.items()
-        for value in values
-    ],
-)
+@every_row("argument, value", [(argument, value) for argument, values in WRONG.items() for value in values])
 def test_a_wrong_value_is_one_paragraph_and_status_2(
     argument: tuple[str, str],
     value: str,
@@ -262,7 +256,7 @@ def test_an_unknown_option_is_one_paragraph(command: str, capsys: pytest.Capture
     assert "--nonsense" in said
 
 
-@pytest.mark.parametrize("argv", [[], ["reprot"], ["check-model"], ["completion"], ["bench", "--port"]])
+@every_row("argv", [[], ["reprot"], ["check-model"], ["completion"], ["bench", "--port"]])
 def test_what_is_missing_or_unknown_is_one_paragraph(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code, said = told(argv, capsys)
     assert code == 2
@@ -294,7 +288,7 @@ def test_a_misspelled_name_gets_a_suggestion_from_its_command(
     assert f"did you mean {meant}?" in said
 
 
-@pytest.mark.parametrize("argv", [["xyzzy"], ["report", "--xyzzy"], ["report", "plot"], ["bench", "--timer=xyzzy"]])
+@every_row("argv", [["xyzzy"], ["report", "--xyzzy"], ["report", "plot"], ["bench", "--timer=xyzzy"]])
 def test_what_is_like_no_name_gets_no_suggestion(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code, said = told(argv, capsys)
     assert code == 2

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from every_row import every_row
 from nightly import cell, write_night
 
 from pytest_ddperf.cli import main
@@ -119,8 +121,12 @@ def test_a_time_at_the_very_limit_is_marked(answer: Command) -> None:
     assert "~: a limit is within its error" in " ".join(out.split())
 
 
-@pytest.mark.parametrize("columns", [60, 80, 100, 140])
-@pytest.mark.parametrize("options", [EXAMPLE, (*EXAMPLE, "--max-memory=0.1", "--allow-unknown"), ("--min-fps=999",)])
+@every_row(
+    "columns, options",
+    itertools.product(
+        [60, 80, 100, 140], [EXAMPLE, (*EXAMPLE, "--max-memory=0.1", "--allow-unknown"), ("--min-fps=999",)]
+    ),
+)
 def test_no_line_is_wider_than_the_terminal(
     answer: Command, monkeypatch: pytest.MonkeyPatch, columns: int, options: tuple[str, ...]
 ) -> None:

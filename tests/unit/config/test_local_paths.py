@@ -5,6 +5,7 @@ import pwd
 from pathlib import Path
 
 import pytest
+from every_row import every_row
 
 from pytest_ddperf.config.local_paths import local_path, server_path
 from pytest_ddperf.errors import ConfigurationError
@@ -25,7 +26,7 @@ def test_a_tilde_is_the_own_home_folder_and_with_a_name_that_of_an_account(home:
     assert local_path(f"~{ME.pw_name}/kept") == Path(ME.pw_dir) / "kept"
 
 
-@pytest.mark.parametrize("text", ["kept", "/kept", "./~", "a/~/b", "a~"])
+@every_row("text", ["kept", "/kept", "./~", "a/~/b", "a~"])
 def test_any_other_path_stays_as_it_is(text: str) -> None:
     assert local_path(text) == Path(text)
 
@@ -44,7 +45,7 @@ def test_an_own_home_folder_that_is_not_known_is_refused(monkeypatch: pytest.Mon
         local_path("~/kept")
 
 
-@pytest.mark.parametrize("url", ["embedded", HERE, "http://localhost:8080", "http://[::1]:8080"])
+@every_row("url", ["embedded", HERE, "http://localhost:8080", "http://[::1]:8080"])
 def test_a_server_on_this_machine_sees_its_home_folders(home: Path, url: str) -> None:
     assert server_path("~/models/{model}/", url) == f"{home}/models/{{model}}/"
 

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from every_row import every_row
 
 from pytest_ddperf.config.options import OPTIONS, Option
 from pytest_ddperf.plugin.options import expand_bare_options, has_options
@@ -28,7 +29,7 @@ def test_no_option_stands_twice() -> None:
     assert len(BY_NAME) == len(OPTIONS)
 
 
-@pytest.mark.parametrize("one", OPTIONS, ids=lambda one: one.name)
+@every_row("one", OPTIONS)
 def test_each_option_with_a_default_shows_it(one: Option) -> None:
     defaults = [one.default, one.bare]
     if one.default in (None, False, (), {}) or "default: the platform's" in one.help:  # some say in words what it is
@@ -176,7 +177,7 @@ def test_nothing_given_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not asked(Config())
 
 
-@pytest.mark.parametrize("one", OPTIONS, ids=lambda one: one.name)
+@every_row("one", OPTIONS)
 def test_each_option_is_noticed_wherever_it_stands(one: Option, monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(Config({one.key: "x"}))
     assert asked(Config(ini={one.key: "x"}))

@@ -4,6 +4,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 from model_folders import caffe_folder
@@ -78,7 +79,7 @@ def test_a_table_sets_what_it_names_and_leaves_the_rest_to_the_files(tmp_path: P
     assert one == Network("a", "A", task=Task.OCR, width=32, height=None, nclasses=None, repository="/m")
 
 
-@pytest.mark.parametrize("task", list(Task))
+@every_row("task", list(Task))
 def test_every_task_may_be_that_of_a_table(tmp_path: Path, task: Task) -> None:
     (one,) = described(tmp_path, f'[models.a]\nrepository = "/m"\ntask = "{task}"\n').own_models
     assert one.task is task

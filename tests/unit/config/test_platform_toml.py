@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from messages import assert_names
 
 from pytest_ddperf.config.platform_toml import read_platforms
 from pytest_ddperf.core.networks import NETWORK_IDS
@@ -129,7 +130,7 @@ def test_a_board_that_is_like_no_platform_is_refused_with_its_line(
 ) -> None:
     with pytest.raises(BaselineFileError) as caught:
         read_platforms(write(toml), {"tk1": TK1})
-    assert f"ddperf.toml, line {line}: " in str(caught.value)
+    assert_names(caught, f"ddperf.toml, line {line}: ")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 

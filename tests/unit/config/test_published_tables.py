@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from every_row import every_row
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -45,7 +46,7 @@ def rows_of(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-@pytest.mark.parametrize("platform", TABLES)
+@every_row("platform", TABLES)
 def test_every_cell_is_the_reports_as_text_and_as_number(platform: str) -> None:
     path = find_package_data() / f"{platform}.csv"
     printed = rows_of(path)
@@ -196,7 +197,7 @@ def test_any_bytes_are_a_table_or_refused(write: Write, content: str | bytes) ->
         read_networks(path)
 
 
-@pytest.mark.parametrize("mark", ["\x1c", "\x1f", "\x85", "\u2003", " "])
+@every_row("mark", ["\x1c", "\x1f", "\x85", "\u2003", " "])
 def test_white_space_of_every_kind_around_a_number_is_passed_over(write: Write, mark: str) -> None:
     table = read_table(write(f"batch_size,resnet50\n{mark}2{mark},37.2{mark}\n"), build_bare_catalog())
     assert table.cells["resnet50", 2].value_ms == 37.2

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from messages import assert_names
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
@@ -75,7 +76,7 @@ def test_a_wrong_value_is_told_with_its_place(config: Config, environ: dict[str,
 def test_a_wrong_url_is_told_without_credentials() -> None:
     with pytest.raises(ConfigurationError) as caught:
         found(Config({"ddperf_url": "tk1=http://u:pw@h:1,tx1=http://u:pw@h:99999"}))
-    assert "'tk1=http://***@h:1,tx1=http://***@h:99999' is not valid" in str(caught.value)
+    assert_names(caught, "'tk1=http://***@h:1,tx1=http://***@h:99999'")
 
 
 def test_the_default_platform_is_local_and_embedded(tmp_path: Path) -> None:

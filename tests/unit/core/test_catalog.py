@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from messages import assert_names
 
 from pytest_ddperf.core.catalog import Catalog, build_bare_catalog, build_matrix
 from pytest_ddperf.core.networks import NETWORK_IDS, OTHER_NETWORKS, REPORT_NETWORKS, TASK_NETWORKS, Network
@@ -71,8 +72,7 @@ def test_squeezenet_without_a_version_is_refused_and_both_are_named(catalog: Cat
 def test_an_unknown_model_is_refused_with_the_valid_ones_and_the_closest(catalog: Catalog) -> None:
     with pytest.raises(ConfigurationError) as caught:
         catalog.model("resent50")
-    assert "Did you mean resnet50?" in str(caught.value)
-    assert all(model in str(caught.value) for model in NETWORK_IDS)
+    assert_names(caught, "Did you mean resnet50?", *NETWORK_IDS)
 
 
 @pytest.mark.parametrize(

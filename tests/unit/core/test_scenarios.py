@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,7 +40,7 @@ def test_every_rate_survives_its_id(rate: float) -> None:
     assert Scenario.parse(Scenario(rate=rate).id) == Scenario(rate=rate)
 
 
-@pytest.mark.parametrize("text", ["c0", "c", "r", "x4", "c4 ", "c4-r2", "r1e3", "r-1", "r0", "r100001"])
+@every_row("text", ["c0", "c", "r", "x4", "c4 ", "c4-r2", "r1e3", "r-1", "r0", "r100001"])
 def test_what_is_no_scenario_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         Scenario.parse(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from every_row import every_row
 
 from pytest_ddperf.config.options import BY_NAME, OPTION_GROUPS
 from pytest_ddperf.core.platform import PLATFORM_KEYS, Platform
@@ -42,7 +43,7 @@ def test_a_service_that_was_there_prepares_images_as_it_was_told() -> None:
     assert ServiceParameters(rgb=True, image_interp="nearest").preparation(created=False) == "interpolation nearest"
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@every_row("name", PARAMETERS)
 def test_each_parameter_is_an_option_and_a_key_of_a_platform(name: str) -> None:
     option = BY_NAME[name.replace("_", "-")]
     assert option in OPTION_GROUPS[PARAMETERS[name].group]

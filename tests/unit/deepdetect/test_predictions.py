@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +37,7 @@ def parsed(**told: object) -> Prediction:
     return parse_prediction({"body": {"predictions": [{"uri": "a.jpg", **told}]}}).predictions[0]
 
 
-@pytest.mark.parametrize("task", Task)
+@every_row("task", Task)
 def test_an_answer_as_the_task_has_it_is_right(task: Task) -> None:
     answer = parse_prediction({"head": {"time": 5.0}, "body": {"predictions": [{"uri": "a.jpg", **RIGHT[task]}]}})
     check_predictions(answer, ["a.jpg"], task=task, input_size=(224, 224))
@@ -53,8 +55,7 @@ def test_what_is_told_of_each_task() -> None:
     assert parsed(**RIGHT[Task.OCR]).classes == (("rue de rivoli", 1.0),)
 
 
-@pytest.mark.parametrize("corner", ["xmin", "ymin", "xmax", "ymax"])
-@pytest.mark.parametrize("value", [math.nan, math.inf, None, "3", True])
+@every_row("corner, value", itertools.product(["xmin", "ymin", "xmax", "ymax"], [math.nan, math.inf, None, "3", True]))
 def test_a_box_has_four_finite_corners(corner: str, value: object) -> None:
     with pytest.raises(AnswerError, match=rf"at `\$\.body\.predictions\[0\]\.classes\[0\]\.bbox\.{corner}`"):
         parsed(classes=[{**DETECTED, "bbox": {**BOX, corner: value}}])
@@ -66,7 +67,7 @@ def test_a_sequence_is_a_text(value: object) -> None:
         parsed(classes=[{"prob": 1.0, "cat": value}])
 
 
-@pytest.mark.parametrize("value", [math.nan, -math.inf, None, "3", False])
+@every_row("value", [math.nan, -math.inf, None, "3", False])
 def test_every_number_of_a_mask_a_vector_and_features_is_finite(value: object) -> None:
     with pytest.raises(AnswerError, match=r"at `.*\.vals\[1\]`"):
         parsed(vals=[1.0, value])
@@ -145,7 +146,7 @@ def test_a_prediction_that_says_nothing_is_no_answer() -> None:
         parsed()
 
 
-@pytest.mark.parametrize("task", Task)
+@every_row("task", Task)
 def test_a_prediction_is_like_itself_and_like_what_rounding_makes_of_it(task: Task) -> None:
     def nudged(value: Any) -> Any:  # noqa: ANN401 - JSON of any shape
         if isinstance(value, float):
@@ -157,8 +158,8 @@ def test_a_prediction_is_like_itself_and_like_what_rounding_makes_of_it(task: Ta
     assert are_alike(parsed(**RIGHT[task]), parsed(**nudged(RIGHT[task])))
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
+@every_row(
+    "one, other",
     [
         (RIGHT[Task.CLASSIFICATION], {"classes": [{"prob": 0.9, "cat": "dog"}]}),
         (RIGHT[Task.CLASSIFICATION], {"classes": [{"prob": 0.5, "cat": "cat"}]}),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 from replay import RECORDINGS, load
@@ -169,7 +171,7 @@ def test_a_wrong_type_of_an_optional_value_counts_as_absent(optional: dict[str, 
     assert (service.width, service.height, service.gpu, service.datatype) == (None, None, None, "")
 
 
-@pytest.mark.parametrize("head", [None, 3, "x", [], True])
+@every_row("head", [None, 3, "x", [], True])
 def test_a_head_that_is_no_object_has_no_time(head: object) -> None:
     assert parse_prediction(prediction_answer(head=head)).head_ms is None
 
@@ -191,7 +193,7 @@ def test_a_time_of_zero_is_a_time_and_an_absent_one_is_none() -> None:
     assert parse_prediction(prediction_answer(head={})).head_ms is None
 
 
-@pytest.mark.parametrize("time", [float("nan"), float("inf"), -1.0, "12", True, None, [], 10**400])
+@every_row("time", [float("nan"), float("inf"), -1.0, "12", True, None, [], 10**400])
 def test_an_invalid_time_is_refused_and_its_place_is_named(time: object) -> None:
     with pytest.raises(AnswerError, match=r"`\$\.head\.time`"):
         parse_prediction(prediction_answer(head={"time": time}))
@@ -220,7 +222,7 @@ def test_a_wrong_prediction_is_refused_by_its_place(body: object, named: str) ->
     assert "resnet50" in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "stats",
     [3, *({"predict_count": one} for one in (-1, 1.5, "1", True, None, 10**400)), {"total_predict_duration_ms": "1"}],
 )
@@ -297,8 +299,7 @@ def test_a_batch_that_names_an_image_twice_is_a_mistake_of_the_configuration() -
         check_predictions(answer_of("a.jpg"), ["a.jpg", "a.jpg"])
 
 
-@pytest.mark.parametrize("recording", RECORDINGS)
-@pytest.mark.parametrize("batch_size", [1, 2, 4, 8, 16, 32])
+@every_row("recording, batch_size", itertools.product(RECORDINGS, [1, 2, 4, 8, 16, 32]))
 def test_recorded_batches_pass(recording: str, batch_size: int) -> None:
     recorded = next(one for one in load(recording) if one.name == f"predict_batch_{batch_size}")
     check_predictions(parse_prediction(recorded.answer), recorded.body["data"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from every_row import every_row
 
 from pytest_ddperf.deepdetect.status import is_out_of_memory, raise_for_status
 from pytest_ddperf.errors import (
@@ -52,12 +53,12 @@ def test_an_error_names_server_service_and_deepdetects_own_words() -> None:
         assert fact in str(caught.value)
 
 
-@pytest.mark.parametrize("answer", [{}, told(200), told(201), {"head": {}}])
+@every_row("answer", [{}, told(200), told(201), {"head": {}}])
 def test_success_raises_nothing(answer: object) -> None:
     raise_for_status(200, answer)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "message",
     [
         "src/caffe/syncedmem.cpp:56 / Check failed (custom): (error) == (cudaSuccess)",

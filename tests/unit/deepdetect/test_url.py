@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from every_row import every_row
 
 from pytest_ddperf.deepdetect.url import (
     Address,
@@ -42,7 +43,7 @@ def test_a_server_has_one_name_however_its_url_is_written(urls: list[str], name:
     assert [identify_server(url) for url in urls] == [name] * len(urls)
 
 
-@pytest.mark.parametrize("other", ["http://h:2", "http://g:1", "http://10.0.0.1:1", "embedded", "http://localhost:1"])
+@every_row("other", ["http://h:2", "http://g:1", "http://10.0.0.1:1", "embedded", "http://localhost:1"])
 def test_another_host_or_port_is_another_server(other: str) -> None:
     assert identify_server(other) != identify_server("http://h:1")
 
@@ -57,7 +58,7 @@ def test_a_url_or_the_word_embedded_is_taken() -> None:
     assert check_url("http://h:1/x") == "http://h:1/x"
 
 
-@pytest.mark.parametrize("host", ["a b", "a<b", "a\\b", "a|b"])
+@every_row("host", ["a b", "a<b", "a\\b", "a|b"])
 def test_a_host_name_that_cannot_be_one_is_refused_whatever_the_http_library_thinks_of_it(host: str) -> None:
     with pytest.raises(ValueError, match="or embedded"):
         check_url(f"http://{host}:80")

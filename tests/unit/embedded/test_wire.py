@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from every_row import every_row
 
 from pytest_ddperf.embedded.api_errors import ApiError
 from pytest_ddperf.embedded.wire import (
@@ -65,7 +66,7 @@ def test_what_dd_bench_creates_is_taken() -> None:
     assert request.parameters["mllib"] == mllib
 
 
-@pytest.mark.parametrize("mllib", sorted(MLLIBS))
+@every_row("mllib", sorted(MLLIBS))
 def test_the_libraries_that_deepdetect_knows_are_taken(mllib: str) -> None:
     assert parse_service(service(mllib=mllib)).description == "a network"
 
@@ -106,12 +107,12 @@ def test_the_service_of_a_prediction_is_lower_case() -> None:
     assert parse_predict({"service": "VGG16", "data": ["a"]}).service == "vgg16"
 
 
-@pytest.mark.parametrize("document", [None, [], "x", {}, {"service": 3, "data": []}])
+@every_row("document", [None, [], "x", {}, {"service": 3, "data": []}])
 def test_a_prediction_without_a_service_is_refused_without_a_code(document: object) -> None:
     assert refused(parse_predict, document) == (400, None)
 
 
-@pytest.mark.parametrize("data", ["a.jpg", [1], [None], {"a": 1}, 3])
+@every_row("data", ["a.jpg", [1], [None], {"a": 1}, 3])
 def test_data_that_is_no_list_of_strings_is_a_failure_inside(data: object) -> None:
     assert refused(parse_predict, {"service": "a", "data": data}) == (500, 1007)
 
@@ -145,7 +146,7 @@ def test_the_outputs_parameters_are_read() -> None:
     assert output == OutputSettings(best=3, confidence_threshold=1, measure=True)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "parameters",
     [
         [],
@@ -165,7 +166,7 @@ def test_a_wrong_json_type_is_a_failure_inside(parameters: object) -> None:
     assert refused(parse_parameters, parameters, PLAIN) == (500, 1007)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "given",
     [{"width": 0}, {"height": -1}, {"width": 10**9}, {"mean": [1, 2]}, {"std": [0]}, {"scale": 2}, {"scale": "1"}],
 )

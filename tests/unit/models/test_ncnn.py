@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 from model_folders import NCNN
@@ -24,7 +25,7 @@ def test_parameters_are_counted_without_biases() -> None:
     assert read_param(NCNN).parameters == 216 + 40
 
 
-@pytest.mark.parametrize(
+@every_row(
     "text",
     [
         NCNN + "Noop out 1 1 prob output\n",

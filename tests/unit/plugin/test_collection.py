@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from every_row import every_row
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
@@ -86,7 +87,7 @@ def test_a_marker_that_cannot_be_is_refused(marker: pytest.MarkDecorator, said: 
         read_restrictions(item(None, marker))
 
 
-@pytest.mark.parametrize("size", [0, -1, 1.5, "1", True])
+@every_row("size", [0, -1, 1.5, "1", True])
 def test_a_batch_size_that_is_none_is_refused(folder: Path, size: object) -> None:
     with pytest.raises(ConfigurationError, match="not a batch size"):
         cells(folder, {"batch_sizes": (size,)})

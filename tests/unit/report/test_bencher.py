@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from every_row import every_row
 from load_made import loaded, result
 from results_made import measured, not_measured, results
 
@@ -90,14 +91,14 @@ LEFT_OUT = [
 ]
 
 
-@pytest.mark.parametrize("outcome", LEFT_OUT)
+@every_row("outcome", LEFT_OUT)
 def test_what_was_not_soundly_measured_is_in_neither_and_never_zero(outcome: Outcome) -> None:
     cells = results(measured(outcome=outcome), not_measured("vgg16", outcome=outcome))
     assert json.loads(bencher.render_bmf(cells)) == {}
     assert json.loads(bencher.render_pytest(cells))["benchmarks"] == []
 
 
-@pytest.mark.parametrize("outcome", sorted(set(Outcome) - set(LEFT_OUT)))
+@every_row("outcome", sorted(set(Outcome) - set(LEFT_OUT)))
 def test_what_was_measured_is_in_both_a_regressed_cell_too(outcome: Outcome) -> None:
     cells = results(measured(outcome=outcome))
     assert list(json.loads(bencher.render_bmf(cells))) == ["tk1-resnet50-b8"]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from every_row import every_row
 from load_made import loaded
 
 from pytest_ddperf.core.records import (
@@ -167,7 +168,7 @@ def test_our_cells_leave_its_table() -> None:
     assert inner._benchmarksession.groups == [("", [{"group": None, "name": "b"}])]
 
 
-@pytest.mark.parametrize("option", benchmark_bridge.SHOWING_OPTIONS)
+@every_row("option", benchmark_bridge.SHOWING_OPTIONS)
 def test_our_cells_stay_in_a_table_that_was_asked_for(option: str) -> None:
     inner = config(f"{option}=x", groups=groups())
     benchmark_bridge.hide_table(inner)

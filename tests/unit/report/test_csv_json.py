@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded, result
@@ -84,7 +85,7 @@ def test_a_cell_that_the_run_does_not_have_names_no_run() -> None:
     assert found[found["outcome"].notna()]["run"].notna().all()
 
 
-@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", '\t=1+1"', "\r=1"])
+@every_row("text", ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", '\t=1+1"', "\r=1"])
 def test_a_text_that_a_spreadsheet_would_run_is_kept_from_it(text: str) -> None:
     (row,) = list(csv.DictReader(io.StringIO(csv_json.render_csv(with_text(text)))))
     assert row["reason"] == f"'{text.strip()}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 import recording
+from every_row import every_row
 from load_made import loaded
 from nightly import FIRST_NIGHT, cell, moment, without_measurement, write_night
 
@@ -453,8 +454,8 @@ def edited(info: dict[str, Any] | None = None, **top: Any) -> str:  # noqa: ANN4
     return json.dumps({"datetime": moment(0), "commit_info": {}, "benchmarks": [one], **top}, indent=1)
 
 
-@pytest.mark.parametrize(
-    ("text", "wrong"),
+@every_row(
+    "text, wrong",
     [
         ("{", r"line 1: invalid JSON"),
         ("", "invalid JSON"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from every_row import every_row
 from report_examples import B8, RUN, measured, trend
 
 from pytest_ddperf.cli import main
@@ -45,7 +46,7 @@ def test_ending_or_prefix_says_what_a_report_is(tmp_path: Path, text: str, kind:
     assert parse_report(text, tmp_path) == ReportFile(kind, tmp_path / name)
 
 
-@pytest.mark.parametrize("text", ["", "r", "r.pdf", ".md", "bmf:", "xml:r"])
+@every_row("text", ["", "r", "r.pdf", ".md", "bmf:", "xml:r"])
 def test_any_other_name_is_refused_with_those_that_are_valid(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"ends with \.md, \.html, \.csv, \.json, or bmf:FILE or pytest:FILE"):
         parse_report(text, tmp_path)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import results_made
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded, result
@@ -213,7 +214,7 @@ def test_the_passes_of_a_failed_cell_are_drawn_over_its_baseline() -> None:
     assert shown == pytest.approx([69.8 * share for share in (0.99, 1.0, 1.0, 1.01, 1.02)], rel=2e-3)
 
 
-@pytest.mark.parametrize("outcome", list(Outcome))
+@every_row("outcome", list(Outcome))
 def test_only_what_passed_is_green_and_what_fails_is_red(outcome: Outcome) -> None:
     assert (html.css_class(outcome) == "green") == (outcome in {Outcome.OK, Outcome.IMPROVED})
     assert (html.css_class(outcome) == "red") == (outcome in FAILING)

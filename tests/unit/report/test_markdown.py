@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded, result
@@ -64,7 +65,7 @@ def headings(text: str) -> list[str]:
     return re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("platform", PUBLISHED)
+@every_row("platform", PUBLISHED)
 def test_the_raw_table_of_a_platform_is_the_published_one_cell_for_cell(platform: str) -> None:
     title = CATALOG.platforms[platform].title
     by_heading = tables(markdown.render_text(published(), NO_FIGURES))

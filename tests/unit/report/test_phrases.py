@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 
-import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import RUN, measured, published
@@ -68,7 +68,7 @@ def test_the_regressed_cell_fails_first() -> None:
     ]
 
 
-@pytest.mark.parametrize("platform", [name for name in CATALOG.platforms if name != "local"])
+@every_row("platform", [name for name in CATALOG.platforms if name != "local"])
 def test_a_published_value_is_printed_as_in_its_table(platform: str) -> None:
     with (find_package_data() / f"{platform}.csv").open(encoding="utf-8", newline="") as file:
         values = [cell for row in list(csv.reader(file))[1:] for cell in row[1:] if cell != "x"]

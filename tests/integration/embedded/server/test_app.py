@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import psutil
 import pytest
+from every_row import every_row
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
@@ -134,7 +135,7 @@ def test_a_scale_that_is_an_integer_is_refused_in_a_prediction(client: Client) -
     assert (status, answer["status"]["dd_code"]) == (400, 1005)
 
 
-@pytest.mark.parametrize("name", NETWORK_IDS)
+@every_row("name", NETWORK_IDS)
 def test_every_network_can_be_created_by_its_id(client: Client, name: str) -> None:
     assert client.create(f"by-id-{name}", name)[0] == 201
     assert client.send("DELETE", f"/services/by-id-{name}")[0] == 200
@@ -294,7 +295,7 @@ def test_a_request_that_unpacks_to_too_much_is_refused(client: Client) -> None:
     assert client.send("POST", "/predict", packed, {"Content-Encoding": "deflate"})[0] == 413
 
 
-@pytest.mark.parametrize("path", ["/services", "/services/", "/predict/x", "/info/x", "/services/a/b", "/train/x"])
+@every_row("path", ["/services", "/services/", "/predict/x", "/info/x", "/services/a/b", "/train/x"])
 def test_an_unknown_route_has_no_mapping(client: Client, path: str) -> None:
     status, body = client.send("GET", path)
     assert status == 404

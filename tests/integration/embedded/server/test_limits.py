@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
+from every_row import every_row
 
 from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.deepdetect.client import Client
@@ -167,7 +168,7 @@ def test_a_body_without_a_length_is_refused_where_it_becomes_too_large(server: E
         assert status_of(rest(connection))[0] == 413
 
 
-@pytest.mark.parametrize(
+@every_row(
     "content",
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
@@ -181,7 +182,6 @@ def test_a_body_without_a_length_is_refused_where_it_becomes_too_large(server: E
         b"GET \xff\xfe HTTP/1.1\r\n\r\n",
         b"CONNECT a:1 HTTP/1.1\r\n\r\n",
     ],
-    ids=repr,
 )
 def test_what_is_no_http_is_answered_with_400(server: EmbeddedServer, client: Client, content: bytes) -> None:
     status, told = exchanged(server, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,7 +136,7 @@ def test_what_nvidia_smi_does_not_know_is_left_out() -> None:
     assert parse_nvidia_smi("[N/A], [Not Supported], [Unknown Error], [N/A]", 0) == Reading(0)
 
 
-@pytest.mark.parametrize(
+@every_row(
     "name",
     ["hot-surface-alert", "skin-user-alert", "Tboard_user_alert", "cpu-therm-alert", "heavy-user-alert", "gpu-alert"],
 )
@@ -146,7 +147,7 @@ def test_a_cooling_device_that_only_notifies_is_no_throttling(name: str) -> None
     assert not parse_sample([f"c 0 {name}"], 0).alerts
 
 
-@pytest.mark.parametrize(
+@every_row(
     "name",
     [
         "cpu-throttle-alert",
@@ -170,14 +171,12 @@ def test_a_cooling_device_that_slows_the_board_down_is_throttling(name: str) -> 
     assert not parse_sample([f"c 0 {name}"], 0).throttled
 
 
-@pytest.mark.parametrize("name", ["pwm-fan", "Fan", "LCD", "iwlwifi_1", "cpu-fan-throttle"])
+@every_row("name", ["pwm-fan", "Fan", "LCD", "iwlwifi_1", "cpu-fan-throttle"])
 def test_a_fan_that_turns_is_none(name: str) -> None:
     assert not parse_sample([f"c 3 {name}"], 0).throttled
 
 
-@pytest.mark.parametrize(
-    "line", ["t 100000 PMIC-Die", "t -256000 CV0-therm", "t x CPU-therm", "t", "", "q 1 2", "v zz"]
-)
+@every_row("line", ["t 100000 PMIC-Die", "t -256000 CV0-therm", "t x CPU-therm", "t", "", "q 1 2", "v zz"])
 def test_what_is_no_sensor_is_left_out(line: str) -> None:
     assert parse_sample([line], 0) == Reading(0)
 

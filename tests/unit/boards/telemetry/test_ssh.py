@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from every_row import every_row
 
 from pytest_ddperf.boards.telemetry.ssh import SSH_OPTIONS, build_script, build_variables, shell_command
 from pytest_ddperf.core.board_address import BoardAddress
@@ -31,9 +32,7 @@ def test_the_ssh_command_may_be_another_one() -> None:
     assert command[:3] == ["ssh", "-F", "my config"]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "tk1", "ssh:", "ssh:-oProxyCommand=x", "ssh://-x", "ssh:a b", "ssh://h:x", "http://h"]
-)
+@every_row("text", ["", "tk1", "ssh:", "ssh:-oProxyCommand=x", "ssh://-x", "ssh:a b", "ssh://h:x", "http://h"])
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^local, ssh:HOST"):
         BoardAddress.parse(text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from every_row import every_row
 
 from pytest_ddperf.core.networks import TASK_NETWORKS
 from pytest_ddperf.core.tasks import Task, predict_output
@@ -81,14 +82,14 @@ def test_the_catalogue_knows_the_embedded_networks_and_their_sizes() -> None:
     assert known == {one.id: (one.width, one.height, one.classes) for one in TASK_MODELS.values()}
 
 
-@pytest.mark.parametrize("name", TASK_MODELS)
+@every_row("name", TASK_MODELS)
 def test_what_is_answered_is_what_the_client_takes_for_right(name: str, loaded: Loaded) -> None:
     told = parsed(loaded(name))
     assert find_flaws(told, TASKS[name]) == []
     assert [one.uri for one in told] == list(URIS)
 
 
-@pytest.mark.parametrize("name", TASK_MODELS)
+@every_row("name", TASK_MODELS)
 def test_pictures_differ_in_what_is_said_of_them_and_are_said_the_same_again(name: str, loaded: Loaded) -> None:
     first, again = answers(loaded(name)), answers(loaded(name))
     assert first == again
@@ -96,7 +97,7 @@ def test_pictures_differ_in_what_is_said_of_them_and_are_said_the_same_again(nam
     assert said[0] != said[1] != said[2]
 
 
-@pytest.mark.parametrize("name", TASK_MODELS)
+@every_row("name", TASK_MODELS)
 def test_a_picture_is_said_the_same_alone_and_in_a_batch(name: str, loaded: Loaded) -> None:
     engine = loaded(name)
     np.testing.assert_allclose(engine.run(pictures(name))[1:2], engine.run(pictures(name)[1:2]), rtol=1e-3, atol=1e-3)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +30,7 @@ def test_segments_before_it_and_fillings_are_passed_over() -> None:
     assert read_pixel_count(content[:2] + b"\xff\xfe\x00\x06\xff\xc0\x00\x00" + b"\xff\xff" + content[2:]) == 33 * 44
 
 
-@pytest.mark.parametrize(
+@every_row(
     "content", [b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8" + b"\xff" * 40, b"\xff\xd8abc" * 9]
 )
 def test_where_nothing_is_said_it_is_none(content: bytes) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from every_row import every_row
 from onnx import TensorProto, helper
 
 from pytest_ddperf.embedded.networks.cost import GIGA, MILLION, Cost, compute_cost, count_parameters, format_count
@@ -53,13 +54,13 @@ def cost_of(name: str) -> Cost:
     return compute_cost(build(name).model)
 
 
-@pytest.mark.parametrize("name", NETWORK_IDS)
+@every_row("name", NETWORK_IDS)
 def test_every_printed_digit_of_the_report_comes_out(name: str) -> None:
     counted = cost_of(name)
     assert (counted.giga_flops_text, counted.million_params_text) == REPORT[name]
 
 
-@pytest.mark.parametrize("name", NETWORK_IDS)
+@every_row("name", NETWORK_IDS)
 def test_multiply_adds_and_parameters_are_those_of_the_architecture(name: str) -> None:
     counted = cost_of(name)
     assert (round(counted.multiply_adds / 1000), counted.parameters) == COUNTED[name]
@@ -83,7 +84,7 @@ def test_splitting_depthwise_layers_into_convolutions_changes_no_true_count() ->
     assert split.parameters == whole.parameters
 
 
-@pytest.mark.parametrize("name", NETWORK_IDS)
+@every_row("name", NETWORK_IDS)
 def test_parameters_can_be_counted_alone(name: str) -> None:
     assert count_parameters(build(name).model) == cost_of(name).parameters
 

@@ -6,13 +6,11 @@ from functools import cache
 
 import numpy as np
 import pytest
+from every_row import every_row
 from onnx import shape_inference
 
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS, build
 from pytest_ddperf.embedded.runtime.engine import load_builtin
-
-SLOW = {"mobilenet", "resnet101", "resnet152", "vgg16", "vgg19"}
-NETWORKS = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in NETWORK_IDS]
 
 
 @cache
@@ -32,7 +30,8 @@ def sizes(name: str) -> dict[str, list[int]]:
     }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.slow
+@every_row("name", NETWORK_IDS)
 def test_a_pass_gives_each_image_probabilities_of_its_own(name: str) -> None:
     engine = load_builtin(name, seed=0, threads=2)
     try:
@@ -65,7 +64,7 @@ def test_the_networks_are_the_reports_in_its_order() -> None:
     )
 
 
-@pytest.mark.parametrize("name", NETWORK_IDS)
+@every_row("name", NETWORK_IDS)
 def test_a_graph_takes_any_number_of_images_and_gives_1000_probabilities(name: str) -> None:
     graph = build(name).model.graph
     (data,), (prob,) = graph.input, graph.output

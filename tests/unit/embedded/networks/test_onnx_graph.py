@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from every_row import every_row
 
 pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
 
@@ -84,7 +85,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@every_row("form", FORMS)
 def test_a_convolution_counts_however_its_weights_are_stored(form: str) -> None:
     model = graph_of(*FORMS[form])
     assert compute_cost(model) == Cost(CONVOLVED, CONVOLVED, FILTERS, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from every_row import every_row
 from onnx import shape_inference
 
 from pytest_ddperf.embedded.networks.boxes import PER_POSITION
@@ -27,7 +28,7 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("name", TASK_MODELS)
+@every_row("name", TASK_MODELS)
 def test_a_graph_takes_batches_of_its_size_and_gives_a_row_an_image(name: str) -> None:
     model, (taken,), (given,) = (
         build_task(name).model,
@@ -45,7 +46,7 @@ def test_a_graph_takes_batches_of_its_size_and_gives_a_row_an_image(name: str) -
     shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
 
 
-@pytest.mark.parametrize("name", TASK_MODELS)
+@every_row("name", TASK_MODELS)
 def test_a_graph_is_small_without_its_weights_and_its_weights_are_no_larger_than_a_squeezenets(name: str) -> None:
     graph = build_task(name)
     assert len(graph.model.SerializeToString()) < 100_000

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from every_row import every_row
 
 pytest.importorskip("onnxruntime", reason="the extra `embedded` is not installed")
 
@@ -68,7 +69,7 @@ def test_a_template_needs_a_folder_without_a_model(tmp_path: Path) -> None:
         (tmp_path / name).unlink()
 
 
-@pytest.mark.parametrize("template", ["", "vit", "ResNet18", "resnet180", "mobilevit_s", "alexnet"])
+@every_row("template", ["", "vit", "ResNet18", "resnet180", "mobilevit_s", "alexnet"])
 def test_a_folder_without_a_model_needs_a_known_template(tmp_path: Path, template: str) -> None:
     with pytest.raises(ApiError, match="needs either: traced net, protofile or native template") as caught:
         Repository(model_dirs=(tmp_path,)).find(str(tmp_path), TorchService(template))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 from prototxt_networks import NetWriter, prototxt
@@ -22,7 +23,7 @@ def as_the_report_prints(count: int, power: int, printed: str) -> str:
     return f"{digits[:-decimals]}.{digits[-decimals:]}"
 
 
-@pytest.mark.parametrize("network", NETWORK_IDS)
+@every_row("network", NETWORK_IDS)
 def test_the_reports_networks_cost_what_its_table_says_to_every_digit(network: str) -> None:
     known = load_catalog().networks[network]
     found = compute_model_cost(read_net(prototxt(network)))
@@ -31,7 +32,7 @@ def test_the_reports_networks_cost_what_its_table_says_to_every_digit(network: s
     assert found.uncounted == ()
 
 
-@pytest.mark.parametrize("network", NETWORK_IDS)
+@every_row("network", NETWORK_IDS)
 def test_the_definitions_count_what_the_graphs_that_run_count(network: str) -> None:
     pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
     from pytest_ddperf.embedded.networks.cost import compute_cost  # noqa: PLC0415 - an optional extra

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,9 +64,8 @@ def test_fields_come_in_order_with_their_lines() -> None:
     assert [(one.line, one.texts("top")) for one in read.messages("layer")] == [(3, ["a", "b"]), (6, ["c"])]
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["p { k: 3 k: 5 }", "p: { k: 3, k: 5 }", "p < k: 3; k: 5 >", "p { k: [3, 5] }", "p { k: 3 } p { k: 5 }"],
+@every_row(
+    "text", ["p { k: 3 k: 5 }", "p: { k: 3, k: 5 }", "p < k: 3; k: 5 >", "p { k: [3, 5] }", "p { k: 3 } p { k: 5 }"]
 )
 def test_a_message_is_the_same_however_it_is_written(text: str) -> None:
     assert parse(text).message("p").wholes("k") == [3, 5]
@@ -103,7 +103,7 @@ def test_whole_numbers_as_protobuf_writes_them(written: str, meant: int) -> None
     assert parse(f"n: {written}").whole("n", 7) == meant
 
 
-@pytest.mark.parametrize("written", ["1.5", '"3"', "MAX", "99999999999999999999", "9" * 5000])
+@every_row("written", ["1.5", '"3"', "MAX", "99999999999999999999", "9" * 5000])
 def test_what_is_no_whole_number_is_named_with_its_line(written: str) -> None:
     with pytest.raises(ModelFileError, match=r"net, line 2: n: .* expected a whole number"):
         parse(f"\nn: {written}", "net").whole("n", 0)
@@ -114,7 +114,7 @@ def test_numbers_as_protobuf_writes_them(written: str, meant: float) -> None:
     assert parse(f"n: {written}").reals("n") == [meant]
 
 
-@pytest.mark.parametrize("written", ["nan", "-inf", "1e999", "wide"])
+@every_row("written", ["nan", "-inf", "1e999", "wide"])
 def test_what_is_no_number_is_refused(written: str) -> None:
     with pytest.raises(ModelFileError, match="expected a number"):
         parse(f"n: {written}").reals("n")

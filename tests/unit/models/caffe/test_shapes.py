@@ -4,6 +4,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
+from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -224,14 +225,14 @@ def test_convolutions_of_any_number_of_axes(bottom: Shape, settings: str, top: S
     assert found.multiply_adds == 2 * positions * found.blobs[0]
 
 
-@pytest.mark.parametrize("kind", ["Swoosh", "BN", "Python", "Yolov3DetectionOutput", "conv"])
+@every_row("kind", ["Swoosh", "BN", "Python", "Yolov3DetectionOutput", "conv"])
 def test_the_sizes_of_a_layer_of_an_unknown_type_are_unknown(kind: str) -> None:
     found = step_of(kind, "swoosh_param { k: 3 }", tops=2)
     assert (found.tops, found.uncounted) == ((None, None), "unknown layer type")
 
 
-@pytest.mark.parametrize(
-    ("kind", "settings"),
+@every_row(
+    "kind, settings",
     [
         ("ContinuationIndicator", "continuation_indicator_param { time_step: 4 }"),
         ("Filter", ""),
@@ -248,7 +249,7 @@ def test_a_size_that_the_prototxt_does_not_determine_is_unknown(kind: str, setti
     assert (found.tops, found.uncounted) == ((None,), "")
 
 
-@pytest.mark.parametrize("kind", sorted(_RULES.keys() - SOURCES.keys() - {"Parameter"}))
+@every_row("kind", sorted(_RULES.keys() - SOURCES.keys() - {"Parameter"}))
 def test_no_layer_with_an_unknown_bottom_is_refused(kind: str) -> None:
     bottoms = {"Axpy": 3, "BatchReindex": 2, "Crop": 2, "ROIPooling": 2}.get(kind, 1)
     found = step_of(kind, "", *[None] * bottoms, tops=0 if kind in {"Silence", "HDF5Output"} else 1)

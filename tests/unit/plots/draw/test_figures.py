@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 import pytest
+from every_row import every_row
 from figure_results import figure_of, measured, published, trend
 from matplotlib.colors import to_rgb
 
@@ -171,7 +172,7 @@ def test_the_heat_map_frames_what_fails() -> None:
     assert len(hatched) == 2  # one not measured, one without a baseline
 
 
-@pytest.mark.parametrize("name", CHARTS)
+@every_row("name", CHARTS)
 def test_nothing_reaches_over_the_edge(name: str) -> None:
     figure = figure_of(CHARTS[name])
     with style.apply_style():
@@ -183,7 +184,7 @@ def test_nothing_reaches_over_the_edge(name: str) -> None:
     assert box.y1 <= height
 
 
-@pytest.mark.parametrize("name", [name for name in CHARTS if name.startswith(("latency", "model", "throughput"))])
+@every_row("name", [name for name in CHARTS if name.startswith(("latency", "model", "throughput"))])
 def test_legends_cover_no_axes(name: str) -> None:
     figure = figure_of(CHARTS[name])
     for axes in figure.axes:
@@ -240,7 +241,7 @@ def test_the_user_s_matplotlib_neither_changes_figures_nor_is_changed() -> None:
         assert dict(mpl.rcParams) == theirs
 
 
-@pytest.mark.parametrize("value", [0, 0.00012, 0.123, 1.0, 12.34, 123.4, 1234567.0])
+@every_row("value", [0, 0.00012, 0.123, 1.0, 12.34, 123.4, 1234567.0])
 def test_numbers_have_no_exponent(value: float) -> None:
     assert float(style.format_number(value)) == pytest.approx(value, rel=0.3)
     assert "e" not in style.format_number(value) or value < 0.001

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
+from every_row import every_row
 from figure_geometry import crossings, labels, overlaps
 from figure_results import figure_of, measured, published, trend
 from load_made import loaded, result
@@ -52,20 +52,20 @@ def of_one_batch_size() -> dict[str, Chart]:
 TABLES, RUN, BARS = of_tables(), of_a_run(), of_one_batch_size()
 
 
-@pytest.mark.parametrize("name", TABLES)
+@every_row("name", TABLES)
 def test_no_label_is_crossed_in_a_figure_of_the_published_tables(name: str) -> None:
     figure = figure_of(TABLES[name])
     assert len(labels(figure)) > 5
     assert crossings(figure) + overlaps(figure) == []
 
 
-@pytest.mark.parametrize("name", RUN)
+@every_row("name", RUN)
 def test_no_label_is_crossed_in_a_figure_of_a_run(name: str) -> None:
     figure = figure_of(RUN[name])
     assert crossings(figure) + overlaps(figure) == []
 
 
-@pytest.mark.parametrize("name", BARS)
+@every_row("name", BARS)
 def test_no_label_is_crossed_in_a_figure_of_one_batch_size(name: str) -> None:
     figure = figure_of(BARS[name])
     assert crossings(figure) + overlaps(figure) == []

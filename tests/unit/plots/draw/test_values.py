@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import tomllib
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from every_row import every_row
 from figure_results import figure_of, published
 
 from pytest_ddperf.plots.describe import comparison, cost, latency, names
@@ -93,8 +95,7 @@ def bars(axes: Axes) -> dict[str, float]:
     return {titles[round(bar.get_y() + bar.get_height() / 2)]: float(bar.get_width()) for bar in axes.patches}  # type: ignore[attr-defined] # Rectangles
 
 
-@pytest.mark.parametrize("scale", ["log", "linear"])
-@pytest.mark.parametrize("platform", LINES)
+@every_row("scale, platform", itertools.product(["log", "linear"], LINES))
 def test_the_lines_are_those_of_the_table_number_by_number(platform: str, scale: str) -> None:
     assert drawn(axes_of(platform, scale)) == table_of(platform)
 
@@ -109,7 +110,7 @@ def test_a_table_of_one_batch_size_has_no_lines(platform: str) -> None:
     assert list(latency.latency_charts(published(), platform)) == [f"latency/{platform}_bars"]
 
 
-@pytest.mark.parametrize("platform", [*LINES, *BARS])
+@every_row("platform", [*LINES, *BARS])
 def test_the_drawn_numbers_are_those_of_the_published_table(platform: str) -> None:
     report = read(REPO / "baselines" / f"{platform}.csv", platform)
     if platform in BARS:
@@ -174,7 +175,7 @@ def test_a_model_s_figure_has_every_platform_s_numbers() -> None:
     assert found == expected
 
 
-@pytest.mark.parametrize("platform", ["gtx1080ti", "tx1", "tk1", "raspi3"])
+@every_row("platform", ["gtx1080ti", "tx1", "tk1", "raspi3"])
 def test_both_mobilenets_are_drawn_against_each_other(platform: str) -> None:
     chart = comparison.mobilenet_chart(published(), platform)
     assert chart is not None
