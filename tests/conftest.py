@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import signal
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ with contextlib.suppress(ModuleNotFoundError):
     settings.register_profile("fuzz", deadline=None, max_examples=100_000, database=None)
     settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
     settings.load_profile("repeatable")
+
+
+# Tests interrupt processes that they start. In a shell's background job SIGINT is ignored, which these would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
