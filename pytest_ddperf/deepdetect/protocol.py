@@ -58,6 +58,7 @@ class ServiceInfo:
         stats: running totals; None if the answer has no `service_stats`.
         params: number of parameters of its network (`model_stats.params`).
         max_batch_size: `maxBatchSize`: that of its creation, or the fixed batch size of its network.
+        template: name of the template that created its network; "" for a network from files.
     """
 
     name: str
@@ -70,6 +71,7 @@ class ServiceInfo:
     stats: ServiceStats | None = None
     params: int | None = None
     max_batch_size: int | None = None
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def build_service_body(
     *,
     max_batch_size: int = 256,
     task: Task = Task.CLASSIFICATION,
+    engine_file: str | None = None,
 ) -> dict[str, object]:
     """Build the body of `PUT /services/<name>` for images as sent by dd_bench, including the description.
 
@@ -112,8 +115,11 @@ def build_service_body(
         parameters: parameters of the service.
         max_batch_size: number of images for which a TensorRT engine is built.
         task: task of the service.
+        engine_file: beginning of the name of the TensorRT engine's file; None for the server's default.
     """
-    engine = {"readEngine": True, "writeEngine": True, "maxBatchSize": max_batch_size}
+    engine: dict[str, object] = {"readEngine": True, "writeEngine": True, "maxBatchSize": max_batch_size}
+    if engine_file is not None:
+        engine["tensorRTEngineFile"] = engine_file
     return {
         "description": "image classification service",
         "mllib": parameters.mllib,
@@ -324,4 +330,5 @@ def _describe_service(entry: _ServiceEntry) -> ServiceInfo:
         stats=None if entry.service_stats is None else entry.service_stats.to_stats(),
         params=find(entry.model_stats, int, "params"),
         max_batch_size=find(entry.parameters, int, "mllib", "maxBatchSize"),
+        template=quote_server_text(find(entry.parameters, str, "mllib", "template") or "", LONGEST_SHOWN),
     )
