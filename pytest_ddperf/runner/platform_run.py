@@ -213,7 +213,7 @@ class PlatformRun:
         """If something happened to the server, check that its predictions are those of the start of the run."""
 
         def predict(model: str, batch_size: int) -> Answer:
-            service = self.target.service_for(self._networks[model])
+            service = self.target.service_for(self._networks[model], batch_size)
             answer = self.target.batch(service, batch_size).predict(self.plan.server.cold_start_timeout_s).answer
             self.warm = service
             return answer

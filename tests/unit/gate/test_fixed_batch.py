@@ -32,8 +32,12 @@ def fixed(batch: int, ms: float = 20.0) -> Callable[[int], float]:
 
 @pytest.mark.parametrize(
     ("batch", "sizes", "largest"),
-    [(2, SIZES, 2), (3, SIZES, 2), (4, SIZES, 4), (8, SIZES, 8), (16, SIZES, 16), (32, SIZES, 32), (64, SIZES, 32)]
-    + [(4, (1, 4, 6), 4), (8, (2, 4, 8, 12), 8), (8, (1, 8), 8)],
+    [
+        *((batch, SIZES, min(largest, 32)) for batch, largest in ((2, 2), (3, 2), (4, 4), (8, 8), (32, 32), (64, 64))),
+        (4, (1, 4, 6), 4),
+        (8, (2, 4, 8, 12), 8),
+        (8, (1, 8), 8),
+    ],
 )
 def test_a_fixed_batch_is_found_with_the_largest_size_that_it_runs_as_one(
     batch: int, sizes: Sequence[int], largest: int
