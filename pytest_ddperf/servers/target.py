@@ -255,7 +255,10 @@ class Target:
         A replacement with the same description is noticed by its predictions.
         """
         described = self.describe_service()
-        if described is None or (described := replace(described, stats=None)) == self._described:
+        if described is None:
+            return False
+        described = replace(described, stats=None, params=None, max_batch_size=None)  # known once a network is loaded
+        if described == self._described:
             return False
         first, self._described = self._described is None, described
         if not first:

@@ -85,7 +85,7 @@ def runner_for(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     platforms: tuple[str, ...] = ("tk1",),
-    parameters: ServiceParameters = ServiceParameters(gpu=True),
+    parameters: ServiceParameters | None = None,
     cold_start_timeout_s: float = 900.0,
 ) -> Runner:
     options = ServerOptions(
@@ -93,7 +93,7 @@ def runner_for(
         data_dir="/srv",
         bench_files=str(folder / "names.txt"),
         repository=repository,
-        parameters=parameters,
+        parameters=parameters or ServiceParameters(gpu=True),
         cold_start_timeout_s=cold_start_timeout_s,
         timeout_s=timeout_s,
         recovery_timeout_s=recovery_timeout_s,
@@ -744,7 +744,7 @@ def test_the_time_to_decode_and_resize_does_not_hide_it(tmp_path: Path) -> None:
         assert [bool(each) for each in notes_of(runner, 1, 2, 8)] == [False, False, True]
 
 
-def test_a_batch_size_that_the_server_reports_of_the_network_is_noted(
+def test_the_batch_size_of_a_network_that_the_server_reports_is_noted(
     server: ScriptedDeepDetect, tmp_path: Path
 ) -> None:
     answer = server.respond

@@ -22,7 +22,7 @@ def times(
     curve: Callable[[int], float], sizes: Sequence[int] = SIZES, *, scatter: float = 0.0, seed: int = 0
 ) -> dict[int, list[list[float]]]:
     """Five passes of each size; the scatter is relative."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - noise
     return {size: [[curve(size) * math.exp(rng.gauss(0, scatter)) for _ in range(5)]] for size in sizes}
 
 
