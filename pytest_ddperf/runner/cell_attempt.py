@@ -45,7 +45,7 @@ class CellAttempt:
         self._key = key
         self._service = service
         self._batch = batch
-        self._creation = service if service.created and service.template else None
+        self._creation = service if service.template else None
         self._show: Callable[[Progress], None] | None = None
         self.answered = False
 

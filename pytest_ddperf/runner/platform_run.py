@@ -275,9 +275,8 @@ class PlatformRun:
             resolution_ms = 1.0 if conditions.clock is Clock.HEAD else 0.0
             if key.model not in self._fixed_batch_notes and (found := find_equal_times(sizes, resolution_ms)):
                 self._fixed_batch_notes[key.model] = (
-                    f"{key.model}: requests of {found.smallest} and of {found.largest} images take the same time, so "
-                    "the model was probably exported with a fixed batch, as which every batch size runs; export it "
-                    "with a dynamic batch"
+                    f"{key.model}: requests of {found.smallest} and of {found.largest} images take the same time: "
+                    "its model was probably exported with a fixed batch, as which the server runs every batch size"
                 )
         return self._fixed_batch_notes.get(key.model, "")
 
