@@ -62,7 +62,7 @@ TEMPLATES: Final[Mapping[str, Template]] = {
     "vit": Template(86_567_656, 768),
     "visformer": Template(22_718_424, 384),
 }
-"""The templates that classify images, by name. A server also accepts names that only contain one of the last two."""
+"""The templates that classify images, by name."""
 
 
 @dataclass(frozen=True, slots=True)
