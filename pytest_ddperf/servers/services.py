@@ -160,6 +160,8 @@ def find_fixed_batch(service: OpenService, described: ServiceInfo) -> int | None
         described: how the server describes it after a prediction.
     """
     reported = described.max_batch_size
+    if reported is None or reported < 1:
+        return None
     if described.mllib == _EMBEDDED_BACKEND:
         return reported
     return reported if service.created and reported != (service.engine or MAX_BATCH_SIZE) else None

@@ -397,6 +397,8 @@ def test_a_tensorrt_service_builds_its_engine_with_the_first_prediction(mllib: s
         ("torch", True, None, 256, None),
         ("torch", True, None, 4, 4),
         ("torch", True, None, None, None),
+        ("torch", True, None, -1, None),
+        ("onnxruntime", False, None, 0, None),
     ],
 )
 def test_a_reported_batch_size_is_the_network_s_unless_it_was_asked_for(
