@@ -15,7 +15,8 @@ from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.limits import MODEL
 from pytest_ddperf.core.platform import build_batch_schedule
 from pytest_ddperf.core.scenarios import list_scenario_ids
-from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters
+from pytest_ddperf.core.service_parameters import AUTO, PARAMETERS, ServiceParameters
+from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect.url import Address, ServerUrl, format_display_url, identify_server
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.models.folder import check_embedded, is_runnable_embedded
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import CellKey
 
@@ -103,7 +105,7 @@ def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
         cells: the cells to measure.
 
     Raises:
-        ConfigurationError: a platform has several networks, but only one service name or model folder.
+        ConfigurationError: a platform has several networks, but only one service name, model folder or template.
     """
     models: dict[str, set[str]] = {}
     for key in cells:
@@ -118,6 +120,30 @@ def check_services(settings: Settings, cells: Iterable[CellKey]) -> None:
                     f"network would be measured under all their names. Include {MODEL}, the network's id, or choose "
                     "one network with --ddperf-models=NAME."
                 )
+        _check_templates(settings, platform, named)
+
+
+def _check_templates(settings: Settings, platform: str, models: Iterable[str]) -> None:
+    """Reject measuring a template under the name of another network, or of several.
+
+    Raises:
+        ConfigurationError: see above.
+    """
+    of_template: dict[str, list[Network]] = {}
+    for model in sorted(models, key=settings.catalog.model_order):
+        of_template.setdefault(settings.value("template", platform, model), []).append(settings.catalog.networks[model])
+    of_template.pop(AUTO, None)
+    for template, networks in of_template.items():
+        other = [
+            one for one in networks if one.template != template and not (one.is_own and one.task is Task.CLASSIFICATION)
+        ]
+        if other or len(networks) > 1:
+            names = ", ".join(one.id for one in other or networks)
+            raise ConfigurationError(
+                f"--ddperf-template={template} would measure the network {template} under the name of {names} on "
+                f"{platform}. Omit it, because auto is the template of each network; or set it for a single network of "
+                "your own in ddperf.toml, under [platforms.<id>.knobs.<network>]."
+            )
 
 
 class Origin(IntEnum):

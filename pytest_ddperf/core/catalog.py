@@ -7,7 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.networks import NETWORK_IDS, OTHER_NETWORKS, REPORT_NETWORKS, TASK_NETWORKS
+from pytest_ddperf.core.networks import (
+    NETWORK_IDS,
+    OTHER_NETWORKS,
+    REPORT_NETWORKS,
+    TASK_NETWORKS,
+    TEMPLATE_NETWORKS,
+)
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 
@@ -104,7 +110,8 @@ class Catalog:
 
 def build_bare_catalog(platforms: Mapping[str, Platform] | None = None) -> Catalog:
     """Build a catalog of the networks without the report's figures, which is enough to resolve names."""
-    return Catalog({one.id: one for one in (*REPORT_NETWORKS, *OTHER_NETWORKS, *TASK_NETWORKS)}, platforms or {})
+    networks = (*REPORT_NETWORKS, *OTHER_NETWORKS, *TEMPLATE_NETWORKS, *TASK_NETWORKS)
+    return Catalog({one.id: one for one in networks}, platforms or {})
 
 
 def find_closest(name: str, spellings: Iterable[str]) -> str | None:

@@ -7,8 +7,12 @@ contains what must be known without reading a file.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.core.tasks import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NETWORK_IDS: tuple[str, ...] = (
     "mobilenet",
@@ -26,6 +30,39 @@ NETWORK_IDS: tuple[str, ...] = (
     "shufflenet",
 )
 """The report's 13 networks, in the order of its columns. These run by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A network that DeepDetect's Torch backend creates without a model file, with random weights.
+
+    Args:
+        params: number of parameters with 1,000 classes, as reported by a DeepDetect server.
+        features: inputs of its last layer, which has a weight per input and a bias for each class.
+    """
+
+    params: int
+    features: int
+
+    def count_params(self, nclasses: int) -> int:
+        """Return the number of parameters with this number of classes."""
+        return self.params + (nclasses - 1000) * (self.features + 1)
+
+
+TEMPLATES: Final[Mapping[str, Template]] = {
+    "resnet18": Template(11_689_512, 512),
+    "resnet34": Template(21_797_672, 512),
+    "resnet50": Template(25_557_032, 2048),
+    "resnet101": Template(44_549_160, 2048),
+    "resnet152": Template(60_192_808, 2048),
+    "resnext50_32x4d": Template(25_028_904, 2048),
+    "resnext101_32x8d": Template(88_791_336, 2048),
+    "wideresnet50_2": Template(68_883_240, 2048),
+    "wideresnet101_2": Template(126_886_696, 2048),
+    "vit": Template(86_567_656, 768),
+    "visformer": Template(22_718_424, 384),
+}
+"""The templates that classify images, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +110,11 @@ class Network:
     def is_own(self) -> bool:
         """Whether it is a user's own network."""
         return self.repository is not None
+
+    @property
+    def template(self) -> str | None:
+        """Name of the template that creates this network; None if there is none."""
+        return self.id if self.id in TEMPLATES and self.task is Task.CLASSIFICATION else None
 
 
 REPORT_NETWORKS: tuple[Network, ...] = (
@@ -133,3 +175,9 @@ TASK_NETWORKS: tuple[Network, ...] = (
     Network("task_ocr", "CRNN (embedded)", task=Task.OCR, width=128, height=32, nclasses=37),
 )
 """One small network of the embedded server for each task but classification: run only if they are named."""
+
+TEMPLATE_NETWORKS: tuple[Network, ...] = (
+    Network("resnet18", "ResNet-18", aliases=("res18",)),
+    Network("resnet34", "ResNet-34", aliases=("res34",)),
+)
+"""Networks that are in no chart of the report and have a template: run only if they are named."""

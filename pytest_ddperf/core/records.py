@@ -129,6 +129,7 @@ class Conditions:
         preparation: non-default image preparation, in words; "" for the default.
         engine: the batch size the service was created for; None if one service is used for all batch sizes.
         requests: requests in a pass under load, per client or, at a given rate, in total; None for plain latency.
+        template: name of the Torch template that created the network; "" for a network from files.
     """
 
     clock: Clock
@@ -141,6 +142,7 @@ class Conditions:
     preparation: str = ""
     engine: int | None = None
     requests: int | None = None
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)

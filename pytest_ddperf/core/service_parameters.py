@@ -13,6 +13,25 @@ from typing import Any, Final, Literal, NamedTuple
 from pytest_ddperf.core.limits import COUNT, FACTOR, INDEX, SWITCH, ValueType, choice, non_empty
 
 TENSORRT = "tensorrt"
+TORCH = "torch"
+
+AUTO: Final = "auto"
+"""Value of `template`: the network's own template, if the server finds no model in the folder."""
+
+TEMPLATE_NAMES: Final = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50_32x4d",
+    "resnext101_32x8d",
+    "wideresnet50_2",
+    "wideresnet101_2",
+    "vit",
+    "visformer",
+)
+"""The names of `networks.TEMPLATES`. A server also accepts names that only contain one of the last two."""
 
 SERVICES: Final = "server and services"
 IMAGES: Final = "images"
@@ -123,6 +142,11 @@ class ServiceParameters:
                            condition="DLA")
     datatype: str = _parameter("fp32", choice("fp32", "fp16"), SERVICES, "precision of created services",
                                metavar="fp32|fp16", creation=Sent("mllib", "datatype", (TENSORRT, "ncnn")))
+    template: str = _parameter(AUTO, choice(AUTO, *TEMPLATE_NAMES), SERVICES, "Torch template of created services, "
+                               "such as resnet50, or auto (the network's own, if its model folder is empty)",
+                               metavar="NAME",
+                               creation=Sent("mllib", "template", (TORCH,)),
+                               encode=lambda name: None if name == AUTO else name, of_dd_bench=False)
     nclasses: int | None = _parameter(None, COUNT, SERVICES, "number of classes of created services",
                                       "the network's", "N", creation=Sent("mllib", "nclasses"))
     max_workspace_size: int = _parameter(1024, COUNT, SERVICES, "workspace of a TensorRT engine, MiB", metavar="N",
@@ -141,7 +165,7 @@ class ServiceParameters:
 
         TensorRT builds an engine for one batch size; running it at another would not measure the same thing.
         """
-        return batch_size if self.recreate or self.mllib == TENSORRT else None
+        return batch_size if self.recreate or self.mllib.lower() == TENSORRT else None
 
     def preparation(self, *, created: bool) -> str:
         """Describe non-default image preparation; "" for the default.

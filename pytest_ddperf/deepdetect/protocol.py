@@ -56,6 +56,9 @@ class ServiceInfo:
         width: input width in pixels.
         height: input height in pixels.
         stats: running totals; None if the answer has no `service_stats`.
+        params: number of parameters of its network (`model_stats.params`).
+        max_batch_size: `maxBatchSize`: that of its creation, or the fixed batch size of its network.
+        template: name of the template that created its network; "" for a network from files.
     """
 
     name: str
@@ -66,6 +69,9 @@ class ServiceInfo:
     datatype: str = ""
     repository: str = ""
     stats: ServiceStats | None = None
+    params: int | None = None
+    max_batch_size: int | None = None
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,7 @@ def build_service_body(
     *,
     max_batch_size: int = 256,
     task: Task = Task.CLASSIFICATION,
+    engine_file: str | None = None,
 ) -> dict[str, object]:
     """Build the body of `PUT /services/<name>` for images as sent by dd_bench, including the description.
 
@@ -108,8 +115,11 @@ def build_service_body(
         parameters: parameters of the service.
         max_batch_size: number of images for which a TensorRT engine is built.
         task: task of the service.
+        engine_file: beginning of the name of the TensorRT engine's file; None for the server's default.
     """
-    engine = {"readEngine": True, "writeEngine": True, "maxBatchSize": max_batch_size}
+    engine: dict[str, object] = {"readEngine": True, "writeEngine": True, "maxBatchSize": max_batch_size}
+    if engine_file is not None:
+        engine["tensorRTEngineFile"] = engine_file
     return {
         "description": "image classification service",
         "mllib": parameters.mllib,
@@ -178,6 +188,7 @@ class _ServiceEntry(msgspec.Struct):
     width: Any = None
     height: Any = None
     parameters: Any = None
+    model_stats: Any = None
 
 
 class _ServiceAnswer(msgspec.Struct):
@@ -228,6 +239,16 @@ def parse_info(answer: object, *, url: str = "") -> Info:
         deps_version=quote_server_text(head.deps_version, LONGEST_SHOWN),
         services=tuple(map(_describe_service, head.services)),
     )
+
+
+def parse_dependencies(deps_version: str) -> dict[str, str]:
+    """Parse the versions of the libraries that a server was built with: `CUDA_VERSION=12.8 TENSORRT_VERSION=` ...
+
+    Returns:
+        The versions by name, without empty ones: a server built without CUDA has no `CUDA_VERSION`.
+    """
+    pairs = (word.partition("=") for word in deps_version.split())
+    return {name: version for name, _, version in pairs if version}
 
 
 def parse_service(answer: object, *, url: str = "", service: str = "") -> ServiceInfo:
@@ -307,4 +328,7 @@ def _describe_service(entry: _ServiceEntry) -> ServiceInfo:
         datatype=quote_server_text(find(entry.parameters, str, "mllib", "datatype") or "", LONGEST_SHOWN),
         repository=quote_server_text(entry.repository, LONGEST_SHOWN),
         stats=None if entry.service_stats is None else entry.service_stats.to_stats(),
+        params=find(entry.model_stats, int, "params"),
+        max_batch_size=find(entry.parameters, int, "mllib", "maxBatchSize"),
+        template=quote_server_text(find(entry.parameters, str, "mllib", "template") or "", LONGEST_SHOWN),
     )

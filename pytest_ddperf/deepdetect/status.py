@@ -35,6 +35,14 @@ _OUT_OF_MEMORY: Final = re.compile(
 _OTHER_SIZE: Final = re.compile(r"data_transformer\.cpp.*datum_(?:height|width)", re.DOTALL)
 """Caffe's message for an image whose size differs from the one in the network's deploy.prototxt."""
 
+_OTHER_ENGINE: Final = re.compile(r"found existing engine with max_batch_size (\d+) instead of (\d+)")
+"""TensorRT's message for a model folder with an engine of another batch size than the service's."""
+
+_OTHER_ENGINE_REMEDY: Final = (
+    "delete the files TRTengine* of that folder on the server, which builds the engine again with the next prediction, "
+    "or let ddperf create the service with --ddperf-repository=DIR"
+)
+
 _GATEWAY: Final = frozenset({502, 503, 504})
 _TOO_MANY: Final = 429
 _SERVICE_NOT_FOUND: Final = 1002
@@ -72,7 +80,12 @@ def raise_for_status(
         return
     effective = http_status if http_status >= 400 or code is None else code
     kind, what = _choose_failure(effective, status, named=bool(service))
-    if kind is RequestRefusedError and (msg := find(status, str, "msg")):
+    dd_msg, cause = find(status, str, "dd_msg") or "", ""
+    if other := _OTHER_ENGINE.search(dd_msg):
+        left = "The model folder contains a TensorRT engine for another batch size"
+        what = f"{left}, {other[1]} instead of {other[2]}: {_OTHER_ENGINE_REMEDY}"
+        cause = f"{left} than the service's: {_OTHER_ENGINE_REMEDY}."
+    elif kind is RequestRefusedError and (msg := find(status, str, "msg")):
         what = f"{what}: {quote_server_text(msg, LONGEST_SHOWN)}"
     if effective == _TOO_MANY:
         wait = f" (Retry-After: {retry_after})" if retry_after else ""
@@ -81,12 +94,13 @@ def raise_for_status(
         what = f"{what}. The answer is not JSON: check the URL and the proxy settings of the environment"
     raise kind(
         f"{what}.",
+        cause=cause,
         url=url,
         service=service,
         http_status=http_status,
         code=code,
         dd_code=find(status, int, "dd_code"),
-        dd_msg=find(status, str, "dd_msg") or "",
+        dd_msg=dd_msg,
     )
 
 

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.records import CellKey, Round
     from pytest_ddperf.deepdetect.protocol import Answer
+    from pytest_ddperf.deepdetect.timed import Timed
     from pytest_ddperf.measure.loop import Endpoint, Progress
     from pytest_ddperf.runner.platform_run import PlatformRun
     from pytest_ddperf.servers.services import Batch, OpenService
 
-_OF_SERVICE = attrgetter("backend", "datatype", "width", "height", "gpu")
+_OF_SERVICE = attrgetter("backend", "datatype", "width", "height", "gpu", "template")
 """The conditions that distinguish services of the same name."""
 
 
@@ -44,6 +45,7 @@ class CellAttempt:
         self._key = key
         self._service = service
         self._batch = batch
+        self._creation = service if service.template else None
         self._show: Callable[[Progress], None] | None = None
         self.answered = False
 
@@ -53,7 +55,7 @@ class CellAttempt:
         Raises:
             ServerError: the prediction failed, or the response does not match the request.
         """
-        self._batch.predict()
+        self._predict_first() if self._is_cold else self._batch.predict()
 
     def measure(self, show: Callable[[Progress], None] | None, earlier: Measurement | None) -> Measurement:
         """Measure one round.
@@ -88,15 +90,20 @@ class CellAttempt:
         return replace(measured, telemetry=telemetry, network_files=run.network_files(key.model))
 
     def _time_cold_start(self) -> ColdStart:
-        """Make the first prediction of a service that we created, unless it has been made."""
-        service = self._service
-        if not service.created or self._run.warm is service:
-            return ColdStart(service.create_ms)
+        """Make the first prediction of a service, unless it has been made."""
+        create_ms = self._service.create_ms
+        return ColdStart(create_ms, self._predict_first().client_ms) if self._is_cold else ColdStart(create_ms)
+
+    @property
+    def _is_cold(self) -> bool:
+        return self._service.is_cold and self._run.warm is not self._service
+
+    def _predict_first(self) -> Timed:
         first = self._batch.predict(self._run.plan.server.cold_start_timeout_s)
         self.answered = True
-        self._run.health.compare(self._key, first.answer)
-        self._run.warm = service
-        return ColdStart(service.create_ms, first.client_ms)
+        self._run.health.compare(self._key, first.answer, self._creation)
+        self._run.warm = self._service
+        return first
 
     # called by the measuring loop
 
@@ -108,7 +115,7 @@ class CellAttempt:
         """Check an answer against the request and the model's first answer."""
         self.answered = True
         self._batch.check(answer)
-        self._run.health.compare(self._key, answer)
+        self._run.health.compare(self._key, answer, self._creation)
 
     def reject(self, measured: Round) -> str:
         """Return why the board makes a round invalid, "" if it does not."""

@@ -206,6 +206,7 @@ def describe_differences(now: Conditions, baseline: Baseline, platform: Platform
             ("the image route", then.image_route, now.image_route),
             ("the image preparation", then.preparation or "the default", now.preparation or "the default"),
             ("the engine's batch size", then.engine or "any", now.engine or "any"),
+            ("the template", then.template or "none", now.template or "none"),
             ("--ddperf-load-requests", then.requests or "unset", now.requests or "unset"),
         )
         if before != after

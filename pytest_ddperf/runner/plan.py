@@ -70,6 +70,7 @@ class PlatformPlan:
             preparation=parameters.preparation(created=service.created),
             engine=service.engine,
             requests=None if scenario is None else scenario.requests(self.load_requests),
+            template=service.template,
         )
 
     def marked_unavailable(self, key: CellKey) -> Unavailable | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pytest_ddperf.boards.board import Board
-from pytest_ddperf.core.records import Baseline, CellRecord
+from pytest_ddperf.core.records import Baseline, CellRecord, Clock
 from pytest_ddperf.core.scenarios import describe_scenario
+from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.deepdetect.protocol import Info
 from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import (
@@ -21,10 +23,12 @@ from pytest_ddperf.errors import (
     ServerUnreachableError,
     ServiceNotFoundError,
 )
+from pytest_ddperf.gate.fixed_batch import find_equal_times
 from pytest_ddperf.models.folder import digests
 from pytest_ddperf.runner.cell_attempt import CellAttempt
 from pytest_ddperf.runner.judge import Judge, classify_failure
 from pytest_ddperf.runner.server_health import CutPrediction, explain_missing_service
+from pytest_ddperf.servers.services import find_fixed_batch
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -86,6 +90,9 @@ class PlatformRun:
         self._say = say
         self._judge = Judge(plan)
         self._new_version = ""
+        self._service_notes: dict[str, tuple[str, ...]] = {}
+        self._fixed_batch_notes: dict[str, str] = {}
+        self._requests_ms = defaultdict[str, dict[int, list[list[float]]]](dict)
 
     def open(self) -> ServerFacts:
         """Return the facts of the server, opening it if necessary. A server marked as down is not asked again.
@@ -151,6 +158,14 @@ class PlatformRun:
         if self.target.was_replaced():
             self._say(f"ddperf: {key}: its service was replaced by another one of the same name, which is measured now")
             measured = self._attempt(key, lambda attempt: attempt.measure(show, earlier))
+        service, described = self.target.current_service, self.target.describe_service()
+        if service is not None:
+            self._service_notes[key.model] = service.notes
+        if service is not None and described is not None and (fixed := find_fixed_batch(service, described)):
+            self._fixed_batch_notes[key.model] = (
+                f"{key.model} was exported with a fixed batch: the server runs every request in batches of {fixed}, so "
+                f"fewer images take as long as {fixed}"
+            )
         self.health.note_measured()
         self._update_facts(self.target.refresh_facts())
         return measured
@@ -198,7 +213,7 @@ class PlatformRun:
         """If something happened to the server, check that its predictions are those of the start of the run."""
 
         def predict(model: str, batch_size: int) -> Answer:
-            service = self.target.service_for(self._networks[model])
+            service = self.target.service_for(self._networks[model], batch_size)
             answer = self.target.batch(service, batch_size).predict(self.plan.server.cold_start_timeout_s).answer
             self.warm = service
             return answer
@@ -212,6 +227,7 @@ class PlatformRun:
                 self._say(f"ddperf: {key}: the service of {model} was deleted from the server; it was recreated")
                 return answer
 
+        self.health.forget_random(key.platform, self.target.current_service)
         self.health.verify(key.platform, key.model, predict_again)
 
     def _raise_vanished(self, error: ServerUnreachableError | GatewayError, key: CellKey | None) -> NoReturn:
@@ -239,7 +255,30 @@ class PlatformRun:
     def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
         """Judge the measurement of a cell."""
         record = self._judge.judge(measurement, nodeid, self.facts)
-        return replace(record, notes=(*record.notes, self._new_version)) if self._new_version else record
+        model = measurement.key.model
+        notes = (
+            *self._service_notes.get(model, ()),
+            self._describe_fixed_batch(measurement),
+            self._new_version,
+        )
+        return replace(record, notes=(*record.notes, *filter(None, notes)))
+
+    def _describe_fixed_batch(self, measurement: Measurement) -> str:
+        """Return a note if a network seems to have a fixed batch, from all its cells measured so far; "" if not.
+
+        Only TensorRT runs models with a fixed batch and reports nothing.
+        """
+        key, conditions = measurement.key, measurement.conditions
+        if conditions.backend.lower() == TENSORRT and not key.scenario and not measurement.invalid:
+            sizes = self._requests_ms[key.model]
+            sizes[key.batch_size] = inference_ms(measurement)
+            resolution_ms = 1.0 if conditions.clock is Clock.HEAD else 0.0
+            if key.model not in self._fixed_batch_notes and (found := find_equal_times(sizes, resolution_ms)):
+                self._fixed_batch_notes[key.model] = (
+                    f"{key.model}: requests of {found.smallest} and of {found.largest} images take the same time: "
+                    "its model was probably exported with a fixed batch, as which the server runs every batch size"
+                )
+        return self._fixed_batch_notes.get(key.model, "")
 
     def record_failure(
         self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None
@@ -266,6 +305,18 @@ class PlatformRun:
             cause=error.cause,
             detail=str(error),
         )
+
+
+def inference_ms(measurement: Measurement) -> list[list[float]]:
+    """Return the time of every pass for the whole batch, round by round, milliseconds.
+
+    Decoding and resizing, which take longer for every image, are excluded if the server reports them.
+    """
+    clock = measurement.conditions.clock
+    passes = [one for each in measurement.rounds for one in each.passes]
+    if all(one.predict_ms is not None and one.transform_ms is not None for one in passes):
+        return [[(one.predict_ms or 0) - (one.transform_ms or 0) for one in each.passes] for each in measurement.rounds]
+    return [[ms for one in each.passes if (ms := one.ms(clock)) is not None] for each in measurement.rounds]
 
 
 def _version(facts: ServerFacts) -> str:

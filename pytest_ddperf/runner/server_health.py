@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.consistency import Seen
     from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceStats
+    from pytest_ddperf.servers.services import OpenService
     from pytest_ddperf.servers.target import Target
 
 MOST_OUTAGES: Final = 3
@@ -44,10 +45,12 @@ class Reference:
     Args:
         batch_size: batch size of that request.
         seen: the predictions.
+        creation: the service, if its weights are random and new with every creation; else None.
     """
 
     batch_size: int
     seen: Seen
+    creation: OpenService | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,17 +202,22 @@ class ServerHealth:
 
     # verifying predictions
 
-    def compare(self, key: CellKey, answer: Answer) -> None:
+    def compare(self, key: CellKey, answer: Answer, creation: OpenService | None = None) -> None:
         """Record the first predictions of a model, and compare later ones with them for the images in both.
 
         This detects a service that was replaced by another one of the same name when no counter of the server shows it.
+
+        Args:
+            key: the cell.
+            answer: its answer.
+            creation: see `Reference`; predictions of different creations are not compared.
 
         Raises:
             AnswerError: the predictions differ from the first ones.
         """
         reference = self._references.get((key.platform, key.model))
-        if reference is None:
-            self._references[key.platform, key.model] = Reference(key.batch_size, select_best_classes(answer))
+        if reference is None or reference.creation is not creation:
+            self._references[key.platform, key.model] = Reference(key.batch_size, select_best_classes(answer), creation)
             return
         now = select_best_classes(answer, reference.seen)
         if now == reference.seen:
@@ -224,6 +232,19 @@ class ServerHealth:
                 f"The predictions of {key.model} changed during the run: {difference}. Its service may hold another "
                 "network now, or the server computes wrong results: check the server's log"
             )
+
+    def forget_random(self, platform: str, current: OpenService | None) -> None:
+        """Forget the predictions of services whose random weights no longer exist.
+
+        Args:
+            platform: the measured platform.
+            current: its service in use; None if there is none.
+        """
+        self._references = {
+            of: one
+            for of, one in self._references.items()
+            if of[0] != platform or one.creation is None or one.creation is current
+        }
 
     def suspect(self, platform: str, model: str = "") -> None:
         """Mark a platform's services, or the one of a model, for verification before the next measurement."""

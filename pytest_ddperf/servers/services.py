@@ -5,13 +5,21 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.core.limits import MODEL, fill_template
+from pytest_ddperf.core.networks import TEMPLATES
+from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
-from pytest_ddperf.errors import RequestRefusedError, ServiceExistsError, ServiceNotFoundError
+from pytest_ddperf.errors import (
+    AnswerError,
+    RequestRefusedError,
+    ServerFailedError,
+    ServiceExistsError,
+    ServiceNotFoundError,
+)
 from pytest_ddperf.models.check import resolve_service_facts
 
 if TYPE_CHECKING:
@@ -19,15 +27,21 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.service_parameters import ServiceParameters
     from pytest_ddperf.deepdetect.client import Client
-    from pytest_ddperf.deepdetect.protocol import Answer, ServiceInfo
+    from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceInfo
     from pytest_ddperf.deepdetect.timed import Timed
     from pytest_ddperf.servers.request_images import BenchImages
 
 MAX_BATCH_SIZE = 256
 """`maxBatchSize` of a service used for all batch sizes; only TensorRT uses it."""
 
-_NO_MODEL = re.compile(r"destination model directory .* does not exist|could not load .* from repo", re.DOTALL)
+_NO_TORCH_MODEL = re.compile(r"needs either: traced net, protofile or native template")
+"""The Torch backend's error for a model folder that contains no network."""
+
+_NO_MODEL = re.compile(
+    rf"destination model directory .* does not exist|could not load .* from repo|{_NO_TORCH_MODEL.pattern}", re.DOTALL
+)
 """Errors for a model folder that is missing or contains no network: DeepDetect in general, and its NCNN backend."""
 
 _NO_FOLDER = (
@@ -39,6 +53,8 @@ _NO_NETWORK = (
     "name another folder with --ddperf-repository=DIR."
 )
 
+_FROM_TEMPLATE = "the network is one of DeepDetect's templates, with random weights"
+
 DEFAULT_SIDE = 224
 """Width and height, in pixels, of a service that we create for a network with unknown input size."""
 
@@ -46,6 +62,9 @@ DEFAULT_CLASSES = 1000
 """Number of classes of a service that we create for a network whose number is unknown: ImageNet's."""
 
 _EMBEDDED_BACKEND = "onnxruntime"
+
+_ONE_PRECISION: Final = (10, 12)
+"""The version of TensorRT from which on DeepDetect builds every engine in the default precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +76,13 @@ class OpenService:
         create_ms: how long its creation took, milliseconds; None if it already existed.
         width: the width to request, in pixels; None leaves it to the service.
         height: the height to request, in pixels; None leaves it to the service.
+        datatype: the precision in which it runs.
         task: the task requested of it.
         engine: the batch size that it was created for; None if it serves all.
         model: id of its network.
+        template: name of the template that created its network; "" for a network from files.
+        is_cold: whether its first prediction takes longer: it loads the network or builds the engine.
+        notes: what distinguishes it from what was requested.
     """
 
     name: str
@@ -73,6 +96,9 @@ class OpenService:
     task: Task = Task.CLASSIFICATION
     engine: int | None = None
     model: str = ""
+    template: str = ""
+    is_cold: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +146,39 @@ def open_service(client: Client, options: ServerOptions, model: Network, batch_s
         service = _existing(client.service(name), options)
     except ServiceNotFoundError:
         service = _create(client, options, name, model, batch_size)
-    return replace(service, task=model.task, model=model.id)
+    return _with_actual_precision(replace(service, task=model.task, model=model.id), client.latest_info)
+
+
+def find_fixed_batch(service: OpenService, described: ServiceInfo) -> int | None:
+    """Return the batch size that a service's network was exported with; None if the server does not report one.
+
+    DeepDetect repeats the `maxBatchSize` of the creation, so a report of another one is that of the network. The
+    embedded server reports only that of a network.
+
+    Args:
+        service: the service.
+        described: how the server describes it after a prediction.
+    """
+    reported = described.max_batch_size
+    if reported is None or reported < 1:
+        return None
+    if described.mllib == _EMBEDDED_BACKEND:
+        return reported
+    return reported if service.created and reported != (service.engine or MAX_BATCH_SIZE) else None
+
+
+def _with_actual_precision(service: OpenService, info: Info | None) -> OpenService:
+    """Return a service with the precision in which it runs, if the server ignores the requested one."""
+    if info is None or service.mllib.lower() != TENSORRT or service.datatype not in {"fp16", "int8"}:
+        return service
+    version = protocol.parse_dependencies(info.deps_version).get("TENSORRT_VERSION", "")
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < _ONE_PRECISION:
+        return service
+    note = (
+        f"{service.datatype} has no effect: the server was built with TensorRT {version}, and from 10.12 on DeepDetect "
+        "builds every engine in the default precision, so this was measured in fp32"
+    )
+    return replace(service, datatype="fp32", notes=(*service.notes, note))
 
 
 def build_batch(
@@ -178,7 +236,22 @@ def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
     gpu = parameters.gpu if info.gpu is None else info.gpu
     width = parameters.img_width or info.width
     height = parameters.img_height or info.height
-    return OpenService(info.name, info.mllib, False, None, width, height, gpu, info.datatype or "fp32")
+    template = info.template if info.mllib == TORCH else ""
+    # its first prediction builds the engine, for minutes
+    is_cold = info.mllib.lower() == TENSORRT and info.stats is not None and info.stats.predict_count == 0
+    return OpenService(
+        info.name,
+        info.mllib,
+        False,
+        None,
+        width,
+        height,
+        gpu,
+        info.datatype or "fp32",
+        template=template,
+        is_cold=is_cold,
+        notes=(_FROM_TEMPLATE,) if template else (),
+    )
 
 
 def _create(client: Client, options: ServerOptions, name: str, model: Network, batch_size: int) -> OpenService:
@@ -205,12 +278,23 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
         nclasses=asked.nclasses or facts.nclasses or DEFAULT_CLASSES,
     )
     engine = parameters.engine_for(batch_size)
-    body = protocol.build_service_body(repository, parameters, max_batch_size=engine or MAX_BATCH_SIZE, task=model.task)
+
+    def put(parameters: ServiceParameters) -> float:
+        body = protocol.build_service_body(
+            repository,
+            parameters,
+            max_batch_size=engine or MAX_BATCH_SIZE,
+            task=model.task,
+            # the server refuses an engine of the same name that has another batch size
+            engine_file=f"TRTengine_b{engine}_" if parameters.mllib.lower() == TENSORRT else None,
+        )
+        return client.create_service(name, body, timeout_s=options.cold_start_timeout_s)
+
     try:
-        create_ms = client.create_service(name, body, timeout_s=options.cold_start_timeout_s)
+        create_ms, template = _put(put, model, parameters)
     except ServiceExistsError:
         return _existing(client.service(name), options)
-    except RequestRefusedError as error:
+    except (RequestRefusedError, ServerFailedError) as error:
         if _NO_MODEL.search(error.dd_msg) is None:
             raise
         raise ServiceNotFoundError(
@@ -223,6 +307,8 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             dd_code=error.dd_code,
             dd_msg=error.dd_msg,
         ) from None
+    if template:
+        _check_template(client, name, template, parameters.nclasses or DEFAULT_CLASSES)
     return OpenService(
         name,
         parameters.mllib,
@@ -233,6 +319,53 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
         parameters.gpu,
         parameters.datatype,
         engine=engine,
+        template=template,
+        is_cold=True,
+        notes=(_FROM_TEMPLATE,) if template else (),
+    )
+
+
+def _put(put: Callable[[ServiceParameters], float], model: Network, parameters: ServiceParameters) -> tuple[float, str]:
+    """Create a service; if its folder contains no model, create it from the network's template.
+
+    Args:
+        put: creates the service and returns how long that took, milliseconds.
+        model: the network.
+        parameters: parameters of the service.
+
+    Returns:
+        How long the creation took, and the name of the template, "" for a network from files.
+
+    Raises:
+        ServerError: the server refused.
+    """
+    template = parameters.template if parameters.mllib == TORCH else AUTO
+    try:
+        return put(parameters), "" if template == AUTO else template
+    except ServerFailedError as error:
+        is_left = parameters.mllib == TORCH and template == AUTO and model.template is not None
+        if not is_left or _NO_TORCH_MODEL.search(error.dd_msg) is None:
+            raise
+    template = str(model.template)
+    return put(replace(parameters, template=template)), template
+
+
+def _check_template(client: Client, name: str, template: str, nclasses: int) -> None:
+    """Check that a service created from a template contains the network of that name; delete it if not.
+
+    Raises:
+        AnswerError: it has another number of parameters.
+        ServerError: the server refused.
+    """
+    expected, params = TEMPLATES[template].count_params(nclasses), client.service(name).params
+    if params in {None, expected}:
+        return
+    client.delete_service(name)
+    raise AnswerError(
+        f"The server created another network from the template {template}: it has {params:,} parameters instead of "
+        f"{expected:,}. Put a model in the folder of the network, or measure another server.",
+        url=client.display_url,
+        service=name,
     )
 
 

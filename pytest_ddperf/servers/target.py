@@ -254,17 +254,29 @@ class Target:
 
         A replacement with the same description is noticed by its predictions.
         """
-        info = self._client.latest_info if self._client is not None else None
-        if self._service is None or info is None:
+        described = self.describe_service()
+        if described is None:
             return False
-        name = self._service[1].name.lower()
-        described = next((replace(one, stats=None) for one in info.services if one.name.lower() == name), None)
-        if described is None or described == self._described:
+        described = replace(described, stats=None, params=None, max_batch_size=None)  # known once a network is loaded
+        if described == self._described:
             return False
         first, self._described = self._described is None, described
         if not first:
             self.forget_service()
         return not first
+
+    @property
+    def current_service(self) -> OpenService | None:
+        """The service in use; None if there is none."""
+        return None if self._service is None else self._service[1]
+
+    def describe_service(self) -> ServiceInfo | None:
+        """Return the description of the service in use in the server's latest `/info`; None if there is none."""
+        info = self._client.latest_info if self._client is not None else None
+        if self._service is None or info is None:
+            return None
+        name = self._service[1].name.lower()
+        return next((one for one in info.services if one.name.lower() == name), None)
 
     def forget_service(self) -> None:
         """Forget the current service, because it no longer exists: the next call looks it up or creates it again."""

@@ -20,6 +20,8 @@ from pytest_ddperf.servers import generated_images
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from scripted_server import Reply, Request
+
 # onnx may be imported once a process, and pytester forgets what a run in this process imported
 with contextlib.suppress(ImportError):
     importlib.import_module("pytest_ddperf.embedded.networks.onnx_files")
@@ -362,3 +364,31 @@ def test_a_network_file_that_changed_since_the_recording_is_a_note_and_the_compa
         assert record.baseline is not None
         shown = record.baseline.source.partition(", recorded ")[0]
         assert (tk1.path / shown).is_file()
+
+
+def test_a_batch_size_fixed_at_the_export_is_noted_once_for_the_network(local: BenchProject, tmp_path: Path) -> None:
+    fixed, free = onnx_folder(tmp_path / "fixed", batch=2), onnx_folder(tmp_path / "free")
+    result = local.bare("benchmarks", f"--ddperf-models={fixed},{free}", "--ddperf-batch-sizes=1,2")
+    result.assert_outcomes(passed=4)
+    noted = {(one.key.model, note) for one in local.records() for note in one.notes if "fixed batch" in note}
+    ((model, note),) = noted
+    assert model == "fixed"
+    assert "batches of 2" in note
+    assert sum("fixed batch" in line for line in result.outlines) == 1
+
+
+def test_a_precision_that_tensorrt_ignores_is_a_condition_and_noted_once(tk1: BenchProject) -> None:
+    answer = tk1.server.respond
+
+    def respond(request: Request) -> Reply:
+        reply = answer(request)
+        if request.path == "/info" and isinstance(reply.body, dict):
+            reply.body["head"]["deps_version"] = "TENSORRT_VERSION=10.13.2.6"
+        return reply
+
+    tk1.server.respond = respond
+    options = ("--ddperf-models=/opt/a,/opt/b", SIZES, "--ddperf-mllib=tensorrt", "--ddperf-datatype=fp16")
+    result = tk1.run(*options)
+    result.assert_outcomes(passed=4)
+    assert {one.measurement.conditions.datatype for one in tk1.records() if one.measurement} == {"fp32"}
+    assert sum("fp16 has no effect" in line for line in result.outlines) == 1

@@ -43,8 +43,10 @@ def ncnn_folder(folder: Path) -> Path:
     return folder
 
 
-def onnx_folder(folder: Path, side: int = 96, classes: int = 5, last: str = "Softmax") -> Path:
-    """Create a complete ONNX network that runs."""
+def onnx_folder(
+    folder: Path, side: int = 96, classes: int = 5, last: str = "Softmax", *, batch: int | str = "N"
+) -> Path:
+    """Create a complete ONNX network that runs; a number of images is a fixed batch."""
     import numpy as np  # noqa: PLC0415 - with the extra `embedded` only
     from onnx import TensorProto, helper, numpy_helper, save  # noqa: PLC0415 - the same
 
@@ -58,8 +60,8 @@ def onnx_folder(folder: Path, side: int = 96, classes: int = 5, last: str = "Sof
         helper.make_node("Gemm", ["flat", "weights"], ["fc"], transB=1),
         helper.make_node(last, ["fc"], ["prob"]),
     ]
-    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", 3, side, side])
-    answer = helper.make_tensor_value_info("prob", TensorProto.FLOAT, ["N", classes])
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, side, side])
+    answer = helper.make_tensor_value_info("prob", TensorProto.FLOAT, [batch, classes])
     graph = helper.make_graph(nodes, "tiny", [images], [answer], [filters, weights])
     folder.mkdir(parents=True)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

@@ -157,6 +157,7 @@ class Service:
         if not in_list:
             parameters["mllib"]["gpuid"] = [0]
         engine = self._engine
+        parameters["mllib"].pop("maxBatchSize", None)  # of TensorRT; here it would look like that of the network
         if engine is not None and engine.fixed_batch:
             parameters["mllib"]["maxBatchSize"] = engine.fixed_batch
         model_stats = {} if engine is None else {"params": engine.parameters}

@@ -85,13 +85,16 @@ def runner_for(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     platforms: tuple[str, ...] = ("tk1",),
+    parameters: ServiceParameters | None = None,
+    cold_start_timeout_s: float = 900.0,
 ) -> Runner:
     options = ServerOptions(
         server.url,
         data_dir="/srv",
         bench_files=str(folder / "names.txt"),
         repository=repository,
-        parameters=ServiceParameters(gpu=True),
+        parameters=parameters or ServiceParameters(gpu=True),
+        cold_start_timeout_s=cold_start_timeout_s,
         timeout_s=timeout_s,
         recovery_timeout_s=recovery_timeout_s,
     )
@@ -654,3 +657,143 @@ def test_what_the_baseline_marks_and_holds_is_known(server: ScriptedDeepDetect, 
     assert plan.marked_unavailable(KEY) is None
     assert plan.marked_unavailable(OTHER) is None
     assert plan.expected() == {KEY}
+
+
+# --- the first prediction, which builds an engine or loads a network
+
+
+def slow_at_first(prediction: Prediction) -> float:
+    return 0.5 if prediction.number == 1 else 0.0
+
+
+@pytest.mark.parametrize("there", [[ServiceSetup("resnet50", mllib="tensorrt")], []])
+def test_the_first_prediction_has_its_own_time_limit(there: list[ServiceSetup], tmp_path: Path) -> None:
+    with ScriptedDeepDetect(services=there, works_s=slow_at_first) as server:
+        runner = runner_for(server, tmp_path, repository="/models/{model}", timeout_s=0.2)
+        measurement = runner.open("tk1").measure(KEY, quiet)
+        runner.close()
+    assert (measurement.cold_start.first_predict_ms or 0) >= 500
+
+
+def test_it_has_that_limit_where_nothing_is_measured(tmp_path: Path) -> None:
+    with ScriptedDeepDetect(works_s=slow_at_first) as server:
+        runner = runner_for(server, tmp_path, repository="/models/{model}", timeout_s=0.2)
+        runner.open("tk1").predict_once(KEY)
+        runner.close()
+    assert len(server.predictions) == 1
+
+
+def test_that_limit_ends_the_first_prediction(tmp_path: Path) -> None:
+    with ScriptedDeepDetect(works_s=slow_at_first) as server:
+        runner = runner_for(server, tmp_path, repository="/models/{model}", cold_start_timeout_s=0.1)
+        with pytest.raises(ServerUnreachableError):
+            runner.open("tk1").measure(KEY, quiet)
+        runner.close()
+
+
+# --- networks with a fixed batch
+
+
+def notes_of(runner: Runner, *batch_sizes: int) -> list[list[str]]:
+    run = runner.open("tk1")
+    found = []
+    for size in batch_sizes:
+        key = CellKey("tk1", "resnet50", size)
+        record = run.judge(run.measure(key, quiet), str(key))
+        found.append([note for note in record.notes if "fixed batch" in note])
+    runner.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mllib", "curve", "noted"),
+    [
+        ("tensorrt", lambda size: 20.0, [False, False, False, True]),
+        ("tensorrt", lambda size: 20.0 * -(-size // 4), [False, False, False, True]),
+        ("tensorrt", lambda size: 20.0 * size, [False] * 4),
+        ("torch", lambda size: 20.0, [False] * 4),
+        ("torch", lambda size: 20.0 * size, [False] * 4),
+    ],
+)
+def test_sizes_that_take_the_same_time_on_tensorrt_are_noted_once_for_the_network(
+    tmp_path: Path, mllib: str, curve: Callable[[int], float], noted: list[bool]
+) -> None:
+    with ScriptedDeepDetect(lambda _, size: curve(size), transform_share=0.0) as server:
+        runner = runner_for(server, tmp_path, repository="/m/{model}", parameters=ServiceParameters(mllib=mllib))
+        notes = notes_of(runner, 1, 2, 4, 8)
+    assert [bool(each) for each in notes] == noted
+
+
+def test_the_time_to_decode_and_resize_does_not_hide_it(tmp_path: Path) -> None:
+    def latency(_: str, size: int) -> float:
+        return 20.0 + 10.0 * size  # of which 10 ms per image are the transform
+
+    with ScriptedDeepDetect(latency) as server:
+        answer = server.respond
+
+        def respond(request: Request) -> Reply:
+            reply = answer(request)
+            services = reply.body["head"]["services"] if request.path == "/info" else []  # type: ignore[index]
+            for one in services:
+                images = one["service_stats"]["inference_count"]
+                one["service_stats"]["total_transform_duration_ms"] = 10.0 * images
+            return reply
+
+        server.respond = respond
+        runner = runner_for(server, tmp_path, repository="/m/{model}", parameters=ServiceParameters(mllib="tensorrt"))
+        assert [bool(each) for each in notes_of(runner, 1, 2, 8)] == [False, False, True]
+
+
+def test_the_batch_size_of_a_network_that_the_server_reports_is_noted(
+    server: ScriptedDeepDetect, tmp_path: Path
+) -> None:
+    answer = server.respond
+
+    def respond(request: Request) -> Reply:
+        reply = answer(request)
+        for one in reply.body["head"]["services"] if request.path == "/info" else []:  # type: ignore[index]
+            one["mllib"] = "onnxruntime"
+            one["parameters"]["mllib"]["maxBatchSize"] = 4
+        return reply
+
+    server.respond = respond
+    first, second = notes_of(runner_for(server, tmp_path), 1, 2)
+    assert first == second
+    assert "batches of 4" in first[0]
+
+
+def test_a_template_that_is_created_again_predicts_something_else(tmp_path: Path) -> None:
+    creations = 0
+
+    def wrong(_: Prediction, predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**one, "classes": [{"prob": 0.9, "cat": str(creations)}]} for one in predictions]
+
+    with ScriptedDeepDetect(wrong=wrong) as server:
+        answer = server.respond
+
+        def respond(request: Request) -> Reply:
+            nonlocal creations
+            creations += request.method == "PUT"
+            return answer(request)
+
+        server.respond = respond
+        torch = ServiceParameters(mllib="torch", template="resnet50", recreate=True)
+        runner = runner_for(server, tmp_path, repository="/m/{model}", parameters=torch)
+        for key in (KEY, OTHER):
+            runner.open("tk1").measure(key, quiet)
+        runner.platforms["tk1"].health.suspect("tk1")
+        runner.open("tk1").measure(KEY, quiet)
+        runner.close()
+    assert creations == 3
+
+
+def test_predictions_are_verified_on_the_engine_of_their_batch_size(tmp_path: Path) -> None:
+    with ScriptedDeepDetect() as server:
+        tensorrt = ServiceParameters(mllib="tensorrt")
+        runner = runner_for(server, tmp_path, repository="/m/{model}", parameters=tensorrt)
+        runner.open("tk1").measure(KEY, quiet)
+        runner.platforms["tk1"].health.suspect("tk1")
+        runner.open("tk1").measure(OTHER, quiet)
+        runner.close()
+        bodies: list[Any] = [one.json() for one in server.asked("PUT")]
+    assert [body["parameters"]["mllib"]["maxBatchSize"] for body in bodies] == [2, 4]

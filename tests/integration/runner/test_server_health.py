@@ -22,6 +22,7 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.runner.server_health import MOST_OUTAGES, CutPrediction, ServerHealth
+from pytest_ddperf.servers.services import OpenService
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -297,3 +298,49 @@ def test_what_is_too_much_for_one_client_is_too_much_for_several(health: ServerH
     health.note_exhausted(SMALL, "out of memory")
     assert all(too_large(health, replace(key, scenario="c2")) for key in (SMALL, LARGE))
     assert not too_large(health, SMALL)
+
+
+def creation() -> OpenService:
+    """A service that was created from a template, whose weights are random."""
+    return OpenService("resnet50", "torch", True, 1.0, 224, 224, False, "fp32", template="resnet50")
+
+
+class TestRandomWeights:
+    """A template's weights are random and new with every creation."""
+
+    def test_predictions_of_one_creation_are_compared(self, health: ServerHealth) -> None:
+        one = creation()
+        health.compare(SMALL, answered("cat"), one)
+        with pytest.raises(AnswerError, match="changed during the run"):
+            health.compare(SMALL, answered("dog"), one)
+
+    def test_predictions_of_two_creations_are_not(self, health: ServerHealth) -> None:
+        health.compare(SMALL, answered("cat"), creation())
+        second = creation()
+        health.compare(SMALL, answered("dog"), second)
+        with pytest.raises(AnswerError, match="changed during the run"):
+            health.compare(SMALL, answered("cat"), second)
+
+    def test_a_creation_that_is_gone_verifies_nothing(self, health: ServerHealth) -> None:
+        health.compare(SMALL, answered("cat"), creation())
+        health.suspect("tk1")
+        health.forget_random("tk1", creation())
+        health.verify("tk1", "resnet50", unasked)
+
+    def test_one_that_still_exists_does(self, health: ServerHealth) -> None:
+        one = creation()
+        health.compare(SMALL, answered("cat"), one)
+        health.suspect("tk1")
+        health.forget_random("tk1", one)
+        with pytest.raises(AnswerError, match="After the server failed"):
+            health.verify("tk1", "resnet50", lambda *_: answered("dog"))
+
+    def test_networks_from_files_and_other_platforms_are_not_forgotten(self, health: ServerHealth) -> None:
+        health.compare(SMALL, answered("cat"))
+        health.compare(CellKey("tx1", "resnet50", 4), answered("cat"), creation())
+        health.suspect("tk1")
+        health.suspect("tx1")
+        health.forget_random("tk1", None)
+        for platform in ("tk1", "tx1"):
+            with pytest.raises(AnswerError, match="After the server failed"):
+                health.verify(platform, "resnet50", lambda *_: answered("dog"))

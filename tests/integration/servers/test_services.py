@@ -4,17 +4,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from model_folders import caffe_folder
+from replay import load
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
-from scripted_server import Reply
+from scripted_server import Reply, Request
 
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect.client import Client
-from pytest_ddperf.errors import AnswerError, ConfigurationError, RequestRefusedError, ServiceNotFoundError
+from pytest_ddperf.deepdetect.protocol import ServiceInfo
+from pytest_ddperf.errors import (
+    AnswerError,
+    ConfigurationError,
+    RequestRefusedError,
+    ServerFailedError,
+    ServiceNotFoundError,
+)
 from pytest_ddperf.servers.request_images import BenchImages
-from pytest_ddperf.servers.services import OpenService, build_batch, open_service
+from pytest_ddperf.servers.services import OpenService, build_batch, find_fixed_batch, open_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,3 +206,203 @@ def test_a_batch_is_predicted_and_checked(server: ScriptedDeepDetect, client: Cl
     server.wrong = lambda _, answered: answered[1:]
     with pytest.raises(AnswerError):
         batch.predict()
+
+
+# --- templates of the Torch backend
+
+TENSORRT = ServiceParameters(mllib="tensorrt")
+
+
+def without_models(server: ScriptedDeepDetect, params: object = None) -> None:
+    """Let a server have empty model folders, and report the parameters of what it creates from a template."""
+    answer = server.respond
+    (needs_model,) = (one.reply() for one in load("torch-v0.29") if one.name == "put_no_template_empty_repo")
+
+    def respond(request: Request) -> Reply:
+        if request.method == "PUT" and "template" not in request.json()["parameters"]["mllib"]:  # type: ignore[index]
+            return needs_model
+        reply = answer(request)
+        if request.method == "GET" and reply.status == 200 and isinstance(reply.body, dict) and "body" in reply.body:
+            reply.body["body"]["model_stats"] = {"params": params}
+        return reply
+
+    server.respond = respond
+
+
+def templates_sent(server: ScriptedDeepDetect) -> list[object]:
+    bodies: list[Any] = [one.json() for one in server.asked("PUT", "/services/")]
+    return [body["parameters"]["mllib"].get("template") for body in bodies]
+
+
+def torch_service(client: Client, model: Network, **parameters: Any) -> OpenService:  # noqa: ANN401 - any parameter
+    asked = ServiceParameters(mllib="torch", **parameters)
+    return service_of(client, model, service="torch_{model}", repository="/models/{model}", parameters=asked)
+
+
+def test_a_network_without_a_model_is_created_from_its_template(server: ScriptedDeepDetect, client: Client) -> None:
+    without_models(server, 25557032)
+    service = torch_service(client, RESNET)
+    assert (service.template, service.created) == ("resnet50", True)
+    assert templates_sent(server) == [None, "resnet50"]
+
+
+def test_a_network_with_a_model_is_created_from_it(server: ScriptedDeepDetect, client: Client) -> None:
+    assert torch_service(client, RESNET).template == ""
+    assert templates_sent(server) == [None]
+
+
+def test_a_template_asked_for_is_sent_at_once(server: ScriptedDeepDetect, client: Client) -> None:
+    without_models(server)
+    assert torch_service(client, RESNET, template="resnet50").template == "resnet50"
+    assert templates_sent(server) == ["resnet50"]
+
+
+def test_another_failure_of_the_creation_does_not_ask_for_a_template(
+    server: ScriptedDeepDetect, client: Client
+) -> None:
+    answer, why = server.respond, "torch/csrc/jit/serialization/import.cpp:1: broken archive"
+    failed = Reply(500, {"status": {"code": 500, "msg": "InternalError", "dd_code": 1007, "dd_msg": why}})
+    server.respond = lambda request: failed if request.method == "PUT" else answer(request)
+    with pytest.raises(ServerFailedError, match="broken archive"):
+        torch_service(client, RESNET)
+    assert templates_sent(server) == [None]
+
+
+@pytest.mark.parametrize("model", [VGG, Network("mobilevit_s", "MobileViT")])
+def test_a_network_without_model_and_template_is_missing(
+    server: ScriptedDeepDetect, client: Client, model: Network
+) -> None:
+    without_models(server)
+    with pytest.raises(ServiceNotFoundError, match="--ddperf-repository"):
+        torch_service(client, model)
+    assert templates_sent(server) == [None]
+
+
+def test_another_network_than_the_template_s_is_deleted_and_not_measured(
+    server: ScriptedDeepDetect, client: Client
+) -> None:
+    without_models(server, 86567656)  # a ViT
+    with pytest.raises(AnswerError, match=r"86,567,656 parameters instead of 25,557,032"):
+        torch_service(client, RESNET)
+    assert "torch_resnet50" not in server.services
+
+
+@pytest.mark.parametrize(("nclasses", "params"), [(None, 25557032), (10, 23528522), (10, None), (10, "many")])
+def test_a_template_s_network_is_recognised_by_its_parameters(
+    server: ScriptedDeepDetect, client: Client, nclasses: int | None, params: object
+) -> None:
+    without_models(server, params)
+    assert torch_service(client, RESNET, nclasses=nclasses).template == "resnet50"
+
+
+def test_the_template_of_an_existing_service_is_that_which_it_reports() -> None:
+    with ScriptedDeepDetect(services=[ServiceSetup("resnet50", mllib="torch")]) as server:
+        answer = server.respond
+
+        def respond(request: Request) -> Reply:
+            reply = answer(request)
+            if request.path == "/services/resnet50" and isinstance(reply.body, dict):
+                reply.body["body"]["parameters"]["mllib"]["template"] = "resnet50"
+            return reply
+
+        server.respond = respond
+        client = Client(server.url)
+        assert service_of(client, RESNET).template == "resnet50"
+        client.close()
+
+
+# --- TensorRT
+
+
+def with_versions(server: ScriptedDeepDetect, deps_version: str) -> None:
+    answer = server.respond
+
+    def respond(request: Request) -> Reply:
+        reply = answer(request)
+        if request.path == "/info" and isinstance(reply.body, dict):
+            reply.body["head"]["deps_version"] = deps_version
+        return reply
+
+    server.respond = respond
+
+
+@pytest.mark.parametrize(
+    ("mllib", "datatype", "version", "actual"),
+    [
+        ("tensorrt", "fp16", "10.12.0.36", "fp32"),
+        ("tensorrt", "int8", "10.13", "fp32"),
+        ("TensorRT", "fp16", "11.0.1", "fp32"),
+        ("tensorrt", "fp16", "10.11.0.33", "fp16"),
+        ("tensorrt", "fp16", "10.9", "fp16"),
+        ("tensorrt", "fp16", "8.6.1", "fp16"),
+        ("tensorrt", "fp16", "", "fp16"),
+        ("tensorrt", "fp16", "unknown", "fp16"),
+        ("tensorrt", "fp32", "10.12.0.36", "fp32"),
+        ("ncnn", "fp16", "10.12.0.36", "fp16"),
+    ],
+)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_precision_of_a_service_is_the_one_in_which_it_runs(
+    mllib: str, datatype: str, version: str, actual: str, is_there: bool
+) -> None:
+    there = [ServiceSetup("resnet50", mllib=mllib, datatype=datatype)] if is_there else []
+    with ScriptedDeepDetect(services=there) as server:
+        with_versions(server, f"OPENCV_VERSION=4.6.0 CUDA_VERSION= TENSORRT_VERSION={version}")
+        client = Client(server.url)
+        client.info()
+        parameters = ServiceParameters(mllib=mllib, datatype=datatype)
+        service = service_of(client, RESNET, repository="/models/{model}", parameters=parameters)
+        client.close()
+    assert service.datatype == actual
+    assert [f"{datatype} has no effect" in note and version in note for note in service.notes] == [True] * (
+        actual != datatype
+    )
+
+
+def test_the_engine_of_each_batch_size_has_a_file_of_its_own(server: ScriptedDeepDetect, client: Client) -> None:
+    for size in (1, 16):
+        options = {"service": f"{{model}}_{size}", "repository": "/models/{model}", "parameters": TENSORRT}
+        service_of(client, VGG, size, **options)
+    bodies: list[Any] = [one.json() for one in server.asked("PUT", "/services/")]
+    files = [body["parameters"]["mllib"]["tensorRTEngineFile"] for body in bodies]
+    assert [f"{one}_arch87_fp32" in f"{files[1]}_arch87_fp32_bs16" for one in files] == [False, True]
+    assert files[0] not in files[1]  # older servers search for the name alone
+    assert all(one.startswith("TRTengine") for one in files)  # a server deletes only files of that name
+
+
+def test_no_other_backend_has_an_engine(server: ScriptedDeepDetect, client: Client) -> None:
+    service_of(client, VGG, repository="/models/{model}")
+    assert "tensorRTEngineFile" not in created(server)["parameters"]["mllib"]
+
+
+@pytest.mark.parametrize(("mllib", "is_cold"), [("tensorrt", True), ("caffe", False)])
+def test_a_tensorrt_service_builds_its_engine_with_the_first_prediction(mllib: str, is_cold: bool) -> None:
+    with ScriptedDeepDetect(services=[ServiceSetup("resnet50", mllib=mllib)]) as server:
+        client = Client(server.url)
+        assert service_of(client, RESNET).is_cold is is_cold
+        server.use_elsewhere("resnet50")
+        assert not service_of(client, RESNET).is_cold
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("mllib", "created_", "engine", "reported", "fixed"),
+    [
+        ("onnxruntime", True, None, 4, 4),
+        ("onnxruntime", False, None, 4, 4),
+        ("onnxruntime", True, None, None, None),
+        ("tensorrt", True, 8, 8, None),
+        ("tensorrt", True, 8, 4, 4),
+        ("tensorrt", False, None, 48, None),
+        ("torch", True, None, 256, None),
+        ("torch", True, None, 4, 4),
+        ("torch", True, None, None, None),
+        ("torch", True, None, -1, None),
+        ("onnxruntime", False, None, 0, None),
+    ],
+)
+def test_a_reported_batch_size_is_the_network_s_unless_it_was_asked_for(
+    mllib: str, created_: bool, engine: int | None, reported: int | None, fixed: int | None
+) -> None:
+    service = OpenService("s", mllib, created_, None, 224, 224, True, "fp32", engine=engine)
+    assert find_fixed_batch(service, ServiceInfo("s", mllib, max_batch_size=reported)) == fixed

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from scripted_server import Request
+
 RESNET, VGG = Network("resnet50", "ResNet-50"), Network("vgg16", "VGG-16")
 
 
@@ -177,5 +179,23 @@ class TestReplacedService:
         target.client.info()
         assert not target.was_replaced()
         target.service_for(VGG)
+        assert not target.was_replaced()
+        target.close()
+
+    def test_one_whose_network_is_loaded_meanwhile_is_the_same(self, server: ScriptedDeepDetect, names: str) -> None:
+        target = opened(server, names)
+        target.service_for(RESNET)
+        assert not target.was_replaced()
+        answer = server.respond
+
+        def respond(request: Request) -> Reply:
+            reply = answer(request)
+            for one in reply.body["head"]["services"] if request.path == "/info" else []:  # type: ignore[index]
+                one["model_stats"] = {"params": 25557032}
+                one["parameters"]["mllib"]["maxBatchSize"] = 8
+            return reply
+
+        server.respond = respond
+        target.client.info()
         assert not target.was_replaced()
         target.close()

@@ -91,3 +91,21 @@ def test_an_image_of_another_size_than_caffe_s_network_says_how_to_give_the_righ
     answer = {"status": {"code": 500, "msg": "InternalError", "dd_code": 1007, "dd_msg": words}}
     with pytest.raises(ServerFailedError, match=r"deploy\.prototxt.*--ddperf-img-width.*img_height.*knobs"):
         raise_for_status(500, answer)
+
+
+def other_engine(existing: int, wanted: int) -> RequestRefusedError:
+    why = f"Service Bad Request Error: found existing engine with max_batch_size {existing} instead of {wanted}"
+    why += f" / either delete it or set your maxBatchSize to {existing}"
+    answer = {"status": {"code": 400, "msg": "BadRequest", "dd_code": 1006, "dd_msg": why}}
+    with pytest.raises(RequestRefusedError) as caught:
+        raise_for_status(400, answer, url="http://orin:8080", service=f"resnet50_{wanted}")
+    return caught.value
+
+
+def test_an_engine_for_another_batch_size_is_one_cause_for_all_cells() -> None:
+    errors = [other_engine(1, 8), other_engine(8, 16)]
+    assert errors[0].cause == errors[1].cause
+    assert {"1", "8"} <= set(str(errors[0]).replace(",", " ").replace(":", " ").split())
+    for text in (str(errors[0]), errors[0].cause):
+        assert "TRTengine*" in text
+        assert "http://orin:8080" in text

@@ -189,7 +189,8 @@ def test_a_fixed_batch_is_in_the_description_and_in_the_log(
 
 
 def test_a_network_of_any_batch_has_no_batch_size_of_its_own(reader: ImageReader) -> None:
-    assert "maxBatchSize" not in describe(build(CountingEngine(), reader))["parameters"]["mllib"]
+    for services in (build(CountingEngine(), reader), build(CountingEngine(), reader, maxBatchSize=32)):
+        assert "maxBatchSize" not in describe(services)["parameters"]["mllib"]
 
 
 def _fail() -> CountingEngine:

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("onnxruntime", reason="the extra `embedded` is not installed")
 
+from pytest_ddperf.core.networks import TEMPLATES
 from pytest_ddperf.embedded.networks.templates import TEMPLATE_NAMES, build_template, count_torch_parameters
 from pytest_ddperf.embedded.runtime.engine import load_template
 
@@ -57,3 +58,9 @@ def test_the_seed_determines_the_weights() -> None:
         answers.append(engine.run(image).tolist())
         engine.close()
     assert answers[0] == answers[1] != answers[2]
+
+
+@pytest.mark.parametrize("classes", [1, 10, 1000])
+def test_the_catalogue_has_the_parameters_of_every_template(classes: int) -> None:
+    built = {name: count_torch_parameters(build_template(name, classes)) for name in TEMPLATE_NAMES}
+    assert {name: TEMPLATES[name].count_params(classes) for name in TEMPLATE_NAMES} == built
