@@ -15,7 +15,7 @@ from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.limits import MODEL
 from pytest_ddperf.core.platform import build_batch_schedule
 from pytest_ddperf.core.scenarios import list_scenario_ids
-from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters
+from pytest_ddperf.core.service_parameters import AUTO, PARAMETERS, ServiceParameters
 from pytest_ddperf.deepdetect.url import Address, ServerUrl, format_display_url, identify_server
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.models.folder import check_embedded, is_runnable_embedded
@@ -344,14 +344,18 @@ class Settings:
             recovery_timeout_s=self.value("recovery-timeout", platform),
             parameters=self.parameters(platform),
             by_model={model: self.parameters(platform, model) for model in stands.knobs},
+            platform_mllib=stands.parameters.mllib,
         )
 
     def parameters(self, platform: str, model: str | None = None) -> ServiceParameters:
         """The service parameters on a platform, or of one network on it."""
         own = self.catalog.platform(platform).knobs.get(model or "", {})
         options = {name: name.replace("_", "-") for name in PARAMETERS}
+        values = {name: self.value(option, platform, model) for name, option in options.items()}
+        if "mllib" not in own and self._origin("mllib", platform) is Origin.DEFAULT:
+            values["mllib"] = AUTO  # the package's value is the backend of the published table
         return ServiceParameters(
-            **{name: self.value(option, platform, model) for name, option in options.items()},
+            **values,
             named=frozenset(
                 name for name, option in options.items() if name in own or self._origin(option, None) > Origin.PROJECT
             ),

@@ -14,6 +14,9 @@ from pytest_ddperf.core.limits import COUNT, FACTOR, INDEX, SWITCH, ValueType, c
 
 TENSORRT = "tensorrt"
 
+AUTO: Final = "auto"
+"""The value of `mllib` for which the backend is chosen from those that the server has."""
+
 SERVICES: Final = "server and services"
 IMAGES: Final = "images"
 """Groups of options."""
@@ -110,8 +113,8 @@ class ServiceParameters:
                                 "TensorRT)", of_dd_bench=False)
     delete_services: bool = _parameter(False, SWITCH, SERVICES, "delete the measured services at the end, including "
                                        "those that existed before", of_network=False, of_dd_bench=False)
-    mllib: str = _parameter("caffe", non_empty("the name of a backend"), SERVICES, "backend of created services",
-                            "the platform's", "NAME")
+    mllib: str = _parameter(AUTO, non_empty("the name of a backend"), SERVICES, "backend of created services; auto: "
+                            "the platform's, else one that the server has", metavar="NAME")
     gpu: bool = _parameter(False, SWITCH, SERVICES, "create services on the GPU", "if the platform has one",
                            creation=Sent("mllib", "gpu", ("caffe", "torch")),
                            prediction=Sent("mllib", "gpu", ("caffe",)))
@@ -173,5 +176,5 @@ PARAMETERS: Final[dict[str, Parameter]] = {
 }
 """The parameters by name, in the order of their options in each group."""
 
-DD_BENCH_DEFAULTS: Final = ServiceParameters(img_width=224, img_height=224, nclasses=1000)
+DD_BENCH_DEFAULTS: Final = ServiceParameters(img_width=224, img_height=224, mllib="caffe", nclasses=1000)
 """dd_bench's defaults."""

@@ -10,6 +10,7 @@ from pytest_ddperf.errors import (
     LONGEST_SHOWN,
     AnswerError,
     GatewayError,
+    ImageSizeError,
     RequestRefusedError,
     ServerError,
     ServerFailedError,
@@ -63,6 +64,7 @@ def raise_for_status(
         ServiceExistsError: 409.
         RequestRefusedError: another 4xx.
         GatewayError: 502, 503 or 504 of a proxy, that is without DeepDetect's `status`.
+        ImageSizeError: the network requires images of another size.
         ServerFailedError: another 5xx.
         AnswerError: neither success nor an error, such as a redirect.
     """
@@ -107,7 +109,7 @@ def _choose_failure(effective: int, status: object, *, named: bool) -> tuple[typ
     if effective < 400:
         return AnswerError, "The answer is not from DeepDetect; check the URL"
     if effective >= 500 and _OTHER_SIZE.search(dd_msg):
-        return ServerFailedError, (
+        return ImageSizeError, (
             "The network requires another image size, the one in its deploy.prototxt: give it with --ddperf-img-width "
             "and --ddperf-img-height, or as img_width and img_height of [platforms.<id>.knobs.<network>] in ddperf.toml"
         )

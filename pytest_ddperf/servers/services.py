@@ -11,8 +11,16 @@ from pytest_ddperf.core.limits import MODEL, fill_template
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
-from pytest_ddperf.errors import RequestRefusedError, ServiceExistsError, ServiceNotFoundError
+from pytest_ddperf.errors import (
+    BackendMissingError,
+    ModelMissingError,
+    RequestRefusedError,
+    ServerFailedError,
+    ServiceExistsError,
+    ServiceNotFoundError,
+)
 from pytest_ddperf.models.check import resolve_service_facts
+from pytest_ddperf.servers.backends import describe_backends, describe_choice, is_not_built, list_backends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,20 +30,29 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.protocol import Answer, ServiceInfo
     from pytest_ddperf.deepdetect.timed import Timed
+    from pytest_ddperf.errors import ServerError
     from pytest_ddperf.servers.request_images import BenchImages
 
 MAX_BATCH_SIZE = 256
 """`maxBatchSize` of a service used for all batch sizes; only TensorRT uses it."""
 
-_NO_MODEL = re.compile(r"destination model directory .* does not exist|could not load .* from repo", re.DOTALL)
-"""Errors for a model folder that is missing or contains no network: DeepDetect in general, and its NCNN backend."""
+_NO_MODEL = re.compile(
+    r"""destination\ model\ directory\ .*\ does\ not\ exist
+    | could\ not\ load\ .*\ from\ repo                # NCNN
+    | needs\ either:\ traced\ net                     # Torch
+    | no\ deploy\ file\ in\ .*\ for\ initializing     # Caffe, with the first prediction
+    | No\ model\ to\ parse\ for\ conversion           # TensorRT, with the first prediction
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+"""Errors for a model folder that is missing or contains no network that the backend can read."""
 
 _NO_FOLDER = (
     "and no model folder is known from which to create one. Create the service, name it with "
     "--ddperf-service=TEMPLATE, or name the model folder on the server with --ddperf-repository=DIR/{model}."
 )
 _NO_NETWORK = (
-    "and the server finds no network in the model folder {}, or cannot write to it. Put the network's files there, or "
+    "and the server finds no network in the {}, or cannot write to it. Put the network's files there, or "
     "name another folder with --ddperf-repository=DIR."
 )
 
@@ -44,8 +61,6 @@ DEFAULT_SIDE = 224
 
 DEFAULT_CLASSES = 1000
 """Number of classes of a service that we create for a network whose number is unknown: ImageNet's."""
-
-_EMBEDDED_BACKEND = "onnxruntime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,7 @@ class OpenService:
         task: the task requested of it.
         engine: the batch size that it was created for; None if it serves all.
         model: id of its network.
+        choice: why its backend was chosen, if it is neither the platform's nor the user's; else "".
     """
 
     name: str
@@ -73,6 +89,7 @@ class OpenService:
     task: Task = Task.CLASSIFICATION
     engine: int | None = None
     model: str = ""
+    choice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +152,13 @@ def build_batch(
     body = protocol.build_predict_body(
         service.name,
         data,
-        replace(options.parameters, img_width=service.width, img_height=service.height, gpu=service.gpu),
+        replace(
+            options.parameters,
+            mllib=service.mllib,
+            img_width=service.width,
+            img_height=service.height,
+            gpu=service.gpu,
+        ),
         output={"best": 1} if service.task is Task.CLASSIFICATION else None,
         task=service.task,
     )
@@ -182,7 +205,6 @@ def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
 
 
 def _create(client: Client, options: ServerOptions, name: str, model: Network, batch_size: int) -> OpenService:
-
     repository = _repository(options, model)
     if repository is None:
         raise ServiceNotFoundError(
@@ -191,38 +213,45 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             url=client.display_url,
             service=name,
         )
-    asked = options.parameters
-    facts = resolve_service_facts(
-        model,
-        _EMBEDDED_BACKEND if options.is_embedded else asked.mllib,
-        named=options.is_embedded or "mllib" in asked.named,
+    info = client.latest_info or client.info()
+    backends = list_backends(options, model, info, client.display_url)
+    refused: ServerError | None = None
+    for backend in backends:
+        try:
+            service = _create_with(client, options, model, name, repository=repository, mllib=backend, batch=batch_size)
+        except (RequestRefusedError, ServerFailedError) as error:
+            if not is_not_built(error):
+                raise explain_missing_model(error, options, model) from None
+            refused = error
+        else:
+            return replace(service, choice=describe_choice(options, backend, info)) if service.created else service
+    tried = f"the backend {' or '.join(backends)}" if backends else "a backend that can be chosen"
+    raise BackendMissingError(
+        f"The server does not have {tried}: {describe_backends(info)}. Name another one with --ddperf-mllib=NAME",
+        url=client.display_url,
+        service=name,
+        http_status=None if refused is None else refused.http_status,
+        dd_code=None if refused is None else refused.dd_code,
     )
+
+
+def _create_with(
+    client: Client, options: ServerOptions, model: Network, name: str, *, repository: str, mllib: str, batch: int
+) -> OpenService:
+    asked, facts = options.parameters, resolve_service_facts(model, mllib)
     parameters = replace(
         asked,
-        mllib=facts.mllib,
+        mllib=mllib,
         img_width=asked.img_width or facts.width or DEFAULT_SIDE,
         img_height=asked.img_height or facts.height or DEFAULT_SIDE,
         nclasses=asked.nclasses or facts.nclasses or DEFAULT_CLASSES,
     )
-    engine = parameters.engine_for(batch_size)
+    engine = parameters.engine_for(batch)
     body = protocol.build_service_body(repository, parameters, max_batch_size=engine or MAX_BATCH_SIZE, task=model.task)
     try:
         create_ms = client.create_service(name, body, timeout_s=options.cold_start_timeout_s)
     except ServiceExistsError:
         return _existing(client.service(name), options)
-    except RequestRefusedError as error:
-        if _NO_MODEL.search(error.dd_msg) is None:
-            raise
-        raise ServiceNotFoundError(
-            f"There is no service for {model.id}, {_NO_NETWORK.format(repository)}",
-            cause=f"The network has no service{_named(options)}, "
-            + _NO_NETWORK.format(repository if model.is_own else options.repository or repository),
-            url=client.display_url,
-            service=name,
-            http_status=error.http_status,
-            dd_code=error.dd_code,
-            dd_msg=error.dd_msg,
-        ) from None
     return OpenService(
         name,
         parameters.mllib,
@@ -233,6 +262,29 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
         parameters.gpu,
         parameters.datatype,
         engine=engine,
+    )
+
+
+def explain_missing_model(error: ServerError, options: ServerOptions, model: Network) -> ServerError:
+    """Return the error for a service whose model folder contains no network; any other error unchanged.
+
+    Depending on the backend, such a service is refused, or is created and fails with its first prediction.
+    """
+    if _NO_MODEL.search(error.dd_msg) is None:
+        return error
+    repository = _repository(options, model)
+    of_all = repository if model.is_own else options.repository or repository
+    where, of_all = (
+        (f"model folder {repository}", f"model folder {of_all}") if repository else ("service's model folder",) * 2
+    )
+    return ModelMissingError(
+        f"There is no service for {model.id}, {_NO_NETWORK.format(where)}",
+        cause=f"The network has no service{_named(options)}, {_NO_NETWORK.format(of_all)}",
+        url=error.url,
+        service=error.service,
+        http_status=error.http_status,
+        dd_code=error.dd_code,
+        dd_msg=error.dd_msg,
     )
 
 
