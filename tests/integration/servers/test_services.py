@@ -38,7 +38,7 @@ def client(server: ScriptedDeepDetect) -> Iterator[Client]:
 
 
 def service_of(client: Client, model: Network, batch_size: int = 1, **options: Any) -> OpenService:  # noqa: ANN401 - any
-    return open_service(client, ServerOptions(client.display_url, **options), model, batch_size)
+    return open_service(client, ServerOptions(client.display_url, platform_mllib="caffe", **options), model, batch_size)
 
 
 def created(server: ScriptedDeepDetect) -> Any:  # noqa: ANN401 - JSON
