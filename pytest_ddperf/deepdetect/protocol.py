@@ -61,6 +61,7 @@ class ServiceInfo:
         height: input height in pixels.
         stats: running totals; None if the answer has no `service_stats`.
         model_stats: facts about its network, which some backends report only after a prediction.
+        max_batch_size: `maxBatchSize`: that of its creation, or the fixed batch size of its network.
     """
 
     name: str
@@ -72,6 +73,7 @@ class ServiceInfo:
     repository: str = ""
     stats: ServiceStats | None = None
     model_stats: ModelStats = field(default=ModelStats(), compare=False)
+    max_batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +317,7 @@ def _describe_service(entry: _ServiceEntry) -> ServiceInfo:
         repository=quote_server_text(entry.repository, LONGEST_SHOWN),
         stats=None if entry.service_stats is None else entry.service_stats.to_stats(),
         model_stats=_read_model_stats(entry.model_stats),
+        max_batch_size=find(entry.parameters, int, "mllib", "maxBatchSize"),
     )
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.service_parameters import AUTO
-from pytest_ddperf.deepdetect.build_flags import BACKENDS, is_built, list_built, list_candidates
+from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, is_built, list_built, list_candidates
 from pytest_ddperf.errors import ConfigurationError, ServerError
 from pytest_ddperf.models.folder import find_backend
 
@@ -60,11 +60,17 @@ def require_named(options: ServerOptions, backend: str, info: Info, url: str) ->
         )
 
 
-def list_backends(options: ServerOptions, model: Network, info: Info, url: str) -> list[str]:
+def list_backends(options: ServerOptions, model: Network | None, info: Info, url: str) -> list[str]:
     """List the backends with which to create a network's service, best first.
 
     If the first one is refused because the server does not have it, the next one applies. Only those are listed that
     read the files of a user's own network, if there is such a backend.
+
+    Args:
+        options: how to use the server.
+        model: the network; None for one of the catalogue.
+        info: what the server reports about itself.
+        url: the server, without credentials.
 
     Raises:
         ConfigurationError: the user names a backend that the server does not have.
@@ -72,15 +78,24 @@ def list_backends(options: ServerOptions, model: Network, info: Info, url: str) 
     if options.is_embedded:
         return [EMBEDDED_BACKEND]
     asked = options.parameters.mllib
-    named = asked if "mllib" in options.parameters.named and asked != AUTO else model.mllib
-    if named is None and not model.is_own and asked != AUTO:
+    is_own = model is not None and model.is_own
+    named = None if model is None else model.mllib
+    if asked != AUTO and ("mllib" in options.parameters.named or (named is None and not is_own)):
         named = asked
     if named is not None:
         require_named(options, named, info, url)
         return [named]
     found = list_candidates(info.compile_flags, options.platform_mllib) if asked == AUTO else [asked]
+    if model is None:
+        return found
     reading = [name for name in found if find_backend(model, name) == name]
     return reading or [find_backend(model, name) for name in found[:1]]
+
+
+def choose_device(options: ServerOptions, info: Info) -> bool:
+    """Return whether services are created on the GPU: not on a server built for the CPU, unless the user says so."""
+    asked = options.parameters
+    return asked.gpu and ("gpu" in asked.named or has_cuda(info.deps_version) is not False)
 
 
 def is_not_built(error: ServerError) -> bool:

@@ -20,13 +20,20 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.models.check import resolve_service_facts
-from pytest_ddperf.servers.backends import describe_backends, describe_choice, is_not_built, list_backends
+from pytest_ddperf.servers.backends import (
+    choose_device,
+    describe_backends,
+    describe_choice,
+    is_not_built,
+    list_backends,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.service_parameters import ServiceParameters
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.protocol import Answer, ServiceInfo
     from pytest_ddperf.deepdetect.timed import Timed
@@ -205,7 +212,7 @@ def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
 
 
 def _create(client: Client, options: ServerOptions, name: str, model: Network, batch_size: int) -> OpenService:
-    repository = _repository(options, model)
+    repository = find_repository(options, model)
     if repository is None:
         raise ServiceNotFoundError(
             f"There is no service for {model.id}, {_NO_FOLDER}",
@@ -218,7 +225,8 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
     refused: ServerError | None = None
     for backend in backends:
         try:
-            service = _create_with(client, options, model, name, repository=repository, mllib=backend, batch=batch_size)
+            asked = replace(options.parameters, mllib=backend, gpu=choose_device(options, info))
+            service = _create_with(client, options, asked, model, name, repository=repository, batch_size=batch_size)
         except (RequestRefusedError, ServerFailedError) as error:
             if not is_not_built(error):
                 raise explain_missing_model(error, options, model) from None
@@ -236,17 +244,23 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
 
 
 def _create_with(
-    client: Client, options: ServerOptions, model: Network, name: str, *, repository: str, mllib: str, batch: int
+    client: Client,
+    options: ServerOptions,
+    asked: ServiceParameters,
+    model: Network,
+    name: str,
+    *,
+    repository: str,
+    batch_size: int,
 ) -> OpenService:
-    asked, facts = options.parameters, resolve_service_facts(model, mllib)
+    facts = resolve_service_facts(model, asked.mllib)
     parameters = replace(
         asked,
-        mllib=mllib,
         img_width=asked.img_width or facts.width or DEFAULT_SIDE,
         img_height=asked.img_height or facts.height or DEFAULT_SIDE,
         nclasses=asked.nclasses or facts.nclasses or DEFAULT_CLASSES,
     )
-    engine = parameters.engine_for(batch)
+    engine = parameters.engine_for(batch_size)
     body = protocol.build_service_body(repository, parameters, max_batch_size=engine or MAX_BATCH_SIZE, task=model.task)
     try:
         create_ms = client.create_service(name, body, timeout_s=options.cold_start_timeout_s)
@@ -272,7 +286,7 @@ def explain_missing_model(error: ServerError, options: ServerOptions, model: Net
     """
     if _NO_MODEL.search(error.dd_msg) is None:
         return error
-    repository = _repository(options, model)
+    repository = find_repository(options, model)
     of_all = repository if model.is_own else options.repository or repository
     where, of_all = (
         (f"model folder {repository}", f"model folder {of_all}") if repository else ("service's model folder",) * 2
@@ -293,7 +307,7 @@ def _named(options: ServerOptions) -> str:
     return "" if options.service == MODEL else f" ({options.service})"
 
 
-def _repository(options: ServerOptions, model: Network) -> str | None:
+def find_repository(options: ServerOptions, model: Network) -> str | None:
     """Return the model folder as the server sees it, None if unknown; folders of a user's own networks are literal."""
     if model.is_own:
         return model.path if options.is_embedded and model.path is not None else model.repository

@@ -250,3 +250,29 @@ def test_a_network_without_a_known_other_size_fails(pytester: pytest.Pytester, o
         project.run(f"--ddperf-models={model}", "--ddperf-batch-sizes=1", REPOSITORY, *options)
     assert [record.outcome for record in project.records()] == ["error"]
     assert "--ddperf-img-width" in project.records()[0].cause
+
+
+# --- servers built for the CPU
+
+
+@pytest.mark.parametrize(
+    ("deps", "gpu"), [("CUDA_VERSION= CUDNN_VERSION=", False), ("CUDA_VERSION=12.6", True), ("", True)]
+)
+def test_a_server_built_for_the_cpu_is_not_asked_for_a_gpu(pytester: pytest.Pytester, deps: str, gpu: bool) -> None:
+    with v029(TORCH_BUILD, deps=deps) as server:
+        project = BenchProject(pytester, server)
+        project.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1", REPOSITORY).assert_outcomes(passed=1)
+        (body,) = (one.json() for one in server.asked("PUT"))
+    created: Any = body
+    assert created["parameters"]["mllib"]["gpu"] is gpu
+    (record,) = project.records()
+    assert any("this service runs on a CPU" in note for note in record.notes) is not gpu
+
+
+def test_a_gpu_that_is_named_is_asked_for(pytester: pytest.Pytester) -> None:
+    with v029(TORCH_BUILD, deps="CUDA_VERSION=") as server:
+        project = BenchProject(pytester, server)
+        project.run("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1", REPOSITORY, "--ddperf-gpu")
+        (body,) = (one.json() for one in server.asked("PUT"))
+    created: Any = body
+    assert created["parameters"]["mllib"]["gpu"] is True

@@ -48,6 +48,7 @@ class ServiceSetup:
     gpu: bool = True
     datatype: str = "fp32"
     repository: str = "/srv/models"
+    max_batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class ScriptedDeepDetect(ScriptedServer):
         totals: str = "all",
         version: str = "v0.28.0",
         build_flags: str = BUILD_FLAGS,
-        deps: str = "OPENCV_VERSION=4.6.0 CUDA_VERSION=",
+        deps: str = "OPENCV_VERSION=4.6.0 CUDA_VERSION=12.6 TENSORRT_VERSION=10.3.0",
         params: Callable[[str], int | None] = lambda _: None,
         accepts: Callable[[str], bool] = bool,
         readable: Callable[[str], bool] = lambda _: True,
@@ -338,7 +339,7 @@ class ScriptedDeepDetect(ScriptedServer):
     def _described(self, name: str) -> dict[str, object]:
         service = self._services[name]
         setup = service.setup
-        described: dict[str, object] = {
+        described: dict[str, Any] = {
             "name": name,
             "description": "image classification service",
             "mllib": setup.mllib,
@@ -352,6 +353,8 @@ class ScriptedDeepDetect(ScriptedServer):
             "width": setup.width,
             "height": setup.height,
         }
+        if setup.max_batch_size is not None:
+            described["parameters"]["mllib"]["maxBatchSize"] = setup.max_batch_size
         params = self._params(name)
         described["model_stats"] = {} if params is None else {"params": params}
         stats: dict[str, float] = {}
