@@ -113,8 +113,8 @@ class ServiceParameters:
                                 "TensorRT)", of_dd_bench=False)
     delete_services: bool = _parameter(False, SWITCH, SERVICES, "delete the measured services at the end, including "
                                        "those that existed before", of_network=False, of_dd_bench=False)
-    mllib: str = _parameter(AUTO, non_empty("the name of a backend"), SERVICES, "backend of created services; auto: "
-                            "the platform's, else one that the server has", metavar="NAME")
+    mllib: str = _parameter(AUTO, non_empty("the name of a backend"), SERVICES, "backend of created services",
+                            "auto, the platform's or else one that the server has", "NAME")
     gpu: bool = _parameter(False, SWITCH, SERVICES, "create services on the GPU", "if the platform has one",
                            creation=Sent("mllib", "gpu", ("caffe", "torch")),
                            prediction=Sent("mllib", "gpu", ("caffe",)))

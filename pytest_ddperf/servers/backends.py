@@ -39,9 +39,11 @@ def require_backend(options: ServerOptions, info: Info, url: str) -> None:
     if asked != AUTO:
         require_named(options, asked, info, url)
     elif not info.services and not list_candidates(info.compile_flags, options.platform_mllib):
+        built = list_built(info.compile_flags)
         raise ConfigurationError(
-            f"The server {url} ({info.version}) has no backend to measure: {_describe_built(info)}, and none of "
-            f"{', '.join(BACKENDS)}. Name another server with --ddperf-url=URL, or a backend with --ddperf-mllib=NAME."
+            f"The server {url} ({_version(info)}) has none of the backends {', '.join(BACKENDS)}, and no service: "
+            f"{_describe_built(info)}. Measure another server with --ddperf-url=URL"
+            f"{f', or use --ddperf-mllib={built[0]}' if built else ''}."
         )
 
 
@@ -53,10 +55,14 @@ def require_named(options: ServerOptions, backend: str, info: Info, url: str) ->
     """
     if is_built(info.compile_flags, backend) is False:
         usable = list_candidates(info.compile_flags, options.platform_mllib)
-        remedy = f"Type --ddperf-mllib={usable[0]}, or omit the option" if usable else "Name another server"
+        remedy = (
+            f"Type --ddperf-mllib={usable[0]}, or --ddperf-mllib=auto"
+            if usable
+            else "Measure another server with --ddperf-url=URL"
+        )
         raise ConfigurationError(
             f"The backend {backend} (--ddperf-mllib, or mllib in ddperf.toml) is not one of the server {url} "
-            f"({info.version}): {_describe_built(info)}. {remedy}."
+            f"({_version(info)}): {_describe_built(info)}. {remedy}."
         )
 
 
@@ -79,7 +85,7 @@ def list_backends(options: ServerOptions, model: Network | None, info: Info, url
         return [EMBEDDED_BACKEND]
     asked = options.parameters.mllib
     is_own = model is not None and model.is_own
-    named = None if model is None else model.mllib
+    named = None if model is None or model.mllib == AUTO else model.mllib
     if asked != AUTO and ("mllib" in options.parameters.named or (named is None and not is_own)):
         named = asked
     if named is not None:
@@ -120,6 +126,10 @@ def describe_choice(options: ServerOptions, backend: str, info: Info) -> str:
 def describe_backends(info: Info) -> str:
     """Describe which backends a server has, for a message about a refused creation."""
     return _describe_built(info) if info.compile_flags else "it does not report its backends"
+
+
+def _version(info: Info) -> str:
+    return info.version or "version unknown"
 
 
 def _describe_built(info: Info) -> str:

@@ -232,7 +232,9 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
                 raise explain_missing_model(error, options, model) from None
             refused = error
         else:
-            return replace(service, choice=describe_choice(options, backend, info)) if service.created else service
+            if not service.created or model.is_own:  # of which no table is published
+                return service
+            return replace(service, choice=describe_choice(options, backend, info))
     tried = f"the backend {' or '.join(backends)}" if backends else "a backend that can be chosen"
     raise BackendMissingError(
         f"The server does not have {tried}: {describe_backends(info)}. Name another one with --ddperf-mllib=NAME",

@@ -88,8 +88,8 @@ def test_without_a_usable_backend_one_paragraph_says_so_before_the_first_test(
         assert server.asked("PUT") == server.asked("POST") == []
     text = f"{result.stdout}{result.stderr}"
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert text.count("has no backend to measure") == 1
-    for fact in (server.url, "v0.29.0", "dlib", "--ddperf-url=URL"):
+    assert text.count("has none of the backends") == 1
+    for fact in (server.url, "v0.29.0", "built with dlib", "--ddperf-url=URL", "--ddperf-mllib=dlib"):
         assert fact in text
 
 

@@ -148,7 +148,7 @@ def test_an_engine_is_built_for_the_batch_size_where_its_files_are_tensorrts(
 ) -> None:
     (tmp_path / "net.onnx").write_bytes(b"")
     service = service_of(client, own(tmp_path), 16, parameters=ServiceParameters(mllib="caffe"))
-    assert (service.mllib, service.engine) == ("tensorrt", 16)
+    assert (service.mllib, service.engine, service.choice) == ("tensorrt", 16, "")
     assert created(server)["parameters"]["mllib"]["maxBatchSize"] == 16
 
 
