@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_ddperf.cli.server_description import format_server
 from pytest_ddperf.config.credentials import build_authorization
 from pytest_ddperf.config.load_catalog import find_package_data, load_catalog
 from pytest_ddperf.config.local_paths import local_path
@@ -190,6 +189,8 @@ def _check(platforms: Sequence[Platform], catalog: Catalog, project_dir: Path, w
     Returns:
         0 if all are, 1 otherwise.
     """
+    from pytest_ddperf.cli.server_description import format_server  # noqa: PLC0415 - each command loads what it needs
+
     answers = ask_all(platforms, lambda platform: ask(platform, project_dir))
     rows = [("PLATFORM", "SERVER", "STATE", "RESPONSE")]
     for platform, answer in zip(platforms, answers, strict=True):

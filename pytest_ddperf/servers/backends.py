@@ -37,7 +37,7 @@ def require_backend(options: ServerOptions, info: Info, url: str) -> None:
         return
     asked = options.parameters.mllib
     if asked != AUTO:
-        require_named(options, asked, info, url)
+        _refuse_absent(options, asked, info, url)
     elif not info.services and not list_candidates(info.compile_flags, options.platform_mllib):
         built = list_built(info.compile_flags)
         raise ConfigurationError(
@@ -47,7 +47,7 @@ def require_backend(options: ServerOptions, info: Info, url: str) -> None:
         )
 
 
-def require_named(options: ServerOptions, backend: str, info: Info, url: str) -> None:
+def _refuse_absent(options: ServerOptions, backend: str, info: Info, url: str) -> None:
     """Check that the server has a backend that the user names.
 
     Raises:
@@ -89,7 +89,7 @@ def list_backends(options: ServerOptions, model: Network | None, info: Info, url
     if asked != AUTO and ("mllib" in options.parameters.named or (named is None and not is_own)):
         named = asked
     if named is not None:
-        require_named(options, named, info, url)
+        _refuse_absent(options, named, info, url)
         return [named]
     found = list_candidates(info.compile_flags, options.platform_mllib) if asked == AUTO else [asked]
     if model is None:
@@ -118,8 +118,8 @@ def describe_choice(options: ServerOptions, backend: str, info: Info) -> str:
         built = list_built(info.compile_flags)
         return f"the backend {backend} was chosen from the server's: {', '.join(built)}" if len(built) > 1 else ""
     return (
-        f"the backend {backend} was chosen, because the server does not have {platform}, the backend of the published "
-        "table (--ddperf-mllib)"
+        f"the backend {backend} was chosen, because the server does not have {platform}, the platform's backend and "
+        "that of a published table (--ddperf-mllib)"
     )
 
 
