@@ -39,7 +39,7 @@ class Judge:
 
     Args:
         plan: how the platform is judged.
-        networks: the networks, by id; a published table is compared only with their usual input sizes.
+        networks: the networks, by id.
     """
 
     def __init__(self, plan: PlatformPlan, networks: Mapping[str, Network] = MappingProxyType({})) -> None:
@@ -148,11 +148,9 @@ class Judge:
         return found, tuple(notes)
 
     def _other_size(self, measurement: Measurement) -> str:
-        """Return why a published table does not apply: the input size is not the network's usual one; "" if it does."""
+        """Return why a published table does not apply: the input size is the network's other one; "" if it does."""
         network, now = self._networks.get(measurement.key.model), measurement.conditions
-        if network is None or not (network.width and network.height and now.width and now.height):
-            return ""
-        if (now.width, now.height) == (network.width, network.height):
+        if network is None or network.other_side is None or now.width != network.other_side:
             return ""
         return (
             f"{network.id} was measured with images of {now.width}x{now.height}, so it is not compared with the table "
