@@ -159,10 +159,6 @@ class ServerFailedError(ServerError):
     """Any 5xx, by HTTP status or by `status.code` under HTTP 200."""
 
 
-class ImageSizeError(ServerFailedError):
-    """The network requires images of another size than the request's."""
-
-
 class ServerOutOfMemoryError(ServerFailedError):
     """The server reports that it, or its GPU, does not have enough memory for the request."""
 

@@ -11,12 +11,12 @@ from pytest_ddperf.boards.board import Board
 from pytest_ddperf.core.records import Baseline, CellRecord
 from pytest_ddperf.core.scenarios import describe_scenario
 from pytest_ddperf.deepdetect.protocol import Info
+from pytest_ddperf.deepdetect.status import requires_other_size
 from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import (
     BackendMissingError,
     DdperfError,
     GatewayError,
-    ImageSizeError,
     ModelMissingError,
     NoConnectionError,
     RequestRefusedError,
@@ -204,11 +204,9 @@ class PlatformRun:
         """
         try:
             return use(attempt)
-        except ImageSizeError:
-            if not self._use_other_size(key):
-                raise
         except (RequestRefusedError, ServerFailedError) as error:
-            raise explain_missing_model(error, self.plan.server.of(key.model), self._networks[key.model]) from None
+            if not (requires_other_size(error.dd_msg) and self._use_other_size(key)):
+                raise explain_missing_model(error, self.plan.server.of(key.model), self._networks[key.model]) from None
         return use(self._prepare(key))
 
     def _use_other_size(self, key: CellKey) -> bool:
