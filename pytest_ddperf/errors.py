@@ -139,6 +139,14 @@ class ServiceNotFoundError(ServerError):
     """404 with dd_code 1002, or a DELETE or GET of a service that does not exist."""
 
 
+class ModelMissingError(ServiceNotFoundError):
+    """A service's model folder contains no network that its backend can read."""
+
+
+class BackendMissingError(ServiceNotFoundError):
+    """A service cannot be created, because the server does not have its backend."""
+
+
 class ServiceExistsError(ServerError):
     """409 with dd_code 1014: the service to create already exists."""
 

@@ -51,7 +51,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="?",
         const="",
         metavar="A[,B]",
-        help="check whether these platforms' servers are up; default: those with a url in ddperf.toml, else all",
+        help="check whether these platforms' servers are up, and show what they can serve and how; default: those with "
+        "a url in ddperf.toml, else all",
     )
     parser.set_defaults(run=run)
 
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     if arguments.check is not None:
         named = ",".join(name for name in (arguments.platform, arguments.check) if name)
-        return _check(_asked(catalog, named), project_dir, width)
+        return _check(_asked(catalog, named), catalog, project_dir, width)
     if arguments.platform is not None:
         lines = format_platform(catalog.platform(arguments.platform), width)
     else:
@@ -166,10 +167,12 @@ class Asked:
     Args:
         up: whether a DeepDetect server responds; None for the embedded server, which is not queried.
         text: version and services of the server, or the reason why it is not up.
+        info: what the server reports about itself; None if it is not up.
     """
 
     up: bool | None
     text: str
+    info: Info | None = None
 
 
 def _asked(catalog: Catalog, names: str | None) -> list[Platform]:
@@ -180,18 +183,24 @@ def _asked(catalog: Catalog, names: str | None) -> list[Platform]:
     return [one for one in every if "url" in one.overridden] or every
 
 
-def _check(platforms: Sequence[Platform], project_dir: Path, width: int) -> int:
-    """Print which servers are up.
+def _check(platforms: Sequence[Platform], catalog: Catalog, project_dir: Path, width: int) -> int:
+    """Print which servers are up, and what each of these can serve.
 
     Returns:
         0 if all are, 1 otherwise.
     """
+    from pytest_ddperf.cli.server_description import format_server  # noqa: PLC0415 - each command loads what it needs
+
     answers = ask_all(platforms, lambda platform: ask(platform, project_dir))
     rows = [("PLATFORM", "SERVER", "STATE", "RESPONSE")]
     for platform, answer in zip(platforms, answers, strict=True):
         state = {True: "up", False: "DOWN", None: "not checked"}[answer.up]
         rows.append((platform.id, _server(platform), state, answer.text))
-    sys.stdout.writelines(f"{line}\n" for line in format_table(rows, width))
+    lines = format_table(rows, width)
+    for platform, answer in zip(platforms, answers, strict=True):
+        if answer.info is not None:
+            lines += format_server(platform.id, catalog, project_dir, answer.info, width)
+    sys.stdout.writelines(f"{line}\n" for line in lines)
     return 1 if any(answer.up is False for answer in answers) else 0
 
 
@@ -241,7 +250,7 @@ def ask(platform: Platform, project_dir: Path) -> Asked:
             info = client.info(timeout_s=CHECK_TIMEOUT_S / 2)
     except DdperfError as error:
         return Asked(False, str(error))
-    return Asked(True, _said(info))
+    return Asked(True, _said(info), info)
 
 
 def _said(info: Info) -> str:

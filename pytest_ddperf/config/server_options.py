@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.limits import LOCK_WAIT_S
-from pytest_ddperf.core.service_parameters import ServiceParameters
+from pytest_ddperf.core.service_parameters import AUTO, ServiceParameters
 from pytest_ddperf.deepdetect.url import EMBEDDED
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class ServerOptions:
         lock_wait_s: how long to wait for another run that measures the same server, seconds.
         recovery_timeout_s: how long to wait for a server that disappeared during the run, seconds.
         by_model: parameters of single networks that replace `parameters`, by network id.
+        platform_mllib: the platform's backend, preferred where `mllib` is `auto`; `auto` if the platform has none.
     """
 
     url: str
@@ -57,6 +58,7 @@ class ServerOptions:
     lock_wait_s: float = LOCK_WAIT_S
     recovery_timeout_s: float = 0.0
     by_model: Mapping[str, ServiceParameters] = field(default_factory=dict, hash=False)
+    platform_mllib: str = AUTO
 
     def of(self, model: str) -> ServerOptions:
         """Return the options for one network."""

@@ -370,14 +370,18 @@ class Settings:
             recovery_timeout_s=self.value("recovery-timeout", platform),
             parameters=self.parameters(platform),
             by_model={model: self.parameters(platform, model) for model in stands.knobs},
+            platform_mllib=stands.parameters.mllib,
         )
 
     def parameters(self, platform: str, model: str | None = None) -> ServiceParameters:
         """The service parameters on a platform, or of one network on it."""
         own = self.catalog.platform(platform).knobs.get(model or "", {})
         options = {name: name.replace("_", "-") for name in PARAMETERS}
+        values = {name: self.value(option, platform, model) for name, option in options.items()}
+        if "mllib" not in own and self._origin("mllib", platform) is Origin.DEFAULT:
+            values["mllib"] = AUTO  # the package's value is the backend of the published table
         return ServiceParameters(
-            **{name: self.value(option, platform, model) for name, option in options.items()},
+            **values,
             named=frozenset(
                 name for name, option in options.items() if name in own or self._origin(option, None) > Origin.PROJECT
             ),

@@ -32,6 +32,10 @@ NETWORK_IDS: tuple[str, ...] = (
 """The report's 13 networks, in the order of its columns. These run by default."""
 
 
+MOST_PARAMETERS_FACTOR = 1.5
+"""The largest factor between the parameters of a network and those that a server reports for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A network that DeepDetect's Torch backend creates without a model file, with random weights.
@@ -62,7 +66,7 @@ TEMPLATES: Final[Mapping[str, Template]] = {
     "vit": Template(86_567_656, 768),
     "visformer": Template(22_718_424, 384),
 }
-"""The templates that classify images, by name."""
+"""The templates that classify images, by name. A server also accepts names that only contain one of the last two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class Network:
         repository: model folder of a user's own network, as the server sees it; None for built-in ones.
         path: the same folder on this machine; None if it is not on this machine.
         mllib: backend of its services; None for the platform's, or the one that reads its files.
+        other_side: side in pixels of the square images that some published files of it require instead; None if all
+            take its usual size.
     """
 
     id: str
@@ -105,11 +111,35 @@ class Network:
     repository: str | None = None
     path: str | None = None
     mllib: str | None = None
+    other_side: int | None = None
 
     @property
     def is_own(self) -> bool:
         """Whether it is a user's own network."""
         return self.repository is not None
+
+    def describe_other(self, params: int | None) -> str:
+        """Describe that a service probably runs another network than this one, by its number of parameters.
+
+        Servers differ in what they count, biases for example, so that only a factor above 1.5 counts.
+
+        Args:
+            params: the number of parameters that the server reports; None if it reports none.
+
+        Returns:
+            "" if the numbers agree, or one is not known.
+        """
+        template = TEMPLATES.get(self.template or "")
+        expected = template.params / 1e6 if self.million_params is None and template else self.million_params
+        if params is None or expected is None:
+            return ""
+        millions = params / 1e6
+        if max(millions, expected) <= MOST_PARAMETERS_FACTOR * min(millions, expected):
+            return ""
+        return (
+            f"the server reports {millions:.4g} million parameters for {self.id}, which has {expected:.4g} "
+            "million: its service holds another network"
+        )
 
     @property
     def template(self) -> str | None:
@@ -126,8 +156,8 @@ REPORT_NETWORKS: tuple[Network, ...] = (
     Network("googlenet", "GoogLeNet", aliases=("inception_v1",)),
     Network("densenet121", "DenseNet-121", aliases=("dense121",)),
     Network("densenet201", "DenseNet-201", aliases=("dense201",)),
-    Network("squeezenet_v1.0", "SqueezeNet v1.0", aliases=("squeezenet1_0",)),
-    Network("squeezenet_v1.1", "SqueezeNet v1.1", aliases=("squeezenet1_1",)),
+    Network("squeezenet_v1.0", "SqueezeNet v1.0", aliases=("squeezenet1_0",), other_side=227),
+    Network("squeezenet_v1.1", "SqueezeNet v1.1", aliases=("squeezenet1_1",), other_side=227),
     Network("vgg16", "VGG-16"),
     Network("vgg19", "VGG-19"),
     Network("shufflenet", "ShuffleNet", aliases=("shufflenet_v1",)),
@@ -139,7 +169,7 @@ UNVERSIONED = "squeezenet_unversioned"
 compared with v1.0 or v1.1, and run only if it is named."""
 
 OTHER_NETWORKS: tuple[Network, ...] = (
-    Network(UNVERSIONED, "SqueezeNet (version not stated)"),
+    Network(UNVERSIONED, "SqueezeNet (version not stated)", other_side=227),
     Network("mobilenet_v2", "MobileNet v2"),
     Network("seresnet50", "SE-ResNet-50"),
     # 300x300 as published by DeepDetect (squeezenet_ssd_faces_ncnn_300x300, ..._voc_ncnn_300x300).

@@ -159,6 +159,19 @@ class ServerFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelStats:
+    """What a server reports about the network of a service; None for values it does not report.
+
+    Args:
+        params: number of parameters.
+        gflops: giga floating-point operations per image.
+    """
+
+    params: int | None = None
+    gflops: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ColdStart:
     """Milliseconds for creating the service and for its first prediction; None if not done."""
 
@@ -199,6 +212,7 @@ class Measurement:
         load: the requests of each pass under load, all rounds; empty for plain latency.
         network_files: digests of the files of a user's own network, by file name; empty if the files are not on this
             machine.
+        model_stats: what the server reports about the network.
     """
 
     key: CellKey
@@ -210,6 +224,7 @@ class Measurement:
     telemetry: Telemetry | None = field(default=None, hash=False)
     load: tuple[LoadPass, ...] = ()
     network_files: dict[str, str] = field(default_factory=dict, hash=False)
+    model_stats: ModelStats = ModelStats()
 
     def per_image_ms(self, clock: Clock | None = None) -> list[list[float]]:
         """Milliseconds per image of every pass, round by round, by `clock` (default: the gated one).

@@ -16,7 +16,7 @@ TENSORRT = "tensorrt"
 TORCH = "torch"
 
 AUTO: Final = "auto"
-"""Value of `template`: the network's own template, if the server finds no model in the folder."""
+"""Value of `mllib`: one of the server's backends; of `template`: the network's own, if its folder contains no model."""
 
 TEMPLATE_NAMES: Final = (
     "resnet18",
@@ -129,8 +129,8 @@ class ServiceParameters:
                                 "TensorRT)", of_dd_bench=False)
     delete_services: bool = _parameter(False, SWITCH, SERVICES, "delete the measured services at the end, including "
                                        "those that existed before", of_network=False, of_dd_bench=False)
-    mllib: str = _parameter("caffe", non_empty("the name of a backend"), SERVICES, "backend of created services",
-                            "the platform's", "NAME")
+    mllib: str = _parameter(AUTO, non_empty("the name of a backend"), SERVICES, "backend of created services",
+                            "auto, the platform's or else one that the server has", "NAME")
     gpu: bool = _parameter(False, SWITCH, SERVICES, "create services on the GPU", "if the platform has one",
                            creation=Sent("mllib", "gpu", ("caffe", "torch")),
                            prediction=Sent("mllib", "gpu", ("caffe",)))
@@ -197,5 +197,5 @@ PARAMETERS: Final[dict[str, Parameter]] = {
 }
 """The parameters by name, in the order of their options in each group."""
 
-DD_BENCH_DEFAULTS: Final = ServiceParameters(img_width=224, img_height=224, nclasses=1000)
+DD_BENCH_DEFAULTS: Final = ServiceParameters(img_width=224, img_height=224, mllib="caffe", nclasses=1000)
 """dd_bench's defaults."""

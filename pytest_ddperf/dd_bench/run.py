@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import statistics
 import time
 from typing import TYPE_CHECKING, Final
@@ -13,6 +12,7 @@ from pytest_ddperf.core.records import CellKey, Clock, Conditions, Measurement
 from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.output import BatchResult
 from pytest_ddperf.dd_bench.pitfalls import describe_pitfalls
+from pytest_ddperf.deepdetect.build_flags import list_built
 from pytest_ddperf.deepdetect.predictions import are_alike
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import (
@@ -159,9 +159,8 @@ class DdBenchRun:
     def _backends(self) -> str:
         """Describe the libraries that the server reports it was built with."""
         with contextlib.suppress(ServerError):
-            flags = self._target.client.info().compile_flags
-            if built := re.findall(r"USE_(NCNN|TORCH|TENSORRT|CAFFE|CAFFE2|DLIB|TF|ONNXRUNTIME)=ON", flags):
-                return f"the server is built with {', '.join(name.lower() for name in built)}"
+            if built := list_built(self._target.client.info().compile_flags):
+                return f"the server is built with {', '.join(built)}"
         return "the server does not report its libraries"
 
     def _first(self) -> Prediction:

@@ -8,11 +8,12 @@ returns a value or raises `AnswerError`, nothing else.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from pytest_ddperf.core.records import ModelStats
 from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, ServiceParameters
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
 from pytest_ddperf.deepdetect.json_reader import Amount, Whole, decode_answer, find
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.deepdetect.predictions import Prediction
+
+
+_MOST_PARAMS, _MOST_GFLOPS = 10**15, 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class ServiceInfo:
         width: input width in pixels.
         height: input height in pixels.
         stats: running totals; None if the answer has no `service_stats`.
-        params: number of parameters of its network (`model_stats.params`).
+        model_stats: facts about its network, which some backends report only after a prediction.
         max_batch_size: `maxBatchSize`: that of its creation, or the fixed batch size of its network.
         template: name of the template that created its network; "" for a network from files.
     """
@@ -69,7 +73,7 @@ class ServiceInfo:
     datatype: str = ""
     repository: str = ""
     stats: ServiceStats | None = None
-    params: int | None = None
+    model_stats: ModelStats = field(default=ModelStats(), compare=False)
     max_batch_size: int | None = None
     template: str = ""
 
@@ -185,10 +189,10 @@ class _ServiceEntry(msgspec.Struct):
     mllib: str = ""
     repository: str = ""
     service_stats: _Stats | None = None
+    model_stats: Any = None
     width: Any = None
     height: Any = None
     parameters: Any = None
-    model_stats: Any = None
 
 
 class _ServiceAnswer(msgspec.Struct):
@@ -239,16 +243,6 @@ def parse_info(answer: object, *, url: str = "") -> Info:
         deps_version=quote_server_text(head.deps_version, LONGEST_SHOWN),
         services=tuple(map(_describe_service, head.services)),
     )
-
-
-def parse_dependencies(deps_version: str) -> dict[str, str]:
-    """Parse the versions of the libraries that a server was built with: `CUDA_VERSION=12.8 TENSORRT_VERSION=` ...
-
-    Returns:
-        The versions by name, without empty ones: a server built without CUDA has no `CUDA_VERSION`.
-    """
-    pairs = (word.partition("=") for word in deps_version.split())
-    return {name: version for name, _, version in pairs if version}
 
 
 def parse_service(answer: object, *, url: str = "", service: str = "") -> ServiceInfo:
@@ -328,7 +322,15 @@ def _describe_service(entry: _ServiceEntry) -> ServiceInfo:
         datatype=quote_server_text(find(entry.parameters, str, "mllib", "datatype") or "", LONGEST_SHOWN),
         repository=quote_server_text(entry.repository, LONGEST_SHOWN),
         stats=None if entry.service_stats is None else entry.service_stats.to_stats(),
-        params=find(entry.model_stats, int, "params"),
+        model_stats=_read_model_stats(entry.model_stats),
         max_batch_size=find(entry.parameters, int, "mllib", "maxBatchSize"),
         template=quote_server_text(find(entry.parameters, str, "mllib", "template") or "", LONGEST_SHOWN),
+    )
+
+
+def _read_model_stats(reported: object) -> ModelStats:
+    params, gflops = find(reported, int, "params"), find(reported, float, "gflops") or find(reported, int, "gflops")
+    return ModelStats(
+        params if params is not None and 0 < params < _MOST_PARAMS else None,
+        float(gflops) if gflops is not None and 0 < gflops < _MOST_GFLOPS else None,
     )

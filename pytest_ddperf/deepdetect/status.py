@@ -53,6 +53,11 @@ def is_out_of_memory(message: str) -> bool:
     return _OUT_OF_MEMORY.search(message) is not None
 
 
+def requires_other_size(message: str) -> bool:
+    """Whether a server's message states that the network requires images of another size than the request's."""
+    return _OTHER_SIZE.search(message) is not None
+
+
 def raise_for_status(
     http_status: int, answer: object, *, url: str = "", service: str = "", retry_after: str = ""
 ) -> None:
@@ -120,7 +125,7 @@ def _choose_failure(effective: int, status: object, *, named: bool) -> tuple[typ
         return GatewayError, "A proxy got no answer from the server behind it; check whether the server is running"
     if effective < 400:
         return AnswerError, "The answer is not from DeepDetect; check the URL"
-    if effective >= 500 and _OTHER_SIZE.search(dd_msg):
+    if effective >= 500 and requires_other_size(dd_msg):
         return ServerFailedError, (
             "The network requires another image size, the one in its deploy.prototxt: give it with --ddperf-img-width "
             "and --ddperf-img-height, or as img_width and img_height of [platforms.<id>.knobs.<network>] in ddperf.toml"

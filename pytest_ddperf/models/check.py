@@ -236,15 +236,14 @@ def check_folder(path: Path, batch_sizes: Sequence[int] = (1,)) -> list[KindChec
     return check(model_folder.find_model_files(path), batch_sizes)
 
 
-def resolve_service_facts(model: Network, mllib: str, *, named: bool) -> ModelFacts:
+def resolve_service_facts(model: Network, mllib: str) -> ModelFacts:
     """Return the settings with which a network's service is created.
 
     For a user's own network, settings that the user did not configure are read from its files.
 
     Args:
         model: the network.
-        mllib: the platform's backend.
-        named: whether the command line or the environment sets that backend; it then applies to every network.
+        mllib: the backend of the service.
 
     Raises:
         ConfigurationError: the network's folder cannot be read.
@@ -253,7 +252,7 @@ def resolve_service_facts(model: Network, mllib: str, *, named: bool) -> ModelFa
         return ModelFacts(mllib, model.width, model.height, model.nclasses)
     found = read_facts(model, mllib)
     return ModelFacts(
-        mllib=mllib if named else model.mllib or found.mllib,
+        mllib=mllib,
         width=model.width or found.width,
         height=model.height or found.height,
         nclasses=model.nclasses or found.nclasses,

@@ -175,6 +175,15 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
+def find_backend(model: Network, preferred: str) -> str:
+    """Return the backend that reads a user's network, see `ModelFolder.backend`; for other networks `preferred`.
+
+    Raises:
+        ConfigurationError: the network's folder cannot be read.
+    """
+    return preferred if model.path is None else find_model_files(Path(model.path)).backend(preferred)
+
+
 def is_runnable_embedded(model: Network) -> bool:
     """Whether the embedded server can run a user's network: a local folder with exactly one .onnx file.
 

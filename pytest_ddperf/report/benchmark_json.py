@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.record_codec import to_builtins
-from pytest_ddperf.core.records import CellRecord, Clock
+from pytest_ddperf.core.records import CellRecord, Clock, ModelStats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,6 +93,8 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
             info["network_files"] = dict(measurement.network_files)
         if measurement.load:
             info["load_passes"] = to_builtins(measurement.load)
+        if measurement.model_stats != ModelStats():
+            info["model_stats"] = to_builtins(measurement.model_stats)
         info["cold_start"] = to_builtins(measurement.cold_start)
         info["exclusive"] = measurement.exclusive
         info["telemetry"] = to_builtins(measurement.telemetry)

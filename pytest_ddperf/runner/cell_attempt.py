@@ -87,7 +87,12 @@ class CellAttempt:
         with endpoint as measured_endpoint, PausedCollection() if scenario is None else contextlib.nullcontext():
             measured = measure_cell(measured_endpoint, passes, cell, self)
         telemetry = run.board.telemetry(began_s, time.time(), earlier)
-        return replace(measured, telemetry=telemetry, network_files=run.network_files(key.model))
+        return replace(
+            measured,
+            telemetry=telemetry,
+            network_files=run.network_files(key.model),
+            model_stats=run.target.model_stats(self._service),
+        )
 
     def _time_cold_start(self) -> ColdStart:
         """Make the first prediction of a service, unless it has been made."""

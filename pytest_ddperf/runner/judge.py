@@ -5,10 +5,12 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.load_summary import summarise_load
 from pytest_ddperf.core.records import CellRecord, Clock, Outcome, Unavailable, convert_published
+from pytest_ddperf.core.service_parameters import AUTO
 from pytest_ddperf.errors import BatchNotRunError, ServerGoneError, ServerOutOfMemoryError
 from pytest_ddperf.gate import verdicts
 from pytest_ddperf.gate.statistics import counted
@@ -16,6 +18,7 @@ from pytest_ddperf.gate.statistics import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import Baseline, CellKey, Conditions, Measurement, ServerFacts
     from pytest_ddperf.errors import DdperfError
@@ -32,20 +35,27 @@ FELLOWS = 128
 
 
 class Judge:
-    """Judges the cells of one platform as they are measured, by its plan."""
+    """Judges the cells of one platform as they are measured.
 
-    def __init__(self, plan: PlatformPlan) -> None:
+    Args:
+        plan: how the platform is judged.
+        networks: the networks, by id.
+    """
+
+    def __init__(self, plan: PlatformPlan, networks: Mapping[str, Network] = MappingProxyType({})) -> None:
         self._plan = plan
+        self._networks = networks
         # cells under load are judged apart, by the kind of load, because queueing adds its own scatter
         self._companies = defaultdict[str, verdicts.Company](lambda: verdicts.Company(plan.tolerance, FELLOWS))
 
-    def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
+    def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None, choice: str = "") -> CellRecord:
         """Judge a cell from all its rounds and the cells judged so far.
 
         Args:
             measurement: everything measured of the cell in this run.
             nodeid: node id of the cell's test.
             server: facts of the measured server.
+            choice: why its backend was chosen; it replaces the note that the published table is of another backend.
         """
         company = self._companies[measurement.key.scenario[:1]]
         if measurement.invalid:
@@ -61,7 +71,10 @@ class Judge:
                 cause=measurement.invalid,
                 detail=measurement.invalid,
             )
-        baseline, notes = self._comparable(measurement)
+        baseline, notes = self._comparable(measurement, choice)
+        network = self._networks.get(measurement.key.model)
+        if network is not None and (other := network.describe_other(measurement.model_stats.params)):
+            notes = (*notes, other)
         load = summarise_load(measurement)
         if load is not None and load.shortfall:
             notes = (*notes, load.shortfall)
@@ -119,17 +132,30 @@ class Judge:
                 )
         return outcome, reason
 
-    def _comparable(self, measurement: Measurement) -> tuple[Baseline | None, tuple[str, ...]]:
+    def _comparable(self, measurement: Measurement, choice: str) -> tuple[Baseline | None, tuple[str, ...]]:
         """Return the baseline of a cell, None without one of comparable conditions, and notes on the comparison."""
-        found = self._plan.baseline.lookup(measurement.key)
+        found, chosen = self._plan.baseline.lookup(measurement.key), (choice,) if choice else ()
         if found is None or isinstance(found, Unavailable):
-            return None, ()
-        notes = describe_differences(measurement.conditions, found, self._plan.platform)
+            return None, chosen
+        if found.conditions is None and (size := self._other_size(measurement)):
+            return None, (*chosen, size)
+        notes = describe_differences(measurement.conditions, found, self._plan.platform, choice)
         if notes and found.kind != "report":
-            return None, (f"not compared with {found.source}: {'; '.join(notes)}",)
+            return None, (f"not compared with {found.source}: {'; '.join(notes)}", *chosen)
+        notes += chosen
         if changed := _changed_files(found.network_files, measurement.network_files):
             notes.append(f"the network changed since this baseline was measured: {', '.join(changed)}")
         return found, tuple(notes)
+
+    def _other_size(self, measurement: Measurement) -> str:
+        """Return why a published table does not apply: the input size is the network's other one; "" if it does."""
+        network, now = self._networks.get(measurement.key.model), measurement.conditions
+        if network is None or network.other_side is None or now.width != network.other_side:
+            return ""
+        return (
+            f"{network.id} was measured with images of {now.width}x{now.height}, so it is not compared with the table "
+            f"made at {network.width}x{network.height}"
+        )
 
 
 def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -167,11 +193,17 @@ def _shown_ms(cell: verdicts.Cell, baseline: Baseline | None) -> float:
     return statistics.fmean(passes) if baseline is not None and not baseline.runs else statistics.median(passes)
 
 
-def describe_differences(now: Conditions, baseline: Baseline, platform: Platform) -> list[str]:
+def describe_differences(now: Conditions, baseline: Baseline, platform: Platform, choice: str = "") -> list[str]:
     """Describe how the current conditions differ from those of the baseline.
 
     A published table states its backend and whether it used a GPU; its clock is head.time. A board declared to be like
     another platform uses the table of that platform.
+
+    Args:
+        now: conditions of the measurement.
+        baseline: the baseline.
+        platform: the platform of both.
+        choice: why the backend was chosen, if another note says so; a table of another backend is then not described.
     """
     platform = platform.alike or platform
     then = baseline.conditions
@@ -179,7 +211,7 @@ def describe_differences(now: Conditions, baseline: Baseline, platform: Platform
         words: list[str] = []
         if now.clock is Clock.CLIENT:
             words.append("the client's clock is compared with head.time")
-        if now.backend != platform.parameters.mllib:
+        if not choice and platform.parameters.mllib not in {now.backend, AUTO}:
             words.append(f"the table was measured with {platform.parameters.mllib}, this server runs {now.backend}")
         if now.gpu != platform.parameters.gpu:
             words.append(

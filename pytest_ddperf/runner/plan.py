@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Clock, Conditions, Unavailable
+from pytest_ddperf.core.service_parameters import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -61,7 +62,7 @@ class PlatformPlan:
         parameters = self.server.of(service.model).parameters
         return Conditions(
             clock=Clock.PREDICT,
-            backend=service.mllib or parameters.mllib,
+            backend=service.mllib or (self.server.platform_mllib if parameters.mllib == AUTO else parameters.mllib),
             datatype=service.datatype,
             width=service.width,
             height=service.height,

@@ -13,11 +13,16 @@ from pytest_ddperf.core.records import Baseline, CellRecord, Clock
 from pytest_ddperf.core.scenarios import describe_scenario
 from pytest_ddperf.core.service_parameters import TENSORRT
 from pytest_ddperf.deepdetect.protocol import Info
+from pytest_ddperf.deepdetect.status import requires_other_size
 from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import (
+    BackendMissingError,
     DdperfError,
     GatewayError,
+    ModelMissingError,
     NoConnectionError,
+    RequestRefusedError,
+    ServerFailedError,
     ServerGoneError,
     ServerOutOfMemoryError,
     ServerUnreachableError,
@@ -28,7 +33,7 @@ from pytest_ddperf.models.folder import digests
 from pytest_ddperf.runner.cell_attempt import CellAttempt
 from pytest_ddperf.runner.judge import Judge, classify_failure
 from pytest_ddperf.runner.server_health import CutPrediction, explain_missing_service
-from pytest_ddperf.servers.services import find_fixed_batch
+from pytest_ddperf.servers.services import explain_missing_model, find_fixed_batch
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -88,7 +93,8 @@ class PlatformRun:
         self._digests = functools.cache(digests)
         self._networks = networks
         self._say = say
-        self._judge = Judge(plan)
+        self._judge = Judge(plan, networks)
+        self._choices: dict[str, str] = {}
         self._new_version = ""
         self._service_notes: dict[str, tuple[str, ...]] = {}
         self._fixed_batch_notes: dict[str, str] = {}
@@ -181,8 +187,10 @@ class PlatformRun:
             attempt: CellAttempt | None = None
             try:
                 attempt = self._prepare(key)
-                return use(attempt)
+                return self._use(attempt, key, use)
             except ServiceNotFoundError as error:
+                if isinstance(error, (ModelMissingError, BackendMissingError)):
+                    raise
                 if is_last:
                     raise explain_missing_service(error) from error
                 if attempt is None:
@@ -201,12 +209,40 @@ class PlatformRun:
                 self.health.note_outage()  # between two cells: the repetition waits for the server
         raise AssertionError
 
+    def _use(self, attempt: CellAttempt, key: CellKey, use: Callable[[CellAttempt], T]) -> T:
+        """Call `use` with an attempt; repeat it if the network requires images of another, known size.
+
+        Raises:
+            ModelMissingError: the service has no network.
+            DdperfError: the error of `use`.
+        """
+        try:
+            return use(attempt)
+        except (RequestRefusedError, ServerFailedError) as error:
+            if not (requires_other_size(error.dd_msg) and self._use_other_size(key)):
+                raise explain_missing_model(error, self.plan.server.of(key.model), self._networks[key.model]) from None
+        return use(self._prepare(key))
+
+    def _use_other_size(self, key: CellKey) -> bool:
+        """Measure a network that refused its usual image size at its other one; return whether it has one."""
+        network, parameters = self._networks[key.model], self.target.options.of(key.model).parameters
+        side = network.other_side
+        if side is None or parameters.img_width or parameters.img_height:
+            return False
+        self._say(
+            f"ddperf: {key}: its service refuses images of {network.width}x{network.height}; {key.model} is measured "
+            f"with {side}x{side}"
+        )
+        self.target.use_size(network, side)
+        return True
+
     def _prepare(self, key: CellKey) -> CellAttempt:
         """Check the open server and open the service of a cell."""
         self.health.check_size(key)
         self.health.wait_until_idle(self.target)
         self.verify(key)
         service = self.target.service_for(self._networks[key.model], key.batch_size)
+        self._choices[key.model] = service.choice
         return CellAttempt(self, key, service, self.target.batch(service, key.batch_size))
 
     def verify(self, key: CellKey) -> None:
@@ -254,8 +290,8 @@ class PlatformRun:
 
     def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
         """Judge the measurement of a cell."""
-        record = self._judge.judge(measurement, nodeid, self.facts)
         model = measurement.key.model
+        record = self._judge.judge(measurement, nodeid, self.facts, self._choices.get(model, ""))
         notes = (
             *self._service_notes.get(model, ()),
             self._describe_fixed_batch(measurement),

@@ -9,6 +9,7 @@ from pytest_ddperf.deepdetect.client import wait_until_up
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.embedded.facade import require_embedded
 from pytest_ddperf.errors import ServerError
+from pytest_ddperf.servers.backends import require_backend
 from pytest_ddperf.servers.lock import ServerLock, describe_busy_lock
 from pytest_ddperf.servers.request_images import load_images
 from pytest_ddperf.servers.target import open_client
@@ -33,8 +34,8 @@ def probe(options: ServerOptions, say: Callable[[str], None]) -> None:
 
     Raises:
         ServerError: nothing responds at the URL within `wait_s`, or what responds is not DeepDetect.
-        ConfigurationError: the images named by the options are unknown, or the embedded server's packages are not
-            installed.
+        ConfigurationError: the images named by the options are unknown, the server does not have the backend, or the
+            embedded server's packages are not installed.
     """
     _ask(options, say)
     load_images(options)
@@ -50,7 +51,8 @@ def _ask(options: ServerOptions, say: Callable[[str], None]) -> None:
     if lock.acquire_at_once():
         client = open_client(options, options.url)
         try:
-            wait_until_up(client, options.wait_s)
+            info = wait_until_up(client, options.wait_s)
+            require_backend(options, info, client.display_url)
         finally:
             client.close()
             lock.release()
@@ -65,7 +67,7 @@ def probe_all(servers: Mapping[str, ServerOptions], say: Callable[[str], None]) 
         Why a server cannot be measured, by platform, in the order of `servers`; measurable servers are omitted.
 
     Raises:
-        ConfigurationError: the images named by the options are unknown.
+        ConfigurationError: the images named by the options are unknown, or a server does not have the backend.
     """
     sharing: dict[str, list[str]] = {}
     for platform, options in servers.items():

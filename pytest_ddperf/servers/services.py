@@ -5,22 +5,33 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.limits import MODEL, fill_template
 from pytest_ddperf.core.networks import TEMPLATES
 from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
+from pytest_ddperf.deepdetect.build_flags import ignores_precision, read_words
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
 from pytest_ddperf.errors import (
     AnswerError,
+    BackendMissingError,
+    ModelMissingError,
     RequestRefusedError,
     ServerFailedError,
     ServiceExistsError,
     ServiceNotFoundError,
 )
 from pytest_ddperf.models.check import resolve_service_facts
+from pytest_ddperf.servers.backends import (
+    EMBEDDED_BACKEND,
+    choose_device,
+    describe_backends,
+    describe_choice,
+    is_not_built,
+    list_backends,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,25 +42,32 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceInfo
     from pytest_ddperf.deepdetect.timed import Timed
+    from pytest_ddperf.errors import ServerError
     from pytest_ddperf.servers.request_images import BenchImages
 
 MAX_BATCH_SIZE = 256
 """`maxBatchSize` of a service used for all batch sizes; only TensorRT uses it."""
 
-_NO_TORCH_MODEL = re.compile(r"needs either: traced net, protofile or native template")
-"""The Torch backend's error for a model folder that contains no network."""
+_NO_TORCH_MODEL = "needs either: traced net"
+"""Part of the Torch backend's error for a model folder that contains no network."""
 
 _NO_MODEL = re.compile(
-    rf"destination model directory .* does not exist|could not load .* from repo|{_NO_TORCH_MODEL.pattern}", re.DOTALL
+    rf"""destination\ model\ directory\ .*\ does\ not\ exist
+    | could\ not\ load\ .*\ from\ repo                # NCNN
+    | {re.escape(_NO_TORCH_MODEL)}
+    | no\ deploy\ file\ in\ .*\ for\ initializing     # Caffe, with the first prediction
+    | No\ model\ to\ parse\ for\ conversion           # TensorRT, with the first prediction
+    """,
+    re.DOTALL | re.VERBOSE,
 )
-"""Errors for a model folder that is missing or contains no network: DeepDetect in general, and its NCNN backend."""
+"""Errors for a model folder that is missing or contains no network that the backend can read."""
 
 _NO_FOLDER = (
     "and no model folder is known from which to create one. Create the service, name it with "
     "--ddperf-service=TEMPLATE, or name the model folder on the server with --ddperf-repository=DIR/{model}."
 )
 _NO_NETWORK = (
-    "and the server finds no network in the model folder {}, or cannot write to it. Put the network's files there, or "
+    "and the server finds no network in the {}, or cannot write to it. Put the network's files there, or "
     "name another folder with --ddperf-repository=DIR."
 )
 
@@ -60,11 +78,6 @@ DEFAULT_SIDE = 224
 
 DEFAULT_CLASSES = 1000
 """Number of classes of a service that we create for a network whose number is unknown: ImageNet's."""
-
-_EMBEDDED_BACKEND = "onnxruntime"
-
-_ONE_PRECISION: Final = (10, 12)
-"""The version of TensorRT from which on DeepDetect builds every engine in the default precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,7 @@ class OpenService:
         template: name of the template that created its network; "" for a network from files.
         is_cold: whether its first prediction takes longer: it loads the network or builds the engine.
         notes: what distinguishes it from what was requested.
+        choice: why its backend was chosen, if it is neither the platform's nor the user's; else "".
     """
 
     name: str
@@ -99,6 +113,7 @@ class OpenService:
     template: str = ""
     is_cold: bool = False
     notes: tuple[str, ...] = ()
+    choice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +177,7 @@ def find_fixed_batch(service: OpenService, described: ServiceInfo) -> int | None
     reported = described.max_batch_size
     if reported is None or reported < 1:
         return None
-    if described.mllib == _EMBEDDED_BACKEND:
+    if described.mllib == EMBEDDED_BACKEND:
         return reported
     return reported if service.created and reported != (service.engine or MAX_BATCH_SIZE) else None
 
@@ -171,9 +186,9 @@ def _with_actual_precision(service: OpenService, info: Info | None) -> OpenServi
     """Return a service with the precision in which it runs, if the server ignores the requested one."""
     if info is None or service.mllib.lower() != TENSORRT or service.datatype not in {"fp16", "int8"}:
         return service
-    version = protocol.parse_dependencies(info.deps_version).get("TENSORRT_VERSION", "")
-    if tuple(map(int, re.findall(r"\d+", version)[:2])) < _ONE_PRECISION:
+    if not ignores_precision(info.deps_version):
         return service
+    version = read_words(info.deps_version)["TENSORRT_VERSION"]
     note = (
         f"{service.datatype} has no effect: the server was built with TensorRT {version}, and from 10.12 on DeepDetect "
         "builds every engine in the default precision, so this was measured in fp32"
@@ -193,7 +208,13 @@ def build_batch(
     body = protocol.build_predict_body(
         service.name,
         data,
-        replace(options.parameters, img_width=service.width, img_height=service.height, gpu=service.gpu),
+        replace(
+            options.parameters,
+            mllib=service.mllib,
+            img_width=service.width,
+            img_height=service.height,
+            gpu=service.gpu,
+        ),
         output={"best": 1} if service.task is Task.CLASSIFICATION else None,
         task=service.task,
     )
@@ -255,8 +276,7 @@ def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
 
 
 def _create(client: Client, options: ServerOptions, name: str, model: Network, batch_size: int) -> OpenService:
-
-    repository = _repository(options, model)
+    repository = find_repository(options, model)
     if repository is None:
         raise ServiceNotFoundError(
             f"There is no service for {model.id}, {_NO_FOLDER}",
@@ -264,15 +284,44 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             url=client.display_url,
             service=name,
         )
-    asked = options.parameters
-    facts = resolve_service_facts(
-        model,
-        _EMBEDDED_BACKEND if options.is_embedded else asked.mllib,
-        named=options.is_embedded or "mllib" in asked.named,
+    info = client.latest_info or client.info()
+    backends = list_backends(options, model, info, client.display_url)
+    refused: ServerError | None = None
+    for backend in backends:
+        try:
+            asked = replace(options.parameters, mllib=backend, gpu=choose_device(options, info))
+            service = _create_with(client, options, asked, model, name, repository=repository, batch_size=batch_size)
+        except (RequestRefusedError, ServerFailedError) as error:
+            if not is_not_built(error):
+                raise explain_missing_model(error, options, model) from None
+            refused = error
+        else:
+            if not service.created or model.is_own:  # of which no table is published
+                return service
+            return replace(service, choice=describe_choice(options, backend, info))
+    tried = f"the backend {' or '.join(backends)}" if backends else "a backend that can be chosen"
+    raise BackendMissingError(
+        f"The server does not have {tried}: {describe_backends(info)}. Name another one with --ddperf-mllib=NAME",
+        url=client.display_url,
+        service=name,
+        http_status=None if refused is None else refused.http_status,
+        dd_code=None if refused is None else refused.dd_code,
     )
+
+
+def _create_with(
+    client: Client,
+    options: ServerOptions,
+    asked: ServiceParameters,
+    model: Network,
+    name: str,
+    *,
+    repository: str,
+    batch_size: int,
+) -> OpenService:
+    facts = resolve_service_facts(model, asked.mllib)
     parameters = replace(
         asked,
-        mllib=facts.mllib,
         img_width=asked.img_width or facts.width or DEFAULT_SIDE,
         img_height=asked.img_height or facts.height or DEFAULT_SIDE,
         nclasses=asked.nclasses or facts.nclasses or DEFAULT_CLASSES,
@@ -294,19 +343,6 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
         create_ms, template = _put(put, model, parameters)
     except ServiceExistsError:
         return _existing(client.service(name), options)
-    except (RequestRefusedError, ServerFailedError) as error:
-        if _NO_MODEL.search(error.dd_msg) is None:
-            raise
-        raise ServiceNotFoundError(
-            f"There is no service for {model.id}, {_NO_NETWORK.format(repository)}",
-            cause=f"The network has no service{_named(options)}, "
-            + _NO_NETWORK.format(repository if model.is_own else options.repository or repository),
-            url=client.display_url,
-            service=name,
-            http_status=error.http_status,
-            dd_code=error.dd_code,
-            dd_msg=error.dd_msg,
-        ) from None
     if template:
         _check_template(client, name, template, parameters.nclasses or DEFAULT_CLASSES)
     return OpenService(
@@ -344,7 +380,7 @@ def _put(put: Callable[[ServiceParameters], float], model: Network, parameters: 
         return put(parameters), "" if template == AUTO else template
     except ServerFailedError as error:
         is_left = parameters.mllib == TORCH and template == AUTO and model.template is not None
-        if not is_left or _NO_TORCH_MODEL.search(error.dd_msg) is None:
+        if not is_left or _NO_TORCH_MODEL not in error.dd_msg:
             raise
     template = str(model.template)
     return put(replace(parameters, template=template)), template
@@ -357,7 +393,7 @@ def _check_template(client: Client, name: str, template: str, nclasses: int) -> 
         AnswerError: it has another number of parameters.
         ServerError: the server refused.
     """
-    expected, params = TEMPLATES[template].count_params(nclasses), client.service(name).params
+    expected, params = TEMPLATES[template].count_params(nclasses), client.service(name).model_stats.params
     if params in {None, expected}:
         return
     client.delete_service(name)
@@ -369,12 +405,35 @@ def _check_template(client: Client, name: str, template: str, nclasses: int) -> 
     )
 
 
+def explain_missing_model(error: ServerError, options: ServerOptions, model: Network) -> ServerError:
+    """Return the error for a service whose model folder contains no network; any other error unchanged.
+
+    Depending on the backend, such a service is refused, or is created and fails with its first prediction.
+    """
+    if _NO_MODEL.search(error.dd_msg) is None:
+        return error
+    repository = find_repository(options, model)
+    of_all = repository if model.is_own else options.repository or repository
+    where, of_all = (
+        (f"model folder {repository}", f"model folder {of_all}") if repository else ("service's model folder",) * 2
+    )
+    return ModelMissingError(
+        f"There is no service for {model.id}, {_NO_NETWORK.format(where)}",
+        cause=f"The network has no service{_named(options)}, {_NO_NETWORK.format(of_all)}",
+        url=error.url,
+        service=error.service,
+        http_status=error.http_status,
+        dd_code=error.dd_code,
+        dd_msg=error.dd_msg,
+    )
+
+
 def _named(options: ServerOptions) -> str:
     """Return the service name pattern in parentheses; empty if services are named by their networks alone."""
     return "" if options.service == MODEL else f" ({options.service})"
 
 
-def _repository(options: ServerOptions, model: Network) -> str | None:
+def find_repository(options: ServerOptions, model: Network) -> str | None:
     """Return the model folder as the server sees it, None if unknown; folders of a user's own networks are literal."""
     if model.is_own:
         return model.path if options.is_embedded and model.path is not None else model.repository

@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_ddperf.core.records import ModelStats
 from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, Client, extract_server_facts, wait_until_up
 from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.protocol import Info
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
 from pytest_ddperf.servers import generated_images
+from pytest_ddperf.servers.backends import require_backend
 from pytest_ddperf.servers.load_endpoint import LoadEndpoint
 from pytest_ddperf.servers.lock import ServerLock
 from pytest_ddperf.servers.request_images import load_images
@@ -125,6 +127,7 @@ class Target:
         client = self.connect()
         try:
             info = wait_until_up(client, max(wait_s, self.options.wait_s))
+            require_backend(self.options, info, client.display_url)
             facts = extract_server_facts(info, client.display_url)
             self._images = load_images(self.options)
             self.facts = facts
@@ -257,7 +260,7 @@ class Target:
         described = self.describe_service()
         if described is None:
             return False
-        described = replace(described, stats=None, params=None, max_batch_size=None)  # known once a network is loaded
+        described = replace(described, stats=None, max_batch_size=None)  # known once a network is loaded
         if described == self._described:
             return False
         first, self._described = self._described is None, described
@@ -316,6 +319,18 @@ class Target:
         self._service = (model.id, service)
         self._used.add(service.name)
         return service
+
+    def use_size(self, model: Network, side: int) -> None:
+        """Use images of another size for a network from now on; a service that we created for it is recreated."""
+        self.release_service()
+        parameters = replace(self.options.of(model.id).parameters, img_width=side, img_height=side)
+        self.options = replace(self.options, by_model={**self.options.by_model, model.id: parameters})
+
+    def model_stats(self, service: OpenService) -> ModelStats:
+        """Return what the server last reported about the network of a service; sends no request."""
+        info, name = self.client.latest_info, service.name.lower()
+        services = () if info is None else info.services
+        return next((one.model_stats for one in services if one.name.lower() == name), ModelStats())
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """Build a batch of a service that can be predicted repeatedly.

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Latency = Callable[[str, int], float]
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 _TOTALS = ("total_predict_duration_ms", "total_transform_duration_ms")
+BUILD_FLAGS = "USE_CAFFE=ON USE_NCNN=ON USE_TORCH=ON USE_TENSORRT=ON USE_ONNXRUNTIME=ON USE_DLIB=OFF "
+"""Build flags of a server with every backend."""
+
 _COUNTS = ("predict_count", "predict_success", "predict_failure", "inference_count")
 
 
@@ -45,6 +48,7 @@ class ServiceSetup:
     gpu: bool = True
     datatype: str = "fp32"
     repository: str = "/srv/models"
+    max_batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,10 @@ class ScriptedDeepDetect(ScriptedServer):
         totals: contents of `service_stats`: `all`, `counts` (no durations), `durations` (no counts), or `none` (no
             `service_stats` at all, as with older servers).
         version: version in `/info`.
+        build_flags: `compile_flags` in `/info`; a service with a backend that they show as absent is refused as by
+            v0.29 (Caffe) and earlier versions (others).
+        deps: `deps_version` in `/info`.
+        params: `model_stats.params` of a service; None for none.
         accepts: whether a service may be created from a model folder; otherwise rejected with 400/1006.
         readable: whether an image can be read; otherwise rejected with 400/1005.
         fault: returns a reply instead of a prediction (which counts as a failure and adds no time), or None.
@@ -127,6 +135,9 @@ class ScriptedDeepDetect(ScriptedServer):
         head_ms: Callable[[Prediction], object] = cut_to_whole_ms,
         totals: str = "all",
         version: str = "v0.28.0",
+        build_flags: str = BUILD_FLAGS,
+        deps: str = "OPENCV_VERSION=4.6.0 CUDA_VERSION=12.6 TENSORRT_VERSION=10.3.0",
+        params: Callable[[str], int | None] = lambda _: None,
         accepts: Callable[[str], bool] = bool,
         readable: Callable[[str], bool] = lambda _: True,
         fault: Callable[[Prediction], Reply | None] = lambda _: None,
@@ -147,6 +158,9 @@ class ScriptedDeepDetect(ScriptedServer):
         self.head_ms = head_ms
         self.tells = totals
         self._version = version
+        self._build_flags = build_flags
+        self._deps = deps
+        self._params = params
         self._accepts = accepts
         self.readable = readable
         self._delay_s = delay_s
@@ -222,7 +236,7 @@ class ScriptedDeepDetect(ScriptedServer):
             return self._ok({"status": {"code": 200, "msg": "OK"}})
         return self._create(request, name)
 
-    def _create(self, request: Request, name: str) -> Reply:
+    def _create(self, request: Request, name: str) -> Reply:  # noqa: PLR0911 - the reasons for which a server refuses
         try:
             body: Any = request.json()
             image, backend = body["parameters"]["input"], body["parameters"]["mllib"]
@@ -231,6 +245,8 @@ class ScriptedDeepDetect(ScriptedServer):
             return _error(400, "BadRequest")
         if name in self._services:
             return _error(409, "Conflict", 1014, "Service already exists")
+        if not self._has_backend(mllib):
+            return _backend_removed() if mllib == "caffe" and self._version >= "v0.29" else _unknown_library()
         if image.get("connector") != "image":
             return _error(404, "NotFound", 1004, "Input Connector Not Found")
         if not isinstance(image.get("scale", 1.0), float):
@@ -250,6 +266,11 @@ class ScriptedDeepDetect(ScriptedServer):
             )
         )
         return self._ok({"status": {"code": 201, "msg": "Created"}}, status=201)
+
+    def _has_backend(self, mllib: str) -> bool:
+        """Return whether a service may be created with a backend: any, if the build flags name none."""
+        flags = dict(word.split("=") for word in self._build_flags.split())
+        return not flags or flags.get(f"USE_{mllib.upper()}", "OFF") not in {"OFF", "0", "FALSE"}
 
     def _predict(self, request: Request) -> Reply:
         try:
@@ -309,8 +330,8 @@ class ScriptedDeepDetect(ScriptedServer):
                 "version": self._version,
                 "branch": "HEAD",
                 "commit": "ab3b96ae4cda06e507920e90e0f9b0caa18fb86f",
-                "compile_flags": "USE_CAFFE=ON USE_NCNN=ON ",
-                "deps_version": "OPENCV_VERSION=4.6.0 CUDA_VERSION=",
+                "compile_flags": self._build_flags,
+                "deps_version": self._deps,
                 "services": [self._described(name) for name in self._services],
             }
         }
@@ -318,7 +339,7 @@ class ScriptedDeepDetect(ScriptedServer):
     def _described(self, name: str) -> dict[str, object]:
         service = self._services[name]
         setup = service.setup
-        described: dict[str, object] = {
+        described: dict[str, Any] = {
             "name": name,
             "description": "image classification service",
             "mllib": setup.mllib,
@@ -332,6 +353,10 @@ class ScriptedDeepDetect(ScriptedServer):
             "width": setup.width,
             "height": setup.height,
         }
+        if setup.max_batch_size is not None:
+            described["parameters"]["mllib"]["maxBatchSize"] = setup.max_batch_size
+        params = self._params(name)
+        described["model_stats"] = {} if params is None else {"params": params}
         stats: dict[str, float] = {}
         if self.tells in {"all", "durations"}:
             stats |= service.totals
@@ -356,6 +381,15 @@ def out_of_memory() -> Reply:
 def internal_error() -> Reply:
     """Return the answer of a server with an internal error."""
     return _error(500, "InternalError", 1007, "src/caffe/net.cpp:41 / Check failed (custom): shape is known")
+
+
+def _backend_removed() -> Reply:
+    what = "the requested backend was removed; migrate the service to Torch or ONNX/TensorRT"
+    return _error(400, "BadRequest", 1006, f"Service Bad Request Error: {what}")
+
+
+def _unknown_library() -> Reply:
+    return _error(404, "NotFound", 1000, "Unknown Library")
 
 
 def service_not_found() -> Reply:

@@ -121,6 +121,111 @@ def test_check_says_version_services_and_backends(tmp_path: Path, capsys: pytest
         assert said in text
 
 
+TORCH_BUILD = "USE_NCNN=OFF USE_TORCH=ON USE_TENSORRT=OFF "
+
+
+def check(tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: str = "", **scripted: Any) -> str:  # noqa: ANN401 - the server's
+    """What is said of the scripted server of tk1, on one line."""
+    with ScriptedDeepDetect(**scripted) as server:
+        write(tmp_path, f'[platforms.tk1]\nurl = "{server.url}"\n{keys}')
+        return " ".join(output(capsys, "--check").split())
+
+
+@pytest.mark.parametrize(
+    ("deps", "said"),
+    [
+        ("CUDA_VERSION= TENSORRT_VERSION=", "for the CPU (CUDA_VERSION is empty)"),
+        ("CUDA_VERSION=12.6 TENSORRT_VERSION=10.3", "for a GPU, CUDA 12.6, TensorRT 10.3"),
+        ("", "not reported"),
+    ],
+)
+def test_check_says_backends_and_whether_the_build_is_for_a_gpu(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], deps: str, said: str
+) -> None:
+    text = check(tmp_path, capsys, build_flags=TORCH_BUILD, deps=deps)
+    assert "built with torch;" in text
+    assert said in text
+
+
+def test_check_says_how_each_network_can_be_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keys = 'repository = "/opt/{model}"\nmodels = ["vgg16", "resnet50", "googlenet"]\n'
+    text = check(tmp_path, capsys, keys, build_flags=TORCH_BUILD, services=["vgg16"])
+    assert "existing services (caffe): vgg16" in text
+    assert "created with torch from the folder /opt/{model}, if it has the network's files: googlenet" in text
+    assert "else from its template: resnet50" in text
+    assert text.endswith("pytest benchmarks --platform=tk1")
+
+
+@pytest.mark.parametrize(
+    ("keys", "scripted", "command"),
+    [
+        ("", {}, "--ddperf-repository=DIR/{model}"),
+        ('models = ["vgg16", "resnet50"]\n', {"services": ["resnet50"]}, "--ddperf-models=resnet50"),
+        ('repository = "/m/{model}"\nmllib = "caffe"\n', {}, "--ddperf-mllib=auto"),
+    ],
+)
+def test_check_says_what_to_type(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: str, scripted: dict[str, Any], command: str
+) -> None:
+    text = check(tmp_path, capsys, keys, build_flags=TORCH_BUILD, **scripted)
+    assert text.endswith(f"pytest benchmarks --platform=tk1 {command}")
+
+
+def test_check_has_no_command_for_a_server_that_cannot_serve_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = check(tmp_path, capsys, build_flags="USE_TORCH=OFF USE_DLIB=ON")
+    assert "none of tensorrt, torch, ncnn" in text
+    assert "pytest benchmarks" not in text
+
+
+@pytest.mark.parametrize(
+    ("keys", "scripted", "said"),
+    [
+        (
+            'mllib = "tensorrt"\ndatatype = "fp16"\n',
+            {"deps": "CUDA_VERSION=12.6 TENSORRT_VERSION=10.13.2"},
+            "misleading: datatype fp16 changes nothing",
+        ),
+        (
+            "",
+            {
+                "deps": "CUDA_VERSION=12.6 TENSORRT_VERSION=10.12.0",
+                "services": [ServiceSetup("vgg16", mllib="tensorrt", datatype="int8")],
+            },
+            "service vgg16: datatype int8 changes nothing",
+        ),
+        (
+            "",
+            {"services": [ServiceSetup("vgg16", mllib="ncnn", datatype="int8")]},
+            "service vgg16: datatype int8 means fp16 with NCNN",
+        ),
+        (
+            "",
+            {"services": ["vgg16"], "params": lambda _: 86_567_656},
+            "service vgg16: the server reports 86.57 million",
+        ),
+        ("", {"deps": "CUDA_VERSION="}, "run on its CPU"),
+        (
+            "",
+            {"services": [ServiceSetup("vgg16", mllib="tensorrt", max_batch_size=8)]},
+            "service vgg16: it was made for batches of 8",
+        ),
+    ],
+)
+def test_check_says_what_would_mislead(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: str, scripted: dict[str, Any], said: str
+) -> None:
+    assert said in check(tmp_path, capsys, keys, **scripted)
+
+
+def test_check_finds_nothing_misleading_of_a_usual_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deps = "CUDA_VERSION=12.6 TENSORRT_VERSION=10.3.0"
+    keys = 'mllib = "tensorrt"\ndatatype = "fp16"\n'
+    services = [ServiceSetup("vgg16", mllib="torch"), ServiceSetup("resnet50", mllib="ncnn", datatype="fp16")]
+    assert "misleading" not in check(tmp_path, capsys, keys, deps=deps, services=services)
+
+
 def test_check_ends_with_1_if_one_is_down_and_names_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

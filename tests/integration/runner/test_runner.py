@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.errors import DdperfError
     from pytest_ddperf.measure.loop import Progress
 
-PLATFORM = Platform("tk1", "Jetson TK1", parameters=ServiceParameters(gpu=True))
+PLATFORM = Platform("tk1", "Jetson TK1", parameters=ServiceParameters(gpu=True, mllib="caffe"))
 KEY, OTHER, X = CellKey("tk1", "resnet50", 2), CellKey("tk1", "resnet50", 4), CellKey("tk1", "vgg16", 1)
 CONDITIONS = Conditions(Clock.PREDICT, "caffe", gpu=True)
 PUBLISHED = PlatformBaseline("tk1", ({KEY: Baseline("report", 9.75, "tk1.csv, line 3"), X: Unavailable("line 2")},))
@@ -95,6 +95,7 @@ def runner_for(
         repository=repository,
         parameters=parameters or ServiceParameters(gpu=True),
         cold_start_timeout_s=cold_start_timeout_s,
+        platform_mllib="caffe",
         timeout_s=timeout_s,
         recovery_timeout_s=recovery_timeout_s,
     )

@@ -46,7 +46,7 @@ def client(server: ScriptedDeepDetect) -> Iterator[Client]:
 
 
 def service_of(client: Client, model: Network, batch_size: int = 1, **options: Any) -> OpenService:  # noqa: ANN401 - any
-    return open_service(client, ServerOptions(client.display_url, **options), model, batch_size)
+    return open_service(client, ServerOptions(client.display_url, platform_mllib="caffe", **options), model, batch_size)
 
 
 def created(server: ScriptedDeepDetect) -> Any:  # noqa: ANN401 - JSON
@@ -156,7 +156,7 @@ def test_an_engine_is_built_for_the_batch_size_where_its_files_are_tensorrts(
 ) -> None:
     (tmp_path / "net.onnx").write_bytes(b"")
     service = service_of(client, own(tmp_path), 16, parameters=ServiceParameters(mllib="caffe"))
-    assert (service.mllib, service.engine) == ("tensorrt", 16)
+    assert (service.mllib, service.engine, service.choice) == ("tensorrt", 16, "")
     assert created(server)["parameters"]["mllib"]["maxBatchSize"] == 16
 
 

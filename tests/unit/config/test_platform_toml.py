@@ -13,9 +13,10 @@ from messages import assert_names
 from pytest_ddperf.config.platform_toml import read_platforms
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.platform import PLATFORM_KEYS, Platform
+from pytest_ddperf.core.service_parameters import ServiceParameters
 from pytest_ddperf.errors import BaselineFileError, FileContentError
 
-TK1 = Platform("tk1", "Jetson TK1", watts=12.5)
+TK1 = Platform("tk1", "Jetson TK1", watts=12.5, parameters=ServiceParameters(mllib="caffe"))
 Write = Callable[[str | bytes], Path]
 
 

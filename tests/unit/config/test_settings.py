@@ -87,6 +87,24 @@ def test_the_default_platform_is_local_and_embedded(tmp_path: Path) -> None:
     assert len(settings.models("local")) == 13
 
 
+@pytest.mark.parametrize("origin", [Origin.INI, Origin.ENVIRONMENT, Origin.COMMAND_LINE])
+def test_a_backend_that_the_user_names_is_not_the_server_s_choice(tmp_path: Path, origin: Origin) -> None:
+    settings = resolve(tmp_path, "", origin, platform="tk1", mllib="ncnn")
+    assert settings.server_options("tk1").parameters.mllib == "ncnn"
+
+
+@pytest.mark.parametrize("board", ["tk1", "board2"])
+def test_a_backend_of_ddperf_toml_is_not_the_server_s_choice(tmp_path: Path, board: str) -> None:
+    toml = '[platforms.tk1]\nmllib = "torch"\n[platforms.board2]\nlike = "tk1"\nurl = "http://b:1"\n'
+    assert resolve(tmp_path, toml, platform=board).server_options(board).parameters.mllib == "torch"
+
+
+def test_a_board_prefers_the_backend_of_the_platform_it_is_like(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, '[platforms.board2]\nlike = "tk1"\nurl = "http://b:1"\n', platform="board2")
+    options = settings.server_options("board2")
+    assert (options.parameters.mllib, options.platform_mllib) == ("auto", "caffe")
+
+
 def test_a_platform_named_twice_is_measured_once(tmp_path: Path) -> None:
     assert resolve(tmp_path, platform="TK1,tk1").platforms == ("tk1",)
 
@@ -94,7 +112,8 @@ def test_a_platform_named_twice_is_measured_once(tmp_path: Path) -> None:
 def test_a_platform_has_its_own_defaults(tmp_path: Path) -> None:
     settings = resolve(tmp_path, platform="tk1")
     options = settings.server_options("tk1")
-    assert (options.url, options.parameters.gpu, options.parameters.mllib) == ("http://localhost:8080", True, "caffe")
+    assert (options.url, options.parameters.gpu) == ("http://localhost:8080", True)
+    assert (options.parameters.mllib, options.platform_mllib) == ("auto", "caffe")
     assert settings.tolerance("tk1") == 0.1
     assert settings.batch_sizes("tk1") == (1, 2, 4, 8, 16, 32, 64, 128)
 

@@ -12,7 +12,7 @@ from pytest_ddperf.deepdetect.protocol import parse_service
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_has_the_parameters_that_a_torch_server_reported(name: str) -> None:
     recorded = {one.name: one.answer for one in load("torch-v0.29")}
-    assert parse_service(recorded[f"template_get_{name}"]).params == TEMPLATES[name].count_params(1000)
+    assert parse_service(recorded[f"template_get_{name}"]).model_stats.params == TEMPLATES[name].count_params(1000)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from pytest_ddperf.deepdetect.protocol import (
     build_predict_body,
     build_service_body,
     check_predictions,
-    parse_dependencies,
     parse_info,
     parse_prediction,
     parse_service,
@@ -320,20 +319,14 @@ def test_rounding_may_lift_the_sum_of_a_thousand_probabilities_a_little() -> Non
 def test_the_parameters_of_a_network_and_its_batch_size_are_read_where_a_server_reports_them() -> None:
     described = {"model_stats": {"params": 11689512}, "parameters": {"mllib": {"maxBatchSize": 8}}}
     service = parse_service({"body": {"name": "s", **described}})
-    assert (service.params, service.max_batch_size) == (11689512, 8)
+    assert (service.model_stats.params, service.max_batch_size) == (11689512, 8)
 
 
 @pytest.mark.parametrize("stats", [None, {}, [], "x", {"params": "many"}, {"params": True}])
 def test_model_stats_without_parameters_are_accepted(stats: object) -> None:
-    assert parse_service({"body": {"name": "s", "model_stats": stats}}).params is None
-
-
-def test_the_versions_of_a_build_are_read_without_empty_ones() -> None:
-    built = "OPENCV_VERSION=4.6.0 CUDA_VERSION= CUDNN_VERSION= CUDA_ARCH= TENSORRT_VERSION=10.12.0.36"
-    assert parse_dependencies(built) == {"OPENCV_VERSION": "4.6.0", "TENSORRT_VERSION": "10.12.0.36"}
-    assert parse_dependencies("") == parse_dependencies("unknown") == {}
+    assert parse_service({"body": {"name": "s", "model_stats": stats}}).model_stats.params is None
 
 
 def test_a_torch_server_reports_the_parameters_of_a_template() -> None:
     recorded = {one.name: one.answer for one in load("torch-v0.29")}
-    assert parse_service(recorded["template_get_resnet18"]).params == 11689512
+    assert parse_service(recorded["template_get_resnet18"]).model_stats.params == 11689512

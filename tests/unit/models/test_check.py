@@ -84,31 +84,19 @@ def test_what_nobody_says_of_a_service_is_taken_from_the_files(tmp_path: Path) -
     own = Network(
         "a", "a", width=None, height=None, nclasses=None, repository="/m", path=str(caffe_folder(tmp_path / "a", 64, 7))
     )
-    assert resolve_service_facts(own, "caffe", named=False) == ModelFacts("caffe", 64, 64, 7)
+    assert resolve_service_facts(own, "caffe") == ModelFacts("caffe", 64, 64, 7)
 
 
 def test_what_somebody_says_wins_over_the_files(tmp_path: Path) -> None:
     path = str(caffe_folder(tmp_path / "a", 64, 7))
     own = Network("a", "a", width=32, height=16, repository="/m", path=path, mllib="torch", nclasses=2)
-    assert resolve_service_facts(own, "caffe", named=False) == ModelFacts("torch", 32, 16, 2)
-
-
-def test_the_backend_by_command_line_then_table_then_platform_where_it_reads_the_files_then_files(
-    tmp_path: Path,
-) -> None:
-    path = str(ncnn_folder(tmp_path / "a"))
-    own = Network("a", "a", repository="/m", path=path)
-    assert resolve_service_facts(own, "caffe", named=False).mllib == "ncnn"
-    assert resolve_service_facts(own, "ncnn", named=False).mllib == "ncnn"
-    told = Network("a", "a", repository="/m", path=path, mllib="torch")
-    assert resolve_service_facts(told, "ncnn", named=False).mllib == "torch"
-    assert resolve_service_facts(told, "caffe", named=True).mllib == "caffe"
+    assert resolve_service_facts(own, "torch") == ModelFacts("torch", 32, 16, 2)
 
 
 def test_of_a_folder_that_is_not_here_nothing_is_known() -> None:
     own = Network("a", "a", width=None, height=None, nclasses=None, repository="/m")
-    assert resolve_service_facts(own, "caffe", named=False) == ModelFacts("caffe")
+    assert resolve_service_facts(own, "caffe") == ModelFacts("caffe")
 
 
 def test_the_catalogues_networks_are_created_as_before() -> None:
-    assert resolve_service_facts(Network("resnet50", "R"), "ncnn", named=False) == ModelFacts("ncnn", 224, 224, 1000)
+    assert resolve_service_facts(Network("resnet50", "R"), "ncnn") == ModelFacts("ncnn", 224, 224, 1000)
