@@ -25,7 +25,9 @@ MARKS = {
 
 def against_baseline_charts(results: Results, platforms: Iterable[str]) -> dict[str, HeatMap]:
     """Return the charts of the platforms with a measured or failed cell, by file name."""
-    charts = {names.against_baseline(platform): against_baseline_chart(results, platform) for platform in platforms}
+    charts = {
+        names.figure("against_baseline", platform): against_baseline_chart(results, platform) for platform in platforms
+    }
     return {name: chart for name, chart in charts.items() if chart is not None}
 
 

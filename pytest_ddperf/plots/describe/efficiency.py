@@ -43,7 +43,7 @@ def efficiency_charts(results: Results, platforms: Sequence[str]) -> dict[str, C
     for platform in platforms:
         chart = platform_chart(results, platform)
         if chart is not None:
-            charts[names.efficiency(platform)] = chart
+            charts[names.figure("efficiency", platform)] = chart
     return {**charts, **across_charts(results)}
 
 

@@ -25,11 +25,11 @@ def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
     if not sizes:
         return {}
     if len(sizes) == 1:
-        return {names.latency(platform, "bars"): latency_bars(results, platform)}
+        return {names.figure("latency", f"{platform}_bars"): latency_bars(results, platform)}
     return {
-        names.latency(platform, "log"): latency_lines(results, platform, logarithmic=True),
-        names.latency(platform, "linear"): latency_lines(results, platform, logarithmic=False),
-        names.throughput(platform): throughput_chart(results, platform),
+        names.figure("latency", f"{platform}_log"): latency_lines(results, platform, logarithmic=True),
+        names.figure("latency", f"{platform}_linear"): latency_lines(results, platform, logarithmic=False),
+        names.figure("throughput", platform): throughput_chart(results, platform),
     }
 
 
@@ -93,12 +93,13 @@ def comparison_charts(results: Results, platforms: Sequence[str]) -> dict[str, L
     """Return by file name: a chart of each network with a value on one of `platforms`, and the MobileNets of each."""
     found = {cell.key.model for cell in results.only(platforms).cells if cell.value_ms is not None}
     charts = {
-        names.model(model): model_chart(results, model) for model in sorted(found, key=results.catalog.model_order)
+        names.figure("model", model): model_chart(results, model)
+        for model in sorted(found, key=results.catalog.model_order)
     }
     for platform in platforms:
         mobilenets = mobilenet_chart(results, platform)
         if mobilenets is not None:
-            charts[names.mobilenet(platform)] = mobilenets
+            charts[names.figure("mobilenet", platform)] = mobilenets
     return charts
 
 

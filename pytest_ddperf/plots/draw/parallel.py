@@ -1,7 +1,7 @@
 """Drawing of figures into files, with several processes if there are many figures.
 
-Each file contains a digest of what it shows, so only figures that changed since then are drawn. Each figure is drawn
-independently, so the result does not depend on the process that draws it.
+Each PNG contains a digest of what it shows and of its SVG, so only figures that changed since then are drawn. Each
+figure is drawn independently, so the result does not depend on the process that draws it.
 
 The helpers are plain child processes. `multiprocessing` would run the user's script again, or fork a process that has
 threads.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import struct
 import subprocess
 import sys
 from functools import cache
@@ -19,6 +20,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+from zlib import crc32
 
 from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import ConfigurationError
@@ -34,7 +36,7 @@ _LEAST_EACH = 12
 """Minimum number of figures per process: loading matplotlib takes as long as drawing a few figures."""
 
 _MOST_PROCESSES = 4
-_LAST_BYTES = {"png": b"IEND\xaeB`\x82", "svg": b"</svg>\n"}
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _HELPER = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from pytest_ddperf.plots.draw.parallel import help_out; help_out(sys.stdin.buffer)"
@@ -55,7 +57,7 @@ def draw_all(
         charts: descriptions of the figures, by file name without extension.
         folder: output folder; created if it does not exist.
         processes: number of processes; None to choose it from the number of cores and figures.
-        endings: file extensions to write for each figure.
+        endings: file extensions to write for each figure: `png`, with or without `svg`.
         progress: called with the number of figures drawn so far, from 0, and the number of figures to draw.
 
     Raises:
@@ -91,9 +93,9 @@ def help_out(source: IO[bytes]) -> None:
     _draw(share, folder, endings, lambda: os.write(1, b"."))
 
 
-def compute_digest(chart: Chart) -> str:
-    """Compute the digest of a description, of the code that draws it and of matplotlib's version."""
-    return sha256(_hash_code() + repr(chart).encode()).hexdigest()
+def compute_digest(chart: Chart, svg: bytes) -> str:
+    """Compute the digest of a description, its SVG ("" for none), the code that draws it and matplotlib's version."""
+    return sha256(_hash_code() + repr(chart).encode() + svg).hexdigest()
 
 
 @cache
@@ -102,16 +104,22 @@ def _hash_code() -> bytes:
     return sha256(b"".join([version("matplotlib").encode(), *(path.read_bytes() for path in sources)])).digest()
 
 
+def _end_png(digest: str) -> bytes:
+    """Return the last chunks of a PNG: a text with the digest, and the end (https://www.w3.org/TR/png-3/#5Chunk-layout)."""
+    text = b"tEXtDigest\0" + digest.encode()
+    return struct.pack(">I", len(text) - 4) + text + struct.pack(">I", crc32(text)) + _PNG_END
+
+
 def _select_changed(charts: Mapping[str, Chart], folder: Path, endings: Sequence[str]) -> dict[str, Chart]:
-    """Return the figures of which a file is missing, incomplete, or does not contain the digest of the figure."""
+    """Return the figures of which a file is missing, damaged or of another description."""
 
     def is_drawn(name: str, chart: Chart) -> bool:
-        digest = compute_digest(chart).encode()
         try:
-            files = {ending: (folder / f"{name}.{ending}").read_bytes() for ending in endings}
+            png = (folder / f"{name}.png").read_bytes()
+            svg = (folder / f"{name}.svg").read_bytes() if "svg" in endings else b""
         except OSError:
             return False
-        return all(digest in content and content.endswith(_LAST_BYTES[ending]) for ending, content in files.items())
+        return png.endswith(_end_png(compute_digest(chart, svg)))
 
     return {name: chart for name, chart in charts.items() if not is_drawn(name, chart)}
 
@@ -137,9 +145,12 @@ def _draw(charts: Mapping[str, Chart], folder: Path, endings: Sequence[str], aft
         from pytest_ddperf.plots.draw.dispatch import build_figure  # noqa: PLC0415 - loads matplotlib, inside the style
 
         for name, chart in charts.items():
-            figure, digest = build_figure(chart), compute_digest(chart)
-            for ending in endings:
-                write_file(folder / f"{name}.{ending}", encode_figure(figure, ending, digest))
+            figure = build_figure(chart)
+            files = {ending: encode_figure(figure, ending) for ending in endings}
+            digest = compute_digest(chart, files.get("svg", b""))
+            files["png"] = files["png"].removesuffix(_PNG_END) + _end_png(digest)
+            for ending, content in files.items():
+                write_file(folder / f"{name}.{ending}", content)
             after_each()
 
 

@@ -278,15 +278,8 @@ def format_number(value: float) -> str:
     return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.1g}"
 
 
-def encode_figure(figure: Figure, ending: str, digest: str) -> bytes:
-    """Encode a figure in a file format; the same figure gives the same bytes.
-
-    Args:
-        figure: the figure.
-        ending: `png` or `svg`.
-        digest: digest of what is drawn; stored in the file.
-    """
+def encode_figure(figure: Figure, ending: str) -> bytes:
+    """Encode a figure as `png` or `svg`; the same figure gives the same bytes."""
     buffer = io.BytesIO()
-    metadata = {**_METADATA[ending], "Identifier": digest}
-    figure.savefig(buffer, format=ending, metadata=metadata, facecolor="white")
+    figure.savefig(buffer, format=ending, metadata=dict(_METADATA[ending]), facecolor="white")
     return buffer.getvalue()

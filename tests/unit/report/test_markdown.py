@@ -21,8 +21,9 @@ from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.report import markdown
 from pytest_ddperf.report.files import parse_report, write
 from pytest_ddperf.report.markdown import Figures
-from pytest_ddperf.report.markdown_escape import escape_inline, remove_control_characters
+from pytest_ddperf.report.markdown_escape import escape_inline
 from pytest_ddperf.report.markdown_tables import render_table
+from pytest_ddperf.text import remove_control_characters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

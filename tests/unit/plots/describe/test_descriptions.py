@@ -66,9 +66,9 @@ def test_a_platform_without_cells_has_no_figures() -> None:
 
 
 def test_file_names_stay_in_their_folder() -> None:
-    assert names.history("../x", "a/b") == "history/_x/a_b"
-    assert names.model("..") == "model/_"
-    assert names.latency("tk1", "log") == "latency/tk1_log"
+    assert names.figure("history", "../x", "a/b") == "history/_x/a_b"
+    assert names.figure("model", "..") == "model/_"
+    assert names.figure("latency", "tk1_log") == "latency/tk1_log"
 
 
 # ---- a run over its baseline

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from figure_results import figure_of, measured, published, trend
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import CellKey, Outcome
@@ -163,7 +164,13 @@ def test_only_a_figure_whose_description_changed_is_drawn_again(tmp_path: Path) 
 
 @pytest.mark.parametrize("ending", names.ENDINGS)
 @pytest.mark.parametrize(
-    "damage", [lambda _: b"", lambda content: content[: len(content) // 2], lambda _: b"\x89PNG of another program"]
+    "damage",
+    [
+        lambda _: b"",
+        lambda content: content[: len(content) // 2],
+        lambda _: b"\x89PNG of another program",
+        lambda content: content + b" ",
+    ],
 )
 def test_an_image_that_is_damaged_or_of_another_program_is_drawn_again(
     tmp_path: Path, ending: str, damage: Callable[[bytes], bytes]
@@ -189,11 +196,11 @@ def test_another_matplotlib_draws_the_figures_again(tmp_path: Path, monkeypatch:
     chart = CHARTS["cost/small"]
     monkeypatch.setattr(parallel, "version", lambda _: "2.0")
     parallel._hash_code.cache_clear()
-    other = parallel.compute_digest(chart)
+    other = parallel.compute_digest(chart, b"")
     monkeypatch.undo()
     parallel._hash_code.cache_clear()
-    assert parallel.compute_digest(chart) != other
-    assert parallel.compute_digest(chart) != parallel.compute_digest(CHARTS["cost/all"])
+    assert parallel.compute_digest(chart, b"") != other
+    assert parallel.compute_digest(chart, b"") != parallel.compute_digest(CHARTS["cost/all"], b"")
 
 
 def test_nothing_loads_matplotlib_if_no_figure_changed(tmp_path: Path) -> None:
@@ -307,7 +314,7 @@ def test_the_user_s_matplotlib_neither_changes_figures_nor_is_changed() -> None:
     def digest() -> str:
         with style.apply_style():
             figure = figure_of(CHARTS["latency/tk1_log"])
-            return hashlib.sha256(style.encode_figure(figure, "svg", "")).hexdigest()
+            return hashlib.sha256(style.encode_figure(figure, "svg")).hexdigest()
 
     before = digest()
     with mpl.rc_context({"lines.linewidth": 9.0, "font.size": 30.0, "svg.fonttype": "none", "savefig.dpi": 20}):
@@ -339,3 +346,11 @@ def test_describing_loads_no_matplotlib() -> None:
         "assert not {'matplotlib', 'numpy', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_image_with_its_digest_is_a_valid_png(tmp_path: Path) -> None:
+    api.draw_charts({"cost/small": CHARTS["cost/small"]}, tmp_path)
+    content = (tmp_path / "cost/small.svg").read_bytes()
+    with Image.open(tmp_path / "cost/small.png") as image:
+        image.load()
+        assert image.info["Digest"] == parallel.compute_digest(CHARTS["cost/small"], content)  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from figure_results import figure_of, published
 
-from pytest_ddperf.plots.describe import cost, latency, names
+from pytest_ddperf.plots.describe import cost, latency
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def table_of(platform: str) -> Table:
 
 
 def axes_of(platform: str, scale: str) -> Axes:
-    chart = latency.latency_charts(published(), platform)[names.latency(platform, scale)]
+    chart = latency.latency_charts(published(), platform)[f"latency/{platform}_{scale}"]
     (axes,) = figure_of(chart).axes
     return axes
 
