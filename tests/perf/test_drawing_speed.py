@@ -85,8 +85,8 @@ def test_drawing_costs_at_most_one_and_a_half_times_the_bare_figures(tmp_path: P
         kind[1] += cpu_s(lambda: parallel.draw_all({name: chart}, tmp_path, 1))  # noqa: B023 - called at once
     bare_s, ours_s = (sum(each) for each in zip(*taken_s.values(), strict=True))
     print(f"\n{f'{len(charts)} figures as PNG and SVG, CPU seconds':<46}{'bare':>8}{'ours':>8}{'ratio':>8}{'bound':>8}")
-    for kind, (bare, ours) in taken_s.items():
-        print(f"  {kind:<44}{bare:>8.2f}{ours:>8.2f}{ours / bare:>8.2f}")
+    for family, (bare, ours) in taken_s.items():
+        print(f"  {family:<44}{bare:>8.2f}{ours:>8.2f}{ours / bare:>8.2f}")
     print(f"{'all':<46}{bare_s:>8.2f}{ours_s:>8.2f}{ours_s / bare_s:>8.2f}{BOUND:>8.2f}")
     assert ours_s <= BOUND * bare_s
 

@@ -82,6 +82,7 @@ def by_model(cells: Iterable[tuple[str, int]]) -> list[tuple[str, list[int]]]:
 def direct(model: str, sizes: Iterable[int]) -> list[tuple[int, float]]:
     """CPU seconds of a prediction of each batch size by ONNX Runtime in this process, without the server."""
     session = engine.load_builtin(model)._session
+    assert session is not None
     (name,) = (each.name for each in session.get_inputs())
     shape = session.get_inputs()[0].shape[1:]
 
