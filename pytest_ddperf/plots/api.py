@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.plots.describe import (
     against_baseline,
-    comparison,
     cost,
     efficiency,
     history,
@@ -22,10 +21,9 @@ from pytest_ddperf.plots.describe import (
 from pytest_ddperf.plots.index_page import index_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.results import Results, Trend
     from pytest_ddperf.plots.describe.charts import Chart
 
@@ -69,22 +67,17 @@ def describe(results: Results, trends: Sequence[Trend], platforms: Sequence[str]
         The figures by file name without extension, in the order of the report.
     """
     plain = results.plain
-    charts: dict[str, Chart] = dict(_cost(results.catalog))
+    charts: dict[str, Chart] = {**cost.cost_charts(results.catalog)}
     for platform in platforms:
-        charts.update(_platform(plain, platform))
-    charts.update(_models(plain, platforms))
-    charts.update(_mobilenets(plain, platforms))
+        charts |= latency.latency_charts(plain, platform)
+    charts |= latency.comparison_charts(plain, platforms)
     for platform in platforms:
-        charts.update(pareto.pareto_charts(plain, platform))
-    charts.update(_efficiency(plain, platforms))
+        charts |= pareto.pareto_charts(plain, platform)
+    charts |= efficiency.efficiency_charts(plain, platforms)
     for platform in platforms:
-        charts.update(load.load_charts(results, platform))
-    for platform in platforms:
-        against = against_baseline.against_baseline_chart(results, platform)
-        if against is not None:
-            charts[names.against_baseline(platform)] = against
-    charts.update(history.trend_charts(results.catalog, trends, platforms))
-    return charts
+        charts |= load.load_charts(results, platform)
+    charts |= against_baseline.against_baseline_charts(results, platforms)
+    return {**charts, **history.trend_charts(results.catalog, trends, platforms)}
 
 
 def draw_charts(
@@ -111,38 +104,3 @@ def draw_charts(
 
     draw_all(charts, folder, endings=endings, progress=progress)
     return [folder / f"{name}.{ending}" for name in charts for ending in endings]
-
-
-def _cost(catalog: Catalog) -> Iterator[tuple[str, Chart]]:
-    for name, small in ((names.COST_ALL, False), (names.COST_SMALL, True)):
-        chart = cost.cost_chart(catalog, small=small)
-        if chart is not None:
-            yield name, chart
-
-
-def _platform(results: Results, platform: str) -> Iterator[tuple[str, Chart]]:
-    yield from latency.latency_charts(results, platform).items()
-    throughput = latency.throughput_chart(results, platform)
-    if throughput is not None:
-        yield names.throughput(platform), throughput
-
-
-def _models(results: Results, platforms: Sequence[str]) -> Iterator[tuple[str, Chart]]:
-    """Yield a chart across all platforms for each network that has a value on one of `platforms`."""
-    for model in comparison.models_of(results.only(platforms)):
-        yield names.model(model), comparison.model_chart(results, model)
-
-
-def _mobilenets(results: Results, platforms: Sequence[str]) -> Iterator[tuple[str, Chart]]:
-    for platform in platforms:
-        chart = comparison.mobilenet_chart(results, platform)
-        if chart is not None:
-            yield names.mobilenet(platform), chart
-
-
-def _efficiency(results: Results, platforms: Sequence[str]) -> Iterator[tuple[str, Chart]]:
-    for platform in platforms:
-        chart = efficiency.platform_chart(results, platform)
-        if chart is not None:
-            yield names.efficiency(platform), chart
-    yield from efficiency.across_charts(results).items()

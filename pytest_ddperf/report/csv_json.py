@@ -142,6 +142,7 @@ def render_json(results: Results, trends: Sequence[Trend]) -> str:
     `networks`: facts, by id; `cells`: a list of objects with the fields `COLUMNS` and `samples_ms` (every timed pass);
     `trends`: a list of objects with the four fields of a cell's key and `nights`, oldest first.
     """
+    models = {cell.key.model for cell in results.cells}
     document = {
         "format": FORMAT,
         "generator": f"pytest-ddperf {__version__}",
@@ -149,8 +150,12 @@ def render_json(results: Results, trends: Sequence[Trend]) -> str:
         "not_measured": results.not_measured,
         "warnings": list(results.warnings),
         "runs": {platform: _run(run, platform) for platform, run in results.runs.items()},
-        "platforms": {name: _platform(results.catalog.platforms[name]) for name in _known(results)},
-        "networks": {name: _network(results.catalog.networks[name]) for name in _networks(results)},
+        "platforms": {
+            name: _platform(results.catalog.platforms[name])
+            for name in results.platforms
+            if name in results.catalog.platforms
+        },
+        "networks": {name: _network(one) for name, one in results.catalog.networks.items() if name in models},
         "cells": [{**row(cell, results.run_of(cell)), "samples_ms": list(cell.samples_ms)} for cell in results.cells],
         "trends": [_trend(trend) for trend in trends],
     }
@@ -220,15 +225,6 @@ def _csv_value(value: object) -> str:
         return repr(value)
     text = phrases.join_lines(str(value))
     return f"'{text}" if text.startswith(_RUNS_IN_SPREADSHEETS) else text
-
-
-def _known(results: Results) -> list[str]:
-    return [name for name in results.platforms if name in results.catalog.platforms]
-
-
-def _networks(results: Results) -> list[str]:
-    shown = {cell.key.model for cell in results.cells}
-    return [name for name in results.catalog.networks if name in shown]
 
 
 def _run(run: RunFacts, platform: str) -> dict[str, Any]:

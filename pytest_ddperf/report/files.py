@@ -14,7 +14,6 @@ from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plots.describe import names
 from pytest_ddperf.report import bencher, csv_json
-from pytest_ddperf.report.figures_dir import figures_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,36 +28,16 @@ MARKDOWN = "markdown"
 ERASE_LINE = "\r\x1b[K"
 
 
-def _markdown(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import markdown  # noqa: PLC0415 - each kind imports what it needs
+def _render_markdown(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, Mapping[str, Chart]]:
+    from pytest_ddperf.report import markdown  # noqa: PLC0415 - loads the descriptions of all figures
 
-    return markdown.render_with_figures(results, trends, path)
+    return markdown.render_with_figures(results, trends, figures_dir(path))
 
 
-def _html(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import html  # noqa: PLC0415 - each kind imports what it needs
+def _render_html(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
+    from pytest_ddperf.report import html  # noqa: PLC0415 - loads what only the page needs
 
     return html.render_page(results, trends), {}
-
-
-def _csv(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-
-    return csv_json.render_csv(results), {}
-
-
-def _json(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-
-    return csv_json.render_json(results, trends), {}
-
-
-def _bmf(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-
-    return bencher.render_bmf(results), {}
-
-
-def _pytest(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-
-    return bencher.render_pytest(results), {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +57,14 @@ class Format:
 
 
 FORMATS = (
-    Format(MARKDOWN, ".md", _markdown),
-    Format("html", ".html", _html),
-    Format("csv", ".csv", _csv),
-    Format("json", ".json", _json),
-    Format("bmf", "bmf", _bmf),  # Bencher Metric Format
-    Format("pytest", "pytest", _pytest),  # what github-action-benchmark reads as its `pytest` tool
+    Format(MARKDOWN, ".md", _render_markdown),
+    Format("html", ".html", _render_html),
+    Format("csv", ".csv", lambda results, *_: (csv_json.render_csv(results), {})),
+    Format("json", ".json", lambda results, trends, _: (csv_json.render_json(results, trends), {})),
+    # Bencher Metric Format
+    Format("bmf", "bmf", lambda results, *_: (bencher.render_bmf(results), {})),
+    # what github-action-benchmark reads as its `pytest` tool
+    Format("pytest", "pytest", lambda results, *_: (bencher.render_pytest(results), {})),
 )
 """All report formats. To add one, add an entry here and the function that it names."""
 
@@ -103,6 +84,11 @@ class ReportFile:
 
     kind: str
     path: Path
+
+
+def figures_dir(path: Path) -> Path:
+    """Return the folder of the figures of a Markdown report, which is next to the report."""
+    return path.with_name(f"{path.stem}_figures")
 
 
 def parse_report(text: str, folder: Path) -> ReportFile:

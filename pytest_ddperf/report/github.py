@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import by_cause
 from pytest_ddperf.report import phrases
-from pytest_ddperf.report.markdown_escape import clip, escape_inline, escape_list_item, remove_control_characters
+from pytest_ddperf.report.markdown_escape import clip, escape_inline, escape_list_item
 from pytest_ddperf.report.terminal import cell_ids
-from pytest_ddperf.text import format_change, format_ms
+from pytest_ddperf.text import format_change, format_ms, remove_control_characters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

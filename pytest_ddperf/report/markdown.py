@@ -5,7 +5,6 @@ A section on the run comes first. Raw tables contain the baselines: where they a
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from html import escape
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.plots.api import describe
 from pytest_ddperf.plots.describe import names
 from pytest_ddperf.report import load_text, phrases
-from pytest_ddperf.report.figures_dir import figures_dir
 from pytest_ddperf.report.markdown_escape import escape_inline
 from pytest_ddperf.report.markdown_tables import (
     format_accuracy,
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.results import Result, Results, Trend
     from pytest_ddperf.plots.describe.charts import Chart
 
@@ -40,13 +37,13 @@ _REAL_TIME_FPS = (25, 10)
 """Images per second that the published report uses as thresholds for real-time use."""
 
 
-def render_with_figures(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, dict[str, Chart]]:
+def render_with_figures(results: Results, trends: Sequence[Trend], folder: Path) -> tuple[str, dict[str, Chart]]:
     """Render the report with its figures.
 
     Args:
         results: results to show.
         trends: histories of cells.
-        path: path of the report; the caller must write the figures as PNG to `figures_dir(path)`.
+        folder: folder of the figures next to the report; the caller must write them there as PNG.
 
     Returns:
         The text, and the figures by file name without suffix.
@@ -54,7 +51,7 @@ def render_with_figures(results: Results, trends: Sequence[Trend], path: Path) -
     charts = describe(results, trends, list(results.runs) or results.platforms)
     if len(results.platforms) == 1:  # nothing to compare
         charts = {name: chart for name, chart in charts.items() if not names.compares_platforms(name)}
-    figures = Figures(charts, path)
+    figures = Figures(charts, folder)
     content = render_text(results, figures)
     return content, {name: charts[name] for name in charts if name in figures.shown}
 
@@ -154,10 +151,7 @@ def _references(results: Results, figures: Figures) -> list[str]:
     titles = [catalog.networks[model].title if model in catalog.networks else model for model in models]
     return [
         "### Reference platforms",
-        *(
-            f"- {_title(results, platform)}{_backend(catalog.platforms.get(platform))}"
-            for platform in results.platforms
-        ),
+        *(f"- {_title(results, platform)}{_backend(results, platform)}" for platform in results.platforms),
         "",
         "### Reference networks",
         *(f"- {escape_inline(title)}" for title in titles),
@@ -170,7 +164,8 @@ def _references(results: Results, figures: Figures) -> list[str]:
     ]
 
 
-def _backend(platform: Platform | None) -> str:
+def _backend(results: Results, name: str) -> str:
+    platform = results.catalog.platforms.get(name)
     return f" ({escape_inline(platform.backend)})" if platform is not None else ""
 
 
@@ -370,12 +365,11 @@ class Figures:
 
     Args:
         charts: names of the figures without suffix; the PNG of each is shown.
-        path: path of the report; links are relative to it.
+        folder: folder of the figures, next to the report.
     """
 
-    def __init__(self, charts: Iterable[str], path: Path) -> None:
-        folder = figures_dir(path).name
-        self._links = {name: quote(f"{folder}/{name}.png") for name in charts}
+    def __init__(self, charts: Iterable[str], folder: Path) -> None:
+        self._links = {name: quote(f"{folder.name}/{name}.png") for name in charts}
         self.shown: set[str] = set()
         """Names of the figures shown so far."""
 
@@ -389,8 +383,8 @@ class Figures:
 
     def of_platform(self, platform: str) -> list[str]:
         """Return the names of a platform's figures of the time per image, the linear one last."""
-        own = rf"latency/{re.escape(platform)}(_log|_linear|_bars)?"
-        return sorted((name for name in self.names("latency") if re.fullmatch(own, name)), key=_linear_last)
+        own = [names.figure("latency", f"{platform}_{scale}") for scale in ("bars", "log", "linear")]
+        return [name for name in own if name in self._links]
 
     def image(self, name: str, indent: str = "") -> str:
         """Render one figure."""
@@ -421,7 +415,3 @@ class Figures:
 def _words(name: str) -> str:
     """Return the alternative text of a figure: `latency, tk1 log`."""
     return name.replace("/", ", ").replace("_", " ")
-
-
-def _linear_last(name: str) -> bool:
-    return name.endswith("_linear")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pytest_ddperf.text import REPLACEMENT, remove_control_characters
-
-__all__ = ["REPLACEMENT", "clip", "escape_inline", "escape_list_item", "remove_control_characters"]
+from pytest_ddperf.text import remove_control_characters
 
 _MARKUP = re.compile(r"([\\`*_\[\]#!|~^@]|:(?=//|[A-Za-z0-9_+-]+:))")  # colons: of URLs and emoji codes
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"}

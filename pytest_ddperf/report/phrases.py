@@ -69,11 +69,6 @@ def collect_notes(results: Results) -> list[str]:
     )
 
 
-def select_failing(results: Results) -> tuple[Result, ...]:
-    """Return the cells that failed, regressed ones first and the greatest change first."""
-    return tuple(cell for cell in results.judged if cell.fails)
-
-
 def format_published(ms: float, platform: Platform | None) -> str:
     """Format a published value as in its table; a value read from a picture has three significant digits.
 

@@ -38,24 +38,26 @@ def test_the_client_costs_at_most_half_of_a_new_connection_each_time() -> None:
     finally:
         ours.send("stop")
         process.join(10)
-    ratio = statistics.median(kept_ms) / statistics.median(new_ms)
-    print(f"\n{'way':<34}{'median ms':>12}{'fastest ms':>12}")
+    ratio = statistics.median(kept / new for kept, new in zip(kept_ms, new_ms, strict=True))
+    print(f"\n{'way':<34}{'median ms':>12}{'fastest ms':>12}   CPU")
     for way, times in (("pytest-ddperf, connection kept", kept_ms), ("dd_bench, a new one each time", new_ms)):
         print(f"{way:<34}{statistics.median(times):>12.3f}{min(times):>12.3f}")
-    print(f"ratio of the medians {ratio:.2f}, at most 0.50")
+    print(f"median of the ratios pair by pair {ratio:.2f}, at most 0.50")
     assert ratio <= 0.5
 
 
 def _alternating(url: str) -> tuple[list[float], list[float]]:
-    """Milliseconds of both ways, one after the other, so that what else the host does meets both."""
+    """CPU milliseconds of this process for both ways, in turns; the server is another process."""
     body = build_predict_body("resnet50", ["/srv/bench/img_00.jpg"])
     kept_ms, new_ms = [], []
     with Client(url) as client:
         endpoint = ServiceEndpoint(client, "resnet50", body)
         endpoint.predict()
         for _ in range(PREDICTIONS):
-            kept_ms.append(endpoint.predict().client_ms)
-            began_s = time.perf_counter()
+            began_s = time.process_time()
+            endpoint.predict()
+            between_s = time.process_time()
             requests.post(f"{url}/predict", json=body, timeout=10)
-            new_ms.append((time.perf_counter() - began_s) * 1000)
+            kept_ms.append((between_s - began_s) * 1000)
+            new_ms.append((time.process_time() - between_s) * 1000)
     return kept_ms, new_ms

@@ -1,7 +1,8 @@
-"""A fault costs its time limit at the most, and five seconds."""
+"""A fault costs at most its time limit and three runs without a fault."""
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 
@@ -9,7 +10,9 @@ import pytest
 from bench_project import BenchProject, TableServer
 from faults import FAULTS, GOOGLENET_AND_SQUEEZENET, Fault
 
-BOUND_S = 5.0
+BOUND = 3.0
+"""Of what a run takes beyond one without a fault and its time limit: so many times a run without a fault."""
+
 WELL = Fault("no fault", "none", "4 ok", lambda _: None, exit_status=0)
 
 
@@ -33,22 +36,32 @@ def took_s(project: BenchProject, fault: Fault, how: tuple[str, ...]) -> float:
 
 
 def show(rows: list[tuple[Fault, float]], usual_s: float, how: str) -> None:
-    print(f"\n{how}: a run without a fault takes {usual_s:.1f} s (median of 3); beyond that, seconds")
+    print(f"\n{how}: a run without a fault takes {usual_s:.1f} s (median of 5); beyond that, seconds")
     print(f"{'fault':<100}{'limit':>7}{'took':>7}")
     for fault, seconds in rows:
         print(f"{fault.name[:98]:<100}{limit_s(fault):>7.1f}{seconds - usual_s:>7.1f}")
-    worst = max(seconds - usual_s - limit_s(fault) for fault, seconds in rows)
-    print(f"{len(rows)} faults; beyond its limit, the worst of them {worst:.1f} s, bound {BOUND_S:.0f} s")
+    worst = max(beyond(fault, seconds, usual_s) for fault, seconds in rows)
+    print(f"{len(rows)} faults; beyond its limit, the worst of them takes {worst:.1f} usual runs, bound {BOUND:.1f}")
+
+
+def beyond(fault: Fault, seconds: float, usual_s: float) -> float:
+    """What a run takes beyond a usual one and the time limit, relative to a usual one."""
+    return (seconds - usual_s - limit_s(fault)) / usual_s
 
 
 @pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
-def test_no_fault_takes_longer_than_its_time_limit_and_five_seconds(
+def test_no_fault_takes_longer_than_its_time_limit_and_three_more_runs(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache"))
     with TableServer("tk1") as server:
         project = BenchProject(pytester, server)
-    usual_s = statistics.median(took_s(project, WELL, how) for _ in range(3))
-    rows = [(fault, took_s(project, fault, how)) for fault in FAULTS]
+    usual: list[float] = []
+    rows: list[tuple[Fault, float]] = []
+    for number, fault in enumerate(FAULTS):  # in turns, as the machine's load changes meanwhile
+        if number % math.ceil(len(FAULTS) / 5) == 0:
+            usual.append(took_s(project, WELL, how))
+        rows.append((fault, took_s(project, fault, how)))
+    usual_s = statistics.median(usual)
     show(rows, usual_s, "".join(how) or "-n0")
-    assert [fault.name for fault, seconds in rows if seconds - usual_s > limit_s(fault) + BOUND_S] == []
+    assert [fault.name for fault, seconds in rows if beyond(fault, seconds, usual_s) > BOUND] == []

@@ -1,4 +1,4 @@
-"""Figures and the history that they are drawn from: how long, and how much memory, each in a process of its own.
+"""The history that figures are drawn from: how long, and how much memory, each in a process of its own.
 
 Seconds are CPU seconds of the process that takes longest, so that what else runs on the machine does not count; what a
 watch showed is printed beside them.
@@ -26,7 +26,6 @@ from pytest_ddperf.history.run_file import RunHeader
 if TYPE_CHECKING:
     from pathlib import Path
 
-FIGURES_BOUND_S = 20.0
 FIRST_BOUND, LATER_BOUND = 2.0, 0.5
 """CPU seconds of reading the history, relative to decoding every line of its files once."""
 
@@ -49,14 +48,6 @@ print(json.dumps({{
     "peak_mib": peak_kib / 1024,
     "answer": answer,
 }}))
-"""
-_FIGURES = """
-from pathlib import Path
-from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.report.gather import gather_results
-from pytest_ddperf.plots.api import draw
-results = gather_results(load_catalog(), [], {})
-answer = len(draw(results, [], Path(sys.argv[1]), results.platforms))
 """
 _TREND = """
 from pathlib import Path
@@ -185,19 +176,6 @@ def compare_s(folder: Path) -> float:
 def row(what: str, measured: float, bound: float | None, unit: str) -> None:
     limit = "" if bound is None else f"{bound:>10.1f}"
     print(f"{what:<58}{measured:>10.2f}{limit:>10} {unit}")
-
-
-def test_all_figures_from_the_baselines_take_at_most_20_s_on_2_cores(tmp_path: Path) -> None:
-    cost = cost_of(_FIGURES, str(tmp_path))
-    longest_s = max(cost.own_s, cost.children_s)
-    print(f"\n{'all figures from the baselines':<58}{'measured':>10}{'bound':>10}")
-    print(f"{'figures':<58}{cost.answer!s:>10}")
-    row("CPU seconds of the process that takes longest", longest_s, FIGURES_BOUND_S, "s")
-    row("CPU seconds of all processes", cost.own_s + cost.children_s, 2 * FIGURES_BOUND_S, "s")
-    row(f"by the watch, on {os.cpu_count()} cores that others may use, too", cost.watch_s, None, "s")
-    assert cost.answer == len(list(tmp_path.rglob("*.png"))) == len(list(tmp_path.rglob("*.svg")))
-    assert longest_s <= FIGURES_BOUND_S
-    assert cost.own_s + cost.children_s <= 2 * FIGURES_BOUND_S
 
 
 def test_the_peak_memory_of_a_process_is_its_own_however_large_the_one_is_that_started_it() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import FAILING, Outcome
-from pytest_ddperf.plots.describe import common
+from pytest_ddperf.plots.describe import common, names
 from pytest_ddperf.plots.describe.charts import HeatCell, HeatMap, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_ddperf.core.results import Result, Results
 
 MARKS = {
@@ -19,6 +21,14 @@ MARKS = {
     Outcome.NEW: "+",
 }
 """Symbols shown before the number of a cell whose outcome is not ok."""
+
+
+def against_baseline_charts(results: Results, platforms: Iterable[str]) -> dict[str, HeatMap]:
+    """Return the charts of the platforms with a measured or failed cell, by file name."""
+    charts = {
+        names.figure("against_baseline", platform): against_baseline_chart(results, platform) for platform in platforms
+    }
+    return {name: chart for name, chart in charts.items() if chart is not None}
 
 
 def against_baseline_chart(results: Results, platform: str) -> HeatMap | None:
@@ -60,16 +70,13 @@ def _lines(cell: Result) -> tuple[str, ...]:
         if cell.outcome in FAILING:
             return (str(cell.outcome),)
         if cell.side == "baseline":
-            return ("not measured", f"({format_number(cell.baseline_ms)} ms)")
+            return ("not measured", f"({_ms(cell.baseline_ms)})")
         return ("x",) if cell.side == "x" else (str(cell.outcome or ""),)
     mark = "" if cell.outcome is None else MARKS.get(cell.outcome, "")
     if cell.change is None:
-        return f"{mark} {cell.outcome or 'measured'}".strip(), f"{format_number(cell.now_ms)} ms"
-    return f"{mark} {cell.change * 100:+.1f} %".strip(), f"{format_number(cell.now_ms)} ms"
+        return f"{mark} {cell.outcome or 'measured'}".strip(), _ms(cell.now_ms)
+    return f"{mark} {cell.change * 100:+.1f} %".strip(), _ms(cell.now_ms)
 
 
-def format_number(value: float | None) -> str:
-    """Format a number with three digits, large numbers without an exponent; "" for None."""
-    if value is None:
-        return ""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"

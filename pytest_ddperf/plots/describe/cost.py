@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.plots.describe import common
+from pytest_ddperf.plots.describe import names
 from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.networks import Network
 
@@ -19,11 +17,10 @@ SMALL_MILLION_PARAMS = 10.0
 embedded systems: SqueezeNet, ShuffleNet, MobileNet and GoogLeNet."""
 
 
-def list_networks_with_cost(catalog: Catalog) -> tuple[Network, ...]:
-    """Return the networks whose cost is known, in the order of the catalogue."""
-    return tuple(
-        one for one in catalog.networks.values() if one.giga_flops is not None and one.million_params is not None
-    )
+def cost_charts(catalog: Catalog) -> dict[str, BarChart]:
+    """Return the charts of all networks and of the small ones, by file name."""
+    charts = {names.COST_ALL: cost_chart(catalog, small=False), names.COST_SMALL: cost_chart(catalog, small=True)}
+    return {name: chart for name, chart in charts.items() if chart is not None}
 
 
 def is_small(network: Network) -> bool:
@@ -34,8 +31,9 @@ def is_small(network: Network) -> bool:
 
 def cost_chart(catalog: Catalog, *, small: bool) -> BarChart | None:
     """Describe GFLOPs and parameters of all networks or only the small ones; None if no cost is known."""
+    known = [one for one in catalog.networks.values() if one.giga_flops is not None and one.million_params is not None]
     chosen = sorted(
-        (one for one in list_networks_with_cost(catalog) if is_small(one) or not small), key=_flops, reverse=True
+        (one for one in known if is_small(one) or not small), key=lambda one: one.giga_flops or 0.0, reverse=True
     )
     if not chosen:
         return None
@@ -45,20 +43,8 @@ def cost_chart(catalog: Catalog, *, small: bool) -> BarChart | None:
         rule if small else "one image, forward",
         ("Source: the report's table of flops and parameters. GFLOPs: 10\u2079 multiply-adds, as counted there.",),
     )
-    return BarChart(text, _rows(catalog, chosen), _panels(chosen))
-
-
-def _panels(networks: Iterable[Network]) -> tuple[BarPanel, ...]:
-    shown = list(networks)
-    return (
-        BarPanel("GFLOPs per image", (Bars("", tuple(one.giga_flops for one in shown)),)),
-        BarPanel("parameters, millions", (Bars("", tuple(one.million_params for one in shown)),)),
+    panels = (
+        BarPanel("GFLOPs per image", (Bars("", tuple(one.giga_flops for one in chosen)),)),
+        BarPanel("parameters, millions", (Bars("", tuple(one.million_params for one in chosen)),)),
     )
-
-
-def _rows(catalog: Catalog, networks: Iterable[Network]) -> tuple[tuple[str, str], ...]:
-    return tuple((one.id, common.title_of(catalog, one.id)) for one in networks)
-
-
-def _flops(network: Network) -> float:
-    return network.giga_flops or 0.0
+    return BarChart(text, tuple((one.id, one.title) for one in chosen), panels)

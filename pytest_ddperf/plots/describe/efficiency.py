@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_ddperf.core.results import Result, Results
+    from pytest_ddperf.plots.describe.charts import Chart
 
 PER_WATT = "images per second per watt"
 PER_GFLOP = "images per second per GFLOP"
@@ -34,6 +35,16 @@ def per_gflop(results: Results, cell: Result) -> float | None:
     """Return images per second per GFLOP of the network; None if the time or the GFLOPs are unknown."""
     network = results.catalog.networks.get(cell.key.model)
     return _share(cell, None if network is None else network.giga_flops)
+
+
+def efficiency_charts(results: Results, platforms: Sequence[str]) -> dict[str, Chart]:
+    """Return by file name: both efficiencies on each of `platforms`, and each of them across all platforms."""
+    charts: dict[str, Chart] = {}
+    for platform in platforms:
+        chart = platform_chart(results, platform)
+        if chart is not None:
+            charts[names.figure("efficiency", platform)] = chart
+    return {**charts, **across_charts(results)}
 
 
 def platform_chart(results: Results, platform: str) -> BarChart | None:

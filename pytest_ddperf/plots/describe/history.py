@@ -29,7 +29,7 @@ def trend_charts(catalog: Catalog, trends: Iterable[Trend], platforms: Iterable[
     order = sorted(grouped, key=lambda one: (list(catalog.platforms).index(one[0]) if one[0] in catalog.platforms
                                              else len(catalog.platforms), catalog.model_order(one[1])))  # fmt: skip
     return {
-        names.history(platform, model): NightChart(
+        names.figure("history", platform, model): NightChart(
             _text(f"{common.platform_title(catalog, platform)}, {common.title_of(catalog, model)}, night by night"),
             tuple(
                 panel(trend)

@@ -1,31 +1,35 @@
-"""Time per image and images per second against batch size: one platform, one line per network. Pure."""
+"""Time per image and images per second against batch size, and each network across platforms. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.plots.describe import common, names
-from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Level, LineChart, Text
+from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Level, LineChart, Series, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_ddperf.core.results import Result, Results
     from pytest_ddperf.plots.describe.charts import Chart
 
 MS_PER_IMAGE = "time per image, ms"
 BATCH_SIZE = "batch size, images per request"
+MOBILENETS = ("mobilenet", "mobilenet_depthwise")
 
 
 def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
-    """Return a platform's latency figures by file name: logarithmic and linear, or bars for one batch size."""
+    """Return a platform's figures by file name: two of the latency, and the throughput; or bars for one batch size."""
     cells = results.plain.of(platform)
     sizes = common.sizes_of(cells)
     if not sizes:
         return {}
     if len(sizes) == 1:
-        return {names.latency(platform, "bars"): latency_bars(results, platform)}
+        return {names.figure("latency", f"{platform}_bars"): latency_bars(results, platform)}
     return {
-        names.latency(platform, scale): latency_lines(results, platform, logarithmic=scale == "log")
-        for scale in ("log", "linear")
+        names.figure("latency", f"{platform}_log"): latency_lines(results, platform, logarithmic=True),
+        names.figure("latency", f"{platform}_linear"): latency_lines(results, platform, logarithmic=False),
+        names.figure("throughput", platform): throughput_chart(results, platform),
     }
 
 
@@ -48,7 +52,7 @@ def latency_lines(results: Results, platform: str, *, logarithmic: bool) -> Line
 def latency_bars(results: Results, platform: str) -> BarChart:
     """Describe time per image at the only batch size, slowest network first."""
     cells = [cell for cell in results.plain.of(platform) if cell.value_ms is not None]
-    cells.sort(key=_value, reverse=True)
+    cells.sort(key=lambda cell: cell.value_ms or 0.0, reverse=True)
     run = any(cell.now_ms is not None for cell in cells)
     measured = Bars("this run" if run else "", tuple(cell.now_ms if run else cell.baseline_ms for cell in cells))
     columns = [measured]
@@ -63,12 +67,10 @@ def latency_bars(results: Results, platform: str) -> BarChart:
     )
 
 
-def throughput_chart(results: Results, platform: str) -> LineChart | None:
-    """Describe images per second against batch size; None with fewer than two batch sizes."""
+def throughput_chart(results: Results, platform: str) -> LineChart:
+    """Describe images per second against batch size."""
     cells = results.plain.of(platform)
     sizes = common.sizes_of(cells)
-    if len(sizes) < 2:
-        return None
     series = common.lines_of(results.catalog, cells, sizes, images_per_second)
     values = common.values_of(series)
     levels = tuple(Level(f"{fps} fps", fps) for fps in common.FPS if min(values) <= fps <= max(values))
@@ -87,8 +89,72 @@ def images_per_second(per_image_ms: float) -> float:
     return 1000 / per_image_ms
 
 
-def _value(cell: Result) -> float:
-    return cell.value_ms or 0.0
+def comparison_charts(results: Results, platforms: Sequence[str]) -> dict[str, LineChart]:
+    """Return by file name: a chart of each network with a value on one of `platforms`, and the MobileNets of each."""
+    found = {cell.key.model for cell in results.only(platforms).cells if cell.value_ms is not None}
+    charts = {
+        names.figure("model", model): model_chart(results, model)
+        for model in sorted(found, key=results.catalog.model_order)
+    }
+    for platform in platforms:
+        mobilenets = mobilenet_chart(results, platform)
+        if mobilenets is not None:
+            charts[names.figure("mobilenet", platform)] = mobilenets
+    return charts
+
+
+def model_chart(results: Results, model: str) -> LineChart:
+    """Describe one network across platforms, one line per batch size; measured values are preferred to baselines."""
+    cells = [cell for cell in results.cells if cell.key.model == model and not cell.key.scenario]
+    shown = {cell.key.platform for cell in cells if cell.value_ms is not None}
+    platforms = [name for name in results.platforms if name in shown]
+    place = {name: float(number) for number, name in enumerate(platforms)}
+    value = {(cell.key.platform, cell.key.batch_size): cell.value_ms for cell in cells}
+    series = tuple(
+        Series(
+            str(size),
+            f"batch size {size}",
+            tuple(place.values()),
+            tuple(value.get((platform, size)) for platform in platforms),
+        )
+        for size in common.sizes_of(cells)
+    )
+    of_run = {cell.key.platform for cell in cells if cell.now_ms is not None}
+    measured = [common.platform_title(results.catalog, name) for name in platforms if name in of_run]
+    text = Text(f"{common.title_of(results.catalog, model)}: time per image across platforms", _cost(results, model))
+    return LineChart(
+        text.noted(
+            f"Measured: {', '.join(measured)}; otherwise baselines."
+            if measured
+            else "Baselines, published or recorded."
+        ),
+        "",
+        MS_PER_IMAGE,
+        tuple((place[name], common.platform_title(results.catalog, name)) for name in platforms),
+        series,
+        common.fps_levels(common.values_of(series)),
+        keyed_by="batch",
+        x_log=False,
+    )
+
+
+def mobilenet_chart(results: Results, platform: str) -> LineChart | None:
+    """Describe both MobileNets on one platform; None if one of them has no value."""
+    cells = [cell for cell in results.of(platform) if cell.key.model in MOBILENETS and not cell.key.scenario]
+    if {cell.key.model for cell in cells if cell.value_ms is not None} != set(MOBILENETS):
+        return None
+    sizes = common.sizes_of(cells)
+    series = common.lines_of(results.catalog, cells, sizes)
+    title = common.platform_title(results.catalog, platform)
+    text = Text(f"{title}: MobileNet, grouped convolutions against depthwise layers", _gain(cells))
+    return LineChart(
+        text.noted(*common.source_notes(results, platform)),
+        BATCH_SIZE,
+        MS_PER_IMAGE,
+        common.ticks_of(sizes),
+        series,
+        common.fps_levels(common.values_of(series)),
+    )
 
 
 def _text(results: Results, platform: str, what: str) -> Text:
@@ -97,3 +163,23 @@ def _text(results: Results, platform: str, what: str) -> Text:
     text = Text(f"{common.platform_title(results.catalog, platform)}: {what}", backend)
     missing = common.missing_note(results.catalog, results.of(platform))
     return text.noted(*common.source_notes(results, platform), missing)
+
+
+def _cost(results: Results, model: str) -> str:
+    network = results.catalog.networks.get(model)
+    if network is None or network.giga_flops is None or network.million_params is None:
+        return ""
+    return f"{network.giga_flops_text} GFLOPs per image, {network.million_params_text} million parameters"
+
+
+def _gain(cells: list[Result]) -> str:
+    """State the smallest and largest ratio of grouped to depthwise time; "" if there is none."""
+    value = {(cell.key.model, cell.key.batch_size): cell.value_ms for cell in cells}
+    gains = [
+        plain / depthwise
+        for size in common.sizes_of(cells)
+        if (plain := value.get((MOBILENETS[0], size))) and (depthwise := value.get((MOBILENETS[1], size)))
+    ]
+    if not gains:
+        return ""
+    return f"grouped convolutions take {min(gains):.2g} to {max(gains):.2g} times as long"

@@ -37,7 +37,7 @@ def load_charts(results: Results, platform: str) -> dict[str, LoadChart]:
         )
     charts = {}
     for (model, size, closed), points in grouped.items():
-        name = (names.concurrency if closed else names.rate)(platform, model, size)
+        name = names.figure("concurrency" if closed else "rate", platform, f"{model}_b{size}")
         charts[name] = load_chart(results, sorted(points, key=lambda point: point[0]), closed=closed)
     return charts
 

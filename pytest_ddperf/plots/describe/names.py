@@ -36,54 +36,9 @@ PER_WATT = "efficiency/per_watt"
 PER_GFLOP = "efficiency/per_gflop"
 
 
-def latency(platform: str, scale: str) -> str:
-    """Return the name for a platform's time per image; `scale` is `log`, `linear`, or `bars` for one batch size."""
-    return f"latency/{plain(platform)}_{scale}"
-
-
-def throughput(platform: str) -> str:
-    """Return the name for a platform's images per second."""
-    return f"throughput/{plain(platform)}"
-
-
-def mobilenet(platform: str) -> str:
-    """Return the name for MobileNet with grouped convolutions compared with depthwise layers."""
-    return f"mobilenet/{plain(platform)}"
-
-
-def pareto(platform: str, batch_size: int) -> str:
-    """Return the name for accuracy against time per image."""
-    return f"pareto/{plain(platform)}_b{batch_size}"
-
-
-def efficiency(platform: str) -> str:
-    """Return the name for a platform's images per second per watt and per GFLOP."""
-    return f"efficiency/{plain(platform)}"
-
-
-def model(network: str) -> str:
-    """Return the name for a network across platforms."""
-    return f"model/{plain(network)}"
-
-
-def against_baseline(platform: str) -> str:
-    """Return the name for a run compared with its baseline."""
-    return f"against_baseline/{plain(platform)}"
-
-
-def history(platform: str, network: str) -> str:
-    """Return the name for the nights of a network's cells on a platform."""
-    return f"history/{plain(platform)}/{plain(network)}"
-
-
-def concurrency(platform: str, network: str, batch_size: int) -> str:
-    """Return the name for a network against the number of concurrent clients."""
-    return f"concurrency/{plain(platform)}/{plain(network)}_b{batch_size}"
-
-
-def rate(platform: str, network: str, batch_size: int) -> str:
-    """Return the name for a network against the requested rate."""
-    return f"rate/{plain(platform)}/{plain(network)}_b{batch_size}"
+def figure(family: str, *parts: str) -> str:
+    """Return the name of a figure: its family, and what it shows as portable file names."""
+    return "/".join([family, *map(plain, parts)])
 
 
 def plain(name: str) -> str:

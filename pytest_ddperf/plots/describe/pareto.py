@@ -34,7 +34,7 @@ def pareto_charts(results: Results, platform: str) -> dict[str, ScatterChart]:
     for size in common.sizes_of(results.of(platform)):
         chart = pareto_chart(results, platform, size)
         if len(chart.choices) > 1:
-            charts[names.pareto(platform, size)] = chart
+            charts[names.figure("pareto", f"{platform}_b{size}")] = chart
     return charts
 
 

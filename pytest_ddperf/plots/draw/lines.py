@@ -50,31 +50,22 @@ def _draw(axes: Axes, series: Series, chart: LineChart) -> None:
         axes.plot(series.x, y, color=look.colour, linestyle=look.dashes, label=series.label, gid=gid, zorder=3, **shape)
     elif series.of_run:
         axes.plot(series.x, y, color=look.colour, linestyle="-", label=series.label, gid=gid, zorder=4, **shape)
-        _rings(axes, series, look.colour)
+        ring = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "zorder": 5}
+        _mark_lone(axes, series, "measured only", {**ring, "markeredgecolor": look.colour})
     else:
         axes.plot(
             series.x, y, color=look.colour, linestyle=style.BASELINE_DASHES, linewidth=0.9, label=series.label, gid=gid,
             zorder=2, marker=look.marker, markersize=3, markerfacecolor="white", markeredgewidth=0.7,
         )  # fmt: skip
-        _crosses(axes, series, look.colour)
+        cross = {"marker": "x", "markersize": 7, "zorder": 3}
+        _mark_lone(axes, series, "baseline only", {**cross, "markeredgecolor": look.colour})
 
 
-def _rings(axes: Axes, series: Series, colour: str) -> None:
-    """Draw rings around the measured points that have no baseline."""
+def _mark_lone(axes: Axes, series: Series, gid: str, look: dict[str, Any]) -> None:
+    """Mark the points that have no counterpart on the other side."""
     points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if x in series.lone and y is not None]
     if points:
-        x, y = zip(*points, strict=True)
-        axes.plot(x, y, "o", markersize=11, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1,
-                  gid=f"measured only:{series.label}", zorder=5)  # fmt: skip
-
-
-def _crosses(axes: Axes, series: Series, colour: str) -> None:
-    """Draw crosses on the baseline points that were not measured."""
-    points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if x in series.lone and y is not None]
-    if points:
-        x, y = zip(*points, strict=True)
-        axes.plot(x, y, "x", markersize=7, markeredgecolor=colour, markeredgewidth=1,
-                  gid=f"baseline only:{series.label}", zorder=3)  # fmt: skip
+        axes.plot(*zip(*points, strict=True), linestyle="", gid=f"{gid}:{series.label}", markeredgewidth=1, **look)
 
 
 def _x_axis(axes: Axes, chart: LineChart) -> None:

@@ -1,6 +1,7 @@
 """Drawing of figures into files, with several processes if there are many figures.
 
-Each figure is drawn independently, so the result does not depend on the process that draws it.
+Each PNG contains a digest of what it shows and of its SVG, so only figures that changed since then are drawn. Each
+figure is drawn independently, so the result does not depend on the process that draws it.
 
 The helpers are plain child processes. `multiprocessing` would run the user's script again, or fork a process that has
 threads.
@@ -11,9 +12,15 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import struct
 import subprocess
 import sys
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
+from zlib import crc32
 
 from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import ConfigurationError
@@ -22,7 +29,6 @@ from pytest_ddperf.plots.draw.style import apply_style, encode_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from pytest_ddperf.plots.describe.charts import Chart
 
@@ -30,8 +36,7 @@ _LEAST_EACH = 12
 """Minimum number of figures per process: loading matplotlib takes as long as drawing a few figures."""
 
 _MOST_PROCESSES = 4
-_COUNT_EVERY_S = 0.2
-_MOST_REPORTED = 4096
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _HELPER = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from pytest_ddperf.plots.draw.parallel import help_out; help_out(sys.stdin.buffer)"
@@ -46,60 +51,77 @@ def draw_all(
     endings: Sequence[str] = names.ENDINGS,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Draw figures into `folder/NAME.png` and `.svg`.
+    """Draw the figures that changed into `folder/NAME.png` and `.svg`.
 
     Args:
         charts: descriptions of the figures, by file name without extension.
         folder: output folder; created if it does not exist.
         processes: number of processes; None to choose it from the number of cores and figures.
-        endings: file extensions to write for each figure.
-        progress: called with the number of figures drawn so far, from 0, and the total number.
+        endings: file extensions to write for each figure: `png`, with or without `svg`.
+        progress: called with the number of figures drawn so far, from 0, and the number of figures to draw.
 
     Raises:
         ConfigurationError: a file cannot be written.
     """
-    if processes is None:
-        processes = min(_cores(), _MOST_PROCESSES, len(charts) // _LEAST_EACH)
-    every = list(charts.items())
-    shares = [dict(every[number :: max(1, processes)]) for number in range(max(1, processes))]
-    helpers = [(_helper(share, folder, endings), share) for share in shares[1:]]
-    done = 0
+    changed = _select_changed(charts, folder, endings)
+    total, done = len(changed), 0
 
     def count(more: int = 1) -> None:
         nonlocal done
-        done += more + sum(_count_drawn(helper) for helper, _ in helpers)
+        done += more
         if progress is not None:
-            progress(done, len(charts))
+            progress(done, total)
 
-    try:
-        count(0)
-        _draw(shares[0], folder, endings, count)
-        for helper, share in helpers:
-            if helper is None or _wait(helper, count) != 0:
-                _draw(share, folder, endings, lambda: None)  # raises the error that made the helper fail
-        if progress is not None:
-            progress(len(charts), len(charts))
-    finally:
-        for helper, _ in helpers:
-            if helper is not None:
-                if helper.poll() is None:
-                    helper.kill()
-                    helper.wait()
-                assert helper.stdout is not None  # noqa: S101 - it is a pipe
-                helper.stdout.close()
+    count(0)
+    if processes is None:
+        processes = min(_cores(), _MOST_PROCESSES, total // _LEAST_EACH)
+    if processes > 1:
+        every = list(changed.items())
+        _let_helpers_draw([dict(every[number::processes]) for number in range(processes)], folder, endings, count)
+        changed = _select_changed(changed, folder, endings)  # the figures of helpers that did not start, or failed
+    if changed:
+        _draw(changed, folder, endings, count)
 
 
 def help_out(source: IO[bytes]) -> None:
     """Draw the figures that the parent process sends, and write one byte to stdout for each figure.
 
     Args:
-        source: a pickled tuple of folder, extensions and descriptions.
+        source: a pickled tuple of descriptions, folder and extensions.
     """
-    folder, endings, share = pickle.load(source)  # noqa: S301 - written by `_helper`, over a pipe of our own
-    try:
-        _draw(share, folder, endings, lambda: os.write(1, b"."))
-    except ConfigurationError:
-        sys.exit(1)  # the parent process reports the error
+    share, folder, endings = pickle.load(source)  # noqa: S301 - written by `_let_helpers_draw`, over a pipe of our own
+    _draw(share, folder, endings, lambda: os.write(1, b"."))
+
+
+def compute_digest(chart: Chart, svg: bytes) -> str:
+    """Compute the digest of a description, its SVG ("" for none), the code that draws it and matplotlib's version."""
+    return sha256(_hash_code() + repr(chart).encode() + svg).hexdigest()
+
+
+@cache
+def _hash_code() -> bytes:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return sha256(b"".join([version("matplotlib").encode(), *(path.read_bytes() for path in sources)])).digest()
+
+
+def _end_png(digest: str) -> bytes:
+    """Return the last chunks of a PNG: a text with the digest, and the end (https://www.w3.org/TR/png-3/#5Chunk-layout)."""
+    text = b"tEXtDigest\0" + digest.encode()
+    return struct.pack(">I", len(text) - 4) + text + struct.pack(">I", crc32(text)) + _PNG_END
+
+
+def _select_changed(charts: Mapping[str, Chart], folder: Path, endings: Sequence[str]) -> dict[str, Chart]:
+    """Return the figures of which a file is missing, damaged or of another description."""
+
+    def is_drawn(name: str, chart: Chart) -> bool:
+        try:
+            png = (folder / f"{name}.png").read_bytes()
+            svg = (folder / f"{name}.svg").read_bytes() if "svg" in endings else b""
+        except OSError:
+            return False
+        return png.endswith(_end_png(compute_digest(chart, svg)))
+
+    return {name: chart for name, chart in charts.items() if not is_drawn(name, chart)}
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -123,48 +145,41 @@ def _draw(charts: Mapping[str, Chart], folder: Path, endings: Sequence[str], aft
         from pytest_ddperf.plots.draw.dispatch import build_figure  # noqa: PLC0415 - loads matplotlib, inside the style
 
         for name, chart in charts.items():
-            for ending, content in encode_figure(build_figure(chart), endings).items():
+            figure = build_figure(chart)
+            files = {ending: encode_figure(figure, ending) for ending in endings}
+            digest = compute_digest(chart, files.get("svg", b""))
+            files["png"] = files["png"].removesuffix(_PNG_END) + _end_png(digest)
+            for ending, content in files.items():
                 write_file(folder / f"{name}.{ending}", content)
             after_each()
 
 
-def _helper(share: Mapping[str, Chart], folder: Path, endings: Sequence[str]) -> subprocess.Popen[bytes] | None:
-    """Start a process that draws some of the figures; None if it cannot be started."""
-    try:
-        helper = subprocess.Popen(  # noqa: S603 - this interpreter, with our own code
-            [sys.executable, "-c", _HELPER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except OSError:
-        return None
-    assert helper.stdin is not None  # noqa: S101 - it is a pipe
-    assert helper.stdout is not None  # noqa: S101 - it is a pipe
-    os.set_blocking(helper.stdout.fileno(), False)
-    with contextlib.suppress(OSError), helper.stdin as pipe:  # if the helper ended early, its exit status shows it
-        pipe.write(pickle.dumps(sys.path))
-        pipe.write(pickle.dumps((folder, tuple(endings), dict(share))))
-    return helper
-
-
-def _count_drawn(helper: subprocess.Popen[bytes] | None) -> int:
-    """Return how many figures a helper has drawn since the last call."""
-    if helper is None or helper.stdout is None:
-        return 0
-    try:
-        return len(os.read(helper.stdout.fileno(), _MOST_REPORTED))
-    except BlockingIOError:
-        return 0
-
-
-def _wait(helper: subprocess.Popen[bytes], count: Callable[[int], None]) -> int:
-    """Wait for a helper while counting the figures it draws; return its exit status."""
-    while True:
+def _let_helpers_draw(
+    shares: Sequence[Mapping[str, Chart]], folder: Path, endings: Sequence[str], count: Callable[[int], None]
+) -> None:
+    """Draw each share in a process of its own; a figure whose process does not start or fails is not drawn."""
+    reading, writing = os.pipe()
+    helpers: list[subprocess.Popen[bytes]] = []
+    with open(reading, "rb", buffering=0) as drawn:  # noqa: PTH123 - a pipe
         try:
-            return helper.wait(_COUNT_EVERY_S)
-        except subprocess.TimeoutExpired:
-            count(0)
+            with open(writing, "wb") as stdout, contextlib.suppress(OSError):  # noqa: PTH123 - a pipe
+                for share in shares:
+                    helpers.append(_start_helper(stdout))
+                    pipe = helpers[-1].stdin
+                    assert pipe is not None  # noqa: S101 - it is a pipe
+                    with contextlib.suppress(OSError), pipe:
+                        pipe.write(pickle.dumps(sys.path) + pickle.dumps((share, folder, tuple(endings))))
+            while more := drawn.read(4096):
+                count(len(more))
+        finally:
+            for helper in helpers:
+                helper.kill()
+                helper.wait()
+
+
+def _start_helper(stdout: IO[bytes]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", _HELPER]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.DEVNULL)  # noqa: S603 - ours
 
 
 def _cores() -> int:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -278,15 +278,8 @@ def format_number(value: float) -> str:
     return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.1g}"
 
 
-def encode_figure(figure: Figure, endings: Sequence[str]) -> dict[str, bytes]:
-    """Encode a figure in each file format; the same figure gives the same bytes.
-
-    Returns:
-        The content of each file, by extension.
-    """
-    files: dict[str, bytes] = {}
-    for ending in endings:
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=ending, metadata=dict(_METADATA[ending]), facecolor="white")
-        files[ending] = buffer.getvalue()
-    return files
+def encode_figure(figure: Figure, ending: str) -> bytes:
+    """Encode a figure as `png` or `svg`; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=ending, metadata=dict(_METADATA[ending]), facecolor="white")
+    return buffer.getvalue()

@@ -14,7 +14,6 @@ from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plots import api
-from pytest_ddperf.report.figures_dir import figures_dir
 from pytest_ddperf.report.files import (
     BY_ENDING,
     BY_PREFIX,
@@ -23,6 +22,7 @@ from pytest_ddperf.report.files import (
     ReportFile,
     check_folder,
     check_writable,
+    figures_dir,
     make,
     parse_report,
     show_progress,

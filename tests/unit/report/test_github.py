@@ -18,7 +18,7 @@ from pytest_ddperf.core.records import FAILING, Outcome
 from pytest_ddperf.core.results import RunFacts
 from pytest_ddperf.report import github
 from pytest_ddperf.report.github import Ending
-from pytest_ddperf.report.markdown_escape import remove_control_characters
+from pytest_ddperf.text import remove_control_characters
 
 if TYPE_CHECKING:
     from pathlib import Path

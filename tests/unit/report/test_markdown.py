@@ -22,8 +22,9 @@ from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.report import markdown
 from pytest_ddperf.report.files import parse_report, write
 from pytest_ddperf.report.markdown import Figures
-from pytest_ddperf.report.markdown_escape import escape_inline, remove_control_characters
+from pytest_ddperf.report.markdown_escape import escape_inline
 from pytest_ddperf.report.markdown_tables import render_table
+from pytest_ddperf.text import remove_control_characters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Results
 
 CATALOG = load_catalog()
-NO_FIGURES = Figures([], Path("r.md"))
+NO_FIGURES = Figures([], Path("r_figures"))
 PUBLISHED = [name for name in CATALOG.platforms if name != "local"]
 
 
@@ -234,26 +235,26 @@ def test_the_files_beside_the_report_are_exactly_those_that_it_shows(tmp_path: P
 @pytest.mark.parametrize("runs", [["tk1"], ["tk1", "raspi4-ncnn"]])
 def test_only_the_platforms_of_the_run_have_figures(runs: list[str], tmp_path: Path) -> None:
     results = replace(published(), runs=dict.fromkeys(runs, RUN))
-    _, charts = markdown.render_with_figures(results, [], tmp_path / "r.md")
+    _, charts = markdown.render_with_figures(results, [], tmp_path / "r_figures")
     own = [name for name in charts if re.match("latency|throughput|pareto|mobilenet|efficiency/(?!per_)", name)]
     assert {re.split("[/_]", name)[1] for name in own} == set(runs)
 
 
 def test_without_a_run_every_platform_has_figures(tmp_path: Path) -> None:
-    _, charts = markdown.render_with_figures(published(), [], tmp_path / "r.md")
+    _, charts = markdown.render_with_figures(published(), [], tmp_path / "r_figures")
     found = {re.split("[/_]", name)[1] for name in charts if name.startswith("latency")}
     assert found == set(published().platforms)
 
 
 def test_of_one_platform_no_figure_compares_platforms(tmp_path: Path) -> None:
-    _, charts = markdown.render_with_figures(measured(), [], tmp_path / "r.md")
+    _, charts = markdown.render_with_figures(measured(), [], tmp_path / "r_figures")
     assert not [name for name in charts if name.startswith(("model/", "efficiency/per_"))]
-    _, charts = markdown.render_with_figures(published().only(["tk1", "tx1"]), [], tmp_path / "r.md")
+    _, charts = markdown.render_with_figures(published().only(["tk1", "tx1"]), [], tmp_path / "r_figures")
     assert {"model/resnet50", "efficiency/per_watt"} <= charts.keys()
 
 
 def test_the_linear_plot_is_folded_behind_the_logarithmic_one(tmp_path: Path) -> None:
-    text, _ = markdown.render_with_figures(measured(), [], tmp_path / "r.md")
+    text, _ = markdown.render_with_figures(measured(), [], tmp_path / "r_figures")
     platforms = text[text.index("## Platforms") :]
     log, folded = platforms.index("tk1_log.png"), platforms.index("<summary>see linear plot</summary>")
     assert log < folded < platforms.index("tk1_linear.png")
@@ -302,7 +303,7 @@ def test_strings_of_a_server_and_of_the_configuration_stay_text() -> None:
 
 def test_cells_under_load_have_a_chapter_with_percentiles_and_figures(tmp_path: Path) -> None:
     cells = (result(loaded("c4")), result(loaded("r10", kept_up=False)))
-    made, _ = markdown.render_with_figures(results(*cells), [], tmp_path / "r.md")
+    made, _ = markdown.render_with_figures(results(*cells), [], tmp_path / "r_figures")
     chapter = made.partition("## Measured under load")[2].partition("## Methodology")[0]
     assert "| tk1-squeezenet\\_v1.1-b1-c4 | new |  | 77.0 |  | 200 | 51.9 (51.7 to 52.2) |" in chapter
     assert "| 5 | 5 of 10 | 200 |" in chapter
@@ -313,5 +314,5 @@ def test_cells_under_load_have_a_chapter_with_percentiles_and_figures(tmp_path: 
 def test_cells_under_load_are_no_fastest_network(tmp_path: Path) -> None:
     fast = replace(result(loaded("c4", model="vgg16", batch_size=1)), now_ms=0.001)
     plain = replace(fast, key=replace(fast.key, scenario=""), now_ms=50.0, load=None)
-    made = markdown.render_text(results(plain, fast), Figures([], tmp_path / "r.md"))
+    made = markdown.render_text(results(plain, fast), Figures([], tmp_path / "r_figures"))
     assert "| Jetson TK1 | vgg16, b1 | 50.0 |" in made

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_ddperf.report.markdown_escape import (
-    REPLACEMENT,
     clip,
     escape_inline,
     escape_list_item,
-    remove_control_characters,
 )
+from pytest_ddperf.text import REPLACEMENT, remove_control_characters
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 NASTY = st.text(st.one_of(st.characters(), st.sampled_from("\\|`*_[]()<>&#!~$:@-+=.1\n\r\t\0\x1b\x7f\u202e\ud800")))

@@ -61,13 +61,6 @@ def test_a_long_reason_is_cut_and_the_notes_stay_whole() -> None:
     assert phrases.explain_verdict(replace(cell, notes=()), 50) == "x" * 50
 
 
-def test_the_regressed_cell_fails_first() -> None:
-    assert [str(cell.key) for cell in phrases.select_failing(measured())] == [
-        "tk1-squeezenet_v1.1-b8",
-        "tk1-googlenet-b4",
-    ]
-
-
 @every_row("platform", [name for name in CATALOG.platforms if name != "local"])
 def test_a_published_value_is_printed_as_in_its_table(platform: str) -> None:
     with (find_package_data() / f"{platform}.csv").open(encoding="utf-8", newline="") as file:

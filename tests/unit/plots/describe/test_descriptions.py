@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_ddperf.core.records import CellKey, Outcome
 from pytest_ddperf.plots.api import describe
-from pytest_ddperf.plots.describe import against_baseline, comparison, cost, efficiency, history, latency, names, pareto
+from pytest_ddperf.plots.describe import against_baseline, cost, efficiency, history, latency, names, pareto
 from pytest_ddperf.plots.describe.charts import BarChart, LineChart
 from pytest_ddperf.plots.describe.common import fps_levels
 
@@ -66,9 +66,9 @@ def test_a_platform_without_cells_has_no_figures() -> None:
 
 
 def test_file_names_stay_in_their_folder() -> None:
-    assert names.history("../x", "a/b") == "history/_x/a_b"
-    assert names.model("..") == "model/_"
-    assert names.latency("tk1", "log") == "latency/tk1_log"
+    assert names.figure("history", "../x", "a/b") == "history/_x/a_b"
+    assert names.figure("model", "..") == "model/_"
+    assert names.figure("latency", "tk1_log") == "latency/tk1_log"
 
 
 # ---- a run over its baseline
@@ -153,7 +153,7 @@ def test_images_per_second_are_the_inverse() -> None:
 
 
 def test_a_model_s_figure_takes_what_was_measured_before_the_baseline() -> None:
-    chart = comparison.model_chart(measured(), "resnet50")
+    chart = latency.model_chart(measured(), "resnet50")
     place = {title: x for x, title in chart.ticks}
     assert series(chart, "batch size 1", of_run=False)[place["Jetson TK1"]] == pytest.approx(203 * 1.02)
     assert series(chart, "batch size 1", of_run=False)[place["Jetson TX1"]] == 89
@@ -161,7 +161,7 @@ def test_a_model_s_figure_takes_what_was_measured_before_the_baseline() -> None:
 
 
 def test_the_gain_of_depthwise_layers_is_said() -> None:
-    chart = comparison.mobilenet_chart(published(), "tk1")
+    chart = latency.mobilenet_chart(published(), "tk1")
     assert chart is not None
     assert chart.text.subtitle == "grouped convolutions take 1.4 to 3.4 times as long"
 

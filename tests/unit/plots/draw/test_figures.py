@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ import pytest
 from every_row import every_row
 from figure_results import figure_of, measured, published, trend
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from pytest_ddperf.core.networks import NETWORK_IDS
 from pytest_ddperf.core.records import CellKey, Outcome
@@ -27,6 +29,8 @@ from pytest_ddperf.plots.describe.history import trend_charts
 from pytest_ddperf.plots.draw import parallel, style
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_ddperf.core.results import Trend
     from pytest_ddperf.plots.describe.charts import Chart
 
@@ -137,6 +141,85 @@ def test_only_the_endings_that_are_wanted_are_drawn(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*.*")] == ["small.png"]
 
 
+def test_only_a_figure_whose_description_changed_is_drawn_again(tmp_path: Path) -> None:
+    chosen = {name: CHARTS[name] for name in ("mobilenet/tk1", "cost/small")}
+    drawn: list[tuple[int, int]] = []
+
+    def draw() -> dict[str, int]:
+        drawn.clear()
+        api.draw_charts(chosen, tmp_path, progress=lambda done, total: drawn.append((done, total)))
+        return {str(path.relative_to(tmp_path)): path.stat().st_ino for path in tmp_path.rglob("*.*")}
+
+    before = draw()
+    for path in tmp_path.rglob("*.*"):
+        os.utime(path, (0, 0))
+    assert draw() == before
+    assert drawn[-1] == (0, 0)
+    text = replace(chosen["cost/small"].text, subtitle="another")
+    chosen["cost/small"] = replace(chosen["cost/small"], text=text)
+    after = draw()
+    assert drawn[-1] == (1, 1)
+    assert {name for name in after if after[name] != before[name]} == {"cost/small.png", "cost/small.svg"}
+    assert b"another" in (tmp_path / "cost/small.svg").read_bytes()
+
+
+@pytest.mark.parametrize("ending", names.ENDINGS)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"",
+        lambda content: content[: len(content) // 2],
+        lambda _: b"\x89PNG of another program",
+        lambda content: content + b" ",
+    ],
+)
+def test_an_image_that_is_damaged_or_of_another_program_is_drawn_again(
+    tmp_path: Path, ending: str, damage: Callable[[bytes], bytes]
+) -> None:
+    chosen = {"cost/small": CHARTS["cost/small"]}
+    api.draw_charts(chosen, tmp_path)
+    path = tmp_path / f"cost/small.{ending}"
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    api.draw_charts(chosen, tmp_path)
+    assert path.read_bytes() == whole
+
+
+def test_a_missing_image_is_drawn_again(tmp_path: Path) -> None:
+    chosen = {"cost/small": CHARTS["cost/small"]}
+    api.draw_charts(chosen, tmp_path)
+    (tmp_path / "cost/small.svg").unlink()
+    api.draw_charts(chosen, tmp_path)
+    assert (tmp_path / "cost/small.svg").exists()
+
+
+def test_another_matplotlib_draws_the_figures_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chart = CHARTS["cost/small"]
+    monkeypatch.setattr(parallel, "version", lambda _: "2.0")
+    parallel._hash_code.cache_clear()
+    other = parallel.compute_digest(chart, b"")
+    monkeypatch.undo()
+    parallel._hash_code.cache_clear()
+    assert parallel.compute_digest(chart, b"") != other
+    assert parallel.compute_digest(chart, b"") != parallel.compute_digest(CHARTS["cost/all"], b"")
+
+
+def test_nothing_loads_matplotlib_if_no_figure_changed(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from pytest_ddperf.config.load_catalog import load_catalog; "
+        "from pytest_ddperf.plots.api import draw_charts; from pytest_ddperf.plots.describe.cost import cost_chart; "
+        "draw_charts({'a': cost_chart(load_catalog(), small=True)}, Path(sys.argv[1])); "
+        "print('matplotlib' in sys.modules)"
+    )
+    answers = [
+        subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path)], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert answers == ["True", "False"]
+
+
 def test_the_drawn_history_has_the_nights_the_band_and_the_changes() -> None:
     (chart,) = trend_charts(published().catalog, nights()[:1], ["tk1"]).values()
     (axes,) = figure_of(chart).axes
@@ -232,7 +315,7 @@ def test_the_user_s_matplotlib_neither_changes_figures_nor_is_changed() -> None:
     def digest() -> str:
         with style.apply_style():
             figure = figure_of(CHARTS["latency/tk1_log"])
-            return hashlib.sha256(style.encode_figure(figure, ("svg",))["svg"]).hexdigest()
+            return hashlib.sha256(style.encode_figure(figure, "svg")).hexdigest()
 
     before = digest()
     with mpl.rc_context({"lines.linewidth": 9.0, "font.size": 30.0, "svg.fonttype": "none", "savefig.dpi": 20}):
@@ -264,3 +347,11 @@ def test_describing_loads_no_matplotlib() -> None:
         "assert not {'matplotlib', 'numpy', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_image_with_its_digest_is_a_valid_png(tmp_path: Path) -> None:
+    api.draw_charts({"cost/small": CHARTS["cost/small"]}, tmp_path)
+    content = (tmp_path / "cost/small.svg").read_bytes()
+    with Image.open(tmp_path / "cost/small.png") as image:
+        image.load()
+        assert image.info["Digest"] == parallel.compute_digest(CHARTS["cost/small"], content)

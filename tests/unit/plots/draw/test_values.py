@@ -14,7 +14,7 @@ import pytest
 from every_row import every_row
 from figure_results import figure_of, published
 
-from pytest_ddperf.plots.describe import comparison, cost, latency, names
+from pytest_ddperf.plots.describe import cost, latency
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def table_of(platform: str) -> Table:
 
 
 def axes_of(platform: str, scale: str) -> Axes:
-    chart = latency.latency_charts(published(), platform)[names.latency(platform, scale)]
+    chart = latency.latency_charts(published(), platform)[f"latency/{platform}_{scale}"]
     (axes,) = figure_of(chart).axes
     return axes
 
@@ -169,7 +169,7 @@ def test_a_model_s_figure_has_every_platform_s_numbers() -> None:
     for platform in (*LINES, *BARS):
         for size, value in table_of(platform).get("ResNet-50", {}).items():
             expected.setdefault(f"batch size {size}", {})[published().catalog.platforms[platform].title] = value
-    (axes,) = figure_of(comparison.model_chart(published(), "resnet50")).axes
+    (axes,) = figure_of(latency.model_chart(published(), "resnet50")).axes
     titles = [label.get_text().replace("\n", " ") for label in axes.get_xticklabels()]
     found = {label: {titles[place]: value for place, value in of.items()} for label, of in drawn(axes).items()}
     assert found == expected
@@ -177,7 +177,7 @@ def test_a_model_s_figure_has_every_platform_s_numbers() -> None:
 
 @every_row("platform", ["gtx1080ti", "tx1", "tk1", "raspi3"])
 def test_both_mobilenets_are_drawn_against_each_other(platform: str) -> None:
-    chart = comparison.mobilenet_chart(published(), platform)
+    chart = latency.mobilenet_chart(published(), platform)
     assert chart is not None
     (axes,) = figure_of(chart).axes
     table = table_of(platform)
@@ -186,7 +186,7 @@ def test_both_mobilenets_are_drawn_against_each_other(platform: str) -> None:
 
 @pytest.mark.parametrize("platform", ["nano", "tx2", "raspi4-ncnn"])
 def test_a_platform_that_lacks_one_mobilenet_has_no_such_figure(platform: str) -> None:
-    assert comparison.mobilenet_chart(published(), platform) is None
+    assert latency.mobilenet_chart(published(), platform) is None
 
 
 def test_costs_are_those_of_the_report() -> None:
