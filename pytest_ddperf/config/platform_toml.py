@@ -39,6 +39,7 @@ _HINTS: dict[str, Any] = {
     "like": str,
     "knobs": dict[str, Any],
     "tolerance": float | str,
+    "gpuid": int | list[int],
     "before": str | list[str | list[str]],
     "after": str | list[str | list[str]],
 }

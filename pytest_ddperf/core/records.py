@@ -129,6 +129,9 @@ class Conditions:
         preparation: non-default image preparation, in words; "" for the default.
         engine: the batch size the service was created for; None if one service is used for all batch sizes.
         requests: requests in a pass under load, per client or, at a given rate, in total; None for plain latency.
+        settings: non-default settings of the service that change its speed, in words; "" for the default.
+        run_as: how the request says that its images run, such as `one batch of 8`; "" if it leaves that to the server,
+            or contains one image.
     """
 
     clock: Clock
@@ -141,6 +144,8 @@ class Conditions:
     preparation: str = ""
     engine: int | None = None
     requests: int | None = None
+    settings: str = ""
+    run_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, ServiceParameters
+from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, TORCH, ServiceParameters
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
 from pytest_ddperf.deepdetect.json_reader import Amount, Whole, decode_answer, find
 from pytest_ddperf.deepdetect.predictions import PredictionEntry, find_flaws, shorten_list
@@ -100,6 +100,7 @@ def build_service_body(
     *,
     max_batch_size: int = 256,
     task: Task = Task.CLASSIFICATION,
+    backend: str = "",
 ) -> dict[str, object]:
     """Build the body of `PUT /services/<name>` for images as sent by dd_bench, including the description.
 
@@ -108,6 +109,7 @@ def build_service_body(
         parameters: parameters of the service.
         max_batch_size: number of images for which a TensorRT engine is built.
         task: task of the service.
+        backend: backend whose own parameters are added to those that dd_bench sends; "" for none.
     """
     engine = {"readEngine": True, "writeEngine": True, "maxBatchSize": max_batch_size}
     return {
@@ -116,7 +118,7 @@ def build_service_body(
         "type": "supervised",
         "parameters": {
             "input": {"connector": "image", **parameters.request_section("creation", "input"), **create_input(task)},
-            "mllib": {**parameters.request_section("creation", "mllib"), **engine},
+            "mllib": {**parameters.request_section("creation", "mllib", backend), **engine},
             "output": {},
         },
         "model": {"repository": repository},
@@ -130,6 +132,7 @@ def build_predict_body(
     *,
     output: Mapping[str, object] | None = None,
     task: Task = Task.CLASSIFICATION,
+    backend: str = "",
 ) -> dict[str, object]:
     """Build the body of `POST /predict` as sent by dd_bench, without the `interp: null` that dd_bench adds.
 
@@ -138,14 +141,17 @@ def build_predict_body(
         data: an entry per image: a path or URL as the server sees it, or the image's bytes in base64.
         parameters: parameters of the request; the service's defaults apply to those that are None.
         output: the output section; None for that of the task, which is empty for classification. With `{"best": 1}`
-            NCNN does not return all 1,000 classes.
+            NCNN and Torch do not return all 1,000 classes.
         task: task of the service.
+        backend: backend of the service, whose own parameters are added to those that dd_bench sends; "" for none.
+            Torch runs N images as N batches of one, in fp32, unless each prediction requests something else.
     """
+    net = {"net": {"test_batch_size": len(data)}} if backend == TORCH else {}
     return {
         "service": service,
         "parameters": {
             "input": {**parameters.request_section("prediction", "input"), **predict_input(task)},
-            "mllib": parameters.request_section("prediction", "mllib"),
+            "mllib": {**parameters.request_section("prediction", "mllib", backend), **net},
             "output": predict_output(task) if output is None else dict(output),
         },
         "data": list(data),

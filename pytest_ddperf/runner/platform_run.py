@@ -72,7 +72,7 @@ class PlatformRun:
             plan.platform,
             format_display_url(plan.server.url),
             say,
-            gpuid=plan.server.parameters.gpuid,
+            gpuid=max(plan.server.parameters.gpuid, 0),  # of all GPUs (-1), the first
             tune=plan.tune,
             marker=marker,
         )
@@ -239,7 +239,9 @@ class PlatformRun:
     def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
         """Judge the measurement of a cell."""
         record = self._judge.judge(measurement, nodeid, self.facts)
-        return replace(record, notes=(*record.notes, self._new_version)) if self._new_version else record
+        remarks = self.plan.remarks(measurement.key.model, measurement.conditions)
+        remarks += [self._new_version] if self._new_version else []
+        return replace(record, notes=(*record.notes, *remarks)) if remarks else record
 
     def record_failure(
         self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.limits import MODEL, fill_template
+from pytest_ddperf.core.service_parameters import TORCH
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
@@ -135,9 +136,16 @@ def build_batch(
     body = protocol.build_predict_body(
         service.name,
         data,
-        replace(options.parameters, img_width=service.width, img_height=service.height, gpu=service.gpu),
+        replace(
+            options.parameters.restrict_to(service.mllib),
+            img_width=service.width,
+            img_height=service.height,
+            gpu=service.gpu,
+            datatype=service.datatype,
+        ),
         output={"best": 1} if service.task is Task.CLASSIFICATION else None,
         task=service.task,
+        backend=service.mllib.lower(),
     )
     size = (service.width, service.height) if service.width and service.height else None
     return bind_batch(client, service.name, body, uris, task=service.task, input_size=size)
@@ -174,11 +182,16 @@ def bind_batch(
 
 
 def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
-    parameters = options.parameters
+    mllib = info.mllib or options.parameters.mllib
+    options.parameters.check(mllib)
+    parameters = options.parameters.restrict_to(mllib)
     gpu = parameters.gpu if info.gpu is None else info.gpu
     width = parameters.img_width or info.width
     height = parameters.img_height or info.height
-    return OpenService(info.name, info.mllib, False, None, width, height, gpu, info.datatype or "fp32")
+    datatype = info.datatype or "fp32"
+    if parameters.mllib == TORCH and ("datatype" in parameters.named or parameters.datatype != "fp32"):
+        datatype = parameters.datatype  # that of each prediction counts
+    return OpenService(info.name, mllib, False, None, width, height, gpu, datatype)
 
 
 def _create(client: Client, options: ServerOptions, name: str, model: Network, batch_size: int) -> OpenService:
@@ -197,15 +210,22 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
         _EMBEDDED_BACKEND if options.is_embedded else asked.mllib,
         named=options.is_embedded or "mllib" in asked.named,
     )
+    asked.check(facts.mllib)
     parameters = replace(
-        asked,
+        asked.restrict_to(facts.mllib),
         mllib=facts.mllib,
         img_width=asked.img_width or facts.width or DEFAULT_SIDE,
         img_height=asked.img_height or facts.height or DEFAULT_SIDE,
         nclasses=asked.nclasses or facts.nclasses or DEFAULT_CLASSES,
     )
     engine = parameters.engine_for(batch_size)
-    body = protocol.build_service_body(repository, parameters, max_batch_size=engine or MAX_BATCH_SIZE, task=model.task)
+    body = protocol.build_service_body(
+        repository,
+        parameters,
+        max_batch_size=engine or MAX_BATCH_SIZE,
+        task=model.task,
+        backend=facts.mllib.lower(),
+    )
     try:
         create_ms = client.create_service(name, body, timeout_s=options.cold_start_timeout_s)
     except ServiceExistsError:
