@@ -94,6 +94,18 @@ class Answer:
     predictions: tuple[Prediction, ...]
 
 
+def check_service_name(name: str) -> None:
+    """Check that a server can create a service of this name.
+
+    Raises:
+        ConfigurationError: it is the name of DeepDetect's own log, for which every creation fails (500).
+    """
+    if name.lower() == "api":
+        raise ConfigurationError(
+            "DeepDetect cannot create a service named api, the name of its own log; choose another name."
+        )
+
+
 def build_service_body(
     repository: str,
     parameters: ServiceParameters = DD_BENCH_DEFAULTS,

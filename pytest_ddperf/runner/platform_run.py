@@ -25,10 +25,11 @@ from pytest_ddperf.models.folder import digests
 from pytest_ddperf.runner.cell_attempt import CellAttempt
 from pytest_ddperf.runner.judge import Judge, classify_failure
 from pytest_ddperf.runner.server_health import CutPrediction, explain_missing_service
+from pytest_ddperf.servers.services import check_parameters
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
@@ -116,6 +117,14 @@ class PlatformRun:
             self.health.note_return(self.target.client.latest_info or Info())
         self._update_facts(facts)
         return facts
+
+    def check_parameters(self, networks: Iterable[Network]) -> None:
+        """Check that the backends of the open server read the parameters of these networks' services.
+
+        Raises:
+            ConfigurationError: see `servers.services.check_parameters`.
+        """
+        check_parameters(self.plan.server, networks, self.target.client.latest_info or Info())
 
     def _update_facts(self, facts: ServerFacts) -> None:
         before, self.facts = self.facts, facts

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.limits import MODEL, fill_template
-from pytest_ddperf.core.service_parameters import TORCH
+from pytest_ddperf.core.service_parameters import ONNXRUNTIME, TORCH
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
@@ -16,13 +16,14 @@ from pytest_ddperf.errors import RequestRefusedError, ServiceExistsError, Servic
 from pytest_ddperf.models.check import resolve_service_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.deepdetect.client import Client
-    from pytest_ddperf.deepdetect.protocol import Answer, ServiceInfo
+    from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceInfo
     from pytest_ddperf.deepdetect.timed import Timed
+    from pytest_ddperf.models.folder import ModelFacts
     from pytest_ddperf.servers.request_images import BenchImages
 
 MAX_BATCH_SIZE = 256
@@ -45,8 +46,6 @@ DEFAULT_SIDE = 224
 
 DEFAULT_CLASSES = 1000
 """Number of classes of a service that we create for a network whose number is unknown: ImageNet's."""
-
-_EMBEDDED_BACKEND = "onnxruntime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,28 @@ class Batch:
         return timed
 
 
+def check_parameters(options: ServerOptions, networks: Iterable[Network], info: Info) -> None:
+    """Check before the first test that the services' backends read the parameters that the user set for this run.
+
+    Services of a user's own networks that do not exist yet are checked when they are created.
+
+    Args:
+        options: how to use the server.
+        networks: the networks to measure.
+        info: the server's services.
+
+    Raises:
+        ConfigurationError: a backend ignores such a parameter or would run something else for its value, or no server
+            can create a service of that name.
+    """
+    existing = {one.name.lower(): one.mllib for one in info.services}
+    for model in networks:
+        of_model = options.of(model.id)
+        mllib = existing.get(_name_service(of_model, model))
+        if mllib or not model.is_own:
+            of_model.parameters.check(mllib or _resolve_facts(of_model, model).mllib)
+
+
 def open_service(client: Client, options: ServerOptions, model: Network, batch_size: int) -> OpenService:
     """Return the service of a model: an existing one, or one created from the repository.
 
@@ -116,7 +137,7 @@ def open_service(client: Client, options: ServerOptions, model: Network, batch_s
         ServerError: the server refused.
         ConfigurationError: the folder of a user's own network cannot be read.
     """
-    name = fill_template(options.service, model.id).lower()
+    name = _name_service(options, model)
     try:
         service = _existing(client.service(name), options)
     except ServiceNotFoundError:
@@ -204,12 +225,7 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
             url=client.display_url,
             service=name,
         )
-    asked = options.parameters
-    facts = resolve_service_facts(
-        model,
-        _EMBEDDED_BACKEND if options.is_embedded else asked.mllib,
-        named=options.is_embedded or "mllib" in asked.named,
-    )
+    asked, facts = options.parameters, _resolve_facts(options, model)
     asked.check(facts.mllib)
     parameters = replace(
         asked.restrict_to(facts.mllib),
@@ -253,6 +269,26 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
         parameters.gpu,
         parameters.datatype,
         engine=engine,
+    )
+
+
+def _name_service(options: ServerOptions, model: Network) -> str:
+    """Return the name of a network's service as the server stores it.
+
+    Raises:
+        ConfigurationError: no server can create a service of that name.
+    """
+    name = fill_template(options.service, model.id).lower()
+    protocol.check_service_name(name)
+    return name
+
+
+def _resolve_facts(options: ServerOptions, model: Network) -> ModelFacts:
+    """Return the settings with which the service of a network is created."""
+    return resolve_service_facts(
+        model,
+        ONNXRUNTIME if options.is_embedded else options.parameters.mllib,
+        named=options.is_embedded or "mllib" in options.parameters.named,
     )
 
 
