@@ -240,7 +240,12 @@ def test_commands_are_shell_lines_or_lists_of_words(write: Write) -> None:
         ("cool_wait = 1e300", "line 2: cool_wait = 1e.300.*expected seconds, from 0 to 1000000"),
         ("cold_start_timeout = nan", "line 2: cold_start_timeout = nan"),
         ("cool_to_c = 450", "line 2: cool_to_c = 450.*degrees Celsius"),
-        ("datatype = 'fp64'", "line 2: datatype = 'fp64'; expected one of fp32, fp16"),
+        ("datatype = 'bf16'", "line 2: datatype = 'bf16'; expected one of fp32, fp16, fp64, int8"),
+        (
+            "gpuid = [0, 1]",
+            r"line 2: gpuid = \[0, 1\]; expected the index of one GPU, or -1 for all; a list is refused",
+        ),
+        ("gpuid = true", "line 2: wrong type of `gpuid`"),
         ("concurrency = [0, 4]", r"line 2: concurrency = \[0, 4\]; expected numbers of clients from 1 to 256"),
         ("concurrency = 4", "line 2: wrong type of `concurrency`; expected `array`"),
         ("rate = [10, nan]", r"line 2: rate = \[10, nan\]; expected requests per second from 0.001 to 100000"),
