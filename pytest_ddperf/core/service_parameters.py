@@ -151,8 +151,9 @@ class ServiceParameters:
     dla: bool = _parameter(False, SWITCH, SERVICES, "create services on a Jetson's DLA core",
                            creation=Sent("mllib", "dla", (TENSORRT,)), encode=lambda on: 0 if on else None,
                            condition="DLA")
-    datatype: str = _parameter("fp32", choice("fp32", "fp16", "fp64", "int8"), SERVICES, "precision; fp64 for "
-                               "Torch only, int8 for TensorRT only", metavar="fp32|fp16|fp64|int8",
+    datatype: str = _parameter("fp32", choice("fp32", "fp16", "fp64", "int8"), SERVICES, "precision of "
+                               "created services, on Torch of all; fp64: Torch only, int8: TensorRT only",
+                               metavar="fp32|fp16|fp64|int8",
                                creation=Sent("mllib", "datatype", (TENSORRT, NCNN, TORCH)),
                                prediction=Sent("mllib", "datatype", (TORCH,), of_dd_bench=False),
                                values={TORCH: ("fp32", "fp16", "fp64"), TENSORRT: ("fp32", "fp16", "int8"),

@@ -210,7 +210,7 @@ def test_a_list_of_gpus_in_ddperf_toml_is_refused_with_the_reason(project: Bench
     result = project.run(*CELL)
     assert result.ret == 4
     text = " ".join((*result.errlines, *result.outlines))
-    assert "ddperf.toml, line 2: gpuid = [0, 1]" in text
+    assert "ddperf.toml, line 2: wrong type of `gpuid`" in text
     assert "GET /info" in text
 
 

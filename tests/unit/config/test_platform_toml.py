@@ -241,10 +241,7 @@ def test_commands_are_shell_lines_or_lists_of_words(write: Write) -> None:
         ("cold_start_timeout = nan", "line 2: cold_start_timeout = nan"),
         ("cool_to_c = 450", "line 2: cool_to_c = 450.*degrees Celsius"),
         ("datatype = 'bf16'", "line 2: datatype = 'bf16'; expected one of fp32, fp16, fp64, int8"),
-        (
-            "gpuid = [0, 1]",
-            r"line 2: gpuid = \[0, 1\]; expected the index of one GPU, or -1 for all; a list is refused",
-        ),
+        ("gpuid = [0, 1]", "line 2: wrong type of `gpuid`; expected the index of one GPU, .* list is refused, because"),
         ("gpuid = true", "line 2: wrong type of `gpuid`"),
         ("concurrency = [0, 4]", r"line 2: concurrency = \[0, 4\]; expected numbers of clients from 1 to 256"),
         ("concurrency = 4", "line 2: wrong type of `concurrency`; expected `array`"),
