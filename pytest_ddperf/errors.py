@@ -168,7 +168,7 @@ class GatewayError(ServerFailedError):
 
 
 class ServerBusyError(ServerError):
-    """A server is still running a prediction that timed out, so nothing can be measured meanwhile."""
+    """A server is still running a request that timed out, so nothing can be measured meanwhile."""
 
 
 class OverloadError(DdperfError):

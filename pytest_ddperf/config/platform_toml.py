@@ -251,6 +251,8 @@ def _describe_invalid(where: Where, values: object, keys: tuple[str, ...], messa
     if (place := _PLACE.search(message)) is None:
         return where.error(None, f"{table} is not a table", f"a table, [{table}]")
     expected = message.removeprefix("Expected ").replace(" | null", "")
+    if place[1] == "gpuid":
+        expected = TYPES["gpuid"].expected  # which says why a list is refused
     if place[1] == "models" and isinstance(values, dict) and isinstance(values["models"], dict):
         expected = f"a list of names; values for single networks belong under [{table}.knobs.<model>]"
     return where.error(place[1], f"wrong type of `{place[1]}`", expected)

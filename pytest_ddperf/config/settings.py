@@ -377,14 +377,14 @@ class Settings:
         """The service parameters on a platform, or of one network on it."""
         own = self.catalog.platform(platform).knobs.get(model or "", {})
         options = {name: name.replace("_", "-") for name in PARAMETERS}
+        typed = frozenset(name for name, option in options.items() if self._origin(option, None) > Origin.PROJECT)
         values = {name: self.value(option, platform, model) for name, option in options.items()}
         if "mllib" not in own and self._origin("mllib", platform) is Origin.DEFAULT:
             values["mllib"] = AUTO  # the package's value is the backend of the published table
         return ServiceParameters(
             **values,
-            named=frozenset(
-                name for name, option in options.items() if name in own or self._origin(option, None) > Origin.PROJECT
-            ),
+            named=typed.union(name for name in options if name in own),
+            typed=typed,
         )
 
     def folder_of(self, name: str, platform: str | None = None) -> Path:

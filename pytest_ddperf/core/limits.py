@@ -131,6 +131,11 @@ def _check_tolerance(value: float | str) -> float:
 SWITCH: Final = ValueType("true or false", _read_switch, bool)
 COUNT: Final = whole_number(1)
 INDEX: Final = whole_number(0)
+GPU: Final = ValueType(
+    "the index of one GPU, or -1 for all; a list is refused, because a server with such a service dies at GET /info",
+    int,
+    require(lambda value: isinstance(value, int) and -1 <= value <= LARGEST),
+)
 FACTOR: Final = number("a finite number other than 0", bool)
 WAIT: Final = number(f"seconds, from 0 to {LONGEST_S:.0f}", lambda value: 0 <= value <= LONGEST_S)
 TIME_LIMIT: Final = number(f"seconds, above 0 and up to {LONGEST_S:.0f}", lambda value: 0 < value <= LONGEST_S)

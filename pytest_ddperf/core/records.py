@@ -130,6 +130,9 @@ class Conditions:
         engine: the batch size the service was created for; None if one service is used for all batch sizes.
         requests: requests in a pass under load, per client or, at a given rate, in total; None for plain latency.
         template: name of the Torch template that created the network; "" for a network from files.
+        settings: non-default settings of the service that change its speed, in words; "" for the default.
+        run_as: how the request says that its images run, such as `one batch of 8`; "" if it leaves that to the server,
+            or contains one image.
     """
 
     clock: Clock
@@ -143,6 +146,8 @@ class Conditions:
     engine: int | None = None
     requests: int | None = None
     template: str = ""
+    settings: str = ""
+    run_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,7 @@ class BenchOptions:
         """
         if not self.service.strip():
             raise ConfigurationError("No service is named; add --sname NAME, such as --sname imageserv.")
+        protocol.check_service_name(self.service)
         if not self.remote_bench_data_dir:
             raise ConfigurationError(
                 "No folder of images is named; add --remote-bench-data-dir DIR, its path on the server."

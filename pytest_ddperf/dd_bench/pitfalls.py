@@ -35,7 +35,7 @@ def describe_pitfalls(options: BenchOptions, service: ServiceInfo) -> str:
         return ""
     return (
         f"warning: dd_bench's requests mislead on {title}: {'; '.join(found)}. Use instead: "
-        f"{build_pytest_command(options)} (docs/dd-bench.md)"
+        f"{build_pytest_command(options, service.mllib)} (docs/dd-bench.md)"
     )
 
 
@@ -84,8 +84,13 @@ _BACKENDS: Final[Mapping[str, tuple[str, Callable[[BenchOptions, ServiceInfo], l
 """Title and pitfalls of each backend on which dd_bench's requests may mislead."""
 
 
-def build_pytest_command(options: BenchOptions) -> str:
-    """Build the pytest command that measures the same service; its platform is left to the user."""
+def build_pytest_command(options: BenchOptions, backend: str = "") -> str:
+    """Build the pytest command that measures the same service; its platform is left to the user.
+
+    Args:
+        options: dd_bench's options.
+        backend: the backend of the service; options that it ignores are omitted. "" if it is not known.
+    """
     words = [
         "pytest", "benchmarks", "--platform=PLATFORM", f"--ddperf-url={format_display_url(options.url)}",
         f"--ddperf-service={options.service}", f"--ddperf-models={_find_network(options)}",
@@ -96,7 +101,7 @@ def build_pytest_command(options: BenchOptions) -> str:
         words.append(f"--ddperf-bench-files={listed}")
     if options.create:
         words += [f"--ddperf-repository={options.create}", f"--ddperf-mllib={options.parameters.mllib}"]
-    defaults, given = BenchOptions(), options.parameters
+    defaults, given = BenchOptions(), options.parameters.restrict_to(backend)
     same = [(name, getattr(given, name), getattr(defaults.parameters, name)) for name in PARAMETERS]
     same += [("npasses", options.npasses, defaults.npasses), ("timer", options.timer, defaults.timer)]
     for name, value, default in same:

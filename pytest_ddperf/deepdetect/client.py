@@ -164,9 +164,10 @@ class Client:
         Raises:
             ServiceExistsError: a service of that name exists.
             RequestRefusedError: the model folder, the library or a parameter was refused.
+            ServerBusyError: an earlier creation of that name timed out, and may still be running.
         """
-        _, took_ms = self.request("PUT", _service_path(name), encode(body), service=name, timeout_s=timeout_s)
-        self.in_flight.reset_service(name)
+        with self.in_flight.track_creation(name):
+            _, took_ms = self.request("PUT", _service_path(name), encode(body), service=name, timeout_s=timeout_s)
         return took_ms
 
     def delete_service(self, name: str) -> None:

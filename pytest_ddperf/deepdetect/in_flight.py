@@ -7,7 +7,14 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.errors import GatewayError, NoConnectionError, ServerError, ServerGoneError, ServerUnreachableError
+from pytest_ddperf.errors import (
+    GatewayError,
+    NoConnectionError,
+    ServerBusyError,
+    ServerError,
+    ServerGoneError,
+    ServerUnreachableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +26,8 @@ _GATEWAY_TIMEOUT: Final = 504
 
 class RequestsInFlight:
     """The predictions requested from one server by all clients, in any thread.
+
+    Creations of services are tracked, too: two of one name at the same time break each other.
 
     A server counts a prediction when it ends (`predict_count`), and continues with a prediction whose request timed
     out. So a prediction that timed out has ended when the server has counted as many predictions as were requested. The
@@ -32,6 +41,7 @@ class RequestsInFlight:
         self._timed_out: set[str] = set()
         self._doubtful = False
         self._running: dict[str, int] = {}
+        self._creating: set[str] = set()
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -71,6 +81,31 @@ class RequestsInFlight:
                 self._timed_out.add(name)
             raise
 
+    @contextmanager
+    def track_creation(self, service: str) -> Iterator[None]:
+        """Track the creation of a service, requested in the `with` block; then reset its counts.
+
+        Raises:
+            ServerBusyError: an earlier creation of that name timed out, and may still be running.
+        """
+        name = service.lower()
+        with self._lock:
+            if name in self._creating:
+                raise ServerBusyError(
+                    "The server may still be creating the service, because the request timed out; it is not requested "
+                    "a second time meanwhile. Raise --ddperf-cold-start-timeout",
+                    service=service,
+                )
+            self._creating.add(name)
+        try:
+            yield
+        except ServerError as error:
+            if isinstance(error, NoConnectionError) or not _is_timeout(error):
+                self._creating.discard(name)
+            raise
+        self._creating.discard(name)
+        self.reset_service(name)
+
     def _take_back(self, name: str) -> None:
         with self._lock:
             self._asked[name] -= 1
@@ -90,6 +125,7 @@ class RequestsInFlight:
                     if _is_short(before.get(name, 0), counts.get(name), end)
                 }
             self._counts = counts
+            self._creating -= counts.keys()
             self._forget_asked()
 
     def reset_service(self, service: str) -> None:
@@ -107,6 +143,7 @@ class RequestsInFlight:
         with self._lock:
             self._counts = None
             self._running = {}
+            self._creating.clear()
             self._forget_asked()
 
     def _forget_asked(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from pytest_ddperf.core.records import ModelStats
-from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, ServiceParameters
+from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, TORCH, ServiceParameters
 from pytest_ddperf.core.tasks import Task, create_input, predict_input, predict_output
 from pytest_ddperf.deepdetect.json_reader import Amount, Whole, decode_answer, find
 from pytest_ddperf.deepdetect.predictions import PredictionEntry, find_flaws, shorten_list
@@ -104,6 +104,18 @@ class Answer:
     predictions: tuple[Prediction, ...]
 
 
+def check_service_name(name: str) -> None:
+    """Check that a server can create a service of this name.
+
+    Raises:
+        ConfigurationError: it is the name of DeepDetect's own log, for which every creation fails (500).
+    """
+    if name.lower() == "api":
+        raise ConfigurationError(
+            "DeepDetect cannot create a service named api, the name of its own log; choose another name."
+        )
+
+
 def build_service_body(
     repository: str,
     parameters: ServiceParameters = DD_BENCH_DEFAULTS,
@@ -111,6 +123,7 @@ def build_service_body(
     max_batch_size: int = 256,
     task: Task = Task.CLASSIFICATION,
     engine_file: str | None = None,
+    backend: str = "",
 ) -> dict[str, object]:
     """Build the body of `PUT /services/<name>` for images as sent by dd_bench, including the description.
 
@@ -120,6 +133,7 @@ def build_service_body(
         max_batch_size: number of images for which a TensorRT engine is built.
         task: task of the service.
         engine_file: beginning of the name of the TensorRT engine's file; None for the server's default.
+        backend: backend whose own parameters are added to those that dd_bench sends; "" for none.
     """
     engine: dict[str, object] = {"readEngine": True, "writeEngine": True, "maxBatchSize": max_batch_size}
     if engine_file is not None:
@@ -130,7 +144,7 @@ def build_service_body(
         "type": "supervised",
         "parameters": {
             "input": {"connector": "image", **parameters.request_section("creation", "input"), **create_input(task)},
-            "mllib": {**parameters.request_section("creation", "mllib"), **engine},
+            "mllib": {**parameters.request_section("creation", "mllib", backend), **engine},
             "output": {},
         },
         "model": {"repository": repository},
@@ -144,6 +158,7 @@ def build_predict_body(
     *,
     output: Mapping[str, object] | None = None,
     task: Task = Task.CLASSIFICATION,
+    backend: str = "",
 ) -> dict[str, object]:
     """Build the body of `POST /predict` as sent by dd_bench, without the `interp: null` that dd_bench adds.
 
@@ -152,14 +167,17 @@ def build_predict_body(
         data: an entry per image: a path or URL as the server sees it, or the image's bytes in base64.
         parameters: parameters of the request; the service's defaults apply to those that are None.
         output: the output section; None for that of the task, which is empty for classification. With `{"best": 1}`
-            NCNN does not return all 1,000 classes.
+            NCNN and Torch do not return all 1,000 classes.
         task: task of the service.
+        backend: backend of the service, whose own parameters are added to those that dd_bench sends; "" for none.
+            Torch runs N images as N batches of one, in fp32, unless each prediction requests something else.
     """
+    net = {"net": {"test_batch_size": len(data)}} if backend == TORCH else {}
     return {
         "service": service,
         "parameters": {
             "input": {**parameters.request_section("prediction", "input"), **predict_input(task)},
-            "mllib": parameters.request_section("prediction", "mllib"),
+            "mllib": {**parameters.request_section("prediction", "mllib", backend), **net},
             "output": predict_output(task) if output is None else dict(output),
         },
         "data": list(data),

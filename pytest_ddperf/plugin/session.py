@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ddperf.config.settings import GivenValue
+    from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Measurement
     from pytest_ddperf.core.results import RunFacts
     from pytest_ddperf.history.run_file import RunHeader
@@ -215,7 +216,7 @@ class BenchSession:
             return
         self.prepare()
         try:
-            self.runner.open(platforms[0])
+            self.runner.open(platforms[0]).check_parameters(self._networks(platforms[0]))
         except HookError as error:  # each of its cells then fails with this error
             self.say(f"ddperf: {platforms[0]}: {error}")
         except ServerError as error:
@@ -233,10 +234,16 @@ class BenchSession:
         """
         self.prepare()
 
-        down = probe_all({name: self.settings.server_options(name) for name in platforms}, self.say)
+        servers = {name: self.settings.server_options(name) for name in platforms}
+        down = probe_all(servers, self.say, {name: self._networks(name) for name in platforms})
         if len(down) == len(platforms):
             raise pytest.UsageError(self.no_server_text(platforms, list(down.values())))
         return down
+
+    def _networks(self, platform: str) -> list[Network]:
+        """Return the networks to measure on a platform."""
+        models = dict.fromkeys(key.model for key in self.collected if key.platform == platform)
+        return [self.settings.catalog.networks[model] for model in models]
 
     def no_server_text(self, platforms: Sequence[str], errors: Sequence[DdperfError]) -> str:
         """Return the text of the usage error if all servers are down."""

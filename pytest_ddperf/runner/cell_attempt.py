@@ -72,7 +72,7 @@ class CellAttempt:
         scenario = Scenario.parse(key.scenario)
         run.board.ready()
         cold_start = self._time_cold_start()
-        conditions = run.conditions(self._service, run.target.images.route, scenario)
+        conditions = run.conditions(self._service, run.target.images.route, scenario, key.batch_size)
         if earlier is None or _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
             earlier = None
             cell = Measurement(key, conditions, (), cold_start)

@@ -224,6 +224,8 @@ def describe_differences(now: Conditions, baseline: Baseline, platform: Platform
             )
         if now.preparation:
             words.append(f"the table's image preparation was the default, this service's is {now.preparation}")
+        if now.settings:
+            words.append(f"the table's service had default settings, this one has {now.settings}")
         return words
     if then == now:
         return []
@@ -240,6 +242,8 @@ def describe_differences(now: Conditions, baseline: Baseline, platform: Platform
             ("the engine's batch size", then.engine or "any", now.engine or "any"),
             ("the template", then.template or "none", now.template or "none"),
             ("--ddperf-load-requests", then.requests or "unset", now.requests or "unset"),
+            ("the service", then.settings or "the default", now.settings or "the default"),
+            ("each request", then.run_as or "run as the server chooses", now.run_as or "run as the server chooses"),
         )
         if before != after
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Clock, Conditions, Unavailable
-from pytest_ddperf.core.service_parameters import AUTO
+from pytest_ddperf.core.service_parameters import PARAMETERS, TENSORRT, TORCH
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -51,18 +51,22 @@ class PlatformPlan:
     tune: bool = False
     load_requests: int | None = None
 
-    def conditions(self, service: OpenService, image_route: str, scenario: Scenario | None) -> Conditions:
+    def conditions(
+        self, service: OpenService, image_route: str, scenario: Scenario | None, batch_size: int
+    ) -> Conditions:
         """Return the conditions of a service's cells; `measure_cell` replaces the clock by the gated one.
 
         Args:
             service: the measured service.
             image_route: how images get to the server.
             scenario: the scenario of a cell under load; None for plain latency.
+            batch_size: images per request.
         """
-        parameters = self.server.of(service.model).parameters
+        parameters = self.server.of(service.model).parameters.restrict_to(service.mllib)
+        on_gpu = service.gpu or parameters.mllib in PARAMETERS["gpu"].always_on
         return Conditions(
             clock=Clock.PREDICT,
-            backend=service.mllib or (self.server.platform_mllib if parameters.mllib == AUTO else parameters.mllib),
+            backend=service.mllib,
             datatype=service.datatype,
             width=service.width,
             height=service.height,
@@ -72,7 +76,19 @@ class PlatformPlan:
             engine=service.engine,
             requests=None if scenario is None else scenario.requests(self.load_requests),
             template=service.template,
+            settings=parameters.settings(created=service.created, gpu=on_gpu, under_load=scenario is not None),
+            run_as=f"one batch of {batch_size}" if parameters.mllib == TORCH and batch_size > 1 else "",
         )
+
+    def remarks(self, model: str, conditions: Conditions) -> list[str]:
+        """Return notes on the parameters of a network's service: those without effect, and what misleads."""
+        ignored = self.server.of(model).parameters.describe_ignored(conditions.backend)
+        set_by_user = self.platform.overridden.union(self.platform.knobs.get(model, {}))
+        # the package's `gpu` describes the board of the table; another device is a note of its own
+        remarks = [note for name, note in ignored.items() if name != "gpu" or name in set_by_user]
+        if conditions.datatype == "int8" and conditions.backend.lower() == TENSORRT:
+            remarks.append("int8 runs without calibration on servers from v0.28 on: do not trust its predictions")
+        return remarks
 
     def marked_unavailable(self, key: CellKey) -> Unavailable | None:
         """Return the `x` entry of a cell in the baseline, None if there is none."""

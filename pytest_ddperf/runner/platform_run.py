@@ -33,11 +33,11 @@ from pytest_ddperf.models.folder import digests
 from pytest_ddperf.runner.cell_attempt import CellAttempt
 from pytest_ddperf.runner.judge import Judge, classify_failure
 from pytest_ddperf.runner.server_health import CutPrediction, explain_missing_service
-from pytest_ddperf.servers.services import explain_missing_model, find_fixed_batch
+from pytest_ddperf.servers.services import check_parameters, explain_missing_model, find_fixed_batch
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
@@ -81,7 +81,7 @@ class PlatformRun:
             plan.platform,
             format_display_url(plan.server.url),
             say,
-            gpuid=plan.server.parameters.gpuid,
+            gpuid=max(plan.server.parameters.gpuid, 0),  # of all GPUs (-1), the first
             tune=plan.tune,
             marker=marker,
         )
@@ -129,6 +129,14 @@ class PlatformRun:
             self.health.note_return(self.target.client.latest_info or Info())
         self._update_facts(facts)
         return facts
+
+    def check_parameters(self, networks: Iterable[Network]) -> None:
+        """Check that the backends of the open server read the parameters of these networks' services.
+
+        Raises:
+            ConfigurationError: see `servers.services.check_parameters`.
+        """
+        check_parameters(self.plan.server, networks, self.target.client.latest_info or Info())
 
     def _update_facts(self, facts: ServerFacts) -> None:
         before, self.facts = self.facts, facts
@@ -294,6 +302,7 @@ class PlatformRun:
         record = self._judge.judge(measurement, nodeid, self.facts, self._choices.get(model, ""))
         notes = (
             *self._service_notes.get(model, ()),
+            *self.plan.remarks(model, measurement.conditions),
             self._describe_fixed_batch(measurement),
             self._new_version,
         )

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.deepdetect.client import wait_until_up
+from pytest_ddperf.deepdetect.protocol import Info
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.embedded.facade import require_embedded
 from pytest_ddperf.errors import ServerError
 from pytest_ddperf.servers.backends import require_backend
 from pytest_ddperf.servers.lock import ServerLock, describe_busy_lock
 from pytest_ddperf.servers.request_images import load_images
+from pytest_ddperf.servers.services import check_parameters
 from pytest_ddperf.servers.target import open_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pytest_ddperf.config.server_options import ServerOptions
+    from pytest_ddperf.core.networks import Network
 
 AT_ONCE = 16
 """Number of servers probed at the same time."""
@@ -41,33 +45,45 @@ def probe(options: ServerOptions, say: Callable[[str], None]) -> None:
     load_images(options)
 
 
-def _ask(options: ServerOptions, say: Callable[[str], None]) -> None:
+def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
+    """Return what a server reports about itself; None if it is not asked."""
     if options.is_embedded:
         require_embedded()
-        return
+        return Info()
     if options.prepared_first:  # it may be down until the user's command has run
-        return
+        return None
     lock = ServerLock(identify_server(options.url))
     if lock.acquire_at_once():
         client = open_client(options, options.url)
         try:
             info = wait_until_up(client, options.wait_s)
             require_backend(options, info, client.display_url)
+            return info
         finally:
             client.close()
             lock.release()
-    else:
-        say(describe_busy_lock(lock, options.lock_wait_s))
+    say(describe_busy_lock(lock, options.lock_wait_s))
+    return None
 
 
-def probe_all(servers: Mapping[str, ServerOptions], say: Callable[[str], None]) -> dict[str, ServerError]:
+def probe_all(
+    servers: Mapping[str, ServerOptions],
+    say: Callable[[str], None],
+    networks: Mapping[str, Sequence[Network]] = MappingProxyType({}),
+) -> dict[str, ServerError]:
     """Probe the servers of several platforms in parallel; platforms that share a server are probed one after the other.
+
+    Args:
+        servers: how to reach the servers, by platform.
+        say: prints a line for the user.
+        networks: the networks to measure, by platform.
 
     Returns:
         Why a server cannot be measured, by platform, in the order of `servers`; measurable servers are omitted.
 
     Raises:
-        ConfigurationError: the images named by the options are unknown, or a server does not have the backend.
+        ConfigurationError: the images named by the options are unknown, a server does not have the backend, or a
+            parameter does not fit it.
     """
     sharing: dict[str, list[str]] = {}
     for platform, options in servers.items():
@@ -77,7 +93,9 @@ def probe_all(servers: Mapping[str, ServerOptions], say: Callable[[str], None]) 
         down: dict[str, ServerError] = {}
         for platform in platforms:
             try:
-                _ask(servers[platform], say)
+                info = _ask(servers[platform], say)
+                if info is not None:
+                    check_parameters(servers[platform], networks.get(platform, ()), info)
             except ServerError as error:
                 down[platform] = error
         return down

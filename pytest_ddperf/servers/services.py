@@ -12,8 +12,9 @@ from pytest_ddperf.core.networks import TEMPLATES
 from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
-from pytest_ddperf.deepdetect.build_flags import ignores_precision, read_words
+from pytest_ddperf.deepdetect.build_flags import ignores_precision, is_built, read_words
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
+from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import (
     AnswerError,
     BackendMissingError,
@@ -34,7 +35,7 @@ from pytest_ddperf.servers.backends import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
@@ -142,6 +143,31 @@ class Batch:
         return timed
 
 
+def check_parameters(options: ServerOptions, networks: Iterable[Network], info: Info) -> None:
+    """Check before the first test that the services' backends read the parameters that the user set for this run.
+
+    Services of a user's own networks that do not exist yet are checked when they are created.
+
+    Args:
+        options: how to use the server.
+        networks: the networks to measure.
+        info: the server's services.
+
+    Raises:
+        ConfigurationError: a backend ignores such a parameter or would run something else for its value, or no server
+            can create a service of that name.
+    """
+    existing = {one.name.lower(): one.mllib for one in info.services}
+    for model in networks:
+        of_model = options.of(model.id)
+        found = existing.get(_name_service(of_model, model))
+        backends = [found] if found else []
+        if not found and not model.is_own:
+            backends = list_backends(of_model, model, info, format_display_url(options.url))
+        if len(backends) == 1 or (backends and is_built(info.compile_flags, backends[0])):  # else the creation decides
+            of_model.parameters.check(backends[0])
+
+
 def open_service(client: Client, options: ServerOptions, model: Network, batch_size: int) -> OpenService:
     """Return the service of a model: an existing one, or one created from the repository.
 
@@ -156,7 +182,7 @@ def open_service(client: Client, options: ServerOptions, model: Network, batch_s
         ServerError: the server refused.
         ConfigurationError: the folder of a user's own network cannot be read.
     """
-    name = fill_template(options.service, model.id).lower()
+    name = _name_service(options, model)
     try:
         service = _existing(client.service(name), options)
     except ServiceNotFoundError:
@@ -209,14 +235,15 @@ def build_batch(
         service.name,
         data,
         replace(
-            options.parameters,
-            mllib=service.mllib,
+            options.parameters.restrict_to(service.mllib),
             img_width=service.width,
             img_height=service.height,
             gpu=service.gpu,
+            datatype=service.datatype,
         ),
         output={"best": 1} if service.task is Task.CLASSIFICATION else None,
         task=service.task,
+        backend=service.mllib.lower(),
     )
     size = (service.width, service.height) if service.width and service.height else None
     return bind_batch(client, service.name, body, uris, task=service.task, input_size=size)
@@ -253,24 +280,29 @@ def bind_batch(
 
 
 def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
-    parameters = options.parameters
+    asked = options.parameters.mllib
+    mllib = info.mllib or (options.platform_mllib if asked == AUTO else asked)
+    options.parameters.check(mllib)
+    parameters = options.parameters.restrict_to(mllib)
     gpu = parameters.gpu if info.gpu is None else info.gpu
     width = parameters.img_width or info.width
     height = parameters.img_height or info.height
-    template = info.template if info.mllib == TORCH else ""
-    # its first prediction builds the engine, for minutes
-    is_cold = info.mllib.lower() == TENSORRT and info.stats is not None and info.stats.predict_count == 0
+    datatype = info.datatype or "fp32"
+    if parameters.mllib == TORCH and ("datatype" in parameters.named or parameters.datatype != "fp32"):
+        datatype = parameters.datatype  # that of each prediction counts
+    template = info.template if parameters.mllib == TORCH else ""
     return OpenService(
         info.name,
-        info.mllib,
+        mllib,
         False,
         None,
         width,
         height,
         gpu,
-        info.datatype or "fp32",
+        datatype,
         template=template,
-        is_cold=is_cold,
+        # its first prediction builds the engine, for minutes
+        is_cold=parameters.mllib == TENSORRT and info.stats is not None and info.stats.predict_count == 0,
         notes=(_FROM_TEMPLATE,) if template else (),
     )
 
@@ -320,8 +352,10 @@ def _create_with(
     batch_size: int,
 ) -> OpenService:
     facts = resolve_service_facts(model, asked.mllib)
+    asked.check(asked.mllib)
     parameters = replace(
-        asked,
+        asked.restrict_to(asked.mllib),
+        mllib=asked.mllib,
         img_width=asked.img_width or facts.width or DEFAULT_SIDE,
         img_height=asked.img_height or facts.height or DEFAULT_SIDE,
         nclasses=asked.nclasses or facts.nclasses or DEFAULT_CLASSES,
@@ -336,6 +370,7 @@ def _create_with(
             task=model.task,
             # the server refuses an engine of the same name that has another batch size
             engine_file=f"TRTengine_b{engine}_" if parameters.mllib.lower() == TENSORRT else None,
+            backend=parameters.mllib.lower(),
         )
         return client.create_service(name, body, timeout_s=options.cold_start_timeout_s)
 
@@ -426,6 +461,17 @@ def explain_missing_model(error: ServerError, options: ServerOptions, model: Net
         dd_code=error.dd_code,
         dd_msg=error.dd_msg,
     )
+
+
+def _name_service(options: ServerOptions, model: Network) -> str:
+    """Return the name of a network's service as the server stores it.
+
+    Raises:
+        ConfigurationError: no server can create a service of that name.
+    """
+    name = fill_template(options.service, model.id).lower()
+    protocol.check_service_name(name)
+    return name
 
 
 def _named(options: ServerOptions) -> str:

@@ -7,11 +7,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench_project import BenchProject, TableServer
+from harmful_requests import HarmWatch
 from page_reader import Rack, Reader
+from scripted_server import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from scripted_server import Reply, Request
+
+
+@pytest.fixture(autouse=True)
+def _nothing_harmful_is_sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No run sends a server what would kill or wedge a real one."""
+    watch, answer = HarmWatch(), ScriptedServer.answer
+
+    def watched(server: ScriptedServer, request: Request) -> Reply:
+        watch.note(request)
+        return answer(server, request)
+
+    monkeypatch.setattr(ScriptedServer, "answer", watched)
+    yield
+    assert watch.found == []
 
 
 @pytest.fixture(autouse=True)

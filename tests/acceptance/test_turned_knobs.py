@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bench_project import BenchProject, TableServer
 from messages import assert_names
+from scripted_deepdetect import ServiceSetup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,10 +51,8 @@ def predicted(server: TableServer) -> Any:  # noqa: ANN401 - JSON
         ("--ddperf-scale=0.0039", "input", "scale", 0.0039),
         ("--ddperf-histogram-equalization", "input", "histogram_equalization", True),
         ("--ddperf-nclasses=21", "mllib", "nclasses", 21),
-        ("--ddperf-max-workspace-size=256", "mllib", "maxWorkspaceSize", 256),
-        ("--ddperf-dla", "mllib", "dla", 0),
-        ("--ddperf-datatype=fp16", "mllib", "datatype", "fp16"),
         ("--ddperf-gpuid=1", "mllib", "gpuid", 1),
+        ("--ddperf-gpuid=-1", "mllib", "gpuid", -1),
     ],
 )
 def test_a_knob_of_the_service_is_in_its_creation_and_nowhere_else(
@@ -63,6 +62,182 @@ def test_a_knob_of_the_service_is_in_its_creation_and_nowhere_else(
     assert project.run(*CELL, REPOSITORY, option).ret == 0
     usual, turned = created(project.server)
     assert turned == {**usual, part: {**usual[part], key: value}}
+
+
+OF_ONE_BACKEND = [
+    ("tensorrt", "--ddperf-max-workspace-size=256", "maxWorkspaceSize", 256, ""),
+    ("tensorrt", "--ddperf-dla", "dla", 0, ""),
+    ("tensorrt", "--ddperf-datatype=fp16", "datatype", "fp16", ""),
+    ("tensorrt", "--ddperf-datatype=int8", "datatype", "int8", ""),
+    ("torch", "--ddperf-datatype=fp16", "datatype", "fp16", ""),
+    ("torch", "--ddperf-datatype=fp64", "datatype", "fp64", ""),
+    ("torch", "--ddperf-gpuid=1", "gpuid", 1, "GPU 1"),
+    ("torch", "--ddperf-concurrent-predict=false", "concurrent_predict", False, ""),  # without effect on one client
+    ("ncnn", "--ddperf-datatype=fp16", "datatype", "fp16", ""),
+    ("ncnn", "--ddperf-input-blob=in0", "inputBlob", "in0", "input blob in0"),
+    ("ncnn", "--ddperf-output-blob=fc", "outputBlob", "fc", "output blob fc"),
+    ("ncnn", "--ddperf-ncnn-threads=2", "threads", 2, "2 threads"),
+]
+
+
+def test_a_parameter_of_one_backend_is_in_its_creation_and_a_condition(project: BenchProject) -> None:
+    found = []
+    for mllib, option, key, _, _ in OF_ONE_BACKEND:
+        assert project.run(*CELL, REPOSITORY, f"--ddperf-mllib={mllib}", option).ret == 0
+        (record,) = project.records()
+        assert record.measurement is not None
+        sent = created(project.server)[-1]["mllib"]
+        found.append((mllib, option, key, sent.get(key), record.measurement.conditions.settings))
+        assert record.measurement.conditions.datatype == sent["datatype"]
+    assert found == OF_ONE_BACKEND
+
+
+def test_parameters_of_a_backend_are_not_sent_unless_they_are_set(project: BenchProject) -> None:
+    for mllib in ("caffe", "ncnn", "torch", "tensorrt"):
+        assert project.run(*CELL, REPOSITORY, f"--ddperf-mllib={mllib}").ret == 0
+    own = {"concurrent_predict", "inputBlob", "outputBlob", "threads", "dla"}
+    assert [own & one["mllib"].keys() for one in created(project.server)] == [set()] * 4
+
+
+def test_concurrent_predictions_are_a_condition_of_a_cell_under_load(project: BenchProject) -> None:
+    load = ("--ddperf-concurrency=2", "--ddperf-load-requests=2", "--ddperf-npasses=1")
+    for option in ((), ("--ddperf-concurrent-predict=false",)):
+        assert project.run(*CELL, REPOSITORY, "--ddperf-mllib=torch", *load, *option).ret == 0
+    told = {one.key.scenario: one.measurement.conditions.settings for one in project.records() if one.measurement}
+    assert told == {"": "", "c2": "one prediction at a time"}
+
+
+# --- parameters that the backend ignores
+
+
+REFUSED = [
+    # (backend, options, words of the message)
+    ("caffe", ("--ddperf-datatype=fp16",), ("--ddperf-datatype=fp16", "caffe", "ncnn or tensorrt or torch")),
+    ("caffe", ("--ddperf-dla",), ("--ddperf-dla", "caffe", "tensorrt")),
+    ("caffe", ("--ddperf-max-workspace-size=256",), ("--ddperf-max-workspace-size=256", "tensorrt")),
+    ("caffe", ("--ddperf-ncnn-threads=2",), ("--ddperf-ncnn-threads=2", "ncnn")),
+    ("ncnn", ("--ddperf-datatype=int8",), ("--ddperf-datatype=int8", "ncnn", "fp32 or fp16")),
+    ("ncnn", ("--ddperf-datatype=fp64",), ("--ddperf-datatype=fp64", "ncnn", "fp32 or fp16")),
+    ("ncnn", ("--ddperf-gpu",), ("--ddperf-gpu", "ncnn", "caffe or torch")),
+    ("ncnn", ("--ddperf-gpuid=1",), ("--ddperf-gpuid=1", "ncnn")),
+    ("ncnn", ("--ddperf-concurrent-predict=false",), ("--ddperf-concurrent-predict=false", "ncnn", "torch")),
+    ("torch", ("--ddperf-datatype=int8",), ("--ddperf-datatype=int8", "torch", "fp32 or fp16 or fp64")),
+    ("torch", ("--ddperf-input-blob=in0",), ("--ddperf-input-blob=in0", "ncnn")),
+    ("tensorrt", ("--ddperf-datatype=fp64",), ("--ddperf-datatype=fp64", "tensorrt", "fp32 or fp16 or int8")),
+    ("TensorRT", ("--ddperf-datatype=fp64",), ("--ddperf-datatype=fp64", "tensorrt", "fp32 or fp16 or int8")),
+]
+
+
+def test_a_parameter_that_the_backend_ignores_is_refused_before_the_first_test(
+    project: BenchProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offenders = []
+    for mllib, options, words in REFUSED:
+        result = project.run(*CELL, REPOSITORY, f"--ddperf-mllib={mllib}", *options)
+        text = " ".join("\n".join(result.errlines).split())
+        if result.ret != 4 or [word for word in words if word not in text]:
+            offenders.append((mllib, options, text))
+    monkeypatch.setenv("DDPERF_DLA", "true")
+    if project.run(*CELL, REPOSITORY).ret != 4:
+        offenders.append(("caffe", ("DDPERF_DLA",), ""))
+    assert offenders == []
+    assert project.server.asked("PUT") == []
+
+
+def test_the_backend_of_the_existing_service_decides(pytester: pytest.Pytester) -> None:
+    with TableServer("tk1", services=[ServiceSetup("squeezenet_v1.1", mllib="torch")]) as server:
+        project = BenchProject(pytester, server)
+        assert project.run(*CELL, "--ddperf-datatype=fp64").ret == 0
+        assert predicted(server)["mllib"]["datatype"] == "fp64"
+        assert project.run(*CELL, "--ddperf-datatype=int8").ret == 4
+
+
+def test_each_of_several_servers_is_asked_for_its_backend(pytester: pytest.Pytester) -> None:
+    with TableServer("tk1") as server:
+        project = BenchProject(pytester, server)
+        urls = f"--ddperf-url=tk1={server.url},tx1={server.url}"
+        result = project.bare("benchmarks", "--platform=tk1,tx1", urls, *CELL, "--ddperf-datatype=fp16")
+        assert result.ret == 4
+        assert "caffe" in "\n".join(result.errlines)
+        assert server.predictions == []
+
+
+NOTED = [
+    # (keys of the platform, notes)
+    ('mllib = "caffe"\ndatatype = "fp16"', ["datatype = fp16"]),
+    ('mllib = "ncnn"\ngpu = true\ngpuid = 1\nmax_workspace_size = 256', ["gpu = true", "gpuid = 1", "max_workspace"]),
+    ('mllib = "torch"\ninput_blob = "in0"\nncnn_threads = 4', ["input_blob = in0", "ncnn_threads = 4"]),
+    ('mllib = "tensorrt"\nconcurrent_predict = false\ngpu = true', ["concurrent_predict = false"]),
+    ('[platforms.tk1.knobs."squeezenet_v1.1"]\ndla = true', ["dla = true"]),
+]
+
+
+def test_one_that_is_in_a_platform_file_is_a_note_and_not_sent(project: BenchProject) -> None:
+    found = []
+    for keys, expected in NOTED:
+        (project.path / "ddperf.toml").write_text(f"[platforms.tk1]\n{keys}\n", encoding="utf-8")
+        assert project.run(*CELL, REPOSITORY).ret == 0
+        (record,) = project.records()
+        assert record.measurement is not None
+        noted = [note for note in record.notes if "has no effect" in note]
+        found.append((keys, [part for part in expected if any(part in note for note in noted)], len(noted)))
+        sent = created(project.server)[-1]["mllib"]
+        assert record.measurement.conditions.datatype == sent["datatype"] == "fp32"
+        assert record.measurement.conditions.settings == ""
+        assert {"inputBlob", "threads", "concurrent_predict", "dla"}.isdisjoint(sent)
+    assert found == [(keys, expected, len(expected)) for keys, expected in NOTED]
+
+
+def test_a_precision_that_means_another_one_is_refused_from_a_file_too(project: BenchProject) -> None:
+    (project.path / "ddperf.toml").write_text('[platforms.tk1]\nmllib = "ncnn"\ndatatype = "int8"\n', encoding="utf-8")
+    assert project.run(*CELL, REPOSITORY).ret == 4
+
+
+def test_int8_on_tensorrt_is_not_calibrated(project: BenchProject) -> None:
+    assert project.run(*CELL, REPOSITORY, "--ddperf-mllib=tensorrt", "--ddperf-datatype=int8").ret == 0
+    (record,) = project.records()
+    assert "without calibration" in " ".join(record.notes)
+
+
+@pytest.mark.parametrize("value", ["0,1", "[0, 1]", "-2", "all"])
+def test_more_than_one_gpu_is_refused_with_the_reason(project: BenchProject, value: str) -> None:
+    result = project.run(*CELL, f"--ddperf-gpuid={value}")
+    assert result.ret == 4
+    assert "GET /info" in " ".join(result.errlines)
+
+
+def test_a_list_of_gpus_in_ddperf_toml_is_refused_with_the_reason(project: BenchProject) -> None:
+    (project.path / "ddperf.toml").write_text("[platforms.tk1]\ngpuid = [0, 1]\n", encoding="utf-8")
+    result = project.run(*CELL)
+    assert result.ret == 4
+    text = " ".join((*result.errlines, *result.outlines))
+    assert "ddperf.toml, line 2: wrong type of `gpuid`" in text
+    assert "GET /info" in text
+
+
+# --- Torch
+
+
+def test_a_batch_states_how_it_was_run(project: BenchProject) -> None:
+    assert project.run(*CELLS, REPOSITORY, "--ddperf-mllib=torch").ret == 0
+    told = {one.key.batch_size: one.measurement.conditions.run_as for one in project.records() if one.measurement}
+    assert told == {1: "", 8: "one batch of 8"}
+
+
+def test_a_recording_of_a_batch_that_ran_one_by_one_is_not_compared_with(project: BenchProject) -> None:
+    """Torch recordings from before predictions requested a batch size."""
+    torch = (REPOSITORY, "--ddperf-mllib=torch")
+    assert project.run(*CELLS, *torch, "--ddperf-update-baselines").ret == 0
+    path = project.path / "baselines" / "tk1.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("one batch of 8", ""), encoding="utf-8")
+    assert project.run(*CELLS, *torch).ret == 0
+    assert project.verdicts() == {"tk1-squeezenet_v1.1-b1": "ok", "tk1-squeezenet_v1.1-b8": "new"}
+
+
+@pytest.mark.parametrize("service", ["api", "API"])
+def test_the_name_of_deepdetect_s_log_is_refused(project: BenchProject, service: str) -> None:
+    assert project.run(*CELL, REPOSITORY, f"--ddperf-service={service}").ret == 4
+    assert project.server.asked("PUT") == []
 
 
 def test_the_backend_of_a_service_is_the_platform_s_or_the_one_that_is_named(project: BenchProject) -> None:
@@ -231,7 +406,6 @@ def asked(server: TableServer) -> dict[str, Any]:
 MODELS = ("--ddperf-models=squeezenet_v1.1,resnet50", "--ddperf-batch-sizes=1")
 TURNED = [
     ("mllib = 'torch'", ("mllib",), "torch"),
-    ("datatype = 'fp16'", ("parameters", "mllib", "datatype"), "fp16"),
     ("gpu = false", ("parameters", "mllib", "gpu"), False),
     ("gpuid = 1", ("parameters", "mllib", "gpuid"), 1),
     ("img_width = 300", ("parameters", "input", "width"), 300),
@@ -241,15 +415,24 @@ TURNED = [
     ("scale = 0.0039", ("parameters", "input", "scale"), 0.0039),
     ("histogram_equalization = true", ("parameters", "input", "histogram_equalization"), True),
     ("nclasses = 21", ("parameters", "mllib", "nclasses"), 21),
+]
+TURNED_ON_TENSORRT = [
+    ("datatype = 'fp16'", ("parameters", "mllib", "datatype"), "fp16"),
     ("max_workspace_size = 256", ("parameters", "mllib", "maxWorkspaceSize"), 256),
     ("dla = true", ("parameters", "mllib", "dla"), 0),
 ]
 
 
-@pytest.mark.parametrize(("line", "place", "value"), TURNED, ids=[line for line, _, _ in TURNED])
+@pytest.mark.parametrize(
+    ("line", "place", "value"),
+    [*TURNED, *TURNED_ON_TENSORRT],
+    ids=[line for line, _, _ in [*TURNED, *TURNED_ON_TENSORRT]],
+)
 def test_a_knob_of_one_network_is_in_its_service_and_in_no_other(
     project: BenchProject, line: str, place: tuple[str, ...], value: object
 ) -> None:
+    if (line, place, value) in TURNED_ON_TENSORRT:
+        project.ini(ddperf_mllib="tensorrt")
     assert project.run(*MODELS, REPOSITORY).ret == 0
     usual = bodies(project.server)
     project.server.requests.clear()
@@ -333,9 +516,9 @@ def test_an_own_network_s_backend_may_be_another_one_on_a_platform(project: Benc
         ),
         ('knobs."squeezenet_v1.1"]\nimg_width = 0', "line 2: img_width = 0; expected a whole number of 1 or more"),
         ("knobs.resnet50]\nrgb = 'yes'", "line 2: wrong type of `rgb`; expected `bool`"),
-        ("knobs.resnet50]\ndatatype = 'fp64'", "line 2: datatype = 'fp64'; expected one of fp32, fp16"),
+        ("knobs.resnet50]\ndatatype = 'bf16'", "line 2: datatype = 'bf16'; expected one of fp32, fp16, fp64, int8"),
         ("knobs.resnet50]\nmllib = ' '", "line 2: mllib = ' '; expected the name of a backend"),
-        ("knobs.resnet50]\ngpuid = -1", "line 2: gpuid = -1; expected a whole number of 0 or more"),
+        ("knobs.resnet50]\ngpuid = -2", "line 2: gpuid = -2; expected the index of one GPU, or -1 for all"),
         (
             "knobs.resnet50]\nimage_interp = 'best'",
             "line 2: image_interp = 'best'; expected one of nearest, linear, cubic",

@@ -1,4 +1,4 @@
-"""Exchanges recorded from two real DeepDetect servers, and a responder that plays them back.
+"""Exchanges recorded from three real DeepDetect servers, and a responder that plays them back.
 
 with ScriptedServer(Replay(load("ncnn-v0.29"))) as server: ...
 """
@@ -15,7 +15,7 @@ from typing import Any
 from scripted_server import Reply, Request
 
 DATA = Path(__file__).parent.parent / "data"
-RECORDINGS = ("ncnn-v0.29", "caffe-v0.28")
+RECORDINGS = ("ncnn-v0.29", "caffe-v0.28", "torch-v0.29")
 _CUT_LIST = re.compile(r"\.\.\.\[(\d+) items\]")
 
 
@@ -108,7 +108,7 @@ def _exchange(recorded: dict[str, Any]) -> Exchange:
         method=request["method"],
         path=request["path"],
         headers=request["headers"],
-        body=request["body"],
+        body=_decoded(request["body"]),
         status=response.get("status"),
         reason=response.get("reason", ""),
         answer_headers=response.get("headers", {}),
@@ -120,10 +120,15 @@ def _body(request: Request) -> object:
     """Return a request's body as in the recording: decoded JSON, other text unchanged, None for no body."""
     if not request.body:
         return "" if "content-length" in request.headers and request.method in {"PUT", "POST"} else None
+    return _decoded(request.body.decode(errors="replace"))
+
+
+def _decoded(body: Any) -> Any:  # noqa: ANN401 - JSON of any shape
+    """Decode a text that is JSON; one recording contains the text of requests that are not objects."""
     try:
-        return request.json()
+        return json.loads(body) if isinstance(body, str) else body
     except ValueError:
-        return request.body.decode(errors="replace")
+        return body
 
 
 def _alike(recorded: object, asked: object) -> bool:
@@ -149,7 +154,7 @@ def _same_image(recorded: str, asked: str) -> bool:
 
 
 def _mended(answer: Any) -> Any:  # noqa: ANN401 - JSON of any shape
-    """Restore the length of every list in an answer: `[a, b, c, "...[1000 items]"]` gets 997 further classes."""
+    """Restore the length of every list in an answer: `[a, b, c, "...[1000 items]"]` gets 997 classes, or zeros."""
     if isinstance(answer, dict):
         return {key: _mended(value) for key, value in answer.items()}
     if not isinstance(answer, list):
@@ -158,6 +163,8 @@ def _mended(answer: Any) -> Any:  # noqa: ANN401 - JSON of any shape
     if cut is None:
         return [_mended(one) for one in answer]
     kept = answer[:-1]
+    if kept and isinstance(kept[0], float):
+        return [*kept, *[0.0] * (int(cut[1]) - len(kept))]
     further = range(len(kept), int(cut[1]))
     filled = [{"prob": 0.0, "cat": f"n1{number:07d} class_{number}"} for number in further]
     return [*kept, *filled[:-1], {"last": True, **filled[-1]}]

@@ -28,6 +28,7 @@ from pytest_ddperf.deepdetect.protocol import (
 from pytest_ddperf.deepdetect.timed import Totals
 from pytest_ddperf.deepdetect.url import ServerUrl
 from pytest_ddperf.errors import (
+    LONGEST_SHOWN,
     AnswerError,
     ConfigurationError,
     GatewayError,
@@ -40,6 +41,7 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.measure.loop import Plan, measure_round
+from pytest_ddperf.text import quote_server_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,8 +78,6 @@ def unused_port() -> int:
 
 
 # --- every recorded exchange
-
-RECORDED = [(recording, exchange) for recording in RECORDINGS for exchange in load(recording)]
 
 
 def expected_error(exchange: Exchange) -> type[ServerError] | None:
@@ -116,28 +116,37 @@ def ask(client: Client, exchange: Exchange) -> object:
             return answer
 
 
-@every_row("recording, exchange", RECORDED)
-def test_a_recorded_exchange_is_a_result_or_its_typed_error(
-    stage: ScriptedServer, client: Client, recording: str, exchange: Exchange
-) -> None:
-    replay = Replay([exchange])
-    stage.respond = replay
+def find_fault(client: Client, exchange: Exchange) -> str:
+    """Make the exchange's request and describe how the result differs from the recorded answer; "" if it does not."""
     kind = expected_error(exchange)
-    if kind is None:
+    try:
         ask(client, exchange)
-    else:
-        with pytest.raises(ServerError) as caught:
-            ask(client, exchange)
-        assert type(caught.value) is kind
-        assert stage.url in str(caught.value)
-        if exchange.answer and (dd_msg := exchange.answer["status"].get("dd_msg")):
-            assert dd_msg in str(caught.value)
-    assert replay.unmatched == []
+    except ServerError as error:
+        if type(error) is not kind:
+            return f"{type(error).__name__} instead of {kind and kind.__name__}: {error}"
+        dd_msg = exchange.answer["status"].get("dd_msg", "") if exchange.answer else ""
+        shown = quote_server_text(dd_msg, LONGEST_SHOWN)
+        missing = [fact for fact in (client.display_url, shown) if fact not in str(error)]
+        return f"{missing} not in {error}" if missing else ""
+    return "" if kind is None else f"no {kind.__name__}"
+
+
+@pytest.mark.parametrize("recording", RECORDINGS)
+def test_a_recorded_exchange_is_a_result_or_its_typed_error(
+    stage: ScriptedServer, client: Client, recording: str
+) -> None:
+    offenders = {}
+    for exchange in load(recording):
+        stage.respond = replay = Replay([exchange])
+        if fault := find_fault(client, exchange) or [one.path for one in replay.unmatched]:
+            offenders[exchange.name] = fault
+    assert offenders == {}
 
 
 @pytest.mark.parametrize("recording", RECORDINGS)
 def test_a_whole_recording_is_played_back_in_its_order(stage: ScriptedServer, client: Client, recording: str) -> None:
-    exchanges = load(recording)
+    # the client asks again where a server dies at a GET, and would get the next answer then
+    exchanges = [one for one in load(recording) if one.method != "GET" or one.status is not None]
     stage.respond = Replay(exchanges)
     for exchange in exchanges:
         if expected_error(exchange) is None:

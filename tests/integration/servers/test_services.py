@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,9 @@ from pytest_ddperf.errors import (
     AnswerError,
     ConfigurationError,
     RequestRefusedError,
+    ServerBusyError,
     ServerFailedError,
+    ServerUnreachableError,
     ServiceNotFoundError,
 )
 from pytest_ddperf.servers.request_images import BenchImages
@@ -125,6 +128,30 @@ def test_one_that_somebody_created_meanwhile_is_used(server: ScriptedDeepDetect,
     )
     assert not service_of(client, RESNET, repository="/models/{model}").created
     assert server.services == ["resnet50"]
+
+
+def test_one_whose_creation_timed_out_is_not_created_a_second_time_meanwhile(
+    server: ScriptedDeepDetect, client: Client
+) -> None:
+    answer = server.respond
+    server.respond = lambda request: Reply(delay_s=math.inf) if request.method == "PUT" else answer(request)
+    with pytest.raises(ServerUnreachableError):
+        service_of(client, VGG, repository="/models/{model}", cold_start_timeout_s=0.2)
+    with pytest.raises(ServerBusyError, match="may still be creating"):
+        service_of(client, VGG, repository="/models/{model}")
+    assert len(server.asked("PUT")) == 1
+    server.respond = answer
+    client.in_flight.clear()  # as after a restart of the server
+    assert service_of(client, VGG, repository="/models/{model}").created
+
+
+def test_one_whose_creation_was_refused_may_be_created_again(server: ScriptedDeepDetect, client: Client) -> None:
+    answer = server.respond
+    server.respond = lambda request: refused("busy") if request.method == "PUT" else answer(request)
+    with pytest.raises(RequestRefusedError):
+        service_of(client, VGG, repository="/models/{model}")
+    server.respond = answer
+    assert service_of(client, VGG, repository="/models/{model}").created
 
 
 # --- networks of the user's own

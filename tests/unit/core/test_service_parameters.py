@@ -8,6 +8,7 @@ from every_row import every_row
 from pytest_ddperf.config.options import BY_NAME, OPTION_GROUPS
 from pytest_ddperf.core.platform import PLATFORM_KEYS, Platform
 from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters
+from pytest_ddperf.errors import ConfigurationError
 
 
 def test_one_service_is_for_all_batch_sizes() -> None:
@@ -58,16 +59,101 @@ def test_no_two_parameters_have_one_place_in_a_request(request_: str) -> None:
     assert len(places) == len(set(places)) > 0
 
 
-@pytest.mark.parametrize(
-    ("name", "request_", "backend", "read"),
-    [
-        ("dla", "creation", "tensorrt", True),
-        ("dla", "creation", "caffe", False),
-        ("gpu", "creation", "torch", True),
-        ("gpu", "creation", "tensorrt", False),
-        ("gpu", "prediction", "torch", False),
-        ("gpuid", "prediction", "tensorrt", True),
-    ],
-)
-def test_a_parameter_states_which_backends_read_it(name: str, request_: str, backend: str, read: bool) -> None:
-    assert (backend in getattr(PARAMETERS[name], request_).backends) is read
+READ = [
+    # (parameter, request, backend, whether it reads it there)
+    ("dla", "creation", "tensorrt", True),
+    ("dla", "creation", "caffe", False),
+    ("gpu", "creation", "torch", True),
+    ("gpu", "creation", "tensorrt", False),
+    ("gpu", "prediction", "torch", False),
+    ("gpuid", "prediction", "tensorrt", True),
+    ("datatype", "creation", "ncnn", True),
+    ("datatype", "prediction", "torch", True),
+    ("datatype", "prediction", "tensorrt", False),
+    ("concurrent_predict", "creation", "torch", True),
+    ("concurrent_predict", "creation", "ncnn", False),
+    ("input_blob", "creation", "ncnn", True),
+    ("ncnn_threads", "creation", "torch", False),
+]
+
+
+def test_a_parameter_states_which_backends_read_it() -> None:
+    assert [
+        (name, request, backend, backend in getattr(PARAMETERS[name], request).backends)
+        for name, request, backend, _ in READ
+    ] == READ
+
+
+IGNORED = [
+    # (parameter, backend, whether the parameter has no effect)
+    ("gpu", "ncnn", True),
+    ("gpu", "tensorrt", False),  # which always uses one
+    ("datatype", "caffe", True),
+    ("datatype", "torch", False),
+    ("max_workspace_size", "torch", True),
+    ("scale", "onnxruntime", False),
+    ("nclasses", "ncnn", False),
+    ("recreate", "caffe", False),
+    ("dla", "a backend of tomorrow", False),
+    ("dla", "", False),
+]
+
+
+def test_what_a_known_backend_reads_nowhere_it_ignores() -> None:
+    assert [(name, backend, PARAMETERS[name].is_ignored_by(backend)) for name, backend, _ in IGNORED] == IGNORED
+
+
+def test_the_parameters_of_a_service_are_those_that_its_backend_reads() -> None:
+    given = ServiceParameters(gpu=True, gpuid=1, dla=True, datatype="fp16", scale=0.5, named=frozenset({"dla"}))
+    assert given.restrict_to("ncnn") == ServiceParameters(
+        mllib="ncnn", datatype="fp16", scale=0.5, named=frozenset({"dla"})
+    )
+    assert given.restrict_to("TensorRT") == ServiceParameters(
+        mllib="tensorrt", gpu=True, gpuid=1, dla=True, datatype="fp16", scale=0.5, named=frozenset({"dla"})
+    )
+    assert list(given.describe_ignored("caffe")) == ["dla", "datatype"]
+
+
+def test_only_what_was_set_for_this_run_is_refused() -> None:
+    set_in_a_file = ServiceParameters(dla=True, named=frozenset({"dla"}))
+    set_in_a_file.check("caffe")
+    with pytest.raises(ConfigurationError, match=r"--ddperf-dla has no effect: caffe.* tensorrt"):
+        ServiceParameters(dla=True, typed=frozenset({"dla"})).check("caffe")
+    ServiceParameters(datatype="fp32", typed=frozenset({"datatype"})).check("caffe")  # what it does anyway
+
+
+def test_a_precision_that_would_silently_be_another_one_is_refused_wherever_it_is_set() -> None:
+    valid = {
+        backend: [one for one in PARAMETERS["datatype"].type.choices if _is_valid(backend, one)]
+        for backend in ("torch", "tensorrt", "ncnn")
+    }
+    assert valid == {
+        "torch": ["fp32", "fp16", "fp64"],
+        "tensorrt": ["fp32", "fp16", "int8"],
+        "ncnn": ["fp32", "fp16"],
+    }
+
+
+def _is_valid(backend: str, datatype: str) -> bool:
+    try:
+        ServiceParameters(datatype=datatype).check(backend)
+    except ConfigurationError:
+        return False
+    return True
+
+
+SETTINGS: list[tuple[ServiceParameters, dict[str, bool], str]] = [
+    (ServiceParameters(), {}, ""),
+    (ServiceParameters(gpuid=1), {"gpu": True}, "GPU 1"),
+    (ServiceParameters(gpuid=1), {}, ""),  # without effect
+    (ServiceParameters(mllib="torch", gpuid=1), {"gpu": True, "created": False}, ""),  # that of the creation counts
+    (ServiceParameters(mllib="torch", concurrent_predict=False), {}, ""),
+    (ServiceParameters(mllib="torch", concurrent_predict=False), {"under_load": True}, "one prediction at a time"),
+    (ServiceParameters(mllib="ncnn", input_blob="in0", ncnn_threads=2), {}, "input blob in0, 2 threads"),
+    (ServiceParameters(mllib="ncnn", ncnn_threads=2), {"created": False}, ""),
+]
+
+
+def test_settings_that_change_the_speed_are_described() -> None:
+    usual = {"created": True, "gpu": False, "under_load": False}
+    assert [one.settings(**{**usual, **how}) for one, how, _ in SETTINGS] == [words for _, _, words in SETTINGS]

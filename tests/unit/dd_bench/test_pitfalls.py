@@ -106,6 +106,12 @@ def test_the_command_has_a_counterpart_of_each_option_that_is_not_the_default() 
     }  # fmt: skip
 
 
+def test_the_command_omits_what_the_backend_ignores() -> None:
+    options = with_parameters(CREATED, mllib="ncnn", gpu=True, gpuid=1, datatype="fp16")
+    words = shlex.split(build_pytest_command(options, "ncnn"))
+    assert [one for one in words if one.startswith(("--ddperf-gpu", "--ddperf-datatype"))] == ["--ddperf-datatype=fp16"]
+
+
 def test_the_command_names_the_list_of_images_that_the_run_uses(tmp_path: Path) -> None:
     (tmp_path / "list_bench_files.txt").write_text("1.jpg\n", encoding="utf-8")
     assert "--ddperf-bench-files=list_bench_files.txt" in shlex.split(build_pytest_command(OPTIONS))

@@ -12,6 +12,7 @@ from pytest_ddperf.errors import (
     GatewayError,
     NoConnectionError,
     RequestRefusedError,
+    ServerBusyError,
     ServerError,
     ServerFailedError,
     ServerGoneError,
@@ -112,6 +113,29 @@ def test_a_service_that_was_created_since_has_counted_nothing(in_flight: Request
     predict(in_flight, SILENT, service="googlenet")
     in_flight.record_counts(told(resnet50=10, googlenet=0))
     assert in_flight.running == ("googlenet",)
+
+
+CREATIONS: list[tuple[ServerError, bool]] = [
+    # (how the creation ended, whether it may still be running)
+    (SILENT, True),
+    (GATEWAY_TIMEOUT, True),
+    (NoConnectionError("refused"), False),
+    (ServerGoneError("cut"), False),
+    (RequestRefusedError("400"), False),
+]
+
+
+def test_a_creation_that_may_still_be_running_is_not_repeated() -> None:
+    for error, is_running in CREATIONS:
+        in_flight = RequestsInFlight()
+        with pytest.raises(type(error)), in_flight.track_creation("resnet50"):
+            raise error
+        if is_running:
+            with pytest.raises(ServerBusyError), in_flight.track_creation("ResNet50"):
+                pass
+        in_flight.record_counts(told(resnet50=0) if is_running else told())  # it has been created
+        with in_flight.track_creation("resnet50"):
+            pass
 
 
 def test_a_service_that_was_created_anew_counts_from_nothing(in_flight: RequestsInFlight) -> None:
