@@ -100,7 +100,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 def _session(config: pytest.Config) -> BenchSession:
     """Return the session of this process; the first call creates it and registers the hooks of gated tests."""
-    from pytest_ddperf.plugin import gating  # noqa: PLC0415 - a run without gated tests does not pay for it
+    from pytest_ddperf.plugin import gating, record_transport  # noqa: PLC0415 - a run without gated tests does not pay for it
     from pytest_ddperf.plugin.controller import Controller, SessionEnd  # noqa: PLC0415 - the same
     from pytest_ddperf.plugin.remeasure import Remeasuring  # noqa: PLC0415 - the same
     from pytest_ddperf.plugin.session import SESSION_KEY, BenchSession  # noqa: PLC0415 - the same
@@ -111,6 +111,7 @@ def _session(config: pytest.Config) -> BenchSession:
     session = config.stash[SESSION_KEY] = BenchSession(config)
     config.add_cleanup(session.close)
     config.pluginmanager.register(gating, "ddperf-gated")
+    config.pluginmanager.register(record_transport, "ddperf-transport")
     config.pluginmanager.register(Remeasuring(session), "ddperf-remeasuring")
     if not session.is_worker:  # a worker stores nothing
         keeper = Controller(session)
@@ -124,24 +125,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if FIXTURE not in metafunc.fixturenames:
         return
     from pytest_ddperf.plugin.collection import parametrise  # noqa: PLC0415 - only with gated tests
-    from pytest_ddperf.plugin.session import REFUSED  # noqa: PLC0415 - the same
 
-    session = _session(metafunc.config)
-    session.begin_collecting()
-    try:
-        parametrise(metafunc, session.settings)
-    except ConfigurationError as error:
-        # Controller.pytest_collectreport turns this into a usage error; one raised here would not stop collection.
-        raise pytest.Collector.CollectError(f"{REFUSED}{error}") from None
+    parametrise(metafunc, _session(metafunc.config))
 
 
 @pytest.fixture
-def ddperf() -> Bench:
+def ddperf(request: pytest.FixtureRequest) -> Bench:
     """One cell of the matrix platform x model x batch size; `ddperf.measure()` times it."""
-    # Does not request `request`: pytest would create three objects per test for it, a twentieth of the cost of a cell.
     from pytest_ddperf.plugin.fixture import create_bench  # noqa: PLC0415 - only with gated tests
 
-    return create_bench()
+    return create_bench(request)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True, optionalhook=True)

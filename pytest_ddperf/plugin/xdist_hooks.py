@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ddperf.config.settings import check_services
 from pytest_ddperf.core.record_codec import from_json
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.deepdetect.url import identify_server
-from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.plugin.collection import get_cell, skip, warn_of_ignored_options
+from pytest_ddperf.plugin.collection import get_cell, skip
 from pytest_ddperf.plugin.controller import log_failure
-from pytest_ddperf.plugin.record_transport import put_record
-from pytest_ddperf.plugin.session import TO_CONTROLLER
+from pytest_ddperf.plugin.preparation import prepare_run
+from pytest_ddperf.plugin.record_transport import TO_CONTROLLER, put_record
 from pytest_ddperf.plugin.xdist_scheduler import ServerScheduling
 
 if TYPE_CHECKING:
@@ -146,7 +144,7 @@ class XdistHooks:
                     self._begin(value)
                 else:
                     record = from_json(value, CellRecord)
-                    self._bench.keep(record, value)
+                    self._bench.keep(record)
                     self._end(record.nodeid)
 
     def _by_server(self) -> ServerScheduling:
@@ -178,7 +176,6 @@ class XdistHooks:
         return nodeid if key is None else f"server {self._server(key.platform)}"
 
     def _server(self, platform: str) -> str:
-
         return identify_server(self._bench.settings.url(platform))
 
     def _weigh(self, nodeid: str) -> float:
@@ -192,9 +189,8 @@ class XdistHooks:
             return
         self._collected = ids
         cells = [key for key in map(self._key, ids) if key is not None]
-        self._bench.collected = cells
-        platforms = list(dict.fromkeys(key.platform for key in cells))
-        if not platforms:
+        self._bench.cells.collected = cells
+        if not cells:
             return
         dist = self._config.getoption("dist")
         if dist == "each":
@@ -205,12 +201,7 @@ class XdistHooks:
             self._bench.warnings.append(
                 f"--dist {dist} is ignored: a server may have only one client, so all its cells run in one worker."
             )
-        warn_of_ignored_options(self._bench)
-        try:
-            check_services(self._bench.settings, cells)
-            self._bench.probe_servers(platforms)
-        except ConfigurationError as error:
-            raise pytest.UsageError(f"ddperf: {error}") from None
+        prepare_run(self._bench, cells, opens=False)
 
     # messages from workers, and handling of workers that die
 
@@ -246,7 +237,7 @@ class XdistHooks:
     def is_deferred(self, nodeid: str) -> bool:
         """Return whether a cell is undecided and will run again in the same worker."""
         self._take_in_sent()
-        record = self._bench.records.get(nodeid)
+        record = self._bench.cells.records.get(nodeid)
         return record is not None and record.outcome is Outcome.REMEASURE
 
     @pytest.hookimpl(optionalhook=True)
@@ -267,7 +258,7 @@ class XdistHooks:
         put_record(report, self._crashed(key, crashitem, reason))
 
     def _crashed(self, key: CellKey, nodeid: str, reason: str) -> CellRecord:
-        measured = self._bench.records.get(nodeid)
+        measured = self._bench.cells.records.get(nodeid)
         if measured is None:
             return CellRecord(key, nodeid, Outcome.CRASHED, reason)
         return replace(measured, outcome=Outcome.CRASHED, reason=reason)

@@ -13,7 +13,7 @@ from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import CellRecord, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.core.records import CellKey, ServerFacts
     from pytest_ddperf.core.results import Result
@@ -104,6 +104,19 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
     if record.server is not None:
         info["server"] = to_builtins(record.server)
     return info
+
+
+def list_servers(records: Iterable[CellRecord], titles: Mapping[str, str]) -> dict[str, tuple[str, str, ServerFacts]]:
+    """Return title, backend and server facts of each platform that was measured; arguments as `build_run_document`."""
+    return {
+        record.key.platform: (
+            titles.get(record.key.platform, record.key.platform),
+            record.measurement.conditions.backend if record.measurement else "",
+            record.server,
+        )
+        for record in records
+        if record.server is not None
+    }
 
 
 def build_machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) -> dict[str, Any]:
@@ -215,21 +228,12 @@ def build_run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
         titles: titles of the platforms, by id.
     """
     measured = [record for record in run.records if per_image_s(record)]
-    platforms = {
-        record.key.platform: (
-            titles.get(record.key.platform, record.key.platform),
-            record.measurement.conditions.backend if record.measurement else "",
-            record.server,
-        )
-        for record in measured
-        if record.server is not None
-    }
     return build_document(
         [
             build_benchmark(record.key, record.nodeid, per_image_s(record), build_extra_info(record))
             for record in measured
         ],
-        platforms,
+        list_servers(measured, titles),
         commit=run.header.facts.get("commit", {}),
         started=run.header.started,
     )

@@ -34,6 +34,19 @@ _INTERRUPTED = 2
 """pytest's exit status of an interrupted run."""
 
 
+def join_records(
+    catalog: Catalog,
+    records: Iterable[CellRecord],
+    facts: Mapping[str, RunFacts] | None = None,
+    *,
+    missing: Mapping[str, int] | None = None,
+    warnings: Iterable[str] = (),
+) -> Results:
+    """Return the results of the measured records alone, each with the baseline of its verdict; see `gather_results`."""
+    cells = [join_cell(key, None, record) for key, record in select_reddest(records).items()]
+    return Results(catalog, sort_cells(cells, catalog), dict(facts or {}), dict(missing or {}), tuple(warnings))
+
+
 def gather_results(
     catalog: Catalog,
     records: Iterable[CellRecord],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -14,6 +15,30 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.results import Result, Results
 
 GREEN = (Outcome.OK, Outcome.IMPROVED)
+
+Segment = tuple[str, str]
+"""A piece of a line of the terminal and its style: "" or one of pytest's markup names (red, green, yellow, bold)."""
+
+Line = list[Segment]
+
+STYLES = {
+    Outcome.OK: "",
+    Outcome.IMPROVED: "green",
+    Outcome.NEW: "yellow",
+    Outcome.UNSTABLE: "yellow",
+    Outcome.REMEASURE: "yellow",
+}
+
+
+def style_of(cell: Result) -> str:
+    """Return the style of a cell in the terminal."""
+    return "red" if cell.fails else STYLES.get(cell.outcome, "") if cell.outcome is not None else ""
+
+
+def wrap_text(text: str, width: int, style: str = "") -> list[Line]:
+    """Wrap a text to the width, with continuation lines indented; longer words, such as paths, are not split."""
+    parts = textwrap.wrap(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return [[(part, style)] for part in parts]
 
 
 def join_lines(text: str) -> str:
