@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.limits import split_names
+from pytest_ddperf.embedded import facade
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.run_file import read_run
 from pytest_ddperf.report import benchmark_json, gather, terminal
@@ -182,8 +183,6 @@ def _export(run: Run, catalog: Catalog, path: Path) -> None:
 
 
 def _print_costs(catalog: Catalog) -> None:
-    from pytest_ddperf.embedded import facade  # noqa: PLC0415 - only when costs are printed
-
     try:
         counted = facade.compute_network_costs()
         note = ""

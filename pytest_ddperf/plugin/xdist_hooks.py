@@ -12,6 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.report import report_collection_diff
+from xdist.workermanage import parse_tx_spec_config
 
 from pytest_ddperf.core.record_codec import from_json
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
@@ -36,8 +38,6 @@ RESTARTS_A_WORKER = 4
 
 def tell_difference(config: pytest.Config, nodes: tuple[Any, Any], collections: tuple[Any, Any]) -> None:
     """Fail the run if two workers collected different tests, and report the difference."""
-    from xdist.report import report_collection_diff  # noqa: PLC0415 - only in the controller
-
     text = report_collection_diff(*collections, *(node.gateway.id for node in nodes))
     if text:
         name = nodes[1].gateway.id
@@ -148,8 +148,6 @@ class XdistHooks:
                     self._end(record.nodeid)
 
     def _by_server(self) -> ServerScheduling:
-        from xdist.workermanage import parse_tx_spec_config  # noqa: PLC0415 - only in the controller
-
         workers = len(parse_tx_spec_config(self._config))
         self._bound_restarts(workers)
         longest_first = self._config.getoption("loadscopereorder", default=True)

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_benchmark import __version__
+from pytest_benchmark.stats import Stats
+from pytest_benchmark.utils import get_commit_info
+
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import CellRecord, Clock
@@ -41,8 +45,6 @@ MEASURING_OPTIONS = (
 
 def compute_stats(seconds: Sequence[float]) -> dict[str, Any]:
     """Compute pytest-benchmark's statistics of durations in seconds, including `data` and `iterations`."""
-    from pytest_benchmark.stats import Stats  # noqa: PLC0415 - only with results to store
-
     stats = Stats()
     for one in seconds:
         stats.update(one)
@@ -250,16 +252,12 @@ def _is_given(option: str, arguments: Sequence[str]) -> bool:
 
 def read_commit_facts() -> dict[str, Any]:
     """Return pytest-benchmark's commit_info of the current folder."""
-    from pytest_benchmark.utils import get_commit_info  # noqa: PLC0415 - starts git
-
     facts: dict[str, Any] = get_commit_info()
     return facts
 
 
 def pytest_benchmark_version() -> str:
     """Return the version that pytest-benchmark writes to its JSON files."""
-    from pytest_benchmark import __version__  # noqa: PLC0415 - only with results to keep
-
     return str(__version__)
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.config.local_paths import local_path
 from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe import names
-from pytest_ddperf.report import bencher, csv_json
+from pytest_ddperf.report import bencher, csv_json, html, markdown
 from pytest_ddperf.report.figures_dir import figures_dir
 
 if TYPE_CHECKING:
@@ -27,38 +28,6 @@ MARKDOWN = "markdown"
 """The only kind with figures, which are in a folder next to the report."""
 
 ERASE_LINE = "\r\x1b[K"
-
-
-def _markdown(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import markdown  # noqa: PLC0415 - each kind imports what it needs
-
-    return markdown.render_with_figures(results, trends, path)
-
-
-def _html(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import html  # noqa: PLC0415 - each kind imports what it needs
-
-    return html.render_page(results, trends), {}
-
-
-def _csv(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-
-    return csv_json.render_csv(results), {}
-
-
-def _json(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-
-    return csv_json.render_json(results, trends), {}
-
-
-def _bmf(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-
-    return bencher.render_bmf(results), {}
-
-
-def _pytest(results: Results, _trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-
-    return bencher.render_pytest(results), {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +47,14 @@ class Format:
 
 
 FORMATS = (
-    Format(MARKDOWN, ".md", _markdown),
-    Format("html", ".html", _html),
-    Format("csv", ".csv", _csv),
-    Format("json", ".json", _json),
-    Format("bmf", "bmf", _bmf),  # Bencher Metric Format
-    Format("pytest", "pytest", _pytest),  # what github-action-benchmark reads as its `pytest` tool
+    Format(MARKDOWN, ".md", markdown.render_with_figures),
+    Format("html", ".html", lambda results, trends, _: (html.render_page(results, trends), {})),
+    Format("csv", ".csv", lambda results, _trends, _path: (csv_json.render_csv(results), {})),
+    Format("json", ".json", lambda results, trends, _: (csv_json.render_json(results, trends), {})),
+    # Bencher Metric Format
+    Format("bmf", "bmf", lambda results, _trends, _path: (bencher.render_bmf(results), {})),
+    # what github-action-benchmark reads as its `pytest` tool
+    Format("pytest", "pytest", lambda results, _trends, _path: (bencher.render_pytest(results), {})),
 )
 """All report formats. To add one, add an entry here and the function that it names."""
 
@@ -255,9 +226,7 @@ def make(
             made.problems.append(f"{what} could not be created: {type(error).__name__}: {error}.")
 
     def draw_figures(into: Path) -> None:
-        from pytest_ddperf.plots.api import draw  # noqa: PLC0415 - loads matplotlib
-
-        made.figures = draw(results, trends, into, platforms, progress)
+        made.figures = api.draw(results, trends, into, platforms, progress)
         made.index = into / names.INDEX
 
     def write_report(file: ReportFile) -> None:
@@ -305,9 +274,7 @@ def write(
         text, charts = BY_KIND[file.kind].text(results, trends, file.path)
         figures: list[Path] = []
         if charts:
-            from pytest_ddperf.plots.api import draw_charts  # noqa: PLC0415 - loads matplotlib
-
-            figures = draw_charts(charts, figures_dir(file.path), ("png",), progress)
+            figures = api.draw_charts(charts, figures_dir(file.path), ("png",), progress)
         replace_file(file.path, text.encode(errors="replace"))  # a path may not be UTF-8
     except OSError as error:
         raise _not_written(file.path, error) from error
