@@ -16,7 +16,14 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plugin.options import expand_bare_options
 from pytest_ddperf.report import github
 from pytest_ddperf.report.files import check_folder, check_writable, make, parse_report, show_progress
-from pytest_ddperf.report.gather import extract_run_facts, gather_results, join_records, load_stored, load_trends
+from pytest_ddperf.report.gather import (
+    add_run,
+    extract_run_facts,
+    gather_results,
+    join_records,
+    load_stored,
+    load_trends,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,6 +122,11 @@ def plot_dir(settings: Settings) -> Path | None:
     return settings.path("plot")
 
 
+def makes_reports(settings: Settings) -> bool:
+    """Return whether figures or reports were requested."""
+    return plot_dir(settings) is not None or bool(settings.value("report"))
+
+
 def check(settings: Settings) -> None:
     """Check before the first test that figures and reports can be written.
 
@@ -178,7 +190,7 @@ def present(session: BenchSession, exit_status: int) -> Results:
     missing = cells.count_missing(settings, session.plans)
     results = join_records(settings.catalog, cells.records.values(), facts, missing=missing)
     try:
-        if plot_dir(settings) is not None or settings.value("report"):
+        if makes_reports(settings):
             _make_reports(session, results)
         if os.environ.get("GITHUB_ACTIONS") == "true":
             _tell_github(session, replace(results, warnings=tuple(session.warnings)), exit_status)
@@ -249,9 +261,11 @@ def _platform_remark(session: BenchSession) -> list[str]:
 
 def _make_reports(session: BenchSession, results: Results) -> None:
     """Create the figures and reports."""
-    settings = session.settings
-    nights, problems = load_trends(settings.storage_dir, settings.platforms)
-    session.warnings += [problem for problem in problems if problem not in session.warnings]
+    settings, history, nights = session.settings, session.history, session.trends
+    if history is not None:
+        records = session.cells.records.values()
+        run = extract_run_facts(history.header, records, complete=True)
+        nights = add_run(nights, run, records, accepted=history.is_accepted)
     whole = gather_results(
         settings.catalog,
         session.cells.records.values(),

@@ -9,8 +9,10 @@ import pytest
 from pytest_ddperf.config.settings import check_services
 from pytest_ddperf.errors import ConfigurationError, DdperfError, HookError, ServerError
 from pytest_ddperf.history.writer import check_writable
+from pytest_ddperf.plugin.outputs import makes_reports
 from pytest_ddperf.plugin.sigterm import treat_as_interrupt
 from pytest_ddperf.report.benchmark_json import list_ignored_options
+from pytest_ddperf.report.gather import load_trends
 from pytest_ddperf.servers.probe import probe_all
 
 if TYPE_CHECKING:
@@ -48,6 +50,9 @@ def prepare_run(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -
             f"{' and '.join(names)} use the same server, {server}; they are measured one after the other."
             for server, names in settings.shared_servers().items()
         ]
+        if makes_reports(settings):  # now, so that what this run writes is not read back
+            bench.trends, problems = load_trends(settings.storage_dir, settings.platforms, least=1)
+            bench.warnings += problems
         _check_servers(bench, list(dict.fromkeys(key.platform for key in cells)), opens=opens)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None

@@ -38,6 +38,7 @@ class RunHistory:
         self._writer = HistoryWriter(settings.storage_dir, self.header)
         self._say = say
         self._has_failed = False
+        self.is_accepted = False  # only at its end
 
     @property
     def path(self) -> Path:
@@ -64,6 +65,7 @@ class RunHistory:
         except DdperfError as error:
             left = self._writer.unwritten
             return [f"{error} Lines of this run that were not written: {left}." if left else str(error)]
+        self.is_accepted = self.accepts and whole
         if self.accepts and not whole:
             effect = "not every cell was run to its end, so later nights are not compared with this run"
             return [f"--ddperf-accept had no effect: {effect}."]

@@ -23,6 +23,9 @@ from pytest_ddperf.runner.plan import create_plans
 from pytest_ddperf.runner.runner import Runner
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_ddperf.core.results import Trend
     from pytest_ddperf.runner.plan import PlatformPlan
 
 SESSION_KEY = pytest.StashKey["BenchSession"]()
@@ -38,6 +41,7 @@ class BenchSession:
         is_worker: whether this is an xdist worker, which measures while the controller stores the records.
         refused: whether the configuration or a marker is wrong, so that no test runs.
         not_run: number of cells not measured because the run ended early, and number of all cells.
+        trends: the histories of the cells before this run, if figures or reports were requested.
         warnings: warnings of the run.
         written: lines about the files that were written.
     """
@@ -52,6 +56,7 @@ class BenchSession:
         self.not_run = (0, 0)
         self.warnings: list[str] = []
         self.written: list[str] = []
+        self.trends: Sequence[Trend] = ()
         self._runner: Runner | None = None
         self._collects_rarely = False
 
@@ -88,7 +93,7 @@ class BenchSession:
         """
         if self._runner is None:
             plans, problems = create_plans(self.settings)
-            self.warnings += problems
+            self.warnings += [one for one in problems if one not in self.warnings]
             self._runner = Runner(plans, self.settings.catalog.networks, self.say, self._run_id)
         return self._runner
 

@@ -239,7 +239,9 @@ def test_a_new_cell_has_its_value_alone() -> None:
 
 
 def test_the_title_says_clock_and_kind_of_baseline() -> None:
-    title = format_table_title("Jetson TK1", "tk1", cells([measured(), measured(Outcome.NEW, batch_size=1, change=None)]))
+    title = format_table_title(
+        "Jetson TK1", "tk1", cells([measured(), measured(Outcome.NEW, batch_size=1, change=None)])
+    )
     assert title == "tk1: Jetson TK1. ms per image (server's predict time), change against: report baseline"
 
 
