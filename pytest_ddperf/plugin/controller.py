@@ -48,7 +48,6 @@ class Controller:
         self._cell_failed = False
         self._writes_junit = bool(bench.config.getoption("xmlpath", default=None))
         self._results: Results | None = None
-        self._told: tuple[CellRecord | None, list[tuple[str, str]]] = (None, [])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -78,9 +77,7 @@ class Controller:
             return
         record = self._bench.cells.records.get(report.nodeid)
         if record is not None:
-            if self._told[0] is not record:  # same record for the call and teardown reports
-                self._told = record, junit.list_properties(record)
-            report.user_properties = [*report.user_properties, *self._told[1]]
+            report.user_properties = [*report.user_properties, *junit.list_properties(record)]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Turn a wrong configuration or marker into a usage error (exit status 4), also with xdist."""
@@ -184,29 +181,12 @@ class Controller:
             terminalreporter.write_line(written)
 
 
-class SessionEnd:
-    """A second `pytest_sessionfinish` hook that is not a wrapper, so it runs between the two halves of the wrappers.
-
-    Args:
-        keeper: the controller whose `end` is called.
-    """
-
-    def __init__(self, keeper: Controller) -> None:
-        self._keeper = keeper
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End the run, before the terminal summary is printed."""
-        self._keeper.end(session)
-
-
 def log_failure(config: pytest.Config, record: CellRecord) -> None:
     """Log the failure of a cell whose test will not run again, with reports for setup, call and teardown.
 
     Other plugins expect all three phases.
     """
-    path, _, name = record.nodeid.partition("::")
-    location = path, None, name.replace("::", ".")
+    location = location_of(record.nodeid)
     config.hook.pytest_runtest_logstart(nodeid=record.nodeid, location=location)
     phases: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
     for when in phases:
@@ -216,3 +196,9 @@ def log_failure(config: pytest.Config, record: CellRecord) -> None:
         put_record(report, record if failed else None)
         config.hook.pytest_runtest_logreport(report=report)
     config.hook.pytest_runtest_logfinish(nodeid=record.nodeid, location=location)
+
+
+def location_of(nodeid: str) -> tuple[str, None, str]:
+    """Return the location of a test as in its reports, without the line."""
+    path, _, name = nodeid.partition("::")
+    return path, None, name.replace("::", ".")

@@ -70,12 +70,12 @@ def pytest_configure(config: pytest.Config) -> None:
     is_given = has_options(config)
     if not is_given and not hasattr(config, "workerinput") and config.getoption("dist", default="no") == "no":
         return
-    from pytest_ddperf.plugin import registration  # noqa: PLC0415 - a run without gated tests does not pay for it
+    from pytest_ddperf.plugin import outputs, registration  # noqa: PLC0415 - a run without gated tests does not pay for it
 
     try:
         session = registration.get_session(config)
-        if is_given:
-            registration.check_options(session)
+        if is_given and not session.is_worker:
+            outputs.check(session.settings)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
 
@@ -85,10 +85,10 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """For `pytest --ddperf-plot` without a path: draw figures of the stored runs and run no test."""
     if config.getoption("ddperf_plot", default=None) is None:
         return None
-    from pytest_ddperf.plugin import registration  # noqa: PLC0415 - a run without figures does not pay for it
+    from pytest_ddperf.plugin import outputs, registration  # noqa: PLC0415 - a run without figures does not pay for it
 
     try:
-        return registration.draw_history(config)
+        return outputs.draw_history(registration.get_session(config)) if outputs.is_plot_only(config) else None
     except DdperfError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
 
@@ -96,9 +96,9 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise tests that use the `ddperf` fixture."""
     if FIXTURE in metafunc.fixturenames:
-        from pytest_ddperf.plugin import registration  # noqa: PLC0415 - only with gated tests
+        from pytest_ddperf.plugin import collection, registration  # noqa: PLC0415 - only with gated tests
 
-        registration.collect_cells(metafunc)
+        collection.parametrise(metafunc, registration.get_session(metafunc.config))
 
 
 @pytest.fixture

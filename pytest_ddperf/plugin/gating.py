@@ -75,10 +75,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Release the servers of a worker while xdist still waits for it; xdist kills it a few seconds later."""
-    bench = session.config.stash[SESSION_KEY]
-    if bench.is_worker:
-        bench.close()
+    """End the run, between the two halves of the wrappers of this hook and before the terminal summary.
+
+    A worker releases its servers while xdist still waits for it; xdist kills it a few seconds later.
+    """
+    controller = session.config.pluginmanager.get_plugin("ddperf-controller")
+    if controller is None:
+        session.config.stash[SESSION_KEY].close()
+    else:
+        controller.end(session)
 
 
 @pytest.hookimpl(wrapper=True)

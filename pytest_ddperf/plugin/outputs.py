@@ -26,7 +26,6 @@ from pytest_ddperf.report.gather import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from pytest_ddperf.config.settings import Settings
@@ -110,11 +109,7 @@ def list_report_files(settings: Settings) -> list[ReportFile]:
     Raises:
         ConfigurationError: the format of a report cannot be derived from its name.
     """
-    asked: Sequence[str] = settings.value("report")
-    if not asked:
-        return []
-
-    return [parse_report(text, settings.folder_of("report")) for text in asked]
+    return [parse_report(text, settings.folder_of("report")) for text in settings.value("report") or ()]
 
 
 def plot_dir(settings: Settings) -> Path | None:
@@ -133,10 +128,8 @@ def check(settings: Settings) -> None:
     Raises:
         ConfigurationError: a file or folder, named in the message, cannot be written.
     """
-    files, folder = list_report_files(settings), plot_dir(settings)
-    if files:
-        check_writable(files)
-    if folder is not None:
+    check_writable(list_report_files(settings))
+    if (folder := plot_dir(settings)) is not None:
         check_folder(folder, "--ddperf-plot")
 
 

@@ -47,13 +47,23 @@ def get_record(report: pytest.TestReport) -> CellRecord | None:
     return getattr(report, RECORD, None)
 
 
+def encode(record: CellRecord) -> str:
+    """Encode a record for another process."""
+    return to_json(record).decode()
+
+
+def decode(text: str) -> CellRecord:
+    """Decode a record from another process."""
+    return from_json(text, CellRecord)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable(report: pytest.TestReport) -> Generator[None, Any, Any]:
     """Encode the record of a report that leaves the process."""
     data = yield
     record = get_record(report)
     if record is not None:
-        data[RECORD] = to_json(record).decode()
+        data[RECORD] = encode(record)
     return data
 
 
@@ -61,7 +71,7 @@ def pytest_report_to_serializable(report: pytest.TestReport) -> Generator[None, 
 def pytest_report_from_serializable(data: dict[str, Any]) -> Generator[None, Any, Any]:
     """Decode the record of a report from another process."""
     if data.get(RECORD) is not None:
-        data[RECORD] = from_json(data[RECORD], CellRecord)
+        data[RECORD] = decode(data[RECORD])
     return (yield)
 
 

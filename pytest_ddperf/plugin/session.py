@@ -11,11 +11,10 @@ import pytest
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.settings import Settings
-from pytest_ddperf.core.record_codec import to_json
 from pytest_ddperf.core.records import CellRecord, Outcome
 from pytest_ddperf.measure.gc_pause import collect_rarely
 from pytest_ddperf.plugin.given import read_given
-from pytest_ddperf.plugin.record_transport import send_to_controller
+from pytest_ddperf.plugin.record_transport import encode, send_to_controller
 from pytest_ddperf.plugin.run_cells import RunCells
 from pytest_ddperf.plugin.run_history import RunHistory
 from pytest_ddperf.report.terminal import format_verdict
@@ -138,7 +137,7 @@ class BenchSession:
     def keep_unreported(self, record: CellRecord) -> None:
         """Store a record that is in no report: of a deferred attempt, or of a test that ends the run."""
         if self.is_worker:
-            send_to_controller(self.config, "record", to_json(record).decode())
+            send_to_controller(self.config, "record", encode(record))
         else:
             self.keep(record)
 

@@ -15,7 +15,7 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe import names
 from pytest_ddperf.report import bencher, csv_json, html, markdown
-from pytest_ddperf.report.figures_dir import figures_dir
+from pytest_ddperf.report.markdown import figures_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

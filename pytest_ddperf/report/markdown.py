@@ -16,7 +16,6 @@ from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.plots.api import describe
 from pytest_ddperf.plots.describe import names
 from pytest_ddperf.report import load_text, phrases
-from pytest_ddperf.report.figures_dir import figures_dir
 from pytest_ddperf.report.markdown_escape import escape_inline
 from pytest_ddperf.report.markdown_tables import (
     format_accuracy,
@@ -38,6 +37,11 @@ if TYPE_CHECKING:
 _LONGEST_REASON = 400
 _REAL_TIME_FPS = (25, 10)
 """Images per second that the published report uses as thresholds for real-time use."""
+
+
+def figures_dir(path: Path) -> Path:
+    """Return the folder of the figures of a report, which is next to the report."""
+    return path.with_name(f"{path.stem}_figures")
 
 
 def render_with_figures(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, dict[str, Chart]]:

@@ -13,7 +13,6 @@ from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plots import api
-from pytest_ddperf.report.figures_dir import figures_dir
 from pytest_ddperf.report.files import (
     BY_ENDING,
     BY_PREFIX,
@@ -27,6 +26,7 @@ from pytest_ddperf.report.files import (
     show_progress,
     write,
 )
+from pytest_ddperf.report.markdown import figures_dir
 
 
 @pytest.mark.parametrize(
