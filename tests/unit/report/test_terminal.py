@@ -299,6 +299,11 @@ def test_the_totals_count_each_verdict() -> None:
     assert line[0][1] == "red"
 
 
+def test_a_cell_that_several_tests_measured_counts_once_with_its_worst_verdict() -> None:
+    several = [replace(measured(outcome), nodeid=str(outcome)) for outcome in (Outcome.OK, Outcome.REGRESSED)]
+    assert texts(run_lines(join_records(CATALOG, several), width=80, recorded=True))[-1] == "1 cell: 1 regressed"
+
+
 def test_the_totals_of_one_good_cell_are_green() -> None:
     assert format_totals(cells([measured()])) == [("1 cell: 1 ok", "green")]
 
