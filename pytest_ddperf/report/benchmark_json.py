@@ -12,14 +12,15 @@ from pytest_benchmark import __version__
 from pytest_benchmark.stats import Stats
 from pytest_benchmark.utils import get_commit_info
 
-from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
+from pytest_ddperf.core.load_summary import compute_images_per_second
 from pytest_ddperf.core.record_codec import to_builtins
-from pytest_ddperf.core.records import CellRecord, Clock
+from pytest_ddperf.core.records import Clock
+from pytest_ddperf.core.results import join_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_ddperf.core.records import CellKey, ServerFacts
+    from pytest_ddperf.core.records import CellKey, CellRecord, ServerFacts
     from pytest_ddperf.core.results import Result
     from pytest_ddperf.history.run_file import Run
 
@@ -58,12 +59,9 @@ def per_image_s(record: CellRecord) -> list[float]:
     return [ms / 1000 for one in record.measurement.per_image_ms() for ms in one]
 
 
-def build_judged_info(
-    cell: CellRecord | Result, *, baseline_ms: float | None, baseline_source: str | None
-) -> dict[str, Any]:
+def build_judged_info(cell: Result) -> dict[str, Any]:
     """Build the `extra_info` of a cell's key, its verdict and, under load, its summary of requests; builtins only."""
-    load = summarise_load(cell.measurement) if isinstance(cell, CellRecord) else cell.load
-    told = {} if load is None else {"load": {**to_builtins(load), "kept_up": load.kept_up}}
+    load = cell.load
     return {
         "platform": cell.key.platform,
         "model": cell.key.model,
@@ -75,20 +73,16 @@ def build_judged_info(
         "images_per_second": compute_images_per_second(cell.key, cell.now_ms, load),
         "change": cell.change,
         "tolerance": cell.tolerance,
-        "baseline_ms_per_image": baseline_ms,
-        "baseline_source": baseline_source,
-        **told,
+        "baseline_ms_per_image": cell.baseline_ms,
+        "baseline_source": cell.baseline_source or None,
+        **({} if load is None else {"load": {**to_builtins(load), "kept_up": load.kept_up}}),
     }
 
 
 def build_extra_info(record: CellRecord) -> dict[str, Any]:
     """Build the whole `extra_info` of a stored benchmark; builtins only."""
-    measurement, baseline = record.measurement, record.baseline
-    info = build_judged_info(
-        record,
-        baseline_ms=baseline.value_ms if baseline else None,
-        baseline_source=baseline.source if baseline else None,
-    )
+    measurement = record.measurement
+    info = build_judged_info(join_cell(record.key, None, record))
     if measurement is not None:
         info["conditions"] = to_builtins(measurement.conditions)
         if measurement.network_files:

@@ -11,6 +11,8 @@ from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import SEVERITY, shared_notes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.results import Result, Results
 
@@ -53,12 +55,23 @@ def count_verdicts(results: Results) -> dict[Outcome, int]:
     return {outcome: counts[outcome] for outcome in SEVERITY if counts[outcome]}
 
 
+def count_cells(count: int) -> str:
+    """Format a number of cells: `1 cell`, `52 cells`."""
+    return f"{count} cell{'' if count == 1 else 's'}"
+
+
+def list_verdicts(cells: Iterable[Result]) -> str:
+    """Format the number of cells with each verdict, greenest first: `50 ok, 2 regressed`."""
+    counts = Counter(cell.outcome for cell in cells)
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+
+
 def format_totals(results: Results) -> str:
     """Format the totals: `52 cells: 2 regressed, 50 ok; 3 baseline cells not measured`."""
     counts = count_verdicts(results)
     count = sum(counts.values())
     parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "no verdicts"
-    text = f"{count} cell{'' if count == 1 else 's'}: {parts}"
+    text = f"{count_cells(count)}: {parts}"
     return f"{text}; {format_not_measured(results.not_measured)}" if results.not_measured else text
 
 

@@ -10,7 +10,16 @@ from pytest_ddperf.core.records import Clock, Outcome
 from pytest_ddperf.core.results import by_cause, shared_notes
 from pytest_ddperf.core.scenarios import describe_scenario
 from pytest_ddperf.report.load_text import load_lines
-from pytest_ddperf.report.phrases import STYLES, Line, Segment, format_not_measured, style_of, wrap_text
+from pytest_ddperf.report.phrases import (
+    STYLES,
+    Line,
+    Segment,
+    count_cells,
+    format_not_measured,
+    list_verdicts,
+    style_of,
+    wrap_text,
+)
 from pytest_ddperf.text import format_change, format_ms, format_table
 
 if TYPE_CHECKING:
@@ -290,14 +299,13 @@ def format_gate_notes(cells: Sequence[Result], width: int = 80) -> list[Line]:
 
 def format_totals(cells: Sequence[Result], not_measured: int = 0, not_run: tuple[int, int] = (0, 0)) -> Line:
     """Format the number of cells with each verdict: `52 cells: 50 ok, 2 regressed`; arguments as in `run_lines`."""
-    counts = Counter(cell.outcome for cell in cells)
-    parts = [f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]]
+    text = f"{count_cells(len(cells))}: {list_verdicts(cells)}"
     if not_measured:
-        parts.append(format_not_measured(not_measured))
+        text += f", {format_not_measured(not_measured)}"
     elif not_run[0]:
-        parts.append(f"{not_run[0]} of {not_run[1]} cells not measured")
+        text += f", {not_run[0]} of {not_run[1]} cells not measured"
     style = "red" if not_run[0] or any(cell.fails for cell in cells) else "green"
-    return [(f"{len(cells)} cell{'' if len(cells) == 1 else 's'}: {', '.join(parts)}", style)]
+    return [(text, style)]
 
 
 def format_costs(networks: Mapping[str, Network], counted: Mapping[str, Counted], width: int = 80) -> list[str]:
