@@ -254,14 +254,13 @@ def _platform_remark(session: BenchSession) -> list[str]:
 
 def _make_reports(session: BenchSession, results: Results) -> None:
     """Create the figures and reports."""
-    settings, history, nights = session.settings, session.history, session.trends
-    if history is not None:
-        records = session.cells.records.values()
-        run = extract_run_facts(history.header, records, complete=True)
-        nights = add_run(nights, run, records, accepted=history.is_accepted)
+    settings, records, nights = session.settings, session.cells.records.values(), session.trends
+    run = next(iter(results.runs.values()), None)
+    if run is not None and session.history is not None:
+        nights = add_run(nights, run, records, accepted=session.history.is_accepted)
     whole = gather_results(
         settings.catalog,
-        session.cells.records.values(),
+        records,
         results.runs,
         project_dir=settings.project_dir,
         missing=results.missing,
