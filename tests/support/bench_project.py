@@ -43,6 +43,7 @@ for _module in (
     "pytest_ddperf.plugin.fixture",
     "pytest_ddperf.report.gather",
     "pytest_ddperf.plugin.controller",
+    "pytest_ddperf.plugin.registration",
     "pytest_ddperf.plugin.platform_option",
     "pytest_ddperf.plugin.entry",
     "pytest_ddperf.runner.runner",
