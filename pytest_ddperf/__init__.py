@@ -5,6 +5,7 @@ Every pytest run on the machine loads the plugin, so importing the package is ch
 when they are used. The names in `__all__` are public; everything else may change in any version.
 """
 
+import importlib
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -28,9 +29,7 @@ else:
     def __getattr__(name):  # noqa: ANN001, ANN202 - hidden from type checkers, which read the imports above
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module  # noqa: PLC0415 - only when a public name is used
-
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 
     def __dir__():  # noqa: ANN202 - the same
         return sorted({*globals(), *__all__})

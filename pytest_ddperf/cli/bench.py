@@ -55,7 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     images = parser.add_argument_group("images")
     images.add_argument("--remote-bench-data-dir", metavar="DIR", help="folder of the images, as the server sees it")
     images.add_argument("--list-bench-files", type=parse_path_text, metavar="FILE",
-                        help="file with their names; default: list_bench_files.txt in the current folder or in that "
+                        help="file with their names; default: list_files.txt in the current folder or in that "
                         "of the images")  # fmt: skip
     _add_parameters(images, IMAGES)
 
@@ -100,8 +100,7 @@ def _add_parameters(group: argparse._ArgumentGroup, title: str) -> None:
 
 def _bench(arguments: argparse.Namespace) -> int:
     """Measure one service with the options, requests and output of dd_bench. Exit status 1 if a batch size failed."""
-    from pytest_ddperf.dd_bench import files as bench_files  # noqa: PLC0415 - each command loads what it needs
-    from pytest_ddperf.dd_bench.run import DdBenchRun  # noqa: PLC0415 - likewise
+    from pytest_ddperf.dd_bench import files, run  # noqa: PLC0415 - each command loads what it needs
 
     given = vars(arguments)
     parameters = replace(_DEFAULTS.parameters, **{name: given[name] for name in PARAMETERS if name in given})
@@ -114,15 +113,15 @@ def _bench(arguments: argparse.Namespace) -> int:
     )
     for remark in options.check():
         _remark(remark)
-    images = bench_files.list_images(options, _remark)
-    files = bench_files.open_results({"csv": options.csv_output, "json": options.json_output})
+    images = files.list_images(options, _remark)
+    opened = files.open_results({"csv": options.csv_output, "json": options.json_output})
     texts = {"csv": output.render_csv, "json": output.render_json}
     results: list[BatchResult] = []
     try:
-        with contextlib.closing(DdBenchRun(options, images, line=_line, remark=_remark).run()) as measured:
+        with contextlib.closing(run.DdBenchRun(options, images, line=_line, remark=_remark).run()) as measured:
             for result in measured:
                 results.append(result)
-                for kind, file in files.items():
+                for kind, file in opened.items():
                     file.write(texts[kind](results))
     except KeyboardInterrupt:
         _remark(f"interrupted; {sum(one.measured for one in results)} batch sizes were measured")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.cli import arguments as cli_arguments
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.limits import split_names
+from pytest_ddperf.embedded import facade
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.run_file import read_run
-from pytest_ddperf.report import benchmark_json, gather, load_text, terminal
+from pytest_ddperf.report import benchmark_json, gather, terminal
 from pytest_ddperf.report import files as report
 
 if TYPE_CHECKING:
@@ -182,8 +183,6 @@ def _export(run: Run, catalog: Catalog, path: Path) -> None:
 
 
 def _print_costs(catalog: Catalog) -> None:
-    from pytest_ddperf.embedded import facade  # noqa: PLC0415 - only when costs are printed
-
     try:
         counted = facade.compute_network_costs()
         note = ""
@@ -199,19 +198,7 @@ def _print_run(run: Run, catalog: Catalog) -> None:
     width = shutil.get_terminal_size().columns
     state = "" if run.complete else ", interrupted"
     sys.stdout.write(f"\nRun {run.header.run} of {run.header.started}{state}\n")
-    titles = {name: platform.title for name, platform in catalog.platforms.items()}
-    for record in run.records:
-        titles.setdefault(record.key.platform, record.key.platform)  # the platform is no longer in ddperf.toml
     broken = [f"line {number} of the run's file cannot be read and is ignored: {what}" for number, what in run.broken]
-    models = list(catalog.networks)
-    lines = terminal.run_lines(
-        run.records,
-        titles=titles,
-        models=models,
-        width=width,
-        recorded=True,
-        warnings=broken,
-        further=load_text.format_by_platform(run.records, models=models, width=width),
-    )
-    for line in lines:
+    results = gather.join_records(catalog, run.records, warnings=broken)
+    for line in terminal.run_lines(results, width=width, recorded=True):
         sys.stdout.write("".join(text for text, _ in line) + "\n")

@@ -93,6 +93,8 @@ class Result:
         earlier: the run that measured it, if the newest run of its platform does not contain it; else None.
         load: summary of its requests, if it was measured under load; else None.
         cause: `CellRecord.cause` of its record.
+        detail: `CellRecord.detail` of its record.
+        suite_shift: `CellRecord.suite_shift` of its record.
     """
 
     key: CellKey
@@ -114,6 +116,8 @@ class Result:
     earlier: RunFacts | None = None
     load: LoadSummary | None = None
     cause: str = ""
+    detail: str = ""
+    suite_shift: float | None = None
 
     @property
     def images_per_second(self) -> float | None:
@@ -345,6 +349,8 @@ def join_cell(
         earlier=earlier,
         load=summarise_load(measurement),
         cause=record.cause,
+        detail=record.detail,
+        suite_shift=record.suite_shift,
     )
 
 

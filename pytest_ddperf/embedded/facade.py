@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_ddperf.embedded import launch
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,8 +22,6 @@ def require_embedded() -> None:
     Raises:
         ConfigurationError: the embedded server's packages are not installed.
     """
-    from pytest_ddperf.embedded import launch  # noqa: PLC0415 - an optional extra
-
     launch.require_extra()
 
 

@@ -67,17 +67,13 @@ class HistoryWriter:
         """The number of lines that are not yet in the file."""
         return len(self._lines)
 
-    def append(self, record: CellRecord, text: str | None = None) -> None:
+    def append(self, record: CellRecord) -> None:
         """Write one cell.
-
-        Args:
-            record: the cell's record.
-            text: the record as JSON, if already encoded.
 
         Raises:
             HistoryError: the folder or the file cannot be written; the message says what to do.
         """
-        self._lines.append(b'{"type":"cell",' + (to_json(record) if text is None else text.encode())[1:])
+        self._lines.append(b'{"type":"cell",' + to_json(record)[1:])
         self._write()
 
     def close(self, exit_status: int, *, whole: bool = False) -> None:

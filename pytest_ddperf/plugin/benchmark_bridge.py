@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from pytest_benchmark.stats import Metadata
+
 from pytest_ddperf.report.benchmark_json import (
     OPTIONS,
     _described,
@@ -37,8 +39,6 @@ def add_benchmarks(config: Any, records: Sequence[CellRecord]) -> None:  # noqa:
     session = getattr(config, "_benchmarksession", None)
     if session is None:
         return
-    from pytest_benchmark.stats import Metadata  # noqa: PLC0415 - only with results to store
-
     for record in records:
         seconds = per_image_s(record)
         if not seconds:

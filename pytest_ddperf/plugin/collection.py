@@ -12,7 +12,7 @@ from pytest_ddperf.core.catalog import build_matrix
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.core.scenarios import list_scenario_ids
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.report.benchmark_json import is_only_mark, list_ignored_options
+from pytest_ddperf.report.benchmark_json import is_only_mark
 
 V = TypeVar("V")
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.plugin.session import BenchSession
+
+REFUSED = "ddperf_refused"
+"""On the report of a failed collection: the user's configuration or marker is wrong, which is a usage error."""
+
+
+class RefusedError(pytest.Collector.CollectError):
+    """A test cannot be collected, because the user's configuration or marker is wrong."""
+
 
 MARKER = "ddperf"
 MARKER_KEYS = ("models", "batch_sizes", "platforms", "concurrency", "rate")
@@ -33,13 +41,18 @@ def get_cell(item: pytest.Item) -> CellKey | None:
     return key if isinstance(key, CellKey) else None
 
 
-def parametrise(metafunc: pytest.Metafunc, settings: Settings) -> None:
+def parametrise(metafunc: pytest.Metafunc, bench: BenchSession) -> None:
     """Parametrise a test with its cells: platform by platform, model by model, batch sizes ascending.
 
     Raises:
-        ConfigurationError: the marker has an unknown key or an invalid value.
+        RefusedError: a setting is wrong, or the marker has an unknown key or an invalid value. A usage error raised
+            here would not stop the collection.
     """
-    cells = select_cells(settings, read_restrictions(metafunc.definition))
+    bench.collect_rarely()
+    try:
+        cells = select_cells(bench.settings, read_restrictions(metafunc.definition))
+    except ConfigurationError as error:
+        raise RefusedError(f"ddperf: {error}") from None
     if not cells:
         none = pytest.mark.skip(reason="no cell matches the options and the test's marker")
         metafunc.parametrize(FIXTURE, [pytest.param(None, marks=none, id="no-cell")], indirect=True)
@@ -162,15 +175,6 @@ def unskip_benchmark_only(item: pytest.Item) -> None:
     item.own_markers[:] = [
         mark for mark in item.own_markers if not (mark.name == "skip" and is_only_mark(str(mark.kwargs.get("reason"))))
     ]
-
-
-def warn_of_ignored_options(bench: BenchSession) -> None:
-    """Warn once about pytest-benchmark's measuring options, which have no effect on cells."""
-    if ignored := list_ignored_options(bench.config.invocation_params.args):
-        bench.warnings.append(
-            f"pytest-benchmark's {', '.join(ignored)} had no effect on ddperf cells; use --ddperf-npasses, "
-            "--ddperf-max-passes, --ddperf-warmup and --ddperf-timer."
-        )
 
 
 def warn(item: pytest.Item, text: str) -> None:

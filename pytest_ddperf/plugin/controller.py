@@ -9,23 +9,19 @@ import pytest
 
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.plugin import benchmark_bridge, failure_summary
+from pytest_ddperf.plugin.baseline_update import update_baselines
+from pytest_ddperf.plugin.collection import REFUSED
 from pytest_ddperf.plugin.outputs import explain_missing_outputs, ineffective_options, present
-from pytest_ddperf.plugin.record_transport import (
-    REPORT_ATTRIBUTE,
-    get_record,
-    is_failed_by_test,
-    is_from_cell,
-    put_record,
-)
-from pytest_ddperf.plugin.session import REFUSED
-from pytest_ddperf.report import junit, load_text, terminal
+from pytest_ddperf.plugin.record_transport import get_record, is_failed_by_test, is_from_cell, put_record
+from pytest_ddperf.report import junit, terminal
+from pytest_ddperf.report.benchmark_json import build_machine_info, list_servers
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pytest_ddperf.core.records import CellRecord
+    from pytest_ddperf.core.results import Results
     from pytest_ddperf.plugin.session import BenchSession
-    from pytest_ddperf.report.terminal import Line
 
 
 INFRASTRUCTURE = frozenset({Outcome.ERROR, Outcome.CRASHED, Outcome.INVALID})
@@ -51,14 +47,14 @@ class Controller:
         self._ended: set[str] = set()
         self._cell_failed = False
         self._writes_junit = bool(bench.config.getoption("xmlpath", default=None))
-        self._described: tuple[CellRecord | None, list[tuple[str, str]]] = (None, [])
+        self._results: Results | None = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Write the record to disk as soon as the cell has ended."""
         record = get_record(report)
         if record is not None:
-            self._bench.keep(record, getattr(report, REPORT_ATTRIBUTE))
+            self._bench.keep(record)
         if report.failed and (record is None or record.outcome not in INFRASTRUCTURE or is_failed_by_test(report)):
             self._failed_of_itself = True
         if is_from_cell(report):
@@ -79,32 +75,30 @@ class Controller:
         """
         if not self._writes_junit or report.when == "setup":
             return
-        record = self._bench.records.get(report.nodeid)
+        record = self._bench.cells.records.get(report.nodeid)
         if record is not None:
-            if self._described[0] is not record:  # same record for the call and teardown reports
-                self._described = record, junit.list_properties(record)
-            report.user_properties = [*report.user_properties, *self._described[1]]
+            report.user_properties = [*report.user_properties, *junit.list_properties(record)]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Turn a wrong configuration or marker into a usage error (exit status 4), also with xdist."""
-        text = str(report.longrepr) if report.failed else ""
-        if text.startswith(REFUSED):
+        if hasattr(report, REFUSED):
             self._bench.refused = True
-            raise pytest.UsageError(text)
+            raise pytest.UsageError(str(report.longrepr))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
         """Add the measured servers to pytest-benchmark's machine_info."""
-        if measured := self._bench.measured:
-            machine_info.update(self._bench.machine_info(measured))
+        if measured := self._bench.cells.measured:
+            titles = {name: platform.title for name, platform in self._bench.settings.catalog.platforms.items()}
+            machine_info.update(build_machine_info(list_servers(measured, titles)))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Add the cells to pytest-benchmark before it saves, and release the servers after all other hooks."""
         bench = self._bench
         self._fail_unconfirmed(session)
-        if bench.records:
-            benchmark_bridge.add_benchmarks(session.config, bench.measured)
+        if bench.cells.records:
+            benchmark_bridge.add_benchmarks(session.config, bench.cells.measured)
         try:
             yield
         finally:
@@ -112,7 +106,7 @@ class Controller:
 
     def _fail_unconfirmed(self, session: pytest.Session) -> None:
         """Fail deferred cells that were not measured again because the run was stopped or their worker died."""
-        for record in [one for one in self._bench.records.values() if one.outcome is Outcome.REMEASURE]:
+        for record in [one for one in self._bench.cells.records.values() if one.outcome is Outcome.REMEASURE]:
             why = "the run ended before the cell was measured again. Run the cell again."
             reason = f"{record.key}: not confirmed. {record.reason}; {why}"
             unconfirmed = replace(record, outcome=Outcome.NOT_CONFIRMED, reason=reason, cause=f"not confirmed: {why}")
@@ -123,27 +117,36 @@ class Controller:
     def end(self, session: pytest.Session) -> None:
         """Update baselines, history and exit status; runs after pytest-benchmark has saved and before the summary."""
         bench = self._bench
-        nothing = not bench.measured and bench.measures
+        nothing = not bench.cells.measured and bench.measures
         if self._gated and nothing and not self._others_ran and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-        if not bench.records:
+        if not bench.cells.records:
             return
 
+        exit_status = int(session.exitstatus)
         if (reporter := session.config.pluginmanager.get_plugin("terminalreporter")) is not None:
             failure_summary.fold(reporter)
-        bench.not_run = bench.count_not_run(len(self._ended))
-        bench.warnings += self._ineffective_options(int(session.exitstatus))
+        bench.not_run = self._count_not_run()
+        bench.warnings += self._ineffective_options(exit_status)
         benchmark_bridge.hide_table(session.config)
-        if session.exitstatus == pytest.ExitCode.INTERRUPTED and bench.settings.value("update-baselines") is not None:
+        mode = bench.settings.value("update-baselines")
+        if mode is not None and exit_status == pytest.ExitCode.INTERRUPTED:
             bench.warnings.append("The run was interrupted: no baseline was recorded.")
-        else:
-            bench.update_baselines()
-        bench.close_history(int(session.exitstatus))
-        present(bench, int(session.exitstatus))
+        elif mode is not None:
+            update_baselines(bench, mode)
+        if bench.history is not None:
+            bench.warnings += bench.history.close(exit_status, whole=bench.cells.is_complete())
+            if bench.history.path.exists():
+                bench.written.insert(0, f"history: {bench.history.path}")
+        self._results = present(bench, exit_status)
         infra_exit_code = bench.settings.value("infra-exit-code")
-        only_infrastructure = session.exitstatus == pytest.ExitCode.TESTS_FAILED and not self._failed_of_itself
-        if infra_exit_code is not None and only_infrastructure:
+        if infra_exit_code is not None and exit_status == pytest.ExitCode.TESTS_FAILED and not self._failed_of_itself:
             session.exitstatus = infra_exit_code
+
+    def _count_not_run(self) -> tuple[int, int]:
+        bench = self._bench
+        plans = bench.plans
+        return bench.cells.count_not_run(bench.settings, plans, len(self._ended)) if plans else (0, 0)
 
     def _ineffective_options(self, exit_status: int) -> list[str]:
         predicted = self._gated and not self._bench.measures
@@ -151,9 +154,9 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Print one table per platform, the failures, the totals, and the paths of written files."""
-        bench = self._bench
-        if not bench.records:
-            not_run = bench.count_not_run(len(self._ended)) if exitstatus in _STOPPED and bench.measures else (0, 0)
+        bench, results = self._bench, self._results
+        if results is None:
+            not_run = self._count_not_run() if exitstatus in _STOPPED and bench.measures else (0, 0)
             if not_run[0]:
                 terminalreporter.write_sep("=", "ddperf")
                 terminalreporter.write_line(f"{not_run[0]} of {not_run[1]} cells not measured", red=True)
@@ -164,41 +167,18 @@ class Controller:
             return
 
         terminalreporter.write_sep("=", "ddperf")
-        settings = bench.settings
-        records, models = list(bench.records.values()), list(settings.catalog.networks)
-        width = terminalreporter._tw.fullwidth  # noqa: SLF001 - the reporter offers no other way to its width
         lines = terminal.run_lines(
-            records,
-            titles={name: settings.catalog.platform(name).title for name in settings.platforms},
-            models=models,
-            width=width,
-            recorded=settings.value("update-baselines") is not None,
-            warnings=bench.warnings,
-            # an interrupted run reports `not_run` instead, which also counts cells without a baseline
-            not_measured=0 if exitstatus == pytest.ExitCode.INTERRUPTED else sum(bench.missing().values()),
+            results,
+            width=terminalreporter._tw.fullwidth,  # noqa: SLF001 - the reporter offers no other way to its width
+            recorded=bench.settings.value("update-baselines") is not None,
             not_run=bench.not_run,
-            further=load_text.format_by_platform(records, models=models, width=width),
         )
         for line in lines:
-            _write(terminalreporter, line)
+            for text, style in line:
+                terminalreporter.write(text, **({style: True} if style else {}))
+            terminalreporter.write("\n")
         for written in bench.written:
             terminalreporter.write_line(written)
-
-
-class SessionEnd:
-    """A second `pytest_sessionfinish` hook that is not a wrapper, so it runs between the two halves of the wrappers.
-
-    Args:
-        keeper: the controller whose `end` is called.
-    """
-
-    def __init__(self, keeper: Controller) -> None:
-        self._keeper = keeper
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End the run, before the terminal summary is printed."""
-        self._keeper.end(session)
 
 
 def log_failure(config: pytest.Config, record: CellRecord) -> None:
@@ -206,8 +186,7 @@ def log_failure(config: pytest.Config, record: CellRecord) -> None:
 
     Other plugins expect all three phases.
     """
-    path, _, name = record.nodeid.partition("::")
-    location = path, None, name.replace("::", ".")
+    location = location_of(record.nodeid)
     config.hook.pytest_runtest_logstart(nodeid=record.nodeid, location=location)
     phases: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
     for when in phases:
@@ -219,7 +198,7 @@ def log_failure(config: pytest.Config, record: CellRecord) -> None:
     config.hook.pytest_runtest_logfinish(nodeid=record.nodeid, location=location)
 
 
-def _write(reporter: pytest.TerminalReporter, line: Line) -> None:
-    for text, style in line:
-        reporter.write(text, **({style: True} if style else {}))
-    reporter.write("\n")
+def location_of(nodeid: str) -> tuple[str, None, str]:
+    """Return the location of a test as in its reports, without the line."""
+    path, _, name = nodeid.partition("::")
+    return path, None, name.replace("::", ".")

@@ -1,7 +1,7 @@
 """Hooks of every pytest run: add the options, and register the other hooks when a gated test is collected.
 
 Every pytest run on the machine loads this module, so it imports nothing that a run without gated tests does not need.
-What such tests need is in `gating`, `controller`, `collection`, `remeasure` and `session`.
+`registration` loads what such tests need.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from pytest_ddperf.plugin.fixture import Bench
-    from pytest_ddperf.plugin.session import BenchSession
 
 MARKER_HELP = (
     "ddperf(models=None, batch_sizes=None, platforms=None, concurrency=None, rate=None): restrict a test that uses the "
@@ -66,23 +65,19 @@ def _add_completers(config: pytest.Config, parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Reject invalid options before collection; if no option was given, load nothing else."""
+    """Reject invalid options before collection; if no option was given and xdist is not used, load nothing else."""
     config.addinivalue_line("markers", MARKER_HELP)
-    is_worker = hasattr(config, "workerinput")
-    distributes = config.getoption("dist", default="no") != "no"
-    try:
-        if has_options(config):
-            from pytest_ddperf.plugin import outputs  # noqa: PLC0415 - a run without gated tests does not pay for it
+    is_given = has_options(config)
+    if not is_given and not hasattr(config, "workerinput") and config.getoption("dist", default="no") == "no":
+        return
+    from pytest_ddperf.plugin import outputs, registration  # noqa: PLC0415 - a run without gated tests does not pay for it
 
-            settings = _session(config).settings
-            if not is_worker:
-                outputs.check(settings)
+    try:
+        session = registration.get_session(config)
+        if is_given and not session.is_worker:
+            outputs.check(session.settings)
     except ConfigurationError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
-    if is_worker or distributes:
-        from pytest_ddperf.plugin.xdist_hooks import XdistHooks  # noqa: PLC0415 - xdist may be absent, blocked or unused
-
-        config.pluginmanager.register(XdistHooks(_session(config)), "ddperf-xdist")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -90,58 +85,28 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """For `pytest --ddperf-plot` without a path: draw figures of the stored runs and run no test."""
     if config.getoption("ddperf_plot", default=None) is None:
         return None
-    from pytest_ddperf.plugin import outputs  # noqa: PLC0415 - a run without figures does not pay for it
+    from pytest_ddperf.plugin import outputs, registration  # noqa: PLC0415 - a run without figures does not pay for it
 
     try:
-        return outputs.draw_history(_session(config)) if outputs.is_plot_only(config) else None
+        return outputs.draw_history(registration.get_session(config)) if outputs.is_plot_only(config) else None
     except DdperfError as error:
         raise pytest.UsageError(f"ddperf: {error}") from None
 
 
-def _session(config: pytest.Config) -> BenchSession:
-    """Return the session of this process; the first call creates it and registers the hooks of gated tests."""
-    from pytest_ddperf.plugin import gating  # noqa: PLC0415 - a run without gated tests does not pay for it
-    from pytest_ddperf.plugin.controller import Controller, SessionEnd  # noqa: PLC0415 - the same
-    from pytest_ddperf.plugin.remeasure import Remeasuring  # noqa: PLC0415 - the same
-    from pytest_ddperf.plugin.session import SESSION_KEY, BenchSession  # noqa: PLC0415 - the same
-
-    session = config.stash.get(SESSION_KEY, None)
-    if session is not None:
-        return session
-    session = config.stash[SESSION_KEY] = BenchSession(config)
-    config.add_cleanup(session.close)
-    config.pluginmanager.register(gating, "ddperf-gated")
-    config.pluginmanager.register(Remeasuring(session), "ddperf-remeasuring")
-    if not session.is_worker:  # a worker stores nothing
-        keeper = Controller(session)
-        config.pluginmanager.register(keeper, "ddperf-keeper")
-        config.pluginmanager.register(SessionEnd(keeper), "ddperf-end")
-    return session
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise tests that use the `ddperf` fixture."""
-    if FIXTURE not in metafunc.fixturenames:
-        return
-    from pytest_ddperf.plugin.collection import parametrise  # noqa: PLC0415 - only with gated tests
-    from pytest_ddperf.plugin.session import REFUSED  # noqa: PLC0415 - the same
+    if FIXTURE in metafunc.fixturenames:
+        from pytest_ddperf.plugin import collection, registration  # noqa: PLC0415 - only with gated tests
 
-    session = _session(metafunc.config)
-    session.begin_collecting()
-    try:
-        parametrise(metafunc, session.settings)
-    except ConfigurationError as error:
-        # Controller.pytest_collectreport turns this into a usage error; one raised here would not stop collection.
-        raise pytest.Collector.CollectError(f"{REFUSED}{error}") from None
+        collection.parametrise(metafunc, registration.get_session(metafunc.config))
 
 
 @pytest.fixture
-def ddperf() -> Bench:
+def ddperf(request: pytest.FixtureRequest) -> Bench:
     """One cell of the matrix platform x model x batch size; `ddperf.measure()` times it."""
-    # Does not request `request`: pytest would create three objects per test for it, a twentieth of the cost of a cell.
     from pytest_ddperf.plugin.fixture import create_bench  # noqa: PLC0415 - only with gated tests
 
-    return create_bench()
+    return create_bench(request)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True, optionalhook=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from _pytest.outcomes import Failed
 
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.core.results import by_cause
+from pytest_ddperf.core.results import by_cause, join_cell
 from pytest_ddperf.plugin.record_transport import get_record
 from pytest_ddperf.report.terminal import cell_ids, failure_text
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pytest
     from _pytest._io import TerminalWriter
 
-    from pytest_ddperf.core.records import CellRecord
+    from pytest_ddperf.core.results import Result
 
 LINE_CHARACTERS = 160
 """Maximum length of a cell's reason in the short test summary; pytest itself truncates it only outside of CI."""
@@ -70,34 +70,34 @@ def fold(reporter: pytest.TerminalReporter) -> None:
     failed = reporter.stats.get("failed", [])
     # our messages are strings; if the test itself failed, longrepr is pytest's own representation
     ours = [(place, one) for place, one in enumerate(failed) if isinstance(one.longrepr, str)]
-    records = {place: record for place, one in ours if (record := get_record(one)) is not None}
-    places = {id(record): place for place, record in records.items()}
+    cells = {place: join_cell(record.key, None, record) for place, one in ours if (record := get_record(one))}
+    places = {id(cell): place for place, cell in cells.items()}
     heads_only = reporter.config.option.tbstyle == "line"
-    for group in by_cause(records.values()):
-        for record in group:
-            report = copy.copy(failed[places[id(record)]])
-            text = _text(report.longrepr, record, group)
-            crash = _Crash(report.nodeid, _clipped(_line(record, group)))
+    for group in by_cause(cells.values()):
+        for cell in group:
+            report = copy.copy(failed[places[id(cell)]])
+            text = _text(report.longrepr, cell, group)
+            crash = _Crash(report.nodeid, _clipped(_line(cell, group)))
             report.longrepr = _Shown("" if heads_only else text, crash)
-            failed[places[id(record)]] = report
+            failed[places[id(cell)]] = report
 
 
-def _text(message: str, record: CellRecord, group: list[CellRecord]) -> str:
+def _text(message: str, cell: Result, group: list[Result]) -> str:
     if len(group) == 1:
         return message
-    if record is not group[0]:
+    if cell is not group[0]:
         return f"The same cause as {group[0].key}."
     return f"{message}\nThe same cause in {_further(group)}: {cell_ids(group[1:])}."
 
 
-def _line(record: CellRecord, group: list[CellRecord]) -> str:
-    if record is not group[0]:
+def _line(cell: Result, group: list[Result]) -> str:
+    if cell is not group[0]:
         return f"same cause as {group[0].key}"
     more = f" (and in {_further(group)})" if len(group) > 1 else ""
-    return f"{record.cause if record.outcome is Outcome.NEW else failure_text(record)}{more}"
+    return f"{cell.cause if cell.outcome is Outcome.NEW else failure_text(cell)}{more}"
 
 
-def _further(group: list[CellRecord]) -> str:
+def _further(group: list[Result]) -> str:
     return "1 other cell" if len(group) == 2 else f"{len(group) - 1} other cells"
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
+from pytest_ddperf.plugin.cell_run import attempts_of
 from pytest_ddperf.plugin.progress_line import LiveLine
-from pytest_ddperf.plugin.session import RECORD_KEY, SESSION_KEY
+from pytest_ddperf.plugin.session import SESSION_KEY
 
 if TYPE_CHECKING:
     from pytest_ddperf.core.records import Measurement
+    from pytest_ddperf.plugin.cell_run import Attempts
     from pytest_ddperf.plugin.session import BenchSession
 
 
@@ -21,15 +22,15 @@ class Bench:
 
     Args:
         key: the cell.
-        nodeid: node id of the test. A measurement is added to those of earlier attempts of this test in the run.
+        attempts: the attempts of the test; a measurement is added to those of earlier attempts.
         session: the session of the pytest process.
     """
 
-    def __init__(self, key: CellKey, nodeid: str, session: BenchSession) -> None:
+    def __init__(self, key: CellKey, attempts: Attempts, session: BenchSession) -> None:
         self.key = key
-        self._nodeid = nodeid
         self.measurement: Measurement | None = None
         self.predicted = False
+        self._attempts = attempts
         self._session = session
 
     @property
@@ -63,35 +64,26 @@ class Bench:
             return None
         with LiveLine(self._session.config, self.key) as live:
             progress = live.show if live.is_visible else None
-            self.measurement = run.measure(self.key, progress, self._session.measurements.get(self._nodeid))
-        self._session.measurements[self._nodeid] = self.measurement
+            self.measurement = run.measure(self.key, progress, self._attempts.measured)
+        self._attempts.measured = self.measurement
         return self.measurement
 
 
-_requested: ContextVar[pytest.FixtureRequest] = ContextVar("requested")
-
-
-def is_set_up_for(request: pytest.FixtureRequest) -> None:
-    """Set the request for which `create_bench` is called next; called by the hook that sets up the fixture."""
-    _requested.set(request)
-
-
-def create_bench() -> Bench:
-    """Create the fixture's value for the test being set up; skip the test if the baseline marks its cell `x`."""
-    request = _requested.get(None)
+def create_bench(request: pytest.FixtureRequest) -> Bench:
+    """Create the fixture's value for a test; skip the test if the baseline marks its cell `x`."""
     key = getattr(request, "param", None)
-    if request is None or not isinstance(key, CellKey):
+    if not isinstance(key, CellKey):
         pytest.fail(
             "This test has no cell. Make `ddperf` an argument of the test function or of one of its fixtures; "
             "request.getfixturevalue('ddperf') is too late, because pytest creates the cells during collection.",
             pytrace=False,
         )
     session = request.config.stash[SESSION_KEY]
+    attempts = attempts_of(request.node)
     marked = session.runner.platforms[key.platform].plan.marked_unavailable(key)
     if marked is not None and not session.settings.value("run-unavailable"):
         # The reason is the same for all cells of a platform, so pytest folds them into one line.
         reason = f"the baseline of {key.platform} marks the cell x, not measurable there"
-        nodeid, why = request.node.nodeid, f"{reason} ({marked.source})"
-        request.node.stash[RECORD_KEY] = CellRecord(key, nodeid, Outcome.UNAVAILABLE, why)
+        attempts.record = CellRecord(key, request.node.nodeid, Outcome.UNAVAILABLE, f"{reason} ({marked.source})")
         pytest.skip(f"{reason}; --ddperf-run-unavailable runs it all the same")
-    return Bench(key, request.node.nodeid, session)
+    return Bench(key, attempts, session)

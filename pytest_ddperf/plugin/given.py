@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.settings import GivenValue, Origin
+from pytest_ddperf.deepdetect.url import remove_credentials
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -57,7 +58,5 @@ def _parsed(option: Option, text: str, where: str) -> object:
     try:
         return option.parse(text)
     except ValueError as error:
-        from pytest_ddperf.deepdetect.url import remove_credentials  # noqa: PLC0415 - only where a value is wrong
-
         shown = remove_credentials(text) if option.name == "url" else text
         raise ConfigurationError(f"{where}: {shown!r} is not valid; expected {error}.") from None

@@ -16,14 +16,20 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plugin.options import expand_bare_options
 from pytest_ddperf.report import github
 from pytest_ddperf.report.files import check_folder, check_writable, make, parse_report, show_progress
-from pytest_ddperf.report.gather import gather_results, load_stored, load_trends
+from pytest_ddperf.report.gather import (
+    add_run,
+    extract_run_facts,
+    gather_results,
+    join_records,
+    load_stored,
+    load_trends,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from pytest_ddperf.config.settings import Settings
-    from pytest_ddperf.core.results import Results
+    from pytest_ddperf.core.results import Results, RunFacts
     from pytest_ddperf.plugin.session import BenchSession
     from pytest_ddperf.report.files import ReportFile
 
@@ -103,16 +109,17 @@ def list_report_files(settings: Settings) -> list[ReportFile]:
     Raises:
         ConfigurationError: the format of a report cannot be derived from its name.
     """
-    asked: Sequence[str] = settings.value("report")
-    if not asked:
-        return []
-
-    return [parse_report(text, settings.folder_of("report")) for text in asked]
+    return [parse_report(text, settings.folder_of("report")) for text in settings.value("report") or ()]
 
 
 def plot_dir(settings: Settings) -> Path | None:
     """Return the folder of the figures, or None if no figures were requested."""
     return settings.path("plot")
+
+
+def makes_reports(settings: Settings) -> bool:
+    """Return whether figures or reports were requested."""
+    return plot_dir(settings) is not None or bool(settings.value("report"))
 
 
 def check(settings: Settings) -> None:
@@ -121,10 +128,8 @@ def check(settings: Settings) -> None:
     Raises:
         ConfigurationError: a file or folder, named in the message, cannot be written.
     """
-    files, folder = list_report_files(settings), plot_dir(settings)
-    if files:
-        check_writable(files)
-    if folder is not None:
+    check_writable(list_report_files(settings))
+    if (folder := plot_dir(settings)) is not None:
         check_folder(folder, "--ddperf-plot")
 
 
@@ -157,7 +162,7 @@ def draw_history(session: BenchSession) -> int:
     return int(pytest.ExitCode.OK)
 
 
-def present(session: BenchSession, exit_status: int) -> None:
+def present(session: BenchSession, exit_status: int) -> Results:
     """Create the requested figures and reports of the run that has just ended, and the output for GitHub Actions.
 
     Errors become warnings, so that the verdicts are shown even if a figure or report cannot be created.
@@ -165,20 +170,30 @@ def present(session: BenchSession, exit_status: int) -> None:
     Args:
         session: the session of the process that the user started, not of a worker.
         exit_status: pytest's exit status.
+
+    Returns:
+        The results of the run, for the terminal.
     """
-    asked = _asked(session.settings)
-    on_github = os.environ.get("GITHUB_ACTIONS") == "true"
-    if not asked and not on_github:
-        return
+    settings, cells = session.settings, session.cells
+    facts: dict[str, RunFacts] = {}
+    if session.history is not None:
+        is_complete = exit_status != pytest.ExitCode.INTERRUPTED
+        run = extract_run_facts(session.history.header, cells.records.values(), complete=is_complete)
+        facts = dict.fromkeys((record.key.platform for record in cells.records.values()), run)
+    missing = cells.count_missing(settings, session.plans)
+    results = join_records(settings.catalog, cells.records.values(), facts, missing=missing)
     try:
-        results = _shown(session) if asked else _results(session, session.settings.platforms)
-        if on_github:
-            only = results.only(session.settings.platforms)
-            _tell_github(session, replace(only, warnings=tuple(session.warnings)), exit_status)
+        if makes_reports(settings):
+            _make_reports(session, results)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            _tell_github(session, replace(results, warnings=tuple(session.warnings)), exit_status)
     except DdperfError as error:
         session.warnings.append(str(error))
     except Exception as error:  # noqa: BLE001 - see above
         session.warnings.append(f"Figures and reports could not be created: {type(error).__name__}: {error}.")
+    # an interrupted run reports `not_run` instead, which also counts cells without a baseline
+    shown = {} if exit_status == pytest.ExitCode.INTERRUPTED else missing
+    return replace(results, missing=shown, warnings=tuple(session.warnings))
 
 
 def explain_missing_outputs(session: BenchSession) -> list[str]:
@@ -209,13 +224,13 @@ def ineffective_options(session: BenchSession, exit_status: int, *, expected: bo
     if other_task or exit_status not in _RAN_TO_THE_END:
         return []
     platform = _platform_remark(session)
-    if session.measured:
+    if session.cells.measured:
         return platform
     typed = _typed(config)
     flags = [option.flag for option in OPTIONS if option.name in typed and option.name not in {"plot", "report"}]
     if not flags or not expected:
         return []
-    cells = len(session.collected)
+    cells = len(session.cells.collected)
     why = f"0 of {cells} cell{'s' * (cells > 1)}" if cells else "no test of this run uses the `ddperf` fixture"
     return [f"{', '.join(flags)} had no effect, because nothing was measured: {why}.", *platform]
 
@@ -232,39 +247,29 @@ def _platform_remark(session: BenchSession) -> list[str]:
     known = session.settings.catalog.platforms  # reads ddperf.toml, which may be invalid: other runs must not need it
     if not all(name.lower() in known for name in split_names(values[-1])):
         return []
-    measured = f", which measured {', '.join(session.settings.platforms)}" if session.measured else ""
+    measured = f", which measured {', '.join(session.settings.platforms)}" if session.cells.measured else ""
     theirs = f"--platform={values[-1]} is this project's own option, not that of pytest-ddperf{measured}."
     return [f"{theirs} To select the platform, use --ddperf-platform={values[-1]}."]
 
 
-def _asked(settings: Settings) -> bool:
-    return plot_dir(settings) is not None or bool(settings.value("report"))
-
-
-def _shown(session: BenchSession) -> Results:
-    """Create the figures and reports; return the results that they show."""
-    settings = session.settings
-    nights, problems = load_trends(settings.storage_dir, settings.platforms)
-    session.warnings += [problem for problem in problems if problem not in session.warnings]
-    results = _results(session)
-    session.warnings[:] = results.warnings
-    made = make(results, nights, settings.platforms, folder=plot_dir(settings), files=list_report_files(settings))
-    session.warnings += made.problems
-    session.written += made.summary()
-    return results
-
-
-def _results(session: BenchSession, platforms: Sequence[str] | None = None) -> Results:
-    """Return the run joined with the baselines of these platforms; default: of all platforms."""
-    return gather_results(
-        session.settings.catalog,
-        session.records.values(),
-        session.run_facts(),
-        project_dir=session.settings.project_dir,
-        platforms=platforms,
-        missing=session.missing(),
+def _make_reports(session: BenchSession, results: Results) -> None:
+    """Create the figures and reports."""
+    settings, records, nights = session.settings, session.cells.records.values(), session.trends
+    run = next(iter(results.runs.values()), None)
+    if run is not None and session.history is not None:
+        nights = add_run(nights, run, records, accepted=session.history.is_accepted)
+    whole = gather_results(
+        settings.catalog,
+        records,
+        results.runs,
+        project_dir=settings.project_dir,
+        missing=results.missing,
         warnings=session.warnings,
     )
+    session.warnings[:] = whole.warnings
+    made = make(whole, nights, settings.platforms, folder=plot_dir(settings), files=list_report_files(settings))
+    session.warnings += made.problems
+    session.written += made.summary()
 
 
 def _tell_github(session: BenchSession, results: Results, exit_status: int) -> None:

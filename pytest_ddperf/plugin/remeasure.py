@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.runner import call_and_report
 
-from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.plugin.cell_run import attempts_of
 from pytest_ddperf.plugin.collection import get_cell
-from pytest_ddperf.plugin.session import FAILED_BY_TEST_KEY, RECORD_KEY, UNDECIDED_KEY
+from pytest_ddperf.plugin.record_transport import send_to_controller
 
 if TYPE_CHECKING:
     from pytest_ddperf.plugin.session import BenchSession
@@ -56,7 +56,8 @@ class Remeasuring:
         key = get_cell(item)
         if key is None:
             return None
-        self._bench.tell_begun(item.nodeid)
+        if self._bench.is_worker:  # the reports of a cell are sent after its attempt; its worker may die before that
+            send_to_controller(item.config, "begun", item.nodeid)
         option = item.config.option
         if option.setuponly or option.setupplan or not self._bench.measures:  # nothing can be undecided
             return None
@@ -99,17 +100,14 @@ class Remeasuring:
         if not item._request:  # type: ignore[attr-defined] # noqa: SLF001 - as pytest does for an item run again
             item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - the same
         properties, sections = list(item.user_properties), len(item._report_sections)  # noqa: SLF001 - restored below
-        if RECORD_KEY in item.stash:
-            del item.stash[RECORD_KEY]
-        item.stash[FAILED_BY_TEST_KEY] = False
+        attempts = attempts_of(item)
+        attempts.begin()
         try:
             reports = _setup_and_call(item)
-            record = item.stash.get(RECORD_KEY, None)
-            deferred = record is not None and record.outcome is Outcome.REMEASURE
-            if record is not None and deferred:
+            deferred = attempts.is_deferred
+            if deferred and attempts.record is not None:
                 self._deferred.append(item)
-                item.stash[UNDECIDED_KEY] = record
-                self._bench.keep_unreported(record)
+                self._bench.keep_unreported(attempts.record)
             else:
                 _log(item, reports)
             teardown = call_and_report(item, "teardown", log=not deferred, nextitem=self._follows(item, nextitem, ends))

@@ -12,16 +12,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.report import report_collection_diff
+from xdist.workermanage import parse_tx_spec_config
 
-from pytest_ddperf.config.settings import check_services
-from pytest_ddperf.core.record_codec import from_json
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.deepdetect.url import identify_server
-from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.plugin.collection import get_cell, skip, warn_of_ignored_options
-from pytest_ddperf.plugin.controller import log_failure
-from pytest_ddperf.plugin.record_transport import put_record
-from pytest_ddperf.plugin.session import TO_CONTROLLER
+from pytest_ddperf.plugin.collection import get_cell, skip
+from pytest_ddperf.plugin.controller import location_of, log_failure
+from pytest_ddperf.plugin.preparation import prepare_run
+from pytest_ddperf.plugin.record_transport import TO_CONTROLLER, decode, put_record
 from pytest_ddperf.plugin.xdist_scheduler import ServerScheduling
 
 if TYPE_CHECKING:
@@ -32,14 +31,9 @@ if TYPE_CHECKING:
 ON_ITS_WAY_S = 0.5
 """Time for reports sent by workers to reach the controller, seconds."""
 
-RESTARTS_A_WORKER = 4
-"""Replacements for dead workers, per initial worker: the limit that xdist itself sets with -n."""
-
 
 def tell_difference(config: pytest.Config, nodes: tuple[Any, Any], collections: tuple[Any, Any]) -> None:
     """Fail the run if two workers collected different tests, and report the difference."""
-    from xdist.report import report_collection_diff  # noqa: PLC0415 - only in the controller
-
     text = report_collection_diff(*collections, *(node.gateway.id for node in nodes))
     if text:
         name = nodes[1].gateway.id
@@ -104,15 +98,10 @@ class XdistHooks:
         self._begun: set[str] = set()
         self._reported: set[str] = set()
         self._under_way: dict[str, str] = {}
-        if self.is_active and config.getoption("benchmark_only", default=False):
+        if config.getoption("benchmark_only", default=False):
             # pytest-benchmark rejects --benchmark-only with xdist, where its own benchmarks cannot run; cells can.
             config.option.benchmark_only = False
             self._only = True
-
-    @property
-    def is_active(self) -> bool:
-        """Whether tests run in workers."""
-        return self._config.getoption("dist", default="no") != "no" or self._bench.is_worker
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -126,7 +115,9 @@ class XdistHooks:
     def pytest_xdist_make_scheduler(self) -> Any:  # noqa: ANN401 - xdist's
         """Schedule cells by server, regardless of --dist."""
         usual = yield
-        return LateScheduling(self._config, usual, self._by_server, lambda ids: any(map(self._key, ids)))
+        return LateScheduling(
+            self._config, usual, self._by_server, lambda ids: any(nodeid in self._cells for nodeid in ids)
+        )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist's
@@ -145,15 +136,12 @@ class XdistHooks:
                 elif kind == "begun":
                     self._begin(value)
                 else:
-                    record = from_json(value, CellRecord)
-                    self._bench.keep(record, value)
+                    record = decode(value)
+                    self._bench.keep(record)
                     self._end(record.nodeid)
 
     def _by_server(self) -> ServerScheduling:
-        from xdist.workermanage import parse_tx_spec_config  # noqa: PLC0415 - only in the controller
-
         workers = len(parse_tx_spec_config(self._config))
-        self._bound_restarts(workers)
         longest_first = self._config.getoption("loadscopereorder", default=True)
         self._scheduling = ServerScheduling(
             workers,
@@ -164,25 +152,15 @@ class XdistHooks:
         )
         return self._scheduling
 
-    def _bound_restarts(self, workers: int) -> None:
-        """Limit worker restarts with --tx and no -n, where xdist has no limit; with -n it allows four per worker."""
-        session = self._config.pluginmanager.get_plugin("dsession")
-        if getattr(session, "_max_worker_restart", 0) is None:  # private; DEATHS_AT_MOST applies anyway
-            session._max_worker_restart = RESTARTS_A_WORKER * workers  # type: ignore[union-attr] # noqa: SLF001
-
-    def _key(self, nodeid: str) -> CellKey | None:
-        return self._cells.get(nodeid)
-
     def _unit_of(self, nodeid: str) -> str:
-        key = self._key(nodeid)
+        key = self._cells.get(nodeid)
         return nodeid if key is None else f"server {self._server(key.platform)}"
 
     def _server(self, platform: str) -> str:
-
         return identify_server(self._bench.settings.url(platform))
 
     def _weigh(self, nodeid: str) -> float:
-        key = self._key(nodeid)
+        key = self._cells.get(nodeid)
         return 0.0 if key is None else self._bench.runner.platforms[key.platform].plan.expected_ms(key)
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
@@ -191,10 +169,9 @@ class XdistHooks:
         if self._collected is not None:
             return
         self._collected = ids
-        cells = [key for key in map(self._key, ids) if key is not None]
-        self._bench.collected = cells
-        platforms = list(dict.fromkeys(key.platform for key in cells))
-        if not platforms:
+        cells = [self._cells[nodeid] for nodeid in ids if nodeid in self._cells]
+        self._bench.cells.collected = cells
+        if not cells:
             return
         dist = self._config.getoption("dist")
         if dist == "each":
@@ -205,18 +182,13 @@ class XdistHooks:
             self._bench.warnings.append(
                 f"--dist {dist} is ignored: a server may have only one client, so all its cells run in one worker."
             )
-        warn_of_ignored_options(self._bench)
-        try:
-            check_services(self._bench.settings, cells)
-            self._bench.probe_servers(platforms)
-        except ConfigurationError as error:
-            raise pytest.UsageError(f"ddperf: {error}") from None
+        prepare_run(self._bench, cells, opens=False)
 
     # messages from workers, and handling of workers that die
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Note that a test has begun, in this process or in a worker."""
-        if self._key(nodeid) is None:  # for a cell, this hook is called only after its attempt
+        if nodeid not in self._cells:  # for a cell, this hook is called only after its attempt
             self._begin(nodeid)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
@@ -246,7 +218,7 @@ class XdistHooks:
     def is_deferred(self, nodeid: str) -> bool:
         """Return whether a cell is undecided and will run again in the same worker."""
         self._take_in_sent()
-        record = self._bench.records.get(nodeid)
+        record = self._bench.cells.records.get(nodeid)
         return record is not None and record.outcome is Outcome.REMEASURE
 
     @pytest.hookimpl(optionalhook=True)
@@ -258,16 +230,16 @@ class XdistHooks:
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """Give the cell whose worker died the verdict `crashed`, and keep its earlier measurements."""
         self._begun.discard(crashitem)  # another plugin may rerun it
-        key = self._key(crashitem)
+        key = self._cells.get(crashitem)
         if key is None:
             return
         reason = f"{key} crashed: the worker that measured it on {self._server(key.platform)} died."
         self._reported.add(crashitem)
-        report.when, report.longrepr, report.location = "call", reason, _location(crashitem)
+        report.when, report.longrepr, report.location = "call", reason, location_of(crashitem)
         put_record(report, self._crashed(key, crashitem, reason))
 
     def _crashed(self, key: CellKey, nodeid: str, reason: str) -> CellRecord:
-        measured = self._bench.records.get(nodeid)
+        measured = self._bench.cells.records.get(nodeid)
         if measured is None:
             return CellRecord(key, nodeid, Outcome.CRASHED, reason)
         return replace(measured, outcome=Outcome.CRASHED, reason=reason)
@@ -285,7 +257,7 @@ class XdistHooks:
         if self._scheduling is not None and self._deaths:
             # if workers die before all have collected, xdist ends the run and no test was distributed
             for nodeid in self._scheduling.collection or self._collected or ():
-                key = self._key(nodeid)
+                key = self._cells.get(nodeid)
                 if key is not None and nodeid not in self._reported and not self.is_deferred(nodeid):
                     self._fail_unrun(key, nodeid, self._scheduling.given_up.get(nodeid))
         return result
@@ -308,8 +280,3 @@ class XdistHooks:
         what = f"it was not run, because {why}."
         record = self._crashed(key, nodeid, f"{key} crashed: {what}")
         log_failure(self._config, replace(record, cause=what, detail=what))
-
-
-def _location(nodeid: str) -> tuple[str, None, str]:
-    path, _, name = nodeid.partition("::")
-    return path, None, name.replace("::", ".")

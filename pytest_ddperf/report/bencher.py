@@ -92,8 +92,7 @@ def _metric(value: float, samples: list[float]) -> dict[str, float]:
 def _info(cell: Result, results: Results) -> dict[str, Any]:
     run = results.run_of(cell)
     server = None if run is None else run.servers.get(cell.key.platform)
-    judged = build_judged_info(cell, baseline_ms=cell.baseline_ms, baseline_source=cell.baseline_source or None)
-    return judged | {"clock": cell.clock} | ({} if server is None else {"server": to_builtins(server)})
+    return build_judged_info(cell) | {"clock": cell.clock} | ({} if server is None else {"server": to_builtins(server)})
 
 
 def _server(platform: str, results: Results) -> ServerFacts | None:

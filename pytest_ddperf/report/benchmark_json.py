@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
+from pytest_benchmark import __version__
+from pytest_benchmark.stats import Stats
+from pytest_benchmark.utils import get_commit_info
+
+from pytest_ddperf.core.load_summary import compute_images_per_second
 from pytest_ddperf.core.record_codec import to_builtins
-from pytest_ddperf.core.records import CellRecord, Clock, ModelStats
+from pytest_ddperf.core.records import Clock, ModelStats
+from pytest_ddperf.core.results import join_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_ddperf.core.records import CellKey, ServerFacts
+    from pytest_ddperf.core.records import CellKey, CellRecord, ServerFacts
     from pytest_ddperf.core.results import Result
     from pytest_ddperf.history.run_file import Run
 
@@ -41,8 +46,6 @@ MEASURING_OPTIONS = (
 
 def compute_stats(seconds: Sequence[float]) -> dict[str, Any]:
     """Compute pytest-benchmark's statistics of durations in seconds, including `data` and `iterations`."""
-    from pytest_benchmark.stats import Stats  # noqa: PLC0415 - only with results to store
-
     stats = Stats()
     for one in seconds:
         stats.update(one)
@@ -56,12 +59,9 @@ def per_image_s(record: CellRecord) -> list[float]:
     return [ms / 1000 for one in record.measurement.per_image_ms() for ms in one]
 
 
-def build_judged_info(
-    cell: CellRecord | Result, *, baseline_ms: float | None, baseline_source: str | None
-) -> dict[str, Any]:
+def build_judged_info(cell: Result) -> dict[str, Any]:
     """Build the `extra_info` of a cell's key, its verdict and, under load, its summary of requests; builtins only."""
-    load = summarise_load(cell.measurement) if isinstance(cell, CellRecord) else cell.load
-    load_info = {} if load is None else {"load": {**to_builtins(load), "kept_up": load.kept_up}}
+    load = cell.load
     return {
         "platform": cell.key.platform,
         "model": cell.key.model,
@@ -73,20 +73,16 @@ def build_judged_info(
         "images_per_second": compute_images_per_second(cell.key, cell.now_ms, load),
         "change": cell.change,
         "tolerance": cell.tolerance,
-        "baseline_ms_per_image": baseline_ms,
-        "baseline_source": baseline_source,
-        **load_info,
+        "baseline_ms_per_image": cell.baseline_ms,
+        "baseline_source": cell.baseline_source or None,
+        **({} if load is None else {"load": {**to_builtins(load), "kept_up": load.kept_up}}),
     }
 
 
 def build_extra_info(record: CellRecord) -> dict[str, Any]:
     """Build the whole `extra_info` of a stored benchmark; builtins only."""
-    measurement, baseline = record.measurement, record.baseline
-    info = build_judged_info(
-        record,
-        baseline_ms=baseline.value_ms if baseline else None,
-        baseline_source=baseline.source if baseline else None,
-    )
+    measurement = record.measurement
+    info = build_judged_info(join_cell(record.key, None, record))
     if measurement is not None:
         info["conditions"] = to_builtins(measurement.conditions)
         if measurement.network_files:
@@ -106,6 +102,19 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
     if record.server is not None:
         info["server"] = to_builtins(record.server)
     return info
+
+
+def list_servers(records: Iterable[CellRecord], titles: Mapping[str, str]) -> dict[str, tuple[str, str, ServerFacts]]:
+    """Return title, backend and server facts of each platform that was measured; arguments as `build_run_document`."""
+    return {
+        record.key.platform: (
+            titles.get(record.key.platform, record.key.platform),
+            record.measurement.conditions.backend if record.measurement else "",
+            record.server,
+        )
+        for record in records
+        if record.server is not None
+    }
 
 
 def build_machine_info(platforms: Mapping[str, tuple[str, str, ServerFacts]]) -> dict[str, Any]:
@@ -217,21 +226,12 @@ def build_run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
         titles: titles of the platforms, by id.
     """
     measured = [record for record in run.records if per_image_s(record)]
-    platforms = {
-        record.key.platform: (
-            titles.get(record.key.platform, record.key.platform),
-            record.measurement.conditions.backend if record.measurement else "",
-            record.server,
-        )
-        for record in measured
-        if record.server is not None
-    }
     return build_document(
         [
             build_benchmark(record.key, record.nodeid, per_image_s(record), build_extra_info(record))
             for record in measured
         ],
-        platforms,
+        list_servers(measured, titles),
         commit=run.header.facts.get("commit", {}),
         started=run.header.started,
     )
@@ -248,16 +248,12 @@ def _is_given(option: str, arguments: Sequence[str]) -> bool:
 
 def read_commit_facts() -> dict[str, Any]:
     """Return pytest-benchmark's commit_info of the current folder."""
-    from pytest_benchmark.utils import get_commit_info  # noqa: PLC0415 - starts git
-
     facts: dict[str, Any] = get_commit_info()
     return facts
 
 
 def pytest_benchmark_version() -> str:
     """Return the version that pytest-benchmark writes to its JSON files."""
-    from pytest_benchmark import __version__  # noqa: PLC0415 - only with results to keep
-
     return str(__version__)
 
 

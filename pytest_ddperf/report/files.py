@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.config.local_paths import local_path
 from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe import names
-from pytest_ddperf.report import bencher, csv_json
+from pytest_ddperf.report import bencher, csv_json, html, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,18 +27,6 @@ MARKDOWN = "markdown"
 """The only kind with figures, which are in a folder next to the report."""
 
 ERASE_LINE = "\r\x1b[K"
-
-
-def _render_markdown(results: Results, trends: Sequence[Trend], path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import markdown  # noqa: PLC0415 - loads the descriptions of all figures
-
-    return markdown.render_with_figures(results, trends, figures_dir(path))
-
-
-def _render_html(results: Results, trends: Sequence[Trend], _path: Path) -> tuple[str, Mapping[str, Chart]]:
-    from pytest_ddperf.report import html  # noqa: PLC0415 - loads what only the page needs
-
-    return html.render_page(results, trends), {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +46,12 @@ class Format:
 
 
 FORMATS = (
-    Format(MARKDOWN, ".md", _render_markdown),
-    Format("html", ".html", _render_html),
+    Format(
+        MARKDOWN,
+        ".md",
+        lambda results, trends, path: markdown.render_with_figures(results, trends, figures_dir(path)),
+    ),
+    Format("html", ".html", lambda results, trends, _: (html.render_page(results, trends), {})),
     Format("csv", ".csv", lambda results, *_: (csv_json.render_csv(results), {})),
     Format("json", ".json", lambda results, trends, _: (csv_json.render_json(results, trends), {})),
     # Bencher Metric Format
@@ -241,9 +234,7 @@ def make(
             made.problems.append(f"{what} could not be created: {type(error).__name__}: {error}.")
 
     def draw_figures(into: Path) -> None:
-        from pytest_ddperf.plots.api import draw  # noqa: PLC0415 - loads matplotlib
-
-        made.figures = draw(results, trends, into, platforms, progress)
+        made.figures = api.draw(results, trends, into, platforms, progress)
         made.index = into / names.INDEX
 
     def write_report(file: ReportFile) -> None:
@@ -291,9 +282,7 @@ def write(
         text, charts = BY_KIND[file.kind].text(results, trends, file.path)
         figures: list[Path] = []
         if charts:
-            from pytest_ddperf.plots.api import draw_charts  # noqa: PLC0415 - loads matplotlib
-
-            figures = draw_charts(charts, figures_dir(file.path), ("png",), progress)
+            figures = api.draw_charts(charts, figures_dir(file.path), ("png",), progress)
         replace_file(file.path, text.encode(errors="replace"))  # a path may not be UTF-8
     except OSError as error:
         raise _not_written(file.path, error) from error

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_ddperf.baselines.store import BaselineStore
-from pytest_ddperf.core.results import Results, RunFacts, join_cell, select_reddest, sort_cells
+from pytest_ddperf.core.results import (
+    NO_TIME,
+    Results,
+    RunFacts,
+    Trend,
+    TrendNight,
+    join_cell,
+    select_reddest,
+    sort_cells,
+)
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.history.index import HistoryIndex
+from pytest_ddperf.history.index import MOST_NIGHTS, HistoryIndex
+from pytest_ddperf.history.index_lines import ACCEPTED
 from pytest_ddperf.history.run_file import (
     HistoryError,
     describe_broken_lines,
@@ -24,13 +35,26 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Unavailable
-    from pytest_ddperf.core.results import Result, Trend
+    from pytest_ddperf.core.results import Result
     from pytest_ddperf.history.run_file import Run, RunHeader
 
 T = TypeVar("T")
 
 _INTERRUPTED = 2
 """pytest's exit status of an interrupted run."""
+
+
+def join_records(
+    catalog: Catalog,
+    records: Iterable[CellRecord],
+    facts: Mapping[str, RunFacts] | None = None,
+    *,
+    missing: Mapping[str, int] | None = None,
+    warnings: Iterable[str] = (),
+) -> Results:
+    """Return the results of the measured records alone, each with the baseline of its verdict; see `gather_results`."""
+    cells = [join_cell(key, None, record) for key, record in select_reddest(records).items()]
+    return Results(catalog, sort_cells(cells, catalog), dict(facts or {}), dict(missing or {}), tuple(warnings))
 
 
 def gather_results(
@@ -196,19 +220,52 @@ def load_last_runs(storage: Path, platforms: Sequence[str] | None = None) -> tup
     return shown, warnings + said
 
 
-def load_trends(storage: Path, platforms: Iterable[str]) -> tuple[list[Trend], list[str]]:
-    """Load the history of every cell of some platforms that was measured on at least two nights.
+def load_trends(storage: Path, platforms: Iterable[str], least: int = 2) -> tuple[list[Trend], list[str]]:
+    """Load the history of every cell of some platforms that was measured on several nights.
 
     Args:
         storage: folder of the history; it need not exist.
         platforms: ids of the platforms.
+        least: minimum number of nights.
 
     Returns:
         The histories, and a warning for each file that is damaged or could not be used.
     """
     with HistoryIndex(storage) as index:
         every = [trend for platform in platforms for trend in index.trends(platform).values()]
-        return [trend for trend in every if len(trend.nights) > 1], index.problems
+        return [trend for trend in every if len(trend.nights) >= least], index.problems
+
+
+def add_run(trends: Iterable[Trend], run: RunFacts, records: Iterable[CellRecord], *, accepted: bool) -> list[Trend]:
+    """Add the run that has just ended to the histories before it, which may have a single night.
+
+    Args:
+        trends: the histories.
+        run: the run.
+        records: its records.
+        accepted: whether later nights may be compared with it.
+
+    Returns:
+        The histories of at least two nights.
+    """
+    nights = {trend.key: trend.nights for trend in trends}
+    for key, record in select_reddest(records).items():
+        if record.now_ms and record.outcome not in NO_TIME:
+            baseline = record.baseline
+            night = TrendNight(
+                run.run,
+                datetime.fromisoformat(run.started),
+                record.now_ms,
+                record.outcome,
+                accepted and record.outcome in ACCEPTED,
+                record.change,
+                record.tolerance,
+                None if baseline is None else baseline.value_ms,
+                "" if baseline is None else baseline.kind,
+                run.commit,
+            )
+            nights[key] = (*nights.get(key, ()), night)[-MOST_NIGHTS:]
+    return [Trend(key, nights[key]) for key in sorted(nights) if len(nights[key]) > 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,13 +121,11 @@ def render_summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) 
 
 def _head(results: Results, ending: Ending) -> str:
     cells = results.judged
-    counts = Counter(cell.outcome for cell in cells)
     measured = sum(cell.now_ms is not None for cell in cells)
-    said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
     lines = [f"### Inference speed: {summarise_verdict(results, ending)}", ""]
-    lines += [f"**{_cells(len(cells))}**, {measured} measured: {said}."]
+    lines += [f"**{phrases.count_cells(len(cells))}**, {measured} measured: {phrases.list_verdicts(cells)}."]
     if ending.not_run[0] and (ending.exit_status == _INTERRUPTED or not results.not_measured):
-        lines += [f"{ending.not_run[0]} of {_cells(ending.not_run[1])} not measured."]
+        lines += [f"{ending.not_run[0]} of {phrases.count_cells(ending.not_run[1])} not measured."]
     elif results.not_measured:
         lines += [f"{phrases.format_not_measured(results.not_measured)}."]
     if ending.exit_status == _INTERRUPTED:
@@ -153,9 +151,10 @@ def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[
     for group in by_cause(filter(ending.fails, cells)):
         if len(group) == 1:
             continue
-        cause = f"**{group[0].outcome}** in {_cells(len(group))}: {escape_inline(clip(group[0].cause, _MESSAGE))}"
+        cause = escape_inline(clip(group[0].cause, _MESSAGE))
         more = f" and {len(group) - CELLS_LISTED} more" if len(group) > CELLS_LISTED else ""
-        paragraph = f"{cause}\n\n{escape_inline(cell_ids(group[:CELLS_LISTED]))}{more}\n\n"
+        head = f"**{group[0].outcome}** in {phrases.count_cells(len(group))}: {cause}"
+        paragraph = f"{head}\n\n{escape_inline(cell_ids(group[:CELLS_LISTED]))}{more}\n\n"
         room -= _size(paragraph)
         if room < 0:
             break
@@ -183,10 +182,8 @@ def _row(cell: Result, ending: Ending, reason: str) -> str:
 def _left_out(cells: Sequence[Result]) -> str:
     if not cells:
         return ""
-    counts = Counter(cell.outcome for cell in cells)
-    said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
     rows = "row is" if len(cells) == 1 else "rows are"
-    return f"\n**{len(cells)} {rows} omitted** ({said}): a job summary is limited to 1 MiB.\n"
+    return f"\n**{len(cells)} {rows} omitted** ({phrases.list_verdicts(cells)}): a job summary is limited to 1 MiB.\n"
 
 
 def _tail(results: Results, room: int) -> str:
@@ -221,10 +218,6 @@ def _section(title: str, items: Sequence[str], room: int) -> str:
     if len(kept) < len(items):
         kept.append(f"- and {len(items) - len(kept)} more\n")
     return heading + "".join(kept)
-
-
-def _cells(count: int) -> str:
-    return f"{count} cell" if count == 1 else f"{count} cells"
 
 
 def _size(text: str) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
+from pytest_ddperf.core.load_summary import compute_images_per_second
 from pytest_ddperf.core.percentiles import PERCENTS
-from pytest_ddperf.core.records import FAILING, Outcome
-from pytest_ddperf.core.scenarios import describe_scenario, format_rate, scenario_sort_key
-from pytest_ddperf.report.terminal import STYLES, Line, wrap_text
+from pytest_ddperf.core.records import Outcome
+from pytest_ddperf.core.scenarios import describe_scenario, format_rate
+from pytest_ddperf.report.phrases import style_of, wrap_text
 from pytest_ddperf.text import format_change, format_ms
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.load_summary import LoadSummary
     from pytest_ddperf.core.percentiles import Percentile
-    from pytest_ddperf.core.records import CellRecord
     from pytest_ddperf.core.results import Result
+    from pytest_ddperf.report.phrases import Line
 
 TITLE = "under load"
 RULE = (
@@ -66,45 +66,30 @@ def select_loaded(cells: Iterable[Result]) -> list[Result]:
     return [cell for cell in cells if cell.key.scenario and cell.outcome is not None]
 
 
-def format_by_platform(records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> dict[str, list[Line]]:
-    """Format the cells under load, by platform."""
-    loads: dict[str, list[CellRecord]] = {}
-    for record in records:
-        if record.key.scenario:
-            loads.setdefault(record.key.platform, []).append(record)
-    return {platform: load_lines(own, models=models, width=width) for platform, own in loads.items()}
-
-
-def load_lines(records: Sequence[CellRecord], *, models: Sequence[str], width: int) -> list[Line]:
+def load_lines(cells: Sequence[Result], *, width: int) -> list[Line]:
     """Format the cells under load of one platform, each with its throughput and its percentiles.
 
     Args:
-        records: records of the platform; those without load are ignored.
-        models: order of the models; others follow by name.
+        cells: cells of the platform; those without load are ignored.
         width: columns of the terminal.
     """
-    order = {model: place for place, model in enumerate(models)}
-    own = [record for record in records if record.key.scenario]
-    own.sort(key=lambda one: (order.get(one.key.model, len(order)), one.key.model, one.key.batch_size,
-                              scenario_sort_key(one.key.scenario)))  # fmt: skip
+    own = [cell for cell in cells if cell.key.scenario]
     if not own:
         return []
     title = f"{own[0].key.platform} {TITLE}. {RULE} In brackets: 95 % confidence interval. High percentiles need many "
     lines = wrap_text(f"{title}requests (--ddperf-load-requests).", width, "bold")
-    for record in own:
-        style = "red" if record.outcome in FAILING else STYLES.get(record.outcome, "")
-        load = summarise_load(record.measurement)
-        (first, *further), details = wrap_text(_heading(record, load), width), _details(load)
-        lines += [[(first[0][0], style)], *further]
+    for cell in own:
+        (first, *further), details = wrap_text(_heading(cell), width), _details(cell.load)
+        lines += [[(first[0][0], style_of(cell))], *further]
         lines += [[(f"    {text}", "")] for detail in details for ((text, _),) in wrap_text(detail, width - 4)]
     return lines
 
 
-def _heading(record: CellRecord, load: LoadSummary | None) -> str:
-    key = record.key
-    said = "" if record.outcome is Outcome.OK else f" {record.outcome}"
-    change = "" if record.change is None else f" {format_change(record.change)}"
-    rate = compute_images_per_second(key, record.now_ms, load) if load is not None else None
+def _heading(cell: Result) -> str:
+    key = cell.key
+    said = "" if cell.outcome is Outcome.OK else f" {cell.outcome}"
+    change = "" if cell.change is None else f" {format_change(cell.change)}"
+    rate = None if cell.load is None else compute_images_per_second(key, cell.now_ms, cell.load)
     figures = "" if rate is None else f" {format_ms(rate)} images/s"
     return f"{key.model} b{key.batch_size}, {describe_scenario(key.scenario)}:{figures}{change}{said}"
 

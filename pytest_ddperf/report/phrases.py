@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -10,10 +11,36 @@ from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import SEVERITY, shared_notes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.results import Result, Results
 
 GREEN = (Outcome.OK, Outcome.IMPROVED)
+
+Segment = tuple[str, str]
+"""A piece of a line of the terminal and its style: "" or one of pytest's markup names (red, green, yellow, bold)."""
+
+Line = list[Segment]
+
+STYLES = {
+    Outcome.OK: "",
+    Outcome.IMPROVED: "green",
+    Outcome.NEW: "yellow",
+    Outcome.UNSTABLE: "yellow",
+    Outcome.REMEASURE: "yellow",
+}
+
+
+def style_of(cell: Result) -> str:
+    """Return the style of a cell in the terminal."""
+    return "red" if cell.fails else STYLES.get(cell.outcome, "") if cell.outcome is not None else ""
+
+
+def wrap_text(text: str, width: int, style: str = "") -> list[Line]:
+    """Wrap a text to the width, with continuation lines indented; longer words, such as paths, are not split."""
+    parts = textwrap.wrap(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return [[(part, style)] for part in parts]
 
 
 def join_lines(text: str) -> str:
@@ -28,12 +55,23 @@ def count_verdicts(results: Results) -> dict[Outcome, int]:
     return {outcome: counts[outcome] for outcome in SEVERITY if counts[outcome]}
 
 
+def count_cells(count: int) -> str:
+    """Format a number of cells: `1 cell`, `52 cells`."""
+    return f"{count} cell{'' if count == 1 else 's'}"
+
+
+def list_verdicts(cells: Iterable[Result]) -> str:
+    """Format the number of cells with each verdict, greenest first: `50 ok, 2 regressed`."""
+    counts = Counter(cell.outcome for cell in cells)
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+
+
 def format_totals(results: Results) -> str:
     """Format the totals: `52 cells: 2 regressed, 50 ok; 3 baseline cells not measured`."""
     counts = count_verdicts(results)
     count = sum(counts.values())
     parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "no verdicts"
-    text = f"{count} cell{'' if count == 1 else 's'}: {parts}"
+    text = f"{count_cells(count)}: {parts}"
     return f"{text}; {format_not_measured(results.not_measured)}" if results.not_measured else text
 
 

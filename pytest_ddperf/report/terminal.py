@@ -6,11 +6,20 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_ddperf.core.load_summary import summarise_load
-from pytest_ddperf.core.records import FAILING, Clock, Outcome
-from pytest_ddperf.core.results import by_cause, select_reddest, shared_notes
+from pytest_ddperf.core.records import Clock, Outcome
+from pytest_ddperf.core.results import by_cause, shared_notes
 from pytest_ddperf.core.scenarios import describe_scenario
-from pytest_ddperf.report.phrases import format_not_measured
+from pytest_ddperf.report.load_text import load_lines
+from pytest_ddperf.report.phrases import (
+    STYLES,
+    Line,
+    Segment,
+    count_cells,
+    format_not_measured,
+    list_verdicts,
+    style_of,
+    wrap_text,
+)
 from pytest_ddperf.text import format_change, format_ms, format_table
 
 if TYPE_CHECKING:
@@ -18,7 +27,7 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import Baseline, CellKey, CellRecord
-    from pytest_ddperf.core.results import Result
+    from pytest_ddperf.core.results import Result, Results
 
 
 class Counted(Protocol):
@@ -40,18 +49,6 @@ class Counted(Protocol):
         ...
 
 
-Segment = tuple[str, str]
-"""A piece of a line and its style: "" or one of pytest's markup names (red, green, yellow, bold)."""
-
-Line = list[Segment]
-
-STYLES = {
-    Outcome.OK: "",
-    Outcome.IMPROVED: "green",
-    Outcome.NEW: "yellow",
-    Outcome.UNSTABLE: "yellow",
-    Outcome.REMEASURE: "yellow",
-}
 MARKS = {Outcome.REGRESSED: "!", Outcome.IMPROVED: "*", Outcome.UNSTABLE: "~"}
 COARSER = 1.05
 """A resolution counts as coarser than the tolerance above this factor; smaller differences are rounding."""
@@ -112,113 +109,96 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
     )
 
 
-def format_platform_table(
-    title: str, records: Sequence[CellRecord], *, models: Sequence[str], width: int
-) -> list[Line]:
+def format_platform_table(title: str, cells: Sequence[Result], *, width: int) -> list[Line]:
     """Format the table of one platform in the report's layout, split into blocks that fit the width.
 
     There is one row per batch size and one column per model.
 
     Args:
         title: line above the table.
-        records: records of the platform in any order; those under load are ignored (see `load_text.load_lines`).
-        models: order of the columns. Models without a record are omitted; models not listed follow by name.
+        cells: cells of the platform, in the order of the columns; those under load are ignored (see `load_lines`).
         width: columns of the terminal.
     """
-    records = [record for record in records if not record.key.scenario]
-    if not records:
+    cells = [cell for cell in cells if not cell.key.scenario]
+    if not cells:
         return []
-    cells = {(key.model, key.batch_size): record for key, record in select_reddest(records).items()}
-    batch_sizes = sorted({record.key.batch_size for record in records})
-    measured = {model for model, _ in cells}
-    columns = [*(model for model in models if model in measured), *sorted(measured.difference(models))]
+    shown = {(cell.key.model, cell.key.batch_size): _cell(cell) for cell in cells}
     lines = wrap_text(title, width, "bold")
-    for block in _blocks(columns, cells, width):
+    for block in _blocks(shown, width):
         lines.append([("batch", "bold"), *((f"  {model:>{wide}}", "bold") for model, wide in block)])
-        for batch_size in batch_sizes:
+        for batch_size in sorted({cell.key.batch_size for cell in cells}):
             row: Line = [(f"{batch_size:>5}", "")]
             for model, wide in block:
-                text, style = _cell(cells.get((model, batch_size)))
+                text, style = shown.get((model, batch_size), ("-", ""))
                 row.append((f"  {text:>{wide}}", style))
             lines.append(row)
-    legend = [LEGEND[outcome] for outcome in LEGEND if any(record.outcome is outcome for record in records)]
+    legend = [LEGEND[outcome] for outcome in LEGEND if any(cell.outcome is outcome for cell in cells)]
     if legend:
         lines.append([("       " + ", ".join(legend), "")])
     return lines
 
 
-def _blocks(
-    columns: Sequence[str], cells: dict[tuple[str, int], CellRecord], width: int
-) -> list[list[tuple[str, int]]]:
+def _blocks(shown: dict[tuple[str, int], Segment], width: int) -> list[list[tuple[str, int]]]:
+    wide: dict[str, int] = {}
+    for (model, _), (text, _) in shown.items():
+        wide[model] = max(wide.get(model, len(model)), len(text))
     blocks: list[list[tuple[str, int]]] = [[]]
     used = 5
-    for model in columns:
-        wide = max(len(model), *(len(_cell(record)[0]) for (name, _), record in cells.items() if name == model))
-        if blocks[-1] and used + 2 + wide > width:
+    for column in wide.items():
+        if blocks[-1] and used + 2 + column[1] > width:
             blocks.append([])
             used = 5
-        blocks[-1].append((model, wide))
-        used += 2 + wide
+        blocks[-1].append(column)
+        used += 2 + column[1]
     return blocks
 
 
-def _cell(record: CellRecord | None) -> Segment:
-    if record is None:
-        return "-", ""
-    if record.outcome is Outcome.UNAVAILABLE:
+def _cell(cell: Result) -> Segment:
+    if cell.outcome is Outcome.UNAVAILABLE:
         return "x", ""
-    style = "red" if record.outcome in FAILING else STYLES.get(record.outcome, "")
-    if record.now_ms is None:
-        return str(record.outcome), style
-    change = "" if record.change is None else f" {format_change(record.change).replace(' ', '')}"
-    mark = MARKS.get(record.outcome, "" if record.outcome in STYLES else f" {record.outcome}")
-    return f"{format_ms(record.now_ms)}{change}{mark}", style
+    if cell.now_ms is None:
+        return str(cell.outcome), style_of(cell)
+    change = "" if cell.change is None else f" {format_change(cell.change).replace(' ', '')}"
+    outcome = cell.outcome
+    mark = "" if outcome is None else MARKS.get(outcome, "" if outcome in STYLES else f" {outcome}")
+    return f"{format_ms(cell.now_ms)}{change}{mark}", style_of(cell)
 
 
-def format_table_title(title: str, platform: str, records: Sequence[CellRecord]) -> str:
+def format_table_title(title: str, platform: str, cells: Sequence[Result]) -> str:
     """Format the line above a platform's table: the platform, the clock and the kinds of baselines."""
-    records = [record for record in records if not record.key.scenario]
-    clocks = {record.measurement.conditions.clock for record in records if record.measurement is not None}
-    if not clocks:  # its records contain no baseline, even if the platform has one
+    cells = [cell for cell in cells if not cell.key.scenario]
+    clocks = {cell.clock for cell in cells if cell.clock}
+    if not clocks:  # its cells have no baseline here, even if the platform has one
         return f"{platform}: {title}. ms per image (nothing measured)"
-    clock = ", ".join(sorted(CLOCK_NAMES[one] for one in clocks))
-    kinds = Counter(record.baseline.kind for record in records if record.baseline is not None)
+    clock = ", ".join(sorted(CLOCK_NAMES[Clock(one)] for one in clocks))
+    kinds = Counter(cell.baseline_kind for cell in cells if cell.baseline_kind)
     against = ", ".join(f"{kind} baseline" for kind, _ in kinds.most_common()) or "no baseline"
     return f"{platform}: {title}. ms per image ({clock}), change against: {against}"
 
 
-def wrap_text(text: str, width: int, style: str = "") -> list[Line]:
-    """Wrap a text to the width, with continuation lines indented; longer words, such as paths, are not split."""
-    parts = textwrap.wrap(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    return [[(part, style)] for part in parts]
-
-
-def format_new_cells(records: Iterable[CellRecord], *, recorded: bool, width: int = 80) -> list[Line]:
+def format_new_cells(cells: Iterable[Result], *, recorded: bool, width: int = 80) -> list[Line]:
     """Explain how to record a baseline if cells have none."""
-    count = sum(record.outcome is Outcome.NEW for record in records)
+    count = sum(cell.outcome is Outcome.NEW for cell in cells)
     if not count or recorded:
         return []
-    cells = "1 cell has" if count == 1 else f"{count} cells have"
-    text = f"{cells} no baseline yet. To record one: add --ddperf-update-baselines"
+    have = "1 cell has" if count == 1 else f"{count} cells have"
+    text = f"{have} no baseline yet. To record one: add --ddperf-update-baselines"
     return wrap_text(text, width, "yellow")
 
 
-def failure_text(record: CellRecord) -> str:
+def failure_text(cell: Result) -> str:
     """Describe a failed cell on one line without its id: its numbers, or the reason why there are none."""
-    said = record.detail or record.reason.removeprefix(str(record.key)).lstrip(": ")  # older runs lack the detail
+    said = cell.detail or cell.reason.removeprefix(str(cell.key)).lstrip(": ")  # older runs lack the detail
     reason = said.splitlines()[0] if said else "no reason given"
     # the times measured before are not the reason for these failures
-    otherwise = record.outcome in {Outcome.CRASHED, Outcome.NOT_CONFIRMED}
-    if otherwise or record.now_ms is None or record.baseline is None or record.change is None:
+    otherwise = cell.outcome in {Outcome.CRASHED, Outcome.NOT_CONFIRMED}
+    if otherwise or cell.now_ms is None or cell.baseline_ms is None or cell.change is None:
         return reason
-    numbers = (
-        f"{format_ms(record.now_ms)} ms/img, baseline {format_ms(record.baseline.value_ms)}, "
-        f"{format_change(record.change)}"
-    )
-    return numbers if record.outcome is Outcome.REGRESSED else f"{numbers}; {reason}"
+    numbers = f"{format_ms(cell.now_ms)} ms/img, baseline {format_ms(cell.baseline_ms)}, {format_change(cell.change)}"
+    return numbers if cell.outcome is Outcome.REGRESSED else f"{numbers}; {reason}"
 
 
-def cell_ids(cells: Iterable[CellRecord | Result]) -> str:
+def cell_ids(cells: Iterable[Result]) -> str:
     """List the ids of cells as in node ids: `tk1-vgg16-b1, tk1-vgg16-b2`."""
     return ", ".join(str(cell.key) for cell in cells)
 
@@ -238,10 +218,10 @@ def recorded_text(key: CellKey, before: Baseline | None, after: Baseline) -> str
     return f"{key}: {format_ms(before.value_ms)} -> {format_ms(after.value_ms)} ms/img, {change}"
 
 
-def format_failures(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
+def format_failures(cells: Iterable[Result], width: int = 80) -> list[Line]:
     """Format the failed cells: one paragraph for each cause, with a list of the cells that share it."""
     lines: list[Line] = []
-    for group in by_cause(record for record in records if record.outcome in FAILING):
+    for group in by_cause(cell for cell in cells if cell.fails):
         outcome = str(group[0].outcome)
         if len(group) == 1:
             text, ids = f"{group[0].key}: {failure_text(group[0])}", ""
@@ -253,73 +233,56 @@ def format_failures(records: Iterable[CellRecord], width: int = 80) -> list[Line
     return lines
 
 
-def note_lines(records: Iterable[CellRecord], width: int = 80) -> list[Line]:
+def note_lines(cells: Iterable[Result], width: int = 80) -> list[Line]:
     """Format the notes on differences between measurements and baselines, each note once per platform."""
     noted = []
-    for record in records:
-        load = summarise_load(record.measurement)
-        shown = load.shortfall if load is not None else ""  # already shown with the figures of its load
-        noted.append((record.key, [note for note in record.notes if note != shown]))
+    for cell in cells:
+        shown = "" if cell.load is None else cell.load.shortfall  # already shown with the figures of its load
+        noted.append((cell.key, [note for note in cell.notes if note != shown]))
     return [line for note in shared_notes(noted) for line in wrap_text(f"note: {note}", width)]
 
 
-def run_lines(
-    records: Sequence[CellRecord],
-    *,
-    titles: Mapping[str, str],
-    models: Sequence[str],
-    width: int,
-    recorded: bool,
-    warnings: Sequence[str] = (),
-    not_measured: int = 0,
-    not_run: tuple[int, int] = (0, 0),
-    further: Mapping[str, Sequence[Line]] | None = None,
-) -> list[Line]:
-    """Format a whole run: a table for each platform, the gate's notes, the failures and the totals.
+def run_lines(results: Results, *, width: int, recorded: bool, not_run: tuple[int, int] = (0, 0)) -> list[Line]:
+    """Format a whole run: the tables of each platform, the gate's notes, the failures and the totals.
 
     Args:
-        records: records of all platforms.
-        titles: titles of the platforms, by id; only these platforms get a table.
-        models: order of the tables' columns.
+        results: the cells of the run.
         width: columns of the terminal.
         recorded: whether a baseline was recorded; if not, the output explains how to record one.
-        warnings: warnings of the run.
-        not_measured: number of baseline cells that the run should have measured but did not.
         not_run: number of cells not measured because the run ended early, and number of all cells.
-        further: lines below the table of each platform, by id; None for none.
     """
     lines: list[Line] = []
-    platforms = {platform: [record for record in records if record.key.platform == platform] for platform in titles}
-    platforms = {platform: own for platform, own in platforms.items() if own}
-    for platform, own in platforms.items():
-        title = format_table_title(titles[platform], platform, own)
-        for table in (format_platform_table(title, own, models=models, width=width), (further or {}).get(platform, ())):
+    for platform in results.platforms:
+        known = results.catalog.platforms.get(platform)  # of a stored run, it may no longer be in ddperf.toml
+        own = results.of(platform)
+        title = format_table_title(platform if known is None else known.title, platform, own)
+        for table in (format_platform_table(title, own, width=width), load_lines(own, width=width)):
             lines += [*table, [("", "")]] if table else []
-    for own in platforms.values():
-        lines += format_gate_notes(own, width)
-    lines += note_lines(records, width)
-    lines += format_failures(records, width)
-    lines += format_new_cells(records, recorded=recorded, width=width)
-    for warning in warnings:
+    for platform in results.platforms:
+        lines += format_gate_notes(results.of(platform), width)
+    lines += note_lines(results.cells, width)
+    lines += format_failures(results.cells, width)
+    lines += format_new_cells(results.cells, recorded=recorded, width=width)
+    for warning in results.warnings:
         lines += wrap_text(f"warning: {warning}", width, "yellow")
-    lines.append(format_totals(records, not_measured, not_run))
+    lines.append(format_totals(results.cells, results.not_measured, not_run))
     return lines
 
 
-def format_gate_notes(records: Sequence[CellRecord], width: int = 80) -> list[Line]:
+def format_gate_notes(cells: Sequence[Result], width: int = 80) -> list[Line]:
     """Format the gate's notes on a platform: a shift of all its cells, too coarse a resolution, and unstable cells."""
     lines: list[Line] = []
-    judged = [(record, record.tolerance) for record in records if record.change is not None and record.tolerance]
-    shifts = [(record.suite_shift, tolerance) for record, tolerance in judged if record.suite_shift is not None]
+    judged = [(cell, cell.tolerance) for cell in cells if cell.change is not None and cell.tolerance]
+    shifts = [(cell.suite_shift, tolerance) for cell, tolerance in judged if cell.suite_shift is not None]
     if shifts and abs(shifts[-1][0]) > shifts[-1][1]:
         shift = shifts[-1][0]
         direction = "slower" if shift > 0 else "faster"
         text = (
-            f"{records[0].key.platform} shifted as a whole: all cells are about {abs(shift) * 100:.0f} % {direction} "
+            f"{cells[0].key.platform} shifted as a whole: all cells are about {abs(shift) * 100:.0f} % {direction} "
             "than their baselines"
         )
         lines += wrap_text(text, width, "red" if shift > 0 else "yellow")
-    seen = [(record.resolution, record.key, tolerance) for record, tolerance in judged if record.resolution is not None]
+    seen = [(cell.resolution, cell.key, tolerance) for cell, tolerance in judged if cell.resolution is not None]
     coarse = [each for each in seen if each[0] > each[2] * COARSER]
     if coarse:
         resolution, key, tolerance = max(coarse)
@@ -328,22 +291,21 @@ def format_gate_notes(records: Sequence[CellRecord], width: int = 80) -> list[Li
             f"{tolerance * 100:g} %; coarsest: {key}, {resolution * 100:.1f} %"
         )
         lines += wrap_text(text, width, "yellow")
-    for record in records:
-        if record.outcome is Outcome.UNSTABLE:
-            lines += wrap_text(f"unstable {record.key}: {record.reason}", width, "yellow")
+    for cell in cells:
+        if cell.outcome is Outcome.UNSTABLE:
+            lines += wrap_text(f"unstable {cell.key}: {cell.reason}", width, "yellow")
     return lines
 
 
-def format_totals(records: Sequence[CellRecord], not_measured: int = 0, not_run: tuple[int, int] = (0, 0)) -> Line:
+def format_totals(cells: Sequence[Result], not_measured: int = 0, not_run: tuple[int, int] = (0, 0)) -> Line:
     """Format the number of cells with each verdict: `52 cells: 50 ok, 2 regressed`; arguments as in `run_lines`."""
-    counts = Counter(record.outcome for record in records)
-    parts = [f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]]
+    text = f"{count_cells(len(cells))}: {list_verdicts(cells)}"
     if not_measured:
-        parts.append(format_not_measured(not_measured))
+        text += f", {format_not_measured(not_measured)}"
     elif not_run[0]:
-        parts.append(f"{not_run[0]} of {not_run[1]} cells not measured")
-    style = "red" if not_run[0] or any(record.outcome in FAILING for record in records) else "green"
-    return [(f"{len(records)} cell{'' if len(records) == 1 else 's'}: {', '.join(parts)}", style)]
+        text += f", {not_run[0]} of {not_run[1]} cells not measured"
+    style = "red" if not_run[0] or any(cell.fails for cell in cells) else "green"
+    return [(text, style)]
 
 
 def format_costs(networks: Mapping[str, Network], counted: Mapping[str, Counted], width: int = 80) -> list[str]:

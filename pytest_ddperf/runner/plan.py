@@ -5,23 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.records import Clock, Conditions, Unavailable
 from pytest_ddperf.core.service_parameters import PARAMETERS, TENSORRT, TORCH
+from pytest_ddperf.history.nights import read_nights
+from pytest_ddperf.measure.loop import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pytest_ddperf.baselines.store import PlatformBaseline
     from pytest_ddperf.config.server_options import ServerOptions
+    from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.platform import Platform
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.core.scenarios import Scenario
     from pytest_ddperf.history.nights import Nights
-    from pytest_ddperf.measure.loop import Plan
     from pytest_ddperf.servers.services import OpenService
 
 UNKNOWN_MS = 100.0
 """Assumed milliseconds per image of a cell without a baseline, for ordering servers by their duration."""
+
+RECORDED_ROUNDS = 3
+"""Minimum rounds per cell with --ddperf-update-baselines; a single round does not show its own bias."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +117,39 @@ class PlatformPlan:
         if isinstance(found, Unavailable):
             return 0.0
         return key.batch_size * (UNKNOWN_MS if found is None else found.value_ms)
+
+
+def create_plans(settings: Settings) -> tuple[dict[str, PlatformPlan], list[str]]:
+    """Create the plan of each measured platform.
+
+    Returns:
+        The plans by platform, and a warning for each file of the history that was skipped.
+
+    Raises:
+        ConfigurationError: a baseline cannot be read.
+    """
+    store = BaselineStore(settings.catalog, project_dir=settings.project_dir)
+    kind, mode = settings.value("baseline"), settings.value("update-baselines")
+    plans: dict[str, PlatformPlan] = {}
+    problems: dict[str, None] = {}
+    for platform in settings.platforms:
+        nights = read_nights(settings.storage_dir, platform) if kind in ("auto", "history") else None
+        problems |= dict.fromkeys(() if nights is None else nights.skipped)
+        plans[platform] = PlatformPlan(
+            platform=settings.catalog.platform(platform),
+            server=settings.server_options(platform),
+            passes=Plan(
+                settings.value("warmup"),
+                settings.value("npasses"),
+                settings.value("max-passes"),
+                settings.value("timer"),
+            ),
+            tolerance=settings.tolerance(platform),
+            baseline=store.load(platform, kind, nights, settings.folder_of("baseline")),
+            nights=None if nights is None else nights.after(store.recorded_since(platform)),
+            tune=bool(settings.value("tune")),
+            least_rounds=1 if mode is None else RECORDED_ROUNDS,
+            recorded=store.recorded_cells(platform) if mode == "accepted" else None,
+            load_requests=settings.value("load-requests", platform),
+        )
+    return plans, list(problems)

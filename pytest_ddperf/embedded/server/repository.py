@@ -13,9 +13,11 @@ from pytest_ddperf.embedded.confined_files import resolve_below
 from pytest_ddperf.embedded.networks.networks import CLASSES, NETWORK_IDS
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.templates import TEMPLATE_NAMES, build_template, count_torch_parameters
+from pytest_ddperf.embedded.runtime.delay import DelayedEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import ModuleType
 
     import numpy as np
     from numpy.typing import NDArray
@@ -132,28 +134,31 @@ class Repository:
 
     def _load_builtin(self, name: str) -> Engine:
         if self.delay_s is not None:
-            from pytest_ddperf.embedded.runtime.delay import DelayedEngine  # noqa: PLC0415 - only for tests
-
             return DelayedEngine(self.delay_s)
-        from pytest_ddperf.embedded.runtime.engine import load_builtin  # noqa: PLC0415 - ONNX Runtime is imported with the first network
-
-        return load_builtin(name, seed=self.seed, threads=self.threads, slow_factor=self.slow.get(name, 1.0))
+        engine: Engine = _import_engine().load_builtin(
+            name, seed=self.seed, threads=self.threads, slow_factor=self.slow.get(name, 1.0)
+        )
+        return engine
 
     def _load_template(self, name: str, classes: int, seed: int) -> Engine:
         if self.delay_s is not None:
-            from pytest_ddperf.embedded.runtime.delay import DelayedEngine  # noqa: PLC0415 - only for tests
-
             parameters = count_torch_parameters(build_template(name, classes))
             return DelayedEngine(self.delay_s, classes=classes, parameters=parameters)
-        from pytest_ddperf.embedded.runtime.engine import load_template  # noqa: PLC0415 - likewise
-
         slow_factor = self.slow.get(name, 1.0)
-        return load_template(name, classes=classes, seed=seed, threads=self.threads, slow_factor=slow_factor)
+        engine: Engine = _import_engine().load_template(
+            name, classes=classes, seed=seed, threads=self.threads, slow_factor=slow_factor
+        )
+        return engine
 
     def _load_file(self, path: Path) -> Engine:
-        from pytest_ddperf.embedded.runtime.engine import load_file  # noqa: PLC0415 - likewise
+        engine: Engine = _import_engine().load_file(path, threads=self.threads)
+        return engine
 
-        return load_file(path, threads=self.threads)
+
+def _import_engine() -> ModuleType:
+    from pytest_ddperf.embedded.runtime import engine  # noqa: PLC0415 - loads ONNX Runtime, with the first network
+
+    return engine
 
 
 def _torch_error(what: str) -> ApiError:

@@ -119,11 +119,10 @@ def look_of(keyed_by: str, name: str) -> Look:
 
 def _batch_look(size: int) -> Look:
     """Return the look of a batch size: from yellowish green for small sizes to dark violet for large ones."""
-    from matplotlib import colormaps  # noqa: PLC0415 - loaded when something is drawn
-    from matplotlib.colors import to_hex  # noqa: PLC0415 - loaded when something is drawn
+    from matplotlib import colormaps, colors  # noqa: PLC0415 - loaded when something is drawn
 
     steps = math.log2(size)
-    colour = to_hex(colormaps["viridis"](0.84 * (1 - min(1.0, steps / 7))))
+    colour = colors.to_hex(colormaps["viridis"](0.84 * (1 - min(1.0, steps / 7))))
     number = int(steps) if size & (size - 1) == 0 else 7 + size
     return Look(colour, _BATCH_MARKERS[number % len(_BATCH_MARKERS)], _BATCH_DASHES[number % len(_BATCH_DASHES)])
 

@@ -6,6 +6,7 @@ import execnet
 import pytest
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Clock, Conditions, Measurement, Outcome, Pass, Round
+from pytest_ddperf.plugin import record_transport
 from pytest_ddperf.plugin.record_transport import get_record, is_from_cell, put_record
 
 KEY = CellKey("tk1", "googlenet", 8)
@@ -24,9 +25,20 @@ def report() -> pytest.TestReport:
     return pytest.TestReport(RECORD.nodeid, ("test_predict.py", 1, "test_predict"), {}, "passed", None, "call")
 
 
-def over_xdist(sent: pytest.TestReport) -> pytest.TestReport:
+@pytest.fixture
+def config(pytester: pytest.Pytester) -> pytest.Config:
+    config = pytester.parseconfig()
+    config.pluginmanager.register(record_transport)
+    return config
+
+
+def over_xdist(config: pytest.Config, sent: pytest.TestReport) -> pytest.TestReport:
     """What the controller makes of a worker's report."""
-    return pytest.TestReport._from_json(execnet.loads(execnet.dumps(sent._to_json())))
+    data = config.hook.pytest_report_to_serializable(config=config, report=sent)
+    received = execnet.loads(execnet.dumps(data))
+    back = config.hook.pytest_report_from_serializable(config=config, data=received)
+    assert isinstance(back, pytest.TestReport)
+    return back
 
 
 def test_a_record_comes_with_the_report_of_its_test() -> None:
@@ -35,18 +47,18 @@ def test_a_record_comes_with_the_report_of_its_test() -> None:
     assert get_record(sent) is RECORD
 
 
-def test_it_survives_the_way_from_a_worker_to_its_controller() -> None:
+def test_it_survives_the_way_from_a_worker_to_its_controller(config: pytest.Config) -> None:
     sent, other = report(), report()
     put_record(sent, RECORD)
     put_record(other, CellRecord(CellKey("tk1", "vgg16", 1), "test_predict.py::other", Outcome.NEW))
-    received = over_xdist(sent)
+    received = over_xdist(config, sent)
     assert is_from_cell(received)
     assert get_record(received) == RECORD
 
 
-def test_a_gated_test_without_a_record_is_told_from_any_other_test() -> None:
+def test_a_gated_test_without_a_record_is_told_from_any_other_test(config: pytest.Config) -> None:
     gated, other = report(), report()
     put_record(gated, None)
-    assert is_from_cell(over_xdist(gated))
-    assert get_record(over_xdist(gated)) is None
-    assert not is_from_cell(over_xdist(other))
+    assert is_from_cell(over_xdist(config, gated))
+    assert get_record(over_xdist(config, gated)) is None
+    assert not is_from_cell(over_xdist(config, other))

@@ -9,8 +9,9 @@ from nightly import cell, moment, write_night
 
 from pytest_ddperf.baselines.recordings import write_recorded
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.core.records import CellKey, CellRecord, Outcome, ServerFacts
+from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Outcome, ServerFacts
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.history.index import MOST_NIGHTS
 from pytest_ddperf.history.run_file import RunHeader, read_run
 from pytest_ddperf.history.writer import HistoryWriter
 from pytest_ddperf.report import gather
@@ -270,6 +271,28 @@ def test_trends_are_of_the_cells_that_were_measured_on_two_nights_or_more(tmp_pa
     assert (trend.key, [one.now_ms for one in trend.nights]) == (KEY, [200.0, 210.0])
     assert load_trends(tmp_path, ["tx1"]) == ([], [])
     assert load_trends(tmp_path / "missing", ["tk1"]) == ([], [])
+
+
+@pytest.mark.parametrize("earlier", [1, 3, MOST_NIGHTS])
+@pytest.mark.parametrize("accepted", [True, False])
+def test_the_run_that_ended_is_added_to_its_trends_as_the_history_has_it(
+    tmp_path: Path, earlier: int, accepted: bool
+) -> None:
+    for night in range(earlier):
+        write_night(tmp_path, night, [at(KEY, 200.0 + night)])
+    before, _ = load_trends(tmp_path, ["tk1"], least=1)
+    baseline = Baseline("recorded", 190.0, "a file")
+    records = [
+        replace(at(KEY, 250.0, "a"), outcome=Outcome.REGRESSED, change=0.2, baseline=baseline),
+        at(KEY, 201.0, "b"),
+        at(SECOND, 100.0),
+        replace(at(THIRD, 90.0), outcome=Outcome.CRASHED),
+    ]
+    run = read_run(write_night(tmp_path, earlier, records, accepted=accepted))
+    facts = extract_run_facts(run.header, records, complete=True)
+    added = gather.add_run(before, facts, records, accepted=accepted)
+    assert added == load_trends(tmp_path, ["tk1"])[0]
+    assert [(trend.key, trend.nights[-1].now_ms) for trend in added] == [(KEY, 250.0)]
 
 
 def test_facts_are_those_of_the_header_and_of_the_servers() -> None:

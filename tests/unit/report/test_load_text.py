@@ -1,22 +1,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from load_made import loaded, result
 
+from pytest_ddperf.core.catalog import Catalog
+from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
+from pytest_ddperf.report.gather import join_records
 from pytest_ddperf.report.load_text import COLUMNS, load_lines, load_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_ddperf.core.results import Result
 
 MODELS = ("resnet50", "squeezenet_v1.1")
 
 
+def cells(records: Iterable[CellRecord]) -> tuple[Result, ...]:
+    return join_records(Catalog({model: Network(model, model) for model in MODELS}, {}), records).cells
+
+
 def shown(*records: CellRecord, width: int = 80) -> list[str]:
-    return ["".join(text for text, _ in line) for line in load_lines(records, models=MODELS, width=width)]
+    return ["".join(text for text, _ in line) for line in load_lines(cells(records), width=width)]
 
 
 def styles(*records: CellRecord) -> set[str]:
-    return {style for line in load_lines(records, models=MODELS, width=80) for _, style in line if style}
+    return {style for line in load_lines(cells(records), width=80) for _, style in line if style}
 
 
 def test_a_cell_has_its_throughput_and_each_percentile_that_there_is_with_its_interval() -> None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded
 
+from pytest_ddperf.core.catalog import Catalog
 from pytest_ddperf.core.load_summary import summarise_load
 from pytest_ddperf.core.networks import Network
+from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import (
     Baseline,
     CellKey,
@@ -21,8 +24,9 @@ from pytest_ddperf.core.records import (
     Round,
 )
 from pytest_ddperf.embedded.facade import NetworkCost
+from pytest_ddperf.report.gather import join_records
+from pytest_ddperf.report.phrases import Line, wrap_text
 from pytest_ddperf.report.terminal import (
-    Line,
     describe_regression,
     format_costs,
     format_failures,
@@ -36,12 +40,20 @@ from pytest_ddperf.report.terminal import (
     format_verdict,
     note_lines,
     run_lines,
-    wrap_text,
 )
 from pytest_ddperf.text import format_change, format_ms
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_ddperf.core.results import Result
+
 BASELINE = Baseline("report", 53.6, "report, TK1 table; baselines/tk1.csv, line 5")
 MODELS = ("resnet50", "squeezenet_v1.1", "shufflenet")
+CATALOG = Catalog(
+    {model: Network(model, model) for model in MODELS},
+    {"tx1": Platform("tx1", "Jetson TX1"), "tk1": Platform("tk1", "Jetson TK1")},
+)
 
 
 def measured(
@@ -72,6 +84,11 @@ def measured(
 
 def unmeasured(outcome: Outcome, reason: str = "because", model: str = "resnet50", batch_size: int = 8) -> CellRecord:
     return CellRecord(CellKey("tk1", model, batch_size), "x::y", outcome, reason=reason)
+
+
+def cells(records: Iterable[CellRecord]) -> list[Result]:
+    """The records as a run shows them: several of a cell are one, in the order of the catalogue."""
+    return list(join_records(CATALOG, records).cells)
 
 
 def text(line: Line) -> str:
@@ -155,7 +172,7 @@ def test_the_table_has_batch_sizes_down_and_models_across() -> None:
         unmeasured(Outcome.UNAVAILABLE, model="resnet50"),
         unmeasured(Outcome.ERROR, model="resnet50", batch_size=1),
     ]
-    lines = texts(format_platform_table("tk1: Jetson TK1.", records, models=MODELS, width=80))
+    lines = texts(format_platform_table("tk1: Jetson TK1.", cells(records), width=80))
     assert lines == [
         "tk1: Jetson TK1.",
         "batch  resnet50  squeezenet_v1.1    shufflenet",
@@ -168,7 +185,7 @@ def test_the_table_has_batch_sizes_down_and_models_across() -> None:
 @pytest.mark.parametrize("reversed_", [False, True])
 def test_the_table_shows_the_reddest_of_several_records_of_a_cell(reversed_: bool) -> None:
     both = [measured(Outcome.REGRESSED, now_ms=70.0, change=0.3), measured(now_ms=53.6)]
-    lines = texts(format_platform_table("tk1", both[::-1] if reversed_ else both, models=MODELS, width=80))
+    lines = texts(format_platform_table("tk1", cells(both[::-1] if reversed_ else both), width=80))
     assert any("70.0 +30.0%!" in line for line in lines)
 
 
@@ -178,25 +195,25 @@ def test_the_table_fits_the_width_in_blocks(width: int) -> None:
     records = [
         measured(model=model, batch_size=size, now_ms=1234.0, change=0.1) for model in models for size in (1, 128)
     ]
-    lines = texts(format_platform_table("a title of several words " * 6, records, models=models, width=width))
+    lines = texts(format_platform_table("a title of several words " * 6, cells(records), width=width))
     assert max(map(len, lines)) <= width
     assert [sum(model in line.split() for line in lines) for model in models] == [1] * 13
 
 
 def test_a_column_wider_than_the_terminal_stands_alone() -> None:
     records = [measured(model="a" * 50), measured(model="b" * 50)]
-    lines = texts(format_platform_table("t", records, models=["a" * 50, "b" * 50], width=40))
+    lines = texts(format_platform_table("t", cells(records), width=40))
     assert [line.split()[0] for line in lines] == ["t", "batch", "8", "batch", "8"]
 
 
 def test_a_model_that_nobody_describes_any_more_is_the_last_column() -> None:
     records = [measured(model="mine"), measured()]
-    lines = texts(format_platform_table("t", records, models=MODELS, width=80))
+    lines = texts(format_platform_table("t", cells(records), width=80))
     assert lines[1].split() == ["batch", "squeezenet_v1.1", "mine"]
 
 
 def test_models_that_were_not_run_have_no_column() -> None:
-    lines = texts(format_platform_table("t", [measured()], models=MODELS, width=80))
+    lines = texts(format_platform_table("t", cells([measured()]), width=80))
     assert lines[1].split() == ["batch", "squeezenet_v1.1"]
 
 
@@ -211,75 +228,84 @@ def test_models_that_were_not_run_have_no_column() -> None:
     ],
 )
 def test_a_cell_is_marked_and_coloured_by_its_verdict(outcome: Outcome, shown: str, style: str) -> None:
-    row = format_platform_table("t", [measured(outcome)], models=MODELS, width=80)[2]
+    row = format_platform_table("t", cells([measured(outcome)]), width=80)[2]
     assert row[1][0].strip() == shown
     assert row[1][1] == style
 
 
 def test_a_new_cell_has_its_value_alone() -> None:
-    row = format_platform_table("t", [measured(Outcome.NEW, change=None)], models=MODELS, width=80)[2]
+    row = format_platform_table("t", cells([measured(Outcome.NEW, change=None)]), width=80)[2]
     assert (row[1][0].strip(), row[1][1]) == ("53.6", "yellow")
 
 
 def test_the_title_says_clock_and_kind_of_baseline() -> None:
-    title = format_table_title("Jetson TK1", "tk1", [measured(), measured(Outcome.NEW, change=None)])
+    title = format_table_title(
+        "Jetson TK1", "tk1", cells([measured(), measured(Outcome.NEW, batch_size=1, change=None)])
+    )
     assert title == "tk1: Jetson TK1. ms per image (server's predict time), change against: report baseline"
 
 
 def test_the_title_of_nothing_measured_says_so() -> None:
-    title = format_table_title("Jetson TK1", "tk1", [unmeasured(Outcome.ERROR)])
+    title = format_table_title("Jetson TK1", "tk1", cells([unmeasured(Outcome.ERROR)]))
     assert title == "tk1: Jetson TK1. ms per image (nothing measured)"
 
 
 def test_the_title_names_several_clocks() -> None:
-    title = format_table_title("Jetson TK1", "tk1", [measured(), measured(clock=Clock.HEAD)])
+    title = format_table_title("Jetson TK1", "tk1", cells([measured(), measured(batch_size=1, clock=Clock.HEAD)]))
     assert "(head.time, server's predict time)" in title
 
 
 def test_a_failure_s_line_has_its_numbers() -> None:
     record = measured(Outcome.REGRESSED, now_ms=69.7, change=0.3)
-    assert texts(format_failures([record, measured()])) == [
+    assert texts(format_failures(cells([record, measured()]))) == [
         "regressed tk1-squeezenet_v1.1-b8: 69.7 ms/img, baseline 53.6, +30.0 %"
     ]
 
 
 def test_a_failure_without_numbers_has_its_reason_s_first_line() -> None:
-    lines = format_failures([unmeasured(Outcome.ERROR, "no answer\nsecond line")])
+    lines = format_failures(cells([unmeasured(Outcome.ERROR, "no answer\nsecond line")]))
     assert texts(lines) == ["error tk1-resnet50-b8: no answer"]
     assert lines[0][0] == ("error ", "red")
 
 
 def test_a_failure_without_a_reason_says_so() -> None:
-    assert texts(format_failures([unmeasured(Outcome.ERROR, "")])) == ["error tk1-resnet50-b8: no reason given"]
+    assert texts(format_failures(cells([unmeasured(Outcome.ERROR, "")]))) == ["error tk1-resnet50-b8: no reason given"]
 
 
 def test_a_long_reason_goes_on_indented() -> None:
-    lines = texts(format_failures([unmeasured(Outcome.ERROR, "word " * 40)], width=60))
+    lines = texts(format_failures(cells([unmeasured(Outcome.ERROR, "word " * 40)]), width=60))
     assert max(map(len, lines)) <= 60
     assert all(line.startswith("  ") for line in lines[1:])
 
 
 def test_new_cells_say_how_to_record_them() -> None:
-    (line,) = texts(format_new_cells([measured(Outcome.NEW, change=None)], recorded=False, width=120))
+    (line,) = texts(format_new_cells(cells([measured(Outcome.NEW, change=None)]), recorded=False, width=120))
     assert line.startswith("1 cell has no baseline")
     assert "--ddperf-update-baselines" in line
-    two = [measured(Outcome.NEW, change=None)] * 2
-    assert texts(format_new_cells(two, recorded=False, width=120))[0].startswith("2 cells have no baseline")
+    two = [measured(Outcome.NEW, batch_size=size, change=None) for size in (1, 2)]
+    assert texts(format_new_cells(cells(two), recorded=False, width=120))[0].startswith("2 cells have no baseline")
 
 
 def test_new_cells_that_were_recorded_say_nothing() -> None:
-    assert format_new_cells([measured(Outcome.NEW, change=None)], recorded=True) == []
-    assert format_new_cells([measured()], recorded=False) == []
+    assert format_new_cells(cells([measured(Outcome.NEW, change=None)]), recorded=True) == []
+    assert format_new_cells(cells([measured()]), recorded=False) == []
 
 
 def test_the_totals_count_each_verdict() -> None:
-    line = format_totals([measured(), measured(Outcome.REGRESSED), unmeasured(Outcome.UNAVAILABLE)], 4)
+    line = format_totals(
+        cells([measured(), measured(Outcome.REGRESSED, batch_size=1), unmeasured(Outcome.UNAVAILABLE)]), 4
+    )
     assert text(line) == "3 cells: 1 ok, 1 regressed, 1 unavailable, 4 baseline cells not measured"
     assert line[0][1] == "red"
 
 
+def test_a_cell_that_several_tests_measured_counts_once_with_its_worst_verdict() -> None:
+    several = [replace(measured(outcome), nodeid=str(outcome)) for outcome in (Outcome.OK, Outcome.REGRESSED)]
+    assert texts(run_lines(join_records(CATALOG, several), width=80, recorded=True))[-1] == "1 cell: 1 regressed"
+
+
 def test_the_totals_of_one_good_cell_are_green() -> None:
-    assert format_totals([measured()]) == [("1 cell: 1 ok", "green")]
+    assert format_totals(cells([measured()])) == [("1 cell: 1 ok", "green")]
 
 
 @pytest.mark.parametrize(
@@ -342,11 +368,8 @@ def test_known_top_5_accuracies_follow_the_cost_table() -> None:
 
 def test_a_run_s_lines_are_tables_then_failures_warnings_and_totals() -> None:
     records = [measured(Outcome.REGRESSED, now_ms=69.7, change=0.3), measured(Outcome.NEW, batch_size=1, change=None)]
-    titles = {"tx1": "Jetson TX1", "tk1": "Jetson TK1"}
-    shown = run_lines(
-        records, titles=titles, models=MODELS, width=120, recorded=False, warnings=["full"], not_measured=2
-    )
-    lines = texts(shown)
+    results = join_records(CATALOG, records, missing={"tk1": 2}, warnings=["full"])
+    lines = texts(run_lines(results, width=120, recorded=False))
     assert lines[0].startswith("tk1: Jetson TK1.")
     assert lines[1].split() == ["batch", "squeezenet_v1.1"]
     begun = [line.partition(" ")[0] for line in lines[lines.index("") + 1 :]]
@@ -357,26 +380,26 @@ def test_a_run_s_lines_are_tables_then_failures_warnings_and_totals() -> None:
 @pytest.mark.parametrize(("shift", "shown"), [(0.25, "25 % slower"), (-0.124, "12 % faster")])
 def test_a_platform_that_shifted_as_a_whole_has_a_note_with_size_and_direction(shift: float, shown: str) -> None:
     shifted = [replace(measured(change=0.3), suite_shift=shift)]
-    (line,) = texts(format_gate_notes(shifted, width=200))
+    (line,) = texts(format_gate_notes(cells(shifted), width=200))
     assert line.startswith("tk1 shifted as a whole: ")
     assert shown in line
 
 
 def test_a_shift_within_the_tolerance_has_no_note() -> None:
-    assert format_gate_notes([replace(measured(), suite_shift=0.05)]) == []
-    assert format_gate_notes([measured(change=None)]) == []
+    assert format_gate_notes(cells([replace(measured(), suite_shift=0.05)])) == []
+    assert format_gate_notes(cells([measured(change=None)])) == []
 
 
 def test_cells_with_a_resolution_coarser_than_the_tolerance_are_counted_and_the_coarsest_is_named() -> None:
     coarse = [replace(measured(batch_size=size), resolution=size / 10) for size in (4, 8)]
-    (line,) = texts(format_gate_notes(coarse, width=200))
+    (line,) = texts(format_gate_notes(cells(coarse), width=200))
     assert line.startswith("warning: in 2 of 2 cells ")
     assert "the tolerance, 10 %" in line
     assert "coarsest: tk1-squeezenet_v1.1-b8, 80.0 %" in line
 
 
 def test_unstable_cells_have_a_line_of_their_own() -> None:
-    (line,) = texts(format_gate_notes([replace(measured(Outcome.UNSTABLE), reason="too noisy")]))
+    (line,) = texts(format_gate_notes(cells([replace(measured(Outcome.UNSTABLE), reason="too noisy")])))
     assert line == "unstable tk1-squeezenet_v1.1-b8: too noisy"
 
 
@@ -385,15 +408,16 @@ def test_the_text_of_a_verdict_contains_the_resolution() -> None:
 
 
 def test_cells_under_load_are_not_in_the_table_of_plain_latency() -> None:
-    lines = format_platform_table("title", [measured(), loaded("c4", batch_size=8)], models=MODELS, width=80)
+    lines = format_platform_table("title", cells([measured(), loaded("c4", batch_size=8)]), width=80)
     assert ["53.6" in "".join(text for text, _ in line) for line in lines].count(True) == 1
-    assert format_platform_table("title", [loaded("c4")], models=MODELS, width=80) == []
+    assert format_platform_table("title", cells([loaded("c4")]), width=80) == []
 
 
-def test_what_stands_below_a_platform_s_table_is_shown() -> None:
-    further: dict[str, list[Line]] = {"tk1": [[("under load", "")]]}
-    lines = run_lines([measured()], titles={"tk1": "TK1"}, models=MODELS, width=80, recorded=False, further=further)
-    assert [("under load", "")] in lines
+def test_the_cells_under_load_are_below_a_platform_s_table() -> None:
+    lines = texts(run_lines(join_records(CATALOG, [measured(), loaded("c4")]), width=80, recorded=False))
+    heads = [place for place, line in enumerate(lines) if line.startswith(("tk1: ", "tk1 under load"))]
+    assert len(heads) == 2
+    assert lines[heads[0]].startswith("tk1: ")
 
 
 def test_a_regression_under_load_says_under_which() -> None:
@@ -414,7 +438,7 @@ def failed(batch_size: int, cause: str, outcome: Outcome = Outcome.ERROR) -> Cel
 
 def test_cells_that_share_a_cause_are_one_paragraph_and_a_list() -> None:
     records = [failed(1, "no service"), measured(), failed(2, "no service"), failed(4, "cut off")]
-    assert texts(format_failures(records)) == [
+    assert texts(format_failures(cells(records))) == [
         "error in 2 cells: no service",
         "  tk1-resnet50-b1, tk1-resnet50-b2",
         "error tk1-resnet50-b4: cut off",
@@ -422,24 +446,24 @@ def test_cells_that_share_a_cause_are_one_paragraph_and_a_list() -> None:
 
 
 def test_cells_of_one_cause_and_different_verdicts_are_apart() -> None:
-    lines = texts(format_failures([failed(1, "cut off"), failed(2, "cut off", Outcome.CRASHED)]))
+    lines = texts(format_failures(cells([failed(1, "cut off"), failed(2, "cut off", Outcome.CRASHED)])))
     assert [line.partition(":")[0] for line in lines] == ["error tk1-resnet50-b1", "crashed tk1-resnet50-b2"]
 
 
 def test_a_cell_s_id_is_not_printed_twice_in_a_line() -> None:
     for record in (failed(1, "no answer"), replace(failed(1, "no answer"), detail="")):
-        (line,) = texts(format_failures([record]))
+        (line,) = texts(format_failures(cells([record])))
         assert line.count("tk1-resnet50-b1") == 1
 
 
 def test_a_cell_that_has_numbers_and_is_no_regression_says_why_it_failed() -> None:
     record = replace(measured(Outcome.ERROR, change=0.3), reason="not confirmed, the run ended")
-    assert "not confirmed" in " ".join(texts(format_failures([record], width=200)))
+    assert "not confirmed" in " ".join(texts(format_failures(cells([record]), width=200)))
 
 
 def test_notes_are_shown_in_a_green_run_once_for_a_platform() -> None:
     noted = [replace(measured(batch_size=size), notes=("another backend",)) for size in (1, 2)]
-    lines = texts(run_lines(noted, titles={"tk1": "TK1"}, models=MODELS, width=80, recorded=True))
+    lines = texts(run_lines(join_records(CATALOG, noted), width=80, recorded=True))
     assert [line for line in lines if "another backend" in line] == ["note: tk1, 2 cells: another backend."]
 
 
@@ -449,15 +473,18 @@ def test_notes_of_different_platforms_are_apart() -> None:
         replace(measured(), notes=("another backend",)),
         replace(measured(), key=other, notes=("another backend",)),
     ]
-    assert len(note_lines(noted)) == 2
+    assert len(note_lines(cells(noted))) == 2
 
 
 def test_what_a_load_lacks_is_shown_with_the_load_and_is_no_note() -> None:
     record = loaded("r50", kept_up=False)
     shortfall = summarise_load(record.measurement)
     assert shortfall is not None
-    assert note_lines([replace(record, notes=(shortfall.shortfall,))]) == []
+    assert note_lines(cells([replace(record, notes=(shortfall.shortfall,))])) == []
 
 
 def test_the_totals_say_how_many_cells_the_run_ended_before() -> None:
-    assert text(format_totals([measured()] * 2, 0, (6, 8))) == "2 cells: 2 ok, 6 of 8 cells not measured"
+    assert (
+        text(format_totals(cells([measured(), measured(batch_size=1)]), 0, (6, 8)))
+        == "2 cells: 2 ok, 6 of 8 cells not measured"
+    )

@@ -1,0 +1,91 @@
+"""Checks before the first test: the history, the baselines, the options and the servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_ddperf.config.settings import check_services
+from pytest_ddperf.errors import ConfigurationError, DdperfError, HookError, ServerError
+from pytest_ddperf.history.writer import check_writable
+from pytest_ddperf.plugin.outputs import makes_reports
+from pytest_ddperf.plugin.sigterm import treat_as_interrupt
+from pytest_ddperf.report.benchmark_json import list_ignored_options
+from pytest_ddperf.report.gather import load_trends
+from pytest_ddperf.servers.probe import probe_all
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.records import CellKey
+    from pytest_ddperf.plugin.session import BenchSession
+
+
+def prepare_run(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -> None:
+    """Check everything before the first test, and handle SIGTERM from now on.
+
+    Args:
+        bench: the session of the process that the user started.
+        cells: the cells to measure.
+        opens: whether this process measures; then the server is opened if there is only one platform. Several servers
+            are only probed: each is opened when its cells are measured. If some of them are down, their cells get the
+            verdict `error`.
+
+    Raises:
+        pytest.UsageError: the options do not fit the server, the history cannot be written, a baseline cannot be read,
+            or all servers are down; exit status 4.
+    """
+    bench.config.add_cleanup(treat_as_interrupt())
+    if ignored := list_ignored_options(bench.config.invocation_params.args):
+        bench.warnings.append(
+            f"pytest-benchmark's {', '.join(ignored)} had no effect on ddperf cells; use --ddperf-npasses, "
+            "--ddperf-max-passes, --ddperf-warmup and --ddperf-timer."
+        )
+    settings = bench.settings
+    try:
+        check_services(settings, cells)
+        check_writable(settings.storage_dir)
+        bench.warnings += [
+            f"{' and '.join(names)} use the same server, {server}; they are measured one after the other."
+            for server, names in settings.shared_servers().items()
+        ]
+        if makes_reports(settings):  # now, so that what this run writes is not read back
+            bench.trends, problems = load_trends(settings.storage_dir, settings.platforms, least=1)
+            bench.warnings += problems
+        _check_servers(bench, cells, opens=opens)
+    except ConfigurationError as error:
+        raise pytest.UsageError(f"ddperf: {error}") from None
+
+
+def _check_servers(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -> None:
+    platforms = list(dict.fromkeys(key.platform for key in cells))
+    runner, catalog = bench.runner, bench.settings.catalog
+    networks = {
+        platform: [
+            catalog.networks[model] for model in dict.fromkeys(key.model for key in cells if key.platform == platform)
+        ]
+        for platform in platforms
+    }
+    if opens and len(platforms) == 1:
+        try:
+            runner.open(platforms[0]).check_parameters(networks[platforms[0]])
+        except HookError as error:  # each of its cells then fails with this error
+            bench.say(f"ddperf: {platforms[0]}: {error}")
+        except ServerError as error:
+            raise _no_server({platforms[0]: error}) from None
+        return
+    down = probe_all({name: runner.platforms[name].plan.server for name in platforms}, bench.say, networks)
+    if len(down) == len(platforms):
+        raise _no_server(down)
+    for platform, problem in down.items():
+        runner.platforms[platform].down = problem
+
+
+def _no_server(down: Mapping[str, DdperfError]) -> pytest.UsageError:
+    causes = " ".join(f"{platform}: {error}" for platform, error in down.items())
+    return pytest.UsageError(
+        f"ddperf: no server to measure. {causes} Start it, use another one with --ddperf-url=URL, wait for it "
+        "with --ddperf-wait=SECONDS, or run on this machine with --ddperf-url=embedded."
+    )
