@@ -18,7 +18,6 @@ from pytest_ddperf.servers.probe import probe_all
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.plugin.session import BenchSession
 
