@@ -190,6 +190,8 @@ class InProcess:
 
     def __call__(self, request: Request) -> Reply:
         name = request.path.rpartition("/")[2]
+        if request.path == "/info":
+            return Reply(200, {"head": {"services": [], "compile_flags": "USE_TORCH=ON"}})
         if request.method == "GET":
             return Reply(404, {"status": {"code": 404, "msg": "NotFound", "dd_code": 1002}})
         if request.method == "PUT":
