@@ -132,7 +132,7 @@ def test_every_platform_is_drawn_where_none_is_named(project: BenchProject) -> N
 
 def test_without_a_history_it_says_so_and_draws_the_published_tables(project: BenchProject) -> None:
     result = stored(project)
-    assert_names(result, "warning:", f"{project.path}/.ddperf", "baselines alone")
+    assert_names(result, "warning:", f"{project.path}/.ddperf", "baselines")
     assert 'id="bar:0:shufflenet"' in svg(project, "latency/raspi4-ncnn_bars")
     assert "against_baseline" not in str(result.stdout)
 
