@@ -98,7 +98,7 @@ def _generate(folder: Path, names: Sequence[str]) -> None:
     missing = _missing(folder, names)
     if not missing:
         return
-    from pytest_ddperf.servers.drawn_image import draw  # noqa: PLC0415 - loads NumPy and Pillow, once per machine
+    from pytest_ddperf.servers.picture import draw  # noqa: PLC0415 - loads NumPy and Pillow, once per machine
 
     for stale in folder.parent.glob(f".{folder.name}.*.tmp"):  # left by a run that was killed
         shutil.rmtree(stale, ignore_errors=True)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from messages import assert_names
 
-from pytest_ddperf.servers import drawn_image
+from pytest_ddperf.servers import picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four bench images, and the list of them that came with the report's."""
     folder = tmp_path_factory.mktemp("bench")
     for number in range(4):
-        drawn_image.draw(number).save(folder / f"{number}.jpg")
+        picture.draw(number).save(folder / f"{number}.jpg")
     (folder / "list_bench_files.txt").write_text("".join(f"{number}.jpg\n" for number in range(4)), encoding="utf-8")
     return folder
 

@@ -13,7 +13,7 @@ from messages import assert_names
 from processes import is_embedded_server
 
 from pytest_ddperf.core.networks import TASK_NETWORKS
-from pytest_ddperf.servers import drawn_image
+from pytest_ddperf.servers import picture
 
 if TYPE_CHECKING:
     import subprocess
@@ -31,7 +31,7 @@ def images(tmp_path: Path) -> str:
     folder = tmp_path / "few"
     folder.mkdir()
     for number in range(2):
-        drawn_image.draw(number).save(folder / f"{number}.jpg")
+        picture.draw(number).save(folder / f"{number}.jpg")
     return f"--ddperf-data-dir={folder}"
 
 

@@ -15,7 +15,7 @@ from messages import assert_names
 from model_folders import caffe_folder, ncnn_folder, onnx_folder
 
 from pytest_ddperf.history.run_file import list_runs, read_run
-from pytest_ddperf.servers import drawn_image
+from pytest_ddperf.servers import picture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -241,7 +241,7 @@ def local(pytester: pytest.Pytester, server: TableServer, tmp_path: Path) -> Ben
     folder = tmp_path / "few"
     folder.mkdir()
     for number in range(2):
-        drawn_image.draw(number).save(folder / f"{number}.jpg")
+        picture.draw(number).save(folder / f"{number}.jpg")
     (project.path / "pytest.ini").write_text(f"[pytest]\nddperf_data_dir = {folder}\n", encoding="utf-8")
     return project
 

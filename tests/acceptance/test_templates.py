@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bench_project import BenchProject, TableServer
 
-from pytest_ddperf.servers import drawn_image
+from pytest_ddperf.servers import picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def embedded(tmp_path: Path) -> Iterator[EmbeddedServer]:
     images = tmp_path / "images"
     images.mkdir()
     for number in range(2):
-        drawn_image.draw(number).save(images / f"{number}.jpg")
+        picture.draw(number).save(images / f"{number}.jpg")
     for model in ("resnet18", "vgg16"):
         (tmp_path / "models" / model).mkdir(parents=True)
     with launch.start(data_dir=images, model_dirs=[tmp_path / "models"], threads=1) as server:

@@ -113,7 +113,7 @@ def _end_png(digest: str) -> bytes:
 def _select_changed(charts: Mapping[str, Chart], folder: Path, endings: Sequence[str]) -> dict[str, Chart]:
     """Return the figures of which a file is missing, damaged or of another description."""
 
-    def is_drawn(name: str, chart: Chart) -> bool:
+    def is_current(name: str, chart: Chart) -> bool:
         try:
             png = (folder / f"{name}.png").read_bytes()
             svg = (folder / f"{name}.svg").read_bytes() if "svg" in endings else b""
@@ -121,7 +121,7 @@ def _select_changed(charts: Mapping[str, Chart], folder: Path, endings: Sequence
             return False
         return png.endswith(_end_png(compute_digest(chart, svg)))
 
-    return {name: chart for name, chart in charts.items() if not is_drawn(name, chart)}
+    return {name: chart for name, chart in charts.items() if not is_current(name, chart)}
 
 
 def write_file(path: Path, content: bytes) -> None:

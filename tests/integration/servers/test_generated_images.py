@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.servers import drawn_image, generated_images
-from pytest_ddperf.servers.drawn_image import draw
+from pytest_ddperf.servers import generated_images, picture
 from pytest_ddperf.servers.generated_images import encode_inline, ensure_bench_images, list_bench_images
+from pytest_ddperf.servers.picture import draw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def test_no_image_equals_another() -> None:
 
 def test_images_that_are_there_are_not_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = ensure_bench_images(tmp_path / "images", count=1)
-    monkeypatch.setattr(drawn_image, "draw", None)  # calling it would raise
+    monkeypatch.setattr(picture, "draw", None)  # calling it would raise
     assert ensure_bench_images(folder, count=1) == folder
 
 
