@@ -103,7 +103,7 @@ def created(server: TableServer) -> list[dict[str, Any]]:
 def test_services_are_created_in_the_datatype_that_is_asked_for(pytester: pytest.Pytester) -> None:
     with TableServer("tk1", services=()) as server:
         project = BenchProject(pytester, server)
-        platform_file(project, 'datatype = "fp16"', 'repository = "/models/{model}"')
+        platform_file(project, 'datatype = "fp16"', 'mllib = "ncnn"', 'repository = "/models/{model}"')
         from_file(project, *ONE).assert_outcomes(passed=1)
         assert [body["parameters"]["mllib"]["datatype"] for body in created(server)] == ["fp16"]
         (record,) = project.records()
