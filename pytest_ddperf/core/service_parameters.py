@@ -305,6 +305,12 @@ class ServiceParameters:
         return found
 
 
+def runs_on_gpu(backend: str, requested: bool) -> bool:
+    """Whether a service of a backend runs on a GPU if its creation requested that: TensorRT always does, NCNN never."""
+    backend, gpu = backend.lower(), PARAMETERS["gpu"]
+    return backend in gpu.always_on or (requested and not gpu.is_ignored_by(backend))
+
+
 def _option(name: str, value: object) -> str:
     """Return an option as the user types it."""
     return f"--ddperf-{name.replace('_', '-')}" + ("" if value is True else f"={str(value).lower()}")

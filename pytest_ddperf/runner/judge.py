@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.load_summary import summarise_load
 from pytest_ddperf.core.records import CellRecord, Clock, Outcome, Unavailable, convert_published
-from pytest_ddperf.core.service_parameters import AUTO
+from pytest_ddperf.core.service_parameters import AUTO, TENSORRT
 from pytest_ddperf.errors import BatchNotRunError, ServerGoneError, ServerOutOfMemoryError
 from pytest_ddperf.gate import verdicts
 from pytest_ddperf.gate.statistics import counted
@@ -218,7 +218,8 @@ def describe_differences(now: Conditions, baseline: Baseline, platform: Platform
                 f"the table was measured on a {_device(platform.parameters.gpu)}, "
                 f"this service runs on a {_device(now.gpu)}"
             )
-        if now.engine is not None and now.engine != max(platform.batch_sizes):
+        has_engine = platform.parameters.mllib.lower() == TENSORRT
+        if has_engine and now.engine is not None and now.engine != max(platform.batch_sizes):
             words.append(
                 f"the table's engine was built for its largest batch size, this one for batch size {now.engine}"
             )

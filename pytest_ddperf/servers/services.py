@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.limits import MODEL, fill_template
 from pytest_ddperf.core.networks import TEMPLATES
-from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH
+from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.build_flags import ignores_precision, is_built, read_words
@@ -284,13 +284,16 @@ def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
     mllib = info.mllib or (options.platform_mllib if asked == AUTO else asked)
     options.parameters.check(mllib)
     parameters = options.parameters.restrict_to(mllib)
-    gpu = parameters.gpu if info.gpu is None else info.gpu
+    gpu = runs_on_gpu(mllib, parameters.gpu if info.gpu is None else info.gpu)
     width = parameters.img_width or info.width
     height = parameters.img_height or info.height
     datatype = info.datatype or "fp32"
     if parameters.mllib == TORCH and ("datatype" in parameters.named or parameters.datatype != "fp32"):
         datatype = parameters.datatype  # that of each prediction counts
     template = info.template if parameters.mllib == TORCH else ""
+    notes = [_FROM_TEMPLATE] if template else []
+    if "mllib" in options.parameters.typed and asked.lower() not in {AUTO, parameters.mllib}:
+        notes.append(f"--ddperf-mllib={asked} has no effect: the service already existed, with {mllib}")
     return OpenService(
         info.name,
         mllib,
@@ -303,7 +306,7 @@ def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
         template=template,
         # its first prediction builds the engine, for minutes
         is_cold=parameters.mllib == TENSORRT and info.stats is not None and info.stats.predict_count == 0,
-        notes=(_FROM_TEMPLATE,) if template else (),
+        notes=tuple(notes),
     )
 
 
@@ -387,7 +390,7 @@ def _create_with(
         create_ms,
         parameters.img_width,
         parameters.img_height,
-        parameters.gpu,
+        runs_on_gpu(parameters.mllib, parameters.gpu),
         parameters.datatype,
         engine=engine,
         template=template,

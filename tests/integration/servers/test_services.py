@@ -386,6 +386,29 @@ def test_the_precision_of_a_service_is_the_one_in_which_it_runs(
     )
 
 
+@pytest.mark.parametrize(("mllib", "gpu"), [("tensorrt", True), ("TensorRT", True), ("ncnn", False), ("torch", False)])
+def test_the_device_of_a_service_is_the_one_on_which_its_backend_runs(mllib: str, gpu: bool) -> None:
+    """TensorRT and NCNN do not read `gpu`."""
+    there = [ServiceSetup("resnet50", mllib=mllib, gpu=mllib == "ncnn")]
+    for services in (there, []):
+        with ScriptedDeepDetect(services=services) as server:
+            client = Client(server.url)
+            parameters = ServiceParameters(mllib=mllib, gpu=mllib == "ncnn")
+            service = service_of(client, RESNET, repository="/models/{model}", parameters=parameters)
+            client.close()
+        assert (service.created, service.gpu) == (not services, gpu)
+
+
+@pytest.mark.parametrize(("asked", "is_noted"), [("ncnn", True), ("torch", False), ("auto", False)])
+def test_a_backend_that_an_existing_service_does_not_have_is_noted(asked: str, is_noted: bool) -> None:
+    with ScriptedDeepDetect(services=[ServiceSetup("resnet50", mllib="torch")]) as server:
+        client = Client(server.url)
+        service = service_of(client, RESNET, parameters=ServiceParameters(mllib=asked, typed=frozenset({"mllib"})))
+        client.close()
+    assert service.mllib == "torch"
+    assert [("--ddperf-mllib=ncnn" in note, "torch" in note) for note in service.notes] == [(True, True)] * is_noted
+
+
 def test_the_engine_of_each_batch_size_has_a_file_of_its_own(server: ScriptedDeepDetect, client: Client) -> None:
     for size in (1, 16):
         options = {"service": f"{{model}}_{size}", "repository": "/models/{model}", "parameters": TENSORRT}
