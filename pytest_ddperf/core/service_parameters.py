@@ -279,6 +279,22 @@ class ServiceParameters:
             if one.is_ignored_by(backend)
         }
 
+    def list_creation_only(self, backend: str, actual: Mapping[str, object]) -> list[str]:
+        """List the options set for this run that have no effect on an existing service: only its creation reads them.
+
+        Args:
+            backend: the backend of the service.
+            actual: what is known of the service, by name; options with these values are omitted.
+        """
+        return [
+            _option(name, value)
+            for name, value, one in self._changed()
+            if name in self.typed
+            and (name == "mllib" or one.creation is not None)
+            and not (one.prediction and (not one.prediction.backends or backend.lower() in one.prediction.backends))
+            and str(value).lower() != str(actual.get(name)).lower()
+        ]
+
     def _changed(self) -> list[tuple[str, Any, Parameter]]:
         """The parameters with other values than their defaults."""
         values = ((name, getattr(self, name), one) for name, one in PARAMETERS.items())

@@ -211,7 +211,7 @@ def describe_differences(now: Conditions, baseline: Baseline, platform: Platform
         words: list[str] = []
         if now.clock is Clock.CLIENT:
             words.append("the client's clock is compared with head.time")
-        if not choice and platform.parameters.mllib not in {now.backend, AUTO}:
+        if not choice and platform.parameters.mllib.lower() not in {now.backend.lower(), AUTO}:
             words.append(f"the table was measured with {platform.parameters.mllib}, this server runs {now.backend}")
         if now.gpu != platform.parameters.gpu:
             words.append(

@@ -280,8 +280,8 @@ def bind_batch(
 
 
 def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
-    asked = options.parameters.mllib
-    mllib = info.mllib or (options.platform_mllib if asked == AUTO else asked)
+    asked = (options.parameters.mllib, options.platform_mllib)
+    mllib = info.mllib or next((one for one in asked if one != AUTO), "unknown")
     options.parameters.check(mllib)
     parameters = options.parameters.restrict_to(mllib)
     gpu = runs_on_gpu(mllib, parameters.gpu if info.gpu is None else info.gpu)
@@ -292,8 +292,10 @@ def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
         datatype = parameters.datatype  # that of each prediction counts
     template = info.template if parameters.mllib == TORCH else ""
     notes = [_FROM_TEMPLATE] if template else []
-    if "mllib" in options.parameters.typed and asked.lower() not in {AUTO, parameters.mllib}:
-        notes.append(f"--ddperf-mllib={asked} has no effect: the service already existed, with {mllib}")
+    actual = {"mllib": mllib, "gpu": gpu, "datatype": datatype, "template": template}
+    if unread := options.parameters.list_creation_only(mllib, actual):
+        has = "has" if len(unread) == 1 else "have"
+        notes.append(f"{', '.join(unread)} {has} no effect: the service already existed, with the backend {mllib}")
     return OpenService(
         info.name,
         mllib,
@@ -331,6 +333,12 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
                 raise explain_missing_model(error, options, model) from None
             refused = error
         else:
+            if options.is_embedded and "mllib" in asked.typed and options.parameters.mllib not in {AUTO, backend}:
+                note = (
+                    f"--ddperf-mllib={options.parameters.mllib} has no effect: the embedded server of a run uses "
+                    f"{backend}; start one with `ddperf serve` to use another backend"
+                )
+                service = replace(service, notes=(*service.notes, note))
             if not service.created or model.is_own:  # of which no table is published
                 return service
             return replace(service, choice=describe_choice(options, backend, info))

@@ -267,6 +267,12 @@ def test_the_table_of_a_board_is_that_of_the_platform_that_it_is_like() -> None:
     assert note == "the table was measured with caffe, this server runs ncnn"
 
 
+def test_each_spelling_of_tensorrt_is_the_table_s_backend() -> None:
+    platform = load_catalog().platform("tx2-tensorrt")
+    notes = describe_differences(replace(NOW, backend="TensorRT"), TABLE, platform)
+    assert not any("tensorrt" in note.lower() for note in notes)
+
+
 @pytest.mark.parametrize(("table", "is_noted"), [("tx2-tensorrt", True), ("tk1", False)])
 def test_only_a_table_of_tensorrt_has_an_engine(table: str, is_noted: bool) -> None:
     now = replace(NOW, backend="tensorrt", engine=1)
