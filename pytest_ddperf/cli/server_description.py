@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.core.limits import fill_template
-from pytest_ddperf.core.service_parameters import AUTO, TENSORRT
+from pytest_ddperf.core.service_parameters import AUTO, NCNN, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, ignores_precision, list_built, read_words
 from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
@@ -105,7 +105,7 @@ def _way(options: ServerOptions, network: Network, info: Info) -> tuple[str, boo
     if not backends:
         return "no service, and no backend to create one", False
     folder = repository if network.is_own else options.repository
-    template = ", else from its template" if backends[0] == "torch" and network.template else ""
+    template = ", else from its template" if backends[0] == TORCH and network.template else ""
     return f"created with {backends[0]} from the folder {folder}, if it has the network's files{template}", True
 
 
@@ -128,7 +128,7 @@ def describe_pitfalls(options: ServerOptions, networks: Sequence[Network], info:
     backends, _ = _backends(options, None, info)
     if backends and (text := _describe_datatype(backends[0], options.parameters.datatype, info)):
         found.append(text)
-    if options.parameters.gpu and not choose_device(options, info):
+    if backends and options.parameters.gpu and not runs_on_gpu(backends[0], choose_device(options, info)):
         found.append("the platform's services run on a GPU, those created on this server run on its CPU")
     for network in networks:
         service = _find_service(options, network, info)
@@ -152,7 +152,7 @@ def _describe_datatype(backend: str, datatype: str, info: Info) -> str:
             f"datatype {datatype} changes nothing: from TensorRT 10.12 on, the server builds every engine in its "
             "default precision"
         )
-    if backend == "ncnn" and datatype not in {"", "fp32", "fp16"}:
+    if backend == NCNN and datatype not in {"", "fp32", "fp16"}:
         return f"datatype {datatype} means fp16 with NCNN"
     return ""
 

@@ -279,6 +279,22 @@ class ServiceParameters:
             if one.is_ignored_by(backend)
         }
 
+    def list_creation_only(self, backend: str, actual: Mapping[str, object]) -> list[str]:
+        """List the options set for this run that have no effect on an existing service: only its creation reads them.
+
+        Args:
+            backend: the backend of the service.
+            actual: what is known of the service, by name; options with these values are omitted.
+        """
+        return [
+            _option(name, value)
+            for name, value, one in self._changed()
+            if name in self.typed
+            and (name == "mllib" or one.creation is not None)
+            and not (one.prediction and (not one.prediction.backends or backend.lower() in one.prediction.backends))
+            and str(value).lower() != str(actual.get(name)).lower()
+        ]
+
     def _changed(self) -> list[tuple[str, Any, Parameter]]:
         """The parameters with other values than their defaults."""
         values = ((name, getattr(self, name), one) for name, one in PARAMETERS.items())
@@ -303,6 +319,12 @@ class ServiceParameters:
             if sent.of_dd_bench or backend in sent.backends:
                 found[sent.name] = value
         return found
+
+
+def runs_on_gpu(backend: str, requested: bool) -> bool:
+    """Whether a service of a backend runs on a GPU if its creation requested that: TensorRT always does, NCNN never."""
+    backend, gpu = backend.lower(), PARAMETERS["gpu"]
+    return backend in gpu.always_on or (requested and not gpu.is_ignored_by(backend))
 
 
 def _option(name: str, value: object) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.load_summary import summarise_load
 from pytest_ddperf.core.records import CellRecord, Clock, Outcome, Unavailable, convert_published
-from pytest_ddperf.core.service_parameters import AUTO
+from pytest_ddperf.core.service_parameters import AUTO, TENSORRT
 from pytest_ddperf.errors import BatchNotRunError, ServerGoneError, ServerOutOfMemoryError
 from pytest_ddperf.gate import verdicts
 from pytest_ddperf.gate.statistics import counted
@@ -211,14 +211,15 @@ def describe_differences(now: Conditions, baseline: Baseline, platform: Platform
         words: list[str] = []
         if now.clock is Clock.CLIENT:
             words.append("the client's clock is compared with head.time")
-        if not choice and platform.parameters.mllib not in {now.backend, AUTO}:
+        if not choice and platform.parameters.mllib.lower() not in {now.backend.lower(), AUTO}:
             words.append(f"the table was measured with {platform.parameters.mllib}, this server runs {now.backend}")
         if now.gpu != platform.parameters.gpu:
             words.append(
                 f"the table was measured on a {_device(platform.parameters.gpu)}, "
                 f"this service runs on a {_device(now.gpu)}"
             )
-        if now.engine is not None and now.engine != max(platform.batch_sizes):
+        has_engine = platform.parameters.mllib.lower() == TENSORRT
+        if has_engine and now.engine is not None and now.engine != max(platform.batch_sizes):
             words.append(
                 f"the table's engine was built for its largest batch size, this one for batch size {now.engine}"
             )

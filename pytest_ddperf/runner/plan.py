@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.records import Clock, Conditions, Unavailable
-from pytest_ddperf.core.service_parameters import PARAMETERS, TENSORRT, TORCH
+from pytest_ddperf.core.service_parameters import TENSORRT, TORCH
 from pytest_ddperf.history.nights import read_nights
 from pytest_ddperf.measure.loop import Plan
 
@@ -69,7 +69,6 @@ class PlatformPlan:
             batch_size: images per request.
         """
         parameters = self.server.of(service.model).parameters.restrict_to(service.mllib)
-        on_gpu = service.gpu or parameters.mllib in PARAMETERS["gpu"].always_on
         return Conditions(
             clock=Clock.PREDICT,
             backend=service.mllib,
@@ -82,16 +81,19 @@ class PlatformPlan:
             engine=service.engine,
             requests=None if scenario is None else scenario.requests(self.load_requests),
             template=service.template,
-            settings=parameters.settings(created=service.created, gpu=on_gpu, under_load=scenario is not None),
+            settings=parameters.settings(created=service.created, gpu=service.gpu, under_load=scenario is not None),
             run_as=f"one batch of {batch_size}" if parameters.mllib == TORCH and batch_size > 1 else "",
         )
 
     def remarks(self, model: str, conditions: Conditions) -> list[str]:
         """Return notes on the parameters of a network's service: those without effect, and what misleads."""
-        ignored = self.server.of(model).parameters.describe_ignored(conditions.backend)
+        parameters = self.server.of(model).parameters
+        ignored = parameters.describe_ignored(conditions.backend)
         set_by_user = self.platform.overridden.union(self.platform.knobs.get(model, {}))
         # the package's `gpu` describes the board of the table; another device is a note of its own
         remarks = [note for name, note in ignored.items() if name != "gpu" or name in set_by_user]
+        if parameters.gpuid and not conditions.gpu and "gpuid" not in ignored:
+            remarks.append(f"gpuid = {parameters.gpuid} has no effect: the service runs on a CPU")
         if conditions.datatype == "int8" and conditions.backend.lower() == TENSORRT:
             remarks.append("int8 runs without calibration on servers from v0.28 on: do not trust its predictions")
         return remarks

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.limits import MODEL, fill_template
 from pytest_ddperf.core.networks import TEMPLATES
-from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH
+from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.build_flags import ignores_precision, is_built, read_words
@@ -280,17 +280,22 @@ def bind_batch(
 
 
 def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
-    asked = options.parameters.mllib
-    mllib = info.mllib or (options.platform_mllib if asked == AUTO else asked)
+    asked = (options.parameters.mllib, options.platform_mllib)
+    mllib = info.mllib or next((one for one in asked if one != AUTO), "unknown")
     options.parameters.check(mllib)
     parameters = options.parameters.restrict_to(mllib)
-    gpu = parameters.gpu if info.gpu is None else info.gpu
+    gpu = runs_on_gpu(mllib, parameters.gpu if info.gpu is None else info.gpu)
     width = parameters.img_width or info.width
     height = parameters.img_height or info.height
     datatype = info.datatype or "fp32"
     if parameters.mllib == TORCH and ("datatype" in parameters.named or parameters.datatype != "fp32"):
         datatype = parameters.datatype  # that of each prediction counts
     template = info.template if parameters.mllib == TORCH else ""
+    notes = [_FROM_TEMPLATE] if template else []
+    actual = {"mllib": mllib, "gpu": gpu, "datatype": datatype, "template": template}
+    if unread := options.parameters.list_creation_only(mllib, actual):
+        has = "has" if len(unread) == 1 else "have"
+        notes.append(f"{', '.join(unread)} {has} no effect: the service already existed, with the backend {mllib}")
     return OpenService(
         info.name,
         mllib,
@@ -303,7 +308,7 @@ def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
         template=template,
         # its first prediction builds the engine, for minutes
         is_cold=parameters.mllib == TENSORRT and info.stats is not None and info.stats.predict_count == 0,
-        notes=(_FROM_TEMPLATE,) if template else (),
+        notes=tuple(notes),
     )
 
 
@@ -328,6 +333,12 @@ def _create(client: Client, options: ServerOptions, name: str, model: Network, b
                 raise explain_missing_model(error, options, model) from None
             refused = error
         else:
+            if options.is_embedded and "mllib" in asked.typed and options.parameters.mllib not in {AUTO, backend}:
+                note = (
+                    f"--ddperf-mllib={options.parameters.mllib} has no effect: the embedded server of a run uses "
+                    f"{backend}; start one with `ddperf serve` to use another backend"
+                )
+                service = replace(service, notes=(*service.notes, note))
             if not service.created or model.is_own:  # of which no table is published
                 return service
             return replace(service, choice=describe_choice(options, backend, info))
@@ -387,7 +398,7 @@ def _create_with(
         create_ms,
         parameters.img_width,
         parameters.img_height,
-        parameters.gpu,
+        runs_on_gpu(parameters.mllib, parameters.gpu),
         parameters.datatype,
         engine=engine,
         template=template,

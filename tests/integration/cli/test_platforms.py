@@ -174,8 +174,9 @@ def test_check_says_what_to_type(
 def test_check_has_no_command_for_a_server_that_cannot_serve_anything(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = check(tmp_path, capsys, build_flags="USE_TORCH=OFF USE_DLIB=ON")
+    text = check(tmp_path, capsys, build_flags="USE_TORCH=OFF USE_DLIB=ON", deps="CUDA_VERSION=")
     assert "none of tensorrt, torch, ncnn" in text
+    assert "misleading" not in text
     assert "pytest benchmarks" not in text
 
 
@@ -206,6 +207,7 @@ def test_check_has_no_command_for_a_server_that_cannot_serve_anything(
             "service vgg16: the server reports 86.57 million",
         ),
         ("", {"deps": "CUDA_VERSION="}, "run on its CPU"),
+        ("", {"build_flags": "USE_NCNN=ON"}, "run on its CPU"),
         (
             "",
             {"services": [ServiceSetup("vgg16", mllib="tensorrt", max_batch_size=8)]},

@@ -386,6 +386,64 @@ def test_the_precision_of_a_service_is_the_one_in_which_it_runs(
     )
 
 
+@pytest.mark.parametrize(("mllib", "gpu"), [("tensorrt", True), ("TensorRT", True), ("ncnn", False), ("torch", False)])
+def test_the_device_of_a_service_is_the_one_on_which_its_backend_runs(mllib: str, gpu: bool) -> None:
+    """TensorRT and NCNN do not read `gpu`."""
+    there = [ServiceSetup("resnet50", mllib=mllib, gpu=mllib == "ncnn")]
+    for services in (there, []):
+        with ScriptedDeepDetect(services=services) as server:
+            client = Client(server.url)
+            parameters = ServiceParameters(mllib=mllib, gpu=mllib == "ncnn")
+            service = service_of(client, RESNET, repository="/models/{model}", parameters=parameters)
+            client.close()
+        assert (service.created, service.gpu) == (not services, gpu)
+
+
+@pytest.mark.parametrize(
+    ("mllib", "typed", "noted"),
+    [
+        ("torch", {"mllib": "ncnn"}, "--ddperf-mllib=ncnn has"),
+        ("torch", {"mllib": "torch", "gpu": True}, ""),  # which it has
+        ("TensorRT", {"mllib": "tensorrt", "gpu": True}, ""),
+        ("torch", {"gpuid": 1, "rgb": True}, "--ddperf-rgb, --ddperf-gpuid=1 have"),
+        ("tensorrt", {"gpuid": 1}, ""),  # it reads that with each prediction
+        ("tensorrt", {"datatype": "fp16"}, "--ddperf-datatype=fp16 has"),
+        ("torch", {"datatype": "fp16", "image_interp": "cubic", "img_width": 300}, ""),
+    ],
+)
+def test_an_option_that_an_existing_service_does_not_read_is_noted(
+    mllib: str, typed: dict[str, Any], noted: str
+) -> None:
+    with ScriptedDeepDetect(services=[ServiceSetup("resnet50", mllib=mllib)]) as server:
+        client = Client(server.url)
+        service = service_of(client, RESNET, parameters=ServiceParameters(**typed, typed=frozenset(typed)))
+        client.close()
+    assert service.mllib == mllib
+    assert [note.startswith(noted) and mllib in note for note in service.notes] == [True] * bool(noted)
+
+
+@pytest.mark.parametrize(
+    ("asked", "platform", "backend"),
+    [("auto", "auto", "unknown"), ("auto", "caffe", "caffe"), ("ncnn", "caffe", "ncnn")],
+)
+def test_auto_is_never_the_backend_of_a_service_that_reports_none(asked: str, platform: str, backend: str) -> None:
+    with ScriptedDeepDetect(services=[ServiceSetup("resnet50", mllib="")]) as server:
+        client = Client(server.url)
+        options = ServerOptions(server.url, parameters=ServiceParameters(mllib=asked), platform_mllib=platform)
+        assert open_service(client, options, RESNET, 1).mllib == backend
+        client.close()
+
+
+@pytest.mark.parametrize(("asked", "is_noted"), [("torch", True), ("onnxruntime", False), ("auto", False)])
+def test_a_backend_that_the_embedded_server_of_a_run_does_not_use_is_noted(
+    client: Client, asked: str, is_noted: bool
+) -> None:
+    parameters = ServiceParameters(mllib=asked, typed=frozenset({"mllib"}))
+    service = open_service(client, ServerOptions("embedded", parameters=parameters), VGG, 1)
+    assert service.mllib == "onnxruntime"
+    assert ["--ddperf-mllib=torch" in note for note in service.notes] == [True] * is_noted
+
+
 def test_the_engine_of_each_batch_size_has_a_file_of_its_own(server: ScriptedDeepDetect, client: Client) -> None:
     for size in (1, 16):
         options = {"service": f"{{model}}_{size}", "repository": "/models/{model}", "parameters": TENSORRT}

@@ -267,6 +267,32 @@ def test_the_table_of_a_board_is_that_of_the_platform_that_it_is_like() -> None:
     assert note == "the table was measured with caffe, this server runs ncnn"
 
 
+def test_each_spelling_of_tensorrt_is_the_table_s_backend() -> None:
+    platform = load_catalog().platform("tx2-tensorrt")
+    notes = describe_differences(replace(NOW, backend="TensorRT"), TABLE, platform)
+    assert not any("tensorrt" in note.lower() for note in notes)
+
+
+@pytest.mark.parametrize(("table", "is_noted"), [("tx2-tensorrt", True), ("tk1", False)])
+def test_only_a_table_of_tensorrt_has_an_engine(table: str, is_noted: bool) -> None:
+    now = replace(NOW, backend="tensorrt", engine=1)
+    notes = describe_differences(now, TABLE, load_catalog().platform(table))
+    assert any("engine" in note for note in notes) is is_noted
+
+
+@pytest.mark.parametrize(
+    ("conditions", "is_noted"),
+    [
+        (Conditions(Clock.PREDICT, "torch", gpu=False), True),
+        (Conditions(Clock.PREDICT, "torch", gpu=True), False),
+    ],
+)
+def test_the_index_of_a_gpu_is_noted_where_the_service_runs_on_a_cpu(conditions: Conditions, is_noted: bool) -> None:
+    server = replace(SERVER, parameters=ServiceParameters(gpu=True, gpuid=1))
+    remarks = PlatformPlan(TK1, server, Plan(), 0.1, PlatformBaseline("tk1", ({},))).remarks("googlenet", conditions)
+    assert any("gpuid = 1" in one for one in remarks) is is_noted
+
+
 def with_files(measured: Measurement, **digests: str) -> Measurement:
     return replace(measured, network_files={name.replace("_", "."): digest for name, digest in digests.items()})
 
