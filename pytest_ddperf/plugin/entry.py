@@ -65,10 +65,15 @@ def _add_completers(config: pytest.Config, parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Reject invalid options before collection; if no option was given and xdist is not used, load nothing else."""
+    """Reject invalid options before collection; if no option was given and xdist is not used, load nothing else.
+
+    Neither does a worker of xdist before its first gated test, except that --benchmark-only must be handled now.
+    """
     config.addinivalue_line("markers", MARKER_HELP)
-    is_given = has_options(config)
-    if not is_given and not hasattr(config, "workerinput") and config.getoption("dist", default="no") == "no":
+    is_given, is_worker = has_options(config), hasattr(config, "workerinput")
+    if is_worker and not config.getoption("benchmark_only", default=False):
+        return
+    if not is_given and not is_worker and config.getoption("dist", default="no") == "no":
         return
     from pytest_ddperf.plugin import outputs, registration  # noqa: PLC0415 - a run without gated tests does not pay for it
 

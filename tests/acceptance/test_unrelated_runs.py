@@ -89,6 +89,17 @@ def test_a_run_without_cells_loads_a_few_small_modules_of_ours(project: Path) ->
     assert said(run(project, "-q"), "OURS") == [f"pytest_ddperf.{name}" for name in OWN]
 
 
+def test_a_worker_of_xdist_loads_no_more_than_a_run_without_it(project: Path) -> None:
+    (project / "test_one.py").write_text(
+        "import pathlib, sys\n\ndef test_one():\n"
+        "    ours = sorted(name for name in sys.modules if name.startswith('pytest_ddperf.'))\n"
+        "    pathlib.Path('loaded').write_text(' '.join(ours))\n",
+        encoding="utf-8",
+    )
+    assert run(project, "-q", "-n1").returncode == 0
+    assert (project / "loaded").read_text().split() == [f"pytest_ddperf.{name}" for name in OWN]
+
+
 def test_it_writes_nothing(project: Path) -> None:
     run(project, "-q", "-p", "no:cacheprovider")
     names = {path.name for path in project.iterdir()}
