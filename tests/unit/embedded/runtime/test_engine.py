@@ -139,7 +139,7 @@ def test_a_closed_engine_does_not_run() -> None:
     engine = load_builtin(SMALL, threads=1)
     engine.close()
     engine.close()
-    with pytest.raises(RuntimeError, match=r"squeezenet_v1\.1 is closed"):
+    with pytest.raises(RuntimeError, match=r"squeezenet_v1\.1"):
         engine.run(pictures(1))
 
 
@@ -171,7 +171,7 @@ def test_a_slowed_network_gives_the_same_probabilities(small: Engine) -> None:
 
 
 def test_a_network_cannot_be_made_faster() -> None:
-    with pytest.raises(ValueError, match="factor must be 1 or more"):
+    with pytest.raises(ValueError, match="1 or more"):
         load_builtin(SMALL, slow_factor=0.5)
 
 
