@@ -155,8 +155,9 @@ def test_a_setting_that_cannot_be_made_is_an_error_and_the_others_are_put_back(f
     failing = JETSON_CLOCKS.format(folder=fake.folder).replace('"")', '"") echo no root >&2; exit 1;')
     fake.tool("jetson_clocks", failing)
     one = tuning(source, nvpmodel=0)
-    with pytest.raises(HookError, match="jetson_clocks: no root"):
+    with pytest.raises(HookError) as caught:
         one.apply()
+    assert_names(caught, "jetson_clocks", "no root")
     one.restore()
     assert fake.state == ("1", "usual")
 
@@ -164,8 +165,9 @@ def test_a_setting_that_cannot_be_made_is_an_error_and_the_others_are_put_back(f
 def test_what_cannot_be_recorded_is_not_changed(fake: FakeBoard, source: str) -> None:
     fake.jetson()
     fake.tool("jetson_clocks", "exit 1")
-    with pytest.raises(HookError, match="nothing was changed: clocks stored"):
+    with pytest.raises(HookError) as caught:
         tuning(source, nvpmodel=0).apply()
+    assert_names(caught, "nothing was changed", "clocks stored")
     assert fake.text("nvpmodel.mode") == "1"
 
 
@@ -187,15 +189,17 @@ def test_a_board_that_could_not_be_put_back_is_not_tuned_again(fake: FakeBoard, 
     tuning(source, nvpmodel=0).apply()
     fake.tool("nvpmodel", "echo busy; exit 1")
     later = tuning(source, nvpmodel=2)
-    with pytest.raises(HookError, match="could not be restored"):
+    with pytest.raises(HookError) as caught:
         later.apply()
+    assert_names(caught, "--ddperf-tune", later.path)
     assert json.loads(later.path.read_text(encoding="utf-8"))["nvpmodel"] == "1"
 
 
 def test_a_board_that_cannot_be_reached_is_an_error(here: FakeBoard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DDPERF_SSH_COMMAND", "false")
-    with pytest.raises(HookError, match="ssh:nowhere ended with status 1"):
+    with pytest.raises(HookError) as caught:
         tuning("ssh:nowhere").apply()
+    assert_names(caught, "ssh:nowhere", "status 1")
 
 
 def test_a_platform_s_board_is_tuned_only_when_that_is_asked_for(here: FakeBoard) -> None:
@@ -225,8 +229,9 @@ def test_a_board_that_another_run_has_tuned_is_left_to_that_run(fake: FakeBoard,
     first = tuning(source, nvpmodel=0)
     first.apply()
     second = tuning(source, nvpmodel=2)
-    with pytest.raises(HookError, match=r"another run has tuned the board at "):
+    with pytest.raises(HookError) as caught:
         second.apply()
+    assert_names(caught, "--ddperf-tune", "another run", source)
     second.restore()
     assert fake.state == ("0", "highest")
     first.restore()
@@ -263,8 +268,9 @@ def test_a_board_that_was_started_anew_has_its_own_clocks_again(fake: FakeBoard,
 
 def test_a_mode_that_cannot_be_set_is_an_error(fake: FakeBoard, source: str) -> None:
     board_files.BoardFiles(fake.root).policy(0, 1000, "ondemand")
-    with pytest.raises(HookError, match="nothing was changed: nvpmodel"):
+    with pytest.raises(HookError) as caught:
         tuning(source, nvpmodel=0).apply()
+    assert_names(caught, "nothing was changed", "nvpmodel")
 
 
 def test_a_board_that_was_left_tuned_is_not_measured_without_a_word(here: FakeBoard) -> None:

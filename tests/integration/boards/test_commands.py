@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from messages import assert_names
 from processes import is_gone
 
 from pytest_ddperf.boards.commands import TAIL_LINES, run
@@ -38,23 +39,26 @@ def test_a_failure_shows_the_command_its_status_and_the_end_of_its_output() -> N
     with pytest.raises(HookError) as caught:
         run("seq 100; echo no such clock >&2; exit 3", timeout_s=10, variables={})
     said = str(caught.value)
-    assert "exit 3` failed with status 3" in said
+    assert_names(said, "exit 3`", "status 3")
     assert said.splitlines()[-TAIL_LINES:] == [*(str(number) for number in range(92, 101)), "no such clock"]
 
 
 def test_a_failure_without_output_says_so() -> None:
-    with pytest.raises(HookError, match="status 1; it printed nothing"):
+    with pytest.raises(HookError) as caught:
         run("exit 1", timeout_s=10, variables={})
+    assert_names(caught, "`exit 1`", "status 1", "nothing")
 
 
 def test_a_program_that_is_not_there_is_said() -> None:
-    with pytest.raises(HookError, match="`no-such-program -x` cannot be started: No such file"):
+    with pytest.raises(HookError) as caught:
         run(("no-such-program", "-x"), timeout_s=10, variables={})
+    assert_names(caught, "`no-such-program -x`", "No such file")
 
 
 def test_one_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    with pytest.raises(HookError, match=r"0\.5 s.*\(hook_timeout\)"):
+    with pytest.raises(HookError) as caught:
         run(f"sleep 600 & echo $! > {tmp_path}/pid; wait", timeout_s=0.5, variables={})
+    assert_names(caught, "0.5 s", "hook_timeout")
     pid = int((tmp_path / "pid").read_text(encoding="utf-8"))
     assert is_gone(pid)
 
@@ -74,5 +78,6 @@ def test_it_has_no_input_and_no_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["echo a\0b", ("echo", "a\0b")])
 def test_a_nul_in_a_command_is_said(command: Command) -> None:
-    with pytest.raises(HookError, match=r"echo .*a.*x00b.* cannot be started: embedded null byte"):
+    with pytest.raises(HookError) as caught:
         run(command, timeout_s=10, variables={})
+    assert_names(caught, "echo", "x00b", "null byte")

@@ -374,8 +374,7 @@ def test_defect_2_a_time_of_0_ms_is_no_time(tmp_path: Path, capsys: pytest.Captu
     with ScriptedDeepDetect(lambda *_: 0.4, ["imageserv"], totals="none") as server:
         ran = Command(tmp_path, server, capsys)(*ONE, *OUT)
     assert ran.status == 1
-    assert_names(ran.err, "head.time", "0 ms", "1 of 1 passes")
-    assert "another clock with --timer" in ran.err
+    assert_names(ran.err, "head.time", "0 ms", "1 of 1 passes", "--timer")
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == []
 
 
@@ -389,7 +388,7 @@ def test_defect_3_recreate_without_create_touches_no_service(bench: Command) -> 
 def test_defect_3_recreate_leaves_a_service_of_that_name_alone(bench: Command) -> None:
     ran = bench(*CREATE, "--recreate")
     assert ran.status == 2
-    assert "--recreate would delete it" in ran.err
+    assert_names(ran.err, "imageserv", "--recreate")
     assert bench.server.services == ["imageserv"]
 
 
@@ -424,7 +423,7 @@ def test_defect_5_a_missing_data_directory_is_said_before_anything_is_overwritte
 def test_defect_5_a_missing_service_name_is_said(bench: Command) -> None:
     ran = bench.bare("--remote-bench-data-dir", "/srv/bench")
     assert ran.status == 2
-    assert "add --sname NAME" in ran.err
+    assert_names(ran.err, "--sname NAME")
 
 
 def test_defect_5_a_service_that_is_not_there_is_said(empty: Command) -> None:
@@ -450,7 +449,7 @@ def test_defect_6_a_server_without_totals_is_measured_by_head_time(
     assert ran.status == 0
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))[0]["mean_processing_time"] == 8.0
     assert "transform" not in ran.out
-    assert "times are from head.time" in ran.err
+    assert_names(ran.err, "head.time")
 
 
 def test_defect_7_a_server_that_needs_several_tries_after_out_of_memory_gets_them(bench: Command) -> None:
@@ -525,8 +524,7 @@ def test_one_warning_names_the_pytest_command_where_dd_bench_misleads(empty: Com
     assert ran.status == 0
     (warning,) = [line for line in ran.err.splitlines() if line.startswith("ddperf: warning: ")]
     command = f"pytest benchmarks --platform=PLATFORM --ddperf-url={empty.server.url}"
-    assert command in warning
-    assert "--ddperf-models=resnet50" in warning
+    assert_names(warning, command, "--ddperf-models=resnet50")
     assert "pytest" not in ran.out
 
 
@@ -559,7 +557,6 @@ def test_a_backend_that_the_server_has_retired_is_named(tmp_path: Path, capsys: 
         ran = Command(tmp_path, server, capsys)(*CREATE)
     assert ran.status == 2
     assert_names(ran.err, "--mllib caffe", "caffe, ncnn")
-    assert "name another with --mllib" in ran.err
 
 
 def test_somebody_else_on_the_server_makes_a_batch_size_invalid_and_others_are_measured(bench: Command) -> None:
@@ -582,7 +579,7 @@ def test_a_server_that_another_run_measures_is_waited_for(bench: Command, monkey
     ran = bench(*ONE)
     held.release()
     assert ran.status == 2
-    assert "another run is measuring on" in ran.err
+    assert_names(ran.err, "another run", identify_server(bench.server.url))
     assert bench.server.requests == []
     assert bench(*ONE).status == 0
 
@@ -599,7 +596,7 @@ def test_a_server_that_is_not_there_is_a_paragraph(bench: Command) -> None:
 def test_a_file_that_cannot_be_written_is_said_before_the_run(bench: Command, how: str) -> None:
     ran = bench(*ONE, how, "nowhere/out")
     assert ran.status == 2
-    assert "there is no folder nowhere" in ran.err
+    assert_names(ran.err, "nowhere/out", "no folder")
     assert bench.server.requests == []
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from every_row import every_row
 from fake_observer import FakeObserver
+from messages import assert_names
 from replay import DATA, RECORDINGS, Exchange, Replay, load
 from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup, never_ends
 from scripted_server import Reply, Request, ScriptedServer
@@ -284,18 +285,20 @@ def test_a_host_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("NO_PROXY", "*")
     with (
         Client("http://no-such-host.invalid:8080") as client,
-        pytest.raises(ServerUnreachableError, match="No connection"),
+        pytest.raises(ServerUnreachableError) as caught,
     ):
         client.info()
+    assert_names(caught, "no-such-host.invalid", "No connection")
 
 
 def test_a_server_that_is_silent_too_long_is_told_with_the_time(stage: ScriptedServer) -> None:
     stage.respond = lambda _: Reply(200, PREDICTED, delay_s=0.3)
     with (
         Client(stage.url, timeout_s=0.05) as client,
-        pytest.raises(ServerUnreachableError, match=r"silent for 0\.05 s"),
+        pytest.raises(ServerUnreachableError) as caught,
     ):
         client.predict(BODY)
+    assert_names(caught, "silent", "0.05 s")
 
 
 def test_predictions_are_counted_from_one_info_to_the_next(stage: ScriptedServer, client: Client) -> None:
@@ -336,8 +339,9 @@ def test_one_request_may_be_given_more_time(stage: ScriptedServer) -> None:
 
 def test_a_connection_that_is_cut_names_the_service(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(drop=True)
-    with pytest.raises(ServerGoneError, match="may have crashed") as caught:
+    with pytest.raises(ServerGoneError) as caught:
         client.predict(BODY)
+    assert_names(caught, "resnet50", "cut")
     assert caught.value.service == "resnet50"
 
 
@@ -365,8 +369,9 @@ def test_nothing_is_asked_twice_by_itself(stage: ScriptedServer, client: Client)
 
 def test_html_instead_of_json_is_no_deepdetect_server(stage: ScriptedServer, client: Client) -> None:
     stage.respond = lambda _: Reply(200, b"<html>hello</html>", headers={"Content-Type": "text/html"})
-    with pytest.raises(AnswerError, match=r"not JSON \(text/html, 18 bytes\)"):
+    with pytest.raises(AnswerError) as caught:
         client.info()
+    assert_names(caught, "JSON", "text/html", "18 bytes")
 
 
 @every_row("content", [b"", b"[" * 100_000, b"9" * 5000, b"\xff\xfe", b'{"head": ', b"null", b"3", b'"a"'])
@@ -384,8 +389,9 @@ def test_an_html_error_page_has_the_type_of_its_status(
     stage: ScriptedServer, client: Client, status: int, kind: type[ServerError]
 ) -> None:
     stage.respond = lambda _: Reply(status, b"<html>", headers={"Location": "http://elsewhere.invalid/"})
-    with pytest.raises(ServerError, match=f"not JSON.*HTTP {status}") as caught:
+    with pytest.raises(ServerError) as caught:
         client.info()
+    assert_names(caught, "JSON", f"HTTP {status}")
     assert type(caught.value) is kind
 
 
@@ -488,14 +494,16 @@ def test_a_host_that_does_not_take_connections_is_told_with_the_time() -> None:
                 waiting.connect_ex(address)
             with (
                 Client(f"http://127.0.0.1:{address[1]}", connect_timeout_s=0.05) as client,
-                pytest.raises(ServerUnreachableError, match=r"No connection within 0\.05 s"),
+                pytest.raises(ServerUnreachableError) as caught,
             ):
                 client.info()
+            assert_names(caught, "No connection", "0.05 s")
 
 
 def test_certificates_to_trust_that_are_not_there_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"CA certificates .*ca\.pem"):
+    with pytest.raises(ConfigurationError) as caught:
         Client("https://127.0.0.1:1", ca_path=tmp_path / "ca.pem")
+    assert_names(caught, "CA", tmp_path / "ca.pem")
 
 
 @pytest.fixture
@@ -512,8 +520,9 @@ def test_the_certificates_to_trust_may_be_given(tls_server: ScriptedServer) -> N
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tls_server: ScriptedServer) -> None:
-    with Client(tls_server.url) as client, pytest.raises(ServerUnreachableError, match="TLS connection failed"):
+    with Client(tls_server.url) as client, pytest.raises(ServerUnreachableError) as caught:
         client.info()
+    assert_names(caught, tls_server.url, "TLS")
 
 
 def test_a_server_that_speaks_no_tls_is_told(stage: ScriptedServer) -> None:
@@ -538,8 +547,9 @@ def test_a_server_that_speaks_no_tls_is_told(stage: ScriptedServer) -> None:
     ],
 )
 def test_a_url_that_is_none_is_refused_without_its_credentials(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="The server URL") as caught:
+    with pytest.raises(ConfigurationError) as caught:
         Client(url)
+    assert_names(caught, "URL")
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None
 

@@ -4,6 +4,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from messages import assert_names
 from scripted_server import Reply, ScriptedServer
 
 from pytest_ddperf.deepdetect.client import Client
@@ -26,9 +27,10 @@ def test_an_answer_that_comes_byte_by_byte_has_the_time_limit_of_a_whole_one(sta
     stage.respond = lambda _: Reply(200, INFO, trickle_s=0.02)
     with (
         Client(stage.url, timeout_s=0.2, connect_timeout_s=0.1) as client,
-        pytest.raises(ServerUnreachableError, match=r"not complete after 0\.2 s") as caught,
+        pytest.raises(ServerUnreachableError) as caught,
     ):
         client.info()
+    assert_names(caught, "not complete", "0.2 s")
     assert not isinstance(caught.value, ServerGoneError)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from messages import assert_names
 from processes import is_gone
 
 from pytest_ddperf.embedded import launch
@@ -153,14 +154,16 @@ def test_it_ends_while_it_predicts(tmp_path: Path) -> None:
 
 
 def test_a_server_that_dies_before_it_is_ready_shows_its_log() -> None:
-    with pytest.raises(ServerUnreachableError, match=r"(?s)ended with status 2\b.*'nonet' is not one of mobilenet"):
+    with pytest.raises(ServerUnreachableError) as caught:
         launch.start(models=("nonet",))
+    assert_names(caught, "status 2", "'nonet'", "mobilenet")
 
 
 def test_a_server_that_is_not_ready_in_time_is_stopped() -> None:
     before = psutil.Process().children()
-    with pytest.raises(ServerUnreachableError, match="was not ready within 0 s"):
+    with pytest.raises(ServerUnreachableError) as caught:
         launch.start(ready_timeout_s=0)
+    assert_names(caught, "not ready", "0 s")
     assert psutil.Process().children() == before
 
 
@@ -171,8 +174,9 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
         return None if name == "onnxruntime" else found(name, package)
 
     monkeypatch.setattr(launch, "find_spec", find)
-    with pytest.raises(ConfigurationError, match=r"needs onnxruntime, .*pip install 'pytest-ddperf\[embedded\]'"):
+    with pytest.raises(ConfigurationError) as caught:
         launch.start()
+    assert_names(caught, "onnxruntime", "pip install 'pytest-ddperf[embedded]'")
 
 
 @pytest.mark.parametrize(
@@ -204,8 +208,9 @@ def test_a_wrong_argument_is_refused_with_status_2(arguments: list[str], said: s
 def test_a_port_in_use_is_told() -> None:
     with launch.start() as server:
         port = server.url.rpartition(":")[2]
-        with pytest.raises(ServerUnreachableError, match=f"cannot listen on 127.0.0.1, port {port}"):
+        with pytest.raises(ServerUnreachableError) as caught:
             launch.start(extra=("--port", port))
+        assert_names(caught, "cannot listen", "127.0.0.1", port)
 
 
 def test_it_serves_ipv6_loopback() -> None:

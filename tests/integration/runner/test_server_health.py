@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from messages import assert_names
 from scripted_deepdetect import ScriptedDeepDetect
 from turned_clock import TurnedClock
 
@@ -105,11 +106,13 @@ def test_a_server_that_does_not_come_back_is_waited_for_once(server: ScriptedDee
     server.go_down()
     health = health_on(clock)
     health.note_outage()
-    with pytest.raises(ServerGoneError, match=r"is not back \(waited 120 s"):
+    with pytest.raises(ServerGoneError) as caught:
         health.await_return(target)
+    assert_names(caught, "120 s")
     assert clock.s == pytest.approx(120)
-    with pytest.raises(ServerGoneError, match="is not back"):
+    with pytest.raises(ServerGoneError) as caught:
         health.await_return(target)
+    assert_names(caught, "not back")
     assert clock.s == pytest.approx(120)
 
 
@@ -154,15 +157,17 @@ def test_a_batch_that_brought_a_server_down_keeps_larger_ones_from_being_run(
     if not limited:
         health.check_size(LARGE)
         return
-    with pytest.raises(BatchNotRunError, match="batch size 4 crashed the server: cut") as caught:
+    with pytest.raises(BatchNotRunError) as caught:
         health.check_size(LARGE)
+    assert_names(caught, "batch size 4", "cut")
     assert caught.value.died
 
 
 def test_a_batch_that_exhausted_the_memory_keeps_larger_ones_of_its_model_from_being_run(health: ServerHealth) -> None:
     health.note_exhausted(SMALL, "no memory")
-    with pytest.raises(BatchNotRunError, match="batch size 4 exceeded the server's memory: no memory"):
+    with pytest.raises(BatchNotRunError) as caught:
         health.check_size(LARGE)
+    assert_names(caught, "batch size 4", "no memory")
     health.check_size(CellKey("tk1", "vgg16", 8))
     health.check_size(CellKey("tk1", "resnet50", 2))
 
@@ -189,8 +194,9 @@ class TestBelief:
     def test_for_a_model_that_is_new_the_last_one_is_compared(self, health: ServerHealth) -> None:
         health.compare(SMALL, answered("cat"))
         health.suspect("tk1")
-        with pytest.raises(AnswerError, match="predictions of resnet50 changed"):
+        with pytest.raises(AnswerError) as caught:
             health.verify("tk1", "vgg16", lambda *_: answered("dog"))
+        assert_names(caught, "resnet50", "cat", "dog")
 
     def test_a_model_whose_service_is_gone_is_passed_over_for_one_that_is_there(self, health: ServerHealth) -> None:
         health.compare(SMALL, answered("cat"))
@@ -243,8 +249,9 @@ class TestLaterAnswers:
     def test_one_that_differs_is_refused_at_any_batch_size(self, health: ServerHealth) -> None:
         health.compare(SMALL, answered("cat"))
         for key in (SMALL, LARGE, SMALL):
-            with pytest.raises(AnswerError, match="predictions of resnet50 changed"):
+            with pytest.raises(AnswerError) as caught:
                 health.compare(key, answered("dog"))
+            assert_names(caught, "resnet50", "cat", "dog")
 
     def test_images_that_the_first_answer_did_not_hold_are_compared_with_nothing(self, health: ServerHealth) -> None:
         health.compare(SMALL, answered("cat"))
@@ -311,15 +318,17 @@ class TestRandomWeights:
     def test_predictions_of_one_creation_are_compared(self, health: ServerHealth) -> None:
         one = creation()
         health.compare(SMALL, answered("cat"), one)
-        with pytest.raises(AnswerError, match="changed during the run"):
+        with pytest.raises(AnswerError) as caught:
             health.compare(SMALL, answered("dog"), one)
+        assert_names(caught, "resnet50", "cat", "dog")
 
     def test_predictions_of_two_creations_are_not(self, health: ServerHealth) -> None:
         health.compare(SMALL, answered("cat"), creation())
         second = creation()
         health.compare(SMALL, answered("dog"), second)
-        with pytest.raises(AnswerError, match="changed during the run"):
+        with pytest.raises(AnswerError) as caught:
             health.compare(SMALL, answered("cat"), second)
+        assert_names(caught, "resnet50", "cat", "dog")
 
     def test_a_creation_that_is_gone_verifies_nothing(self, health: ServerHealth) -> None:
         health.compare(SMALL, answered("cat"), creation())
@@ -332,8 +341,9 @@ class TestRandomWeights:
         health.compare(SMALL, answered("cat"), one)
         health.suspect("tk1")
         health.forget_random("tk1", one)
-        with pytest.raises(AnswerError, match="After the server failed"):
+        with pytest.raises(AnswerError) as caught:
             health.verify("tk1", "resnet50", lambda *_: answered("dog"))
+        assert_names(caught, "resnet50", "cat", "dog")
 
     def test_networks_from_files_and_other_platforms_are_not_forgotten(self, health: ServerHealth) -> None:
         health.compare(SMALL, answered("cat"))
@@ -342,5 +352,6 @@ class TestRandomWeights:
         health.suspect("tx1")
         health.forget_random("tk1", None)
         for platform in ("tk1", "tx1"):
-            with pytest.raises(AnswerError, match="After the server failed"):
+            with pytest.raises(AnswerError) as caught:
                 health.verify(platform, "resnet50", lambda *_: answered("dog"))
+            assert_names(caught, "resnet50", "cat", "dog")

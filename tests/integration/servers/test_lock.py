@@ -102,8 +102,9 @@ def test_who_waits_is_told_for_what_and_for_how_long() -> None:
 
 def test_a_wait_ends_and_says_what_to_do() -> None:
     first = ServerLock("board:1").acquire(0, quiet)
-    with pytest.raises(ServerUnreachableError, match=r"measuring on board:1 for 0\.1 s.*--ddperf-lock-wait=SECONDS"):
+    with pytest.raises(ServerUnreachableError) as caught:
         ServerLock("board:1").acquire(0.1, quiet)
+    assert_names(caught, "board:1", "0.1 s", "--ddperf-lock-wait=SECONDS")
     first.release()
 
 
@@ -141,10 +142,9 @@ def test_it_holds_between_the_users_of_a_host(monkeypatch: pytest.MonkeyPatch, t
 def test_a_folder_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "pytest-ddperf-locks").write_text("", encoding="utf-8")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with pytest.raises(
-        ConfigurationError, match=r"lock of board:1.*cannot be acquired.*writable for all users.*TMPDIR"
-    ):
+    with pytest.raises(ConfigurationError) as caught:
         ServerLock("board:1").acquire_at_once()
+    assert_names(caught, "board:1", "writable for all users", "TMPDIR")
 
 
 @pytest.fixture

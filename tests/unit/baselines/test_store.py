@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
+from messages import assert_names
 from nightly import cell, moment, write_night
 from recording import measured, skipped
 
@@ -186,8 +187,9 @@ def test_a_projects_platform_file_adds_and_overrides(project: Path) -> None:
 @pytest.mark.parametrize("line", ['models = ["res51"]', 'columns = {Own = "res51"}'])
 def test_an_unknown_network_in_a_platform_file_is_refused(project: Path, line: str) -> None:
     (project / "ddperf.toml").write_text(f"[platforms.own]\n{line}\n")
-    with pytest.raises(BaselineFileError, match=r"ddperf\.toml, line \d+: .*platforms\.own\..*'res51' is not known"):
+    with pytest.raises(BaselineFileError) as caught:
         load_catalog(project)
+    assert_names(caught, "ddperf.toml, line 2", "platforms.own", "'res51'")
 
 
 def test_the_networks_of_a_projects_own_table_are_its_platforms(project: Path) -> None:
@@ -400,25 +402,29 @@ def test_a_path_to_a_folder_is_its_recorded_run_and_its_table(tmp_path: Path, st
 def test_a_path_that_holds_nothing_of_the_platform_is_refused(tmp_path: Path, store: NewStore) -> None:
     record(tmp_path / "runs" / "tx1.json", measured("resnet50", 2, platform="tx1"))
     for path in (tmp_path / "runs" / "tx1.json", tmp_path / "runs"):
-        with pytest.raises(ConfigurationError, match="contains nothing for platform tk1"):
+        with pytest.raises(ConfigurationError) as caught:
             store().load("tk1", str(path))
+        assert_names(caught, path, "tk1")
 
 
 @pytest.mark.parametrize("kind", ["recordet", "x" * 5000, "a\0b", ""])
 def test_what_is_neither_a_word_nor_a_path_is_refused(store: NewStore, kind: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"The baseline '.*"):
+    with pytest.raises(ConfigurationError) as caught:
         store().load("tk1", kind)
+    assert_names(caught, "baseline", repr(kind))
 
 
 def test_a_misspelt_kind_is_guessed(store: NewStore) -> None:
-    with pytest.raises(ConfigurationError, match=r"Did you mean recorded\?"):
+    with pytest.raises(ConfigurationError) as caught:
         store().load("tk1", "recordet")
+    assert_names(caught, "'recordet'", "Did you mean recorded?")
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, store: NewStore) -> None:
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(BaselineFileError, match=r"notes\.txt.*expected a table \(\.csv\) or a recorded run"):
+    with pytest.raises(BaselineFileError) as caught:
         store().load("tk1", str(tmp_path / "notes.txt"))
+    assert_names(caught, "notes.txt", ".csv")
 
 
 def test_a_run_is_recorded_in_the_project(project: Path, store: NewStore) -> None:
@@ -426,8 +432,9 @@ def test_a_run_is_recorded_in_the_project(project: Path, store: NewStore) -> Non
 
 
 def test_a_run_without_a_project_has_no_place(cache: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no project folder"):
+    with pytest.raises(ConfigurationError) as caught:
         BaselineStore(load_catalog(), cache_dir=cache).recorded_path("tk1")
+    assert_names(caught, "project folder")
 
 
 def test_local_is_recorded_in_the_cache_under_this_hosts_name_and_read_again(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from load_made import loaded
+from messages import assert_names
 from nightly import cell, without_measurement, write_night
 
 from pytest_ddperf.cli import main
@@ -129,7 +130,7 @@ def test_without_a_history_the_tables_are_written_and_it_says_so(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("-o", "r.json", "--storage", "nowhere") == 0
-    assert "warning: There is no run in nowhere yet" in capsys.readouterr().err
+    assert_names(capsys.readouterr().err, "warning", "nowhere")
     found = cells(project / "r.json")
     assert set(found.values()) == {None}
     assert len(found) > 600
@@ -362,15 +363,17 @@ def test_the_run_that_is_named_is_printed(capsys: pytest.CaptureFixture[str], pr
     assert "2 cells: 2 ok" in said
 
 
-def test_a_run_that_is_not_there_cannot_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_is_not_there_cannot_be_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--run=nope") == 2
-    assert "The run 'nope' is not in .ddperf; the newest runs there are 2026" in capsys.readouterr().err
+    assert_names(
+        capsys.readouterr().err, "'nope'", ".ddperf", *(path.stem for path in (project / ".ddperf").glob("*.jsonl"))
+    )
 
 
 def test_an_export_that_cannot_be_written_says_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "occupied").write_text("", encoding="utf-8")
     assert run("--json=occupied/out.json") == 2
-    assert "occupied/out.json cannot be written: Not a directory" in capsys.readouterr().err
+    assert_names(capsys.readouterr().err, "occupied/out.json", "Not a directory")
 
 
 def test_without_a_history_there_is_no_run_to_print(capsys: pytest.CaptureFixture[str]) -> None:
@@ -380,7 +383,7 @@ def test_without_a_history_there_is_no_run_to_print(capsys: pytest.CaptureFixtur
 
 def test_there_is_nothing_to_export_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--json=out.json", "--storage=nowhere") == 2
-    assert "There is no run in nowhere to export" in capsys.readouterr().err
+    assert_names(capsys.readouterr().err, "no run", "nowhere")
     assert run("--json=out.json", "--platform=nano,gtx1080ti") == 2
     assert capsys.readouterr().err == (
         "ddperf: There is no run of nano, gtx1080ti in .ddperf to export; run pytest benchmarks first.\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from messages import assert_names
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import BY_NAME
@@ -28,8 +29,9 @@ def resolve(folder: Path, toml: str = "", **options: str) -> Settings:
 
 
 def test_at_most_fewer_passes_than_at_least_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"--ddperf-max-passes=4 is below --ddperf-npasses=5; expected"):
+    with pytest.raises(ConfigurationError) as caught:
         resolve(tmp_path, max_passes="4")
+    assert_names(caught, "--ddperf-max-passes=4", "--ddperf-npasses=5")
 
 
 def test_at_most_as_many_as_at_least_is_right(tmp_path: Path) -> None:
@@ -37,21 +39,21 @@ def test_at_most_as_many_as_at_least_is_right(tmp_path: Path) -> None:
 
 
 def test_a_list_of_images_without_their_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"--ddperf-bench-files=names\.txt .* --ddperf-data-dir=DIR"):
+    with pytest.raises(ConfigurationError) as caught:
         resolve(tmp_path, bench_files="names.txt")
+    assert_names(caught, "--ddperf-bench-files=names.txt", "--ddperf-data-dir=DIR")
 
 
 def test_a_list_of_images_whose_folder_stands_in_the_platform_s_file_is_right(tmp_path: Path) -> None:
     resolve(tmp_path, '[platforms.tk1]\ndata_dir = "/srv/bench"\n', bench_files="names.txt")
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "said"), [("threads", "4", "the embedded server"), ("ca_file", "ca.pem", "https servers")]
-)
-def test_what_is_of_another_kind_of_server_is_refused(tmp_path: Path, option: str, value: str, said: str) -> None:
+@pytest.mark.parametrize(("option", "value", "server"), [("threads", "4", "embedded"), ("ca_file", "ca.pem", "https")])
+def test_what_is_of_another_kind_of_server_is_refused(tmp_path: Path, option: str, value: str, server: str) -> None:
     flag = f"--ddperf-{option.replace('_', '-')}={value}"
-    with pytest.raises(ConfigurationError, match=f"{flag} applies only to {said}.* tk1"):
+    with pytest.raises(ConfigurationError) as caught:
         resolve(tmp_path, **{option: value})
+    assert_names(caught, flag, server, "tk1")
 
 
 @pytest.mark.parametrize("url", ["embedded", "tk1=http://board:8080,local=embedded"])
@@ -77,8 +79,9 @@ def test_what_stands_there_for_other_runs_is_passed_over(tmp_path: Path, origin:
 @pytest.mark.parametrize("option", ["service", "repository"])
 def test_one_name_for_several_networks_is_refused(tmp_path: Path, option: str) -> None:
     settings = resolve(tmp_path, **{option: "squeezenet"})
-    with pytest.raises(ConfigurationError, match=rf"--ddperf-{option}=squeezenet .* all 2 networks of tk1.*models"):
+    with pytest.raises(ConfigurationError) as caught:
         check_services(settings, TWO)
+    assert_names(caught, f"--ddperf-{option}=squeezenet", "2 networks", "tk1")
 
 
 @pytest.mark.parametrize("option", ["service", "repository"])

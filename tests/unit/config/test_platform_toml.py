@@ -106,33 +106,32 @@ def test_the_columns_of_both_are_known(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("toml", "line", "said"),
+    ("toml", "line", "facts"),
     [
-        ('[platforms.a]\nlike = "tk2"\n', 2, "like = 'tk2' of platform a, which is not a platform (did you mean tk1?)"),
-        ('[platforms.a]\nlike = ""\n', 2, "like = '' of platform a, which is not a platform"),
-        ('[platforms.a]\nlike = "a"\n', 2, "like = 'a' of platform a, the platform itself"),
+        ('[platforms.a]\nlike = "tk2"\n', 2, ("like = 'tk2'", "platform a", "did you mean tk1?")),
+        ('[platforms.a]\nlike = ""\n', 2, ("like = ''", "platform a")),
+        ('[platforms.a]\nlike = "a"\n', 2, ("like = 'a'", "platform a", "itself")),
         (
             '[platforms.a]\nlike = "tk1"\n[platforms.b]\nlike = "a"\n',
             4,
-            "which has like = 'tk1' itself; expected a platform",
+            ("like = 'a'", "platform b", "like = 'tk1'"),
         ),
-        ('[platforms.a]\nlike = "b"\n[platforms.b]\nlike = "a"\n', 2, "which has like = 'a' itself"),
-        ('[platforms.b]\nlike = "a"\n[platforms.a]\nlike = "tk1"\n', 2, "which has like = 'tk1' itself"),
+        ('[platforms.a]\nlike = "b"\n[platforms.b]\nlike = "a"\n', 2, ("like = 'b'", "platform a", "like = 'a'")),
+        ('[platforms.b]\nlike = "a"\n[platforms.a]\nlike = "tk1"\n', 2, ("like = 'a'", "platform b", "like = 'tk1'")),
         (
             '[platforms.tk1]\nlike = "b"\n[platforms.b]\n',
             2,
-            "which is already a platform of the package; expected `like` for an id of",
+            ("tk1", "`like`"),
         ),
-        ("[platforms.a]\nlike = 3\n", 2, "wrong type of `like`"),
+        ("[platforms.a]\nlike = 3\n", 2, ("`like`",)),
     ],
 )
 def test_a_board_that_is_like_no_platform_is_refused_with_its_line(
-    write: Write, toml: str, line: int, said: str
+    write: Write, toml: str, line: int, facts: tuple[str, ...]
 ) -> None:
     with pytest.raises(BaselineFileError) as caught:
         read_platforms(write(toml), {"tk1": TK1})
-    assert_names(caught, f"ddperf.toml, line {line}: ")
-    assert said in str(caught.value)
+    assert_names(caught, f"ddperf.toml, line {line}: ", *facts)
     assert "\n" not in str(caught.value)
 
 
@@ -145,57 +144,58 @@ def test_an_empty_file_changes_nothing(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "facts"),
     [
-        ("[platforms.tk1]\ntitle =\n", r"line 2: not TOML \(Invalid value"),
-        ("[platforms.tk1\n", "line 1: not TOML"),
-        ("[platforms.tk1]\na = 1\na = 2\n", "line .: not TOML"),
-        (b"\xff\xfe[\x00", "line 1: bytes that are not UTF-8 text; expected TOML"),
-        (b"title = 1\n\x00", "not TOML"),
-        ("\n[platform.tk1]\n", r"unknown key 'platform'; expected \[platforms.<id>\] tables"),
-        ("x = 1\n", r"line 1: unknown key 'x'; expected \[platforms.<id>\] tables"),
-        ("platforms = 3\n", "line 1: `platforms` is not a table"),
-        ("[platforms]\ntk1 = 3\n", "line 2: platforms.tk1 is not a table"),
-        ("[platforms.'../up']\n", r"invalid platform id '../up'; expected lower-case"),
-        ("[platforms.TK1]\n", "line 1: invalid platform id 'TK1'"),
+        ("[platforms.tk1]\ntitle =\n", ("line 2", "TOML")),
+        ("[platforms.tk1\n", ("line 1", "TOML")),
+        ("[platforms.tk1]\na = 1\na = 2\n", ("line 3", "TOML")),
+        (b"\xff\xfe[\x00", ("line 1", "UTF-8", "TOML")),
+        (b"title = 1\n\x00", ("TOML",)),
+        ("\n[platform.tk1]\n", ("'platform'", "[platforms.<id>]")),
+        ("x = 1\n", ("line 1", "'x'", "[platforms.<id>]")),
+        ("platforms = 3\n", ("line 1", "`platforms`", "table")),
+        ("[platforms]\ntk1 = 3\n", ("line 2", "platforms.tk1", "table")),
+        ("[platforms.'../up']\n", ("line 1", "'../up'", "lower-case")),
+        ("[platforms.TK1]\n", ("line 1", "'TK1'", "lower-case")),
         (
             "[platforms.tk1]\ngpu = true\ntolerence = 0.1\n",
-            r"line 3: unknown key 'tolerence' of platform tk1 \(did you mean tol",
+            ("line 3", "'tolerence'", "tk1", "did you mean tolerance?"),
         ),
         (
             "[platforms.tk1]\nzzz = 0.1\n",
-            "line 2: unknown key 'zzz' of platform tk1; expected one of title, backend",
+            ("line 2", "'zzz'", "tk1", "title, backend"),
         ),
-        ("[platforms.tk1]\nwatts = '4'\n", "line 2: wrong type of `watts`; expected `float`, got `str`"),
-        ("[platforms.tk1]\ngpu = 1\n", "line 2: wrong type of `gpu`"),
-        ("platforms.tk1.gpu = 1\n", "line 1: wrong type of `gpu`"),
-        ("[platforms.tk1]\nbatch_sizes = [1, 'x']\n", "line 2: wrong type of `batch_sizes`"),
+        ("[platforms.tk1]\nwatts = '4'\n", ("line 2", "`watts`", "`float`", "`str`")),
+        ("[platforms.tk1]\ngpu = 1\n", ("line 2", "`gpu`")),
+        ("platforms.tk1.gpu = 1\n", ("line 1", "`gpu`")),
+        ("[platforms.tk1]\nbatch_sizes = [1, 'x']\n", ("line 2", "`batch_sizes`")),
         (
             "[platforms.tk1]\nbatch_sizes = [1, 0]\n",
-            r"line 2: batch_sizes = \[1, 0\]; expected batch sizes of 1 or more, such as \[1, 2, 4, 8\]",
+            ("line 2", "batch_sizes = [1, 0]", "1 or more", "[1, 2, 4, 8]"),
         ),
-        ("[platforms.tk1]\nbatch_sizes = [1, 1]\n", "expected batch sizes, each once"),
-        ("[platforms.tk1]\nbatch_sizes = []\n", "batch_sizes = "),
-        ("[platforms.tk1]\ntolerance = 10\n", "line 2: tolerance = 10; expected a share from 0 to below 1"),
-        ("[platforms.tk1]\ntolerance = '10'\n", "line 2: tolerance = '10'; expected a share"),
-        ("[platforms.tk1]\ntolerance = -0.1\n", "line 2: tolerance = -0.1"),
-        ("[platforms.tk1]\ntolerance = nan\n", "line 2: tolerance = nan"),
-        ("[platforms.tk1]\nwatts = inf\n", "line 2: watts = inf; expected a number above 0"),
-        ("[platforms.tk1]\ncores = 0\n", "line 2: cores = 0; expected a number above 0"),
-        ("[platforms.tk1]\nreading_error_ms = -1\n", "line 2: reading_error_ms = -1.*; expected a number of 0 or more"),
-        ("[platforms.tk1]\nurl = ' '\n", "line 2: url = ' '; expected the URL of a server"),
+        ("[platforms.tk1]\nbatch_sizes = [1, 1]\n", ("line 2", "batch_sizes = [1, 1]", "once")),
+        ("[platforms.tk1]\nbatch_sizes = []\n", ("line 2", "batch_sizes = []")),
+        ("[platforms.tk1]\ntolerance = 10\n", ("line 2", "tolerance = 10", "from 0 to below 1")),
+        ("[platforms.tk1]\ntolerance = '10'\n", ("line 2", "tolerance = '10'", "from 0 to below 1")),
+        ("[platforms.tk1]\ntolerance = -0.1\n", ("line 2", "tolerance = -0.1")),
+        ("[platforms.tk1]\ntolerance = nan\n", ("line 2", "tolerance = nan")),
+        ("[platforms.tk1]\nwatts = inf\n", ("line 2", "watts = inf", "above 0")),
+        ("[platforms.tk1]\ncores = 0\n", ("line 2", "cores = 0", "above 0")),
+        ("[platforms.tk1]\nreading_error_ms = -1\n", ("line 2", "reading_error_ms = -1", "0 or more")),
+        ("[platforms.tk1]\nurl = ' '\n", ("line 2", "url = ' '", "URL")),
         (
             "[platforms.tk1]\nservice = 'b_{modle}'\n",
-            "service = 'b_{modle}'; expected a service name .* {model}",
+            ("line 2", "service = 'b_{modle}'", "{model}"),
         ),
     ],
 )
 def test_a_malformed_file_is_refused_with_line_found_and_expected(
-    write: Write, content: str | bytes, said: str
+    write: Write, content: str | bytes, facts: tuple[str, ...]
 ) -> None:
     path = write(content)
-    with pytest.raises(FileContentError, match=said) as caught:
+    with pytest.raises(FileContentError) as caught:
         read_platforms(path, {"tk1": TK1})
+    assert_names(caught, *facts)
     assert str(caught.value).startswith(str(path))
 
 
@@ -232,33 +232,35 @@ def test_commands_are_shell_lines_or_lists_of_words(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "facts"),
     [
-        ('before = [""]', "line 2: before = \\[''\\]; expected commands"),
-        ("after = [[]]", "line 2: after = \\[\\[\\]\\]; expected commands"),
-        ("before = [1]", "line 2: wrong type of `before`"),
-        ("timeout = -1", "line 2: timeout = -1.*expected seconds, above 0 and up to 1000000"),
-        ("hook_timeout = 0", "line 2: hook_timeout = 0.*expected seconds, above 0"),
-        ("cool_wait = 1e300", "line 2: cool_wait = 1e.300.*expected seconds, from 0 to 1000000"),
-        ("cold_start_timeout = nan", "line 2: cold_start_timeout = nan"),
-        ("cool_to_c = 450", "line 2: cool_to_c = 450.*degrees Celsius"),
-        ("datatype = 'bf16'", "line 2: datatype = 'bf16'; expected one of fp32, fp16, fp64, int8"),
-        ("gpuid = [0, 1]", "line 2: wrong type of `gpuid`; expected the index of one GPU, .* list is refused, because"),
-        ("gpuid = true", "line 2: wrong type of `gpuid`"),
-        ("concurrency = [0, 4]", r"line 2: concurrency = \[0, 4\]; expected numbers of clients from 1 to 256"),
-        ("concurrency = 4", "line 2: wrong type of `concurrency`; expected `array`"),
-        ("rate = [10, nan]", r"line 2: rate = \[10, nan\]; expected requests per second from 0.001 to 100000"),
-        ("rate = ['fast']", r"line 2: wrong type of `rate`; expected `float`"),
-        ("load_requests = 1", "line 2: load_requests = 1; expected a whole number of 2 or more"),
+        ('before = [""]', ("line 2", "before = ['']", "commands")),
+        ("after = [[]]", ("line 2", "after = [[]]", "commands")),
+        ("before = [1]", ("line 2", "`before`")),
+        ("timeout = -1", ("line 2", "timeout = -1", "seconds", "above 0", 1000000)),
+        ("hook_timeout = 0", ("line 2", "hook_timeout = 0", "seconds", "above 0")),
+        ("cool_wait = 1e300", ("line 2", "cool_wait = 1e+300", "seconds", "from 0 to 1000000")),
+        ("cold_start_timeout = nan", ("line 2", "cold_start_timeout = nan")),
+        ("cool_to_c = 450", ("line 2", "cool_to_c = 450", "Celsius")),
+        ("datatype = 'bf16'", ("line 2", "datatype = 'bf16'", "fp32, fp16, fp64, int8")),
+        ("gpuid = [0, 1]", ("line 2", "`gpuid`", "one GPU", "list")),
+        ("gpuid = true", ("line 2", "`gpuid`")),
+        ("concurrency = [0, 4]", ("line 2", "concurrency = [0, 4]", "clients", "from 1 to 256")),
+        ("concurrency = 4", ("line 2", "`concurrency`", "`array`")),
+        ("rate = [10, nan]", ("line 2", "rate = [10, nan]", "from 0.001 to 100000")),
+        ("rate = ['fast']", ("line 2", "`rate`", "`float`")),
+        ("load_requests = 1", ("line 2", "load_requests = 1", "2 or more")),
     ],
 )
-def test_a_key_of_the_board_is_refused_by_its_line(write: Write, line: str, said: str) -> None:
-    with pytest.raises(BaselineFileError, match=said):
+def test_a_key_of_the_board_is_refused_by_its_line(write: Write, line: str, facts: tuple[object, ...]) -> None:
+    with pytest.raises(BaselineFileError) as caught:
         read_platforms(write(f"[platforms.tk1]\n{line}\n"))
+    assert_names(caught, *facts)
 
 
 @pytest.mark.parametrize("key", ["user_env", "password_env"])
 def test_a_secret_where_the_name_of_a_variable_should_stand_is_refused_and_not_shown(write: Write, key: str) -> None:
-    with pytest.raises(BaselineFileError, match=f"line 2: {key} = .* the name of an environment variable") as caught:
+    with pytest.raises(BaselineFileError) as caught:
         read_platforms(write(f'[platforms.tk1]\n{key} = "s3cret!"\n'))
+    assert_names(caught, "line 2", key, "environment variable")
     assert "s3cret" not in str(caught.value)

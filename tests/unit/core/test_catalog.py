@@ -65,8 +65,9 @@ def test_no_two_networks_share_a_spelling() -> None:
 
 
 def test_squeezenet_without_a_version_is_refused_and_both_are_named(catalog: Catalog) -> None:
-    with pytest.raises(ConfigurationError, match=r"ambiguous; name one of squeezenet_v1\.0, squeezenet_v1\.1"):
+    with pytest.raises(ConfigurationError) as caught:
         catalog.model("SqueezeNet")
+    assert_names(caught, "squeezenet_v1.0, squeezenet_v1.1")
 
 
 def test_an_unknown_model_is_refused_with_the_valid_ones_and_the_closest(catalog: Catalog) -> None:
@@ -84,8 +85,9 @@ def test_a_platform_is_found_in_any_case(catalog: Catalog, spelling: str, platfo
 
 
 def test_an_unknown_platform_is_refused_with_the_valid_ones_and_the_closest(catalog: Catalog) -> None:
-    with pytest.raises(ConfigurationError, match=r"'tk11' is not known\. Did you mean tk1\? .* tk1, raspi3-ncnn\."):
+    with pytest.raises(ConfigurationError) as caught:
         catalog.platform("tk11")
+    assert_names(caught, "'tk11'", "Did you mean tk1?", "tk1, raspi3-ncnn")
 
 
 @given(st.text(max_size=20))
@@ -115,10 +117,13 @@ def test_a_schedule_ascends_from_1_and_stays_within(kind: str, maximum: int) -> 
     assert list(sizes) == sorted(set(sizes))
 
 
-@pytest.mark.parametrize(("kind", "maximum", "said"), [("pow2", 0, "1 or more"), ("pow3", 8, "pow2 and dd_bench")])
-def test_a_wrong_schedule_is_refused(kind: str, maximum: int, said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+@pytest.mark.parametrize(
+    ("kind", "maximum", "facts"), [("pow2", 0, (0, "1 or more")), ("pow3", 8, ("pow3", "pow2", "dd_bench"))]
+)
+def test_a_wrong_schedule_is_refused(kind: str, maximum: int, facts: tuple[object, ...]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
         build_batch_schedule(kind, maximum)
+    assert_names(caught, *facts)
 
 
 def test_the_matrix_goes_platform_by_platform_model_by_model_batches_ascending() -> None:
@@ -189,8 +194,9 @@ def test_networks_of_ones_own_come_behind_the_others_in_their_order() -> None:
 
 @pytest.mark.parametrize("name", ["resnet50", "res50", "squeezenet-v1.1", "squeezenet_v11"])
 def test_a_network_of_ones_own_may_not_go_by_another_ones_name(name: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"has the same name as .* of the catalogue.*models.my-{name}"):
+    with pytest.raises(ConfigurationError) as caught:
         build_bare_catalog().with_models([Network(name, name, repository="/m")])
+    assert_names(caught, name, f"models.my-{name}")
 
 
 def test_the_same_network_may_be_named_again() -> None:

@@ -8,6 +8,7 @@ import pytest
 from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
+from messages import assert_names
 from replay import RECORDINGS, load
 
 from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, ServiceParameters
@@ -199,26 +200,25 @@ def test_an_invalid_time_is_refused_and_its_place_is_named(time: object) -> None
 
 
 @pytest.mark.parametrize(
-    ("body", "named"),
+    ("body", "facts"),
     [
-        ({}, "`predictions` - at `$.body`"),
-        ({"predictions": [3]}, "got `int` - at `$.body.predictions[0]`"),
-        ({"predictions": [{"classes": []}]}, "`uri` - at `$.body.predictions[0]`"),
-        ({"predictions": [{"uri": "a"}]}, "`classes` - at `$.body.predictions[0]`"),
-        ({"predictions": [{"uri": "a", "classes": None}]}, "got `null` - at `$.body.predictions[0].classes`"),
-        ({"predictions": [{"uri": "a", "classes": [{"cat": "c"}]}]}, "`prob` - at `$.body.predictions[0].classes[0]`"),
-        ({"predictions": [{"uri": "a", "classes": [{"prob": float("nan"), "cat": "c"}]}]}, "classes[0].prob`"),
-        ({"predictions": [{"uri": "a", "classes": [{"prob": "0.5", "cat": "c"}]}]}, "classes[0].prob`"),
-        ({"predictions": [{"uri": "a", "classes": [{"prob": 0.5}]}]}, "`cat` - at `$.body.predictions[0].classes[0]`"),
-        ({"predictions": [{"uri": "a", "classes": ["...[1000 items]"]}]}, "`$.body.predictions[0].classes[0]`"),
-        ({"predictions": ["\ud800"]}, "DeepDetect's format"),
+        ({}, ("`predictions`", "`$.body`")),
+        ({"predictions": [3]}, ("`int`", "`$.body.predictions[0]`")),
+        ({"predictions": [{"classes": []}]}, ("`uri`", "`$.body.predictions[0]`")),
+        ({"predictions": [{"uri": "a"}]}, ("`classes`", "`$.body.predictions[0]`")),
+        ({"predictions": [{"uri": "a", "classes": None}]}, ("`null`", "`$.body.predictions[0].classes`")),
+        ({"predictions": [{"uri": "a", "classes": [{"cat": "c"}]}]}, ("`prob`", "`$.body.predictions[0].classes[0]`")),
+        ({"predictions": [{"uri": "a", "classes": [{"prob": float("nan"), "cat": "c"}]}]}, ("classes[0].prob`",)),
+        ({"predictions": [{"uri": "a", "classes": [{"prob": "0.5", "cat": "c"}]}]}, ("classes[0].prob`",)),
+        ({"predictions": [{"uri": "a", "classes": [{"prob": 0.5}]}]}, ("`cat`", "`$.body.predictions[0].classes[0]`")),
+        ({"predictions": [{"uri": "a", "classes": ["...[1000 items]"]}]}, ("`$.body.predictions[0].classes[0]`",)),
+        ({"predictions": ["\ud800"]}, ("DeepDetect",)),
     ],
 )
-def test_a_wrong_prediction_is_refused_by_its_place(body: object, named: str) -> None:
+def test_a_wrong_prediction_is_refused_by_its_place(body: object, facts: tuple[str, ...]) -> None:
     with pytest.raises(AnswerError) as caught:
         parse_prediction(prediction_answer(body=body), url="http://h", service="resnet50")
-    assert named in str(caught.value)
-    assert "resnet50" in str(caught.value)
+    assert_names(caught, "resnet50", *facts)
 
 
 @every_row(
@@ -263,25 +263,29 @@ def test_inline_images_come_back_under_their_numbers() -> None:
 
 
 def test_a_wrong_uri_is_refused() -> None:
-    with pytest.raises(AnswerError, match=r"1 of 1 predictions are missing: a\.jpg; 1 were not requested: b\.jpg"):
+    with pytest.raises(AnswerError) as caught:
         check_predictions(answer_of("b.jpg"), ["a.jpg"])
+    assert_names(caught, "1 of 1 predictions", "missing: a.jpg", "not requested: b.jpg")
 
 
 def test_missing_predictions_are_counted_and_named() -> None:
     asked = [f"{number}.jpg" for number in range(8)]
-    with pytest.raises(AnswerError, match=r"5 of 8 predictions are missing: 3\.jpg, 4\.jpg, 5\.jpg and 2 more"):
+    with pytest.raises(AnswerError) as caught:
         check_predictions(answer_of(*asked[:3]), asked, url="http://h", service="s")
+    assert_names(caught, "5 of 8 predictions", "missing: 3.jpg, 4.jpg, 5.jpg", "2 more")
 
 
 def test_a_prediction_that_comes_twice_is_refused() -> None:
-    with pytest.raises(AnswerError, match=r"1 were returned more than once: a\.jpg"):
+    with pytest.raises(AnswerError) as caught:
         check_predictions(answer_of("a.jpg", "a.jpg"), ["a.jpg"])
+    assert_names(caught, "a.jpg", "more than once")
 
 
 @pytest.mark.parametrize("probability", [float("nan"), float("inf"), -0.01, 1.01])
 def test_a_probability_that_is_none_is_refused(probability: float) -> None:
-    with pytest.raises(AnswerError, match="1 probabilities are not between 0 and 1"):
+    with pytest.raises(AnswerError) as caught:
         check_predictions(answer_of("a.jpg", probability=probability), ["a.jpg"])
+    assert_names(caught, "1 probabilities", "between 0 and 1")
 
 
 def test_a_softmax_may_exceed_one_by_rounding() -> None:
@@ -289,13 +293,15 @@ def test_a_softmax_may_exceed_one_by_rounding() -> None:
 
 
 def test_a_prediction_without_a_class_is_refused() -> None:
-    with pytest.raises(AnswerError, match=r"no class in 1 of 1 images: a\.jpg"):
+    with pytest.raises(AnswerError) as caught:
         check_predictions(Answer(1.0, (Prediction("a.jpg", ()),)), ["a.jpg"])
+    assert_names(caught, "no class", "1 of 1 images", "a.jpg")
 
 
 def test_a_batch_that_names_an_image_twice_is_a_mistake_of_the_configuration() -> None:
-    with pytest.raises(ConfigurationError, match=r"a\.jpg more than once"):
+    with pytest.raises(ConfigurationError) as caught:
         check_predictions(answer_of("a.jpg"), ["a.jpg", "a.jpg"])
+    assert_names(caught, "a.jpg", "more than once")
 
 
 @pytest.mark.parametrize("recording", RECORDINGS)
@@ -311,23 +317,26 @@ def test_fewer_predictions_than_images_are_refused_however_fast_they_came() -> N
     recorded = next(one for one in load("torch-v0.29") if one.name == "predict_test_batch_size_0")
     answer = parse_prediction(recorded.answer)
     assert answer.head_ms == 9.0
-    with pytest.raises(AnswerError, match="2 of 2 predictions are missing"):
+    with pytest.raises(AnswerError) as caught:
         check_predictions(answer, recorded.body["data"])
+    assert_names(caught, "2 of 2 predictions", "missing")
 
 
 def test_classes_read_past_the_tensor_are_refused() -> None:
     """Torch answers 200 with numbers from elsewhere in its memory if `best` is above the number of classes."""
     found = [one for one in load("torch-v0.29") if one.name.startswith(("predict_best_huge", "predict_best_2000"))]
     for recorded in found:
-        with pytest.raises(AnswerError, match="probabilities are not between 0 and 1"):
+        with pytest.raises(AnswerError) as caught:
             check_predictions(parse_prediction(recorded.reply().body), recorded.body["data"])
+        assert_names(caught, "probabilities", "between 0 and 1")
     assert len(found) == 3
 
 
 def test_probabilities_that_sum_up_to_more_than_one_are_wrong() -> None:
     answer = Answer(1.0, (Prediction("0", tuple((f"c{number}", 1.0) for number in range(7))),))
-    with pytest.raises(AnswerError, match=r"the probabilities of 1 images sum up to more than 1: 0 \(7\)"):
+    with pytest.raises(AnswerError) as caught:
         check_predictions(answer, ["0"])
+    assert_names(caught, "probabilities", "1 images", "0 (7)")
 
 
 def test_rounding_may_lift_the_sum_of_a_thousand_probabilities_a_little() -> None:

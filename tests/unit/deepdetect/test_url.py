@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from every_row import every_row
+from messages import assert_names
 
 from pytest_ddperf.deepdetect.url import (
     Address,
@@ -49,8 +50,9 @@ def test_another_host_or_port_is_another_server(other: str) -> None:
 
 
 def test_what_is_no_url_has_no_name() -> None:
-    with pytest.raises(ConfigurationError, match="expected http"):
+    with pytest.raises(ConfigurationError) as caught:
         identify_server("board")
+    assert_names(caught, "'board'", "http")
 
 
 def test_a_url_or_the_word_embedded_is_taken() -> None:

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from messages import assert_names
 from nightly import cell, without_measurement, write_night
 
 from pytest_ddperf.core.records import CellKey, Outcome
@@ -96,19 +97,22 @@ def test_a_file_that_does_not_begin_with_a_run_is_refused(tmp_path: Path, text: 
     path = tmp_path / "own.jsonl"
     path.write_text(text)
     for read in (read_header, read_run):
-        with pytest.raises(HistoryError, match=r"own\.jsonl, line 1: .*expected .* format 1\."):
+        with pytest.raises(HistoryError) as caught:
             read(path)
+        assert_names(caught, "own.jsonl, line 1", "format 1")
 
 
 def test_a_format_of_another_version_is_refused(tmp_path: Path) -> None:
     path = write_night(tmp_path, 0, [])
     path.write_text(path.read_text().replace('"format":1', '"format":2'))
-    with pytest.raises(HistoryError, match="line 1: format 2 "):
+    with pytest.raises(HistoryError) as caught:
         read_header(path)
+    assert_names(caught, "line 1", "format 2")
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.jsonl").mkdir()
     for read in (read_header, read_run):
-        with pytest.raises(HistoryError, match=r"folder\.jsonl: cannot be read: Is a directory"):
+        with pytest.raises(HistoryError) as caught:
             read(tmp_path / "folder.jsonl")
+        assert_names(caught, "folder.jsonl", "Is a directory")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from messages import assert_names
 
 from pytest_ddperf.core.records import Clock, Pass
 from pytest_ddperf.errors import TimingError
@@ -18,18 +19,21 @@ def test_auto_takes_head_time_where_one_pass_lacks_the_predict_time() -> None:
 
 
 def test_auto_never_takes_the_clients_clock() -> None:
-    with pytest.raises(TimingError, match=r"total_predict_duration_ms in 1 of 1 passes; .* head\.time"):
+    with pytest.raises(TimingError) as caught:
         choose_clock("auto", [Pass(9.0)])
+    assert_names(caught, "total_predict_duration_ms", "1 of 1 passes", "head.time")
 
 
 def test_a_head_time_of_zero_cannot_be_gated() -> None:
-    with pytest.raises(TimingError, match=r"head\.time is 0 ms in 1 of 2 passes"):
+    with pytest.raises(TimingError) as caught:
         choose_clock("head", [Pass(0.4, 0.0), Pass(1.4, 1.0)])
+    assert_names(caught, "head.time", "0 ms", "1 of 2 passes")
 
 
 def test_a_head_time_longer_than_the_client_waited_is_not_believed() -> None:
-    with pytest.raises(TimingError, match=r"longer than the client waited for the answer in 1 of 2 passes \(90 ms"):
+    with pytest.raises(TimingError) as caught:
         choose_clock("auto", [Pass(9.0, 8.0), Pass(9.0, 90.0)])
+    assert_names(caught, "1 of 2 passes", "90 ms")
 
 
 def test_a_head_time_that_is_rounded_up_is_believed() -> None:
@@ -47,8 +51,9 @@ def test_the_clock_that_is_asked_for_is_taken_where_it_is_told(clock: Clock) -> 
 
 
 def test_a_clock_that_is_asked_for_and_not_told_is_an_error_not_another_clock() -> None:
-    with pytest.raises(TimingError, match=r"did not report head\.time in 1 of 1 passes.*--ddperf-timer"):
+    with pytest.raises(TimingError) as caught:
         choose_clock("head", [Pass(9.0, None, 8.5)])
+    assert_names(caught, "head.time", "1 of 1 passes", "--ddperf-timer")
 
 
 def test_no_pass_has_no_clock() -> None:

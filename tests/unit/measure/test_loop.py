@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fake_observer import FakeObserver
+from messages import assert_names
 
 from pytest_ddperf.core.records import CellKey, Clock, ColdStart, Conditions, LoadPass, Measurement
 from pytest_ddperf.deepdetect.protocol import Answer, ServiceStats
@@ -134,8 +135,9 @@ def test_every_answer_is_checked_the_warm_up_too() -> None:
 
 def test_a_second_prediction_on_the_service_makes_the_round_invalid() -> None:
     server = FakeServer(during=lambda one, number: one.add(1, 9.0) if number == 3 else None)
-    with pytest.raises(InvalidRoundError, match="somebody else used the service") as caught:
+    with pytest.raises(InvalidRoundError) as caught:
         one_round(server)
+    assert_names(caught, "somebody else", "the service")
     assert caught.value.exclusive is False
 
 
@@ -144,8 +146,9 @@ def test_a_prediction_on_another_service_makes_the_round_invalid() -> None:
         if number == 3:
             server.others = {"vgg16": 1}
 
-    with pytest.raises(InvalidRoundError, match="predictions by vgg16") as caught:
+    with pytest.raises(InvalidRoundError) as caught:
         one_round(FakeServer(during=elsewhere))
+    assert_names(caught, "somebody else", "vgg16")
     assert caught.value.exclusive is False
 
 
@@ -223,8 +226,9 @@ def test_auto_falls_back_to_head_time_on_an_older_server() -> None:
 
 
 def test_a_head_time_of_zero_is_an_error_not_a_division() -> None:
-    with pytest.raises(TimingError, match=r"head\.time is 0 ms in 5 of 5"):
+    with pytest.raises(TimingError) as caught:
         measured(FakeServer([0.4], durations=False))
+    assert_names(caught, "head.time", "0 ms", "5 of 5")
 
 
 def test_a_later_round_is_added_and_keeps_the_gated_clock() -> None:
@@ -247,7 +251,7 @@ def test_a_round_is_measured_again_at_most_three_times_before_the_cell_is_invali
     server = FakeServer(during=lambda one, _: one.add(1, 9.0))
     cell = measured(server, observer=observer)
     assert cell.rounds == ()
-    assert "somebody else used the service" in cell.invalid
+    assert_names(cell.invalid, "somebody else", "the service")
     assert cell.exclusive is False
     assert sorted({one.attempt for one in observer.shown}) == [1, 2, 3, 4]
 
@@ -329,7 +333,7 @@ def test_as_many_predictions_as_a_pass_under_load_has_are_ours() -> None:
 
 def test_one_prediction_more_makes_the_round_under_load_invalid() -> None:
     cell = measured(FakeLoad(counted=5), Plan(timer="client"))
-    assert cell.invalid.startswith("somebody else used the service during a pass: it counted 5 predictions, 4 of them")
+    assert_names(cell.invalid, "somebody else", "5 predictions", "4 of them")
     assert cell.load == ()
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from every_row import every_row
+from messages import assert_names
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
@@ -73,24 +74,26 @@ def test_the_nearest_marker_wins_key_by_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("marker", "said"),
+    ("marker", "facts"),
     [
-        (pytest.mark.ddperf(["vgg16"]), "not positional ones"),
-        (pytest.mark.ddperf(model=["vgg16"]), "not model"),
-        (pytest.mark.ddperf(models="vgg16"), "takes a list"),
-        (pytest.mark.ddperf(batch_sizes=8), "takes a list, such as"),
-        (pytest.mark.ddperf(models=[7]), r"takes names, not \[7\]"),
+        (pytest.mark.ddperf(["vgg16"]), ("positional",)),
+        (pytest.mark.ddperf(model=["vgg16"]), ("model",)),
+        (pytest.mark.ddperf(models="vgg16"), ("models", "list")),
+        (pytest.mark.ddperf(batch_sizes=8), ("batch_sizes", "list")),
+        (pytest.mark.ddperf(models=[7]), ("models", "names", "[7]")),
     ],
 )
-def test_a_marker_that_cannot_be_is_refused(marker: pytest.MarkDecorator, said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+def test_a_marker_that_cannot_be_is_refused(marker: pytest.MarkDecorator, facts: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
         read_restrictions(item(None, marker))
+    assert_names(caught, *facts)
 
 
 @every_row("size", [0, -1, 1.5, "1", True])
 def test_a_batch_size_that_is_none_is_refused(folder: Path, size: object) -> None:
-    with pytest.raises(ConfigurationError, match="not a batch size"):
+    with pytest.raises(ConfigurationError) as caught:
         cells(folder, {"batch_sizes": (size,)})
+    assert_names(caught, "batch_sizes=", repr(size), "1 or more")
 
 
 def test_cells_go_platform_by_platform_model_by_model_batch_sizes_ascending(folder: Path) -> None:
@@ -170,13 +173,16 @@ def test_a_marker_that_names_loads_measures_these_alone(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("marked", "said"),
+    ("marked", "facts"),
     [
-        ({"concurrency": (0,)}, r"concurrency=...\): \[0\] is not a load; expected numbers of clients from 1 to 256"),
-        ({"concurrency": ()}, r"concurrency=...\): \[\] is not a load; expected numbers of clients"),
-        ({"rate": ("fast",)}, r"rate=...\): \['fast'\] is not a load; expected requests per second"),
+        ({"concurrency": (0,)}, ("concurrency=", "[0]", "clients", "from 1 to 256")),
+        ({"concurrency": ()}, ("concurrency=", "[]", "clients")),
+        ({"rate": ("fast",)}, ("rate=", "['fast']", "requests per second")),
     ],
 )
-def test_a_marker_s_load_that_is_none_is_told(folder: Path, marked: dict[str, tuple[Any, ...]], said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+def test_a_marker_s_load_that_is_none_is_told(
+    folder: Path, marked: dict[str, tuple[Any, ...]], facts: tuple[str, ...]
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
         cells(folder, marked)
+    assert_names(caught, *facts)

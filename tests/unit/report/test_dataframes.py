@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -15,6 +16,7 @@ import pytest
 import recording
 from every_row import every_row
 from load_made import loaded
+from messages import assert_names
 from nightly import FIRST_NIGHT, cell, moment, without_measurement, write_night
 
 from pytest_ddperf import load_baselines, load_history, load_run
@@ -217,57 +219,62 @@ def test_since_may_be_any_moment(folder: Path, since: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "wrong"),
+    ("since", "fact"),
     [
-        ("2026-11-02T02:00:00", "no UTC offset"),
-        ("2026-11-02", "no UTC offset"),
-        (datetime(2026, 11, 2), "no UTC offset"),  # noqa: DTZ001 - that is the fault
-        (pd.NaT, "no UTC offset"),
-        ("yesterday", "not a date and time"),
-        ("", "not a date and time"),
-        ("2026-13-02T02:00:00Z", "not a date and time"),
-        (date(2026, 11, 2), "not a date and time"),
-        (1793498400, "not a date and time"),
+        ("2026-11-02T02:00:00", "UTC offset"),
+        ("2026-11-02", "UTC offset"),
+        (datetime(2026, 11, 2), "UTC offset"),  # noqa: DTZ001 - that is the fault
+        (pd.NaT, "UTC offset"),
+        ("yesterday", "date and time"),
+        ("", "date and time"),
+        ("2026-13-02T02:00:00Z", "date and time"),
+        (date(2026, 11, 2), "date and time"),
+        (1793498400, "date and time"),
     ],
 )
-def test_a_since_that_is_not_a_moment_is_refused(folder: Path, since: Any, wrong: str) -> None:  # noqa: ANN401 - wrong
+def test_a_since_that_is_not_a_moment_is_refused(folder: Path, since: Any, fact: str) -> None:  # noqa: ANN401 - wrong
     write_night(folder, 0, [at(B1, 50.0)])
-    with pytest.raises(ConfigurationError, match=wrong) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         load_history(folder, since=since)
-    assert str(since) in str(caught.value)
+    assert_names(caught, f"since={str(since)!r}", fact)
     assert is_one_paragraph(caught.value)
 
 
 def test_a_platform_that_is_unknown_is_refused_with_the_one_that_may_be_meant(folder: Path) -> None:
     write_night(folder, 0, [at(B1, 50.0)])
-    with pytest.raises(ConfigurationError, match=r"'tkk1'.*Did you mean tk1\?") as caught:
+    with pytest.raises(ConfigurationError) as caught:
         load_history(folder, platforms=["tkk1"])
+    assert_names(caught, "'tkk1'", "Did you mean tk1?")
     assert is_one_paragraph(caught.value)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="nowhere does not exist") as caught:
+    with pytest.raises(ConfigurationError) as caught:
         load_history(tmp_path / "nowhere")
+    assert_names(caught, tmp_path / "nowhere")
     assert is_one_paragraph(caught.value)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"contains no run.*RUN\.jsonl"):
+    with pytest.raises(ConfigurationError) as caught:
         load_history(tmp_path)
+    assert_names(caught, tmp_path, "RUN.jsonl")
     assert [path.name for path in tmp_path.iterdir()] == ["other.txt"]
 
 
 def test_the_project_s_folder_is_refused_with_the_one_that_is_meant(folder: Path, tmp_path: Path) -> None:
     write_night(folder, 0, [at(B1, 50.0)])
-    with pytest.raises(ConfigurationError, match=rf"did you mean {folder}\?"):
+    with pytest.raises(ConfigurationError) as caught:
         load_history(tmp_path)
+    assert_names(caught, f"did you mean {folder}?")
 
 
 def test_a_file_in_place_of_the_folder_is_refused(folder: Path) -> None:
     path = write_night(folder, 0, [at(B1, 50.0)])
-    with pytest.raises(ConfigurationError, match=r"is a file.*load_run"):
+    with pytest.raises(ConfigurationError) as caught:
         load_history(path)
+    assert_names(caught, path, "load_run")
 
 
 def test_a_file_that_is_not_a_run_is_ignored_with_a_warning(folder: Path) -> None:
@@ -284,7 +291,7 @@ def test_a_broken_line_is_ignored_with_a_warning(folder: Path, alone: bool) -> N
     path = write_night(folder, 0, [at(B1, 50.0)])
     with path.open("a", encoding="utf-8") as file:
         file.write('{"type": "cell"\n')
-    with pytest.warns(UserWarning, match="1 line could not be read") as caught:
+    with pytest.warns(UserWarning, match="1 line") as caught:
         frame = load_run(path) if alone else load_history(folder)
     assert [one.filename for one in caught] == [__file__]
     assert frame["now_ms"].tolist() == [50.0]
@@ -293,7 +300,7 @@ def test_a_broken_line_is_ignored_with_a_warning(folder: Path, alone: bool) -> N
 def test_a_copy_of_a_run_counts_once(folder: Path) -> None:
     path = write_night(folder, 0, [at(B1, 50.0)])
     shutil.copy(path, folder / f"{path.stem} (copy).jsonl")
-    with pytest.warns(UserWarning, match="counts once"):
+    with pytest.warns(UserWarning, match=re.escape(f"{path.stem} (copy).jsonl")):
         assert len(load_history(folder)) == 1
 
 
@@ -368,8 +375,9 @@ def test_a_malformed_file_of_the_project_is_refused_by_name(tmp_path: Path, name
 
 
 def test_a_project_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="elsewhere is not a folder"):
+    with pytest.raises(ConfigurationError) as caught:
         load_baselines(tmp_path / "elsewhere")
+    assert_names(caught, tmp_path / "elsewhere", "folder")
 
 
 def exported(path: Path, folder: Path, *records: CellRecord) -> Path:
@@ -455,38 +463,38 @@ def edited(info: dict[str, Any] | None = None, **top: Any) -> str:  # noqa: ANN4
 
 
 @every_row(
-    "text, wrong",
+    "text, facts",
     [
-        ("{", r"line 1: invalid JSON"),
-        ("", "invalid JSON"),
-        ("[]", "no list `benchmarks`"),
-        ('{"benchmarks": {}}', "no list `benchmarks`"),
-        ('{"benchmarks": []}', "no benchmark with platform, model and batch_size"),
-        (edited({"batch_size": 0}), r"benchmarks\[0\].*batch_size"),
-        (edited({"batch_size": 1 << 64}), r"benchmarks\[0\].*batch_size"),
-        (edited({"batch_size": "1"}), r"line 6: .*batch_size"),
-        (edited({"verdict": "splendid"}), "verdict"),
-        (edited({"ms_per_image": -1.0}), "ms_per_image"),
-        (edited({"change": "none"}), "change"),
-        (edited({"server": "here"}), "server"),
-        (edited({"load": {"requests": 5}}), "load"),
-        (edited(benchmarks=[{"extra_info": {"platform": "a", "model": "b", "batch_size": 1}}]), "stats"),
+        ("{", ("line 1", "JSON")),
+        ("", ("line 1", "JSON")),
+        ("[]", ("`benchmarks`",)),
+        ('{"benchmarks": {}}', ("`benchmarks`",)),
+        ('{"benchmarks": []}', ("platform, model", "batch_size")),
+        (edited({"batch_size": 0}), ("benchmarks[0]", "batch_size")),
+        (edited({"batch_size": 1 << 64}), ("benchmarks[0]", "batch_size")),
+        (edited({"batch_size": "1"}), ("line 6", "batch_size")),
+        (edited({"verdict": "splendid"}), ("verdict",)),
+        (edited({"ms_per_image": -1.0}), ("ms_per_image",)),
+        (edited({"change": "none"}), ("change",)),
+        (edited({"server": "here"}), ("server",)),
+        (edited({"load": {"requests": 5}}), ("load",)),
+        (edited(benchmarks=[{"extra_info": {"platform": "a", "model": "b", "batch_size": 1}}]), ("stats",)),
         (
             edited(
                 benchmarks=[{"extra_info": {"platform": "a", "model": "b", "batch_size": 1}, "stats": {"data": [0]}}]
             ),
-            r"stats\.data",
+            ("stats.data",),
         ),
-        (edited(ddperf={"format": 99}), r"ddperf\.format 99"),
-        (edited({"change": float("nan")}), "NaN"),
+        (edited(ddperf={"format": 99}), ("ddperf.format 99",)),
+        (edited({"change": float("nan")}), ("NaN",)),
     ],
 )
-def test_a_file_that_is_no_run_is_refused_by_name(tmp_path: Path, text: str, wrong: str) -> None:
+def test_a_file_that_is_no_run_is_refused_by_name(tmp_path: Path, text: str, facts: tuple[str, ...]) -> None:
     path = tmp_path / "wrong.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(BaselineFileError, match=wrong) as caught:
+    with pytest.raises(BaselineFileError) as caught:
         load_run(path)
-    assert str(path) in str(caught.value)
+    assert_names(caught, path, *facts)
     assert is_one_paragraph(caught.value)
 
 

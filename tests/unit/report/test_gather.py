@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from figure_results import published
+from messages import assert_names
 from nightly import cell, moment, write_night
 
 from pytest_ddperf.baselines.recordings import write_recorded
@@ -225,8 +226,9 @@ def test_a_run_can_be_named(tmp_path: Path) -> None:
 
 def test_a_run_that_is_not_there_is_an_error_that_names_those_that_are(tmp_path: Path) -> None:
     path = write_night(tmp_path, 0, [at(KEY, 200.0)])
-    with pytest.raises(ConfigurationError, match=f"The run 'what' is not in .*; the newest runs there are {path.stem}"):
+    with pytest.raises(ConfigurationError) as caught:
         load_stored(CATALOG, tmp_path, run="what")
+    assert_names(caught, "'what'", tmp_path, path.stem)
 
 
 def test_broken_files_are_named_and_counted(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from messages import assert_names
 
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.service_parameters import ServiceParameters
@@ -58,28 +59,33 @@ def test_the_embedded_server_reads_the_generated_images_itself(tmp_path: Path, m
 
 
 def test_a_batch_larger_than_the_images_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"A batch of 3 .*there are 2\..*--ddperf-max-batch-size=2"):
+    with pytest.raises(ConfigurationError) as caught:
         BenchImages("path", ("a", "b")).batch(3)
+    assert_names(caught, "batch of 3", 2, "--ddperf-max-batch-size=2")
 
 
 @pytest.mark.parametrize(
-    ("data_dir", "files", "said"),
+    ("data_dir", "files", "facts"),
     [
-        ("/srv", "none.txt", "none.txt: it cannot be read"),
-        ("/srv/not/here", None, "--ddperf-bench-files=FILE"),
-        ("EMPTY", None, "contains no images"),
+        ("/srv", "none.txt", ("none.txt", "No such file")),
+        ("/srv/not/here", None, ("/srv/not/here", "--ddperf-bench-files=FILE")),
+        ("EMPTY", None, ("no images",)),
     ],
 )
-def test_images_that_are_not_known_are_refused(tmp_path: Path, data_dir: str, files: str | None, said: str) -> None:
+def test_images_that_are_not_known_are_refused(
+    tmp_path: Path, data_dir: str, files: str | None, facts: tuple[str, ...]
+) -> None:
     where = str(tmp_path) if data_dir == "EMPTY" else data_dir
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError) as caught:
         load_images(ServerOptions("http://h:1", data_dir=where, bench_files=files))
+    assert_names(caught, *facts)
 
 
 def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigurationError, match=r"names\.txt, line 1: bytes that are not UTF-8 text"):
+    with pytest.raises(ConfigurationError) as caught:
         load_images(ServerOptions("http://h:1", data_dir="/srv", bench_files=str(tmp_path / "names.txt")))
+    assert_names(caught, "names.txt, line 1", "UTF-8")
 
 
 def test_a_list_of_images_may_have_a_byte_order_mark_and_the_line_ends_of_windows(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import psutil
 import pytest
+from messages import assert_names
 from onnx import TensorProto, helper
 
 from pytest_ddperf.embedded.runtime.engine import (
@@ -116,13 +117,15 @@ def test_several_threads_may_run_one_engine(small: Engine) -> None:
 
 @pytest.mark.parametrize("shape", [(3, 224, 224), (0, 3, 224, 224)])
 def test_a_batch_without_images_is_refused(small: Engine, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ModelRunError, match=r"takes batches \[N, 3, height, width\]"):
+    with pytest.raises(ModelRunError) as caught:
         small.run(np.zeros(shape, np.float32))
+    assert_names(caught, "[N, 3, height, width]")
 
 
 def test_images_of_a_wrong_size_are_refused_by_name_and_shape(small: Engine) -> None:
-    with pytest.raises(ModelRunError, match=r"squeezenet_v1\.1 failed on a batch of 1x3x100x100"):
+    with pytest.raises(ModelRunError) as caught:
         small.run(pictures(1, side=100))
+    assert_names(caught, "squeezenet_v1.1", "1x3x100x100")
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -136,7 +139,7 @@ def test_a_closed_engine_does_not_run() -> None:
     engine = load_builtin(SMALL, threads=1)
     engine.close()
     engine.close()
-    with pytest.raises(RuntimeError, match=r"squeezenet_v1\.1 is closed"):
+    with pytest.raises(RuntimeError, match=r"squeezenet_v1\.1"):
         engine.run(pictures(1))
 
 
@@ -157,8 +160,9 @@ def test_closing_gives_the_memory_back(small: Engine) -> None:
 
 
 def test_an_unknown_network_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ModelLoadError, match=r"no built-in network 'alexnet'.* mobilenet, .*shufflenet"):
+    with pytest.raises(ModelLoadError) as caught:
         load_builtin("alexnet")
+    assert_names(caught, "'alexnet'", "mobilenet", "shufflenet")
 
 
 def test_a_slowed_network_gives_the_same_probabilities(small: Engine) -> None:
@@ -167,7 +171,7 @@ def test_a_slowed_network_gives_the_same_probabilities(small: Engine) -> None:
 
 
 def test_a_network_cannot_be_made_faster() -> None:
-    with pytest.raises(ValueError, match="factor must be 1 or more"):
+    with pytest.raises(ValueError, match="1 or more"):
         load_builtin(SMALL, slow_factor=0.5)
 
 
@@ -208,26 +212,27 @@ def test_the_classes_of_an_output_with_more_dimensions_are_found(
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelLoadError, match=r"no model at .*own\.onnx: no such file"):
+    with pytest.raises(ModelLoadError) as caught:
         load_file(tmp_path / "own.onnx")
+    assert_names(caught, "own.onnx", "no such file")
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no model", b"\x08\x08\x12\xff"])
 def test_a_file_that_is_no_model_is_refused_in_one_paragraph(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "own.onnx"
     path.write_bytes(content)
-    with pytest.raises(
-        ModelLoadError, match=r"own\.onnx cannot be loaded: .*Check that it is a complete ONNX model"
-    ) as error:
+    with pytest.raises(ModelLoadError) as error:
         load_file(path)
+    assert_names(error, "own.onnx", "ONNX")
     assert "\n" not in str(error.value)
 
 
 def test_a_truncated_model_is_refused(tmp_path: Path) -> None:
     path = write_model(tmp_path / "own.onnx")
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(ModelLoadError, match="cannot be loaded"):
+    with pytest.raises(ModelLoadError) as caught:
         load_file(path)
+    assert_names(caught, path, "ONNX")
 
 
 def test_an_operator_that_nobody_knows_is_refused(tmp_path: Path) -> None:
@@ -259,8 +264,9 @@ def test_a_model_that_takes_no_batch_of_rgb_images_is_refused(
         [helper.make_tensor_value_info("answer", kind, None)],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    with pytest.raises(ModelLoadError, match=r"expected one input, float32 \[N, 3, height, width\]"):
+    with pytest.raises(ModelLoadError) as caught:
         load_file(path)
+    assert_names(caught, "float32 [N, 3, height, width]")
 
 
 def test_a_model_that_loads_but_does_not_run_is_refused(tmp_path: Path) -> None:
@@ -274,5 +280,6 @@ def test_a_model_that_loads_but_does_not_run_is_refused(tmp_path: Path) -> None:
         [shape],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    with pytest.raises(ModelLoadError, match=r"own\.onnx loads, but does not run: .*1x3x224x224"):
+    with pytest.raises(ModelLoadError) as caught:
         load_file(path)
+    assert_names(caught, "own.onnx", "1x3x224x224")

@@ -6,6 +6,7 @@ import pytest
 from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
+from messages import assert_names
 
 from pytest_ddperf.errors import ModelFileError
 from pytest_ddperf.models.caffe.prototxt import DEEPEST, Message, Scalar, parse
@@ -105,8 +106,9 @@ def test_whole_numbers_as_protobuf_writes_them(written: str, meant: int) -> None
 
 @every_row("written", ["1.5", '"3"', "MAX", "99999999999999999999", "9" * 5000])
 def test_what_is_no_whole_number_is_named_with_its_line(written: str) -> None:
-    with pytest.raises(ModelFileError, match=r"net, line 2: n: .* expected a whole number"):
+    with pytest.raises(ModelFileError) as caught:
         parse(f"\nn: {written}", "net").whole("n", 0)
+    assert_names(caught, "net, line 2", "n: ", "whole number")
 
 
 @pytest.mark.parametrize(("written", "meant"), [("1e-3", 0.001), ("0.5f", 0.5), ("2", 2.0), (".5", 0.5)])
@@ -116,8 +118,9 @@ def test_numbers_as_protobuf_writes_them(written: str, meant: float) -> None:
 
 @every_row("written", ["nan", "-inf", "1e999", "wide"])
 def test_what_is_no_number_is_refused(written: str) -> None:
-    with pytest.raises(ModelFileError, match="expected a number"):
+    with pytest.raises(ModelFileError) as caught:
         parse(f"n: {written}").reals("n")
+    assert_names(caught, "n: ", "number")
 
 
 @pytest.mark.parametrize(("written", "meant"), [("true", True), ("1", True), ("false", False), ("0", False)])
@@ -126,8 +129,9 @@ def test_true_and_false(written: str, meant: bool) -> None:
 
 
 def test_neither_true_nor_false_is_refused() -> None:
-    with pytest.raises(ModelFileError, match="expected true or false"):
+    with pytest.raises(ModelFileError) as caught:
         parse("f: maybe").flag("f", default=True)
+    assert_names(caught, "f: ", "true", "false")
 
 
 def test_what_is_not_there_is_its_default() -> None:
@@ -144,8 +148,9 @@ def test_a_message_is_no_value(asked: str) -> None:
 
 
 def test_a_value_is_no_message() -> None:
-    with pytest.raises(ModelFileError, match=r"line 1: n: '3'; expected n \{ \.\.\. \}"):
+    with pytest.raises(ModelFileError) as caught:
         parse("n: 3").messages("n")
+    assert_names(caught, "line 1", "n: '3'", "n { ... }")
 
 
 @pytest.mark.parametrize(
@@ -172,8 +177,9 @@ def test_a_broken_file_is_named_with_its_line(text: str, line: int, found: str) 
 
 
 def test_messages_nested_without_end_are_refused() -> None:
-    with pytest.raises(ModelFileError, match=f"nested deeper than {DEEPEST}"):
+    with pytest.raises(ModelFileError) as caught:
         parse("a {" * 100_000)
+    assert_names(caught, DEEPEST)
 
 
 def test_extensions_keep_their_names() -> None:
