@@ -128,7 +128,7 @@ class TestWorker:
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert two.project.verdicts() == two.cells(tk1="crashed", tx1="crashed") | {"tk1-googlenet-b1": "ok"}
         assert agrees(two, failures=7)
-        assert_names(result, "tx1-googlenet-b1 crashed", "none was left", "--max-worker-restart")
+        assert_names(result, "tx1-googlenet-b1 crashed", "no other was left", "--max-worker-restart")
 
     @pytest.mark.parametrize("restarts", [0, 1])
     def test_that_die_before_anything_is_handed_out_leave_no_green_run(self, two: Fleet, restarts: int) -> None:
