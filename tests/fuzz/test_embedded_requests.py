@@ -62,7 +62,7 @@ def picture(suffix: str) -> bytes:
 
 PNG, JPEG = picture(".png"), picture(".jpg")
 INLINE = base64.b64encode(PNG).decode()
-SERVICE = build_service_body("shufflenet", ServiceParameters(img_width=8, img_height=8))
+SERVICE = build_service_body("shufflenet", ServiceParameters(img_width=8, img_height=8, mllib="onnxruntime"))
 PREDICT = build_predict_body(
     "steady",
     ["0.png", INLINE],
