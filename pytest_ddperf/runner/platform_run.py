@@ -94,9 +94,8 @@ class PlatformRun:
         self._networks = networks
         self._say = say
         self._judge = Judge(plan, networks)
-        self._choices: dict[str, str] = {}
+        self._services: dict[str, OpenService] = {}  # by network: the one that was measured last
         self._new_version = ""
-        self._service_notes: dict[str, tuple[str, ...]] = {}
         self._fixed_batch_notes: dict[str, str] = {}
         self._requests_ms = defaultdict[str, dict[int, list[list[float]]]](dict)
 
@@ -172,10 +171,8 @@ class PlatformRun:
         if self.target.was_replaced():
             self._say(f"ddperf: {key}: its service was replaced by another one of the same name, which is measured now")
             measured = self._attempt(key, lambda attempt: attempt.measure(show, earlier))
-        service, described = self.target.current_service, self.target.describe_service()
-        if service is not None:
-            self._service_notes[key.model] = service.notes
-        if service is not None and described is not None and (fixed := find_fixed_batch(service, described)):
+        described = self.target.describe_service()
+        if described is not None and (fixed := find_fixed_batch(self._services[key.model], described)):
             self._fixed_batch_notes[key.model] = (
                 f"{key.model} was exported with a fixed batch: the server runs every request in batches of {fixed}, so "
                 f"fewer images take as long as {fixed}"
@@ -250,7 +247,7 @@ class PlatformRun:
         self.health.wait_until_idle(self.target)
         self.verify(key)
         service = self.target.service_for(self._networks[key.model], key.batch_size)
-        self._choices[key.model] = service.choice
+        self._services[key.model] = service
         return CellAttempt(self, key, service, self.target.batch(service, key.batch_size))
 
     def verify(self, key: CellKey) -> None:
@@ -299,9 +296,11 @@ class PlatformRun:
     def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
         """Judge the measurement of a cell."""
         model = measurement.key.model
-        record = self._judge.judge(measurement, nodeid, self.facts, self._choices.get(model, ""))
+        service = self._services.get(model)  # None for a measurement that was made elsewhere
+        choice, about_service = ("", ()) if service is None else (service.choice, service.notes)
+        record = self._judge.judge(measurement, nodeid, self.facts, choice)
         notes = (
-            *self._service_notes.get(model, ()),
+            *about_service,
             *self.plan.remarks(model, measurement.conditions),
             self._describe_fixed_batch(measurement),
             self._new_version,

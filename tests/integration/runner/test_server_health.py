@@ -315,20 +315,22 @@ def creation() -> OpenService:
 class TestRandomWeights:
     """A template's weights are random and new with every creation."""
 
+    @staticmethod
+    def assert_differs(health: ServerHealth, answer: str, service: OpenService) -> None:
+        with pytest.raises(AnswerError) as caught:
+            health.compare(SMALL, answered(answer), service)
+        assert_names(caught, "resnet50", "cat", "dog")
+
     def test_predictions_of_one_creation_are_compared(self, health: ServerHealth) -> None:
         one = creation()
         health.compare(SMALL, answered("cat"), one)
-        with pytest.raises(AnswerError) as caught:
-            health.compare(SMALL, answered("dog"), one)
-        assert_names(caught, "resnet50", "cat", "dog")
+        self.assert_differs(health, "dog", one)
 
     def test_predictions_of_two_creations_are_not(self, health: ServerHealth) -> None:
         health.compare(SMALL, answered("cat"), creation())
         second = creation()
         health.compare(SMALL, answered("dog"), second)
-        with pytest.raises(AnswerError) as caught:
-            health.compare(SMALL, answered("cat"), second)
-        assert_names(caught, "resnet50", "cat", "dog")
+        self.assert_differs(health, "cat", second)
 
     def test_a_creation_that_is_gone_verifies_nothing(self, health: ServerHealth) -> None:
         health.compare(SMALL, answered("cat"), creation())
