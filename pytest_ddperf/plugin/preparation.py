@@ -18,6 +18,7 @@ from pytest_ddperf.servers.probe import probe_all
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.plugin.session import BenchSession
 
@@ -59,14 +60,11 @@ def prepare_run(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -
 
 
 def _check_servers(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool) -> None:
-    platforms = list(dict.fromkeys(key.platform for key in cells))
-    runner, catalog = bench.runner, bench.settings.catalog
-    networks = {
-        platform: [
-            catalog.networks[model] for model in dict.fromkeys(key.model for key in cells if key.platform == platform)
-        ]
-        for platform in platforms
-    }
+    runner, known = bench.runner, bench.settings.catalog.networks
+    networks: dict[str, list[Network]] = {}
+    for platform, model in dict.fromkeys((key.platform, key.model) for key in cells):
+        networks.setdefault(platform, []).append(known[model])
+    platforms = list(networks)
     if opens and len(platforms) == 1:
         try:
             runner.open(platforms[0]).check_parameters(networks[platforms[0]])
