@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.core.limits import fill_template
-from pytest_ddperf.core.service_parameters import AUTO, NCNN, TENSORRT, TORCH, runs_on_gpu
+from pytest_ddperf.core.service_parameters import AUTO, NCNN, ONNXRUNTIME, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, ignores_precision, list_built, read_words
 from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
@@ -134,7 +134,7 @@ def describe_pitfalls(options: ServerOptions, networks: Sequence[Network], info:
         service = _find_service(options, network, info)
         if service is None:
             continue
-        fixed = service.max_batch_size if service.mllib.lower() in {TENSORRT, "onnxruntime"} else None
+        fixed = service.max_batch_size if service.mllib.lower() in {TENSORRT, ONNXRUNTIME} else None
         texts = (
             _describe_datatype(service.mllib.lower(), service.datatype, info),
             network.describe_other(service.model_stats.params),

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.core.catalog import build_bare_catalog
-from pytest_ddperf.core.service_parameters import PARAMETERS
+from pytest_ddperf.core.service_parameters import NCNN, PARAMETERS, TENSORRT, TORCH
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.dd_bench.files import find_list
 from pytest_ddperf.dd_bench.options import BenchOptions
@@ -77,9 +77,9 @@ def _list_ncnn_pitfalls(_: BenchOptions, service: ServiceInfo) -> list[str]:
 
 
 _BACKENDS: Final[Mapping[str, tuple[str, Callable[[BenchOptions, ServiceInfo], list[str]]]]] = {
-    "torch": ("Torch", _list_torch_pitfalls),
-    "tensorrt": ("TensorRT", _list_tensorrt_pitfalls),
-    "ncnn": ("NCNN", _list_ncnn_pitfalls),
+    TORCH: ("Torch", _list_torch_pitfalls),
+    TENSORRT: ("TensorRT", _list_tensorrt_pitfalls),
+    NCNN: ("NCNN", _list_ncnn_pitfalls),
 }
 """Title and pitfalls of each backend on which dd_bench's requests may mislead."""
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_ddperf.core.service_parameters import AUTO, TENSORRT
+from pytest_ddperf.core.service_parameters import AUTO, CAFFE, NCNN, ONNXRUNTIME, TENSORRT, TORCH
 
-BACKENDS: Final = (TENSORRT, "torch", "ncnn", "caffe", "onnxruntime")
+BACKENDS: Final = (TENSORRT, TORCH, NCNN, CAFFE, ONNXRUNTIME)
 """The backends that are chosen where the user names none, in order of preference."""
 
 _FLAGS: Final = {

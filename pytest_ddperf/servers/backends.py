@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.service_parameters import AUTO
+from pytest_ddperf.core.service_parameters import AUTO, ONNXRUNTIME
 from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, is_built, list_built, list_candidates
 from pytest_ddperf.errors import ConfigurationError, ServerError
 from pytest_ddperf.models.folder import find_backend
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.deepdetect.protocol import Info
 
-EMBEDDED_BACKEND = "onnxruntime"
+EMBEDDED_BACKEND = ONNXRUNTIME
+"""The backend of the embedded server that a run starts."""
 
 _NOT_BUILT = re.compile(r"Unknown Library|backend was removed|backend is disabled")
 """Errors of a creation with a backend that the server does not have: not built or misspelt, removed, disabled."""
