@@ -62,8 +62,8 @@ def test_a_fault_ends_in_its_verdict_and_the_other_cells_are_measured(
     result = tk1.run(*GOOGLENET_AND_SQUEEZENET, *fault.args, *how)
     assert time.monotonic() - began_s < LIMIT_S
     assert result.ret == fault.exit_status
-    told = capfd.readouterr().err  # what workers tell the person who waits
-    output = " ".join((result.stdout.str() + result.stderr.str() + told).split())
+    reported = capfd.readouterr().err  # what workers tell the person who waits
+    output = " ".join((result.stdout.str() + result.stderr.str() + reported).split())
     assert fault.said in output
     assert "Traceback" not in output
     if fault.exit_status == pytest.ExitCode.USAGE_ERROR:
@@ -91,7 +91,7 @@ def test_nothing_is_predicted_beside_a_prediction_that_was_given_up(
 
 
 class TestInfraExitCode:
-    """--ddperf-infra-exit-code: servers that failed are told from models that are slower."""
+    """--ddperf-infra-exit-code: a server that failed is not a model that is slower."""
 
     CODE = "--ddperf-infra-exit-code=75"
 

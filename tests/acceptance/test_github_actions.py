@@ -182,8 +182,8 @@ def test_what_the_server_says_is_no_markup_and_no_command(tk1: BenchProject, run
         server.slow(*B8, 1.3)
         result = tk1.run(*SQUEEZENET)
     assert len(annotated(result)) == 1
-    told = r"version v1 \| &lt;b&gt;x&lt;/b&gt; :\:error::forged" + "\N{REPLACEMENT CHARACTER}" + r"\[31m"
-    assert told in runner.summary
+    reported = r"version v1 \| &lt;b&gt;x&lt;/b&gt; :\:error::forged" + "\N{REPLACEMENT CHARACTER}" + r"\[31m"
+    assert reported in runner.summary
 
 
 def test_what_is_in_the_files_stays(tk1: BenchProject, runner: Runner) -> None:

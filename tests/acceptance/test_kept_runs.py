@@ -25,7 +25,7 @@ SIZES = ("--ddperf-models=squeezenet_v1.1", "--ddperf-batch-sizes=1,2,4,8")
 
 @pytest.fixture
 def tk1(pytester: pytest.Pytester, server: TableServer) -> BenchProject:
-    """A project whose server stops at the third cell until it is told to go on."""
+    """A project whose server stops at the third cell until it may go on."""
     return BenchProject(pytester, server)
 
 
@@ -104,7 +104,7 @@ def test_a_whole_run_that_was_to_be_accepted_says_nothing_of_it(tk1: BenchProjec
     assert "warning" not in tk1.run(*SQUEEZENET, "--ddperf-accept").stdout.str()
 
 
-def test_the_history_goes_where_it_is_told(tk1: BenchProject) -> None:
+def test_the_history_goes_where_it_is_requested(tk1: BenchProject) -> None:
     tk1.run(*SQUEEZENET, "--ddperf-storage=kept/here")
     assert len(list(list_runs(tk1.path / "kept" / "here"))) == 1
 
@@ -192,7 +192,7 @@ def test_runs_of_the_history_that_are_locked_half_written_or_none_change_no_verd
     assert [(len(run.records), len(run.broken)) for run in tk1.histories()] == [(2, 0), (1, 1), (2, 0)]
 
 
-def test_a_full_disk_is_told_and_the_verdicts_stay(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_the_verdicts_stay(tk1: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -204,15 +204,15 @@ def test_a_full_disk_is_told_and_the_verdicts_stay(tk1: BenchProject, monkeypatc
 
 
 @plain_and_xdist
-def test_a_folder_that_cannot_be_written_any_more_is_told_once_at_once_and_with_what_it_lacks(
+def test_a_folder_that_cannot_be_written_any_more_is_reported_once_at_once_and_with_what_it_lacks(
     tk1: BenchProject, how: tuple[str, ...]
 ) -> None:
     take_the_folder_away(tk1, give_it_back=False)
     result = tk1.run(*SQUEEZENET, *how)
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.OK
-    told = [line for line in result.outlines if "The history could not be written to" in line]
-    assert [line.split(":")[0] for line in told] == ["ddperf", "warning"]
+    reported = [line for line in result.outlines if "The history could not be written to" in line]
+    assert [line.split(":")[0] for line in reported] == ["ddperf", "warning"]
     result.stdout.fnmatch_lines(["*not written: 4.*"])
     result.stdout.no_fnmatch_line("history: *")
 

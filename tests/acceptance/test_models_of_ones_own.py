@@ -199,7 +199,7 @@ def test_two_folders_of_one_name_are_refused(tk1: BenchProject) -> None:
     assert_names(text, f"net of {other}", "the same name", f"net of {one}")
 
 
-def test_a_folder_without_its_slash_is_told_from_a_spelling(tk1: BenchProject) -> None:
+def test_a_folder_without_its_slash_is_distinguished_from_a_spelling(tk1: BenchProject) -> None:
     caffe_folder(tk1.path / "mine")
     assert_names(refusal(tk1.run("--ddperf-models=mine")), "folder", "./mine")
 

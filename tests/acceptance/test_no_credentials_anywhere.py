@@ -56,7 +56,7 @@ def with_credentials(url: str) -> str:
     return url.replace("http://", f"http://{USER}:{QUOTED}@")
 
 
-def told(result: pytest.RunResult, *folders: Path) -> str:
+def reported(result: pytest.RunResult, *folders: Path) -> str:
     """All that a run has printed and written, the names of its files too."""
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     texts = [path.read_bytes().decode(errors="replace") for path in files if path.suffix not in {".toml", ".ini"}]
@@ -116,7 +116,7 @@ def test_of_a_url_wherever_it_is_given(
     result = tk1.bare("benchmarks", "--platform=tk1", *TWO, *EVERYTHING, "--benchmark-json=out.json", *options)
     result.assert_outcomes(**({"passed": 2} if ending == "passes" else {"passed": 1, "failed": 1}))
     assert asked(tk1.server) == {f"Basic {ENCODED}"}
-    text = told(result, tk1.path, github)
+    text = reported(result, tk1.path, github)
     assert tk1.server.url in text
     assert {"junit.xml", "out.json", "r.html", "r.csv", "r.json", "log.txt"} <= {
         path.name for path in tk1.path.iterdir()
@@ -137,7 +137,7 @@ def test_of_a_run_on_several_workers(tk1: BenchProject, github: Path, monkeypatc
         "-n2",
     )
     result.assert_outcomes(passed=1, failed=1)
-    assert_hidden(told(result, tk1.path, github))
+    assert_hidden(reported(result, tk1.path, github))
 
 
 @every_row(
@@ -160,7 +160,7 @@ def test_of_a_url_that_is_none(tk1: BenchProject, url: str, given: str) -> None:
         (tk1.path / "ddperf.toml").write_text(f'[platforms.tk1]\nurl = "{url}"\n', encoding="utf-8")
     result = tk1.bare("benchmarks", "--platform=tk1", *TWO, *EVERYTHING, *options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert_hidden(told(result))
+    assert_hidden(reported(result))
 
 
 def test_of_a_server_that_is_down(tk1: BenchProject, github: Path) -> None:
@@ -168,7 +168,7 @@ def test_of_a_server_that_is_down(tk1: BenchProject, github: Path) -> None:
     tk1.server.close()
     result = tk1.bare("benchmarks", "--platform=tk1", *TWO, *EVERYTHING, f"--ddperf-url={url}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert_hidden(told(result, tk1.path, github))
+    assert_hidden(reported(result, tk1.path, github))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -181,5 +181,5 @@ def test_a_redirect_takes_them_nowhere(tk1: BenchProject, github: Path, status: 
                 )
                 assert [request.headers.get("authorization") for request in moved.requests] == [f"Basic {ENCODED}"]
                 assert result.ret == pytest.ExitCode.USAGE_ERROR
-                assert_hidden(told(result, tk1.path, github))
+                assert_hidden(reported(result, tk1.path, github))
         assert elsewhere.requests == []

@@ -196,7 +196,7 @@ def said_of_platform(result: pytest.RunResult) -> bool:
 
 
 @pytest.mark.parametrize("how", [(), ("-n1",)], ids=["plain", "xdist"])
-def test_a_platform_option_of_the_project_s_own_is_told_from_ours_where_nothing_was_measured(
+def test_a_platform_option_of_the_project_s_own_is_distinguished_from_ours_where_nothing_was_measured(
     tk1: BenchProject, how: tuple[str, ...]
 ) -> None:
     (tk1.path / "conftest.py").write_text(FREE_OPTION, encoding="utf-8")
@@ -207,7 +207,7 @@ def test_a_platform_option_of_the_project_s_own_is_told_from_ours_where_nothing_
     assert any("--ddperf-url had no effect, because nothing was measured" in line for line in result.outlines)
 
 
-def test_a_platform_option_of_the_project_s_own_is_told_from_ours_where_another_platform_was_measured(
+def test_a_platform_option_of_the_project_s_own_is_distinguished_from_ours_where_another_platform_was_measured(
     tk1: BenchProject,
 ) -> None:
     (tk1.path / "conftest.py").write_text(FREE_OPTION, encoding="utf-8")

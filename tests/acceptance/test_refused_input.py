@@ -121,9 +121,9 @@ def test_a_wait_that_was_in_vain_is_a_refusal(tk1: BenchProject) -> None:
     ],
 )
 def test_an_option_that_cannot_be_is_refused(tk1: BenchProject, option: str, said: str) -> None:
-    told = refusal(tk1, tk1.run(option))
-    assert said in told
-    assert "Start it" not in told
+    reported = refusal(tk1, tk1.run(option))
+    assert said in reported
+    assert "Start it" not in reported
 
 
 def test_batch_sizes_beside_a_schedule_are_refused(tk1: BenchProject) -> None:
@@ -171,14 +171,14 @@ def test_several_platforms_do_not_share_one_url(tk1: BenchProject) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://anna:s3cret@host:99999", "anna:s3cret@host:80", "http://anna:s3cret@/x"])
-def test_a_wrong_url_is_told_without_its_credentials(tk1: BenchProject, url: str) -> None:
+def test_a_wrong_url_is_reported_without_its_credentials(tk1: BenchProject, url: str) -> None:
     result = tk1.bare("benchmarks", "--platform=tk1", f"--ddperf-url={url}")
     said = refusal(tk1, result)
     assert "s3cret" not in said + str(result.stdout)
     assert "anna" not in said + str(result.stdout)
 
 
-def test_a_server_that_is_down_is_told_without_its_credentials(tk1: BenchProject) -> None:
+def test_a_server_that_is_down_is_reported_without_its_credentials(tk1: BenchProject) -> None:
     url = f"http://anna:s3cret@127.0.0.1:{closed_port()}"
     result = tk1.bare("benchmarks", "--platform=tk1", f"--ddperf-url={url}")
     assert "s3cret" not in refusal(tk1, result) + str(result.stdout)
@@ -190,7 +190,7 @@ def test_a_malformed_ini_value_names_its_key_and_file(tk1: BenchProject) -> None
     assert_names(said, "ddperf_npasses", tk1.path / "pytest.ini", "'many'")
 
 
-def test_a_toml_value_of_another_type_is_told_with_its_file(tk1: BenchProject) -> None:
+def test_a_toml_value_of_another_type_is_reported_with_its_file(tk1: BenchProject) -> None:
     (tk1.path / "pytest.ini").unlink()
     (tk1.path / "pytest.toml").write_text("[pytest]\nddperf_npasses = 7\n", encoding="utf-8")
     said = refusal(tk1, tk1.run())
@@ -210,7 +210,7 @@ def written(path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_a_malformed_platform_file_is_told_with_its_line(tk1: BenchProject, given: bool) -> None:
+def test_a_malformed_platform_file_is_reported_with_its_line(tk1: BenchProject, given: bool) -> None:
     path = written(tk1.path / "ddperf.toml", '[platforms.tk1]\ntitle = "Mine"\ntolerence = 0.1\n')
     (tk1.path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     said = refusal(tk1, tk1.run() if given else tk1.bare("benchmarks"))
@@ -219,14 +219,14 @@ def test_a_malformed_platform_file_is_told_with_its_line(tk1: BenchProject, give
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "http://h:99999", "http://anna:s3cret@h:99999"])
-def test_a_wrong_url_in_a_platform_file_is_told_with_the_file(tk1: BenchProject, url: str) -> None:
+def test_a_wrong_url_in_a_platform_file_is_reported_with_the_file(tk1: BenchProject, url: str) -> None:
     path = written(tk1.path / "ddperf.toml", f'[platforms.tk1]\nurl = "{url}"\n')
     said = refusal(tk1, tk1.bare("benchmarks", "--platform=tk1"))
     assert f"{path}: url of platform tk1: " in said
     assert "s3cret" not in said
 
 
-def test_a_malformed_table_is_told_with_its_line(tk1: BenchProject) -> None:
+def test_a_malformed_table_is_reported_with_its_line(tk1: BenchProject) -> None:
     path = written(tk1.path / "baselines" / "tk1.csv", "batch_size,resnet50\n1,203\n2,fast\n")
     said = refusal(tk1, tk1.run())
     assert re.search(rf"{path}, line 3: .*; expected .*", said)
@@ -236,7 +236,7 @@ def test_a_malformed_table_is_told_with_its_line(tk1: BenchProject) -> None:
     ("text", "line"),
     [('{"benchmarks": [\n\n{]}', ", line 3"), ('{"benchmarks": 7}', ""), ("[]", ""), ('{"benchmarks": []}', "")],
 )
-def test_a_malformed_recorded_baseline_is_told(tk1: BenchProject, text: str, line: str) -> None:
+def test_a_malformed_recorded_baseline_is_reported(tk1: BenchProject, text: str, line: str) -> None:
     path = written(tk1.path / "baselines" / "tk1.json", text)
     assert f"{path}{line}: " in refusal(tk1, tk1.run())
 

@@ -25,7 +25,7 @@ B8 = "squeezenet_v1.1", 8
 FILES = ("--ddperf-report=out/r.html", "--ddperf-report=out/r.csv", "--ddperf-report=out/r.json")
 
 
-def told(project: BenchProject) -> Any:  # noqa: ANN401 - JSON of any shape
+def reported(project: BenchProject) -> Any:  # noqa: ANN401 - JSON of any shape
     return project.json("out/r.json")
 
 
@@ -33,7 +33,7 @@ def verdicts(project: BenchProject) -> dict[str, str]:
     """The verdicts in the JSON report; cells without one left out."""
     return {
         f"{cell['platform']}-{cell['model']}-b{cell['batch_size']}": cell["outcome"]
-        for cell in told(project)["cells"]
+        for cell in reported(project)["cells"]
         if cell["outcome"] is not None
     }
 
@@ -78,15 +78,15 @@ def test_the_page_says_what_regressed_by_how_much(tk1: BenchProject) -> None:
 
 def test_only_the_platforms_of_the_run_are_in_its_reports(tk1: BenchProject) -> None:
     tk1.run(*SQUEEZENET, *FILES)
-    assert {cell["platform"] for cell in told(tk1)["cells"]} == {"tk1"}
-    assert len(told(tk1)["cells"]) == 104
+    assert {cell["platform"] for cell in reported(tk1)["cells"]} == {"tk1"}
+    assert len(reported(tk1)["cells"]) == 104
 
 
 def test_a_cell_that_errs_is_in_the_reports_with_its_reason(tk1: BenchProject) -> None:
     tk1.server.fault = lambda prediction: out_of_memory() if prediction.batch == 8 else None
     result = tk1.run(*SQUEEZENET, *FILES)
     result.assert_outcomes(passed=1, failed=1)
-    (cell,) = [cell for cell in told(tk1)["cells"] if cell["fails"]]
+    (cell,) = [cell for cell in reported(tk1)["cells"] if cell["fails"]]
     assert (cell["model"], cell["batch_size"], cell["now_ms"]) == (*B8, None)
     assert cell["outcome"] == tk1.verdicts()["tk1-squeezenet_v1.1-b8"]
     assert cell["reason"]
@@ -96,15 +96,15 @@ def test_a_cell_that_errs_is_in_the_reports_with_its_reason(tk1: BenchProject) -
 def test_a_run_in_which_nothing_could_be_measured_still_says_which_it_was(tk1: BenchProject) -> None:
     tk1.server.fault = lambda _: out_of_memory()
     tk1.run(*SQUEEZENET, *FILES)
-    assert told(tk1)["runs"]["tk1"]["run"] == tk1.histories()[-1].header.run
-    assert all(cell["fails"] for cell in told(tk1)["cells"] if cell["outcome"])
+    assert reported(tk1)["runs"]["tk1"]["run"] == tk1.histories()[-1].header.run
+    assert all(cell["fails"] for cell in reported(tk1)["cells"] if cell["outcome"])
 
 
 def test_a_run_in_which_everything_is_new_is_reported_without_a_baseline(tk1: BenchProject) -> None:
     result = tk1.run("--ddperf-models=squeezenet_v1.1,resnet50", "--ddperf-batch-sizes=3", *FILES)
     result.assert_outcomes(passed=2)
     assert set(verdicts(tk1).values()) == {"new"}
-    new = [cell for cell in told(tk1)["cells"] if cell["outcome"] == "new"]
+    new = [cell for cell in reported(tk1)["cells"] if cell["outcome"] == "new"]
     assert [(cell["baseline_ms"], cell["change"], cell["now_ms"] > 0) for cell in new] == [(None, None, True)] * 2
     assert "No cell failed or is unstable." in (tk1.path / "out" / "r.html").read_text(encoding="utf-8")
 
@@ -153,7 +153,7 @@ def test_an_interrupted_run_writes_what_it_measured_and_says_that_it_was(
     status, output = stopped(tk1, *FILES, *workers)
     assert status == pytest.ExitCode.INTERRUPTED, output
     assert set(verdicts(tk1)) == {"tk1-squeezenet_v1.1-b1", "tk1-squeezenet_v1.1-b2"}
-    assert told(tk1)["runs"]["tk1"]["complete"] is False
+    assert reported(tk1)["runs"]["tk1"]["complete"] is False
     assert "interrupted</span>" in (tk1.path / "out" / "r.html").read_text(encoding="utf-8")
     with (tk1.path / "out" / "r.csv").open(encoding="utf-8", newline="") as file:
         assert {row["complete"] for row in csv.DictReader(file) if row["outcome"]} == {"false"}
@@ -165,7 +165,7 @@ def test_the_stored_run_says_the_same_of_itself_afterwards(tk1: BenchProject, mo
     stopped(tk1, *FILES)
     monkeypatch.chdir(tk1.path)
     assert main.main(["report", "-o", "again.json", "-o", "again.csv", "--platform=tk1"]) == 0
-    first, again = told(tk1), tk1.json("again.json")
+    first, again = reported(tk1), tk1.json("again.json")
     assert again["cells"] == first["cells"]
     assert again["runs"] == first["runs"]
     assert (tk1.path / "again.csv").read_bytes() == (tk1.path / "out" / "r.csv").read_bytes()
@@ -174,9 +174,9 @@ def test_the_stored_run_says_the_same_of_itself_afterwards(tk1: BenchProject, mo
 def test_the_nights_before_are_in_the_reports(tk1: BenchProject) -> None:
     tk1.run(*SQUEEZENET, "--ddperf-accept")
     tk1.run(*SQUEEZENET, "--ddperf-accept", *FILES)
-    trends = told(tk1)["trends"]
+    trends = reported(tk1)["trends"]
     assert [(trend["batch_size"], len(trend["nights"])) for trend in trends] == [(1, 2), (8, 2)]
-    assert trends[0]["nights"][-1]["run"] == told(tk1)["runs"]["tk1"]["run"]
+    assert trends[0]["nights"][-1]["run"] == reported(tk1)["runs"]["tk1"]["run"]
 
 
 def test_an_ending_that_says_nothing_is_refused_with_what_is_valid(tk1: BenchProject) -> None:

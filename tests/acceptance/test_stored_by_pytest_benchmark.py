@@ -64,8 +64,8 @@ def test_the_parameters_are_scalars(tk1: BenchProject) -> None:
 
 def test_extra_info_holds_the_cell_its_verdict_its_baseline_and_its_clocks(tk1: BenchProject) -> None:
     info = cell(saved(tk1))["extra_info"]
-    told = {name: info[name] for name in ("platform", "model", "batch_size", "verdict", "baseline_ms_per_image")}
-    assert told == {
+    reported = {name: info[name] for name in ("platform", "model", "batch_size", "verdict", "baseline_ms_per_image")}
+    assert reported == {
         "platform": "tk1",
         "model": "squeezenet_v1.1",
         "batch_size": 8,

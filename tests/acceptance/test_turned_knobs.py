@@ -103,8 +103,8 @@ def test_concurrent_predictions_are_a_condition_of_a_cell_under_load(project: Be
     load = ("--ddperf-concurrency=2", "--ddperf-load-requests=2", "--ddperf-npasses=1")
     for option in ((), ("--ddperf-concurrent-predict=false",)):
         assert project.run(*CELL, REPOSITORY, "--ddperf-mllib=torch", *load, *option).ret == 0
-    told = {one.key.scenario: one.measurement.conditions.settings for one in project.records() if one.measurement}
-    assert told == {"": "", "c2": "one prediction at a time"}
+    reported = {one.key.scenario: one.measurement.conditions.settings for one in project.records() if one.measurement}
+    assert reported == {"": "", "c2": "one prediction at a time"}
 
 
 # --- parameters that the backend ignores
@@ -220,8 +220,8 @@ def test_a_list_of_gpus_in_ddperf_toml_is_refused_with_the_reason(project: Bench
 
 def test_a_batch_states_how_it_was_run(project: BenchProject) -> None:
     assert project.run(*CELLS, REPOSITORY, "--ddperf-mllib=torch").ret == 0
-    told = {one.key.batch_size: one.measurement.conditions.run_as for one in project.records() if one.measurement}
-    assert told == {1: "", 8: "one batch of 8"}
+    reported = {one.key.batch_size: one.measurement.conditions.run_as for one in project.records() if one.measurement}
+    assert reported == {1: "", 8: "one batch of 8"}
 
 
 def test_a_recording_of_a_batch_that_ran_one_by_one_is_not_compared_with(project: BenchProject) -> None:
@@ -494,8 +494,8 @@ def test_it_wins_over_the_platform_s_and_the_command_line_over_both(project: Ben
 def test_how_one_network_s_images_were_prepared_is_recorded_with_it_alone(project: BenchProject) -> None:
     (project.path / "ddperf.toml").write_text("[platforms.tk1.knobs.resnet50]\nrgb = true\n", encoding="utf-8")
     assert project.run(*MODELS, REPOSITORY).ret == 0
-    told = {one.key.model: one.measurement.conditions.preparation for one in project.records() if one.measurement}
-    assert told == {"resnet50": "rgb", "squeezenet_v1.1": ""}
+    reported = {one.key.model: one.measurement.conditions.preparation for one in project.records() if one.measurement}
+    assert reported == {"resnet50": "rgb", "squeezenet_v1.1": ""}
 
 
 def test_an_own_network_s_backend_may_be_another_one_on_a_platform(project: BenchProject) -> None:

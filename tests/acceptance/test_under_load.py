@@ -137,7 +137,7 @@ def test_throughput_and_percentiles_are_in_the_terminal_the_json_and_the_history
     assert plain.load == ()
 
 
-def test_what_was_answered_at_a_rate_is_told(tk1: BenchProject) -> None:
+def test_what_was_answered_at_a_rate_is_reported(tk1: BenchProject) -> None:
     assert tk1.run(*CELL, RATE, "--benchmark-json=out.json").ret == 0
     found = extra(tk1, "r200")
     assert (found["load"]["asked_per_second"], found["load"]["requests"]) == (200.0, 200)

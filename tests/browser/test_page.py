@@ -172,13 +172,13 @@ def test_a_platform_of_one_batch_size_is_drawn(page: Chromium) -> None:
 def test_a_point_that_is_hovered_tells_its_values(page: Chromium) -> None:
     assert page.run("return document.querySelector('#tip').hidden")
     page.hover(f"[data-side='now'] [data-cell='{B8}']")
-    told = page.run("return document.querySelector('#tip').innerText")
-    assert "SqueezeNet v1.1, batch 8" in told
-    assert "Jetson TK1" in told
-    assert "measured 69.8 ms per image, 14.3 images/s" in told
-    assert "baseline 53.6 ms per image (report)" in told
-    assert re.search(r"change \+29\.1\s%, resolution 6\.8\s%", told)
-    assert "regressed" in told
+    reported = page.run("return document.querySelector('#tip').innerText")
+    assert "SqueezeNet v1.1, batch 8" in reported
+    assert "Jetson TK1" in reported
+    assert "measured 69.8 ms per image, 14.3 images/s" in reported
+    assert "baseline 53.6 ms per image (report)" in reported
+    assert re.search(r"change \+29\.1\s%, resolution 6\.8\s%", reported)
+    assert "regressed" in reported
     page.hover("h1")
     assert page.run("return document.querySelector('#tip').hidden")
 
@@ -221,10 +221,10 @@ def test_the_history_of_a_cell_is_drawn_night_by_night(page: Chromium) -> None:
     )
     assert values == [night.now_ms for night in trend().nights]
     page.hover(".nights .mark.red")
-    told = page.run("return document.querySelector('#tip').innerText")
-    assert "69.8 ms per image" in told
-    assert "regressed" in told
-    assert "commit 000000b" in told
+    reported = page.run("return document.querySelector('#tip').innerText")
+    assert "69.8 ms per image" in reported
+    assert "regressed" in reported
+    assert "commit 000000b" in reported
 
 
 def test_a_column_sorts_the_table_both_ways_what_is_empty_last(page: Chromium) -> None:
@@ -480,7 +480,7 @@ def test_of_several_platforms_the_one_that_regressed_is_shown_first(browser: Chr
         assert {series.split("/")[0] for series, _ in lines(page)} == {"tk1"}
         page.click("[data-platform='tx1']")
         assert {series.split("/")[0] for series, _ in lines(page)} == {"tk1", "tx1"}
-        assert len(page.run(DASHES)) == 2  # a platform is told by its dash, a model by its colour
+        assert len(page.run(DASHES)) == 2  # a dash for each platform, a colour for each model
 
 
 def test_hostile_strings_do_nothing(browser: Chromium, tmp_path: Path) -> None:

@@ -175,9 +175,9 @@ def test_a_run_that_measures_again_is_the_same_beside_it(
     assert "INTERNALERROR" not in output
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert project.verdicts() == VERDICTS
-    told = dict(junit(project))
-    assert len(junit(project)) == len(told) == len(VERDICTS)
-    assert {cell: "failed" if tag == "failure" else "passed" for cell, tag in told.items()} == OUTCOMES
+    reported = dict(junit(project))
+    assert len(junit(project)) == len(reported) == len(VERDICTS)
+    assert {cell: "failed" if tag == "failure" else "passed" for cell, tag in reported.items()} == OUTCOMES
     if other.shown is not None:
         assert sorted(other.shown(project.path)) == sorted(OUTCOMES.items())
 
@@ -190,9 +190,9 @@ def test_x_stops_at_the_first_regressed_cell_beside_it(project: BenchProject, ot
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     verdicts = Counter(project.verdicts().values())
     assert verdicts == {"ok": 2, "regressed": 1, "not_confirmed": 1}
-    told = dict(junit(project))
-    assert len(junit(project)) == len(told) == len(VERDICTS)
-    assert Counter(told.values())["failure"] == 2
+    reported = dict(junit(project))
+    assert len(junit(project)) == len(reported) == len(VERDICTS)
+    assert Counter(reported.values())["failure"] == 2
 
 
 KILL = """

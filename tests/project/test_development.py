@@ -1,4 +1,4 @@
-"""What contributors are told to run exists, and is what tox runs."""
+"""What contributors are asked to run exists, and is what tox runs."""
 
 from __future__ import annotations
 

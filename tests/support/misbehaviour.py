@@ -328,7 +328,7 @@ class MisbehavingServer:
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(data_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.url = str(self._told()["url"])
+        self.url = str(self._report()["url"])
 
     @property
     def pid(self) -> int:
@@ -351,12 +351,12 @@ class MisbehavingServer:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
-        return self._told()
+        return self._report()
 
-    def _told(self) -> dict[str, Any]:
+    def _report(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        told: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return told
+        reported: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return reported
 
     def __enter__(self) -> Self:
         return self

@@ -398,10 +398,10 @@ def service_not_found() -> Reply:
 
 
 def _error(status: int, msg: str, dd_code: int | None = None, dd_msg: str = "") -> Reply:
-    told: dict[str, object] = {"code": status, "msg": msg}
+    reported: dict[str, object] = {"code": status, "msg": msg}
     if dd_code is not None:
-        told |= {"dd_code": dd_code, "dd_msg": dd_msg}
-    return Reply(status, {"status": told}, compressible=True)
+        reported |= {"dd_code": dd_code, "dd_msg": dd_msg}
+    return Reply(status, {"status": reported}, compressible=True)
 
 
 def _uris(data: list[str]) -> list[str]:

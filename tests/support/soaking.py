@@ -102,8 +102,8 @@ class Soaked:
         rows = []
         for name in names:
             verdicts = sorted((verdict, count) for (met, verdict), count in self.met.items() if met == name)
-            told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
-            rows.append(f"  {name or '(nothing)':26}{sum(count for _, count in verdicts):6}  {told}")
+            reported = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
+            rows.append(f"  {name or '(nothing)':26}{sum(count for _, count in verdicts):6}  {reported}")
         first, last = self.first, self.last
         more_mib = last.mib - first.mib
         lives = f"{self.server_lives} lives; in the {self.long_lives} of {LONG_LIFE} cells or more"
@@ -216,9 +216,9 @@ class Soak:
         except DdperfError as error:
             record = run.record_failure(key, str(key), error)
         self.result.longest_s = max(self.result.longest_s, self._now() - began_s)
-        told = self._server.disarm()
-        met = name if name == BETWEEN or told["struck"] else ""
-        self._note_life(told["pid"], told["server_mib"])
+        reported = self._server.disarm()
+        met = name if name == BETWEEN or reported["struck"] else ""
+        self._note_life(reported["pid"], reported["server_mib"])
         self._note(record, met, limited=limited)
         self._crashes = self._crashes + 1 if record.outcome is Outcome.CRASHED else 0
         return record, limited or (met in MISBEHAVIOURS and MISBEHAVIOURS[met].limits)

@@ -13,7 +13,7 @@ EVIL = "\x1b[31m\u202e\x07\ud800\x9b"
 
 
 @given(st.text(), st.integers(4, 40))
-def test_what_is_told_is_one_line_of_bounded_length_without_control_characters(text: str, most: int) -> None:
+def test_what_is_reported_is_one_line_of_bounded_length_without_control_characters(text: str, most: int) -> None:
     line = quote_server_text(text, most)
     assert len(line) <= most
     assert not any(unicodedata.category(char) in {"Cc", "Cf", "Cs"} for char in line)

@@ -32,7 +32,7 @@ def test_the_commands_run_in_order(tmp_path: Path) -> None:
     assert log.read_text(encoding="utf-8") == "1\n2\n3\n"
 
 
-def test_they_are_told_the_platform_and_its_server(tmp_path: Path) -> None:
+def test_they_receive_the_platform_and_its_server(tmp_path: Path) -> None:
     log = tmp_path / "log"
     board(Platform("tk1", "TK1", before=(f"echo $DDPERF_HOOK_PLATFORM $DDPERF_HOOK_URL > {log}",))).begin()
     assert log.read_text(encoding="utf-8") == "tk1 http://tk1:8080\n"

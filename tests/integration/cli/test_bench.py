@@ -485,7 +485,7 @@ def test_defect_8_one_connection_serves_the_whole_run(bench: Command) -> None:
     assert bench.server.connections == 1
 
 
-def test_defect_8_a_silent_server_is_given_up_on_as_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_defect_8_a_silent_server_times_out_as_configured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with ScriptedDeepDetect(services=["imageserv"], delay_s=0.0) as server:
         command = Command(tmp_path, server, capsys)
         answer = Reply(200, {}, delay_s=30)

@@ -274,14 +274,14 @@ def test_the_facts_of_a_server_are_those_of_its_info() -> None:
 # --- faults
 
 
-def test_a_server_that_is_down_is_told_with_its_url() -> None:
+def test_a_server_that_is_down_is_reported_with_its_url() -> None:
     url = f"http://127.0.0.1:{unused_port()}"
     with Client(url) as client, pytest.raises(ServerUnreachableError, match="Connection refused") as caught:
         client.info()
     assert caught.value.url == url
 
 
-def test_a_host_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_does_not_exist_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
     with (
         Client("http://no-such-host.invalid:8080") as client,
@@ -291,7 +291,7 @@ def test_a_host_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     assert_names(caught, "no-such-host.invalid", "No connection")
 
 
-def test_a_server_that_is_silent_too_long_is_told_with_the_time(stage: ScriptedServer) -> None:
+def test_a_server_that_is_silent_too_long_is_reported_with_the_time(stage: ScriptedServer) -> None:
     stage.respond = lambda _: Reply(200, PREDICTED, delay_s=0.3)
     with (
         Client(stage.url, timeout_s=0.05) as client,
@@ -396,8 +396,8 @@ def test_an_html_error_page_has_the_type_of_its_status(
 
 
 def test_an_error_under_http_200_is_an_error(stage: ScriptedServer, client: Client) -> None:
-    told = {"status": {"code": 500, "msg": "InternalError", "dd_code": 1007, "dd_msg": "it broke"}}
-    stage.respond = lambda _: Reply(200, told)
+    reported = {"status": {"code": 500, "msg": "InternalError", "dd_code": 1007, "dd_msg": "it broke"}}
+    stage.respond = lambda _: Reply(200, reported)
     with pytest.raises(ServerFailedError, match="it broke") as caught:
         client.predict(BODY)
     assert (caught.value.http_status, caught.value.code, caught.value.dd_code) == (200, 500, 1007)
@@ -474,7 +474,7 @@ def test_a_proxy_of_the_environment_is_used_for_other_hosts(
     assert stage.requests[-1].path == "http://board.invalid:8080/info"
 
 
-def test_a_proxy_that_is_down_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_is_down_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name in ("HTTP_PROXY", "http_proxy"):
@@ -483,7 +483,7 @@ def test_a_proxy_that_is_down_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -
         client.info()
 
 
-def test_a_host_that_does_not_take_connections_is_told_with_the_time() -> None:
+def test_a_host_that_does_not_take_connections_is_reported_with_the_time() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -500,7 +500,7 @@ def test_a_host_that_does_not_take_connections_is_told_with_the_time() -> None:
             assert_names(caught, "No connection", "0.05 s")
 
 
-def test_certificates_to_trust_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_certificates_to_trust_that_are_not_there_are_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Client("https://127.0.0.1:1", ca_path=tmp_path / "ca.pem")
     assert_names(caught, "CA", tmp_path / "ca.pem")
@@ -525,7 +525,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tls_server: ScriptedSe
     assert_names(caught, tls_server.url, "TLS")
 
 
-def test_a_server_that_speaks_no_tls_is_told(stage: ScriptedServer) -> None:
+def test_a_server_that_speaks_no_tls_is_reported(stage: ScriptedServer) -> None:
     with Client(f"https://127.0.0.1:{stage.port}") as client, pytest.raises(ServerUnreachableError, match="TLS"):
         client.info()
 

@@ -205,7 +205,7 @@ def test_a_wrong_argument_is_refused_with_status_2(arguments: list[str], said: s
     assert said in ended.stderr
 
 
-def test_a_port_in_use_is_told() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with launch.start() as server:
         port = server.url.rpartition(":")[2]
         with pytest.raises(ServerUnreachableError) as caught:

@@ -55,7 +55,7 @@ def test_pytest_reads_the_list_of_tests_as_it_goes() -> None:
     assert "in enumerate(session.items)" in inspect.getsource(pytest_runtestloop)
 
 
-def test_an_xdist_worker_is_told_by_its_input() -> None:
+def test_an_xdist_worker_is_recognised_by_its_input() -> None:
     assert "config.workerinput" in inspect.getsource(remote.WorkerInteractor.__init__)
 
 

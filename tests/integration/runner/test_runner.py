@@ -154,11 +154,11 @@ def test_one_prediction_can_be_made_without_a_measurement(server: ScriptedDeepDe
     runner.close()
 
 
-def test_progress_is_told_before_every_prediction(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    told: list[tuple[bool, int]] = []
+def test_progress_is_reported_before_every_prediction(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+    reported: list[tuple[bool, int]] = []
     runner = runner_for(server, tmp_path)
-    runner.open("tk1").measure(KEY, lambda progress: told.append((progress.warmup, progress.number)))
-    assert told == [(True, 1), (False, 1), (False, 2), (False, 3), (False, 4), (False, 5)]
+    runner.open("tk1").measure(KEY, lambda progress: reported.append((progress.warmup, progress.number)))
+    assert reported == [(True, 1), (False, 1), (False, 2), (False, 3), (False, 4), (False, 5)]
     runner.close()
 
 
@@ -328,7 +328,7 @@ class TestAPredictionThatWasGivenUp:
             runner.open("tk1").measure(OTHER, quiet)
         runner.close()
 
-    def test_under_load_is_told_from_those_of_the_other_clients(
+    def test_under_load_is_distinguished_from_those_of_the_other_clients(
         self, hanging: ScriptedDeepDetect, tmp_path: Path
     ) -> None:
         runner = runner_for(hanging, tmp_path, timeout_s=0.5)
@@ -349,7 +349,7 @@ class TestAPredictionThatWasGivenUp:
         runner.close()
 
     @pytest.mark.parametrize("counted", [True, False], ids=["counted", "not counted"])
-    def test_is_told_from_one_that_failed_in_the_cell_before(
+    def test_is_distinguished_from_one_that_failed_in_the_cell_before(
         self, hanging: ScriptedDeepDetect, tmp_path: Path, *, counted: bool
     ) -> None:
         usual = hanging.respond
@@ -452,7 +452,7 @@ def test_a_cell_without_a_baseline_is_expected_to_take_some_time(server: Scripte
     assert plan.expected_ms(X) == 0.0
 
 
-def test_too_few_images_are_told(server: ScriptedDeepDetect, tmp_path: Path) -> None:
+def test_too_few_images_are_reported(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path)
     with pytest.raises(ConfigurationError) as caught:
         runner.open("tk1").measure(CellKey("tk1", "resnet50", 16), quiet)

@@ -75,7 +75,7 @@ def answered(category: str) -> Answer:
     return Answer(1.0, (Prediction("0", ((category, 0.9),)),))
 
 
-def told(count: int) -> Info:
+def reported(count: int) -> Info:
     return Info(services=(ServiceInfo("resnet50", stats=ServiceStats(predict_count=count)),))
 
 
@@ -143,8 +143,8 @@ def test_a_cell_measured_in_between_makes_the_next_death_the_first(server: Scrip
 @pytest.mark.parametrize(
     ("before", "limited"),
     [
-        pytest.param(told(0), False, id="its counts go on: the connection was cut, and no more"),
-        pytest.param(told(7), True, id="its counts begin anew: it died"),
+        pytest.param(reported(0), False, id="its counts go on: the connection was cut, and no more"),
+        pytest.param(reported(7), True, id="its counts begin at 0: it died"),
         pytest.param(Info(services=(ServiceInfo("vgg16"),)), True, id="a service is gone: it died"),
     ],
 )

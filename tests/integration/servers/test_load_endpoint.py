@@ -86,7 +86,7 @@ def test_a_failure_is_raised_where_it_is_waited_for_and_nothing_is_begun_after_i
     with pytest.raises(ServerFailedError):
         crew.finish()
     assert done == []
-    assert not crew.failed  # the failure was told; the crew can be used again
+    assert not crew.failed  # the failure was raised; the crew can be used again
     crew.submit(lambda: done.append(2))
     crew.finish()
     assert done == [2]

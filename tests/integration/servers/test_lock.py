@@ -78,19 +78,19 @@ def test_a_second_client_of_the_process_is_kept_out_too() -> None:
     assert second.acquire_at_once()
 
 
-def test_who_waits_is_told_for_what_and_for_how_long() -> None:
+def test_who_waits_learns_for_what_and_for_how_long() -> None:
     first = ServerLock("board:1").acquire(0, quiet)
     said: list[str] = []
-    told = threading.Event()
+    reported = threading.Event()
 
     def say(line: str) -> None:
         said.append(line)
-        told.set()
+        reported.set()
 
     second = ServerLock("board:1")
     waiting = threading.Thread(target=second.acquire, args=(60, say))
     waiting.start()
-    assert told.wait(10)
+    assert reported.wait(10)
     first.release()
     waiting.join(10)
     assert not waiting.is_alive()
@@ -139,7 +139,7 @@ def test_it_holds_between_the_users_of_a_host(monkeypatch: pytest.MonkeyPatch, t
     first.release()
 
 
-def test_a_folder_that_cannot_be_had_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_had_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "pytest-ddperf-locks").write_text("", encoding="utf-8")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(ConfigurationError) as caught:
@@ -188,7 +188,7 @@ def test_one_account_waits_for_another(first: int, second: int, folder_of_all_us
         holder.communicate("\n", timeout=60)
 
 
-def test_a_file_that_cannot_be_locked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_locked_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(descriptor: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 

@@ -49,7 +49,7 @@ def test_a_remote_server_is_asked_once_and_not_taken(server: ScriptedDeepDetect,
     target.close()
 
 
-def test_a_server_that_is_down_is_told(server: ScriptedDeepDetect, names: str) -> None:
+def test_a_server_that_is_down_is_reported(server: ScriptedDeepDetect, names: str) -> None:
     server.close()
     options = ServerOptions(server.url, data_dir="/srv", bench_files=names)
     with pytest.raises(ServerUnreachableError):
@@ -76,7 +76,7 @@ def test_images_that_are_not_known_are_refused(server: ScriptedDeepDetect) -> No
         probe(ServerOptions(server.url, data_dir="/not/here"), quiet)
 
 
-def test_of_several_those_that_are_down_are_told(server: ScriptedDeepDetect, names: str) -> None:
+def test_of_several_those_that_are_down_are_reported(server: ScriptedDeepDetect, names: str) -> None:
     with ScriptedDeepDetect() as gone:
         pass
     urls = {"nano": gone.url, "tk1": server.url, "tx1": gone.url}

@@ -59,10 +59,10 @@ def created(server: ScriptedDeepDetect) -> Any:  # noqa: ANN401 - JSON
     return asked.json()
 
 
-def own(folder: Path | None = None, **told: Any) -> Network:  # noqa: ANN401 - any field
+def own(folder: Path | None = None, **caught: Any) -> Network:  # noqa: ANN401 - any field
     """A network of the user's, of which only its files say anything."""
     path = None if folder is None else str(folder)
-    fields: dict[str, Any] = {"width": None, "height": None, "nclasses": None, **told}
+    fields: dict[str, Any] = {"width": None, "height": None, "nclasses": None, **caught}
     return Network("mine", "Mine", repository="/opt/mine", path=path, **fields)
 
 
@@ -108,13 +108,13 @@ def test_one_whose_model_folder_holds_nothing_is_missing(
 ) -> None:
     answer = server.respond
     server.respond = lambda request: refused(words) if request.method == "PUT" else answer(request)
-    with pytest.raises(ServiceNotFoundError) as told:
+    with pytest.raises(ServiceNotFoundError) as caught:
         service_of(client, VGG, repository="/models/{model}")
-    assert_names(told, "/models/vgg16", "--ddperf-repository")
-    assert told.value.dd_msg == words
+    assert_names(caught, "/models/vgg16", "--ddperf-repository")
+    assert caught.value.dd_msg == words
 
 
-def test_a_repository_that_the_server_refuses_for_another_reason_is_told(
+def test_a_repository_that_the_server_refuses_for_another_reason_is_reported(
     server: ScriptedDeepDetect, client: Client
 ) -> None:
     answer, words = server.respond, "Service Bad Request Error: number of classes is unknown (nclasses == 0)"

@@ -423,7 +423,7 @@ def test_half_an_ncnn_network_is_refused_as_the_server_would(
     assert said in run.text
 
 
-def test_of_a_torch_network_the_files_alone_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_a_torch_network_the_files_alone_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "net.pt").write_bytes(bytes(3_000_000))
     run = Run(capsys, tmp_path)
     assert run.status == 0

@@ -211,7 +211,7 @@ def valued() -> Iterator[tuple[str, str]]:
                 yield command, (action.option_strings or [action.dest])[-1]
 
 
-def told(argv: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int | str | None, str]:
+def reported(argv: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int | str | None, str]:
     """The exit status and what stood on standard error."""
     code: int | str | None
     try:
@@ -221,9 +221,9 @@ def told(argv: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int | str
     return code, capsys.readouterr().err
 
 
-def assert_one_paragraph(told_text: str) -> None:
-    assert re.fullmatch(r"ddperf[ \w-]*: [^\n]+\n", told_text), told_text[:500]
-    assert "Traceback" not in told_text
+def assert_one_paragraph(text: str) -> None:
+    assert re.fullmatch(r"ddperf[ \w-]*: [^\n]+\n", text), text[:500]
+    assert "Traceback" not in text
 
 
 def test_every_argument_with_a_value_is_tried_with_wrong_ones() -> None:
@@ -243,7 +243,7 @@ def test_a_wrong_value_is_one_paragraph_and_status_2(
     (tmp_path / "images.txt").write_text("a.jpg\n", encoding="utf-8")
     beside = BESIDE.get((command, name), BESIDE.get((command, ""), []))
     beside = [one for one in beside if not one.startswith(f"{name}=")]
-    code, said = told([command, *beside, f"{name}={value}" if name.startswith("-") else value], capsys)
+    code, said = reported([command, *beside, f"{name}={value}" if name.startswith("-") else value], capsys)
     assert code == 2
     assert_one_paragraph(said)
 
@@ -251,7 +251,7 @@ def test_a_wrong_value_is_one_paragraph_and_status_2(
 @every_command
 def test_an_unknown_option_is_one_paragraph(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     needed = {"check-model": ["."], "completion": ["bash"]}.get(command, [])
-    code, said = told([command, *needed, "--nonsense"], capsys)
+    code, said = reported([command, *needed, "--nonsense"], capsys)
     assert code == 2
     assert_one_paragraph(said)
     assert "--nonsense" in said
@@ -259,7 +259,7 @@ def test_an_unknown_option_is_one_paragraph(command: str, capsys: pytest.Capture
 
 @every_row("argv", [[], ["reprot"], ["check-model"], ["completion"], ["bench", "--port"]])
 def test_what_is_missing_or_unknown_is_one_paragraph(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    code, said = told(argv, capsys)
+    code, said = reported(argv, capsys)
     assert code == 2
     assert_one_paragraph(said)
 
@@ -283,7 +283,7 @@ def test_what_is_missing_or_unknown_is_one_paragraph(argv: list[str], capsys: py
 def test_a_misspelled_name_gets_a_suggestion_from_its_command(
     argv: list[str], command: str, meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, said = told(argv, capsys)
+    code, said = reported(argv, capsys)
     assert code == 2
     assert said.startswith(f"{command}: ")
     assert_names(said, f"did you mean {meant}?")
@@ -291,14 +291,14 @@ def test_a_misspelled_name_gets_a_suggestion_from_its_command(
 
 @every_row("argv", [["xyzzy"], ["report", "--xyzzy"], ["report", "plot"], ["bench", "--timer=xyzzy"]])
 def test_what_is_like_no_name_gets_no_suggestion(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    code, said = told(argv, capsys)
+    code, said = reported(argv, capsys)
     assert code == 2
     assert "did you mean" not in said
 
 
 @pytest.mark.parametrize("argv", [["srve"], ["completion", "tcsh"], ["bench", "--timer=sundial"]])
 def test_a_wrong_choice_is_answered_with_the_valid_ones(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    _, said = told(argv, capsys)
+    _, said = reported(argv, capsys)
     valid = {"srve": ", ".join(COMMANDS), "completion": "bash, zsh, fish", "bench": "auto, predict, head, client"}
     assert_names(said, valid[argv[0]])
 

@@ -154,7 +154,7 @@ def drawn(
 
 
 @pytest.mark.parametrize(("option", "folder"), [("--plot", "ddperf-figures"), ("--plot=figs", "figs")])
-def test_figures_are_drawn_where_they_are_told(
+def test_figures_are_drawn_where_they_are_requested(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, folder: str
 ) -> None:
     monkeypatch.setattr(api, "draw", drawn)

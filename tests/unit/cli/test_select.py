@@ -166,7 +166,7 @@ def test_what_is_ruled_out_is_counted_once_and_adds_up_with_what_meets_it(answer
     assert int(ruled_out) == sum(counts(out))
 
 
-def test_a_platform_over_the_watts_and_those_whose_watts_are_not_stated_are_told_apart(answer: Command) -> None:
+def test_a_platform_over_the_watts_and_those_whose_watts_are_not_stated_are_reported_apart(answer: Command) -> None:
     _, out, _ = answer(*EXAMPLE)
     text = " ".join(out.split())
     silent = published_cells("tx2", "tx2-tensorrt", "raspi4-ncnn")

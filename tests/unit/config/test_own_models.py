@@ -39,7 +39,7 @@ def described(tmp_path: Path, text: str) -> Catalog:
         ("res50", False),
     ],
 )
-def test_a_folder_is_told_from_an_id_by_its_slash(name: str, is_one: bool) -> None:
+def test_a_folder_is_distinguished_from_an_id_by_its_slash(name: str, is_one: bool) -> None:
     assert is_folder_name(name) is is_one
 
 

@@ -102,7 +102,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(write: Write) -> None:
     assert table.cells["vgg16", 1].value_ms == 2.5
 
 
-def test_a_column_that_does_not_say_which_network_it_is_may_be_told(write: Write) -> None:
+def test_a_column_that_does_not_identify_its_network_may_be_assigned_to_one(write: Write) -> None:
     path = write("batch_size,SqueezeNet\n1,2\n")
     table = read_table(path, build_bare_catalog(), {"SqueezeNet": "squeezenet_unversioned"})
     assert table.models == ("squeezenet_unversioned",)

@@ -68,13 +68,15 @@ def test_what_was_given_says_where() -> None:
         (Config(ini={"ddperf_npasses": 7}), {}, ("ddperf_npasses", "pytest.ini", "quotes")),
     ],
 )
-def test_a_wrong_value_is_told_with_its_place(config: Config, environ: dict[str, str], facts: tuple[str, ...]) -> None:
+def test_a_wrong_value_is_reported_with_its_place(
+    config: Config, environ: dict[str, str], facts: tuple[str, ...]
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         found(config, **environ)
     assert_names(caught, *facts)
 
 
-def test_a_wrong_url_is_told_without_credentials() -> None:
+def test_a_wrong_url_is_reported_without_credentials() -> None:
     with pytest.raises(ConfigurationError) as caught:
         found(Config({"ddperf_url": "tk1=http://u:pw@h:1,tx1=http://u:pw@h:99999"}))
     assert_names(caught, "'tk1=http://***@h:1,tx1=http://***@h:99999'")
@@ -197,7 +199,7 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path, texts: dict[str, 
     assert_names(caught, *facts)
 
 
-def test_platforms_that_share_a_server_are_told(tmp_path: Path) -> None:
+def test_platforms_that_share_a_server_are_reported(tmp_path: Path) -> None:
     urls = "tk1=http://u:p@localhost:1/x,nano=http://b:1,tx1=http://127.0.0.1:1"
     settings = resolve(tmp_path, platform="tk1,nano,tx1,local", url=urls)
     assert settings.shared_servers() == {"localhost:1": ("tk1", "tx1")}
@@ -208,7 +210,7 @@ def test_the_embedded_server_is_one_however_many_platforms_name_it(tmp_path: Pat
     assert settings.shared_servers() == {"embedded": ("tk1", "local")}
 
 
-def test_a_wrong_url_of_the_project_is_told_with_its_file(tmp_path: Path) -> None:
+def test_a_wrong_url_of_the_project_is_reported_with_its_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         resolve(tmp_path, '[platforms.tk1]\nurl = "board"\n', platform="tk1")
     assert_names(caught, "ddperf.toml", "url", "tk1", "'board'")
@@ -276,7 +278,7 @@ def test_one_server_for_several_platforms_is_refused_whatever_stands_in_ddperf_t
     tmp_path: Path, url: str, origin: Origin
 ) -> None:
     toml = "".join(f'[platforms.{name}]\nurl = "http://{name}:8080"\n' for name in ("tk1", "tx1"))
-    with pytest.raises(ConfigurationError) as told:
+    with pytest.raises(ConfigurationError) as reported:
         resolve(tmp_path, toml, origin, platform="tk1,tx1", url=url)
-    assert_names(told, "2 platforms", "--ddperf-url=tk1=URL,tx1=URL")
-    assert "secret" not in str(told.value)
+    assert_names(reported, "2 platforms", "--ddperf-url=tk1=URL,tx1=URL")
+    assert "secret" not in str(reported.value)

@@ -151,8 +151,8 @@ def test_the_matrix_of_a_platform_is_its_networks_that_are_known_and_its_batch_s
 
 
 def test_the_networks_of_the_pictures_have_their_task_and_input_size(catalog: Catalog) -> None:
-    told = {one.id: (one.task, one.width, one.height) for one in OTHER_NETWORKS}
-    assert told == {
+    reported = {one.id: (one.task, one.width, one.height) for one in OTHER_NETWORKS}
+    assert reported == {
         "squeezenet_unversioned": (Task.CLASSIFICATION, 224, 224),
         "mobilenet_v2": (Task.CLASSIFICATION, 224, 224),
         "seresnet50": (Task.CLASSIFICATION, 224, 224),

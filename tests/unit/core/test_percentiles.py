@@ -19,11 +19,11 @@ def coverage(count: int, percent: int, ranks: tuple[int, int]) -> float:
 
 
 @pytest.mark.parametrize(("percent", "least"), [(50, 6), (90, 36), (95, 72), (99, 368)])
-def test_a_percentile_is_told_only_where_there_are_enough_samples(percent: int, least: int) -> None:
+def test_a_percentile_is_reported_only_where_there_are_enough_samples(percent: int, least: int) -> None:
     assert compute_interval_ranks(least - 1, percent) is None
     assert compute_interval_ranks(least, percent) is not None
-    told = [one.percent for one in compute_percentiles([float(number) for number in range(least)])]
-    assert told[-1] == percent
+    reported = [one.percent for one in compute_percentiles([float(number) for number in range(least)])]
+    assert reported[-1] == percent
     assert percent not in [one.percent for one in compute_percentiles([float(number) for number in range(least - 1)])]
 
 

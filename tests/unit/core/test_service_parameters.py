@@ -37,11 +37,11 @@ def test_every_other_preparation_is_named() -> None:
         gpu_resize=True,
         dla=True,
     )
-    told = "black and white, rgb, scale 0.5, histogram equalisation, DLA, interpolation nearest, resized on the GPU"
-    assert knobs.preparation(created=True) == told
+    reported = "black and white, rgb, scale 0.5, histogram equalisation, DLA, interpolation nearest, resized on the GPU"
+    assert knobs.preparation(created=True) == reported
 
 
-def test_a_service_that_was_there_prepares_images_as_it_was_told() -> None:
+def test_a_service_that_was_there_prepares_images_as_it_was_created() -> None:
     assert ServiceParameters(rgb=True, image_interp="nearest").preparation(created=False) == "interpolation nearest"
 
 

@@ -24,7 +24,7 @@ SILENT = ServerUnreachableError("The server was silent")
 GATEWAY_TIMEOUT = GatewayError("A proxy got no answer", http_status=504)
 
 
-def told(**counts: int | None) -> Info:
+def reported(**counts: int | None) -> Info:
     stats = {name: ServiceStats(predict_count=count) for name, count in counts.items()}
     return Info(services=tuple(ServiceInfo(name, stats=one) for name, one in stats.items()))
 
@@ -48,14 +48,14 @@ def predict(in_flight: RequestsInFlight, error: BaseException | None = None, ser
 def in_flight() -> RequestsInFlight:
     """Of a server that has counted ten predictions."""
     one = RequestsInFlight()
-    one.record_counts(told(resnet50=10, vgg16=3))
+    one.record_counts(reported(resnet50=10, vgg16=3))
     return one
 
 
 def test_predictions_that_were_answered_leave_nothing_open(in_flight: RequestsInFlight) -> None:
     predict(in_flight)
     assert not in_flight.is_open
-    in_flight.record_counts(told(resnet50=11, vgg16=3))
+    in_flight.record_counts(reported(resnet50=11, vgg16=3))
     assert in_flight.running == ()
 
 
@@ -65,32 +65,32 @@ def test_one_that_was_given_up_runs_until_it_is_counted(in_flight: RequestsInFli
     predict(in_flight, error)
     assert in_flight.is_open
     for _ in range(2):
-        in_flight.record_counts(told(resnet50=11, vgg16=3))
+        in_flight.record_counts(reported(resnet50=11, vgg16=3))
         assert in_flight.running == ("resnet50",)
-    in_flight.record_counts(told(resnet50=12, vgg16=3))
+    in_flight.record_counts(reported(resnet50=12, vgg16=3))
     assert not in_flight.is_open
 
 
 def test_one_that_is_counted_when_the_server_is_asked_first_has_ended(in_flight: RequestsInFlight) -> None:
     predict(in_flight, SILENT)
-    in_flight.record_counts(told(resnet50=11, vgg16=3))
+    in_flight.record_counts(reported(resnet50=11, vgg16=3))
     assert not in_flight.is_open
 
 
 def test_names_of_services_are_compared_as_servers_keep_them(in_flight: RequestsInFlight) -> None:
     predict(in_flight, SILENT, service="ResNet50")
     assert in_flight.count_requests("RESNET50") == 1
-    in_flight.record_counts(told(resnet50=10))
+    in_flight.record_counts(reported(resnet50=10))
     assert in_flight.running == ("resnet50",)
 
 
-@pytest.mark.parametrize("after", [{"resnet50": 9}, {"vgg16": 3}, {"resnet50": None}], ids=["fell", "gone", "untold"])
+@pytest.mark.parametrize("after", [{"resnet50": 9}, {"vgg16": 3}, {"resnet50": None}], ids=["fell", "gone", "absent"])
 def test_a_service_that_began_anew_or_is_gone_or_does_not_tell_is_not_waited_for(
     in_flight: RequestsInFlight, after: dict[str, int | None]
 ) -> None:
     predict(in_flight, SILENT)
-    in_flight.record_counts(told(resnet50=10))
-    in_flight.record_counts(told(**after))
+    in_flight.record_counts(reported(resnet50=10))
+    in_flight.record_counts(reported(**after))
     assert not in_flight.is_open
 
 
@@ -102,16 +102,16 @@ def test_an_older_server_without_counts_is_not_waited_for() -> None:
     assert not in_flight.is_open
 
 
-def test_nothing_is_known_of_a_server_that_never_told_its_counts() -> None:
+def test_nothing_is_known_of_a_server_that_never_reported_its_counts() -> None:
     in_flight = RequestsInFlight()
     predict(in_flight, SILENT)
-    in_flight.record_counts(told(resnet50=0))
+    in_flight.record_counts(reported(resnet50=0))
     assert not in_flight.is_open
 
 
 def test_a_service_that_was_created_since_has_counted_nothing(in_flight: RequestsInFlight) -> None:
     predict(in_flight, SILENT, service="googlenet")
-    in_flight.record_counts(told(resnet50=10, googlenet=0))
+    in_flight.record_counts(reported(resnet50=10, googlenet=0))
     assert in_flight.running == ("googlenet",)
 
 
@@ -133,7 +133,7 @@ def test_a_creation_that_may_still_be_running_is_not_repeated() -> None:
         if is_running:
             with pytest.raises(ServerBusyError), in_flight.track_creation("ResNet50"):
                 pass
-        in_flight.record_counts(told(resnet50=0) if is_running else told())  # it has been created
+        in_flight.record_counts(reported(resnet50=0) if is_running else reported())  # it has been created
         with in_flight.track_creation("resnet50"):
             pass
 
@@ -142,9 +142,9 @@ def test_a_service_that_was_created_anew_counts_from_nothing(in_flight: Requests
     predict(in_flight)
     in_flight.reset_service("ResNet50")
     predict(in_flight, SILENT)
-    in_flight.record_counts(told(resnet50=0))
+    in_flight.record_counts(reported(resnet50=0))
     assert in_flight.running == ("resnet50",)
-    in_flight.record_counts(told(resnet50=1))
+    in_flight.record_counts(reported(resnet50=1))
     assert not in_flight.is_open
 
 
@@ -163,7 +163,7 @@ class TestFailuresThatMayBeCountedOrNot:
     def test_the_server_is_asked_and_not_waited_for(self, in_flight: RequestsInFlight, error: ServerError) -> None:
         predict(in_flight, error)
         assert in_flight.is_open
-        in_flight.record_counts(told(resnet50=10))
+        in_flight.record_counts(reported(resnet50=10))
         assert not in_flight.is_open
 
     def test_what_was_given_up_beside_them_is_not_waited_for_in_vain(
@@ -171,9 +171,9 @@ class TestFailuresThatMayBeCountedOrNot:
     ) -> None:
         predict(in_flight, error)
         predict(in_flight, SILENT)
-        in_flight.record_counts(told(resnet50=10))
+        in_flight.record_counts(reported(resnet50=10))
         assert in_flight.running == ("resnet50",)
-        in_flight.record_counts(told(resnet50=11))
+        in_flight.record_counts(reported(resnet50=11))
         assert not in_flight.is_open
 
 
@@ -186,20 +186,20 @@ def test_a_prediction_that_was_not_sent_is_none(in_flight: RequestsInFlight) -> 
 def test_several_that_were_given_up_side_by_side_are_all_waited_for(in_flight: RequestsInFlight) -> None:
     for error in (SILENT, None, SILENT):
         predict(in_flight, error)
-    in_flight.record_counts(told(resnet50=11))
+    in_flight.record_counts(reported(resnet50=11))
     predict(in_flight, SILENT)
     for count in (11, 13):
-        in_flight.record_counts(told(resnet50=count))
+        in_flight.record_counts(reported(resnet50=count))
         assert in_flight.running == ("resnet50",)
-    in_flight.record_counts(told(resnet50=14))
+    in_flight.record_counts(reported(resnet50=14))
     assert not in_flight.is_open
 
 
 def test_a_server_that_is_gone_is_at_work_on_nothing(in_flight: RequestsInFlight) -> None:
     predict(in_flight, SILENT)
-    in_flight.record_counts(told(resnet50=10))
+    in_flight.record_counts(reported(resnet50=10))
     in_flight.clear()
-    in_flight.record_counts(told(resnet50=10))
+    in_flight.record_counts(reported(resnet50=10))
     assert not in_flight.is_open
 
 
@@ -221,7 +221,7 @@ def test_one_that_something_else_ended_runs_until_it_is_counted(
     in_flight: RequestsInFlight, error: BaseException
 ) -> None:
     predict(in_flight, error)
-    in_flight.record_counts(told(resnet50=10, vgg16=3))
+    in_flight.record_counts(reported(resnet50=10, vgg16=3))
     assert in_flight.running == ("resnet50",)
-    in_flight.record_counts(told(resnet50=11, vgg16=3))
+    in_flight.record_counts(reported(resnet50=11, vgg16=3))
     assert not in_flight.is_open

@@ -33,8 +33,8 @@ RIGHT: dict[Task, dict[str, Any]] = {
 }
 
 
-def parsed(**told: object) -> Prediction:
-    return parse_prediction({"body": {"predictions": [{"uri": "a.jpg", **told}]}}).predictions[0]
+def parsed(**reported: object) -> Prediction:
+    return parse_prediction({"body": {"predictions": [{"uri": "a.jpg", **reported}]}}).predictions[0]
 
 
 @every_row("task", Task)
@@ -43,7 +43,7 @@ def test_an_answer_as_the_task_has_it_is_right(task: Task) -> None:
     check_predictions(answer, ["a.jpg"], task=task, input_size=(224, 224))
 
 
-def test_what_is_told_of_each_task() -> None:
+def test_what_is_reported_of_each_task() -> None:
     assert parsed(**RIGHT[Task.DETECTION]).boxes == (Box(1.5, 20, 30.25, 2.0),) * 2
     assert parsed(**RIGHT[Task.SEGMENTATION]).image_size == (3, 2)
     assert parsed(**RIGHT[Task.SEGMENTATION]).mask == (0.0, 1.0, 2.0, 1.0, 0.0, 3.0)
@@ -86,7 +86,7 @@ def test_a_neighbour_has_a_name_and_a_distance(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "told", "said"),
+    ("task", "reported", "said"),
     [
         (Task.CLASSIFICATION, {"classes": []}, "no class in 1 of 1 images: a.jpg"),
         (Task.OCR, {"classes": []}, "no sequence in 1 of 1 images: a.jpg"),
@@ -128,17 +128,17 @@ def test_a_neighbour_has_a_name_and_a_distance(value: object) -> None:
         (Task.MULTIBOX_SEARCH, {"classes": [DETECTED]}, "objects but no nearest neighbours in 1 of 1 images: a.jpg"),
     ],
 )
-def test_an_answer_that_the_task_does_not_have_is_wrong(task: Task, told: dict[str, Any], said: str) -> None:
-    (flaw,) = find_flaws([parsed(**told)], task, (2, 1))
+def test_an_answer_that_the_task_does_not_have_is_wrong(task: Task, reported: dict[str, Any], said: str) -> None:
+    (flaw,) = find_flaws([parsed(**reported)], task, (2, 1))
     assert flaw.startswith(said)
 
 
 @pytest.mark.parametrize(
-    ("task", "told"),
+    ("task", "reported"),
     [(Task.DETECTION, {"classes": []}), (Task.ROI_SEARCH, {"rois": []}), (Task.MULTIBOX_SEARCH, {"classes": []})],
 )
-def test_an_image_with_nothing_on_it_is_no_flaw(task: Task, told: dict[str, Any]) -> None:
-    assert find_flaws([parsed(**told)], task) == []
+def test_an_image_with_nothing_on_it_is_no_flaw(task: Task, reported: dict[str, Any]) -> None:
+    assert find_flaws([parsed(**reported)], task) == []
 
 
 def test_a_prediction_that_says_nothing_is_no_answer() -> None:

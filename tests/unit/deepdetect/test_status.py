@@ -19,22 +19,22 @@ from pytest_ddperf.errors import (
 )
 
 
-def told(code: int, dd_code: int | None = None, msg: str = "") -> dict[str, Any]:
+def reported(code: int, dd_code: int | None = None, msg: str = "") -> dict[str, Any]:
     return {"status": {"code": code, "msg": msg} | ({} if dd_code is None else {"dd_code": dd_code, "dd_msg": "why"})}
 
 
 @pytest.mark.parametrize(
     ("http_status", "answer", "kind"),
     [
-        pytest.param(404, told(404, 1002), ServiceNotFoundError, id="unknown service"),
-        pytest.param(404, told(404, msg="NotFound"), ServiceNotFoundError, id="DELETE has no dd_code"),
-        pytest.param(404, told(404, 1000), RequestRefusedError, id="unknown library"),
-        pytest.param(404, told(404, msg="Not Found: No mapping"), RequestRefusedError, id="unknown route"),
-        pytest.param(409, told(409, 1014), ServiceExistsError, id="service exists"),
-        pytest.param(400, told(400, 1005), RequestRefusedError, id="bad image"),
-        pytest.param(500, told(500, 1007), ServerFailedError, id="internal error"),
-        pytest.param(200, told(500, 1007), ServerFailedError, id="older server: 500 under HTTP 200"),
-        pytest.param(200, told(404, 1002), ServiceNotFoundError, id="older server: 404 under HTTP 200"),
+        pytest.param(404, reported(404, 1002), ServiceNotFoundError, id="unknown service"),
+        pytest.param(404, reported(404, msg="NotFound"), ServiceNotFoundError, id="DELETE has no dd_code"),
+        pytest.param(404, reported(404, 1000), RequestRefusedError, id="unknown library"),
+        pytest.param(404, reported(404, msg="Not Found: No mapping"), RequestRefusedError, id="unknown route"),
+        pytest.param(409, reported(409, 1014), ServiceExistsError, id="service exists"),
+        pytest.param(400, reported(400, 1005), RequestRefusedError, id="bad image"),
+        pytest.param(500, reported(500, 1007), ServerFailedError, id="internal error"),
+        pytest.param(200, reported(500, 1007), ServerFailedError, id="older server: 500 under HTTP 200"),
+        pytest.param(200, reported(404, 1002), ServiceNotFoundError, id="older server: 404 under HTTP 200"),
         pytest.param(503, None, GatewayError, id="a proxy has no answer"),
         pytest.param(500, None, ServerFailedError, id="no JSON"),
         pytest.param(302, None, AnswerError, id="a redirect is no answer"),
@@ -48,12 +48,12 @@ def test_an_error_has_its_type(http_status: int, answer: object, kind: type[Serv
 
 def test_an_error_names_server_service_and_deepdetects_own_words() -> None:
     with pytest.raises(RequestRefusedError) as caught:
-        raise_for_status(400, told(400, 1006), url="http://tk1:8080", service="resnet50")
+        raise_for_status(400, reported(400, 1006), url="http://tk1:8080", service="resnet50")
     assert (caught.value.dd_code, caught.value.dd_msg, caught.value.http_status) == (1006, "why", 400)
     assert_names(caught, "http://tk1:8080", "resnet50", "HTTP 400", "dd_code 1006", "dd_msg: why")
 
 
-@every_row("answer", [{}, told(200), told(201), {"head": {}}])
+@every_row("answer", [{}, reported(200), reported(201), {"head": {}}])
 def test_success_raises_nothing(answer: object) -> None:
     raise_for_status(200, answer)
 

@@ -81,9 +81,9 @@ def test_cells_that_are_judged_one_by_one_get_the_verdict_of_the_newest_together
         assert company.judge(name, cell) == judge(list(known.values())[-most:], tolerance)[-1]
 
 
-def test_in_a_large_suite_only_a_clear_cell_is_told_of_a_suite_of_a_few_cells_ago() -> None:
+def test_in_a_large_suite_only_a_clear_cell_is_judged_by_the_suite_of_a_few_cells_ago() -> None:
     chance = random.Random(20)  # noqa: S311 - a fixed suite, no secret
-    company, known, told = Company(0.1, 64), [], Counter[bool]()
+    company, known, reported = Company(0.1, 64), [], Counter[bool]()
     for number in range(200):
         factor = chance.choice([*[1.0] * 5, 0.94, 0.85, 1.06, 1.15])
         cell = Cell([[10 * factor * chance.gauss(1.0, 0.01) for _ in range(5)]], 10.0)
@@ -102,10 +102,10 @@ def test_in_a_large_suite_only_a_clear_cell_is_told_of_a_suite_of_a_few_cells_ag
                 limit=together.limit,
                 reason=together.reason,
             )
-        told[is_clear] += 1
+        reported[is_clear] += 1
         assert alone == together
-    assert told[True] > 50
-    assert told[False] > 30
+    assert reported[True] > 50
+    assert reported[False] > 30
 
 
 @settings(max_examples=300, deadline=None)

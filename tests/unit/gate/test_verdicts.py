@@ -168,7 +168,7 @@ def test_after_six_rounds_no_cell_asks_again(kind: str, rounds: int) -> None:
     assert "remeasure" not in outcomes(cells)
 
 
-def test_what_the_gate_can_resolve_is_told_and_coarser_than_the_tolerance_where_it_is_noisy() -> None:
+def test_what_the_gate_can_resolve_is_reported_and_coarser_than_the_tolerance_where_it_is_noisy() -> None:
     quiet = judge(Board().suite("history"), 0.05)[0]
     noisy = judge(Board(sigma=0.05, bias=0.07).suite("history"), 0.05)[0]
 

@@ -32,7 +32,7 @@ ELSEWHERE = CellKey("tx1", "resnet50", 2)
 
 
 def at(key: CellKey, now_ms: float | None, outcome: Outcome = Outcome.OK, test: str = "") -> CellRecord:
-    """A cell of a night, held against 100 ms."""
+    """A cell of a night, compared with 100 ms."""
     record = replace(
         cell(key, [now_ms or 1.0], outcome=outcome),
         now_ms=now_ms,

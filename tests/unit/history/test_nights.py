@@ -36,7 +36,7 @@ def of(folder: Path, platform: str = "tk1") -> Nights:
 
 
 def held(folder: Path, key: CellKey = KEY) -> tuple[tuple[float, ...], ...]:
-    """The runs that a cell is held against."""
+    """The runs that a cell is compared with."""
     baseline = of(folder).baselines().get(key)
     return () if baseline is None else baseline.runs
 
@@ -405,7 +405,7 @@ def test_a_cell_that_creeps_among_others_raises_the_gates_alarm(tmp_path: Path) 
     assert not judge_creep(nights.creep_values(SUITE[0])).alarm
 
 
-def test_tonights_shift_is_told_against_the_same_first_nights(tmp_path: Path) -> None:
+def test_tonights_shift_is_compared_with_the_same_first_nights(tmp_path: Path) -> None:
     for night in range(8):
         write_night(tmp_path, night, [cell(key, [5.0] * 5) for key in SUITE])
     nights = of(tmp_path)
@@ -501,7 +501,7 @@ def test_a_broken_file_is_never_fatal_and_costs_no_other_night(
         broken.unlink()
 
 
-def test_60_nights_of_104_cells_are_read_once_and_told_of_often(
+def test_60_nights_of_104_cells_are_read_once_and_used_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("pytest_ddperf.history.writer.os.fsync", lambda _: None)
@@ -515,4 +515,4 @@ def test_60_nights_of_104_cells_are_read_once_and_told_of_often(
     assert len(nights.baselines()) == 104
     assert {len(nights.creep_values(key)) for key in keys} == {60}
     with capsys.disabled():
-        print(f"\n60 nights of 104 cells: read in {read_s:.2f} s, told of in {time.perf_counter() - began_s:.2f} s")
+        print(f"\n60 nights of 104 cells: read in {read_s:.2f} s, used in {time.perf_counter() - began_s:.2f} s")

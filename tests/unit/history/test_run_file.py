@@ -73,7 +73,7 @@ def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
     assert read_run(path).records == (RECORD,)
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(HistoryError) as caught:
         HistoryWriter(tmp_path / "file" / "below", HEADER).append(RECORD)
@@ -130,7 +130,7 @@ class Disk:
         monkeypatch.setattr(Path, "open", lambda path, *_, **__: File(path, "xb"))
 
 
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Disk(monkeypatch).room = 0
     writer = HistoryWriter(tmp_path, HEADER)
     with pytest.raises(HistoryError, match="No space left on device"):
@@ -141,7 +141,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     writer.close(0)
 
 
-def test_a_disk_that_does_not_confirm_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_does_not_confirm_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 

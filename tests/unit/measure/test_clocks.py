@@ -46,11 +46,11 @@ def test_a_head_time_that_cannot_be_does_not_matter_where_another_clock_is_gated
 
 
 @pytest.mark.parametrize("clock", list(Clock))
-def test_the_clock_that_is_asked_for_is_taken_where_it_is_told(clock: Clock) -> None:
+def test_the_clock_that_is_asked_for_is_taken_where_it_is_reported(clock: Clock) -> None:
     assert choose_clock(clock, [Pass(9.0, 8.0, 8.5)]) is clock
 
 
-def test_a_clock_that_is_asked_for_and_not_told_is_an_error_not_another_clock() -> None:
+def test_a_clock_that_is_asked_for_and_not_reported_is_an_error_not_another_clock() -> None:
     with pytest.raises(TimingError) as caught:
         choose_clock("head", [Pass(9.0, None, 8.5)])
     assert_names(caught, "head.time", "1 of 1 passes", "--ddperf-timer")

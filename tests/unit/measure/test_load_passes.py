@@ -258,7 +258,7 @@ def test_requests_of_no_load_that_is_known_tell_nothing(scenario: str) -> None:
     st.none() | st.floats(-1e9, 1e9),
     st.floats(-1e9, 1e9),
 )
-def test_whatever_a_file_holds_of_a_pass_it_is_told(
+def test_whatever_a_file_holds_of_a_pass_it_is_reported(
     latencies_ms: list[float], scenario: str, due_s: float | None, answered_s: float
 ) -> None:
     one = LoadPass(answered_s, tuple(latencies_ms), due_s, answered_s)

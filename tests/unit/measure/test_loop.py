@@ -167,7 +167,7 @@ def test_a_restarted_server_makes_the_round_invalid(counts: bool) -> None:
         one_round(FakeServer(during=restart, counts=counts))
 
 
-def test_progress_is_told_before_every_prediction_with_the_time_left() -> None:
+def test_progress_is_reported_before_every_prediction_with_the_time_left() -> None:
     observer = FakeObserver()
     one_round(FakeServer([98.0]), Plan(1, 3), observer)
     assert observer.shown == [
@@ -204,7 +204,7 @@ def test_the_gated_clock_decides_whether_passes_are_added() -> None:
     assert len(measured(server, Plan(1, 5, 20, "head")).rounds[0].passes) == 5
 
 
-def test_a_clock_that_is_not_told_adds_no_pass() -> None:
+def test_a_clock_that_is_not_reported_adds_no_pass() -> None:
     server = FakeServer([50.0, 100.0] * 30, durations=False, counts=False, head=False)
     with pytest.raises(TimingError):
         measured(server, Plan(0, 5, 20))
@@ -275,8 +275,8 @@ def test_a_valid_round_ends_the_invalidity_of_the_earlier_measurement() -> None:
     assert not measured(FakeServer(), cell=earlier).invalid
 
 
-@pytest.mark.parametrize(("restarted", "told"), [(True, 1), (False, 0)])
-def test_the_observer_learns_of_a_restart_before_the_next_attempt(restarted: bool, told: int) -> None:
+@pytest.mark.parametrize(("restarted", "reported"), [(True, 1), (False, 0)])
+def test_the_observer_learns_of_a_restart_before_the_next_attempt(restarted: bool, reported: int) -> None:
     def happen(server: FakeServer, number: int) -> None:
         if number == 3 and restarted:
             server.stats = ServiceStats(1, 1, 0, 8, 80.0, 20.0)
@@ -285,7 +285,7 @@ def test_the_observer_learns_of_a_restart_before_the_next_attempt(restarted: boo
 
     observer = FakeObserver()
     assert len(measured(FakeServer(during=happen), observer=observer).rounds) == 1
-    assert observer.restarts == told
+    assert observer.restarts == reported
 
 
 def test_a_server_error_is_no_invalid_round() -> None:

@@ -180,7 +180,7 @@ def test_a_marker_that_names_loads_measures_these_alone(folder: Path) -> None:
         ({"rate": ("fast",)}, ("rate=", "['fast']", "requests per second")),
     ],
 )
-def test_a_marker_s_load_that_is_none_is_told(
+def test_a_marker_s_load_that_is_none_is_reported(
     folder: Path, marked: dict[str, tuple[Any, ...]], facts: tuple[str, ...]
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:

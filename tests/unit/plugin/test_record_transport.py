@@ -56,7 +56,7 @@ def test_it_survives_the_way_from_a_worker_to_its_controller(config: pytest.Conf
     assert get_record(received) == RECORD
 
 
-def test_a_gated_test_without_a_record_is_told_from_any_other_test(config: pytest.Config) -> None:
+def test_a_gated_test_without_a_record_is_distinguished_from_any_other_test(config: pytest.Config) -> None:
     gated, other = report(), report()
     put_record(gated, None)
     assert is_from_cell(over_xdist(config, gated))

@@ -143,7 +143,7 @@ def test_fewer_workers_than_units_queue_them() -> None:
     assert all(len(run.by_worker(unit)) == 1 for unit in "abcd")
 
 
-def test_workers_without_a_unit_are_told_to_end() -> None:
+def test_workers_without_a_unit_are_asked_to_end() -> None:
     run = Run(cells(a=3), 3)
     assert [worker.shutting_down for worker in run.workers] == [False, True, True]
 
@@ -172,7 +172,7 @@ def test_a_worker_starts_a_unit_s_last_test_without_waiting_for_the_other_worker
     assert one.can_run
 
 
-def test_what_a_dead_worker_was_at_is_told_and_not_run_again() -> None:
+def test_what_a_dead_worker_was_at_is_reported_and_not_run_again() -> None:
     run = Run(cells(a=4), 1)
     (worker,) = run.workers
     run.begin(worker)
@@ -185,7 +185,7 @@ def test_what_a_dead_worker_was_at_is_told_and_not_run_again() -> None:
     assert run.done == ["a0", "a2", "a3"]
 
 
-def test_a_deferred_test_is_the_one_that_is_told_when_its_worker_dies_at_it() -> None:
+def test_a_deferred_test_is_the_one_that_is_reported_when_its_worker_dies_at_it() -> None:
     run = Run(cells(a=2), 1)
     (worker,) = run.workers
     run.deferred.add("a0")
@@ -277,7 +277,7 @@ def test_a_worker_that_ends_by_itself_is_no_crash() -> None:
     assert run.crashed == [None]
 
 
-def test_one_that_is_not_known_is_told_by_a_key_error() -> None:
+def test_one_that_is_not_known_is_reported_by_a_key_error() -> None:
     with pytest.raises(KeyError):
         Run(cells(a=2), 1).scheduling.remove_node(Worker())
 
@@ -297,7 +297,7 @@ def test_workers_that_do_not_agree_run_nothing() -> None:
     assert one.queue == other.queue == []
 
 
-def test_a_late_worker_that_does_not_agree_is_told_to_end() -> None:
+def test_a_late_worker_that_does_not_agree_is_asked_to_end() -> None:
     run = Run(cells(a=4), 1)
     late = Worker()
     run.scheduling.add_node(late)
@@ -335,6 +335,6 @@ def test_whatever_dies_each_test_ends_once_and_no_unit_has_two_workers(
     for worker in list(running):
         run.end(worker)
     run.to_the_end()
-    told = [*run.done, *(one for one in run.crashed if one is not None), *run.scheduling.given_up]
-    assert sorted(told) == sorted(run.collection)
+    reported = [*run.done, *(one for one in run.crashed if one is not None), *run.scheduling.given_up]
+    assert sorted(reported) == sorted(run.collection)
     assert not run.scheduling.has_pending

@@ -1,4 +1,4 @@
-"""What GitHub Actions is told, read back by GitHub's published rules."""
+"""What GitHub Actions receives, read back by GitHub's published rules."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def command(line: str) -> tuple[str, dict[str, str], str]:
     """A workflow command as the runner reads it: from the start of its line, percent signs last."""
     assert line.startswith("::")
     assert not re.search(r"[\r\n]", line)
-    told, _, data = line[2:].partition("::")
-    name, _, properties = told.partition(" ")
+    reported, _, data = line[2:].partition("::")
+    name, _, properties = reported.partition(" ")
 
     def plain(text: str, codes: tuple[str, ...]) -> str:
         for code in codes:
@@ -170,9 +170,9 @@ class TestSummary:
         text = github.render_summary(results(REGRESSED, *many(1000), warnings=warnings), FAILED)
         assert len(text.encode()) < MIB
         assert len(rows(text)) == 1001
-        told = len(re.findall(r"^- night", text, flags=re.MULTILINE))
-        assert 0 < told < 3000
-        assert f"- and {3000 - told} more\n" in text
+        reported = len(re.findall(r"^- night", text, flags=re.MULTILINE))
+        assert 0 < reported < 3000
+        assert f"- and {3000 - reported} more\n" in text
 
     @given(room=st.integers(-10, 4000), green=st.integers(0, 12), red=st.integers(0, 5))
     @example(room=0, green=0, red=0)

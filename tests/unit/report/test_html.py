@@ -165,13 +165,13 @@ def test_what_failed_is_written_into_the_page_the_regression_first() -> None:
     assert "+29.1 % 69.8 ms 53.6 ms 10 % 6.8 % (the change is 4.3 times this)" in text
 
 
-def test_the_run_is_told_with_its_commit_and_server() -> None:
+def test_the_run_is_reported_with_its_commit_and_server() -> None:
     text = " ".join(" ".join(Reader(html.render_page(measured(), [])).texts).split())
     assert "run 20261103T020000.000Z-00000002 , 2026-11-03T02:00:00+00:00, commit 4f3a1c9d2b7e" in text
     assert "server http://tk1.lan:8080 (v0.28.0, 9f1c2ab, Release)" in text
 
 
-def test_how_measurement_and_baseline_are_unlike_is_told() -> None:
+def test_how_measurement_and_baseline_are_unlike_is_reported() -> None:
     results = measured()
     cells = tuple(replace(cell, notes=("the table is of caffe",)) for cell in results.cells if cell.outcome)
     page = html.render_page(replace(results, cells=cells), [])

@@ -48,7 +48,7 @@ def test_what_there_is_no_value_of_is_left_out() -> None:
     ]
 
 
-def test_a_scenario_is_told() -> None:
+def test_a_scenario_is_reported() -> None:
     record = replace(RECORD, key=CellKey("tk1", "squeezenet_v1.1", 8, "c4"))
     assert dict(list_properties(record))["scenario"] == "c4"
 
@@ -57,9 +57,9 @@ def test_a_change_too_small_to_be_seen_has_no_sign() -> None:
     assert dict(list_properties(replace(RECORD, change=-0.00001)))["change_percent"] == "0.00"
 
 
-def test_what_the_requests_of_a_cell_under_load_tell_is_told() -> None:
-    told = dict(list_properties(loaded("r10", batch_size=8, kept_up=False)))
-    assert (told["p50_ms"], told["p95_ms"]) == ("51.9", "53.7")
-    assert "p99_ms" not in told
-    assert (told["images_per_second"], told["requests_per_second"], told["kept_up"]) == ("40", "5", "false")
+def test_what_the_requests_of_a_cell_under_load_tell_is_reported() -> None:
+    reported = dict(list_properties(loaded("r10", batch_size=8, kept_up=False)))
+    assert (reported["p50_ms"], reported["p95_ms"]) == ("51.9", "53.7")
+    assert "p99_ms" not in reported
+    assert (reported["images_per_second"], reported["requests_per_second"], reported["kept_up"]) == ("40", "5", "false")
     assert "kept_up" not in dict(list_properties(loaded("c4")))

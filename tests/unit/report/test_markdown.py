@@ -128,7 +128,7 @@ def test_without_a_run_it_says_so() -> None:
     assert "Measured processing time" not in text
 
 
-def test_a_run_is_told_with_its_commit_its_server_and_its_totals() -> None:
+def test_a_run_is_reported_with_its_commit_its_server_and_its_totals() -> None:
     text = markdown.render_text(measured(), NO_FIGURES)
     row = tables(text)["This run"][1]
     assert row[:4] == ["Jetson TK1", "20261103T020000.000Z-00000002", "2026-11-03T02:00:00+00:00", "4f3a1c9d2b7e"]
@@ -143,7 +143,7 @@ def noted(note: str) -> Results:
     return replace(results, cells=tuple(replace(cell, notes=(note,)) for cell in results.cells if cell.outcome))
 
 
-def test_how_measurement_and_baseline_are_unlike_is_told() -> None:
+def test_how_measurement_and_baseline_are_unlike_is_reported() -> None:
     text = markdown.render_text(noted("the table is of caffe"), NO_FIGURES)
     assert "> Note: tk1, 7 cells: the table is of caffe." in text
     assert tables(text)["Regressions and other failures"][1][7].endswith("Note: the table is of caffe.")
@@ -156,7 +156,7 @@ def test_an_ok_cell_beyond_the_tolerance_is_one_to_know_of() -> None:
     assert [row[1] for row in rows[1:]] == ["unstable", "new", "improved", "ok", "ok"]
 
 
-def test_a_commit_is_told_by_the_digits_that_tell_it_from_others() -> None:
+def test_a_commit_is_shown_by_the_digits_that_distinguish_it() -> None:
     results = measured()
     longer = replace(results, runs={"tk1": replace(results.runs["tk1"], commit="4f3a1c9d2b7e" + "0" * 28)})
     assert tables(markdown.render_text(longer, NO_FIGURES))["This run"][1][3] == "4f3a1c9d2b7e"

@@ -38,7 +38,7 @@ def test_without_a_run_there_are_no_verdicts() -> None:
 CAFFE = "the table is of caffe, this server runs onnxruntime"
 
 
-def test_notes_of_many_cells_are_told_once_and_that_of_one_names_it() -> None:
+def test_notes_of_many_cells_are_reported_once_and_that_of_one_names_it() -> None:
     results = measured()
     first, second, third, *others = results.cells
     noted = [replace(first, notes=(CAFFE,)), replace(second, notes=(CAFFE, "odd")), third]

@@ -426,7 +426,7 @@ def test_the_least_memory_is_the_weights_and_one_batch_of_input(published: Resul
     assert estimate_memory_gib(published.catalog.networks["crnn_ocr"], caffe, 8) is None
 
 
-def test_what_needs_more_than_its_platform_has_and_ran_all_the_same_is_told(published: Results) -> None:
+def test_what_needs_more_than_its_platform_has_and_ran_all_the_same_is_reported(published: Results) -> None:
     cell = Result(CellKey("gtx1080ti", "vgg19", 1), now_ms=10.0, outcome=Outcome.OK)
     small = replace(published.catalog.platforms["gtx1080ti"], memory_gib=0.25)
     catalog = replace(published.catalog, platforms={"gtx1080ti": small})

@@ -47,7 +47,7 @@ def test_what_is_no_200_is_named(site: str, path: str) -> None:
         fetch(site + path)
 
 
-def test_a_refused_connection_is_told_as_deepdetect_tells_it() -> None:
+def test_a_refused_connection_is_reported_as_deepdetect_tells_it() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]

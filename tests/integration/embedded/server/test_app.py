@@ -176,7 +176,7 @@ def test_a_repository_without_one_model_is_refused(client: Client, repository: s
     assert said in body["status"]["dd_msg"]
 
 
-def test_a_model_that_cannot_be_loaded_is_told_at_every_prediction(client: Client) -> None:
+def test_a_model_that_cannot_be_loaded_is_reported_at_every_prediction(client: Client) -> None:
     assert client.create("broken", "broken")[0] == 201
     for _ in range(2):
         status, body = client.predict("broken", "0.png")

@@ -151,9 +151,9 @@ def test_what_is_kept_of_a_service_is_small(server: EmbeddedServer) -> None:
 
 
 def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(server: EmbeddedServer) -> None:
-    status, told = exchanged(server, b"POST /predict HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n")
-    assert (status, told["dd_code"]) == (413, 413)
-    assert "at most 1048576 bytes" in told["dd_msg"]
+    status, reported = exchanged(server, b"POST /predict HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n")
+    assert (status, reported["dd_code"]) == (413, 413)
+    assert "at most 1048576 bytes" in reported["dd_msg"]
 
 
 def test_a_body_without_a_length_is_refused_where_it_becomes_too_large(server: EmbeddedServer) -> None:
@@ -184,8 +184,8 @@ def test_a_body_without_a_length_is_refused_where_it_becomes_too_large(server: E
     ],
 )
 def test_what_is_no_http_is_answered_with_400(server: EmbeddedServer, client: Client, content: bytes) -> None:
-    status, told = exchanged(server, content)
-    assert (status, told["code"], told["msg"]) == (400, 400, "BadRequest")
+    status, reported = exchanged(server, content)
+    assert (status, reported["code"], reported["msg"]) == (400, 400, "BadRequest")
 
 
 @pytest.mark.parametrize("start", [b"GET /info HTTP/1.1\r\nX: ", b"GET /"], ids=["header", "url"])
@@ -208,8 +208,8 @@ def test_a_head_without_end_is_refused(server: EmbeddedServer, client: Client, s
 def test_a_client_that_stops_in_the_middle_is_given_up(server: EmbeddedServer, client: Client, begun: bytes) -> None:
     with connected(server) as connection:
         connection.sendall(begun)
-        status, told = status_of(rest(connection))
-    assert (status, told["dd_msg"]) == (408, "the request did not arrive within 1 s")
+        status, reported = status_of(rest(connection))
+    assert (status, reported["dd_msg"]) == (408, "the request did not arrive within 1 s")
 
 
 def test_a_byte_now_and_then_does_not_hold_a_connection(server: EmbeddedServer) -> None:
@@ -247,12 +247,12 @@ def test_a_client_that_goes_away_in_the_middle_leaves_no_trace(server: EmbeddedS
     assert server.log_tail == before
 
 
-def test_too_many_connections_are_told_so_and_the_others_go_on(server: EmbeddedServer, client: Client) -> None:
+def test_too_many_connections_are_refused_and_the_others_go_on(server: EmbeddedServer, client: Client) -> None:
     client.info()
     with ExitStack() as opened:
         held = [opened.enter_context(connected(server)) for _ in range(12)]
-        status, told = status_of(rest(held[-1]))
-        assert (status, told["dd_msg"]) == (503, "at most 8 connections are allowed")
+        status, reported = status_of(rest(held[-1]))
+        assert (status, reported["dd_msg"]) == (503, "at most 8 connections are allowed")
         assert client.info().services
     for connection in held:
         connection.close()

@@ -250,7 +250,7 @@ def test_the_description_holds_what_was_given_and_the_defaults_of_a_real_server(
     assert described["model_stats"] == {}
 
 
-def test_the_weights_are_told_once_the_network_is_loaded(reader: ImageReader) -> None:
+def test_the_weights_are_reported_once_the_network_is_loaded(reader: ImageReader) -> None:
     services = build(HeldEngine(), reader, "one")
     asyncio.run(services.predict(REQUEST))
     assert services.describe_all(jobs=False)[0]["stats"] == {"params": 7}

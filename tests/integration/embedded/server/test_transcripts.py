@@ -406,7 +406,7 @@ def test_the_same_images_are_answered(replayed: dict[str, dict[str, Made]]) -> N
 
 def test_predictions_are_counted_as_the_real_server_counts_them(replayed: dict[str, dict[str, Made]]) -> None:
     counts = ("predict_count", "predict_success", "predict_failure", "inference_count", "avg_batch_size")
-    made = replayed["v0.28"]["get_service_final"]  # v0.29 died before, and counted anew
+    made = replayed["v0.28"]["get_service_final"]  # v0.29 died before, and counted from 0
     got, recorded = (answer["body"]["service_stats"] for answer in (made.body, made.expected["body"]))
     assert [got[count] for count in counts] == pytest.approx([recorded[count] for count in counts])
 

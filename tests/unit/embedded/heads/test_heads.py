@@ -64,8 +64,8 @@ def asked(task: Task, **more: object) -> OutputSettings:
 def answers(engine: Engine, **more: object) -> list[dict[str, Any]]:
     """What is answered of the three pictures, in their order."""
     output = asked(TASKS[engine.name], **more)
-    told = engine.head.predictions(URIS, engine.run(pictures(engine.name)), SIZES, output)
-    return sorted(told, key=lambda one: str(one["uri"]))
+    reported = engine.head.predictions(URIS, engine.run(pictures(engine.name)), SIZES, output)
+    return sorted(reported, key=lambda one: str(one["uri"]))
 
 
 def objects(answer: dict[str, Any]) -> list[tuple[str, float]]:
@@ -84,9 +84,9 @@ def test_the_catalogue_knows_the_embedded_networks_and_their_sizes() -> None:
 
 @every_row("name", TASK_MODELS)
 def test_what_is_answered_is_what_the_client_takes_for_right(name: str, loaded: Loaded) -> None:
-    told = parsed(loaded(name))
-    assert find_flaws(told, TASKS[name]) == []
-    assert [one.uri for one in told] == list(URIS)
+    reported = parsed(loaded(name))
+    assert find_flaws(reported, TASKS[name]) == []
+    assert [one.uri for one in reported] == list(URIS)
 
 
 @every_row("name", TASK_MODELS)
@@ -104,9 +104,9 @@ def test_a_picture_is_said_the_same_alone_and_in_a_batch(name: str, loaded: Load
 
 
 def test_objects_lie_in_their_picture_and_those_of_a_class_apart(loaded: Loaded) -> None:
-    told = parsed(loaded("task_detection"))
-    assert sum(len(one.boxes) for one in told) > 10
-    for one, (width, height) in zip(told, SIZES, strict=True):
+    reported = parsed(loaded("task_detection"))
+    assert sum(len(one.boxes) for one in reported) > 10
+    for one, (width, height) in zip(reported, SIZES, strict=True):
         assert all(0 <= box.xmin <= box.xmax <= width * 1.0001 for box in one.boxes)
         assert all(0 <= box.ymin <= box.ymax <= height * 1.0001 for box in one.boxes)
         scale = np.array([width, height, width, height])

@@ -35,12 +35,12 @@ def test_a_graph_takes_batches_of_its_size_and_gives_a_row_an_image(name: str) -
         build_task(name).model.graph.input,
         build_task(name).model.graph.output,
     )
-    told = TASK_MODELS[name]
+    reported = TASK_MODELS[name]
     assert [one.dim_param or one.dim_value for one in taken.type.tensor_type.shape.dim] == [
         "N",
         3,
-        told.height,
-        told.width,
+        reported.height,
+        reported.width,
     ]
     assert given.type.tensor_type.shape.dim[1].dim_value == NUMBERS[name]
     shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
@@ -63,9 +63,9 @@ def test_the_weights_come_from_the_seed() -> None:
 
 @pytest.mark.parametrize("name", ["task_detection", "task_ocr"])
 def test_a_batch_larger_than_a_slice_is_a_row_an_image_all_the_same(name: str) -> None:
-    told = TASK_MODELS[name]
+    reported = TASK_MODELS[name]
     engine = load_builtin(name, threads=2)
-    rows = engine.run(np.zeros((IMAGES_AT_ONCE + 1, 3, told.height, told.width), np.float32))
+    rows = engine.run(np.zeros((IMAGES_AT_ONCE + 1, 3, reported.height, reported.width), np.float32))
     engine.close()
     assert rows.shape == (IMAGES_AT_ONCE + 1, NUMBERS[name])
     assert np.isfinite(rows).all()
