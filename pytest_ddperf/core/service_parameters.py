@@ -260,21 +260,20 @@ class ServiceParameters:
         for name, value, one in self._changed():
             if backend in one.values and value not in one.values[backend]:
                 raise ConfigurationError(
-                    f"{_option(name, value)} cannot be used with {backend}, the backend of the service; expected "
+                    f"{format_option(name, value)} cannot be used with {backend}, the backend of the service; expected "
                     f"{' or '.join(one.values[backend])}."
                 )
             if name in self.typed and one.is_ignored_by(backend):
                 raise ConfigurationError(
-                    f"{_option(name, value)} has no effect: {backend}, the backend of the service, ignores it. Omit "
-                    f"it, or use a service of {' or '.join(sorted(one.readers))}."
+                    f"{format_option(name, value)} has no effect: {backend}, the backend of the service, ignores it. "
+                    f"Omit it, or use a service of {' or '.join(sorted(one.readers))}."
                 )
 
     def describe_ignored(self, backend: str) -> dict[str, str]:
         """Describe by name the parameters that a backend ignores; `check` refuses those set for this run."""
         backend = backend.lower()
         return {
-            name: f"{name} = {str(value).lower() if isinstance(value, bool) else value} has no effect: {backend} "
-            "ignores it"
+            name: f"{name} = {_format_value(value)} has no effect: {backend} ignores it"
             for name, value, one in self._changed()
             if one.is_ignored_by(backend)
         }
@@ -287,7 +286,7 @@ class ServiceParameters:
             actual: what is known of the service, by name; options with these values are omitted.
         """
         return [
-            _option(name, value)
+            format_option(name, value)
             for name, value, one in self._changed()
             if name in self.typed
             and (name == "mllib" or one.creation is not None)
@@ -327,9 +326,19 @@ def runs_on_gpu(backend: str, requested: bool) -> bool:
     return backend in gpu.always_on or (requested and not gpu.is_ignored_by(backend))
 
 
-def _option(name: str, value: object) -> str:
-    """Return an option as the user types it."""
-    return f"--ddperf-{name.replace('_', '-')}" + ("" if value is True else f"={str(value).lower()}")
+def format_option(name: str, value: object) -> str:
+    """Return an option with a value as the user types it.
+
+    Args:
+        name: the option's name, with underscores.
+        value: its value; a flag is True.
+    """
+    return f"--ddperf-{name.replace('_', '-')}" + ("" if value is True else f"={_format_value(value)}")
+
+
+def _format_value(value: object) -> str:
+    """Return a value as in an option or in ddperf.toml."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 PARAMETERS: Final[dict[str, Parameter]] = {

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.core.catalog import build_bare_catalog
-from pytest_ddperf.core.service_parameters import NCNN, PARAMETERS, TENSORRT, TORCH
+from pytest_ddperf.core.service_parameters import NCNN, PARAMETERS, TENSORRT, TORCH, format_option
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.dd_bench.files import find_list
 from pytest_ddperf.dd_bench.options import BenchOptions
@@ -106,7 +106,7 @@ def build_pytest_command(options: BenchOptions, backend: str = "") -> str:
     same += [("npasses", options.npasses, defaults.npasses), ("timer", options.timer, defaults.timer)]
     for name, value, default in same:
         if value != default and name != "mllib":  # which is named beside the repository
-            words.append(f"--ddperf-{name.replace('_', '-')}" + ("" if value is True else f"={value}"))
+            words.append(format_option(name, value))
     if options.timeout_s != defaults.timeout_s:
         words.append(f"--ddperf-timeout={options.timeout_s:g}")
     if options.auto_kill:

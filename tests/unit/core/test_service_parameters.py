@@ -8,7 +8,7 @@ from messages import assert_names
 
 from pytest_ddperf.config.options import BY_NAME, OPTION_GROUPS
 from pytest_ddperf.core.platform import PLATFORM_KEYS, Platform
-from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters
+from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters, format_option
 from pytest_ddperf.errors import ConfigurationError
 
 
@@ -159,3 +159,15 @@ SETTINGS: list[tuple[ServiceParameters, dict[str, bool], str]] = [
 def test_settings_that_change_the_speed_are_described() -> None:
     usual = {"created": True, "gpu": False, "under_load": False}
     assert [one.settings(**{**usual, **how}) for one, how, _ in SETTINGS] == [words for _, _, words in SETTINGS]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "typed"),
+    [
+        ("input_blob", "Data", "--ddperf-input-blob=Data"),
+        ("concurrent_predict", False, "--ddperf-concurrent-predict=false"),
+        ("rgb", True, "--ddperf-rgb"),
+    ],
+)
+def test_an_option_is_shown_as_the_user_types_it(name: str, value: object, typed: str) -> None:
+    assert format_option(name, value) == typed
