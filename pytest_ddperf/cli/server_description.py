@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings
-from pytest_ddperf.core.limits import fill_template
 from pytest_ddperf.core.service_parameters import AUTO, NCNN, ONNXRUNTIME, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, ignores_precision, list_built, read_words
 from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.servers.backends import choose_device, describe_choice, list_backends
-from pytest_ddperf.servers.services import find_repository
+from pytest_ddperf.servers.services import find_repository, find_service
 from pytest_ddperf.text import format_table
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.networks import Network
-    from pytest_ddperf.deepdetect.protocol import Info, ServiceInfo
+    from pytest_ddperf.deepdetect.protocol import Info
 
 _REPOSITORY = "--ddperf-repository=DIR/{model}"
 
@@ -94,7 +93,7 @@ def describe_ways(options: ServerOptions, networks: Sequence[Network], info: Inf
 
 
 def _way(options: ServerOptions, network: Network, info: Info) -> tuple[str, bool]:
-    service = _find_service(options, network, info)
+    service = find_service(options, network, info)
     if service is not None:
         return f"existing services ({service.mllib or 'unknown backend'})", True
     own = options.of(network.id)
@@ -107,11 +106,6 @@ def _way(options: ServerOptions, network: Network, info: Info) -> tuple[str, boo
     folder = repository if network.is_own else options.repository
     template = ", else from its template" if backends[0] == TORCH and network.template else ""
     return f"created with {backends[0]} from the folder {folder}, if it has the network's files{template}", True
-
-
-def _find_service(options: ServerOptions, network: Network, info: Info) -> ServiceInfo | None:
-    name = fill_template(options.service, network.id).lower()
-    return next((one for one in info.services if one.name.lower() == name), None)
 
 
 def _backends(options: ServerOptions, network: Network | None, info: Info) -> tuple[list[str], str]:
@@ -131,7 +125,7 @@ def describe_pitfalls(options: ServerOptions, networks: Sequence[Network], info:
     if backends and options.parameters.gpu and not runs_on_gpu(backends[0], choose_device(options, info)):
         found.append("the platform's services run on a GPU, those created on this server run on its CPU")
     for network in networks:
-        service = _find_service(options, network, info)
+        service = find_service(options, network, info)
         if service is None:
             continue
         fixed = service.max_batch_size if service.mllib.lower() in {TENSORRT, ONNXRUNTIME} else None

@@ -157,15 +157,24 @@ def check_parameters(options: ServerOptions, networks: Iterable[Network], info: 
         ConfigurationError: a backend ignores such a parameter or would run something else for its value, or no server
             can create a service of that name.
     """
-    existing = {one.name.lower(): one.mllib for one in info.services}
     for model in networks:
         of_model = options.of(model.id)
-        found = existing.get(_name_service(of_model, model))
-        backends = [found] if found else []
-        if not found and not model.is_own:
+        found = find_service(of_model, model, info)
+        backends = [found.mllib] if found and found.mllib else []
+        if not backends and not model.is_own:
             backends = list_backends(of_model, model, info, format_display_url(options.url))
         if len(backends) == 1 or (backends and is_built(info.compile_flags, backends[0])):  # else the creation decides
             of_model.parameters.check(backends[0])
+
+
+def find_service(options: ServerOptions, model: Network, info: Info) -> ServiceInfo | None:
+    """Return the existing service of a network; None if there is none.
+
+    Raises:
+        ConfigurationError: no server can create a service of that name.
+    """
+    name = _name_service(options, model)
+    return next((one for one in info.services if one.name.lower() == name), None)
 
 
 def open_service(client: Client, options: ServerOptions, model: Network, batch_size: int) -> OpenService:
