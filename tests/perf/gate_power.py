@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from gate_noise import CELLS, PASSES, QUIET, SCENARIOS, VIRTUAL, Array, Host, Noise
+from gate_pairs import lines
 from gate_rules import RULES
 
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
@@ -296,6 +297,12 @@ def table_speed(_: int) -> None:
     say(f"104 cells of 30 nights judged in {min(durations) * 1e3:.1f} ms at best, {middle:.1f} ms in the middle")
 
 
+def table_pairs(nights: int) -> None:
+    """Two servers measured in pairs (--ddperf-against), tolerance 5 %."""
+    for line in lines(nights):
+        say(line)
+
+
 KINDS = ("A", "B", "B3", "C")
 TABLES: dict[str, Callable[[int], list[Row] | None]] = {
     "rules": table_rules,
@@ -304,6 +311,7 @@ TABLES: dict[str, Callable[[int], list[Row] | None]] = {
     "noises": table_noises,
     "virtual": table_virtual,
     "creep": table_creep,
+    "pairs": table_pairs,
     "speed": table_speed,
 }
 
