@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
 from pytest_ddperf.core.records import ServerFacts
-from pytest_ddperf.deepdetect.backoff import back_off
+from pytest_ddperf.deepdetect.backoff import back_off, retry
 from pytest_ddperf.deepdetect.deadline import Deadline
 from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.json_reader import find
@@ -339,13 +339,12 @@ def wait_until_up(
         ServerFailedError: the server was still answering with 5xx when the time was up.
         ServerError: the server is up, but is not a DeepDetect server, or refuses the request.
     """
-    further = back_off(now() + wait_s, now, sleep)
-    while True:
-        try:
-            return client.info(timeout_s=PROBE_TIMEOUT_S)
-        except (ServerUnreachableError, ServerFailedError):
-            if next(further, None) is None:
-                raise
+    return retry(
+        lambda: client.info(timeout_s=PROBE_TIMEOUT_S),
+        (ServerUnreachableError, ServerFailedError),
+        back_off(now() + wait_s, now),
+        sleep,
+    )
 
 
 def _is_there(path: str | Path) -> bool:

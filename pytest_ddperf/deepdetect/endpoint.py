@@ -38,15 +38,15 @@ class ServiceEndpoint:
 
     def totals(self) -> Totals | None:
         """Read the totals of this service and the counts of the others, from `/info` if it contains them."""
-        services = self._client.info().services
-        name = self._service.lower()  # as stored by servers
-        own = next((one.stats for one in services if one.name.lower() == name), None)
+        info = self._client.info()
+        found = info.find_service(self._service)
+        own = None if found is None else found.stats
         if own is None:  # older servers report them here, or not at all
             own = self._client.service(self._service).stats
         if own is None:
             return None
         counts = {
-            one.name: one.stats.predict_count if one.stats else None for one in services if one.name.lower() != name
+            one.name: one.stats.predict_count if one.stats else None for one in info.services if one is not found
         }
         others = {other: count for other, count in counts.items() if count is not None}
         return Totals(own, others if len(others) == len(counts) else None)

@@ -42,7 +42,7 @@ def probe(options: ServerOptions, say: Callable[[str], None]) -> None:
             embedded server's packages are not installed.
     """
     _ask(options, say)
-    load_images(options)
+    load_images(options, say)
 
 
 def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
@@ -105,5 +105,5 @@ def probe_all(
     errors = dict(found)
     for platform, options in servers.items():
         if platform not in errors:
-            load_images(options)
+            load_images(options, say)
     return {platform: errors[platform] for platform in servers if platform in errors}
