@@ -1,4 +1,4 @@
-"""Argument parser of the commands `ddperf` and `python -m pytest_ddperf.embedded`. Standard library only."""
+"""Argument parser and types of the commands `ddperf` and `python -m pytest_ddperf.embedded`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import NoReturn
+
+    from pytest_ddperf.core.limits import ValueType
 
 USAGE_ERROR = 2
 """Exit status after a wrong command line, as in argparse."""
@@ -45,6 +47,18 @@ class ArgumentParser(argparse.ArgumentParser):
             choices = [str(choice) for choice in action.choices]
             meant = did_you_mean(str(value), choices)
             raise argparse.ArgumentError(action, f"{value!r} is not one of {', '.join(choices)}{meant}")
+
+
+def argument_type(value_type: ValueType) -> Callable[[str], Any]:
+    """Create an argument type whose message states what is expected."""
+
+    def parse(text: str) -> Any:  # noqa: ANN401 - the type's own values
+        try:
+            return value_type.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not valid; expected {error}") from None
+
+    return parse
 
 
 def did_you_mean(text: str, names: Iterable[str]) -> str:

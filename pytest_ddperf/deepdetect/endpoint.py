@@ -45,8 +45,6 @@ class ServiceEndpoint:
             own = self._client.service(self._service).stats
         if own is None:
             return None
-        counts = {
-            one.name: one.stats.predict_count if one.stats else None for one in info.services if one is not found
-        }
+        counts = {one.name: one.stats.predict_count if one.stats else None for one in info.services if one is not found}
         others = {other: count for other, count in counts.items() if count is not None}
         return Totals(own, others if len(others) == len(counts) else None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import functools
 import ipaddress
 import json
 import os
@@ -22,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from pytest_ddperf.core.argument_parser import ArgumentParser, did_you_mean
-from pytest_ddperf.core.limits import split_names, whole_number
+from pytest_ddperf.core.argument_parser import ArgumentParser, argument_type, did_you_mean
+from pytest_ddperf.core.limits import ValueType, number, require, split_names, whole_number
 from pytest_ddperf.core.loopback import is_loopback
 from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.limits import DEFAULTS, Limits
@@ -40,6 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
 
+_DELAY = number("seconds, from 0 to 3600", lambda value: 0 <= value <= 3600)
+_SLOWDOWN = ValueType(
+    "NAME=FACTOR with a factor from 1 to 1000",
+    lambda text: (text.partition("=")[0], float(text.partition("=")[2])),
+    require(lambda pair: 1 <= pair[1] <= 1000),
+)
 _KEEP_ALIVE_S = 600
 """How long an idle connection stays open, in seconds: longer than any client pauses between two passes."""
 
@@ -158,8 +163,8 @@ class _Server(uvicorn.Server):
         def stop_serving(_signal: int, _frame: FrameType | None) -> None:
             end_soon(self.stop)
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stop_serving)
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, stop_serving)
         yield
 
 
@@ -210,7 +215,9 @@ def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
     parser.add_argument(
         "--host", type=_host, default="127.0.0.1", help="loopback address to listen on; default: %(default)s"
     )
-    parser.add_argument("--port", type=_port, default=0, help="port, 0 for a free one; default: 0")
+    parser.add_argument(
+        "--port", type=argument_type(whole_number(0, 65535)), default=0, help="port, 0 for a free one; default: 0"
+    )
     parser.add_argument(
         "--models", type=_models, default=(), metavar="A,B|all", help="services to create at the start; default: none"
     )
@@ -224,7 +231,11 @@ def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
     )
     parser.add_argument("--data-dir", type=_folder, metavar="DIR", help="folder of images that requests name by path")
     parser.add_argument(
-        "--threads", type=_threads, default=0, metavar="N", help="threads of each network; default: one per core"
+        "--threads",
+        type=argument_type(whole_number(0, 1024)),
+        default=0,
+        metavar="N",
+        help="threads of each network; default: one per core",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the networks' random weights; default: 0")
     parser.add_argument(
@@ -239,7 +250,10 @@ def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
         help="multiply the work of one network",
     )
     parser.add_argument(
-        "--delay", type=_delay, metavar="S", help="for tests: sleep S seconds instead of running a network"
+        "--delay",
+        type=argument_type(_DELAY),
+        metavar="S",
+        help="for tests: sleep S seconds instead of running a network",
     )
     _add_limits(parser)
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="exit when this process ends")
@@ -265,8 +279,8 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
             "seconds in which a request must arrive completely",
         ),
     ):
-        kind = functools.partial(_number, least=least, most=most)
-        parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=f"{what}{usual}")
+        kind = whole_number(least, most)
+        parser.add_argument(flag, type=argument_type(kind), default=default, metavar=metavar, help=f"{what}{usual}")
     parser.add_argument("--no-http", dest="http", action="store_false", help="refuse images given as http URLs")
 
 
@@ -276,21 +290,6 @@ def _host(text: str) -> str:
             f"{text} is not a loopback address; this server accepts requests from its own host only"
         )
     return "127.0.0.1" if text == "localhost" else str(ipaddress.ip_address(text))
-
-
-def _port(text: str) -> int:
-    return _number(text, 0, 65535)
-
-
-def _threads(text: str) -> int:
-    return _number(text, 0, 1024)
-
-
-def _number(text: str, least: int, most: int) -> int:
-    try:
-        return int(whole_number(least, most).parse(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
 
 def _models(text: str) -> tuple[str, ...]:
@@ -313,25 +312,9 @@ def _folder(text: str) -> Path:
     return path
 
 
-def _delay(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 3600.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
-    return value
-
-
 def _slow(text: str) -> tuple[str, float]:
-    name, _, factor = text.partition("=")
-    try:
-        value = float(factor)
-    except ValueError:
-        value = 0.0
-    if not 1.0 <= value <= 1000.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FACTOR with a factor from 1 to 1000")
-    return _network(name), value
+    name, factor = argument_type(_SLOWDOWN)(text)
+    return _network(name), factor
 
 
 if __name__ == "__main__":

@@ -100,8 +100,6 @@ def list_images(
         raise ConfigurationError(f"{listed or folder} contains no images; at least one is needed.")
     different = dict.fromkeys(names)
     if twice := len(names) - len(different):
-        say(
-            f"ddperf: duplicate images in the list: {twice}; each image is sent once, because a server answers it once"
-        )
+        say(f"ddperf: duplicate images in the list: {twice}; each image is sent once, because a server answers it once")
     prefix = data_dir.rstrip("/")
     return BenchImages("path", tuple(f"{prefix}/{name}" for name in different))
