@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.cli.arguments import parse_path_text
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.core.argument_parser import argument_type
-from pytest_ddperf.core.limits import COUNT, NAMES, ValueType, number, require
+from pytest_ddperf.core.argument_parser import argument_type, explain_unknown
+from pytest_ddperf.core.limits import COUNT, NAMES, ValueType, number
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.report.gather import load_stored
 from pytest_ddperf.selection.rules import Ranking, Requirements
@@ -18,16 +19,13 @@ from pytest_ddperf.selection.select import select
 from pytest_ddperf.selection.text import format_selection, render_csv, render_json
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable
 
 NONE_MEETS_IT = 1
 """Exit status if nothing meets the requirements."""
 
 DEFAULT_STORAGE = Path(".ddperf")
 _TASKS = ("classification", "detection", "ocr")
-_TASK_NAMES: Final = ValueType(
-    f"one or several of {', '.join(_TASKS)}, separated by commas", NAMES.read, require(set(_TASKS).issuperset)
-)
 _DESCRIPTION = """\
 Find the platforms, networks and batch sizes that meet the requirements. The time of a cell is that of its newest stored
 run, else of its recorded baseline, else of the published report.
@@ -40,6 +38,17 @@ imprecise to decide a limit: read from a picture, truncated to whole millisecond
 is a lower bound (weights and one batch of input): a cell above --max-memory does not fit, one below it may still not
 fit. The exit status is 1 if nothing meets the requirements.
 """
+
+
+_NAMES: Final[Callable[[str], tuple[str, ...]]] = argument_type(NAMES)
+
+
+def _tasks(text: str) -> tuple[str, ...]:
+    names = _NAMES(text)
+    for name in names:
+        if name not in _TASKS:
+            raise argparse.ArgumentTypeError(explain_unknown(name, _TASKS))
+    return names
 
 
 def _above_0(expected: str) -> ValueType:
@@ -72,12 +81,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     for option, field, kind, metavar, meaning in _LIMITS:
         parser.add_argument(option, dest=field, type=argument_type(kind), metavar=metavar, help=meaning)
     parser.add_argument("--allow-unknown", action="store_true", help="accept cells with unknown figures")
-    for option, kind, meaning in (
-        ("--platform", NAMES, "platforms to consider"),
-        ("--models", NAMES, "networks to consider"),
-        ("--task", _TASK_NAMES, f"tasks to consider: {', '.join(_TASKS)}"),
+    for option, parse, meaning in (
+        ("--platform", _NAMES, "platforms to consider"),
+        ("--models", _NAMES, "networks to consider"),
+        ("--task", _tasks, f"tasks to consider: {', '.join(_TASKS)}"),
     ):
-        parser.add_argument(option, type=argument_type(kind), metavar="A[,B]", help=f"{meaning}; default: all")
+        parser.add_argument(option, type=parse, metavar="A[,B]", help=f"{meaning}; default: all")
     parser.add_argument("--rank-by", choices=tuple(Ranking), default="accuracy", metavar="FIGURE",
                         help=f"figure to rank by: {', '.join(Ranking)}; default: %(default)s")  # fmt: skip
     parser.add_argument("--storage", type=parse_path_text, metavar="DIR",
@@ -105,14 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
     platforms = None if arguments.platform is None else catalog.platform_ids(arguments.platform)
     models = None if arguments.models is None else [catalog.model(one).id for one in arguments.models]
     results = load_stored(catalog, storage, project_dir=project_dir, platforms=platforms)
-    chosen = select(
-        results,
-        asked,
-        ranking=Ranking(arguments.rank_by),
-        platforms=platforms,
-        models=models,
-        tasks=arguments.task,
-    )
+    ranking = Ranking(arguments.rank_by)
+    chosen = select(results, asked, ranking=ranking, platforms=platforms, models=models, tasks=arguments.task)
     if arguments.csv or arguments.json:
         for warning in chosen.warnings:
             sys.stderr.write(f"warning: {warning}\n")

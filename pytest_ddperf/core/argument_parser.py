@@ -44,9 +44,7 @@ class ArgumentParser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """Raise ArgumentError for a value that is not one of the choices, in the same words on every Python."""
         if action.choices is not None and value not in action.choices:
-            choices = [str(choice) for choice in action.choices]
-            meant = did_you_mean(str(value), choices)
-            raise argparse.ArgumentError(action, f"{value!r} is not one of {', '.join(choices)}{meant}")
+            raise argparse.ArgumentError(action, explain_unknown(value, [str(choice) for choice in action.choices]))
 
 
 def argument_type(value_type: ValueType) -> Callable[[str], Any]:
@@ -59,6 +57,11 @@ def argument_type(value_type: ValueType) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(f"{text!r} is not valid; expected {error}") from None
 
     return parse
+
+
+def explain_unknown(name: object, known: Sequence[str]) -> str:
+    """Return the message for a name that is not one of the known ones."""
+    return f"{name!r} is not one of {', '.join(known)}{did_you_mean(str(name), known)}"
 
 
 def did_you_mean(text: str, names: Iterable[str]) -> str:

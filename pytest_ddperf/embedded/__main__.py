@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from pytest_ddperf.core.argument_parser import ArgumentParser, argument_type, did_you_mean
+from pytest_ddperf.core.argument_parser import ArgumentParser, argument_type, explain_unknown
 from pytest_ddperf.core.limits import ValueType, number, require, split_names, whole_number
 from pytest_ddperf.core.loopback import is_loopback
 from pytest_ddperf.embedded.images.images import ImageReader
@@ -299,9 +299,8 @@ def _models(text: str) -> tuple[str, ...]:
 
 
 def _network(name: str) -> str:
-    if name not in NETWORK_IDS and name not in TASK_MODELS:
-        known = (*NETWORK_IDS, *TASK_MODELS)
-        raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(known)}{did_you_mean(name, known)}")
+    if name not in (known := (*NETWORK_IDS, *TASK_MODELS)):
+        raise argparse.ArgumentTypeError(explain_unknown(name, known))
     return name
 
 
