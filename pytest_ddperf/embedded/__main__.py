@@ -270,14 +270,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         ("--max-pixels", "N", DEFAULTS.pixels, 1, DEFAULTS.pixels, "largest image, width times height"),
         ("--max-services", "N", DEFAULTS.services, 1, 65536, "maximum number of services"),
         ("--max-connections", "N", DEFAULTS.connections, 1, 65536, "maximum number of open connections"),
-        (
-            "--request-timeout",
-            "S",
-            int(DEFAULTS.request_s),
-            1,
-            86400,
-            "seconds in which a request must arrive completely",
-        ),
+        ("--request-timeout", "S", int(DEFAULTS.request_s), 1, 86400, "seconds for a request to arrive completely"),
     ):
         kind = whole_number(least, most)
         parser.add_argument(flag, type=argument_type(kind), default=default, metavar=metavar, help=f"{what}{usual}")
