@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_ddperf.core.networks import Network
-    from pytest_ddperf.embedded.facade import OnnxNet
+    from pytest_ddperf.embedded.networks.onnx_files import OnnxNet
     from pytest_ddperf.models.folder import ModelFolder
 
 _TENSORRT_NAME = "net_tensorRT.onnx"

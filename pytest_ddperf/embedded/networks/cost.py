@@ -75,17 +75,9 @@ class Cost:
 
 
 def format_count(count: int, power: int) -> str:
-    """Format a count in units of 10**power, truncated to the report's five digits: `0.5687`, `11.282`, `138.34`.
-
-    Raises:
-        ValueError: the count is negative, or has more than five digits before the point.
-    """
+    """Format a count in units of 10**power, truncated to the report's five digits: `0.5687`, `11.282`, `138.34`."""
     whole = str(count // 10**power)
     decimals = _PRINTED_DIGITS - len(whole)
-    if count < 0 or decimals < 0:
-        raise ValueError(f"{count} cannot be printed in {_PRINTED_DIGITS} digits in units of 10**{power}")
-    if decimals == 0:
-        return whole
     digits = count * 10**decimals // 10**power % 10**decimals
     return f"{whole}.{digits:0{decimals}d}"
 

@@ -120,12 +120,14 @@ class GraphBuilder:
 
     Args:
         name: the network's id.
-        side: height and width of the input, in pixels.
+        width: width of the input, in pixels.
+        height: height of the input, in pixels.
     """
 
-    def __init__(self, name: str, side: int = 224) -> None:
+    def __init__(self, name: str, *, width: int = 224, height: int = 224) -> None:
         self._name = name
-        self._side = side
+        self._width = width
+        self._height = height
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: list[onnx.TensorProto] = []
         self._weights: list[WeightSpec] = []
@@ -133,7 +135,7 @@ class GraphBuilder:
     @property
     def input(self) -> Tensor:
         """The input images: 3 channels, float32, from about -128 to 128."""
-        return Tensor(INPUT_NAME, 3, self._side, self._side)
+        return Tensor(INPUT_NAME, 3, self._height, self._width)
 
     def conv(
         self,
@@ -274,8 +276,13 @@ class GraphBuilder:
         """Add the final softmax and return the graph."""
         self._node("Flatten", [source.name], ["logits"], "logits", axis=1)
         self._node("Softmax", ["logits"], [OUTPUT_NAME], OUTPUT_NAME, axis=1)
-        images = helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["N", 3, self._side, self._side])
-        answer = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", source.channels])
+        return self._build(source.channels)
+
+    def _build(self, numbers: int) -> NetworkGraph:
+        """Return the graph, whose output has `numbers` numbers for each image."""
+        size: list[str | int | None] = ["N", 3, self._height, self._width]
+        images = helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, size)
+        answer = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", numbers])
         graph = helper.make_graph(self._nodes, self._name, [images], [answer], self._initializers)
         opset = helper.make_opsetid("", OPSET)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="pytest-ddperf")

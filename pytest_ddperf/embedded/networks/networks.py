@@ -123,12 +123,30 @@ def _densenet(net: GraphBuilder, blocks: Sequence[int]) -> Tensor:
     return net.conv(net.global_pool(x, "pool5"), "classify", CLASSES, gain=120)
 
 
-def add_fire_module(net: GraphBuilder, x: Tensor, name: str, squeezed: int, expanded: int) -> Tensor:
-    """Add SqueezeNet's fire module: a 1x1 convolution to few channels, then 1x1 and 3x3 convolutions to many."""
-    x = net.relu(net.conv(x, f"{name}.squeeze", squeezed))
-    one = net.relu(net.conv(x, f"{name}.expand1x1", expanded))
-    three = net.relu(net.conv(x, f"{name}.expand3x3", expanded, 3, pad=1))
-    return net.concat([one, three], name)
+FIRES = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
+"""Channels of SqueezeNet's fire modules, squeezed and expanded."""
+
+
+def add_fire_modules(
+    net: GraphBuilder, x: Tensor, fires: Sequence[tuple[int, int]], pools_before: Sequence[int]
+) -> Tensor:
+    """Add SqueezeNet's fire modules: a 1x1 convolution to few channels, then 1x1 and 3x3 convolutions to many.
+
+    Args:
+        net: the builder.
+        x: the input.
+        fires: channels of each module, squeezed and expanded. The first module has the number 2.
+        pools_before: numbers of the modules that follow a pooling layer.
+    """
+    for number, (squeezed, expanded) in enumerate(fires, start=2):
+        if number in pools_before:
+            x = net.pool(x, f"pool{number - 1}", 3, 2)
+        name = f"fire{number}"
+        x = net.relu(net.conv(x, f"{name}.squeeze", squeezed))
+        one = net.relu(net.conv(x, f"{name}.expand1x1", expanded))
+        three = net.relu(net.conv(x, f"{name}.expand3x3", expanded, 3, pad=1))
+        x = net.concat([one, three], name)
+    return x
 
 
 def _squeezenet(net: GraphBuilder, *, first: tuple[int, int], pools_before: Sequence[int], last_pad: int) -> Tensor:
@@ -141,11 +159,7 @@ def _squeezenet(net: GraphBuilder, *, first: tuple[int, int], pools_before: Sequ
         last_pad: padding of the last convolution, in pixels.
     """
     x = net.relu(net.conv(net.input, "conv1", first[0], first[1], stride=2, gain=PIXEL_GAIN))
-    fires = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
-    for number, (squeezed, expanded) in enumerate(fires, start=2):
-        if number in pools_before:
-            x = net.pool(x, f"pool{number - 1}", 3, 2)
-        x = add_fire_module(net, x, f"fire{number}", squeezed, expanded)
+    x = add_fire_modules(net, x, FIRES, pools_before)
     x = net.relu(net.conv(x, "conv10", CLASSES, pad=last_pad, gain=150))
     return net.global_pool(x, "pool10")
 

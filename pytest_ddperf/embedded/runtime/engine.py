@@ -22,12 +22,12 @@ from onnx import TensorProto, external_data_helper, helper
 from pytest_ddperf.embedded.confined_files import resolve_below
 from pytest_ddperf.embedded.heads.heads import ClassHead, build_task_head
 from pytest_ddperf.embedded.networks.cost import count_parameters
-from pytest_ddperf.embedded.networks.networks import CLASSES, NETWORK_IDS, build
+from pytest_ddperf.embedded.networks.networks import CLASSES, build
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.task_networks import build_task
 from pytest_ddperf.embedded.networks.templates import build_template, count_torch_parameters
 from pytest_ddperf.embedded.networks.weights import draw_weights
-from pytest_ddperf.embedded.runtime.slowdown import ExtraWork, NoSlowdown, Slowdown
+from pytest_ddperf.embedded.runtime.slowdown import ExtraWork
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Engine:
         session: ONNX Runtime session of the network.
         parameters: number of weights, as the report counts them.
         classes: number of classes; None to determine it by running the network on a black image.
-        slowdown: makes runs artificially slower.
+        slowdown: makes runs artificially slower; None for full speed.
 
     Attributes:
         head: converts the network's output to predictions.
@@ -82,7 +82,13 @@ class Engine:
     """
 
     def __init__(
-        self, name: str, session: ort.InferenceSession, *, parameters: int, classes: int | None, slowdown: Slowdown
+        self,
+        name: str,
+        session: ort.InferenceSession,
+        *,
+        parameters: int,
+        classes: int | None,
+        slowdown: ExtraWork | None = None,
     ) -> None:
         self.name = name
         self.head: Head = ClassHead()
@@ -110,16 +116,11 @@ class Engine:
         session = self._session
         if session is None:
             raise RuntimeError(f"{self.name} is closed")
-        if batch.ndim != 4 or batch.shape[0] < 1:
-            raise ModelRunError(
-                f"{self.name} takes batches [N, 3, height, width], not an array of shape {batch.shape}."
-            )
-        images = np.ascontiguousarray(batch, dtype=np.float32)
-        if isinstance(self._slowdown, NoSlowdown):
-            return self._run_all(session, images)
+        if self._slowdown is None:
+            return self._run_all(session, batch)
         rows: list[NDArray[np.float32]] = []
         with self._slow_lock:
-            self._slowdown.run(lambda: rows.append(self._run_all(session, images)))
+            self._slowdown.run(lambda: rows.append(self._run_all(session, batch)))
         return rows[0]
 
     def close(self) -> None:
@@ -169,41 +170,32 @@ def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: flo
         slow_factor: if above 1, each run takes that many times as long, because of additional convolutions.
 
     Raises:
-        ModelLoadError: there is no such network, or not enough memory for it.
-        ValueError: `slow_factor` is below 1.
+        ModelLoadError: there is not enough memory for it.
     """
     task = TASK_MODELS.get(name)
-    if name not in NETWORK_IDS and task is None:
-        known = ", ".join((*NETWORK_IDS, *TASK_MODELS))
-        raise ModelLoadError(f"There is no built-in network {name!r}. The built-in ones are {known}.")
-    slowdown = NoSlowdown() if slow_factor == 1 else _ballast(slow_factor)
     graph = build(name) if task is None else build_task(name)
-    session = _drawn_session(graph, seed, threads)
-    classes = CLASSES if task is None else task.classes
-    engine = Engine(name, session, parameters=count_parameters(graph.model), classes=classes, slowdown=slowdown)
+    engine = Engine(
+        name,
+        _drawn_session(graph, seed, threads),
+        parameters=count_parameters(graph.model),
+        classes=CLASSES if task is None else task.classes,
+        slowdown=_ballast(slow_factor),
+    )
     if task is not None:
         engine.head = build_task_head(name, engine.run, seed)
     return engine
 
 
 def load_template(name: str, *, classes: int, seed: int, threads: int = 0, slow_factor: float = 1.0) -> Engine:
-    """Load a network of DeepDetect's Torch backend from its template.
-
-    Args:
-        name: one of `TEMPLATE_NAMES`.
-        classes: number of classes.
-        seed: seed of the random weights.
-        threads: number of threads that a run may use; 0 for one per core.
-        slow_factor: as for `load_builtin`.
-
-    Raises:
-        ModelLoadError: there is not enough memory for it.
-        ValueError: `slow_factor` is below 1.
-    """
-    slowdown = NoSlowdown() if slow_factor == 1 else _ballast(slow_factor)
+    """Load a network of DeepDetect's Torch backend from its template, one of `TEMPLATE_NAMES`; see `load_builtin`."""
     graph = build_template(name, classes)
-    session = _drawn_session(graph, seed, threads)
-    return Engine(name, session, parameters=count_torch_parameters(graph), classes=classes, slowdown=slowdown)
+    return Engine(
+        name,
+        _drawn_session(graph, seed, threads),
+        parameters=count_torch_parameters(graph),
+        classes=classes,
+        slowdown=_ballast(slow_factor),
+    )
 
 
 def load_file(path: Path, *, threads: int = 0) -> Engine:
@@ -226,7 +218,7 @@ def load_file(path: Path, *, threads: int = 0) -> Engine:
     _check_weights_lie_beside(path, model)
     session = _session(str(path), str(path), _session_options(threads))
     _return_freed_memory()
-    return Engine(str(path), session, parameters=parameters, classes=None, slowdown=NoSlowdown())
+    return Engine(str(path), session, parameters=parameters, classes=None)
 
 
 def _check_weights_lie_beside(path: Path, model: onnx.ModelProto) -> None:
@@ -294,11 +286,13 @@ def _image_input(name: str, session: ort.InferenceSession) -> tuple[str, int, tu
     return inputs[0].name, images, (width, height) if width and height else None
 
 
-def _ballast(factor: float) -> ExtraWork:
-    """Create the slowdown: convolutions of about 0.1 ms each.
+def _ballast(factor: float) -> ExtraWork | None:
+    """Create the slowdown: convolutions of about 0.1 ms each; None for a factor of 1.
 
     They run on one thread, because the idle threads of a second pool would spin and slow down the network itself.
     """
+    if factor == 1:
+        return None
     channels, side = 32, 28
     weight = helper.make_tensor(
         "weight", TensorProto.FLOAT, [channels, channels, 3, 3], np.full(channels * channels * 9, 0.01, np.float32)

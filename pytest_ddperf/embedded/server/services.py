@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from pytest_ddperf.embedded.api_errors import ApiError, bad_input, bad_service, internal, service_not_found
-from pytest_ddperf.embedded.heads.heads import ClassHead, TorchClassHead
+from pytest_ddperf.embedded.heads.heads import ClassHead, convert_to_torch
 from pytest_ddperf.embedded.images.fetch import ImageReadError
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_NAME
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
@@ -214,8 +214,10 @@ class Service:
             return [], output
         rows = _run_in_pieces(engine, batch.pixels, at_once)
         work.images = len(rows)
-        head = TorchClassHead() if is_torch and isinstance(engine.head, ClassHead) else engine.head
-        return head.predictions(batch.uris, rows, batch.sizes, output), output
+        predictions = engine.head.predictions(batch.uris, rows, batch.sizes, output)
+        if is_torch and isinstance(engine.head, ClassHead):
+            convert_to_torch(predictions, rows.shape[1], output.best)
+        return predictions, output
 
 
 def _run_in_pieces(engine: Engine, pixels: NDArray[np.float32], at_once: int) -> NDArray[np.float32]:

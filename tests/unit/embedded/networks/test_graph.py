@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def run_layer(layer: Callable[[GraphBuilder], Tensor], images: NDArray[np.float32]) -> NDArray[np.float32]:
     """The output of one layer on images [N, 3, side, side]."""
-    net = GraphBuilder("one", side=images.shape[-1])
+    net = GraphBuilder("one", width=images.shape[-1], height=images.shape[-2])
     out = layer(net)
     graph = net.finish(net.global_pool(out, "rest"))
     model = graph.model
