@@ -34,6 +34,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def classes(self) -> int:
+        """Number of classes."""
+        ...
+
+    @property
     def input_size(self) -> tuple[int, int] | None:
         """Width and height in pixels; None if the network accepts any."""
         ...

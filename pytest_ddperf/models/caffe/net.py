@@ -6,52 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.models.caffe.prototxt import Message, Scalar, parse
+from pytest_ddperf.models.caffe.shapes import KNOWN_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_V1_TYPES = {
-    "ABSVAL": "AbsVal",
-    "ACCURACY": "Accuracy",
-    "ARGMAX": "ArgMax",
-    "BNLL": "BNLL",
-    "CONCAT": "Concat",
-    "CONTRASTIVE_LOSS": "ContrastiveLoss",
-    "CONVOLUTION": "Convolution",
-    "DATA": "Data",
-    "DECONVOLUTION": "Deconvolution",
-    "DROPOUT": "Dropout",
-    "DUMMY_DATA": "DummyData",
-    "ELTWISE": "Eltwise",
-    "EUCLIDEAN_LOSS": "EuclideanLoss",
-    "EXP": "Exp",
-    "FLATTEN": "Flatten",
-    "HDF5_DATA": "HDF5Data",
-    "HDF5_OUTPUT": "HDF5Output",
-    "HINGE_LOSS": "HingeLoss",
-    "IMAGE_DATA": "ImageData",
-    "IM2COL": "Im2col",
-    "INFOGAIN_LOSS": "InfogainLoss",
-    "INNER_PRODUCT": "InnerProduct",
-    "LRN": "LRN",
-    "MEMORY_DATA": "MemoryData",
-    "MULTINOMIAL_LOGISTIC_LOSS": "MultinomialLogisticLoss",
-    "MVN": "MVN",
-    "POOLING": "Pooling",
-    "POWER": "Power",
-    "RELU": "ReLU",
-    "SIGMOID": "Sigmoid",
-    "SIGMOID_CROSS_ENTROPY_LOSS": "SigmoidCrossEntropyLoss",
-    "SILENCE": "Silence",
-    "SLICE": "Slice",
-    "SOFTMAX": "Softmax",
-    "SOFTMAX_LOSS": "SoftmaxWithLoss",
-    "SPLIT": "Split",
-    "TANH": "TanH",
-    "THRESHOLD": "Threshold",
-    "WINDOW_DATA": "WindowData",
-}
-"""Current names of the layer types in older files (`layers { type: CONVOLUTION }`)."""
+_V1_TYPES = {kind.upper(): kind for kind in KNOWN_TYPES} | {"SOFTMAXLOSS": "SoftmaxWithLoss"}
+"""Current names of the layer types in older files (`layers { type: INNER_PRODUCT }`), by those names without `_`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +97,7 @@ def _layer(message: Message) -> Layer:
         raise message.error(message.line, "a layer without a type", 'layer { type: "Convolution" ... }')
     return Layer(
         message.text("name"),
-        _V1_TYPES.get(kind, kind),
+        _V1_TYPES.get(kind.replace("_", ""), kind),
         tuple(message.texts("bottom")),
         tuple(message.texts("top")),
         tuple(_blob_name(param) for name, param in message.fields if name == "param"),

@@ -446,6 +446,9 @@ _RULES: Mapping[str, Rule] = {
     "PriorBox": _prior_box,
     "DetectionOutput": _detection_output,
 }
+KNOWN_TYPES = frozenset(_RULES)
+"""All supported layer types."""
+
 _WITHOUT_BOTTOMS = frozenset({*SOURCES, "Parameter", "ContinuationIndicator"})
 _WITH_WEIGHTS = frozenset(
     {

@@ -1,4 +1,7 @@
-"""Sizes of Caffe layers that slide a window over the image: convolution, im2col and pooling. Pure."""
+"""Sizes of Caffe layers that slide a window over the image: convolution, im2col and pooling. Pure.
+
+The rules raise `ModelFileError` for settings that are invalid or do not fit the input.
+"""
 
 from __future__ import annotations
 
@@ -95,9 +98,6 @@ def convolution(
         bottoms: sizes of its inputs.
         depthwise: whether the layer type is a depthwise convolution.
         transposed: whether it is a transposed convolution (Deconvolution).
-
-    Raises:
-        ModelFileError: the settings are invalid or do not fit the input.
     """
     settings = layer.settings.message("convolution_param")
     axis = resolve_axis(layer, settings, "axis", 1, bottoms[0])
@@ -121,11 +121,7 @@ def convolution(
 
 
 def im2col(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """Compute im2col: the pixels of each window become channels; caffe/src/caffe/layers/im2col_layer.cpp.
-
-    Raises:
-        ModelFileError: the settings are invalid or do not fit the input.
-    """
+    """Compute im2col: the pixels of each window become channels; caffe/src/caffe/layers/im2col_layer.cpp."""
     settings = layer.settings.message("convolution_param")
     axis = resolve_axis(layer, settings, "axis", 1, bottoms[0])
     sizes = bottoms[0][axis + 1 :]
@@ -134,11 +130,7 @@ def im2col(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def pooling(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """Compute max or average pooling.
-
-    Raises:
-        ModelFileError: the settings are invalid or do not fit the input.
-    """
+    """Compute max or average pooling."""
     settings = layer.settings.message("pooling_param")
     batch, channels, *sizes = image(layer, bottoms[0])
     if settings.flag("global_pooling", default=False):
