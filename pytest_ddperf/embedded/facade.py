@@ -12,7 +12,7 @@ from pytest_ddperf.embedded.launch import require_extra
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_ddperf.embedded.networks.cost import Cost
+    from pytest_ddperf.core.network_cost import Cost
     from pytest_ddperf.embedded.networks.onnx_files import OnnxNet
 
 

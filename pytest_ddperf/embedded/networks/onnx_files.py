@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_ddperf.embedded.networks.cost import Cost
+    from pytest_ddperf.core.network_cost import Cost
     from pytest_ddperf.embedded.networks.onnx_graph import OnnxGraph
 
 Dims = tuple[int | None, ...]

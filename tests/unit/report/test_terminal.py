@@ -10,6 +10,7 @@ from load_made import loaded
 
 from pytest_ddperf.core.catalog import Catalog
 from pytest_ddperf.core.load_summary import summarise_load
+from pytest_ddperf.core.network_cost import Cost
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import (
@@ -23,7 +24,6 @@ from pytest_ddperf.core.records import (
     Pass,
     Round,
 )
-from pytest_ddperf.embedded.networks.cost import Cost
 from pytest_ddperf.report.gather import join_records
 from pytest_ddperf.report.phrases import Line, wrap_text
 from pytest_ddperf.report.terminal import (

@@ -11,7 +11,8 @@ import pytest
 from every_row import every_row
 from onnx import TensorProto, helper
 
-from pytest_ddperf.embedded.networks.cost import GIGA, MILLION, Cost, compute_cost, count_parameters, format_count
+from pytest_ddperf.core.network_cost import GIGA, MILLION, Cost, format_count
+from pytest_ddperf.embedded.networks.cost import compute_cost, count_parameters
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS, build
 
 REPORT = {
