@@ -12,16 +12,7 @@ LONGEST_S: Final = 2.0
 
 
 def back_off(until_s: float, now: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[float]:
-    """Pause before each retry, until the time is up.
-
-    Args:
-        until_s: end of the retries, on the clock `now`.
-        now: a monotonic clock, seconds.
-        sleep: sleeps for a number of seconds.
-
-    Yields:
-        Duration of each pause, seconds.
-    """
+    """Pause before each retry until `until_s`, on the clock `now`, and yield the duration of each pause, in seconds."""
     pause_s = FIRST_S
     while (left_s := until_s - now()) > 0:
         slept_s = min(pause_s, left_s)

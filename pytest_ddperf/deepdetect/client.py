@@ -328,12 +328,6 @@ def wait_until_up(
 ) -> Info:
     """Request `/info` until it is answered: once if `wait_s` is 0, else repeatedly with increasing pauses.
 
-    Args:
-        client: client of the server.
-        wait_s: maximum wait, seconds.
-        now: a monotonic clock, seconds.
-        sleep: sleeps for a number of seconds.
-
     Raises:
         ServerUnreachableError: the server was not up in time.
         ServerFailedError: the server was still answering with 5xx when the time was up.

@@ -43,12 +43,7 @@ _KEEP_ALIVE_S = 600
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m pytest_ddperf.embedded") -> int:
-    """Run the server until it is stopped, and return the exit status 0.
-
-    Args:
-        argv: the arguments; None for those of the process.
-        prog: the name of the command in error messages.
-    """
+    """Run the server until it is stopped, and return the exit status 0."""
     arguments = _build_parser(prog).parse_args(argv)
     limits = Limits(
         body_bytes=arguments.max_body * 2**20,

@@ -45,13 +45,7 @@ _TAIL_BYTES = 4096
 
 
 class EmbeddedServer:
-    """A running embedded server, controlled by its parent process. As a context manager, it stops the server on exit.
-
-    Args:
-        process: the server's process.
-        url: the server's URL.
-        log: file that receives the server's standard error.
-    """
+    """A running embedded server, controlled by its parent process. As a context manager, it stops the server."""
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, log: IO[bytes]) -> None:
         self._process = process

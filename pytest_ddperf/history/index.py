@@ -63,8 +63,6 @@ class IndexedNight:
 
     Args:
         keys: the cells' keys; equal ones of different nights are the same object.
-        encoded_conditions: the conditions that occur.
-        encoded_cells: the cells, in the order of the keys.
     """
 
     run: IndexedRun
@@ -85,9 +83,6 @@ class HistoryIndex:
     """The index of one history folder, updated when it is opened.
 
     If its file cannot be written, the index is kept in memory, for this process only.
-
-    Args:
-        folder: the history folder; it need not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -199,12 +194,7 @@ class HistoryIndex:
         return found
 
     def trends(self, platform: str, most: int = MOST_NIGHTS) -> dict[CellKey, Trend]:
-        """Return the newest nights on which each cell of a platform was measured, oldest first; sorted by cell.
-
-        Args:
-            platform: id of the platform.
-            most: the maximum number of nights of a cell.
-        """
+        """Return the newest nights on which each cell of a platform was measured, at most `most`, oldest first."""
         nights: defaultdict[CellKey, list[TrendNight]] = defaultdict(list)
         complete: set[int] = set()
         for night in self.nights(platform, reversed(self._timed(platform))):

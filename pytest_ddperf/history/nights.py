@@ -68,7 +68,6 @@ class Nights:
     """The nights of one platform.
 
     Args:
-        platform_id: the platform.
         started: the start times of the nights, UTC, oldest first.
         cells: the nights of each cell, oldest first.
         skipped: a text for each file that is not a valid run, and one for the index if it could not be used.
@@ -141,9 +140,6 @@ class Nights:
         """Return by how much a night is slower than the cells' first nights, a logarithm.
 
         It is the median over the cells, and 0 for fewer than 8 cells, as in the gate.
-
-        Args:
-            statistics: the statistic of the first round of each cell of the night, a logarithm.
         """
         off = [value - self._references[key] for key, value in statistics.items() if key in self._references]
         return median(off) if len(off) >= SUITE_FROM else 0.0
@@ -190,11 +186,6 @@ def read_nights(folder: Path, platform_id: str, *, most: int = MOST) -> Nights:
 
     Only runs that can matter are used: the newest `most` accepted runs, up to `most` other runs since the oldest of
     these, and always the newest 30 runs.
-
-    Args:
-        folder: the history folder; it need not exist.
-        platform_id: only runs that were started for this platform count.
-        most: maximum number of accepted runs, and of other runs.
     """
     started: list[datetime] = []
     cells: defaultdict[CellKey, list[NightCell]] = defaultdict(list)

@@ -53,8 +53,6 @@ class RunHeader:
     Args:
         run: name of the run and of its file: UTC time and four random bytes, so that two runs never share a name.
         started: UTC time in ISO 8601.
-        version: version of this package.
-        platforms: the measured platforms.
         accepted: whether later nights may be compared with this run.
         facts: further facts: commit, tolerance, given options.
     """
@@ -165,13 +163,7 @@ def start_time(path: Path, header: RunHeader) -> datetime:
 
 
 def missing_run_error(run: str, folder: Path, known: Iterable[str]) -> ConfigurationError:
-    """Return the error for a named run that is not stored.
-
-    Args:
-        run: the name that was given.
-        folder: the history folder.
-        known: names of the stored runs, oldest first.
-    """
+    """Return the error for a named run that is not stored."""
     last = ", ".join(list(known)[-5:]) or "none"
     return ConfigurationError(f"The run {run!r} is not in {folder}; the newest runs there are {last}.")
 
@@ -186,11 +178,7 @@ def read_run(path: Path) -> Run:
 
 
 def decode_run(path: Path, decode: Callable[[bytes], CellT]) -> StoredRun[CellT]:
-    """Read one run as `read_run` does.
-
-    Args:
-        path: its file.
-        decode: decodes the line of a cell; a line for which it raises an error is broken.
+    """Read one run as `read_run` does; a cell's line for which `decode` raises an error is broken.
 
     Raises:
         HistoryError: as for `read_run`.
@@ -241,13 +229,7 @@ def format_path(path: Path) -> str:
 
 
 def describe_broken_lines(path: Path, count: int, first: tuple[int, str]) -> str:
-    """Return a text that names a file with broken lines.
-
-    Args:
-        path: the run's file.
-        count: the number of broken lines.
-        first: line number and error of the first broken line.
-    """
+    """Return a text that names a file with broken lines."""
     lines, were, which = ("line", "was", "") if count == 1 else ("lines", "were", "the first is ")
     return (
         f"{format_path(path)}: {count} {lines} could not be read and {were} skipped ({which}line {first[0]}: "

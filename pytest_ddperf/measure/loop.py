@@ -126,10 +126,8 @@ class MeasuredRound:
 
     Args:
         started_s: start, seconds since the epoch.
-        passes: its passes.
         load: the requests of each pass under load; empty for plain latency.
         exclusive: True if the server's counts show that nobody else used it; None if it does not report them.
-        took_ms: duration of its passes.
     """
 
     started_s: float
@@ -165,12 +163,6 @@ def measure_round(endpoint: Endpoint, plan: Plan, observer: Observer, attempt: i
     """Warm up, then time passes one after the other.
 
     The totals are read once between passes: the reading after one pass is also the reading before the next.
-
-    Args:
-        endpoint: the service and batch to measure.
-        plan: how much to measure.
-        observer: called while measuring.
-        attempt: number of the attempt, passed on to the observer.
 
     Raises:
         InvalidRoundError: the server was restarted, or somebody else used it.

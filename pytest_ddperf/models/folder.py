@@ -56,15 +56,7 @@ class ModelFolder:
     """The files of a folder that DeepDetect looks at; None or empty if there is no such file.
 
     Args:
-        path: the folder.
-        deploy: Caffe's description of the network.
         other_prototxts: descriptions that DeepDetect does not load, such as those for training.
-        caffemodel: Caffe's weights, the newest file.
-        onnx: all .onnx files.
-        param: NCNN's description, the newest file.
-        bin: NCNN's weights, the newest file.
-        torch: all .pt files.
-        labels: names of the classes.
     """
 
     path: Path
@@ -112,14 +104,7 @@ class ModelFolder:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """The settings with which a service is created.
-
-    Args:
-        mllib: the backend.
-        width: input width in pixels; None if unknown.
-        height: input height in pixels; None if unknown.
-        nclasses: number of classes; None if unknown.
-    """
+    """The settings with which a service is created; None for those that are unknown."""
 
     mllib: str
     width: int | None = None

@@ -32,12 +32,7 @@ class NcnnLayer:
     """One layer.
 
     Args:
-        type: the layer type.
-        name: the layer name.
-        bottoms: names of the input blobs.
-        tops: names of the output blobs.
         settings: values as written in the file, by number.
-        line: line number, from 1.
     """
 
     type: str
@@ -53,7 +48,6 @@ class NcnnNet:
     """A network.
 
     Args:
-        layers: in the order of the file.
         parameters: number of weights as the report counts them: one per channel for a Scale and for a BatchNorm, no
             biases. A lower bound if some layers are not counted.
         least_bytes: minimum size of these weights: one byte each (int8), or half a byte in layers that may use 4 bits.
@@ -76,10 +70,6 @@ class NcnnNet:
 
 def read_param(text: str, path: object = ".param") -> NcnnNet:
     """Parse the text of a .param file.
-
-    Args:
-        text: content of the file.
-        path: name of the file, for messages.
 
     Raises:
         ModelFileError: the text is not a valid .param file; names the line.

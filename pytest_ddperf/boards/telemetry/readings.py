@@ -71,10 +71,6 @@ class Reading:
     Args:
         at_s: when the reading arrived, seconds since the epoch.
         temperature_c: degrees Celsius, by sensor.
-        clock_mhz: MHz, by clock.
-        power_w: watts, by rail.
-        load: the load average of the last minute.
-        governors: CPU frequency governors.
         throttled: how the board currently protects itself, in words.
         chosen: limits that somebody set, in words.
         alerts: warnings of the board that do not affect clocks, in words.
@@ -107,15 +103,7 @@ class Parser:
         self.mode = ""
 
     def feed(self, line: str, at_s: float) -> Reading | None:
-        """Process one line.
-
-        Args:
-            line: a line of the sampler, without its line ending.
-            at_s: when the line arrived, seconds since the epoch.
-
-        Returns:
-            A reading if the line completes one, else None.
-        """
+        """Process a line that arrived at `at_s`, and return the reading that it completes, if any."""
         line = line.strip()
         if not self._greeted:
             self._greeted = line == HELLO

@@ -82,11 +82,6 @@ def convert_to_torch(predictions: list[JsonObject], classes: int, best: int) -> 
 
     If more classes are requested than there are, DeepDetect reads memory beyond them. Here, all classes follow one that
     a recorded server returned in that case.
-
-    Args:
-        predictions: the predictions to change.
-        classes: number of classes of the network.
-        best: requested number of classes.
     """
     for one in predictions:
         for entry in one["classes"]:
@@ -238,13 +233,7 @@ _HEADS: dict[str, Callable[[TaskModel], TaskHead]] = {
 
 
 def build_task_head(name: str, run: Run, seed: int) -> Head:
-    """Create the head of one of `TASK_MODELS`, and build its index if it has one.
-
-    Args:
-        name: the network's id.
-        run: runs the network on a batch.
-        seed: seed of the images in the index.
-    """
+    """Create the head of one of `TASK_MODELS`, and build its index if it has one."""
     head = _HEADS[name](TASK_MODELS[name])
     if isinstance(head, SearchHead | DetectionHead) and "search" in head.model.answers:
         head.learn(run, seed)

@@ -68,13 +68,7 @@ class WeightSpec:
 
 @dataclass(frozen=True, slots=True)
 class NetworkGraph:
-    """A network without its weights.
-
-    Args:
-        name: the network's id.
-        model: the graph; its initializers for weights have dimensions but no values.
-        weights: how to draw the values of those initializers.
-    """
+    """A network without its weights: its graph, and how to draw the values of the graph's initializers."""
 
     name: str
     model: onnx.ModelProto
@@ -116,13 +110,7 @@ def compute_pooled_size(size: int, kernel: int, stride: int, pad: int) -> int:
 
 
 class GraphBuilder:
-    """Builds a graph layer by layer. Each method for a layer returns the layer's output.
-
-    Args:
-        name: the network's id.
-        width: width of the input, in pixels.
-        height: height of the input, in pixels.
-    """
+    """Builds a graph layer by layer. Each method for a layer returns the layer's output."""
 
     def __init__(self, name: str, *, width: int = 224, height: int = 224) -> None:
         self._name = name

@@ -130,14 +130,7 @@ FIRES = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 25
 def add_fire_modules(
     net: GraphBuilder, x: Tensor, fires: Sequence[tuple[int, int]], pools_before: Sequence[int]
 ) -> Tensor:
-    """Add SqueezeNet's fire modules: a 1x1 convolution to few channels, then 1x1 and 3x3 convolutions to many.
-
-    Args:
-        net: the builder.
-        x: the input.
-        fires: channels of each module, squeezed and expanded. The first module has the number 2.
-        pools_before: numbers of the modules that follow a pooling layer.
-    """
+    """Add SqueezeNet's fire modules, numbered from 2: 1x1 convolutions to few channels, then 1x1 and 3x3 to many."""
     for number, (squeezed, expanded) in enumerate(fires, start=2):
         if number in pools_before:
             x = net.pool(x, f"pool{number - 1}", 3, 2)
@@ -150,14 +143,7 @@ def add_fire_modules(
 
 
 def _squeezenet(net: GraphBuilder, *, first: tuple[int, int], pools_before: Sequence[int], last_pad: int) -> Tensor:
-    """SqueezeNet.
-
-    Args:
-        net: the builder.
-        first: channels and kernel of the first layer.
-        pools_before: numbers of the fire modules that follow a pooling layer.
-        last_pad: padding of the last convolution, in pixels.
-    """
+    """SqueezeNet; `first` is the number of channels and the kernel of its first layer."""
     x = net.relu(net.conv(net.input, "conv1", first[0], first[1], stride=2, gain=PIXEL_GAIN))
     x = add_fire_modules(net, x, FIRES, pools_before)
     x = net.relu(net.conv(x, "conv10", CLASSES, pad=last_pad, gain=150))
@@ -224,13 +210,6 @@ NETWORK_IDS = tuple(_ARCHITECTURES)
 
 
 def build(name: str) -> NetworkGraph:
-    """Build the graph of a network, without its weights.
-
-    Args:
-        name: one of `NETWORK_IDS`.
-
-    Raises:
-        KeyError: there is no such network.
-    """
+    """Build the graph of one of `NETWORK_IDS`, without its weights."""
     net = GraphBuilder(name)
     return net.finish(_ARCHITECTURES[name](net))

@@ -99,10 +99,6 @@ _ARCHITECTURES: dict[str, Callable[[TaskGraphBuilder, TaskModel], NetworkGraph]]
 
 
 def build_task(name: str) -> NetworkGraph:
-    """Build the graph of one of `TASK_MODELS`, without its weights.
-
-    Raises:
-        KeyError: there is no such network.
-    """
+    """Build the graph of one of `TASK_MODELS`, without its weights."""
     model = TASK_MODELS[name]
     return _ARCHITECTURES[name](TaskGraphBuilder(name, width=model.width, height=model.height), model)

@@ -64,9 +64,6 @@ class Engine:
     """A loaded network, created by `load_builtin` or `load_file`. `run` may be called from several threads.
 
     Args:
-        name: the network's id, or the file it was read from.
-        session: ONNX Runtime session of the network.
-        parameters: number of weights, as the report counts them.
         classes: number of classes; None to determine it by running the network on a black image.
         slowdown: makes runs artificially slower; None for full speed.
 

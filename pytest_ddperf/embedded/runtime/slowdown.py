@@ -19,7 +19,6 @@ class ExtraWork:
     Args:
         factor: factor on the duration; 1.1 makes work take 10 % longer.
         piece: a small piece of real work, much shorter than the work to slow down.
-        clock: returns the time in seconds.
     """
 
     def __init__(

@@ -26,11 +26,7 @@ _HOST: Final = re.compile(r"(?:\[(?P<address>[^\]]*:[^\]]*)\]|(?P<name>[^:]*))(?
 
 
 class SameSite:
-    """Middleware that accepts only requests to a loopback name or address that do not come from another site.
-
-    Args:
-        app: the application that handles accepted requests.
-    """
+    """Middleware that accepts only requests to a loopback name or address that do not come from another site."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -48,12 +44,9 @@ class SameSite:
 
 
 def explain_foreign_request(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the reason to reject a request as foreign; "" if it is this host's own.
+    """Return the reason to reject a request with these headers as foreign; "" if it is this host's own.
 
     A request without a Host counts as this host's own, because every browser sends one.
-
-    Args:
-        headers: the request's headers, with names in lower case.
     """
     given = [(name, value.decode("latin-1").strip().lower()) for name, value in headers]
     hosts = [value for name, value in given if name == b"host"]

@@ -21,11 +21,7 @@ _AT_ONCE: Final = 2
 
 
 class RequestBodyReader:
-    """Reads and decodes the JSON of requests.
-
-    Args:
-        limits: limits on the size of a request.
-    """
+    """Reads and decodes the JSON of requests."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits

@@ -53,10 +53,6 @@ class Service:
 
     Args:
         name: the name in responses, in lower case.
-        request: the request that creates the service.
-        load: loads the network.
-        reader: reads the images.
-        threads: threads of the network, for the description.
         with_stats: whether the description contains `service_stats`, which older servers do not have.
     """
 
@@ -252,10 +248,6 @@ class Services:
     Args:
         find: returns, for a `model.repository` and the parameters of a Torch service (None for other services), the
             function that loads the network.
-        reader: reads the images of requests.
-        threads: threads of each network, for the descriptions.
-        with_stats: whether descriptions contain `service_stats`.
-        most: most services at a time.
     """
 
     def __init__(

@@ -34,9 +34,7 @@ class LayerWithSizes:
     """A layer of a network with its sizes.
 
     Args:
-        layer: the layer.
         bottoms: sizes of its inputs, batch first; None for an unknown size.
-        step: its output sizes, weights and multiply-adds.
     """
 
     layer: Layer
@@ -57,10 +55,6 @@ def truncate_count(count: int, power: int) -> str:
 
 def compute_sizes(net: CaffeNet, batch: int = 1) -> list[LayerWithSizes]:
     """Compute the sizes of all layers of a network.
-
-    Args:
-        net: the network.
-        batch: images per batch.
 
     Raises:
         ModelFileError: the layers do not fit together; names the line.
@@ -116,10 +110,6 @@ def estimate_memory(net: CaffeNet, batch: int) -> tuple[int, int] | None:
     Caffe keeps every output of every layer, even when it is no longer needed. A layer that works in place adds none,
     and the outputs of Split, Flatten and Reshape share the memory of their input. Work space of layers and their
     backend (im2col, cuDNN) is not counted.
-
-    Args:
-        net: the network.
-        batch: images per batch.
 
     Returns:
         The size of all parameters, including biases, and that of all layer outputs, including the network's input; None

@@ -20,9 +20,7 @@ class NetInput:
     """An input that is declared at the top of the file, outside any layer.
 
     Args:
-        name: the name of the input.
         dims: dimensions as written in the file, batch first; empty if the file does not state them.
-        line: line number for messages, from 1.
     """
 
     name: str
@@ -35,13 +33,9 @@ class Layer:
     """One layer.
 
     Args:
-        name: the layer name.
-        type: the layer type, by its current name.
-        bottoms: names of the inputs.
         tops: names of the outputs; an output that is also an input is modified in place.
         shared: names of its blobs, "" for a blob without a name; layers share blobs of the same name.
         settings: all fields of the layer, such as `convolution_param`.
-        line: line number where the layer starts, from 1.
     """
 
     name: str
@@ -58,10 +52,7 @@ class CaffeNet:
     """A network.
 
     Args:
-        name: name in the file; "" if it has none.
-        inputs: the inputs declared outside any layer.
         layers: the layers in file order, without layers used only in training.
-        path: the file, for messages.
     """
 
     name: str
@@ -72,10 +63,6 @@ class CaffeNet:
 
 def read_net(text: str, path: object = "prototxt") -> CaffeNet:
     """Parse the text of a prototxt into a network.
-
-    Args:
-        text: content of the file.
-        path: name of the file, for messages.
 
     Raises:
         ModelFileError: the text does not describe a network; names the line.

@@ -162,10 +162,6 @@ _BASES = (("hex", 16), ("octal", 8), ("decimal", 10))
 def parse(text: str, path: object = "prototxt") -> Message:
     """Parse a file into a message with its fields.
 
-    Args:
-        text: content of the file.
-        path: name of the file, for messages.
-
     Raises:
         ModelFileError: the text is not in the text format; names the line.
     """

@@ -92,12 +92,6 @@ def convolution(
     """Compute a convolution over any number of axes.
 
     Sizes: caffe/src/caffe/layers/conv_layer.cpp, deconv_layer.cpp.
-
-    Args:
-        layer: the layer.
-        bottoms: sizes of its inputs.
-        depthwise: whether the layer type is a depthwise convolution.
-        transposed: whether it is a transposed convolution (Deconvolution).
     """
     settings = layer.settings.message("convolution_param")
     axis = resolve_axis(layer, settings, "axis", 1, bottoms[0])
