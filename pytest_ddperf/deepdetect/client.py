@@ -24,7 +24,7 @@ from pytest_ddperf.deepdetect.backoff import back_off
 from pytest_ddperf.deepdetect.deadline import Deadline
 from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.json_reader import find
-from pytest_ddperf.deepdetect.protocol import parse_info, parse_prediction, parse_service
+from pytest_ddperf.deepdetect.protocol import BUILD_FACTS, parse_info, parse_prediction, parse_service
 from pytest_ddperf.deepdetect.status import raise_for_status
 from pytest_ddperf.deepdetect.timed import Timed
 from pytest_ddperf.deepdetect.transport_errors import explain_failure, explain_incomplete_answer
@@ -308,15 +308,7 @@ class Client:
 
 def extract_server_facts(info: Info, url: str) -> ServerFacts:
     """Extract the facts that are recorded about a server; `url` is a `display_url`."""
-    return ServerFacts(
-        url=url,
-        version=info.version,
-        commit=info.commit,
-        branch=info.branch,
-        build_type=info.build_type,
-        compile_flags=info.compile_flags,
-        deps_version=info.deps_version,
-    )
+    return ServerFacts(url, **{key: getattr(info, key) for key in BUILD_FACTS})
 
 
 def wait_until_up(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.predictions import Prediction
 
 
+BUILD_FACTS = ("version", "commit", "branch", "build_type", "compile_flags", "deps_version")
+"""The fields of `Info` and of `ServerFacts` that describe a server's build."""
+
 _MOST_PARAMS, _MOST_GFLOPS = 10**15, 10**9
 
 
@@ -244,15 +247,8 @@ class _PredictAnswer(msgspec.Struct):
 def parse_info(answer: object, *, url: str = "") -> Info:
     """Parse the answer to `GET /info`, which has no `status` key."""
     head = decode_answer(answer, _InfoAnswer, url=url).head
-    return Info(
-        version=quote_server_text(head.version, LONGEST_SHOWN),
-        commit=quote_server_text(head.commit, LONGEST_SHOWN),
-        branch=quote_server_text(head.branch, LONGEST_SHOWN),
-        build_type=quote_server_text(head.build_type, LONGEST_SHOWN),
-        compile_flags=quote_server_text(head.compile_flags, LONGEST_SHOWN),
-        deps_version=quote_server_text(head.deps_version, LONGEST_SHOWN),
-        services=tuple(map(_describe_service, head.services)),
-    )
+    build = {key: quote_server_text(getattr(head, key), LONGEST_SHOWN) for key in BUILD_FACTS}
+    return Info(**build, services=tuple(map(_describe_service, head.services)))
 
 
 def parse_service(answer: object, *, url: str = "", service: str = "") -> ServiceInfo:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytest_ddperf.errors import ModelFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 MAGIC = "7767517"
 """The first line of every .param file."""
 
 _LARGEST = 2**40
-_WORD = re.compile(r"[^ \t\n\v\f\r]+")
+_WORD = re.compile(r"[^ \t\v\f\r]+")
 _SETTING = re.compile(r"(-?[0-9]{1,8})=(.*)", re.DOTALL)
 
 
@@ -104,7 +104,8 @@ class _Words:
 
     def __init__(self, text: str, path: object) -> None:
         self.path = path
-        self._words = list(self._split(text))
+        lines = enumerate(text.split("\n"), start=1)
+        self._words = [(number, word) for number, line in lines for word in _WORD.findall(line)]
         self._taken = 0
         self.line = 1
 
@@ -130,15 +131,6 @@ class _Words:
         """Create an error located at the next word."""
         line = self._words[self._taken][0] if self.left else self.line
         return ModelFileError(self.path, line, found, expected)
-
-    @staticmethod
-    def _split(text: str) -> Iterator[tuple[int, str]]:
-        line = 1
-        end = 0
-        for match in _WORD.finditer(text):
-            line += text.count("\n", end, match.start())
-            end = match.end()
-            yield line, match[0]
 
 
 def _is_count(word: str) -> bool:

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
     from pytest_ddperf.embedded.wire import ImageSettings
 
-MAX_IMAGES = DEFAULTS.images
-"""Default for the most images in one request. As input of a network of 224x224, they take 154 MB."""
-
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 """Suffixes of the files in a folder that are read as images."""
 

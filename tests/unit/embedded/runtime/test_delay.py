@@ -9,7 +9,6 @@ from pytest_ddperf.embedded.networks.networks import CLASSES
 from pytest_ddperf.embedded.runtime.delay import DelayedEngine
 from pytest_ddperf.embedded.server.repository import Repository
 
-
 if TYPE_CHECKING:
     import pytest
 
