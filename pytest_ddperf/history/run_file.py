@@ -1,4 +1,7 @@
-"""One run of the history as JSON Lines: read the whole run or only its header."""
+"""One run of the history as JSON Lines: read the whole run or only its header.
+
+Functions that read raise `HistoryError` for a file that cannot be read or has no header of a known format.
+"""
 
 from __future__ import annotations
 
@@ -128,11 +131,7 @@ def _not_read(path: Path, error: OSError) -> HistoryError:
 
 
 def read_header(path: Path) -> RunHeader:
-    """Read the header of a run without its cells.
-
-    Raises:
-        HistoryError: the file cannot be read, or its first line is not a run header of a known format.
-    """
+    """Read the header of a run without its cells."""
     try:
         with path.open("rb") as file:
             line = file.readline(_LONGEST_HEADER)
@@ -169,20 +168,12 @@ def missing_run_error(run: str, folder: Path, known: Iterable[str]) -> Configura
 
 
 def read_run(path: Path) -> Run:
-    """Read one run; broken lines are collected, not fatal. Only the last record of each node id counts.
-
-    Raises:
-        HistoryError: the file cannot be read, or its first line is not a run header of a known format.
-    """
+    """Read one run; broken lines are collected, not fatal. Only the last record of each node id counts."""
     return decode_run(path, _decode_record)
 
 
 def decode_run(path: Path, decode: Callable[[bytes], CellT]) -> StoredRun[CellT]:
-    """Read one run as `read_run` does; a cell's line for which `decode` raises an error is broken.
-
-    Raises:
-        HistoryError: as for `read_run`.
-    """
+    """Read one run as `read_run` does; a cell's line for which `decode` raises an error is broken."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -210,11 +201,7 @@ def decode_run(path: Path, decode: Callable[[bytes], CellT]) -> StoredRun[CellT]
 
 
 def _decode_record(line: bytes) -> CellRecord:
-    """Decode the line of a cell; keys unknown to this version are ignored.
-
-    Raises:
-        ValueError: the line is not a record, or holds a value that no run writes.
-    """
+    """Decode the line of a cell; keys unknown to this version are ignored."""
     record = _CELL.decode(line)
     if record.now_ms is not None and record.now_ms < 0:
         raise ValueError(f"now_ms is {record.now_ms:g}; expected 0 or more")

@@ -88,12 +88,7 @@ def missing_finding(about: str, text: str) -> Finding:
 
 
 def uncounted(what: str, found: Sequence[tuple[str, str, str]]) -> list[Finding]:
-    """Create the note about layers or operators that are not counted; empty if all are counted.
-
-    Args:
-        what: `layers` or `operators`.
-        found: name, type and reason of each one that is not counted.
-    """
+    """Create the note about layers or operators that are not counted; empty if all are counted."""
     if not found:
         return []
     parts = []

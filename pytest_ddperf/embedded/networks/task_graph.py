@@ -24,11 +24,7 @@ class TaskGraphBuilder(GraphBuilder):
     def classes_by_position(self, source: Tensor, name: str, classes: int, *, background: float) -> str:
         """Add a softmax over each group of `classes` numbers in the output of `by_position`.
 
-        Args:
-            source: the scores of the classes.
-            name: the layer's name.
-            classes: number of classes in each softmax.
-            background: added to the score of the first class of each group, because most boxes contain no object.
+        `background` is added to the score of the first class of each group, because most boxes contain no object.
         """
         row = self.by_position(source, name)
         rows = source.height * source.width * source.channels // classes

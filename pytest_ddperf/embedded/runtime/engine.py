@@ -90,7 +90,7 @@ class Engine:
         self.name = name
         self.head: Head = ClassHead()
         self.parameters = parameters
-        self._session: ort.InferenceSession | None = session
+        self._session = session
         self._slowdown = slowdown
         self._slow_lock = threading.Lock()
         self._input, self.fixed_batch, self.input_size = _image_input(name, session)
@@ -98,39 +98,29 @@ class Engine:
         self.classes = self._tried_classes() if classes is None else classes
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network on a batch.
-
-        Args:
-            batch: images [N, 3, height, width], with N at least 1.
-
-        Returns:
-            One row of numbers per image; probabilities [N, classes] if the network ends in a softmax.
+        """Run the network on images [N, 3, height, width]; return a row of numbers, usually probabilities, for each.
 
         Raises:
             ModelRunError: ONNX Runtime failed, or the batch does not have the network's input shape.
-            RuntimeError: the engine is closed.
         """
-        session = self._session
-        if session is None:
-            raise RuntimeError(f"{self.name} is closed")
         if self._slowdown is None:
-            return self._run_all(session, batch)
+            return self._run_all(batch)
         rows: list[NDArray[np.float32]] = []
         with self._slow_lock:
-            self._slowdown.run(lambda: rows.append(self._run_all(session, batch)))
+            self._slowdown.run(lambda: rows.append(self._run_all(batch)))
         return rows[0]
 
     def close(self) -> None:
-        """Free the memory. The engine cannot run afterwards; closing it again has no effect.
+        """Free the memory. The engine cannot run afterwards.
 
         If another thread is running the network, that run completes, and the memory is freed when it ends.
         """
-        self._session = None
+        del self._session
         _return_freed_memory()
 
-    def _run_all(self, session: ort.InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run_all(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            rows = [self._run_slice(session, part) for part in self._slices(images)]
+            rows = [self._run_slice(part) for part in self._slices(images)]
         except Exception as error:  # ONNX Runtime's exceptions have no narrower base
             shape = "x".join(str(size) for size in images.shape)
             raise ModelRunError(f"{self.name} failed on a batch of {shape}: {_first_line(error)}") from error
@@ -140,12 +130,12 @@ class Engine:
         step = self.fixed_batch or max(1, min(IMAGES_AT_ONCE, _PIXELS_AT_ONCE // (images.shape[2] * images.shape[3])))
         return (images[start : start + step] for start in range(0, len(images), step))
 
-    def _run_slice(self, session: ort.InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run_slice(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         count = len(images)
         if self.fixed_batch and count < self.fixed_batch:
             filling = np.zeros((self.fixed_batch - count, *images.shape[1:]), np.float32)
             images = np.concatenate([images, filling])
-        output: NDArray[np.float32] = session.run([self._output], {self._input: images})[0]
+        output: NDArray[np.float32] = self._session.run([self._output], {self._input: images})[0]
         # Copy the output: it lies in the session's arena, and a reference to it would keep the whole arena in memory.
         return output.reshape(len(images), -1)[:count].astype(np.float32, copy=True)
 
@@ -158,13 +148,9 @@ class Engine:
 
 
 def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: float = 1.0) -> Engine:
-    """Load one of the 13 networks, or one of the networks for other tasks.
+    """Load one of `NETWORK_IDS` or `TASK_MODELS`, with random weights; `threads` is 0 for one per core.
 
-    Args:
-        name: one of `NETWORK_IDS` or `TASK_MODELS`.
-        seed: seed of the random weights.
-        threads: number of threads that a run may use; 0 for one per core.
-        slow_factor: if above 1, each run takes that many times as long, because of additional convolutions.
+    With a `slow_factor`, each run takes that many times as long, because of additional convolutions.
 
     Raises:
         ModelLoadError: there is not enough memory for it.
@@ -196,11 +182,7 @@ def load_template(name: str, *, classes: int, seed: int, threads: int = 0, slow_
 
 
 def load_file(path: Path, *, threads: int = 0) -> Engine:
-    """Load a network from the user's file.
-
-    Args:
-        path: an .onnx file; files with external weights must be in its folder or below.
-        threads: number of threads that a run may use; 0 for one per core.
+    """Load a network from the user's .onnx file; external weights must be in its folder or below.
 
     Raises:
         ModelLoadError: the file does not exist, is not an ONNX model, or its input is not a batch of RGB images.

@@ -68,9 +68,6 @@ class Repository:
 
     Args:
         model_dirs: a folder with an .onnx file must be one of these or below one of them.
-        seed: seed of the built-in networks' random weights.
-        threads: threads of each network; 0 for one per core.
-        slow: slowdown factors of built-in networks, by id.
         delay_s: seconds to sleep for each prediction instead of running a built-in network; None to run it.
     """
 

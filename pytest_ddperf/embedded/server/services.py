@@ -140,12 +140,7 @@ class Service:
         return answer
 
     def describe(self, *, in_list: bool, jobs: bool) -> JsonObject:
-        """Return the service's JSON.
-
-        Args:
-            in_list: whether it is for `/info`, where `gpuid` is a number instead of a list.
-            jobs: whether to include the key `jobs`.
-        """
+        """Return the service's JSON; in the list of `/info`, `gpuid` is a number instead of a list."""
         torch = self._request.torch
         task = None if torch and torch.template else TASK_MODELS.get(self._request.repository)
         width, height = self._size()
@@ -274,11 +269,7 @@ class Services:
         return self._running > 0
 
     def require_absent(self, name: str) -> None:
-        """Check that a service does not exist.
-
-        Raises:
-            ApiError: 409/1014 if the service exists.
-        """
+        """Raise 409/1014 if a service of that name exists."""
         if name.lower() in self._services:
             raise ApiError(409, "Conflict", 1014, "Service already exists")
 

@@ -80,11 +80,7 @@ def layer_error(layer: Layer, found: str, expected: str) -> ModelFileError:
 
 
 def resolve_axis(layer: Layer, settings: Message, name: str, default: int, shape: Shape) -> int:
-    """Read an axis from the settings; negative values count from the end and are converted.
-
-    Raises:
-        ModelFileError: `shape` does not have this axis.
-    """
+    """Read an axis from the settings; negative values count from the end and are converted."""
     at = settings.whole(name, default)
     if not -len(shape) <= at < len(shape):
         raise layer_error(layer, f"{name} {at} of a bottom of {format_size(shape)}", "an existing axis")

@@ -76,11 +76,7 @@ def _window(layer: Layer, settings: Message, axes: int = 2) -> _Window:
 
 
 def image(layer: Layer, shape: Shape) -> Shape:
-    """Return the size unchanged if it is that of images: batch, channels, height, width.
-
-    Raises:
-        ModelFileError: the size does not have four axes.
-    """
+    """Return the size unchanged if it is that of images: batch, channels, height, width."""
     if len(shape) != 4:
         raise layer_error(layer, f"a bottom of {format_size(shape)}", "images: batch, channels, height, width")
     return shape

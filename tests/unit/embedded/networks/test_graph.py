@@ -99,12 +99,6 @@ def test_average_pooling_gives_caffes_values(side: int, kernel: int, stride: int
     np.testing.assert_allclose(pooled, caffe_pool(images, kernel, stride, 0, average=True), rtol=1e-5, atol=1e-6)
 
 
-def test_average_pooling_with_padding_is_refused() -> None:
-    net = GraphBuilder("one")
-    with pytest.raises(ValueError, match="differs between Caffe and ONNX"):
-        net.pool(net.input, "pool", 3, 1, pad=1, kind="average")
-
-
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_split_depthwise_layer_gives_what_one_depthwise_convolution_gives(stride: int) -> None:
     images = noise(9)
