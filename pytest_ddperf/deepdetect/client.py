@@ -184,10 +184,6 @@ class Client:
     def predict(self, body: Mapping[str, object], *, timeout_s: float | None = None) -> Timed:
         """Request one prediction, timed from the first byte sent to the last byte received.
 
-        Args:
-            body: result of `protocol.build_predict_body`.
-            timeout_s: how long the server may be silent; default: the client's.
-
         Raises:
             ServerError: a subclass, with the server, the service and DeepDetect's own message.
         """
@@ -209,14 +205,7 @@ class Client:
         service: str = "",
         timeout_s: float | None = None,
     ) -> tuple[object, float]:
-        """Send a request; used by the other methods.
-
-        Args:
-            method: HTTP method.
-            path: path below the server's URL, starting with a slash.
-            content: JSON body.
-            service: the service concerned, for messages.
-            timeout_s: how long the server may be silent; default: the client's.
+        """Send a request, to a path below the server's URL that starts with a slash; used by the other methods.
 
         Returns:
             The decoded JSON of the answer, and the duration in milliseconds.

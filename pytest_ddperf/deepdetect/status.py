@@ -63,12 +63,7 @@ def raise_for_status(
 ) -> None:
     """Raise the typed error for an answer's status; return if it is a success.
 
-    Args:
-        http_status: HTTP status of the answer. For 200 `status.code` decides: older servers report errors there.
-        answer: its decoded JSON; None if it has none.
-        url: the server, without credentials, for the message.
-        service: the service concerned, for the message.
-        retry_after: the header of that name, for the message; "" for none.
+    Under HTTP 200 `status.code` decides, because older servers report errors there.
 
     Raises:
         ServerOutOfMemoryError: an error whose message reports exhausted memory.

@@ -38,8 +38,6 @@ SCHEMA: Final = """CREATE TABLE run (name BLOB PRIMARY KEY, size INTEGER NOT NUL
 """One row per file; its name is stored as bytes, because not every name is UTF-8. `summary` holds an `IndexedRun`,
 `nights` the cells by platform. Both are MessagePack."""
 
-_NIGHTS = "SELECT nights FROM run WHERE name = ?"
-
 MOST_NIGHTS = 90
 """Default maximum number of nights in a trend."""
 
@@ -173,24 +171,24 @@ class HistoryIndex:
 
     def _platforms(self, path: Path) -> Mapping[str, msgspec.Raw]:
         """Return the cells of a file, by platform; empty if the file was deleted since the index was opened."""
-        name = os.fsencode(path.name)
         try:
-            row = self._database.execute(_NIGHTS, (name,)).fetchone()
-        except sqlite3.DatabaseError:  # damage that the update did not notice: rebuild the index
+            return self._select(path)
+        except _DAMAGE:  # the update did not notice it: rebuild the index
             self._database.close()
             _remove(self._folder / FILE)
             self._database = self._open()
-            row = self._database.execute(_NIGHTS, (name,)).fetchone()
+            return self._select(path)
+
+    def _select(self, path: Path) -> Mapping[str, msgspec.Raw]:
+        name = os.fsencode(path.name)
+        row = self._database.execute("SELECT nights FROM run WHERE name = ?", (name,)).fetchone()
         return {} if row is None else _PLATFORMS.decode(row[0])
 
     def latest(self, platform: str) -> dict[CellKey, Path]:
         """Return the file of each cell's newest verdict; runs that timed nothing on the platform are ignored."""
         found: dict[CellKey, Path] = {}
-        known: set[int] = set()
-        for night in self.nights(platform, reversed(self._timed(platform))):
-            if id(night.keys) not in known:  # many nights have the same keys
-                known.add(id(night.keys))
-                found = dict.fromkeys(night.keys, night.run.path) | found
+        for night in self.nights(platform, self._timed(platform)):
+            found |= dict.fromkeys(night.keys, night.run.path)
         return found
 
     def trends(self, platform: str, most: int = MOST_NIGHTS) -> dict[CellKey, Trend]:

@@ -48,7 +48,6 @@ class NightCell(msgspec.Struct, frozen=True, gc=False):
     Args:
         night: position of the night in `Nights.started`.
         conditions: the conditions of the measurement; equal ones are the same object.
-        cell: what the index holds of it.
     """
 
     night: int
@@ -97,9 +96,6 @@ class Nights:
 
         The runs of all cells are aligned by night, with `()` for a night without the cell. For a cell that is missing
         on some nights, older nights are used instead.
-
-        Args:
-            since: when each cell was recorded, ISO 8601; only later nights count.
         """
         nights = self.after(since)
         counting = {

@@ -186,14 +186,8 @@ def measure_round(endpoint: Endpoint, plan: Plan, observer: Observer, attempt: i
 def measure_cell(endpoint: Endpoint, plan: Plan, cell: Measurement, observer: Observer) -> Measurement:
     """Measure one more round of a cell.
 
-    An invalid round is discarded and measured again, up to `REMEASURED_AT_MOST` times.
-
-    Args:
-        endpoint: the service and batch to measure.
-        plan: how much to measure.
-        cell: the cell as measured so far, without rounds at first. If it has rounds, the clock of its conditions is
-            used again; else that clock is replaced by the one used for the verdict.
-        observer: called while measuring.
+    An invalid round is discarded and measured again, up to `REMEASURED_AT_MOST` times. A cell with rounds is measured
+    by the clock of its conditions; without rounds, that clock is replaced by the one used for the verdict.
 
     Returns:
         The measurement with one more round; or without it, with the reason in `invalid`.

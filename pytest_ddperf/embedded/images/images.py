@@ -81,7 +81,6 @@ class ImageReader:
     Args:
         data_dir: images given by path must be below this folder; None to reject all paths.
         workers: number of images to decode at the same time.
-        limits: limits on the number and size of images.
     """
 
     def __init__(self, data_dir: Path | None, workers: int, limits: Limits = DEFAULTS) -> None:

@@ -34,8 +34,6 @@ class OnnxNet:
         inputs: name, type and dimensions of each input; None for a free dimension.
         outputs: name, type and dimensions of each output; None for a free dimension.
         last: type of the operator that computes the first output; "" if no operator does.
-        nodes: number of operators.
-        cost: the cost as the report counts it.
         weight_bytes: size of all initialisers and Constant nodes, in bytes.
         live_numbers: most numbers in memory at a time for one image, including its input; None if sizes cannot be
             determined from the file.

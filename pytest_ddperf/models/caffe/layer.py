@@ -27,7 +27,6 @@ class LayerSizes:
         tops: sizes of the outputs, batch first; None for an unknown size.
         blobs: number of elements in each of the layer's own blobs, in Caffe's order.
         counted: indices of the blobs that hold weights; the others hold biases and the like.
-        multiply_adds: multiply-adds with its weights, for the whole batch.
         depthwise: whether the layer type is a depthwise convolution.
         shares: whether the outputs share the memory of the first input.
         uncounted: why weights and multiply-adds are unknown; "" if they are known.
