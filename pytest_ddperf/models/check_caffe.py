@@ -125,11 +125,10 @@ def _input(net: CaffeNet, layers: Sequence[LayerWithSizes]) -> Finding:
 
 def _output(layers: Sequence[LayerWithSizes]) -> tuple[int | None, Finding]:
     """Return the number of classes and the finding about the last layer."""
-    taken = {name for each in layers for name in each.layer.bottoms}
     ends = [
         each
-        for each in layers
-        if each.layer.type not in SOURCES and each.layer.tops and not set(each.layer.tops) & _later(each, layers, taken)
+        for at, each in enumerate(layers)
+        if each.layer.type not in SOURCES and each.layer.tops and not _is_read(each.layer, layers[at + 1 :])
     ]
     if not ends:
         return None, missing_finding("output", "no layer produces an output.")
@@ -165,10 +164,9 @@ def _classes(layers: Sequence[LayerWithSizes], at: int) -> int | None:
     return _classes(layers, makers[-1]) if makers and layer.type in _KEEPING_CHANNELS else None
 
 
-def _later(each: LayerWithSizes, layers: Sequence[LayerWithSizes], taken: set[str]) -> set[str]:
-    """Return the names of blobs that a later layer reads or modifies in place."""
-    behind = layers[layers.index(each) + 1 :]
-    return taken & {name for one in behind for name in one.layer.bottoms}
+def _is_read(layer: Layer, later: Sequence[LayerWithSizes]) -> bool:
+    """Return whether a later layer reads an output of a layer, or modifies it in place."""
+    return any(set(layer.tops) & set(one.layer.bottoms) for one in later)
 
 
 def _softmax_hint(last: Layer) -> str:

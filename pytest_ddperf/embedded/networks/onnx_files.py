@@ -59,11 +59,15 @@ def read_onnx(path: Path) -> OnnxNet:
         inferred = shape_inference.infer_shapes(model)
         found = _describe(model, inferred)
     except Exception as error:  # protobuf's and onnx's exceptions have no narrower base
-        what = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise ModelFileError(path, None, f"it cannot be read ({what})", "a complete ONNX model") from error
+        raise ModelFileError(path, None, f"it cannot be read ({first_line(error)})", "a complete ONNX model") from error
     if not found.nodes:
         raise ModelFileError(path, None, "no operator", "a complete ONNX model")
     return found
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or its type if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _describe(model: onnx.ModelProto, inferred: onnx.ModelProto) -> OnnxNet:

@@ -23,6 +23,7 @@ from pytest_ddperf.embedded.confined_files import resolve_below
 from pytest_ddperf.embedded.heads.heads import ClassHead, build_task_head
 from pytest_ddperf.embedded.networks.cost import count_parameters
 from pytest_ddperf.embedded.networks.networks import CLASSES, build
+from pytest_ddperf.embedded.networks.onnx_files import first_line
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.task_networks import build_task
 from pytest_ddperf.embedded.networks.templates import build_template, count_torch_parameters
@@ -123,7 +124,7 @@ class Engine:
             rows = [self._run_slice(part) for part in self._slices(images)]
         except Exception as error:  # ONNX Runtime's exceptions have no narrower base
             shape = "x".join(str(size) for size in images.shape)
-            raise ModelRunError(f"{self.name} failed on a batch of {shape}: {_first_line(error)}") from error
+            raise ModelRunError(f"{self.name} failed on a batch of {shape}: {first_line(error)}") from error
         return np.concatenate(rows)
 
     def _slices(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
@@ -297,13 +298,9 @@ def _ballast(factor: float) -> ExtraWork | None:
 
 def _not_loadable(name: str, error: Exception) -> ModelLoadError:
     return ModelLoadError(
-        f"{name} cannot be loaded: {_first_line(error)}. Check that it is a complete ONNX model, "
+        f"{name} cannot be loaded: {first_line(error)}. Check that it is a complete ONNX model, "
         f"with operators that ONNX Runtime {ort.__version__} supports."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _return_freed_memory() -> None:
