@@ -105,7 +105,7 @@ class _Words:
     def __init__(self, text: str, path: object) -> None:
         self.path = path
         lines = enumerate(text.split("\n"), start=1)
-        self._words = [(number, word) for number, line in lines for word in _WORD.findall(line)]
+        self._words: list[tuple[int, str]] = [(number, word) for number, line in lines for word in _WORD.findall(line)]
         self._taken = 0
         self.line = 1
 
