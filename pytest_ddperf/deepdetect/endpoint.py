@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 
 class ServiceEndpoint:
-    """One service and one batch, with the interface `measure` requires; the request is encoded once.
-
-    Args:
-        client: client of the server.
-        service: name of the service.
-        body: result of `protocol.build_predict_body`, or the encoded body.
-    """
+    """One service and one batch, with the interface `measure` requires; the request is encoded once."""
 
     def __init__(self, client: Client, service: str, body: Mapping[str, object] | bytes) -> None:
         self._client = client

@@ -15,7 +15,6 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,57 +48,24 @@ _KEEP_ALIVE_S = 600
 """How long an idle connection stays open, in seconds: longer than any client pauses between two passes."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Arguments:
-    host: str
-    port: int
-    models: tuple[str, ...]
-    model_dir: list[Path]
-    data_dir: Path | None
-    threads: int
-    seed: int
-    service_stats: bool
-    slow: dict[str, float]
-    delay: float | None
-    parent_pid: int | None
-    exit_on_eof: bool
-    max_body: int
-    max_images: int
-    max_pixels: int
-    max_services: int
-    max_connections: int
-    request_timeout: int
-    http: bool
-
-    @property
-    def limits(self) -> Limits:
-        """The limits on requests, converted to the units of `Limits`."""
-        return Limits(
-            body_bytes=self.max_body * 2**20,
-            images=self.max_images,
-            pixels=self.max_pixels,
-            services=self.max_services,
-            connections=self.max_connections,
-            request_s=self.request_timeout,
-            fetch=self.http,
-        )
-
-
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m pytest_ddperf.embedded") -> int:
-    """Run the server until it is stopped, and return the exit status 0.
-
-    Args:
-        argv: the arguments; None for those of the process.
-        prog: the name of the command in error messages.
-    """
-    arguments = _parse(argv, prog)
-    limits = arguments.limits
+    """Run the server until it is stopped, and return the exit status 0."""
+    arguments = _build_parser(prog).parse_args(argv)
+    limits = Limits(
+        body_bytes=arguments.max_body * 2**20,
+        images=arguments.max_images,
+        pixels=arguments.max_pixels,
+        services=arguments.max_services,
+        connections=arguments.max_connections,
+        request_s=arguments.request_timeout,
+        fetch=arguments.http,
+    )
     threads = arguments.threads or len(os.sched_getaffinity(0))
     repository = Repository(
         model_dirs=tuple(arguments.model_dir),
         seed=arguments.seed,
         threads=threads,
-        slow=arguments.slow,
+        slow=dict(arguments.slow),
         delay_s=arguments.delay,
     )
     reader = ImageReader(arguments.data_dir, workers=threads, limits=limits)
@@ -163,8 +129,8 @@ class _Server(uvicorn.Server):
         def stop_serving(_signal: int, _frame: FrameType | None) -> None:
             end_soon(self.stop)
 
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, stop_serving)
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, stop_serving)
         yield
 
 
@@ -206,22 +172,17 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
+def _build_parser(prog: str) -> ArgumentParser:
     parser = ArgumentParser(
         prog=prog,
         description="Inference server with DeepDetect's REST API, for this host only.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--host", type=_host, default="127.0.0.1", help="loopback address to listen on; default: %(default)s"
-    )
-    parser.add_argument(
-        "--port", type=argument_type(whole_number(0, 65535)), default=0, help="port, 0 for a free one; default: 0"
-    )
-    parser.add_argument(
-        "--models", type=_models, default=(), metavar="A,B|all", help="services to create at the start; default: none"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--host", type=_host, default="127.0.0.1", help="loopback address to listen on; default: %(default)s")
+    add("--port", type=argument_type(whole_number(0, 65535)), default=0, help="port, 0 for a free one; default: 0")
+    add("--models", type=_models, default=(), metavar="A,B|all", help="services to create at the start; default: none")
+    add(
         "--model-dir",
         type=_folder,
         action="append",
@@ -229,52 +190,39 @@ def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
         metavar="DIR",
         help="folder with an .onnx file, or with subfolders that have one each; repeatable",
     )
-    parser.add_argument("--data-dir", type=_folder, metavar="DIR", help="folder of images that requests name by path")
-    parser.add_argument(
-        "--threads",
-        type=argument_type(whole_number(0, 1024)),
-        default=0,
-        metavar="N",
-        help="threads of each network; default: one per core",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the networks' random weights; default: 0")
-    parser.add_argument(
-        "--no-service-stats", dest="service_stats", action="store_false", help="omit service_stats, as older servers do"
-    )
-    parser.add_argument(
-        "--slow",
-        type=_slow,
-        action="append",
-        default=[],
-        metavar="NAME=FACTOR",
-        help="multiply the work of one network",
-    )
-    parser.add_argument(
+    add("--data-dir", type=_folder, metavar="DIR", help="folder of images that requests name by path")
+    threads = "threads of each network; default: one per core"
+    add("--threads", type=argument_type(whole_number(0, 1024)), default=0, metavar="N", help=threads)
+    add("--seed", type=int, default=0, help="seed of the networks' random weights; default: 0")
+    without_stats = "omit service_stats, as older servers do"
+    add("--no-service-stats", dest="service_stats", action="store_false", help=without_stats)
+    slower = "multiply the work of one network"
+    add("--slow", type=_slow, action="append", default=[], metavar="NAME=FACTOR", help=slower)
+    add(
         "--delay",
         type=argument_type(_DELAY),
         metavar="S",
         help="for tests: sleep S seconds instead of running a network",
     )
-    _add_limits(parser)
-    parser.add_argument("--parent-pid", type=int, metavar="PID", help="exit when this process ends")
-    parser.add_argument("--exit-on-eof", action="store_true", help="exit when standard input is closed")
-    values = vars(parser.parse_args(argv))
-    return _Arguments(**(values | {"slow": dict(values["slow"])}))
-
-
-def _add_limits(parser: argparse.ArgumentParser) -> None:
-    usual = "; default: %(default)s"
-    for flag, metavar, default, least, most, what in (
-        ("--max-body", "MIB", DEFAULTS.body_bytes // 2**20, 1, 4096, "largest request body, MiB"),
-        ("--max-images", "N", DEFAULTS.images, 1, 65536, "maximum images per request"),
-        ("--max-pixels", "N", DEFAULTS.pixels, 1, DEFAULTS.pixels, "largest image, width times height"),
-        ("--max-services", "N", DEFAULTS.services, 1, 65536, "maximum number of services"),
-        ("--max-connections", "N", DEFAULTS.connections, 1, 65536, "maximum number of open connections"),
-        ("--request-timeout", "S", int(DEFAULTS.request_s), 1, 86400, "seconds for a request to arrive completely"),
+    for flag, metavar, default, most, what in (
+        ("--max-body", "MIB", DEFAULTS.body_bytes // 2**20, 4096, "largest request body, MiB"),
+        ("--max-images", "N", DEFAULTS.images, 65536, "maximum images per request"),
+        ("--max-pixels", "N", DEFAULTS.pixels, DEFAULTS.pixels, "largest image, width times height"),
+        ("--max-services", "N", DEFAULTS.services, 65536, "maximum number of services"),
+        ("--max-connections", "N", DEFAULTS.connections, 65536, "maximum number of open connections"),
+        ("--request-timeout", "S", 60, 86400, "seconds in which a request must arrive completely"),
     ):
-        kind = whole_number(least, most)
-        parser.add_argument(flag, type=argument_type(kind), default=default, metavar=metavar, help=f"{what}{usual}")
-    parser.add_argument("--no-http", dest="http", action="store_false", help="refuse images given as http URLs")
+        add(
+            flag,
+            type=argument_type(whole_number(1, most)),
+            default=default,
+            metavar=metavar,
+            help=f"{what}; default: %(default)s",
+        )
+    add("--no-http", dest="http", action="store_false", help="refuse images given as http URLs")
+    add("--parent-pid", type=int, metavar="PID", help="exit when this process ends")
+    add("--exit-on-eof", action="store_true", help="exit when standard input is closed")
+    return parser
 
 
 def _host(text: str) -> str:
