@@ -28,10 +28,7 @@ class Board:
     """The board of one platform, from `begin` to `end`.
 
     Args:
-        platform: the platform.
         url: URL of its server, without credentials; passed to the commands.
-        say: prints a line for the user.
-        gpuid: the GPU that is measured.
         tune: whether to set the board's clocks to their highest during the measurement.
         marker: a file that exists from `begin` to `end`, for a process that outlives this one; None for no file.
     """

@@ -72,9 +72,7 @@ class Tuning:
     ids for one board.
 
     Args:
-        source: the board's address.
         nvpmodel: the power mode to set; None leaves it unchanged.
-        tell: prints a line for the user.
     """
 
     def __init__(self, source: BoardAddress, nvpmodel: int | None, tell: Callable[[str], None]) -> None:

@@ -1,30 +1,15 @@
-"""Argument types of the command `ddperf`, for argparse."""
+"""Paths as arguments of the command `ddperf`, for argparse."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_ddperf.config.local_paths import local_path
 from pytest_ddperf.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    from pytest_ddperf.core.limits import ValueType
-
-
-def argument_type(value_type: ValueType) -> Callable[[str], Any]:
-    """Create an argument type whose message states what is expected."""
-
-    def parse(text: str) -> Any:  # noqa: ANN401 - the type's own values
-        try:
-            return value_type.parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{text!r} is not valid; expected {error}") from None
-
-    return parse
 
 
 def parse_path(text: str) -> Path:

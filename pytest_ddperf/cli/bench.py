@@ -7,8 +7,9 @@ import sys
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.cli.arguments import argument_type, parse_path_text
+from pytest_ddperf.cli.arguments import parse_path_text
 from pytest_ddperf.config.local_paths import server_path
+from pytest_ddperf.core.argument_parser import argument_type
 from pytest_ddperf.core.limits import COUNT, PORT, TIME_LIMIT
 from pytest_ddperf.core.service_parameters import IMAGES, PARAMETERS, SERVICES
 from pytest_ddperf.dd_bench import output

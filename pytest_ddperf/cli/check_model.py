@@ -8,8 +8,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.cli import arguments as cli_arguments
+from pytest_ddperf.core.argument_parser import argument_type
 from pytest_ddperf.core.limits import numbers
-from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.models import check
 from pytest_ddperf.models.caffe.cost import truncate_count
 from pytest_ddperf.text import remove_control_characters
@@ -25,7 +25,7 @@ MISSING = 1
 
 DEFAULT_BATCH_SIZES = "1,2,4,8,16,32,64,128"
 _WIDEST = 100
-_LARGEST_BATCH = 10_000
+_BATCH_SIZES = numbers("batch sizes from 1 to 10000", int, lambda size: 1 <= size <= 10_000, 1, 2, 4, 8)
 _DESCRIPTION = """\
 Check whether a folder contains what DeepDetect needs, and compute the cost of the network: multiply-adds and
 parameters, counted as in the performance report, and the memory of each batch size. The cost is computed from
@@ -44,6 +44,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--batch-sizes",
+        type=argument_type(_BATCH_SIZES),
         metavar="N[,N]",
         default=DEFAULT_BATCH_SIZES,
         help="batch sizes to compute the memory for; default: %(default)s",
@@ -58,9 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
         The exit status: 0 if DeepDetect can use a network in the folder, else `MISSING`.
 
     Raises:
-        ConfigurationError: the folder does not exist, or a batch size is invalid.
+        ConfigurationError: the folder does not exist.
     """
-    checks = check.check_folder(arguments.folder, _batch_sizes(arguments.batch_sizes))
+    checks = check.check_folder(arguments.folder, arguments.batch_sizes)
     width = min(_WIDEST, max(40, shutil.get_terminal_size().columns))
     # escape bytes of the name that cannot be decoded
     name = arguments.folder.resolve().name.encode(errors="backslashreplace").decode()
@@ -147,11 +148,3 @@ def _memory_row(each: BatchMemory) -> str:
     mebi = 2**20
     weights, activations = each.weights / mebi, each.activations / mebi
     return f"  batch {each.batch_size:<8} {weights:>9,.1f} {activations:>12,.1f} {weights + activations:>12,.1f}"
-
-
-def _batch_sizes(text: str) -> tuple[int, ...]:
-    expected = f"batch sizes from 1 to {_LARGEST_BATCH}"
-    try:
-        return tuple(numbers(expected, int, lambda size: 1 <= size <= _LARGEST_BATCH, 1, 2, 4, 8).parse(text))
-    except ValueError as error:
-        raise ConfigurationError(f"--batch-sizes: {text!r} is not valid; expected {error}.") from None

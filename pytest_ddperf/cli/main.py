@@ -28,7 +28,7 @@ _SERVE_LIMITS = (
     ("--max-pixels", "N", "largest image, width times height; default: 50000000"),
     ("--max-services", "N", "maximum number of services; default: 64"),
     ("--max-connections", "N", "maximum number of open connections; default: 256"),
-    ("--request-timeout", "S", "seconds in which a request must arrive completely; default: 60"),
+    ("--request-timeout", "S", "seconds for a request to arrive completely; default: 60"),
 )
 """Options for the limits of the embedded server, which validates the values itself: flag, metavar, help."""
 

@@ -5,38 +5,29 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-import threading
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_ddperf.config.credentials import build_authorization
 from pytest_ddperf.config.load_catalog import find_package_data, load_catalog
-from pytest_ddperf.config.local_paths import local_path
 from pytest_ddperf.config.options import BY_NAME
 from pytest_ddperf.config.platform_toml import read_platforms
 from pytest_ddperf.core.limits import split_names
 from pytest_ddperf.core.platform import PLATFORM_KEYS
 from pytest_ddperf.deepdetect.url import format_display_url
-from pytest_ddperf.errors import ConfigurationError, DdperfError
+from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.text import format_table
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.platform import Platform
-    from pytest_ddperf.deepdetect.protocol import Info
 
 PACKAGE: Final = "package"
 PROJECT: Final = "ddperf.toml"
 DEFAULT: Final = "default"
 """Source of a value: the package's baselines/platforms.toml, the project's ddperf.toml, or the option's default."""
-
-CHECK_TIMEOUT_S: Final = 10.0
-"""Time limit for the responses of all servers together, seconds; they are queried in parallel."""
 
 _WIDEST = 100
 _NOT_KNOWN = "-"
@@ -160,21 +151,6 @@ def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - the value of any key
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The state of a server.
-
-    Args:
-        up: whether a DeepDetect server responds; None for the embedded server, which is not queried.
-        text: version and services of the server, or the reason why it is not up.
-        info: what the server reports about itself; None if it is not up.
-    """
-
-    up: bool | None
-    text: str
-    info: Info | None = None
-
-
 def _asked(catalog: Catalog, names: str | None) -> list[Platform]:
     """Return the platforms to check: those named, else those with a url in ddperf.toml, else all."""
     if names:
@@ -189,75 +165,18 @@ def _check(platforms: Sequence[Platform], catalog: Catalog, project_dir: Path, w
     Returns:
         0 if all are, 1 otherwise.
     """
-    from pytest_ddperf.cli.server_description import format_server  # noqa: PLC0415 - each command loads what it needs
+    # each command loads what it needs
+    from pytest_ddperf.cli.server_description import format_server  # noqa: PLC0415
+    from pytest_ddperf.servers.state import query_server, query_servers  # noqa: PLC0415
 
-    answers = ask_all(platforms, lambda platform: ask(platform, project_dir))
+    states = query_servers(platforms, lambda platform: query_server(platform, project_dir))
     rows = [("PLATFORM", "SERVER", "STATE", "RESPONSE")]
-    for platform, answer in zip(platforms, answers, strict=True):
-        state = {True: "up", False: "DOWN", None: "not checked"}[answer.up]
-        rows.append((platform.id, _server(platform), state, answer.text))
+    for platform, one in zip(platforms, states, strict=True):
+        state = {True: "up", False: "DOWN", None: "not checked"}[one.up]
+        rows.append((platform.id, _server(platform), state, one.text))
     lines = format_table(rows, width)
-    for platform, answer in zip(platforms, answers, strict=True):
-        if answer.info is not None:
-            lines += format_server(platform.id, catalog, project_dir, answer.info, width)
+    for platform, one in zip(platforms, states, strict=True):
+        if one.info is not None:
+            lines += format_server(platform.id, catalog, project_dir, one.info, width)
     sys.stdout.writelines(f"{line}\n" for line in lines)
-    return 1 if any(answer.up is False for answer in answers) else 0
-
-
-def ask_all(
-    platforms: Sequence[Platform], asking: Callable[[Platform], Asked], timeout_s: float = CHECK_TIMEOUT_S
-) -> list[Asked]:
-    """Query the servers of all platforms in parallel.
-
-    Args:
-        platforms: the platforms whose servers are queried.
-        asking: queries the server of one platform.
-        timeout_s: time limit for all servers together, seconds.
-
-    Returns:
-        The states, in the order of the platforms; servers that took longer are down.
-    """
-    late = Asked(False, f"no complete response within {timeout_s:g} s")
-    answers = [late] * len(platforms)
-
-    def into(place: int, platform: Platform) -> None:
-        answers[place] = asking(platform)
-
-    # daemon threads: a server that sends its response byte by byte must not keep the command from ending
-    threads = [threading.Thread(target=into, args=each, daemon=True) for each in enumerate(platforms)]
-    for thread in threads:
-        thread.start()
-    until_s = time.monotonic() + timeout_s
-    for thread in threads:
-        thread.join(max(0.0, until_s - time.monotonic()))
-    return list(answers)
-
-
-def ask(platform: Platform, project_dir: Path) -> Asked:
-    """Query `/info` of a platform's server.
-
-    Args:
-        platform: the platform whose server is queried.
-        project_dir: folder that a relative `ca_file` is resolved against.
-    """
-    from pytest_ddperf.deepdetect.client import Client  # noqa: PLC0415 - each command loads what it needs
-
-    if platform.url in {None, "embedded"}:
-        return Asked(None, "the embedded server; every run starts its own")
-    try:
-        ca_path = None if platform.ca_file is None else project_dir / local_path(platform.ca_file, "ca_file")
-        with Client(str(platform.url), ca_path=ca_path, authorization=build_authorization(platform)) as client:
-            info = client.info(timeout_s=CHECK_TIMEOUT_S / 2)
-    except DdperfError as error:
-        return Asked(False, str(error))
-    return Asked(True, _said(info), info)
-
-
-def _said(info: Info) -> str:
-    """Describe the version, build, and services with their backends."""
-    build = ", ".join(one for one in (info.version, info.build_type) if one and one != "unknown")
-    backends = sorted({one.mllib for one in info.services if one.mllib})
-    services = ", ".join(sorted(one.name for one in info.services))
-    count = f"{len(info.services)} service{'' if len(info.services) == 1 else 's'}"
-    with_backend = f"{count} on {', '.join(backends)}" if backends else count
-    return f"{build or 'version unknown'}; {with_backend}" + (f": {services}" if services else "")
+    return 1 if any(one.up is False for one in states) else 0

@@ -117,7 +117,7 @@ def _platforms(text: str, catalog: Catalog) -> list[str]:
     names = split_names(text)
     if not names:
         raise ConfigurationError(f"--platform names no platform; the valid ones are {', '.join(catalog.platforms)}.")
-    return list(dict.fromkeys(catalog.platform(name).id for name in names))
+    return catalog.platform_ids(names)
 
 
 def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[str] | None) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
+import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.cli import arguments as cli_arguments
+from pytest_ddperf.cli.arguments import parse_path_text
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.core.catalog import find_closest
+from pytest_ddperf.core.argument_parser import argument_type, explain_unknown
+from pytest_ddperf.core.limits import COUNT, NAMES, ValueType, number
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.report.gather import load_stored
 from pytest_ddperf.selection.rules import Ranking, Requirements
@@ -18,10 +19,7 @@ from pytest_ddperf.selection.select import select
 from pytest_ddperf.selection.text import format_selection, render_csv, render_json
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
-    from pytest_ddperf.core.catalog import Catalog
+    from collections.abc import Callable
 
 NONE_MEETS_IT = 1
 """Exit status if nothing meets the requirements."""
@@ -42,30 +40,57 @@ fit. The exit status is 1 if nothing meets the requirements.
 """
 
 
+_NAMES: Final[Callable[[str], tuple[str, ...]]] = argument_type(NAMES)
+
+
+def _tasks(text: str) -> tuple[str, ...]:
+    names = _NAMES(text)
+    for name in names:
+        if name not in _TASKS:
+            raise argparse.ArgumentTypeError(explain_unknown(name, _TASKS))
+    return names
+
+
+def _above_0(expected: str) -> ValueType:
+    return number(expected, lambda value: value > 0)
+
+
+_LIMITS: Final = (
+    ("--min-fps", "min_fps", _above_0("images per second above 0, such as 25"), "N",
+     "minimum images per second; the report uses 10 and 25"),
+    ("--max-watts", "max_watts", _above_0("watts above 0, such as 15"), "W",
+     "maximum power of the platform under load, watts"),
+    ("--min-accuracy", "min_accuracy_percent", number("percent above 0 and up to 100, such as 67.9", lambda value:
+     0 < value <= 100), "P", "minimum top-1 accuracy, percent"),
+    ("--max-batch", "max_batch_size", COUNT, "N", "maximum batch size"),
+    ("--max-latency", "max_latency_ms", _above_0("milliseconds above 0, such as 100"), "MS",
+     "maximum latency of a whole batch, milliseconds"),
+    ("--max-memory", "max_memory_gib", _above_0("GiB above 0, such as 0.5"), "GIB",
+     "maximum memory, GiB (a lower bound, see below)"),
+    ("--max-price", "max_price_usd", _above_0("US dollars above 0, such as 200"), "USD",
+     "maximum price of the platform, US dollars"),
+)  # fmt: skip
+"""The options that limit a figure: option, field of `Requirements`, type, metavar, help."""
+
+
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand to `ddperf`."""
     parser = commands.add_parser(
         "select", help="find platforms and networks that meet requirements", description=_DESCRIPTION, epilog=_EPILOG
     )
-    parser.add_argument("--min-fps", metavar="N", help="minimum images per second; the report uses 10 and 25")
-    parser.add_argument("--max-watts", metavar="W", help="maximum power of the platform under load, watts")
-    parser.add_argument("--min-accuracy", metavar="P", help="minimum top-1 accuracy, percent")
-    parser.add_argument("--max-batch", metavar="N", help="maximum batch size")
-    parser.add_argument("--max-latency", metavar="MS", help="maximum latency of a whole batch, milliseconds")
-    parser.add_argument("--max-memory", metavar="GIB", help="maximum memory, GiB (a lower bound, see below)")
-    parser.add_argument("--max-price", metavar="USD", help="maximum price of the platform, US dollars")
+    for option, field, kind, metavar, meaning in _LIMITS:
+        parser.add_argument(option, dest=field, type=argument_type(kind), metavar=metavar, help=meaning)
     parser.add_argument("--allow-unknown", action="store_true", help="accept cells with unknown figures")
-    parser.add_argument("--platform", metavar="A[,B]", help="platforms to consider; default: all")
-    parser.add_argument("--models", metavar="A[,B]", help="networks to consider; default: all")
-    parser.add_argument("--task", metavar="A[,B]", help=f"tasks to consider: {', '.join(_TASKS)}; default: all")
-    parser.add_argument("--rank-by", metavar="FIGURE", default="accuracy",
+    for option, parse, meaning in (
+        ("--platform", _NAMES, "platforms to consider"),
+        ("--models", _NAMES, "networks to consider"),
+        ("--task", _tasks, f"tasks to consider: {', '.join(_TASKS)}"),
+    ):
+        parser.add_argument(option, type=parse, metavar="A[,B]", help=f"{meaning}; default: all")
+    parser.add_argument("--rank-by", choices=tuple(Ranking), default="accuracy", metavar="FIGURE",
                         help=f"figure to rank by: {', '.join(Ranking)}; default: %(default)s")  # fmt: skip
-    parser.add_argument(
-        "--storage",
-        type=cli_arguments.parse_path_text,
-        metavar="DIR",
-        help=f"folder of the history; default: {DEFAULT_STORAGE}",
-    )
+    parser.add_argument("--storage", type=parse_path_text, metavar="DIR",
+                        help=f"folder of the history; default: {DEFAULT_STORAGE}")  # fmt: skip
     parser.add_argument("--all", action="store_true", help="list every batch size, and the cells that are ruled out")
     written = parser.add_mutually_exclusive_group()
     written.add_argument("--csv", action="store_true", help="print CSV, one row per cell")
@@ -82,15 +107,15 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: an option is invalid, or a baseline cannot be read.
     """
-    asked = parse_requirements(arguments)
-    ranking = Ranking(_one_of("--rank-by", arguments.rank_by, list(Ranking)))
-    tasks = None if arguments.task is None else [_one_of("--task", one, _TASKS) for one in _listed(arguments.task)]
-    project_dir = Path.cwd()
+    given = vars(arguments)
+    asked = Requirements(**{field: given[field] for _, field, *_ in _LIMITS}, allow_unknown=arguments.allow_unknown)
+    storage, project_dir = _storage(arguments.storage), Path.cwd()
     catalog = load_catalog(project_dir)
-    platforms = None if arguments.platform is None else _platforms(catalog, arguments.platform)
-    models = None if arguments.models is None else [catalog.model(one).id for one in _listed(arguments.models)]
-    results = load_stored(catalog, _storage(arguments.storage), project_dir=project_dir, platforms=platforms)
-    chosen = select(results, asked, ranking=ranking, platforms=platforms, models=models, tasks=tasks)
+    platforms = None if arguments.platform is None else catalog.platform_ids(arguments.platform)
+    models = None if arguments.models is None else [catalog.model(one).id for one in arguments.models]
+    results = load_stored(catalog, storage, project_dir=project_dir, platforms=platforms)
+    ranking = Ranking(arguments.rank_by)
+    chosen = select(results, asked, ranking=ranking, platforms=platforms, models=models, tasks=arguments.task)
     if arguments.csv or arguments.json:
         for warning in chosen.warnings:
             sys.stderr.write(f"warning: {warning}\n")
@@ -100,63 +125,6 @@ def run(arguments: argparse.Namespace) -> int:
         width = shutil.get_terminal_size().columns
         sys.stdout.writelines(f"{line}\n" for line in format_selection(chosen, width, whole=arguments.all))
     return 0 if chosen.candidates else NONE_MEETS_IT
-
-
-def parse_requirements(arguments: argparse.Namespace) -> Requirements:
-    """Return the requirements that the options state.
-
-    Raises:
-        ConfigurationError: a limit is not a number or is out of range.
-    """
-    batch_size = _number("--max-batch", arguments.max_batch, "a whole number of 1 or more such as 8")
-    if batch_size is not None and batch_size != int(batch_size):
-        raise _wrong("--max-batch", arguments.max_batch, "a whole number of 1 or more such as 8")
-    percent = "percent from 0 to 100 such as 67.9"
-    accuracy = _number("--min-accuracy", arguments.min_accuracy, percent)
-    if accuracy is not None and accuracy > 100:
-        raise _wrong("--min-accuracy", arguments.min_accuracy, percent)
-    return Requirements(
-        min_fps=_number("--min-fps", arguments.min_fps, "images per second above 0 such as 25"),
-        max_watts=_number("--max-watts", arguments.max_watts, "watts above 0 such as 15"),
-        min_accuracy_percent=accuracy,
-        max_batch_size=None if batch_size is None else int(batch_size),
-        max_memory_gib=_number("--max-memory", arguments.max_memory, "GiB above 0 such as 0.5"),
-        max_price_usd=_number("--max-price", arguments.max_price, "US dollars above 0 such as 200"),
-        max_latency_ms=_number("--max-latency", arguments.max_latency, "milliseconds above 0 such as 100"),
-        allow_unknown=arguments.allow_unknown,
-    )
-
-
-def _number(option: str, text: str | None, expected: str) -> float | None:
-    if text is None:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise _wrong(option, text, expected)
-    return value
-
-
-def _wrong(option: str, text: str, expected: str) -> ConfigurationError:
-    return ConfigurationError(f"{option} is {text!r}; expected {expected}.")
-
-
-def _listed(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",")]
-
-
-def _one_of(option: str, text: str, known: Sequence[str]) -> str:
-    if text in known:
-        return text
-    near = find_closest(text, known)
-    hint = f" Did you mean {near}?" if near else ""
-    raise ConfigurationError(f"{option} is {text!r}.{hint} The valid ones are {', '.join(known)}.")
-
-
-def _platforms(catalog: Catalog, text: str) -> list[str]:
-    return list(dict.fromkeys(catalog.platform(one).id for one in _listed(text)))
 
 
 def _storage(text: str | None) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.embedded.facade import require_embedded
+from pytest_ddperf.embedded.launch import require_extra
 from pytest_ddperf.servers import generated_images
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:
     Raises:
         ConfigurationError: the packages of the embedded server are not installed.
     """
-    require_embedded()
+    require_extra()
     folder = data_dir or generated_images.ensure_bench_images()
     from pytest_ddperf.embedded.__main__ import main  # noqa: PLC0415 - an optional extra
 

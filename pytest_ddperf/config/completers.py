@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.core.limits import split_names
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Names:
     def __call__(self, prefix: str, **_asked: Any) -> list[str]:  # noqa: ANN401 - argcomplete's parser and action
         """Return the possible completions of the text before the cursor."""
         done, comma, _begun = prefix.rpartition(",")
-        taken = set(done.split(","))
+        taken = split_names(done)
         return [f"{done}{comma}{name}" for name in self._source() if name not in taken]
 
 

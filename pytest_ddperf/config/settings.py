@@ -192,7 +192,7 @@ class Settings:
         """
         default: tuple[str, ...] = ("local",)
         asked = cast("tuple[str, ...]", found["platform"].value if "platform" in found else default)
-        platforms = tuple(dict.fromkeys(catalog.platform(name).id for name in asked))
+        platforms = tuple(catalog.platform_ids(asked))
 
         cwd = Path.cwd()
         catalog, found = _with_folders(catalog, found, project_dir, cwd)

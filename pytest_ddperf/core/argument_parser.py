@@ -1,4 +1,4 @@
-"""Argument parser of the commands `ddperf` and `python -m pytest_ddperf.embedded`. Standard library only."""
+"""Argument parser and types of the commands `ddperf` and `python -m pytest_ddperf.embedded`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import NoReturn
+
+    from pytest_ddperf.core.limits import ValueType
 
 USAGE_ERROR = 2
 """Exit status after a wrong command line, as in argparse."""
@@ -42,9 +44,24 @@ class ArgumentParser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """Raise ArgumentError for a value that is not one of the choices, in the same words on every Python."""
         if action.choices is not None and value not in action.choices:
-            choices = [str(choice) for choice in action.choices]
-            meant = did_you_mean(str(value), choices)
-            raise argparse.ArgumentError(action, f"{value!r} is not one of {', '.join(choices)}{meant}")
+            raise argparse.ArgumentError(action, explain_unknown(value, [str(choice) for choice in action.choices]))
+
+
+def argument_type(value_type: ValueType) -> Callable[[str], Any]:
+    """Create an argument type whose message states what is expected."""
+
+    def parse(text: str) -> Any:  # noqa: ANN401 - the type's own values
+        try:
+            return value_type.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not valid; expected {error}") from None
+
+    return parse
+
+
+def explain_unknown(name: object, known: Sequence[str]) -> str:
+    """Return the message for a name that is not one of the known ones."""
+    return f"{name!r} is not one of {', '.join(known)}{did_you_mean(str(name), known)}"
 
 
 def did_you_mean(text: str, names: Iterable[str]) -> str:

@@ -64,6 +64,14 @@ class Catalog:
             raise ConfigurationError(_unknown("platform", name, self.platforms, known))
         return found
 
+    def platform_ids(self, names: Iterable[str]) -> list[str]:
+        """Ids of the named platforms, each once.
+
+        Raises:
+            ConfigurationError: a platform is not known.
+        """
+        return list(dict.fromkeys(self.platform(name).id for name in names))
+
     @property
     def own_models(self) -> tuple[Network, ...]:
         """The user's own networks, in the order in which they were named."""

@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.text_files import read_names, replace_file
+from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.servers import generated_images
-from pytest_ddperf.servers.request_images import BenchImages
+from pytest_ddperf.servers import request_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_ddperf.dd_bench.options import BenchOptions
+    from pytest_ddperf.servers.request_images import BenchImages
 
 LIST_NAME = "list_bench_files.txt"
 """Default file with the names of the images, as in dd_bench; the report's images come with a file of this name."""
@@ -30,11 +30,13 @@ def list_images(options: BenchOptions, say: Callable[[str], None]) -> BenchImage
     Raises:
         ConfigurationError: the names of the images are unknown, or the list is empty.
     """
-    names = _names(options)
-    if twice := len(names) - len(set(names)):
-        say(f"duplicate images in the list: {twice}; each image is sent once, because a server answers it once")
-    folder = options.data_dir.removesuffix("/")
-    return BenchImages("path", tuple(f"{folder}/{name}" for name in dict.fromkeys(names)))
+    unlisted = (
+        f"The names of the images in {Path(options.data_dir)} are unknown: it is not a folder on this machine, and "
+        f"there is no {LIST_NAME} here. List them in a file, one per line, and name that file with "
+        "--list-bench-files FILE."
+    )
+    listed = find_list(options)
+    return request_images.list_images(options.data_dir, listed, say, option="--list-bench-files", unlisted=unlisted)
 
 
 def find_list(options: BenchOptions) -> Path | None:
@@ -42,22 +44,6 @@ def find_list(options: BenchOptions) -> Path | None:
     if options.list_bench_files is not None:
         return Path(options.list_bench_files)
     return next((path for path in (Path(LIST_NAME), Path(options.data_dir, LIST_NAME)) if path.is_file()), None)
-
-
-def _names(options: BenchOptions) -> list[str]:
-    folder, found = Path(options.data_dir), find_list(options)
-    if found is None and folder.is_dir():
-        names = generated_images.list_bench_images(folder)
-    elif found is None:
-        raise ConfigurationError(
-            f"The names of the images in {folder} are unknown: it is not a folder on this machine, and there is no "
-            f"{LIST_NAME} here. List them in a file, one per line, and name that file with --list-bench-files FILE."
-        )
-    else:
-        names = read_names(found, "names of images, one per line (--list-bench-files)")
-    if not names:
-        raise ConfigurationError(f"{found or folder} contains no images; at least one is needed.")
-    return names
 
 
 class ResultFile:

@@ -1,4 +1,4 @@
-"""dd_bench's options and the request bodies built from them. Pure, standard library only.
+"""dd_bench's options and the request bodies built from them. Pure.
 
 The bodies are the same as dd_bench's, except that two of its defects are corrected: `scale` is sent as a float (real
 servers refuse the integer 1), and `interp` is sent only if the option is given.
@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.platform import build_batch_schedule
 from pytest_ddperf.core.service_parameters import DD_BENCH_DEFAULTS, TENSORRT, ServiceParameters
 from pytest_ddperf.core.tasks import Task
@@ -74,6 +75,11 @@ class BenchOptions:
             return self.host
         host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
         return f"http://{host}:{self.port}"
+
+    @property
+    def server(self) -> ServerOptions:
+        """How to reach the server."""
+        return ServerOptions(self.url, timeout_s=self.timeout_s)
 
     @property
     def task(self) -> Task:

@@ -7,15 +7,15 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.records import CellKey, Clock, Conditions, Measurement
 from pytest_ddperf.dd_bench import output
 from pytest_ddperf.dd_bench.output import BatchResult
 from pytest_ddperf.dd_bench.pitfalls import describe_pitfalls
+from pytest_ddperf.deepdetect.backoff import retry
 from pytest_ddperf.deepdetect.build_flags import list_built
 from pytest_ddperf.deepdetect.predictions import are_alike
-from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import (
+    AnswerError,
     ConfigurationError,
     DdperfError,
     RequestRefusedError,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.records import Round
     from pytest_ddperf.dd_bench.options import BenchOptions
     from pytest_ddperf.deepdetect.predictions import Prediction
-    from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.measure.loop import Progress
     from pytest_ddperf.servers.request_images import BenchImages
     from pytest_ddperf.servers.services import Batch
@@ -44,10 +43,8 @@ RECREATED_FIRST: Final = 5
 COLD_TIMEOUT_S: Final = 2000.0
 """Timeout for creating and loading a service: a Jetson can take many minutes to build a TensorRT engine."""
 
-RECOVERY_TRIES: Final = 6
-"""Requests after a failure before a server counts as lost; one is not enough after an out-of-memory error."""
-
-_FIRST_PAUSE_S: Final = 0.25
+RECOVERY_PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Pauses between the requests after a failure; one request is not enough after an out-of-memory error."""
 
 _DIGITS: Final = 6
 """Decimal places kept of milliseconds; further digits are rounding errors from subtracting running totals."""
@@ -79,7 +76,7 @@ class DdBenchRun:
         self._line = line
         self._remark = remark
         self._sleep = sleep
-        self._target = Target(ServerOptions(options.url, timeout_s=options.timeout_s), remark)
+        self._target = Target(options.server, remark)
         self._usual: Prediction | None = None
         self._lost = ""
         self._clock: Clock | None = None
@@ -212,8 +209,8 @@ class DdBenchRun:
         measurement = measure_cell(
             batch.endpoint,
             Plan(warmup=warmup, npasses=options.npasses, timer=options.timer),
-            Measurement(CellKey(identify_server(options.url), options.service, batch_size), conditions, ()),
-            _BatchObserver(batch.check, lambda: self._line(f"testing batch size = {batch_size}")),
+            Measurement(CellKey(self._target.client.display_url, options.service, batch_size), conditions, ()),
+            _BatchObserver(batch, lambda: self._line(f"testing batch size = {batch_size}")),
         )
         if measurement.invalid:
             return BatchResult(batch_size, failure=measurement.invalid)
@@ -236,8 +233,7 @@ class DdBenchRun:
             return
         self._pitfalls_described = True
         options, info = self._options, self._target.client.latest_info  # read between the passes, for the totals
-        name = options.service.lower()
-        service = next((one for one in info.services if one.name.lower() == name), None) if info else None
+        service = None if info is None else info.find_service(options.service)
         if service is not None and (warning := describe_pitfalls(options, service)):
             self._remark(warning)
 
@@ -247,19 +243,21 @@ class DdBenchRun:
         Returns:
             "" once it returns the same prediction as at the start of the run, else why it counts as lost.
         """
-        pause_s, why = _FIRST_PAUSE_S, ""
-        for _ in range(RECOVERY_TRIES):
-            try:
-                again = self._first()
-            except ServerError as error:
-                why = str(error)
-            else:
-                if self._usual is None or are_alike(again, self._usual):
-                    return ""
-                why = "it responds, but predicts something else than at the start"
-            self._sleep(pause_s)
-            pause_s *= 2
-        return f"the server did not recover from the previous failure: {why}"
+        try:
+            retry(self._verify, ServerError, RECOVERY_PAUSES_S, self._sleep)
+        except ServerError as error:
+            return f"the server did not recover from the previous failure: {error}"
+        return ""
+
+    def _verify(self) -> None:
+        """Check that the server predicts the same as at the start of the run.
+
+        Raises:
+            ServerError: it does not.
+        """
+        again = self._first()
+        if self._usual is not None and not are_alike(again, self._usual):
+            raise AnswerError("it responds, but predicts something else than at the start")
 
     def _kill(self) -> None:
         if not self._recreate:  # with --recreate, each service is deleted after its batch size
@@ -269,15 +267,12 @@ class DdBenchRun:
 class _BatchObserver:
     """Checks the answers of a batch size, and prints dd_bench's line before every prediction."""
 
-    def __init__(self, check: Callable[[Answer], None], print_line: Callable[[], None]) -> None:
-        self._check = check
+    def __init__(self, batch: Batch, print_line: Callable[[], None]) -> None:
+        self.check = batch.check
         self._print_line = print_line
 
     def now(self) -> float:
         return time.time()
-
-    def check(self, answer: Answer) -> None:
-        self._check(answer)
 
     def reject(self, _: Round) -> str:
         return ""

@@ -20,11 +20,11 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
 from pytest_ddperf.core.records import ServerFacts
-from pytest_ddperf.deepdetect.backoff import back_off
+from pytest_ddperf.deepdetect.backoff import back_off, retry
 from pytest_ddperf.deepdetect.deadline import Deadline
 from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.json_reader import find
-from pytest_ddperf.deepdetect.protocol import parse_info, parse_prediction, parse_service
+from pytest_ddperf.deepdetect.protocol import BUILD_FACTS, parse_info, parse_prediction, parse_service
 from pytest_ddperf.deepdetect.status import raise_for_status
 from pytest_ddperf.deepdetect.timed import Timed
 from pytest_ddperf.deepdetect.transport_errors import explain_failure, explain_incomplete_answer
@@ -184,10 +184,6 @@ class Client:
     def predict(self, body: Mapping[str, object], *, timeout_s: float | None = None) -> Timed:
         """Request one prediction, timed from the first byte sent to the last byte received.
 
-        Args:
-            body: result of `protocol.build_predict_body`.
-            timeout_s: how long the server may be silent; default: the client's.
-
         Raises:
             ServerError: a subclass, with the server, the service and DeepDetect's own message.
         """
@@ -209,14 +205,7 @@ class Client:
         service: str = "",
         timeout_s: float | None = None,
     ) -> tuple[object, float]:
-        """Send a request; used by the other methods.
-
-        Args:
-            method: HTTP method.
-            path: path below the server's URL, starting with a slash.
-            content: JSON body.
-            service: the service concerned, for messages.
-            timeout_s: how long the server may be silent; default: the client's.
+        """Send a request, to a path below the server's URL that starts with a slash; used by the other methods.
 
         Returns:
             The decoded JSON of the answer, and the duration in milliseconds.
@@ -308,15 +297,7 @@ class Client:
 
 def extract_server_facts(info: Info, url: str) -> ServerFacts:
     """Extract the facts that are recorded about a server; `url` is a `display_url`."""
-    return ServerFacts(
-        url=url,
-        version=info.version,
-        commit=info.commit,
-        branch=info.branch,
-        build_type=info.build_type,
-        compile_flags=info.compile_flags,
-        deps_version=info.deps_version,
-    )
+    return ServerFacts(url, **{key: getattr(info, key) for key in BUILD_FACTS})
 
 
 def wait_until_up(
@@ -328,24 +309,17 @@ def wait_until_up(
 ) -> Info:
     """Request `/info` until it is answered: once if `wait_s` is 0, else repeatedly with increasing pauses.
 
-    Args:
-        client: client of the server.
-        wait_s: maximum wait, seconds.
-        now: a monotonic clock, seconds.
-        sleep: sleeps for a number of seconds.
-
     Raises:
         ServerUnreachableError: the server was not up in time.
         ServerFailedError: the server was still answering with 5xx when the time was up.
         ServerError: the server is up, but is not a DeepDetect server, or refuses the request.
     """
-    further = back_off(now() + wait_s, now, sleep)
-    while True:
-        try:
-            return client.info(timeout_s=PROBE_TIMEOUT_S)
-        except (ServerUnreachableError, ServerFailedError):
-            if next(further, None) is None:
-                raise
+    return retry(
+        lambda: client.info(timeout_s=PROBE_TIMEOUT_S),
+        (ServerUnreachableError, ServerFailedError),
+        back_off(now() + wait_s, now),
+        sleep,
+    )
 
 
 def _is_there(path: str | Path) -> bool:

@@ -29,12 +29,7 @@ _SHOWN: Final = 3
 
 
 def select_best_classes(answer: Answer, only: Container[str] | None = None) -> Seen:
-    """Select the best class of each image of an answer; images without a class are omitted.
-
-    Args:
-        answer: a checked answer of the server.
-        only: uris of the images to consider; None for all.
-    """
+    """Select the best class of each image of a checked answer, or only of some uris; images without one are omitted."""
     return {
         one.uri: max(one.classes, key=lambda listed: listed[1])
         for one in answer.predictions
@@ -49,14 +44,7 @@ def describe_disagreement(
     tie: float = TIE,
     margin: float = PROBABILITY_MARGIN,
 ) -> str:
-    """Describe how two answers for the same images differ; "" if they agree.
-
-    Args:
-        before: the earlier predictions.
-        after: the later predictions.
-        tie: maximum difference between the probabilities of two classes that may change places.
-        margin: maximum change of the probability of a class.
-    """
+    """Describe how two answers for the same images differ by more than `tie` and `margin`; "" if they agree."""
     wrong = [uri for uri, was in before.items() if not _agree(was, after.get(uri), tie, margin)]
     if not wrong:
         return ""

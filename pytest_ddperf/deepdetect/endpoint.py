@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 
 class ServiceEndpoint:
-    """One service and one batch, with the interface `measure` requires; the request is encoded once.
-
-    Args:
-        client: client of the server.
-        service: name of the service.
-        body: result of `protocol.build_predict_body`, or the encoded body.
-    """
+    """One service and one batch, with the interface `measure` requires; the request is encoded once."""
 
     def __init__(self, client: Client, service: str, body: Mapping[str, object] | bytes) -> None:
         self._client = client
@@ -38,15 +32,13 @@ class ServiceEndpoint:
 
     def totals(self) -> Totals | None:
         """Read the totals of this service and the counts of the others, from `/info` if it contains them."""
-        services = self._client.info().services
-        name = self._service.lower()  # as stored by servers
-        own = next((one.stats for one in services if one.name.lower() == name), None)
+        info = self._client.info()
+        found = info.find_service(self._service)
+        own = None if found is None else found.stats
         if own is None:  # older servers report them here, or not at all
             own = self._client.service(self._service).stats
         if own is None:
             return None
-        counts = {
-            one.name: one.stats.predict_count if one.stats else None for one in services if one.name.lower() != name
-        }
+        counts = {one.name: one.stats.predict_count if one.stats else None for one in info.services if one is not found}
         others = {other: count for other, count in counts.items() if count is not None}
         return Totals(own, others if len(others) == len(counts) else None)

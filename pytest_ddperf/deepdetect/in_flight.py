@@ -53,10 +53,6 @@ class RequestsInFlight:
         """Whether the server's counts must be read before it is known that none of our predictions is running."""
         return bool(self._running or self._timed_out or self._doubtful)
 
-    def count_requests(self, service: str) -> int:
-        """Number of predictions requested from a service since the server last reported its counts."""
-        return self._asked[service.lower()]
-
     @contextmanager
     def track_prediction(self, service: str) -> Iterator[None]:
         """Track the prediction requested in the `with` block and how the request ended."""

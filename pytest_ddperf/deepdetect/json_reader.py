@@ -32,12 +32,6 @@ Pixels = Annotated[float, msgspec.Meta(ge=1, le=_MOST, multiple_of=1)]
 def decode_answer(answer: object, kind: type[T], *, url: str = "", service: str = "") -> T:
     """Convert a decoded answer to a type. Unknown keys are ignored; texts and bools are not numbers.
 
-    Args:
-        answer: decoded JSON of any shape.
-        kind: a msgspec Struct.
-        url: the server, without credentials, for the message.
-        service: the service concerned, for the message.
-
     Raises:
         AnswerError: the answer does not have that type; the message names the place (`$.body.predictions[0].uri`).
     """

@@ -136,13 +136,7 @@ class PredictionEntry(msgspec.Struct):
 
 
 def find_flaws(predictions: Sequence[Prediction], task: Task, input_size: tuple[int, int] | None = None) -> list[str]:
-    """Describe implausible predictions of a task; empty if there are none.
-
-    Args:
-        predictions: predictions of one answer.
-        task: the task of the request.
-        input_size: width and height of the network's input, for a mask whose image size is not reported.
-    """
+    """Describe implausible predictions of a task; empty if there are none. A mask without a size has `input_size`."""
     wrong = [*_improbable(predictions)] if task is not Task.OCR else []
     for what, is_wrong in _RULES[task]:
         if found := [one.uri for one in predictions if is_wrong(one)]:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.predictions import Prediction
 
 
+BUILD_FACTS = ("version", "commit", "branch", "build_type", "compile_flags", "deps_version")
+"""The fields of `Info` and of `ServerFacts` that describe a server's build."""
+
 _MOST_PARAMS, _MOST_GFLOPS = 10**15, 10**9
 
 
@@ -36,8 +39,6 @@ class ServiceStats:
 
     Args:
         predict_count: predictions, including failed ones.
-        predict_success: predictions that succeeded.
-        predict_failure: predictions that failed.
         inference_count: images.
         total_predict_duration_ms: milliseconds spent predicting, transform included.
         total_transform_duration_ms: milliseconds spent fetching, decoding and resizing.
@@ -57,8 +58,6 @@ class ServiceInfo:
 
     Args:
         name: in lower case, as stored by the server.
-        width: input width in pixels.
-        height: input height in pixels.
         stats: running totals; None if the answer has no `service_stats`.
         model_stats: facts about its network, which some backends report only after a prediction.
         max_batch_size: `maxBatchSize`: that of its creation, or the fixed batch size of its network.
@@ -89,6 +88,10 @@ class Info:
     compile_flags: str = ""
     deps_version: str = ""
     services: tuple[ServiceInfo, ...] = ()
+
+    def find_service(self, name: str) -> ServiceInfo | None:
+        """Return the service of this name, which servers store in lower case; None if there is none."""
+        return next((one for one in self.services if one.name.lower() == name.lower()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,38 +249,19 @@ class _PredictAnswer(msgspec.Struct):
 
 
 def parse_info(answer: object, *, url: str = "") -> Info:
-    """Parse the answer to `GET /info`, which has no `status` key.
-
-    Raises:
-        AnswerError: the answer does not have DeepDetect's format.
-    """
+    """Parse the answer to `GET /info`, which has no `status` key."""
     head = decode_answer(answer, _InfoAnswer, url=url).head
-    return Info(
-        version=quote_server_text(head.version, LONGEST_SHOWN),
-        commit=quote_server_text(head.commit, LONGEST_SHOWN),
-        branch=quote_server_text(head.branch, LONGEST_SHOWN),
-        build_type=quote_server_text(head.build_type, LONGEST_SHOWN),
-        compile_flags=quote_server_text(head.compile_flags, LONGEST_SHOWN),
-        deps_version=quote_server_text(head.deps_version, LONGEST_SHOWN),
-        services=tuple(map(_describe_service, head.services)),
-    )
+    build = {key: quote_server_text(getattr(head, key), LONGEST_SHOWN) for key in BUILD_FACTS}
+    return Info(**build, services=tuple(map(_describe_service, head.services)))
 
 
 def parse_service(answer: object, *, url: str = "", service: str = "") -> ServiceInfo:
-    """Parse the answer to `GET /services/<name>`.
-
-    Raises:
-        AnswerError: the answer does not have DeepDetect's format.
-    """
+    """Parse the answer to `GET /services/<name>`."""
     return _describe_service(decode_answer(answer, _ServiceAnswer, url=url, service=service).body)
 
 
 def parse_prediction(answer: object, *, url: str = "", service: str = "") -> Answer:
-    """Parse the answer to `POST /predict`; the time may be in `head` or, with a measure, in `body`.
-
-    Raises:
-        AnswerError: the answer does not have DeepDetect's format, or has no result for an image.
-    """
+    """Parse the answer to `POST /predict`; the time may be in `head` or, with a measure, in `body`."""
     decoded = decode_answer(answer, _PredictAnswer, url=url, service=service)
     head_ms = decoded.head.time if isinstance(decoded.head, _PredictHead) else msgspec.UNSET
     head_ms = decoded.body.time if head_ms is msgspec.UNSET else head_ms
@@ -297,14 +281,6 @@ def check_predictions(
     input_size: tuple[int, int] | None = None,
 ) -> None:
     """Check that there is one prediction per image, under its uri and in any order, and that each fits the task.
-
-    Args:
-        answer: the server's answer.
-        expected_uris: the paths or URLs of the request; `build_inline_uris` for images sent inline.
-        url: the server, without credentials, for the message.
-        service: the service concerned, for the message.
-        task: the task of the request.
-        input_size: width and height of the network's input, in pixels; None if not known.
 
     Raises:
         AnswerError: a prediction is missing, unexpected, duplicated, or not one of that task.

@@ -63,12 +63,7 @@ def raise_for_status(
 ) -> None:
     """Raise the typed error for an answer's status; return if it is a success.
 
-    Args:
-        http_status: HTTP status of the answer. For 200 `status.code` decides: older servers report errors there.
-        answer: its decoded JSON; None if it has none.
-        url: the server, without credentials, for the message.
-        service: the service concerned, for the message.
-        retry_after: the header of that name, for the message; "" for none.
+    Under HTTP 200 `status.code` decides, because older servers report errors there.
 
     Raises:
         ServerOutOfMemoryError: an error whose message reports exhausted memory.
@@ -110,13 +105,7 @@ def raise_for_status(
 
 
 def _choose_failure(effective: int, status: object, *, named: bool) -> tuple[type[ServerError], str]:  # noqa: PLR0911 - a table in words
-    """Choose the error for a status, and the first sentence of its message.
-
-    Args:
-        effective: HTTP status, or `status.code` under HTTP 200.
-        status: `status` of the answer's JSON; empty if it has none.
-        named: whether the request concerns a service.
-    """
+    """Choose the error for a status, and the first sentence of its message."""
     dd_code = find(status, int, "dd_code")
     msg, dd_msg = (find(status, str, key) or "" for key in ("msg", "dd_msg"))
     if effective >= 400 and is_out_of_memory(f"{msg} {dd_msg}"):

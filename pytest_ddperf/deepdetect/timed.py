@@ -41,7 +41,6 @@ class Totals:
     """The server's running totals, read between two passes.
 
     Args:
-        own: totals of the measured service.
         others: `predict_count` of every other service of the server, by name; None if the server does not report it.
     """
 

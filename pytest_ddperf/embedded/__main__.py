@@ -9,21 +9,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import functools
 import ipaddress
 import json
 import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from pytest_ddperf.core.argument_parser import ArgumentParser, did_you_mean
-from pytest_ddperf.core.limits import split_names, whole_number
+from pytest_ddperf.core.argument_parser import ArgumentParser, argument_type, explain_unknown
+from pytest_ddperf.core.limits import ValueType, number, require, split_names, whole_number
 from pytest_ddperf.core.loopback import is_loopback
 from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.limits import DEFAULTS, Limits
@@ -40,61 +38,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
 
+_DELAY = number("seconds, from 0 to 3600", lambda value: 0 <= value <= 3600)
+_SLOWDOWN = ValueType(
+    "NAME=FACTOR with a factor from 1 to 1000",
+    lambda text: (text.partition("=")[0], float(text.partition("=")[2])),
+    require(lambda pair: 1 <= pair[1] <= 1000),
+)
 _KEEP_ALIVE_S = 600
 """How long an idle connection stays open, in seconds: longer than any client pauses between two passes."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Arguments:
-    host: str
-    port: int
-    models: tuple[str, ...]
-    model_dir: list[Path]
-    data_dir: Path | None
-    threads: int
-    seed: int
-    service_stats: bool
-    slow: dict[str, float]
-    delay: float | None
-    parent_pid: int | None
-    exit_on_eof: bool
-    max_body: int
-    max_images: int
-    max_pixels: int
-    max_services: int
-    max_connections: int
-    request_timeout: int
-    http: bool
-
-    @property
-    def limits(self) -> Limits:
-        """The limits on requests, converted to the units of `Limits`."""
-        return Limits(
-            body_bytes=self.max_body * 2**20,
-            images=self.max_images,
-            pixels=self.max_pixels,
-            services=self.max_services,
-            connections=self.max_connections,
-            request_s=self.request_timeout,
-            fetch=self.http,
-        )
-
-
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m pytest_ddperf.embedded") -> int:
-    """Run the server until it is stopped, and return the exit status 0.
-
-    Args:
-        argv: the arguments; None for those of the process.
-        prog: the name of the command in error messages.
-    """
-    arguments = _parse(argv, prog)
-    limits = arguments.limits
+    """Run the server until it is stopped, and return the exit status 0."""
+    arguments = _build_parser(prog).parse_args(argv)
+    limits = Limits(
+        body_bytes=arguments.max_body * 2**20,
+        images=arguments.max_images,
+        pixels=arguments.max_pixels,
+        services=arguments.max_services,
+        connections=arguments.max_connections,
+        request_s=arguments.request_timeout,
+        fetch=arguments.http,
+    )
     threads = arguments.threads or len(os.sched_getaffinity(0))
     repository = Repository(
         model_dirs=tuple(arguments.model_dir),
         seed=arguments.seed,
         threads=threads,
-        slow=arguments.slow,
+        slow=dict(arguments.slow),
         delay_s=arguments.delay,
     )
     reader = ImageReader(arguments.data_dir, workers=threads, limits=limits)
@@ -158,8 +129,8 @@ class _Server(uvicorn.Server):
         def stop_serving(_signal: int, _frame: FrameType | None) -> None:
             end_soon(self.stop)
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stop_serving)
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, stop_serving)
         yield
 
 
@@ -201,20 +172,17 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
+def _build_parser(prog: str) -> ArgumentParser:
     parser = ArgumentParser(
         prog=prog,
         description="Inference server with DeepDetect's REST API, for this host only.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--host", type=_host, default="127.0.0.1", help="loopback address to listen on; default: %(default)s"
-    )
-    parser.add_argument("--port", type=_port, default=0, help="port, 0 for a free one; default: 0")
-    parser.add_argument(
-        "--models", type=_models, default=(), metavar="A,B|all", help="services to create at the start; default: none"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--host", type=_host, default="127.0.0.1", help="loopback address to listen on; default: %(default)s")
+    add("--port", type=argument_type(whole_number(0, 65535)), default=0, help="port, 0 for a free one; default: 0")
+    add("--models", type=_models, default=(), metavar="A,B|all", help="services to create at the start; default: none")
+    add(
         "--model-dir",
         type=_folder,
         action="append",
@@ -222,52 +190,39 @@ def _parse(argv: Sequence[str] | None, prog: str) -> _Arguments:
         metavar="DIR",
         help="folder with an .onnx file, or with subfolders that have one each; repeatable",
     )
-    parser.add_argument("--data-dir", type=_folder, metavar="DIR", help="folder of images that requests name by path")
-    parser.add_argument(
-        "--threads", type=_threads, default=0, metavar="N", help="threads of each network; default: one per core"
+    add("--data-dir", type=_folder, metavar="DIR", help="folder of images that requests name by path")
+    threads = "threads of each network; default: one per core"
+    add("--threads", type=argument_type(whole_number(0, 1024)), default=0, metavar="N", help=threads)
+    add("--seed", type=int, default=0, help="seed of the networks' random weights; default: 0")
+    without_stats = "omit service_stats, as older servers do"
+    add("--no-service-stats", dest="service_stats", action="store_false", help=without_stats)
+    slower = "multiply the work of one network"
+    add("--slow", type=_slow, action="append", default=[], metavar="NAME=FACTOR", help=slower)
+    add(
+        "--delay",
+        type=argument_type(_DELAY),
+        metavar="S",
+        help="for tests: sleep S seconds instead of running a network",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the networks' random weights; default: 0")
-    parser.add_argument(
-        "--no-service-stats", dest="service_stats", action="store_false", help="omit service_stats, as older servers do"
-    )
-    parser.add_argument(
-        "--slow",
-        type=_slow,
-        action="append",
-        default=[],
-        metavar="NAME=FACTOR",
-        help="multiply the work of one network",
-    )
-    parser.add_argument(
-        "--delay", type=_delay, metavar="S", help="for tests: sleep S seconds instead of running a network"
-    )
-    _add_limits(parser)
-    parser.add_argument("--parent-pid", type=int, metavar="PID", help="exit when this process ends")
-    parser.add_argument("--exit-on-eof", action="store_true", help="exit when standard input is closed")
-    values = vars(parser.parse_args(argv))
-    return _Arguments(**(values | {"slow": dict(values["slow"])}))
-
-
-def _add_limits(parser: argparse.ArgumentParser) -> None:
-    usual = "; default: %(default)s"
-    for flag, metavar, default, least, most, what in (
-        ("--max-body", "MIB", DEFAULTS.body_bytes // 2**20, 1, 4096, "largest request body, MiB"),
-        ("--max-images", "N", DEFAULTS.images, 1, 65536, "maximum images per request"),
-        ("--max-pixels", "N", DEFAULTS.pixels, 1, DEFAULTS.pixels, "largest image, width times height"),
-        ("--max-services", "N", DEFAULTS.services, 1, 65536, "maximum number of services"),
-        ("--max-connections", "N", DEFAULTS.connections, 1, 65536, "maximum number of open connections"),
-        (
-            "--request-timeout",
-            "S",
-            int(DEFAULTS.request_s),
-            1,
-            86400,
-            "seconds in which a request must arrive completely",
-        ),
+    for flag, metavar, default, most, what in (
+        ("--max-body", "MIB", DEFAULTS.body_bytes // 2**20, 4096, "largest request body, MiB"),
+        ("--max-images", "N", DEFAULTS.images, 65536, "maximum images per request"),
+        ("--max-pixels", "N", DEFAULTS.pixels, DEFAULTS.pixels, "largest image, width times height"),
+        ("--max-services", "N", DEFAULTS.services, 65536, "maximum number of services"),
+        ("--max-connections", "N", DEFAULTS.connections, 65536, "maximum number of open connections"),
+        ("--request-timeout", "S", 60, 86400, "seconds in which a request must arrive completely"),
     ):
-        kind = functools.partial(_number, least=least, most=most)
-        parser.add_argument(flag, type=kind, default=default, metavar=metavar, help=f"{what}{usual}")
-    parser.add_argument("--no-http", dest="http", action="store_false", help="refuse images given as http URLs")
+        add(
+            flag,
+            type=argument_type(whole_number(1, most)),
+            default=default,
+            metavar=metavar,
+            help=f"{what}; default: %(default)s",
+        )
+    add("--no-http", dest="http", action="store_false", help="refuse images given as http URLs")
+    add("--parent-pid", type=int, metavar="PID", help="exit when this process ends")
+    add("--exit-on-eof", action="store_true", help="exit when standard input is closed")
+    return parser
 
 
 def _host(text: str) -> str:
@@ -278,21 +233,6 @@ def _host(text: str) -> str:
     return "127.0.0.1" if text == "localhost" else str(ipaddress.ip_address(text))
 
 
-def _port(text: str) -> int:
-    return _number(text, 0, 65535)
-
-
-def _threads(text: str) -> int:
-    return _number(text, 0, 1024)
-
-
-def _number(text: str, least: int, most: int) -> int:
-    try:
-        return int(whole_number(least, most).parse(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
-
-
 def _models(text: str) -> tuple[str, ...]:
     if text == "all":
         return NETWORK_IDS
@@ -300,9 +240,8 @@ def _models(text: str) -> tuple[str, ...]:
 
 
 def _network(name: str) -> str:
-    if name not in NETWORK_IDS and name not in TASK_MODELS:
-        known = (*NETWORK_IDS, *TASK_MODELS)
-        raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(known)}{did_you_mean(name, known)}")
+    if name not in (known := (*NETWORK_IDS, *TASK_MODELS)):
+        raise argparse.ArgumentTypeError(explain_unknown(name, known))
     return name
 
 
@@ -313,25 +252,9 @@ def _folder(text: str) -> Path:
     return path
 
 
-def _delay(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 3600.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
-    return value
-
-
 def _slow(text: str) -> tuple[str, float]:
-    name, _, factor = text.partition("=")
-    try:
-        value = float(factor)
-    except ValueError:
-        value = 0.0
-    if not 1.0 <= value <= 1000.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FACTOR with a factor from 1 to 1000")
-    return _network(name), value
+    name, factor = argument_type(_SLOWDOWN)(text)
+    return _network(name), factor
 
 
 if __name__ == "__main__":

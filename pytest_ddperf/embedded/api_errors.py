@@ -11,14 +11,7 @@ if TYPE_CHECKING:
 
 
 class ApiError(DdperfError):
-    """An error response to a request.
-
-    Args:
-        status: HTTP status, also sent as `status.code`.
-        msg: `status.msg`.
-        dd_code: DeepDetect's own code; None if it sends none.
-        dd_msg: DeepDetect's own message; None if it sends none.
-    """
+    """An error response: HTTP status and message, and DeepDetect's own code and message if it sends them."""
 
     def __init__(self, status: int, msg: str, dd_code: int | None = None, dd_msg: str | None = None) -> None:
         super().__init__(dd_msg or msg)

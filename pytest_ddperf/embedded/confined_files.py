@@ -56,12 +56,10 @@ def read_below(root: Path, path: Path, most_bytes: int) -> bytes:
             opened.callback(os.close, folder)
         file = os.open(parts[-1] if parts else ".", _FILE, dir_fd=folder)
         opened.callback(os.close, file)
-        found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
-            raise OSError(f"not a regular file of at most {most_bytes} bytes")
-        content = bytearray()
-        while chunk := os.read(file, min(most_bytes, found.st_size + 1)):
-            content += chunk
-            if len(content) > most_bytes:  # the file is growing
-                raise OSError(f"more than {most_bytes} bytes")
-        return bytes(content)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError("not a regular file")
+        with os.fdopen(file, "rb", closefd=False) as stream:
+            content = stream.read(most_bytes + 1)
+        if len(content) > most_bytes:
+            raise OSError(f"not a file of at most {most_bytes} bytes")
+        return content

@@ -45,13 +45,7 @@ _TAIL_BYTES = 4096
 
 
 class EmbeddedServer:
-    """A running embedded server, controlled by its parent process. As a context manager, it stops the server on exit.
-
-    Args:
-        process: the server's process.
-        url: the server's URL.
-        log: file that receives the server's standard error.
-    """
+    """A running embedded server, controlled by its parent process. As a context manager, it stops the server."""
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, log: IO[bytes]) -> None:
         self._process = process
@@ -93,7 +87,6 @@ def start(
     threads: int | None = None,
     models: Sequence[str] = (),
     data_dir: Path | None = None,
-    model_dir: Path | None = None,
     model_dirs: Sequence[Path] = (),
     seed: int = 0,
     extra: Sequence[str] = (),
@@ -105,8 +98,7 @@ def start(
         threads: threads of each network; None for one per core.
         models: ids of the networks to create a service for at the start; ("all",) for all 13.
         data_dir: folder of the images that requests name by path.
-        model_dir: folder with an .onnx file, or of folders with one each.
-        model_dirs: further such folders.
+        model_dirs: folders with an .onnx file, or with folders that have one each.
         seed: seed of the networks' random weights.
         extra: further arguments of `python -m pytest_ddperf.embedded`.
         ready_timeout_s: longest time to wait for the server to be ready, in seconds.
@@ -117,11 +109,13 @@ def start(
     """
     require_extra()
     arguments = ["--port", "0", "--seed", str(seed), "--exit-on-eof", "--parent-pid", str(os.getpid())]
-    for option, value in (("--threads", threads), ("--data-dir", data_dir), ("--model-dir", model_dir)):
+    for option, value in (
+        ("--threads", threads),
+        ("--data-dir", data_dir),
+        *(("--model-dir", folder) for folder in model_dirs),
+    ):
         if value is not None:
             arguments += [option, str(value)]
-    for folder in model_dirs:
-        arguments += ["--model-dir", str(folder)]
     if models:
         arguments += ["--models", ",".join(models)]
     log = tempfile.TemporaryFile()  # noqa: SIM115 - stays open as long as the server runs

@@ -1,7 +1,8 @@
 """Parsing and validation of requests, with the errors that DeepDetect returns for invalid ones.
 
 Messages and codes are those of recorded servers: v0.29 (NCNN), or v0.28 (Caffe) where v0.29 crashes; for services of
-the Torch backend, v0.29 (Torch).
+the Torch backend, v0.29 (Torch). Every function that parses raises `ApiError`: 500/1007 for a wrong JSON type, 400/1005
+or 400/1006 for a value that the image connector or the backend rejects.
 """
 
 from __future__ import annotations
@@ -82,17 +83,10 @@ class OutputSettings:
         best: number of classes, most probable first; negative for all.
         confidence_threshold: least probability of a class to return.
         measure: whether measures were requested; the time is then in the body instead of the head.
-        bbox: return objects with their boxes.
         best_bbox: most objects to return; below 1 if the request sets no limit.
         nms_threshold: largest overlap (intersection over union) of two boxes of a class.
         rois: layer whose features are returned for each object; "" for no features.
         multibox_rois: search with all objects of an image together.
-        search: return the nearest neighbours in the index.
-        search_nn: number of nearest neighbours.
-        index: add the images to the index.
-        build_index: build the index.
-        regression: return regression values.
-        ctc: return a sequence of characters.
         blank_label: class that stands for no character; below 0 for the network's own.
     """
 
@@ -138,9 +132,7 @@ class ServiceRequest:
     """A request to create a service.
 
     Args:
-        description: the service's description.
         repository: `model.repository`, which names the network.
-        settings: how images are preprocessed.
         parameters: as sent; `input`, `mllib` and `output` are objects.
         torch: parameters of a Torch service; None for a service of another backend.
     """
@@ -170,11 +162,7 @@ class PredictRequest:
 
 
 def parse_service(document: object) -> ServiceRequest:
-    """Parse a request to create a service.
-
-    Raises:
-        ApiError: the request is invalid.
-    """
+    """Parse a request to create a service."""
     if not isinstance(document, dict):
         raise missing("the request is not a JSON object")
     if not isinstance(mllib := document.get("mllib"), str):
@@ -216,14 +204,7 @@ def parse_predict(document: object) -> PredictRequest:
 
 
 def parse_parameters(parameters: object, settings: ImageSettings) -> tuple[ImageSettings, OutputSettings]:
-    """Apply a prediction's parameters to its service's settings.
-
-    Returns:
-        The settings for this prediction, and what its response contains.
-
-    Raises:
-        ApiError: 500/1007 for a wrong JSON type, 400/1005 for a value that the connector rejects.
-    """
+    """Return a service's settings changed by a prediction's parameters, and what the response contains."""
     if parameters is None:
         return settings, OutputSettings()
     if not isinstance(parameters, dict):
@@ -256,9 +237,6 @@ def parse_test_batch_size(parameters: Mapping[str, Any] | None) -> int:
 
     Returns:
         `mllib.net.test_batch_size`, 1 by default; 0 for no images, negative for all.
-
-    Raises:
-        ApiError: 500/1007 for a wrong JSON type, 400/1006 for a value that the backend rejects.
     """
     given: JsonObject = _get(parameters or {}, "mllib", dict) or {}
     if _require_torch_datatype(given) == "fp16":
@@ -279,11 +257,7 @@ def _require_torch_datatype(given: Mapping[str, Any]) -> str:
 
 
 def parse_output(given: Mapping[str, Any]) -> OutputSettings:
-    """Parse the output parameters; a value of null counts as absent.
-
-    Raises:
-        ApiError: 500/1007 for a wrong JSON type.
-    """
+    """Parse the output parameters; a value of null counts as absent."""
     asked: JsonObject = {"measure": bool(_get(given, "measure", list))}
     for keys, kind in (
         (("best", "best_bbox", "search_nn", "blank_label"), int),
@@ -297,11 +271,7 @@ def parse_output(given: Mapping[str, Any]) -> OutputSettings:
 
 
 def parse_input(given: Mapping[str, Any], settings: ImageSettings) -> ImageSettings:
-    """Return `settings` with the changes that the image connector's parameters make; null changes nothing.
-
-    Raises:
-        ApiError: 500/1007 for a wrong JSON type, 400/1005 for a value that the connector rejects.
-    """
+    """Return `settings` with the changes that the image connector's parameters make; null changes nothing."""
     changes: JsonObject = {}
     for key in ("width", "height"):
         if given.get(key) is not None:

@@ -1,8 +1,7 @@
 """The one reader of the history: an index of its runs, so that a gated run or a report does not decode every file.
 
 The JSON Lines files are authoritative; the index is built from them and may be deleted at any time. It is updated when
-it is opened: new and changed files are read, missing files are dropped, the others are not touched. The index file
-carries our `application_id`; a file of the same name without it belongs to somebody else and is not modified.
+it is opened: new and changed files are read, missing files are dropped, the others are not touched.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import zlib
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,16 +30,13 @@ if TYPE_CHECKING:
 
 
 FILE = "ddperf-index.sqlite"
-MARK = 0x64647066
-"""SQLite's `application_id` of our files, `ddpf`; it is at byte 68 of the file."""
-
-VERSION: Final = 4
+VERSION: Final = 5
 """SQLite's `user_version` of an index with this table; an index of another version is rebuilt."""
 
 SCHEMA: Final = """CREATE TABLE run (name BLOB PRIMARY KEY, size INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
     summary BLOB NOT NULL, nights BLOB NOT NULL)"""
 """One row per file; its name is stored as bytes, because not every name is UTF-8. `summary` holds an `IndexedRun`,
-`nights` the cells by platform. Both are MessagePack, followed by a checksum."""
+`nights` the cells by platform. Both are MessagePack."""
 
 MOST_NIGHTS = 90
 """Default maximum number of nights in a trend."""
@@ -50,18 +45,8 @@ _WAIT_S = 2.0
 """How long to wait for another process that writes the index, seconds. After that the files are read instead, which is
 faster than waiting longer."""
 
-_NOT_DAMAGE = frozenset(
-    {
-        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_AUTH,
-    }
-)  # fmt: skip
-"""SQLite's primary result codes that do not mean that the file's contents are damaged."""
-
-
-class _DamagedError(sqlite3.DatabaseError):
-    """A stored value differs from what was written."""
-
+_DAMAGE = (sqlite3.DatabaseError, msgspec.MsgspecError)
+"""Raised for an index that is damaged. One that is locked or cannot be written raises `sqlite3.OperationalError`."""
 
 _SUMMARY = msgspec.msgpack.Decoder(tuple)
 _PLATFORMS = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
@@ -76,8 +61,6 @@ class IndexedNight:
 
     Args:
         keys: the cells' keys; equal ones of different nights are the same object.
-        encoded_conditions: the conditions that occur.
-        encoded_cells: the cells, in the order of the keys.
     """
 
     run: IndexedRun
@@ -98,9 +81,6 @@ class HistoryIndex:
     """The index of one history folder, updated when it is opened.
 
     If its file cannot be written, the index is kept in memory, for this process only.
-
-    Args:
-        folder: the history folder; it need not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -114,30 +94,24 @@ class HistoryIndex:
     def _open(self) -> sqlite3.Connection:
         path = self._folder / FILE
         if self._folder.is_dir() and os.access(self._folder, os.W_OK):
-            if not _is_ours(path):
-                self._explain("is not an index of pytest-ddperf and was not changed; move it to another folder")
-            for _ in range(0 if self.trouble else 2):
+            for _ in range(2):
                 try:
-                    return self._update(sqlite3.connect(path, timeout=_WAIT_S))
-                except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-                    if _primary_code(error) in _NOT_DAMAGE:  # locked for too long, or the disk is full
-                        self._explain(f"could not be used: {error}")
-                        break
-                    _remove(path)  # damaged, or has other tables than ours: rebuild it
-        return self._update(sqlite3.connect(":memory:"))
-
-    def _explain(self, why: str) -> None:
-        path = format_path(self._folder / FILE)
-        self.trouble = [f"{path} {why}. Every run in {self._folder} was read instead, which is slow."]
+                    return self._update(sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None))
+                except sqlite3.OperationalError as error:  # locked for too long, or the disk is full
+                    read_instead = f"Every run in {self._folder} was read instead, which is slow."
+                    self.trouble = [f"{format_path(path)} could not be used: {error}. {read_instead}"]
+                    break
+                except _DAMAGE:
+                    _remove(path)
+        return self._update(sqlite3.connect(":memory:", isolation_level=None))
 
     def _update(self, database: sqlite3.Connection) -> sqlite3.Connection:
         try:
-            database.isolation_level = None
             if database.execute("PRAGMA user_version").fetchone() != (VERSION,):
                 _create_table(database)
             missing = {name: status for name, *status in database.execute("SELECT name, size, changed_ns FROM run")}
             rows = [
-                (name, *status, *(_pack(name, value) for value in summarize_file(self._folder / os.fsdecode(name))))
+                (name, *status, *map(msgspec.msgpack.encode, summarize_file(self._folder / os.fsdecode(name))))
                 for name, *status in _list_files(self._folder)
                 if missing.pop(name, None) != status
             ]
@@ -154,9 +128,8 @@ class HistoryIndex:
 
     def _load(self, database: sqlite3.Connection) -> None:
         stored = database.execute("SELECT name, summary FROM run").fetchall()
-        summaries = [(name, _unpack(name, summary)) for name, summary in stored]
         self._files = [
-            IndexedRun(self._folder / os.fsdecode(name), *_SUMMARY.decode(summary)) for name, summary in summaries
+            IndexedRun(self._folder / os.fsdecode(name), *_SUMMARY.decode(summary)) for name, summary in stored
         ]
         self._files.sort(key=lambda file: (len(file.path.name), file.path.name))  # a copy usually gets a longer name
         originals: dict[str, IndexedRun] = {}
@@ -200,37 +173,26 @@ class HistoryIndex:
         """Return the cells of a file, by platform; empty if the file was deleted since the index was opened."""
         try:
             return self._select(path)
-        except (sqlite3.DatabaseError, UnicodeDecodeError):  # damage that the update did not notice: rebuild the index
+        except _DAMAGE:  # the update did not notice it: rebuild the index
             self._database.close()
-            if _is_ours(self._folder / FILE):
-                _remove(self._folder / FILE)
+            _remove(self._folder / FILE)
             self._database = self._open()
             return self._select(path)
 
     def _select(self, path: Path) -> Mapping[str, msgspec.Raw]:
         name = os.fsencode(path.name)
         row = self._database.execute("SELECT nights FROM run WHERE name = ?", (name,)).fetchone()
-        if row is None and not path.exists():
-            return {}
-        return _PLATFORMS.decode(_unpack(name, row and row[0]))
+        return {} if row is None else _PLATFORMS.decode(row[0])
 
     def latest(self, platform: str) -> dict[CellKey, Path]:
         """Return the file of each cell's newest verdict; runs that timed nothing on the platform are ignored."""
         found: dict[CellKey, Path] = {}
-        known: set[int] = set()
-        for night in self.nights(platform, reversed(self._timed(platform))):
-            if id(night.keys) not in known:  # many nights have the same keys
-                known.add(id(night.keys))
-                found = dict.fromkeys(night.keys, night.run.path) | found
+        for night in self.nights(platform, self._timed(platform)):
+            found |= dict.fromkeys(night.keys, night.run.path)
         return found
 
     def trends(self, platform: str, most: int = MOST_NIGHTS) -> dict[CellKey, Trend]:
-        """Return the newest nights on which each cell of a platform was measured, oldest first; sorted by cell.
-
-        Args:
-            platform: id of the platform.
-            most: the maximum number of nights of a cell.
-        """
+        """Return the newest nights on which each cell of a platform was measured, at most `most`, oldest first."""
         nights: defaultdict[CellKey, list[TrendNight]] = defaultdict(list)
         complete: set[int] = set()
         for night in self.nights(platform, reversed(self._timed(platform))):
@@ -293,23 +255,6 @@ class HistoryIndex:
         self.close()
 
 
-def _is_ours(path: Path) -> bool:
-    """Return whether the index's file may be written: it is missing, empty, or has our mark."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(72)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return not head or (head.startswith(b"SQLite format 3\0") and head[68:] == MARK.to_bytes(4))
-
-
-def _primary_code(error: Exception) -> int:
-    """Return SQLite's primary result code of an error."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-
-
 def _remove(path: Path) -> None:
     """Remove our index and its journal: SQLite would replay the journal into the next index."""
     for each in (path, path.with_name(f"{path.name}-journal")):
@@ -324,7 +269,6 @@ def _create_table(database: sqlite3.Connection) -> None:
         for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             database.execute(f'DROP TABLE "{name}"')
         database.execute(SCHEMA)
-        database.execute(f"PRAGMA application_id = {MARK}")
         database.execute(f"PRAGMA user_version = {VERSION}")
     database.execute("COMMIT")
 
@@ -335,22 +279,3 @@ def _list_files(folder: Path) -> Iterator[tuple[bytes, int, int]]:
         with contextlib.suppress(OSError):  # deleted in the meantime
             status = path.stat()
             yield os.fsencode(path.name), status.st_size, status.st_mtime_ns
-
-
-def _pack(name: bytes, value: object) -> bytes:
-    """Encode a value of a row with a checksum, because SQLite does not notice a changed byte in it."""
-    encoded = msgspec.msgpack.encode(value)
-    return encoded + zlib.crc32(encoded, zlib.crc32(name)).to_bytes(4)
-
-
-def _unpack(name: object, stored: object) -> memoryview:
-    """Return the encoded value of a row.
-
-    Raises:
-        _DamagedError: it is not what was written for a file of this name.
-    """
-    if isinstance(name, bytes) and isinstance(stored, bytes):
-        encoded = memoryview(stored)[:-4]
-        if zlib.crc32(encoded, zlib.crc32(name)).to_bytes(4) == stored[-4:]:
-            return encoded
-    raise _DamagedError("a stored value is damaged")

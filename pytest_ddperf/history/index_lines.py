@@ -71,17 +71,13 @@ class IndexedRun(msgspec.Struct, frozen=True):
     """A file of the history, without its cells. The fields are stored in this order.
 
     Args:
-        path: the file.
         problem: why the file is not a valid run; "" for a valid one, the other fields are set only then.
-        run: name of the run.
         started: UTC time in ISO 8601.
         accepted: whether it was a complete, uninterrupted run with --ddperf-accept.
-        complete: whether it finished.
         commit: id of the tested commit, "" if unknown.
         platforms: the platforms that the run was started for.
         judged: the platforms of which it has cells.
         timed: the platforms on which it measured a time.
-        broken: number of broken lines.
         first_broken: line number, from 1, and error of the first broken line.
     """
 
@@ -180,13 +176,7 @@ def summarize_file(path: Path) -> tuple[object, object]:
 
 
 def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool) -> IndexedCell:
-    """Return what the index stores of a cell.
-
-    Args:
-        line: the line that counts.
-        conditions: the position of each of the night's conditions; extended.
-        accepted: whether the run is accepted.
-    """
+    """Return what the index stores of a cell. `conditions` has the position of each of the night's, and is extended."""
     measurement, baseline = line.measurement, line.baseline
     cell = (
         line.outcome,

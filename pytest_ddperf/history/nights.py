@@ -48,7 +48,6 @@ class NightCell(msgspec.Struct, frozen=True, gc=False):
     Args:
         night: position of the night in `Nights.started`.
         conditions: the conditions of the measurement; equal ones are the same object.
-        cell: what the index holds of it.
     """
 
     night: int
@@ -68,7 +67,6 @@ class Nights:
     """The nights of one platform.
 
     Args:
-        platform_id: the platform.
         started: the start times of the nights, UTC, oldest first.
         cells: the nights of each cell, oldest first.
         skipped: a text for each file that is not a valid run, and one for the index if it could not be used.
@@ -98,9 +96,6 @@ class Nights:
 
         The runs of all cells are aligned by night, with `()` for a night without the cell. For a cell that is missing
         on some nights, older nights are used instead.
-
-        Args:
-            since: when each cell was recorded, ISO 8601; only later nights count.
         """
         nights = self.after(since)
         counting = {
@@ -141,9 +136,6 @@ class Nights:
         """Return by how much a night is slower than the cells' first nights, a logarithm.
 
         It is the median over the cells, and 0 for fewer than 8 cells, as in the gate.
-
-        Args:
-            statistics: the statistic of the first round of each cell of the night, a logarithm.
         """
         off = [value - self._references[key] for key, value in statistics.items() if key in self._references]
         return median(off) if len(off) >= SUITE_FROM else 0.0
@@ -190,11 +182,6 @@ def read_nights(folder: Path, platform_id: str, *, most: int = MOST) -> Nights:
 
     Only runs that can matter are used: the newest `most` accepted runs, up to `most` other runs since the oldest of
     these, and always the newest 30 runs.
-
-    Args:
-        folder: the history folder; it need not exist.
-        platform_id: only runs that were started for this platform count.
-        most: maximum number of accepted runs, and of other runs.
     """
     started: list[datetime] = []
     cells: defaultdict[CellKey, list[NightCell]] = defaultdict(list)

@@ -1,4 +1,7 @@
-"""One run of the history as JSON Lines: read the whole run or only its header."""
+"""One run of the history as JSON Lines: read the whole run or only its header.
+
+Functions that read raise `HistoryError` for a file that cannot be read or has no header of a known format.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +56,6 @@ class RunHeader:
     Args:
         run: name of the run and of its file: UTC time and four random bytes, so that two runs never share a name.
         started: UTC time in ISO 8601.
-        version: version of this package.
-        platforms: the measured platforms.
         accepted: whether later nights may be compared with this run.
         facts: further facts: commit, tolerance, given options.
     """
@@ -130,11 +131,7 @@ def _not_read(path: Path, error: OSError) -> HistoryError:
 
 
 def read_header(path: Path) -> RunHeader:
-    """Read the header of a run without its cells.
-
-    Raises:
-        HistoryError: the file cannot be read, or its first line is not a run header of a known format.
-    """
+    """Read the header of a run without its cells."""
     try:
         with path.open("rb") as file:
             line = file.readline(_LONGEST_HEADER)
@@ -165,36 +162,18 @@ def start_time(path: Path, header: RunHeader) -> datetime:
 
 
 def missing_run_error(run: str, folder: Path, known: Iterable[str]) -> ConfigurationError:
-    """Return the error for a named run that is not stored.
-
-    Args:
-        run: the name that was given.
-        folder: the history folder.
-        known: names of the stored runs, oldest first.
-    """
+    """Return the error for a named run that is not stored."""
     last = ", ".join(list(known)[-5:]) or "none"
     return ConfigurationError(f"The run {run!r} is not in {folder}; the newest runs there are {last}.")
 
 
 def read_run(path: Path) -> Run:
-    """Read one run; broken lines are collected, not fatal. Only the last record of each node id counts.
-
-    Raises:
-        HistoryError: the file cannot be read, or its first line is not a run header of a known format.
-    """
+    """Read one run; broken lines are collected, not fatal. Only the last record of each node id counts."""
     return decode_run(path, _decode_record)
 
 
 def decode_run(path: Path, decode: Callable[[bytes], CellT]) -> StoredRun[CellT]:
-    """Read one run as `read_run` does.
-
-    Args:
-        path: its file.
-        decode: decodes the line of a cell; a line for which it raises an error is broken.
-
-    Raises:
-        HistoryError: as for `read_run`.
-    """
+    """Read one run as `read_run` does; a cell's line for which `decode` raises an error is broken."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -222,11 +201,7 @@ def decode_run(path: Path, decode: Callable[[bytes], CellT]) -> StoredRun[CellT]
 
 
 def _decode_record(line: bytes) -> CellRecord:
-    """Decode the line of a cell; keys unknown to this version are ignored.
-
-    Raises:
-        ValueError: the line is not a record, or holds a value that no run writes.
-    """
+    """Decode the line of a cell; keys unknown to this version are ignored."""
     record = _CELL.decode(line)
     if record.now_ms is not None and record.now_ms < 0:
         raise ValueError(f"now_ms is {record.now_ms:g}; expected 0 or more")
@@ -241,13 +216,7 @@ def format_path(path: Path) -> str:
 
 
 def describe_broken_lines(path: Path, count: int, first: tuple[int, str]) -> str:
-    """Return a text that names a file with broken lines.
-
-    Args:
-        path: the run's file.
-        count: the number of broken lines.
-        first: line number and error of the first broken line.
-    """
+    """Return a text that names a file with broken lines."""
     lines, were, which = ("line", "was", "") if count == 1 else ("lines", "were", "the first is ")
     return (
         f"{format_path(path)}: {count} {lines} could not be read and {were} skipped ({which}line {first[0]}: "

@@ -47,8 +47,6 @@ class HistoryWriter:
 
     Args:
         folder: the history folder; it and the file are created with the first cell.
-        header: the description of the run.
-        now: a monotonic clock, seconds.
     """
 
     def __init__(self, folder: Path, header: RunHeader, now: Callable[[], float] = time.monotonic) -> None:

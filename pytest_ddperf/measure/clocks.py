@@ -36,10 +36,6 @@ def choose_clock(preferred: str, passes: Sequence[Pass]) -> Clock:
 
     It must have timed every pass with more than 0 ms, and `head.time` must not be longer than the client waited.
 
-    Args:
-        preferred: a clock, or `auto`: predict, else head, never the client's.
-        passes: the passes of one or more rounds.
-
     Raises:
         TimingError: no clock meets these conditions.
     """

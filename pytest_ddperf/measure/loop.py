@@ -126,10 +126,8 @@ class MeasuredRound:
 
     Args:
         started_s: start, seconds since the epoch.
-        passes: its passes.
         load: the requests of each pass under load; empty for plain latency.
         exclusive: True if the server's counts show that nobody else used it; None if it does not report them.
-        took_ms: duration of its passes.
     """
 
     started_s: float
@@ -166,12 +164,6 @@ def measure_round(endpoint: Endpoint, plan: Plan, observer: Observer, attempt: i
 
     The totals are read once between passes: the reading after one pass is also the reading before the next.
 
-    Args:
-        endpoint: the service and batch to measure.
-        plan: how much to measure.
-        observer: called while measuring.
-        attempt: number of the attempt, passed on to the observer.
-
     Raises:
         InvalidRoundError: the server was restarted, or somebody else used it.
         ServerError: a prediction failed, or its answer is wrong.
@@ -194,14 +186,8 @@ def measure_round(endpoint: Endpoint, plan: Plan, observer: Observer, attempt: i
 def measure_cell(endpoint: Endpoint, plan: Plan, cell: Measurement, observer: Observer) -> Measurement:
     """Measure one more round of a cell.
 
-    An invalid round is discarded and measured again, up to `REMEASURED_AT_MOST` times.
-
-    Args:
-        endpoint: the service and batch to measure.
-        plan: how much to measure.
-        cell: the cell as measured so far, without rounds at first. If it has rounds, the clock of its conditions is
-            used again; else that clock is replaced by the one used for the verdict.
-        observer: called while measuring.
+    An invalid round is discarded and measured again, up to `REMEASURED_AT_MOST` times. A cell with rounds is measured
+    by the clock of its conditions; without rounds, that clock is replaced by the one used for the verdict.
 
     Returns:
         The measurement with one more round; or without it, with the reason in `invalid`.

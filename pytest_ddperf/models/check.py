@@ -31,19 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_ddperf.core.networks import Network
-    from pytest_ddperf.embedded.facade import OnnxNet
+    from pytest_ddperf.embedded.networks.onnx_files import OnnxNet
     from pytest_ddperf.models.folder import ModelFolder
 
 _TENSORRT_NAME = "net_tensorRT.onnx"
 
 
 def check(folder: ModelFolder, batch_sizes: Sequence[int]) -> list[KindCheck]:
-    """Check every network in a folder; usable networks come first.
-
-    Args:
-        folder: the files of the folder.
-        batch_sizes: batch sizes for which memory is estimated.
-    """
+    """Check every network in a folder; usable networks come first."""
     checks = {Kind.CAFFE: check_caffe, Kind.ONNX: _onnx, Kind.NCNN: _ncnn, Kind.TORCH: _torch}
     found = [checks[kind](folder, batch_sizes) for kind in folder.kinds]
     return sorted(found, key=lambda one: not one.usable)
@@ -240,10 +235,6 @@ def resolve_service_facts(model: Network, mllib: str) -> ModelFacts:
 
     For a user's own network, settings that the user did not configure are read from its files.
 
-    Args:
-        model: the network.
-        mllib: the backend of the service.
-
     Raises:
         ConfigurationError: the network's folder cannot be read.
     """
@@ -259,13 +250,9 @@ def resolve_service_facts(model: Network, mllib: str) -> ModelFacts:
 
 
 def read_facts(model: Network, preferred: str) -> ModelFacts:
-    """Read the service settings of a user's network from its files.
+    """Read the service settings of a user's network from its files, for the `preferred` backend if it can read them.
 
     If the files are not on this machine, only the backend is set.
-
-    Args:
-        model: the network.
-        preferred: the backend to use if it can read these files.
 
     Raises:
         ConfigurationError: the network's folder cannot be read.

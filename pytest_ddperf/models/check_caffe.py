@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.errors import ModelFileError
 from pytest_ddperf.models import folder as model_folder
-from pytest_ddperf.models.caffe.cost import BYTES, compute_model_cost, compute_sizes, estimate_memory
+from pytest_ddperf.models.caffe.cost import (
+    BYTES,
+    compute_model_cost,
+    compute_sizes,
+    count_stored_numbers,
+    estimate_memory,
+)
 from pytest_ddperf.models.caffe.inputs import SOURCES
 from pytest_ddperf.models.caffe.layer import format_size
 from pytest_ddperf.models.caffe.shapes import UNKNOWN_TYPE
@@ -28,7 +34,7 @@ from pytest_ddperf.models.folder import Kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ddperf.models.caffe.cost import LayerWithSizes, ModelCost
+    from pytest_ddperf.models.caffe.cost import LayerWithSizes
     from pytest_ddperf.models.caffe.net import CaffeNet, Layer
     from pytest_ddperf.models.folder import ModelFolder
 
@@ -46,7 +52,7 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
             Kind.CAFFE,
             (
                 missing_finding("network", f"no deploy.prototxt, the description of the network{instead}."),
-                _weights(folder, None),
+                _weights(folder),
             ),
         )
     try:
@@ -54,7 +60,7 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         layers = compute_sizes(net)
         cost = compute_model_cost(net)
     except ModelFileError as error:
-        return KindCheck(Kind.CAFFE, (missing_finding("network", str(error)), _weights(folder, None)))
+        return KindCheck(Kind.CAFFE, (missing_finding("network", str(error)), _weights(folder)))
     images = _images(net, layers)
     classes, output = _output(layers)
     named = f" ({net.name})" if net.name else ""
@@ -62,7 +68,7 @@ def check_caffe(folder: ModelFolder, batch_sizes: Sequence[int]) -> KindCheck:
         Finding(Level.OK, "network", f"{folder.deploy.name}, {len(net.layers)} layers{named}"),
         _input(net, layers),
         output,
-        _weights(folder, cost),
+        _weights(folder, BYTES * count_stored_numbers(layers), is_complete=not cost.uncounted),
         check_labels(folder, classes),
     ]
     findings += uncounted("layers", cost.uncounted)
@@ -119,11 +125,10 @@ def _input(net: CaffeNet, layers: Sequence[LayerWithSizes]) -> Finding:
 
 def _output(layers: Sequence[LayerWithSizes]) -> tuple[int | None, Finding]:
     """Return the number of classes and the finding about the last layer."""
-    taken = {name for each in layers for name in each.layer.bottoms}
     ends = [
         each
-        for each in layers
-        if each.layer.type not in SOURCES and each.layer.tops and not set(each.layer.tops) & _later(each, layers, taken)
+        for at, each in enumerate(layers)
+        if each.layer.type not in SOURCES and each.layer.tops and not _is_read(each.layer, layers[at + 1 :])
     ]
     if not ends:
         return None, missing_finding("output", "no layer produces an output.")
@@ -159,10 +164,9 @@ def _classes(layers: Sequence[LayerWithSizes], at: int) -> int | None:
     return _classes(layers, makers[-1]) if makers and layer.type in _KEEPING_CHANNELS else None
 
 
-def _later(each: LayerWithSizes, layers: Sequence[LayerWithSizes], taken: set[str]) -> set[str]:
-    """Return the names of blobs that a later layer reads or modifies in place."""
-    behind = layers[layers.index(each) + 1 :]
-    return taken & {name for one in behind for name in one.layer.bottoms}
+def _is_read(layer: Layer, later: Sequence[LayerWithSizes]) -> bool:
+    """Return whether a later layer reads an output of a layer, or modifies it in place."""
+    return any(set(layer.tops) & set(one.layer.bottoms) for one in later)
 
 
 def _softmax_hint(last: Layer) -> str:
@@ -175,18 +179,17 @@ def _softmax_hint(last: Layer) -> str:
     return f'{begin}: layer {{ name: "prob" type: "Softmax" bottom: "{bottom}" top: "prob" }}'
 
 
-def _weights(folder: ModelFolder, cost: ModelCost | None) -> Finding:
+def _weights(folder: ModelFolder, needed: int = 0, *, is_complete: bool = True) -> Finding:
     if folder.caffemodel is None:
         text = "no .caffemodel, the trained weights. DeepDetect creates the service, but rejects every"
         return missing_finding("weights", f"{text} prediction (400, dd_code 1006).")
     size = folder.caffemodel.stat().st_size
-    needed = 0 if cost is None else BYTES * cost.stored_parameters
     text = f"{folder.caffemodel.name}, {format_megabytes(size)}"
     if size < needed / 2:  # half the size is possible: 16 bits per number
         return missing_finding(
             "weights", f"{text}: too small for this network, whose weights take {format_megabytes(needed)} in fp32."
         )
-    if cost is not None and cost.uncounted:
+    if not is_complete:
         return unchecked_weights(text)
     return Finding(Level.OK, "weights", text)
 
@@ -200,4 +203,4 @@ def _memory(net: CaffeNet, layers: Sequence[LayerWithSizes], batch_size: int) ->
         first = next((each.layer for each in layers if not each.is_known), None)
         of = "the input" if first is None else f"{first.name} ({first.type})"
         return BatchMemory(batch_size, why_not=f"The sizes or weights of {of} are unknown.")
-    return BatchMemory(batch_size, found.weights, found.activations)
+    return BatchMemory(batch_size, *found)

@@ -32,13 +32,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the check.
-
-    Args:
-        level: the severity.
-        about: the part of the model: input, output, weights ...
-        text: what was found and, if something is missing, what to do.
-    """
+    """One line of the check: its severity, the part of the model, and what was found or is to be done."""
 
     level: Level
     about: str
@@ -50,9 +44,6 @@ class BatchMemory:
     """Memory that one batch size needs, in bytes; a lower bound.
 
     Args:
-        batch_size: images per batch.
-        weights: bytes of the weights.
-        activations: bytes of the activations.
         why_not: why the memory is unknown; "" if it is known.
     """
 
@@ -67,17 +58,10 @@ class KindCheck:
     """Check results for one network in the folder.
 
     Args:
-        kind: the format of the network.
         findings: in the order in which DeepDetect would encounter them.
         operations: multiply-adds per image as the report counts them; None if the files do not determine them.
-        true_multiply_adds: multiply-adds per image including depthwise layers; None if unknown.
         parameters: number of parameters as the report counts them; None if unknown.
         incomplete: whether some layers are not counted, so that the counts are lower bounds.
-        memory: one estimate per batch size.
-        memory_note: how memory was estimated.
-        width: input width in pixels; None if the files do not state it.
-        height: input height in pixels; None if the files do not state it.
-        classes: number of classes; None if unknown.
     """
 
     kind: Kind
@@ -104,12 +88,7 @@ def missing_finding(about: str, text: str) -> Finding:
 
 
 def uncounted(what: str, found: Sequence[tuple[str, str, str]]) -> list[Finding]:
-    """Create the note about layers or operators that are not counted; empty if all are counted.
-
-    Args:
-        what: `layers` or `operators`.
-        found: name, type and reason of each one that is not counted.
-    """
+    """Create the note about layers or operators that are not counted; empty if all are counted."""
     if not found:
         return []
     parts = []
@@ -123,11 +102,7 @@ def uncounted(what: str, found: Sequence[tuple[str, str, str]]) -> list[Finding]
 
 
 def unchecked_weights(text: str) -> Finding:
-    """Create the note about a weights file whose size cannot be checked because some layers are not counted.
-
-    Args:
-        text: name and size of the file.
-    """
+    """Create the note about a weights file whose size cannot be checked because some layers are not counted."""
     return Finding(Level.NOTE, "weights", f"{text}; size not checked, because some layers are not counted.")
 
 
@@ -137,12 +112,7 @@ def unknown_output(name: str, kind: str) -> str:
 
 
 def check_labels(folder: ModelFolder, classes: int | None) -> Finding:
-    """Check the label file, which names the classes.
-
-    Args:
-        folder: the files of the folder.
-        classes: number of classes of the network; None if unknown.
-    """
+    """Check the label file, which names the classes."""
     if folder.labels is None:
         text = "no label file: DeepDetect returns class numbers. To name them, add corresp.txt: a line each, `0 tench`."
         return Finding(Level.NOTE, "labels", text)

@@ -1,6 +1,8 @@
 """The files of a user's model folder that DeepDetect would load, and the backend that reads them.
 
 DeepDetect matches parts of file names. Of several weights files it loads the newest.
+
+A folder that cannot be read raises `ConfigurationError`, an invalid file `ModelFileError`, which names the line.
 """
 
 from __future__ import annotations
@@ -56,15 +58,7 @@ class ModelFolder:
     """The files of a folder that DeepDetect looks at; None or empty if there is no such file.
 
     Args:
-        path: the folder.
-        deploy: Caffe's description of the network.
         other_prototxts: descriptions that DeepDetect does not load, such as those for training.
-        caffemodel: Caffe's weights, the newest file.
-        onnx: all .onnx files.
-        param: NCNN's description, the newest file.
-        bin: NCNN's weights, the newest file.
-        torch: all .pt files.
-        labels: names of the classes.
     """
 
     path: Path
@@ -112,14 +106,7 @@ class ModelFolder:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """The settings with which a service is created.
-
-    Args:
-        mllib: the backend.
-        width: input width in pixels; None if unknown.
-        height: input height in pixels; None if unknown.
-        nclasses: number of classes; None if unknown.
-    """
+    """The settings with which a service is created; None for those that are unknown."""
 
     mllib: str
     width: int | None = None
@@ -176,20 +163,12 @@ def _digest(path: Path) -> str:
 
 
 def find_backend(model: Network, preferred: str) -> str:
-    """Return the backend that reads a user's network, see `ModelFolder.backend`; for other networks `preferred`.
-
-    Raises:
-        ConfigurationError: the network's folder cannot be read.
-    """
+    """Return the backend that reads a user's network, see `ModelFolder.backend`; for other networks `preferred`."""
     return preferred if model.path is None else find_model_files(Path(model.path)).backend(preferred)
 
 
 def is_runnable_embedded(model: Network) -> bool:
-    """Whether the embedded server can run a user's network: a local folder with exactly one .onnx file.
-
-    Raises:
-        ConfigurationError: the network's folder cannot be read.
-    """
+    """Whether the embedded server can run a user's network: a local folder with exactly one .onnx file."""
     return model.path is not None and len(find_model_files(Path(model.path)).onnx) == 1
 
 
@@ -208,20 +187,12 @@ def check_embedded(model: Network) -> None:
 
 
 def read_deploy(path: Path) -> CaffeNet:
-    """Read the network in a prototxt file.
-
-    Raises:
-        ModelFileError: the file is not a valid prototxt; names the line.
-    """
+    """Read the network in a prototxt file."""
     return read_net(_text(path, "a prototxt"), path)
 
 
 def read_ncnn(path: Path) -> NcnnNet:
-    """Read the network in a .param file.
-
-    Raises:
-        ModelFileError: the file is not a valid .param file; names the line.
-    """
+    """Read the network in a .param file."""
     return read_param(_text(path, "NCNN's text format"), path)
 
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from pytest_ddperf.errors import ModelFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 MAGIC = "7767517"
 """The first line of every .param file."""
 
 _LARGEST = 2**40
-_WORD = re.compile(r"[^ \t\n\v\f\r]+")
+_WORD = re.compile(r"[^ \t\v\f\r]+")
 _SETTING = re.compile(r"(-?[0-9]{1,8})=(.*)", re.DOTALL)
 
 
@@ -32,12 +32,7 @@ class NcnnLayer:
     """One layer.
 
     Args:
-        type: the layer type.
-        name: the layer name.
-        bottoms: names of the input blobs.
-        tops: names of the output blobs.
         settings: values as written in the file, by number.
-        line: line number, from 1.
     """
 
     type: str
@@ -53,7 +48,6 @@ class NcnnNet:
     """A network.
 
     Args:
-        layers: in the order of the file.
         parameters: number of weights as the report counts them: one per channel for a Scale and for a BatchNorm, no
             biases. A lower bound if some layers are not counted.
         least_bytes: minimum size of these weights: one byte each (int8), or half a byte in layers that may use 4 bits.
@@ -76,10 +70,6 @@ class NcnnNet:
 
 def read_param(text: str, path: object = ".param") -> NcnnNet:
     """Parse the text of a .param file.
-
-    Args:
-        text: content of the file.
-        path: name of the file, for messages.
 
     Raises:
         ModelFileError: the text is not a valid .param file; names the line.
@@ -114,7 +104,8 @@ class _Words:
 
     def __init__(self, text: str, path: object) -> None:
         self.path = path
-        self._words = list(self._split(text))
+        lines = enumerate(text.split("\n"), start=1)
+        self._words: list[tuple[int, str]] = [(number, word) for number, line in lines for word in _WORD.findall(line)]
         self._taken = 0
         self.line = 1
 
@@ -140,15 +131,6 @@ class _Words:
         """Create an error located at the next word."""
         line = self._words[self._taken][0] if self.left else self.line
         return ModelFileError(self.path, line, found, expected)
-
-    @staticmethod
-    def _split(text: str) -> Iterator[tuple[int, str]]:
-        line = 1
-        end = 0
-        for match in _WORD.finditer(text):
-            line += text.count("\n", end, match.start())
-            end = match.end()
-            yield line, match[0]
 
 
 def _is_count(word: str) -> bool:

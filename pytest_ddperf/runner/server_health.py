@@ -333,7 +333,8 @@ class ServerHealth:
         server, what = client.display_url, self._timed_out()
         self._say(f"ddperf: {server} is still running {what}; waiting up to {wait_s:g} s")
         began_s = self._now()
-        for _ in back_off(began_s + wait_s, self._now, self._sleep):
+        for pause_s in back_off(began_s + wait_s, self._now):
+            self._sleep(pause_s)
             client.info(timeout_s=PROBE_TIMEOUT_S)
             if not self.in_flight.running:
                 self._say(f"ddperf: {server} finished {what}, after {self._now() - began_s:.0f} s")

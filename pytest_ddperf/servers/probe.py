@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_ddperf.deepdetect.client import wait_until_up
 from pytest_ddperf.deepdetect.protocol import Info
 from pytest_ddperf.deepdetect.url import identify_server
-from pytest_ddperf.embedded.facade import require_embedded
+from pytest_ddperf.embedded.launch import require_extra
 from pytest_ddperf.errors import ServerError
 from pytest_ddperf.servers.backends import require_backend
 from pytest_ddperf.servers.lock import ServerLock, describe_busy_lock
@@ -42,13 +42,13 @@ def probe(options: ServerOptions, say: Callable[[str], None]) -> None:
             embedded server's packages are not installed.
     """
     _ask(options, say)
-    load_images(options)
+    load_images(options, say)
 
 
 def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
     """Return what a server reports about itself; None if it is not asked."""
     if options.is_embedded:
-        require_embedded()
+        require_extra()
         return Info()
     if options.prepared_first:  # it may be down until the user's command has run
         return None
@@ -105,5 +105,5 @@ def probe_all(
     errors = dict(found)
     for platform, options in servers.items():
         if platform not in errors:
-            load_images(options)
+            load_images(options, say)
     return {platform: errors[platform] for platform in servers if platform in errors}

@@ -12,7 +12,7 @@ from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.servers import generated_images
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_ddperf.config.server_options import ServerOptions
 
@@ -45,37 +45,61 @@ class BenchImages:
         return data, data if self.route == "path" else protocol.build_inline_uris(batch_size)
 
 
-def load_images(options: ServerOptions) -> BenchImages:
+def load_images(options: ServerOptions, say: Callable[[str], None] = lambda _: None) -> BenchImages:
     """Load the bench images that the options name; by default the generated ones.
 
     Generated images are sent by path if the server sees this machine's files, else inline.
 
+    Args:
+        options: how to use the server.
+        say: prints a line for the user; default: nothing is printed, for a server that was probed.
+
     Raises:
         ConfigurationError: the folder's images are unknown, or the list cannot be read.
     """
-    data_dir = options.data_dir
+    data_dir, listed = options.data_dir, options.bench_files
     if data_dir is None:
         folder = generated_images.ensure_bench_images()
         paths = [folder / name for name in generated_images.list_bench_images(folder)]
         if options.is_embedded:
             return BenchImages("path", tuple(str(path) for path in paths))
         return BenchImages("inline", tuple(generated_images.encode_inline(paths)))
-    names = _listed(data_dir, options.bench_files)
-    prefix = data_dir.rstrip("/")
-    return BenchImages("path", tuple(f"{prefix}/{name}" for name in names))
+    return list_images(
+        data_dir,
+        None if listed is None else Path(listed),
+        say,
+        option="--ddperf-bench-files",
+        unlisted=f"--ddperf-data-dir={data_dir} is not a folder on this machine, so the names of its images are "
+        "unknown. List them in a file, one per line, and name that file with --ddperf-bench-files=FILE.",
+    )
 
 
-def _listed(data_dir: str, bench_files: str | None) -> list[str]:
-    if bench_files is not None:
-        names = read_names(Path(bench_files), "names of images, one per line (--ddperf-bench-files)")
-    elif Path(data_dir).is_dir():
-        names = generated_images.list_bench_images(Path(data_dir))
+def list_images(
+    data_dir: str, listed: Path | None, say: Callable[[str], None], *, option: str, unlisted: str
+) -> BenchImages:
+    """Return the paths of the images in a folder of the server, each once.
+
+    Args:
+        data_dir: the folder as the server sees it.
+        listed: the file that lists the images' names; None for all images of the folder, seen from this machine.
+        say: prints a line for the user.
+        option: the option that names such a file.
+        unlisted: the message if there is no such file and no such folder on this machine.
+
+    Raises:
+        ConfigurationError: the names of the images are unknown, or there are none.
+    """
+    folder = Path(data_dir)
+    if listed is not None:
+        names = read_names(listed, f"names of images, one per line ({option})")
+    elif folder.is_dir():
+        names = generated_images.list_bench_images(folder)
     else:
-        raise ConfigurationError(
-            f"--ddperf-data-dir={data_dir} is not a folder on this machine, so the names of its images are unknown. "
-            "List them in a file, one per line, and name that file with --ddperf-bench-files=FILE."
-        )
+        raise ConfigurationError(unlisted)
     if not names:
-        where = bench_files or data_dir
-        raise ConfigurationError(f"{where} contains no images (.jpg, .jpeg, .png); at least one is needed.")
-    return names
+        raise ConfigurationError(f"{listed or folder} contains no images; at least one is needed.")
+    different = dict.fromkeys(names)
+    if twice := len(names) - len(different):
+        say(f"ddperf: duplicate images in the list: {twice}; each image is sent once, because a server answers it once")
+    prefix = data_dir.rstrip("/")
+    return BenchImages("path", tuple(f"{prefix}/{name}" for name in different))

@@ -173,8 +173,7 @@ def find_service(options: ServerOptions, model: Network, info: Info) -> ServiceI
     Raises:
         ConfigurationError: no server can create a service of that name.
     """
-    name = _name_service(options, model)
-    return next((one for one in info.services if one.name.lower() == name), None)
+    return info.find_service(_name_service(options, model))
 
 
 def open_service(client: Client, options: ServerOptions, model: Network, batch_size: int) -> OpenService:

@@ -276,10 +276,7 @@ class Target:
     def describe_service(self) -> ServiceInfo | None:
         """Return the description of the service in use in the server's latest `/info`; None if there is none."""
         info = self._client.latest_info if self._client is not None else None
-        if self._service is None or info is None:
-            return None
-        name = self._service[1].name.lower()
-        return next((one for one in info.services if one.name.lower() == name), None)
+        return None if self._service is None or info is None else info.find_service(self._service[1].name)
 
     def forget_service(self) -> None:
         """Forget the current service, because it no longer exists: the next call looks it up or creates it again."""
@@ -328,9 +325,9 @@ class Target:
 
     def model_stats(self, service: OpenService) -> ModelStats:
         """Return what the server last reported about the network of a service; sends no request."""
-        info, name = self.client.latest_info, service.name.lower()
-        services = () if info is None else info.services
-        return next((one.model_stats for one in services if one.name.lower() == name), ModelStats())
+        info = self.client.latest_info
+        described = None if info is None else info.find_service(service.name)
+        return ModelStats() if described is None else described.model_stats
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """Build a batch of a service that can be predicted repeatedly.

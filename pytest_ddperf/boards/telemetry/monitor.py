@@ -36,13 +36,7 @@ _STDERR_BYTES: Final = 600
 
 
 class Monitor:
-    """Reads a board's sensors once a second in a thread until it is stopped. Failures are recorded, not raised.
-
-    Args:
-        source: the address at which the sensors are read.
-        gpuid: the GPU to read.
-        now: a clock, seconds since the epoch.
-    """
+    """Reads a board's sensors once a second in a thread until it is stopped. Failures are recorded, not raised."""
 
     def __init__(self, source: BoardAddress, *, gpuid: int = 0, now: Callable[[], float] = time.time) -> None:
         self._source = source
@@ -141,22 +135,12 @@ class Monitor:
             self._came.wait(timeout_s)
 
     def throttled(self, began_s: float, ended_s: float) -> list[str]:
-        """Describe how the board throttled in a period of time.
-
-        Args:
-            began_s: seconds since the epoch.
-            ended_s: seconds since the epoch.
-        """
+        """Describe how the board throttled in a period, given in seconds since the epoch."""
         before, during = self._stretch(began_s, ended_s)
         return describe_throttling(before, during)
 
     def telemetry(self, began_s: float, ended_s: float) -> Telemetry:
-        """Summarise the sensor readings of a period of time.
-
-        Args:
-            began_s: seconds since the epoch.
-            ended_s: seconds since the epoch.
-        """
+        """Summarise the sensor readings of a period, given in seconds since the epoch."""
         before, during = self._stretch(began_s, ended_s)
         notes = [f"power mode {self._parser.mode}"] if self._parser.mode else []
         notes += [f"since the board booted: {words}" for words, count in _first(before, during) if count]
@@ -192,12 +176,7 @@ def _first(before: Sequence[Reading], during: Sequence[Reading]) -> Iterable[tup
 
 
 def describe_throttling(before: Sequence[Reading], during: Sequence[Reading]) -> list[str]:
-    """Describe how a board throttled, from the states it reported in a period and the counters that rose in it.
-
-    Args:
-        before: the readings shortly before the period, for the initial values of the counters.
-        during: the readings of the period.
-    """
+    """Describe how a board throttled, from the states it reported in a period and the counters that rose in it."""
     seen = {words for reading in during for words in reading.throttled}
     counted: dict[str, int] = {}
     for reading in (*before, *during):
@@ -210,14 +189,7 @@ def describe_throttling(before: Sequence[Reading], during: Sequence[Reading]) ->
 def summarise_readings(
     source: str, readings: Sequence[Reading], *, throttled: Sequence[str], notes: Sequence[str]
 ) -> Telemetry:
-    """Summarise the readings of one cell.
-
-    Args:
-        source: the address at which they were read.
-        readings: the readings.
-        throttled: how the board throttled, in words.
-        notes: further notes for the user.
-    """
+    """Summarise the readings of one cell."""
     further = {words for one in readings for words in one.chosen | one.alerts}
     return Telemetry(
         source=source,

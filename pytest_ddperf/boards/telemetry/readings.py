@@ -64,17 +64,13 @@ _COLDEST_C, _HOTTEST_C = -40.0, 150.0
 Jetson."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reading:
     """The sensor values at one time; values that are not reported are omitted.
 
     Args:
         at_s: when the reading arrived, seconds since the epoch.
         temperature_c: degrees Celsius, by sensor.
-        clock_mhz: MHz, by clock.
-        power_w: watts, by rail.
-        load: the load average of the last minute.
-        governors: CPU frequency governors.
         throttled: how the board currently protects itself, in words.
         chosen: limits that somebody set, in words.
         alerts: warnings of the board that do not affect clocks, in words.
@@ -82,15 +78,15 @@ class Reading:
     """
 
     at_s: float
-    temperature_c: Mapping[str, float] = field(default_factory=dict)
-    clock_mhz: Mapping[str, float] = field(default_factory=dict)
-    power_w: Mapping[str, float] = field(default_factory=dict)
+    temperature_c: dict[str, float] = field(default_factory=dict)
+    clock_mhz: dict[str, float] = field(default_factory=dict)
+    power_w: dict[str, float] = field(default_factory=dict)
     load: float | None = None
-    governors: frozenset[str] = frozenset()
-    throttled: frozenset[str] = frozenset()
-    chosen: frozenset[str] = frozenset()
-    alerts: frozenset[str] = frozenset()
-    counters: Mapping[str, int] = field(default_factory=dict)
+    governors: set[str] = field(default_factory=set)
+    throttled: set[str] = field(default_factory=set)
+    chosen: set[str] = field(default_factory=set)
+    alerts: set[str] = field(default_factory=set)
+    counters: dict[str, int] = field(default_factory=dict)
 
     @property
     def hottest_c(self) -> float | None:
@@ -107,15 +103,7 @@ class Parser:
         self.mode = ""
 
     def feed(self, line: str, at_s: float) -> Reading | None:
-        """Process one line.
-
-        Args:
-            line: a line of the sampler, without its line ending.
-            at_s: when the line arrived, seconds since the epoch.
-
-        Returns:
-            A reading if the line completes one, else None.
-        """
+        """Process a line that arrived at `at_s`, and return the reading that it completes, if any."""
         line = line.strip()
         if not self._greeted:
             self._greeted = line == HELLO
@@ -138,105 +126,90 @@ class Parser:
 
 def parse_sample(lines: Iterable[str], at_s: float) -> Reading:
     """Parse the sampler's own lines, those between `s` and `e`, into a reading."""
-    found = _Found()
+    reading = Reading(at_s)
     for line in lines:
         kind, value, name = (*line.split(" ", 2), "", "")[:3]
         take = _KINDS.get(kind)
         if take is not None:
             try:
-                take(found, value, name.strip())
+                take(reading, value, name.strip())
             except ValueError:  # a sensor that is switched off, or a truncated file
                 continue
-    return found.reading(at_s)
+    return reading
 
 
-class _Found:
-    """A reading under construction, filled line by line."""
+def _add_temperature(reading: Reading, degrees_c: float, name: str) -> None:
+    if _COLDEST_C < degrees_c < _HOTTEST_C and not _NO_SENSOR.search(name):
+        reading.temperature_c[name] = max(degrees_c, reading.temperature_c.get(name, degrees_c))
 
-    def __init__(self) -> None:
-        self.temperature_c: dict[str, float] = {}
-        self.clock_mhz: dict[str, float] = {}
-        self.power_w: dict[str, float] = {}
-        self.load: float | None = None
-        self.governors: set[str] = set()
-        self.throttled: set[str] = set()
-        self.alerts: set[str] = set()
-        self.counters: dict[str, int] = {}
 
-    def reading(self, at_s: float) -> Reading:
-        return Reading(
-            at_s,
-            self.temperature_c,
-            self.clock_mhz,
-            self.power_w,
-            self.load,
-            frozenset(self.governors),
-            frozenset(self.throttled),
-            alerts=frozenset(self.alerts),
-            counters=self.counters,
-        )
+def _millidegrees(reading: Reading, value: str, name: str) -> None:
+    _add_temperature(reading, int(value) / 1000, name)
 
-    def temperature(self, degrees_c: float, name: str) -> None:
-        if _COLDEST_C < degrees_c < _HOTTEST_C and not _NO_SENSOR.search(name):
-            self.temperature_c[name] = max(degrees_c, self.temperature_c.get(name, degrees_c))
 
-    def millidegrees(self, value: str, name: str) -> None:
-        self.temperature(int(value) / 1000, name)
+def _measure_temp(reading: Reading, value: str, name: str) -> None:
+    _add_temperature(reading, float(value.partition("'")[0]), name)
 
-    def measure_temp(self, value: str, name: str) -> None:
-        self.temperature(float(value.partition("'")[0]), name)
 
-    def cooling(self, value: str, name: str) -> None:
-        kind = name.lower()
-        if int(value) <= 0 or "fan" in kind:
-            return
-        if _ALERT in kind and "throttle" not in kind:
-            self.alerts.add(f"{name} is on (a warning; the clocks are not reduced)")
-        elif _THROTTLES.search(name):
-            self.throttled.add(f"cooling device {name} is active")
+def _cooling(reading: Reading, value: str, name: str) -> None:
+    kind = name.lower()
+    if int(value) <= 0 or "fan" in kind:
+        return
+    if _ALERT in kind and "throttle" not in kind:
+        reading.alerts.add(f"{name} is on (a warning; the clocks are not reduced)")
+    elif _THROTTLES.search(name):
+        reading.throttled.add(f"cooling device {name} is active")
 
-    def khz(self, value: str, name: str) -> None:
-        self.clock_mhz[name] = int(value) / 1000
 
-    def hz(self, value: str, name: str) -> None:
-        self.clock_mhz[name] = int(value) / 1e6
+def _khz(reading: Reading, value: str, name: str) -> None:
+    reading.clock_mhz[name] = int(value) / 1000
 
-    def governor(self, value: str, _: str) -> None:
-        self.governors.add(value)
 
-    def milliwatts(self, value: str, name: str) -> None:
-        self.power_w[name] = int(value) / 1000
+def _hz(reading: Reading, value: str, name: str) -> None:
+    reading.clock_mhz[name] = int(value) / 1e6
 
-    def raspberry(self, value: str, _: str) -> None:
-        bits = int(value, 16)
-        for bit, words in RASPBERRY_BITS.items():
-            if bits >> bit & 1:
-                self.throttled.add(words)
-            self.counters[words] = bits >> (bit + SINCE_BOOT) & 1
 
-    def alarm(self, value: str, _: str) -> None:
-        if int(value):
-            self.throttled.add(UNDER_VOLTAGE)
+def _governor(reading: Reading, value: str, _: str) -> None:
+    reading.governors.add(value)
 
-    def counter(self, value: str, name: str) -> None:
-        self.counters[name] = int(value)
 
-    def load_average(self, value: str, _: str) -> None:
-        self.load = float(value)
+def _milliwatts(reading: Reading, value: str, name: str) -> None:
+    reading.power_w[name] = int(value) / 1000
+
+
+def _raspberry(reading: Reading, value: str, _: str) -> None:
+    bits = int(value, 16)
+    for bit, words in RASPBERRY_BITS.items():
+        if bits >> bit & 1:
+            reading.throttled.add(words)
+        reading.counters[words] = bits >> (bit + SINCE_BOOT) & 1
+
+
+def _alarm(reading: Reading, value: str, _: str) -> None:
+    if int(value):
+        reading.throttled.add(UNDER_VOLTAGE)
+
+
+def _counter(reading: Reading, value: str, name: str) -> None:
+    reading.counters[name] = int(value)
+
+
+def _load_average(reading: Reading, value: str, _: str) -> None:
+    reading.load = float(value)
 
 
 _KINDS: Final = {
-    "t": _Found.millidegrees,
-    "C": _Found.measure_temp,
-    "c": _Found.cooling,
-    "f": _Found.khz,
-    "F": _Found.hz,
-    "g": _Found.governor,
-    "w": _Found.milliwatts,
-    "v": _Found.raspberry,
-    "u": _Found.alarm,
-    "n": _Found.counter,
-    "l": _Found.load_average,
+    "t": _millidegrees,
+    "C": _measure_temp,
+    "c": _cooling,
+    "f": _khz,
+    "F": _hz,
+    "g": _governor,
+    "w": _milliwatts,
+    "v": _raspberry,
+    "u": _alarm,
+    "n": _counter,
+    "l": _load_average,
 }
 
 _TEGRA_TEMPERATURE = re.compile(r"(?<!\S)([A-Za-z][\w-]*)@(-?\d+(?:\.\d+)?)C(?!\S)")
@@ -249,19 +222,19 @@ _TEGRA_NO_RAILS = frozenset({"RAM", "SWAP", "IRAM"})
 
 def parse_tegrastats(line: str, at_s: float) -> Reading:
     """Parse a line of NVIDIA's tegrastats, L4T 28 to 36: rails in mW with and without the unit."""
-    found = _Found()
+    reading = Reading(at_s)
     for name, degrees in _TEGRA_TEMPERATURE.findall(line):
-        found.temperature(float(degrees), name)
+        _add_temperature(reading, float(degrees), name)
     cpus = _TEGRA_CPUS.search(line)
     clocks = [int(mhz) for mhz in _TEGRA_CPU_MHZ.findall(cpus[1])] if cpus else []
     if clocks:
-        found.clock_mhz["cpu"] = float(max(clocks))
+        reading.clock_mhz["cpu"] = float(max(clocks))
     if gpu := _TEGRA_GPU_MHZ.search(line):
-        found.clock_mhz["gpu"] = float(gpu[1])
+        reading.clock_mhz["gpu"] = float(gpu[1])
     for rail, milliwatts in _TEGRA_RAIL.findall(line):
         if rail not in _TEGRA_NO_RAILS:
-            found.milliwatts(milliwatts, rail)
-    return found.reading(at_s)
+            _milliwatts(reading, milliwatts, rail)
+    return reading
 
 
 def parse_nvidia_smi(line: str, at_s: float) -> Reading:
@@ -274,8 +247,8 @@ def parse_nvidia_smi(line: str, at_s: float) -> Reading:
         {} if degrees is None else {"gpu": degrees},
         {} if mhz is None else {"gpu": mhz},
         {} if watts is None else {"gpu": watts},
-        throttled=frozenset(words for bit, words in NVIDIA_THROTTLED.items() if reasons & bit),
-        chosen=frozenset(words for bit, words in NVIDIA_CHOSEN.items() if reasons & bit),
+        throttled={words for bit, words in NVIDIA_THROTTLED.items() if reasons & bit},
+        chosen={words for bit, words in NVIDIA_CHOSEN.items() if reasons & bit},
     )
 
 

@@ -38,12 +38,7 @@ def shell_command(address: BoardAddress, environ: Mapping[str, str] = os.environ
 
 
 def build_script(name: str, variables: Mapping[str, str]) -> bytes:
-    """Return a shell script of this package, preceded by variable assignments.
-
-    Args:
-        name: the script's file name.
-        variables: values by variable name.
-    """
+    """Return a shell script of this package, preceded by variable assignments."""
     text = files("pytest_ddperf.boards.telemetry").joinpath(name).read_text(encoding="utf-8")
     head = "".join(f"{variable}={shlex.quote(value)}\n" for variable, value in variables.items())
     return (head + text).encode()

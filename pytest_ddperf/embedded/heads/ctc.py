@@ -15,13 +15,9 @@ ALPHABET = string.digits + string.ascii_lowercase
 
 
 def decode_ctc(probabilities: NDArray[np.float32], blank: int = 0) -> tuple[str, float]:
-    """Return the text and the probability of its path (the most probable class of each column).
+    """Return the text of probabilities [columns, classes], and the probability of its path (the best classes).
 
     A character that is the most probable in consecutive columns counts once. A blank separates two equal characters.
-
-    Args:
-        probabilities: [columns, classes].
-        blank: class that stands for no character.
     """
     path = probabilities.argmax(axis=1)
     changes = np.concatenate([[True], path[1:] != path[:-1]])

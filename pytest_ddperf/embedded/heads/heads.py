@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 import cv2
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from pytest_ddperf.embedded.api_errors import bad_service
 from pytest_ddperf.embedded.heads import ctc
 from pytest_ddperf.embedded.heads.nearest import Index, normalise
-from pytest_ddperf.embedded.heads.predictions import build_predictions, reorder_rows
+from pytest_ddperf.embedded.heads.predictions import build_predictions, mark_last, reorder_rows
 from pytest_ddperf.embedded.networks import boxes
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.task_networks import FEATURES, GRIDS
@@ -35,8 +34,23 @@ _INDEXED_OBJECTS = OutputSettings(confidence_threshold=0.1, best_bbox=20)
 Size = tuple[int, int]
 
 
-class Head(Protocol):
-    """Converts the rows of a network's output to predictions."""
+class ClassHead:
+    """Predictions of a classification network."""
+
+    def predictions(
+        self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
+    ) -> list[JsonObject]:
+        """Return the most probable classes of each image; see `TaskHead.predictions`."""
+        del sizes
+        _require(output, frozenset(), "classification")
+        return build_predictions(uris, rows, output)
+
+
+class TaskHead:
+    """Predictions of a network for another task, whose output is converted one image at a time."""
+
+    def __init__(self, model: TaskModel) -> None:
+        self.model = model
 
     def predictions(
         self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
@@ -52,51 +66,6 @@ class Head(Protocol):
         Raises:
             ApiError: the network does not support the requested output.
         """
-        ...
-
-
-class ClassHead:
-    """Predictions of a classification network."""
-
-    def predictions(
-        self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
-    ) -> list[JsonObject]:
-        """Return the most probable classes of each image."""
-        del sizes
-        _require(output, frozenset(), "classification")
-        return build_predictions(uris, rows, output)
-
-
-class TorchClassHead:
-    """Predictions of a classification network as DeepDetect's Torch backend returns them."""
-
-    def predictions(
-        self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
-    ) -> list[JsonObject]:
-        """Return the most probable classes of each image, named by their numbers.
-
-        If more classes are requested than there are, DeepDetect reads memory beyond them. Here, all classes follow one
-        that a recorded server returned in that case.
-        """
-        found = ClassHead().predictions(uris, rows, sizes, output)
-        for one in found:
-            for entry in one["classes"]:
-                entry["cat"] = str(int(entry["cat"].rpartition("_")[2]))
-            if output.best > rows.shape[1]:
-                one["classes"].insert(0, {"prob": 1.0723899309654841e33, "cat": "1610612736"})
-        return found
-
-
-class _ByImage:
-    """A head that converts the output of one image at a time."""
-
-    def __init__(self, model: TaskModel) -> None:
-        self.model = model
-
-    def predictions(
-        self, uris: Sequence[str], rows: NDArray[np.float32], sizes: Sequence[Size], output: OutputSettings
-    ) -> list[JsonObject]:
-        """Return the prediction of each image."""
         _require(output, self.model.answers, self.model.mltype)
         return [{"uri": uri, **self.one(rows[row], sizes[row], output)} for uri, row in reorder_rows(uris)]
 
@@ -105,7 +74,23 @@ class _ByImage:
         raise NotImplementedError
 
 
-class SegmentationHead(_ByImage):
+Head: TypeAlias = ClassHead | TaskHead
+
+
+def convert_to_torch(predictions: list[JsonObject], classes: int, best: int) -> None:
+    """Change the predictions of a `ClassHead` to those of DeepDetect's Torch backend, which names classes by number.
+
+    If more classes are requested than there are, DeepDetect reads memory beyond them. Here, all classes follow one that
+    a recorded server returned in that case.
+    """
+    for one in predictions:
+        for entry in one["classes"]:
+            entry["cat"] = str(int(entry["cat"].rpartition("_")[2]))
+        if best > classes:
+            one["classes"].insert(0, {"prob": 1.0723899309654841e33, "cat": "1610612736"})
+
+
+class SegmentationHead(TaskHead):
     """The class of each pixel, at the image's original size."""
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
@@ -115,17 +100,17 @@ class SegmentationHead(_ByImage):
         return {"imgsize": {"width": size[0], "height": size[1]}, "vals": mask.ravel().tolist()}
 
 
-class RegressionHead(_ByImage):
+class RegressionHead(TaskHead):
     """Regression values."""
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
         """Return a list of values, numbered from 0."""
         del size, output
         vector: list[JsonObject] = [{"cat": str(number), "val": value} for number, value in enumerate(row.tolist())]
-        return {"vector": _ended(vector)}
+        return {"vector": mark_last(vector)}
 
 
-class OcrHead(_ByImage):
+class OcrHead(TaskHead):
     """The text in an image."""
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
@@ -135,32 +120,16 @@ class OcrHead(_ByImage):
         if blank >= self.model.classes:
             raise bad_service(f"there are {self.model.classes} classes, and blank_label is {blank}")
         text, probability = ctc.decode_ctc(row.reshape(-1, self.model.classes), blank)
-        return {"classes": _ended([{"prob": probability, "cat": text}])}
+        return {"classes": mark_last([{"prob": probability, "cat": text}])}
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """What a vector in the index belongs to: an image, and for an object also its description."""
-
-    uri: str
-    region: JsonObject = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Object:
-    """One object of an image: its JSON in the response (`entry_json`), and its corners from 0 to 1."""
-
-    entry_json: JsonObject
-    corners: NDArray[np.float32]
-
-
-class DetectionHead(_ByImage):
+class DetectionHead(TaskHead):
     """Objects and their boxes; for networks with features, also the most similar objects or images in the index."""
 
     def __init__(self, model: TaskModel) -> None:
         super().__init__(model)
         self._priors = boxes.build_prior_boxes(GRIDS)
-        self._index: Index[_Entry] | None = None
+        self._index: Index | None = None
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
         """Return the objects of an image.
@@ -170,33 +139,33 @@ class DetectionHead(_ByImage):
         are returned.
         """
         found = list(self._objects(row, size, output))
-        listed = _ended([one.entry_json for one in found])
+        listed = mark_last([entry for entry, _ in found])
         if not output.rois:
             return {"classes": listed}
-        vectors = [self._features(row, one.corners) for one in found]
+        vectors = [self._features(row, corners) for _, corners in found]
         if output.multibox_rois:
             bare: list[JsonObject] = [{key: value for key, value in one.items() if key != "bbox"} for one in listed]
             nearest = self._nearest_to_all(vectors, output.search_nn) if output.search else []
             return {"classes": bare, **({"nns": nearest} if nearest else {})}
-        for entry_json, vector in zip(listed, vectors, strict=True):
-            entry_json["vals"] = vector.tolist()
+        for entry, vector in zip(listed, vectors, strict=True):
+            entry["vals"] = vector.tolist()
             if output.search:
-                entry_json["nns"] = [
-                    {"uri": entry.uri, "dist": distance, **entry.region}
-                    for distance, entry in self._searched(vector, output.search_nn)
-                ]
+                entry["nns"] = _search(self._index, vector, output.search_nn)
         return {"rois": listed}
 
     def learn(self, run: Run, seed: int) -> None:
         """Build the index from the objects of a few generated images."""
         vectors, entries = [], []
         for uri, row in _pictures_seen(run, self.model, seed):
-            for one in self._objects(row, (self.model.width, self.model.height), _INDEXED_OBJECTS):
-                vectors.append(self._features(row, one.corners))
-                entries.append(_Entry(uri, one.entry_json))
-        self._index = Index(np.array(vectors, np.float32).reshape(len(vectors), FEATURES), tuple(entries))
+            for entry, corners in self._objects(row, (self.model.width, self.model.height), _INDEXED_OBJECTS):
+                vectors.append(self._features(row, corners))
+                entries.append({"uri": uri, **entry})
+        self._index = Index(np.array(vectors, np.float32).reshape(len(vectors), FEATURES), entries)
 
-    def _objects(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> Iterator[_Object]:
+    def _objects(
+        self, row: NDArray[np.float32], size: Size, output: OutputSettings
+    ) -> Iterator[tuple[JsonObject, NDArray[np.float32]]]:
+        """Yield the JSON of each object of an image, and its corners from 0 to 1."""
         count = len(self._priors)
         corners = boxes.decode(row[: 4 * count].reshape(count, 4), self._priors)
         kinds = row[4 * count : (4 + self.model.classes) * count].reshape(count, self.model.classes)
@@ -210,7 +179,7 @@ class DetectionHead(_ByImage):
         for kind, probability, place in found:
             xmin, ymin, xmax, ymax = (corners[place] * np.array([*size, *size], np.float32)).tolist()
             box = {"xmin": xmin, "ymin": ymin, "xmax": xmax, "ymax": ymax}
-            yield _Object({"prob": probability, "cat": str(kind), "bbox": box}, corners[place])
+            yield {"prob": probability, "cat": str(kind), "bbox": box}, corners[place]
 
     def _features(self, row: NDArray[np.float32], corners: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the maximum of each feature within a box, normalised to length 1."""
@@ -220,27 +189,22 @@ class DetectionHead(_ByImage):
         high = np.maximum(np.ceil(corners[2:] * side).astype(int), low + 1)
         return normalise(seen[:, low[1] : high[1], low[0] : high[0]].max(axis=(1, 2)))
 
-    def _searched(self, vector: NDArray[np.float32], count: int) -> list[tuple[float, _Entry]]:
-        if self._index is None:
-            raise bad_service("there is no index to search")
-        return self._index.nearest(vector, count)
-
     def _nearest_to_all(self, vectors: Sequence[NDArray[np.float32]], count: int) -> list[JsonObject]:
         """Return images by the mean distance of their objects to the objects of this image, nearest first."""
         distances: dict[str, list[float]] = {}
         for vector in vectors:
-            for distance, entry in self._searched(vector, count):
-                distances.setdefault(entry.uri, []).append(distance)
+            for entry in _search(self._index, vector, count):
+                distances.setdefault(entry["uri"], []).append(entry["dist"])
         means = {uri: sum(listed) / len(listed) for uri, listed in distances.items()}
         return [{"uri": uri, "dist": means[uri]} for uri in sorted(means, key=means.__getitem__)]
 
 
-class SearchHead(_ByImage):
+class SearchHead(TaskHead):
     """An embedding of the whole image, and the most similar images in the index."""
 
     def __init__(self, model: TaskModel) -> None:
         super().__init__(model)
-        self._index: Index[_Entry] | None = None
+        self._index: Index | None = None
 
     def one(self, row: NDArray[np.float32], size: Size, output: OutputSettings) -> JsonObject:
         """Return the embedding and, if requested, the nearest neighbours."""
@@ -248,19 +212,16 @@ class SearchHead(_ByImage):
         vector = normalise(row)
         entry_json: JsonObject = {"vals": vector.tolist()}
         if output.search:
-            if self._index is None:
-                raise bad_service("there is no index to search")
-            nearest = self._index.nearest(vector, output.search_nn)
-            entry_json["nns"] = [{"uri": entry.uri, "dist": distance} for distance, entry in nearest]
+            entry_json["nns"] = _search(self._index, vector, output.search_nn)
         return entry_json
 
     def learn(self, run: Run, seed: int) -> None:
         """Build the index from a few generated images."""
         seen = list(_pictures_seen(run, self.model, seed))
-        self._index = Index(normalise(np.array([row for _, row in seen])), tuple(_Entry(uri) for uri, _ in seen))
+        self._index = Index(normalise(np.array([row for _, row in seen])), [{"uri": uri} for uri, _ in seen])
 
 
-_HEADS: dict[str, Callable[[TaskModel], _ByImage]] = {
+_HEADS: dict[str, Callable[[TaskModel], TaskHead]] = {
     "task_detection": DetectionHead,
     "task_segmentation": SegmentationHead,
     "task_regression": RegressionHead,
@@ -272,13 +233,7 @@ _HEADS: dict[str, Callable[[TaskModel], _ByImage]] = {
 
 
 def build_task_head(name: str, run: Run, seed: int) -> Head:
-    """Create the head of one of `TASK_MODELS`, and build its index if it has one.
-
-    Args:
-        name: the network's id.
-        run: runs the network on a batch.
-        seed: seed of the images in the index.
-    """
+    """Create the head of one of `TASK_MODELS`, and build its index if it has one."""
     head = _HEADS[name](TASK_MODELS[name])
     if isinstance(head, SearchHead | DetectionHead) and "search" in head.model.answers:
         head.learn(run, seed)
@@ -286,21 +241,17 @@ def build_task_head(name: str, run: Run, seed: int) -> Head:
 
 
 def _require(output: OutputSettings, answers: frozenset[str], mltype: str) -> None:
-    """Check that a network supports the requested output.
-
-    Raises:
-        ApiError: the network does not support it, or an index is to be changed.
-    """
+    """Check that a network supports the requested output."""
     if missing := sorted(output.asks_for - answers):
         raise bad_service(f"the network does {mltype} and does not support {', '.join(missing)}")
     if output.index or output.build_index:
         raise bad_service("the index is already built, and nothing can be added")
 
 
-def _ended(listed: list[JsonObject]) -> list[JsonObject]:
-    if listed:
-        listed[-1]["last"] = True
-    return listed
+def _search(index: Index | None, vector: NDArray[np.float32], count: int) -> list[JsonObject]:
+    if index is None:
+        raise bad_service("there is no index to search")
+    return index.nearest(vector, count)
 
 
 def _pictures_seen(run: Run, model: TaskModel, seed: int) -> Iterator[tuple[str, NDArray[np.float32]]]:

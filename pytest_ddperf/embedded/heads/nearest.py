@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-T = TypeVar("T")
+    from pytest_ddperf.embedded.wire import JsonObject
 
 
 @dataclass(frozen=True)
-class Index(Generic[T]):
-    """Vectors, with an entry for each.
-
-    Args:
-        vectors: [entries, numbers].
-        entries: what each vector stands for.
-    """
+class Index:
+    """Vectors [entries, numbers], with the JSON of an entry for each."""
 
     vectors: NDArray[np.float32]
-    entries: tuple[T, ...]
+    entries: Sequence[JsonObject]
 
-    def nearest(self, vector: NDArray[np.float32], count: int) -> list[tuple[float, T]]:
-        """Return the `count` nearest entries with their Euclidean distances, nearest first."""
+    def nearest(self, vector: NDArray[np.float32], count: int) -> list[JsonObject]:
+        """Return the `count` nearest entries, nearest first, each with its Euclidean distance as `dist`."""
         distances = np.linalg.norm(self.vectors - vector, axis=1)
         order = np.argsort(distances, kind="stable")[: max(0, count)]
-        return [(float(distances[place]), self.entries[place]) for place in order]
+        return [{"dist": float(distances[place]), **self.entries[place]} for place in order]
 
 
 def normalise(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

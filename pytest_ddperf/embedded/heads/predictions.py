@@ -33,7 +33,8 @@ def build_predictions(
     """Return one prediction for each distinct uri, in the order of `reorder_rows`."""
     rows = reorder_rows(uris)
     chosen = probabilities[[row for _, row in rows]]
-    order = _best(chosen, output.best)
+    count = None if output.best < 0 else output.best
+    order = np.argsort(-chosen, axis=1, kind="stable")[:, :count]
     values = np.take_along_axis(chosen, order, axis=1)
     kept = (values >= output.confidence_threshold).sum(axis=1)
     return [
@@ -42,23 +43,14 @@ def build_predictions(
     ]
 
 
-def _best(probabilities: NDArray[np.float32], best: int) -> NDArray[np.intp]:
-    """Return the classes of the `best` highest values of each row, highest first; all classes if `best` is negative."""
-    classes = probabilities.shape[1]
-    count = classes if best < 0 else min(best, classes)
-    if count == classes:
-        return np.argsort(-probabilities, axis=1, kind="stable")
-    if count == 0:
-        return np.empty((len(probabilities), 0), np.intp)
-    candidates = np.argpartition(-probabilities, count - 1, axis=1)[:, :count]
-    ranks = np.argsort(-np.take_along_axis(probabilities, candidates, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(candidates, ranks, axis=1)
-
-
 def _classes(indices: list[int], values: list[float]) -> list[JsonObject]:
-    classes: list[JsonObject] = [
-        {"prob": value, "cat": f"n{index:08d} class_{index}"} for index, value in zip(indices, values, strict=True)
-    ]
-    if classes:
-        classes[-1]["last"] = True
-    return classes
+    return mark_last(
+        [{"prob": value, "cat": f"n{index:08d} class_{index}"} for index, value in zip(indices, values, strict=True)]
+    )
+
+
+def mark_last(listed: list[JsonObject]) -> list[JsonObject]:
+    """Mark the last entry of a list, as DeepDetect does."""
+    if listed:
+        listed[-1]["last"] = True
+    return listed

@@ -7,7 +7,7 @@ red; resized to the given width and height without keeping the aspect ratio; cub
 from __future__ import annotations
 
 import base64
-import binascii
+import io
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -23,10 +23,12 @@ os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)  # OpenCV reads this 
 
 import cv2  # noqa: E402 - imported after its limit is set
 import numpy as np  # noqa: E402 - sorted after cv2
+from PIL import Image  # noqa: E402 - likewise
 
 from pytest_ddperf.embedded.confined_files import read_below, resolve_below  # noqa: E402 - likewise
 from pytest_ddperf.embedded.images.fetch import MAX_FILE_BYTES, ImageReadError, describe_unreadable, fetch  # noqa: E402 - likewise
-from pytest_ddperf.embedded.images.header import read_pixel_count  # noqa: E402 - likewise
+
+Image.MAX_IMAGE_PIXELS = None  # Pillow only reads headers here, and our own limits apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,9 +36,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_ddperf.embedded.wire import ImageSettings
-
-MAX_IMAGES = DEFAULTS.images
-"""Default for the most images in one request. As input of a network of 224x224, they take 154 MB."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 """Suffixes of the files in a folder that are read as images."""
@@ -82,7 +81,6 @@ class ImageReader:
     Args:
         data_dir: images given by path must be below this folder; None to reject all paths.
         workers: number of images to decode at the same time.
-        limits: limits on the number and size of images.
     """
 
     def __init__(self, data_dir: Path | None, workers: int, limits: Limits = DEFAULTS) -> None:
@@ -135,9 +133,7 @@ class ImageReader:
             for index in indices:
                 source = sources[index]
                 try:
-                    image = decode_image(self._content(source), source.shown, settings)
-                    sizes[index] = (image.shape[1], image.shape[0])
-                    pixels[index] = fit_image(image, source.shown, settings, size)
+                    pixels[index], sizes[index] = self._prepare(source, settings, size)
                 except Exception as error:  # noqa: BLE001 - raised below, when no thread writes to the buffer any more
                     failures[index] = error
 
@@ -151,11 +147,32 @@ class ImageReader:
         _normalise(pixels, settings)
         return Batch(uris=tuple(source.uri for source in sources), pixels=pixels, sizes=tuple(sizes))
 
-    def _content(self, source: _Source) -> bytes:
+    def _prepare(
+        self, source: _Source, settings: ImageSettings, size: tuple[int, int]
+    ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """Return the input of the network, uint8 [3, height, width], and the image's own width and height.
+
+        Of a truncated JPEG, the existing part is decoded.
+
+        Raises:
+            ImageReadError: the content is not an image, or the image is too large.
+        """
         content = source.read()
-        if read_pixel_count(content) > self._limits.pixels:
+        if count_pixels(content) > self._limits.pixels:
             raise describe_unreadable(source.shown)
-        return content
+        try:
+            image = _decoded(content, cv2.IMREAD_GRAYSCALE if settings.bw else cv2.IMREAD_COLOR)
+            if image is None:
+                raise describe_unreadable(source.shown)
+            resized = cv2.resize(image, size, interpolation=_INTERPOLATION[settings.interp]).astype(
+                np.uint8, copy=False
+            )
+        except cv2.error:
+            raise describe_unreadable(source.shown) from None
+        if settings.histogram_equalization:
+            resized = _equalised(resized)
+        planes = np.broadcast_to(resized, (3, *resized.shape)) if settings.bw else resized.transpose(2, 0, 1)
+        return planes[::-1] if settings.rgb else planes, (image.shape[1], image.shape[0])
 
     def _sources(self, index: int, entry: str) -> list[_Source]:
         if entry.startswith(("http://", "https://")):
@@ -190,54 +207,16 @@ class ImageReader:
         return None if self._data_dir is None else resolve_below(self._data_dir, entry)
 
 
-def prepare(content: bytes, shown: str, settings: ImageSettings, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Decode and resize one image file: uint8 [3, height, width]. Of a truncated JPEG, the existing part is decoded.
+def count_pixels(content: bytes) -> int:
+    """Return width times height from a file's header; 0 if it is not a PNG, JPEG or BMP.
 
-    Args:
-        content: the file's bytes.
-        shown: name of the image in error messages.
-        settings: colours and interpolation.
-        size: width and height of the result, in pixels.
-
-    Raises:
-        ImageReadError: the content is not an image, or the image is too large.
-    """
-    return fit_image(decode_image(content, shown, settings), shown, settings, size)
-
-
-def decode_image(content: bytes, shown: str, settings: ImageSettings) -> NDArray[np.uint8]:
-    """Decode one image file: uint8 [height, width, 3], or [height, width] if `settings.bw` is set.
-
-    Raises:
-        ImageReadError: the content is not an image, or the image is too large.
+    OpenCV checks its own limit, too, and for every format. The limit compared with this one may be lower.
     """
     try:
-        image = _decoded(content, cv2.IMREAD_GRAYSCALE if settings.bw else cv2.IMREAD_COLOR)
-    except cv2.error:
-        raise describe_unreadable(shown) from None
-    if image is None:
-        raise describe_unreadable(shown)
-    return image
-
-
-def fit_image(
-    image: NDArray[np.uint8], shown: str, settings: ImageSettings, size: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """Convert a decoded image to the network's size and channels: uint8 [3, height, width].
-
-    Raises:
-        ImageReadError: the image cannot be resized.
-    """
-    try:
-        resized = cv2.resize(image, size, interpolation=_INTERPOLATION[settings.interp]).astype(np.uint8, copy=False)
-    except cv2.error:
-        raise describe_unreadable(shown) from None
-    if settings.histogram_equalization:
-        resized = _equalised(resized)
-    if resized.ndim == 2:
-        return np.broadcast_to(resized, (3, *resized.shape))
-    planes = resized.transpose(2, 0, 1)
-    return planes[::-1] if settings.rgb else planes
+        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP")) as image:
+            return image.width * image.height
+    except (OSError, ValueError):  # another format, or a damaged header
+        return 0
 
 
 def _decoded(content: bytes, flag: int) -> NDArray[np.uint8] | None:
@@ -271,5 +250,5 @@ def _base64(text: str) -> bytes | None:
         return None
     try:
         return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None

@@ -90,12 +90,7 @@ def select_objects(
 
 
 def suppress_overlaps(corners: NDArray[np.float32], overlap: float) -> list[int]:
-    """Return the indices of the boxes that overlap no previously kept box more than `overlap`.
-
-    Args:
-        corners: corners of the boxes, most probable first.
-        overlap: largest intersection over union.
-    """
+    """Return the indices of the boxes, given most probable first, that overlap no kept box more than `overlap`."""
     remaining = np.arange(len(corners))
     kept: list[int] = []
     while remaining.size:

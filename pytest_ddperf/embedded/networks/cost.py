@@ -1,26 +1,17 @@
 """The cost of a network: multiply-adds and parameters, counted in its graph as the report counts them.
 
-The rules were recovered from the report's own table:
-
-- Multiply-adds are the weights of convolutions and fully connected layers times their output positions.
-- Parameters are those weights, and two per channel for each batch normalisation with its scale (mean and gamma). Biases
-  are never counted.
-- A depthwise convolution (as many groups as channels) has no multiply-adds, because the report treats it as a separate
-  layer type.
-- In the printed "Giga flops", layers without multiply-adds count with their parameters instead. Only this rule
-  reproduces every printed digit. All figures are truncated, not rounded.
-- Weights count once, however many layers share them, and in whatever form the file stores them: quantised, transposed
-  or as a Constant.
+`core.network_cost` has the rules. Weights count once, however many layers share them, and in whatever form the
+file stores them: quantised, transposed or as a Constant.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onnx import TensorProto
 
+from pytest_ddperf.core.network_cost import add_up
 from pytest_ddperf.embedded.networks.onnx_graph import bodies, read_graph
 
 if TYPE_CHECKING:
@@ -28,66 +19,8 @@ if TYPE_CHECKING:
 
     import onnx
 
+    from pytest_ddperf.core.network_cost import Cost
     from pytest_ddperf.embedded.networks.onnx_graph import OnnxGraph
-
-GIGA = 9
-"""Exponent of ten of a GFLOP."""
-
-MILLION = 6
-"""Exponent of ten of a million parameters."""
-
-_PRINTED_DIGITS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """The cost of one image.
-
-    Args:
-        multiply_adds: multiply-adds of convolutions and fully connected layers, without depthwise layers.
-        true_multiply_adds: the same, including depthwise layers.
-        parameters: number of weights, plus two per channel for each batch normalisation.
-        other_parameters: the parameters of layers without multiply-adds (batch normalisation and depthwise).
-        uncounted: name, type and reason of each operator whose multiply-adds cannot be counted. If there are any, the
-            counts are lower bounds.
-    """
-
-    multiply_adds: int
-    true_multiply_adds: int
-    parameters: int
-    other_parameters: int
-    uncounted: tuple[tuple[str, str, str], ...] = ()
-
-    @property
-    def reported_operations(self) -> int:
-        """The count behind the report's "Giga flops": multiply-adds, or parameters for layers without multiply-adds."""
-        return self.multiply_adds + self.other_parameters
-
-    @property
-    def giga_flops_text(self) -> str:
-        """Giga multiply-adds as the report prints them: `3.8580`."""
-        return format_count(self.reported_operations, GIGA)
-
-    @property
-    def million_params_text(self) -> str:
-        """Millions of parameters as the report prints them: `25.556`."""
-        return format_count(self.parameters, MILLION)
-
-
-def format_count(count: int, power: int) -> str:
-    """Format a count in units of 10**power, truncated to the report's five digits: `0.5687`, `11.282`, `138.34`.
-
-    Raises:
-        ValueError: the count is negative, or has more than five digits before the point.
-    """
-    whole = str(count // 10**power)
-    decimals = _PRINTED_DIGITS - len(whole)
-    if count < 0 or decimals < 0:
-        raise ValueError(f"{count} cannot be printed in {_PRINTED_DIGITS} digits in units of 10**{power}")
-    if decimals == 0:
-        return whole
-    digits = count * 10**decimals // 10**power % 10**decimals
-    return f"{whole}.{digits:0{decimals}d}"
 
 
 def compute_cost(model: onnx.ModelProto) -> Cost:
@@ -101,23 +34,14 @@ def compute_cost(model: onnx.ModelProto) -> Cost:
 
 def graph_cost(graph: OnnxGraph) -> Cost:
     """Count the cost per image of a graph returned by `read_graph`; see `compute_cost`."""
-    multiply_adds = depthwise = parameters = other_parameters = 0
+    counted: list[tuple[int | None, int, bool]] = []
     uncounted: list[tuple[str, str, str]] = []
     for node, own in _layers(graph):
-        parameters += own
         operations = None if (why := _why_uncounted(node)) else _multiply_adds(node, graph)
         if operations is None:
             uncounted.append((node.name, node.op_type, why or "unknown sizes"))
-            continue
-        operations //= graph.batch
-        is_depthwise = _is_depthwise(node, graph)
-        if is_depthwise:
-            depthwise += operations
-        else:
-            multiply_adds += operations
-        if is_depthwise or not operations:
-            other_parameters += own
-    return Cost(multiply_adds, multiply_adds + depthwise, parameters, other_parameters, tuple(uncounted))
+        counted.append((operations and operations // graph.batch, own, _is_depthwise(node, graph)))
+    return add_up(counted, uncounted)
 
 
 def count_parameters(model: onnx.ModelProto) -> int:

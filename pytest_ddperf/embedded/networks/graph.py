@@ -68,13 +68,7 @@ class WeightSpec:
 
 @dataclass(frozen=True, slots=True)
 class NetworkGraph:
-    """A network without its weights.
-
-    Args:
-        name: the network's id.
-        model: the graph; its initializers for weights have dimensions but no values.
-        weights: how to draw the values of those initializers.
-    """
+    """A network without its weights: its graph, and how to draw the values of the graph's initializers."""
 
     name: str
     model: onnx.ModelProto
@@ -116,16 +110,12 @@ def compute_pooled_size(size: int, kernel: int, stride: int, pad: int) -> int:
 
 
 class GraphBuilder:
-    """Builds a graph layer by layer. Each method for a layer returns the layer's output.
+    """Builds a graph layer by layer. Each method for a layer returns the layer's output."""
 
-    Args:
-        name: the network's id.
-        side: height and width of the input, in pixels.
-    """
-
-    def __init__(self, name: str, side: int = 224) -> None:
+    def __init__(self, name: str, *, width: int = 224, height: int = 224) -> None:
         self._name = name
-        self._side = side
+        self._width = width
+        self._height = height
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: list[onnx.TensorProto] = []
         self._weights: list[WeightSpec] = []
@@ -133,7 +123,7 @@ class GraphBuilder:
     @property
     def input(self) -> Tensor:
         """The input images: 3 channels, float32, from about -128 to 128."""
-        return Tensor(INPUT_NAME, 3, self._side, self._side)
+        return Tensor(INPUT_NAME, 3, self._height, self._width)
 
     def conv(
         self,
@@ -214,13 +204,9 @@ class GraphBuilder:
     ) -> Tensor:
         """Add a pooling layer whose output has Caffe's size.
 
-        The padding is explicit, so that ONNX does not round sizes.
-
-        Raises:
-            ValueError: `pad` is set for average pooling; Caffe and ONNX would divide by different numbers of pixels.
+        The padding is explicit, so that ONNX does not round sizes. Average pooling must have none: Caffe and ONNX would
+        divide by different numbers of pixels.
         """
-        if kind == "average" and pad:
-            raise ValueError(f"{name}: average pooling with padding differs between Caffe and ONNX")
         height, width = (compute_pooled_size(size, kernel, stride, pad) for size in (source.height, source.width))
         ends = [
             max((out - 1) * stride + kernel - size - pad, 0)
@@ -274,8 +260,13 @@ class GraphBuilder:
         """Add the final softmax and return the graph."""
         self._node("Flatten", [source.name], ["logits"], "logits", axis=1)
         self._node("Softmax", ["logits"], [OUTPUT_NAME], OUTPUT_NAME, axis=1)
-        images = helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["N", 3, self._side, self._side])
-        answer = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", source.channels])
+        return self._build(source.channels)
+
+    def _build(self, numbers: int) -> NetworkGraph:
+        """Return the graph, whose output has `numbers` numbers for each image."""
+        size: list[str | int | None] = ["N", 3, self._height, self._width]
+        images = helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, size)
+        answer = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", numbers])
         graph = helper.make_graph(self._nodes, self._name, [images], [answer], self._initializers)
         opset = helper.make_opsetid("", OPSET)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="pytest-ddperf")

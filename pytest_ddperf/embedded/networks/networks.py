@@ -123,29 +123,29 @@ def _densenet(net: GraphBuilder, blocks: Sequence[int]) -> Tensor:
     return net.conv(net.global_pool(x, "pool5"), "classify", CLASSES, gain=120)
 
 
-def add_fire_module(net: GraphBuilder, x: Tensor, name: str, squeezed: int, expanded: int) -> Tensor:
-    """Add SqueezeNet's fire module: a 1x1 convolution to few channels, then 1x1 and 3x3 convolutions to many."""
-    x = net.relu(net.conv(x, f"{name}.squeeze", squeezed))
-    one = net.relu(net.conv(x, f"{name}.expand1x1", expanded))
-    three = net.relu(net.conv(x, f"{name}.expand3x3", expanded, 3, pad=1))
-    return net.concat([one, three], name)
+FIRES = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
+"""Channels of SqueezeNet's fire modules, squeezed and expanded."""
 
 
-def _squeezenet(net: GraphBuilder, *, first: tuple[int, int], pools_before: Sequence[int], last_pad: int) -> Tensor:
-    """SqueezeNet.
-
-    Args:
-        net: the builder.
-        first: channels and kernel of the first layer.
-        pools_before: numbers of the fire modules that follow a pooling layer.
-        last_pad: padding of the last convolution, in pixels.
-    """
-    x = net.relu(net.conv(net.input, "conv1", first[0], first[1], stride=2, gain=PIXEL_GAIN))
-    fires = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
+def add_fire_modules(
+    net: GraphBuilder, x: Tensor, fires: Sequence[tuple[int, int]], pools_before: Sequence[int]
+) -> Tensor:
+    """Add SqueezeNet's fire modules, numbered from 2: 1x1 convolutions to few channels, then 1x1 and 3x3 to many."""
     for number, (squeezed, expanded) in enumerate(fires, start=2):
         if number in pools_before:
             x = net.pool(x, f"pool{number - 1}", 3, 2)
-        x = add_fire_module(net, x, f"fire{number}", squeezed, expanded)
+        name = f"fire{number}"
+        x = net.relu(net.conv(x, f"{name}.squeeze", squeezed))
+        one = net.relu(net.conv(x, f"{name}.expand1x1", expanded))
+        three = net.relu(net.conv(x, f"{name}.expand3x3", expanded, 3, pad=1))
+        x = net.concat([one, three], name)
+    return x
+
+
+def _squeezenet(net: GraphBuilder, *, first: tuple[int, int], pools_before: Sequence[int], last_pad: int) -> Tensor:
+    """SqueezeNet; `first` is the number of channels and the kernel of its first layer."""
+    x = net.relu(net.conv(net.input, "conv1", first[0], first[1], stride=2, gain=PIXEL_GAIN))
+    x = add_fire_modules(net, x, FIRES, pools_before)
     x = net.relu(net.conv(x, "conv10", CLASSES, pad=last_pad, gain=150))
     return net.global_pool(x, "pool10")
 
@@ -210,13 +210,6 @@ NETWORK_IDS = tuple(_ARCHITECTURES)
 
 
 def build(name: str) -> NetworkGraph:
-    """Build the graph of a network, without its weights.
-
-    Args:
-        name: one of `NETWORK_IDS`.
-
-    Raises:
-        KeyError: there is no such network.
-    """
+    """Build the graph of one of `NETWORK_IDS`, without its weights."""
     net = GraphBuilder(name)
     return net.finish(_ARCHITECTURES[name](net))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_ddperf.embedded.networks.cost import Cost
+    from pytest_ddperf.core.network_cost import Cost
     from pytest_ddperf.embedded.networks.onnx_graph import OnnxGraph
 
 Dims = tuple[int | None, ...]
@@ -34,8 +34,6 @@ class OnnxNet:
         inputs: name, type and dimensions of each input; None for a free dimension.
         outputs: name, type and dimensions of each output; None for a free dimension.
         last: type of the operator that computes the first output; "" if no operator does.
-        nodes: number of operators.
-        cost: the cost as the report counts it.
         weight_bytes: size of all initialisers and Constant nodes, in bytes.
         live_numbers: most numbers in memory at a time for one image, including its input; None if sizes cannot be
             determined from the file.
@@ -61,11 +59,15 @@ def read_onnx(path: Path) -> OnnxNet:
         inferred = shape_inference.infer_shapes(model)
         found = _describe(model, inferred)
     except Exception as error:  # protobuf's and onnx's exceptions have no narrower base
-        what = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise ModelFileError(path, None, f"it cannot be read ({what})", "a complete ONNX model") from error
+        raise ModelFileError(path, None, f"it cannot be read ({first_line(error)})", "a complete ONNX model") from error
     if not found.nodes:
         raise ModelFileError(path, None, "no operator", "a complete ONNX model")
     return found
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or its type if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _describe(model: onnx.ModelProto, inferred: onnx.ModelProto) -> OnnxNet:

@@ -53,12 +53,7 @@ def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
 
 
 def read_graph(model: onnx.ModelProto, *, infer: bool = True) -> OnnxGraph:
-    """Read the graph of a model. Of large weights, it needs the dimensions but not the values.
-
-    Args:
-        model: the model.
-        infer: whether to infer sizes; if False, `shapes` is empty.
-    """
+    """Read the graph of a model, and its sizes if `infer` is set. The values of large weights are not needed."""
     light = _without_large_values(model)
     if light.functions:
         light = inliner.inline_local_functions(light)

@@ -7,38 +7,14 @@ from typing import TYPE_CHECKING
 
 from onnx import TensorProto, helper
 
-from pytest_ddperf.embedded.networks.graph import (
-    INPUT_NAME,
-    IR_VERSION,
-    OPSET,
-    OUTPUT_NAME,
-    GraphBuilder,
-    NetworkGraph,
-    Tensor,
-    WeightSpec,
-)
+from pytest_ddperf.embedded.networks.graph import OUTPUT_NAME, GraphBuilder, NetworkGraph, Tensor, WeightSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class TaskGraphBuilder(GraphBuilder):
-    """Builds a graph whose output is one row of numbers per image: the concatenated outputs of its parts.
-
-    Args:
-        name: the network's id.
-        width: width of the input, in pixels.
-        height: height of the input, in pixels.
-    """
-
-    def __init__(self, name: str, *, width: int, height: int) -> None:
-        super().__init__(name, side=height)
-        self._input_width = width
-
-    @property
-    def input(self) -> Tensor:
-        """The input images: 3 channels, float32, from about -128 to 128."""
-        return Tensor(INPUT_NAME, 3, self._side, self._input_width)
+    """Builds a graph whose output is one row of numbers per image: the concatenated outputs of its parts."""
 
     def by_position(self, source: Tensor, name: str) -> str:
         """Flatten the source to a row in which all channels of a position are adjacent."""
@@ -48,11 +24,7 @@ class TaskGraphBuilder(GraphBuilder):
     def classes_by_position(self, source: Tensor, name: str, classes: int, *, background: float) -> str:
         """Add a softmax over each group of `classes` numbers in the output of `by_position`.
 
-        Args:
-            source: the scores of the classes.
-            name: the layer's name.
-            classes: number of classes in each softmax.
-            background: added to the score of the first class of each group, because most boxes contain no object.
+        `background` is added to the score of the first class of each group, because most boxes contain no object.
         """
         row = self.by_position(source, name)
         rows = source.height * source.width * source.channels // classes
@@ -127,10 +99,4 @@ class TaskGraphBuilder(GraphBuilder):
     def finish_row(self, parts: Sequence[str], numbers: int) -> NetworkGraph:
         """Return the graph, whose output is the concatenation of the parts, with `numbers` numbers in total."""
         self._node("Concat", list(parts), [OUTPUT_NAME], OUTPUT_NAME, axis=1)
-        shape: list[str | int | None] = ["N", 3, self._side, self._input_width]
-        images = helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, shape)
-        answer = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", numbers])
-        graph = helper.make_graph(self._nodes, self._name, [images], [answer], self._initializers)
-        opset = helper.make_opsetid("", OPSET)
-        model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="pytest-ddperf")
-        return NetworkGraph(self._name, model, tuple(self._weights))
+        return self._build(numbers)

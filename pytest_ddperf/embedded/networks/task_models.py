@@ -10,10 +10,7 @@ class TaskModel:
     """A network for one task.
 
     Args:
-        id: the network's name in a service's `model.repository`.
         mltype: DeepDetect's name for what the network does.
-        width: width of the input, in pixels.
-        height: height of the input, in pixels.
         classes: number of classes, including the background or the blank of a sequence; number of values if the network
             has no classes.
         answers: output parameters that the network supports.

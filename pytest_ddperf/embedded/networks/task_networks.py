@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.embedded.networks.boxes import PER_POSITION
-from pytest_ddperf.embedded.networks.networks import PIXEL_GAIN, add_fire_module
+from pytest_ddperf.embedded.networks.networks import FIRES, PIXEL_GAIN, add_fire_modules
 from pytest_ddperf.embedded.networks.task_graph import TaskGraphBuilder
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 
@@ -35,12 +35,7 @@ COLUMNS: Final = 32
 def _trunk(net: TaskGraphBuilder) -> Tensor:
     """Add SqueezeNet v1.1 up to its last fire module."""
     x = net.relu(net.conv(net.input, "conv1", 64, 3, stride=2, gain=PIXEL_GAIN))
-    fires = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
-    for number, (squeezed, expanded) in enumerate(fires, start=2):
-        if number in (2, 4, 6):
-            x = net.pool(x, f"pool{number - 1}", 3, 2)
-        x = add_fire_module(net, x, f"fire{number}", squeezed, expanded)
-    return x
+    return add_fire_modules(net, x, FIRES, (2, 4, 6))
 
 
 def _detection(net: TaskGraphBuilder, model: TaskModel, *, features: bool) -> NetworkGraph:
@@ -68,10 +63,7 @@ def _detection(net: TaskGraphBuilder, model: TaskModel, *, features: bool) -> Ne
 def _segmentation(net: TaskGraphBuilder, model: TaskModel) -> NetworkGraph:
     """Fire modules down to an eighth of the input's size, enlarged again to the class of each pixel."""
     x = net.relu(net.conv(net.input, "conv1", 64, 3, stride=2, pad=1, gain=PIXEL_GAIN))
-    for number, (squeezed, expanded) in enumerate([(16, 64), (16, 64), (32, 128), (32, 128)], start=2):
-        if number in (2, 4):
-            x = net.pool(x, f"pool{number - 1}", 3, 2)
-        x = add_fire_module(net, x, f"fire{number}", squeezed, expanded)
+    x = add_fire_modules(net, x, FIRES[:4], (2, 4))
     x = net.enlarge(net.conv(x, "score", model.classes), "enlarged", 8)
     return net.finish_row([net.best_channel(x, "mask")], model.width * model.height)
 
@@ -107,10 +99,6 @@ _ARCHITECTURES: dict[str, Callable[[TaskGraphBuilder, TaskModel], NetworkGraph]]
 
 
 def build_task(name: str) -> NetworkGraph:
-    """Build the graph of one of `TASK_MODELS`, without its weights.
-
-    Raises:
-        KeyError: there is no such network.
-    """
+    """Build the graph of one of `TASK_MODELS`, without its weights."""
     model = TASK_MODELS[name]
     return _ARCHITECTURES[name](TaskGraphBuilder(name, width=model.width, height=model.height), model)

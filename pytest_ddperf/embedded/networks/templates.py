@@ -69,15 +69,7 @@ class _TemplateBuilder(GraphBuilder):
 
 
 def build_template(name: str, classes: int) -> NetworkGraph:
-    """Build the graph of a template, without its weights.
-
-    Args:
-        name: one of `TEMPLATE_NAMES`.
-        classes: number of classes.
-
-    Raises:
-        KeyError: there is no such template.
-    """
+    """Build the graph of one of `TEMPLATE_NAMES`, without its weights."""
     shape = _TEMPLATES[name]
     net = _TemplateBuilder(name)
     x = net.conv(net.input, "conv1", 64, 7, stride=2, pad=3, bias=False, gain=PIXEL_GAIN)

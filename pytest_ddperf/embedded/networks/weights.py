@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from pytest_ddperf.embedded.networks.graph import NetworkGraph, WeightSpec
@@ -29,11 +27,8 @@ def draw(spec: WeightSpec, seed: int) -> NDArray[np.float32]:
 
 def draw_weights(graph: NetworkGraph, seed: int) -> dict[str, NDArray[np.float32]]:
     """Draw all initializers of a network, by name. They take about 4 bytes per parameter."""
-    return dict(_initializers(graph, seed))
-
-
-def _initializers(graph: NetworkGraph, seed: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    drawn: dict[str, NDArray[np.float32]] = {}
     for spec in graph.weights:
-        values = draw(spec, seed)
-        pieces = values.reshape(spec.pieces, *spec.piece_shape)
-        yield from zip(spec.initializers, pieces, strict=True)
+        pieces = draw(spec, seed).reshape(spec.pieces, *spec.piece_shape)
+        drawn.update(zip(spec.initializers, pieces, strict=True))
+    return drawn

@@ -22,12 +22,13 @@ from onnx import TensorProto, external_data_helper, helper
 from pytest_ddperf.embedded.confined_files import resolve_below
 from pytest_ddperf.embedded.heads.heads import ClassHead, build_task_head
 from pytest_ddperf.embedded.networks.cost import count_parameters
-from pytest_ddperf.embedded.networks.networks import CLASSES, NETWORK_IDS, build
+from pytest_ddperf.embedded.networks.networks import CLASSES, build
+from pytest_ddperf.embedded.networks.onnx_files import first_line
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
 from pytest_ddperf.embedded.networks.task_networks import build_task
 from pytest_ddperf.embedded.networks.templates import build_template, count_torch_parameters
 from pytest_ddperf.embedded.networks.weights import draw_weights
-from pytest_ddperf.embedded.runtime.slowdown import ExtraWork, NoSlowdown, Slowdown
+from pytest_ddperf.embedded.runtime.slowdown import ExtraWork
 from pytest_ddperf.errors import DdperfError
 
 if TYPE_CHECKING:
@@ -64,11 +65,8 @@ class Engine:
     """A loaded network, created by `load_builtin` or `load_file`. `run` may be called from several threads.
 
     Args:
-        name: the network's id, or the file it was read from.
-        session: ONNX Runtime session of the network.
-        parameters: number of weights, as the report counts them.
         classes: number of classes; None to determine it by running the network on a black image.
-        slowdown: makes runs artificially slower.
+        slowdown: makes runs artificially slower; None for full speed.
 
     Attributes:
         head: converts the network's output to predictions.
@@ -82,12 +80,18 @@ class Engine:
     """
 
     def __init__(
-        self, name: str, session: ort.InferenceSession, *, parameters: int, classes: int | None, slowdown: Slowdown
+        self,
+        name: str,
+        session: ort.InferenceSession,
+        *,
+        parameters: int,
+        classes: int | None,
+        slowdown: ExtraWork | None = None,
     ) -> None:
         self.name = name
         self.head: Head = ClassHead()
         self.parameters = parameters
-        self._session: ort.InferenceSession | None = session
+        self._session = session
         self._slowdown = slowdown
         self._slow_lock = threading.Lock()
         self._input, self.fixed_batch, self.input_size = _image_input(name, session)
@@ -95,59 +99,44 @@ class Engine:
         self.classes = self._tried_classes() if classes is None else classes
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network on a batch.
-
-        Args:
-            batch: images [N, 3, height, width], with N at least 1.
-
-        Returns:
-            One row of numbers per image; probabilities [N, classes] if the network ends in a softmax.
+        """Run the network on images [N, 3, height, width]; return a row of numbers, usually probabilities, for each.
 
         Raises:
             ModelRunError: ONNX Runtime failed, or the batch does not have the network's input shape.
-            RuntimeError: the engine is closed.
         """
-        session = self._session
-        if session is None:
-            raise RuntimeError(f"{self.name} is closed")
-        if batch.ndim != 4 or batch.shape[0] < 1:
-            raise ModelRunError(
-                f"{self.name} takes batches [N, 3, height, width], not an array of shape {batch.shape}."
-            )
-        images = np.ascontiguousarray(batch, dtype=np.float32)
-        if isinstance(self._slowdown, NoSlowdown):
-            return self._run_all(session, images)
+        if self._slowdown is None:
+            return self._run_all(batch)
         rows: list[NDArray[np.float32]] = []
         with self._slow_lock:
-            self._slowdown.run(lambda: rows.append(self._run_all(session, images)))
+            self._slowdown.run(lambda: rows.append(self._run_all(batch)))
         return rows[0]
 
     def close(self) -> None:
-        """Free the memory. The engine cannot run afterwards; closing it again has no effect.
+        """Free the memory. The engine cannot run afterwards.
 
         If another thread is running the network, that run completes, and the memory is freed when it ends.
         """
-        self._session = None
+        del self._session
         _return_freed_memory()
 
-    def _run_all(self, session: ort.InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run_all(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            rows = [self._run_slice(session, part) for part in self._slices(images)]
+            rows = [self._run_slice(part) for part in self._slices(images)]
         except Exception as error:  # ONNX Runtime's exceptions have no narrower base
             shape = "x".join(str(size) for size in images.shape)
-            raise ModelRunError(f"{self.name} failed on a batch of {shape}: {_first_line(error)}") from error
+            raise ModelRunError(f"{self.name} failed on a batch of {shape}: {first_line(error)}") from error
         return np.concatenate(rows)
 
     def _slices(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         step = self.fixed_batch or max(1, min(IMAGES_AT_ONCE, _PIXELS_AT_ONCE // (images.shape[2] * images.shape[3])))
         return (images[start : start + step] for start in range(0, len(images), step))
 
-    def _run_slice(self, session: ort.InferenceSession, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run_slice(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         count = len(images)
         if self.fixed_batch and count < self.fixed_batch:
             filling = np.zeros((self.fixed_batch - count, *images.shape[1:]), np.float32)
             images = np.concatenate([images, filling])
-        output: NDArray[np.float32] = session.run([self._output], {self._input: images})[0]
+        output: NDArray[np.float32] = self._session.run([self._output], {self._input: images})[0]
         # Copy the output: it lies in the session's arena, and a reference to it would keep the whole arena in memory.
         return output.reshape(len(images), -1)[:count].astype(np.float32, copy=True)
 
@@ -160,58 +149,41 @@ class Engine:
 
 
 def load_builtin(name: str, *, seed: int = 0, threads: int = 0, slow_factor: float = 1.0) -> Engine:
-    """Load one of the 13 networks, or one of the networks for other tasks.
+    """Load one of `NETWORK_IDS` or `TASK_MODELS`, with random weights; `threads` is 0 for one per core.
 
-    Args:
-        name: one of `NETWORK_IDS` or `TASK_MODELS`.
-        seed: seed of the random weights.
-        threads: number of threads that a run may use; 0 for one per core.
-        slow_factor: if above 1, each run takes that many times as long, because of additional convolutions.
+    With a `slow_factor`, each run takes that many times as long, because of additional convolutions.
 
     Raises:
-        ModelLoadError: there is no such network, or not enough memory for it.
-        ValueError: `slow_factor` is below 1.
+        ModelLoadError: there is not enough memory for it.
     """
     task = TASK_MODELS.get(name)
-    if name not in NETWORK_IDS and task is None:
-        known = ", ".join((*NETWORK_IDS, *TASK_MODELS))
-        raise ModelLoadError(f"There is no built-in network {name!r}. The built-in ones are {known}.")
-    slowdown = NoSlowdown() if slow_factor == 1 else _ballast(slow_factor)
     graph = build(name) if task is None else build_task(name)
-    session = _drawn_session(graph, seed, threads)
-    classes = CLASSES if task is None else task.classes
-    engine = Engine(name, session, parameters=count_parameters(graph.model), classes=classes, slowdown=slowdown)
+    engine = Engine(
+        name,
+        _drawn_session(graph, seed, threads),
+        parameters=count_parameters(graph.model),
+        classes=CLASSES if task is None else task.classes,
+        slowdown=_ballast(slow_factor),
+    )
     if task is not None:
         engine.head = build_task_head(name, engine.run, seed)
     return engine
 
 
 def load_template(name: str, *, classes: int, seed: int, threads: int = 0, slow_factor: float = 1.0) -> Engine:
-    """Load a network of DeepDetect's Torch backend from its template.
-
-    Args:
-        name: one of `TEMPLATE_NAMES`.
-        classes: number of classes.
-        seed: seed of the random weights.
-        threads: number of threads that a run may use; 0 for one per core.
-        slow_factor: as for `load_builtin`.
-
-    Raises:
-        ModelLoadError: there is not enough memory for it.
-        ValueError: `slow_factor` is below 1.
-    """
-    slowdown = NoSlowdown() if slow_factor == 1 else _ballast(slow_factor)
+    """Load a network of DeepDetect's Torch backend from its template, one of `TEMPLATE_NAMES`; see `load_builtin`."""
     graph = build_template(name, classes)
-    session = _drawn_session(graph, seed, threads)
-    return Engine(name, session, parameters=count_torch_parameters(graph), classes=classes, slowdown=slowdown)
+    return Engine(
+        name,
+        _drawn_session(graph, seed, threads),
+        parameters=count_torch_parameters(graph),
+        classes=classes,
+        slowdown=_ballast(slow_factor),
+    )
 
 
 def load_file(path: Path, *, threads: int = 0) -> Engine:
-    """Load a network from the user's file.
-
-    Args:
-        path: an .onnx file; files with external weights must be in its folder or below.
-        threads: number of threads that a run may use; 0 for one per core.
+    """Load a network from the user's .onnx file; external weights must be in its folder or below.
 
     Raises:
         ModelLoadError: the file does not exist, is not an ONNX model, or its input is not a batch of RGB images.
@@ -226,7 +198,7 @@ def load_file(path: Path, *, threads: int = 0) -> Engine:
     _check_weights_lie_beside(path, model)
     session = _session(str(path), str(path), _session_options(threads))
     _return_freed_memory()
-    return Engine(str(path), session, parameters=parameters, classes=None, slowdown=NoSlowdown())
+    return Engine(str(path), session, parameters=parameters, classes=None)
 
 
 def _check_weights_lie_beside(path: Path, model: onnx.ModelProto) -> None:
@@ -294,11 +266,13 @@ def _image_input(name: str, session: ort.InferenceSession) -> tuple[str, int, tu
     return inputs[0].name, images, (width, height) if width and height else None
 
 
-def _ballast(factor: float) -> ExtraWork:
-    """Create the slowdown: convolutions of about 0.1 ms each.
+def _ballast(factor: float) -> ExtraWork | None:
+    """Create the slowdown: convolutions of about 0.1 ms each; None for a factor of 1.
 
     They run on one thread, because the idle threads of a second pool would spin and slow down the network itself.
     """
+    if factor == 1:
+        return None
     channels, side = 32, 28
     weight = helper.make_tensor(
         "weight", TensorProto.FLOAT, [channels, channels, 3, 3], np.full(channels * channels * 9, 0.01, np.float32)
@@ -324,13 +298,9 @@ def _ballast(factor: float) -> ExtraWork:
 
 def _not_loadable(name: str, error: Exception) -> ModelLoadError:
     return ModelLoadError(
-        f"{name} cannot be loaded: {_first_line(error)}. Check that it is a complete ONNX model, "
+        f"{name} cannot be loaded: {first_line(error)}. Check that it is a complete ONNX model, "
         f"with operators that ONNX Runtime {ort.__version__} supports."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _return_freed_memory() -> None:

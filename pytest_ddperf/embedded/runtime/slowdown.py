@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class Slowdown(Protocol):
-    """Runs a piece of work, possibly with additional work that makes it take longer."""
-
-    def run(self, work: Callable[[], None]) -> None:
-        """Do the work, and any additional work."""
-        ...
-
-
-class NoSlowdown:
-    """Runs work without any slowdown."""
-
-    def run(self, work: Callable[[], None]) -> None:
-        """Do the work and nothing else."""
-        work()
 
 
 class ExtraWork:
@@ -35,14 +19,11 @@ class ExtraWork:
     Args:
         factor: factor on the duration; 1.1 makes work take 10 % longer.
         piece: a small piece of real work, much shorter than the work to slow down.
-        clock: returns the time in seconds.
     """
 
     def __init__(
         self, factor: float, piece: Callable[[], None], clock: Callable[[], float] = time.perf_counter
     ) -> None:
-        if factor < 1:
-            raise ValueError(f"the slowdown factor must be 1 or more, not {factor}")
         self._factor = factor
         self._piece = piece
         self._clock = clock

@@ -35,13 +35,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def build_app(services: Services, *, threads: int, limits: Limits = DEFAULTS) -> Starlette:
-    """Build the server's ASGI application.
-
-    Args:
-        services: the services to expose.
-        threads: threads of each network, shown by `/info`.
-        limits: limits on the size of requests.
-    """
+    """Build the server's ASGI application."""
     routes = _Routes(services, _build_facts(threads), RequestBodyReader(limits))
     table: list[tuple[str, str, Handler]] = [
         ("GET", "/info", routes.info),

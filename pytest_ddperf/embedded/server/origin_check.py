@@ -7,6 +7,7 @@ request that is more than following a link.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,14 +22,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _SHOWN: Final = 100
+_HOST: Final = re.compile(r"(?:\[(?P<address>[^\]]*:[^\]]*)\]|(?P<name>[^:]*))(?::[0-9]+)?")
 
 
 class SameSite:
-    """Middleware that accepts only requests to a loopback name or address that do not come from another site.
-
-    Args:
-        app: the application that handles accepted requests.
-    """
+    """Middleware that accepts only requests to a loopback name or address that do not come from another site."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -46,20 +44,13 @@ class SameSite:
 
 
 def explain_foreign_request(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the reason to reject a request as foreign; "" if it is this host's own.
+    """Return the reason to reject a request with these headers as foreign; "" if it is this host's own.
 
     A request without a Host counts as this host's own, because every browser sends one.
-
-    Args:
-        headers: the request's headers, with names in lower case.
     """
-    hosts: list[str] = []
-    origins: list[str] = []
-    for name, value in headers:
-        if name == b"host":
-            hosts.append(value.decode("latin-1").strip().lower())
-        elif name == b"origin":
-            origins.append(value.decode("latin-1").strip().lower())
+    given = [(name, value.decode("latin-1").strip().lower()) for name, value in headers]
+    hosts = [value for name, value in given if name == b"host"]
+    origins = [value for name, value in given if name == b"origin"]
     for host in hosts:
         if not _is_own(host):
             return (
@@ -74,13 +65,5 @@ def explain_foreign_request(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 def _is_own(host: str) -> bool:
     """Return whether a Host header is a loopback name or address, with or without a port."""
-    if host.startswith("["):
-        address, bracket, port = host[1:].partition("]")
-        return bool(bracket) and ":" in address and is_loopback(address) and _is_port(port)
-    name, colon, port = host.partition(":")
-    return is_loopback(name) and _is_port(colon + port)
-
-
-def _is_port(text: str) -> bool:
-    """Return whether the text after a host is empty, or a colon and a port."""
-    return not text or (text[0] == ":" and text[1:].isascii() and text[1:].isdigit())
+    match = _HOST.fullmatch(host)
+    return match is not None and is_loopback(match["address"] or match["name"])

@@ -17,7 +17,6 @@ from pytest_ddperf.embedded.runtime.delay import DelayedEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import ModuleType
 
     import numpy as np
     from numpy.typing import NDArray
@@ -69,9 +68,6 @@ class Repository:
 
     Args:
         model_dirs: a folder with an .onnx file must be one of these or below one of them.
-        seed: seed of the built-in networks' random weights.
-        threads: threads of each network; 0 for one per core.
-        slow: slowdown factors of built-in networks, by id.
         delay_s: seconds to sleep for each prediction instead of running a built-in network; None to run it.
     """
 
@@ -121,44 +117,36 @@ class Repository:
         return lambda: self._load_template(torch.template, torch.classes or CLASSES, seed)
 
     def _files(self, folder: Path, suffix: str) -> list[Path]:
-        return [file for file in sorted(folder.glob(f"*{suffix}")) if self._is_below(file)]
+        return [file for file in sorted(folder.glob(f"*{suffix}")) if self._resolve(str(file))]
 
     def _folder(self, name: str) -> Path | None:
-        if not name or "\0" in name:
-            return None
-        return next((found for root in self.model_dirs if (found := _below(root, name)) is not None), None)
+        return next((folder for folder in self._resolve(name) if folder.is_dir()), None)
 
-    def _is_below(self, file: Path) -> bool:
-        """Return whether a file is below one of `model_dirs` after links are resolved."""
-        return any(resolve_below(Path(os.path.realpath(root)), str(file)) is not None for root in self.model_dirs)
+    def _resolve(self, name: str) -> list[Path]:
+        """Return a file or folder, with links resolved, for each of `model_dirs` that it is below."""
+        found = (resolve_below(Path(os.path.realpath(root)), name) for root in self.model_dirs)
+        return [path for path in found if path is not None]
 
     def _load_builtin(self, name: str) -> Engine:
         if self.delay_s is not None:
             return DelayedEngine(self.delay_s)
-        engine: Engine = _import_engine().load_builtin(
-            name, seed=self.seed, threads=self.threads, slow_factor=self.slow.get(name, 1.0)
-        )
-        return engine
+        from pytest_ddperf.embedded.runtime.engine import load_builtin  # noqa: PLC0415 - loads ONNX Runtime
+
+        return load_builtin(name, seed=self.seed, threads=self.threads, slow_factor=self.slow.get(name, 1.0))
 
     def _load_template(self, name: str, classes: int, seed: int) -> Engine:
         if self.delay_s is not None:
             parameters = count_torch_parameters(build_template(name, classes))
             return DelayedEngine(self.delay_s, classes=classes, parameters=parameters)
-        slow_factor = self.slow.get(name, 1.0)
-        engine: Engine = _import_engine().load_template(
-            name, classes=classes, seed=seed, threads=self.threads, slow_factor=slow_factor
-        )
-        return engine
+        from pytest_ddperf.embedded.runtime.engine import load_template  # noqa: PLC0415 - loads ONNX Runtime
+
+        factor = self.slow.get(name, 1.0)
+        return load_template(name, classes=classes, seed=seed, threads=self.threads, slow_factor=factor)
 
     def _load_file(self, path: Path) -> Engine:
-        engine: Engine = _import_engine().load_file(path, threads=self.threads)
-        return engine
+        from pytest_ddperf.embedded.runtime.engine import load_file  # noqa: PLC0415 - loads ONNX Runtime
 
-
-def _import_engine() -> ModuleType:
-    from pytest_ddperf.embedded.runtime import engine  # noqa: PLC0415 - loads ONNX Runtime, with the first network
-
-    return engine
+        return load_file(path, threads=self.threads)
 
 
 def _torch_error(what: str) -> ApiError:
@@ -167,9 +155,3 @@ def _torch_error(what: str) -> ApiError:
 
 def _unreadable(file: Path) -> ApiError:
     return internal(f"{file.name} cannot be read: this server runs ONNX models, not those of Torch")
-
-
-def _below(root: Path, name: str) -> Path | None:
-    """Return the folder `name` if it exists and is `root` or below it, else None."""
-    folder = resolve_below(Path(os.path.realpath(root)), name)
-    return folder if folder is not None and folder.is_dir() else None

@@ -12,7 +12,7 @@ from pytest_ddperf.embedded.api_errors import ApiError, malformed
 from pytest_ddperf.embedded.limits import MAX_NESTING, MAX_VALUES, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
 
@@ -21,11 +21,7 @@ _AT_ONCE: Final = 2
 
 
 class RequestBodyReader:
-    """Reads and decodes the JSON of requests.
-
-    Args:
-        limits: limits on the size of a request.
-    """
+    """Reads and decodes the JSON of requests."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -96,27 +92,17 @@ def _decoded(content: bytes) -> Any:  # noqa: ANN401 - any JSON
         raise ApiError(413, "PayloadTooLarge", 413, f"a request may have at most {MAX_VALUES} values")
     try:
         document = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError, ValueError):
+    except (RecursionError, ValueError):
         raise malformed() from None
     if _is_deeper(document, MAX_NESTING):
         raise ApiError(400, "BadRequest", 400, f"a request may be nested at most {MAX_NESTING} levels deep")
     return document
 
 
-def _is_deeper(document: object, levels: int) -> bool:
-    """Return whether a document has more levels of nesting. It is not recursive, so any depth is safe."""
-    level: list[object] = [document]
-    for _ in range(levels + 1):
-        level = [inner for outer in level for inner in _inside(outer)]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: object) -> Iterator[object]:
-    """Return the objects and lists directly inside a value."""
-    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return (inner for inner in held if isinstance(inner, dict | list))
+def _is_deeper(value: object, levels: int) -> bool:
+    """Return whether a document has more levels of nesting."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inside is not None and (levels == 0 or any(_is_deeper(inner, levels - 1) for inner in inside))
 
 
 def _too_large(most: int) -> ApiError:

@@ -18,15 +18,7 @@ class ServiceStatistics:
         self._transform_ms = 0.0
 
     def add(self, *, success: bool, images: int, predict_ms: float, transform_ms: float) -> None:
-        """Count one prediction.
-
-        Args:
-            success: whether the response had status 200.
-            images: number of decoded images; an image named twice counts twice.
-            predict_ms: time from the request's arrival to its predictions, including the transformation, in
-                milliseconds.
-            transform_ms: time to read, decode and resize the images, in milliseconds.
-        """
+        """Count one prediction. An image named twice counts twice; `predict_ms` includes waiting and the transform."""
         with self._lock:
             self._success += success
             self._failure += not success

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from pytest_ddperf.embedded.api_errors import ApiError, bad_input, bad_service, internal, service_not_found
-from pytest_ddperf.embedded.heads.heads import ClassHead, TorchClassHead
+from pytest_ddperf.embedded.heads.heads import ClassHead, convert_to_torch
 from pytest_ddperf.embedded.images.fetch import ImageReadError
 from pytest_ddperf.embedded.limits import DEFAULTS, MAX_NAME
 from pytest_ddperf.embedded.networks.task_models import TASK_MODELS
@@ -53,10 +53,6 @@ class Service:
 
     Args:
         name: the name in responses, in lower case.
-        request: the request that creates the service.
-        load: loads the network.
-        reader: reads the images.
-        threads: threads of the network, for the description.
         with_stats: whether the description contains `service_stats`, which older servers do not have.
     """
 
@@ -144,12 +140,7 @@ class Service:
         return answer
 
     def describe(self, *, in_list: bool, jobs: bool) -> JsonObject:
-        """Return the service's JSON.
-
-        Args:
-            in_list: whether it is for `/info`, where `gpuid` is a number instead of a list.
-            jobs: whether to include the key `jobs`.
-        """
+        """Return the service's JSON; in the list of `/info`, `gpuid` is a number instead of a list."""
         torch = self._request.torch
         task = None if torch and torch.template else TASK_MODELS.get(self._request.repository)
         width, height = self._size()
@@ -214,8 +205,10 @@ class Service:
             return [], output
         rows = _run_in_pieces(engine, batch.pixels, at_once)
         work.images = len(rows)
-        head = TorchClassHead() if is_torch and isinstance(engine.head, ClassHead) else engine.head
-        return head.predictions(batch.uris, rows, batch.sizes, output), output
+        predictions = engine.head.predictions(batch.uris, rows, batch.sizes, output)
+        if is_torch and isinstance(engine.head, ClassHead):
+            convert_to_torch(predictions, rows.shape[1], output.best)
+        return predictions, output
 
 
 def _run_in_pieces(engine: Engine, pixels: NDArray[np.float32], at_once: int) -> NDArray[np.float32]:
@@ -250,10 +243,6 @@ class Services:
     Args:
         find: returns, for a `model.repository` and the parameters of a Torch service (None for other services), the
             function that loads the network.
-        reader: reads the images of requests.
-        threads: threads of each network, for the descriptions.
-        with_stats: whether descriptions contain `service_stats`.
-        most: most services at a time.
     """
 
     def __init__(
@@ -280,11 +269,7 @@ class Services:
         return self._running > 0
 
     def require_absent(self, name: str) -> None:
-        """Check that a service does not exist.
-
-        Raises:
-            ApiError: 409/1014 if the service exists.
-        """
+        """Raise 409/1014 if a service of that name exists."""
         if name.lower() in self._services:
             raise ApiError(409, "Conflict", 1014, "Service already exists")
 

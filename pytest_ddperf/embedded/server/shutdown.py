@@ -15,11 +15,7 @@ GRACE_S = 1.5
 
 
 def end_soon(stop: Callable[[], None]) -> None:
-    """Stop the server, and exit the process if it has not ended after `GRACE_S`.
-
-    Args:
-        stop: asks the server to stop.
-    """
+    """Stop the server, and exit the process if it has not ended after `GRACE_S`."""
     timer = threading.Timer(GRACE_S, os._exit, args=(0,))
     timer.daemon = True
     timer.start()

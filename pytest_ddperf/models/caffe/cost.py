@@ -1,15 +1,7 @@
 """Cost of a Caffe network, computed from its layer definitions: multiply-adds, parameters, memory. Pure.
 
-The counting rules are those of the report, recovered from its table:
-
-- Multiply-adds are the weights of convolutions and fully connected layers times their output positions. A depthwise
-  convolution with its own layer type has none.
-- Parameters are the first blob of each layer: the weights, and two per channel for a BatchNorm and its Scale (mean and
-  gamma). Biases are never counted.
-- In the report's "Giga flops", a layer without multiply-adds counts with its parameters instead.
-- Every figure is truncated, not rounded.
-
-In layer types that the report's networks do not use, all weights count. Blobs that layers share by name count once.
+`core.network_cost` has the rules. A layer's parameters are its first blob; in layer types that the
+report's networks do not use, all blobs with weights. Blobs that layers share by name count once.
 """
 
 from __future__ import annotations
@@ -18,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.core.network_cost import add_up
 from pytest_ddperf.errors import ModelFileError
 from pytest_ddperf.models.caffe.inputs import SOURCES
 from pytest_ddperf.models.caffe.layer import format_size, layer_error
@@ -26,6 +19,7 @@ from pytest_ddperf.models.caffe.shapes import compute_layer_sizes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_ddperf.core.network_cost import Cost
     from pytest_ddperf.models.caffe.layer import LayerSizes, Shape
     from pytest_ddperf.models.caffe.net import CaffeNet, Layer
 
@@ -40,9 +34,7 @@ class LayerWithSizes:
     """A layer of a network with its sizes.
 
     Args:
-        layer: the layer.
         bottoms: sizes of its inputs, batch first; None for an unknown size.
-        step: its output sizes, weights and multiply-adds.
     """
 
     layer: Layer
@@ -55,54 +47,6 @@ class LayerWithSizes:
         return not self.step.uncounted and None not in self.step.tops[: len(self.layer.tops)]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCost:
-    """Cost of one image; lower bounds if a layer is not counted.
-
-    Args:
-        multiply_adds: of convolutions and fully connected layers, without depthwise layers.
-        true_multiply_adds: the same, including depthwise layers.
-        parameters: as the report counts them, without biases.
-        other_parameters: the part of `parameters` in layers that add nothing to `multiply_adds`.
-        stored_parameters: all numbers that the network stores, including biases, means and variances.
-        uncounted: name, type and reason of each layer that is not counted.
-    """
-
-    multiply_adds: int
-    true_multiply_adds: int
-    parameters: int
-    other_parameters: int
-    stored_parameters: int
-    uncounted: tuple[tuple[str, str, str], ...] = ()
-
-    @property
-    def reported_operations(self) -> int:
-        """The untruncated "Giga flops" of the report: layers without multiply-adds count with their parameters."""
-        return self.multiply_adds + self.other_parameters
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Memory that Caffe needs to predict one batch, in bytes of fp32: a lower bound.
-
-    Caffe keeps every output of every layer, even when it is no longer needed. A layer that works in place adds none,
-    and the outputs of Split, Flatten and Reshape share the memory of their input. Work space of layers and their
-    backend (im2col, cuDNN) is not counted.
-
-    Args:
-        weights: bytes of all parameters, including biases.
-        activations: bytes of all layer outputs, including the network's input.
-    """
-
-    weights: int
-    activations: int
-
-    @property
-    def total(self) -> int:
-        """Weights plus activations, in bytes."""
-        return self.weights + self.activations
-
-
 def truncate_count(count: int, power: int) -> str:
     """Format a count in units of 10**power with four decimals, truncated as in the report: `11.2824`."""
     parts = count * 10**_DECIMALS // 10**power
@@ -111,10 +55,6 @@ def truncate_count(count: int, power: int) -> str:
 
 def compute_sizes(net: CaffeNet, batch: int = 1) -> list[LayerWithSizes]:
     """Compute the sizes of all layers of a network.
-
-    Args:
-        net: the network.
-        batch: images per batch.
 
     Raises:
         ModelFileError: the layers do not fit together; names the line.
@@ -142,34 +82,38 @@ def compute_sizes(net: CaffeNet, batch: int = 1) -> list[LayerWithSizes]:
     return found
 
 
-def compute_model_cost(net: CaffeNet) -> ModelCost:
+def compute_model_cost(net: CaffeNet) -> Cost:
     """Compute the cost of a network, per image.
 
     Raises:
         ModelFileError: the layers do not fit together; names the line.
     """
-    multiply_adds = depthwise = parameters = other = stored = 0
     layers = compute_sizes(net)
-    for one, blobs in zip((each.step for each in layers), _own_blobs(layers), strict=True):
-        own = sum(size for at, size in enumerate(blobs) if at in one.counted)
-        parameters += own
-        stored += sum(blobs)
-        if one.depthwise:
-            depthwise += one.multiply_adds
-        else:
-            multiply_adds += one.multiply_adds
-        if one.depthwise or not one.multiply_adds:
-            other += own
-    uncounted = tuple((each.layer.name, each.layer.type, each.step.uncounted) for each in layers if each.step.uncounted)
-    return ModelCost(multiply_adds, multiply_adds + depthwise, parameters, other, stored, uncounted)
+    counted = [
+        (each.step.multiply_adds, sum(blobs[at] for at in each.step.counted if at < len(blobs)), each.step.depthwise)
+        for each, blobs in zip(layers, _own_blobs(layers), strict=True)
+    ]
+    return add_up(
+        counted,
+        ((each.layer.name, each.layer.type, each.step.uncounted) for each in layers if each.step.uncounted),
+    )
 
 
-def estimate_memory(net: CaffeNet, batch: int) -> Memory | None:
-    """Estimate the memory needed to predict one batch; None if a layer's size or weights are unknown.
+def count_stored_numbers(layers: Sequence[LayerWithSizes]) -> int:
+    """Count all numbers that a network stores, including biases, means and variances."""
+    return sum(map(sum, _own_blobs(layers)))
 
-    Args:
-        net: the network.
-        batch: images per batch.
+
+def estimate_memory(net: CaffeNet, batch: int) -> tuple[int, int] | None:
+    """Estimate the memory that Caffe needs to predict one batch, in bytes of fp32: a lower bound.
+
+    Caffe keeps every output of every layer, even when it is no longer needed. A layer that works in place adds none,
+    and the outputs of Split, Flatten and Reshape share the memory of their input. Work space of layers and their
+    backend (im2col, cuDNN) is not counted.
+
+    Returns:
+        The size of all parameters, including biases, and that of all layer outputs, including the network's input; None
+        if a layer's size or weights are unknown.
 
     Raises:
         ModelFileError: the layers do not fit together at that batch size; names the line.
@@ -179,7 +123,7 @@ def estimate_memory(net: CaffeNet, batch: int) -> Memory | None:
         return None
     inputs = sum(batch * math.prod(one.dims[1:]) for one in net.inputs)
     tops = sum(_held(each) for each in layers)
-    return Memory(BYTES * sum(map(sum, _own_blobs(layers))), BYTES * (inputs + tops))
+    return BYTES * count_stored_numbers(layers), BYTES * (inputs + tops)
 
 
 def _own_blobs(layers: Sequence[LayerWithSizes]) -> Iterator[tuple[int, ...]]:

@@ -27,7 +27,6 @@ class LayerSizes:
         tops: sizes of the outputs, batch first; None for an unknown size.
         blobs: number of elements in each of the layer's own blobs, in Caffe's order.
         counted: indices of the blobs that hold weights; the others hold biases and the like.
-        multiply_adds: multiply-adds with its weights, for the whole batch.
         depthwise: whether the layer type is a depthwise convolution.
         shares: whether the outputs share the memory of the first input.
         uncounted: why weights and multiply-adds are unknown; "" if they are known.
@@ -80,11 +79,7 @@ def layer_error(layer: Layer, found: str, expected: str) -> ModelFileError:
 
 
 def resolve_axis(layer: Layer, settings: Message, name: str, default: int, shape: Shape) -> int:
-    """Read an axis from the settings; negative values count from the end and are converted.
-
-    Raises:
-        ModelFileError: `shape` does not have this axis.
-    """
+    """Read an axis from the settings; negative values count from the end and are converted."""
     at = settings.whole(name, default)
     if not -len(shape) <= at < len(shape):
         raise layer_error(layer, f"{name} {at} of a bottom of {format_size(shape)}", "an existing axis")

@@ -6,52 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.models.caffe.prototxt import Message, Scalar, parse
+from pytest_ddperf.models.caffe.shapes import KNOWN_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_V1_TYPES = {
-    "ABSVAL": "AbsVal",
-    "ACCURACY": "Accuracy",
-    "ARGMAX": "ArgMax",
-    "BNLL": "BNLL",
-    "CONCAT": "Concat",
-    "CONTRASTIVE_LOSS": "ContrastiveLoss",
-    "CONVOLUTION": "Convolution",
-    "DATA": "Data",
-    "DECONVOLUTION": "Deconvolution",
-    "DROPOUT": "Dropout",
-    "DUMMY_DATA": "DummyData",
-    "ELTWISE": "Eltwise",
-    "EUCLIDEAN_LOSS": "EuclideanLoss",
-    "EXP": "Exp",
-    "FLATTEN": "Flatten",
-    "HDF5_DATA": "HDF5Data",
-    "HDF5_OUTPUT": "HDF5Output",
-    "HINGE_LOSS": "HingeLoss",
-    "IMAGE_DATA": "ImageData",
-    "IM2COL": "Im2col",
-    "INFOGAIN_LOSS": "InfogainLoss",
-    "INNER_PRODUCT": "InnerProduct",
-    "LRN": "LRN",
-    "MEMORY_DATA": "MemoryData",
-    "MULTINOMIAL_LOGISTIC_LOSS": "MultinomialLogisticLoss",
-    "MVN": "MVN",
-    "POOLING": "Pooling",
-    "POWER": "Power",
-    "RELU": "ReLU",
-    "SIGMOID": "Sigmoid",
-    "SIGMOID_CROSS_ENTROPY_LOSS": "SigmoidCrossEntropyLoss",
-    "SILENCE": "Silence",
-    "SLICE": "Slice",
-    "SOFTMAX": "Softmax",
-    "SOFTMAX_LOSS": "SoftmaxWithLoss",
-    "SPLIT": "Split",
-    "TANH": "TanH",
-    "THRESHOLD": "Threshold",
-    "WINDOW_DATA": "WindowData",
-}
-"""Current names of the layer types in older files (`layers { type: CONVOLUTION }`)."""
+_V1_TYPES = {kind.upper(): kind for kind in KNOWN_TYPES} | {"SOFTMAXLOSS": "SoftmaxWithLoss"}
+"""Current names of the layer types in older files (`layers { type: INNER_PRODUCT }`), by those names without `_`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +20,7 @@ class NetInput:
     """An input that is declared at the top of the file, outside any layer.
 
     Args:
-        name: the name of the input.
         dims: dimensions as written in the file, batch first; empty if the file does not state them.
-        line: line number for messages, from 1.
     """
 
     name: str
@@ -74,13 +33,9 @@ class Layer:
     """One layer.
 
     Args:
-        name: the layer name.
-        type: the layer type, by its current name.
-        bottoms: names of the inputs.
         tops: names of the outputs; an output that is also an input is modified in place.
         shared: names of its blobs, "" for a blob without a name; layers share blobs of the same name.
         settings: all fields of the layer, such as `convolution_param`.
-        line: line number where the layer starts, from 1.
     """
 
     name: str
@@ -97,10 +52,7 @@ class CaffeNet:
     """A network.
 
     Args:
-        name: name in the file; "" if it has none.
-        inputs: the inputs declared outside any layer.
         layers: the layers in file order, without layers used only in training.
-        path: the file, for messages.
     """
 
     name: str
@@ -111,10 +63,6 @@ class CaffeNet:
 
 def read_net(text: str, path: object = "prototxt") -> CaffeNet:
     """Parse the text of a prototxt into a network.
-
-    Args:
-        text: content of the file.
-        path: name of the file, for messages.
 
     Raises:
         ModelFileError: the text does not describe a network; names the line.
@@ -136,7 +84,7 @@ def _layer(message: Message) -> Layer:
         raise message.error(message.line, "a layer without a type", 'layer { type: "Convolution" ... }')
     return Layer(
         message.text("name"),
-        _V1_TYPES.get(kind, kind),
+        _V1_TYPES.get(kind.replace("_", ""), kind),
         tuple(message.texts("bottom")),
         tuple(message.texts("top")),
         tuple(_blob_name(param) for name, param in message.fields if name == "param"),

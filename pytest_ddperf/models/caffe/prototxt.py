@@ -28,7 +28,7 @@ _TOKEN = re.compile(
   | (?P<string>"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*')
   | (?P<number>-?(?:0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?)(?![A-Za-z0-9_.]))
   | (?P<word>-?[A-Za-z_][A-Za-z0-9_]*)
-  | (?P<sign>[{}<>\[\]:,;./])
+  | (?P<sign>[{}<>\[\]:,;])
     """,
     re.VERBOSE,
 )
@@ -60,6 +60,8 @@ class Scalar:
 class Message:
     """Fields in file order; a name may occur several times.
 
+    The methods that read values raise `ModelFileError`, which names the line, for a value of another type.
+
     Args:
         fields: names and values.
         line: line number where the message starts, from 1; ignored in comparisons.
@@ -75,11 +77,7 @@ class Message:
         return any(each == name for each, _ in self.fields)
 
     def messages(self, name: str) -> list[Message]:
-        """Return all messages of that name.
-
-        Raises:
-            ModelFileError: one of the values is not a message.
-        """
+        """Return all messages of that name."""
         found: list[Message] = []
         for value in self._values(name):
             if isinstance(value, Scalar):
@@ -88,61 +86,33 @@ class Message:
         return found
 
     def message(self, name: str) -> Message:
-        """Return the message of that name: several are merged, as in protobuf; empty if there is none.
-
-        Raises:
-            ModelFileError: one of the values is not a message.
-        """
+        """Return the message of that name: several are merged, as in protobuf; empty if there is none."""
         found = self.messages(name)
         fields = tuple(each for one in found for each in one.fields)
         return Message(fields, found[0].line if found else self.line, self.path)
 
     def text(self, name: str, default: str = "") -> str:
-        """Return the last value of that name, or the default.
-
-        Raises:
-            ModelFileError: one of the values is a message.
-        """
+        """Return the last value of that name, or the default."""
         return ([default, *self.texts(name)])[-1]
 
     def texts(self, name: str) -> list[str]:
-        """Return all values of that name.
-
-        Raises:
-            ModelFileError: one of the values is a message.
-        """
+        """Return all values of that name."""
         return [one.text for one in self._scalars(name)]
 
     def whole(self, name: str, default: int) -> int:
-        """Return the last value of that name as an integer, or the default.
-
-        Raises:
-            ModelFileError: one of the values is not an integer.
-        """
+        """Return the last value of that name as an integer, or the default."""
         return ([default, *self.wholes(name)])[-1]
 
     def wholes(self, name: str) -> list[int]:
-        """Return all values of that name as integers.
-
-        Raises:
-            ModelFileError: one of the values is not an integer.
-        """
+        """Return all values of that name as integers."""
         return [self._whole(name, one) for one in self._scalars(name)]
 
     def reals(self, name: str) -> list[float]:
-        """Return all values of that name as floats.
-
-        Raises:
-            ModelFileError: one of the values is not a finite number.
-        """
+        """Return all values of that name as floats."""
         return [self._real(name, one) for one in self._scalars(name)]
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """Return the last value of that name as a boolean, or the default.
-
-        Raises:
-            ModelFileError: the value is neither true nor false.
-        """
+        """Return the last value of that name as a boolean, or the default."""
         values = self._scalars(name)
         if not values:
             return default
@@ -192,16 +162,10 @@ _BASES = (("hex", 16), ("octal", 8), ("decimal", 10))
 def parse(text: str, path: object = "prototxt") -> Message:
     """Parse a file into a message with its fields.
 
-    Args:
-        text: content of the file.
-        path: name of the file, for messages.
-
     Raises:
         ModelFileError: the text is not in the text format; names the line.
     """
-    parser = _Parser(text, path)
-    fields = parser.fields("", 0)
-    return Message(fields, 1, path)
+    return Message(_Parser(text, path).fields("", 0), 1, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,13 +196,6 @@ class _Parser:
     def _name(self, token: _Token) -> str:
         if token.kind == "word" and not token.text.startswith("-"):
             return token.text
-        if (token.kind, token.text) == ("sign", "["):  # [package.extension]
-            name = ""
-            while (part := self._take()).text != "]" or part.kind != "sign":
-                if part.kind not in {"word", "sign"} or (part.kind == "sign" and part.text not in {".", "/"}):
-                    raise self._unexpected(part, "the name of an extension, such as [package.field]")
-                name += part.text
-            return f"[{name}]"
         raise self._unexpected(token, "the name of a field, such as layer")
 
     def _value(self, name: str, depth: int) -> list[Scalar | Message]:

@@ -40,10 +40,6 @@ UNKNOWN_SIZE = "unknown input size"
 def compute_layer_sizes(layer: Layer, bottoms: Sequence[Shape | None]) -> LayerSizes:
     """Compute the output sizes, weights and multiply-adds of a layer.
 
-    Args:
-        layer: a layer of any type; the outputs of an unknown type have unknown sizes.
-        bottoms: sizes of the inputs, batch first; None for an unknown size.
-
     Raises:
         ModelFileError: the layer cannot work on inputs of these sizes; names the line.
     """
@@ -446,6 +442,9 @@ _RULES: Mapping[str, Rule] = {
     "PriorBox": _prior_box,
     "DetectionOutput": _detection_output,
 }
+KNOWN_TYPES = frozenset(_RULES)
+"""All supported layer types."""
+
 _WITHOUT_BOTTOMS = frozenset({*SOURCES, "Parameter", "ContinuationIndicator"})
 _WITH_WEIGHTS = frozenset(
     {

@@ -1,4 +1,7 @@
-"""Sizes of Caffe layers that slide a window over the image: convolution, im2col and pooling. Pure."""
+"""Sizes of Caffe layers that slide a window over the image: convolution, im2col and pooling. Pure.
+
+The rules raise `ModelFileError` for settings that are invalid or do not fit the input.
+"""
 
 from __future__ import annotations
 
@@ -73,11 +76,7 @@ def _window(layer: Layer, settings: Message, axes: int = 2) -> _Window:
 
 
 def image(layer: Layer, shape: Shape) -> Shape:
-    """Return the size unchanged if it is that of images: batch, channels, height, width.
-
-    Raises:
-        ModelFileError: the size does not have four axes.
-    """
+    """Return the size unchanged if it is that of images: batch, channels, height, width."""
     if len(shape) != 4:
         raise layer_error(layer, f"a bottom of {format_size(shape)}", "images: batch, channels, height, width")
     return shape
@@ -89,15 +88,6 @@ def convolution(
     """Compute a convolution over any number of axes.
 
     Sizes: caffe/src/caffe/layers/conv_layer.cpp, deconv_layer.cpp.
-
-    Args:
-        layer: the layer.
-        bottoms: sizes of its inputs.
-        depthwise: whether the layer type is a depthwise convolution.
-        transposed: whether it is a transposed convolution (Deconvolution).
-
-    Raises:
-        ModelFileError: the settings are invalid or do not fit the input.
     """
     settings = layer.settings.message("convolution_param")
     axis = resolve_axis(layer, settings, "axis", 1, bottoms[0])
@@ -121,11 +111,7 @@ def convolution(
 
 
 def im2col(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """Compute im2col: the pixels of each window become channels; caffe/src/caffe/layers/im2col_layer.cpp.
-
-    Raises:
-        ModelFileError: the settings are invalid or do not fit the input.
-    """
+    """Compute im2col: the pixels of each window become channels; caffe/src/caffe/layers/im2col_layer.cpp."""
     settings = layer.settings.message("convolution_param")
     axis = resolve_axis(layer, settings, "axis", 1, bottoms[0])
     sizes = bottoms[0][axis + 1 :]
@@ -134,11 +120,7 @@ def im2col(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
 
 
 def pooling(layer: Layer, bottoms: Sequence[Shape]) -> LayerSizes:
-    """Compute max or average pooling.
-
-    Raises:
-        ModelFileError: the settings are invalid or do not fit the input.
-    """
+    """Compute max or average pooling."""
     settings = layer.settings.message("pooling_param")
     batch, channels, *sizes = image(layer, bottoms[0])
     if settings.flag("global_pooling", default=False):

@@ -16,7 +16,7 @@ from scripted_server import Reply
 
 from pytest_ddperf.cli.main import _parser, main
 from pytest_ddperf.config.server_options import ServerOptions
-from pytest_ddperf.dd_bench import run
+from pytest_ddperf.dd_bench import options, run
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.servers.lock import ServerLock
 
@@ -113,7 +113,7 @@ class Command:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(run, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(run, "RECOVERY_PAUSES_S", (0.0,) * len(run.RECOVERY_PAUSES_S))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
@@ -573,7 +573,7 @@ def test_somebody_else_on_the_server_makes_a_batch_size_invalid_and_others_are_m
 
 
 def test_a_server_that_another_run_measures_is_waited_for(bench: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "ServerOptions", partial(ServerOptions, lock_wait_s=0.2))
+    monkeypatch.setattr(options, "ServerOptions", partial(ServerOptions, lock_wait_s=0.2))
     held = ServerLock(identify_server(bench.server.url))
     assert held.acquire_at_once()
     ran = bench(*ONE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +11,7 @@ from scripted_deepdetect import ScriptedDeepDetect, ServiceSetup
 from scripted_server import Reply, ScriptedServer
 
 from pytest_ddperf.cli import main
-from pytest_ddperf.cli.platforms import Asked, ask_all, describe_value
+from pytest_ddperf.cli.platforms import describe_value
 from pytest_ddperf.core.argument_parser import USAGE_ERROR
 from pytest_ddperf.core.platform import PLATFORM_KEYS, Platform
 
@@ -265,24 +264,6 @@ def test_check_says_which_variable_is_not_set(tmp_path: Path, capsys: pytest.Cap
 
 def test_the_embedded_server_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert "not checked" in output(capsys, "local", "--check")
-
-
-def test_servers_are_asked_side_by_side() -> None:
-    platforms = [Platform(name, name) for name in ("a", "b", "c")]
-    all_there = threading.Barrier(len(platforms), timeout=30)
-
-    def meet(platform: Platform) -> Asked:
-        all_there.wait()
-        return Asked(True, platform.id)
-
-    assert [answer.text for answer in ask_all(platforms, meet)] == ["a", "b", "c"]
-
-
-def test_one_that_does_not_come_to_an_end_is_down() -> None:
-    never = threading.Event()
-    answers = ask_all([Platform("a", "A")], lambda _: Asked(never.wait(), ""), timeout_s=0.05)
-    assert [answer.up for answer in answers] == [False]
-    never.set()
 
 
 @every_row("key", PLATFORM_KEYS)

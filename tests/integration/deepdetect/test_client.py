@@ -306,12 +306,12 @@ def test_predictions_are_counted_from_one_info_to_the_next(stage: ScriptedServer
     client.info()
     for _ in range(2):
         client.predict(BODY)
-    assert client.in_flight.count_requests("resnet50") == 2
+    assert client.in_flight._asked["resnet50"] == 2
     client.create_service("resnet50", build_service_body("/m"))
-    assert client.in_flight.count_requests("resnet50") == 0
+    assert client.in_flight._asked["resnet50"] == 0
     client.predict(BODY)
     client.info()
-    assert client.in_flight.count_requests("resnet50") == 0
+    assert client.in_flight._asked["resnet50"] == 0
     assert not client.in_flight.is_open
 
 

@@ -204,9 +204,9 @@ def test_the_predictions_of_all_clients_are_counted_together_and_cleared_with_th
         in_flight = target.client.in_flight
         with target.under_load(prepared, Scenario(clients=2), 2) as loaded:
             loaded.predict()
-            assert in_flight.count_requests("mobilenet") == 4
+            assert in_flight._asked["mobilenet"] == 4
             loaded.totals()
-            assert in_flight.count_requests("mobilenet") == 0
+            assert in_flight._asked["mobilenet"] == 0
             with pytest.raises(ServerUnreachableError):
                 loaded.predict()
         target.client.info()

@@ -28,7 +28,10 @@ class Run:
     """What one call says."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> None:
-        self.status = main(["check-model", *(str(one) for one in arguments)])
+        try:
+            self.status: object = main(["check-model", *(str(one) for one in arguments)])
+        except SystemExit as ended:  # argparse
+            self.status = ended.code
         printed = capsys.readouterr()
         self.lines = printed.out.splitlines()
         self.text = " ".join(printed.out.split())

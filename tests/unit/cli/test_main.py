@@ -158,7 +158,7 @@ WRONG = {
     ("select", "--max-latency"): ["short", "0"],
     ("select", "--max-memory"): ["little", "-1"],
     ("select", "--max-price"): ["cheap", "0"],
-    ("select", "--platform"): ["tk2", "tk1,", ""],
+    ("select", "--platform"): ["tk2", ",", ""],
     ("select", "--models"): ["resnet5", ""],
     ("select", "--task"): ["dreaming", ""],
     ("select", "--rank-by"): ["beauty", ""],

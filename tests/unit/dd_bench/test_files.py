@@ -86,7 +86,8 @@ def test_an_image_that_is_listed_twice_is_sent_once_and_that_is_said(tmp_path: P
     said: list[str] = []
     images = list_images(options("/srv", tmp_path / "names.txt"), said.append)
     assert images.data == ("/srv/a.jpg", "/srv/b.jpg")
-    assert said == ["duplicate images in the list: 1; each image is sent once, because a server answers it once"]
+    (line,) = said
+    assert line == "ddperf: duplicate images in the list: 1; each image is sent once, because a server answers it once"
 
 
 def test_a_results_file_is_not_touched_before_there_is_a_result(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_one_that_is_counted_when_the_server_is_asked_first_has_ended(in_flight:
 
 def test_names_of_services_are_compared_as_servers_keep_them(in_flight: RequestsInFlight) -> None:
     predict(in_flight, SILENT, service="ResNet50")
-    assert in_flight.count_requests("RESNET50") == 1
+    assert in_flight._asked["resnet50"] == 1
     in_flight.record_counts(reported(resnet50=10))
     assert in_flight.running == ("resnet50",)
 
@@ -180,7 +180,7 @@ class TestFailuresThatMayBeCountedOrNot:
 def test_a_prediction_that_was_not_sent_is_none(in_flight: RequestsInFlight) -> None:
     predict(in_flight, NoConnectionError("Nobody listens"))
     assert not in_flight.is_open
-    assert in_flight.count_requests("resnet50") == 0
+    assert in_flight._asked["resnet50"] == 0
 
 
 def test_several_that_were_given_up_side_by_side_are_all_waited_for(in_flight: RequestsInFlight) -> None:
@@ -213,7 +213,7 @@ def test_threads_count_together(in_flight: RequestsInFlight) -> None:
         one.start()
     for one in threads:
         one.join()
-    assert in_flight.count_requests("resnet50") == 2000
+    assert in_flight._asked["resnet50"] == 2000
 
 
 @pytest.mark.parametrize("error", [pytest.fail.Exception("Timeout"), KeyboardInterrupt(), RuntimeError("no")], ids=repr)

@@ -19,7 +19,7 @@ from nightly import cell, moment, without_measurement, write_night
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Outcome
 from pytest_ddperf.core.results import TrendNight, select_reddest
 from pytest_ddperf.history import index as history_index
-from pytest_ddperf.history.index import FILE, MARK, VERSION, HistoryIndex
+from pytest_ddperf.history.index import FILE, HistoryIndex
 from pytest_ddperf.history.index_lines import summarize_file
 from pytest_ddperf.history.run_file import RunHeader, list_runs, read_run
 from pytest_ddperf.history.writer import HistoryWriter
@@ -365,25 +365,12 @@ def test_an_index_that_is_damaged_is_made_anew(tmp_path: Path, kept: int) -> Non
 
 
 def somebody_else_s(path: Path) -> bytes:
-    """A database with a table of that name, and a mark that is not ours."""
+    """A database of another program."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE file (photo TEXT)")
         database.execute("INSERT INTO file VALUES ('wedding.jpg')")
-        database.execute("PRAGMA application_id = 7")
-        database.execute(f"PRAGMA user_version = {VERSION}")
         database.commit()
     return path.read_bytes()
-
-
-def test_a_database_of_another_program_is_left_as_it_is_and_it_is_said(tmp_path: Path) -> None:
-    night(tmp_path, 0)
-    path = tmp_path / FILE
-    before = somebody_else_s(path)
-    with HistoryIndex(tmp_path) as index:
-        assert now_ms(index) == [100.0]
-        (problem,) = index.problems
-    assert problem.startswith(f"{path} ")
-    assert path.read_bytes() == before
 
 
 def test_other_files_of_the_folder_are_not_touched(tmp_path: Path) -> None:
@@ -391,26 +378,6 @@ def test_other_files_of_the_folder_are_not_touched(tmp_path: Path) -> None:
     before = somebody_else_s(tmp_path / "index.sqlite")
     assert values(tmp_path) == [100.0]
     assert (tmp_path / "index.sqlite").read_bytes() == before
-
-
-def test_a_file_of_that_name_that_is_no_database_is_left_as_it_is_and_it_is_said(tmp_path: Path) -> None:
-    night(tmp_path, 0)
-    (tmp_path / FILE).write_bytes(b"a letter to my aunt")
-    with HistoryIndex(tmp_path) as index:
-        assert now_ms(index) == [100.0]
-        assert len(index.problems) == 1
-    assert (tmp_path / FILE).read_bytes() == b"a letter to my aunt"
-
-
-def test_an_index_of_ours_with_other_tables_is_made_anew(tmp_path: Path) -> None:
-    night(tmp_path, 0)
-    HistoryIndex(tmp_path).close()
-    with closing(sqlite3.connect(tmp_path / FILE)) as database:
-        database.execute("ALTER TABLE run RENAME COLUMN size TO other")
-    with HistoryIndex(tmp_path) as index:
-        assert now_ms(index) == [100.0]
-    with closing(sqlite3.connect(tmp_path / FILE)) as database:
-        assert database.execute("SELECT size FROM run").fetchall()
 
 
 def test_an_index_that_is_damaged_in_its_middle_is_made_anew_when_that_is_read(tmp_path: Path) -> None:
@@ -432,7 +399,6 @@ def test_an_index_of_another_version_is_made_anew(tmp_path: Path) -> None:
     night(tmp_path, 0)
     with closing(sqlite3.connect(tmp_path / FILE)) as database:
         database.execute("CREATE TABLE file (something TEXT)")
-        database.execute(f"PRAGMA application_id = {MARK}")
         database.execute("PRAGMA user_version = 1")
     assert values(tmp_path) == [100.0]
 
@@ -481,23 +447,6 @@ def test_an_index_that_is_up_to_date_is_read_while_another_process_writes_it(tmp
         with HistoryIndex(tmp_path) as index:
             assert now_ms(index) == [100.0]
             assert index.problems == []
-
-
-def test_a_changed_byte_of_the_index_changes_nothing_that_is_read(tmp_path: Path) -> None:
-    for number in range(4):
-        write_night(tmp_path, number, [at(replace(KEY, batch_size=size), 100.0 + number) for size in range(1, 20)])
-    with HistoryIndex(tmp_path) as index:
-        expected = index.runs(), index.trends("tk1"), index.latest("tk1"), index.last()
-    path = tmp_path / FILE
-    content = path.read_bytes()
-    wrong = []
-    for offset in range(0, len(content), 97):
-        path.write_bytes(content[:offset] + bytes([content[offset] ^ 0x81]) + content[offset + 1 :])
-        with HistoryIndex(tmp_path) as index:
-            if (index.runs(), index.trends("tk1"), index.latest("tk1"), index.last()) != expected:
-                wrong.append(offset)
-        path.unlink()
-    assert wrong == []
 
 
 def test_a_file_that_is_deleted_while_the_index_is_open_is_omitted(tmp_path: Path) -> None:

@@ -279,11 +279,12 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:3000])
 
 
-def hold_by_another_program(path: Path) -> None:
-    path.write_bytes(b"a letter to my aunt")
+def replace_by_a_folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
 
 
-@pytest.mark.parametrize("change", [Path.unlink, damage, cut, outdate, hold_by_another_program])
+@pytest.mark.parametrize("change", [Path.unlink, damage, cut, outdate, replace_by_a_folder])
 def test_the_nights_are_the_same_whatever_became_of_the_index(tmp_path: Path, change: Callable[[Path], object]) -> None:
     for night in range(12):
         write_night(tmp_path, night, suite(night), accepted=night != 5)
@@ -305,7 +306,7 @@ def test_the_nights_of_a_folder_that_cannot_be_written_are_read_and_it_is_not_wr
 
 def test_the_gate_reports_an_index_that_it_could_not_use(tmp_path: Path) -> None:
     write_night(tmp_path, 0, [cell(KEY, PASSES)])
-    hold_by_another_program(tmp_path / FILE)
+    replace_by_a_folder(tmp_path / FILE)
     (text,) = of(tmp_path).skipped
     assert text.startswith(f"{tmp_path / FILE} ")
 

@@ -10,6 +10,7 @@ from load_made import loaded
 
 from pytest_ddperf.core.catalog import Catalog
 from pytest_ddperf.core.load_summary import summarise_load
+from pytest_ddperf.core.network_cost import Cost
 from pytest_ddperf.core.networks import Network
 from pytest_ddperf.core.platform import Platform
 from pytest_ddperf.core.records import (
@@ -23,7 +24,6 @@ from pytest_ddperf.core.records import (
     Pass,
     Round,
 )
-from pytest_ddperf.embedded.facade import NetworkCost
 from pytest_ddperf.report.gather import join_records
 from pytest_ddperf.report.phrases import Line, wrap_text
 from pytest_ddperf.report.terminal import (
@@ -339,7 +339,7 @@ def test_wrapping_leaves_a_path_whole() -> None:
 
 
 def test_the_cost_table_shows_the_report_s_figures_beside_the_counted_ones() -> None:
-    counted = NetworkCost("4.09", "25.5", 4_089_184_256, 25_557_032)
+    counted = Cost(4_089_184_256, 4_089_184_256, 25_557_032, other_parameters=0)
     networks = {
         "resnet50": Network("resnet50", "ResNet-50", giga_flops_text="4.09", million_params_text="25.5"),
         "vgg16": Network("vgg16", "VGG-16", giga_flops_text="15.47", million_params_text="138.3"),
@@ -347,13 +347,13 @@ def test_the_cost_table_shows_the_report_s_figures_beside_the_counted_ones() -> 
     }
     lines = format_costs(networks, {"resnet50": counted}, 80)
     assert [line.split() for line in lines[-2:]] == [
-        ["resnet50", "4.09", "4.09", "25.5", "25.5", "4,089,184,256"],
+        ["resnet50", "4.09", "4.0891", "25.5", "25.557", "4,089,184,256"],
         ["vgg16", "15.47", "-", "138.3", "-", "-"],
     ]
     narrow = format_costs(networks, {"resnet50": counted}, 40)
     assert max(map(len, narrow)) <= 40
     rows = [line.split() for line in narrow if line.startswith("resnet50")]
-    assert rows == [["resnet50", "4.09", "4.09"], ["resnet50", "25.5", "25.5"], ["resnet50", "4,089,184,256"]]
+    assert rows == [["resnet50", "4.09", "4.0891"], ["resnet50", "25.5", "25.557"], ["resnet50", "4,089,184,256"]]
 
 
 def test_known_top_5_accuracies_follow_the_cost_table() -> None:

@@ -94,6 +94,17 @@ def test_a_list_of_images_may_have_a_byte_order_mark_and_the_line_ends_of_window
     assert images.data == ("/srv/a.jpg", "/srv/b.jpg")
 
 
+def test_an_image_that_is_listed_twice_is_sent_once_and_that_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("a.jpg\nb.jpg\na.jpg\n", encoding="utf-8")
+    said: list[str] = []
+    images = load_images(
+        ServerOptions("http://h:1", data_dir="/srv", bench_files=str(tmp_path / "names.txt")), said.append
+    )
+    assert images.data == ("/srv/a.jpg", "/srv/b.jpg")
+    (line,) = said
+    assert_names(line, "duplicate images", 1)
+
+
 def test_what_holds_for_one_network_holds_for_it_alone() -> None:
     own = ServiceParameters(mllib="ncnn", rgb=True)
     options = ServerOptions("http://h:1", parameters=ServiceParameters(gpu=True), by_model={"resnet50": own})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def reading(at_s: float = 0.0, *, counted: int | None = None, throttled: str = "") -> Reading:
     return Reading(
         at_s,
-        throttled=frozenset({throttled} if throttled else ()),
+        throttled={throttled} if throttled else set(),
         counters={} if counted is None else {"over-current": counted},
     )
 
@@ -49,8 +49,8 @@ def test_a_count_that_stands_is_none() -> None:
 
 def test_a_summary_has_the_least_the_mean_and_the_most() -> None:
     readings = [
-        Reading(1, {"cpu": 40.0, "gpu": 50.0}, {"gpu": 900.0}, {"VDD_IN": 2.0}, 0.5, frozenset({"ondemand"})),
-        Reading(2, {"cpu": 44.0}, {"gpu": 300.0}, {"VDD_IN": 4.0}, 1.5, frozenset({"performance"})),
+        Reading(1, {"cpu": 40.0, "gpu": 50.0}, {"gpu": 900.0}, {"VDD_IN": 2.0}, 0.5, {"ondemand"}),
+        Reading(2, {"cpu": 44.0}, {"gpu": 300.0}, {"VDD_IN": 4.0}, 1.5, {"performance"}),
     ]
     found = summarise_readings("local", readings, throttled=["hot"], notes=["power mode MAXN"])
     assert found.samples == 2
@@ -63,7 +63,7 @@ def test_a_summary_has_the_least_the_mean_and_the_most() -> None:
 
 
 def test_a_warning_that_touches_no_clocks_is_a_note() -> None:
-    readings = [Reading(1), Reading(2, alerts=frozenset({"hot-surface-alert is on"}))]
+    readings = [Reading(1), Reading(2, alerts={"hot-surface-alert is on"})]
     found = summarise_readings("local", readings, throttled=describe_throttling([], readings), notes=[])
     assert (found.throttled, found.notes) == ((), ("hot-surface-alert is on",))
 

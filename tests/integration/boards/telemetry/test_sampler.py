@@ -77,7 +77,7 @@ def test_a_tx1(shell: list[str], tmp_path: Path, tools: Path) -> None:
         {"policy0": 1734.0, "gpu": 998.4},
         {"VDD_IN": 2.532, "VDD_GPU": 0.019, "VDD_CPU": 0.076},
         0.52,
-        frozenset({"schedutil"}),
+        {"schedutil"},
     )
 
 
@@ -100,7 +100,7 @@ def test_a_tk1(shell: list[str], tmp_path: Path, tools: Path) -> None:
         {"CPU-therm": 36.0, "GPU-therm": 34.5},
         {"cpu0": 2320.5, "gpu": 852.0},
         load=0.52,
-        governors=frozenset({"interactive"}),
+        governors={"interactive"},
     )
 
 

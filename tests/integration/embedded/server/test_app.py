@@ -79,7 +79,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
     (root / "models" / "empty").mkdir()
     (root / "models" / "broken" / "model.onnx").write_bytes(b"no model")
     with launch.start(
-        models=("shufflenet",), data_dir=root / "images", model_dir=root / "models", threads=2
+        models=("shufflenet",), data_dir=root / "images", model_dirs=[root / "models"], threads=2
     ) as started:
         yield started
 

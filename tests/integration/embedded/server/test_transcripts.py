@@ -310,7 +310,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Ma
         replay = Replay(tmp_path_factory.mktemp(version), version)
         root = replay.root
         extra = ("--delay", "0") if version == TORCH else ()  # nothing is computed, which saves most of the time
-        with launch.start(data_dir=root, model_dir=root / "models", threads=2, extra=extra) as server:
+        with launch.start(data_dir=root, model_dirs=[root / "models"], threads=2, extra=extra) as server:
             answers[version] = replay.run(server.url)
         replay.close()
     return answers

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from pytest_ddperf.embedded.images.fetch import ImageReadError
-from pytest_ddperf.embedded.images.images import MAX_IMAGES, ImageReader
+from pytest_ddperf.embedded.images.images import ImageReader
+from pytest_ddperf.embedded.limits import DEFAULTS
 from pytest_ddperf.embedded.wire import ImageSettings
 
 if TYPE_CHECKING:
@@ -199,5 +200,5 @@ def test_without_a_data_folder_no_path_is_read(folder: Path) -> None:
 
 
 def test_too_many_images_are_refused(reader: ImageReader) -> None:
-    with pytest.raises(ImageReadError, match=f"at most {MAX_IMAGES}"):
-        reader.read(["0.jpg"] * (MAX_IMAGES + 1), PLAIN, SIZE)
+    with pytest.raises(ImageReadError, match=f"at most {DEFAULTS.images}"):
+        reader.read(["0.jpg"] * (DEFAULTS.images + 1), PLAIN, SIZE)

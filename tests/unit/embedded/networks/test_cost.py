@@ -11,7 +11,8 @@ import pytest
 from every_row import every_row
 from onnx import TensorProto, helper
 
-from pytest_ddperf.embedded.networks.cost import GIGA, MILLION, Cost, compute_cost, count_parameters, format_count
+from pytest_ddperf.core.network_cost import GIGA, MILLION, Cost, format_count
+from pytest_ddperf.embedded.networks.cost import compute_cost, count_parameters
 from pytest_ddperf.embedded.networks.networks import NETWORK_IDS, build
 
 REPORT = {
@@ -109,17 +110,10 @@ def test_a_depthwise_convolution_counts_its_parameters_only() -> None:
         (15_470_000_000, GIGA, "15.470"),
         (138_349_999, MILLION, "138.34"),
         (0, MILLION, "0.0000"),
-        (12_345_999_999, MILLION, "12345"),
     ],
 )
 def test_figures_are_cut_to_five_digits_and_never_rounded(count: int, power: int, text: str) -> None:
     assert format_count(count, power) == text
-
-
-@pytest.mark.parametrize("count", [-1, 100_000_000_000])
-def test_a_figure_that_does_not_fit_is_refused(count: int) -> None:
-    with pytest.raises(ValueError, match="5 digits"):
-        format_count(count, MILLION)
 
 
 def _convolution(*, groups: int, weight: list[int]) -> onnx.ModelProto:

@@ -11,7 +11,8 @@ pytest.importorskip("onnx", reason="the extra `embedded` is not installed")
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
-from pytest_ddperf.embedded.networks.cost import Cost, compute_cost, count_parameters
+from pytest_ddperf.core.network_cost import Cost
+from pytest_ddperf.embedded.networks.cost import compute_cost, count_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

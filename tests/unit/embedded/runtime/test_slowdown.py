@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_ddperf.embedded.runtime.slowdown import ExtraWork, NoSlowdown
+from pytest_ddperf.embedded.runtime.slowdown import ExtraWork
 
 
 class Machine:
@@ -18,12 +18,6 @@ class Machine:
 
     def work(self, seconds: float) -> None:
         self.now_s += seconds
-
-
-def test_full_speed_does_the_work_once() -> None:
-    done: list[str] = []
-    NoSlowdown().run(lambda: done.append("work"))
-    assert done == ["work"]
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.1, 1.5, 3.0])
@@ -64,8 +58,3 @@ def test_work_that_fails_says_so() -> None:
 
     with pytest.raises(MemoryError):
         ExtraWork(1.1, lambda: None).run(fail)
-
-
-def test_a_network_cannot_be_made_faster() -> None:
-    with pytest.raises(ValueError, match="1 or more"):
-        ExtraWork(0.9, lambda: None)

@@ -165,7 +165,7 @@ def test_a_value_is_no_message() -> None:
         ("a: [1 2]", 1, "'2'"),
         ("\n}", 2, "'}'"),
         ("layer {\n>", 2, "'>'"),
-        ("[a.b", 1, "the end of the file"),
+        ("[a", 1, "'['"),
         ("k: 3x3", 1, "'3x3'"),
     ],
 )
@@ -180,7 +180,3 @@ def test_messages_nested_without_end_are_refused() -> None:
     with pytest.raises(ModelFileError) as caught:
         parse("a {" * 100_000)
     assert_names(caught, DEEPEST)
-
-
-def test_extensions_keep_their_names() -> None:
-    assert parse("[caffe.more] { k: 1 }").message("[caffe.more]").whole("k", 0) == 1
