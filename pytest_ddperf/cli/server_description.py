@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.settings import GivenValue, Origin, Settings
+from pytest_ddperf.config.resolve import resolve_settings
+from pytest_ddperf.config.settings import GivenValue, Origin
 from pytest_ddperf.core.service_parameters import AUTO, NCNN, ONNXRUNTIME, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, ignores_precision, list_built, read_words
 from pytest_ddperf.deepdetect.url import format_display_url
@@ -37,7 +38,7 @@ def format_server(platform: str, catalog: Catalog, project_dir: Path, info: Info
     """
     try:
         given = {"platform": GivenValue((platform,), Origin.COMMAND_LINE)}
-        settings = Settings.resolve(given, catalog, project_dir)
+        settings = resolve_settings(given, catalog, project_dir)
         options = settings.server_options(platform)
         networks = [settings.catalog.networks[model] for model in settings.models(platform)]
         ways = describe_ways(options, networks, info)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.config.settings import check_services
+from pytest_ddperf.config.resolve import check_services
 from pytest_ddperf.errors import ConfigurationError, DdperfError, HookError, ServerError
 from pytest_ddperf.history.writer import check_writable
 from pytest_ddperf.plugin.outputs import makes_reports

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.settings import Settings
+from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.core.records import CellRecord, Outcome
 from pytest_ddperf.measure.gc_pause import collect_rarely
 from pytest_ddperf.plugin.given import read_given
@@ -24,6 +24,7 @@ from pytest_ddperf.runner.runner import Runner
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.results import Trend
     from pytest_ddperf.runner.plan import PlatformPlan
 
@@ -81,7 +82,7 @@ class BenchSession:
         """
         config = self.config
         project_dir = config.inipath.parent if config.inipath is not None else config.rootpath
-        return Settings.resolve(self.given, load_catalog(project_dir), project_dir)
+        return resolve_settings(self.given, load_catalog(project_dir), project_dir)
 
     @property
     def runner(self) -> Runner:

@@ -25,7 +25,8 @@ from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.platform_toml import read_platforms
 from pytest_ddperf.config.published_tables import read_networks, read_table
-from pytest_ddperf.config.settings import GivenValue, Origin, Settings
+from pytest_ddperf.config.resolve import resolve_settings
+from pytest_ddperf.config.settings import GivenValue, Origin
 from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey
@@ -311,7 +312,7 @@ def test_a_project_s_platforms(folder: Path, which: int, damage: list[Damage]) -
         catalog = load_catalog(folder)
         for name in catalog.platforms:
             found = {"platform": GivenValue((name,), Origin.COMMAND_LINE)}
-            Settings.resolve(found, catalog, folder).server_options(name)
+            resolve_settings(found, catalog, folder).server_options(name)
     except DdperfError as error:
         plain(error)
     finally:
@@ -338,6 +339,6 @@ def test_a_value_of_an_ini_key(folder: Path, catalog: Catalog, option: Any, piec
     if isinstance(value, float):
         assert math.isfinite(value)
     try:
-        Settings.resolve({option.name: GivenValue(value, Origin.INI)}, catalog, folder).server_options("local")
+        resolve_settings({option.name: GivenValue(value, Origin.INI)}, catalog, folder).server_options("local")
     except DdperfError as error:
         plain(error)
