@@ -8,7 +8,6 @@ from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.config.settings import GivenValue, Origin
 from pytest_ddperf.core.service_parameters import AUTO, NCNN, ONNXRUNTIME, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, ignores_precision, list_built, read_words
-from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.servers.backends import choose_device, describe_choice, list_backends
 from pytest_ddperf.servers.services import find_repository, find_service
@@ -112,7 +111,7 @@ def _way(options: ServerOptions, network: Network, info: Info) -> tuple[str, boo
 def _backends(options: ServerOptions, network: Network | None, info: Info) -> tuple[list[str], str]:
     """Return the backends with which services would be created, or why there are none."""
     try:
-        return list_backends(options, network, info, format_display_url(options.url)), ""
+        return list_backends(options, network, info, options.display_url), ""
     except ConfigurationError as error:
         return [], str(error).rstrip(".")
 

@@ -12,6 +12,7 @@ from pytest_ddperf.core.records import Clock, ColdStart, Measurement
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.measure.gc_pause import PausedCollection
 from pytest_ddperf.measure.loop import measure_cell
+from pytest_ddperf.servers.load_endpoint import LoadEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.timed import Timed
     from pytest_ddperf.measure.loop import Endpoint, Progress
     from pytest_ddperf.runner.platform_run import PlatformRun
-    from pytest_ddperf.servers.services import Batch, OpenService
+    from pytest_ddperf.servers.batches import Batch
+    from pytest_ddperf.servers.services import OpenService
 
 _OF_SERVICE = attrgetter("backend", "datatype", "width", "height", "gpu", "template")
 """The conditions that distinguish services of the same name."""
@@ -82,7 +84,13 @@ class CellAttempt:
         endpoint: contextlib.AbstractContextManager[Endpoint] = contextlib.nullcontext(self._batch.endpoint)
         if scenario is not None and conditions.requests is not None:
             passes = replace(passes, timer=Clock.CLIENT)
-            endpoint = run.target.under_load(self._batch, scenario, conditions.requests)
+            endpoint = LoadEndpoint(
+                self._batch,
+                scenario,
+                conditions.requests,
+                run.target.connection.add_client,
+                patience_s=run.plan.server.timeout_s,
+            )
         began_s = time.time()
         with endpoint as measured_endpoint, PausedCollection() if scenario is None else contextlib.nullcontext():
             measured = measure_cell(measured_endpoint, passes, cell, self)

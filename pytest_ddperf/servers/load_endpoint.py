@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.deepdetect.timed import Totals
-    from pytest_ddperf.servers.services import Batch
+    from pytest_ddperf.servers.batches import Batch
 
 MOST_CONNECTIONS: Final = 64
 """Maximum number of concurrent requests at a fixed rate. Requests that are due beyond it wait in the client, and the

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.deepdetect.client import wait_until_up
 from pytest_ddperf.deepdetect.protocol import Info
-from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.embedded.facade import require_embedded
 from pytest_ddperf.errors import ServerError
 from pytest_ddperf.servers.backends import require_backend
+from pytest_ddperf.servers.connection import open_client
 from pytest_ddperf.servers.lock import ServerLock, describe_busy_lock
 from pytest_ddperf.servers.request_images import load_images
 from pytest_ddperf.servers.services import check_parameters
-from pytest_ddperf.servers.target import open_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +51,7 @@ def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
         return Info()
     if options.prepared_first:  # it may be down until the user's command has run
         return None
-    lock = ServerLock(identify_server(options.url))
+    lock = ServerLock(options.identity)
     if lock.acquire_at_once():
         client = open_client(options, options.url)
         try:
@@ -87,7 +86,7 @@ def probe_all(
     """
     sharing: dict[str, list[str]] = {}
     for platform, options in servers.items():
-        sharing.setdefault(identify_server(options.url), []).append(platform)
+        sharing.setdefault(options.identity, []).append(platform)
 
     def probe_one_server(platforms: Sequence[str]) -> dict[str, ServerError]:
         down: dict[str, ServerError] = {}

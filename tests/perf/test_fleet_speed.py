@@ -99,7 +99,8 @@ from pytest_ddperf.servers.request_images import BenchImages
 from pytest_ddperf.deepdetect.timed import Timed, Totals
 from pytest_ddperf.deepdetect.protocol import Answer, ServiceStats
 from pytest_ddperf.core.records import ServerFacts
-from pytest_ddperf.servers.services import Batch, OpenService
+from pytest_ddperf.servers.batches import Batch
+from pytest_ddperf.servers.services import OpenService
 
 
 def recorded(ms):

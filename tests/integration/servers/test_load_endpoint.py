@@ -12,9 +12,10 @@ from pytest_ddperf.core.networks import REPORT_NETWORKS
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.errors import AnswerError, ServerFailedError, ServerUnreachableError
+from pytest_ddperf.servers.batches import Batch, build_batch
 from pytest_ddperf.servers.load_endpoint import MOST_CONNECTIONS, LoadEndpoint, ThreadClientPool
 from pytest_ddperf.servers.request_images import BenchImages
-from pytest_ddperf.servers.services import Batch, build_batch, open_service
+from pytest_ddperf.servers.services import open_service
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def test_the_predictions_of_all_clients_are_counted_together_and_cleared_with_th
         target.open()
         prepared = target.batch(target.service_for(REPORT_NETWORKS[0]), 1)
         in_flight = target.client.in_flight
-        with target.under_load(prepared, Scenario(clients=2), 2) as loaded:
+        with LoadEndpoint(prepared, Scenario(clients=2), 2, target.connection.add_client, patience_s=0.5) as loaded:
             loaded.predict()
             assert in_flight.count_requests("mobilenet") == 4
             loaded.totals()
