@@ -12,6 +12,7 @@ from pytest_ddperf.core.catalog import build_matrix
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.core.scenarios import list_scenario_ids
 from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.measure.gc_pause import collect_rarely
 from pytest_ddperf.report.benchmark_json import is_only_mark
 
 V = TypeVar("V")
@@ -48,7 +49,9 @@ def parametrise(metafunc: pytest.Metafunc, bench: BenchSession) -> None:
         RefusedError: a setting is wrong, or the marker has an unknown key or an invalid value. A usage error raised
             here would not stop the collection.
     """
-    bench.collect_rarely()
+    if not bench.collects_rarely:
+        bench.collects_rarely = True
+        bench.config.add_cleanup(collect_rarely())
     try:
         cells = select_cells(bench.settings, read_restrictions(metafunc.definition))
     except ConfigurationError as error:

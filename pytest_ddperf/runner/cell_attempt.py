@@ -74,7 +74,7 @@ class CellAttempt:
         scenario = Scenario.parse(key.scenario)
         run.board.ready()
         cold_start = self._time_cold_start()
-        conditions = run.conditions(self._service, run.target.images.route, scenario, key.batch_size)
+        conditions = run.records.conditions(self._service, run.target.images.route, scenario, key.batch_size)
         if earlier is None or _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
             earlier = None
             cell = Measurement(key, conditions, (), cold_start)
@@ -98,7 +98,7 @@ class CellAttempt:
         return replace(
             measured,
             telemetry=telemetry,
-            network_files=run.network_files(key.model),
+            network_files=run.records.network_files(key.model),
             model_stats=run.target.model_stats(self._service),
         )
 

@@ -12,6 +12,7 @@ from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH, runs_on
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.build_flags import ignores_precision, is_built, read_words
+from pytest_ddperf.deepdetect.status import requires_other_size
 from pytest_ddperf.errors import (
     AnswerError,
     BackendMissingError,
@@ -393,6 +394,17 @@ def explain_missing_model(error: ServerError, options: ServerOptions, model: Net
         dd_code=error.dd_code,
         dd_msg=error.dd_msg,
     )
+
+
+def find_other_side(error: ServerError, options: ServerOptions, model: Network) -> int | None:
+    """Return the other width and height of a network whose service refused images of the usual size, pixels.
+
+    None if the service refused something else, the user set the size, or the network has a single one.
+    """
+    asked = options.parameters
+    if asked.img_width or asked.img_height or not requires_other_size(error.dd_msg):
+        return None
+    return model.other_side
 
 
 def _name_service(options: ServerOptions, model: Network) -> str:
