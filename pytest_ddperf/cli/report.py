@@ -51,11 +51,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DIR",
         help=f"draw the figures into this folder; default: {PLOT_DIR}",
     )
-    report.add_argument(
-        "--platform",
-        metavar="A[,B]",
-        help="platforms to include; default: all",
-    )
+    report.add_argument("--platform", metavar="A[,B]", help="platforms to include; default: all")
     report.add_argument(
         "--storage",
         type=cli_arguments.parse_path,
@@ -131,16 +127,7 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
     if arguments.name is not None:
         _stored_runs(arguments.storage, arguments.name, platforms)  # raises the same errors as when the run is printed
     results = gather.load_stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
-    for warning in results.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
-    shown = list(platforms or results.platforms)
-    # the results already contain the warnings about the files
-    nights, _ = gather.load_trends(arguments.storage, shown)
-    made = report.make(results, nights, shown, folder=figures, files=files, progress=report.show_progress)
-    for line in made.lines():
-        sys.stdout.write(f"{line}\n")
-    if made.problems:
-        raise ConfigurationError(" ".join(made.problems))
+    report.make_stored(results, arguments.storage, platforms or results.platforms, folder=figures, files=files)
     return 0
 
 

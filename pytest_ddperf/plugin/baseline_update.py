@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest_benchmark
+from pytest_benchmark.utils import get_commit_info
+
 from pytest_ddperf.baselines.recordings import TAKEN, write_recorded
 from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.records import Outcome
@@ -39,8 +42,8 @@ def update_baselines(bench: BenchSession, mode: str) -> None:
                 store.recorded_path(platform),
                 records,
                 machine_info=benchmark_json.build_machine_info(benchmark_json.list_servers(measured, titles)),
-                commit_info=benchmark_json.read_commit_facts(),
-                version=benchmark_json.pytest_benchmark_version(),
+                commit_info=get_commit_info(),
+                version=pytest_benchmark.__version__,
                 stats=benchmark_json.compute_stats,
                 mode=mode,
             )

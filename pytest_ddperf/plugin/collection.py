@@ -13,7 +13,6 @@ from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.core.scenarios import list_scenario_ids
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.measure.gc_pause import collect_rarely
-from pytest_ddperf.report.benchmark_json import is_only_mark
 
 V = TypeVar("V")
 
@@ -110,7 +109,7 @@ def select_cells(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> 
         sizes = settings.batch_sizes(platform)
         narrowed = any(settings.was_given(name) for name in ("batch-sizes", "max-batch-size", "batch-schedule"))
         cells += build_matrix(
-            (catalog.platform(platform),),
+            platform,
             _within(settings.models(platform), models, given=settings.was_given("models")),
             _within(sizes, batch_sizes, given=narrowed),
             loads or settings.scenarios(platform),
@@ -176,7 +175,9 @@ def skip(item: pytest.Item, reason: str) -> None:
 def unskip_benchmark_only(item: pytest.Item) -> None:
     """Remove the skip mark that --benchmark-only adds to tests without a `benchmark` fixture: cells are benchmarks."""
     item.own_markers[:] = [
-        mark for mark in item.own_markers if not (mark.name == "skip" and is_only_mark(str(mark.kwargs.get("reason"))))
+        mark
+        for mark in item.own_markers
+        if not (mark.name == "skip" and "--benchmark-only" in str(mark.kwargs.get("reason")))
     ]
 
 

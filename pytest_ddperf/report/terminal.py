@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Clock, Outcome
 from pytest_ddperf.core.results import by_cause, shared_notes
@@ -28,25 +28,7 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import Baseline, CellKey, CellRecord
     from pytest_ddperf.core.results import Result, Results
-
-
-class Counted(Protocol):
-    """Cost of a network, as counted in its graph."""
-
-    @property
-    def giga_flops_text(self) -> str:
-        """Giga multiply-adds, formatted as in the report."""
-        ...
-
-    @property
-    def million_params_text(self) -> str:
-        """Millions of parameters, formatted as in the report."""
-        ...
-
-    @property
-    def true_multiply_adds(self) -> int:
-        """Multiply-adds, including those of depthwise layers."""
-        ...
+    from pytest_ddperf.embedded.facade import NetworkCost
 
 
 MARKS = {Outcome.REGRESSED: "!", Outcome.IMPROVED: "*", Outcome.UNSTABLE: "~"}
@@ -308,7 +290,7 @@ def format_totals(cells: Sequence[Result], not_measured: int = 0, not_run: tuple
     return [(text, style)]
 
 
-def format_costs(networks: Mapping[str, Network], counted: Mapping[str, Counted], width: int = 80) -> list[str]:
+def format_costs(networks: Mapping[str, Network], counted: Mapping[str, NetworkCost], width: int = 80) -> list[str]:
     """Format the cost table: the report's figures next to those counted in the graphs that are run.
 
     Args:

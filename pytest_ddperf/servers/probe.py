@@ -26,26 +26,11 @@ AT_ONCE = 16
 """Number of servers probed at the same time."""
 
 
-def probe(options: ServerOptions, say: Callable[[str], None]) -> None:
-    """Check whether a server can be measured, and whether there are images to send.
+def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
+    """Return what a server reports about itself; None if it is not asked.
 
     A server that another run is measuring is up, and gets no request: it must have one client at a time.
-
-    Args:
-        options: how to reach the server.
-        say: prints a line for the user.
-
-    Raises:
-        ServerError: nothing responds at the URL within `wait_s`, or what responds is not DeepDetect.
-        ConfigurationError: the images named by the options are unknown, the server does not have the backend, or the
-            embedded server's packages are not installed.
     """
-    _ask(options, say)
-    load_images(options)
-
-
-def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
-    """Return what a server reports about itself; None if it is not asked."""
     if options.is_embedded:
         require_embedded()
         return Info()

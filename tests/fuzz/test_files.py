@@ -9,6 +9,7 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from bench_project import ROOT
 from fuzzing import DAMAGE, FILES, TOKENS, as_json, counted, damaged_bytes, damaged_json, refused_so_far, tried
@@ -28,7 +29,6 @@ from pytest_ddperf.config.published_tables import read_networks, read_table
 from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.config.settings import GivenValue, Origin
 from pytest_ddperf.core.catalog import build_bare_catalog
-from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history.index import HistoryIndex
@@ -186,7 +186,7 @@ def test_a_run_of_the_history(
         plain(error)
     else:
         assert len(run.records) + len(run.broken) >= (1 if line in {1, 2} and not torn else 0)
-        json.dumps([to_builtins(record) for record in run.records]).encode()
+        json.dumps([msgspec.to_builtins(record) for record in run.records]).encode()
     nights = read_nights(storage, "tk1")
     for entry in nights.baselines().values():
         assert 0 < entry.value_ms < math.inf

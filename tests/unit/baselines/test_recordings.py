@@ -146,7 +146,7 @@ def test_accepted_leaves_as_it_was(path: Path, record: Record, outcome: Outcome)
     record(measured())
     before = read_recorded(path)
     update = record(measured(outcome=outcome, batch_ms=(200.0,)))
-    assert update.left_out == {CellKey("tk1", "resnet50", 2): str(outcome)}
+    assert update.left_out == {CellKey("tk1", "resnet50", 2)}
     assert update.written == ()
     assert read_recorded(path) == before
 
@@ -161,23 +161,16 @@ def test_all_does_not_take(record: Record, outcome: Outcome) -> None:
     assert not record(measured(outcome=outcome), mode="all").written
 
 
-def test_another_mode_is_refused(path: Path, record: Record) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        record(measured(), mode="some")
-    assert_names(caught, "accepted", "all", "'some'")
-    assert not path.exists()
-
-
 def test_a_cell_without_a_pass_by_its_clock_is_left_out(record: Record) -> None:
     one = measured()
     measurement = Measurement(one.key, CONDITIONS, (Round(0.0, (Pass(client_ms=9.0),)),))
     update = record(CellRecord(one.key, "", Outcome.OK, measurement=measurement))
-    assert update.left_out == {one.key: "no pass has a time of the clock used for the verdict"}
+    assert update.left_out == {one.key}
 
 
 def test_a_cell_with_a_time_of_0_is_left_out(record: Record) -> None:
-    update = record(measured(batch_ms=(1.0, 0.0)))
-    assert list(update.left_out.values()) == ["a pass has a time that is not finite and positive"]
+    one = measured(batch_ms=(1.0, 0.0))
+    assert record(one).left_out == {one.key}
 
 
 def test_an_unavailable_cell_is_kept_as_x(path: Path, record: Record) -> None:
@@ -470,7 +463,7 @@ def test_a_cell_is_recorded_by_its_reddest_verdict(path: Path, record: Record, r
     both = [replace(measured(outcome=Outcome.REGRESSED), nodeid="a"), replace(measured(), nodeid="b")]
     update = record(*(both[::-1] if reversed_ else both))
     assert update.written == ()
-    assert dict(update.left_out) == {CellKey("tk1", "resnet50", 2): "regressed"}
+    assert update.left_out == {CellKey("tk1", "resnet50", 2)}
 
 
 def test_a_baseline_of_an_earlier_version_is_read(path: Path, record: Record) -> None:
