@@ -264,7 +264,6 @@ def write_recorded(
     version: str = "",
     mode: str = "accepted",
     now: datetime | None = None,
-    lock_dir: Path | None = None,
 ) -> Update:
     """Merge the cells of a run into a recorded baseline; other cells and benchmarks of the file are kept.
 
@@ -282,7 +281,6 @@ def write_recorded(
         version: version of pytest-benchmark.
         mode: `accepted` or `all`.
         now: time of recording, in UTC; None for the current time.
-        lock_dir: folder of the lock file; None for one in the user's cache folder.
 
     Raises:
         BaselineFileError: the file exists and is not a recorded run; it is left unchanged.
@@ -292,7 +290,7 @@ def write_recorded(
     moment = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(path, lock_dir or platformdirs.user_cache_path("pytest-ddperf") / "locks"):
+        with _lock(path):
             held = read_recorded(path) if path.is_file() else Recorded({}, {}, {}, ())
             benchmarks = dict(held.benchmarks)
             unavailable = {key for key, entry in held.cells.items() if isinstance(entry, Unavailable)}
@@ -514,8 +512,9 @@ def _line_with(text: str, part: str) -> int | None:
     return None if at < 0 else text.count("\n", 0, at) + 1
 
 
-def _lock(path: Path, lock_dir: Path) -> filelock.BaseFileLock:
-    """Return the lock of a file; it is in another folder, so that `baselines/` contains only data."""
+def _lock(path: Path) -> filelock.BaseFileLock:
+    """Return the lock of a file; it is in the user's cache folder, so that `baselines/` contains only data."""
+    lock_dir = platformdirs.user_cache_path("pytest-ddperf") / "locks"
     lock_dir.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
     return filelock.FileLock(lock_dir / f"{name}.lock", timeout=_LOCK_TIMEOUT_S)

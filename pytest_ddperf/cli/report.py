@@ -159,9 +159,7 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
 
 
 def _export(run: Run, catalog: Catalog, path: Path) -> None:
-
-    titles = {name: platform.title for name, platform in catalog.platforms.items()}
-    document = benchmark_json.build_run_document(run, titles)
+    document = benchmark_json.build_run_document(run, catalog)
     try:
         path.write_text(json.dumps(document, indent=4) + "\n", encoding="utf-8")
     except OSError as error:
@@ -181,7 +179,6 @@ def _print_costs(catalog: Catalog) -> None:
 
 
 def _print_run(run: Run, catalog: Catalog) -> None:
-
     width = shutil.get_terminal_size().columns
     state = "" if run.complete else ", interrupted"
     sys.stdout.write(f"\nRun {run.header.run} of {run.header.started}{state}\n")

@@ -69,6 +69,14 @@ class Catalog:
         """The user's own networks, in the order in which they were named."""
         return tuple(one for one in self.networks.values() if one.is_own)
 
+    def platform_title(self, platform: str) -> str:
+        """The title of a platform; its id if it is unknown, like one of a stored run that left ddperf.toml."""
+        return self.platforms[platform].title if platform in self.platforms else platform
+
+    def network_title(self, model: str) -> str:
+        """The title of a network; its id if it is unknown."""
+        return self.networks[model].title if model in self.networks else model
+
     def with_models(self, models: Iterable[Network]) -> Catalog:
         """A copy with further networks after the known ones.
 

@@ -90,6 +90,10 @@ class Info:
     deps_version: str = ""
     services: tuple[ServiceInfo, ...] = ()
 
+    def service(self, name: str) -> ServiceInfo | None:
+        """Return the service of this name, in any case; None if there is none."""
+        return next((one for one in self.services if one.name.lower() == name.lower()), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -29,7 +29,6 @@ def update_baselines(bench: BenchSession, mode: str) -> None:
         mode: which cells are recorded: the value of --ddperf-update-baselines.
     """
     settings = bench.settings
-    titles = {name: platform.title for name, platform in settings.catalog.platforms.items()}
     store = BaselineStore(settings.catalog, project_dir=settings.project_dir)
     for platform, plan in bench.plans.items():
         own = (record for record in bench.cells.records.values() if _may_be_recorded(record, plan))
@@ -41,7 +40,7 @@ def update_baselines(bench: BenchSession, mode: str) -> None:
             update = write_recorded(
                 store.recorded_path(platform),
                 records,
-                machine_info=benchmark_json.build_machine_info(benchmark_json.list_servers(measured, titles)),
+                machine_info=benchmark_json.build_machine_info(benchmark_json.list_servers(measured, settings.catalog)),
                 commit_info=get_commit_info(),
                 version=pytest_benchmark.__version__,
                 stats=benchmark_json.compute_stats,

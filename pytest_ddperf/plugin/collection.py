@@ -123,7 +123,7 @@ def _loads(restricted: dict[str, tuple[Any, ...]]) -> tuple[str, ...]:
     for key in found.keys() & restricted.keys():
         text = ",".join(map(str, restricted[key]))
         try:
-            found[key] = BY_NAME[key].parse(text)
+            found[key] = BY_NAME[key].type.parse(text)
         except ValueError as error:
             named = list(restricted[key])
             message = f"@pytest.mark.{MARKER}({key}=...): {named!r} is not a load; expected {error}."

@@ -19,6 +19,7 @@ from pytest_ddperf.core.results import join_cell
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.records import CellKey, CellRecord, ServerFacts
     from pytest_ddperf.core.results import Result
     from pytest_ddperf.history.run_file import Run
@@ -103,11 +104,11 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
     return info
 
 
-def list_servers(records: Iterable[CellRecord], titles: Mapping[str, str]) -> dict[str, tuple[str, str, ServerFacts]]:
-    """Return title, backend and server facts of each platform that was measured; arguments as `build_run_document`."""
+def list_servers(records: Iterable[CellRecord], catalog: Catalog) -> dict[str, tuple[str, str, ServerFacts]]:
+    """Return title, backend and server facts of each platform that was measured."""
     return {
         record.key.platform: (
-            titles.get(record.key.platform, record.key.platform),
+            catalog.platform_title(record.key.platform),
             record.measurement.conditions.backend if record.measurement else "",
             record.server,
         )
@@ -217,20 +218,15 @@ def build_document(
     }
 
 
-def build_run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
-    """Convert a run of the history to pytest-benchmark JSON.
-
-    Args:
-        run: the run.
-        titles: titles of the platforms, by id.
-    """
+def build_run_document(run: Run, catalog: Catalog) -> dict[str, Any]:
+    """Convert a run of the history to pytest-benchmark JSON."""
     measured = [record for record in run.records if per_image_s(record)]
     return build_document(
         [
             build_benchmark(record.key, record.nodeid, per_image_s(record), build_extra_info(record))
             for record in measured
         ],
-        list_servers(measured, titles),
+        list_servers(measured, catalog),
         commit=run.header.facts.get("commit", {}),
         started=run.header.started,
     )

@@ -88,7 +88,7 @@ def _platform(results: Results, name: str) -> dict[str, Any]:
     run = results.runs.get(name)
     return {
         "id": name,
-        "title": name if platform is None else platform.title,
+        "title": results.catalog.platform_title(name),
         "facts": [] if platform is None else [platform.backend, *phrases.describe_hardware(platform)],
         "measured": run is not None,
     }

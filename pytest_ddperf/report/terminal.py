@@ -235,9 +235,8 @@ def run_lines(results: Results, *, width: int, recorded: bool, not_run: tuple[in
     """
     lines: list[Line] = []
     for platform in results.platforms:
-        known = results.catalog.platforms.get(platform)  # of a stored run, it may no longer be in ddperf.toml
         own = results.of(platform)
-        title = format_table_title(platform if known is None else known.title, platform, own)
+        title = format_table_title(results.catalog.platform_title(platform), platform, own)
         for table in (format_platform_table(title, own, width=width), load_lines(own, width=width)):
             lines += [*table, [("", "")]] if table else []
     for platform in results.platforms:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pytest_ddperf.boards.board import Board
-from pytest_ddperf.deepdetect.protocol import Info
 from pytest_ddperf.errors import (
     BackendMissingError,
     DdperfError,
@@ -22,11 +21,11 @@ from pytest_ddperf.errors import (
 from pytest_ddperf.runner.cell_attempt import CellAttempt
 from pytest_ddperf.runner.cell_records import CellRecords
 from pytest_ddperf.runner.server_health import CutPrediction, explain_missing_service
-from pytest_ddperf.servers.services import check_parameters, explain_missing_model, find_other_side
+from pytest_ddperf.servers.services import explain_missing_model, find_other_side
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pytest_ddperf.core.networks import Network
@@ -107,17 +106,9 @@ class PlatformRun:
                 self.down = ServerGoneError(f"The server stopped responding during the run: {error}", cause=cause)
             raise self.down.fresh() from error
         if self.health.is_gone:
-            self.health.note_return(self.target.client.latest_info or Info())
+            self.health.note_return(self.target.info)
         self.records.update_facts(facts)
         return facts
-
-    def check_parameters(self, networks: Iterable[Network]) -> None:
-        """Check that the backends of the open server read the parameters of these networks' services.
-
-        Raises:
-            ConfigurationError: see `servers.services.check_parameters`.
-        """
-        check_parameters(self.plan.server, networks, self.target.client.latest_info or Info())
 
     def predict_once(self, key: CellKey) -> None:
         """Make one checked prediction; nothing is recorded.

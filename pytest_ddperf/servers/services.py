@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.limits import MODEL, fill_template
+from pytest_ddperf.core.limits import MODEL
 from pytest_ddperf.core.networks import TEMPLATES
 from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.core.tasks import Task
@@ -143,8 +143,7 @@ def find_service(options: ServerOptions, model: Network, info: Info) -> ServiceI
     Raises:
         ConfigurationError: no server can create a service of that name.
     """
-    name = _name_service(options, model)
-    return next((one for one in info.services if one.name.lower() == name), None)
+    return info.service(_name_service(options, model))
 
 
 def open_service(client: Client, options: ServerOptions, model: Network, batch_size: int) -> OpenService:
@@ -413,7 +412,7 @@ def _name_service(options: ServerOptions, model: Network) -> str:
     Raises:
         ConfigurationError: no server can create a service of that name.
     """
-    name = fill_template(options.service, model.id).lower()
+    name = options.service.replace(MODEL, model.id).lower()
     protocol.check_service_name(name)
     return name
 
@@ -428,4 +427,4 @@ def find_repository(options: ServerOptions, model: Network) -> str | None:
     if model.is_own:
         return model.path if options.is_embedded and model.path is not None else model.repository
     template = options.repository or (MODEL if options.is_embedded else None)
-    return None if template is None else fill_template(template, model.id)
+    return None if template is None else template.replace(MODEL, model.id)

@@ -41,6 +41,10 @@ class Target:
         say: prints a line for the user.
         surroundings: actions around the measurement; None for none.
         in_flight: counts the predictions requested from the server; default: a new counter.
+
+    Attributes:
+        facts: facts of the server; None unless it is open.
+        current_service: the service in use; None if there is none.
     """
 
     def __init__(
@@ -53,7 +57,7 @@ class Target:
         self.options = options
         self.connection = Connection(options, say, surroundings, in_flight)
         self._say = say
-        self._service: tuple[str, OpenService] | None = None
+        self.current_service: OpenService | None = None
         self._described: ServiceInfo | None = None
         self._used: set[str] = set()
         self._images: BenchImages | None = None
@@ -134,7 +138,7 @@ class Target:
         error = self._answers(_HOPELESS_TIMEOUT_S if hopeless else PROBE_TIMEOUT_S)
         if error is not None:
             self._wait_for(error, wait_s, now, sleep)
-        info = self.client.latest_info or Info()
+        info = self.info
         self.close()
         return info
 
@@ -165,8 +169,8 @@ class Target:
 
     def refresh_facts(self) -> ServerFacts:
         """Return the facts of the open server, updated if it last reported another version."""
-        facts, info = self.open(), self.client.latest_info
-        if info is not None and (info.version, info.commit) != (facts.version, facts.commit):
+        facts, info = self.open(), self.info
+        if (info.version, info.commit) != (facts.version, facts.commit):
             self.facts = facts = extract_server_facts(info, facts.url)
         return facts
 
@@ -186,27 +190,23 @@ class Target:
             self.forget_service()
         return not first
 
-    @property
-    def current_service(self) -> OpenService | None:
-        """The service in use; None if there is none."""
-        return None if self._service is None else self._service[1]
-
     def describe_service(self) -> ServiceInfo | None:
         """Return the description of the service in use in the server's latest `/info`; None if there is none."""
-        info = self.client.latest_info if self.connection.is_open else None
-        if self._service is None or info is None:
-            return None
-        name = self._service[1].name.lower()
-        return next((one for one in info.services if one.name.lower() == name), None)
+        return None if self.current_service is None else self.info.service(self.current_service.name)
 
     def forget_service(self) -> None:
         """Forget the current service, because it no longer exists: the next call looks it up or creates it again."""
-        self._service = self._described = None
+        self.current_service = self._described = None
 
     @property
     def client(self) -> Client:
         """The client of the open server."""
         return self.connection.client
+
+    @property
+    def info(self) -> Info:
+        """What the open server last reported about itself; empty before its first answer."""
+        return self.client.latest_info or Info()
 
     @property
     def images(self) -> BenchImages:
@@ -226,15 +226,13 @@ class Target:
             ServerError: the server refused.
             ConfigurationError: the folder of a user's own network cannot be read.
         """
-        if self._service is not None:
-            of_model, service = self._service
-            if of_model == model.id and service.engine in {None, batch_size}:
-                return service
+        service = self.current_service
+        if service is not None and service.model == model.id and service.engine in {None, batch_size}:
+            return service
         self.release_service()
-        service = open_service(self.client, self.options.of(model.id), model, batch_size)
-        self._service = (model.id, service)
-        self._used.add(service.name)
-        return service
+        self.current_service = open_service(self.client, self.options.of(model.id), model, batch_size)
+        self._used.add(self.current_service.name)
+        return self.current_service
 
     def use_size(self, model: Network, side: int) -> None:
         """Use images of another size for a network from now on; a service that we created for it is recreated."""
@@ -244,9 +242,8 @@ class Target:
 
     def model_stats(self, service: OpenService) -> ModelStats:
         """Return what the server last reported about the network of a service; sends no request."""
-        info, name = self.client.latest_info, service.name.lower()
-        services = () if info is None else info.services
-        return next((one.model_stats for one in services if one.name.lower() == name), ModelStats())
+        described = self.info.service(service.name)
+        return ModelStats() if described is None else described.model_stats
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
         """Build a batch of a service that can be predicted repeatedly.
@@ -258,11 +255,9 @@ class Target:
 
     def release_service(self) -> None:
         """Delete the last service if we created it; other services stay. Does nothing if the server is gone."""
-        if self._service is None:
-            return
-        service = self._service[1]
+        service = self.current_service
         self.forget_service()
-        if service.created:
+        if service is not None and service.created:
             self._used.discard(service.name)
             self.delete_service(service.name)
 

@@ -125,7 +125,9 @@ def test_the_table_of_networks(folder: Path, damage: list[Damage]) -> None:
 def recording(folder: Path) -> Any:  # noqa: ANN401 - JSON
     path = folder / "made.json"
     records = [measured(), measured("vgg16"), skipped("vgg19", 2)]
-    write_recorded(path, records, machine_info={}, stats=compute_stats, lock_dir=folder / "locks")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(folder))
+        write_recorded(path, records, machine_info={}, stats=compute_stats)
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -226,7 +228,7 @@ def exported(folder: Path) -> Any:  # noqa: ANN401 - JSON
     records = [replace(measured(), now_ms=51.0), loaded("r10"), loaded("c4")]
     run = read_run(write_night(folder / "exported", 0, records))
     run = replace(run, header=replace(run.header, facts={"commit": {"id": "0123abc"}}))
-    return json.loads(json.dumps(build_run_document(run, {})))
+    return json.loads(json.dumps(build_run_document(run, build_bare_catalog())))
 
 
 @tried(0.01)
@@ -330,7 +332,7 @@ VALUES = st.lists(
 def test_a_value_of_an_ini_key(folder: Path, catalog: Catalog, option: Any, pieces: list[str], free: str) -> None:  # noqa: ANN401 - an option
     text = "".join(pieces) + free
     try:
-        value = option.parse(text)
+        value = option.type.parse(text)
     except ValueError as error:
         refused_so_far[FILES] += 1
         said = str(error)  # what was expected, in this project's words

@@ -151,10 +151,11 @@ def export(storage: Path, folder: Path) -> Path:
     target.mkdir(parents=True)
     script = (
         "import json, sys\nfrom pathlib import Path\n"
+        "from pytest_ddperf.config.load_catalog import load_catalog\n"
         "from pytest_ddperf.report.benchmark_json import build_run_document\n"
         "from pytest_ddperf.history.run_file import list_runs, read_run\n"
         "for number, path in enumerate(list_runs(Path(sys.argv[1]))):\n"
-        "    document = build_run_document(read_run(path), {'tk1': 'Jetson TK1'})\n"
+        "    document = build_run_document(read_run(path), load_catalog())\n"
         "    (Path(sys.argv[2]) / f'{number + 1:04d}_night.json').write_text(json.dumps(document))\n"
     )
     subprocess.run([sys.executable, "-c", script, str(storage), str(target)], check=True)

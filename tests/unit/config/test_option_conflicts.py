@@ -23,7 +23,7 @@ TWO = [CellKey("tk1", "resnet50", 1), CellKey("tk1", "resnet50", 2), CellKey("tk
 def resolve(folder: Path, toml: str = "", **options: str) -> Settings:
     (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
     given = {
-        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].parse(text), Origin.COMMAND_LINE)
+        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].type.parse(text), Origin.COMMAND_LINE)
         for name, text in {"platform": "tk1", **options}.items()
     }
     return resolve_settings(given, load_catalog(folder), folder)

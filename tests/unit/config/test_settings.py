@@ -15,7 +15,7 @@ from pytest_ddperf.plugin.given import read_given
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARSE = {option.name: option.parse for option in OPTIONS}
+PARSE = {option.name: option.type.parse for option in OPTIONS}
 
 
 def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, **texts: str) -> Settings:

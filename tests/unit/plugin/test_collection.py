@@ -25,7 +25,7 @@ from pytest_ddperf.plugin.collection import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARSE = {option.name: option.parse for option in OPTIONS}
+PARSE = {option.name: option.type.parse for option in OPTIONS}
 
 
 @pytest.fixture

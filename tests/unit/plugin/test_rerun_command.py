@@ -24,7 +24,7 @@ TEST = "benchmarks/test_predict.py::test_predict[tk1-resnet50-b8]"
 def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, **texts: str) -> Settings:
     (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
     found = {
-        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].parse(text), origin, text)
+        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].type.parse(text), origin, text)
         for name, text in {"platform": "tk1", **texts}.items()
     }
     return resolve_settings(found, load_catalog(folder), folder)
