@@ -84,12 +84,14 @@ class CellAttempt:
         endpoint: contextlib.AbstractContextManager[Endpoint] = contextlib.nullcontext(self._batch.endpoint)
         if scenario is not None and conditions.requests is not None:
             passes = replace(passes, timer=Clock.CLIENT)
-            endpoint = LoadEndpoint(
-                self._batch,
-                scenario,
-                conditions.requests,
-                run.target.connection.add_client,
-                patience_s=run.plan.server.timeout_s,
+            endpoint = contextlib.closing(
+                LoadEndpoint(
+                    self._batch,
+                    scenario,
+                    conditions.requests,
+                    run.target.connection.add_client,
+                    patience_s=run.plan.server.timeout_s,
+                )
             )
         began_s = time.time()
         with endpoint as measured_endpoint, PausedCollection() if scenario is None else contextlib.nullcontext():
