@@ -105,11 +105,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _platforms(text: str, catalog: Catalog) -> list[str]:
-    """Return the ids of the named platforms, without duplicates.
-
-    Raises:
-        ConfigurationError: a platform is unknown, or none is named.
-    """
+    """Return the ids of the named platforms, without duplicates; refuse an unknown one, and a text that names none."""
     names = split_names(text)
     if not names:
         raise ConfigurationError(f"--platform names no platform; the valid ones are {', '.join(catalog.platforms)}.")

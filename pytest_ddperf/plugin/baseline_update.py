@@ -41,7 +41,7 @@ def update_baselines(bench: BenchSession, mode: str) -> None:
                 store.recorded_path(platform),
                 records,
                 machine_info=benchmark_json.build_machine_info(benchmark_json.list_servers(measured, settings.catalog)),
-                commit_info=get_commit_info(),
+                commit_info=get_commit_info(),  # type: ignore[no-untyped-call] # pytest-benchmark's
                 version=pytest_benchmark.__version__,
                 stats=benchmark_json.compute_stats,
                 mode=mode,

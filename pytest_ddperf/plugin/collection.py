@@ -151,19 +151,17 @@ def sort_for_measuring(items: Iterable[pytest.Item], settings: Settings) -> list
     Tests that measure nothing keep their positions. Cells of the same model keep their order.
     """
     ordered = list(items)
-    places = [index for index, item in enumerate(ordered) if get_cell(item) is not None]
+    gated = [(place, key) for place, item in enumerate(ordered) if (key := get_cell(item)) is not None]
     platforms = {name: index for index, name in enumerate(settings.platforms)}
-    gated = [ordered[index] for index in places]
     models = {name: index for index, name in enumerate(settings.catalog.networks)}
 
-    def rank(item: pytest.Item) -> tuple[int, int]:
-        key = get_cell(item)
-        if key is None:
-            raise TypeError(item.nodeid)
+    def rank(cell: tuple[int, CellKey]) -> tuple[int, int]:
+        _, key = cell
         return platforms.get(key.platform, len(platforms)), models.get(key.model, len(models))
 
-    for index, item in zip(places, sorted(gated, key=rank), strict=True):
-        ordered[index] = item
+    measured = [ordered[place] for place, _ in sorted(gated, key=rank)]
+    for (place, _), item in zip(gated, measured, strict=True):
+        ordered[place] = item
     return ordered
 
 

@@ -31,7 +31,7 @@ class RunHistory:
     def __init__(self, settings: Settings, cells: RunCells, say: Callable[[str], None]) -> None:
         self.accepts = bool(settings.value("accept"))
         facts = {
-            "commit": get_commit_info(),
+            "commit": get_commit_info(),  # type: ignore[no-untyped-call] # pytest-benchmark's
             "tolerance": {name: settings.tolerance(name) for name in settings.platforms},
             "matrix": cells.describe_matrix(settings),
         }

@@ -331,16 +331,8 @@ def _create_with(
 def _put(put: Callable[[ServiceParameters], float], model: Network, parameters: ServiceParameters) -> tuple[float, str]:
     """Create a service; if its folder contains no model, create it from the network's template.
 
-    Args:
-        put: creates the service and returns how long that took, milliseconds.
-        model: the network.
-        parameters: parameters of the service.
-
     Returns:
-        How long the creation took, and the name of the template, "" for a network from files.
-
-    Raises:
-        ServerError: the server refused.
+        Milliseconds that the creation took, and the name of the template, "" for a network from files.
     """
     template = parameters.template if parameters.mllib == TORCH else AUTO
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.servers.connection import Surroundings
     from pytest_ddperf.servers.request_images import BenchImages
     from pytest_ddperf.servers.services import OpenService
-
-_HOPELESS_TIMEOUT_S = 0.5
-"""Response time limit for a server that did not come back within the wait; each further cell asks it once."""
 
 
 class Target:
@@ -99,65 +95,18 @@ class Target:
 
     def is_up(self) -> bool:
         """Return whether the open server responds to one quick request."""
-        return self._answers(PROBE_TIMEOUT_S) is None
-
-    def _answers(self, timeout_s: float) -> ServerError | None:
-        """Return None if the open server responds, else the error."""
         try:
-            self.client.info(timeout_s=timeout_s)
-        except ServerError as error:
-            return error
-        return None
+            self.client.info(timeout_s=PROBE_TIMEOUT_S)
+        except ServerError:
+            return False
+        return True
 
-    def wait_for_return(
-        self,
-        wait_s: float,
-        *,
-        hopeless: bool = False,
-        now: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> Info:
-        """Wait for an open server that stopped responding, then close it, so that everything is recreated.
-
-        An embedded server is not waited for: the next `open` restarts it, once.
-
-        Args:
-            wait_s: how long to wait, seconds; shown to the user.
-            hopeless: whether an earlier wait failed: the server is then asked once, with a shorter time limit.
-            now: a monotonic clock, seconds.
-            sleep: sleeps for a number of seconds.
-
-        Returns:
-            What the server reports about itself now; empty for an embedded one.
+    def restart(self) -> None:
+        """Close an embedded server that died, so that the next `open` starts it again, once.
 
         Raises:
-            ServerGoneError: the server does not come back, or is an embedded one that died twice.
+            ServerGoneError: it died twice.
         """
-        if self.options.is_embedded:
-            return self._restart()
-        error = self._answers(_HOPELESS_TIMEOUT_S if hopeless else PROBE_TIMEOUT_S)
-        if error is not None:
-            self._wait_for(error, wait_s, now, sleep)
-        info = self.info
-        self.close()
-        return info
-
-    def _wait_for(
-        self, error: ServerError, wait_s: float, now: Callable[[], float], sleep: Callable[[float], None]
-    ) -> None:
-        if wait_s <= 0:
-            raise ServerGoneError(str(error)) from error
-        server = self.client.display_url
-        self._say(f"ddperf: {server} stopped responding; waiting up to {wait_s:g} s")
-        began_s = now()
-        try:
-            wait_until_up(self.client, wait_s, now=now, sleep=sleep)
-        except ServerError as still:
-            self._say(f"ddperf: {server} did not respond within {wait_s:g} s")
-            raise ServerGoneError(str(still)) from still
-        self._say(f"ddperf: {server} is back after {now() - began_s:.0f} s")
-
-    def _restart(self) -> Info:
         if self._restarted:
             raise ServerGoneError("The embedded server died twice; it is restarted only once")
         self._restarted = True
@@ -165,7 +114,6 @@ class Target:
         self._say(f"ddperf: the embedded server died and is restarted. The end of its log: {tail}")
         self.forget_service()  # the service ended with the server
         self.close()
-        return Info()
 
     def refresh_facts(self) -> ServerFacts:
         """Return the facts of the open server, updated if it last reported another version."""

@@ -25,7 +25,7 @@ from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
 from pytest_ddperf.config.platform_toml import read_platforms
-from pytest_ddperf.config.published_tables import read_networks, read_table
+from pytest_ddperf.config.published_tables import read_table
 from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.config.settings import GivenValue, Origin
 from pytest_ddperf.core.catalog import build_bare_catalog
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.catalog import Catalog
 
 TABLES = [path.read_bytes() for path in sorted((ROOT / "baselines").glob("*.csv")) if path.name != "networks.csv"]
-NETWORKS = (ROOT / "baselines" / "networks.csv").read_bytes()
 PLATFORMS = [
     b"[platforms" + part for part in (ROOT / "baselines" / "platforms.toml").read_bytes().split(b"[platforms")[1:]
 ]
@@ -87,7 +86,7 @@ def catalog() -> Catalog:
     return load_catalog()
 
 
-@tried(0.15)
+@tried(0.2)
 @given(which=st.integers(0, len(TABLES) - 1), damage=DAMAGE)
 @counted(FILES)
 def test_a_published_table(folder: Path, catalog: Catalog, which: int, damage: list[Damage]) -> None:
@@ -105,20 +104,6 @@ def test_a_published_table(folder: Path, catalog: Catalog, which: int, damage: l
     for key in held.cells():
         assert isinstance(entry := held.lookup(key), object)
         assert not isinstance(entry, Baseline) or 0 < entry.value_ms < math.inf
-
-
-@tried(0.05)
-@given(damage=DAMAGE)
-@counted(FILES)
-def test_the_table_of_networks(folder: Path, damage: list[Damage]) -> None:
-    path = folder / "networks.csv"
-    path.write_bytes(damaged_bytes(NETWORKS, damage))
-    try:
-        networks = read_networks(path)
-    except DdperfError as error:
-        plain(error)
-        return
-    assert set(networks) >= set(build_bare_catalog().networks)
 
 
 @pytest.fixture(scope="module")
