@@ -21,7 +21,7 @@ UP = "\x1b[1A"
 
 
 @contextlib.contextmanager
-def progress_line(config: pytest.Config, key: CellKey) -> Iterator[Callable[[Progress], None] | None]:
+def show_progress_line(config: pytest.Config, key: CellKey) -> Iterator[Callable[[Progress], None] | None]:
     """Show progress on a line below the cursor, which is erased at the end; pytest's own output is unchanged.
 
     The cursor moves back by a relative distance, so this also works on the last line of a terminal, where everything

@@ -37,10 +37,12 @@ def draw_heat_map(chart: HeatMap) -> Figure:
     axes.grid(visible=False)
     axes.set_xlim(0, len(chart.columns))
     axes.set_ylim(len(chart.rows), 0)
-    colours = ScalarMappable(Normalize(-_FULL, _FULL), LinearSegmentedColormap.from_list("change", _COLOURS, _SHADES))
+    colours = LinearSegmentedColormap.from_list("change", _COLOURS, _SHADES)
+    scale = Normalize(-_FULL, _FULL)
     for cell in chart.cells:
         # a change of -100 % or less has no logarithm; draw it as the fastest
-        _cell(axes, cell, None if cell.change is None else colours.to_rgba(math.log(max(0.01, 1 + cell.change))))
+        share = None if cell.change is None else float(scale(math.log(max(0.01, 1 + cell.change))))
+        _cell(axes, cell, None if share is None else colours(share))
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("batch size")
@@ -51,7 +53,7 @@ def draw_heat_map(chart: HeatMap) -> Figure:
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    _draw_scale(frame, colours, _COLUMN_IN * len(chart.columns), _ROW_IN * len(chart.rows))
+    _draw_scale(frame, ScalarMappable(scale, colours), _COLUMN_IN * len(chart.columns), _ROW_IN * len(chart.rows))
     return frame.figure
 
 
