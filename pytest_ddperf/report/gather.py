@@ -177,15 +177,23 @@ def load_stored(
 
 
 def find_run(storage: Path, name: str) -> Path:
-    """Find the file of a run by its name, without `.jsonl`.
+    """Find the file of a run by the name of the file or of the run, which differ if the file was renamed or copied.
+
+    Args:
+        storage: folder of the history; it need not exist.
+        name: name without `.jsonl`.
 
     Raises:
-        ConfigurationError: there is no such file.
+        ConfigurationError: there is no such run.
     """
     files = {path.stem: path for path in list_runs(storage)}
-    if name not in files:
+    if name in files:
+        return files[name]
+    with HistoryIndex(storage) as index:
+        renamed = {found.run: found.path for found in index.runs()}
+    if name not in renamed:
         raise missing_run_error(name, storage, files)
-    return files[name]
+    return renamed[name]
 
 
 def load_last_runs(storage: Path, platforms: Sequence[str] | None = None) -> tuple[list[Run], list[str]]:

@@ -77,18 +77,20 @@ def oldest_file(project: Path) -> Path:
     return min((project / ".ddperf").glob("*.jsonl"))
 
 
+@pytest.mark.parametrize("by", ["file", "run"])
 @pytest.mark.parametrize("how", ["renamed", "copied"])
-def test_a_run_is_named_by_its_file_with_and_without_a_report(
-    project: Path, capsys: pytest.CaptureFixture[str], how: str
+def test_a_run_is_named_by_its_file_or_by_its_own_name_with_and_without_a_report(
+    project: Path, capsys: pytest.CaptureFixture[str], by: str, how: str
 ) -> None:
     file = oldest_file(project)
     other = file.with_name("before.jsonl")
     (file.rename if how == "renamed" else functools.partial(shutil.copy, file))(other)
-    assert run("--run", "before") == 0
+    name = {"file": other.stem, "run": file.stem}[by]
+    assert run("--run", name) == 0
     assert "90.0" in capsys.readouterr().out
-    assert run("-o", "r.json", "--run", "before") == 0
+    assert run("-o", "r.json", "--run", name) == 0
     assert {key: now for key, now in cells(project / "r.json").items() if now is not None} == {B1: 90.0, B8: 54.0}
-    assert run("--json", "x.json", "--run", "before") == 0
+    assert run("--json", "x.json", "--run", name) == 0
     assert exported(project / "x.json") == [str(B1), str(B8)]
 
 
