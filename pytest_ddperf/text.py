@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
 
-def format_ms(ms: float) -> str:
-    """Format milliseconds with three significant digits, as in the report, without an exponent."""
+def format_ms(ms: float | None) -> str:
+    """Format milliseconds with three significant digits, as in the report, without an exponent; "" for None."""
+    if ms is None:
+        return ""
     if ms >= 100:
         return f"{ms:.0f}"
     return f"{ms:.1f}" if ms >= 10 else f"{ms:.3g}"
 
 
-def format_change(change: float) -> str:
-    """Format a relative change with its sign: `-1.7 %`."""
+def format_change(change: float | None) -> str:
+    """Format a relative change with its sign: `-1.7 %`; "" for None."""
+    if change is None:
+        return ""
     percent = round(change * 100, 1) + 0.0  # -0.0 becomes 0.0
     return f"{percent:+.0f} %" if abs(percent) >= 100 else f"{percent:+.1f} %"
 

@@ -23,7 +23,6 @@ import platformdirs
 from pytest_ddperf.config.published_tables import format_path
 from pytest_ddperf.config.text_files import read_text, replace_file
 from pytest_ddperf.core.catalog import build_bare_catalog
-from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Conditions, Outcome, Unavailable
 from pytest_ddperf.core.results import SEVERITY, select_reddest
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
@@ -97,7 +96,6 @@ def round_to_seven_digits(value: float) -> float:
 
 
 FORMAT = 1
-MODES = ("accepted", "all")
 _LOCK_TIMEOUT_S = 60.0
 EXPECTED = "pytest-benchmark JSON, as written by --ddperf-update-baselines or --benchmark-json"
 _SIZES = "1 or more, in 64 bits"
@@ -165,14 +163,14 @@ class Update:
     Args:
         path: the file.
         written: the cells that were recorded, in the file's order.
-        left_out: the cells that were not recorded, each with the reason.
+        left_out: the cells that were measured and not recorded.
         before: the previous baseline of each recorded cell that had one.
         after: the new baseline of each recorded cell.
     """
 
     path: Path
     written: tuple[CellKey, ...]
-    left_out: Mapping[CellKey, str]
+    left_out: frozenset[CellKey]
     before: Mapping[CellKey, Baseline] = field(default_factory=dict)
     after: Mapping[CellKey, Baseline] = field(default_factory=dict)
 
@@ -266,7 +264,6 @@ def write_recorded(
     version: str = "",
     mode: str = "accepted",
     now: datetime | None = None,
-    lock_dir: Path | None = None,
 ) -> Update:
     """Merge the cells of a run into a recorded baseline; other cells and benchmarks of the file are kept.
 
@@ -284,19 +281,16 @@ def write_recorded(
         version: version of pytest-benchmark.
         mode: `accepted` or `all`.
         now: time of recording, in UTC; None for the current time.
-        lock_dir: folder of the lock file; None for one in the user's cache folder.
 
     Raises:
         BaselineFileError: the file exists and is not a recorded run; it is left unchanged.
-        ConfigurationError: the mode is unknown, or the file cannot be written.
+        ConfigurationError: the file cannot be written.
     """
-    if mode not in TAKEN:
-        raise ConfigurationError(f"The mode {mode!r} is not known: the valid ones are {' and '.join(MODES)}.")
     path = path.resolve()
     moment = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(path, lock_dir or platformdirs.user_cache_path("pytest-ddperf") / "locks"):
+        with _lock(path):
             held = read_recorded(path) if path.is_file() else Recorded({}, {}, {}, ())
             benchmarks = dict(held.benchmarks)
             unavailable = {key for key, entry in held.cells.items() if isinstance(entry, Unavailable)}
@@ -310,7 +304,7 @@ def write_recorded(
                 "ddperf": {
                     "last": _last(keys),
                     "format": FORMAT,
-                    "unavailable": [to_builtins(key) for key in sorted(unavailable, key=cell_sort_key)],
+                    "unavailable": [msgspec.to_builtins(key) for key in sorted(unavailable, key=cell_sort_key)],
                 },
                 "machine_info": dict(machine_info),
                 "benchmarks": [
@@ -358,23 +352,18 @@ def _for_review(key: CellKey, raw: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def build_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str, Any]:
-    """Build the benchmark of a cell for the file.
+def build_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str, Any] | None:
+    """Build the benchmark of a cell for the file; None if a time is 0, or no pass was timed by the gated clock.
 
     Args:
         record: a cell that was measured.
         stats: computes pytest-benchmark's statistics of durations in seconds.
         recorded: time of recording, ISO 8601.
-
-    Raises:
-        ValueError: no pass was timed by the clock used for the verdict, or a time is not finite and positive.
     """
     measurement = record.measurement
     times_ms = [ms for one in measurement.per_image_ms() for ms in one] if measurement else []
-    if measurement is None or not times_ms:
-        raise ValueError("no pass has a time of the clock used for the verdict")
-    if not all(math.isfinite(ms) and ms > 0 for ms in times_ms):
-        raise ValueError("a pass has a time that is not finite and positive")
+    if measurement is None or not times_ms or not all(math.isfinite(ms) and ms > 0 for ms in times_ms):
+        return None
     key = record.key
     fullname = record.nodeid or f"test_predict[{key}]"
     return {
@@ -384,8 +373,8 @@ def build_entry(record: CellRecord, *, stats: Stats, recorded: str) -> dict[str,
         "params": {"platform": key.platform, "model": key.model, "batch_size": key.batch_size},
         "param": str(key),
         "extra_info": {
-            **to_builtins(key),
-            "conditions": to_builtins(measurement.conditions),
+            **msgspec.to_builtins(key),
+            "conditions": msgspec.to_builtins(measurement.conditions),
             **({"network_files": measurement.network_files} if measurement.network_files else {}),
             "recorded": recorded,
         },
@@ -407,25 +396,22 @@ def _merge(
     mode: str,
     stats: Stats,
     moment: str,
-) -> tuple[set[CellKey], dict[CellKey, str]]:
+) -> tuple[set[CellKey], frozenset[CellKey]]:
     written: set[CellKey] = set()
-    left_out: dict[CellKey, str] = {}
+    left_out: set[CellKey] = set()
     for key, record in select_reddest(records).items():
         if record.outcome is Outcome.UNAVAILABLE:
             if key not in benchmarks:
                 unavailable.add(key)
             continue
-        if record.outcome not in TAKEN[mode]:
-            left_out[key] = str(record.outcome)
+        entry = build_entry(record, stats=stats, recorded=moment) if record.outcome in TAKEN[mode] else None
+        if entry is None:
+            left_out.add(key)
             continue
-        try:
-            benchmarks[key] = build_entry(record, stats=stats, recorded=moment)
-        except ValueError as error:
-            left_out[key] = str(error)
-            continue
+        benchmarks[key] = entry
         unavailable.discard(key)
         written.add(key)
-    return written, left_out
+    return written, frozenset(left_out)
 
 
 def _baseline_of(raw: Mapping[str, Any]) -> Baseline:
@@ -526,8 +512,9 @@ def _line_with(text: str, part: str) -> int | None:
     return None if at < 0 else text.count("\n", 0, at) + 1
 
 
-def _lock(path: Path, lock_dir: Path) -> filelock.BaseFileLock:
-    """Return the lock of a file; it is in another folder, so that `baselines/` contains only data."""
+def _lock(path: Path) -> filelock.BaseFileLock:
+    """Return the lock of a file; it is in the user's cache folder, so that `baselines/` contains only data."""
+    lock_dir = platformdirs.user_cache_path("pytest-ddperf") / "locks"
     lock_dir.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
     return filelock.FileLock(lock_dir / f"{name}.lock", timeout=_LOCK_TIMEOUT_S)

@@ -35,11 +35,6 @@ KINDS = ("auto", "history", "recorded", "report")
 LOCAL = "local"
 
 
-def user_cache_dir() -> Path:
-    """Return the user's cache folder, which follows XDG_CACHE_HOME; it need not exist."""
-    return platformdirs.user_cache_path("pytest-ddperf")
-
-
 @dataclass(frozen=True, slots=True)
 class PlatformBaseline:
     """The baselines of one platform.
@@ -70,20 +65,12 @@ class BaselineStore:
     Args:
         catalog: resolves names and contains the platforms.
         project_dir: the project's folder, whose `baselines/` takes precedence; None for no project.
-        cache_dir: folder for recordings of the platform `local`; None for the user's cache folder.
         data_dir: folder of the package's tables; None for the installed one.
     """
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        project_dir: Path | None = None,
-        cache_dir: Path | None = None,
-        data_dir: Path | None = None,
-    ) -> None:
+    def __init__(self, catalog: Catalog, project_dir: Path | None = None, data_dir: Path | None = None) -> None:
         self._catalog = catalog
         self._project_dir = project_dir
-        self._cache_dir = cache_dir
         self._data_dir = data_dir
 
     def load(
@@ -175,7 +162,7 @@ class BaselineStore:
             folder = self._project_dir.resolve()
             digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
             name += f"-{_as_file_name(folder.name)}-{digest}"
-        return (self._cache_dir or user_cache_dir()) / "baselines" / f"{name}.json"
+        return platformdirs.user_cache_path("pytest-ddperf") / "baselines" / f"{name}.json"
 
     def _recorded_runs(self, platform: Platform) -> list[Recorded]:
         """Read the existing recorded runs, in order of precedence."""

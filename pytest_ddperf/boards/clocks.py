@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import filelock
+import msgspec
 import platformdirs
 
 from pytest_ddperf.boards.telemetry.ssh import build_script, build_variables, shell_command
 from pytest_ddperf.config.text_files import replace_file
-from pytest_ddperf.core.record_codec import from_json, to_json
 from pytest_ddperf.errors import HookError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Tuning:
                 "there is nothing to tune: no nvpmodel mode is set, and there is no jetson_clocks or CPU governor"
             )
             return
-        replace_file(self.path, to_json(was), sync=True)
+        replace_file(self.path, msgspec.json.encode(was), sync=True)
         done = self._run("apply", self._nvpmodel)
         self.note = f"tuned: {', '.join(_of('did', done))}"
         self._tell(f"{self.note}; restored at the end with: {was}")
@@ -136,10 +136,10 @@ class Tuning:
 
     def _restore(self) -> None:
         try:
-            was = from_json(self.path.read_bytes(), PreviousSettings)
+            was = msgspec.json.decode(self.path.read_bytes(), type=PreviousSettings)
         except FileNotFoundError:
             return
-        except (OSError, ValueError) as error:
+        except (OSError, msgspec.DecodeError) as error:
             self._tell(f"the previous settings cannot be read from {self.path}: {error}")
             return
         by_hand = f"Restore the board manually: {was}. The settings are recorded in {self.path}."

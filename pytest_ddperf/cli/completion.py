@@ -6,12 +6,12 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.completers import Names, model_names, platform_names
+from pytest_ddperf.config.completers import complete_names, model_names, platform_names
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.selection.rules import Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 VARIABLE = "_ARGCOMPLETE"
 """The environment variable that argcomplete's shell code sets when it requests completions."""
@@ -66,7 +66,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
         "platform": platform_names(),
         "check": platform_names(),
         "models": model_names(),
-        "rank_by": Names(_rankings),
+        "rank_by": complete_names(lambda: Ranking),
     }
     for action in _actions(parser):
         if action.dest in completers:
@@ -80,8 +80,3 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - the same
             for command in dict.fromkeys(action.choices.values()):
                 yield from _actions(command)
-
-
-def _rankings() -> Iterable[str]:
-
-    return tuple(Ranking)

@@ -51,11 +51,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DIR",
         help=f"draw the figures into this folder; default: {PLOT_DIR}",
     )
-    report.add_argument(
-        "--platform",
-        metavar="A[,B]",
-        help="platforms to include; default: all",
-    )
+    report.add_argument("--platform", metavar="A[,B]", help="platforms to include; default: all")
     report.add_argument(
         "--storage",
         type=cli_arguments.parse_path,
@@ -109,11 +105,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _platforms(text: str, catalog: Catalog) -> list[str]:
-    """Return the ids of the named platforms, without duplicates.
-
-    Raises:
-        ConfigurationError: a platform is unknown, or none is named.
-    """
+    """Return the ids of the named platforms, without duplicates; refuse an unknown one, and a text that names none."""
     names = split_names(text)
     if not names:
         raise ConfigurationError(f"--platform names no platform; the valid ones are {', '.join(catalog.platforms)}.")
@@ -131,16 +123,7 @@ def _write(arguments: argparse.Namespace, catalog: Catalog, platforms: Sequence[
     if arguments.name is not None:
         _stored_runs(arguments.storage, arguments.name, platforms)  # raises the same errors as when the run is printed
     results = gather.load_stored(catalog, arguments.storage, project_dir=folder, run=arguments.name)
-    for warning in results.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
-    shown = list(platforms or results.platforms)
-    # the results already contain the warnings about the files
-    nights, _ = gather.load_trends(arguments.storage, shown)
-    made = report.make(results, nights, shown, folder=figures, files=files, progress=report.show_progress)
-    for line in made.lines():
-        sys.stdout.write(f"{line}\n")
-    if made.problems:
-        raise ConfigurationError(" ".join(made.problems))
+    report.make_stored(results, arguments.storage, platforms or results.platforms, folder=figures, files=files)
     return 0
 
 
@@ -172,9 +155,7 @@ def _stored_runs(folder: Path, name: str | None, platforms: Sequence[str] | None
 
 
 def _export(run: Run, catalog: Catalog, path: Path) -> None:
-
-    titles = {name: platform.title for name, platform in catalog.platforms.items()}
-    document = benchmark_json.build_run_document(run, titles)
+    document = benchmark_json.build_run_document(run, catalog)
     try:
         path.write_text(json.dumps(document, indent=4) + "\n", encoding="utf-8")
     except OSError as error:
@@ -194,7 +175,6 @@ def _print_costs(catalog: Catalog) -> None:
 
 
 def _print_run(run: Run, catalog: Catalog) -> None:
-
     width = shutil.get_terminal_size().columns
     state = "" if run.complete else ", interrupted"
     sys.stdout.write(f"\nRun {run.header.run} of {run.header.started}{state}\n")

@@ -4,30 +4,83 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_ddperf.cli.arguments import parse_path
 from pytest_ddperf.embedded.launch import require_extra
-from pytest_ddperf.servers import generated_images
+from pytest_ddperf.servers.generated_images import ensure_bench_images
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    import argparse
+
+DEFAULT_PORT = 8080
+"""The same as DeepDetect's."""
+
+_LIMITS = (
+    ("--max-body", "MIB", "largest request body, MiB; default: 256"),
+    ("--max-images", "N", "maximum images per request; default: 256"),
+    ("--max-pixels", "N", "largest image, width times height; default: 50000000"),
+    ("--max-services", "N", "maximum number of services; default: 64"),
+    ("--max-connections", "N", "maximum number of open connections; default: 256"),
+    ("--request-timeout", "S", "seconds for a request to arrive completely; default: 60"),
+)
+"""Options for the limits of the embedded server, which validates the values itself: flag, metavar, help."""
 
 
-def serve(*, port: int, data_dir: Path | None, options: Sequence[str]) -> int:
-    """Run the embedded server in this process until it is stopped.
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand to `ddperf`."""
+    serve = commands.add_parser("serve", help="run the embedded server", description=_serve.__doc__)
+    serve.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, metavar="N", help="port, 0 for a free one; default: %(default)s"
+    )
+    serve.add_argument("--host", metavar="ADDRESS", help="loopback address to listen on; default: 127.0.0.1")
+    serve.add_argument(
+        "--models", default="all", metavar="A,B|all|none", help="services to create at the start; default: all"
+    )
+    serve.add_argument("--threads", type=int, metavar="N", help="threads of each network; default: one per core")
+    serve.add_argument(
+        "--data-dir",
+        type=parse_path,
+        metavar="DIR",
+        help="folder of images that requests name by path; default: generated images",
+    )
+    serve.add_argument(
+        "--model-dir",
+        type=parse_path,
+        metavar="DIR",
+        help="folder of model folders, each with an .onnx file; default: none",
+    )
+    serve.add_argument("--no-http", action="store_true", help="refuse images given as http URLs")
+    for flag, metavar, what in _LIMITS:
+        serve.add_argument(flag, metavar=metavar, help=what)
+    serve.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the networks' random weights; default: 0"
+    )
+    serve.add_argument(
+        "--no-service-stats", action="store_true", help="for tests: omit service_stats, as older servers do"
+    )
+    serve.add_argument(
+        "--slow",
+        action="append",
+        default=[],
+        metavar="MODEL=FACTOR",
+        help="for tests: multiply the work of one network, such as resnet50=1.2",
+    )
+    serve.set_defaults(run=_serve)
 
-    Args:
-        port: port to listen on; 0 for a free one.
-        data_dir: folder of images that requests name by path; None for the generated bench images.
-        options: further arguments of `python -m pytest_ddperf.embedded`.
 
-    Returns:
-        The exit status.
-
-    Raises:
-        ConfigurationError: the packages of the embedded server are not installed.
-    """
+def _serve(arguments: argparse.Namespace) -> int:
+    """Run the embedded server on this host until Ctrl-C: DeepDetect's REST API, 13 networks on ONNX Runtime."""
     require_extra()
-    folder = data_dir or generated_images.ensure_bench_images()
     from pytest_ddperf.embedded.__main__ import main  # noqa: PLC0415 - an optional extra
 
-    return main(["--port", str(port), "--data-dir", str(folder), *options], prog="ddperf serve")
+    values = vars(arguments)
+    options = ["--data-dir", str(arguments.data_dir or ensure_bench_images())]
+    if arguments.models != "none":
+        options += ["--models", arguments.models]
+    for flag in ("--port", "--seed", "--host", "--threads", "--model-dir", *(flag for flag, *_ in _LIMITS)):
+        value = values[flag.removeprefix("--").replace("-", "_")]
+        options += [] if value is None else [flag, str(value)]
+    options += ["--no-service-stats"] if arguments.no_service_stats else []
+    options += ["--no-http"] if arguments.no_http else []
+    for slowed in arguments.slow:
+        options += ["--slow", slowed]
+    return main(options, prog="ddperf serve")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.settings import GivenValue, Origin, Settings
+from pytest_ddperf.config.resolve import resolve_settings
+from pytest_ddperf.config.settings import GivenValue, Origin
 from pytest_ddperf.core.service_parameters import AUTO, NCNN, ONNXRUNTIME, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.deepdetect.build_flags import BACKENDS, has_cuda, ignores_precision, list_built, read_words
-from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.servers.backends import choose_device, describe_choice, list_backends
 from pytest_ddperf.servers.services import find_repository, find_service
@@ -37,7 +37,7 @@ def format_server(platform: str, catalog: Catalog, project_dir: Path, info: Info
     """
     try:
         given = {"platform": GivenValue((platform,), Origin.COMMAND_LINE)}
-        settings = Settings.resolve(given, catalog, project_dir)
+        settings = resolve_settings(given, catalog, project_dir)
         options = settings.server_options(platform)
         networks = [settings.catalog.networks[model] for model in settings.models(platform)]
         ways = describe_ways(options, networks, info)
@@ -111,7 +111,7 @@ def _way(options: ServerOptions, network: Network, info: Info) -> tuple[str, boo
 def _backends(options: ServerOptions, network: Network | None, info: Info) -> tuple[list[str], str]:
     """Return the backends with which services would be created, or why there are none."""
     try:
-        return list_backends(options, network, info, format_display_url(options.url)), ""
+        return list_backends(options, network, info, options.display_url), ""
     except ConfigurationError as error:
         return [], str(error).rstrip(".")
 

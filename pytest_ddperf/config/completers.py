@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.limits import split_names
@@ -15,31 +15,28 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.catalog import Catalog
 
 
-class Names:
-    """A completer for one name, or several separated by commas.
+Completer: TypeAlias = "Callable[..., list[str]]"
 
-    Args:
-        source: returns the names.
-    """
 
-    def __init__(self, source: Callable[[], Iterable[str]]) -> None:
-        self._source = source
+def complete_names(source: Callable[[], Iterable[str]]) -> Completer:
+    """Create a completer for one name, or several separated by commas, of those that `source` returns."""
 
-    def __call__(self, prefix: str, **_asked: Any) -> list[str]:  # noqa: ANN401 - argcomplete's parser and action
-        """Return the possible completions of the text before the cursor."""
+    def complete(prefix: str, **_asked: Any) -> list[str]:  # noqa: ANN401 - argcomplete's parser and action
         done, comma, _begun = prefix.rpartition(",")
         taken = split_names(done)
-        return [f"{done}{comma}{name}" for name in self._source() if name not in taken]
+        return [f"{done}{comma}{name}" for name in source() if name not in taken]
+
+    return complete
 
 
-def platform_names(project_dir: Path | None = None) -> Names:
+def platform_names(project_dir: Path | None = None) -> Completer:
     """Create a completer for the platforms of the package and of ddperf.toml in a folder (default: the current one)."""
-    return Names(lambda: _catalog(project_dir).platforms)
+    return complete_names(lambda: _catalog(project_dir).platforms)
 
 
-def model_names(project_dir: Path | None = None) -> Names:
+def model_names(project_dir: Path | None = None) -> Completer:
     """Create a completer for the networks of the package and of ddperf.toml in a folder (default: the current one)."""
-    return Names(lambda: _catalog(project_dir).networks)
+    return complete_names(lambda: _catalog(project_dir).networks)
 
 
 def _catalog(project_dir: Path | None) -> Catalog:

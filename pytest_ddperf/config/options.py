@@ -78,14 +78,6 @@ class Option(NamedTuple):
         """The environment variable."""
         return self.key.upper()
 
-    def parse(self, text: str) -> Any:  # noqa: ANN401 - the option's own type
-        """Convert the text of a value.
-
-        Raises:
-            ValueError: the text is not valid; the message states what is expected.
-        """
-        return self.type.parse(text)
-
 
 def _service_options(group: str) -> tuple[Option, ...]:
     """Create the options of the service parameters in a group."""

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _BATCH_SIZE = re.compile(r"[1-9][0-9]{0,5}")
-_NETWORK_COLUMNS = ("model", "top1_accuracy_percent", "giga_flops", "million_params", "top5_accuracy_percent")
 _VALUE = "milliseconds per image (a positive number such as 37.2), or x where it cannot be measured"
 
 
@@ -97,33 +96,26 @@ def read_table(path: Path, catalog: Catalog, columns: Mapping[str, str] | None =
 
 
 def read_networks(path: Path) -> dict[str, Network]:
-    """Read the networks with the report's figures from `networks.csv`, where `missing` marks figures not stated.
-
-    Raises:
-        BaselineFileError: the file is not such a table.
-    """
-    header = ",".join(_NETWORK_COLUMNS)
-    rows = _rows(path, f"a table whose header is {header}")
-    line, found = next(rows)
-    if tuple(found) != _NETWORK_COLUMNS:
-        raise BaselineFileError(path, line, f"the header {','.join(found)}", header)
+    """Read the networks with the report's figures from the package's `networks.csv`; `missing` marks unstated ones."""
     catalog = build_bare_catalog()
     networks = dict(catalog.networks)
-    for line, row in rows:
-        if len(row) != len(_NETWORK_COLUMNS):
-            raise BaselineFileError(path, line, f"a row of {len(row)} cells", f"{len(_NETWORK_COLUMNS)}: {header}")
-        name, top1, giga_flops, million_params, top5 = row
-        network = networks[_resolve(path, line, name, catalog)]
+    for row in csv.DictReader(io.StringIO(read_text(path, "the report's figures of the networks"))):
+        text = {name: "" if value == "missing" else value for name, value in row.items()}
+        network = catalog.model(text["model"])
         networks[network.id] = replace(
             network,
-            top1_accuracy_percent=_figure(path, line, top1),
-            giga_flops=_figure(path, line, giga_flops),
-            million_params=_figure(path, line, million_params),
-            giga_flops_text=_printed(giga_flops),
-            million_params_text=_printed(million_params),
-            top5_accuracy_percent=_figure(path, line, top5),
+            top1_accuracy_percent=_figure(text["top1_accuracy_percent"]),
+            giga_flops=_figure(text["giga_flops"]),
+            million_params=_figure(text["million_params"]),
+            giga_flops_text=text["giga_flops"],
+            million_params_text=text["million_params"],
+            top5_accuracy_percent=_figure(text["top5_accuracy_percent"]),
         )
     return networks
+
+
+def _figure(text: str) -> float | None:
+    return float(text) if text else None
 
 
 def _rows(path: Path, expected: str) -> Iterator[tuple[int, list[str]]]:
@@ -186,19 +178,6 @@ def _milliseconds(path: Path, line: int, model: str, text: str) -> float | None:
     if value is None:
         raise BaselineFileError(path, line, f"{text!r} for {model}", _VALUE)
     return value
-
-
-def _figure(path: Path, line: int, text: str) -> float | None:
-    if not _printed(text):
-        return None
-    value = _number(text)
-    if value is None:
-        raise BaselineFileError(path, line, repr(text), "a positive number, or missing")
-    return value
-
-
-def _printed(text: str) -> str:
-    return "" if text.strip() == "missing" else text.strip()
 
 
 def _number(text: str) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.limits import LOCK_WAIT_S
 from pytest_ddperf.core.service_parameters import AUTO, ServiceParameters
-from pytest_ddperf.deepdetect.url import EMBEDDED
+from pytest_ddperf.deepdetect.url import EMBEDDED, format_display_url, identify_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,3 +69,13 @@ class ServerOptions:
     def is_embedded(self) -> bool:
         """Whether the server is the embedded one."""
         return self.url == EMBEDDED
+
+    @property
+    def display_url(self) -> str:
+        """The URL of the server without its credentials."""
+        return format_display_url(self.url)
+
+    @property
+    def identity(self) -> str:
+        """The server's identity: options with the same one are of the same server."""
+        return identify_server(self.url)

@@ -77,6 +77,14 @@ class Catalog:
         """The user's own networks, in the order in which they were named."""
         return tuple(one for one in self.networks.values() if one.is_own)
 
+    def platform_title(self, platform: str) -> str:
+        """The title of a platform; its id if it is unknown, like one of a stored run that left ddperf.toml."""
+        return self.platforms[platform].title if platform in self.platforms else platform
+
+    def network_title(self, model: str) -> str:
+        """The title of a network; its id if it is unknown."""
+        return self.networks[model].title if model in self.networks else model
+
     def with_models(self, models: Iterable[Network]) -> Catalog:
         """A copy with further networks after the known ones.
 
@@ -130,28 +138,24 @@ def find_closest(name: str, spellings: Iterable[str]) -> str | None:
 
 
 def build_matrix(
-    platforms: Sequence[Platform],
-    models: Sequence[str] | None = None,
-    batch_sizes: Sequence[int] | None = None,
-    scenarios: Sequence[str] = ("",),
+    platform: str, models: Iterable[str], batch_sizes: Iterable[int], scenarios: Sequence[str] = ("",)
 ) -> list[CellKey]:
-    """Build the list of cells without duplicates: platforms and models in the given order, batch sizes ascending.
+    """Build the list of a platform's cells without duplicates: models in the given order, batch sizes ascending.
 
     The plain-latency cells of a model come before its cells under load, so that the board is cool when they run.
 
     Args:
-        platforms: the platforms.
-        models: ids of networks; None for the default networks of each platform.
-        batch_sizes: images per request; None for those of each platform.
+        platform: id of the platform.
+        models: ids of networks.
+        batch_sizes: images per request.
         scenarios: "" for plain latency, and the ids of load scenarios, in measuring order.
     """
     plain, loads = [one for one in scenarios if not one], [one for one in scenarios if one]
     cells = [
-        CellKey(platform.id, model, batch_size, scenario)
-        for platform in platforms
-        for model in (platform.default_models if models is None else models)
+        CellKey(platform, model, batch_size, scenario)
+        for model in models
         for group in (plain, loads)
-        for batch_size in sorted(platform.batch_sizes if batch_sizes is None else batch_sizes)
+        for batch_size in sorted(batch_sizes)
         for scenario in group
     ]
     return list(dict.fromkeys(cells))

@@ -159,13 +159,3 @@ SERVICE: Final = ValueType(
     f"a service name such as bench_{MODEL}, with no braces except in {MODEL}, the network's id",
     check=require(lambda name: name.strip() and not set("{}") & set(name.replace(MODEL, ""))),
 )
-
-
-def fill_template(template: str, model: str) -> str:
-    """Replace `{model}` in a template by the id of one network.
-
-    Args:
-        template: may contain `{model}`, once or several times.
-        model: the network's id.
-    """
-    return template.replace(MODEL, model)

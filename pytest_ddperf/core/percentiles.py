@@ -14,6 +14,7 @@ PERCENTS: Final = (50, 90, 95, 99)
 """The percentiles that are reported."""
 
 CONFIDENCE: Final = 0.95
+"""Probability that an interval contains its percentile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Percentile:
     high_ms: float
 
 
-def compute_percentiles(samples_ms: Sequence[float], percents: Sequence[int] = PERCENTS) -> tuple[Percentile, ...]:
+def compute_percentiles(samples_ms: Sequence[float]) -> tuple[Percentile, ...]:
     """Compute the percentiles for which there are enough samples, ascending; the others are omitted.
 
     The value is the sample of rank ceil(n p), the inverse of the empirical distribution (Hyndman and Fan, Sample
@@ -41,12 +42,11 @@ def compute_percentiles(samples_ms: Sequence[float], percents: Sequence[int] = P
 
     Args:
         samples_ms: latencies in any order.
-        percents: the percentiles to compute.
     """
     ordered = sorted(samples_ms)
     count = len(ordered)
     found = []
-    for percent in percents:
+    for percent in PERCENTS:
         ranks = compute_interval_ranks(count, percent)
         if ranks is not None:
             rank = max(1, -(-count * percent // 100))
@@ -56,14 +56,14 @@ def compute_percentiles(samples_ms: Sequence[float], percents: Sequence[int] = P
 
 
 @lru_cache(maxsize=1024)
-def compute_interval_ranks(count: int, percent: int, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
+def compute_interval_ranks(count: int, percent: int) -> tuple[int, int] | None:
     """Compute the ranks l < u of the ordered samples that enclose a percentile; None if there are too few samples.
 
     The number of samples, out of n, at or below the p-quantile is binomial B(n, p) for any distribution, so that
 
         P(X_(l) <= x_p < X_(u)) >= P(l <= B < u) = sum over k from l to u - 1 of C(n, k) p^k (1 - p)^(n - k).
 
-    l is the greatest rank with P(B < l) <= a / 2, and u the least with P(B >= u) <= a / 2, where a = 1 - confidence:
+    l is the greatest rank with P(B < l) <= a / 2, and u the least with P(B >= u) <= a / 2, where a = 1 - `CONFIDENCE`:
     each end is wrong with probability a / 2 at most. If there is no such l >= 1 or u <= n, the samples do not bound the
     percentile and the result is None: at 95 % a median requires 6 samples, p90 36, p95 72, p99 368.
 
@@ -74,14 +74,13 @@ def compute_interval_ranks(count: int, percent: int, confidence: float = CONFIDE
     Args:
         count: number of samples, n.
         percent: 100 p, from 1 to 99.
-        confidence: probability that the interval contains the percentile, above 0 and below 1.
 
     Returns:
         Ranks from 1 to `count`.
     """
     if count < 1:
         return None
-    tail = (1 - confidence) / 2
+    tail = (1 - CONFIDENCE) / 2
     share = percent / 100
     below, low, high = 0.0, None, None
     for rank in range(count + 1):  # `below` is P(B < rank)

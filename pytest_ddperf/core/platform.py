@@ -11,7 +11,6 @@ from pytest_ddperf.core.board_address import BoardAddress
 from pytest_ddperf.core.limits import INDEX, LARGEST, SWITCH, TIME_LIMIT, WAIT, ValueType, non_empty, number, require
 from pytest_ddperf.core.networks import NETWORK_IDS, OTHER_NETWORKS, UNVERSIONED
 from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters
-from pytest_ddperf.errors import ConfigurationError
 
 BATCH_SIZES_REPORT: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128)
 """The batch sizes of the report's tables."""
@@ -175,16 +174,9 @@ def build_batch_schedule(kind: str, maximum: int) -> tuple[int, ...]:
 
     Args:
         kind: `pow2`: 1, 2, 4, 8 ... as in the report; `dd_bench`: 1, 2, 4, 8, 16, 32, then every 16.
-        maximum: upper limit of the batch sizes.
-
-    Raises:
-        ConfigurationError: the kind is unknown, or the maximum is below 1.
+        maximum: upper limit of the batch sizes, 1 or more.
     """
-    if maximum < 1:
-        raise ConfigurationError(f"The largest batch size must be 1 or more, not {maximum}.")
     powers = [2**exponent for exponent in range(maximum.bit_length())]
     if kind == "pow2":
         return tuple(powers)
-    if kind == "dd_bench":
-        return (*(size for size in powers if size <= 32), *range(48, maximum + 1, 16))
-    raise ConfigurationError(f"The batch schedule {kind!r} is not known: the valid ones are pow2 and dd_bench.")
+    return (*(size for size in powers if size <= 32), *range(48, maximum + 1, 16))

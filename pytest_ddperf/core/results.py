@@ -51,21 +51,7 @@ class _Judged(Protocol):
     def outcome(self) -> Outcome: ...
 
 
-class _Failed(Protocol):
-    """A failed cell with its cause, which is the same text for all cells that failed for the same reason."""
-
-    @property
-    def key(self) -> CellKey: ...
-
-    @property
-    def outcome(self) -> Outcome | None: ...
-
-    @property
-    def cause(self) -> str: ...
-
-
 Judged = TypeVar("Judged", bound=_Judged)
-Failed = TypeVar("Failed", bound=_Failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +276,12 @@ def shared_notes(noted: Iterable[tuple[CellKey, Iterable[str]]]) -> list[str]:
     ]
 
 
-def by_cause(cells: Iterable[Failed]) -> list[list[Failed]]:
+def by_cause(cells: Iterable[Result]) -> list[list[Result]]:
     """Group failed cells by platform and cause, in the order of the groups' first cells.
 
     A cell without a shared cause forms a group of its own.
     """
-    groups: dict[object, list[Failed]] = {}
+    groups: dict[object, list[Result]] = {}
     for cell in cells:
         same = (cell.key.platform, cell.outcome, cell.cause) if cell.cause else object()
         groups.setdefault(same, []).append(cell)

@@ -24,7 +24,7 @@ from pytest_ddperf.errors import (
     ServiceNotFoundError,
 )
 from pytest_ddperf.measure.loop import Plan, measure_cell
-from pytest_ddperf.servers.services import bind_batch
+from pytest_ddperf.servers.batches import bind_batch
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.dd_bench.options import BenchOptions
     from pytest_ddperf.deepdetect.predictions import Prediction
     from pytest_ddperf.measure.loop import Progress
+    from pytest_ddperf.servers.batches import Batch
     from pytest_ddperf.servers.request_images import BenchImages
-    from pytest_ddperf.servers.services import Batch
 
 RECREATED_FIRST: Final = 5
 """Predictions that dd_bench makes on a recreated service, before the one that it discards."""

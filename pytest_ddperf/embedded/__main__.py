@@ -210,7 +210,7 @@ def _build_parser(prog: str) -> ArgumentParser:
         ("--max-pixels", "N", DEFAULTS.pixels, DEFAULTS.pixels, "largest image, width times height"),
         ("--max-services", "N", DEFAULTS.services, 65536, "maximum number of services"),
         ("--max-connections", "N", DEFAULTS.connections, 65536, "maximum number of open connections"),
-        ("--request-timeout", "S", 60, 86400, "seconds in which a request must arrive completely"),
+        ("--request-timeout", "S", 60, 86400, "seconds for a request to arrive completely"),
     ):
         add(
             flag,

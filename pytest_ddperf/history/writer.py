@@ -11,7 +11,8 @@ from collections.abc import Mapping  # noqa: TC003 - read at run time, from the 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_ddperf.core.record_codec import to_builtins, to_json
+import msgspec
+
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.run_file import HistoryError, RunHeader, _make_folder
 
@@ -55,7 +56,7 @@ class HistoryWriter:
         self._syncing_s = 0.0
         self.path = folder / f"{header.run}.jsonl"
         self._file: FileIO | None = None
-        self._lines = [to_json({"type": "run", **to_builtins(header)})]
+        self._lines = [msgspec.json.encode({"type": "run", **msgspec.to_builtins(header)})]
         self._size = 0  # bytes of the complete lines in the file
         self._is_torn = False
         self._is_closed = False
@@ -71,7 +72,7 @@ class HistoryWriter:
         Raises:
             HistoryError: the folder or the file cannot be written; the message says what to do.
         """
-        self._lines.append(b'{"type":"cell",' + to_json(record)[1:])
+        self._lines.append(b'{"type":"cell",' + msgspec.json.encode(record)[1:])
         self._write()
 
     def close(self, exit_status: int, *, whole: bool = False) -> None:
@@ -87,7 +88,7 @@ class HistoryWriter:
         if self._is_closed:
             return
         self._is_closed = True
-        self._lines.append(to_json({"type": "end", "exit_status": exit_status, "whole": whole}))
+        self._lines.append(msgspec.json.encode({"type": "end", "exit_status": exit_status, "whole": whole}))
         try:
             self._write(sync=True)
         finally:

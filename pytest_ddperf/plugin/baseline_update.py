@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest_benchmark
+from pytest_benchmark.utils import get_commit_info
+
 from pytest_ddperf.baselines.recordings import TAKEN, write_recorded
 from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.records import Outcome
@@ -26,7 +29,6 @@ def update_baselines(bench: BenchSession, mode: str) -> None:
         mode: which cells are recorded: the value of --ddperf-update-baselines.
     """
     settings = bench.settings
-    titles = {name: platform.title for name, platform in settings.catalog.platforms.items()}
     store = BaselineStore(settings.catalog, project_dir=settings.project_dir)
     for platform, plan in bench.plans.items():
         own = (record for record in bench.cells.records.values() if _may_be_recorded(record, plan))
@@ -38,9 +40,9 @@ def update_baselines(bench: BenchSession, mode: str) -> None:
             update = write_recorded(
                 store.recorded_path(platform),
                 records,
-                machine_info=benchmark_json.build_machine_info(benchmark_json.list_servers(measured, titles)),
-                commit_info=benchmark_json.read_commit_facts(),
-                version=benchmark_json.pytest_benchmark_version(),
+                machine_info=benchmark_json.build_machine_info(benchmark_json.list_servers(measured, settings.catalog)),
+                commit_info=get_commit_info(),  # type: ignore[no-untyped-call] # pytest-benchmark's
+                version=pytest_benchmark.__version__,
                 stats=benchmark_json.compute_stats,
                 mode=mode,
             )

@@ -79,10 +79,10 @@ def run_cell(
         attempts.record = (
             CellRecord(cell.key, item.nodeid, Outcome.UNAVAILABLE, str(failed))
             if skips
-            else run.record_failure(cell.key, item.nodeid, failed, attempts.measured)
+            else run.records.record_failure(cell.key, item.nodeid, failed, attempts.measured)
         )
     elif cell.measurement is not None:
-        record = run.judge(cell.measurement, item.nodeid)
+        record = run.records.judge(cell.measurement, item.nodeid)
         if failed is not None:  # its measurement still counts
             attempts.failed_by_test, record = True, settle_undecided(record, failed)
         elif record.outcome is Outcome.NEW and record.baseline is None and bench.settings.value("require-baseline"):
@@ -162,7 +162,9 @@ def record_unmeasured(bench: BenchSession, item: pytest.Item, key: CellKey, erro
         return settle_undecided(undecided, error)
     if isinstance(error, pytest.skip.Exception):
         return CellRecord(key, item.nodeid, Outcome.UNAVAILABLE, f"{key}: skipped by its test: {error}")
-    return bench.runner.platforms[key.platform].record_failure(key, item.nodeid, DdperfError(_first_line(error)))
+    return bench.runner.platforms[key.platform].records.record_failure(
+        key, item.nodeid, DdperfError(_first_line(error))
+    )
 
 
 def settle_undecided(record: CellRecord, error: BaseException) -> CellRecord:

@@ -12,7 +12,7 @@ from pytest_ddperf.core.catalog import build_matrix
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.core.scenarios import list_scenario_ids
 from pytest_ddperf.errors import ConfigurationError
-from pytest_ddperf.report.benchmark_json import is_only_mark
+from pytest_ddperf.measure.gc_pause import collect_rarely
 
 V = TypeVar("V")
 
@@ -48,7 +48,9 @@ def parametrise(metafunc: pytest.Metafunc, bench: BenchSession) -> None:
         RefusedError: a setting is wrong, or the marker has an unknown key or an invalid value. A usage error raised
             here would not stop the collection.
     """
-    bench.collect_rarely()
+    if not bench.collects_rarely:
+        bench.collects_rarely = True
+        bench.config.add_cleanup(collect_rarely())
     try:
         cells = select_cells(bench.settings, read_restrictions(metafunc.definition))
     except ConfigurationError as error:
@@ -107,7 +109,7 @@ def select_cells(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> 
         sizes = settings.batch_sizes(platform)
         narrowed = any(settings.was_given(name) for name in ("batch-sizes", "max-batch-size", "batch-schedule"))
         cells += build_matrix(
-            (catalog.platform(platform),),
+            platform,
             _within(settings.models(platform), models, given=settings.was_given("models")),
             _within(sizes, batch_sizes, given=narrowed),
             loads or settings.scenarios(platform),
@@ -121,7 +123,7 @@ def _loads(restricted: dict[str, tuple[Any, ...]]) -> tuple[str, ...]:
     for key in found.keys() & restricted.keys():
         text = ",".join(map(str, restricted[key]))
         try:
-            found[key] = BY_NAME[key].parse(text)
+            found[key] = BY_NAME[key].type.parse(text)
         except ValueError as error:
             named = list(restricted[key])
             message = f"@pytest.mark.{MARKER}({key}=...): {named!r} is not a load; expected {error}."
@@ -149,19 +151,17 @@ def sort_for_measuring(items: Iterable[pytest.Item], settings: Settings) -> list
     Tests that measure nothing keep their positions. Cells of the same model keep their order.
     """
     ordered = list(items)
-    places = [index for index, item in enumerate(ordered) if get_cell(item) is not None]
+    gated = [(place, key) for place, item in enumerate(ordered) if (key := get_cell(item)) is not None]
     platforms = {name: index for index, name in enumerate(settings.platforms)}
-    gated = [ordered[index] for index in places]
     models = {name: index for index, name in enumerate(settings.catalog.networks)}
 
-    def rank(item: pytest.Item) -> tuple[int, int]:
-        key = get_cell(item)
-        if key is None:
-            raise TypeError(item.nodeid)
+    def rank(cell: tuple[int, CellKey]) -> tuple[int, int]:
+        _, key = cell
         return platforms.get(key.platform, len(platforms)), models.get(key.model, len(models))
 
-    for index, item in zip(places, sorted(gated, key=rank), strict=True):
-        ordered[index] = item
+    measured = [ordered[place] for place, _ in sorted(gated, key=rank)]
+    for (place, _), item in zip(gated, measured, strict=True):
+        ordered[place] = item
     return ordered
 
 
@@ -173,7 +173,9 @@ def skip(item: pytest.Item, reason: str) -> None:
 def unskip_benchmark_only(item: pytest.Item) -> None:
     """Remove the skip mark that --benchmark-only adds to tests without a `benchmark` fixture: cells are benchmarks."""
     item.own_markers[:] = [
-        mark for mark in item.own_markers if not (mark.name == "skip" and is_only_mark(str(mark.kwargs.get("reason"))))
+        mark
+        for mark in item.own_markers
+        if not (mark.name == "skip" and "--benchmark-only" in str(mark.kwargs.get("reason")))
     ]
 
 

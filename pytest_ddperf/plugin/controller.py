@@ -89,8 +89,7 @@ class Controller:
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
         """Add the measured servers to pytest-benchmark's machine_info."""
         if measured := self._bench.cells.measured:
-            titles = {name: platform.title for name, platform in self._bench.settings.catalog.platforms.items()}
-            machine_info.update(build_machine_info(list_servers(measured, titles)))
+            machine_info.update(build_machine_info(list_servers(measured, self._bench.settings.catalog)))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
 from pytest_ddperf.plugin.cell_run import attempts_of
-from pytest_ddperf.plugin.progress_line import LiveLine
+from pytest_ddperf.plugin.progress_line import show_progress_line
 from pytest_ddperf.plugin.session import SESSION_KEY
 
 if TYPE_CHECKING:
@@ -62,9 +62,8 @@ class Bench:
             run.predict_once(self.key)
             self.predicted = True
             return None
-        with LiveLine(self._session.config, self.key) as live:
-            progress = live.show if live.is_visible else None
-            self.measurement = run.measure(self.key, progress, self._attempts.measured)
+        with show_progress_line(self._session.config, self.key) as show:
+            self.measurement = run.measure(self.key, show, self._attempts.measured)
         self._attempts.measured = self.measurement
         return self.measurement
 

@@ -56,7 +56,7 @@ def read_given(config: pytest.Config, environ: Mapping[str, str] = os.environ) -
 
 def _parsed(option: Option, text: str, where: str) -> object:
     try:
-        return option.parse(text)
+        return option.type.parse(text)
     except ValueError as error:
         shown = remove_credentials(text) if option.name == "url" else text
         raise ConfigurationError(f"{where}: {shown!r} is not valid; expected {error}.") from None

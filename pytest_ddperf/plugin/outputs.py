@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -15,14 +14,13 @@ from pytest_ddperf.core.limits import split_names
 from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plugin.options import expand_bare_options
 from pytest_ddperf.report import github
-from pytest_ddperf.report.files import check_folder, check_writable, make, parse_report, show_progress
+from pytest_ddperf.report.files import check_folder, check_writable, make, make_stored, parse_report
 from pytest_ddperf.report.gather import (
     add_run,
     extract_run_facts,
     gather_results,
     join_records,
     load_stored,
-    load_trends,
 )
 
 if TYPE_CHECKING:
@@ -147,18 +145,9 @@ def draw_history(session: BenchSession) -> int:
     settings = session.settings
     check(settings)
     results = load_stored(settings.catalog, settings.storage_dir, project_dir=settings.project_dir)
-    platforms = list(settings.platforms) if "platform" in session.given else list(results.platforms)
-    for warning in results.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
-    # the results already contain the warnings about the files
-    nights, _ = load_trends(settings.storage_dir, platforms)
-    made = make(
-        results, nights, platforms, folder=plot_dir(settings), files=list_report_files(settings), progress=show_progress
-    )
-    for line in made.lines():
-        sys.stdout.write(f"{line}\n")
-    if made.problems:
-        raise ConfigurationError(" ".join(made.problems))
+    platforms = settings.platforms if "platform" in session.given else results.platforms
+    folder, files = plot_dir(settings), list_report_files(settings)
+    make_stored(results, settings.storage_dir, platforms, folder=folder, files=files)
     return int(pytest.ExitCode.OK)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_ddperf.config.settings import check_services
+from pytest_ddperf.config.resolve import check_services
 from pytest_ddperf.errors import ConfigurationError, DdperfError, HookError, ServerError
 from pytest_ddperf.history.writer import check_writable
 from pytest_ddperf.plugin.outputs import makes_reports
@@ -14,6 +14,7 @@ from pytest_ddperf.plugin.sigterm import treat_as_interrupt
 from pytest_ddperf.report.benchmark_json import list_ignored_options
 from pytest_ddperf.report.gather import load_trends
 from pytest_ddperf.servers.probe import probe_all
+from pytest_ddperf.servers.services import check_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +68,8 @@ def _check_servers(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool
     platforms = list(networks)
     if opens and len(platforms) == 1:
         try:
-            runner.open(platforms[0]).check_parameters(networks[platforms[0]])
+            run = runner.open(platforms[0])
+            check_parameters(run.plan.server, networks[platforms[0]], run.target.info)
         except HookError as error:  # each of its cells then fails with this error
             bench.say(f"ddperf: {platforms[0]}: {error}")
         except ServerError as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from pytest_ddperf.report.terminal import format_progress
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Callable, Iterator
 
     import pytest
 
@@ -20,60 +20,42 @@ ERASE = "\x1b[K"  # to the end of the line
 UP = "\x1b[1A"
 
 
-class LiveLine:
-    """Progress line below the cursor; it moves the cursor back and leaves pytest's own output unchanged.
+@contextlib.contextmanager
+def show_progress_line(config: pytest.Config, key: CellKey) -> Iterator[Callable[[Progress], None] | None]:
+    """Show progress on a line below the cursor, which is erased at the end; pytest's own output is unchanged.
 
     The cursor moves back by a relative distance, so this also works on the last line of a terminal, where everything
     scrolls up by one.
 
     Args:
-        config: pytest's configuration, whose terminal reporter is used. Nothing is shown if its output is not a
-            terminal, or with `-q`.
+        config: pytest's configuration, whose terminal reporter is used.
         key: the cell being measured.
+
+    Yields:
+        A function that shows the progress; None with `-q`, or if the output is not a terminal.
     """
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    # a dumb terminal cannot move the cursor
+    if reporter is None or not reporter.isatty or config.get_verbosity() < 0 or os.environ.get("TERM") == "dumb":
+        yield None
+        return
+    writer = reporter._tw  # noqa: SLF001 - the reporter has no write method that does not count columns
+    file = writer._file  # noqa: SLF001 - the same
 
-    def __init__(self, config: pytest.Config, key: CellKey) -> None:
-        reporter = config.pluginmanager.get_plugin("terminalreporter")
-        # a dumb terminal cannot move the cursor
-        if reporter is not None and (
-            not reporter.isatty or config.get_verbosity() < 0 or os.environ.get("TERM") == "dumb"
-        ):
-            reporter = None
-        # the reporter has no write method that does not count columns
-        self._writer = reporter._tw if reporter is not None else None  # noqa: SLF001
-        self._capture = config.pluginmanager.get_plugin("capturemanager")
-        self._key = key
-
-    @property
-    def is_visible(self) -> bool:
-        """Whether the line is shown."""
-        return self._writer is not None
-
-    def show(self, progress: Progress) -> None:
-        """Show the progress of the measurement."""
-        if self._writer is None:
-            return
-
-        done = 0 if progress.warmup else progress.number
-        width = self._writer.fullwidth - 1
-        self._below(format_progress(self._key, done, progress.of, progress.remaining_s, width))
-
-    def _below(self, text: str) -> None:
-        if self._writer is None:
-            return
-        column = self._writer.width_of_current_line % self._writer.fullwidth + 1
-        file = self._writer._file  # noqa: SLF001 - its write() would count the columns
-        text = text.encode(file.encoding, "backslashreplace").decode(file.encoding)[: self._writer.fullwidth - 1]
+    def write_below(text: str) -> None:
+        column = writer.width_of_current_line % writer.fullwidth + 1
+        text = text.encode(file.encoding, "backslashreplace").decode(file.encoding)[: writer.fullwidth - 1]
         # output is captured while a test runs
-        with contextlib.nullcontext() if self._capture is None else self._capture.global_and_fixture_disabled():
+        with contextlib.nullcontext() if capture is None else capture.global_and_fixture_disabled():
             file.write(f"\r\n{text}{ERASE}{UP}\x1b[{column}G")
             file.flush()
 
-    def __enter__(self) -> Self:
-        return self
+    def show(progress: Progress) -> None:
+        done = 0 if progress.warmup else progress.number
+        write_below(format_progress(key, done, progress.of, progress.remaining_s, writer.fullwidth - 1))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Erase the line."""
-        self._below("")
+    try:
+        yield show
+    finally:
+        write_below("")

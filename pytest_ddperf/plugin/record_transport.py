@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
-from pytest_ddperf.core.record_codec import from_json, to_json
 from pytest_ddperf.core.records import CellRecord
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ def get_record(report: pytest.TestReport) -> CellRecord | None:
 
 def encode(record: CellRecord) -> str:
     """Encode a record for another process."""
-    return to_json(record).decode()
+    return msgspec.json.encode(record).decode()
 
 
 def decode(text: str) -> CellRecord:
     """Decode a record from another process."""
-    return from_json(text, CellRecord)
+    return msgspec.json.decode(text, type=CellRecord)
 
 
 @pytest.hookimpl(wrapper=True)

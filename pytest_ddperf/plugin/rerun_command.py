@@ -108,4 +108,4 @@ def _typed_models(settings: Settings) -> dict[str, str]:
     if not _outside_files(settings, "models"):
         return {}
     models = settings.given["models"]
-    return dict(zip(models.value, BY_NAME["models"].parse(models.text), strict=True))
+    return dict(zip(models.value, BY_NAME["models"].type.parse(models.text), strict=True))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_benchmark.utils import get_commit_info
+
 from pytest_ddperf import __version__
 from pytest_ddperf.errors import DdperfError
 from pytest_ddperf.history.writer import HistoryWriter, create_header
-from pytest_ddperf.report.benchmark_json import read_commit_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ class RunHistory:
     def __init__(self, settings: Settings, cells: RunCells, say: Callable[[str], None]) -> None:
         self.accepts = bool(settings.value("accept"))
         facts = {
-            "commit": read_commit_facts(),
+            "commit": get_commit_info(),  # type: ignore[no-untyped-call] # pytest-benchmark's
             "tolerance": {name: settings.tolerance(name) for name in settings.platforms},
             "matrix": cells.describe_matrix(settings),
         }

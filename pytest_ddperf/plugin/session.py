@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_ddperf.config.load_catalog import load_catalog
-from pytest_ddperf.config.settings import Settings
+from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.core.records import CellRecord, Outcome
-from pytest_ddperf.measure.gc_pause import collect_rarely
 from pytest_ddperf.plugin.given import read_given
 from pytest_ddperf.plugin.record_transport import encode, send_to_controller
 from pytest_ddperf.plugin.run_cells import RunCells
@@ -24,6 +23,7 @@ from pytest_ddperf.runner.runner import Runner
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_ddperf.config.settings import Settings
     from pytest_ddperf.core.results import Trend
     from pytest_ddperf.runner.plan import PlatformPlan
 
@@ -42,6 +42,7 @@ class BenchSession:
         not_run: number of cells not measured because the run ended early, and number of all cells.
         trends: the histories of the cells before this run, if figures or reports were requested.
         warnings: warnings of the run.
+        collects_rarely: whether garbage is collected rarely, from the first gated test on.
         written: lines about the files that were written.
     """
 
@@ -57,13 +58,7 @@ class BenchSession:
         self.written: list[str] = []
         self.trends: Sequence[Trend] = ()
         self._runner: Runner | None = None
-        self._collects_rarely = False
-
-    def collect_rarely(self) -> None:
-        """Reduce garbage collections from the first gated test on; called for every gated test."""
-        if not self._collects_rarely:
-            self._collects_rarely = True
-            self.config.add_cleanup(collect_rarely())
+        self.collects_rarely = False
 
     @property
     def measures(self) -> bool:
@@ -81,7 +76,7 @@ class BenchSession:
         """
         config = self.config
         project_dir = config.inipath.parent if config.inipath is not None else config.rootpath
-        return Settings.resolve(self.given, load_catalog(project_dir), project_dir)
+        return resolve_settings(self.given, load_catalog(project_dir), project_dir)
 
     @property
     def runner(self) -> Runner:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pytest_ddperf.core.record_codec import to_builtins
+import msgspec
+
 from pytest_ddperf.core.records import FAILING, Outcome
 from pytest_ddperf.report.benchmark_json import build_benchmark, build_document, build_judged_info
 
@@ -92,7 +93,11 @@ def _metric(value: float, samples: list[float]) -> dict[str, float]:
 def _info(cell: Result, results: Results) -> dict[str, Any]:
     run = results.run_of(cell)
     server = None if run is None else run.servers.get(cell.key.platform)
-    return build_judged_info(cell) | {"clock": cell.clock} | ({} if server is None else {"server": to_builtins(server)})
+    return (
+        build_judged_info(cell)
+        | {"clock": cell.clock}
+        | ({} if server is None else {"server": msgspec.to_builtins(server)})
+    )
 
 
 def _server(platform: str, results: Results) -> ServerFacts | None:

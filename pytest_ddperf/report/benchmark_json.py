@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from pytest_benchmark import __version__
 from pytest_benchmark.stats import Stats
-from pytest_benchmark.utils import get_commit_info
 
 from pytest_ddperf.core.load_summary import compute_images_per_second
-from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Clock, ModelStats
 from pytest_ddperf.core.results import join_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.records import CellKey, CellRecord, ServerFacts
     from pytest_ddperf.core.results import Result
     from pytest_ddperf.history.run_file import Run
@@ -75,7 +75,7 @@ def build_judged_info(cell: Result) -> dict[str, Any]:
         "tolerance": cell.tolerance,
         "baseline_ms_per_image": cell.baseline_ms,
         "baseline_source": cell.baseline_source or None,
-        **({} if load is None else {"load": {**to_builtins(load), "kept_up": load.kept_up}}),
+        **({} if load is None else {"load": {**msgspec.to_builtins(load), "kept_up": load.kept_up}}),
     }
 
 
@@ -84,31 +84,31 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
     measurement = record.measurement
     info = build_judged_info(join_cell(record.key, None, record))
     if measurement is not None:
-        info["conditions"] = to_builtins(measurement.conditions)
+        info["conditions"] = msgspec.to_builtins(measurement.conditions)
         if measurement.network_files:
             info["network_files"] = dict(measurement.network_files)
         if measurement.load:
-            info["load_passes"] = to_builtins(measurement.load)
+            info["load_passes"] = msgspec.to_builtins(measurement.load)
         if measurement.model_stats != ModelStats():
-            info["model_stats"] = to_builtins(measurement.model_stats)
-        info["cold_start"] = to_builtins(measurement.cold_start)
+            info["model_stats"] = msgspec.to_builtins(measurement.model_stats)
+        info["cold_start"] = msgspec.to_builtins(measurement.cold_start)
         info["exclusive"] = measurement.exclusive
-        info["telemetry"] = to_builtins(measurement.telemetry)
+        info["telemetry"] = msgspec.to_builtins(measurement.telemetry)
         info["clocks_ms_per_image"] = {str(clock): measurement.per_image_ms(clock) for clock in Clock}
         info["transform_ms_per_image"] = [
             [None if each.transform_ms is None else each.transform_ms / record.key.batch_size for each in one.passes]
             for one in measurement.rounds
         ]
     if record.server is not None:
-        info["server"] = to_builtins(record.server)
+        info["server"] = msgspec.to_builtins(record.server)
     return info
 
 
-def list_servers(records: Iterable[CellRecord], titles: Mapping[str, str]) -> dict[str, tuple[str, str, ServerFacts]]:
-    """Return title, backend and server facts of each platform that was measured; arguments as `build_run_document`."""
+def list_servers(records: Iterable[CellRecord], catalog: Catalog) -> dict[str, tuple[str, str, ServerFacts]]:
+    """Return title, backend and server facts of each platform that was measured."""
     return {
         record.key.platform: (
-            titles.get(record.key.platform, record.key.platform),
+            catalog.platform_title(record.key.platform),
             record.measurement.conditions.backend if record.measurement else "",
             record.server,
         )
@@ -214,24 +214,19 @@ def build_document(
         "commit_info": dict(commit),
         "benchmarks": list(benchmarks),
         "datetime": started,
-        "version": pytest_benchmark_version(),
+        "version": __version__,
     }
 
 
-def build_run_document(run: Run, titles: Mapping[str, str]) -> dict[str, Any]:
-    """Convert a run of the history to pytest-benchmark JSON.
-
-    Args:
-        run: the run.
-        titles: titles of the platforms, by id.
-    """
+def build_run_document(run: Run, catalog: Catalog) -> dict[str, Any]:
+    """Convert a run of the history to pytest-benchmark JSON."""
     measured = [record for record in run.records if per_image_s(record)]
     return build_document(
         [
             build_benchmark(record.key, record.nodeid, per_image_s(record), build_extra_info(record))
             for record in measured
         ],
-        list_servers(measured, titles),
+        list_servers(measured, catalog),
         commit=run.header.facts.get("commit", {}),
         started=run.header.started,
     )
@@ -244,19 +239,3 @@ def list_ignored_options(arguments: Sequence[str]) -> list[str]:
 
 def _is_given(option: str, arguments: Sequence[str]) -> bool:
     return any(argument == option or argument.startswith(f"{option}=") for argument in arguments)
-
-
-def read_commit_facts() -> dict[str, Any]:
-    """Return pytest-benchmark's commit_info of the current folder."""
-    facts: dict[str, Any] = get_commit_info()
-    return facts
-
-
-def pytest_benchmark_version() -> str:
-    """Return the version that pytest-benchmark writes to its JSON files."""
-    return str(__version__)
-
-
-def is_only_mark(reason: str) -> bool:
-    """Whether a test was skipped because of `--benchmark-only`, which skips tests without a `benchmark` fixture."""
-    return "--benchmark-only" in reason

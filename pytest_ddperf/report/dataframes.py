@@ -125,11 +125,7 @@ def _check_history(folder: Path) -> None:
 
 
 def _moment(since: object) -> datetime | None:
-    """Parse `since`.
-
-    Raises:
-        ConfigurationError: it is not a datetime, or has no UTC offset.
-    """
+    """Parse `since`; refuse what is not a datetime with a UTC offset."""
     found = since
     if isinstance(since, str):
         try:
@@ -146,11 +142,7 @@ def _moment(since: object) -> datetime | None:
 
 
 def _known(platforms: str | Iterable[str], catalog: Catalog, stored: Collection[str]) -> list[str]:
-    """Return the ids of these platforms as a list.
-
-    Raises:
-        ConfigurationError: a platform is neither in the history nor in the catalogue.
-    """
+    """Return the ids of these platforms; refuse one that is neither in the history nor in the catalogue."""
     names = [platforms] if isinstance(platforms, str) else platforms
     return [name if name in stored else catalog.platform(name).id for name in names]
 

@@ -15,6 +15,7 @@ from pytest_ddperf.errors import ConfigurationError, DdperfError
 from pytest_ddperf.plots import api
 from pytest_ddperf.plots.describe import names
 from pytest_ddperf.report import bencher, csv_json, html, markdown
+from pytest_ddperf.report.gather import load_trends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -247,6 +248,31 @@ def make(
     for file in files:
         attempt(f"The report {file.path}", partial(write_report, file))
     return made
+
+
+def make_stored(
+    results: Results, storage: Path, platforms: Sequence[str], *, folder: Path | None, files: Sequence[ReportFile]
+) -> None:
+    """Like `make`, for stored runs, with the paths of the files on standard output and warnings on standard error.
+
+    Args:
+        results: the stored results.
+        storage: folder of the history.
+        platforms: ids of the platforms.
+        folder: folder of the figures; None for none.
+        files: the reports.
+
+    Raises:
+        ConfigurationError: a figure or report could not be created.
+    """
+    for warning in results.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    trends, _ = load_trends(storage, platforms)  # the results already contain the warnings about the files
+    made = make(results, trends, platforms, folder=folder, files=files, progress=show_progress)
+    for line in made.lines():
+        sys.stdout.write(f"{line}\n")
+    if made.problems:
+        raise ConfigurationError(" ".join(made.problems))
 
 
 def show_progress(done: int, total: int) -> None:

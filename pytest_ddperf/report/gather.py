@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from pytest_ddperf.baselines.store import BaselineStore
 from pytest_ddperf.core.results import (
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.records import Baseline, CellKey, CellRecord, Unavailable
     from pytest_ddperf.core.results import Result
     from pytest_ddperf.history.run_file import Run, RunHeader
-
-T = TypeVar("T")
 
 _INTERRUPTED = 2
 """pytest's exit status of an interrupted run."""
@@ -364,33 +364,29 @@ def _missing(results: Results, parts: Iterable[_Part], found: Mapping[Path, Run]
     for part in parts:
         asked = [_asked(found[path].header, part.platform) for path in part.files if path in found]
         counts[part.platform] = sum(
-            cell.side == "baseline"
-            and any(
-                cell.key.model in models and cell.key.batch_size in sizes and cell.key.scenario in scenarios
-                for models, sizes, scenarios in asked
-            )
+            cell.side == "baseline" and any(matrix is not None and matrix.contains(cell.key) for matrix in asked)
             for cell in results.of(part.platform)
         )
     return {platform: count for platform, count in counts.items() if count}
 
 
-def _asked(header: RunHeader, platform: str) -> tuple[set[str], set[int], set[str]]:
-    """Return the networks, batch sizes and scenarios of a platform that a run was asked to measure as a whole matrix.
+class _Matrix(msgspec.Struct):
+    """The matrix of a platform; without scenarios it dates from before there were others than plain latency."""
 
-    Each set is empty if the run measured only a selection of cells. A run without stored scenarios dates from before
-    there were others than plain latency.
-    """
-    matrix = header.facts.get("matrix")
-    own = matrix.get(platform) if isinstance(matrix, dict) else None
-    models, sizes = (own.get("models"), own.get("batch_sizes")) if isinstance(own, dict) else (None, None)
-    scenarios = own.get("scenarios", [""]) if isinstance(own, dict) else None
-    if not isinstance(models, list) or not isinstance(sizes, list) or not isinstance(scenarios, list):
-        return set(), set(), set()
-    return _of(models, str), _of(sizes, int), _of(scenarios, str)
+    models: list[str]
+    batch_sizes: list[int]
+    scenarios: list[str] = msgspec.field(default_factory=lambda: [""])
+
+    def contains(self, key: CellKey) -> bool:
+        return key.model in self.models and key.batch_size in self.batch_sizes and key.scenario in self.scenarios
 
 
-def _of(values: list[object], kind: type[T]) -> set[T]:
-    return {one for one in values if isinstance(one, kind)}
+def _asked(header: RunHeader, platform: str) -> _Matrix | None:
+    """Return the matrix of a platform that a run was asked to measure as a whole; None if it measured a selection."""
+    try:
+        return msgspec.convert(header.facts.get("matrix"), dict[str, _Matrix]).get(platform)
+    except msgspec.ValidationError:
+        return None
 
 
 def extract_run_facts(header: RunHeader, records: Iterable[CellRecord], *, complete: bool) -> RunFacts:

@@ -53,8 +53,8 @@ def load_row(cell: Result) -> list[str]:
     return [
         str(cell.key),
         str(cell.outcome or ""),
-        "" if cell.change is None else format_change(cell.change),
-        "" if rate is None else format_ms(rate),
+        format_change(cell.change),
+        format_ms(rate),
         "" if load is None else format_rates(load),
         "" if load is None else str(load.requests),
         *(texts.get(percent, "") for percent in PERCENTS),

@@ -81,8 +81,7 @@ def render_text(results: Results, figures: Figures) -> str:
 
 
 def _title(results: Results, platform: str) -> str:
-    known = results.catalog.platforms.get(platform)
-    return escape_inline(platform if known is None else known.title)
+    return escape_inline(results.catalog.platform_title(platform))
 
 
 def _this_run(results: Results) -> list[str]:
@@ -128,9 +127,9 @@ def _cells(heading: str, cells: Sequence[Result]) -> list[str]:
         [
             escape_inline(str(cell.key)),
             str(cell.outcome),
-            "" if cell.now_ms is None else format_ms(cell.now_ms),
-            "" if cell.baseline_ms is None else format_ms(cell.baseline_ms),
-            "" if cell.change is None else format_change(cell.change),
+            format_ms(cell.now_ms),
+            format_ms(cell.baseline_ms),
+            format_change(cell.change),
             phrases.format_ratio(cell.tolerance),
             phrases.format_ratio(cell.resolution),
             escape_inline(phrases.explain_verdict(cell, _LONGEST_REASON)),
@@ -148,13 +147,12 @@ def _warnings(results: Results) -> list[str]:
 def _references(results: Results, figures: Figures) -> list[str]:
     catalog = results.catalog
     models = sorted({cell.key.model for cell in results.cells}, key=catalog.model_order)
-    titles = [catalog.networks[model].title if model in catalog.networks else model for model in models]
     return [
         "### Reference platforms",
         *(f"- {_title(results, platform)}{_backend(results, platform)}" for platform in results.platforms),
         "",
         "### Reference networks",
-        *(f"- {escape_inline(title)}" for title in titles),
+        *(f"- {escape_inline(catalog.network_title(model))}" for model in models),
         "",
         "#### FLOPS and Parameters",
         "",

@@ -9,7 +9,7 @@ from pytest_ddperf.report import phrases
 from pytest_ddperf.report.csv_json import replace_non_finite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.results import Result, Results, Trend, TrendNight
@@ -30,32 +30,20 @@ FIELDS = (
 """Fields of each entry of `cells`, in order; platforms, models and sources are indices into the lists of these."""
 
 
-class _Places:
-    """Repeated strings, replaced by their indices in a list."""
-
-    def __init__(self) -> None:
-        self.names: dict[str, int] = {}
-
-    def of(self, name: str) -> int:
-        return self.names.setdefault(name, len(self.names))
-
-
 def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]:
     """Build all data of the page; builtins only."""
-    platforms, models, sources = _Places(), _Places(), _Places()
-    for name in results.platforms:
-        platforms.of(name)
-    ordered = sorted({cell.key.model for cell in results.cells}, key=results.catalog.model_order)
-    for name in ordered:
-        models.of(name)
+    named = sorted({cell.key.model for cell in results.cells}, key=results.catalog.model_order)
+    platforms = {name: place for place, name in enumerate(results.platforms)}
+    models = {name: place for place, name in enumerate(named)}
+    sources: dict[str, int] = {}
     cells = [_cell(cell, platforms, models, sources) for cell in results.cells]
     shown, shortened = _nights(trends)
     runs: dict[tuple[str, str, str], int] = {}
     histories = [_trend(trend, runs) for trend in shown]
     document = {
-        "platforms": [_platform(results, name) for name in platforms.names],
-        "models": [_model(results, name) for name in models.names],
-        "sources": list(sources.names),
+        "platforms": [_platform(results, name) for name in platforms],
+        "models": [_model(results, name) for name in models],
+        "sources": list(sources),
         "severity": [str(outcome) for outcome in SEVERITY],
         "fields": list(FIELDS),
         "cells": cells,
@@ -67,12 +55,13 @@ def build_page_data(results: Results, trends: Sequence[Trend]) -> dict[str, Any]
     return cleaned
 
 
-def _cell(cell: Result, platforms: _Places, models: _Places, sources: _Places) -> list[Any]:
+def _cell(cell: Result, platforms: Mapping[str, int], models: Mapping[str, int], sources: dict[str, int]) -> list[Any]:
     """Return the values of `FIELDS` for a cell, without empty values at the end."""
     key = cell.key
+    source = phrases.join_lines(cell.baseline_source)
     row = [
-        platforms.of(key.platform), models.of(key.model), key.batch_size, key.scenario,
-        _short(cell.baseline_ms), cell.baseline_kind, sources.of(phrases.join_lines(cell.baseline_source)),
+        platforms[key.platform], models[key.model], key.batch_size, key.scenario,
+        _short(cell.baseline_ms), cell.baseline_kind, sources.setdefault(source, len(sources)),
         int(cell.unavailable), _short(cell.now_ms), _short(cell.change),
         None if cell.outcome is None else SEVERITY.index(cell.outcome),
         cell.tolerance, _short(cell.resolution), len(cell.samples_ms), cell.clock,
@@ -88,7 +77,7 @@ def _platform(results: Results, name: str) -> dict[str, Any]:
     run = results.runs.get(name)
     return {
         "id": name,
-        "title": name if platform is None else platform.title,
+        "title": results.catalog.platform_title(name),
         "facts": [] if platform is None else [platform.backend, *phrases.describe_hardware(platform)],
         "measured": run is not None,
     }

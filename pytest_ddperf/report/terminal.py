@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Clock, Outcome
 from pytest_ddperf.core.results import by_cause, shared_notes
@@ -25,28 +25,10 @@ from pytest_ddperf.text import format_change, format_ms, format_table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pytest_ddperf.core.network_cost import Cost
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import Baseline, CellKey, CellRecord
     from pytest_ddperf.core.results import Result, Results
-
-
-class Counted(Protocol):
-    """Cost of a network, as counted in its graph."""
-
-    @property
-    def giga_flops_text(self) -> str:
-        """Giga multiply-adds, formatted as in the report."""
-        ...
-
-    @property
-    def million_params_text(self) -> str:
-        """Millions of parameters, formatted as in the report."""
-        ...
-
-    @property
-    def true_multiply_adds(self) -> int:
-        """Multiply-adds, including those of depthwise layers."""
-        ...
 
 
 MARKS = {Outcome.REGRESSED: "!", Outcome.IMPROVED: "*", Outcome.UNSTABLE: "~"}
@@ -253,9 +235,8 @@ def run_lines(results: Results, *, width: int, recorded: bool, not_run: tuple[in
     """
     lines: list[Line] = []
     for platform in results.platforms:
-        known = results.catalog.platforms.get(platform)  # of a stored run, it may no longer be in ddperf.toml
         own = results.of(platform)
-        title = format_table_title(platform if known is None else known.title, platform, own)
+        title = format_table_title(results.catalog.platform_title(platform), platform, own)
         for table in (format_platform_table(title, own, width=width), load_lines(own, width=width)):
             lines += [*table, [("", "")]] if table else []
     for platform in results.platforms:
@@ -308,7 +289,7 @@ def format_totals(cells: Sequence[Result], not_measured: int = 0, not_run: tuple
     return [(text, style)]
 
 
-def format_costs(networks: Mapping[str, Network], counted: Mapping[str, Counted], width: int = 80) -> list[str]:
+def format_costs(networks: Mapping[str, Network], counted: Mapping[str, Cost], width: int = 80) -> list[str]:
     """Format the cost table: the report's figures next to those counted in the graphs that are run.
 
     Args:

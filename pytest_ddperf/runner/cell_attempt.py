@@ -12,6 +12,7 @@ from pytest_ddperf.core.records import Clock, ColdStart, Measurement
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.measure.gc_pause import PausedCollection
 from pytest_ddperf.measure.loop import measure_cell
+from pytest_ddperf.servers.load_endpoint import LoadEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from pytest_ddperf.deepdetect.timed import Timed
     from pytest_ddperf.measure.loop import Endpoint, Progress
     from pytest_ddperf.runner.platform_run import PlatformRun
-    from pytest_ddperf.servers.services import Batch, OpenService
+    from pytest_ddperf.servers.batches import Batch
+    from pytest_ddperf.servers.services import OpenService
 
 _OF_SERVICE = attrgetter("backend", "datatype", "width", "height", "gpu", "template")
 """The conditions that distinguish services of the same name."""
@@ -72,7 +74,7 @@ class CellAttempt:
         scenario = Scenario.parse(key.scenario)
         run.board.ready()
         cold_start = self._time_cold_start()
-        conditions = run.conditions(self._service, run.target.images.route, scenario, key.batch_size)
+        conditions = run.records.conditions(self._service, run.target.images.route, scenario, key.batch_size)
         if earlier is None or _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
             earlier = None
             cell = Measurement(key, conditions, (), cold_start)
@@ -82,7 +84,15 @@ class CellAttempt:
         endpoint: contextlib.AbstractContextManager[Endpoint] = contextlib.nullcontext(self._batch.endpoint)
         if scenario is not None and conditions.requests is not None:
             passes = replace(passes, timer=Clock.CLIENT)
-            endpoint = run.target.under_load(self._batch, scenario, conditions.requests)
+            endpoint = contextlib.closing(
+                LoadEndpoint(
+                    self._batch,
+                    scenario,
+                    conditions.requests,
+                    run.target.connection.add_client,
+                    patience_s=run.plan.server.timeout_s,
+                )
+            )
         began_s = time.time()
         with endpoint as measured_endpoint, PausedCollection() if scenario is None else contextlib.nullcontext():
             measured = measure_cell(measured_endpoint, passes, cell, self)
@@ -90,7 +100,7 @@ class CellAttempt:
         return replace(
             measured,
             telemetry=telemetry,
-            network_files=run.network_files(key.model),
+            network_files=run.records.network_files(key.model),
             model_stats=run.target.model_stats(self._service),
         )
 

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from collections import defaultdict
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pytest_ddperf.boards.board import Board
-from pytest_ddperf.core.records import Baseline, CellRecord, Clock
-from pytest_ddperf.core.scenarios import describe_scenario
-from pytest_ddperf.core.service_parameters import TENSORRT
-from pytest_ddperf.deepdetect.protocol import Info
-from pytest_ddperf.deepdetect.status import requires_other_size
-from pytest_ddperf.deepdetect.url import format_display_url
 from pytest_ddperf.errors import (
     BackendMissingError,
     DdperfError,
@@ -28,16 +18,15 @@ from pytest_ddperf.errors import (
     ServerUnreachableError,
     ServiceNotFoundError,
 )
-from pytest_ddperf.gate.fixed_batch import find_equal_times
-from pytest_ddperf.models.folder import digests
 from pytest_ddperf.runner.cell_attempt import CellAttempt
-from pytest_ddperf.runner.judge import Judge, classify_failure
+from pytest_ddperf.runner.cell_records import CellRecords
 from pytest_ddperf.runner.server_health import CutPrediction, explain_missing_service
-from pytest_ddperf.servers.services import check_parameters, explain_missing_model, find_fixed_batch
+from pytest_ddperf.servers.services import explain_missing_model, find_other_side
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
@@ -61,10 +50,9 @@ class PlatformRun:
         marker: see `Board`.
 
     Attributes:
-        facts: facts of its server; None until it was opened.
+        records: the records of its cells.
         down: why none of its cells can be measured; None while they can.
         warm: the service of ours that has made its first prediction; None if there is none.
-        conditions: `PlatformPlan.conditions`; all cells of a service share one object.
     """
 
     def __init__(
@@ -79,25 +67,18 @@ class PlatformRun:
         self.health = health
         self.board = Board(
             plan.platform,
-            format_display_url(plan.server.url),
+            plan.server.display_url,
             say,
             gpuid=max(plan.server.parameters.gpuid, 0),  # of all GPUs (-1), the first
             tune=plan.tune,
             marker=marker,
         )
         self.target = Target(plan.server, say, self.board, health.in_flight)
-        self.facts: ServerFacts | None = None
+        self.records = CellRecords(plan, networks, say)
         self.down: DdperfError | None = None
         self.warm: OpenService | None = None
-        self.conditions = functools.cache(plan.conditions)
-        self._digests = functools.cache(digests)
         self._networks = networks
         self._say = say
-        self._judge = Judge(plan, networks)
-        self._services: dict[str, OpenService] = {}  # by network: the one that was measured last
-        self._new_version = ""
-        self._fixed_batch_notes: dict[str, str] = {}
-        self._requests_ms = defaultdict[str, dict[int, list[list[float]]]](dict)
 
     def open(self) -> ServerFacts:
         """Return the facts of the server, opening it if necessary. A server marked as down is not asked again.
@@ -115,7 +96,7 @@ class PlatformRun:
             raise self.down.fresh()
         if self.health.is_gone and self.target.is_open:
             self.health.await_return(self.target)
-        was_up = self.facts is not None or self.health.is_gone
+        was_up = self.records.facts is not None or self.health.is_gone
         try:
             facts = self.target.open(self.plan.server.recovery_timeout_s if was_up else 0.0)
         except DdperfError as error:
@@ -125,25 +106,9 @@ class PlatformRun:
                 self.down = ServerGoneError(f"The server stopped responding during the run: {error}", cause=cause)
             raise self.down.fresh() from error
         if self.health.is_gone:
-            self.health.note_return(self.target.client.latest_info or Info())
-        self._update_facts(facts)
+            self.health.note_return(self.target.info)
+        self.records.update_facts(facts)
         return facts
-
-    def check_parameters(self, networks: Iterable[Network]) -> None:
-        """Check that the backends of the open server read the parameters of these networks' services.
-
-        Raises:
-            ConfigurationError: see `servers.services.check_parameters`.
-        """
-        check_parameters(self.plan.server, networks, self.target.client.latest_info or Info())
-
-    def _update_facts(self, facts: ServerFacts) -> None:
-        before, self.facts = self.facts, facts
-        if before is not None and (before.version, before.commit) != (facts.version, facts.commit):
-            self._new_version = (
-                f"the server's version changed during the run, from {_version(before)} to {_version(facts)}"
-            )
-            self._say(f"ddperf: {self.plan.platform.id}: {self._new_version}; later cells are of the new version")
 
     def predict_once(self, key: CellKey) -> None:
         """Make one checked prediction; nothing is recorded.
@@ -172,13 +137,10 @@ class PlatformRun:
             self._say(f"ddperf: {key}: its service was replaced by another one of the same name, which is measured now")
             measured = self._attempt(key, lambda attempt: attempt.measure(show, earlier))
         described = self.target.describe_service()
-        if described is not None and (fixed := find_fixed_batch(self._services[key.model], described)):
-            self._fixed_batch_notes[key.model] = (
-                f"{key.model} was exported with a fixed batch: the server runs every request in batches of {fixed}, so "
-                f"fewer images take as long as {fixed}"
-            )
+        if described is not None:
+            self.records.note_fixed_batch(key.model, described)
         self.health.note_measured()
-        self._update_facts(self.target.refresh_facts())
+        self.records.update_facts(self.target.refresh_facts())
         return measured
 
     def _attempt(self, key: CellKey, use: Callable[[CellAttempt], T]) -> T:
@@ -224,22 +186,16 @@ class PlatformRun:
         try:
             return use(attempt)
         except (RequestRefusedError, ServerFailedError) as error:
-            if not (requires_other_size(error.dd_msg) and self._use_other_size(key)):
-                raise explain_missing_model(error, self.plan.server.of(key.model), self._networks[key.model]) from None
+            network, options = self._networks[key.model], self.target.options.of(key.model)
+            side = find_other_side(error, options, network)
+            if side is None:
+                raise explain_missing_model(error, options, network) from None
+            self._say(
+                f"ddperf: {key}: its service refuses images of {network.width}x{network.height}; {key.model} is "
+                f"measured with {side}x{side}"
+            )
+            self.target.use_size(network, side)
         return use(self._prepare(key))
-
-    def _use_other_size(self, key: CellKey) -> bool:
-        """Measure a network that refused its usual image size at its other one; return whether it has one."""
-        network, parameters = self._networks[key.model], self.target.options.of(key.model).parameters
-        side = network.other_side
-        if side is None or parameters.img_width or parameters.img_height:
-            return False
-        self._say(
-            f"ddperf: {key}: its service refuses images of {network.width}x{network.height}; {key.model} is measured "
-            f"with {side}x{side}"
-        )
-        self.target.use_size(network, side)
-        return True
 
     def _prepare(self, key: CellKey) -> CellAttempt:
         """Check the open server and open the service of a cell."""
@@ -247,7 +203,7 @@ class PlatformRun:
         self.health.wait_until_idle(self.target)
         self.verify(key)
         service = self.target.service_for(self._networks[key.model], key.batch_size)
-        self._services[key.model] = service
+        self.records.services[key.model] = service
         return CellAttempt(self, key, service, self.target.batch(service, key.batch_size))
 
     def verify(self, key: CellKey) -> None:
@@ -287,81 +243,3 @@ class PlatformRun:
             raise error
         vanished = "The server vanished during the run:"
         raise ServerGoneError(f"{vanished} {error}", cause=f"{vanished} {error.cause}") from error
-
-    def network_files(self, model: str) -> dict[str, str]:
-        """Return the file digests of a user's own network, computed once; empty for other networks."""
-        path = self._networks[model].path
-        return {} if path is None else self._digests(Path(path))
-
-    def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
-        """Judge the measurement of a cell."""
-        model = measurement.key.model
-        service = self._services.get(model)  # None for a measurement that was made elsewhere
-        choice, about_service = ("", ()) if service is None else (service.choice, service.notes)
-        record = self._judge.judge(measurement, nodeid, self.facts, choice)
-        notes = (
-            *about_service,
-            *self.plan.remarks(model, measurement.conditions),
-            self._describe_fixed_batch(measurement),
-            self._new_version,
-        )
-        return replace(record, notes=(*record.notes, *filter(None, notes)))
-
-    def _describe_fixed_batch(self, measurement: Measurement) -> str:
-        """Return a note if a network seems to have a fixed batch, from all its cells measured so far; "" if not.
-
-        Only TensorRT runs models with a fixed batch and reports nothing.
-        """
-        key, conditions = measurement.key, measurement.conditions
-        if conditions.backend.lower() == TENSORRT and not key.scenario and not measurement.invalid:
-            sizes = self._requests_ms[key.model]
-            sizes[key.batch_size] = inference_ms(measurement)
-            resolution_ms = 1.0 if conditions.clock is Clock.HEAD else 0.0
-            if key.model not in self._fixed_batch_notes and (found := find_equal_times(sizes, resolution_ms)):
-                self._fixed_batch_notes[key.model] = (
-                    f"{key.model}: requests of {found.smallest} and of {found.largest} images take the same time: "
-                    "its model was probably exported with a fixed batch, as which the server runs every batch size"
-                )
-        return self._fixed_batch_notes.get(key.model, "")
-
-    def record_failure(
-        self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None
-    ) -> CellRecord:
-        """Return the record of a cell that could not be measured.
-
-        Args:
-            key: the cell.
-            nodeid: node id of its test.
-            error: why it could not be measured.
-            measured: what was measured of it earlier in this run; it is kept.
-        """
-        # failing under a requested load is a result even without a baseline
-        expected = bool(key.scenario) or isinstance(self.plan.baseline.lookup(key), Baseline)
-        outcome, what = classify_failure(error, expected=expected)
-        load = f" with {describe_scenario(key.scenario)}" if key.scenario else ""
-        return CellRecord(
-            key=key,
-            nodeid=nodeid,
-            outcome=outcome,
-            reason=f"{key} {what}{load}: {error}",
-            measurement=measured,
-            server=self.facts,
-            cause=error.cause,
-            detail=str(error),
-        )
-
-
-def inference_ms(measurement: Measurement) -> list[list[float]]:
-    """Return the time of every pass for the whole batch, round by round, milliseconds.
-
-    Decoding and resizing, which take longer for every image, are excluded if the server reports them.
-    """
-    clock = measurement.conditions.clock
-    passes = [one for each in measurement.rounds for one in each.passes]
-    if all(one.predict_ms is not None and one.transform_ms is not None for one in passes):
-        return [[(one.predict_ms or 0) - (one.transform_ms or 0) for one in each.passes] for each in measurement.rounds]
-    return [[ms for one in each.passes if (ms := one.ms(clock)) is not None] for each in measurement.rounds]
-
-
-def _version(facts: ServerFacts) -> str:
-    return f"{facts.version} (commit {facts.commit[:8]})"

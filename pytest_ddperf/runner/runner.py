@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.boards.board import marker_path
-from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.runner.platform_run import PlatformRun
 from pytest_ddperf.runner.server_health import ServerHealth
 
@@ -46,7 +45,7 @@ class Runner:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        servers = {name: identify_server(plan.server.url) for name, plan in plans.items()}
+        servers = {name: plan.server.identity for name, plan in plans.items()}
         health = {server: ServerHealth(say, now, sleep) for server in servers.values()}
         self.platforms = {
             name: PlatformRun(plan, networks, health[servers[name]], say, marker_path(run_id, name) if run_id else None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_ddperf.deepdetect.backoff import back_off
-from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S
+from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, wait_until_up
 from pytest_ddperf.deepdetect.consistency import (
     MARGIN_ACROSS_SIZES,
     TIE_ACROSS_SIZES,
@@ -15,10 +15,12 @@ from pytest_ddperf.deepdetect.consistency import (
     select_best_classes,
 )
 from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
+from pytest_ddperf.deepdetect.protocol import Info
 from pytest_ddperf.errors import (
     AnswerError,
     BatchNotRunError,
     ServerBusyError,
+    ServerError,
     ServerGoneError,
     ServiceGoneError,
     ServiceNotFoundError,
@@ -30,12 +32,16 @@ if TYPE_CHECKING:
     from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.consistency import Seen
-    from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceStats
+    from pytest_ddperf.deepdetect.protocol import Answer, ServiceStats
     from pytest_ddperf.servers.services import OpenService
     from pytest_ddperf.servers.target import Target
 
 MOST_OUTAGES: Final = 3
 """Number of outages without a measured cell in between after which a server is no longer waited for."""
+
+
+_HOPELESS_TIMEOUT_S = 0.5
+"""Response time limit for a server that did not come back within the wait; each further cell asks it once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,7 @@ class ServerHealth:
         began_s = self._now()
         wait_s = 0.0 if hopeless else target.options.recovery_timeout_s
         try:
-            info = target.wait_for_return(wait_s, hopeless=hopeless, now=self._now, sleep=self._sleep)
+            info = self._await_answer(target, wait_s, hopeless=hopeless)
         except ServerGoneError as error:
             self._waited_for_server = True
             waited = f" (waited {self._now() - began_s:.0f} s, --ddperf-recovery-timeout)" if wait_s else ""
@@ -160,6 +166,33 @@ class ServerHealth:
             cause = self.share_cause(f"{gone}. {error.cause}")
             raise ServerGoneError(f"{gone}. {error}", cause=cause) from error
         self.note_return(info)
+
+    def _await_answer(self, target: Target, wait_s: float, *, hopeless: bool) -> Info:
+        """Wait for a vanished server, then close it, so that everything is recreated; an embedded one is restarted.
+
+        Returns:
+            What the server reports about itself now; empty for an embedded one.
+        """
+        if target.options.is_embedded:
+            target.restart()
+            return Info()
+        client = target.client
+        try:
+            client.info(timeout_s=_HOPELESS_TIMEOUT_S if hopeless else PROBE_TIMEOUT_S)
+        except ServerError as error:
+            if wait_s <= 0:
+                raise ServerGoneError(str(error)) from error
+            self._say(f"ddperf: {client.display_url} stopped responding; waiting up to {wait_s:g} s")
+            began_s = self._now()
+            try:
+                wait_until_up(client, wait_s, now=self._now, sleep=self._sleep)
+            except ServerError as still:
+                self._say(f"ddperf: {client.display_url} did not respond within {wait_s:g} s")
+                raise ServerGoneError(str(still)) from still
+            self._say(f"ddperf: {client.display_url} is back after {self._now() - began_s:.0f} s")
+        info = target.info
+        target.close()
+        return info
 
     def note_return(self, info: Info) -> None:
         """Record that the server is back: its next predictions are verified.

@@ -49,11 +49,7 @@ def require_backend(options: ServerOptions, info: Info, url: str) -> None:
 
 
 def _refuse_absent(options: ServerOptions, backend: str, info: Info, url: str) -> None:
-    """Check that the server has a backend that the user names.
-
-    Raises:
-        ConfigurationError: it does not.
-    """
+    """Refuse a backend that the user names and the server does not have."""
     if is_built(info.compile_flags, backend) is False:
         usable = list_candidates(info.compile_flags, options.platform_mllib)
         remedy = (

@@ -14,14 +14,12 @@ from pytest_ddperf.measure.load_passes import compute_gate_ms, draw_arrivals_s, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-    from typing import Self
 
     from pytest_ddperf.core.scenarios import Scenario
     from pytest_ddperf.deepdetect.client import Client
     from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.deepdetect.timed import Totals
-    from pytest_ddperf.servers.services import Batch
+    from pytest_ddperf.servers.batches import Batch
 
 MOST_CONNECTIONS: Final = 64
 """Maximum number of concurrent requests at a fixed rate. Requests that are due beyond it wait in the client, and the
@@ -130,14 +128,6 @@ class LoadEndpoint:
         self._clients: list[Client] = []
         self._first: list[Answer] = []
         self._seeds = itertools.count()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

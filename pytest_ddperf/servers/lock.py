@@ -110,11 +110,7 @@ def _path(name: str) -> Path:
 
 
 def _locked(path: Path) -> int | None:
-    """Open and lock the lock file; None if another process has locked it.
-
-    Raises:
-        OSError: the file cannot be created, opened or locked.
-    """
+    """Open and lock the lock file; None if another process has locked it."""
     descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -132,9 +128,6 @@ def _open(path: Path) -> int:
 
     O_CREAT is used only for a new file: if fs.protected_regular is set, Linux refuses it for a file of another user in
     a sticky folder.
-
-    Raises:
-        OSError: the folder or the file cannot be created or opened.
     """
     flags = os.O_RDWR | os.O_NOFOLLOW  # NFS cannot lock a file opened only for writing
     with contextlib.suppress(FileNotFoundError):

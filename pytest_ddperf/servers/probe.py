@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from pytest_ddperf.deepdetect.client import wait_until_up
 from pytest_ddperf.deepdetect.protocol import Info
-from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.embedded.launch import require_extra
 from pytest_ddperf.errors import ServerError
 from pytest_ddperf.servers.backends import require_backend
+from pytest_ddperf.servers.connection import open_client
 from pytest_ddperf.servers.lock import ServerLock, describe_busy_lock
 from pytest_ddperf.servers.request_images import load_images
 from pytest_ddperf.servers.services import check_parameters
-from pytest_ddperf.servers.target import open_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,32 +26,17 @@ AT_ONCE = 16
 """Number of servers probed at the same time."""
 
 
-def probe(options: ServerOptions, say: Callable[[str], None]) -> None:
-    """Check whether a server can be measured, and whether there are images to send.
+def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
+    """Return what a server reports about itself; None if it is not asked.
 
     A server that another run is measuring is up, and gets no request: it must have one client at a time.
-
-    Args:
-        options: how to reach the server.
-        say: prints a line for the user.
-
-    Raises:
-        ServerError: nothing responds at the URL within `wait_s`, or what responds is not DeepDetect.
-        ConfigurationError: the images named by the options are unknown, the server does not have the backend, or the
-            embedded server's packages are not installed.
     """
-    _ask(options, say)
-    load_images(options, say)
-
-
-def _ask(options: ServerOptions, say: Callable[[str], None]) -> Info | None:
-    """Return what a server reports about itself; None if it is not asked."""
     if options.is_embedded:
         require_extra()
         return Info()
     if options.prepared_first:  # it may be down until the user's command has run
         return None
-    lock = ServerLock(identify_server(options.url))
+    lock = ServerLock(options.identity)
     if lock.acquire_at_once():
         client = open_client(options, options.url)
         try:
@@ -87,7 +71,7 @@ def probe_all(
     """
     sharing: dict[str, list[str]] = {}
     for platform, options in servers.items():
-        sharing.setdefault(identify_server(options.url), []).append(platform)
+        sharing.setdefault(options.identity, []).append(platform)
 
     def probe_one_server(platforms: Sequence[str]) -> dict[str, ServerError]:
         down: dict[str, ServerError] = {}

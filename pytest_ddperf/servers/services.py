@@ -1,20 +1,18 @@
-"""Services on a server: find or create one, and build batches for it to predict."""
+"""Services on a server: find or create one."""
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.limits import MODEL, fill_template
+from pytest_ddperf.core.limits import MODEL
 from pytest_ddperf.core.networks import TEMPLATES
 from pytest_ddperf.core.service_parameters import AUTO, TENSORRT, TORCH, runs_on_gpu
 from pytest_ddperf.core.tasks import Task
 from pytest_ddperf.deepdetect import protocol
 from pytest_ddperf.deepdetect.build_flags import ignores_precision, is_built, read_words
-from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
-from pytest_ddperf.deepdetect.url import format_display_url
+from pytest_ddperf.deepdetect.status import requires_other_size
 from pytest_ddperf.errors import (
     AnswerError,
     BackendMissingError,
@@ -35,16 +33,14 @@ from pytest_ddperf.servers.backends import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable
 
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.service_parameters import ServiceParameters
     from pytest_ddperf.deepdetect.client import Client
-    from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceInfo
-    from pytest_ddperf.deepdetect.timed import Timed
+    from pytest_ddperf.deepdetect.protocol import Info, ServiceInfo
     from pytest_ddperf.errors import ServerError
-    from pytest_ddperf.servers.request_images import BenchImages
 
 MAX_BATCH_SIZE = 256
 """`maxBatchSize` of a service used for all batch sizes; only TensorRT uses it."""
@@ -117,32 +113,6 @@ class OpenService:
     choice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One batch of one service, which can be predicted repeatedly.
-
-    Args:
-        endpoint: the endpoint to measure.
-        check: raises `AnswerError` unless the response holds one prediction per image.
-    """
-
-    endpoint: ServiceEndpoint
-    check: Callable[[Answer], None]
-
-    def predict(self, timeout_s: float | None = None) -> Timed:
-        """Predict once and check the response.
-
-        Args:
-            timeout_s: how long the server may be silent, seconds; default: the limit for any response.
-
-        Raises:
-            ServerError: the server refused, failed, or returned something else.
-        """
-        timed = self.endpoint.predict(timeout_s)
-        self.check(timed.answer)
-        return timed
-
-
 def check_parameters(options: ServerOptions, networks: Iterable[Network], info: Info) -> None:
     """Check before the first test that the services' backends read the parameters that the user set for this run.
 
@@ -162,7 +132,7 @@ def check_parameters(options: ServerOptions, networks: Iterable[Network], info: 
         found = find_service(of_model, model, info)
         backends = [found.mllib] if found and found.mllib else []
         if not backends and not model.is_own:
-            backends = list_backends(of_model, model, info, format_display_url(options.url))
+            backends = list_backends(of_model, model, info, options.display_url)
         if len(backends) == 1 or (backends and is_built(info.compile_flags, backends[0])):  # else the creation decides
             of_model.parameters.check(backends[0])
 
@@ -228,63 +198,6 @@ def _with_actual_precision(service: OpenService, info: Info | None) -> OpenServi
         "builds every engine in the default precision, so this was measured in fp32"
     )
     return replace(service, datatype="fp32", notes=(*service.notes, note))
-
-
-def build_batch(
-    client: Client, options: ServerOptions, images: BenchImages, service: OpenService, batch_size: int
-) -> Batch:
-    """Build a batch of a service that can be predicted repeatedly.
-
-    Raises:
-        ConfigurationError: there are fewer images than the batch size.
-    """
-    data, uris = images.batch(batch_size)
-    body = protocol.build_predict_body(
-        service.name,
-        data,
-        replace(
-            options.parameters.restrict_to(service.mllib),
-            img_width=service.width,
-            img_height=service.height,
-            gpu=service.gpu,
-            datatype=service.datatype,
-        ),
-        output={"best": 1} if service.task is Task.CLASSIFICATION else None,
-        task=service.task,
-        backend=service.mllib.lower(),
-    )
-    size = (service.width, service.height) if service.width and service.height else None
-    return bind_batch(client, service.name, body, uris, task=service.task, input_size=size)
-
-
-def bind_batch(
-    client: Client,
-    service: str,
-    body: Mapping[str, object],
-    uris: Sequence[str],
-    *,
-    task: Task,
-    input_size: tuple[int, int] | None,
-) -> Batch:
-    """Build a batch from the body of its request.
-
-    Args:
-        client: a client of the server.
-        service: name of the service.
-        body: the request, from `protocol.build_predict_body`.
-        uris: the images that each answer must contain.
-        task: the task of the service.
-        input_size: width and height of the network's input, pixels; None if unknown.
-    """
-    check = functools.partial(
-        protocol.check_predictions,
-        expected_uris=uris,
-        url=client.display_url,
-        service=service,
-        task=task,
-        input_size=input_size,
-    )
-    return Batch(ServiceEndpoint(client, service, body), check)
 
 
 def _existing(info: ServiceInfo, options: ServerOptions) -> OpenService:
@@ -418,16 +331,8 @@ def _create_with(
 def _put(put: Callable[[ServiceParameters], float], model: Network, parameters: ServiceParameters) -> tuple[float, str]:
     """Create a service; if its folder contains no model, create it from the network's template.
 
-    Args:
-        put: creates the service and returns how long that took, milliseconds.
-        model: the network.
-        parameters: parameters of the service.
-
     Returns:
-        How long the creation took, and the name of the template, "" for a network from files.
-
-    Raises:
-        ServerError: the server refused.
+        Milliseconds that the creation took, and the name of the template, "" for a network from files.
     """
     template = parameters.template if parameters.mllib == TORCH else AUTO
     try:
@@ -482,13 +387,24 @@ def explain_missing_model(error: ServerError, options: ServerOptions, model: Net
     )
 
 
+def find_other_side(error: ServerError, options: ServerOptions, model: Network) -> int | None:
+    """Return the other width and height of a network whose service refused images of the usual size, pixels.
+
+    None if the service refused something else, the user set the size, or the network has a single one.
+    """
+    asked = options.parameters
+    if asked.img_width or asked.img_height or not requires_other_size(error.dd_msg):
+        return None
+    return model.other_side
+
+
 def _name_service(options: ServerOptions, model: Network) -> str:
     """Return the name of a network's service as the server stores it.
 
     Raises:
         ConfigurationError: no server can create a service of that name.
     """
-    name = fill_template(options.service, model.id).lower()
+    name = options.service.replace(MODEL, model.id).lower()
     protocol.check_service_name(name)
     return name
 
@@ -503,4 +419,4 @@ def find_repository(options: ServerOptions, model: Network) -> str | None:
     if model.is_own:
         return model.path if options.is_embedded and model.path is not None else model.repository
     template = options.repository or (MODEL if options.is_embedded else None)
-    return None if template is None else fill_template(template, model.id)
+    return None if template is None else template.replace(MODEL, model.id)

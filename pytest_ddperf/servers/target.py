@@ -1,27 +1,19 @@
-"""A server to measure, remote or embedded: it is opened, used by one client at a time, and closed.
-
-`embedded.launch` needs an optional extra, so it is imported only when an embedded server is started.
-"""
+"""A server to measure, remote or embedded: its facts, its images and the service in use."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import ModelStats
 from pytest_ddperf.deepdetect.client import PROBE_TIMEOUT_S, Client, extract_server_facts, wait_until_up
-from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
 from pytest_ddperf.deepdetect.protocol import Info
-from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import ServerError, ServerGoneError, ServerUnreachableError, ServiceNotFoundError
-from pytest_ddperf.servers import generated_images
 from pytest_ddperf.servers.backends import require_backend
-from pytest_ddperf.servers.load_endpoint import LoadEndpoint
-from pytest_ddperf.servers.lock import ServerLock
+from pytest_ddperf.servers.batches import build_batch
+from pytest_ddperf.servers.connection import Connection
 from pytest_ddperf.servers.request_images import load_images
-from pytest_ddperf.servers.services import build_batch, open_service
+from pytest_ddperf.servers.services import open_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,50 +21,12 @@ if TYPE_CHECKING:
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.records import ServerFacts
-    from pytest_ddperf.core.scenarios import Scenario
+    from pytest_ddperf.deepdetect.in_flight import RequestsInFlight
     from pytest_ddperf.deepdetect.protocol import ServiceInfo
-    from pytest_ddperf.embedded.launch import EmbeddedServer
+    from pytest_ddperf.servers.batches import Batch
+    from pytest_ddperf.servers.connection import Surroundings
     from pytest_ddperf.servers.request_images import BenchImages
-    from pytest_ddperf.servers.services import Batch, OpenService
-
-_HOPELESS_TIMEOUT_S = 0.5
-"""Response time limit for a server that did not come back within the wait; each further cell asks it once."""
-
-
-class Surroundings(Protocol):
-    """Actions around a server while we hold its lock."""
-
-    def begin(self) -> None:
-        """Called after the server's lock is acquired and before the first request to the server.
-
-        Raises:
-            DdperfError: the server cannot be measured.
-        """
-        ...
-
-    def end(self) -> None:
-        """Called before the lock is released; may be called twice."""
-        ...
-
-
-def open_client(options: ServerOptions, url: str, in_flight: RequestsInFlight | None = None) -> Client:
-    """Create a client of the server at this URL, with the timeout, certificates and credentials of the options.
-
-    Args:
-        options: how to reach the server.
-        url: the server.
-        in_flight: tracks the predictions requested; default: a new one.
-
-    Raises:
-        ConfigurationError: the file of trusted certificates does not exist.
-    """
-    return Client(
-        url,
-        timeout_s=options.timeout_s,
-        ca_path=options.ca_path,
-        authorization=options.authorization,
-        in_flight=in_flight,
-    )
+    from pytest_ddperf.servers.services import OpenService
 
 
 class Target:
@@ -83,6 +37,10 @@ class Target:
         say: prints a line for the user.
         surroundings: actions around the measurement; None for none.
         in_flight: counts the predictions requested from the server; default: a new counter.
+
+    Attributes:
+        facts: facts of the server; None unless it is open.
+        current_service: the service in use; None if there is none.
     """
 
     def __init__(
@@ -93,14 +51,9 @@ class Target:
         in_flight: RequestsInFlight | None = None,
     ) -> None:
         self.options = options
-        self._in_flight = in_flight or RequestsInFlight()
-        self._surroundings = surroundings
+        self.connection = Connection(options, say, surroundings, in_flight)
         self._say = say
-        self._lock: ServerLock | None = None
-        self._embedded: EmbeddedServer | None = None
-        self._client: Client | None = None
-        self._url = ""
-        self._service: tuple[str, OpenService] | None = None
+        self.current_service: OpenService | None = None
         self._described: ServiceInfo | None = None
         self._used: set[str] = set()
         self._images: BenchImages | None = None
@@ -137,118 +90,35 @@ class Target:
         return self.facts
 
     def connect(self) -> Client:
-        """Lock the server, start it if it is embedded, and return a client of it; sends no request.
-
-        Does nothing if already connected.
-
-        Raises:
-            ServerUnreachableError: another run measures the server for too long.
-            ConfigurationError: the options do not fit, or the embedded server's packages are missing.
-        """
-        if self._client is not None:
-            return self._client
-        try:
-            self._lock = ServerLock(identify_server(self.options.url)).acquire(self.options.lock_wait_s, self._say)
-            if self._surroundings is not None:
-                self._surroundings.begin()
-            self._url = self._start()
-            self._client = self._connect()
-        except BaseException:
-            self.close()
-            raise
-        return self._client
-
-    def _start(self) -> str:
-        if not self.options.is_embedded:
-            return self.options.url
-        from pytest_ddperf.embedded import launch  # noqa: PLC0415 - an optional extra
-
-        data_dir = self.options.data_dir or generated_images.ensure_bench_images()
-        self._embedded = launch.start(
-            threads=self.options.threads,
-            data_dir=Path(data_dir),
-            model_dirs=[Path(one) for one in self.options.model_dirs],
-        )
-        return self._embedded.url
-
-    def _connect(self) -> Client:
-        """Create a client of the server; all clients count their predictions together."""
-        return open_client(self.options, self._url, self._in_flight)
+        """Open the connection without a request, see `Connection.open`."""
+        return self.connection.open()
 
     def is_up(self) -> bool:
         """Return whether the open server responds to one quick request."""
-        return self._answers(PROBE_TIMEOUT_S) is None
-
-    def _answers(self, timeout_s: float) -> ServerError | None:
-        """Return None if the open server responds, else the error."""
         try:
-            self.client.info(timeout_s=timeout_s)
-        except ServerError as error:
-            return error
-        return None
+            self.client.info(timeout_s=PROBE_TIMEOUT_S)
+        except ServerError:
+            return False
+        return True
 
-    def wait_for_return(
-        self,
-        wait_s: float,
-        *,
-        hopeless: bool = False,
-        now: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> Info:
-        """Wait for an open server that stopped responding, then close it, so that everything is recreated.
-
-        An embedded server is not waited for: the next `open` restarts it, once.
-
-        Args:
-            wait_s: how long to wait, seconds; shown to the user.
-            hopeless: whether an earlier wait failed: the server is then asked once, with a shorter time limit.
-            now: a monotonic clock, seconds.
-            sleep: sleeps for a number of seconds.
-
-        Returns:
-            What the server reports about itself now; empty for an embedded one.
+    def restart(self) -> None:
+        """Close an embedded server that died, so that the next `open` starts it again, once.
 
         Raises:
-            ServerGoneError: the server does not come back, or is an embedded one that died twice.
+            ServerGoneError: it died twice.
         """
-        if self.options.is_embedded:
-            return self._restart()
-        error = self._answers(_HOPELESS_TIMEOUT_S if hopeless else PROBE_TIMEOUT_S)
-        if error is not None:
-            self._wait_for(error, wait_s, now, sleep)
-        info = self.client.latest_info or Info()
-        self.close()
-        return info
-
-    def _wait_for(
-        self, error: ServerError, wait_s: float, now: Callable[[], float], sleep: Callable[[float], None]
-    ) -> None:
-        if wait_s <= 0:
-            raise ServerGoneError(str(error)) from error
-        server = self.client.display_url
-        self._say(f"ddperf: {server} stopped responding; waiting up to {wait_s:g} s")
-        began_s = now()
-        try:
-            wait_until_up(self.client, wait_s, now=now, sleep=sleep)
-        except ServerError as still:
-            self._say(f"ddperf: {server} did not respond within {wait_s:g} s")
-            raise ServerGoneError(str(still)) from still
-        self._say(f"ddperf: {server} is back after {now() - began_s:.0f} s")
-
-    def _restart(self) -> Info:
         if self._restarted:
             raise ServerGoneError("The embedded server died twice; it is restarted only once")
         self._restarted = True
-        tail = self._embedded.log_tail if self._embedded is not None else ""
-        self._say(f"ddperf: the embedded server died and is restarted. The end of its log: {tail or 'nothing'}")
+        tail = self.connection.log_tail or "nothing"
+        self._say(f"ddperf: the embedded server died and is restarted. The end of its log: {tail}")
         self.forget_service()  # the service ended with the server
         self.close()
-        return Info()
 
     def refresh_facts(self) -> ServerFacts:
         """Return the facts of the open server, updated if it last reported another version."""
-        facts, info = self.open(), self.client.latest_info
-        if info is not None and (info.version, info.commit) != (facts.version, facts.commit):
+        facts, info = self.open(), self.info
+        if (info.version, info.commit) != (facts.version, facts.commit):
             self.facts = facts = extract_server_facts(info, facts.url)
         return facts
 
@@ -268,26 +138,23 @@ class Target:
             self.forget_service()
         return not first
 
-    @property
-    def current_service(self) -> OpenService | None:
-        """The service in use; None if there is none."""
-        return None if self._service is None else self._service[1]
-
     def describe_service(self) -> ServiceInfo | None:
         """Return the description of the service in use in the server's latest `/info`; None if there is none."""
-        info = self._client.latest_info if self._client is not None else None
-        return None if self._service is None or info is None else info.find_service(self._service[1].name)
+        return None if self.current_service is None else self.info.find_service(self.current_service.name)
 
     def forget_service(self) -> None:
         """Forget the current service, because it no longer exists: the next call looks it up or creates it again."""
-        self._service = self._described = None
+        self.current_service = self._described = None
 
     @property
     def client(self) -> Client:
         """The client of the open server."""
-        if self._client is None:
-            raise ServerUnreachableError("The server is not open.")
-        return self._client
+        return self.connection.client
+
+    @property
+    def info(self) -> Info:
+        """What the open server last reported about itself; empty before its first answer."""
+        return self.client.latest_info or Info()
 
     @property
     def images(self) -> BenchImages:
@@ -307,15 +174,13 @@ class Target:
             ServerError: the server refused.
             ConfigurationError: the folder of a user's own network cannot be read.
         """
-        if self._service is not None:
-            of_model, service = self._service
-            if of_model == model.id and service.engine in {None, batch_size}:
-                return service
+        service = self.current_service
+        if service is not None and service.model == model.id and service.engine in {None, batch_size}:
+            return service
         self.release_service()
-        service = open_service(self.client, self.options.of(model.id), model, batch_size)
-        self._service = (model.id, service)
-        self._used.add(service.name)
-        return service
+        self.current_service = open_service(self.client, self.options.of(model.id), model, batch_size)
+        self._used.add(self.current_service.name)
+        return self.current_service
 
     def use_size(self, model: Network, side: int) -> None:
         """Use images of another size for a network from now on; a service that we created for it is recreated."""
@@ -325,8 +190,7 @@ class Target:
 
     def model_stats(self, service: OpenService) -> ModelStats:
         """Return what the server last reported about the network of a service; sends no request."""
-        info = self.client.latest_info
-        described = None if info is None else info.find_service(service.name)
+        described = self.info.find_service(service.name)
         return ModelStats() if described is None else described.model_stats
 
     def batch(self, service: OpenService, batch_size: int) -> Batch:
@@ -337,23 +201,11 @@ class Target:
         """
         return build_batch(self.client, self.options.of(service.model), self.images, service, batch_size)
 
-    def under_load(self, batch: Batch, scenario: Scenario, requests: int) -> LoadEndpoint:
-        """Return an endpoint that requests a batch from several clients of the open server; the caller closes it.
-
-        Args:
-            batch: a batch of one service.
-            scenario: how the requests follow each other.
-            requests: requests per pass: of each client, or in total at a fixed rate.
-        """
-        return LoadEndpoint(batch, scenario, requests, self._connect, patience_s=self.options.timeout_s)
-
     def release_service(self) -> None:
         """Delete the last service if we created it; other services stay. Does nothing if the server is gone."""
-        if self._service is None:
-            return
-        service = self._service[1]
+        service = self.current_service
         self.forget_service()
-        if service.created:
+        if service is not None and service.created:
             self._used.discard(service.name)
             self.delete_service(service.name)
 
@@ -371,7 +223,7 @@ class Target:
 
         May be called twice.
         """
-        if self._client is not None and self.options.parameters.delete_services:
+        if self.connection.is_open and self.options.parameters.delete_services:
             self.release_service()
             for name in sorted(self._used):
                 self.delete_service(name)
@@ -379,21 +231,10 @@ class Target:
         self.close()
 
     def close(self) -> None:
-        """Release everything: our service, the connection, the embedded server, the lock. May be called twice."""
+        """Delete our service and close the connection. May be called twice."""
         try:
-            if self._client is not None:
+            if self.connection.is_open:
                 self.release_service()
-                self._client.close()
         finally:
-            self._client = None
             self.facts = None
-            embedded, self._embedded = self._embedded, None
-            if embedded is not None:
-                embedded.stop()
-            try:
-                if self._surroundings is not None:
-                    self._surroundings.end()
-            finally:
-                lock, self._lock = self._lock, None
-                if lock is not None:
-                    lock.release()
+            self.connection.close()

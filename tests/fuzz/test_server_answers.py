@@ -7,13 +7,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from fuzzing import ANSWERS, DAMAGE, as_json, counted, damaged_bytes, damaged_json, refused_so_far, tried
 from hypothesis import given
 from hypothesis import strategies as st
 from replay import RECORDINGS, load
 
-from pytest_ddperf.core.record_codec import from_builtins, to_builtins
 from pytest_ddperf.core.records import ServerFacts
 from pytest_ddperf.deepdetect.client import Client, extract_server_facts
 from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
@@ -122,8 +122,8 @@ def test_info(client: Client, pool: Pool, answer: Answered) -> None:
     except DdperfError as error:
         refused(error)
         return
-    stored = json.loads(json.dumps(to_builtins(facts)))
-    assert from_builtins(stored, ServerFacts) == facts
+    stored = json.loads(json.dumps(msgspec.to_builtins(facts)))
+    assert msgspec.convert(stored, ServerFacts) == facts
     for text in stored.values():
         assert_plain(text)
     for service in info.services:
@@ -146,7 +146,7 @@ def test_a_service(client: Client, pool: Pool, answer: Answered) -> None:
     for side in (service.width, service.height):
         assert side is None or isinstance(side, int)
     if totals is not None:
-        for value in to_builtins(totals.own).values():
+        for value in msgspec.to_builtins(totals.own).values():
             assert value is None or (0 <= value < math.inf)
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from nightly import FIRST_NIGHT, cell, moment
 
 from pytest_ddperf.core.networks import NETWORK_IDS
-from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey, ServerFacts
 from pytest_ddperf.history.index import FILE
 from pytest_ddperf.history.run_file import RunHeader
@@ -132,7 +132,7 @@ def make_history(folder: Path, nights: int) -> Path:
         )
         for key in CELLS
     ]
-    lines = [{"type": "cell", **to_builtins(record)} for record in records]
+    lines = [{"type": "cell", **msgspec.to_builtins(record)} for record in records]
     lines.append({"type": "end", "exit_status": 0, "whole": True})
     body = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
     for night in range(nights):
@@ -140,7 +140,7 @@ def make_history(folder: Path, nights: int) -> Path:
         header = RunHeader(
             name, moment(night), "0", ("tk1",), True, {"commit": {"id": f"{night // 3:07x}".ljust(40, "0")}}
         )
-        text = json.dumps({"type": "run", **to_builtins(header)}) + "\n" + body
+        text = json.dumps({"type": "run", **msgspec.to_builtins(header)}) + "\n" + body
         (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
     return folder
 
@@ -151,10 +151,11 @@ def export(storage: Path, folder: Path) -> Path:
     target.mkdir(parents=True)
     script = (
         "import json, sys\nfrom pathlib import Path\n"
+        "from pytest_ddperf.config.load_catalog import load_catalog\n"
         "from pytest_ddperf.report.benchmark_json import build_run_document\n"
         "from pytest_ddperf.history.run_file import list_runs, read_run\n"
         "for number, path in enumerate(list_runs(Path(sys.argv[1]))):\n"
-        "    document = build_run_document(read_run(path), {'tk1': 'Jetson TK1'})\n"
+        "    document = build_run_document(read_run(path), load_catalog())\n"
         "    (Path(sys.argv[2]) / f'{number + 1:04d}_night.json').write_text(json.dumps(document))\n"
     )
     subprocess.run([sys.executable, "-c", script, str(storage), str(target)], check=True)

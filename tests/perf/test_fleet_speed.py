@@ -97,9 +97,10 @@ from pytest_ddperf.history import writer
 from pytest_ddperf.runner import platform_run
 from pytest_ddperf.servers.request_images import BenchImages
 from pytest_ddperf.deepdetect.timed import Timed, Totals
-from pytest_ddperf.deepdetect.protocol import Answer, ServiceStats
-from pytest_ddperf.core.records import ServerFacts
-from pytest_ddperf.servers.services import Batch, OpenService
+from pytest_ddperf.deepdetect.protocol import Answer, Info, ServiceStats
+from pytest_ddperf.core.records import ModelStats, ServerFacts
+from pytest_ddperf.servers.batches import Batch
+from pytest_ddperf.servers.services import OpenService
 
 
 def recorded(ms):
@@ -130,6 +131,8 @@ class Endpoint:
 
 class InProcess:
     images = BenchImages("path", ())
+    info = Info()
+    current_service = None
 
     def __init__(self, options, say, surroundings, in_flight):
         self._services = {}
@@ -153,6 +156,12 @@ class InProcess:
 
     def was_replaced(self):
         return False
+
+    def describe_service(self):
+        return None
+
+    def model_stats(self, service):
+        return ModelStats()
 
     def close(self):
         pass

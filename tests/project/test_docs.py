@@ -71,7 +71,7 @@ def test_every_pytest_command_is_understood(command: list[str], pytestconfig: py
     for option in OPTIONS:
         value = getattr(known, option.key)
         if value is not None:
-            option.parse(value if isinstance(value, str) else ",".join(value))
+            option.type.parse(value if isinstance(value, str) else ",".join(value))
 
 
 @every_row("page", PAGES)

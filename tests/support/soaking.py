@@ -212,9 +212,9 @@ class Soak:
             self._server.arm(name, self._random.randint(MISBEHAVIOURS[name].least, PASSES + 1))
         began_s, run = self._now(), runner.platforms[key.platform]
         try:
-            record = run.judge(runner.open(key.platform).measure(key), str(key))
+            record = run.records.judge(runner.open(key.platform).measure(key), str(key))
         except DdperfError as error:
-            record = run.record_failure(key, str(key), error)
+            record = run.records.record_failure(key, str(key), error)
         self.result.longest_s = max(self.result.longest_s, self._now() - began_s)
         reported = self._server.disarm()
         met = name if name == BETWEEN or reported["struck"] else ""

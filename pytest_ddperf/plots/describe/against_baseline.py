@@ -43,7 +43,7 @@ def against_baseline_chart(results: Results, platform: str) -> HeatMap | None:
     totals = ", ".join(f"{count} {outcome}" for outcome, count in counted.items() if count)
     unmeasured = sum(cell.side == "baseline" and cell.outcome is None for cell in cells)
     text = Text(
-        f"{common.platform_title(results.catalog, platform)}: measured against baseline",
+        f"{results.catalog.platform_title(platform)}: measured against baseline",
         totals + (f", {unmeasured} not measured" if unmeasured else ""),
     )
     return HeatMap(

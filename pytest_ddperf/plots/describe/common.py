@@ -18,15 +18,8 @@ FPS = (1, 10, 25)
 
 def title_of(catalog: Catalog, model: str, scenario: str = "") -> str:
     """Return the title of a network, with the scenario if there is one."""
-    network = catalog.networks.get(model)
-    title = model if network is None else network.title
+    title = catalog.network_title(model)
     return f"{title}, {scenario}" if scenario else title
-
-
-def platform_title(catalog: Catalog, platform: str) -> str:
-    """Return the title of a platform."""
-    known = catalog.platforms.get(platform)
-    return platform if known is None else known.title
 
 
 def sizes_of(cells: Iterable[Result]) -> tuple[int, ...]:
@@ -58,7 +51,7 @@ def lines_of(
     now: list[Series] = []
     for model, of in by_line.items():
         at = [of.get(size) for size in sizes]
-        label = title_of(catalog, model)
+        label = catalog.network_title(model)
         for found, values, side in (
             (before, [None if cell is None else cell.baseline_ms for cell in at], "baseline"),
             (now, [None if cell is None else cell.now_ms for cell in at], "measured"),
@@ -112,5 +105,5 @@ def missing_note(catalog: Catalog, cells: Iterable[Result]) -> str:
     drawn: dict[str, bool] = {}
     for cell in cells:
         drawn[cell.key.model] = drawn.get(cell.key.model, False) or cell.value_ms is not None
-    missing = [title_of(catalog, model) for model, shown in drawn.items() if not shown]
+    missing = [catalog.network_title(model) for model, shown in drawn.items() if not shown]
     return f"Not measurable here at any batch size: {', '.join(missing)}." if missing else ""

@@ -19,8 +19,7 @@ embedded systems: SqueezeNet, ShuffleNet, MobileNet and GoogLeNet."""
 
 def cost_charts(catalog: Catalog) -> dict[str, BarChart]:
     """Return the charts of all networks and of the small ones, by file name."""
-    charts = {names.COST_ALL: cost_chart(catalog, small=False), names.COST_SMALL: cost_chart(catalog, small=True)}
-    return {name: chart for name, chart in charts.items() if chart is not None}
+    return {names.COST_ALL: cost_chart(catalog, small=False), names.COST_SMALL: cost_chart(catalog, small=True)}
 
 
 def is_small(network: Network) -> bool:
@@ -29,14 +28,12 @@ def is_small(network: Network) -> bool:
     return flops is not None and params is not None and flops < SMALL_GIGA_FLOPS and params < SMALL_MILLION_PARAMS
 
 
-def cost_chart(catalog: Catalog, *, small: bool) -> BarChart | None:
-    """Describe GFLOPs and parameters of all networks or only the small ones; None if no cost is known."""
+def cost_chart(catalog: Catalog, *, small: bool) -> BarChart:
+    """Describe GFLOPs and parameters of all networks or only the small ones, of those with known cost."""
     known = [one for one in catalog.networks.values() if one.giga_flops is not None and one.million_params is not None]
     chosen = sorted(
         (one for one in known if is_small(one) or not small), key=lambda one: one.giga_flops or 0.0, reverse=True
     )
-    if not chosen:
-        return None
     rule = f"under {SMALL_GIGA_FLOPS:g} GFLOPs per image and under {SMALL_MILLION_PARAMS:g} million parameters"
     text = Text(
         "Cost of the small networks" if small else "Cost of the networks",

@@ -66,7 +66,7 @@ def platform_chart(results: Results, platform: str) -> BarChart | None:
         return None
     known = results.catalog.platforms.get(platform)
     watts = None if known is None else known.watts
-    title = common.platform_title(results.catalog, platform)
+    title = results.catalog.platform_title(platform)
     text = Text(f"{title}: efficiency", f"{watts:g} watts under load" if watts else "")
     return BarChart(
         text.noted(
@@ -74,7 +74,7 @@ def platform_chart(results: Results, platform: str) -> BarChart | None:
             _WATTS if watts else f"The report states no watts of {title}, so images per second per watt are not shown.",
             _GFLOPS if len(panels) > 1 or not watts else "",
         ),
-        tuple((cell.key.model, common.title_of(results.catalog, cell.key.model)) for cell in chosen),
+        tuple((cell.key.model, results.catalog.network_title(cell.key.model)) for cell in chosen),
         tuple(panels),
     )
 
@@ -87,7 +87,7 @@ def across_charts(results: Results) -> dict[str, DotChart]:
     """
     best = {platform: _best(results, platform) for platform in results.platforms}
     without = [
-        common.platform_title(results.catalog, name)
+        results.catalog.platform_title(name)
         for name, cells in best.items()
         if cells and (known := results.catalog.platforms.get(name)) is not None and known.watts is None
     ]
@@ -131,9 +131,9 @@ def _dots(
         ]
         if dots:
             x, rows = zip(*dots, strict=True)
-            series.append(Series(platform, common.platform_title(results.catalog, platform), x, rows))
+            series.append(Series(platform, results.catalog.platform_title(platform), x, rows))
     return DotChart(
-        text, label, tuple((model, common.title_of(results.catalog, model)) for model in models), tuple(series)
+        text, label, tuple((model, results.catalog.network_title(model)) for model in models), tuple(series)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.plots.describe import common, names
+from pytest_ddperf.plots.describe import names
 from pytest_ddperf.plots.describe.charts import NightChart, NightPanel, NightPoint, Text
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def trend_charts(catalog: Catalog, trends: Iterable[Trend], platforms: Iterable[
                                              else len(catalog.platforms), catalog.model_order(one[1])))  # fmt: skip
     return {
         names.figure("history", platform, model): NightChart(
-            _text(f"{common.platform_title(catalog, platform)}, {common.title_of(catalog, model)}, night by night"),
+            _text(f"{catalog.platform_title(platform)}, {catalog.network_title(model)}, night by night"),
             tuple(
                 panel(trend)
                 for trend in sorted(grouped[platform, model], key=lambda one: (one.key.batch_size, one.key.scenario))

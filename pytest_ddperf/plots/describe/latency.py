@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.plots.describe import common, names
@@ -10,6 +11,7 @@ from pytest_ddperf.plots.describe.charts import BarChart, BarPanel, Bars, Level,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_ddperf.core.catalog import Catalog
     from pytest_ddperf.core.results import Result, Results
     from pytest_ddperf.plots.describe.charts import Chart
 
@@ -35,18 +37,16 @@ def latency_charts(results: Results, platform: str) -> dict[str, Chart]:
 
 def latency_lines(results: Results, platform: str, *, logarithmic: bool) -> LineChart:
     """Describe time per image against batch size, with the lines of a run over those of its baseline."""
-    cells = results.plain.of(platform)
+    text = _text(results, platform, "time per image")
+    return replace(_over_batch_sizes(results.catalog, results.plain.of(platform), text), y_log=logarithmic)
+
+
+def _over_batch_sizes(catalog: Catalog, cells: Sequence[Result], text: Text) -> LineChart:
+    """Describe the time per image of cells of one platform against their batch sizes."""
     sizes = common.sizes_of(cells)
-    series = common.lines_of(results.catalog, cells, sizes)
-    return LineChart(
-        _text(results, platform, "time per image"),
-        BATCH_SIZE,
-        MS_PER_IMAGE,
-        common.ticks_of(sizes),
-        series,
-        common.fps_levels(common.values_of(series)),
-        y_log=logarithmic,
-    )
+    series = common.lines_of(catalog, cells, sizes)
+    levels = common.fps_levels(common.values_of(series))
+    return LineChart(text, BATCH_SIZE, MS_PER_IMAGE, common.ticks_of(sizes), series, levels)
 
 
 def latency_bars(results: Results, platform: str) -> BarChart:
@@ -62,7 +62,7 @@ def latency_bars(results: Results, platform: str) -> BarChart:
     catalog = results.catalog
     return BarChart(
         _text(results, platform, f"time per image, batch size {cells[0].key.batch_size}"),
-        tuple((cell.key.model, common.title_of(catalog, cell.key.model)) for cell in cells),
+        tuple((cell.key.model, catalog.network_title(cell.key.model)) for cell in cells),
         (BarPanel(MS_PER_IMAGE, tuple(columns), common.fps_levels(values)),),
     )
 
@@ -74,14 +74,8 @@ def throughput_chart(results: Results, platform: str) -> LineChart:
     series = common.lines_of(results.catalog, cells, sizes, images_per_second)
     values = common.values_of(series)
     levels = tuple(Level(f"{fps} fps", fps) for fps in common.FPS if min(values) <= fps <= max(values))
-    return LineChart(
-        _text(results, platform, "images per second"),
-        BATCH_SIZE,
-        "images per second",
-        common.ticks_of(sizes),
-        series,
-        levels,
-    )
+    text = _text(results, platform, "images per second")
+    return LineChart(text, BATCH_SIZE, "images per second", common.ticks_of(sizes), series, levels)
 
 
 def images_per_second(per_image_ms: float) -> float:
@@ -120,8 +114,8 @@ def model_chart(results: Results, model: str) -> LineChart:
         for size in common.sizes_of(cells)
     )
     of_run = {cell.key.platform for cell in cells if cell.now_ms is not None}
-    measured = [common.platform_title(results.catalog, name) for name in platforms if name in of_run]
-    text = Text(f"{common.title_of(results.catalog, model)}: time per image across platforms", _cost(results, model))
+    measured = [results.catalog.platform_title(name) for name in platforms if name in of_run]
+    text = Text(f"{results.catalog.network_title(model)}: time per image across platforms", _cost(results, model))
     return LineChart(
         text.noted(
             f"Measured: {', '.join(measured)}; otherwise baselines."
@@ -130,7 +124,7 @@ def model_chart(results: Results, model: str) -> LineChart:
         ),
         "",
         MS_PER_IMAGE,
-        tuple((place[name], common.platform_title(results.catalog, name)) for name in platforms),
+        tuple((place[name], results.catalog.platform_title(name)) for name in platforms),
         series,
         common.fps_levels(common.values_of(series)),
         keyed_by="batch",
@@ -143,24 +137,15 @@ def mobilenet_chart(results: Results, platform: str) -> LineChart | None:
     cells = [cell for cell in results.of(platform) if cell.key.model in MOBILENETS and not cell.key.scenario]
     if {cell.key.model for cell in cells if cell.value_ms is not None} != set(MOBILENETS):
         return None
-    sizes = common.sizes_of(cells)
-    series = common.lines_of(results.catalog, cells, sizes)
-    title = common.platform_title(results.catalog, platform)
+    title = results.catalog.platform_title(platform)
     text = Text(f"{title}: MobileNet, grouped convolutions against depthwise layers", _gain(cells))
-    return LineChart(
-        text.noted(*common.source_notes(results, platform)),
-        BATCH_SIZE,
-        MS_PER_IMAGE,
-        common.ticks_of(sizes),
-        series,
-        common.fps_levels(common.values_of(series)),
-    )
+    return _over_batch_sizes(results.catalog, cells, text.noted(*common.source_notes(results, platform)))
 
 
 def _text(results: Results, platform: str, what: str) -> Text:
     known = results.catalog.platforms.get(platform)
     backend = "" if known is None else known.backend
-    text = Text(f"{common.platform_title(results.catalog, platform)}: {what}", backend)
+    text = Text(f"{results.catalog.platform_title(platform)}: {what}", backend)
     missing = common.missing_note(results.catalog, results.of(platform))
     return text.noted(*common.source_notes(results, platform), missing)
 

@@ -52,7 +52,7 @@ def load_chart(results: Results, points: Sequence[tuple[float, Result, LoadSumma
     """
     key = points[0][1].key
     x = tuple(place for place, _, _ in points)
-    title = f"{common.platform_title(results.catalog, key.platform)}, {common.title_of(results.catalog, key.model)}"
+    title = f"{results.catalog.platform_title(key.platform)}, {results.catalog.network_title(key.model)}"
     if closed:
         rates = tuple(cell.images_per_second or 0.0 for _, cell, _ in points)
         first = LoadPanel("images per second", (LoadLine("answered", x, rates),))

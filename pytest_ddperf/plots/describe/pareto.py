@@ -44,11 +44,11 @@ def pareto_chart(results: Results, platform: str, batch_size: int) -> ScatterCha
     run = any(cell.now_ms is not None for cell in cells)
     shown = [cell for cell in cells if cell.value_ms is not None]
     known = [cell for cell in shown if _accuracy(results, cell) is not None]
-    unknown = [common.title_of(results.catalog, cell.key.model) for cell in shown if cell not in known]
+    unknown = [results.catalog.network_title(cell.key.model) for cell in shown if cell not in known]
     choices = _choices(results, ((cell, cell.value_ms) for cell in known))
-    title = common.platform_title(results.catalog, platform)
+    title = results.catalog.platform_title(platform)
     text = Text(f"{title}: accuracy against time, batch size {batch_size}", "better is up and to the left")
-    only_baseline = [choice_label(results, cell) for cell in known if run and cell.now_ms is None]
+    only_baseline = [results.catalog.network_title(cell.key.model) for cell in known if run and cell.now_ms is None]
     return ScatterChart(
         text.noted(
             *common.source_notes(results, platform),
@@ -61,11 +61,6 @@ def pareto_chart(results: Results, platform: str, batch_size: int) -> ScatterCha
     )
 
 
-def choice_label(results: Results, cell: Result) -> str:
-    """Return the title of a cell's network."""
-    return common.title_of(results.catalog, cell.key.model)
-
-
 def _choices(results: Results, cells: Iterable[tuple[Result, float | None]]) -> tuple[Choice, ...]:
     points = [
         (cell, ms, accuracy)
@@ -74,7 +69,7 @@ def _choices(results: Results, cells: Iterable[tuple[Result, float | None]]) -> 
     ]
     best = find_front([(ms, accuracy) for _, ms, accuracy in points])
     chosen = [
-        Choice(cell.key.model, choice_label(results, cell), ms, accuracy, on_front)
+        Choice(cell.key.model, results.catalog.network_title(cell.key.model), ms, accuracy, on_front)
         for (cell, ms, accuracy), on_front in zip(points, best, strict=True)
     ]
     return tuple(sorted(chosen, key=lambda choice: (choice.ms, choice.accuracy)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator
@@ -24,6 +25,7 @@ _BELOW_IN, _ABOVE_IN = 0.1, 0.45
 _FULL = math.log(1.5)
 """Logarithm of the ratio that gets the full colour: 1.5 times the baseline's time, or 1/1.5 of it."""
 
+_SHADES = 64
 _COLOURS = ("#0072B2", "#a9d0e8", "#ffffff", "#f5b98f", "#D55E00")
 
 
@@ -35,12 +37,12 @@ def draw_heat_map(chart: HeatMap) -> Figure:
     axes.grid(visible=False)
     axes.set_xlim(0, len(chart.columns))
     axes.set_ylim(len(chart.rows), 0)
-    colours = LinearSegmentedColormap.from_list("change", _COLOURS)
+    colours = LinearSegmentedColormap.from_list("change", _COLOURS, _SHADES)
     scale = Normalize(-_FULL, _FULL)
     for cell in chart.cells:
         # a change of -100 % or less has no logarithm; draw it as the fastest
         share = None if cell.change is None else float(scale(math.log(max(0.01, 1 + cell.change))))
-        _cell(axes, cell, None if share is None else colours(min(1.0, max(0.0, share))))
+        _cell(axes, cell, None if share is None else colours(share))
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("batch size")
@@ -51,7 +53,7 @@ def draw_heat_map(chart: HeatMap) -> Figure:
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    _scale(frame, colours, _COLUMN_IN * len(chart.columns), _ROW_IN * len(chart.rows))
+    _draw_scale(frame, ScalarMappable(scale, colours), _COLUMN_IN * len(chart.columns), _ROW_IN * len(chart.rows))
     return frame.figure
 
 
@@ -74,20 +76,11 @@ def _cell(axes: Axes, cell: HeatCell, colour: tuple[float, float, float, float] 
                   fontweight="bold" if fails and number == 0 else "normal", zorder=3)  # fmt: skip
 
 
-def _scale(frame: Frame, colours: LinearSegmentedColormap, width: float, height: float) -> None:
+def _draw_scale(frame: Frame, shown: ScalarMappable, width: float, height: float) -> None:
     """Draw the colour scale beside the map."""
     axes = frame.at(_LABELS_IN + width + 0.25, frame.bottom + _BELOW_IN, 0.14, min(height, 2.2))
-    axes.grid(visible=False)
-    steps = 64
-    for step in range(steps):
-        axes.add_patch(
-            Rectangle((0, step / steps), 1, 1.05 / steps, facecolor=colours((step + 0.5) / steps), linewidth=0)
-        )
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.set_xticks([])
-    axes.yaxis.tick_right()
     marks = (-0.333, -0.2, 0.0, 0.2, 0.5)
-    axes.yaxis.set_major_locator(FixedLocator([(math.log1p(mark) / _FULL + 1) / 2 for mark in marks]))
-    axes.set_yticklabels([f"{mark * 100:+.0f} %" if mark else "0" for mark in marks], fontsize=7.5)
-    axes.tick_params(length=2)
+    scale = frame.figure.colorbar(shown, cax=axes, ticks=[math.log1p(mark) for mark in marks])
+    scale.set_ticklabels([f"{mark * 100:+.0f} %" if mark else "0" for mark in marks], fontsize=7.5)
+    scale.ax.tick_params(length=2)
+    scale.outline.set_visible(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
@@ -78,19 +79,13 @@ def _x_axis(axes: Axes, chart: LineChart) -> None:
     axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_minor_locator(NullLocator())
     crowded = len(chart.ticks) > 5 and not chart.x_log
-    axes.set_xticklabels(
-        [_folded(label, 9 if crowded else 14) for _, label in chart.ticks], fontsize=8 if crowded else 9
-    )
+    longest, points = (9, 8) if crowded else (14, 9)
+    labels = [
+        "\n".join(textwrap.wrap(label, longest, break_long_words=False, break_on_hyphens=False))
+        for _, label in chart.ticks
+    ]
+    axes.set_xticklabels(labels, fontsize=points)
     axes.set_xlabel(chart.x_label)
-
-
-def _folded(label: str, longest: int) -> str:
-    """Wrap a tick label into lines of at most `longest` characters, unless a single word is longer."""
-    lines = [""]
-    for word in label.split():
-        together = f"{lines[-1]} {word}".strip()
-        lines = [*lines[:-1], together] if len(together) <= longest else [*lines, word]
-    return "\n".join(line for line in lines if line)
 
 
 def value_axis(axis: Axis, values: Sequence[float], *, logarithmic: bool) -> None:

@@ -216,7 +216,7 @@ def test_a_server_that_hangs_up_in_the_middle_is_gone(server: ScriptedDeepDetect
     with pytest.raises(ServerGoneError) as gone:
         runner.open("tk1").measure(KEY, quiet)
     assert_names(gone, "cut", server.url)
-    assert runner.platforms["tk1"].record_failure(KEY, "test", gone.value).outcome is Outcome.CRASHED
+    assert runner.platforms["tk1"].records.record_failure(KEY, "test", gone.value).outcome is Outcome.CRASHED
     before = len(server.requests)
     with pytest.raises(ServerGoneError) as caught:
         runner.open("tk1").measure(OTHER, quiet)
@@ -253,7 +253,7 @@ def test_a_server_that_is_silent_too_long_and_still_there_is_no_crash(
     with pytest.raises(ServerUnreachableError, match="silent") as slow:
         runner.open("tk1").measure(KEY, quiet)
     assert not isinstance(slow.value, ServerGoneError)
-    assert runner.platforms["tk1"].record_failure(KEY, "test", slow.value).outcome is Outcome.ERROR
+    assert runner.platforms["tk1"].records.record_failure(KEY, "test", slow.value).outcome is Outcome.ERROR
     runner.close()
 
 
@@ -279,7 +279,7 @@ class TestAPredictionThatWasGivenUp:
         runner = runner_for(hanging, tmp_path, timeout_s=0.2, recovery_timeout_s=20.0, now=clock.now, sleep=clock.sleep)
         with pytest.raises(ServerUnreachableError, match="silent") as slow:
             runner.open("tk1").measure(KEY, quiet)
-        assert runner.platforms["tk1"].record_failure(KEY, "test", slow.value).outcome is Outcome.ERROR
+        assert runner.platforms["tk1"].records.record_failure(KEY, "test", slow.value).outcome is Outcome.ERROR
         assert clock.slept == []
         assert runner.open("tk1").measure(OTHER, quiet).exclusive
         assert clock.slept == [0.1, 0.2, 0.4]
@@ -296,7 +296,7 @@ class TestAPredictionThatWasGivenUp:
             with pytest.raises(ServerBusyError) as busy:
                 measure()
             assert_names(busy, hanging.url, "--ddperf-timeout")
-            assert runner.platforms["tk1"].record_failure(OTHER, "test", busy.value).outcome is Outcome.ERROR
+            assert runner.platforms["tk1"].records.record_failure(OTHER, "test", busy.value).outcome is Outcome.ERROR
         assert len(hanging.predictions) == 3
         hanging.use_elsewhere("resnet50")
         assert runner.open("tk1").measure(KEY, quiet).exclusive
@@ -464,7 +464,7 @@ def test_too_few_images_are_reported(server: ScriptedDeepDetect, tmp_path: Path)
 def test_a_measurement_is_judged_against_its_baseline(
     server: ScriptedDeepDetect, tmp_path: Path, ms: float, outcome: Outcome
 ) -> None:
-    record = runner_for(server, tmp_path).platforms["tk1"].judge(measured(ms), "x::y")
+    record = runner_for(server, tmp_path).platforms["tk1"].records.judge(measured(ms), "x::y")
     assert (record.outcome, record.nodeid, record.tolerance) == (outcome, "x::y", 0.1)
     assert record.now_ms == pytest.approx(ms)
     assert record.baseline is not None
@@ -472,20 +472,22 @@ def test_a_measurement_is_judged_against_its_baseline(
 
 
 def test_a_cell_without_a_baseline_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = runner_for(server, tmp_path, PlatformBaseline("tk1")).platforms["tk1"].judge(measured(), "x::y")
+    record = runner_for(server, tmp_path, PlatformBaseline("tk1")).platforms["tk1"].records.judge(measured(), "x::y")
     assert (record.outcome, record.baseline, record.change) == (Outcome.NEW, None, None)
 
 
 def test_a_cell_marked_x_that_was_measured_all_the_same_is_new(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     marked = PlatformBaseline("tk1", ({KEY: Unavailable("line 3")},))
-    assert runner_for(server, tmp_path, marked).platforms["tk1"].judge(measured(), "x::y").outcome is Outcome.NEW
+    assert (
+        runner_for(server, tmp_path, marked).platforms["tk1"].records.judge(measured(), "x::y").outcome is Outcome.NEW
+    )
 
 
 def test_an_invalid_measurement_is_never_called_slower(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     record = (
         runner_for(server, tmp_path)
         .platforms["tk1"]
-        .judge(replace(measured(99.0), invalid="the host throttled"), "x::y")
+        .records.judge(replace(measured(99.0), invalid="the host throttled"), "x::y")
     )
     assert record.outcome is Outcome.INVALID
     assert record.now_ms is None
@@ -493,7 +495,7 @@ def test_an_invalid_measurement_is_never_called_slower(server: ScriptedDeepDetec
 
 
 def test_a_recorded_baseline_of_like_conditions_counts(server: ScriptedDeepDetect, tmp_path: Path) -> None:
-    record = runner_for(server, tmp_path, recorded()).platforms["tk1"].judge(measured(13.5), "x::y")
+    record = runner_for(server, tmp_path, recorded()).platforms["tk1"].records.judge(measured(13.5), "x::y")
     assert (record.outcome, record.notes) == (Outcome.REGRESSED, ())
 
 
@@ -514,7 +516,7 @@ def test_a_recorded_baseline_of_other_conditions_makes_the_cell_new(
     record = (
         runner_for(server, tmp_path, recorded())
         .platforms["tk1"]
-        .judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+        .records.judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
     )
     assert (record.outcome, record.baseline) == (Outcome.NEW, None)
     assert record.notes == (f"not compared with tk1.json: {said}",)
@@ -532,7 +534,9 @@ def test_a_published_baseline_of_other_conditions_counts_with_a_note(
     server: ScriptedDeepDetect, tmp_path: Path, changed: dict[str, Any], said: str
 ) -> None:
     record = (
-        runner_for(server, tmp_path).platforms["tk1"].judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
+        runner_for(server, tmp_path)
+        .platforms["tk1"]
+        .records.judge(measured(conditions=replace(CONDITIONS, **changed)), "x::y")
     )
     assert record.outcome is Outcome.OK
     assert record.notes == (said,)
@@ -563,7 +567,7 @@ def test_the_gate_is_asked_without_a_baseline() -> None:
 
 def test_a_cell_that_failed_says_why(server: ScriptedDeepDetect, tmp_path: Path) -> None:
     runner = runner_for(server, tmp_path)
-    record = runner.platforms["tk1"].record_failure(KEY, "x::y", ServerError("It failed", http_status=500))
+    record = runner.platforms["tk1"].records.record_failure(KEY, "x::y", ServerError("It failed", http_status=500))
     assert (record.outcome, record.now_ms) == (Outcome.ERROR, None)
     assert record.reason == "tk1-resnet50-b2 could not be measured: It failed (HTTP 500)"
 
@@ -583,9 +587,9 @@ def test_what_could_be_measured_once_and_cannot_now_is_no_unavailable_cell(
     server: ScriptedDeepDetect, tmp_path: Path, error: DdperfError, with_value: Outcome, without: Outcome
 ) -> None:
     runner = runner_for(server, tmp_path)
-    assert runner.platforms["tk1"].record_failure(KEY, "x::y", error).outcome is with_value
-    assert runner.platforms["tk1"].record_failure(OTHER, "x::y", error).outcome is without
-    assert runner.platforms["tk1"].record_failure(X, "x::y", error).outcome is without
+    assert runner.platforms["tk1"].records.record_failure(KEY, "x::y", error).outcome is with_value
+    assert runner.platforms["tk1"].records.record_failure(OTHER, "x::y", error).outcome is without
+    assert runner.platforms["tk1"].records.record_failure(X, "x::y", error).outcome is without
 
 
 def test_a_server_that_died_between_two_cells_is_waited_for_and_the_cell_measured(
@@ -706,7 +710,7 @@ def notes_of(runner: Runner, *batch_sizes: int) -> list[list[str]]:
     found = []
     for size in batch_sizes:
         key = CellKey("tk1", "resnet50", size)
-        record = run.judge(run.measure(key, quiet), str(key))
+        record = run.records.judge(run.measure(key, quiet), str(key))
         found.append([note for note in record.notes if "fixed batch" in note])
     runner.close()
     return found

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from pytest_ddperf.core.networks import REPORT_NETWORKS
 from pytest_ddperf.core.scenarios import Scenario
 from pytest_ddperf.deepdetect.client import Client
 from pytest_ddperf.errors import AnswerError, ServerFailedError, ServerUnreachableError
+from pytest_ddperf.servers.batches import Batch, build_batch
 from pytest_ddperf.servers.load_endpoint import MOST_CONNECTIONS, LoadEndpoint, ThreadClientPool
 from pytest_ddperf.servers.request_images import BenchImages
-from pytest_ddperf.servers.services import Batch, build_batch, open_service
+from pytest_ddperf.servers.services import open_service
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
@@ -52,8 +54,12 @@ def batch(client: Client) -> Batch:
     return build_batch(client, options, BenchImages("path", ("/srv/one.jpg",)), service, 1)
 
 
-def endpoint(server: ScriptedDeepDetect, client: Client, scenario: Scenario, requests: int = 5) -> LoadEndpoint:
-    return LoadEndpoint(batch(client), scenario, requests, lambda: Client(server.url), patience_s=TOGETHER_S)
+def endpoint(
+    server: ScriptedDeepDetect, client: Client, scenario: Scenario, requests: int = 5
+) -> contextlib.closing[LoadEndpoint]:
+    return contextlib.closing(
+        LoadEndpoint(batch(client), scenario, requests, lambda: Client(server.url), patience_s=TOGETHER_S)
+    )
 
 
 # the crew
@@ -144,7 +150,7 @@ def test_the_time_to_make_a_client_counts_from_the_intended_start_alone(scenario
 
     with ScriptedDeepDetect(services=["mobilenet"]) as server, Client(server.url) as client:
         loaded = LoadEndpoint(batch(client), scenario, 1, connect, patience_s=1000.0, now=clock.now, sleep=clock.sleep)
-        with loaded:
+        with contextlib.closing(loaded):
             made = loaded.predict().load
     assert made is not None
     assert all((ms >= 3000) is counted for ms in made.latencies_ms)
@@ -174,7 +180,7 @@ def test_passes_have_schedules_of_their_own_the_same_in_every_round() -> None:
                 now=lambda: 0.0,
                 sleep=waits[-1].append,
             )
-            with loaded:
+            with contextlib.closing(loaded):
                 loaded.predict()
                 loaded.predict()
     assert waits[0] == waits[1]
@@ -202,7 +208,8 @@ def test_the_predictions_of_all_clients_are_counted_together_and_cleared_with_th
         target.open()
         prepared = target.batch(target.service_for(REPORT_NETWORKS[0]), 1)
         in_flight = target.client.in_flight
-        with target.under_load(prepared, Scenario(clients=2), 2) as loaded:
+        added = target.connection.add_client
+        with contextlib.closing(LoadEndpoint(prepared, Scenario(clients=2), 2, added, patience_s=0.5)) as loaded:
             loaded.predict()
             assert in_flight._asked["mobilenet"] == 4
             loaded.totals()
@@ -232,7 +239,7 @@ def test_every_answer_is_checked() -> None:
 
 def test_the_totals_are_those_of_the_service(client: Client) -> None:
     loaded = LoadEndpoint(batch(client), Scenario(clients=2), 5, lambda: Client(client.display_url), patience_s=1.0)
-    with loaded:
+    with contextlib.closing(loaded):
         loaded.predict()
         totals = loaded.totals()
     assert totals is not None

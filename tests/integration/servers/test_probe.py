@@ -10,11 +10,11 @@ from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.errors import ConfigurationError, ServerUnreachableError
 from pytest_ddperf.servers.lock import ServerLock
-from pytest_ddperf.servers.probe import probe, probe_all
+from pytest_ddperf.servers.probe import probe_all
 from pytest_ddperf.servers.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -38,6 +38,11 @@ def names(tmp_path: Path) -> str:
 
 def quiet(_: str) -> None:
     """Nobody waits."""
+
+
+def probe(options: ServerOptions, say: Callable[[str], None]) -> None:
+    if down := probe_all({"tk1": options}, say):
+        raise down["tk1"]
 
 
 def test_a_remote_server_is_asked_once_and_not_taken(server: ScriptedDeepDetect, names: str) -> None:

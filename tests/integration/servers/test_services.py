@@ -25,8 +25,9 @@ from pytest_ddperf.errors import (
     ServerUnreachableError,
     ServiceNotFoundError,
 )
+from pytest_ddperf.servers.batches import build_batch
 from pytest_ddperf.servers.request_images import BenchImages
-from pytest_ddperf.servers.services import OpenService, build_batch, find_fixed_batch, open_service
+from pytest_ddperf.servers.services import OpenService, find_fixed_batch, open_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

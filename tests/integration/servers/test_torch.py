@@ -23,8 +23,9 @@ from pytest_ddperf.embedded.heads.heads import ClassHead
 from pytest_ddperf.embedded.images.images import ImageReader
 from pytest_ddperf.embedded.server.services import Services
 from pytest_ddperf.embedded.wire import parse_predict, parse_service
+from pytest_ddperf.servers.batches import bind_batch, build_batch
 from pytest_ddperf.servers.request_images import BenchImages
-from pytest_ddperf.servers.services import bind_batch, build_batch, open_service
+from pytest_ddperf.servers.services import open_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_ddperf.servers.services import Batch, OpenService
+    from pytest_ddperf.servers.batches import Batch
+    from pytest_ddperf.servers.services import OpenService
 
 RESNET = Network("resnet50", "ResNet-50")
 IMAGES = BenchImages("path", tuple(f"/srv/images/img_{number:03d}.jpg" for number in range(8)))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.config.completers import Names, model_names, platform_names
+from pytest_ddperf.config.completers import complete_names, model_names, platform_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -11,11 +11,11 @@ OWN = '[platforms.workbench]\ntitle = "Mine"\n[models.trout]\npath = "mine"\nwid
 
 
 def test_all_names_are_offered_for_an_empty_text() -> None:
-    assert Names(lambda: ("a", "b"))("") == ["a", "b"]
+    assert complete_names(lambda: ("a", "b"))("") == ["a", "b"]
 
 
 def test_a_name_before_a_comma_stays_and_is_not_offered_again() -> None:
-    assert Names(lambda: ("a", "b", "c"))("b,") == ["b,a", "b,c"]
+    assert complete_names(lambda: ("a", "b", "c"))("b,") == ["b,a", "b,c"]
 
 
 def test_platforms_and_networks_of_the_project_are_offered(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from messages import assert_names
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import BY_NAME
-from pytest_ddperf.config.settings import GivenValue, Origin, Settings, check_services
+from pytest_ddperf.config.resolve import check_services, resolve_settings
+from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
 
@@ -22,10 +23,10 @@ TWO = [CellKey("tk1", "resnet50", 1), CellKey("tk1", "resnet50", 2), CellKey("tk
 def resolve(folder: Path, toml: str = "", **options: str) -> Settings:
     (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
     given = {
-        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].parse(text), Origin.COMMAND_LINE)
+        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].type.parse(text), Origin.COMMAND_LINE)
         for name, text in {"platform": "tk1", **options}.items()
     }
-    return Settings.resolve(given, load_catalog(folder), folder)
+    return resolve_settings(given, load_catalog(folder), folder)
 
 
 def test_at_most_fewer_passes_than_at_least_are_refused(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_what_stands_there_for_other_runs_is_passed_over(tmp_path: Path, origin:
         "ca-file": GivenValue("ca.pem", origin),
         "platform": GivenValue(("tk1",), origin),
     }
-    Settings.resolve(given, load_catalog(tmp_path), tmp_path)
+    resolve_settings(given, load_catalog(tmp_path), tmp_path)
 
 
 @pytest.mark.parametrize("option", ["service", "repository"])

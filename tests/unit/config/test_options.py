@@ -92,7 +92,7 @@ def test_the_options_stand_in_the_order_of_need() -> None:
     ],
 )
 def test_a_text_becomes_the_option_s_value(name: str, text: str, value: object) -> None:
-    assert option(name).parse(text) == value
+    assert option(name).type.parse(text) == value
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_text_becomes_the_option_s_value(name: str, text: str, value: object) 
 )
 def test_a_text_that_cannot_be_says_what_was_expected(name: str, text: str, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
-        option(name).parse(text)
+        option(name).type.parse(text)
 
 
 def test_bare_options_are_spelled_out_in_place() -> None:

@@ -7,6 +7,7 @@ from messages import assert_names
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
+from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.plugin.given import read_given
@@ -14,7 +15,7 @@ from pytest_ddperf.plugin.given import read_given
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARSE = {option.name: option.parse for option in OPTIONS}
+PARSE = {option.name: option.type.parse for option in OPTIONS}
 
 
 def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, **texts: str) -> Settings:
@@ -23,7 +24,7 @@ def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, 
         (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
     names = {name.replace("_", "-"): text for name, text in texts.items()}
     found = {name: GivenValue(PARSE[name](text), origin) for name, text in names.items()}
-    return Settings.resolve(found, load_catalog(folder), folder)
+    return resolve_settings(found, load_catalog(folder), folder)
 
 
 class Config:

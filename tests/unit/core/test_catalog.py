@@ -117,23 +117,9 @@ def test_a_schedule_ascends_from_1_and_stays_within(kind: str, maximum: int) -> 
     assert list(sizes) == sorted(set(sizes))
 
 
-@pytest.mark.parametrize(
-    ("kind", "maximum", "facts"), [("pow2", 0, (0, "1 or more")), ("pow3", 8, ("pow3", "pow2", "dd_bench"))]
-)
-def test_a_wrong_schedule_is_refused(kind: str, maximum: int, facts: tuple[object, ...]) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        build_batch_schedule(kind, maximum)
-    assert_names(caught, *facts)
-
-
-def test_the_matrix_goes_platform_by_platform_model_by_model_batches_ascending() -> None:
-    other = Platform("other", "Another", batch_sizes=(4,))
-    cells = build_matrix([other, BOARD], ["vgg16", "googlenet"], [8, 1])
+def test_the_matrix_goes_model_by_model_batches_ascending() -> None:
+    cells = build_matrix("board", ["vgg16", "googlenet"], [8, 1])
     assert [str(cell) for cell in cells] == [
-        "other-vgg16-b1",
-        "other-vgg16-b8",
-        "other-googlenet-b1",
-        "other-googlenet-b8",
         "board-vgg16-b1",
         "board-vgg16-b8",
         "board-googlenet-b1",
@@ -141,13 +127,9 @@ def test_the_matrix_goes_platform_by_platform_model_by_model_batches_ascending()
     ]
 
 
-def test_the_matrix_of_a_platform_is_its_networks_that_are_known_and_its_batch_sizes() -> None:
-    platform = Platform(
-        "nano", "Nano", models=("crnn_ocr", "shufflenet", "squeezenet_unversioned"), batch_sizes=(1, 48)
-    )
-    assert build_matrix([platform]) == [
-        CellKey("nano", model, batch_size) for model in ("shufflenet", "crnn_ocr") for batch_size in (1, 48)
-    ]
+def test_the_default_networks_of_a_platform_are_those_of_its_table_that_are_known() -> None:
+    platform = Platform("nano", "Nano", models=("crnn_ocr", "shufflenet", "squeezenet_unversioned"))
+    assert platform.default_models == ("shufflenet", "crnn_ocr")
 
 
 def test_the_networks_of_the_pictures_have_their_task_and_input_size(catalog: Catalog) -> None:
@@ -170,7 +152,7 @@ def test_there_is_a_network_of_the_embedded_servers_for_every_further_task(catal
 
 
 def test_the_matrix_holds_each_cell_once() -> None:
-    assert build_matrix([BOARD, BOARD], ["vgg16", "vgg16"], [1, 1]) == [CellKey("board", "vgg16", 1)]
+    assert build_matrix("board", ["vgg16", "vgg16"], [1, 1]) == [CellKey("board", "vgg16", 1)]
 
 
 def test_reading_errors_in_percent_and_milliseconds_add_up() -> None:

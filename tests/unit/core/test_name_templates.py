@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from every_row import every_row
 
-from pytest_ddperf.core.limits import SERVICE, fill_template
+from pytest_ddperf.core.limits import SERVICE
 
 
 @every_row("text", ["{model}", "bench_{model}", "squeezenet", "{model}-{model}"])
@@ -17,7 +17,3 @@ def test_a_name_may_hold_the_network_or_not(text: str) -> None:
 def test_a_slip_in_the_braces_is_no_name(text: str) -> None:
     with pytest.raises(ValueError, match=r"such as bench_{model}"):
         SERVICE.parse(text)
-
-
-def test_the_network_s_id_stands_wherever_the_braces_stood() -> None:
-    assert fill_template("/opt/{model}/{model}.d", "vgg16") == "/opt/vgg16/vgg16.d"

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from load_made import loaded
 
-from pytest_ddperf.core.record_codec import from_builtins, from_json, to_builtins, to_json
 from pytest_ddperf.core.records import (
     FAILING,
     Baseline,
@@ -72,24 +72,24 @@ def only_builtins(value: object) -> bool:
 
 @given(RECORDS)
 def test_a_record_comes_back_from_json_as_it_was(record: CellRecord) -> None:
-    assert from_builtins(json.loads(json.dumps(to_builtins(record))), CellRecord) == record
+    assert msgspec.convert(json.loads(json.dumps(msgspec.to_builtins(record))), CellRecord) == record
 
 
 @given(RECORDS)
 def test_a_record_travels_as_builtins_alone(record: CellRecord) -> None:
-    assert only_builtins(to_builtins(record))
+    assert only_builtins(msgspec.to_builtins(record))
 
 
 def test_what_is_no_record_is_refused_with_its_place() -> None:
-    values = to_builtins(CellRecord(KEY, "x::y", Outcome.OK))
+    values = msgspec.to_builtins(CellRecord(KEY, "x::y", Outcome.OK))
     values["key"]["batch_size"] = "two"
-    with pytest.raises(ValueError, match=r"\$\.key\.batch_size"):
-        from_builtins(values, CellRecord)
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.key\.batch_size"):
+        msgspec.convert(values, CellRecord)
 
 
 def test_an_unknown_verdict_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"\$\.outcome"):
-        from_builtins({**to_builtins(CellRecord(KEY, "", Outcome.OK)), "outcome": "fine"}, CellRecord)
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.outcome"):
+        msgspec.convert({**msgspec.to_builtins(CellRecord(KEY, "", Outcome.OK)), "outcome": "fine"}, CellRecord)
 
 
 def test_a_cell_is_written_as_in_the_node_id() -> None:
@@ -125,23 +125,23 @@ def test_the_verdicts_that_fail_their_test() -> None:
 
 @given(RECORDS)
 def test_a_record_survives_as_text_on_one_line(record: CellRecord) -> None:
-    text = to_json(record)
+    text = msgspec.json.encode(record)
     assert b"\n" not in text
-    assert from_json(text.decode(), CellRecord) == record
+    assert msgspec.json.decode(text.decode(), type=CellRecord) == record
 
 
 @given(RECORDS)
 def test_the_text_says_what_the_builtins_say(record: CellRecord) -> None:
-    assert json.loads(to_json(record)) == json.loads(json.dumps(to_builtins(record)))
+    assert json.loads(msgspec.json.encode(record)) == json.loads(json.dumps(msgspec.to_builtins(record)))
 
 
 def test_a_text_that_is_no_record_is_refused_and_the_place_named() -> None:
-    text = to_json(CellRecord(KEY, "x::y", Outcome.OK)).replace(b'"ok"', b'"fine"')
-    with pytest.raises(ValueError, match=r"\$\.outcome"):
-        from_json(text, CellRecord)
+    text = msgspec.json.encode(CellRecord(KEY, "x::y", Outcome.OK)).replace(b'"ok"', b'"fine"')
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.outcome"):
+        msgspec.json.decode(text, type=CellRecord)
 
 
 def test_the_requests_of_a_cell_under_load_come_back() -> None:
     record = loaded("r0.5", kept_up=False)
-    assert from_json(to_json(record), CellRecord) == record
-    assert from_builtins(to_builtins(record), CellRecord) == record
+    assert msgspec.json.decode(msgspec.json.encode(record), type=CellRecord) == record
+    assert msgspec.convert(msgspec.to_builtins(record), CellRecord) == record

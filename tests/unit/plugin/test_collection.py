@@ -9,6 +9,7 @@ from messages import assert_names
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import OPTIONS
+from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.errors import ConfigurationError
@@ -24,7 +25,7 @@ from pytest_ddperf.plugin.collection import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARSE = {option.name: option.parse for option in OPTIONS}
+PARSE = {option.name: option.type.parse for option in OPTIONS}
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def settings(folder: Path, **texts: str) -> Settings:
         name.replace("_", "-"): GivenValue(PARSE[name.replace("_", "-")](text), Origin.COMMAND_LINE)
         for name, text in texts.items()
     }
-    return Settings.resolve(given, load_catalog(folder), folder)
+    return resolve_settings(given, load_catalog(folder), folder)
 
 
 def cells(folder: Path, marked: dict[str, tuple[Any, ...]], **texts: str) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.config.options import BY_NAME
+from pytest_ddperf.config.resolve import resolve_settings
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.core.records import CellKey
 from pytest_ddperf.plugin.rerun_command import build_command, configuration_options
@@ -23,10 +24,10 @@ TEST = "benchmarks/test_predict.py::test_predict[tk1-resnet50-b8]"
 def resolve(folder: Path, toml: str = "", origin: Origin = Origin.COMMAND_LINE, **texts: str) -> Settings:
     (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
     found = {
-        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].parse(text), origin, text)
+        name.replace("_", "-"): GivenValue(BY_NAME[name.replace("_", "-")].type.parse(text), origin, text)
         for name, text in {"platform": "tk1", **texts}.items()
     }
-    return Settings.resolve(found, load_catalog(folder), folder)
+    return resolve_settings(found, load_catalog(folder), folder)
 
 
 def options_of(settings: Settings, key: CellKey = CELL) -> list[str]:

@@ -22,6 +22,7 @@ from nightly import FIRST_NIGHT, cell, moment, without_measurement, write_night
 from pytest_ddperf import load_baselines, load_history, load_run
 from pytest_ddperf.baselines.recordings import write_recorded
 from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.core.catalog import build_bare_catalog
 from pytest_ddperf.core.records import Baseline, CellKey, Outcome, ServerFacts
 from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError, DdperfError
@@ -342,7 +343,6 @@ def record_baseline(project: Path, *records: CellRecord, when: datetime = FIRST_
         machine_info={},
         commit_info={"id": commit},
         now=when,
-        lock_dir=project / "locks",
     )
     return path
 
@@ -384,7 +384,7 @@ def exported(path: Path, folder: Path, *records: CellRecord) -> Path:
     """A run as `ddperf report --json` exports it, the same benchmarks as --benchmark-json's."""
     run = read_run(write_night(folder, 0, records))
     run = replace(run, header=replace(run.header, facts={"commit": {"id": "0123abc"}}))
-    path.write_text(json.dumps(build_run_document(run, {})), encoding="utf-8")
+    path.write_text(json.dumps(build_run_document(run, build_bare_catalog())), encoding="utf-8")
     return path
 
 

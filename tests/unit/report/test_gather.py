@@ -29,6 +29,11 @@ SECOND, THIRD = CellKey("tk1", "resnet50", 2), CellKey("tk1", "vgg16", 1)
 CATALOG = published().catalog
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def at(key: CellKey, now_ms: float | None, test: str = "") -> CellRecord:
     record = replace(cell(key, [now_ms or 1.0]), now_ms=now_ms, server=ServerFacts(f"http://{key.platform}"))
     return replace(record, nodeid=test) if test else record
@@ -52,7 +57,6 @@ def test_a_board_that_is_like_a_platform_is_there_once_it_was_measured(tmp_path:
         [at(key, 250.0)],
         stats=compute_stats,
         machine_info={},
-        lock_dir=tmp_path / "locks",
     )
     assert len(gather_results(catalog, [], {}, project_dir=tmp_path).of("spare")) == 13 * 8
 
@@ -314,7 +318,6 @@ def test_cells_under_load_are_missed_where_they_were_asked_for(
         [recorded],
         stats=lambda seconds: {"data": list(seconds)},
         machine_info={},
-        lock_dir=tmp_path,
     )
     matrix = {
         "tk1": {"models": ["resnet50"], "batch_sizes": [1]} | ({} if scenarios is None else {"scenarios": scenarios})

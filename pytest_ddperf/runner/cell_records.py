@@ -1,0 +1,150 @@
+"""The records of a platform's cells: the verdict on a measurement, or why there is none, with notes."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.core.records import Baseline, CellRecord, Clock
+from pytest_ddperf.core.scenarios import describe_scenario
+from pytest_ddperf.core.service_parameters import TENSORRT
+from pytest_ddperf.gate.fixed_batch import find_equal_times
+from pytest_ddperf.models.folder import digests
+from pytest_ddperf.runner.judge import Judge, classify_failure
+from pytest_ddperf.servers.services import find_fixed_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_ddperf.core.networks import Network
+    from pytest_ddperf.core.records import CellKey, Measurement, ServerFacts
+    from pytest_ddperf.deepdetect.protocol import ServiceInfo
+    from pytest_ddperf.errors import DdperfError
+    from pytest_ddperf.runner.plan import PlatformPlan
+    from pytest_ddperf.servers.services import OpenService
+
+
+class CellRecords:
+    """The records of one platform's cells.
+
+    Args:
+        plan: how it is measured and judged.
+        networks: the networks, by id.
+        say: prints a line for the user.
+
+    Attributes:
+        facts: facts of its server; None until it was opened.
+        services: the service that was measured last, by network.
+        conditions: `PlatformPlan.conditions`; all cells of a service share one object.
+    """
+
+    def __init__(self, plan: PlatformPlan, networks: Mapping[str, Network], say: Callable[[str], None]) -> None:
+        self.facts: ServerFacts | None = None
+        self.services: dict[str, OpenService] = {}
+        self.conditions = functools.cache(plan.conditions)
+        self._plan = plan
+        self._networks = networks
+        self._say = say
+        self._judge = Judge(plan, networks)
+        self._digests = functools.cache(digests)
+        self._new_version = ""
+        self._fixed_batch_notes: dict[str, str] = {}
+        self._requests_ms = defaultdict[str, dict[int, list[list[float]]]](dict)
+
+    def update_facts(self, facts: ServerFacts) -> None:
+        """Record what the server reports about itself; another version is noted in later records."""
+        before, self.facts = self.facts, facts
+        if before is not None and (before.version, before.commit) != (facts.version, facts.commit):
+            self._new_version = (
+                f"the server's version changed during the run, from {_version(before)} to {_version(facts)}"
+            )
+            self._say(f"ddperf: {self._plan.platform.id}: {self._new_version}; later cells are of the new version")
+
+    def note_fixed_batch(self, model: str, described: ServiceInfo) -> None:
+        """Note if a network's service, as the server describes it after a prediction, runs batches of one size."""
+        if fixed := find_fixed_batch(self.services[model], described):
+            self._fixed_batch_notes[model] = (
+                f"{model} was exported with a fixed batch: the server runs every request in batches of {fixed}, so "
+                f"fewer images take as long as {fixed}"
+            )
+
+    def network_files(self, model: str) -> dict[str, str]:
+        """Return the file digests of a user's own network, computed once; empty for other networks."""
+        path = self._networks[model].path
+        return {} if path is None else self._digests(Path(path))
+
+    def judge(self, measurement: Measurement, nodeid: str) -> CellRecord:
+        """Judge the measurement of a cell."""
+        model = measurement.key.model
+        service = self.services.get(model)  # None for a measurement that was made elsewhere
+        choice, about_service = ("", ()) if service is None else (service.choice, service.notes)
+        record = self._judge.judge(measurement, nodeid, self.facts, choice)
+        notes = (
+            *about_service,
+            *self._plan.remarks(model, measurement.conditions),
+            self._describe_fixed_batch(measurement),
+            self._new_version,
+        )
+        return replace(record, notes=(*record.notes, *filter(None, notes)))
+
+    def _describe_fixed_batch(self, measurement: Measurement) -> str:
+        """Return a note if a network seems to have a fixed batch, from all its cells measured so far; "" if not.
+
+        Only TensorRT runs models with a fixed batch and reports nothing.
+        """
+        key, conditions = measurement.key, measurement.conditions
+        if conditions.backend.lower() == TENSORRT and not key.scenario and not measurement.invalid:
+            sizes = self._requests_ms[key.model]
+            sizes[key.batch_size] = _inference_ms(measurement)
+            resolution_ms = 1.0 if conditions.clock is Clock.HEAD else 0.0
+            if key.model not in self._fixed_batch_notes and (found := find_equal_times(sizes, resolution_ms)):
+                self._fixed_batch_notes[key.model] = (
+                    f"{key.model}: requests of {found.smallest} and of {found.largest} images take the same time: "
+                    "its model was probably exported with a fixed batch, as which the server runs every batch size"
+                )
+        return self._fixed_batch_notes.get(key.model, "")
+
+    def record_failure(
+        self, key: CellKey, nodeid: str, error: DdperfError, measured: Measurement | None = None
+    ) -> CellRecord:
+        """Return the record of a cell that could not be measured.
+
+        Args:
+            key: the cell.
+            nodeid: node id of its test.
+            error: why it could not be measured.
+            measured: what was measured of it earlier in this run; it is kept.
+        """
+        # failing under a requested load is a result even without a baseline
+        expected = bool(key.scenario) or isinstance(self._plan.baseline.lookup(key), Baseline)
+        outcome, what = classify_failure(error, expected=expected)
+        load = f" with {describe_scenario(key.scenario)}" if key.scenario else ""
+        return CellRecord(
+            key=key,
+            nodeid=nodeid,
+            outcome=outcome,
+            reason=f"{key} {what}{load}: {error}",
+            measurement=measured,
+            server=self.facts,
+            cause=error.cause,
+            detail=str(error),
+        )
+
+
+def _inference_ms(measurement: Measurement) -> list[list[float]]:
+    """Return the time of every pass for the whole batch, round by round, milliseconds.
+
+    Decoding and resizing, which take longer for every image, are excluded if the server reports them.
+    """
+    clock = measurement.conditions.clock
+    passes = [one for each in measurement.rounds for one in each.passes]
+    if all(one.predict_ms is not None and one.transform_ms is not None for one in passes):
+        return [[(one.predict_ms or 0) - (one.transform_ms or 0) for one in each.passes] for each in measurement.rounds]
+    return [[ms for one in each.passes if (ms := one.ms(clock)) is not None] for each in measurement.rounds]
+
+
+def _version(facts: ServerFacts) -> str:
+    return f"{facts.version} (commit {facts.commit[:8]})"

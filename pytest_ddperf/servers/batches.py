@@ -1,0 +1,104 @@
+"""Batches of a service: their request, sent repeatedly, and the check of each response."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_ddperf.core.tasks import Task
+from pytest_ddperf.deepdetect import protocol
+from pytest_ddperf.deepdetect.endpoint import ServiceEndpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_ddperf.config.server_options import ServerOptions
+    from pytest_ddperf.deepdetect.client import Client
+    from pytest_ddperf.deepdetect.protocol import Answer
+    from pytest_ddperf.deepdetect.timed import Timed
+    from pytest_ddperf.servers.request_images import BenchImages
+    from pytest_ddperf.servers.services import OpenService
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch of one service, which can be predicted repeatedly.
+
+    Args:
+        endpoint: the endpoint to measure.
+        check: raises `AnswerError` unless the response holds one prediction per image.
+    """
+
+    endpoint: ServiceEndpoint
+    check: Callable[[Answer], None]
+
+    def predict(self, timeout_s: float | None = None) -> Timed:
+        """Predict once and check the response.
+
+        Args:
+            timeout_s: how long the server may be silent, seconds; default: the limit for any response.
+
+        Raises:
+            ServerError: the server refused, failed, or returned something else.
+        """
+        timed = self.endpoint.predict(timeout_s)
+        self.check(timed.answer)
+        return timed
+
+
+def build_batch(
+    client: Client, options: ServerOptions, images: BenchImages, service: OpenService, batch_size: int
+) -> Batch:
+    """Build a batch of a service that can be predicted repeatedly.
+
+    Raises:
+        ConfigurationError: there are fewer images than the batch size.
+    """
+    data, uris = images.batch(batch_size)
+    body = protocol.build_predict_body(
+        service.name,
+        data,
+        replace(
+            options.parameters.restrict_to(service.mllib),
+            img_width=service.width,
+            img_height=service.height,
+            gpu=service.gpu,
+            datatype=service.datatype,
+        ),
+        output={"best": 1} if service.task is Task.CLASSIFICATION else None,
+        task=service.task,
+        backend=service.mllib.lower(),
+    )
+    size = (service.width, service.height) if service.width and service.height else None
+    return bind_batch(client, service.name, body, uris, task=service.task, input_size=size)
+
+
+def bind_batch(
+    client: Client,
+    service: str,
+    body: Mapping[str, object],
+    uris: Sequence[str],
+    *,
+    task: Task,
+    input_size: tuple[int, int] | None,
+) -> Batch:
+    """Build a batch from the body of its request.
+
+    Args:
+        client: a client of the server.
+        service: name of the service.
+        body: the request, from `protocol.build_predict_body`.
+        uris: the images that each answer must contain.
+        task: the task of the service.
+        input_size: width and height of the network's input, pixels; None if unknown.
+    """
+    check = functools.partial(
+        protocol.check_predictions,
+        expected_uris=uris,
+        url=client.display_url,
+        service=service,
+        task=task,
+        input_size=input_size,
+    )
+    return Batch(ServiceEndpoint(client, service, body), check)
