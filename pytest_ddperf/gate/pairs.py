@@ -11,9 +11,10 @@ therefore come in rounds of 8, the services are recreated between rounds, and th
   the variance of its rounds, because some cells are noisier than the rest of their run.
 - After the first round a cell can only become `ok`: if its estimate is below half the tolerance.
 - After 24, 40 and 64 pairs a cell is `regressed` if its estimate exceeds the tolerance and its interval excludes 0, and
-  `improved` likewise. It is `ok` if its estimate is below half the tolerance. The interval is wider at the earlier
-  looks, so that three looks have no higher chance of a false alarm than one (alpha spending after O'Brien and Fleming,
-  Lan and DeMets 1983). That chance is 1 % for the whole run, whatever its number of cells (Sidak 1967).
+  `improved` likewise. It is `ok` if its estimate is below half the tolerance. At the earlier looks, 0 must be excluded
+  by a wider interval than the one shown, so that three looks have no higher chance of a false alarm than one (alpha
+  spending after O'Brien and Fleming, Lan and DeMets 1983). That chance is 1 % for the whole run, whatever its number
+  of cells (Sidak 1967).
 - A cell that is beyond the tolerance after the last look, but within what chance explains, is `unstable`.
 
 No common shift of the cells is subtracted: a server that is slower with every network is slower.
@@ -77,7 +78,8 @@ class PairedVerdict:
     Args:
         outcome: ok, regressed, improved, remeasure or unstable.
         change: the estimate.
-        interval: after the first round, that of its pairs (96 %); at a look, the one that decides; None between looks.
+        interval: after the first round, that of its pairs (96 %); at a look, the one that decides at the last look;
+            None between looks.
         pairs: number of pairs measured.
         reason: the verdict in words.
         resolution: the change that is found in four of five runs after all pairs; None while it is unknown.
@@ -136,11 +138,11 @@ def judge_pairs(
     interval = (rounds[0].low, rounds[0].high) if count == 1 else None
     certain, resolution = False, None
     if count in looks and degrees:
-        reach = student_quantile(levels[looks.index(count)], degrees) * math.sqrt(variance / count)
-        interval = (estimate - reach, estimate + reach)
-        certain = abs(estimate) > reach + EPSILON
-        error = math.sqrt(variance / last)
-        resolution = _relative(max(limit, student_quantile(levels[-1], degrees) * error) + _FOUND * error)
+        error, quantile = math.sqrt(variance / count), student_quantile(levels[-1], degrees)
+        interval = (estimate - quantile * error, estimate + quantile * error)
+        certain = abs(estimate) > student_quantile(levels[looks.index(count)], degrees) * error + EPSILON
+        error *= math.sqrt(count / last)
+        resolution = _relative(max(limit, quantile * error) + _FOUND * error)
     is_beyond = abs(estimate) > limit + EPSILON
     if is_beyond and certain:
         outcome = "regressed" if estimate > 0 else "improved"

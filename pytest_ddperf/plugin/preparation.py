@@ -69,17 +69,24 @@ def _check_servers(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool
     if opens and len(platforms) == 1:
         try:
             run = runner.open(platforms[0])
-            check_parameters(run.plan.server, networks[platforms[0]], run.target.info)
+            for one in (run,) if run.reference is None else (run, run.reference):
+                one.open()
+                check_parameters(one.plan.server, networks[platforms[0]], one.target.info)
         except HookError as error:  # each of its cells then fails with this error
             bench.say(f"ddperf: {platforms[0]}: {error}")
         except ServerError as error:
             raise _no_server({platforms[0]: error}) from None
         return
-    down = probe_all({name: runner.platforms[name].plan.server for name in platforms}, bench.say, networks)
-    if len(down) == len(platforms):
+    runs = {name: runner.platforms[name] for name in platforms}
+    for name, run in list(runs.items()):
+        if run.reference is not None and not run.plan.is_self:
+            runs[f"reference of {name}"] = run.reference
+            networks[f"reference of {name}"] = networks[name]
+    down = probe_all({name: run.plan.server for name, run in runs.items()}, bench.say, networks)
+    if all(name in down or f"reference of {name}" in down for name in platforms):
         raise _no_server(down)
-    for platform, problem in down.items():
-        runner.platforms[platform].down = problem
+    for name, problem in down.items():
+        runs[name].down = problem
 
 
 def _no_server(down: Mapping[str, DdperfError]) -> pytest.UsageError:
