@@ -103,7 +103,8 @@ def _run(results: Results) -> str:
     """Render the runs shown and the totals of their cells."""
     if not phrases.count_verdicts(results):
         return "<p>No run: only the baselines are shown, as published or recorded.</p>"
-    parts = [_run_line(results, platform, run) for platform, run in results.runs.items()]
+    parts = [f'<p class="runs">{_text(line)}</p>' for line in phrases.list_references(results)]
+    parts += [_run_line(results, platform, run) for platform, run in results.runs.items()]
     chips = [
         f'<li class="{css_class(outcome)}"><b>{count}</b>{outcome}</li>'
         for outcome, count in phrases.count_verdicts(results).items()

@@ -86,6 +86,8 @@ def _title(results: Results, platform: str) -> str:
 
 def _this_run(results: Results) -> list[str]:
     lines = ["### This run", ""]
+    for line in phrases.list_references(results):
+        lines += [escape_inline(line), ""]
     counts = phrases.count_verdicts(results)
     if not counts:
         lines += ["No run: only the baselines follow, as published or recorded.", ""]

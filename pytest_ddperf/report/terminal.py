@@ -172,7 +172,7 @@ def format_table_title(title: str, platform: str, cells: Sequence[Result]) -> st
     kinds = Counter(cell.baseline_kind for cell in cells if cell.baseline_kind)
     against = ", ".join(f"{kind} baseline" for kind, _ in kinds.most_common() if kind != AGAINST)
     if AGAINST in kinds:
-        sources = dict.fromkeys(cell.baseline_source.rpartition(" on ")[2] for cell in cells if cell.baseline_kind)
+        sources = dict.fromkeys(cell.reference for cell in cells if cell.reference)
         against = f"{', '.join(sources)}, in pairs"
     against = against or "no baseline"
     return f"{platform}: {title}. ms per image ({clock}), change against: {against}"

@@ -135,7 +135,7 @@ class Judge:
         reference = Baseline(
             kind=AGAINST,
             value_ms=now_ms / (1 + verdict.change),
-            source=f"{against.service} on {against.server.url}",
+            source=f"{against.service} on {against.server.url} ({against.server.version})",
             conditions=against.conditions,
         )
         return CellRecord(

@@ -357,3 +357,9 @@ class TestPublish:
     def test_a_variable_that_is_not_set_is_said(self) -> None:
         problems = github.publish(results(OK), PASSED, {})
         assert [re.findall("GITHUB_[A-Z_]+", one) for one in problems] == [["GITHUB_STEP_SUMMARY"], ["GITHUB_OUTPUT"]]
+
+
+def test_both_servers_of_a_measurement_in_pairs_come_first() -> None:
+    paired = replace(measured(), baseline_kind="against", baseline_source="resnet50 on http://old:8080 (v0.27)")
+    summary = github.render_summary(results(paired), PASSED)
+    assert summary.index("old:8080") < summary.index("1 cell")
