@@ -143,8 +143,8 @@ class Controller:
 
     def _exit_status(self, exit_status: int) -> int:
         """Return pytest's exit status, or that of --ddperf-infra-exit-code if the run says nothing about speed."""
-        code: int | None = self._bench.settings.value("infra-exit-code")
-        if code is None:
+        given = self._bench.given.get("infra-exit-code")  # a run without cells reads no further settings
+        if given is None:
             return exit_status
         unstable = any(record.outcome is Outcome.UNSTABLE for record in self._bench.cells.records.values())
         unclear: dict[int, bool] = {
@@ -152,7 +152,7 @@ class Controller:
             pytest.ExitCode.TESTS_FAILED: not self._failed_of_itself,
             pytest.ExitCode.NO_TESTS_COLLECTED: True,
         }
-        return code if unclear.get(exit_status) else exit_status
+        return int(given.value) if unclear.get(exit_status) else exit_status
 
     def _count_not_run(self) -> tuple[int, int]:
         bench = self._bench
