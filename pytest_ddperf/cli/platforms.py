@@ -13,7 +13,7 @@ from pytest_ddperf.config.options import BY_NAME
 from pytest_ddperf.config.platform_toml import read_platforms
 from pytest_ddperf.core.limits import split_names
 from pytest_ddperf.core.platform import PLATFORM_KEYS
-from pytest_ddperf.deepdetect.url import format_display_url
+from pytest_ddperf.deepdetect.url import format_display_url, remove_credentials
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.text import format_table
 
@@ -143,7 +143,8 @@ def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - the value of any key
     if isinstance(value, dict):
         between = "; " if key == "knobs" else ", "
         return between.join(
-            f"{name}: {_pairs(one)}" if key == "knobs" else f"{name} = {one}" for name, one in value.items()
+            f"{name}: {_pairs(one)}" if key == "knobs" else f"{name} = {remove_credentials(str(one))}"
+            for name, one in value.items()
         )
     if isinstance(value, tuple):
         between = "; " if key in {"before", "after"} else ", "

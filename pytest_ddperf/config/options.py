@@ -164,8 +164,8 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                choice("accepted", "all"), None, "accepted|all", "accepted"),
         Option("accept", "accept this run as a reference for later nights", SWITCH, False),
         Option("infra-exit-code", "exit status of a run that says nothing about speed: each failed test is a cell that "
-               "is error, crashed or invalid, a cell is unstable, nothing was measured, or no server responds; default: "
-               "pytest's own", whole_number(1, 255), None, "N"),
+               "is error, crashed or invalid, a cell is unstable, nothing was measured, or no server responds; "
+               "default: pytest's own", whole_number(1, 255), None, "N"),
     ),
     "output": (
         Option("report", "write a report: FILE.md, FILE.html, FILE.csv, FILE.json, bmf:FILE (Bencher) or pytest:FILE "

@@ -14,6 +14,7 @@ from pytest_ddperf.core.catalog import Catalog, find_closest
 from pytest_ddperf.core.limits import ValueType, non_empty
 from pytest_ddperf.core.platform import OWN_KEYS, PLATFORM_KEYS, Platform
 from pytest_ddperf.core.service_parameters import PARAMETERS, ServiceParameters
+from pytest_ddperf.deepdetect.url import Address
 from pytest_ddperf.errors import BaselineFileError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -283,7 +284,8 @@ def _read_knobs(where: Where, model: str, values: object) -> dict[str, Any]:
 
 def _read_reference(where: Where, values: object) -> dict[str, Any]:
     """Return the keys that differ on a platform's reference."""
-    return decode_entry(Where(where.path, where.text, (*where.table, "against")), values, _ReferenceEntry, TYPES)
+    given = decode_entry(Where(where.path, where.text, (*where.table, "against")), values, _ReferenceEntry, TYPES)
+    return given | ({"url": Address(given["url"])} if "url" in given else {})
 
 
 def find_line(text: str, path: tuple[str, ...]) -> int | None:

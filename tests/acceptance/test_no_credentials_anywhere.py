@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from bench_project import TableServer
 from every_row import every_row
 from scripted_server import Reply, ScriptedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bench_project import BenchProject, TableServer
+    from bench_project import BenchProject
     from scripted_deepdetect import Prediction
 
 # as in bench_project: what a run in this process imported is forgotten otherwise, and imported twice
@@ -123,6 +124,26 @@ def test_of_a_url_wherever_it_is_given(
     }
     assert (github / "summary.md").read_text(encoding="utf-8")
     assert_hidden(text)
+
+
+@pytest.mark.parametrize("ending", ["passes", "refused", "cut"])
+@pytest.mark.parametrize("given", ["option", "platform file"])
+def test_of_the_url_of_a_reference(tk1: BenchProject, github: Path, given: str, ending: str) -> None:
+    with TableServer("tk1") as old:
+        url, option = with_credentials(old.url), "--ddperf-against"
+        if given == "option":
+            option = f"--ddperf-against={url}"
+        else:
+            (tk1.path / "ddperf.toml").write_text(f'[platforms.tk1.against]\nurl = "{url}"\n', encoding="utf-8")
+        if ending != "passes":
+            old.fault = quoted_back if ending == "refused" else cut
+        result = tk1.run(*TWO, *EVERYTHING, "--benchmark-json=out.json", option)
+        result.assert_outcomes(**({"passed": 2} if ending == "passes" else {"passed": 1, "failed": 1}))
+        assert asked(old) == {f"Basic {ENCODED}"}
+        assert asked(tk1.server) == {None}
+        text = reported(result, tk1.path, github)
+        assert old.url in text
+        assert_hidden(text)
 
 
 def test_of_a_run_on_several_workers(tk1: BenchProject, github: Path, monkeypatch: pytest.MonkeyPatch) -> None:

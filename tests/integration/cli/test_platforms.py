@@ -104,7 +104,8 @@ def test_an_unknown_platform_is_a_usage_error(capsys: pytest.CaptureFixture[str]
 
 
 def test_credentials_in_a_url_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(tmp_path, '[platforms.tk1]\nurl = "http://me:s3cret@127.0.0.1:9"\n')
+    reference = '[platforms.tk1.against]\nurl = "http://me:s3cret@127.0.0.1:10"\n'
+    write(tmp_path, f'[platforms.tk1]\nurl = "http://me:s3cret@127.0.0.1:9"\n{reference}')
     shown = output(capsys) + output(capsys, "tk1") + output(capsys, "--check", status=1)
     assert "s3cret" not in shown
     assert "http://127.0.0.1:9" in shown
