@@ -159,7 +159,8 @@ def _cell(cell: Result) -> Segment:
     change = "" if cell.change is None else f" {format_change(cell.change).replace(' ', '')}"
     outcome = cell.outcome
     mark = "" if outcome is None else MARKS.get(outcome, "" if outcome in STYLES else f" {outcome}")
-    return f"{format_ms(cell.now_ms)}{change}{mark}", style_of(cell)
+    before = f"{format_ms(cell.baseline_ms)} -> " if cell.reference else ""
+    return f"{before}{format_ms(cell.now_ms)}{change}{mark}", style_of(cell)
 
 
 def format_table_title(title: str, platform: str, cells: Sequence[Result]) -> str:
@@ -173,7 +174,7 @@ def format_table_title(title: str, platform: str, cells: Sequence[Result]) -> st
     against = ", ".join(f"{kind} baseline" for kind, _ in kinds.most_common() if kind != AGAINST)
     if AGAINST in kinds:
         sources = dict.fromkeys(cell.reference for cell in cells if cell.reference)
-        against = f"{', '.join(sources)}, in pairs"
+        against = f"{', '.join(sources)}, in pairs (reference -> now)"
     against = against or "no baseline"
     return f"{platform}: {title}. ms per image ({clock}), change against: {against}"
 

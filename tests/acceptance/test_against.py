@@ -70,6 +70,7 @@ def test_a_cell_that_is_slower_than_on_the_reference_is_regressed(tk1: BenchProj
     result = tk1.run(*against(old, *SQUEEZENET))
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert tk1.verdicts() == {"tk1-squeezenet_v1.1-b1": "ok", "tk1-squeezenet_v1.1-b8": "regressed"}
+    assert_names(result, "53.7 -> 69.8 +30.0%!")
     assert_names(result, "69.8 ms", "53.7 ms", "+30.0 %", f"squeezenet_v1.1 on {old.url}", "24 pairs")
     assert_names(result, f"--ddperf-against={old.url}", f"--ddperf-url={tk1.server.url}")
     assert "--ddperf-update-baselines" not in result.stdout.str()
