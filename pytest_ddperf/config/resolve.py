@@ -216,6 +216,11 @@ def _check_reference(settings: Settings, name: str) -> None:
     """Reject a reference that is the service under test."""
     if (reference := settings.reference(name)) is None or settings.reference_url(name) == SELF:
         return
+    if settings.given_reference(name) == IN_FILE and not settings.catalog.platform(name).against:
+        raise ConfigurationError(
+            f"--ddperf-against without a value uses [platforms.{name}.against] of ddperf.toml, which does not exist; "
+            "expected that table, or --ddperf-against=URL, embedded or self."
+        )
     try:
         here, there = settings.server_options(name), reference.server_options(name)
         is_same = here.is_same_server(there) and here.service.lower() == there.service.lower()

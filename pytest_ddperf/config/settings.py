@@ -117,14 +117,17 @@ class Settings:
                     return url
         return stands.url or "embedded"
 
+    def given_reference(self, platform: str) -> str | None:
+        """What --ddperf-against gives for a platform: a URL, `embedded`, `self` or `ddperf.toml`; None for nothing."""
+        urls = cast("Mapping[str, str]", self.value("against"))
+        return next((url for name, url in urls.items() if not name or self.catalog.platform(name).id == platform), None)
+
     def reference_url(self, platform: str) -> str | None:
         """The reference of a platform that is measured in pairs: a URL, `embedded` or `self`; None without one."""
-        urls = cast("Mapping[str, str]", self.value("against"))
-        for name, url in urls.items():
-            if not name or self.catalog.platform(name).id == platform:
-                own = self.catalog.platform(platform).against.get("url")
-                return url if url != IN_FILE else own or self.url(platform)
-        return None
+        url = self.given_reference(platform)
+        if url != IN_FILE:
+            return url
+        return self.catalog.platform(platform).against.get("url") or self.url(platform)
 
     def reference(self, platform: str) -> Settings | None:
         """The settings of a platform's reference; None without one.

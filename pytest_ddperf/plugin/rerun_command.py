@@ -60,12 +60,8 @@ def build_command(
         if option.name == "url":
             options.append(f"{option.flag}={format_display_url(settings.url(key.platform))}")
         elif option.name == "against":
-            urls = {
-                settings.catalog.platform(name).id if name else key.platform: url
-                for name, url in settings.given[option.name].value.items()
-            }
-            url = urls.get(key.platform, SELF)
-            options.append(f"{option.flag}={url if url in {SELF, IN_FILE} else format_display_url(url)}")
+            if (given := settings.given_reference(key.platform)) is not None:
+                options.append(f"{option.flag}={given if given in {SELF, IN_FILE} else format_display_url(given)}")
         elif option.metavar is not None:
             options.append(f"{option.flag}={settings.given[option.name].text}")
         elif settings.given[option.name].value:

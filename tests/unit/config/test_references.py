@@ -87,7 +87,8 @@ def test_the_loads_of_files_are_ignored(tmp_path: Path) -> None:
     [
         ({"against": NEW}, [NEW, "self"]),
         ({"against": "http://NEW:8080/"}, ["self"]),
-        ({"against": "ddperf.toml"}, [NEW, "[platforms.tk1.against]"]),
+        ({"against": "ddperf.toml"}, ["[platforms.tk1.against]", "--ddperf-against=URL"]),
+        ({"platform": "local", "url": "embedded", "against": "ddperf.toml"}, ["[platforms.local.against]"]),
         ({"against": f"tx1={OLD}"}, ["tx1"]),
         ({"platform": "tk1,tx1", "url": f"tk1={NEW},tx1={NEW}", "against": OLD}, [OLD, "tk1=URL,tx1=URL"]),
         ({"against": OLD, "max-passes": "9"}, ["--ddperf-max-passes", "--ddperf-max-pairs"]),
@@ -160,3 +161,10 @@ def test_a_run_without_a_seed_draws_one(tmp_path: Path) -> None:
     seeds = {create_plans(resolve(tmp_path, against=OLD))[0]["tk1"].seed for _ in range(3)}
     assert len(seeds) == 3
     assert create_plans(resolve(tmp_path, **{"against": OLD, "pair-seed": "5"}))[0]["tk1"].seed == 5
+
+
+def test_a_platform_needs_a_table_only_if_its_own_reference_is_in_it(tmp_path: Path) -> None:
+    toml = '[platforms.tx1.against]\nservice = "{model}_old"\n'
+    urls = {"platform": "tk1,tx1", "url": "tk1=http://a:1,tx1=http://b:1"}
+    settings = resolve(tmp_path, toml, **urls, against=f"tk1={OLD},tx1=ddperf.toml")
+    assert (settings.reference_url("tk1"), settings.reference_url("tx1")) == (OLD, "http://b:1")

@@ -127,3 +127,9 @@ def test_the_test_is_named_from_the_folder_of_the_run_on(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path / "benchmarks")
     said = build_command(resolve(tmp_path), CELL, TEST, tmp_path)
     assert said.startswith("pytest 'test_predict.py::test_predict[tk1-resnet50-b8]'")
+
+
+@pytest.mark.parametrize("given", ["self", "embedded", "http://old:8080"])
+def test_the_reference_is_named_without_credentials(tmp_path: Path, given: str) -> None:
+    typed = given.replace("http://", "http://me:secret@")
+    assert options_of(resolve(tmp_path, against=typed)) == [f"--ddperf-against={given}"]
