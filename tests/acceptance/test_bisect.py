@@ -50,7 +50,7 @@ def ports() -> Iterator[tuple[int, int]]:
     """Two free ports; a server without a change listens on the first."""
     pytest.importorskip("onnxruntime", reason="the extra `embedded` is not installed")
     old, new = free_ports()
-    command = [Path(sys.executable).with_name("ddperf"), "serve", "--port", str(old)]
+    command = [str(Path(sys.executable).with_name("ddperf")), "serve", "--port", str(old)]
     with subprocess.Popen([*command, "--models", "shufflenet", "--threads", "1"]) as reference:
         yield old, new
         reference.terminate()
