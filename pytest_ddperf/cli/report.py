@@ -40,8 +40,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="FILE",
-        help="write a report: FILE.md, FILE.html, FILE.csv, FILE.json, bmf:FILE (Bencher) or pytest:FILE "
-        "(github-action-benchmark); repeatable",
+        help="write a report: FILE.md, FILE.html, FILE.csv, FILE.json, comment:FILE (pull request), bmf:FILE "
+        "(Bencher) or pytest:FILE (github-action-benchmark); repeatable",
     )
     report.add_argument(
         "--plot",

@@ -135,7 +135,7 @@ def _server(server: ServerFacts) -> str:
 def _attention(results: Results, trends: Sequence[Trend]) -> str:
     """Render the cells that failed or are unstable, with the figures that show how certain this is."""
     with_history = {trend.key for trend in trends}
-    cells = [cell for cell in results.judged if cell.fails or cell.outcome is Outcome.UNSTABLE]
+    cells = list(filter(phrases.needs_attention, results.judged))
     if not results.runs and not cells:
         return ""
     if not cells:
