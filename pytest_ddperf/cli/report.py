@@ -55,7 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--site",
         type=cli_arguments.parse_path,
         metavar="DIR",
-        help="write a static site of all nights into this folder: an index, and a page for each platform",
+        help="write a static site of the nights into this folder",
     )
     report.add_argument(
         "--platform",
