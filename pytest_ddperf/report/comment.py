@@ -37,7 +37,7 @@ def render_comment(results: Results) -> str:
     causes, explained = github.render_shared_causes(look, _ENDING, _ROOM_FOR_CAUSES)
     head = f"{_marker(results)}\n### Inference speed\n\n{summarise(results)}\n\n{causes}"
     tail = f"\n{''.join(runs)}{github.render_tail(results, _ROOM_FOR_TAIL)}\n</details>\n"
-    section = f"\n<details>\n<summary>{_summary(rest)}</summary>\n\n"
+    section = f"\n<details>\n<summary>{_summary(rest, also=bool(look))}</summary>\n\n"
     omitted = github.render_omitted(cells, _OMITTED)
     first, second = github.render_table_head(), github.render_table_head(reasons=False)
     room = LIMIT - sum(map(github.size_of, (head, section, tail, omitted, first, second)))
@@ -86,8 +86,11 @@ def _finding(cells: Sequence[Result]) -> str:
     return f"**No regression in {count}**: {verdicts}"
 
 
-def _summary(cells: Sequence[Result]) -> str:
-    return f"{phrases.count_cells(len(cells))} more: {phrases.list_verdicts(cells)}" if cells else "Run and server"
+def _summary(cells: Sequence[Result], *, also: bool) -> str:
+    """Summarise what is collapsed; `also` if other cells are shown before it."""
+    if not cells:
+        return "Run and server"
+    return f"{phrases.count_cells(len(cells))}{' more' if also else ''}: {phrases.list_verdicts(cells)}"
 
 
 def _marker(results: Results) -> str:

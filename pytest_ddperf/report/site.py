@@ -7,7 +7,7 @@ a folder that is kept costs little to update.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from string import Template
 from typing import TYPE_CHECKING
@@ -36,6 +36,9 @@ PLATFORMS = "platforms"
 
 MOST_NIGHTS = 365
 """Maximum number of nights in the chart of a tile."""
+
+LONGEST_NIGHT = timedelta(hours=16)
+"""Maximum time between the starts of two platforms' runs in the same night."""
 
 _FEWEST_PLACES = 30
 """Minimum number of places for nights in the chart, so that the bars of a short history are not wide."""
@@ -88,9 +91,10 @@ class Tile:
         Args:
             newest: when the newest run of all platforms began.
         """
-        days = (newest - self.started).days
+        behind = newest - self.started
+        days = max(1, round(behind / timedelta(days=1)))
         reasons = {
-            f"{days} day{'s' * (days > 1)} older than the newest run": bool(days),
+            f"{days} day{'s' * (days > 1)} older than the newest run": behind > LONGEST_NIGHT,
             "nothing measured": bool(self.unmeasured),
             "interrupted": any(not run.complete for run in self.results.runs.values()),
         }

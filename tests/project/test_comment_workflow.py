@@ -98,7 +98,7 @@ def test_the_first_comment_on_a_pull_request_of_a_fork_is_created(file: Path) ->
 
 
 def test_a_later_one_edits_the_first(file: Path) -> None:
-    earlier = [
+    earlier: list[dict[str, object]] = [
         {"id": 1, "user": HUMAN, "body": COMMENT},
         {"id": 2, "user": BOT, "body": "<!-- pytest-ddperf: tk1,tx1 -->\n"},
         {"id": 3, "user": None, "body": None},
@@ -109,7 +109,10 @@ def test_a_later_one_edits_the_first(file: Path) -> None:
 
 
 def test_comments_of_others_are_never_edited(file: Path) -> None:
-    others = [{"id": 1, "user": HUMAN, "body": COMMENT}, {"id": 2, "user": BOT, "body": "see " + MARKER}]
+    others: list[dict[str, object]] = [
+        {"id": 1, "user": HUMAN, "body": COMMENT},
+        {"id": 2, "user": BOT, "body": "see " + MARKER},
+    ]
     assert [name for name, _ in posted(file, [pull(7)], {7: others})] == ["create"]
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
 from every_row import every_row
 from messages import assert_names
-from nightly import cell, without_measurement, write_night
+from nightly import FIRST_NIGHT, cell, moment, without_measurement, write_night
 
 from pytest_ddperf.config.load_catalog import load_catalog
 from pytest_ddperf.core.records import FAILING, CellKey, Outcome
@@ -246,6 +247,16 @@ def test_a_platform_that_was_not_measured_in_the_newest_night_is_doubtful(folder
     night(folder, 9, at(TX1))
     assert_names(index(folder).text("tk1"), "7 days older than the newest run")
     assert_names(index(folder).text(), "2 platforms, none red", "1 without a new complete run", "Jetson TK1")
+
+
+@pytest.mark.parametrize(("hours", "said"), [(15, ""), (17, "1 day older"), (35, "1 day older"), (37, "2 days older")])
+def test_runs_that_began_within_16_hours_are_of_the_same_night(folder: Path, hours: int, said: str) -> None:
+    path = night(folder, 3, at(TX1))
+    started = (FIRST_NIGHT + timedelta(days=2, hours=hours)).isoformat()
+    path.write_text(path.read_text(encoding="utf-8").replace(moment(3), started), encoding="utf-8")
+    text = index(folder).text("tk1")
+    assert said in text
+    assert ("older" in text) == bool(said)
 
 
 def test_an_interrupted_run_is_doubtful(folder: Path) -> None:
