@@ -31,30 +31,33 @@ _ENDING = github.Ending(0)
 def render_comment(results: Results) -> str:
     """Render the comment on the cells with a verdict; cells that do not fit are counted."""
     cells = results.judged
-    look = list(filter(phrases.needs_attention, cells))
-    rest = [cell for cell in cells if not phrases.needs_attention(cell)]
+    look = list(filter(_needs_attention, cells))
+    rest = [cell for cell in cells if not _needs_attention(cell)]
     runs = github.select_fitting((f"{line}\n" for line in github.list_runs(results)), _ROOM_FOR_RUNS)
     causes, explained = github.render_shared_causes(look, _ENDING, _ROOM_FOR_CAUSES)
     head = f"{_marker(results)}\n### Inference speed\n\n{summarise(results)}\n\n{causes}"
-    tail = f"\n{''.join(runs)}{github.render_tail(results, _ROOM_FOR_TAIL)}\n</details>\n"
     section = f"\n<details>\n<summary>{_summary(rest, also=bool(look))}</summary>\n\n"
-    omitted = github.render_omitted(cells, _OMITTED)
+    tail = f"\n{''.join(runs)}{github.render_tail(results, _ROOM_FOR_TAIL)}\n</details>\n"
     first, second = github.render_table_head(), github.render_table_head(reasons=False)
-    room = LIMIT - sum(map(github.size_of, (head, section, tail, omitted, first, second)))
-    shown = github.select_fitting((github.render_row(cell, _ENDING, explained) for cell in look), room)
-    room -= sum(map(github.size_of, shown))
-    others = github.select_fitting((github.render_row(cell, _ENDING, None) for cell in rest), room)
-    left = [*look[len(shown) :], *rest[len(others) :]]
+    frame = [head, first, github.render_omitted(cells, _OMITTED), section, second, tail]
+    rows = [github.render_row(cell, _ENDING, explained) for cell in look]
+    rows += [github.render_row(cell, _ENDING, None) for cell in rest]
+    count = len(github.select_fitting(rows, LIMIT - len("".join(frame).encode())))
+    shown, others = rows[: len(look)][:count], rows[len(look) : count]
     return "".join(
         [
             head,
             *([first, *shown] if shown else []),
-            github.render_omitted(left, _OMITTED),
+            github.render_omitted([*look, *rest][count:], _OMITTED),
             section,
             *([second, *others] if others else []),
             tail,
         ]
     )
+
+
+def _needs_attention(cell: Result) -> bool:
+    return _ENDING.fails(cell) or cell.outcome is Outcome.UNSTABLE
 
 
 def summarise(results: Results) -> str:

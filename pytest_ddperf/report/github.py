@@ -107,7 +107,7 @@ def render_summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) 
     causes, explained = render_shared_causes(cells, ending, room // _TAIL_SHARE)
     head = _head(results, ending) + causes + render_table_head()
     tail = render_tail(results, room // _TAIL_SHARE)
-    left = room - size_of(head) - size_of(tail) - size_of(render_omitted(cells, _LIMIT))
+    left = room - _size(head) - _size(tail) - _size(render_omitted(cells, _LIMIT))
     if left < 0:
         return ""
     rows = select_fitting((render_row(cell, ending, explained) for cell in cells), left)
@@ -156,18 +156,12 @@ def render_shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> 
         more = f" and {len(group) - CELLS_LISTED} more" if len(group) > CELLS_LISTED else ""
         head = f"**{group[0].outcome}** in {phrases.count_cells(len(group))}: {cause}"
         paragraph = f"{head}\n\n{escape_inline(cell_ids(group[:CELLS_LISTED]))}{more}\n\n"
-        room -= size_of(paragraph)
+        room -= _size(paragraph)
         if room < 0:
             break
         paragraphs.append(paragraph)
         explained |= {id(cell) for cell in group}
     return "".join(paragraphs), explained
-
-
-def render_table_head(*, reasons: bool = True) -> str:
-    """Render the head of a table of cells; without `reasons` it lacks the last column."""
-    count = len(_COLUMNS) - (not reasons)
-    return f"| {' | '.join(_COLUMNS[:count])} |\n|{'|'.join(_RULE[:count])}|\n"
 
 
 def render_row(cell: Result, ending: Ending, explained: set[int] | None) -> str:
@@ -192,6 +186,12 @@ def render_row(cell: Result, ending: Ending, explained: set[int] | None) -> str:
         *(escape_inline(clip(reason, _REASON)) for reason in reasons),
     )
     return f"| {' | '.join(columns)} |\n"
+
+
+def render_table_head(*, reasons: bool = True) -> str:
+    """Render the head of a table of cells; without `reasons` it lacks the last column."""
+    count = len(_COLUMNS) - (not reasons)
+    return f"| {' | '.join(_COLUMNS[:count])} |\n|{'|'.join(_RULE[:count])}|\n"
 
 
 def render_omitted(cells: Sequence[Result], limit: str) -> str:
@@ -224,7 +224,7 @@ def _section(title: str, items: Sequence[str], room: int) -> str:
     if not items:
         return ""
     heading, more = f"\n#### {title}\n\n", f"- and {len(items)} more\n"
-    kept = select_fitting(items, room - size_of(heading) - size_of(more))
+    kept = select_fitting(items, room - _size(heading) - _size(more))
     if len(kept) < len(items):
         kept.append(f"- and {len(items) - len(kept)} more\n")
     return heading + "".join(kept)
@@ -234,15 +234,14 @@ def select_fitting(parts: Iterable[str], room: int) -> list[str]:
     """Return the parts before the first one that does not fit into the room, in UTF-8 bytes."""
     kept: list[str] = []
     for part in parts:
-        room -= size_of(part)
+        room -= _size(part)
         if room < 0:
             break
         kept.append(part)
     return kept
 
 
-def size_of(text: str) -> int:
-    """Return the size of a text, UTF-8 bytes."""
+def _size(text: str) -> int:
     return len(text.encode())
 
 

@@ -21,7 +21,7 @@ from pytest_ddperf.report import load_text, page_data, phrases
 from pytest_ddperf.text import format_change, format_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.results import Result, Results, RunFacts, Trend
@@ -114,19 +114,17 @@ def _run(results: Results) -> str:
     """Render the runs shown and the totals of their cells."""
     if not phrases.count_verdicts(results):
         return "<p>No run: only the baselines are shown, as published or recorded.</p>"
-    return "".join(
-        [*(_run_line(results, platform, run) for platform, run in results.runs.items()), render_totals(results)]
-    )
+    parts = [_run_line(results, platform, run) for platform, run in results.runs.items()]
+    return "".join([*parts, render_totals(phrases.count_verdicts(results), results.not_measured)])
 
 
-def render_totals(results: Results) -> str:
-    """Render the number of cells with each verdict."""
+def render_totals(counts: Mapping[Outcome, int], not_measured: int) -> str:
+    """Render the number of cells with each verdict, and that of baseline cells that were not measured."""
     chips = [
-        f'<li class="{css_class(outcome)}"><b>{count}</b>{outcome}</li>'
-        for outcome, count in phrases.count_verdicts(results).items()
+        f'<li class="{css_class(outcome)}"><b>{count}</b>{outcome}</li>' for outcome, count in counts.items() if count
     ]
-    if results.not_measured:
-        count, _, words = phrases.format_not_measured(results.not_measured).partition(" ")
+    if not_measured:
+        count, _, words = phrases.format_not_measured(not_measured).partition(" ")
         chips.append(f'<li class="amber"><b>{count}</b>{words}</li>')
     return "".join(['<ul class="totals" aria-label="Verdicts">', *chips, "</ul>"])
 
@@ -152,7 +150,7 @@ def _server(server: ServerFacts) -> str:
 def _attention(results: Results, trends: Sequence[Trend]) -> str:
     """Render the cells that failed or are unstable, with the figures that show how certain this is."""
     with_history = {trend.key for trend in trends}
-    cells = list(filter(phrases.needs_attention, results.judged))
+    cells = [cell for cell in results.judged if cell.fails or cell.outcome is Outcome.UNSTABLE]
     if not results.runs and not cells:
         return ""
     if not cells:

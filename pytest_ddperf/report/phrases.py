@@ -43,11 +43,6 @@ def wrap_text(text: str, width: int, style: str = "") -> list[Line]:
     return [[(part, style)] for part in parts]
 
 
-def needs_attention(cell: Result) -> bool:
-    """Whether a cell failed, is unstable or has no final verdict."""
-    return cell.fails or cell.outcome in {Outcome.UNSTABLE, Outcome.REMEASURE}
-
-
 def join_lines(text: str) -> str:
     """Put a text on one line: control and other invisible characters become spaces, and spaces are collapsed."""
     plain = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)

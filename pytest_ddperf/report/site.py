@@ -6,6 +6,7 @@ a folder that is kept costs little to update.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from html import escape
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from pytest_ddperf import __version__
 from pytest_ddperf.config.text_files import replace_file
 from pytest_ddperf.core.records import FAILING
+from pytest_ddperf.core.results import SEVERITY
 from pytest_ddperf.errors import ConfigurationError
 from pytest_ddperf.history.index import HistoryIndex
 from pytest_ddperf.report import html
@@ -23,10 +25,11 @@ from pytest_ddperf.report.gather import list_unknown_platforms, load_indexed
 from pytest_ddperf.report.phrases import count_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_ddperf.core.catalog import Catalog
+    from pytest_ddperf.core.records import Outcome
     from pytest_ddperf.core.results import Results
     from pytest_ddperf.history.index_lines import IndexedRun
 
@@ -37,13 +40,16 @@ PLATFORMS = "platforms"
 MOST_NIGHTS = 365
 """Maximum number of nights in the chart of a tile."""
 
-LONGEST_NIGHT = timedelta(hours=16)
-"""Maximum time between the starts of two platforms' runs in the same night."""
+LONGEST_GAP = timedelta(hours=36)
+"""How much earlier than the newest run of all platforms the newest run of one may have begun. It is longer than a day, so
+that a run that somebody starts by day does not mark the other platforms."""
 
 _FEWEST_PLACES = 30
 """Minimum number of places for nights in the chart, so that the bars of a short history are not wide."""
 
-_CHART_HEIGHT, _LOWEST_BAR = 24, 3
+_CHART_HEIGHT, _LOWEST_BAR, _BAR_WIDTH = 24, 3, 0.8
+_THINNEST = 170
+"""Number of bars side by side that can still be seen, at about two pixels each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +58,24 @@ class Tile:
 
     Args:
         platform: id of the platform.
-        title: its title.
-        results: its cells, each with its newest verdict.
+        results: its cells as its page shows them.
         last: its newest run, even if it measured no time.
+        counts: number of cells with each newest verdict, even of runs that measured no time; most severe first.
         red_cells: number of failed cells in each of its runs, oldest first.
         first: when the oldest of these runs began.
     """
 
     platform: str
-    title: str
     results: Results
     last: IndexedRun
+    counts: Mapping[Outcome, int]
     red_cells: Sequence[int]
     first: datetime
+
+    @property
+    def title(self) -> str:
+        """The platform's title."""
+        return self.results.catalog.platform(self.platform).title
 
     @property
     def started(self) -> datetime:
@@ -73,12 +84,12 @@ class Tile:
 
     @property
     def red(self) -> int:
-        """Number of cells whose newest verdict fails, or that failed in a newest run that measured no time."""
-        return max(sum(cell.fails for cell in self.results.cells), self.red_cells[-1] if self.unmeasured else 0)
+        """Number of cells whose newest verdict fails."""
+        return sum(count for outcome, count in self.counts.items() if outcome in FAILING)
 
     @property
     def unmeasured(self) -> str:
-        """A text if the newest run measured no time, so that the verdicts shown are those of earlier runs; else ""."""
+        """A warning for the page if the newest run measured no time, so that the page shows an earlier one; else ""."""
         shown = self.results.runs.get(self.platform)
         if shown is not None and shown.run == self.last.run:
             return ""
@@ -91,10 +102,9 @@ class Tile:
         Args:
             newest: when the newest run of all platforms began.
         """
-        behind = newest - self.started
-        days = max(1, round(behind / timedelta(days=1)))
+        gap = newest - self.started
         reasons = {
-            f"{days} day{'s' * (days > 1)} older than the newest run": behind > LONGEST_NIGHT,
+            f"{round(gap / timedelta(days=1))} days older than the newest run": gap > LONGEST_GAP,
             "nothing measured": bool(self.unmeasured),
             "interrupted": any(not run.complete for run in self.results.runs.values()),
         }
@@ -174,9 +184,19 @@ def write_site(
 
 def _summarize(index: HistoryIndex, results: Results, platform: str, last: IndexedRun) -> Tile:
     runs = [run for run in index.runs() if platform in run.judged][-MOST_NIGHTS:]
-    red = [sum(cell.outcome in FAILING for cell in night.cells()) for night in index.nights(platform, runs)]
-    first = datetime.fromisoformat(runs[0].started)
-    return Tile(platform, results.catalog.platform(platform).title, results, last, red, first)
+    shown = results.runs.get(platform)
+    verdicts = {cell.key: cell.outcome for cell in results.cells if cell.outcome is not None}
+    is_later = shown is None
+    red_cells = []
+    for night in index.nights(platform, runs):
+        outcomes = [cell.outcome for cell in night.cells()]
+        red_cells.append(sum(outcome in FAILING for outcome in outcomes))
+        if is_later:  # it measured no time
+            verdicts.update(zip(night.keys, outcomes, strict=True))
+        is_later = is_later or (shown is not None and night.run.run == shown.run)
+    counts = Counter(verdicts.values())
+    ordered = {outcome: counts[outcome] for outcome in SEVERITY}
+    return Tile(platform, results, last, ordered, red_cells, datetime.fromisoformat(runs[0].started))
 
 
 def render_index(tiles: Sequence[Tile]) -> str:
@@ -216,13 +236,12 @@ def _link(tile: Tile) -> str:
 def _tile(tile: Tile, newest: datetime) -> str:
     doubts = tile.list_doubts(newest)
     badges = "".join(f' <span class="badge amber">{doubt}</span>' for doubt in doubts)
-    note = f'<p class="note">{escape(tile.unmeasured)}</p>' if tile.unmeasured else ""
     colour = "red" if tile.red else "amber" if doubts else "green"
     return (
         f'<article class="{colour}" id="{escape(tile.platform)}">'
         f"<h2>{_link(tile)} <small>{escape(tile.platform)}</small></h2>"
         f'<p class="quiet"><time datetime="{tile.last.started}">{tile.started:%Y-%m-%d %H:%M} UTC</time>{badges}</p>'
-        f"{note}{html.render_totals(tile.results)}{_chart(tile)}</article>"
+        f"{html.render_totals(tile.counts, tile.results.not_measured)}{_chart(tile)}</article>"
     )
 
 
@@ -238,8 +257,8 @@ def _chart(tile: Tile) -> str:
     nights = f"{count} night{'s' * (count > 1)}"
     text = f"Red on {len(bars)} of {nights}, at most {count_cells(most)}" if bars else f"None red in {nights}"
     return (
-        f'<p class="quiet">{text}</p>'
+        f'<p class="quiet count">{text}</p>'
         f'<svg class="nights" viewBox="0 0 {places} {_CHART_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
-        f'<path d="{"".join(bars)}"/></svg>'
+        f'<path d="{"".join(bars)}" stroke-width="{max(_BAR_WIDTH, places / _THINNEST):.3g}"/></svg>'
         f'<p class="span"><span>{tile.first:%Y-%m-%d}</span><span>{tile.started:%Y-%m-%d}</span></p>'
     )

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 from nightly import FIRST_NIGHT, cell, moment
 
 from pytest_ddperf.core.networks import NETWORK_IDS
-from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Baseline, CellKey, ServerFacts
 from pytest_ddperf.history.run_file import RunHeader
 
@@ -44,7 +44,7 @@ def make_history(folder: Path, nights: int, platform: str = "tk1", first: int = 
         )
         for key in list_cells(platform)
     ]
-    lines = [{"type": "cell", **to_builtins(record)} for record in records]
+    lines = [{"type": "cell", **msgspec.to_builtins(record)} for record in records]
     lines.append({"type": "end", "exit_status": 0, "whole": True})
     body = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
     for night in range(first, first + nights):
@@ -52,6 +52,6 @@ def make_history(folder: Path, nights: int, platform: str = "tk1", first: int = 
         header = RunHeader(
             name, moment(night), "0", (platform,), True, {"commit": {"id": f"{night // 3:07x}".ljust(40, "0")}}
         )
-        text = json.dumps({"type": "run", **to_builtins(header)}) + "\n" + body
+        text = json.dumps({"type": "run", **msgspec.to_builtins(header)}) + "\n" + body
         (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
     return folder
