@@ -41,7 +41,7 @@ MOST_NIGHTS = 365
 """Maximum number of nights in the chart of a tile."""
 
 LONGEST_GAP = timedelta(hours=36)
-"""How much earlier than the newest run of all platforms the newest run of one may have begun. This is longer than a day,
+"""How much earlier than the newest run of all platforms the newest run of one may have begun: longer than a day,
 so that a run that somebody starts by day does not mark the other platforms."""
 
 _FEWEST_PLACES = 30
