@@ -145,8 +145,9 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                "server failed, nothing got slower); default: 1", whole_number(1, 255), None, "N"),
     ),
     "output": (
-        Option("report", "write a report: FILE.md, FILE.html, FILE.csv, FILE.json, bmf:FILE (Bencher) or pytest:FILE "
-               "(github-action-benchmark); repeatable", NAMES, (), "FILE", repeatable=True),
+        Option("report", "write a report: FILE.md, FILE.html, FILE.csv, FILE.json, comment:FILE (pull request), "
+               "bmf:FILE (Bencher) or pytest:FILE (github-action-benchmark); repeatable", NAMES, (), "FILE",
+               repeatable=True),
         Option("plot", "draw the figures into this folder; without test paths, draw stored results and run no test; "
                "default: ddperf-figures", non_empty("a folder"), None, "DIR", "ddperf-figures"),
         Option("storage", "folder of the history; default: .ddperf", non_empty("a folder"), ".ddperf", "DIR"),

@@ -21,7 +21,7 @@ from pytest_ddperf.report.terminal import cell_ids
 from pytest_ddperf.text import format_change, format_ms, remove_control_characters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.core.results import Result, Results
 
@@ -39,10 +39,11 @@ _REASON = 400  # maximum characters of a reason in the table
 _MESSAGE = 2000  # maximum characters of an annotation's message
 _TITLE = 200
 _ABOVE = "see above"
+_LIMIT = "a job summary is limited to 1 MiB"
 _OK, _INTERRUPTED, _NO_TESTS = 0, 2, 5  # pytest's exit statuses
 
 _COLUMNS = ("platform", "model", "batch", "ms per image", "baseline", "change", "resolution", "verdict", "reason")
-_RULE = "|---|---|--:|--:|--:|--:|--:|---|---|"
+_RULE = ("---", "---", "--:", "--:", "--:", "--:", "--:", "---", "---")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +104,14 @@ def render_summary(results: Results, ending: Ending, room: int = SUMMARY_BYTES) 
         room: maximum size, UTF-8 bytes. Rows at the end that do not fit are omitted, and a line states their number.
     """
     cells = _red_first(results, ending)
-    causes, explained = _shared_causes(cells, ending, room // _TAIL_SHARE)
-    head = _head(results, ending) + causes + f"| {' | '.join(_COLUMNS)} |\n{_RULE}\n"
-    tail = _tail(results, room // _TAIL_SHARE)
-    left = room - _size(head) - _size(tail) - _size(_left_out(cells))
+    causes, explained = render_shared_causes(cells, ending, room // _TAIL_SHARE)
+    head = _head(results, ending) + causes + render_table_head()
+    tail = render_tail(results, room // _TAIL_SHARE)
+    left = room - _size(head) - _size(tail) - _size(render_omitted(cells, _LIMIT))
     if left < 0:
         return ""
-    rows: list[str] = []
-    for cell in cells:
-        row = _row(cell, ending, _ABOVE if id(cell) in explained else cell.reason)
-        left -= _size(row)
-        if left < 0:
-            break
-        rows.append(row)
-    return "".join([head, *rows, _left_out(cells[len(rows) :]), tail])
+    rows = select_fitting((render_row(cell, ending, explained) for cell in cells), left)
+    return "".join([head, *rows, render_omitted(cells[len(rows) :], _LIMIT), tail])
 
 
 def _head(results: Results, ending: Ending) -> str:
@@ -132,13 +127,19 @@ def _head(results: Results, ending: Ending) -> str:
         lines += ["The run was interrupted."]
     if ending.exit_status not in {_OK, _INTERRUPTED, _NO_TESTS} and not any(map(ending.fails, cells)):
         lines += ["No cell failed, but pytest did: see its output."]
+    return "\n".join([*lines, *list_runs(results), "", ""])
+
+
+def list_runs(results: Results) -> list[str]:
+    """List the runs shown, one line each."""
+    lines = []
     for run in dict.fromkeys((run.run, run.started, run.commit) for run in results.runs.values()):
         name, started, commit = map(escape_inline, run)
-        lines += [f"Run {name}, started {started}" + (f", commit {commit}." if commit else ".")]
-    return "\n".join([*lines, "", ""])
+        lines.append(f"Run {name}, started {started}" + (f", commit {commit}." if commit else "."))
+    return lines
 
 
-def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[str, set[int]]:
+def render_shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[str, set[int]]:
     """Render a paragraph for each cause shared by several failed cells, with a list of these cells.
 
     If a paragraph does not fit, its cells are not included in the returned set and keep their reasons in the table.
@@ -163,8 +164,16 @@ def _shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[
     return "".join(paragraphs), explained
 
 
-def _row(cell: Result, ending: Ending, reason: str) -> str:
+def render_row(cell: Result, ending: Ending, explained: set[int] | None) -> str:
+    """Render a cell's row.
+
+    Args:
+        cell: a cell with a verdict.
+        ending: how the run ended.
+        explained: the `id()` of each cell whose reason precedes the table; None for a table without reasons.
+    """
     said = str(cell.outcome)
+    reasons = [] if explained is None else [_ABOVE if id(cell) in explained else cell.reason]
     columns = (
         escape_inline(cell.key.platform),
         escape_inline(f"{cell.key.model}{'-' if cell.key.scenario else ''}{cell.key.scenario}"),
@@ -174,19 +183,26 @@ def _row(cell: Result, ending: Ending, reason: str) -> str:
         format_change(cell.change),
         "" if cell.resolution is None else f"{cell.resolution * 100:.1f} %",
         f"**{said}**" if ending.fails(cell) else said,
-        escape_inline(clip(reason, _REASON)),
+        *(escape_inline(clip(reason, _REASON)) for reason in reasons),
     )
     return f"| {' | '.join(columns)} |\n"
 
 
-def _left_out(cells: Sequence[Result]) -> str:
+def render_table_head(*, reasons: bool = True) -> str:
+    """Render the head of a table of cells; without `reasons` it lacks the last column."""
+    count = len(_COLUMNS) - (not reasons)
+    return f"| {' | '.join(_COLUMNS[:count])} |\n|{'|'.join(_RULE[:count])}|\n"
+
+
+def render_omitted(cells: Sequence[Result], limit: str) -> str:
+    """Render a line that counts the cells that do not fit, and states the limit; "" without cells."""
     if not cells:
         return ""
     rows = "row is" if len(cells) == 1 else "rows are"
-    return f"\n**{len(cells)} {rows} omitted** ({phrases.list_verdicts(cells)}): a job summary is limited to 1 MiB.\n"
+    return f"\n**{len(cells)} {rows} omitted** ({phrases.list_verdicts(cells)}): {limit}.\n"
 
 
-def _tail(results: Results, room: int) -> str:
+def render_tail(results: Results, room: int) -> str:
     """Render servers, notes and warnings, as far as they fit."""
     servers = [
         f"- {escape_inline(platform)}, {escape_inline(results.catalog.platform(platform).title)}: "
@@ -208,16 +224,21 @@ def _section(title: str, items: Sequence[str], room: int) -> str:
     if not items:
         return ""
     heading, more = f"\n#### {title}\n\n", f"- and {len(items)} more\n"
-    left = room - _size(heading) - _size(more)
-    kept: list[str] = []
-    for item in items:
-        left -= _size(item)
-        if left < 0:
-            break
-        kept.append(item)
+    kept = select_fitting(items, room - _size(heading) - _size(more))
     if len(kept) < len(items):
         kept.append(f"- and {len(items) - len(kept)} more\n")
     return heading + "".join(kept)
+
+
+def select_fitting(parts: Iterable[str], room: int) -> list[str]:
+    """Return the parts before the first one that does not fit into the room, in UTF-8 bytes."""
+    kept: list[str] = []
+    for part in parts:
+        room -= _size(part)
+        if room < 0:
+            break
+        kept.append(part)
+    return kept
 
 
 def _size(text: str) -> int:

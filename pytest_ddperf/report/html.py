@@ -21,7 +21,7 @@ from pytest_ddperf.report import load_text, page_data, phrases
 from pytest_ddperf.text import format_change, format_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_ddperf.core.records import ServerFacts
     from pytest_ddperf.core.results import Result, Results, RunFacts, Trend
@@ -38,14 +38,18 @@ _ATTENTION = ("Cell", "Change", "Now", "Baseline", "Tolerance", "Resolution", "P
 _STRIP_WIDTH, _STRIP_HEIGHT, _STRIP_MARGIN = 170, 30, 6
 
 
-def render_page(results: Results, trends: Sequence[Trend]) -> str:
-    """Render the whole page."""
-    css, js = _file("page.css"), _script()
-    policy = (
-        f"default-src 'none'; script-src '{_hash(js)}'; style-src '{_hash(css)}'; base-uri 'none'; form-action 'none'"
-    )
-    return Template(_file("page.html")).substitute(
-        policy=policy,
+def render_page(results: Results, trends: Sequence[Trend], home: str = "") -> str:
+    """Render the whole page.
+
+    Args:
+        results: results to show.
+        trends: histories of cells.
+        home: URL of the page of all platforms, for a link; "" for none.
+    """
+    css, js = read_asset("page.css"), _script()
+    return Template(read_asset("page.html")).substitute(
+        policy=render_policy(css, js),
+        home=f'<nav><a href="{escape(home)}">All platforms</a></nav>' if home else "",
         generator=f"pytest-ddperf {__version__}",
         title=escape(_title(results)),
         css=css,
@@ -75,13 +79,20 @@ def css_class(outcome: Outcome) -> str:
     return "green" if outcome in phrases.GREEN else "grey"
 
 
-def _file(name: str) -> str:
+def read_asset(name: str) -> str:
+    """Read a file of the folder `page`."""
     return resources.files(__package__).joinpath("page", name).read_text(encoding="utf-8")
 
 
 def _script() -> str:
     """Join the scripts in one function scope."""
-    return f'"use strict";\n(() => {{\n{"".join(_file(name) for name in _SCRIPTS)}}})();\n'
+    return f'"use strict";\n(() => {{\n{"".join(read_asset(name) for name in _SCRIPTS)}}})();\n'
+
+
+def render_policy(css: str, js: str = "") -> str:
+    """Render a content security policy that allows only this style sheet and this script."""
+    script = f"script-src '{_hash(js)}'; " if js else ""
+    return f"default-src 'none'; {script}style-src '{_hash(css)}'; base-uri 'none'; form-action 'none'"
 
 
 def _hash(text: str) -> str:
@@ -104,14 +115,18 @@ def _run(results: Results) -> str:
     if not phrases.count_verdicts(results):
         return "<p>No run: only the baselines are shown, as published or recorded.</p>"
     parts = [_run_line(results, platform, run) for platform, run in results.runs.items()]
+    return "".join([*parts, render_totals(phrases.count_verdicts(results), results.not_measured)])
+
+
+def render_totals(counts: Mapping[Outcome, int], not_measured: int) -> str:
+    """Render the number of cells with each verdict, and that of baseline cells that were not measured."""
     chips = [
-        f'<li class="{css_class(outcome)}"><b>{count}</b>{outcome}</li>'
-        for outcome, count in phrases.count_verdicts(results).items()
+        f'<li class="{css_class(outcome)}"><b>{count}</b>{outcome}</li>' for outcome, count in counts.items() if count
     ]
-    if results.not_measured:
-        count, _, words = phrases.format_not_measured(results.not_measured).partition(" ")
+    if not_measured:
+        count, _, words = phrases.format_not_measured(not_measured).partition(" ")
         chips.append(f'<li class="amber"><b>{count}</b>{words}</li>')
-    return "".join([*parts, '<ul class="totals" aria-label="Verdicts">', *chips, "</ul>"])
+    return "".join(['<ul class="totals" aria-label="Verdicts">', *chips, "</ul>"])
 
 
 def _run_line(results: Results, platform: str, run: RunFacts) -> str:

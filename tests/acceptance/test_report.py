@@ -183,7 +183,7 @@ def test_an_ending_that_says_nothing_is_refused_with_what_is_valid(tk1: BenchPro
     result = tk1.run(*SQUEEZENET, "--ddperf-report=x.pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "'x.pdf'" in said(result)
-    assert_names(said(result), ".md", ".html", ".csv", ".json", "bmf:FILE", "pytest:FILE")
+    assert_names(said(result), ".md", ".html", ".csv", ".json", "bmf:FILE", "pytest:FILE", "comment:FILE")
     assert tk1.server.predictions == []
 
 
