@@ -37,7 +37,7 @@ class Judge:
     def __init__(self, plan: PlatformPlan) -> None:
         self._plan = plan
         # cells under load are judged apart, by the kind of load, because queueing adds its own scatter
-        self._companies = defaultdict[str, verdicts.Company](lambda: verdicts.Company(plan.tolerance, FELLOWS))
+        self._suites = defaultdict[str, dict[str, verdicts.Prepared]](dict)
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None) -> CellRecord:
         """Judge a cell from all its rounds and the cells judged so far.
@@ -47,9 +47,9 @@ class Judge:
             nodeid: node id of the cell's test.
             server: facts of the measured server.
         """
-        company = self._companies[measurement.key.scenario[:1]]
+        suite = self._suites[measurement.key.scenario[:1]]
+        suite.pop(nodeid, None)  # a cell that is measured again is the newest
         if measurement.invalid:
-            company.leave(nodeid)
             return CellRecord(
                 key=measurement.key,
                 nodeid=nodeid,
@@ -66,7 +66,8 @@ class Judge:
         if load is not None and load.shortfall:
             notes = (*notes, load.shortfall)
         cell = build_gate_cell(measurement, baseline)
-        verdict = company.judge(nodeid, cell)
+        suite[nodeid] = verdicts.prepare(cell)
+        verdict = verdicts.judge_last(list(suite.values())[-FELLOWS:], self._plan.tolerance)
         now_ms = _shown_ms(cell, baseline)
         rounds, least_rounds = len(cell.rounds), self._plan.least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
