@@ -55,6 +55,7 @@ _HALF = 4.0
 """Degrees of freedom of the assumption that a run's lasting bias is as large as the part that each round redraws. It
 counts in full where neither a suite nor several runs show the lasting bias."""
 
+_MOST_BIAS = 0.1  # standard deviation between runs of the noisiest host measured
 _ENOUGH = 8.0  # degrees of freedom of the scatter between runs from which it shows the noise by itself
 _LEAST_DEGREES = 2.0  # the fewest degrees of freedom: those of a recording of three rounds
 _LEAST_VARIANCE = 1e-8  # (0.01 %) squared: a clock that counts whole milliseconds can look free of noise
@@ -106,7 +107,8 @@ class Noise:
 
     Args:
         shift: the suite's common shift.
-        parts: independent estimates of variances with their degrees of freedom, of which `fixed` is made.
+        parts: the parts of `fixed` that are estimated from tonight, with their degrees of freedom.
+        kept: those that are estimated from the baseline.
         single: variance of the difference of a single round, as the suite or several nights show it.
         single_degrees: its degrees of freedom.
         fixed: variance of the baseline, the lasting bias and the shift.
@@ -122,6 +124,7 @@ class Noise:
 
     shift: float
     parts: tuple[tuple[float, float], ...]
+    kept: tuple[tuple[float, float], ...]
     single: float
     single_degrees: float
     fixed: float
@@ -137,23 +140,40 @@ class Noise:
         """Return the standard deviation of a difference without change after `rounds` rounds."""
         return math.sqrt(self.fixed + self.rounds * level_variance(rounds))
 
-    def reach(self, z: float, rounds: int, further: int = 0) -> float:
+    def reach(self, z: float, rounds: int) -> float:
         """Return the largest deviation that chance explains after `rounds` rounds, a logarithm.
 
         Args:
             z: normal quantile, widened here to Student's t; its degrees of freedom are those of a sum of variances
                 (Satterthwaite 1946).
             rounds: number of rounds.
-            further: degrees of freedom that further rounds will add.
         """
+        return self._reach(z, rounds, 0)[0]
+
+    def expected_reach(self, z: float, rounds: int, further: int) -> tuple[float, float]:
+        """Return the reach to expect in another run, and the standard deviation of the error of this expectation.
+
+        Args:
+            z: as for `reach`.
+            rounds: number of rounds of the other run.
+            further: by how many these are more than the rounds of tonight.
+        """
+        return self._reach(z, rounds, further)
+
+    def _reach(self, z: float, rounds: int, further: int) -> tuple[float, float]:
         factor = level_variance(rounds)
         variance = self.fixed + self.rounds * factor
         own = (self.rounds * (factor - self.rounds_taken)) ** 2 / max(1.0, self.rounds_degrees + further)
-        error = own + sum(part * part / degrees for part, degrees in self.parts)
+        redrawn = own + sum(part * part / degrees for part, degrees in self.parts)
+        error = redrawn + sum(part * part / degrees for part, degrees in self.kept)
         degrees = max(_LEAST_DEGREES, variance * variance / error) if error > 0 else math.inf
         reach = student(z, degrees) * math.sqrt(variance)
-        # further rounds only make a difference more certain
-        return min(reach, student(z, self.single_degrees) * math.sqrt(self.single))
+        # Further rounds only make a difference more certain.
+        single = student(z, self.single_degrees) * math.sqrt(self.single)
+        if single < reach:
+            return single, 0.0 if self.kept else single / math.sqrt(self.single_degrees)
+        # The relative error of a standard deviation is half that of the variance. It is made twice, tonight and then.
+        return reach, reach * min(1.0, math.sqrt(redrawn) / variance)
 
 
 class Suite:
@@ -177,6 +197,7 @@ class Suite:
             [(subject.reference.rounds_variance, subject.reference.rounds_degrees) for subject in subjects]
         )
         self._lasting = sorted(subject.fastest for subject in subjects if len(subject.values) >= MIN_ROUNDS)
+        self._fastest = median(subject.fastest for subject in subjects) if subjects else 0.0
         self._flips = sum(self._flipped(subject) for subject in subjects)
         expected = [spread for subject in subjects if (spread := subject.reference.expected_spread) is not None]
         self._expected = median(expected) if expected else None
@@ -230,6 +251,7 @@ class Suite:
         assumed = max(0.0, now - passes) + max(0.0, then - passes) * runs
         lasting, total, taken_now, taken_then = _HALF * assumed, _HALF, -_HALF, -_HALF * runs
         shown: list[tuple[float, float]] = []
+        kept: list[tuple[float, float]] = []
         single, single_degrees = math.inf, 1.0
         if others is not None:
             shift_variance = others.centre_variance
@@ -253,13 +275,13 @@ class Suite:
             if total + degrees > _ENOUGH:
                 single, single_degrees = max(between, now) + between * runs, degrees
             lasting += degrees * (between - then * weight / runs) * (1 + runs)
-            shown.append((degrees * between * (1 + runs), degrees))
+            kept.append((degrees * between * (1 + runs), degrees))
             total += degrees
             taken_then += degrees * (1 + runs) * weight / runs
         lasting, taken_now, taken_then = max(0.0, lasting / total), taken_now / total, taken_then / total
-        parts = [(part / total, degrees) for part, degrees in shown]
+        kept = [(part / total, degrees) for part, degrees in kept]
         if then_degrees:
-            parts.append((then * (weight - taken_then), then_degrees))
+            kept.append((then * (weight - taken_then), then_degrees))
         else:
             taken_now += taken_then - weight
         fixed = lasting + then * weight + reference.reading_variance + shift_variance
@@ -269,7 +291,8 @@ class Suite:
         shift = others.centre - offset if others else 0.0
         return Noise(
             shift=shift,
-            parts=tuple(parts),
+            parts=tuple((part / total, degrees) for part, degrees in shown),
+            kept=tuple(kept),
             single=single + shift_variance + reference.reading_variance * (reference.variance is not None),
             single_degrees=single_degrees,
             fixed=max(fixed, _LEAST_VARIANCE),
@@ -304,12 +327,12 @@ class Suite:
     def _guess(self, passes: float, sigma: float, others: Bulk | None, reference: Reference) -> float:
         """Return the variance between rounds while no cell has two.
 
-        It is that of the recording. Without one, a round scatters as much as a pass does: so it is on all hosts
-        measured.
+        It is that of the recording. Without one, runs are assumed to differ as much as passes do, up to `_MOST_BIAS`,
+        and half of that variance to be redrawn by each round.
         """
         if self._then[1]:
             return max(passes / 2, self._then[0])
-        guess = max(passes, sigma * sigma)
+        guess = passes + min(sigma, _MOST_BIAS) ** 2 / 2
         if reference.variance is not None:
             guess = min(guess, reference.variance)
         elif others is not None:
@@ -325,11 +348,14 @@ class Suite:
     def _moved(self, shift: float, others: Bulk | None) -> int:
         if others is None or abs(shift) <= self._limit + EPSILON:
             return 0
+        if shift > 0 and self._fastest <= self._limit + EPSILON:
+            return 0  # a stall that did not come back
         shifts = self._shifts
         if shifts is None or shifts.nights < 2:
-            sd, degrees = max(_SHIFT_PRIOR_SD, _SHIFT_OF_SPREAD * math.sqrt(others.variance)), 20.0
+            sd, degrees = max(_SHIFT_PRIOR_SD, _SHIFT_OF_SPREAD * math.sqrt(others.variance)), others.degrees
         else:
-            sd, degrees = shifts.sd * math.sqrt(1 + 1 / shifts.nights), shifts.degrees
+            sd = math.sqrt(shifts.sd**2 * (1 + 1 / shifts.nights) + others.centre_variance)
+            degrees = min(shifts.degrees, others.degrees)
         if abs(shift) <= student(sidak_z(_SHIFT_ALARM, 1), degrees) * sd + EPSILON:
             return 0
         return 1 if shift > 0 else -1

@@ -141,9 +141,9 @@ class Score:
 
     Args:
         runs: unchanged runs, each the third of three against one baseline.
-        red: red ones of them.
+        red: red ones of them, and those that report a shift of the platform.
         lasting: runs that a rule "unstable in the third run in a row is red" would make red, too.
-        shifted: runs that report a shift of the platform; these are no false alarms.
+        shifted: runs that report a shift of the platform.
         tried: runs with one cell slower by the resolution.
         found: those in which it is red.
         resolution: sum of these resolutions.
@@ -179,7 +179,7 @@ def score(combination: Combination, runs: int, tries: int, seed: int = 1) -> Sco
             unstable = {index for index in unstable if earlier[index].outcome == "unstable"}
         total.runs += 1
         total.shifted += shifted
-        total.red += bool(red) and not shifted
+        total.red += bool(red or shifted)
         total.lasting += bool(unstable and not red)
         total.unlike += sum(contradicts(verdict, tolerance) for verdict in verdicts)
         total.passes += PASSES * sum(verdict.rounds_used for verdict in verdicts)
