@@ -192,6 +192,7 @@ class Suite:
         self._crowd = Crowd([subject.first for subject in subjects])
         sigmas = [subject.pass_sigma for subject in subjects if subject.pass_sigma is not None]
         self._sigma = median(sigmas) if sigmas else None
+        self._reading = median(subject.reference.reading_variance for subject in subjects) if subjects else 0.0
         self._rounds = pool_variances([subject.between for subject in subjects])
         self._then = pool_variances(
             [(subject.reference.rounds_variance, subject.reference.rounds_degrees) for subject in subjects]
@@ -249,39 +250,41 @@ class Suite:
         runs, weight = reference.centre_weight, reference.rounds_weight
         shift_variance = _SHIFT_PRIOR_SD**2
         assumed = max(0.0, now - passes) + max(0.0, then - passes) * runs
-        lasting, total, taken_now, taken_then = _HALF * assumed, _HALF, -_HALF, -_HALF * runs
-        shown: list[tuple[float, float]] = []
-        kept: list[tuple[float, float]] = []
+        # the lasting variance that the suite or several runs show: a variance less what rounds contribute to it
+        shown, degrees, taken_now, taken_then = 0.0, 0.0, 0.0, 0.0
         single, single_degrees = math.inf, 1.0
         if others is not None:
             shift_variance = others.centre_variance
-            if reference.variance is None:
-                degrees = others.degrees
-                single, single_degrees = others.variance, degrees
-                single += max(0.0, now - now_mean) + max(0.0, then - then_mean) * weight
-                lasting += degrees * (others.variance - reference.reading_variance - now_mean - then_mean * weight)
-                shown.append((degrees * others.variance, degrees))
-                total += degrees
-                taken_now += degrees
-                taken_then += degrees * weight
         elif self._kind == HISTORY:
             shift_variance = 0.0  # the scatter of the nights includes their common shifts
         if reference.variance is not None:
             wider = 1.0
             if others is not None and self._expected is not None:
                 wider = max(1.0, others.variance / self._expected / _NOISY_NIGHT)
-            between = reference.variance * wider
-            degrees = reference.degrees
-            if total + degrees > _ENOUGH:
+            between, degrees = reference.variance * wider, reference.degrees
+            shown = between * (1 + runs)
+            taken_then = (1 + runs) * weight / runs
+            lasting = shown - then * taken_then
+            if degrees >= _ENOUGH:
                 single, single_degrees = max(between, now) + between * runs, degrees
-            lasting += degrees * (between - then * weight / runs) * (1 + runs)
-            kept.append((degrees * between * (1 + runs), degrees))
-            total += degrees
-            taken_then += degrees * (1 + runs) * weight / runs
-        lasting, taken_now, taken_then = max(0.0, lasting / total), taken_now / total, taken_then / total
-        kept = [(part / total, degrees) for part, degrees in kept]
+        elif others is not None:
+            shown, degrees = others.variance, others.degrees
+            taken_now, taken_then = 1.0, weight
+            lasting = shown - self._reading - now_mean - then_mean * weight
+            single, single_degrees = shown + max(0.0, now - now_mean) + max(0.0, then - then_mean) * weight, degrees
+            single += max(0.0, reference.reading_variance - self._reading)
+        else:
+            lasting = 0.0
+        if lasting < assumed:
+            share = degrees / (degrees + _HALF)
+            lasting = max(0.0, share * lasting + (1 - share) * assumed)
+            shown *= share
+            taken_now = share * taken_now - (1 - share)
+            taken_then = share * taken_then - (1 - share) * runs
+        known = [(shown, degrees)] if degrees else []
+        parts, kept = ([], known) if reference.variance is not None else (known, [])
         if then_degrees:
-            kept.append((then * (weight - taken_then), then_degrees))
+            kept = [*kept, (then * (weight - taken_then), then_degrees)]
         else:
             taken_now += taken_then - weight
         fixed = lasting + then * weight + reference.reading_variance + shift_variance
@@ -291,9 +294,9 @@ class Suite:
         shift = others.centre - offset if others else 0.0
         return Noise(
             shift=shift,
-            parts=tuple((part / total, degrees) for part, degrees in shown),
+            parts=tuple(parts),
             kept=tuple(kept),
-            single=single + shift_variance + reference.reading_variance * (reference.variance is not None),
+            single=single + shift_variance,
             single_degrees=single_degrees,
             fixed=max(fixed, _LEAST_VARIANCE),
             rounds=now,

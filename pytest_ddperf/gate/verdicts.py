@@ -76,7 +76,7 @@ __all__ = [
     "prepare",
 ]
 
-FALSE_ALARM = {PUBLISHED: 0.06, RECORDED: 0.06, HISTORY: 0.022}
+FALSE_ALARM = {PUBLISHED: 0.02, RECORDED: 0.02, HISTORY: 0.01}
 """Chance of a red cell on a night without change for which the quantile is chosen. The other conditions lower it, most
 of all if the cell's own scatter is known (tests/perf/gate_power.py prints the result)."""
 
@@ -260,7 +260,10 @@ class _Gate:
         noise = suite.noise(subject)
         centre, rounds = subject.reference.centre, len(subject.values)
         base = centre + noise.offset
-        change = level(subject.values, math.sqrt(noise.rounds)) - base
+        scatter = math.sqrt(noise.rounds)
+        change = level(subject.values, scatter) - base
+        if rounds >= MIN_ROUNDS:
+            change += level_bias(rounds) * scatter
         fastest = min(subject.values) - base
         z = sidak_z(FALSE_ALARM[kind], self._cells / (1 + noise.companions))
         z_now = z if rounds >= MAX_ROUNDS else sidak_z(_EARLY * FALSE_ALARM[kind], self._cells / (1 + noise.companions))
@@ -313,7 +316,7 @@ class _Gate:
         """
         last = max(rounds, MAX_ROUNDS)
         reach, error = noise.expected_reach(z, last, last - rounds)
-        limit = max(self.limit, reach) + level_bias(last) * math.sqrt(noise.rounds)
+        limit = max(self.limit, reach)
         clear = self._clear_below(kind, noise, 1)
         first, final = noise.sd(1), math.hypot(noise.sd(last), error)
         low, high = limit, limit + 3 * first + 3 * final
