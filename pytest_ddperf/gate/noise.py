@@ -309,9 +309,7 @@ class Suite:
         )
 
     @staticmethod
-    def _moderate(
-        own: tuple[float, float], pool: tuple[float, float], least: float
-    ) -> tuple[float, float, float]:
+    def _moderate(own: tuple[float, float], pool: tuple[float, float], least: float) -> tuple[float, float, float]:
         """Return a cell's variance between rounds, shrunk to that of all cells, its degrees of freedom, and the pool's.
 
         Args:

@@ -58,7 +58,15 @@ from pytest_ddperf.gate.references import (
     published_reference,
     runs_of,
 )
-from pytest_ddperf.gate.statistics import EPSILON, level, level_bias, level_variance, pass_sigma, round_statistic, sidak_z
+from pytest_ddperf.gate.statistics import (
+    EPSILON,
+    level,
+    level_bias,
+    level_variance,
+    pass_sigma,
+    round_statistic,
+    sidak_z,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

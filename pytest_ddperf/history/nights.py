@@ -35,8 +35,7 @@ MOST = 400
 
 _NEWEST = 30  # runs that are read even if no night was ever accepted
 _ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
-_RED_OR_UNSTABLE = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
-_JUDGED = _ACCEPTED | _RED_OR_UNSTABLE
+_JUDGED = _ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}
 _MOST_LOG = 700.0  # exp() of larger values overflows a float
 _NEVER: Mapping[CellKey, str] = MappingProxyType({})
 
@@ -48,7 +47,6 @@ class NightCell:
     Args:
         conditions: the conditions of the measurement.
         accepted: whether later nights may be compared with it.
-        beyond: whether it was beyond the tolerance, either red or too noisy to distinguish from chance.
         passes_ms: milliseconds per image by the gated clock, of all rounds.
         statistic: the statistic of its first round, a logarithm.
         network_files: as `Measurement.network_files`.
@@ -56,7 +54,6 @@ class NightCell:
 
     conditions: Conditions
     accepted: bool
-    beyond: bool
     passes_ms: tuple[float, ...]
     statistic: float
     network_files: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -171,20 +168,6 @@ class Nights:
         off = [value - self._references[key] for key, value in statistics.items() if key in self._references]
         return median(off) if len(off) >= SUITE_FROM else 0.0
 
-    def unstable_streak(self, key: CellKey) -> int:
-        """Return the number of consecutive newest nights on which a cell was unstable and beyond its tolerance.
-
-        Nights on which the cell was red beyond the tolerance count too: otherwise the first red night would end the
-        streak that made it red. Nights that did not measure and judge the cell are ignored.
-        """
-        streak = 0
-        for _, night in self._newest_first():
-            cell = night.cells.get(key)
-            if cell is not None and not cell.beyond:
-                break
-            streak += cell is not None
-        return streak
-
     def _newest_first(self) -> Iterator[tuple[int, Night]]:
         return enumerate(reversed(self.nights))
 
@@ -290,11 +273,9 @@ def _cell(record: CellRecord, *, accepted: bool) -> NightCell | None:
     rounds = [one for one in measurement.per_image_ms() if one]
     if not rounds or not all(0 < ms < math.inf for one in rounds for ms in one):
         return None
-    beyond = record.change is not None and record.tolerance is not None and record.change > record.tolerance
     return NightCell(
         conditions=measurement.conditions,
         accepted=accepted and record.outcome in _ACCEPTED,
-        beyond=record.outcome in _RED_OR_UNSTABLE and beyond,
         passes_ms=_flat(rounds),
         statistic=round_statistic(rounds[0]),
         network_files=measurement.network_files,

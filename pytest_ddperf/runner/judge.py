@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.runner.plan import PlatformPlan
 
 
-UNSTABLE_RUNS = 3
-"""Consecutive runs beyond tolerance after which an unstable cell counts as regressed."""
-
 _NOT_ACCEPTED = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
 
 FELLOWS = 128
@@ -73,7 +70,7 @@ class Judge:
         outcome, reason = Outcome(verdict.outcome), verdict.reason
         if rounds < least_rounds and outcome is not Outcome.REMEASURE:
             outcome, reason = Outcome.REMEASURE, f"{rounds} of {least_rounds} rounds needed to record a baseline"
-        outcome, reason = self._apply_history(measurement.key, outcome, reason, verdict.change)
+        outcome, reason = self._apply_history(measurement.key, outcome, reason)
         if outcome in _NOT_ACCEPTED and self._is_first_recording(measurement.key, baseline):
             notes = (*notes, f"first recording; compared with the published table it would be {outcome}: {reason}")
             outcome, reason = Outcome.NEW, "first recording of this cell"
@@ -100,17 +97,10 @@ class Judge:
             return False
         return baseline is None or baseline.kind == "report"
 
-    def _apply_history(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
-        """Return the verdict, changed to regressed if the history shows slow creep or lasting instability."""
+    def _apply_history(self, key: CellKey, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
+        """Return the verdict, changed to regressed if the history shows slow creep."""
         if self._plan.nights is None:
             return outcome, reason
-        if outcome is Outcome.UNSTABLE and change is not None and change > self._plan.tolerance:
-            streak = self._plan.nights.unstable_streak(key)
-            if streak >= UNSTABLE_RUNS - 1:
-                return (
-                    Outcome.REGRESSED,
-                    f"unstable, and beyond the tolerance in {streak + 1} consecutive runs; {reason}",
-                )
         if outcome in {Outcome.OK, Outcome.UNSTABLE}:
             crept = verdicts.judge_creep(self._plan.nights.creep_values(key), self._plan.tolerance)
             if crept.alarm:
