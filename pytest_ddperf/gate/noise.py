@@ -176,6 +176,50 @@ class Noise:
         return reach, reach * min(1.0, math.sqrt(redrawn) / variance)
 
 
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """Variances of a round within its run.
+
+    Args:
+        passes: the part due to the scatter of the passes.
+        now: of this cell tonight.
+        now_degrees: its degrees of freedom, 0 for a guess.
+        now_mean: of all cells tonight.
+        then: of this cell while the baseline was measured.
+        then_degrees: its degrees of freedom, 0 if it is assumed to equal tonight's.
+        then_mean: of all cells while the baseline was measured.
+    """
+
+    passes: float
+    now: float
+    now_degrees: float
+    now_mean: float
+    then: float
+    then_degrees: float
+    then_mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Lasting:
+    """The variance of a difference that no round redraws.
+
+    Args:
+        variance: `shown` less what the rounds contribute to it; negative by chance.
+        shown: variance that the suite or several runs show.
+        degrees: its degrees of freedom, 0 if neither shows it.
+        taken_now: how often the variance of tonight's rounds is subtracted.
+        taken_then: how often that of the baseline's rounds is subtracted.
+        single: variance of the difference of a single round, infinite if unknown.
+    """
+
+    variance: float
+    shown: float
+    degrees: float
+    taken_now: float
+    taken_then: float
+    single: float
+
+
 class Suite:
     """The cells of one kind of baseline."""
 
@@ -235,78 +279,79 @@ class Suite:
         is_clear = len(subject.values) == 1 and -self._limit <= subject.first - offset <= self._limit / 2
         own = None if is_clear else subject.first
         others = self._crowd.others(own) if self._count >= SUITE_FROM else None
-        sigma = self._sigma or 0.0
-        passes = sigma * sigma * round_variance(subject.passes)
-        now, now_degrees, now_mean = self._moderate(subject.between, self._rounds, passes)
-        if not now_degrees:
-            now_mean = now = self._guess(passes, sigma, others, reference)
-        if reference.rounds_degrees or self._then[1]:
-            then, then_degrees, then_mean = self._moderate(
-                (reference.rounds_variance, reference.rounds_degrees), self._then, passes
-            )
-        else:
-            then, then_degrees, then_mean = now, 0.0, now_mean
-        # what a round of tonight and one of the baseline contribute to the difference of a single round
+        within = self._within(subject, others)
         runs, weight = reference.centre_weight, reference.rounds_weight
-        shift_variance = _SHIFT_PRIOR_SD**2
-        assumed = max(0.0, now - passes) + max(0.0, then - passes) * runs
-        # the lasting variance that the suite or several runs show: a variance less what rounds contribute to it
-        shown, degrees, taken_now, taken_then = 0.0, 0.0, 0.0, 0.0
-        single, single_degrees = math.inf, 1.0
-        if others is not None:
-            shift_variance = others.centre_variance
-        elif self._kind == HISTORY:
-            shift_variance = 0.0  # the scatter of the nights includes their common shifts
-        if reference.variance is not None:
-            wider = 1.0
-            if others is not None and self._expected is not None:
-                wider = max(1.0, others.variance / self._expected / _NOISY_NIGHT)
-            between, degrees = reference.variance * wider, reference.degrees
-            shown = between * (1 + runs)
-            taken_then = (1 + runs) * weight / runs
-            lasting = shown - then * taken_then
-            if degrees >= _ENOUGH:
-                single, single_degrees = max(between, now) + between * runs, degrees
-        elif others is not None:
-            shown, degrees = others.variance, others.degrees
-            taken_now, taken_then = 1.0, weight
-            lasting = shown - self._reading - now_mean - then_mean * weight
-            single, single_degrees = shown + max(0.0, now - now_mean) + max(0.0, then - then_mean) * weight, degrees
-            single += max(0.0, reference.reading_variance - self._reading)
-        else:
-            lasting = 0.0
+        found = self._shown(reference, within, others)
+        lasting, shown, taken_now, taken_then = found.variance, found.shown, found.taken_now, found.taken_then
+        # Without proof of a larger one, the lasting bias is assumed to be as large as the part that rounds redraw.
+        assumed = max(0.0, within.now - within.passes) + max(0.0, within.then - within.passes) * runs
         if lasting < assumed:
-            share = degrees / (degrees + _HALF)
+            share = found.degrees / (found.degrees + _HALF)
             lasting = max(0.0, share * lasting + (1 - share) * assumed)
             shown *= share
             taken_now = share * taken_now - (1 - share)
             taken_then = share * taken_then - (1 - share) * runs
-        known = [(shown, degrees)] if degrees else []
-        parts, kept = ([], known) if reference.variance is not None else (known, [])
-        if then_degrees:
-            kept = [*kept, (then * (weight - taken_then), then_degrees)]
+        known = ((shown, found.degrees),) if found.degrees else ()
+        parts, kept = ((), known) if reference.variance is not None else (known, ())
+        if within.then_degrees:
+            kept = (*kept, (within.then * (weight - taken_then), within.then_degrees))
         else:
             taken_now += taken_then - weight
-        fixed = lasting + then * weight + reference.reading_variance + shift_variance
+        if others is not None:
+            shift_variance = others.centre_variance
+        else:
+            # the scatter of several nights includes their common shifts
+            shift_variance = 0.0 if self._kind == HISTORY else _SHIFT_PRIOR_SD**2
+        fixed = lasting + within.then * weight + reference.reading_variance + shift_variance
         if not reference.passes and self._sigma is not None:
             # the correction by the scatter of the passes is as uncertain as that: two degrees of freedom of each round
             fixed += offset * offset / (4.0 * self._count)
         shift = others.centre - offset if others else 0.0
         return Noise(
             shift=shift,
-            parts=tuple(parts),
-            kept=tuple(kept),
-            single=single + shift_variance,
-            single_degrees=single_degrees,
+            parts=parts,
+            kept=kept,
+            single=found.single + shift_variance,
+            single_degrees=max(1.0, found.degrees),
             fixed=max(fixed, _LEAST_VARIANCE),
-            rounds=now,
-            rounds_degrees=now_degrees,
+            rounds=within.now,
+            rounds_degrees=within.now_degrees,
             rounds_taken=taken_now,
             moved=self._moved(shift, others),
             offset=offset,
             alone=others is None,
             companions=0 if others is None else self._companions(subject, others),
         )
+
+    def _within(self, subject: Subject, others: Bulk | None) -> _Within:
+        """Estimate the variances between rounds, tonight and while the baseline was measured."""
+        reference, sigma = subject.reference, self._sigma or 0.0
+        passes = sigma * sigma * round_variance(subject.passes)
+        now, now_degrees, now_mean = self._moderate(subject.between, self._rounds, passes)
+        if not now_degrees:
+            now_mean = now = self._guess(passes, sigma, others, reference)
+        if not (reference.rounds_degrees or self._then[1]):
+            return _Within(passes, now, now_degrees, now_mean, now, 0.0, now_mean)
+        own = reference.rounds_variance, reference.rounds_degrees
+        return _Within(passes, now, now_degrees, now_mean, *self._moderate(own, self._then, passes))
+
+    def _shown(self, reference: Reference, within: _Within, others: Bulk | None) -> _Lasting:
+        """Estimate the lasting variance of a difference from several runs, else from the suite's spread tonight."""
+        runs, weight = reference.centre_weight, reference.rounds_weight
+        if reference.variance is not None:
+            wider = 1.0
+            if others is not None and self._expected is not None:
+                wider = max(1.0, others.variance / self._expected / _NOISY_NIGHT)
+            between, degrees = reference.variance * wider, reference.degrees
+            shown, taken = between * (1 + runs), (1 + runs) * weight / runs
+            single = max(between, within.now) + between * runs if degrees >= _ENOUGH else math.inf
+            return _Lasting(shown - within.then * taken, shown, degrees, 0.0, taken, single)
+        if others is None:
+            return _Lasting(0.0, 0.0, 0.0, 0.0, 0.0, math.inf)
+        single = others.variance + max(0.0, reference.reading_variance - self._reading)
+        single += max(0.0, within.now - within.now_mean) + max(0.0, within.then - within.then_mean) * weight
+        variance = others.variance - self._reading - within.now_mean - within.then_mean * weight
+        return _Lasting(variance, others.variance, others.degrees, 1.0, weight, single)
 
     @staticmethod
     def _moderate(own: tuple[float, float], pool: tuple[float, float], least: float) -> tuple[float, float, float]:
