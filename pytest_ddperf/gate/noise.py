@@ -47,9 +47,9 @@ MIN_ROUNDS = 3
 
 _SHIFT_ALARM = 0.002  # chance that the scatter of the centre alone makes a suite count as shifted
 _CHANCE_ROUNDS = 0.05  # maximum expected number of cells whose rounds are all beyond the limit by chance
-_ALIKE = 10.0
+_ALIKE = 20.0
 """Degrees of freedom by which the other cells' scatter between rounds counts for a cell. It assumes that the standard
-deviations of the cells differ by about a fifth: sqrt(1 / (2 * 10)) (Smyth 2004)."""
+deviations of the cells differ by about a sixth: sqrt(1 / (2 * 20)) (Smyth 2004)."""
 
 _HALF = 4.0
 """Degrees of freedom of the assumption that a run's lasting bias is as large as the part that each round redraws. It

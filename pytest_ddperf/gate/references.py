@@ -154,7 +154,7 @@ def pool_variances(estimates: Sequence[tuple[float, float]]) -> tuple[float, flo
     Args:
         estimates: each a variance and its degrees of freedom, 0 for none.
     """
-    known = [(variance, degrees) for variance, degrees in estimates if degrees]
+    known = sorted((variance, degrees) for variance, degrees in estimates if degrees)
     total = sum(degrees for _, degrees in known)
     if not known:
         return 0.0, 0.0
@@ -202,11 +202,13 @@ def build_references(suite: Sequence[Sequence[Sequence[float]]], passes: int) ->
         newest = next(run for run in reversed(runs) if len(run))
         per_round = len(newest) if len(newest) < 2 * passes else passes
         rests_on = (weight + pool_weight) ** 2 / weight if weight and len(known) > 1 else max(weight, degrees_pooled)
-        newest_runs = [_rounds(tuple(run), passes) for run in runs[-NIGHTS:] if len(run)]
-        scatters = [rounds_scatter(rounds) for rounds in newest_runs if len(rounds) > 1]
+        newest_runs = [run for run in runs[-NIGHTS:] if len(run)]
+        several = [_rounds(tuple(run), passes) for run in newest_runs if len(run) >= 2 * passes]
+        scatters = [rounds_scatter(rounds, without_slowest=False) for rounds in several]
         rounds_degrees = sum(degrees for _, degrees in scatters)
         squares = sum(variance * degrees for variance, degrees in scatters)
-        per_run = sum(midmean_variance(len(rounds)) for rounds in newest_runs) / len(newest_runs)
+        single = len(newest_runs) - len(several)
+        per_run = (single + sum(midmean_variance(len(rounds)) for rounds in several)) / len(newest_runs)
         weight_of_runs = midmean_variance(len(values))
         found.append(
             Reference(

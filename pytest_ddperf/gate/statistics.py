@@ -32,7 +32,12 @@ _SMALLEST_PART = 0.3
 _TRIMMED = 0.2
 _CLIPPINGS = 3
 _CLIPPED_VARIANCE = 0.911  # variance of a standard normal cut at +-2.5: 1 - 2 * 2.5 * phi(2.5) / (2 * Phi(2.5) - 1)
-_LOWER_VARIANCE = (0.632, 0.667, 0.693)  # of 4 to 6 standard normal draws without the largest, integrated numerically
+_LOWER_VARIANCE = (
+    0.587,
+    0.632,
+    0.667,
+    0.693,
+)  # of 3 to 6 standard normal draws without the largest, integrated numerically
 
 
 @functools.cache
@@ -157,18 +162,17 @@ def level_bias(count: int) -> float:
     return _LARGEST[min(count, len(_LARGEST)) - 1] / max(1, count - 1)
 
 
-def rounds_scatter(values: Sequence[float]) -> tuple[float, float]:
+def rounds_scatter(values: Sequence[float], *, without_slowest: bool = True) -> tuple[float, float]:
     """Return the variance between the rounds of a cell, and its degrees of freedom; 0 for a single round.
-
-    Of four or more rounds the slowest is omitted, as in `level`, because it may be an accident.
 
     Args:
         values: `round_statistic` of each round.
+        without_slowest: omit the slowest of three or more rounds, as `level` does, because it may be an accident.
     """
     ordered = sorted(values)
     part = 1.0
-    if len(ordered) > 3:
-        part = _LOWER_VARIANCE[min(len(ordered), 6) - 4]
+    if without_slowest and len(ordered) > 2:
+        part = _LOWER_VARIANCE[min(len(ordered), 6) - 3]
         ordered = ordered[:-1]
     if len(ordered) < 2:
         return 0.0, 0.0

@@ -93,7 +93,7 @@ _CLEAR = 1.8  # margin in standard deviations of the change that more rounds can
 POWER = 0.8
 """Share of the runs in which a cell that is slower by its resolution is red."""
 
-_HALVINGS = 12  # of the interval in which the resolution lies: to a thousandth of the noise
+_HALVINGS = 7  # of the interval in which the resolution lies: to a twentieth of the noise
 _MOST = 700.0  # logarithms beyond this overflow a float
 
 
