@@ -242,7 +242,7 @@ class Suite:
             [(subject.reference.rounds_variance, subject.reference.rounds_degrees) for subject in subjects]
         )
         self._lasting = sorted(subject.fastest for subject in subjects if len(subject.values) >= MIN_ROUNDS)
-        self._fastest = median(subject.fastest for subject in subjects) if subjects else 0.0
+        self._fastest = sorted(subject.fastest for subject in subjects)[len(subjects) // 5] if subjects else 0.0
         self._flips = sum(self._flipped(subject) for subject in subjects)
         expected = [spread for subject in subjects if (spread := subject.reference.expected_spread) is not None]
         self._expected = median(expected) if expected else None
@@ -394,8 +394,8 @@ class Suite:
     def _moved(self, shift: float, others: Bulk | None) -> int:
         if others is None or abs(shift) <= self._limit + EPSILON:
             return 0
-        if shift > 0 and self._fastest <= self._limit + EPSILON:
-            return 0  # a stall that did not come back
+        if shift > 0 and self._fastest <= self._limit / 2 + EPSILON:
+            return 0  # a fifth of the cells or more did not shift, or not in all of their rounds: no other clock
         shifts = self._shifts
         if shifts is None or shifts.nights < 2:
             sd, degrees = max(_SHIFT_PRIOR_SD, _SHIFT_OF_SPREAD * math.sqrt(others.variance)), others.degrees
