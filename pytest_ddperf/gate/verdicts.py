@@ -24,19 +24,21 @@ the shift itself exceeds the tolerance, and is significant compared with the shi
 prior), the platform has shifted as a whole: then every cell beyond the tolerance is red. Below 8 cells there is no
 shift; its prior variance is part of the standard error.
 
-The standard error has a part that is the same in all rounds (from the baseline and the night) and a part that is
-redrawn in each round: its passes and, by prior, half of the run's bias. The size of the redrawn part is corrected by
-the later rounds of tonight's other cells. The source of a night's variance depends on the baseline:
+The standard error has a part that is the same in all rounds (the error of the baseline, and a run's lasting bias) and a
+part that is redrawn in each round. The scatter between tonight's rounds and between the rounds of the recording shows
+the redrawn part, of each cell by itself and of all cells (`noise.Suite`). The lasting part is what remains of a larger
+scatter:
 
-- published (a mean): the spread of the suite tonight, half of which is due to the baseline. The fastest passes are
-  made comparable with a mean by their expected order statistics (Blom 1958). The reading error is added.
-- recorded (1 to 7 runs): with one run as for published; with several, the pooled variance between the runs.
+- published (a mean) and one recorded run: the spread of the suite tonight. The fastest passes are made comparable with
+  a mean by their expected order statistics (Blom 1958). The reading error is added.
+- several recorded runs: the pooled variance between the runs.
 - history (8 nights or more, the last 30): each cell's own variance between nights without each night's common shift,
   shrunk to the pool by empirical Bayes. On a night with more scatter than the history, all limits widen.
+- none of these: the lasting part is assumed to be as large as the redrawn one.
 
-A cell is excluded from the estimates that it is judged by: its own rounds never widen its own limit. Making a cell
-slower therefore never improves its verdict. A cell that is beyond the tolerance after all rounds, but within what
-chance could explain, is `unstable`.
+The degrees of freedom of the sum (Satterthwaite 1946) widen the quantile. Multiplying all times of a cell by one factor
+above 1 changes no scatter that it is judged by, and never makes its verdict greener. A cell that is beyond the
+tolerance after all rounds, but within what chance could explain, is `unstable`.
 
 `tests/perf/gate_power.py` prints how often these verdicts are wrong.
 """
@@ -85,8 +87,8 @@ __all__ = [
 ]
 
 FALSE_ALARM = {PUBLISHED: 0.02, RECORDED: 0.02, HISTORY: 0.01}
-"""Chance of a red cell on a night without change for which the quantile is chosen. The other conditions lower it, most
-of all if the cell's own scatter is known (tests/perf/gate_power.py prints the result)."""
+"""Chance of a red cell in a run without change, for which the quantile is chosen: the bounds that docs/gate.md states
+(`tests/perf/gate_power.py --tables hosts` prints the result)."""
 
 _EARLY = 0.2  # share of that chance available to verdicts before the last round
 _CLEAR = 1.8  # margin in standard deviations of the change that more rounds can cause (exceeded one time in thirty)
