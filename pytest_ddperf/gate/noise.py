@@ -1,25 +1,28 @@
-"""Noise of a suite's cells, estimated from the other cells and from past runs. Pure, standard library only.
+"""Noise of a suite's cells, learnt from rounds, runs and the suite's own spread. Pure, standard library only.
 
-A cell's own measurements are excluded from the estimate that it is judged by. Neither tonight's rounds nor their
-scatter can widen the cell's own limit, so a slower cell is never judged more leniently.
+A difference of a cell from its baseline has three sources of chance: rounds differ tonight, rounds differed while the
+baseline was measured, and each run has a lasting bias that no round of it redraws. The scatter between rounds of a cell
+shows the first two. The suite's spread or the scatter between recorded runs shows the third. All of these scatters stay
+the same if all times of a cell are multiplied by one factor, and a cell is excluded from the spread that it is compared
+with. Therefore a cell that becomes slower by one factor in all rounds is never judged more leniently.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from statistics import median
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.gate.references import (
     HISTORY,
-    HISTORY_FROM,
-    NIGHT_PRIOR_VARIANCE,
     PUBLISHED,
     RECORDED,
     SUITE_FROM,
     Reference,
     ShiftHistory,
+    pool_variances,
 )
 from pytest_ddperf.gate.statistics import (
     EPSILON,
@@ -27,8 +30,8 @@ from pytest_ddperf.gate.statistics import (
     Crowd,
     expected_offset,
     level_variance,
-    median_without,
     round_variance,
+    rounds_scatter,
     sidak_z,
     student,
 )
@@ -44,22 +47,18 @@ MIN_ROUNDS = 3
 
 _SHIFT_ALARM = 0.002  # chance that the scatter of the centre alone makes a suite count as shifted
 _CHANCE_ROUNDS = 0.05  # maximum expected number of cells whose rounds are all beyond the limit by chance
-PASS_PRIOR = 0.015
-"""Prior standard deviation of a pass, added three times to those of the cells before their median is taken."""
+_ALIKE = 20.0
+"""Degrees of freedom by which the other cells' scatter between rounds counts for a cell. It assumes that the standard
+deviations of the cells differ by about a sixth: sqrt(1 / (2 * 20)) (Smyth 2004)."""
 
-_REDRAWN_BIAS = 0.5  # prior share of a run's bias that is redrawn in every new round
-_REDRAWN_WEIGHT = 20.0  # degrees of freedom of this prior
-_REDRAWN_RANGE = (0.3, 0.8)
-_LOWER_VARIANCE = (
-    0.587,
-    0.632,
-    0.667,
-    0.693,
-)  # of 3 to 6 standard normal draws without the largest, integrated numerically
-_ALONE_DEGREES = 12.0  # degrees of freedom of the prior variance of a night, without a suite
-_QUIET_NIGHT = 0.013  # standard deviation of a night on a board that nobody else uses
-_SPREAD_WEIGHT = 10.0  # weight of the prior in a suite's spread, in cells
-_SPREAD_DEGREES = 0.6  # degrees of freedom that each cell contributes to the suite's spread, after clipping
+_HALF = 4.0
+"""Degrees of freedom of the assumption that a run's lasting bias is as large as the part that each round redraws. It
+counts in full where neither a suite nor several runs show the lasting bias."""
+
+_MOST_BIAS = 0.1  # standard deviation between runs of the noisiest host measured
+_ENOUGH = 8.0  # degrees of freedom of the scatter between runs from which it shows the noise by itself
+_LEAST_DEGREES = 2.0  # the fewest degrees of freedom: those of a recording of three rounds
+_LEAST_VARIANCE = 1e-8  # (0.01 %) squared: a clock that counts whole milliseconds can look free of noise
 _COMPANION = {PUBLISHED: 3.0, RECORDED: 3.0, HISTORY: 1.75}
 """Another cell counts as slow if all its rounds are beyond this many standard deviations of the suite. The threshold is
 higher for a baseline of few runs, whose error affects all rounds alike; the error of many nights' baseline is small."""
@@ -79,7 +78,7 @@ class Subject:
     Args:
         values: `round_statistic` of each round.
         passes: number of passes in the first round.
-        pass_sigma: standard deviation of these passes, None if they are too few.
+        pass_sigma: standard deviation of the passes of its rounds, None if they are too few.
         reference: the baseline.
     """
 
@@ -92,29 +91,30 @@ class Subject:
     fastest: float = field(init=False)
     """How far the fastest round is from the baseline."""
     between: tuple[float, float] = field(init=False)
-    """Squares and degrees of freedom between the rounds, see `_between_rounds`."""
+    """Variance between tonight's rounds and its degrees of freedom, 0 if unknown."""
 
     def __post_init__(self) -> None:
         """Compute the values that suites read repeatedly."""
         centre = self.reference.centre
         object.__setattr__(self, "first", self.values[0] - centre)
         object.__setattr__(self, "fastest", min(self.values) - centre)
-        object.__setattr__(self, "between", _between_rounds(self.values, self.reference))
+        object.__setattr__(self, "between", rounds_scatter(self.values))
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Noise of one cell, estimated from the other cells and past runs, never from its own rounds of tonight.
-
-    All values are in logarithms.
+    """Noise of one cell. All values are in logarithms.
 
     Args:
         shift: the suite's common shift.
-        fixed: variance of the baseline and of the shift.
-        night: variance of one round tonight.
-        share: share of `night` that is redrawn in every round.
-        prior_share: estimate of that share before tonight's second round.
-        degrees: degrees of freedom of those variances.
+        parts: the parts of `fixed` that are estimated from tonight, with their degrees of freedom.
+        kept: those that are estimated from the baseline.
+        single: variance of the difference of a single round, as the suite or several nights show it.
+        single_degrees: its degrees of freedom.
+        fixed: variance of the baseline, the lasting bias and the shift.
+        rounds: variance between rounds tonight.
+        rounds_degrees: degrees of freedom of it.
+        rounds_taken: by how much `rounds` was subtracted in `fixed`.
         moved: 1 or -1 if the suite's shift is significant and itself beyond the tolerance, else 0.
         offset: correction subtracted from a difference if the baseline is a different statistic than that of a round.
         alone: whether there are too few cells for a suite; `shift` is then 0.
@@ -123,83 +123,133 @@ class Noise:
     """
 
     shift: float
+    parts: tuple[tuple[float, float], ...]
+    kept: tuple[tuple[float, float], ...]
+    single: float
+    single_degrees: float
     fixed: float
-    night: float
-    share: float
-    prior_share: float
-    degrees: float
+    rounds: float
+    rounds_degrees: float
+    rounds_taken: float
     moved: int
     offset: float
     alone: bool
     companions: int
 
-    def reach(self, z: float, rounds: int, share: float | None = None) -> float:
+    def sd(self, rounds: int) -> float:
+        """Return the standard deviation of a difference without change after `rounds` rounds."""
+        return math.sqrt(self.fixed + self.rounds * level_variance(rounds))
+
+    def reach(self, z: float, rounds: int) -> float:
         """Return the largest deviation that chance explains after `rounds` rounds, a logarithm.
 
         Args:
-            z: normal quantile, widened here to Student's t.
+            z: normal quantile, widened here to Student's t; its degrees of freedom are those of a sum of variances
+                (Satterthwaite 1946).
             rounds: number of rounds.
-            share: replaces the attribute `share`; None to use that.
         """
-        drawn = self.share if share is None else share
-        variance = self.fixed + self.night * (1 - drawn + drawn * level_variance(rounds))
-        return student(z, self.degrees) * math.sqrt(variance)
+        return self._reach(z, rounds, 0)[0]
+
+    def expected_reach(self, z: float, rounds: int, further: int) -> tuple[float, float]:
+        """Return the reach to expect in another run, and the standard deviation of the error of this expectation.
+
+        Args:
+            z: as for `reach`.
+            rounds: number of rounds of the other run.
+            further: by how many these are more than the rounds of tonight.
+        """
+        return self._reach(z, rounds, further)
+
+    def _reach(self, z: float, rounds: int, further: int) -> tuple[float, float]:
+        factor = level_variance(rounds)
+        variance = self.fixed + self.rounds * factor
+        own = (self.rounds * (factor - self.rounds_taken)) ** 2 / max(1.0, self.rounds_degrees + further)
+        redrawn = own + sum(part * part / degrees for part, degrees in self.parts)
+        error = redrawn + sum(part * part / degrees for part, degrees in self.kept)
+        degrees = max(_LEAST_DEGREES, variance * variance / error) if error > 0 else math.inf
+        reach = student(z, degrees) * math.sqrt(variance)
+        # Further rounds only make a difference more certain.
+        single = student(z, self.single_degrees) * math.sqrt(self.single)
+        if single < reach:
+            return single, 0.0 if self.kept else single / math.sqrt(self.single_degrees)
+        # The relative error of a standard deviation is half that of the variance. It is made twice, tonight and then.
+        return reach, reach * min(1.0, math.sqrt(redrawn) / variance)
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """Variances of a round within its run.
+
+    Args:
+        passes: the part due to the scatter of the passes.
+        now: of this cell tonight.
+        now_degrees: its degrees of freedom, 0 for a guess.
+        now_mean: of all cells tonight.
+        then: of this cell while the baseline was measured.
+        then_degrees: its degrees of freedom, 0 if it is assumed to equal tonight's.
+        then_mean: of all cells while the baseline was measured.
+    """
+
+    passes: float
+    now: float
+    now_degrees: float
+    now_mean: float
+    then: float
+    then_degrees: float
+    then_mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Lasting:
+    """The variance of a difference that no round redraws.
+
+    Args:
+        variance: `shown` less what the rounds contribute to it; negative by chance.
+        shown: variance that the suite or several runs show.
+        degrees: its degrees of freedom, 0 if neither shows it.
+        taken_now: how often the variance of tonight's rounds is subtracted.
+        taken_then: how often that of the baseline's rounds is subtracted.
+        single: variance of the difference of a single round, infinite if unknown.
+    """
+
+    variance: float
+    shown: float
+    degrees: float
+    taken_now: float
+    taken_then: float
+    single: float
 
 
 class Suite:
     """The cells of one kind of baseline."""
 
-    def __init__(
-        self, kind: str, subjects: Sequence[Subject], shifts: ShiftHistory | None, sigmas: Sequence[float], limit: float
-    ) -> None:
+    def __init__(self, kind: str, subjects: Sequence[Subject], shifts: ShiftHistory | None, limit: float) -> None:
         """Collect the figures of a suite.
 
         Args:
             kind: published, recorded or history.
             subjects: its cells.
             shifts: how far whole nights differed from each other; None for published means.
-            sigmas: sorted standard deviations of a pass, one for each cell of any kind.
             limit: logarithm of 1 + tolerance.
         """
-        self._kind, self._count, self._shifts, self._sigmas, self._limit = kind, len(subjects), shifts, sigmas, limit
+        self._kind, self._count, self._shifts, self._limit = kind, len(subjects), shifts, limit
         self._crowd = Crowd([subject.first for subject in subjects])
-        self._again = [subject for subject in subjects if len(subject.values) > 1]
-        self._look_again()
-        self._expected = sorted(
-            spread for subject in subjects if (spread := subject.reference.expected_spread) is not None
+        sigmas = [subject.pass_sigma for subject in subjects if subject.pass_sigma is not None]
+        self._sigma = median(sigmas) if sigmas else None
+        self._reading = median(subject.reference.reading_variance for subject in subjects) if subjects else 0.0
+        self._rounds = pool_variances([subject.between for subject in subjects])
+        self._then = pool_variances(
+            [(subject.reference.rounds_variance, subject.reference.rounds_degrees) for subject in subjects]
         )
-
-    def _look_again(self) -> None:
-        """Recompute the sums over the cells that have more than one round; the other cells contribute nothing."""
-        again = self._again
-        self._squares = math.fsum(subject.between[0] for subject in again)
-        self._degrees = sum(subject.between[1] for subject in again)
-        self._lasting = sorted(subject.fastest for subject in again if len(subject.values) >= MIN_ROUNDS)
-        self._flips = sum(self._flipped(subject) for subject in again)
-
-    def join(self, subject: Subject) -> None:
-        """Add a cell; the suite is then the same as one created with it."""
-        self._count += 1
-        self._crowd.join(subject.first)
-        if len(subject.values) > 1:
-            self._again.append(subject)
-            self._look_again()
-        if (spread := subject.reference.expected_spread) is not None:
-            insort(self._expected, spread)
-
-    def leave(self, subject: Subject) -> None:
-        """Remove a cell; the suite is then the same as one created without it."""
-        self._count -= 1
-        self._crowd.leave(subject.first)
-        if len(subject.values) > 1:
-            self._again.remove(subject)
-            self._look_again()
-        if (spread := subject.reference.expected_spread) is not None:
-            del self._expected[bisect_left(self._expected, spread)]
+        self._lasting = sorted(subject.fastest for subject in subjects if len(subject.values) >= MIN_ROUNDS)
+        self._fastest = sorted(subject.fastest for subject in subjects)[len(subjects) // 5] if subjects else 0.0
+        self._flips = sum(self._flipped(subject) for subject in subjects)
+        expected = [spread for subject in subjects if (spread := subject.reference.expected_spread) is not None]
+        self._expected = median(expected) if expected else None
 
     def _flipped(self, subject: Subject) -> bool:
         """Whether the first round was beyond the limit and a later one was not: chance that may affect others too."""
-        base = subject.reference.centre + self._offset(subject, PASS_PRIOR) + self._limit
+        base = subject.reference.centre + self._offset(subject) + self._limit
         return subject.values[0] > base + EPSILON >= min(subject.values)
 
     def least_rounds(self, subject: Subject) -> int:
@@ -213,48 +263,127 @@ class Suite:
         needed = math.ceil(math.log(_CHANCE_ROUNDS / self._count) / math.log(share))
         return min(MAX_ROUNDS, max(MIN_ROUNDS, needed))
 
-    def _offset(self, subject: Subject, sigma: float) -> float:
-        theirs = subject.reference.passes
-        return sigma * (expected_offset(subject.passes) - (expected_offset(theirs) if theirs else 0.0))
+    def _offset(self, subject: Subject) -> float:
+        """Return the expected difference of a round's statistic from the baseline's: a published figure is a mean."""
+        theirs, sigma = subject.reference.passes, self._sigma or 0.0
+        if theirs:
+            return sigma * (expected_offset(subject.passes) - expected_offset(theirs))
+        return sigma * expected_offset(subject.passes) - sigma * sigma / 2
 
     def noise(self, subject: Subject) -> Noise:
         """Estimate the noise of a cell of this suite."""
         reference = subject.reference
-        sigma = median_without(self._sigmas, subject.pass_sigma)
-        offset = self._offset(subject, sigma)
+        offset = self._offset(subject)
         # A cell neither faster than the tolerance nor slower than half of it is `ok` whatever the noise. The figures of
-        # the whole suite, as they were a few cells ago, are accurate enough for it.
+        # the whole suite are accurate enough for it.
         is_clear = len(subject.values) == 1 and -self._limit <= subject.first - offset <= self._limit / 2
         own = None if is_clear else subject.first
         others = self._crowd.others(own) if self._count >= SUITE_FROM else None
-        shift_variance = _SHIFT_PRIOR_SD**2
-        if others is None:
-            night = then = NIGHT_PRIOR_VARIANCE if reference.variance is None else reference.variance
-            degrees = _ALONE_DEGREES if reference.variance is None else max(reference.degrees, _ALONE_DEGREES)
-            if self._kind == HISTORY:
-                shift_variance = 0.0  # the scatter of the nights includes their common shifts
+        within = self._within(subject, others)
+        runs, weight = reference.centre_weight, reference.rounds_weight
+        found = self._shown(reference, within, others)
+        lasting, shown, taken_now, taken_then = found.variance, found.shown, found.taken_now, found.taken_then
+        # Without proof of a larger one, the lasting bias is assumed to be as large as the part that rounds redraw.
+        assumed = max(0.0, within.now - within.passes) + max(0.0, within.then - within.passes) * runs
+        if lasting < assumed:
+            share = found.degrees / (found.degrees + _HALF)
+            lasting = max(0.0, share * lasting + (1 - share) * assumed)
+            shown *= share
+            taken_now = share * taken_now - (1 - share)
+            taken_then = share * taken_then - (1 - share) * runs
+        known = ((shown, found.degrees),) if found.degrees else ()
+        parts, kept = ((), known) if reference.variance is not None else (known, ())
+        if within.then_degrees:
+            kept = (*kept, (within.then * (weight - taken_then), within.then_degrees))
         else:
-            night, then, degrees = self._together(reference, others)
-            shift_variance = others.variance / (_SPREAD_DEGREES * others.count)
-        prior = self._redrawn_prior(night, sigma, subject.passes)
-        square, freedom = subject.between
-        squares = max(0.0, self._squares - square) * _unit(reference) / night
-        share = (squares + _REDRAWN_WEIGHT * prior) / (self._degrees - freedom + _REDRAWN_WEIGHT)
-        share = min(max(share, _REDRAWN_RANGE[0]), _REDRAWN_RANGE[1])
-        fixed = then * reference.centre_weight + reference.reading_variance + shift_variance
+            taken_now += taken_then - weight
+        if others is not None:
+            shift_variance = others.centre_variance
+        else:
+            # the scatter of several nights includes their common shifts
+            shift_variance = 0.0 if self._kind == HISTORY else _SHIFT_PRIOR_SD**2
+        fixed = lasting + within.then * weight + reference.reading_variance + shift_variance
+        if not reference.passes and self._sigma is not None:
+            # the correction by the scatter of the passes is as uncertain as that: two degrees of freedom of each round
+            fixed += offset * offset / (4.0 * self._count)
         shift = others.centre - offset if others else 0.0
         return Noise(
             shift=shift,
-            fixed=fixed,
-            night=night,
-            share=share,
-            prior_share=prior,
-            degrees=degrees,
+            parts=parts,
+            kept=kept,
+            single=found.single + shift_variance,
+            single_degrees=max(1.0, found.degrees),
+            fixed=max(fixed, _LEAST_VARIANCE),
+            rounds=within.now,
+            rounds_degrees=within.now_degrees,
+            rounds_taken=taken_now,
             moved=self._moved(shift, others),
             offset=offset,
             alone=others is None,
             companions=0 if others is None else self._companions(subject, others),
         )
+
+    def _within(self, subject: Subject, others: Bulk | None) -> _Within:
+        """Estimate the variances between rounds, tonight and while the baseline was measured."""
+        reference, sigma = subject.reference, self._sigma or 0.0
+        passes = sigma * sigma * round_variance(subject.passes)
+        now, now_degrees, now_mean = self._moderate(subject.between, self._rounds, passes)
+        if not now_degrees:
+            now_mean = now = self._guess(passes, sigma, others, reference)
+        if not (reference.rounds_degrees or self._then[1]):
+            return _Within(passes, now, now_degrees, now_mean, now, 0.0, now_mean)
+        own = reference.rounds_variance, reference.rounds_degrees
+        return _Within(passes, now, now_degrees, now_mean, *self._moderate(own, self._then, passes))
+
+    def _shown(self, reference: Reference, within: _Within, others: Bulk | None) -> _Lasting:
+        """Estimate the lasting variance of a difference from several runs, else from the suite's spread tonight."""
+        runs, weight = reference.centre_weight, reference.rounds_weight
+        if reference.variance is not None:
+            wider = 1.0
+            if others is not None and self._expected is not None:
+                wider = max(1.0, others.variance / self._expected / _NOISY_NIGHT)
+            between, degrees = reference.variance * wider, reference.degrees
+            shown, taken = between * (1 + runs), (1 + runs) * weight / runs
+            single = max(between, within.now) + between * runs if degrees >= _ENOUGH else math.inf
+            return _Lasting(shown - within.then * taken, shown, degrees, 0.0, taken, single)
+        if others is None:
+            return _Lasting(0.0, 0.0, 0.0, 0.0, 0.0, math.inf)
+        single = others.variance + max(0.0, reference.reading_variance - self._reading)
+        single += max(0.0, within.now - within.now_mean) + max(0.0, within.then - within.then_mean) * weight
+        variance = others.variance - self._reading - within.now_mean - within.then_mean * weight
+        return _Lasting(variance, others.variance, others.degrees, 1.0, weight, single)
+
+    @staticmethod
+    def _moderate(own: tuple[float, float], pool: tuple[float, float], least: float) -> tuple[float, float, float]:
+        """Return a cell's variance between rounds, shrunk to that of all cells, its degrees of freedom, and the pool's.
+
+        Args:
+            own: the cell's own variance and its degrees of freedom.
+            pool: those of all cells.
+            least: variance that the passes alone cause.
+        """
+        variance, degrees = own
+        common, common_degrees = pool
+        weight = min(_ALIKE, max(0.0, common_degrees - degrees))
+        if not degrees + weight:
+            return least, 0.0, least
+        shrunk = (degrees * variance + weight * common) / (degrees + weight)
+        return max(shrunk, least / 2), degrees + weight, max(common, least / 2)
+
+    def _guess(self, passes: float, sigma: float, others: Bulk | None, reference: Reference) -> float:
+        """Return the variance between rounds while no cell has two.
+
+        It is that of the recording. Without one, runs are assumed to differ as much as passes do, up to `_MOST_BIAS`,
+        and half of that variance to be redrawn by each round.
+        """
+        if self._then[1]:
+            return max(passes / 2, self._then[0])
+        guess = passes + min(sigma, _MOST_BIAS) ** 2 / 2
+        if reference.variance is not None:
+            guess = min(guess, reference.variance)
+        elif others is not None:
+            guess = min(guess, others.variance / (1 + reference.centre_weight))
+        return max(guess, passes, _LEAST_VARIANCE)
 
     def _companions(self, subject: Subject, others: Bulk) -> int:
         threshold = others.centre + _COMPANION[self._kind] * math.sqrt(others.variance) + EPSILON
@@ -262,58 +391,17 @@ class Suite:
         found -= len(subject.values) >= MIN_ROUNDS and subject.fastest > threshold
         return max(0, found - math.ceil(_CHANCE_COMPANIONS[self._kind] * self._count))
 
-    def _redrawn_prior(self, night: float, sigma: float, passes: int) -> float:
-        """Return the prior share of a night's variance that a new round redraws: its passes and half of the run's bias.
-
-        A shift common to the whole suite is part of that bias, although it is not part of the variance between cells.
-        """
-        scatter = min(night, sigma * sigma * round_variance(passes))
-        common = self._shifts.sd**2 if self._shifts and self._shifts.nights >= HISTORY_FROM else 0.0
-        share = (scatter + _REDRAWN_BIAS * (night - scatter + common)) / night
-        return min(max(share, _REDRAWN_RANGE[0]), _REDRAWN_RANGE[1])
-
-    def _together(self, reference: Reference, others: Bulk) -> tuple[float, float, float]:
-        """Return the variance of tonight, the variance of a night of the baseline, and their degrees of freedom."""
-        freedom = _SPREAD_DEGREES * others.count
-        if reference.variance is None or not self._expected:
-            prior = (1 + reference.centre_weight) * _QUIET_NIGHT**2
-            spread = (freedom * others.variance + _SPREAD_WEIGHT * prior) / (freedom + _SPREAD_WEIGHT)
-            night = max(spread - reference.reading_variance, spread / 4) / (1 + reference.centre_weight)
-            return night, night, freedom + _SPREAD_WEIGHT
-        expected = self._expected[len(self._expected) // 2]
-        wider = max(1.0, others.variance / expected / _NOISY_NIGHT)
-        return reference.variance * wider, reference.variance, reference.degrees
-
     def _moved(self, shift: float, others: Bulk | None) -> int:
         if others is None or abs(shift) <= self._limit + EPSILON:
             return 0
+        if shift > 0 and self._fastest <= self._limit / 2 + EPSILON:
+            return 0  # a fifth of the cells or more did not shift, or not in all of their rounds: no other clock
         shifts = self._shifts
         if shifts is None or shifts.nights < 2:
-            sd, degrees = max(_SHIFT_PRIOR_SD, _SHIFT_OF_SPREAD * math.sqrt(others.variance)), 20.0
+            sd, degrees = max(_SHIFT_PRIOR_SD, _SHIFT_OF_SPREAD * math.sqrt(others.variance)), others.degrees
         else:
-            sd, degrees = shifts.sd * math.sqrt(1 + 1 / shifts.nights), shifts.degrees
+            sd = math.sqrt(shifts.sd**2 * (1 + 1 / shifts.nights) + others.centre_variance)
+            degrees = min(shifts.degrees, others.degrees)
         if abs(shift) <= student(sidak_z(_SHIFT_ALARM, 1), degrees) * sd + EPSILON:
             return 0
         return 1 if shift > 0 else -1
-
-
-def _between_rounds(values: Sequence[float], reference: Reference) -> tuple[float, float]:
-    """Return the scatter between rounds: the part of a night's variance that a new round redraws.
-
-    The first round is omitted, because further rounds are measured only when it is slow. The slowest of the others is
-    omitted too, because it may be an accident.
-
-    Returns:
-        Sum of squares, in units of a night's variance if that is known, and its degrees of freedom.
-    """
-    later = sorted(values[1:])
-    if len(later) < 3:
-        return 0.0, 0.0
-    kept = later[:-1]
-    mean = sum(kept) / len(kept)
-    part = _LOWER_VARIANCE[min(len(later), 6) - 3]
-    return sum((value - mean) ** 2 for value in kept) / part / _unit(reference), len(kept) - 1.0
-
-
-def _unit(reference: Reference) -> float:
-    return 1.0 if reference.variance is None else reference.variance

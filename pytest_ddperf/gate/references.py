@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate.statistics import midmean, midmean_variance, round_statistic
+from pytest_ddperf.gate.statistics import midmean, midmean_variance, round_statistic, rounds_scatter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +26,7 @@ NIGHTS = 30
 SUITE_FROM = 8
 """Minimum number of cells for a suite to have a shift and a spread of its own."""
 
-NIGHT_PRIOR_VARIANCE = 0.02**2
-"""Variance of the logarithm of one night of one cell, used without a history or suite: generous for a board that nobody
-else uses."""
-
 _POOL_DEGREES = 12.0  # degrees of freedom below which tonight's suite is a better estimate of the noise than the runs
-_PRIOR_WEIGHT = 6.0  # degrees of freedom of this prior
 _LEAST_VARIANCE = 1e-8  # (0.01 %) squared: a clock that counts whole milliseconds can look free of noise
 _POOL_WEIGHT, _POOL_RANGE = 20.0, (10.0, 80.0)  # weight of the pool in a cell's own variance, in nights
 _SHIFT_PRIOR_SD = 0.01  # of a night's common shift, for a short history on a host that nobody else uses
@@ -49,6 +44,9 @@ class Reference:
         variance: variance of the logarithm of one night (first round); None if only the suite can provide it.
         degrees: degrees of freedom of that variance.
         passes: number of passes in a round; 0 for a published mean.
+        rounds_weight: variance of the centre due to the scatter between rounds, in units of the variance of one round.
+        rounds_variance: variance of the logarithm of one round within a run; 0 if no run has several rounds.
+        rounds_degrees: degrees of freedom of that variance.
     """
 
     centre: float
@@ -57,6 +55,9 @@ class Reference:
     variance: float | None
     degrees: float
     passes: int
+    rounds_weight: float = 1.0
+    rounds_variance: float = 0.0
+    rounds_degrees: float = 0.0
 
     @property
     def expected_spread(self) -> float | None:
@@ -131,16 +132,35 @@ def run_value(run: Sequence[float], passes: int) -> float:
         run: milliseconds of its passes.
         passes: passes per round, by which the run is divided into rounds.
     """
-    return _run_value(tuple(run), passes)
+    return midmean(_rounds(tuple(run), passes))
 
 
 @lru_cache(maxsize=1 << 14)  # judging any cell of a suite reads the runs of all
-def _run_value(run: tuple[float, ...], passes: int) -> float:
+def _rounds(run: tuple[float, ...], passes: int) -> tuple[float, ...]:
+    """Return the statistic of each round of a run."""
     if len(run) < 2 * passes:
-        return round_statistic(run)
+        return (round_statistic(run),)
     parts = max(1, round(len(run) / passes))
     bounds = [len(run) * part // parts for part in range(parts + 1)]
-    return midmean(round_statistic(run[start:stop]) for start, stop in pairwise(bounds))
+    return tuple(round_statistic(run[start:stop]) for start, stop in pairwise(bounds))
+
+
+def pool_variances(estimates: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the common variance of several estimates, and its degrees of freedom; 0 if there are none.
+
+    From 8 estimates on it is their median divided by that of a chi-squared variable relative to its mean (Wilson and
+    Hilferty 1931), so that a few accidents do not count; of fewer, the mean weighted by degrees of freedom.
+
+    Args:
+        estimates: each a variance and its degrees of freedom, 0 for none.
+    """
+    known = sorted((variance, degrees) for variance, degrees in estimates if degrees)
+    total = sum(degrees for _, degrees in known)
+    if not known:
+        return 0.0, 0.0
+    if len(known) < SUITE_FROM:
+        return sum(variance * degrees for variance, degrees in known) / total, total
+    return median(variance for variance, _ in known) / (1 - 2 / (9 * total / len(known))) ** 3, total
 
 
 def build_references(suite: Sequence[Sequence[Sequence[float]]], passes: int) -> tuple[list[Reference], ShiftHistory]:
@@ -182,7 +202,27 @@ def build_references(suite: Sequence[Sequence[Sequence[float]]], passes: int) ->
         newest = next(run for run in reversed(runs) if len(run))
         per_round = len(newest) if len(newest) < 2 * passes else passes
         rests_on = (weight + pool_weight) ** 2 / weight if weight and len(known) > 1 else max(weight, degrees_pooled)
-        found.append(Reference(centre, midmean_variance(len(values)), 0.0, shrunk, rests_on, per_round))
+        newest_runs = [run for run in runs[-NIGHTS:] if len(run)]
+        several = [_rounds(tuple(run), passes) for run in newest_runs if len(run) >= 2 * passes]
+        scatters = [rounds_scatter(rounds, without_slowest=False) for rounds in several]
+        rounds_degrees = sum(degrees for _, degrees in scatters)
+        squares = sum(variance * degrees for variance, degrees in scatters)
+        single = len(newest_runs) - len(several)
+        per_run = (single + sum(midmean_variance(len(rounds)) for rounds in several)) / len(newest_runs)
+        weight_of_runs = midmean_variance(len(values))
+        found.append(
+            Reference(
+                centre,
+                weight_of_runs,
+                0.0,
+                shrunk,
+                rests_on,
+                per_round,
+                weight_of_runs * per_run,
+                squares / rounds_degrees if rounds_degrees else 0.0,
+                rounds_degrees,
+            )
+        )
     return found, _shift_history(shifts, max(len(values) for values in nights))
 
 
@@ -230,14 +270,10 @@ def _pool(known: Sequence[float], degrees: float, cells: int) -> float | None:
     mean (Wilson and Hilferty 1931). With fewer than 8 cells it is also shrunk towards the prior.
     """
     if not known:
-        return NIGHT_PRIOR_VARIANCE if cells < SUITE_FROM else None
+        return None
     if cells >= SUITE_FROM and degrees < _POOL_DEGREES:
         return None
-    each = degrees / len(known)
-    middle = median(known) / (1 - 2 / (9 * each)) ** 3
-    if cells >= SUITE_FROM:
-        return middle
-    return (degrees * middle + _PRIOR_WEIGHT * NIGHT_PRIOR_VARIANCE) / (degrees + _PRIOR_WEIGHT)
+    return pool_variances([(variance, degrees / len(known)) for variance in known])[0]
 
 
 def _shift_history(shifts: dict[int, float], nights: int) -> ShiftHistory:

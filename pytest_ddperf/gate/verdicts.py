@@ -24,19 +24,21 @@ the shift itself exceeds the tolerance, and is significant compared with the shi
 prior), the platform has shifted as a whole: then every cell beyond the tolerance is red. Below 8 cells there is no
 shift; its prior variance is part of the standard error.
 
-The standard error has a part that is the same in all rounds (from the baseline and the night) and a part that is
-redrawn in each round: its passes and, by prior, half of the run's bias. The size of the redrawn part is corrected by
-the later rounds of tonight's other cells. The source of a night's variance depends on the baseline:
+The standard error has a part that is the same in all rounds (the error of the baseline, and a run's lasting bias) and a
+part that is redrawn in each round. The scatter between tonight's rounds and between the rounds of the recording shows
+the redrawn part, of each cell by itself and of all cells (`noise.Suite`). The lasting part is what remains of a larger
+scatter:
 
-- published (a mean): the spread of the suite tonight, half of which is due to the baseline. The fastest passes are
-  made comparable with a mean by their expected order statistics (Blom 1958). The reading error is added.
-- recorded (1 to 7 runs): with one run as for published; with several, the pooled variance between the runs.
+- published (a mean) and one recorded run: the spread of the suite tonight. The fastest passes are made comparable with
+  a mean by their expected order statistics (Blom 1958). The reading error is added.
+- several recorded runs: the pooled variance between the runs.
 - history (8 nights or more, the last 30): each cell's own variance between nights without each night's common shift,
   shrunk to the pool by empirical Bayes. On a night with more scatter than the history, all limits widen.
+- none of these: the lasting part is assumed to be as large as the redrawn one.
 
-A cell is excluded from the estimates that it is judged by: its own rounds never widen its own limit. Making a cell
-slower therefore never improves its verdict. A cell that is beyond the tolerance after all rounds, but within what
-chance could explain, is `unstable`.
+The degrees of freedom of the sum (Satterthwaite 1946) widen the quantile. Multiplying all times of a cell by one factor
+above 1 changes no scatter that it is judged by, and never makes its verdict greener. A cell that is beyond the
+tolerance after all rounds, but within what chance could explain, is `unstable`.
 
 `tests/perf/gate_power.py` prints how often these verdicts are wrong.
 """
@@ -44,13 +46,11 @@ chance could explain, is `unstable`.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.gate.creep import Creep, judge_creep
-from pytest_ddperf.gate.noise import MAX_ROUNDS, MIN_ROUNDS, PASS_PRIOR, Noise, Subject, Suite
+from pytest_ddperf.gate.noise import MAX_ROUNDS, MIN_ROUNDS, Noise, Subject, Suite
 from pytest_ddperf.gate.references import (
     HISTORY,
     HISTORY_FROM,
@@ -60,7 +60,15 @@ from pytest_ddperf.gate.references import (
     published_reference,
     runs_of,
 )
-from pytest_ddperf.gate.statistics import EPSILON, level, level_variance, pass_sigma, round_statistic, sidak_z
+from pytest_ddperf.gate.statistics import (
+    EPSILON,
+    level,
+    level_bias,
+    level_variance,
+    pass_sigma,
+    round_statistic,
+    sidak_z,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,22 +77,25 @@ __all__ = [
     "MAX_ROUNDS",
     "MIN_ROUNDS",
     "Cell",
-    "Company",
     "Creep",
     "Prepared",
     "Verdict",
     "judge",
     "judge_creep",
+    "judge_last",
     "prepare",
 ]
 
-FALSE_ALARM = {PUBLISHED: 0.008, RECORDED: 0.02, HISTORY: 0.022}
-"""Chance of a red cell on a night without change for which the quantile is chosen. The other conditions lower it, most
-of all if the cell's own scatter is known (tests/perf/gate_power.py prints the result)."""
+FALSE_ALARM = {PUBLISHED: 0.02, RECORDED: 0.02, HISTORY: 0.01}
+"""Chance of a red cell in a run without change, for which the quantile is chosen: the bounds that docs/gate.md states
+(`tests/perf/gate_power.py --tables hosts` prints the result)."""
 
 _EARLY = 0.2  # share of that chance available to verdicts before the last round
 _CLEAR = 1.8  # margin in standard deviations of the change that more rounds can cause (exceeded one time in thirty)
-_PRIORS = 3  # how often the prior of a pass's scatter is added to the scatters of the cells
+POWER = 0.8
+"""Share of the runs in which a cell that is slower by its resolution is red."""
+
+_HALVINGS = 7  # of the interval in which the resolution lies: to a twentieth of the noise
 _MOST = 700.0  # logarithms beyond this overflow a float
 
 
@@ -121,6 +132,9 @@ class Verdict:
         resolution: the smallest change that the gate can distinguish from noise after all rounds, at least the
             tolerance; None without a baseline.
         kind: published, recorded or history; "" without a baseline.
+        shift_removed: the suite's common shift that was taken out of `change`, relative; 0 if none was.
+        platform_shifted: whether the suite as a whole is slower than chance explains, so that it is one cause for all
+            cells.
     """
 
     outcome: str
@@ -133,6 +147,8 @@ class Verdict:
     suite_shift: float | None = None
     resolution: float | None = None
     kind: str = ""
+    shift_removed: float = 0.0
+    platform_shifted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +158,7 @@ class Prepared:
     Args:
         passes: number of passes in the first round.
         values: `round_statistic` of each round.
-        sigma: standard deviation of the first round's passes; None without a baseline, or if there are too few passes.
+        sigma: standard deviation of the passes of its rounds; None without a baseline, or if there are too few passes.
         held: the runs or the published mean of the baseline; None without a baseline.
         kind: published, recorded or history; "" without a baseline.
         subject: the cell as a suite needs it, for a published mean; None otherwise, because it then depends on the runs
@@ -167,7 +183,8 @@ def prepare(cell: Cell) -> Prepared:
     passes = len(cell.rounds[0])
     if held is None:
         return Prepared(passes, values, None, None, "")
-    sigma = pass_sigma(cell.rounds[0])
+    sigmas = [sigma for one in cell.rounds if (sigma := pass_sigma(one)) is not None]
+    sigma = math.sqrt(sum(sigma * sigma for sigma in sigmas) / len(sigmas)) if sigmas else None
     if isinstance(held, float):
         subject = Subject(values, passes, sigma, published_reference(held, cell.reading_error_ms))
         return Prepared(passes, values, sigma, held, PUBLISHED, subject)
@@ -188,87 +205,29 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
     """
     prepared = [prepare(cell) for cell in cells]
     gate = _Gate(_limit(tolerance), sum(one.held is not None for one in prepared))
-    sigmas = sorted([one.sigma for one in prepared if one.sigma is not None] + [PASS_PRIOR] * _PRIORS)
     verdicts = {index: _new(one, tolerance) for index, one in enumerate(prepared) if one.held is None}
     for kind in dict.fromkeys(one.kind for one in prepared if one.held is not None):
         places = [index for index, one in enumerate(prepared) if one.kind == kind]
-        suite, subjects = _suite(kind, prepared, sigmas, gate.limit)
+        suite, subjects = _suite(kind, prepared, gate.limit)
         verdicts.update(zip(places, [gate.verdict(kind, suite, subject) for subject in subjects], strict=True))
     return [verdicts[index] for index in range(len(cells))]
 
 
-class Company:
-    """Cells in the order in which they are measured, each judged once, together with the newest other cells.
-
-    The verdict is the one that the function `judge` returns for the last of these cells. Figures of the suite are kept
-    between calls instead of being recomputed for each cell. A cell neither faster than the tolerance nor slower than
-    half of it is `ok` whatever the noise; its verdict may have the shift and the resolution that the suite had a few
-    cells ago.
+def judge_last(prepared: Sequence[Prepared], tolerance: float) -> Verdict:
+    """Return the verdict that `judge` returns for the last of some cells.
 
     Args:
+        prepared: the cells.
         tolerance: relative, 0.1 for 10 %.
-        most: maximum number of cells judged together. As many older cells are kept to replace cells that leave.
 
     Raises:
         ValueError: as for `judge`.
     """
-
-    def __init__(self, tolerance: float, most: int) -> None:
-        self._tolerance = tolerance
-        self._limit = _limit(tolerance)
-        self._most = most
-        self._newest: OrderedDict[str, Prepared] = OrderedDict()
-        self._older: dict[str, Prepared] = {}
-        self._held = 0
-        self._sigmas = [PASS_PRIOR] * _PRIORS
-        self._published = Suite(PUBLISHED, [], None, self._sigmas, self._limit)
-
-    def judge(self, name: str, cell: Cell) -> Verdict:
-        """Add a cell as the newest one and judge it; it replaces a cell of the same name."""
-        prepared = prepare(cell)
-        self.leave(name)
-        self._newest[name] = prepared
-        self._join(prepared)
-        if len(self._newest) > self._most:
-            oldest, one = self._newest.popitem(last=False)
-            self._part(one)
-            self._older[oldest] = one
-            if len(self._older) > self._most:
-                del self._older[next(iter(self._older))]
-        if prepared.held is None:
-            return _new(prepared, self._tolerance)
-        gate = _Gate(self._limit, self._held)
-        if prepared.subject is not None:
-            return gate.verdict(PUBLISHED, self._published, prepared.subject)
-        suite, subjects = _suite(prepared.kind, list(self._newest.values()), self._sigmas, self._limit)
-        return gate.verdict(prepared.kind, suite, subjects[-1])
-
-    def leave(self, name: str) -> None:
-        """Remove a cell; an older one replaces it if there is any."""
-        gone = self._newest.pop(name, None)
-        if gone is None:
-            self._older.pop(name, None)
-            return
-        self._part(gone)
-        if self._older:
-            back, one = self._older.popitem()
-            self._newest[back] = one
-            self._newest.move_to_end(back, last=False)
-            self._join(one)
-
-    def _join(self, one: Prepared) -> None:
-        self._held += one.held is not None
-        if one.sigma is not None:
-            insort(self._sigmas, one.sigma)
-        if one.subject is not None:
-            self._published.join(one.subject)
-
-    def _part(self, one: Prepared) -> None:
-        self._held -= one.held is not None
-        if one.sigma is not None:
-            del self._sigmas[bisect_left(self._sigmas, one.sigma)]
-        if one.subject is not None:
-            self._published.leave(one.subject)
+    gate, last = _Gate(_limit(tolerance), sum(one.held is not None for one in prepared)), prepared[-1]
+    if last.held is None:
+        return _new(last, tolerance)
+    suite, subjects = _suite(last.kind, prepared, gate.limit)
+    return gate.verdict(last.kind, suite, subjects[-1])
 
 
 def _limit(tolerance: float) -> float:
@@ -291,20 +250,18 @@ def _values(cell: Cell) -> list[float]:
     return [round_statistic(one) for one in cell.rounds]
 
 
-def _suite(
-    kind: str, prepared: Sequence[Prepared], sigmas: Sequence[float], limit: float
-) -> tuple[Suite, list[Subject]]:
+def _suite(kind: str, prepared: Sequence[Prepared], limit: float) -> tuple[Suite, list[Subject]]:
     """Build the suite of the cells with one kind of baseline; the subjects are in the order of the cells."""
     group = [one for one in prepared if one.kind == kind]
     if kind == PUBLISHED:
         subjects = [one.subject for one in group if one.subject is not None]
-        return Suite(kind, subjects, None, sigmas, limit), subjects
+        return Suite(kind, subjects, None, limit), subjects
     passes = sorted(one.passes for one in group)[len(group) // 2]
     held, shifts = build_references([one.held for one in group if isinstance(one.held, list)], passes)
     subjects = [
         Subject(one.values, one.passes, one.sigma, reference) for one, reference in zip(group, held, strict=True)
     ]
-    return Suite(kind, subjects, shifts, sigmas, limit), subjects
+    return Suite(kind, subjects, shifts, limit), subjects
 
 
 class _Gate:
@@ -318,7 +275,10 @@ class _Gate:
         noise = suite.noise(subject)
         centre, rounds = subject.reference.centre, len(subject.values)
         base = centre + noise.offset
-        change = level(subject.values, math.sqrt(noise.night * noise.prior_share)) - base
+        scatter = math.sqrt(noise.rounds)
+        change = level(subject.values, scatter) - base
+        if rounds >= MIN_ROUNDS:
+            change += level_bias(rounds) * scatter
         fastest = min(subject.values) - base
         z = sidak_z(FALSE_ALARM[kind], self._cells / (1 + noise.companions))
         z_now = z if rounds >= MAX_ROUNDS else sidak_z(_EARLY * FALSE_ALARM[kind], self._cells / (1 + noise.companions))
@@ -338,7 +298,7 @@ class _Gate:
             outcome = "remeasure"
         else:
             outcome = "unstable" if change > self.limit + EPSILON else "ok"
-        resolution = _relative(max(self.limit, noise.reach(z, max(rounds, MAX_ROUNDS))))
+        resolution = _relative(self._resolution(kind, noise, z, rounds))
         shift = None if noise.alone else _relative(noise.shift)
         relative, beyond = _relative(change), _relative(limit)
         moved_by = shift if noise.moved > 0 else None
@@ -354,19 +314,38 @@ class _Gate:
             suite_shift=shift,
             resolution=resolution,
             kind=kind,
+            platform_shifted=noise.moved > 0,
         )
 
     def _clear_below(self, kind: str, noise: Noise, rounds: int) -> float:
-        """Return the change below which more rounds are unlikely to lift a cell over its limit.
+        """Return the change below which more rounds are unlikely to lift a cell over its limit."""
+        last = max(rounds, MAX_ROUNDS)
+        final = noise.shift + noise.reach(sidak_z(FALSE_ALARM[kind], self._cells), last)
+        final = self.limit if noise.moved > 0 else max(self.limit, final)
+        room = math.sqrt(noise.rounds * (level_variance(rounds) - level_variance(last)))
+        return max(self.limit / 2, min(self.limit - room, final - _CLEAR * room))
 
-        It uses the noise as known after the first round, not later rounds, so that a clear cell remains clear.
+    def _resolution(self, kind: str, noise: Noise, z: float, rounds: int) -> float:
+        """Return the true slowdown at which a cell is red in 80 % of runs, a logarithm.
+
+        A slower cell is missed if it looks clear after its first round, or is within the limit after its last one.
         """
         last = max(rounds, MAX_ROUNDS)
-        z = sidak_z(FALSE_ALARM[kind], self._cells)
-        final = noise.shift + noise.reach(z, last, noise.prior_share)
-        final = self.limit if noise.moved > 0 else max(self.limit, final)
-        room = math.sqrt(noise.night * noise.prior_share * (level_variance(rounds) - level_variance(last)))
-        return max(self.limit / 2, min(self.limit - room, final - _CLEAR * room))
+        reach, error = noise.expected_reach(z, last, last - rounds)
+        limit = max(self.limit, reach)
+        clear = self._clear_below(kind, noise, 1)
+        first, final = noise.sd(1), math.hypot(noise.sd(last), error)
+        low, high = limit, limit + 3 * first + 3 * final
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            missed = _upper(middle - limit, final) + _upper(middle - clear, first)
+            low, high = (middle, high) if missed > 1 - POWER else (low, middle)
+        return high
+
+
+def _upper(distance: float, sd: float) -> float:
+    """Return the chance that a normal variable is further above its mean than a distance."""
+    return math.erfc(distance / (sd * math.sqrt(2))) / 2
 
 
 def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: int, moved_by: float | None) -> str:

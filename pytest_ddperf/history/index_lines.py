@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 ACCEPTED = frozenset({Outcome.OK, Outcome.IMPROVED, Outcome.NEW})
 """The verdicts with which a cell of an accepted night becomes part of the baseline."""
 
-RED_OR_UNSTABLE = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
-_JUDGED = ACCEPTED | RED_OR_UNSTABLE
+_JUDGED = ACCEPTED | {Outcome.REGRESSED, Outcome.UNSTABLE}
 
 
 class _Key(msgspec.Struct, frozen=True, gc=False):

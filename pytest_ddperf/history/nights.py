@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import chain, takewhile
+from itertools import chain
 from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -24,7 +24,6 @@ from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
 from pytest_ddperf.gate.references import NIGHTS, SUITE_FROM
 from pytest_ddperf.gate.statistics import round_statistic
 from pytest_ddperf.history.index import HistoryIndex
-from pytest_ddperf.history.index_lines import RED_OR_UNSTABLE
 from pytest_ddperf.history.run_file import parse_moment
 
 if TYPE_CHECKING:
@@ -54,13 +53,6 @@ class NightCell(msgspec.Struct, frozen=True, gc=False):
     night: int
     conditions: Conditions
     cell: IndexedCell
-
-    @property
-    def is_beyond(self) -> bool:
-        """Whether it was beyond the tolerance, either red or too noisy to distinguish from chance."""
-        cell = self.cell
-        is_slower = cell.change is not None and cell.tolerance is not None and cell.change > cell.tolerance
-        return is_slower and cell.outcome in RED_OR_UNSTABLE
 
 
 @dataclass(frozen=True)
@@ -147,14 +139,6 @@ class Nights:
         """
         off = [value - self._references[key] for key, value in statistics.items() if key in self._references]
         return median(off) if len(off) >= SUITE_FROM else 0.0
-
-    def unstable_streak(self, key: CellKey) -> int:
-        """Return the number of consecutive newest nights on which a cell was unstable and beyond its tolerance.
-
-        Nights on which the cell was red beyond the tolerance count too: otherwise the first red night would end the
-        streak that made it red. Nights that did not measure and judge the cell are ignored.
-        """
-        return sum(1 for _ in takewhile(lambda one: one.is_beyond, reversed(self.cells.get(key, ()))))
 
     @cached_property
     def _series(self) -> dict[CellKey, dict[int, float]]:

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from pytest_ddperf.runner.plan import PlatformPlan
 
 
-UNSTABLE_RUNS = 3
-"""Consecutive runs beyond tolerance after which an unstable cell counts as regressed."""
-
 _NOT_ACCEPTED = frozenset({Outcome.REGRESSED, Outcome.UNSTABLE})
 
 FELLOWS = 128
@@ -46,7 +43,7 @@ class Judge:
         self._plan = plan
         self._networks = networks
         # cells under load are judged apart, by the kind of load, because queueing adds its own scatter
-        self._companies = defaultdict[str, verdicts.Company](lambda: verdicts.Company(plan.tolerance, FELLOWS))
+        self._suites = defaultdict[str, dict[str, verdicts.Prepared]](dict)
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None, choice: str = "") -> CellRecord:
         """Judge a cell from all its rounds and the cells judged so far.
@@ -57,9 +54,9 @@ class Judge:
             server: facts of the measured server.
             choice: why its backend was chosen; it replaces the note that the published table is of another backend.
         """
-        company = self._companies[measurement.key.scenario[:1]]
+        suite = self._suites[measurement.key.scenario[:1]]
+        suite.pop(nodeid, None)  # a cell that is measured again is the newest
         if measurement.invalid:
-            company.leave(nodeid)
             return CellRecord(
                 key=measurement.key,
                 nodeid=nodeid,
@@ -79,13 +76,14 @@ class Judge:
         if load is not None and load.shortfall:
             notes = (*notes, load.shortfall)
         cell = build_gate_cell(measurement, baseline)
-        verdict = company.judge(nodeid, cell)
+        suite[nodeid] = verdicts.prepare(cell)
+        verdict = verdicts.judge_last(list(suite.values())[-FELLOWS:], self._plan.tolerance)
         now_ms = _shown_ms(cell, baseline)
         rounds, least_rounds = len(cell.rounds), self._plan.least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
         if rounds < least_rounds and outcome is not Outcome.REMEASURE:
             outcome, reason = Outcome.REMEASURE, f"{rounds} of {least_rounds} rounds needed to record a baseline"
-        outcome, reason = self._apply_history(measurement.key, outcome, reason, verdict.change)
+        outcome, reason = self._apply_history(measurement.key, outcome, reason)
         if outcome in _NOT_ACCEPTED and self._is_first_recording(measurement.key, baseline):
             notes = (*notes, f"first recording; compared with the published table it would be {outcome}: {reason}")
             outcome, reason = Outcome.NEW, "first recording of this cell"
@@ -112,17 +110,10 @@ class Judge:
             return False
         return baseline is None or baseline.kind == "report"
 
-    def _apply_history(self, key: CellKey, outcome: Outcome, reason: str, change: float | None) -> tuple[Outcome, str]:
-        """Return the verdict, changed to regressed if the history shows slow creep or lasting instability."""
+    def _apply_history(self, key: CellKey, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
+        """Return the verdict, changed to regressed if the history shows slow creep."""
         if self._plan.nights is None:
             return outcome, reason
-        if outcome is Outcome.UNSTABLE and change is not None and change > self._plan.tolerance:
-            streak = self._plan.nights.unstable_streak(key)
-            if streak >= UNSTABLE_RUNS - 1:
-                return (
-                    Outcome.REGRESSED,
-                    f"unstable, and beyond the tolerance in {streak + 1} consecutive runs; {reason}",
-                )
         if outcome in {Outcome.OK, Outcome.UNSTABLE}:
             crept = verdicts.judge_creep(self._plan.nights.creep_values(key), self._plan.tolerance)
             if crept.alarm:

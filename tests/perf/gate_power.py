@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gate_hosts
 import numpy as np
 from gate_noise import CELLS, PASSES, QUIET, SCENARIOS, VIRTUAL, Array, Host, Noise
 from gate_rules import RULES
@@ -296,6 +297,11 @@ def table_speed(_: int) -> None:
     say(f"104 cells of 30 nights judged in {min(durations) * 1e3:.1f} ms at best, {middle:.1f} ms in the middle")
 
 
+def table_hosts(nights: int) -> None:
+    """Hosts of every size and noise: unchanged runs that are red, and whether the stated resolution holds."""
+    gate_hosts.table(nights, say)
+
+
 KINDS = ("A", "B", "B3", "C")
 TABLES: dict[str, Callable[[int], list[Row] | None]] = {
     "rules": table_rules,
@@ -305,6 +311,7 @@ TABLES: dict[str, Callable[[int], list[Row] | None]] = {
     "virtual": table_virtual,
     "creep": table_creep,
     "speed": table_speed,
+    "hosts": table_hosts,
 }
 
 

@@ -172,7 +172,8 @@ def test_what_the_gate_can_resolve_is_reported_and_coarser_than_the_tolerance_wh
     quiet = judge(Board().suite("history"), 0.05)[0]
     noisy = judge(Board(sigma=0.05, bias=0.07).suite("history"), 0.05)[0]
 
-    assert quiet.resolution == pytest.approx(0.05)
+    assert quiet.resolution is not None
+    assert 0.05 < quiet.resolution < 0.065
     assert noisy.resolution is not None
     assert noisy.resolution > 0.1
     assert "coarser than the tolerance" in noisy.reason
