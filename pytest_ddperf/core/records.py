@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
@@ -261,6 +262,7 @@ class Baseline:
         value_ms: milliseconds per image as published or recorded (a mean for `report`, a median otherwise).
         source: human-readable location of the baseline: file and description of the figure.
         runs: raw milliseconds per image, one tuple per run, oldest first; empty for `report`.
+        round_sizes: for each of the runs, the number of passes of each of its rounds; empty if the rounds are unknown.
         reading_error_ms: maximum error of a figure that was read from a chart.
         conditions: conditions under which it was recorded; None for `report`.
         network_files: `Measurement.network_files` at the time of recording; empty if not known.
@@ -273,6 +275,19 @@ class Baseline:
     reading_error_ms: float = 0.0
     conditions: Conditions | None = None
     network_files: dict[str, str] = field(default_factory=dict, hash=False)
+    round_sizes: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def rounds(self) -> list[tuple[float, ...] | tuple[tuple[float, ...], ...]]:
+        """The runs, each as its rounds, or as its passes if its rounds are unknown."""
+        sizes = self.round_sizes or ((),) * len(self.runs)
+        return [_split(run, of_run) if of_run else run for run, of_run in zip(self.runs, sizes, strict=True)]
+
+
+def _split(passes: Sequence[float], sizes: Sequence[int]) -> tuple[tuple[float, ...], ...]:
+    """Split the passes of a run into rounds of these sizes."""
+    ends = itertools.accumulate(sizes)
+    return tuple(tuple(passes[end - size : end]) for size, end in zip(sizes, ends, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from pytest_ddperf.gate.statistics import midmean, midmean_variance, round_stati
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    Run = Sequence[float] | Sequence[Sequence[float]]
+    """The passes of a run in milliseconds, or its rounds, each a list of passes."""
+
 PUBLISHED, RECORDED, HISTORY = "published", "recorded", "history"
 """The kinds of baseline: a mean, 1 to 7 runs, 8 or more nights (A, B, C)."""
 
@@ -80,17 +83,15 @@ class ShiftHistory:
     nights: int
 
 
-def runs_of(
-    baseline: float | Sequence[float] | Sequence[Sequence[float]] | None,
-) -> float | list[Sequence[float]] | None:
+def runs_of(baseline: float | Sequence[float] | Sequence[Run] | None) -> float | list[Run] | None:
     """Normalise a baseline.
 
     Returns:
-        A positive mean, or the runs, with `[]` for nights without the cell; None if there is no baseline.
+        A positive mean, or the runs as tuples, with `()` for nights without the cell; None if there is no baseline.
 
     Raises:
-        ValueError: the baseline is not a number, a list of numbers or a list of lists of numbers, or its mean is not
-            positive and finite.
+        ValueError: the baseline is not a number, a list of numbers or a list of runs, or its mean is not positive and
+            finite.
     """
     if baseline is None:
         return None
@@ -106,11 +107,19 @@ def runs_of(
         return None
     numbers = [isinstance(entry, (int, float)) for entry in baseline]
     if all(numbers):
-        return [baseline]  # type: ignore[list-item] # all of its entries are numbers
+        return [tuple(baseline)]  # type: ignore[list-item] # all of its entries are numbers
     if any(numbers) or not all(_is_list(entry) for entry in baseline):
         raise ValueError(f"a baseline must contain either passes or runs, not both: {baseline!r}")
-    runs: list[Sequence[float]] = list(baseline)  # type: ignore[arg-type] # none of its entries is a number
-    return runs if any(len(run) for run in runs) else None
+    runs: list[Run] = [_as_tuples(run) for run in baseline]  # type: ignore[arg-type] # none of its entries is a number
+    return runs if any(runs) else None
+
+
+def _as_tuples(run: Run) -> Run:
+    """Return a run as a tuple of passes, or of rounds that are tuples."""
+    rounds = [tuple(one) for one in run if _is_list(one)]  # type: ignore[arg-type] # a list
+    if rounds and len(rounds) < len(run):
+        raise ValueError(f"a run must contain either passes or rounds, not both: {run!r}")
+    return tuple(rounds or run)  # type: ignore[return-value] # all passes or all rounds
 
 
 def _is_list(value: object) -> bool:
@@ -125,24 +134,29 @@ def published_reference(mean_ms: float, reading_error_ms: float) -> Reference:
     return Reference(math.log(mean_ms), 1.0, (reading_error_ms / mean_ms) ** 2 / 3, None, 0.0, 0)
 
 
-def run_value(run: Sequence[float], passes: int) -> float:
+def run_value(run: Run, passes: int) -> float:
     """Return the midmean of the rounds of one run, a logarithm.
 
     Args:
-        run: milliseconds of its passes.
-        passes: passes per round, by which the run is divided into rounds.
+        run: its passes or its rounds.
+        passes: passes per round, by which a run is divided if its rounds are unknown.
     """
     return midmean(_rounds(tuple(run), passes))
 
 
 @lru_cache(maxsize=1 << 14)  # judging any cell of a suite reads the runs of all
-def _rounds(run: tuple[float, ...], passes: int) -> tuple[float, ...]:
+def _rounds(run: tuple[float, ...] | tuple[Sequence[float], ...], passes: int) -> tuple[float, ...]:
     """Return the statistic of each round of a run."""
-    if len(run) < 2 * passes:
-        return (round_statistic(run),)
-    parts = max(1, round(len(run) / passes))
+    return tuple(round_statistic(one) for one in _divided(run, passes))
+
+
+def _divided(run: Run, passes: int) -> Sequence[Sequence[float]]:
+    """Return the rounds of a run; if they are unknown, its passes in parts of equal size."""
+    if _is_list(run[0]):
+        return run  # type: ignore[return-value] # its entries are rounds
+    parts = max(1, round(len(run) / passes)) if len(run) >= 2 * passes else 1
     bounds = [len(run) * part // parts for part in range(parts + 1)]
-    return tuple(round_statistic(run[start:stop]) for start, stop in pairwise(bounds))
+    return [run[start:stop] for start, stop in pairwise(bounds)]  # type: ignore[misc] # its entries are passes
 
 
 def pool_variances(estimates: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -163,7 +177,7 @@ def pool_variances(estimates: Sequence[tuple[float, float]]) -> tuple[float, flo
     return median(variance for variance, _ in known) / (1 - 2 / (9 * total / len(known))) ** 3, total
 
 
-def build_references(suite: Sequence[Sequence[Sequence[float]]], passes: int) -> tuple[list[Reference], ShiftHistory]:
+def build_references(suite: Sequence[Sequence[Run]], passes: int) -> tuple[list[Reference], ShiftHistory]:
     """Compute the centre and scatter of cells that have runs.
 
     The nights are aligned at their newest end. Each night's common shift is removed first (the median over the cells
@@ -200,10 +214,10 @@ def build_references(suite: Sequence[Sequence[Sequence[float]]], passes: int) ->
         if pool is not None:
             shrunk = max((weight * variance + pool_weight * pool) / (weight + pool_weight), _LEAST_VARIANCE)
         newest = next(run for run in reversed(runs) if len(run))
-        per_round = len(newest) if len(newest) < 2 * passes else passes
+        per_round = len(_divided(newest, passes)[0])
         rests_on = (weight + pool_weight) ** 2 / weight if weight and len(known) > 1 else max(weight, degrees_pooled)
         newest_runs = [run for run in runs[-NIGHTS:] if len(run)]
-        several = [_rounds(tuple(run), passes) for run in newest_runs if len(run) >= 2 * passes]
+        several = [rounds for run in newest_runs if len(rounds := _rounds(tuple(run), passes)) > 1]
         scatters = [rounds_scatter(rounds, without_slowest=False) for rounds in several]
         rounds_degrees = sum(degrees for _, degrees in scatters)
         squares = sum(variance * degrees for variance, degrees in scatters)

@@ -73,6 +73,8 @@ from pytest_ddperf.gate.statistics import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_ddperf.gate.references import Run
+
 __all__ = [
     "MAX_ROUNDS",
     "MIN_ROUNDS",
@@ -105,13 +107,13 @@ class Cell:
 
     Args:
         rounds: milliseconds per image of the passes, a list for each round.
-        baseline: a published mean, the passes of one run, or the passes of several runs, oldest first, in milliseconds
-            per image; None without one.
+        baseline: a published mean, the passes of one run, or several runs, oldest first, each as its passes or as its
+            rounds, in milliseconds per image; None without one.
         reading_error_ms: largest reading error of a published mean.
     """
 
     rounds: Sequence[Sequence[float]]
-    baseline: float | Sequence[float] | Sequence[Sequence[float]] | None = None
+    baseline: float | Sequence[float] | Sequence[Run] | None = None
     reading_error_ms: float = 0.0
 
 
@@ -168,7 +170,7 @@ class Prepared:
     passes: int
     values: list[float]
     sigma: float | None
-    held: float | list[Sequence[float]] | None
+    held: float | list[Run] | None
     kind: str
     subject: Subject | None = None
 

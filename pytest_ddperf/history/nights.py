@@ -104,12 +104,14 @@ class Nights:
 
     def _baseline(self, nights: Sequence[NightCell], used: Sequence[int]) -> Baseline:
         passes_ms = {one.night: tuple(chain(*one.cell.rounds_ms)) for one in nights}
+        sizes = {one.night: tuple(map(len, one.cell.rounds_ms)) for one in nights}
         oldest, newest = self.started[nights[0].night], nights[-1]
         return Baseline(
             kind="history",
             value_ms=median(median(passes) for passes in passes_ms.values()),
             source=f"history, {len(nights)} accepted night{'s' * (len(nights) > 1)} since {oldest:%Y-%m-%d}",
             runs=tuple(passes_ms.get(night, ()) for night in used),
+            round_sizes=tuple(sizes.get(night, ()) for night in used),
             conditions=newest.conditions,
             network_files=dict(newest.cell.network_files),
         )

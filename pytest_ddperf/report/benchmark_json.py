@@ -12,6 +12,7 @@ from pytest_benchmark import __version__
 from pytest_benchmark.stats import Stats
 from pytest_benchmark.utils import get_commit_info
 
+from pytest_ddperf.baselines.recordings import list_rounds
 from pytest_ddperf.core.load_summary import compute_images_per_second
 from pytest_ddperf.core.record_codec import to_builtins
 from pytest_ddperf.core.records import Clock, ModelStats
@@ -94,6 +95,7 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
         info["cold_start"] = to_builtins(measurement.cold_start)
         info["exclusive"] = measurement.exclusive
         info["telemetry"] = to_builtins(measurement.telemetry)
+        info["rounds"] = list_rounds(measurement)
         info["clocks_ms_per_image"] = {str(clock): measurement.per_image_ms(clock) for clock in Clock}
         info["transform_ms_per_image"] = [
             [None if each.transform_ms is None else each.transform_ms / record.key.batch_size for each in one.passes]

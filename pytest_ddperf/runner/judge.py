@@ -98,7 +98,7 @@ class Judge:
             server=server,
             change=None if baseline is None else now_ms / _comparable_ms(measurement, baseline) - 1,
             # drop the runs: thirty nights in every record would make the history grow quadratically
-            baseline=replace(baseline, runs=()) if baseline is not None and baseline.runs else baseline,
+            baseline=replace(baseline, runs=(), round_sizes=()) if baseline is not None and baseline.runs else baseline,
             resolution=verdict.resolution,
             suite_shift=verdict.suite_shift,
             notes=notes,
@@ -162,7 +162,7 @@ def build_gate_cell(measurement: Measurement, baseline: Baseline | None) -> verd
     if baseline is None:
         return verdicts.Cell(rounds)
     if baseline.runs:
-        return verdicts.Cell(rounds, baseline.runs)
+        return verdicts.Cell(rounds, baseline.rounds)
     return verdicts.Cell(rounds, _comparable_ms(measurement, baseline), baseline.reading_error_ms)
 
 

@@ -360,3 +360,27 @@ def test_extreme_times_overflow_nothing(scale: float) -> None:
     cells = [Cell([[10.0 * scale] * 5] * 6, 10.0) for _ in range(10)]
 
     assert set(outcomes(cells)) <= {"regressed", "improved"}
+
+
+def test_a_run_as_rounds_of_equal_size_is_judged_as_its_passes_are() -> None:
+    board = Board()
+    recorded = board.rounds(3)
+    now = board.rounds(3)
+
+    apart = judge([Cell(now, [recorded])], 0.05)
+    joined = judge([Cell(now, [[ms for one in recorded for ms in one]])], 0.05)
+
+    assert apart == joined
+
+
+def test_the_rounds_of_a_recording_count_also_if_they_have_fewer_passes_than_tonight() -> None:
+    now = [[10.0] * 20] * 3
+    scattered = judge([Cell(now, [[[9.0] * 5, [10.0] * 5, [11.0] * 5]])], 0.05)
+    steady = judge([Cell(now, [[[10.0] * 5, [10.0] * 5, [10.0] * 5]])], 0.05)
+
+    assert scattered[0].limit > 2 * steady[0].limit
+
+
+def test_a_run_of_passes_and_rounds_is_an_error() -> None:
+    with pytest.raises(ValueError, match="not both"):
+        judge([Cell([[10.0]], [[[10.0], 11.0]])], 0.05)  # type: ignore[list-item] # what the test is about

@@ -80,6 +80,11 @@ def test_the_rounds_of_a_night_are_one_run(tmp_path: Path) -> None:
     assert held(tmp_path) == ((5.0, 6.0, 7.0, 8.0),)
 
 
+def test_the_rounds_of_a_night_are_kept_apart(tmp_path: Path) -> None:
+    write_night(tmp_path, 0, [cell(KEY, (5.0, 6.0, 7.0), (8.0,))])
+    assert of(tmp_path).baselines()[KEY].rounds == [((5.0, 6.0, 7.0), (8.0,))]
+
+
 def test_of_a_cell_that_was_measured_again_all_rounds_count_once(tmp_path: Path) -> None:
     first = cell(KEY, (5.0, 6.0), outcome=Outcome.REMEASURE)
     write_night(tmp_path, 0, [first, cell(KEY, (5.0, 6.0), (7.0, 8.0))])
