@@ -383,4 +383,4 @@ def test_the_rounds_of_a_recording_count_also_if_they_have_fewer_passes_than_ton
 
 def test_a_run_of_passes_and_rounds_is_an_error() -> None:
     with pytest.raises(ValueError, match="not both"):
-        judge([Cell([[10.0]], [[[10.0], 11.0]])], 0.05)  # type: ignore[list-item] # what the test is about
+        judge([Cell([[10.0]], [[[10.0], 11.0]])], 0.05)  # type: ignore[arg-type] # what the test is about
