@@ -125,7 +125,7 @@ class Verdict:
         outcome: ok, regressed, improved, remeasure or unstable; new without a baseline.
         now_ms: milliseconds per image now, comparable with the baseline (`baseline_ms` times 1 + `change`).
         baseline_ms: milliseconds per image of the baseline, None without one.
-        change: now / baseline - 1, None without a baseline.
+        change: now / baseline - 1 without the shift removed, None without a baseline.
         limit: the change beyond which the cell is regressed, given its number of rounds.
         rounds_used: how many rounds were judged.
         reason: the verdict in words.
@@ -281,18 +281,20 @@ class _Gate:
         change = level(subject.values, scatter) - base
         if rounds >= MIN_ROUNDS:
             change += level_bias(rounds) * scatter
-        fastest = min(subject.values) - base
+        removed = 0.0 if noise.moved else _shared(change, noise.shift)
+        change -= removed
+        fastest = min(subject.values) - base - removed
         z = sidak_z(FALSE_ALARM[kind], self._cells / (1 + noise.companions))
         z_now = z if rounds >= MAX_ROUNDS else sidak_z(_EARLY * FALSE_ALARM[kind], self._cells / (1 + noise.companions))
         reach = noise.reach(z_now, rounds)
-        limit = self.limit if noise.moved > 0 else max(self.limit, noise.shift + reach)
+        limit = self.limit if noise.moved > 0 else max(self.limit, reach)
         every_round = fastest > self.limit / 2 + EPSILON
         # Before the last round two accidents in three rounds could look like a change, so every round must be beyond
         # the tolerance.
         lasting = every_round if rounds >= MAX_ROUNDS else fastest > self.limit + EPSILON
         if change > limit + EPSILON and lasting and rounds >= suite.least_rounds(subject):
             outcome = "regressed"
-        elif change < -self.limit - EPSILON and (noise.moved < 0 or change < noise.shift - reach - EPSILON):
+        elif change < -self.limit - EPSILON and (noise.moved < 0 or change < -reach - EPSILON):
             outcome = "improved"
         elif change <= (self._clear_below(kind, noise, rounds) if every_round else self.limit) + EPSILON:
             outcome = "ok"
@@ -316,13 +318,14 @@ class _Gate:
             suite_shift=shift,
             resolution=resolution,
             kind=kind,
+            shift_removed=_relative(removed),
             platform_shifted=noise.moved > 0,
         )
 
     def _clear_below(self, kind: str, noise: Noise, rounds: int) -> float:
         """Return the change below which more rounds are unlikely to lift a cell over its limit."""
         last = max(rounds, MAX_ROUNDS)
-        final = noise.shift + noise.reach(sidak_z(FALSE_ALARM[kind], self._cells), last)
+        final = noise.reach(sidak_z(FALSE_ALARM[kind], self._cells), last)
         final = self.limit if noise.moved > 0 else max(self.limit, final)
         room = math.sqrt(noise.rounds * (level_variance(rounds) - level_variance(last)))
         return max(self.limit / 2, min(self.limit - room, final - _CLEAR * room))
@@ -343,6 +346,11 @@ class _Gate:
             missed = _upper(middle - limit, final) + _upper(middle - clear, first)
             low, high = (middle, high) if missed > 1 - POWER else (low, middle)
         return high
+
+
+def _shared(change: float, shift: float) -> float:
+    """Return the part of a change that the suite shares: its shift, as far as the cell changed in that direction."""
+    return max(0.0, min(shift, change)) if shift > 0 else min(0.0, max(shift, change))
 
 
 def _upper(distance: float, sd: float) -> float:
