@@ -9,12 +9,16 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pytest_ddperf.core.telemetry import Telemetry  # noqa: TC001 - msgspec reads the annotations
+from pytest_ddperf.text import format_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
 T = TypeVar("T")
+
+COMMIT_DIGITS = 12
+"""Digits shown of a commit id; they are enough to be unique."""
 
 
 class Clock(StrEnum):
@@ -302,6 +306,29 @@ class Unavailable:
 
 
 @dataclass(frozen=True, slots=True)
+class Creep:
+    """A slow rise of a cell's nightly times, in steps that are each too small for the gate of a single night.
+
+    Args:
+        since: start of the night on which it began, UTC in ISO 8601.
+        nights: number of nights since then, that night included.
+        change: relative change of the latest nights from the nights before the rise.
+        commit: id of the commit that was tested on the night on which it began; "" if unknown.
+    """
+
+    since: str
+    nights: int
+    change: float
+    commit: str = ""
+
+    def __str__(self) -> str:
+        """Say since when: `slower since the night of 2026-11-03 (commit 1a2b3c), +8.6 % over 14 nights`."""
+        commit = f" (commit {self.commit[:COMMIT_DIGITS]})" if self.commit else ""
+        nights = f"{self.nights} night{'s' * (self.nights > 1)}"
+        return f"slower since the night of {self.since[:10]}{commit}, {format_change(self.change)} over {nights}"
+
+
+@dataclass(frozen=True, slots=True)
 class CellRecord:
     """One cell of one run: sent by the worker to the controller and stored as one line of the history.
 
@@ -309,8 +336,10 @@ class CellRecord:
         nodeid: the test that measured it.
         outcome: the verdict.
         reason: explanation of the verdict; for failures the whole message.
-        now_ms: milliseconds per image of this run, by the gated clock; None if nothing was measured.
-        change: change relative to the baseline (0.1 = 10 % slower); None without a baseline.
+        now_ms: milliseconds per image as the gate estimated them: `baseline_ms` times 1 + `change`; None if nothing was
+            measured. Mean, median and passes are in the measurement.
+        change: the change that the gate compared with the limit (0.1 = 10 % slower), without the common shift; None
+            without a baseline.
         measurement: None if nothing was measured.
         resolution: the smallest relative change the gate can distinguish from noise; None without a baseline.
         suite_shift: relative slowdown of the platform's other cells against their baselines; None if unknown.
@@ -318,6 +347,12 @@ class CellRecord:
             applies to this cell only, such as a regression.
         detail: the reason without the cell's id and verdict, for reports that show these separately; "" if the reason
             contains neither.
+        baseline_ms: the baseline as the gate compared it, milliseconds per image: converted to the gated clock, and the
+            fastest passes of each run; None without a baseline, and in records of older versions.
+        limit: the relative change beyond which the cell is regressed; None without a baseline.
+        shift_removed: the platform's common shift that was removed from `change`, relative; 0 if none was.
+        platform_shifted: whether the cell is slower because the whole platform is.
+        creep: since when the cell has become slower night by night, if it is red for that; else None.
     """
 
     key: CellKey
@@ -335,6 +370,11 @@ class CellRecord:
     suite_shift: float | None = None
     cause: str = ""
     detail: str = ""
+    baseline_ms: float | None = None
+    limit: float | None = None
+    shift_removed: float = 0.0
+    platform_shifted: bool = False
+    creep: Creep | None = None
 
 
 def convert_published(clock: Clock, value_ms: float, batch_size: int) -> float:

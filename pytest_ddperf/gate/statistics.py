@@ -142,16 +142,6 @@ def level(values: Sequence[float], sigma: float) -> float:
     return sum(min(value, most) for value in ordered[:-1]) / (len(ordered) - 1)
 
 
-def counted(rounds: Sequence[Sequence[float]]) -> list[Sequence[float]]:
-    """Return the rounds that `level` counts, fastest first: all but the slowest; of two, the faster one.
-
-    Args:
-        rounds: milliseconds per image of the passes, a list for each round; at least one round.
-    """
-    ordered = sorted(rounds, key=round_statistic)
-    return ordered[: max(1, len(ordered) - 1)]
-
-
 def level_variance(count: int) -> float:
     """Return the variance of `level` of that many standard normal draws (integrated numerically up to 6)."""
     return _SLOWEST_DROPPED[count - 1] if count <= len(_SLOWEST_DROPPED) else 1.06 / count

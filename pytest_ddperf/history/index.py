@@ -35,7 +35,7 @@ FILE = "ddperf-index.sqlite"
 MARK = 0x64647066
 """SQLite's `application_id` of our files, `ddpf`; it is at byte 68 of the file."""
 
-VERSION: Final = 4
+VERSION: Final = 5
 """SQLite's `user_version` of an index with this table; an index of another version is rebuilt."""
 
 SCHEMA: Final = """CREATE TABLE run (name BLOB PRIMARY KEY, size INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
@@ -242,7 +242,7 @@ class HistoryIndex:
                     nights[key].append(
                         TrendNight(
                             run.run, started, cell.now_ms, cell.outcome, cell.accepted, cell.change, cell.tolerance,
-                            cell.baseline_ms, cell.baseline_kind, run.commit,
+                            cell.baseline_ms, cell.baseline_kind, run.commit, cell.limit,
                         )
                     )  # fmt: skip
             if all(len(nights[key]) == most for key in night.keys):

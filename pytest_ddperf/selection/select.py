@@ -166,7 +166,7 @@ def _published_range(cell: Result) -> tuple[float, float]:
     `head.time` is truncated to whole milliseconds for the batch, so the true time may be up to 1 ms longer. A figure
     that was read from a picture has a reading error in both directions.
     """
-    value_ms = cell.baseline_ms or 0.0
+    value_ms = cell.stored_ms or cell.baseline_ms or 0.0
     return value_ms - cell.reading_error_ms, value_ms + cell.reading_error_ms + 1 / cell.key.batch_size
 
 
