@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_ddperf.core.records import Outcome
 from pytest_ddperf.core.results import SEVERITY, format_decided, shared_notes
+from pytest_ddperf.gate.statistics import EPSILON
 from pytest_ddperf.text import format_change
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def describe_shift(platform: str, cells: Iterable[Result]) -> str:
     if not moved:
         return ""
     shift = median((cell.change or 0.0) if cell.suite_shift is None else cell.suite_shift for cell in moved)
-    beyond = sum((cell.change or 0.0) > (cell.tolerance or 0.0) for cell in judged)
+    beyond = sum((cell.change or 0.0) > (cell.tolerance or 0.0) + EPSILON for cell in judged)
     return (
         f"{platform} as a whole is {shift * 100:.1f} % slower: {beyond} of {count_cells(len(judged))} "
         f"{'is' if beyond == 1 else 'are'} beyond the tolerance. This is one change, not one of each network: check "
