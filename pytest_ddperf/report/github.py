@@ -185,7 +185,7 @@ def _row(cell: Result, ending: Ending, reason: str) -> str:
         "" if cell.now_ms is None else format_ms(cell.now_ms),
         "" if cell.baseline_ms is None else format_ms(cell.baseline_ms),
         phrases.format_decision(cell),
-        "" if cell.resolution is None else f"{cell.resolution * 100:.1f} %",
+        "" if cell.resolution is None else phrases.format_resolution(cell.resolution),
         f"**{said}**" if ending.fails(cell) else said,
         escape_inline(clip(reason, _REASON)),
     )

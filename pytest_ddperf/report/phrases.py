@@ -14,9 +14,10 @@ from pytest_ddperf.gate.statistics import EPSILON
 from pytest_ddperf.text import format_change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pytest_ddperf.core.platform import Platform
+    from pytest_ddperf.core.records import CellKey
     from pytest_ddperf.core.results import Result, Results
 
 GREEN = (Outcome.OK, Outcome.IMPROVED)
@@ -161,8 +162,30 @@ def describe_shifts(results: Results) -> list[str]:
     return [text for text in said if text]
 
 
+_ABSURD = 10.0
+"""Relative resolution from which on its value means nothing but that the gate sees nothing."""
+
 COARSE = 1.5
 """How many times its tolerance a cell's resolution may be before a run warns."""
+
+
+def format_resolution(resolution: float) -> str:
+    """Format a resolution: `5.2 %`."""
+    return f"{resolution * 100:.1f} %" if resolution < _ABSURD else f"over {_ABSURD:.0%}".replace("%", " %")
+
+
+def format_resolutions(resolutions: Mapping[CellKey, float]) -> str:
+    """Format the finest and the coarsest resolution of some cells: `11.2 % to 14.0 % (tk1-vgg16-b8)`."""
+    coarsest = max(resolutions, key=lambda key: resolutions[key])
+    low, high = (format_resolution(one) for one in (min(resolutions.values()), resolutions[coarsest]))
+    return low if low == high else f"{low} to {high} ({coarsest})"
+
+
+REMEDY = (
+    "To see smaller slowdowns: measure on a quieter host, pin the clocks (--ddperf-tune), or accept more nights "
+    "(--ddperf-accept)."
+)
+"""What to do about a coarse resolution."""
 
 
 def describe_coarse(cells: Iterable[Result]) -> str:
@@ -171,23 +194,40 @@ def describe_coarse(cells: Iterable[Result]) -> str:
     Args:
         cells: cells of one platform.
     """
-    judged = [cell for cell in cells if cell.change is not None and cell.tolerance and cell.resolution is not None]
-    seen = [((cell.resolution or 0.0), cell.key, cell.tolerance or 0.0) for cell in judged]
+    judged = [cell for cell in cells if cell.change is not None and cell.tolerance]
+    seen = [(cell.resolution, cell.key, cell.tolerance or 0.0) for cell in judged if cell.resolution is not None]
+    coarse = _list_coarse(seen, len(judged))
+    return coarse and f"in {coarse}. {REMEDY}"
+
+
+def describe_noisy_recording(platform: str, resolutions: Mapping[CellKey, float], tolerance: float) -> str:
+    """Describe that a recording was made on a noisy host, and what to do; "" if it was not.
+
+    Args:
+        platform: its platform.
+        resolutions: those of later runs against it, relative, by cell.
+        tolerance: relative.
+    """
+    seen = [(resolution, key, tolerance) for key, resolution in resolutions.items()]
+    coarse = _list_coarse(seen, len(seen))
+    return coarse and f"The baseline of {platform} was recorded on a noisy host: against it, in {coarse}. {REMEDY}"
+
+
+def _list_coarse(seen: Iterable[tuple[float, CellKey, float]], count: int) -> str:
+    """Count the cells with a coarse resolution, and name the coarsest; "" without one.
+
+    Args:
+        seen: resolution, key and tolerance of cells.
+        count: number of cells among which they are counted.
+    """
     coarse = [each for each in seen if each[0] > each[2] * COARSE]
     if not coarse:
         return ""
     resolution, key, tolerance = max(coarse)
     return (
-        f"in {len(coarse)} of {count_cells(len(judged))} the resolution exceeds 1.5 times the tolerance, "
-        f"{tolerance * 100:g} %; coarsest: {key}, {resolution * 100:.1f} %. {REMEDY}"
+        f"{len(coarse)} of {count_cells(count)} the resolution exceeds {COARSE:g} times the tolerance, "
+        f"{tolerance * 100:g} %; coarsest: {key}, {format_resolution(resolution)}"
     )
-
-
-REMEDY = (
-    "To see smaller slowdowns: measure on a quieter host, pin the clocks (--ddperf-tune), or accept more nights "
-    "(--ddperf-accept)."
-)
-"""What to do about a coarse resolution."""
 
 
 def collect_notes(results: Results) -> list[str]:

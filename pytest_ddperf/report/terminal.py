@@ -22,6 +22,7 @@ from pytest_ddperf.report.phrases import (
     format_limit,
     format_not_measured,
     format_removed,
+    format_resolution,
     list_verdicts,
     style_of,
     wrap_text,
@@ -75,7 +76,7 @@ def format_verdict(record: CellRecord) -> str:
     if record.outcome not in {Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED, Outcome.REMEASURE}:
         parts.append(str(record.outcome))
     limit = format_limit(record)
-    resolution = "" if record.resolution is None else f"{record.resolution * 100:.1f} %"
+    resolution = "" if record.resolution is None else format_resolution(record.resolution)
     beside = (limit and f"limit {limit}", format_removed(record), resolution and f"resolution {resolution}")
     if any(beside):
         parts.append(f"({', '.join(filter(None, beside))})")

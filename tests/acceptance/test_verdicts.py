@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -48,6 +49,50 @@ def test_the_message_of_a_regressed_cell_is_enough_to_act_on(tk1: BenchProject) 
             "If the change is intended: --ddperf-update-baselines=all.",
         ]
     )
+
+
+def test_the_figure_of_a_regressed_cell_is_beside_its_limit_wherever_it_is_shown(tk1: BenchProject) -> None:
+    tk1.server.slow(*B8, 1.3)
+    result = tk1.run(*SQUEEZENET, "-v", "--ddperf-report=cells.csv", "--junitxml=junit.xml")
+    (cell,) = [
+        one
+        for one in csv.DictReader((tk1.path / "cells.csv").read_text().splitlines())
+        if one["outcome"] == "regressed"
+    ]
+    change, limit = float(cell["change"]) * 100, float(cell["limit"]) * 100
+    assert change > limit >= 10
+    said = " ".join(result.outlines)
+    assert f"FAILED 69.8 ms/img +{change:.1f} % (limit +{limit:.1f} %, resolution" in said
+    assert_names(
+        said, f"regressed tk1-squeezenet_v1.1-b8: 69.8 ms/img, baseline 53.7, +{change:.1f} % (limit +{limit:.1f} %)"
+    )
+    assert_names(said, f"+{change:.1f} % (tolerance 10 %, limit +{limit:.1f} %)")
+    properties = {one.get("name"): one.get("value") for one in ET.parse(tk1.path / "junit.xml").iter("property")}  # noqa: S314 - our own file
+    assert properties["limit_percent"] == f"{limit:.2f}"
+    record = next(one for one in tk1.records() if one.key.batch_size == 8)
+    assert (record.change, record.limit) == (float(cell["change"]), float(cell["limit"]))
+
+
+PLATFORM = ("--ddperf-models=squeezenet_v1.1,googlenet,resnet50", "--ddperf-batch-sizes=1,2,4,8")
+
+
+def slow_platform(tk1: BenchProject, factor: float) -> None:
+    for model in ("squeezenet_v1.1", "googlenet", "resnet50"):
+        for size in (1, 2, 4, 8):
+            tk1.server.slow(model, size, factor)
+
+
+def test_a_platform_that_is_slower_as_a_whole_is_stated_first_and_each_cell_still_fails(tk1: BenchProject) -> None:
+    slow_platform(tk1, 1.3)
+    result = tk1.run(*PLATFORM)
+    lines = result.outlines
+    shift = next(place for place, line in enumerate(lines) if line.startswith("tk1 as a whole is "))
+    table = next(place for place, line in enumerate(lines) if line.startswith("tk1: "))
+    assert shift < table
+    failed = sum(verdict == "regressed" for verdict in tk1.verdicts().values())
+    assert failed >= 8
+    result.assert_outcomes(failed=failed, skipped=len(tk1.verdicts()) - failed)
+    assert sum(line.startswith("regressed ") for line in lines[table:]) == 1
 
 
 def test_to_measure_a_cell_again_that_the_platform_has_not_by_itself_its_size_is_named(tk1: BenchProject) -> None:
