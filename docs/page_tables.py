@@ -55,8 +55,8 @@ MODEL_MEANINGS: Mapping[str, str] = {
     "nclasses": "number of classes; default: from its files",
 }
 VERDICT_MEANINGS: Mapping[Outcome, str] = {
-    Outcome.REGRESSED: "slower than the baseline by more than the tolerance, and by more than chance explains; or slower "
-    "night by night ([creep](red-night.md#what-to-do))",
+    Outcome.REGRESSED: "slower than the baseline by more than the tolerance, and by more than chance explains; "
+    "or slower night by night ([creep](red-night.md#what-to-do))",
     Outcome.OOM: "the server ran out of memory on a cell that has a baseline value",
     Outcome.CRASHED: "the server died during the cell or did not come back, or the worker that measured it died",
     Outcome.ERROR: "the cell could not be measured, its predictions are wrong, or something else ended its test",
