@@ -101,6 +101,11 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
     key = record.key
     now, tolerance = record.now_ms or 0.0, record.tolerance or 0.0
     baseline_ms = record.baseline_ms or baseline.value_ms
+    figures = f"{format_ms(now)} ms per image now, baseline {format_ms(baseline_ms)} ms per image"
+    if record.creep is not None and record.change == record.creep.change:  # not a single night's figures
+        figures = (
+            f"{format_ms(now)} ms per image in the latest nights, {format_ms(baseline_ms)} ms per image before the rise"
+        )
     limit = format_limit(record)
     beside = "".join(f", {text}" for text in (limit and f"limit {limit}", format_removed(record)) if text)
     clock = CLOCK_NAMES[record.measurement.conditions.clock] if record.measurement else "?"
@@ -108,9 +113,8 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
     load = f", {describe_scenario(key.scenario)}," if key.scenario else ""
     repeat = f"To measure it again: {again}\n" if again else ""
     return (
-        f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {format_ms(now)} ms per image "
-        f"now, baseline {format_ms(baseline_ms)} ms per image, {format_decided(record)} "
-        f"(tolerance {tolerance * 100:g} %{beside}).\n"
+        f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {figures}, "
+        f"{format_decided(record)} (tolerance {tolerance * 100:g} %{beside}).\n"
         f"Baseline: {baseline.source}.\n"
         f"Passes, ms per image by the {clock}: {format_passes(record)}.{_averages(record)}\n"
         f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
