@@ -7,6 +7,7 @@ be tested without a server, a file or a run.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
@@ -152,9 +153,17 @@ class Result:
         return compute_images_per_second(self.key, self.value_ms, self.load)
 
     @property
+    def measured_ms(self) -> float | None:
+        """The median of the passes, or `now_ms` if they are unknown; None if the run did not measure the cell.
+
+        Unlike `now_ms`, it includes a common shift of the platform.
+        """
+        return median(self.samples_ms) if self.samples_ms and self.now_ms is not None else self.now_ms
+
+    @property
     def value_ms(self) -> float | None:
         """The measured value, else the baseline; None if there is neither."""
-        return self.baseline_ms if self.now_ms is None else self.now_ms
+        return self.baseline_ms if self.now_ms is None else self.measured_ms
 
     @property
     def side(self) -> str:

@@ -137,9 +137,8 @@ def _figure(cell: Result, run: str) -> _Figure:
     if cell.outcome in {Outcome.ERROR, Outcome.OOM, Outcome.CRASHED}:
         said = cell.reason.splitlines()[0] if cell.reason else "no reason given"
         return _Figure(None, miss=Miss(Rule.FAILED, f"{cell.outcome} in {named}: {said}"))
-    measured = cell.now_ms is not None and cell.outcome is not Outcome.INVALID
-    if measured and cell.now_ms is not None:
-        passes = cell.samples_ms or (cell.now_ms,)
+    if cell.measured_ms is not None and cell.outcome is not Outcome.INVALID:
+        passes = cell.samples_ms or (cell.measured_ms,)
         where = f"{named}, clock {cell.clock}" if cell.clock else named
         not_confirmed = (f"not confirmed: {named} ended before it was measured again",)
         notes = {
@@ -148,7 +147,7 @@ def _figure(cell: Result, run: str) -> _Figure:
             Outcome.NOT_CONFIRMED: not_confirmed,
         }
         return _Figure(
-            cell.now_ms, min(passes), max(passes), "measured", where, notes.get(cell.outcome or Outcome.OK, ())
+            cell.measured_ms, min(passes), max(passes), "measured", where, notes.get(cell.outcome or Outcome.OK, ())
         )
     notes_of_run = (f"invalid in {named}",) if cell.outcome is Outcome.INVALID else ()
     if cell.baseline_ms is None:

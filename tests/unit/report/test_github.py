@@ -380,6 +380,10 @@ class TestShiftedPlatform:
         assert not any(one in summary for one in ids)
         assert len(rows(summary)) == 21
 
+    def test_its_rows_follow_those_of_the_other_failures(self) -> None:
+        found = rows(github.render_summary(results(*shifted(20), not_measured("alexnet"), OK), FAILED))
+        assert [found[0][1], found[1][7], found[-1][7]] == ["alexnet", "regressed", "ok"]
+
     def test_it_is_one_annotation_beside_the_other_failures(self) -> None:
         own = not_measured("alexnet")
         texts = [command(line) for line in github.render_commands(results(*shifted(20), own), FAILED)]
