@@ -1,24 +1,26 @@
 """Noise of a suite's cells, learnt from rounds, runs and the suite's own spread. Pure, standard library only.
 
-A difference of a cell from its baseline has three sources of chance: rounds differ tonight, rounds differed while the
-baseline was measured, and each run has a lasting bias that no round of it redraws. The scatter between rounds of a cell
-shows the first two. The suite's spread or the scatter between recorded runs shows the third. All of these scatters stay
-the same if all times of a cell are multiplied by one factor, and a cell is excluded from the spread that it is compared
-with. Therefore a cell that becomes slower by one factor in all rounds is never judged more leniently.
+A single round differs from the baseline by chance, with a variance called `total`. Further rounds redraw a part of it,
+called `within`; the rest (the error of the baseline, and a bias that lasts for a whole run) remains. The scatter between
+nights or recorded runs shows the total, else the spread of the suite's changes tonight. The scatter between the rounds
+of a cell shows the part within a run.
+
+Multiplying all times of a cell by one factor changes no scatter between its rounds, and a cell is excluded from the
+spread that it is compared with. Therefore a cell that becomes slower by one factor is never judged more leniently.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, median_high
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.gate.references import (
     HISTORY,
-    PUBLISHED,
-    RECORDED,
+    LEAST_VARIANCE,
+    POOL_WEIGHT,
+    SHIFT_PRIOR_SD,
     SUITE_FROM,
     Reference,
     ShiftHistory,
@@ -29,6 +31,7 @@ from pytest_ddperf.gate.statistics import (
     Bulk,
     Crowd,
     expected_offset,
+    is_larger,
     level_variance,
     round_variance,
     rounds_scatter,
@@ -37,7 +40,7 @@ from pytest_ddperf.gate.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MAX_ROUNDS = 6
 """Rounds after which a cell gets its final verdict."""
@@ -45,30 +48,21 @@ MAX_ROUNDS = 6
 MIN_ROUNDS = 3
 """Rounds needed before a cell can be red."""
 
-_SHIFT_ALARM = 0.002  # chance that the scatter of the centre alone makes a suite count as shifted
-_CHANCE_ROUNDS = 0.05  # maximum expected number of cells whose rounds are all beyond the limit by chance
-_ALIKE = 20.0
-"""Degrees of freedom by which the other cells' scatter between rounds counts for a cell. It assumes that the standard
-deviations of the cells differ by about a sixth: sqrt(1 / (2 * 20)) (Smyth 2004)."""
+_SHIFT_ALARM = 0.002
+"""Chance that a run without change is reported as a shift of the platform: a tenth of the bound for all false alarms."""
 
-_HALF = 4.0
-"""Degrees of freedom of the assumption that a run's lasting bias is as large as the part that each round redraws. It
-counts in full where neither a suite nor several runs show the lasting bias."""
+_SHIFT_CORRELATION = 3.0
+"""Factor of a centre's variance if the changes of neighbouring cells are correlated by 0.5: (1 + 0.5) / (1 - 0.5)."""
 
-_MOST_BIAS = 0.1  # standard deviation between runs of the noisiest host measured
-_ENOUGH = 8.0  # degrees of freedom of the scatter between runs from which it shows the noise by itself
-_LEAST_DEGREES = 2.0  # the fewest degrees of freedom: those of a recording of three rounds
-_LEAST_VARIANCE = 1e-8  # (0.01 %) squared: a clock that counts whole milliseconds can look free of noise
-_COMPANION = {PUBLISHED: 3.0, RECORDED: 3.0, HISTORY: 1.75}
-"""Another cell counts as slow if all its rounds are beyond this many standard deviations of the suite. The threshold is
-higher for a baseline of few runs, whose error affects all rounds alike; the error of many nights' baseline is small."""
+_UNKNOWN_BIAS = 0.1
+"""Standard deviation between runs where nothing shows it, while no cell of a small suite has two rounds: that of the
+noisiest host measured (9 %, a server on two shared cores). It makes no verdict, only a resolution."""
 
-_CHANCE_COMPANIONS = {PUBLISHED: 0.05, RECORDED: 0.05, HISTORY: 0.01}
-"""Share of the cells that may count as slow by chance."""
+_LEAST_DEGREES = 2.0
+"""Fewest degrees of freedom of a difference of variances: those of a recording of three rounds."""
 
-_SHIFT_PRIOR_SD = 0.01  # standard deviation of a suite's shift from a baseline of one night, on a quiet host
-_SHIFT_OF_SPREAD = 0.5  # minimum of that standard deviation, as a share of the suite's spread
-_NOISY_NIGHT = 1.3  # how much wider than in its history (in variance) a suite may scatter before that counts
+_LAST_DEGREES = MAX_ROUNDS - 2.0
+"""Degrees of freedom of the scatter between the rounds of a cell that was measured in all rounds, without the slowest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +86,8 @@ class Subject:
     """How far the fastest round is from the baseline."""
     between: tuple[float, float] = field(init=False)
     """Variance between tonight's rounds and its degrees of freedom, 0 if unknown."""
+    later: tuple[float, float] = field(init=False)
+    """The same without the first round: a cell without a change is measured again because its first round was slow."""
 
     def __post_init__(self) -> None:
         """Compute the values that suites read repeatedly."""
@@ -99,6 +95,7 @@ class Subject:
         object.__setattr__(self, "first", self.values[0] - centre)
         object.__setattr__(self, "fastest", min(self.values) - centre)
         object.__setattr__(self, "between", rounds_scatter(self.values))
+        object.__setattr__(self, "later", rounds_scatter(self.values[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,302 +103,229 @@ class Noise:
     """Noise of one cell. All values are in logarithms.
 
     Args:
-        shift: the suite's common shift.
-        parts: the parts of `fixed` that are estimated from tonight, with their degrees of freedom.
-        kept: those that are estimated from the baseline.
-        single: variance of the difference of a single round, as the suite or several nights show it.
-        single_degrees: its degrees of freedom.
-        fixed: variance of the baseline, the lasting bias and the shift.
-        rounds: variance between rounds tonight.
-        rounds_degrees: degrees of freedom of it.
-        rounds_taken: by how much `rounds` was subtracted in `fixed`.
-        moved: 1 or -1 if the suite's shift is significant and itself beyond the tolerance, else 0.
+        shift: the suite's common shift; 0 if there are too few cells.
         offset: correction subtracted from a difference if the baseline is a different statistic than that of a round.
-        alone: whether there are too few cells for a suite; `shift` is then 0.
-        companions: number of other cells that are slow in all of three or more rounds, beyond the number expected by
-            chance.
+        total: variance of the difference of a single round.
+        total_degrees: its degrees of freedom.
+        is_assumed: whether it is computed from `within`, as nothing shows it.
+        within: variance between rounds, the part of `total` that each round redraws; 0 if unknown.
+        within_degrees: its degrees of freedom.
+        passes: the part of `within` due to the scatter of the passes.
+        least: the least variance that no round redraws: that of the baseline.
     """
 
     shift: float
-    parts: tuple[tuple[float, float], ...]
-    kept: tuple[tuple[float, float], ...]
-    single: float
-    single_degrees: float
-    fixed: float
-    rounds: float
-    rounds_degrees: float
-    rounds_taken: float
-    moved: int
     offset: float
-    alone: bool
-    companions: int
+    total: float
+    total_degrees: float
+    is_assumed: bool
+    within: float
+    within_degrees: float
+    passes: float
+    least: float
 
     def sd(self, rounds: int) -> float:
         """Return the standard deviation of a difference without change after `rounds` rounds."""
-        return math.sqrt(self.fixed + self.rounds * level_variance(rounds))
+        factor = level_variance(rounds)
+        return math.sqrt(max(self.least + self.within * factor, self.total - self.within * (1 - factor)))
 
-    def reach(self, z: float, rounds: int) -> float:
-        """Return the largest deviation that chance explains after `rounds` rounds, a logarithm.
+    def reach(self, z: float, rounds: int, *, later: bool = False) -> tuple[float, float]:
+        """Return the largest deviation that chance explains after `rounds` rounds, and its degrees of freedom.
 
         Args:
             z: normal quantile, widened here to Student's t; its degrees of freedom are those of a sum of variances
                 (Satterthwaite 1946).
             rounds: number of rounds.
+            later: whether the rounds are those of another run, with the scatter between all of its rounds.
         """
-        return self._reach(z, rounds, 0)[0]
+        sd, total_degrees, within_degrees = self.sd(rounds), self.total_degrees, self.within_degrees
+        if later:
+            within_degrees = max(within_degrees, _LAST_DEGREES)
+            total_degrees = max(total_degrees, _LAST_DEGREES) if self.is_assumed else total_degrees
+        redrawn = self.within * (1 - level_variance(rounds))
+        error = self.total**2 / total_degrees + redrawn**2 / within_degrees
+        degrees = min(total_degrees + within_degrees, max(_LEAST_DEGREES, sd**4 / error))
+        reach = student(z, degrees) * sd
+        # The scatter of the passes is known well, and each round redraws it at least.
+        least = self.passes * (1 - level_variance(rounds))
+        surely = student(z, total_degrees) * math.sqrt(max(sd * sd, self.total - least))
+        return (reach, degrees) if reach < surely else (surely, total_degrees)
 
-    def expected_reach(self, z: float, rounds: int, further: int) -> tuple[float, float]:
-        """Return the reach to expect in another run, and the standard deviation of the error of this expectation.
+    def room(self, z: float, rounds: int) -> float:
+        """Return by how much further rounds may lift a difference by chance, a logarithm.
 
         Args:
-            z: as for `reach`.
-            rounds: number of rounds of the other run.
-            further: by how many these are more than the rounds of tonight.
+            z: normal quantile, widened here to Student's t.
+            rounds: number of rounds so far.
         """
-        return self._reach(z, rounds, further)
-
-    def _reach(self, z: float, rounds: int, further: int) -> tuple[float, float]:
-        factor = level_variance(rounds)
-        variance = self.fixed + self.rounds * factor
-        own = (self.rounds * (factor - self.rounds_taken)) ** 2 / max(1.0, self.rounds_degrees + further)
-        redrawn = own + sum(part * part / degrees for part, degrees in self.parts)
-        error = redrawn + sum(part * part / degrees for part, degrees in self.kept)
-        degrees = max(_LEAST_DEGREES, variance * variance / error) if error > 0 else math.inf
-        reach = student(z, degrees) * math.sqrt(variance)
-        # Further rounds only make a difference more certain.
-        single = student(z, self.single_degrees) * math.sqrt(self.single)
-        if single < reach:
-            return single, 0.0 if self.kept else single / math.sqrt(self.single_degrees)
-        # The relative error of a standard deviation is half that of the variance. It is made twice, tonight and then.
-        return reach, reach * min(1.0, math.sqrt(redrawn) / variance)
-
-
-@dataclass(frozen=True, slots=True)
-class _Within:
-    """Variances of a round within its run.
-
-    Args:
-        passes: the part due to the scatter of the passes.
-        now: of this cell tonight.
-        now_degrees: its degrees of freedom, 0 for a guess.
-        now_mean: of all cells tonight.
-        then: of this cell while the baseline was measured.
-        then_degrees: its degrees of freedom, 0 if it is assumed to equal tonight's.
-        then_mean: of all cells while the baseline was measured.
-    """
-
-    passes: float
-    now: float
-    now_degrees: float
-    now_mean: float
-    then: float
-    then_degrees: float
-    then_mean: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Lasting:
-    """The variance of a difference that no round redraws.
-
-    Args:
-        variance: `shown` less what the rounds contribute to it; negative by chance.
-        shown: variance that the suite or several runs show.
-        degrees: its degrees of freedom, 0 if neither shows it.
-        taken_now: how often the variance of tonight's rounds is subtracted.
-        taken_then: how often that of the baseline's rounds is subtracted.
-        single: variance of the difference of a single round, infinite if unknown.
-    """
-
-    variance: float
-    shown: float
-    degrees: float
-    taken_now: float
-    taken_then: float
-    single: float
+        redrawn = max(0.0, level_variance(rounds) - level_variance(MAX_ROUNDS))
+        if not self.within:
+            return z * math.sqrt(self.total * redrawn)
+        return student(z, self.within_degrees) * math.sqrt(self.within * redrawn)
 
 
 class Suite:
     """The cells of one kind of baseline."""
 
-    def __init__(self, kind: str, subjects: Sequence[Subject], shifts: ShiftHistory | None, limit: float) -> None:
+    def __init__(self, kind: str, cells: Mapping[int, Subject], shifts: ShiftHistory | None, limit: float) -> None:
         """Collect the figures of a suite.
 
         Args:
             kind: published, recorded or history.
-            subjects: its cells.
+            cells: its cells, by any number; at least one.
             shifts: how far whole nights differed from each other; None for published means.
             limit: logarithm of 1 + tolerance.
         """
-        self._kind, self._count, self._shifts, self._limit = kind, len(subjects), shifts, limit
+        self.subjects = cells
+        subjects = list(cells.values())
+        self._kind, self._shifts, self._limit = kind, shifts, limit
         self._crowd = Crowd([subject.first for subject in subjects])
         sigmas = [subject.pass_sigma for subject in subjects if subject.pass_sigma is not None]
-        self._sigma = median(sigmas) if sigmas else None
-        self._reading = median(subject.reference.reading_variance for subject in subjects) if subjects else 0.0
-        self._rounds = pool_variances([subject.between for subject in subjects])
-        self._then = pool_variances(
-            [(subject.reference.rounds_variance, subject.reference.rounds_degrees) for subject in subjects]
-        )
-        self._lasting = sorted(subject.fastest for subject in subjects if len(subject.values) >= MIN_ROUNDS)
-        self._fastest = sorted(subject.fastest for subject in subjects)[len(subjects) // 5] if subjects else 0.0
-        self._flips = sum(self._flipped(subject) for subject in subjects)
-        expected = [spread for subject in subjects if (spread := subject.reference.expected_spread) is not None]
-        self._expected = median(expected) if expected else None
+        self._sigma = median(sigmas) if sigmas else 0.0
+        self._passes = self._sigma**2 * round_variance(median_high([subject.passes for subject in subjects]))
+        references = [subject.reference for subject in subjects]
+        self._reading = median(reference.reading_variance for reference in references)
+        self._now = pool_variances([subject.later for subject in subjects])
+        self._then = pool_variances([(one.rounds_variance, one.rounds_degrees) for one in references])
+        known = [
+            (one.variance * (1 + one.centre_weight), one.degrees) for one in references if one.variance is not None
+        ]
+        self._expected = median(total for total, _ in known) if known else 0.0
+        self._expected_degrees = median(degrees for _, degrees in known) if known else 0.0
+        self._noisier = self._compare_passes(subjects)
+        fastest = sorted(subject.fastest - self._offset(subject) for subject in subjects)
+        self._fastest = fastest[len(subjects) // 5 if len(subjects) >= SUITE_FROM else 0]
 
-    def _flipped(self, subject: Subject) -> bool:
-        """Whether the first round was beyond the limit and a later one was not: chance that may affect others too."""
-        base = subject.reference.centre + self._offset(subject) + self._limit
-        return subject.values[0] > base + EPSILON >= min(subject.values)
+    @property
+    def is_small(self) -> bool:
+        """Whether there are too few cells for a common shift and a spread."""
+        return len(self.subjects) < SUITE_FROM
 
-    def least_rounds(self, subject: Subject) -> int:
-        """Return how many rounds must all be beyond the limit: more if other cells' first rounds were so by chance."""
-        others = self._count - 1
-        share = (self._flips - self._flipped(subject)) / others if others else 0.0
-        if not share:
-            return MIN_ROUNDS
-        if share >= 1:
-            return MAX_ROUNDS
-        needed = math.ceil(math.log(_CHANCE_ROUNDS / self._count) / math.log(share))
-        return min(MAX_ROUNDS, max(MIN_ROUNDS, needed))
+    def _compare_passes(self, subjects: Sequence[Subject]) -> float:
+        """Return by how much more (in variance) passes scatter than in the baseline, 1 if not significantly."""
+        then = [subject.reference.pass_variance for subject in subjects if subject.reference.pass_variance]
+        if not then:
+            return 1.0
+        # two degrees of freedom of three passes in each cell
+        before, degrees = median(then), 2.0 * len(then)
+        return self._sigma**2 / before if is_larger(self._sigma**2, degrees, before, degrees) else 1.0
 
     def _offset(self, subject: Subject) -> float:
         """Return the expected difference of a round's statistic from the baseline's: a published figure is a mean."""
-        theirs, sigma = subject.reference.passes, self._sigma or 0.0
+        theirs, sigma = subject.reference.passes, self._sigma
         if theirs:
             return sigma * (expected_offset(subject.passes) - expected_offset(theirs))
         return sigma * expected_offset(subject.passes) - sigma * sigma / 2
 
     def noise(self, subject: Subject) -> Noise:
         """Estimate the noise of a cell of this suite."""
-        reference = subject.reference
-        offset = self._offset(subject)
-        # A cell neither faster than the tolerance nor slower than half of it is `ok` whatever the noise. The figures of
-        # the whole suite are accurate enough for it.
-        is_clear = len(subject.values) == 1 and -self._limit <= subject.first - offset <= self._limit / 2
-        own = None if is_clear else subject.first
-        others = self._crowd.others(own) if self._count >= SUITE_FROM else None
-        within = self._within(subject, others)
-        runs, weight = reference.centre_weight, reference.rounds_weight
-        found = self._shown(reference, within, others)
-        lasting, shown, taken_now, taken_then = found.variance, found.shown, found.taken_now, found.taken_then
-        # Without proof of a larger one, the lasting bias is assumed to be as large as the part that rounds redraw.
-        assumed = max(0.0, within.now - within.passes) + max(0.0, within.then - within.passes) * runs
-        if lasting < assumed:
-            share = found.degrees / (found.degrees + _HALF)
-            lasting = max(0.0, share * lasting + (1 - share) * assumed)
-            shown *= share
-            taken_now = share * taken_now - (1 - share)
-            taken_then = share * taken_then - (1 - share) * runs
-        known = ((shown, found.degrees),) if found.degrees else ()
-        parts, kept = ((), known) if reference.variance is not None else (known, ())
-        if within.then_degrees:
-            kept = (*kept, (within.then * (weight - taken_then), within.then_degrees))
-        else:
-            taken_now += taken_then - weight
+        reference, offset = subject.reference, self._offset(subject)
+        others = None if self.is_small else self._crowd.others(subject.first)
+        now, now_degrees, excess = self._moderate(subject.between, self._now)
+        recorded = reference.rounds_variance, reference.rounds_degrees
+        then, then_degrees, excess_then = self._moderate(recorded, self._then)
+        if not now_degrees:
+            now, now_degrees = then * self._noisier, then_degrees
         if others is not None:
             shift_variance = others.centre_variance
         else:
             # the scatter of several nights includes their common shifts
-            shift_variance = 0.0 if self._kind == HISTORY else _SHIFT_PRIOR_SD**2
-        fixed = lasting + within.then * weight + reference.reading_variance + shift_variance
-        if not reference.passes and self._sigma is not None:
+            shift_variance = 0.0 if self._kind == HISTORY else SHIFT_PRIOR_SD**2
+        if not reference.passes:
             # the correction by the scatter of the passes is as uncertain as that: two degrees of freedom of each round
-            fixed += offset * offset / (4.0 * self._count)
-        shift = others.centre - offset if others else 0.0
+            shift_variance += offset * offset / (4.0 * len(self.subjects))
+        base = reference.reading_variance + shift_variance
+        least = base + (then if then_degrees else now) * reference.rounds_weight
+        if reference.variance is not None:
+            total, degrees = self._from_runs(reference, now, now_degrees, then if then_degrees else None, others)
+            total += base
+        elif others is not None:
+            total, degrees = others.variance + max(0.0, reference.reading_variance - self._reading), others.degrees
+            total += shift_variance + excess + excess_then * reference.rounds_weight
+        else:
+            if not now_degrees:
+                now = self._passes + _UNKNOWN_BIAS**2 / 2
+            before = then if then_degrees else now
+            # The lasting bias is assumed to be as large as the part of the bias that each round redraws.
+            lasting = max(0.0, now - self._passes) + max(0.0, before - self._passes) * reference.centre_weight
+            total = lasting + now + before * reference.rounds_weight + base
+            least = before * reference.rounds_weight + base
+            degrees = max(1.0, now_degrees + then_degrees)
+        # Rounds cannot differ more than whole runs do.
+        now = min(now, total / (1 + reference.centre_weight))
         return Noise(
-            shift=shift,
-            parts=parts,
-            kept=kept,
-            single=found.single + shift_variance,
-            single_degrees=max(1.0, found.degrees),
-            fixed=max(fixed, _LEAST_VARIANCE),
-            rounds=within.now,
-            rounds_degrees=within.now_degrees,
-            rounds_taken=taken_now,
-            moved=self._moved(shift, others),
+            shift=others.centre - offset if others is not None else 0.0,
             offset=offset,
-            alone=others is None,
-            companions=0 if others is None else self._companions(subject, others),
+            total=max(total, LEAST_VARIANCE),
+            total_degrees=max(1.0, degrees),
+            is_assumed=reference.variance is None and others is None,
+            within=now,
+            within_degrees=max(1.0, now_degrees),
+            passes=self._passes,
+            least=max(least, LEAST_VARIANCE),
         )
 
-    def _within(self, subject: Subject, others: Bulk | None) -> _Within:
-        """Estimate the variances between rounds, tonight and while the baseline was measured."""
-        reference, sigma = subject.reference, self._sigma or 0.0
-        passes = sigma * sigma * round_variance(subject.passes)
-        now, now_degrees, now_mean = self._moderate(subject.between, self._rounds, passes)
-        if not now_degrees:
-            now_mean = now = self._guess(passes, sigma, others, reference)
-        if not (reference.rounds_degrees or self._then[1]):
-            return _Within(passes, now, now_degrees, now_mean, now, 0.0, now_mean)
-        own = reference.rounds_variance, reference.rounds_degrees
-        return _Within(passes, now, now_degrees, now_mean, *self._moderate(own, self._then, passes))
-
-    def _shown(self, reference: Reference, within: _Within, others: Bulk | None) -> _Lasting:
-        """Estimate the lasting variance of a difference from several runs, else from the suite's spread tonight."""
-        runs, weight = reference.centre_weight, reference.rounds_weight
-        if reference.variance is not None:
-            wider = 1.0
-            if others is not None and self._expected is not None:
-                wider = max(1.0, others.variance / self._expected / _NOISY_NIGHT)
-            between, degrees = reference.variance * wider, reference.degrees
-            shown, taken = between * (1 + runs), (1 + runs) * weight / runs
-            single = max(between, within.now) + between * runs if degrees >= _ENOUGH else math.inf
-            return _Lasting(shown - within.then * taken, shown, degrees, 0.0, taken, single)
+    def _from_runs(
+        self, reference: Reference, now: float, now_degrees: float, then: float | None, others: Bulk | None
+    ) -> tuple[float, float]:
+        """Return the variance of a single round's difference as several runs show it, and its degrees of freedom."""
+        between, weight = reference.variance or 0.0, reference.centre_weight
+        run, degrees = between, reference.degrees
+        if then is not None:
+            run = max(between - then * reference.rounds_weight / weight + now, between)
+        if now_degrees and is_larger(now, now_degrees, run, degrees):
+            run = now
+        total = run + between * weight
         if others is None:
-            return _Lasting(0.0, 0.0, 0.0, 0.0, 0.0, math.inf)
-        single = others.variance + max(0.0, reference.reading_variance - self._reading)
-        single += max(0.0, within.now - within.now_mean) + max(0.0, within.then - within.then_mean) * weight
-        variance = others.variance - self._reading - within.now_mean - within.then_mean * weight
-        return _Lasting(variance, others.variance, others.degrees, 1.0, weight, single)
+            return max(total, between * self._noisier + between * weight), degrees
+        if is_larger(others.variance, others.degrees, self._expected, self._expected_degrees):
+            return max(total, between * (1 + weight) * others.variance / self._expected), others.degrees
+        return total, degrees
 
-    @staticmethod
-    def _moderate(own: tuple[float, float], pool: tuple[float, float], least: float) -> tuple[float, float, float]:
-        """Return a cell's variance between rounds, shrunk to that of all cells, its degrees of freedom, and the pool's.
+    def _moderate(self, own: tuple[float, float], pool: tuple[float, float]) -> tuple[float, float, float]:
+        """Return a cell's variance between rounds, its degrees of freedom, and by how much it exceeds that of all cells.
+
+        It is shrunk to that of all cells, unless it is significantly larger. Without degrees of freedom it is unknown.
 
         Args:
             own: the cell's own variance and its degrees of freedom.
             pool: those of all cells.
-            least: variance that the passes alone cause.
         """
-        variance, degrees = own
-        common, common_degrees = pool
-        weight = min(_ALIKE, max(0.0, common_degrees - degrees))
+        (variance, degrees), (common, common_degrees) = own, pool
+        weight = min(POOL_WEIGHT, max(0.0, common_degrees - degrees))
         if not degrees + weight:
-            return least, 0.0, least
-        shrunk = (degrees * variance + weight * common) / (degrees + weight)
-        return max(shrunk, least / 2), degrees + weight, max(common, least / 2)
+            return 0.0, 0.0, 0.0
+        if weight and degrees and is_larger(variance, degrees, common, common_degrees):
+            return max(variance, self._passes), degrees, max(0.0, variance - max(common, self._passes))
+        return max((degrees * variance + weight * common) / (degrees + weight), self._passes), degrees + weight, 0.0
 
-    def _guess(self, passes: float, sigma: float, others: Bulk | None, reference: Reference) -> float:
-        """Return the variance between rounds while no cell has two.
+    def moved(self, subject: Subject, noise: Noise) -> int:
+        """Return 1 or -1 if all cells shifted by more than the tolerance and more than chance explains, else 0."""
+        count = len(self.subjects)
+        if not self.is_small:
+            return self._moved_centre(subject, noise)
+        # Half of the cells may really be slower. The other half are beyond this quantile by chance as rarely as one
+        # suite that shifts by chance.
+        z = sidak_z(_SHIFT_ALARM ** (2 / count), 1)
+        if count < 2 or self._fastest <= self._limit + EPSILON:
+            return 0
+        for one in self.subjects.values():
+            own = self.noise(one)
+            if one.fastest - own.offset <= own.reach(z, len(one.values))[0] + EPSILON:
+                return 0
+        return 1
 
-        It is that of the recording. Without one, runs are assumed to differ as much as passes do, up to `_MOST_BIAS`,
-        and half of that variance to be redrawn by each round.
-        """
-        if self._then[1]:
-            return max(passes / 2, self._then[0])
-        guess = passes + min(sigma, _MOST_BIAS) ** 2 / 2
-        if reference.variance is not None:
-            guess = min(guess, reference.variance)
-        elif others is not None:
-            guess = min(guess, others.variance / (1 + reference.centre_weight))
-        return max(guess, passes, _LEAST_VARIANCE)
-
-    def _companions(self, subject: Subject, others: Bulk) -> int:
-        threshold = others.centre + _COMPANION[self._kind] * math.sqrt(others.variance) + EPSILON
-        found = len(self._lasting) - bisect_right(self._lasting, threshold)
-        found -= len(subject.values) >= MIN_ROUNDS and subject.fastest > threshold
-        return max(0, found - math.ceil(_CHANCE_COMPANIONS[self._kind] * self._count))
-
-    def _moved(self, shift: float, others: Bulk | None) -> int:
-        if others is None or abs(shift) <= self._limit + EPSILON:
+    def _moved_centre(self, subject: Subject, noise: Noise) -> int:
+        shift, shifts = noise.shift, self._shifts
+        if abs(shift) <= self._limit + EPSILON:
             return 0
         if shift > 0 and self._fastest <= self._limit / 2 + EPSILON:
             return 0  # a fifth of the cells or more did not shift, or not in all of their rounds: no other clock
-        shifts = self._shifts
-        if shifts is None or shifts.nights < 2:
-            sd, degrees = max(_SHIFT_PRIOR_SD, _SHIFT_OF_SPREAD * math.sqrt(others.variance)), others.degrees
-        else:
-            sd = math.sqrt(shifts.sd**2 * (1 + 1 / shifts.nights) + others.centre_variance)
-            degrees = min(shifts.degrees, others.degrees)
+        others = self._crowd.others(subject.first)
+        variance, degrees = SHIFT_PRIOR_SD**2, others.degrees
+        if shifts is not None and shifts.nights > 1:
+            variance, degrees = shifts.sd**2 * (1 + 1 / shifts.nights), min(shifts.degrees, degrees)
+        sd = math.sqrt(variance + _SHIFT_CORRELATION * others.centre_variance)
         if abs(shift) <= student(sidak_z(_SHIFT_ALARM, 1), degrees) * sd + EPSILON:
             return 0
         return 1 if shift > 0 else -1

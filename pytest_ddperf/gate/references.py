@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.gate.statistics import midmean, midmean_variance, round_statistic, rounds_scatter
+from pytest_ddperf.gate.statistics import midmean, midmean_variance, pass_sigma, round_statistic, rounds_scatter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +29,17 @@ NIGHTS = 30
 SUITE_FROM = 8
 """Minimum number of cells for a suite to have a shift and a spread of its own."""
 
-_POOL_DEGREES = 12.0  # degrees of freedom below which tonight's suite is a better estimate of the noise than the runs
-_LEAST_VARIANCE = 1e-8  # (0.01 %) squared: a clock that counts whole milliseconds can look free of noise
-_POOL_WEIGHT, _POOL_RANGE = 20.0, (10.0, 80.0)  # weight of the pool in a cell's own variance, in nights
-_SHIFT_PRIOR_SD = 0.01  # of a night's common shift, for a short history on a host that nobody else uses
+LEAST_VARIANCE = 1e-8
+"""(0.01 %) squared: a clock that counts whole milliseconds can look free of noise."""
+
+POOL_WEIGHT, _POOL_RANGE = 20.0, (10.0, 80.0)
+"""Degrees of freedom by which the scatter of all cells counts for one of them, and their range where the cells show by
+how much their scatters differ. The weight assumes that their standard deviations differ by about a sixth:
+sqrt(1 / (2 * 20)) (Smyth 2004); the range a quarter to a thirteenth."""
+
+SHIFT_PRIOR_SD = 0.01
+"""Standard deviation of a night's common shift, on a quiet host that nobody else uses."""
+
 _SHIFT_PRIOR_WEIGHT = 5.0  # weight of this prior, in nights
 
 
@@ -50,6 +57,7 @@ class Reference:
         rounds_weight: variance of the centre due to the scatter between rounds, in units of the variance of one round.
         rounds_variance: variance of the logarithm of one round within a run; 0 if no run has several rounds.
         rounds_degrees: degrees of freedom of that variance.
+        pass_variance: variance of the logarithm of a pass in the newest run; 0 if unknown.
     """
 
     centre: float
@@ -61,11 +69,7 @@ class Reference:
     rounds_weight: float = 1.0
     rounds_variance: float = 0.0
     rounds_degrees: float = 0.0
-
-    @property
-    def expected_spread(self) -> float | None:
-        """Variance of the difference of a first round from the centre; None if only the suite can provide it."""
-        return None if self.variance is None else self.variance * (1 + self.centre_weight)
+    pass_variance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,13 @@ def run_value(run: Run, passes: int) -> float:
     return midmean(_rounds(tuple(run), passes))
 
 
+@lru_cache(maxsize=1 << 14)
+def _pass_variance(run: tuple[float, ...] | tuple[Sequence[float], ...], passes: int) -> float:
+    """Return the mean variance of the logarithm of a pass within the rounds of a run, 0 if unknown."""
+    sigmas = [sigma for one in _divided(run, passes) if (sigma := pass_sigma(one)) is not None]
+    return sum(sigma * sigma for sigma in sigmas) / len(sigmas) if sigmas else 0.0
+
+
 @lru_cache(maxsize=1 << 14)  # judging any cell of a suite reads the runs of all
 def _rounds(run: tuple[float, ...] | tuple[Sequence[float], ...], passes: int) -> tuple[float, ...]:
     """Return the statistic of each round of a run."""
@@ -205,14 +216,14 @@ def build_references(suite: Sequence[Sequence[Run]], passes: int) -> tuple[list[
     ]
     known = sorted(variance for variance, degrees in own if degrees)
     degrees_pooled = sum(degrees for _, degrees in own)
-    pool = _pool(known, degrees_pooled, len(nights))
+    pool = pool_variances([(variance, degrees_pooled / len(known)) for variance in known])[0] if known else None
     pool_weight = _pool_weight(own)
     found: list[Reference] = []
     for runs, values, centre, (variance, degrees) in zip(suite, nights, centres, own, strict=True):
         weight = degrees if len(values) >= HISTORY_FROM else 0.0
         shrunk = None
         if pool is not None:
-            shrunk = max((weight * variance + pool_weight * pool) / (weight + pool_weight), _LEAST_VARIANCE)
+            shrunk = max((weight * variance + pool_weight * pool) / (weight + pool_weight), LEAST_VARIANCE)
         newest = next(run for run in reversed(runs) if len(run))
         per_round = len(_divided(newest, passes)[0])
         rests_on = (weight + pool_weight) ** 2 / weight if weight and len(known) > 1 else max(weight, degrees_pooled)
@@ -235,6 +246,7 @@ def build_references(suite: Sequence[Sequence[Run]], passes: int) -> tuple[list[
                 weight_of_runs * per_run,
                 squares / rounds_degrees if rounds_degrees else 0.0,
                 rounds_degrees,
+                _pass_variance(tuple(newest), passes),
             )
         )
     return found, _shift_history(shifts, max(len(values) for values in nights))
@@ -255,11 +267,13 @@ def _scatter(residuals: Sequence[float]) -> tuple[float, float]:
     count = len(residuals)
     if count < 2:
         return 0.0, 0.0
-    squares = sorted(residual * residual for residual in residuals)
+    # around the mean, as few residuals scatter more around another centre
+    mean = sum(residuals) / count if count < HISTORY_FROM else 0.0
+    squares = sorted((residual - mean) ** 2 for residual in residuals)
     spared = min(2, count // HISTORY_FROM)
     squares[count - spared :] = [squares[count - spared - 1]] * spared
     inflation = 1.0 + (0.0, 2.0, 3.0)[spared] / count  # expected loss by the cap, for normal residuals
-    return max(inflation * sum(squares) / (count - 1), _LEAST_VARIANCE), count - 1.0
+    return max(inflation * sum(squares) / (count - 1), LEAST_VARIANCE), count - 1.0
 
 
 def _pool_weight(own: Sequence[tuple[float, float]]) -> float:
@@ -270,30 +284,17 @@ def _pool_weight(own: Sequence[tuple[float, float]]) -> float:
     """
     full = [(math.log(variance), degrees) for variance, degrees in own if degrees >= HISTORY_FROM - 1 and variance > 0]
     if len(full) < SUITE_FROM:
-        return _POOL_WEIGHT
+        return POOL_WEIGHT
     mean = sum(logarithm for logarithm, _ in full) / len(full)
     total = sum((logarithm - mean) ** 2 for logarithm, _ in full) / (len(full) - 1)
     chance = sum(2.2 / degrees for _, degrees in full) / len(full)
     return min(max(2 / max(total - chance, 0.001), _POOL_RANGE[0]), _POOL_RANGE[1])
 
 
-def _pool(known: Sequence[float], degrees: float, cells: int) -> float | None:
-    """Return the common variance of one night for all cells; None if only tonight's suite can provide it.
-
-    It is the median of the cells' variances, divided by the median of a chi-squared variable relative to its
-    mean (Wilson and Hilferty 1931). With fewer than 8 cells it is also shrunk towards the prior.
-    """
-    if not known:
-        return None
-    if cells >= SUITE_FROM and degrees < _POOL_DEGREES:
-        return None
-    return pool_variances([(variance, degrees / len(known)) for variance in known])[0]
-
-
 def _shift_history(shifts: dict[int, float], nights: int) -> ShiftHistory:
     if not shifts:
-        return ShiftHistory(_SHIFT_PRIOR_SD, _SHIFT_PRIOR_WEIGHT, 0)
+        return ShiftHistory(SHIFT_PRIOR_SD, _SHIFT_PRIOR_WEIGHT, 0)
     variance, degrees = _scatter([shift - median(shifts.values()) for shift in shifts.values()])
     total = degrees + _SHIFT_PRIOR_WEIGHT
-    pooled = (degrees * variance + _SHIFT_PRIOR_WEIGHT * _SHIFT_PRIOR_SD**2) / total
+    pooled = (degrees * variance + _SHIFT_PRIOR_WEIGHT * SHIFT_PRIOR_SD**2) / total
     return ShiftHistory(math.sqrt(pooled), total, min(nights, len(shifts)))

@@ -25,6 +25,7 @@ EPSILON = 1e-9
 FASTEST = 0.6
 """Share of a round's passes that counts, the fastest ones: 3 of 5."""
 
+_FIVE_PERCENT = _NORMAL.inv_cdf(0.95)
 _LARGEST = (0.0, 0.564, 0.846, 1.029, 1.163, 1.267)  # expected largest of 1 to 6 standard normal draws
 _SLOWEST_DROPPED = (1.0, 0.68, 0.39, 0.28, 0.215, 0.176)
 _CLIP = 2.5
@@ -121,8 +122,11 @@ def midmean(values: Iterable[float]) -> float:
 
 
 def midmean_variance(count: int) -> float:
-    """Return the variance of `midmean` of that many draws, in units of the variance of one draw."""
-    return (1.0 if count < 3 else 1.2) / count
+    """Return the variance of `midmean` of that many draws, in units of the variance of one draw.
+
+    A median of three has 1.35 times the variance of their mean.
+    """
+    return (1.0, 1.0, 1.0, 1.35, 1.2)[min(count, 4)] / count
 
 
 def level(values: Sequence[float], sigma: float) -> float:
@@ -153,7 +157,7 @@ def level_bias(count: int) -> float:
 
 
 def rounds_scatter(values: Sequence[float], *, without_slowest: bool = True) -> tuple[float, float]:
-    """Return the variance between the rounds of a cell, and its degrees of freedom; 0 for a single round.
+    """Return the variance between the rounds of a cell, and its degrees of freedom; 0 for fewer than two rounds.
 
     Args:
         values: `round_statistic` of each round.
@@ -186,6 +190,20 @@ def student(z: float, degrees: float) -> float:
         return z
     scaled = z * (8 * degrees + 3) / (8 * degrees + 1)
     return math.copysign(math.sqrt(degrees * math.expm1(scaled * scaled / degrees)), z)
+
+
+def is_larger(variance: float, degrees: float, other: float, other_degrees: float) -> bool:
+    """Whether a variance is significantly larger than another one: an F test at 5 % (Paulson 1942).
+
+    Args:
+        variance, degrees: the variance and its degrees of freedom.
+        other, other_degrees: those of the other one.
+    """
+    if variance <= other:
+        return False
+    ratio = (variance / max(other, EPSILON**2)) ** (1 / 3)
+    first, second = 2 / (9 * degrees), 2 / (9 * other_degrees)
+    return (1 - second) * ratio - (1 - first) > _FIVE_PERCENT * math.sqrt(second * ratio * ratio + first)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.gate.creep import Creep, judge_creep
@@ -71,7 +72,7 @@ from pytest_ddperf.gate.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_ddperf.gate.references import Run
 
@@ -84,20 +85,27 @@ __all__ = [
     "Verdict",
     "judge",
     "judge_creep",
-    "judge_last",
+    "judge_some",
     "prepare",
 ]
 
-FALSE_ALARM = {PUBLISHED: 0.02, RECORDED: 0.02, HISTORY: 0.01}
-"""Chance of a red cell in a run without change, for which the quantile is chosen: the bounds that docs/gate.md states
-(`tests/perf/gate_power.py --tables hosts` prints the result)."""
+FALSE_ALARM = {PUBLISHED: 0.04, RECORDED: 0.06, HISTORY: 0.02}
+"""Chance of a red cell in a run without change, for which the quantile is chosen. The other conditions and the careful
+degrees of freedom make it a third of that (`tests/perf/gate_power.py --tables hosts` prints the result)."""
 
+_NORMAL = NormalDist()
 _EARLY = 0.2  # share of that chance available to verdicts before the last round
-_CLEAR = 1.8  # margin in standard deviations of the change that more rounds can cause (exceeded one time in thirty)
-POWER = 0.8
+_CLEAR = NormalDist().inv_cdf(
+    0.95
+)  # a cell is clear if further rounds leave it within the tolerance with 95 % confidence
+_POWER = 0.8
 """Share of the runs in which a cell that is slower by its resolution is red."""
 
-_HALVINGS = 7  # of the interval in which the resolution lies: to a twentieth of the noise
+_POWER_Z = _NORMAL.inv_cdf(_POWER)
+
+_FASTEST, _FASTEST_VARIANCE = 1.267, 0.416
+"""How far the fastest of six standard normal draws is below their mean, and its variance (David and Nagaraja 2003)."""
+
 _MOST = 700.0  # logarithms beyond this overflow a float
 
 
@@ -205,31 +213,32 @@ def judge(cells: Sequence[Cell], tolerance: float) -> list[Verdict]:
         ValueError: a cell has no round, a round has no pass, a time is not finite and positive, a baseline is not of
             the three kinds, or the tolerance is not a number of 0 or more.
     """
-    prepared = [prepare(cell) for cell in cells]
-    gate = _Gate(_limit(tolerance), sum(one.held is not None for one in prepared))
-    verdicts = {index: _new(one, tolerance) for index, one in enumerate(prepared) if one.held is None}
-    for kind in dict.fromkeys(one.kind for one in prepared if one.held is not None):
-        places = [index for index, one in enumerate(prepared) if one.kind == kind]
-        suite, subjects = _suite(kind, prepared, gate.limit)
-        verdicts.update(zip(places, [gate.verdict(kind, suite, subject) for subject in subjects], strict=True))
-    return [verdicts[index] for index in range(len(cells))]
+    return judge_some([prepare(cell) for cell in cells], range(len(cells)), tolerance)
 
 
-def judge_last(prepared: Sequence[Prepared], tolerance: float) -> Verdict:
-    """Return the verdict that `judge` returns for the last of some cells.
+def judge_some(prepared: Sequence[Prepared], places: Iterable[int], tolerance: float) -> list[Verdict]:
+    """Return the verdicts on some cells of a suite.
 
     Args:
-        prepared: the cells.
+        prepared: all cells of the suite.
+        places: the indices of the cells to judge.
         tolerance: relative, 0.1 for 10 %.
 
     Raises:
         ValueError: as for `judge`.
     """
-    gate, last = _Gate(_limit(tolerance), sum(one.held is not None for one in prepared)), prepared[-1]
-    if last.held is None:
-        return _new(last, tolerance)
-    suite, subjects = _suite(last.kind, prepared, gate.limit)
-    return gate.verdict(last.kind, suite, subjects[-1])
+    gate = _Gate(_limit(tolerance), sum(one.held is not None for one in prepared))
+    suites: dict[str, Suite] = {}
+    verdicts = []
+    for place in places:
+        one = prepared[place]
+        if one.held is None:
+            verdicts.append(_new(one, tolerance))
+            continue
+        if one.kind not in suites:
+            suites[one.kind] = _suite(one.kind, prepared, gate.limit)
+        verdicts.append(gate.verdict(one.kind, suites[one.kind], suites[one.kind].subjects[place]))
+    return verdicts
 
 
 def _limit(tolerance: float) -> float:
@@ -252,18 +261,19 @@ def _values(cell: Cell) -> list[float]:
     return [round_statistic(one) for one in cell.rounds]
 
 
-def _suite(kind: str, prepared: Sequence[Prepared], limit: float) -> tuple[Suite, list[Subject]]:
-    """Build the suite of the cells with one kind of baseline; the subjects are in the order of the cells."""
-    group = [one for one in prepared if one.kind == kind]
+def _suite(kind: str, prepared: Sequence[Prepared], limit: float) -> Suite:
+    """Build the suite of the cells with one kind of baseline."""
+    group = {place: one for place, one in enumerate(prepared) if one.kind == kind}
     if kind == PUBLISHED:
-        subjects = [one.subject for one in group if one.subject is not None]
-        return Suite(kind, subjects, None, limit), subjects
-    passes = sorted(one.passes for one in group)[len(group) // 2]
-    held, shifts = build_references([one.held for one in group if isinstance(one.held, list)], passes)
-    subjects = [
-        Subject(one.values, one.passes, one.sigma, reference) for one, reference in zip(group, held, strict=True)
-    ]
-    return Suite(kind, subjects, shifts, limit), subjects
+        found = {place: one.subject for place, one in group.items() if one.subject is not None}
+        return Suite(kind, found, None, limit)
+    passes = sorted(one.passes for one in group.values())[len(group) // 2]
+    held, shifts = build_references([one.held for one in group.values() if isinstance(one.held, list)], passes)
+    subjects = {
+        place: Subject(one.values, one.passes, one.sigma, reference)
+        for (place, one), reference in zip(group.items(), held, strict=True)
+    }
+    return Suite(kind, subjects, shifts, limit)
 
 
 class _Gate:
@@ -275,38 +285,37 @@ class _Gate:
 
     def verdict(self, kind: str, suite: Suite, subject: Subject) -> Verdict:
         noise = suite.noise(subject)
+        moved = suite.moved(subject, noise)
         centre, rounds = subject.reference.centre, len(subject.values)
         base = centre + noise.offset
-        scatter = math.sqrt(noise.rounds)
+        scatter = math.sqrt(noise.within)
         change = level(subject.values, scatter) - base
-        if rounds >= MIN_ROUNDS:
+        if rounds >= MIN_ROUNDS:  # of two rounds one may be an accident, which their scatter would then include
             change += level_bias(rounds) * scatter
-        removed = 0.0 if noise.moved else _shared(change, noise.shift)
+        removed = 0.0 if moved else _shared(change, noise.shift)
         change -= removed
         fastest = min(subject.values) - base - removed
-        z = sidak_z(FALSE_ALARM[kind], self._cells / (1 + noise.companions))
-        z_now = z if rounds >= MAX_ROUNDS else sidak_z(_EARLY * FALSE_ALARM[kind], self._cells / (1 + noise.companions))
-        reach = noise.reach(z_now, rounds)
-        limit = self.limit if noise.moved > 0 else max(self.limit, reach)
+        is_last = rounds >= MAX_ROUNDS
+        chance = FALSE_ALARM[kind] if is_last else _EARLY * FALSE_ALARM[kind]
+        reach = noise.reach(sidak_z(chance, self._cells), rounds)[0]
+        limit = self.limit if moved > 0 else max(self.limit, reach)
         every_round = fastest > self.limit / 2 + EPSILON
         # Before the last round two accidents in three rounds could look like a change, so every round must be beyond
         # the tolerance.
-        lasting = every_round if rounds >= MAX_ROUNDS else fastest > self.limit + EPSILON
-        if change > limit + EPSILON and lasting and rounds >= suite.least_rounds(subject):
+        lasting = every_round if is_last else fastest > self.limit + EPSILON
+        room = noise.room(_CLEAR, rounds)
+        if change > limit + EPSILON and lasting and rounds >= MIN_ROUNDS:
             outcome = "regressed"
-        elif change < -self.limit - EPSILON and (noise.moved < 0 or change < -reach - EPSILON):
+        elif change < -self.limit - EPSILON and (moved < 0 or change < -reach - EPSILON):
             outcome = "improved"
-        elif change <= (self._clear_below(kind, noise, rounds) if every_round else self.limit) + EPSILON:
+        elif change <= self.limit + EPSILON and (is_last or not every_round or change + room <= self.limit + EPSILON):
             outcome = "ok"
-        elif rounds < MAX_ROUNDS:
-            outcome = "remeasure"
         else:
-            outcome = "unstable" if change > self.limit + EPSILON else "ok"
-        resolution = _relative(self._resolution(kind, noise, z, rounds))
-        shift = None if noise.alone else _relative(noise.shift)
+            outcome = "unstable" if is_last else "remeasure"
+        resolution = _relative(self._resolution(kind, noise))
+        shift = None if suite.is_small else _relative(noise.shift)
         relative, beyond = _relative(change), _relative(limit)
-        moved_by = shift if noise.moved > 0 else None
-        why = _in_words(outcome, kind, relative, beyond, rounds=rounds, moved_by=moved_by)
+        why = _in_words(outcome, kind, relative, beyond, rounds=rounds, is_shifted=moved > 0)
         return Verdict(
             outcome=outcome,
             now_ms=_exp(centre + change),
@@ -319,33 +328,29 @@ class _Gate:
             resolution=resolution,
             kind=kind,
             shift_removed=_relative(removed),
-            platform_shifted=noise.moved > 0,
+            platform_shifted=moved > 0 and outcome == "regressed",
         )
 
-    def _clear_below(self, kind: str, noise: Noise, rounds: int) -> float:
-        """Return the change below which more rounds are unlikely to lift a cell over its limit."""
-        last = max(rounds, MAX_ROUNDS)
-        final = noise.reach(sidak_z(FALSE_ALARM[kind], self._cells), last)
-        final = self.limit if noise.moved > 0 else max(self.limit, final)
-        room = math.sqrt(noise.rounds * (level_variance(rounds) - level_variance(last)))
-        return max(self.limit / 2, min(self.limit - room, final - _CLEAR * room))
-
-    def _resolution(self, kind: str, noise: Noise, z: float, rounds: int) -> float:
+    def _resolution(self, kind: str, noise: Noise) -> float:
         """Return the true slowdown at which a cell is red in 80 % of runs, a logarithm.
 
-        A slower cell is missed if it looks clear after its first round, or is within the limit after its last one.
+        A slower cell is missed if its change is within the limit of its run, which is as uncertain as the variance that
+        it is computed from, or if its fastest round is within half the tolerance.
         """
-        last = max(rounds, MAX_ROUNDS)
-        reach, error = noise.expected_reach(z, last, last - rounds)
+        reach, degrees = noise.reach(sidak_z(FALSE_ALARM[kind], self._cells), MAX_ROUNDS, later=True)
+        sd = noise.sd(MAX_ROUNDS)
         limit = max(self.limit, reach)
-        clear = self._clear_below(kind, noise, 1)
-        first, final = noise.sd(1), math.hypot(noise.sd(last), error)
-        low, high = limit, limit + 3 * first + 3 * final
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            missed = _upper(middle - limit, final) + _upper(middle - clear, first)
-            low, high = (middle, high) if missed > 1 - POWER else (low, middle)
-        return high
+        # The logarithm of a standard deviation has a variance of about 1 / (2 * (degrees - 1)), now and again then.
+        uncertain = math.hypot(sd, 0.0 if reach < self.limit else reach / math.sqrt(max(1.0, degrees - 1)))
+        lasting = sd**2 - noise.within * level_variance(MAX_ROUNDS)
+        scatter = math.sqrt(max(0.0, lasting) + noise.within * _FASTEST_VARIANCE)
+        least = self.limit / 2 + _FASTEST * math.sqrt(noise.within)
+        found = max(limit + _POWER_Z * uncertain, least + _POWER_Z * scatter)
+        # one step of Newton's method, as a cell may be missed for either reason
+        first, second = (found - limit) / uncertain, (found - least) / scatter
+        kept = _NORMAL.cdf(first) * _NORMAL.cdf(second)
+        slope = _NORMAL.pdf(first) / uncertain + _NORMAL.pdf(second) / scatter
+        return found + (_POWER - kept) / slope
 
 
 def _shared(change: float, shift: float) -> float:
@@ -353,12 +358,7 @@ def _shared(change: float, shift: float) -> float:
     return max(0.0, min(shift, change)) if shift > 0 else min(0.0, max(shift, change))
 
 
-def _upper(distance: float, sd: float) -> float:
-    """Return the chance that a normal variable is further above its mean than a distance."""
-    return math.erfc(distance / (sd * math.sqrt(2))) / 2
-
-
-def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: int, moved_by: float | None) -> str:
+def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: int, is_shifted: bool) -> str:
     """Describe a verdict in words.
 
     Args:
@@ -367,10 +367,10 @@ def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: i
         change: relative change from the baseline.
         limit: relative change beyond which the cell is regressed.
         rounds: number of rounds judged.
-        moved_by: relative shift of the platform as a whole; None if it did not shift.
+        is_shifted: whether the platform shifted as a whole.
     """
-    if outcome == "regressed" and moved_by is not None:
-        why = f": the platform shifted as a whole, its other cells by {moved_by:+.1%}"
+    if outcome == "regressed" and is_shifted:
+        why = ": the platform shifted as a whole"
     elif outcome == "regressed":
         why = f", beyond the limit of {limit:+.1%}, each round beyond half the tolerance"
     elif outcome == "improved" and kind == PUBLISHED:

@@ -78,7 +78,8 @@ class Judge:
             notes = (*notes, load.shortfall)
         cell = build_gate_cell(measurement, baseline)
         suite[nodeid] = verdicts.prepare(cell)
-        verdict = verdicts.judge_last(list(suite.values())[-FELLOWS:], self._plan.tolerance)
+        newest = list(suite.values())[-FELLOWS:]
+        (verdict,) = verdicts.judge_some(newest, [len(newest) - 1], self._plan.tolerance)
         rounds, least_rounds = len(cell.rounds), self._plan.least_rounds
         outcome, reason = Outcome(verdict.outcome), verdict.reason
         if rounds < least_rounds and outcome is not Outcome.REMEASURE:

@@ -50,7 +50,7 @@ def outcomes(cells: Sequence[Cell], tolerance: float = 0.05) -> list[str]:
 def test_a_suite_without_change_is_green_after_one_round(kind: str) -> None:
     found = outcomes(Board().suite(kind))
 
-    assert found.count("ok") >= 38
+    assert found.count("ok") >= 36
     assert "regressed" not in found
 
 
