@@ -70,6 +70,7 @@ from pytest_ddperf.gate.statistics import (
     round_statistic,
     sidak_z,
 )
+from pytest_ddperf.text import format_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -315,7 +316,9 @@ class _Gate:
         resolution = _relative(self._resolution(kind, noise))
         shift = None if suite.is_small else _relative(noise.shift)
         relative, beyond = _relative(change), _relative(limit)
-        why = _in_words(outcome, kind, relative, beyond, rounds=rounds, is_shifted=moved > 0)
+        why = _in_words(
+            outcome, kind, relative, beyond, rounds=rounds, is_shifted=moved > 0, tolerance=_relative(self.limit)
+        )
         return Verdict(
             outcome=outcome,
             now_ms=_exp(centre + change),
@@ -358,7 +361,9 @@ def _shared(change: float, shift: float) -> float:
     return max(0.0, min(shift, change)) if shift > 0 else min(0.0, max(shift, change))
 
 
-def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: int, is_shifted: bool) -> str:
+def _in_words(
+    outcome: str, kind: str, change: float, limit: float, *, rounds: int, is_shifted: bool, tolerance: float
+) -> str:
     """Describe a verdict in words.
 
     Args:
@@ -368,22 +373,24 @@ def _in_words(outcome: str, kind: str, change: float, limit: float, *, rounds: i
         limit: relative change beyond which the cell is regressed.
         rounds: number of rounds judged.
         is_shifted: whether the platform shifted as a whole.
+        tolerance: relative.
     """
+    beyond = format_change(limit, change)
     if outcome == "regressed" and is_shifted:
         why = ": the platform shifted as a whole"
     elif outcome == "regressed":
-        why = f", beyond the limit of {limit:+.1%}, each round beyond half the tolerance"
+        why = f", beyond the limit of {beyond}, each round beyond half the tolerance"
     elif outcome == "improved" and kind == PUBLISHED:
         why = ", more than chance explains: the published table looks outdated"
     elif outcome == "improved":
         why = ", more than chance explains"
     elif outcome == "remeasure":
-        why = f", undecided at a limit of {limit:+.1%}: to be measured again"
+        why = f", undecided at a limit of {beyond}: to be measured again"
     elif outcome == "unstable":
-        why = f", beyond the tolerance but too noisy to rule out chance, limit {limit:+.1%}"
+        why = f", beyond the tolerance but too noisy to rule out chance, limit {beyond}"
     else:
         why = ", within the tolerance"
-    return f"{change:+.1%} after {rounds} round{'s' * (rounds > 1)}{why}"
+    return f"{format_change(change, tolerance, -tolerance, limit)} after {rounds} round{'s' * (rounds > 1)}{why}"
 
 
 def _sees(resolution: float, tolerance: float) -> str:

@@ -123,6 +123,13 @@ def test_no_line_of_a_verdict_contradicts_the_limit_beside_it() -> None:
         assert fits(str(record.outcome), change, (record.tolerance or 0) * 100, limit), format_decision(record)
 
 
+def test_no_reason_contradicts_its_verdict() -> None:
+    for record in noisy_runs():
+        change, *limits = percentages(record.reason)
+        limit = limits[0] if limits else math.inf if record.outcome is Outcome.UNSTABLE else -math.inf
+        assert fits(str(record.outcome), change, (record.tolerance or 0) * 100, limit), record.reason
+
+
 def test_no_message_of_a_regressed_cell_contradicts_its_limit() -> None:
     for record in noisy_runs():
         if record.outcome is Outcome.REGRESSED and record.baseline is not None:
