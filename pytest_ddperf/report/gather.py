@@ -285,9 +285,10 @@ def add_run(trends: Iterable[Trend], run: RunFacts, records: Iterable[CellRecord
                 accepted and record.outcome in ACCEPTED,
                 record.change,
                 record.tolerance,
-                None if baseline is None else baseline.value_ms,
+                record.baseline_ms if baseline is None or record.baseline_ms is not None else baseline.value_ms,
                 "" if baseline is None else baseline.kind,
                 run.commit,
+                record.limit,
             )
             nights[key] = (*nights.get(key, ()), night)[-MOST_NIGHTS:]
     return [Trend(key, nights[key]) for key in sorted(nights) if len(nights[key]) > 1]

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.records import Outcome
-from pytest_ddperf.core.results import by_cause
+from pytest_ddperf.core.results import by_cause, format_decided
 from pytest_ddperf.report import phrases
 from pytest_ddperf.report.markdown_escape import clip, escape_inline, escape_list_item
 from pytest_ddperf.report.terminal import cell_ids
-from pytest_ddperf.text import format_change, format_ms, remove_control_characters
+from pytest_ddperf.text import format_ms, remove_control_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -88,8 +88,9 @@ def summarise_verdict(results: Results, ending: Ending) -> str:
 
 
 def _red_first(results: Results, ending: Ending) -> list[Result]:
-    """Return the judged cells: those that fail, worst first, then the others."""
-    return sorted(results.judged, key=lambda cell: not ending.fails(cell))  # sorting keeps the order within each
+    """Return the judged cells: those that fail, worst first, then those of a platform that shifted, then the others."""
+    order = sorted(results.judged, key=lambda cell: cell.platform_shifted)  # sorting keeps the order within each
+    return sorted(order, key=lambda cell: not ending.fails(cell))
 
 
 # --- the job summary
@@ -118,6 +119,8 @@ def _head(results: Results, ending: Ending) -> str:
     cells = results.judged
     measured = sum(cell.now_ms is not None for cell in cells)
     lines = [f"### Inference speed: {summarise_verdict(results, ending)}", ""]
+    for shift in phrases.describe_shifts(results):
+        lines += [f"**{escape_inline(shift)}**", ""]
     lines += [f"**{phrases.count_cells(len(cells))}**, {measured} measured: {phrases.list_verdicts(cells)}."]
     if ending.not_run[0] and (ending.exit_status == _INTERRUPTED or not results.not_measured):
         lines += [f"{ending.not_run[0]} of {phrases.count_cells(ending.not_run[1])} not measured."]
@@ -142,6 +145,7 @@ def list_runs(results: Results) -> list[str]:
 def render_shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> tuple[str, set[int]]:
     """Render a paragraph for each cause shared by several failed cells, with a list of these cells.
 
+    Cells of a platform that shifted are not listed, because the summary begins with the shift.
     If a paragraph does not fit, its cells are not included in the returned set and keep their reasons in the table.
 
     Returns:
@@ -152,16 +156,26 @@ def render_shared_causes(cells: Sequence[Result], ending: Ending, room: int) -> 
     for group in by_cause(filter(ending.fails, cells)):
         if len(group) == 1:
             continue
-        cause = escape_inline(clip(group[0].cause, _MESSAGE))
-        more = f" and {len(group) - CELLS_LISTED} more" if len(group) > CELLS_LISTED else ""
-        head = f"**{group[0].outcome}** in {phrases.count_cells(len(group))}: {cause}"
-        paragraph = f"{head}\n\n{escape_inline(cell_ids(group[:CELLS_LISTED]))}{more}\n\n"
+        paragraph = _paragraph(group)
         room -= _size(paragraph)
         if room < 0:
             break
         paragraphs.append(paragraph)
         explained |= {id(cell) for cell in group}
     return "".join(paragraphs), explained
+
+
+def _paragraph(group: Sequence[Result]) -> str:
+    """Render the cause shared by some cells, and a list of these; "" for cells of a platform that shifted."""
+    if group[0].platform_shifted:
+        return ""
+    head = f"**{group[0].outcome}** in {phrases.count_cells(len(group))}"
+    shown, more = group[:CELLS_LISTED], len(group) - CELLS_LISTED
+    if group[0].creep is not None:
+        items = [f"- {escape_inline(f'{cell.key}: {cell.creep}')}\n" for cell in shown]
+        return f"{head}, night by night:\n\n{''.join(items)}{f'- and {more} more' if more > 0 else ''}\n"
+    cause = escape_inline(clip(group[0].cause, _MESSAGE))
+    return f"{head}: {cause}\n\n{escape_inline(cell_ids(shown))}{f' and {more} more' if more > 0 else ''}\n\n"
 
 
 def render_row(cell: Result, ending: Ending, explained: set[int] | None) -> str:
@@ -180,8 +194,8 @@ def render_row(cell: Result, ending: Ending, explained: set[int] | None) -> str:
         str(cell.key.batch_size),
         format_ms(cell.now_ms),
         format_ms(cell.baseline_ms),
-        format_change(cell.change),
-        "" if cell.resolution is None else f"{cell.resolution * 100:.1f} %",
+        phrases.format_decision(cell),
+        "" if cell.resolution is None else phrases.format_resolution(cell.resolution),
         f"**{said}**" if ending.fails(cell) else said,
         *(escape_inline(clip(reason, _REASON)) for reason in reasons),
     )
@@ -251,24 +265,30 @@ def _size(text: str) -> int:
 def render_commands(results: Results, ending: Ending) -> list[str]:
     """Render one workflow command (an error) for each failed cell, worst first, up to the number that GitHub shows.
 
+    The cells of a platform that shifted share one, which comes first.
     If the run passes nevertheless (its regressions were recorded as the new baseline), the commands are warnings.
     """
     red = [cell for cell in results.judged if ending.fails(cell)]
     level = "error" if ending.exit_status != _OK else "warning"
-    shown, more = red[:ANNOTATIONS], len(red) - ANNOTATIONS
-    texts = [_annotation(cell) for cell in shown]
+    every = [
+        (f"{platform} shifted as a whole", shift)
+        for platform in results.platforms
+        if (shift := phrases.describe_shift(platform, results.of(platform)))
+    ]
+    every += [(_title(cell), _annotation(cell)) for cell in red if not cell.platform_shifted]
+    shown, more = every[:ANNOTATIONS], len(every) - ANNOTATIONS
     if more > 0:
-        texts[-1] += f"\n{more} more failed; the job summary lists them."
+        title, text = shown[-1]
+        shown[-1] = title, f"{text}\n{more} more failed; the job summary lists them."
     return [
-        f"::{level} title={_property(clip(remove_control_characters(_title(cell)), _TITLE))}"
+        f"::{level} title={_property(clip(remove_control_characters(title), _TITLE))}"
         f"::{_data(remove_control_characters(text))}"
-        for cell, text in zip(shown, texts, strict=True)
+        for title, text in shown
     ]
 
 
 def _title(cell: Result) -> str:
-    change = "" if cell.change is None else f" {format_change(cell.change)}"
-    return f"{cell.key} {cell.outcome}{change}"
+    return f"{cell.key} {cell.outcome} {format_decided(cell)}".rstrip()
 
 
 def _annotation(cell: Result) -> str:
@@ -276,7 +296,7 @@ def _annotation(cell: Result) -> str:
         return clip(cell.reason or f"{cell.key} is {cell.outcome}; no reason was given.", _MESSAGE)
     return clip(
         f"{format_ms(cell.now_ms)} ms per image now, baseline {format_ms(cell.baseline_ms)} ms per image, "
-        f"{format_change(cell.change)}: {cell.reason}\nBaseline: {cell.baseline_source}",
+        f"{phrases.format_decision(cell)}: {cell.reason}\nBaseline: {cell.baseline_source}",
         _MESSAGE,
     )
 

@@ -16,9 +16,9 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from pytest_ddperf import __version__
-from pytest_ddperf.core.records import FAILING, Outcome
+from pytest_ddperf.core.records import COMMIT_DIGITS, FAILING, Outcome
 from pytest_ddperf.report import load_text, page_data, phrases
-from pytest_ddperf.text import format_change, format_ms
+from pytest_ddperf.text import format_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,10 +111,11 @@ def _title(results: Results) -> str:
 
 
 def _run(results: Results) -> str:
-    """Render the runs shown and the totals of their cells."""
+    """Render shifts of whole platforms, the runs shown and the totals of their cells."""
     if not phrases.count_verdicts(results):
         return "<p>No run: only the baselines are shown, as published or recorded.</p>"
-    parts = [_run_line(results, platform, run) for platform, run in results.runs.items()]
+    parts = [f'<p class="red"><strong>{_text(shift)}</strong></p>' for shift in phrases.describe_shifts(results)]
+    parts += [_run_line(results, platform, run) for platform, run in results.runs.items()]
     return "".join([*parts, render_totals(phrases.count_verdicts(results), results.not_measured)])
 
 
@@ -132,7 +133,7 @@ def render_totals(counts: Mapping[Outcome, int], not_measured: int) -> str:
 def _run_line(results: Results, platform: str, run: RunFacts) -> str:
     known = results.catalog.platforms.get(platform)
     title = platform if known is None else f"{known.title} ({platform})"
-    commit = f", commit <code>{_text(run.commit[: phrases.COMMIT_DIGITS])}</code>" if run.commit else ""
+    commit = f", commit <code>{_text(run.commit[:COMMIT_DIGITS])}</code>" if run.commit else ""
     state = "" if run.complete else ' <span class="badge amber">interrupted</span>'
     server = run.servers.get(platform)
     return (
@@ -148,9 +149,15 @@ def _server(server: ServerFacts) -> str:
 
 
 def _attention(results: Results, trends: Sequence[Trend]) -> str:
-    """Render the cells that failed or are unstable, with the figures that show how certain this is."""
+    """Render the cells that failed or are unstable, with the figures that show how certain this is.
+
+    Cells that became slower night by night come first. Those of a platform that shifted as a whole are not news.
+    """
     with_history = {trend.key for trend in trends}
     cells = [cell for cell in results.judged if cell.fails or cell.outcome is Outcome.UNSTABLE]
+    if cells and all(cell.platform_shifted for cell in cells):
+        return ""
+    cells = sorted((cell for cell in cells if not cell.platform_shifted), key=lambda cell: cell.creep is None)
     if not results.runs and not cells:
         return ""
     if not cells:
@@ -212,8 +219,9 @@ def _attention_row(cell: Result, *, has_history: bool) -> str:
     sees = "" if cell.resolution is None else phrases.format_ratio(cell.resolution)
     if cell.resolution and cell.change and cell.change > cell.resolution:
         sees += f" <span class='quiet'>(the change is {cell.change / cell.resolution:.1f} times this)</span>"
+    change, _, compared = phrases.format_decision(cell).partition(" (")
     figures = (
-        "" if cell.change is None else f"<strong>{format_change(cell.change)}</strong>",
+        "" if cell.change is None else f"<strong>{change}</strong>" + (f" ({compared}" if compared else ""),
         "" if cell.now_ms is None else f"{format_ms(cell.now_ms)} ms",
         "" if cell.baseline_ms is None else f"{format_ms(cell.baseline_ms)} ms",
         phrases.format_ratio(cell.tolerance),

@@ -46,10 +46,11 @@ def test_a_cell_that_passed_and_one_that_regressed(tk1: BenchProject, how: str, 
         record = records[size]
         assert record.now_ms is not None
         assert record.change is not None
-        assert record.baseline is not None
+        assert record.baseline_ms is not None
         assert record.measurement is not None
         assert float(read["ms_per_image"]) == pytest.approx(record.now_ms, rel=1e-5)
-        assert float(read["baseline_ms_per_image"]) == pytest.approx(record.baseline.value_ms, rel=1e-5)
+        assert float(read["baseline_ms_per_image"]) == pytest.approx(record.baseline_ms, rel=1e-5)
+        assert float(read["limit_percent"]) >= float(read["tolerance_percent"]) == 10
         assert float(read["change_percent"]) == pytest.approx(record.change * 100, abs=0.005)
         assert read["rounds"] == str(len(record.measurement.rounds))
     common = {"platform": "tk1", "model": "squeezenet_v1.1", "clock": "predict", "server_version": "v0.28.0"}

@@ -53,7 +53,15 @@ const COLUMNS = [
     name: "Change",
     figure: true,
     by: (cell) => cell.change,
-    show: (cell) => (cell.change === null ? "" : percent(cell.change)),
+    show: (cell) => (cell.change === null ? "" : `${decided(cell)}\u202f%`),
+    run: true,
+  },
+  {
+    key: "limit",
+    name: "Limit",
+    figure: true,
+    by: (cell) => cell.limit,
+    show: (cell) => (cell.limit === null ? "" : percent(cell.limit)),
     run: true,
   },
   {
