@@ -1,9 +1,9 @@
 """Noise of a suite's cells, learnt from rounds, runs and the suite's own spread. Pure, standard library only.
 
 A single round differs from the baseline by chance, with a variance called `total`. Further rounds redraw a part of it,
-called `within`; the rest (the error of the baseline, and a bias that lasts for a whole run) remains. The scatter between
-nights or recorded runs shows the total, else the spread of the suite's changes tonight. The scatter between the rounds
-of a cell shows the part within a run.
+called `within`; the rest (the error of the baseline, and a bias that lasts for a whole run) remains. The scatter
+between nights or recorded runs shows the total, else the spread of the suite's changes tonight. The scatter between the
+rounds of a cell shows the part within a run.
 
 Multiplying all times of a cell by one factor changes no scatter between its rounds, and a cell is excluded from the
 spread that it is compared with. Therefore a cell that becomes slower by one factor is never judged more leniently.
@@ -49,7 +49,7 @@ MIN_ROUNDS = 3
 """Rounds needed before a cell can be red."""
 
 _SHIFT_ALARM = 0.002
-"""Chance that a run without change is reported as a shift of the platform: a tenth of the bound for all false alarms."""
+"""Chance that a run without change is reported as a shift of the platform: a tenth of all false alarms."""
 
 _SHIFT_CORRELATION = 3.0
 """Factor of a centre's variance if the changes of neighbouring cells are correlated by 0.5: (1 + 0.5) / (1 - 0.5)."""
@@ -62,7 +62,7 @@ _LEAST_DEGREES = 2.0
 """Fewest degrees of freedom of a difference of variances: those of a recording of three rounds."""
 
 _LAST_DEGREES = MAX_ROUNDS - 2.0
-"""Degrees of freedom of the scatter between the rounds of a cell that was measured in all rounds, without the slowest."""
+"""Degrees of freedom of the scatter between all rounds of a cell but the slowest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,7 @@ class Suite:
         return total, degrees
 
     def _moderate(self, own: tuple[float, float], pool: tuple[float, float]) -> tuple[float, float, float]:
-        """Return a cell's variance between rounds, its degrees of freedom, and by how much it exceeds that of all cells.
+        """Return a cell's variance between rounds, its degrees of freedom, and by how much it exceeds that of all.
 
         It is shrunk to that of all cells, unless it is significantly larger. Without degrees of freedom it is unknown.
 

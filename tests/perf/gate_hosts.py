@@ -241,7 +241,7 @@ def cover(values: dict[str, tuple[object, ...]], begun: Sequence[Combination] = 
         best = max(drawn, key=lambda row: len(_pairs(names, row) & missing))
         missing -= _pairs(names, best)
         chosen[best] = None
-    return [Combination(*row) for row in chosen]  # type: ignore[arg-type]
+    return [Combination(*row) for row in chosen]
 
 
 def _pairs(names: Sequence[str], row: Sequence[object]) -> set[frozenset[tuple[str, object]]]:
