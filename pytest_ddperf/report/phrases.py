@@ -162,16 +162,13 @@ def describe_shifts(results: Results) -> list[str]:
     return [text for text in said if text]
 
 
-_ABSURD = 10.0
-"""Relative resolution from which on its value means nothing but that the gate sees nothing."""
-
 COARSE = 1.5
 """How many times its tolerance a cell's resolution may be before a run warns."""
 
 
 def format_resolution(resolution: float) -> str:
     """Format a resolution: `5.2 %`."""
-    return f"{resolution * 100:.1f} %" if resolution < _ABSURD else f"over {_ABSURD:.0%}".replace("%", " %")
+    return f"{resolution * 100:.1f} %"
 
 
 def format_resolutions(resolutions: Mapping[CellKey, float]) -> str:
