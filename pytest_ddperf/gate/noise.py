@@ -143,7 +143,7 @@ class Noise:
         within_degrees = max(self.within_degrees, _LAST_DEGREES) if later else self.within_degrees
         part = self.within * (self.times + level_variance(rounds))
         error = self.known**2 / self.known_degrees + part**2 / within_degrees
-        return max(_LEAST_DEGREES, self.sd(rounds) ** 4 / error)
+        return max(_LEAST_DEGREES, self.sd(rounds) ** 4 / error) if error else math.inf
 
     def reach(self, z: float, rounds: int, *, later: bool = False) -> tuple[float, float]:
         """Return the largest deviation that chance explains after `rounds` rounds, and its degrees of freedom.
@@ -264,8 +264,8 @@ class Suite:
             if not now_degrees:
                 now = self._passes + _UNKNOWN_BIAS**2 / 2
             before = then if then_degrees else now
-            # The lasting bias is assumed to be as large as the part of the bias that each round redraws. Subtracting the
-            # scatter of the passes makes it no more certain.
+            # The lasting bias is assumed to be as large as the part of the bias that each round redraws. Subtracting
+            # the scatter of the passes makes it no more certain.
             lasting = max(0.0, now - self._passes) + max(0.0, before - self._passes) * reference.centre_weight
             total = lasting + now + before * reference.rounds_weight + base
             known, degrees, times = before * (reference.centre_weight + reference.rounds_weight), then_degrees, 1.0
