@@ -106,8 +106,10 @@ class Noise:
         shift: the suite's common shift; 0 if there are too few cells.
         offset: correction subtracted from a difference if the baseline is a different statistic than that of a round.
         total: variance of the difference of a single round.
-        total_degrees: its degrees of freedom.
-        is_assumed: whether it is computed from `within`, as nothing shows it.
+        known: the part of it that is estimated from something else than `within`.
+        known_degrees: degrees of freedom of that part.
+        is_kept: whether another run has the same estimate of it, as it is the baseline's.
+        times: how often the rest of it contains `within`, less one; -1 if all of `total` is known from something else.
         within: variance between rounds, the part of `total` that each round redraws; 0 if unknown.
         within_degrees: its degrees of freedom.
         passes: the part of `within` due to the scatter of the passes.
@@ -117,8 +119,10 @@ class Noise:
     shift: float
     offset: float
     total: float
-    total_degrees: float
-    is_assumed: bool
+    known: float
+    known_degrees: float
+    is_kept: bool
+    times: float
     within: float
     within_degrees: float
     passes: float
@@ -129,27 +133,41 @@ class Noise:
         factor = level_variance(rounds)
         return math.sqrt(max(self.least + self.within * factor, self.total - self.within * (1 - factor)))
 
+    def degrees(self, rounds: int, *, later: bool = False) -> float:
+        """Return the degrees of freedom of the variance after `rounds` rounds, those of a sum (Satterthwaite 1946).
+
+        Args:
+            rounds: number of rounds.
+            later: whether the rounds are those of another run, with the scatter between all of its rounds.
+        """
+        within_degrees = max(self.within_degrees, _LAST_DEGREES) if later else self.within_degrees
+        part = self.within * (self.times + level_variance(rounds))
+        error = self.known**2 / self.known_degrees + part**2 / within_degrees
+        return max(_LEAST_DEGREES, self.sd(rounds) ** 4 / error) if error else math.inf
+
     def reach(self, z: float, rounds: int, *, later: bool = False) -> tuple[float, float]:
         """Return the largest deviation that chance explains after `rounds` rounds, and its degrees of freedom.
 
         Args:
-            z: normal quantile, widened here to Student's t; its degrees of freedom are those of a sum of variances
-                (Satterthwaite 1946).
+            z: normal quantile, widened here to Student's t.
             rounds: number of rounds.
-            later: whether the rounds are those of another run, with the scatter between all of its rounds.
+            later: as for `degrees`.
         """
-        sd, total_degrees, within_degrees = self.sd(rounds), self.total_degrees, self.within_degrees
-        if later:
-            within_degrees = max(within_degrees, _LAST_DEGREES)
-            total_degrees = max(total_degrees, _LAST_DEGREES) if self.is_assumed else total_degrees
-        redrawn = self.within * (1 - level_variance(rounds))
-        error = self.total**2 / total_degrees + redrawn**2 / within_degrees
-        degrees = min(total_degrees + within_degrees, max(_LEAST_DEGREES, sd**4 / error))
+        sd, degrees, single = self.sd(rounds), self.degrees(rounds, later=later), self.degrees(1, later=later)
         reach = student(z, degrees) * sd
         # The scatter of the passes is known well, and each round redraws it at least.
         least = self.passes * (1 - level_variance(rounds))
-        surely = student(z, total_degrees) * math.sqrt(max(sd * sd, self.total - least))
-        return (reach, degrees) if reach < surely else (surely, total_degrees)
+        surely = student(z, single) * math.sqrt(max(sd * sd, self.total - least))
+        return (reach, degrees) if reach < surely else (surely, single)
+
+    def reach_later(self, z: float) -> tuple[float, float]:
+        """Return the reach to expect in all rounds of another run, and the standard deviation of this expectation."""
+        reach, degrees = self.reach(z, MAX_ROUNDS, later=True)
+        if self.is_kept:
+            part = self.within * abs(self.times + level_variance(MAX_ROUNDS)) / self.sd(MAX_ROUNDS) ** 2
+            return reach, reach * min(1.0, part / math.sqrt(self.within_degrees))
+        # The logarithm of a standard deviation has a variance of about 1 / (2 * (degrees - 1)), now and again then.
+        return reach, reach / math.sqrt(max(1.0, degrees - 1))
 
     def room(self, z: float, rounds: int) -> float:
         """Return by how much further rounds may lift a difference by chance, a logarithm.
@@ -246,19 +264,26 @@ class Suite:
             if not now_degrees:
                 now = self._passes + _UNKNOWN_BIAS**2 / 2
             before = then if then_degrees else now
-            # The lasting bias is assumed to be as large as the part of the bias that each round redraws.
+            # The lasting bias is assumed to be as large as the part of the bias that each round redraws. Subtracting
+            # the scatter of the passes makes it no more certain.
             lasting = max(0.0, now - self._passes) + max(0.0, before - self._passes) * reference.centre_weight
             total = lasting + now + before * reference.rounds_weight + base
+            known, degrees, times = before * (reference.centre_weight + reference.rounds_weight), then_degrees, 1.0
+            if not then_degrees:
+                known, times = 0.0, 1.0 + reference.centre_weight + reference.rounds_weight
             least = before * reference.rounds_weight + base
-            degrees = max(1.0, now_degrees + then_degrees)
+        if others is not None or reference.variance is not None:
+            known, times = total, -1.0
         # Rounds cannot differ more than whole runs do.
         now = min(now, total / (1 + reference.centre_weight))
         return Noise(
             shift=others.centre - offset if others is not None else 0.0,
             offset=offset,
             total=max(total, LEAST_VARIANCE),
-            total_degrees=max(1.0, degrees),
-            is_assumed=reference.variance is None and others is None,
+            known=known,
+            known_degrees=max(1.0, degrees),
+            is_kept=reference.variance is not None,
+            times=times,
             within=now,
             within_degrees=max(1.0, now_degrees),
             passes=self._passes,
