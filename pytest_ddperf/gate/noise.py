@@ -32,6 +32,7 @@ from pytest_ddperf.gate.statistics import (
     Crowd,
     expected_offset,
     is_larger,
+    level,
     level_variance,
     round_variance,
     rounds_scatter,
@@ -50,6 +51,9 @@ MIN_ROUNDS = 3
 
 _SHIFT_ALARM = 0.002
 """Chance that a run without change is reported as a shift of the platform: a tenth of all false alarms."""
+
+_ALL_SLOWER = 0.02
+"""The same if one cell of a small suite is red: the bound for false alarms."""
 
 _SHIFT_CORRELATION = 3.0
 """Factor of a centre's variance if the changes of neighbouring cells are correlated by 0.5: (1 + 0.5) / (1 - 0.5)."""
@@ -212,7 +216,7 @@ class Suite:
         self._expected_degrees = median(degrees for _, degrees in known) if known else 0.0
         self._noisier = self._compare_passes(subjects)
         fastest = sorted(subject.fastest - self._offset(subject) for subject in subjects)
-        self._fastest = fastest[len(subjects) // 5 if len(subjects) >= SUITE_FROM else 0]
+        self._fastest = fastest[len(subjects) // 5]
 
     @property
     def is_small(self) -> bool:
@@ -324,23 +328,26 @@ class Suite:
             return max(variance, self._passes), degrees, max(0.0, variance - max(common, self._passes))
         return max((degrees * variance + weight * common) / (degrees + weight), self._passes), degrees + weight, 0.0
 
+    def are_all_slower(self, subject: Subject) -> bool:
+        """Whether all other cells of a small suite are slower too, so that a red cell shows a shift of the platform."""
+        others = [one for one in self.subjects.values() if one is not subject]
+        if not others or not self.is_small:
+            return False
+        # If only this cell is slower, the others are all beyond this quantile by chance in 2 % of runs.
+        z = sidak_z(_ALL_SLOWER ** (1 / len(others)), 1)
+        return all(self._is_slower(one, z) for one in others)
+
+    def _is_slower(self, subject: Subject, z: float) -> bool:
+        noise = self.noise(subject)
+        change = level(subject.values, math.inf) - subject.reference.centre - noise.offset
+        if subject.fastest - noise.offset <= self._limit / 2 + EPSILON:
+            return False
+        return change > max(self._limit, noise.reach(z, len(subject.values))[0]) + EPSILON
+
     def moved(self, subject: Subject, noise: Noise) -> int:
         """Return 1 or -1 if all cells shifted by more than the tolerance and more than chance explains, else 0."""
-        count = len(self.subjects)
-        if not self.is_small:
-            return self._moved_centre(subject, noise)
-        # Half of the cells may really be slower. The other half are beyond this quantile by chance as rarely as one
-        # suite that shifts by chance.
-        z = sidak_z(_SHIFT_ALARM ** (2 / count), 1)
-        if count < 2 or self._fastest <= self._limit + EPSILON:
+        if self.is_small:
             return 0
-        for one in self.subjects.values():
-            own = self.noise(one)
-            if one.fastest - own.offset <= own.reach(z, len(one.values))[0] + EPSILON:
-                return 0
-        return 1
-
-    def _moved_centre(self, subject: Subject, noise: Noise) -> int:
         shift, shifts = noise.shift, self._shifts
         if abs(shift) <= self._limit + EPSILON:
             return 0

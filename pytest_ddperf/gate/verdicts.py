@@ -320,11 +320,12 @@ class _Gate:
             outcome = "ok"
         else:
             outcome = "unstable" if is_last else "remeasure"
+        is_shifted = outcome == "regressed" and (moved > 0 or suite.are_all_slower(subject))
         resolution = _relative(self._resolution(noise, chance))
         shift = None if suite.is_small else _relative(noise.shift)
         relative, beyond = _relative(change), _relative(limit)
         why = _in_words(
-            outcome, kind, relative, beyond, rounds=rounds, is_shifted=moved > 0, tolerance=_relative(self.limit)
+            outcome, kind, relative, beyond, rounds=rounds, is_shifted=is_shifted, tolerance=_relative(self.limit)
         )
         return Verdict(
             outcome=outcome,
@@ -338,7 +339,7 @@ class _Gate:
             resolution=resolution,
             kind=kind,
             shift_removed=_relative(removed),
-            platform_shifted=moved > 0 and outcome == "regressed",
+            platform_shifted=is_shifted,
         )
 
     def _resolution(self, noise: Noise, chance: float) -> float:
