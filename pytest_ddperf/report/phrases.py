@@ -149,10 +149,14 @@ def describe_shift(platform: str, cells: Iterable[Result]) -> str:
         return ""
     shift = median((cell.change or 0.0) if cell.suite_shift is None else cell.suite_shift for cell in moved)
     beyond = sum((cell.change or 0.0) > (cell.tolerance or 0.0) + EPSILON for cell in judged)
+    several = len({cell.key.model for cell in judged}) > 1
+    what = (
+        "not one of each network: check clocks" if several else "of the network or of the platform: check files, clocks"
+    )
     return (
         f"{platform} as a whole is {shift * 100:.1f} % slower: {beyond} of {count_cells(len(judged))} "
-        f"{'is' if beyond == 1 else 'are'} beyond the tolerance. This is one change, not one of each network: check "
-        "clocks, heat, driver and server build first."
+        f"{'is' if beyond == 1 else 'are'} beyond the tolerance. This is one change, {what}, heat, driver and server "
+        "build first."
     )
 
 
