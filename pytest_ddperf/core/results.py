@@ -137,11 +137,12 @@ class Result:
 
     @property
     def measured_ms(self) -> float | None:
-        """The median of the passes, or `now_ms` if they are unknown; None if the run did not measure the cell.
+        """The time of this run, milliseconds per image; None if it did not measure the cell.
 
-        Unlike `now_ms`, it includes a common shift of the platform.
+        It is `now_ms`, unless that excludes a common shift or belongs to several nights; then the median of the passes.
         """
-        return median(self.samples_ms) if self.samples_ms and self.now_ms is not None else self.now_ms
+        is_other = self.now_ms is not None and (self.shift_removed or self.creep is not None)
+        return median(self.samples_ms) if is_other and self.samples_ms else self.now_ms
 
     @property
     def value_ms(self) -> float | None:

@@ -1,9 +1,9 @@
 """Noise of a suite's cells, learnt from rounds, runs and the suite's own spread. Pure, standard library only.
 
 A single round differs from the baseline by chance, with a variance called `total`. Further rounds redraw a part of it,
-called `within`; the rest (the error of the baseline, and a bias that lasts for a whole run) remains. The scatter between
-nights or recorded runs shows the total, else the spread of the suite's changes tonight. The scatter between the rounds
-of a cell shows the part within a run.
+called `within`; the rest (the error of the baseline, and a bias that lasts for a whole run) remains. The scatter
+between nights or recorded runs shows the total, else the spread of the suite's changes tonight. The scatter between the
+rounds of a cell shows the part within a run.
 
 Multiplying all times of a cell by one factor changes no scatter between its rounds, and a cell is excluded from the
 spread that it is compared with. Therefore a cell that becomes slower by one factor is never judged more leniently.
@@ -32,6 +32,7 @@ from pytest_ddperf.gate.statistics import (
     Crowd,
     expected_offset,
     is_larger,
+    level,
     level_variance,
     round_variance,
     rounds_scatter,
@@ -49,7 +50,10 @@ MIN_ROUNDS = 3
 """Rounds needed before a cell can be red."""
 
 _SHIFT_ALARM = 0.002
-"""Chance that a run without change is reported as a shift of the platform: a tenth of the bound for all false alarms."""
+"""Chance that a run without change is reported as a shift of the platform: a tenth of all false alarms."""
+
+_ALL_SLOWER = 0.02
+"""The same if one cell of a small suite is red: the bound for false alarms."""
 
 _SHIFT_CORRELATION = 3.0
 """Factor of a centre's variance if the changes of neighbouring cells are correlated by 0.5: (1 + 0.5) / (1 - 0.5)."""
@@ -62,7 +66,7 @@ _LEAST_DEGREES = 2.0
 """Fewest degrees of freedom of a difference of variances: those of a recording of three rounds."""
 
 _LAST_DEGREES = MAX_ROUNDS - 2.0
-"""Degrees of freedom of the scatter between the rounds of a cell that was measured in all rounds, without the slowest."""
+"""Degrees of freedom of the scatter between all rounds of a cell but the slowest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,10 @@ class Noise:
         shift: the suite's common shift; 0 if there are too few cells.
         offset: correction subtracted from a difference if the baseline is a different statistic than that of a round.
         total: variance of the difference of a single round.
-        total_degrees: its degrees of freedom.
-        is_assumed: whether it is computed from `within`, as nothing shows it.
+        known: the part of it that is estimated from something else than `within`.
+        known_degrees: degrees of freedom of that part.
+        is_kept: whether another run has the same estimate of it, as it is the baseline's.
+        times: how often the rest of it contains `within`, less one; -1 if all of `total` is known from something else.
         within: variance between rounds, the part of `total` that each round redraws; 0 if unknown.
         within_degrees: its degrees of freedom.
         passes: the part of `within` due to the scatter of the passes.
@@ -117,8 +123,10 @@ class Noise:
     shift: float
     offset: float
     total: float
-    total_degrees: float
-    is_assumed: bool
+    known: float
+    known_degrees: float
+    is_kept: bool
+    times: float
     within: float
     within_degrees: float
     passes: float
@@ -129,27 +137,41 @@ class Noise:
         factor = level_variance(rounds)
         return math.sqrt(max(self.least + self.within * factor, self.total - self.within * (1 - factor)))
 
+    def degrees(self, rounds: int, *, later: bool = False) -> float:
+        """Return the degrees of freedom of the variance after `rounds` rounds, those of a sum (Satterthwaite 1946).
+
+        Args:
+            rounds: number of rounds.
+            later: whether the rounds are those of another run, with the scatter between all of its rounds.
+        """
+        within_degrees = max(self.within_degrees, _LAST_DEGREES) if later else self.within_degrees
+        part = self.within * (self.times + level_variance(rounds))
+        error = self.known**2 / self.known_degrees + part**2 / within_degrees
+        return max(_LEAST_DEGREES, self.sd(rounds) ** 4 / error) if error else math.inf
+
     def reach(self, z: float, rounds: int, *, later: bool = False) -> tuple[float, float]:
         """Return the largest deviation that chance explains after `rounds` rounds, and its degrees of freedom.
 
         Args:
-            z: normal quantile, widened here to Student's t; its degrees of freedom are those of a sum of variances
-                (Satterthwaite 1946).
+            z: normal quantile, widened here to Student's t.
             rounds: number of rounds.
-            later: whether the rounds are those of another run, with the scatter between all of its rounds.
+            later: as for `degrees`.
         """
-        sd, total_degrees, within_degrees = self.sd(rounds), self.total_degrees, self.within_degrees
-        if later:
-            within_degrees = max(within_degrees, _LAST_DEGREES)
-            total_degrees = max(total_degrees, _LAST_DEGREES) if self.is_assumed else total_degrees
-        redrawn = self.within * (1 - level_variance(rounds))
-        error = self.total**2 / total_degrees + redrawn**2 / within_degrees
-        degrees = min(total_degrees + within_degrees, max(_LEAST_DEGREES, sd**4 / error))
+        sd, degrees, single = self.sd(rounds), self.degrees(rounds, later=later), self.degrees(1, later=later)
         reach = student(z, degrees) * sd
         # The scatter of the passes is known well, and each round redraws it at least.
         least = self.passes * (1 - level_variance(rounds))
-        surely = student(z, total_degrees) * math.sqrt(max(sd * sd, self.total - least))
-        return (reach, degrees) if reach < surely else (surely, total_degrees)
+        surely = student(z, single) * math.sqrt(max(sd * sd, self.total - least))
+        return (reach, degrees) if reach < surely else (surely, single)
+
+    def reach_later(self, z: float) -> tuple[float, float]:
+        """Return the reach to expect in all rounds of another run, and the standard deviation of this expectation."""
+        reach, degrees = self.reach(z, MAX_ROUNDS, later=True)
+        if self.is_kept:
+            part = self.within * abs(self.times + level_variance(MAX_ROUNDS)) / self.sd(MAX_ROUNDS) ** 2
+            return reach, reach * min(1.0, part / math.sqrt(self.within_degrees))
+        # The logarithm of a standard deviation has a variance of about 1 / (2 * (degrees - 1)), now and again then.
+        return reach, reach / math.sqrt(max(1.0, degrees - 1))
 
     def room(self, z: float, rounds: int) -> float:
         """Return by how much further rounds may lift a difference by chance, a logarithm.
@@ -194,7 +216,7 @@ class Suite:
         self._expected_degrees = median(degrees for _, degrees in known) if known else 0.0
         self._noisier = self._compare_passes(subjects)
         fastest = sorted(subject.fastest - self._offset(subject) for subject in subjects)
-        self._fastest = fastest[len(subjects) // 5 if len(subjects) >= SUITE_FROM else 0]
+        self._fastest = fastest[len(subjects) // 5]
 
     @property
     def is_small(self) -> bool:
@@ -246,19 +268,26 @@ class Suite:
             if not now_degrees:
                 now = self._passes + _UNKNOWN_BIAS**2 / 2
             before = then if then_degrees else now
-            # The lasting bias is assumed to be as large as the part of the bias that each round redraws.
+            # The lasting bias is assumed to be as large as the part of the bias that each round redraws. Subtracting
+            # the scatter of the passes makes it no more certain.
             lasting = max(0.0, now - self._passes) + max(0.0, before - self._passes) * reference.centre_weight
             total = lasting + now + before * reference.rounds_weight + base
+            known, degrees, times = before * (reference.centre_weight + reference.rounds_weight), then_degrees, 1.0
+            if not then_degrees:
+                known, times = 0.0, 1.0 + reference.centre_weight + reference.rounds_weight
             least = before * reference.rounds_weight + base
-            degrees = max(1.0, now_degrees + then_degrees)
+        if others is not None or reference.variance is not None:
+            known, times = total, -1.0
         # Rounds cannot differ more than whole runs do.
         now = min(now, total / (1 + reference.centre_weight))
         return Noise(
             shift=others.centre - offset if others is not None else 0.0,
             offset=offset,
             total=max(total, LEAST_VARIANCE),
-            total_degrees=max(1.0, degrees),
-            is_assumed=reference.variance is None and others is None,
+            known=known,
+            known_degrees=max(1.0, degrees),
+            is_kept=reference.variance is not None,
+            times=times,
             within=now,
             within_degrees=max(1.0, now_degrees),
             passes=self._passes,
@@ -283,7 +312,7 @@ class Suite:
         return total, degrees
 
     def _moderate(self, own: tuple[float, float], pool: tuple[float, float]) -> tuple[float, float, float]:
-        """Return a cell's variance between rounds, its degrees of freedom, and by how much it exceeds that of all cells.
+        """Return a cell's variance between rounds, its degrees of freedom, and by how much it exceeds that of all.
 
         It is shrunk to that of all cells, unless it is significantly larger. Without degrees of freedom it is unknown.
 
@@ -299,23 +328,26 @@ class Suite:
             return max(variance, self._passes), degrees, max(0.0, variance - max(common, self._passes))
         return max((degrees * variance + weight * common) / (degrees + weight), self._passes), degrees + weight, 0.0
 
+    def are_all_slower(self, subject: Subject) -> bool:
+        """Whether all other cells of a small suite are slower too, so that a red cell shows a shift of the platform."""
+        others = [one for one in self.subjects.values() if one is not subject]
+        if not others or not self.is_small:
+            return False
+        # If only this cell is slower, the others are all beyond this quantile by chance in 2 % of runs.
+        z = sidak_z(_ALL_SLOWER ** (1 / len(others)), 1)
+        return all(self._is_slower(one, z) for one in others)
+
+    def _is_slower(self, subject: Subject, z: float) -> bool:
+        noise = self.noise(subject)
+        change = level(subject.values, math.inf) - subject.reference.centre - noise.offset
+        if subject.fastest - noise.offset <= self._limit / 2 + EPSILON:
+            return False
+        return change > max(self._limit, noise.reach(z, len(subject.values))[0]) + EPSILON
+
     def moved(self, subject: Subject, noise: Noise) -> int:
         """Return 1 or -1 if all cells shifted by more than the tolerance and more than chance explains, else 0."""
-        count = len(self.subjects)
-        if not self.is_small:
-            return self._moved_centre(subject, noise)
-        # Half of the cells may really be slower. The other half are beyond this quantile by chance as rarely as one
-        # suite that shifts by chance.
-        z = sidak_z(_SHIFT_ALARM ** (2 / count), 1)
-        if count < 2 or self._fastest <= self._limit + EPSILON:
+        if self.is_small:
             return 0
-        for one in self.subjects.values():
-            own = self.noise(one)
-            if one.fastest - own.offset <= own.reach(z, len(one.values))[0] + EPSILON:
-                return 0
-        return 1
-
-    def _moved_centre(self, subject: Subject, noise: Noise) -> int:
         shift, shifts = noise.shift, self._shifts
         if abs(shift) <= self._limit + EPSILON:
             return 0

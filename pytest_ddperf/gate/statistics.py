@@ -196,12 +196,14 @@ def is_larger(variance: float, degrees: float, other: float, other_degrees: floa
     """Whether a variance is significantly larger than another one: an F test at 5 % (Paulson 1942).
 
     Args:
-        variance, degrees: the variance and its degrees of freedom.
-        other, other_degrees: those of the other one.
+        variance: the variance.
+        degrees: its degrees of freedom.
+        other: the other variance.
+        other_degrees: its degrees of freedom.
     """
     if variance <= other:
         return False
-    ratio = (variance / max(other, EPSILON**2)) ** (1 / 3)
+    ratio = math.cbrt(variance / max(other, EPSILON**2))
     first, second = 2 / (9 * degrees), 2 / (9 * other_degrees)
     return (1 - second) * ratio - (1 - first) > _FIVE_PERCENT * math.sqrt(second * ratio * ratio + first)
 

@@ -75,7 +75,7 @@ COLUMNS: Mapping[str, Column] = {
     "slower_since": Column("string", "", "the night since which a cell became slower night by night, ISO 8601"),
     "tolerance": Column("float64", _RELATIVE, "the largest change that passes"),
     "resolution": Column("float64", _RELATIVE, "the smallest change that the gate can see"),
-    "images_per_second": Column("float64", "images per second", "of the median of the passes, else of the baseline"),
+    "images_per_second": Column("float64", "images per second", "of the measured time, else of the baseline"),
     "unavailable": Column("bool", "", "whether the baseline marks it x (not measurable there)"),
     "baseline_kind": Column("string", "", "report, recorded or history"),
     "baseline_source": Column("string", "", "file of the baseline, and the place in it"),

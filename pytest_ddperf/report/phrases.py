@@ -149,10 +149,14 @@ def describe_shift(platform: str, cells: Iterable[Result]) -> str:
         return ""
     shift = median((cell.change or 0.0) if cell.suite_shift is None else cell.suite_shift for cell in moved)
     beyond = sum((cell.change or 0.0) > (cell.tolerance or 0.0) + EPSILON for cell in judged)
+    several = len({cell.key.model for cell in judged}) > 1
+    what = (
+        "not one of each network: check clocks" if several else "of the network or of the platform: check files, clocks"
+    )
     return (
         f"{platform} as a whole is {shift * 100:.1f} % slower: {beyond} of {count_cells(len(judged))} "
-        f"{'is' if beyond == 1 else 'are'} beyond the tolerance. This is one change, not one of each network: check "
-        "clocks, heat, driver and server build first."
+        f"{'is' if beyond == 1 else 'are'} beyond the tolerance. This is one change, {what}, heat, driver and server "
+        "build first."
     )
 
 
@@ -162,16 +166,13 @@ def describe_shifts(results: Results) -> list[str]:
     return [text for text in said if text]
 
 
-_ABSURD = 10.0
-"""Relative resolution from which on its value means nothing but that the gate sees nothing."""
-
 COARSE = 1.5
 """How many times its tolerance a cell's resolution may be before a run warns."""
 
 
 def format_resolution(resolution: float) -> str:
     """Format a resolution: `5.2 %`."""
-    return f"{resolution * 100:.1f} %" if resolution < _ABSURD else f"over {_ABSURD:.0%}".replace("%", " %")
+    return f"{resolution * 100:.1f} %"
 
 
 def format_resolutions(resolutions: Mapping[CellKey, float]) -> str:

@@ -101,7 +101,7 @@ def test_a_run_that_was_to_be_accepted_and_is_not_whole_says_so(tk1: BenchProjec
 
 
 def test_a_whole_run_that_was_to_be_accepted_says_nothing_of_it(tk1: BenchProject) -> None:
-    assert "warning" not in tk1.run(*SQUEEZENET, "--ddperf-accept").stdout.str()
+    assert "no effect" not in tk1.run(*SQUEEZENET, "--ddperf-accept").stdout.str()
 
 
 def test_the_history_goes_where_it_is_requested(tk1: BenchProject) -> None:

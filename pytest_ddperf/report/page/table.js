@@ -57,14 +57,6 @@ const COLUMNS = [
     run: true,
   },
   {
-    key: "limit",
-    name: "Limit",
-    figure: true,
-    by: (cell) => cell.limit,
-    show: (cell) => (cell.limit === null ? "" : percent(cell.limit)),
-    run: true,
-  },
-  {
     key: "tolerance",
     name: "Tolerance",
     figure: true,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations, product
 
 import pytest
-from gate_hosts import VALUES, Combination, cover, most_allowed, score
+from gate_hosts import VALUES, Combination, cover, grid, most_allowed, score
 
 NOISY = [
     Combination(1, 0.3, 0.07, 0.5, 0.1, "1 run"),
@@ -33,12 +33,23 @@ def test_a_cell_slower_by_its_resolution_is_mostly_found() -> None:
     assert 0.65 <= sum(one.found for one in found) / sum(one.tried for one in found) <= 0.95
 
 
-def test_no_row_shows_a_change_that_contradicts_its_verdict() -> None:
-    assert sum(score(host, runs=15, tries=0).unlike for host in NOISY[1:4]) == 0
+def test_no_row_of_a_thousand_noisy_runs_shows_a_change_that_contradicts_its_verdict() -> None:
+    found = [score(host, runs, tries=0) for host, runs in zip(NOISY[:3], (450, 450, 100), strict=True)]
+
+    assert sum(one.runs for one in found) == 1000
+    assert sum(one.unlike for one in found) == 0
+
+
+@pytest.mark.parametrize("cells", [2, 4, 9, 15])
+def test_another_clock_for_a_whole_run_is_no_false_alarm(cells: int) -> None:
+    found = score(Combination(cells, 0.015, 0.01, 0.5, 0.1, "1 run", clock=0.3), runs=20, tries=0)
+
+    assert found.shifted == 20
+    assert found.red == 0
 
 
 def test_the_combinations_cover_every_pair_of_values() -> None:
-    chosen = cover(VALUES)
+    chosen = cover(VALUES, grid())
 
     assert len(chosen) >= 60
     for one, other in combinations(VALUES, 2):

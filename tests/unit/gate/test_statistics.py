@@ -12,6 +12,7 @@ from pytest_ddperf.gate.statistics import (
     Bulk,
     Crowd,
     expected_offset,
+    is_larger,
     level,
     level_bias,
     level_variance,
@@ -128,6 +129,12 @@ def test_a_cell_is_as_seldom_beyond_a_small_suite_as_students_quantile_says(cell
         beyond += one > bulk.centre + student(z, bulk.degrees) * math.sqrt(bulk.variance + bulk.centre_variance)
 
     assert beyond / tries < 0.018
+
+
+@pytest.mark.parametrize(("degrees", "others", "quantile"), [(4, 20, 2.87), (10, 10, 2.98), (60, 120, 1.43)])
+def test_a_variance_is_larger_from_the_quantile_of_f_on(degrees: int, others: int, quantile: float) -> None:
+    assert is_larger(1.04 * quantile, degrees, 1.0, others)
+    assert not is_larger(0.96 * quantile, degrees, 1.0, others)
 
 
 def bulk_of(values: list[float]) -> Bulk:

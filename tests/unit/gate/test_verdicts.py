@@ -306,6 +306,44 @@ def test_a_clock_without_any_scatter_is_judged(kind: str) -> None:
     assert outcomes([slow, *cells]) == ["regressed", *["ok"] * 20]
 
 
+@pytest.mark.parametrize("factor", [1.15, 1.3])
+@pytest.mark.parametrize("cells", [2, 4, 15])
+def test_a_suite_that_is_slower_as_a_whole_is_a_shift_of_the_platform(cells: int, factor: float) -> None:
+    board = Board()
+    suite = [Cell(board.rounds(6, 10 * factor), board.baseline("three runs")) for _ in range(cells)]
+
+    for verdict in judge(suite, 0.05):
+        assert (verdict.outcome, verdict.platform_shifted, verdict.shift_removed) == ("regressed", True, 0.0)
+
+
+def test_a_single_slower_cell_is_no_shift_of_the_platform() -> None:
+    board = Board()
+    slow, *others = [Cell(board.rounds(6, 10 * factor), board.baseline("three runs")) for factor in (1.3, 1, 1, 1)]
+
+    verdict = judge([slow, *others], 0.05)[0]
+
+    assert (verdict.outcome, verdict.platform_shifted) == ("regressed", False)
+    assert not judge([slow], 0.05)[0].platform_shifted
+
+
+def test_a_common_shift_within_the_tolerance_is_removed_from_every_change() -> None:
+    cells = [Cell([[10.4 * (1 + 0.0001 * number)] * 5], [10.0] * 5) for number in range(20)]
+
+    for verdict in judge(cells, 0.05):
+        assert verdict.shift_removed == pytest.approx(0.041, abs=0.002)
+        assert verdict.change == pytest.approx(0.0, abs=0.002)
+        assert verdict.now_ms == pytest.approx((verdict.baseline_ms or 0.0) * (1 + (verdict.change or 0.0)))
+
+
+def test_a_cell_on_the_other_side_of_a_common_shift_keeps_its_change() -> None:
+    cells = [Cell([[10.4] * 5], [10.0] * 5) for _ in range(20)]
+
+    verdict = judge([Cell([[9.8] * 5], [10.0] * 5), *cells], 0.05)[0]
+
+    assert verdict.shift_removed == 0.0
+    assert verdict.change == pytest.approx(-0.02)
+
+
 @pytest.mark.parametrize(
     "rounds",
     [

@@ -403,6 +403,11 @@ def test_a_platform_that_shifted_is_stated_first_and_its_cells_are_no_list() -> 
     assert not any("tk1-shufflenet-b1" in line for line in lines)
 
 
+def test_a_shift_of_the_cells_of_one_network_may_be_the_network() -> None:
+    (line, *_) = texts(run_lines(join_records(CATALOG, shifted_platform()[:3]), width=400, recorded=False))
+    assert "of the network or of the platform" in line
+
+
 def crept(model: str, since: str = "2026-11-03", change: float = 0.086) -> CellRecord:
     creep = Creep(f"{since}T02:00:00+00:00", 14, change, "0123456789abcdef")
     return replace(measured(Outcome.REGRESSED, model=model, now_ms=58.2, change=change), creep=creep, limit=0.05)
