@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 B8 = "squeezenet_v1.1", 8
 
-plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n2"], ids=["plain", "xdist"])
+plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n1"], ids=["plain", "xdist"])
 
 
 class Runner:

@@ -121,7 +121,7 @@ def kill_the_server(request):
 """
 
 
-@pytest.mark.parametrize("how", [(), ("-n2",)], ids=["n0", "n2"])
+@pytest.mark.parametrize("how", [(), ("-n1",)], ids=["n0", "n1"])
 @pytest.mark.parametrize(
     "killed_at",
     [("squeezenet_v1.1-b2",), ("squeezenet_v1.1-b2", "shufflenet-b1")],
