@@ -11,6 +11,8 @@ from harmful_requests import HarmWatch
 from page_reader import Rack, Reader
 from scripted_server import ScriptedServer
 
+from pytest_ddperf.plots.draw import dispatch, parallel
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -45,6 +47,15 @@ def _own_surroundings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("COLUMNS", "80")
     # two plugins that every further process would spend most of its start on
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
+
+
+@pytest.fixture
+def placeholder_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write placeholders instead of drawing, for tests of which figures there are and not of what they show."""
+    contents = {"png": b"\x89PNG", "svg": b"<?xml"}
+    monkeypatch.setattr(parallel, "_cores", lambda: 1)  # other processes would draw
+    monkeypatch.setattr(dispatch, "build_figure", lambda _: None)
+    monkeypatch.setattr(parallel, "encode_figure", lambda _, ending: contents[ending])
 
 
 @pytest.fixture

@@ -125,7 +125,8 @@ def test_of_a_url_wherever_it_is_given(
     assert_hidden(text)
 
 
-def test_of_a_run_on_several_workers(tk1: BenchProject, github: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("placeholder_figures")
+def test_of_a_run_in_a_worker(tk1: BenchProject, github: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tk1.server.fault = quoted_back
     result = tk1.bare(
         "benchmarks",

@@ -142,10 +142,8 @@ def test_the_folder_can_be_named(project: BenchProject) -> None:
     assert files(project.path / "figures" / "of tonight") == expected()
 
 
-def test_every_platform_is_drawn_where_none_is_named(project: BenchProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_cores", lambda: 1)  # in this process, where nothing need be drawn to be named
-    monkeypatch.setattr(dispatch, "build_figure", lambda _: None)
-    monkeypatch.setattr(parallel, "encode_figure", lambda _, ending: ending.encode())
+@pytest.mark.usefixtures("placeholder_figures")
+def test_every_platform_is_drawn_where_none_is_named(project: BenchProject) -> None:
     result = project.bare("--ddperf-plot")
     assert result.ret == pytest.ExitCode.OK
     drawn = files(project.path / "ddperf-figures")
