@@ -63,6 +63,7 @@ def test_the_first_run_is_new_the_next_is_held_against_it_and_the_server_goes(
     assert {record.baseline.kind for record in local.records() if record.baseline} == {"recorded"}
 
 
+@pytest.mark.slow
 def test_every_task_is_measured_on_a_real_network(local: BenchProject, images: str) -> None:
     tasks = [one.id for one in TASK_NETWORKS]
     models = f"--ddperf-models={','.join(tasks)}"

@@ -99,12 +99,9 @@ def say(what):
 
 
 class TestRegressed:
-    @plain_and_xdist
-    def test_a_regressed_cell_is_measured_again_behind_the_platforms_other_cells(
-        self, tk1: BenchProject, how: tuple[str, ...]
-    ) -> None:
+    def test_a_regressed_cell_is_measured_again_behind_the_platforms_other_cells(self, tk1: BenchProject) -> None:
         tk1.server.slow(*G8, 1.5)
-        tk1.run(*CELLS, *how)
+        tk1.run(*CELLS)
         rounds = measured(tk1.server)
         assert rounds[:4] == IN_ORDER
         assert set(rounds[4:]) == {G8}

@@ -64,6 +64,7 @@ def test_the_command_for_figures_measures_nothing_and_draws_those_that_are_shown
     assert drawn >= set(shown)
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_in_a_clone_that_lacks_the_packages_of_the_tests(tmp_path: Path) -> None:
     (tmp_path / "hypothesis.py").write_text("raise ModuleNotFoundError('hypothesis')\n", encoding="utf-8")
     folder = tmp_path / "figures"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from every_row import every_row
 from figure_geometry import crossings, labels, layout_faults, overlaps
 from figure_results import figure_of, measured, published, trend
@@ -57,6 +58,7 @@ def of_one_batch_size() -> dict[str, Chart]:
 TABLES, RUN, BARS = of_tables(), of_a_run(), of_one_batch_size()
 
 
+@pytest.mark.slow
 @every_row("name", TABLES)
 def test_figures_of_the_published_tables_have_no_layout_faults(name: str) -> None:
     figure = figure_of(TABLES[name])
