@@ -112,29 +112,33 @@ def test_each_figure_is_a_png_and_an_svg(of_each_kind: dict[str, bytes]) -> None
 SEVERAL = ("cost/all", "cost/small", "mobilenet/tk1", "history/tk1/resnet50")
 
 
+Drawn = tuple[dict[str, bytes], list[tuple[int, int]]]
+"""Files, and the progress while they were drawn."""
+
+
+def draw_several(folder: Path, processes: int) -> Drawn:
+    """Draw these figures with so many processes."""
+    seen: list[tuple[int, int]] = []
+    charts = {name: CHARTS[name] for name in SEVERAL}
+    parallel.draw_all(charts, folder, processes, progress=lambda done, total: seen.append((done, total)))
+    return pictures(folder), seen
+
+
 @pytest.fixture(scope="module")
-def by_processes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[dict[str, bytes], list[tuple[int, int]]]]:
-    """The files of these figures and the progress while they were drawn, by number of processes."""
-    found: dict[int, tuple[dict[str, bytes], list[tuple[int, int]]]] = {}
-    for processes in (1, 3):
-        folder, seen = tmp_path_factory.mktemp("by_processes"), list[tuple[int, int]]()
-        charts = {name: CHARTS[name] for name in SEVERAL}
-        parallel.draw_all(charts, folder, processes, progress=lambda done, total, to=seen: to.append((done, total)))
-        found[processes] = pictures(folder), seen
-    return found
+def by_processes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Drawn]:
+    """What one process draws, and what three do."""
+    return {processes: draw_several(tmp_path_factory.mktemp("several"), processes) for processes in (1, 3)}
 
 
 def test_it_does_not_matter_how_many_processes_draw(
-    by_processes: dict[int, tuple[dict[str, bytes], list[tuple[int, int]]]],
+    by_processes: dict[int, Drawn],
 ) -> None:
     assert len(by_processes[1][0]) == len(SEVERAL) * len(names.ENDINGS)
     assert by_processes[1][0] == by_processes[3][0]
 
 
 @pytest.mark.parametrize("processes", [1, 3])
-def test_progress_counts_the_figures_of_all_processes(
-    by_processes: dict[int, tuple[dict[str, bytes], list[tuple[int, int]]]], processes: int
-) -> None:
+def test_progress_counts_the_figures_of_all_processes(by_processes: dict[int, Drawn], processes: int) -> None:
     _, seen = by_processes[processes]
     assert (seen[0], seen[-1]) == ((0, len(SEVERAL)), (len(SEVERAL), len(SEVERAL)))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
