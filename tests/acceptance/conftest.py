@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
 import os
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +21,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scripted_server import Reply, Request
+
+
+_GET_CPU_INFO = importlib.import_module("cpuinfo").get_cpu_info
+
+
+@cache
+def cpu_info() -> dict[str, object]:
+    """What pytest-benchmark stores about this machine's processor; a dozen processes find it out."""
+    return dict(_GET_CPU_INFO())
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +57,7 @@ def _own_surroundings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("cpuinfo.get_cpu_info", lambda: copy.deepcopy(cpu_info()))
     # two plugins that every further process would spend most of its start on
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
 
