@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 B1, B8 = "test_predict[tk1-squeezenet_v1.1-b1]", "test_predict[tk1-squeezenet_v1.1-b8]"
 XML = "--junitxml=junit.xml"
 
-plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n2"], ids=["plain", "xdist"])
+plain_and_xdist = pytest.mark.parametrize("how", ["-n0", "-n1"], ids=["plain", "xdist"])
 
 
 def properties(project: BenchProject) -> list[tuple[str, dict[str, str]]]:
@@ -35,7 +35,7 @@ def write_test(project: BenchProject, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("how", "family"), [("-n0", "xunit1"), ("-n2", "xunit2")])
+@pytest.mark.parametrize(("how", "family"), [("-n0", "xunit1"), ("-n1", "xunit2")])
 def test_a_cell_that_passed_and_one_that_regressed(tk1: BenchProject, how: str, family: str) -> None:
     tk1.server.slow("squeezenet_v1.1", 8, 1.3)  # measured several times until that is sure
     tk1.run(*SQUEEZENET, XML, how, "-o", f"junit_family={family}")
