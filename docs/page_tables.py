@@ -42,6 +42,7 @@ _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", f
 
 LINKS: Mapping[str, str] = {
     "like": " ([how](boards.md#two-boards-of-one-platform))",
+    "against": ": [two servers](against.md#in-ddperftoml)",
     "knobs": ": [below](#knobs-of-one-network)",
 }
 MODEL_MEANINGS: Mapping[str, str] = {

@@ -188,6 +188,13 @@ class BatchNotRunError(DdperfError):
         super().__init__(message)
 
 
+class ReferenceFailedError(DdperfError):
+    """The reference server of a comparison in pairs failed, or the two servers cannot be measured together.
+
+    It says nothing about the server under test, so it must not be a subclass of an error that does.
+    """
+
+
 class AnswerError(ServerError):
     """The answer is not from DeepDetect, or its predictions do not match the request."""
 

@@ -29,6 +29,11 @@ def format_ms(ms: float | None) -> str:
     return f"{ms:.1f}" if ms >= 10 else f"{ms:.3g}"
 
 
+def format_interval(interval: tuple[float, float]) -> str:
+    """Format the interval of a relative change in percent: `[-0.9, +2.4]`."""
+    return f"[{interval[0] * 100:+.1f}, {interval[1] * 100:+.1f}]"
+
+
 def format_change(change: float | None, *limits: float | None) -> str:
     """Format a relative change with its sign: `-1.7 %`; "" for None.
 

@@ -88,7 +88,19 @@ def _service_options(group: str) -> tuple[Option, ...]:
     )
 
 
-def _read_urls(text: str) -> dict[str, str]:
+SELF = "self"
+"""Used instead of the URL of a reference: a second service on the server under test."""
+
+IN_FILE = "ddperf.toml"
+"""Used instead of the URL of a reference: the one of [platforms.<id>.against]."""
+
+
+def _read_references(text: str) -> dict[str, str]:
+    """Parse as `_read_urls`; `self` and `ddperf.toml` may replace a URL."""
+    return _read_urls(text, (SELF, IN_FILE))
+
+
+def _read_urls(text: str, words: Sequence[str] = ()) -> dict[str, str]:
     """Parse `URL` for the only platform (under the key ""), or `tk1=URL,tx1=URL`."""
     from pytest_ddperf.deepdetect.url import Address, check_url  # noqa: PLC0415 - only when a URL is given
 
@@ -98,7 +110,7 @@ def _read_urls(text: str) -> dict[str, str]:
         platform, url = (name.strip(), url.strip()) if given and "/" not in name else ("", part)
         if platform and platform in urls:
             raise ValueError("one URL per platform")
-        urls[platform] = Address(check_url(url))
+        urls[platform] = Address(url if url in words else check_url(url))
     if not parts or ("" in urls and len(parts) > 1):
         raise ValueError("one URL, or platform=URL,platform=URL for several servers")
     return urls
@@ -130,6 +142,16 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                non_empty("a file of certificates"), None, "FILE"),
         Option("threads", "threads of the embedded server; default: one per core", COUNT, None, "N"),
     ),
+    "two servers in pairs": (
+        Option("against", "server to compare with, pair by pair: a URL, embedded, self (a second service on the same "
+               "server), or ddperf.toml (the one of [platforms.<id>.against]); for several platforms tk1=URL,tx1=URL; "
+               "default: ddperf.toml",
+               ValueType("", _read_references, dict), {}, "URL", IN_FILE),
+        Option("max-pairs", "maximum number of pairs per cell, rounded up to rounds of 8; default: 64",
+               whole_number(24), 64, "N"),
+        Option("pair-seed", "seed of the random order within the pairs; default: a new one, which is recorded", INDEX,
+               None, "N"),
+    ),
     "gate": (
         Option("baseline", "baseline to compare with: history, recorded, report, a file, or auto (the history from 8 "
                "accepted nights, else recorded, else report); default: auto",
@@ -141,8 +163,9 @@ OPTION_GROUPS: dict[str, tuple[Option, ...]] = {
                "their old values; all: they are also recorded, and pass; default: accepted",
                choice("accepted", "all"), None, "accepted|all", "accepted"),
         Option("accept", "accept this run as a reference for later nights", SWITCH, False),
-        Option("infra-exit-code", "exit status if every failed test is a cell that is error, crashed or invalid (the "
-               "server failed, nothing got slower); default: 1", whole_number(1, 255), None, "N"),
+        Option("infra-exit-code", "exit status of a run that says nothing about speed: each failed test is a cell "
+               "that is error, crashed or invalid, a cell is unstable, nothing was measured, or no server responds; "
+               "default: pytest's own", whole_number(1, 255), None, "N"),
     ),
     "output": (
         Option("report", "write a report: FILE.md, FILE.html, FILE.csv, FILE.json, comment:FILE (pull request), "

@@ -38,6 +38,7 @@ _HINTS: dict[str, Any] = {
     **get_type_hints(ServiceParameters),
     "like": str,
     "knobs": dict[str, Any],
+    "against": dict[str, Any],
     "tolerance": float | str,
     "before": str | list[str | list[str]],
     "after": str | list[str | list[str]],
@@ -59,10 +60,25 @@ PlatformEntry = _struct("PlatformEntry", PLATFORM_KEYS)
 _NetworkEntry = _struct("_NetworkEntry", [name for name, one in PARAMETERS.items() if one.of_network])
 """The keys allowed under [platforms.<id>.knobs.<model>]."""
 
+_REFERENCE_KEYS = (
+    "url",
+    "repository",
+    "service",
+    "data_dir",
+    "wait",
+    "timeout",
+    "cold_start_timeout",
+    "ca_file",
+    "user_env",
+    "password_env",
+)
+_ReferenceEntry = _struct("_ReferenceEntry", [*_REFERENCE_KEYS, *PARAMETERS])
+"""The keys allowed under [platforms.<id>.against]."""
+
 _SECRET = {"user_env", "password_env"}
 """Keys whose invalid value may be the secret itself."""
 
-_OF_ONE_BOARD = frozenset({"url", "ca_file", "user_env", "password_env", "before", "after", "telemetry"})
+_OF_ONE_BOARD = frozenset({"url", "against", "ca_file", "user_env", "password_env", "before", "after", "telemetry"})
 """Keys that describe the location of a single board and the access to it; `like` does not copy them."""
 
 
@@ -99,6 +115,7 @@ def read_platforms(path: Path, known: Mapping[str, Platform] | None = None) -> d
             raise where.error("batch_sizes", f"batch_sizes = {values['batch_sizes']}", "batch sizes, each once")
         if "knobs" in given:
             given["knobs"] = {model: _read_knobs(where, model, own) for model, own in given["knobs"].items()}
+        given |= {"against": _read_reference(where, given["against"])} if "against" in given else {}
         if (like := given.pop("like", None)) is not None:
             boards[platform_id] = like
         base = platforms.get(platform_id) or Platform(id=platform_id, title=platform_id)
@@ -262,6 +279,11 @@ def _read_knobs(where: Where, model: str, values: object) -> dict[str, Any]:
     """Return the values for one network on a platform."""
     own = Where(where.path, where.text, (*where.table, "knobs", model))
     return decode_entry(own, values, _NetworkEntry, TYPES)
+
+
+def _read_reference(where: Where, values: object) -> dict[str, Any]:
+    """Return the keys that differ on a platform's reference."""
+    return decode_entry(Where(where.path, where.text, (*where.table, "against")), values, _ReferenceEntry, TYPES)
 
 
 def find_line(text: str, path: tuple[str, ...]) -> int | None:

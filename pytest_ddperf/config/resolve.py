@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from pytest_ddperf.config.options import IN_FILE, SELF
 from pytest_ddperf.config.own_models import resolve_models
 from pytest_ddperf.config.settings import GivenValue, Origin, Settings
 from pytest_ddperf.core.limits import MODEL
@@ -46,6 +47,7 @@ def resolve_settings(found: Mapping[str, GivenValue], catalog: Catalog, project_
     _check_passes(settings)
     _check_images(settings)
     _check_servers(settings)
+    _check_references(settings)
     return settings
 
 
@@ -149,15 +151,81 @@ def _check_servers(settings: Settings) -> None:
     In the environment and in files these options may be meant for other runs, and are ignored.
     """
     urls = {name: settings.url(name) for name in settings.platforms}
-    if settings.was_typed("threads") and "embedded" not in urls.values():
+    every = [*urls.values(), *(str(settings.reference_url(name)) for name in settings.platforms)]
+    if settings.was_typed("threads") and "embedded" not in every:
         raise ConfigurationError(
             f"--ddperf-threads={settings.value('threads')} applies only to the embedded server, which does not run "
             f"{', '.join(urls)}. Omit the option; the threads of your own server are set where you start it."
         )
-    if settings.was_typed("ca-file") and not any(url.startswith("https:") for url in urls.values()):
+    if settings.was_typed("ca-file") and not any(url.startswith("https:") for url in every):
         raise ConfigurationError(
             f"--ddperf-ca-file={settings.value('ca-file')} applies only to https servers, and the URL of "
             f"{', '.join(urls)} is not https. Add --ddperf-url=https://HOST:PORT, or omit the option."
+        )
+
+
+_NOT_IN_PAIRS = {
+    "accept": "such a run is not a night that others are compared with",
+    "update-baselines": "such a run records no baseline: record one without --ddperf-against",
+    "baseline": "the reference replaces the baseline",
+    "concurrency": "pairs are of single requests, not under load",
+    "rate": "pairs are of single requests, not under load",
+    "load-requests": "pairs are of single requests, not under load",
+    "npasses": "a round has 8 pairs; --ddperf-max-pairs limits their number",
+    "max-passes": "a round has 8 pairs; --ddperf-max-pairs limits their number",
+}
+"""Options that do not fit --ddperf-against, and why."""
+
+_ALWAYS_REFUSED = ("accept", "update-baselines")
+
+
+def _check_references(settings: Settings) -> None:
+    """Reject references that cannot be compared with the server under test, and options that do not fit them.
+
+    Other options than those that store the run may be meant for other runs if they are in the environment or in files,
+    and are ignored there.
+    """
+    urls = cast("Mapping[str, str]", settings.value("against"))
+    if not urls:
+        for name in ("max-pairs", "pair-seed"):
+            if settings.was_typed(name):
+                raise ConfigurationError(
+                    f"--ddperf-{name}={settings.value(name)} applies only to measurements in pairs; add "
+                    "--ddperf-against=URL, or omit the option."
+                )
+        return
+    for name, why in _NOT_IN_PAIRS.items():
+        if settings.was_typed(name) or (name in _ALWAYS_REFUSED and settings.value(name)):
+            raise ConfigurationError(f"--ddperf-against and --ddperf-{name} exclude each other: {why}.")
+    named = [settings.catalog.platform(name).id for name in urls if name]
+    if stray := [name for name in named if name not in settings.platforms]:
+        raise ConfigurationError(
+            f"--ddperf-against names {', '.join(stray)}, but --ddperf-platform={','.join(settings.platforms)} does "
+            "not; name the same platforms in both."
+        )
+    if len(settings.platforms) > 1 and urls.get("", SELF) not in {SELF, IN_FILE, "embedded"}:
+        raise ConfigurationError(
+            f"--ddperf-against names one server, {format_display_url(urls[''])}, for {len(settings.platforms)} "
+            f"platforms; expected --ddperf-against={','.join(f'{each}=URL' for each in settings.platforms)}."
+        )
+    for name in settings.platforms:
+        _check_reference(settings, name)
+
+
+def _check_reference(settings: Settings, name: str) -> None:
+    """Reject a reference that is the service under test."""
+    if (reference := settings.reference(name)) is None or settings.reference_url(name) == SELF:
+        return
+    try:
+        here, there = settings.server_options(name), reference.server_options(name)
+        is_same = here.is_same_server(there) and here.service.lower() == there.service.lower()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"The reference of {name}: {error}") from None
+    if is_same:
+        raise ConfigurationError(
+            f"--ddperf-against names the service that is measured, {here.service} on {here.display_url}; expected "
+            f'another server, another service (service = "NAME" under [platforms.{name}.against] in ddperf.toml), or '
+            "--ddperf-against=self."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pytest_ddperf.core.limits import LOCK_WAIT_S
 from pytest_ddperf.core.service_parameters import AUTO, ServiceParameters
@@ -69,6 +70,14 @@ class ServerOptions:
     def is_embedded(self) -> bool:
         """Whether the server is the embedded one."""
         return self.url == EMBEDDED
+
+    def is_same_server(self, other: ServerOptions) -> bool:
+        """Whether both are the same server, with the same base path; two embedded servers are two processes."""
+        return (
+            not self.is_embedded
+            and self.identity == other.identity
+            and urlsplit(self.display_url).path == urlsplit(other.display_url).path
+        )
 
     @property
     def display_url(self) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ddperf.config.credentials import build_authorization
 from pytest_ddperf.config.local_paths import local_path, server_path
-from pytest_ddperf.config.options import BY_NAME
+from pytest_ddperf.config.options import BY_NAME, IN_FILE, SELF
 from pytest_ddperf.config.server_options import ServerOptions
 from pytest_ddperf.core.platform import build_batch_schedule
 from pytest_ddperf.core.scenarios import list_scenario_ids
@@ -62,12 +63,28 @@ class Settings:
     cwd: Path
 
     def shared_servers(self) -> dict[str, tuple[str, ...]]:
-        """The platforms that share a server, by server; they are measured one after the other."""
+        """The platforms that share a server, by `servers_of`; they are measured one after the other."""
         found: dict[str, tuple[str, ...]] = {}
+        for name, servers in self.servers_of.items():
+            found[servers] = (*found.get(servers, ()), name)
+        return {servers: names for servers, names in found.items() if len(names) > 1}
+
+    @cached_property
+    def servers_of(self) -> dict[str, str]:
+        """The servers that only one process may use for a platform's cells, as text, by platform.
+
+        With a reference these are two, and those of every platform that shares one of them.
+        """
+        groups: list[tuple[set[str], list[str]]] = []
         for name in self.platforms:
-            server = identify_server(self.url(name))
-            found[server] = (*found.get(server, ()), name)
-        return {server: names for server, names in found.items() if len(names) > 1}
+            reference = self.reference(name)
+            servers = {identify_server(one.url(name)) for one in (self, reference) if one is not None}
+            names = [name]
+            for group in [one for one in groups if one[0] & servers]:
+                groups.remove(group)
+                servers, names = servers | group[0], group[1] + names
+            groups.append((servers, names))
+        return {name: " and ".join(sorted(servers)) for servers, names in groups for name in names}
 
     def value(self, name: str, platform: str | None = None, model: str | None = None) -> Any:  # noqa: ANN401 - its own type
         """The value of an option, for a platform if platform files can set it (key `max_batch_size` ...).
@@ -100,6 +117,39 @@ class Settings:
                     return url
         return stands.url or "embedded"
 
+    def reference_url(self, platform: str) -> str | None:
+        """The reference of a platform that is measured in pairs: a URL, `embedded` or `self`; None without one."""
+        urls = cast("Mapping[str, str]", self.value("against"))
+        for name, url in urls.items():
+            if not name or self.catalog.platform(name).id == platform:
+                own = self.catalog.platform(platform).against.get("url")
+                return url if url != IN_FILE else own or self.url(platform)
+        return None
+
+    def reference(self, platform: str) -> Settings | None:
+        """The settings of a platform's reference; None without one.
+
+        A key of [platforms.<id>.against] takes precedence over everything that is given for the server under test.
+        Everything else is as for that server.
+        """
+        url = self.reference_url(platform)
+        if url is None:
+            return None
+        stands = self.catalog.platform(platform)
+        if url == SELF:
+            url, own = self.url(platform), {"service": f"{self.value('service', platform)}_b"}
+        else:
+            own = dict(stands.against)
+        own["url"] = url
+        knobs = {
+            model: {key: value for key, value in of_model.items() if key not in own}
+            for model, of_model in stands.knobs.items()
+        }
+        other = stands.with_values({**own, "knobs": knobs}, overridden=stands.overridden | own.keys())
+        given = {name: value for name, value in self.given.items() if name.replace("-", "_") not in own}
+        catalog = replace(self.catalog, platforms={**self.catalog.platforms, platform: other})
+        return replace(self, given=given, catalog=catalog)
+
     def tolerance(self, platform: str) -> float:
         """The relative tolerance of a platform's gate."""
         return cast("float", self.value("tolerance", platform))
@@ -130,6 +180,8 @@ class Settings:
 
     def scenarios(self, platform: str) -> tuple[str, ...]:
         """The scenarios to measure for each cell of a platform: "" for plain latency, then the ids of loads."""
+        if self.reference_url(platform) is not None:  # pairs are of single requests
+            return ("",)
         clients, rates = self.value("concurrency", platform), self.value("rate", platform)
         return "", *list_scenario_ids(clients, rates)
 

@@ -80,6 +80,7 @@ class Platform:
     backend: str = _key("display name of the backend", _ANYTHING, "unknown")
     alike: Platform | None = field(default=None, repr=False, hash=False)
     url: str | None = field(default=None, repr=False)  # may contain credentials
+    against: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)  # its url, too
     parameters: ServiceParameters = field(default_factory=ServiceParameters)
     knobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     tolerance: float = 0.1
@@ -164,6 +165,7 @@ OWN_KEYS: Final[Mapping[str, Key]] = {
         _ANYTHING,
     ),
     "knobs": Key("settings of single networks, one table each", _ANYTHING),
+    "against": Key("the reference of `--ddperf-against`: a table of the keys that differ there", _ANYTHING),
     **{one.name: one.metadata["key"] for one in fields(Platform) if one.metadata},
 }
 """The keys that are not options, with their meanings."""

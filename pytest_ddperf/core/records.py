@@ -208,6 +208,28 @@ class LoadPass:
 
 
 @dataclass(frozen=True, slots=True)
+class Against:
+    """The reference server of a measurement in pairs.
+
+    Args:
+        server: its facts.
+        service: name of its service.
+        conditions: its conditions.
+        rounds: its passes. The n-th pass of a round and the n-th one of the same round of the measured server are a
+            pair.
+        seed: the seed of the order within the pairs.
+        notes: what limits the comparison.
+    """
+
+    server: ServerFacts
+    service: str
+    conditions: Conditions
+    rounds: tuple[Round, ...] = ()
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """The measurement of one cell, without a verdict.
 
@@ -221,6 +243,7 @@ class Measurement:
         network_files: digests of the files of a user's own network, by file name; empty if the files are not on this
             machine.
         model_stats: what the server reports about the network.
+        against: the other server, if the cell was measured in pairs; else None.
     """
 
     key: CellKey
@@ -233,6 +256,7 @@ class Measurement:
     load: tuple[LoadPass, ...] = ()
     network_files: dict[str, str] = field(default_factory=dict, hash=False)
     model_stats: ModelStats = ModelStats()
+    against: Against | None = None
 
     def per_image_ms(self, clock: Clock | None = None) -> list[list[float]]:
         """Milliseconds per image of every pass, round by round, by `clock` (default: the gated one).
@@ -240,6 +264,11 @@ class Measurement:
         Passes without a time by that clock are omitted.
         """
         return times_per_image(self.rounds, clock or self.conditions.clock, self.key.batch_size)
+
+    def against_per_image_ms(self) -> list[list[float]]:
+        """The same of the reference, by the gated clock; empty without one."""
+        rounds = () if self.against is None else self.against.rounds
+        return times_per_image(rounds, self.conditions.clock, self.key.batch_size)
 
 
 class _HasPasses(Protocol):
@@ -255,12 +284,16 @@ def times_per_image(rounds: Iterable[_HasPasses], clock: Clock, batch_size: int)
     return [[ms / batch_size for ms in map(time_of, one.passes) if ms is not None] for one in rounds]
 
 
+AGAINST = "against"
+"""Kind of a baseline that is the reference server of a measurement in pairs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """The value a cell is compared with.
 
     Args:
-        kind: `report` (a published mean), `recorded` or `history`.
+        kind: `report` (a published mean), `recorded`, `history`, or `against` (the reference server of pairs).
         value_ms: milliseconds per image as published or recorded (a mean for `report`, a median otherwise).
         source: human-readable location of the baseline: file and description of the figure.
         runs: raw milliseconds per image, one tuple per run, oldest first; empty for `report`.
@@ -343,6 +376,7 @@ class CellRecord:
         suite_shift: relative slowdown of the platform's other cells against their baselines; None if unknown.
         cause: why the cell failed, in the same words for all cells that failed for the same reason; "" if the reason
             applies to this cell only, such as a regression.
+        interval: confidence interval of the change; None for a cell that was not measured in pairs, or is undecided.
         detail: the reason without the cell's id and verdict, for reports that show these separately; "" if the reason
             contains neither.
         baseline_ms: the baseline as the gate compared it, milliseconds per image: converted to the gated clock, and the
@@ -373,6 +407,14 @@ class CellRecord:
     shift_removed: float = 0.0
     platform_shifted: bool = False
     creep: Creep | None = None
+    interval: tuple[float, float] | None = None
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs measured; 0 for a cell that was not measured in pairs."""
+        if self.measurement is None or self.measurement.against is None:
+            return 0
+        return sum(len(one.passes) for one in self.measurement.rounds)
 
 
 def convert_published(clock: Clock, value_ms: float, batch_size: int) -> float:

@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_ddperf.core.load_summary import compute_images_per_second, summarise_load
-from pytest_ddperf.core.records import FAILING, Baseline, Outcome, Unavailable
+from pytest_ddperf.core.records import AGAINST, FAILING, Baseline, Outcome, Unavailable
 from pytest_ddperf.core.scenarios import scenario_sort_key
 from pytest_ddperf.text import format_change
 
@@ -78,7 +78,7 @@ class Result:
         baseline_ms: milliseconds per image of the baseline, as the gate compared it if the cell was judged; None
             without one.
         stored_ms: the same as published or recorded; None if that is equal.
-        baseline_kind: `report`, `recorded` or `history`; "" without one.
+        baseline_kind: `report`, `recorded`, `history` or `against`; "" without one.
         baseline_source: human-readable location of the baseline.
         reading_error_ms: maximum error of a baseline that was read from a chart.
         unavailable: whether the baseline marks the cell `x`: not measurable on that platform.
@@ -129,6 +129,11 @@ class Result:
     platform_shifted: bool = False
     creep: Creep | None = None
     stored_ms: float | None = None
+
+    @property
+    def reference(self) -> str:
+        """The reference server of a cell that was measured in pairs; "" for other cells."""
+        return self.baseline_source.rpartition(" on ")[2] if self.baseline_kind == AGAINST else ""
 
     @property
     def images_per_second(self) -> float | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from pytest_ddperf.core.records import Conditions, Outcome, times_per_image
+from pytest_ddperf.core.records import AGAINST, Conditions, Outcome, times_per_image
 from pytest_ddperf.core.results import NO_TIME, select_reddest
 from pytest_ddperf.history.run_file import MOST_IMAGES, HistoryError, decode_run, format_path, start_time
 
@@ -192,6 +192,8 @@ def _summarize_cell(line: _Line, conditions: dict[bytes, int], *, accepted: bool
         "" if baseline is None else baseline.kind,
     )
     if measurement is None or line.outcome not in _JUDGED or measurement.invalid or measurement.key != line.key:
+        return IndexedCell(*cell, limit=line.limit)
+    if baseline is not None and baseline.kind == AGAINST:  # measured in pairs, never a night
         return IndexedCell(*cell, limit=line.limit)
     text = bytes(measurement.conditions)
     try:

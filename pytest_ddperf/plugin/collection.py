@@ -92,7 +92,7 @@ def select_cells(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> 
 
     A marker may name models and batch sizes that are not in the platform's own table. Models and batch sizes given as
     options narrow it further. A marker with `concurrency` or `rate` replaces the loads of the options: the test then
-    has only cells under these loads.
+    has only cells under these loads, and none on a platform that is measured in pairs.
 
     Raises:
         ConfigurationError: the marker names an unknown model or platform, or an invalid batch size or load.
@@ -104,7 +104,7 @@ def select_cells(settings: Settings, restricted: dict[str, tuple[Any, ...]]) -> 
     loads = _loads(restricted)
     cells: list[CellKey] = []
     for platform in settings.platforms:
-        if only_platforms and platform not in only_platforms:
+        if (only_platforms and platform not in only_platforms) or (loads and settings.reference_url(platform)):
             continue
         sizes = settings.batch_sizes(platform)
         narrowed = any(settings.was_given(name) for name in ("batch-sizes", "max-batch-size", "batch-schedule"))

@@ -120,6 +120,7 @@ class Controller:
         if self._gated and nothing and not self._others_ran and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         if not bench.cells.records:
+            session.exitstatus = self._exit_status(int(session.exitstatus))
             return
 
         exit_status = int(session.exitstatus)
@@ -138,9 +139,20 @@ class Controller:
             if bench.history.path.exists():
                 bench.written.insert(0, f"history: {bench.history.path}")
         self._results = present(bench, exit_status)
-        infra_exit_code = bench.settings.value("infra-exit-code")
-        if infra_exit_code is not None and exit_status == pytest.ExitCode.TESTS_FAILED and not self._failed_of_itself:
-            session.exitstatus = infra_exit_code
+        session.exitstatus = self._exit_status(exit_status)
+
+    def _exit_status(self, exit_status: int) -> int:
+        """Return pytest's exit status, or that of --ddperf-infra-exit-code if the run says nothing about speed."""
+        given = self._bench.given.get("infra-exit-code")  # a run without cells reads no further settings
+        if given is None:
+            return exit_status
+        unstable = any(record.outcome is Outcome.UNSTABLE for record in self._bench.cells.records.values())
+        unclear: dict[int, bool] = {
+            pytest.ExitCode.OK: unstable,
+            pytest.ExitCode.TESTS_FAILED: not self._failed_of_itself,
+            pytest.ExitCode.NO_TESTS_COLLECTED: True,
+        }
+        return int(given.value) if unclear.get(exit_status) else exit_status
 
     def _count_not_run(self) -> tuple[int, int]:
         bench = self._bench

@@ -58,5 +58,5 @@ def _parsed(option: Option, text: str, where: str) -> object:
     try:
         return option.type.parse(text)
     except ValueError as error:
-        shown = remove_credentials(text) if option.name == "url" else text
+        shown = remove_credentials(text) if option.name in {"url", "against"} else text
         raise ConfigurationError(f"{where}: {shown!r} is not valid; expected {error}.") from None

@@ -69,22 +69,32 @@ def _check_servers(bench: BenchSession, cells: Sequence[CellKey], *, opens: bool
     if opens and len(platforms) == 1:
         try:
             run = runner.open(platforms[0])
-            check_parameters(run.plan.server, networks[platforms[0]], run.target.info)
+            for one in (run,) if run.reference is None else (run, run.reference):
+                one.open()
+                check_parameters(one.plan.server, networks[platforms[0]], one.target.info)
         except HookError as error:  # each of its cells then fails with this error
             bench.say(f"ddperf: {platforms[0]}: {error}")
         except ServerError as error:
-            raise _no_server({platforms[0]: error}) from None
+            raise _no_server(bench, {platforms[0]: error}) from None
         return
-    down = probe_all({name: runner.platforms[name].plan.server for name in platforms}, bench.say, networks)
-    if len(down) == len(platforms):
-        raise _no_server(down)
-    for platform, problem in down.items():
-        runner.platforms[platform].down = problem
+    runs = {name: runner.platforms[name] for name in platforms}
+    for name, run in list(runs.items()):
+        if run.reference is not None and not run.plan.is_self:
+            runs[f"reference of {name}"] = run.reference
+            networks[f"reference of {name}"] = networks[name]
+    down = probe_all({name: run.plan.server for name, run in runs.items()}, bench.say, networks)
+    if all(name in down or f"reference of {name}" in down for name in platforms):
+        raise _no_server(bench, down)
+    for name, problem in down.items():
+        runs[name].down = problem
 
 
-def _no_server(down: Mapping[str, DdperfError]) -> pytest.UsageError:
+def _no_server(bench: BenchSession, down: Mapping[str, DdperfError]) -> Exception:
+    """Return the error that ends the run; its exit status is 4, or that of --ddperf-infra-exit-code."""
     causes = " ".join(f"{platform}: {error}" for platform, error in down.items())
-    return pytest.UsageError(
+    text = (
         f"ddperf: no server to measure. {causes} Start it, use another one with --ddperf-url=URL, wait for it "
         "with --ddperf-wait=SECONDS, or run on this machine with --ddperf-url=embedded."
     )
+    code = bench.settings.value("infra-exit-code")
+    return pytest.UsageError(text) if code is None else pytest.exit.Exception(text, returncode=code)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.runner import call_and_report
 
+from pytest_ddperf.gate.pairs import PAIRS_PER_ROUND
 from pytest_ddperf.plugin.cell_run import attempts_of
 from pytest_ddperf.plugin.collection import get_cell
 from pytest_ddperf.plugin.record_transport import send_to_controller
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from pytest_ddperf.plugin.session import BenchSession
 
 ROUNDS_AT_MOST = 12
-"""Maximum number of remeasuring rounds of a platform; the gate decides after six rounds of a cell."""
+"""Maximum number of remeasuring rounds of a platform; the gate decides after six rounds of a cell.
+
+In pairs it decides after --ddperf-max-pairs, which may be more rounds.
+"""
 
 
 class Remeasuring:
@@ -79,7 +83,8 @@ class Remeasuring:
         return follows is not None and follows.platform == platform
 
     def _is_another_round_due(self, session: pytest.Session) -> bool:
-        return bool(self._deferred) and self._rounds < ROUNDS_AT_MOST and not _is_stopping(session)
+        most = max(ROUNDS_AT_MOST, self._bench.settings.value("max-pairs") // PAIRS_PER_ROUND)
+        return bool(self._deferred) and self._rounds < most and not _is_stopping(session)
 
     def _queue_round(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """Queue all deferred cells to run next, so that other cells run between two rounds of the same cell."""

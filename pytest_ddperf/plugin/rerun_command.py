@@ -7,7 +7,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_ddperf.config.options import BY_NAME, OPTIONS
+from pytest_ddperf.config.options import BY_NAME, IN_FILE, OPTIONS, SELF
 from pytest_ddperf.config.own_models import is_folder_name
 from pytest_ddperf.config.settings import Origin
 from pytest_ddperf.deepdetect.url import format_display_url
@@ -59,6 +59,13 @@ def build_command(
             continue
         if option.name == "url":
             options.append(f"{option.flag}={format_display_url(settings.url(key.platform))}")
+        elif option.name == "against":
+            urls = {
+                settings.catalog.platform(name).id if name else key.platform: url
+                for name, url in settings.given[option.name].value.items()
+            }
+            url = urls.get(key.platform, SELF)
+            options.append(f"{option.flag}={url if url in {SELF, IN_FILE} else format_display_url(url)}")
         elif option.metavar is not None:
             options.append(f"{option.flag}={settings.given[option.name].text}")
         elif settings.given[option.name].value:

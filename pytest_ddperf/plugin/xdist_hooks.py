@@ -16,7 +16,6 @@ from xdist.report import report_collection_diff
 from xdist.workermanage import parse_tx_spec_config
 
 from pytest_ddperf.core.records import CellKey, CellRecord, Outcome
-from pytest_ddperf.deepdetect.url import identify_server
 from pytest_ddperf.plugin.collection import get_cell, skip
 from pytest_ddperf.plugin.controller import location_of, log_failure
 from pytest_ddperf.plugin.preparation import prepare_run
@@ -157,7 +156,7 @@ class XdistHooks:
         return nodeid if key is None else f"server {self._server(key.platform)}"
 
     def _server(self, platform: str) -> str:
-        return identify_server(self._bench.settings.url(platform))
+        return self._bench.settings.servers_of[platform]
 
     def _weigh(self, nodeid: str) -> float:
         key = self._cells.get(nodeid)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_ddperf.core.catalog import Catalog
-    from pytest_ddperf.core.records import CellKey, CellRecord, ServerFacts
+    from pytest_ddperf.core.records import Against, CellKey, CellRecord, Measurement, ServerFacts
     from pytest_ddperf.core.results import Result
     from pytest_ddperf.history.run_file import Run
 
@@ -100,6 +100,8 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
         info["exclusive"] = measurement.exclusive
         info["telemetry"] = msgspec.to_builtins(measurement.telemetry)
         info["rounds"] = list_rounds(measurement)
+        if measurement.against is not None:
+            info["against"] = _describe_reference(record, measurement, measurement.against)
         info["clocks_ms_per_image"] = {str(clock): measurement.per_image_ms(clock) for clock in Clock}
         info["transform_ms_per_image"] = [
             [None if each.transform_ms is None else each.transform_ms / record.key.batch_size for each in one.passes]
@@ -108,6 +110,20 @@ def build_extra_info(record: CellRecord) -> dict[str, Any]:
     if record.server is not None:
         info["server"] = msgspec.to_builtins(record.server)
     return info
+
+
+def _describe_reference(record: CellRecord, measurement: Measurement, against: Against) -> dict[str, Any]:
+    """Build what `extra_info` contains of a measurement in pairs; builtins only."""
+    return {
+        "change": record.change,
+        "interval": None if record.interval is None else list(record.interval),
+        "pairs": record.pairs,
+        "seed": against.seed,
+        "server": msgspec.to_builtins(against.server),
+        "service": against.service,
+        "conditions": msgspec.to_builtins(against.conditions),
+        "ms_per_image": measurement.against_per_image_ms(),
+    }
 
 
 def list_servers(records: Iterable[CellRecord], catalog: Catalog) -> dict[str, tuple[str, str, ServerFacts]]:

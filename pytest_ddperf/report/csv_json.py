@@ -77,7 +77,7 @@ COLUMNS: Mapping[str, Column] = {
     "resolution": Column("float64", _RELATIVE, "the smallest change that the gate can see"),
     "images_per_second": Column("float64", "images per second", "of the measured time, else of the baseline"),
     "unavailable": Column("bool", "", "whether the baseline marks it x (not measurable there)"),
-    "baseline_kind": Column("string", "", "report, recorded or history"),
+    "baseline_kind": Column("string", "", "report, recorded, history or against"),
     "baseline_source": Column("string", "", "file of the baseline, and the place in it"),
     "clock": Column("string", "", "the gated clock: predict, head or client"),
     "passes": Column("Int64", "", "timed passes, all rounds"),

@@ -121,6 +121,8 @@ def _head(results: Results, ending: Ending) -> str:
     lines = [f"### Inference speed: {summarise_verdict(results, ending)}", ""]
     for shift in phrases.describe_shifts(results):
         lines += [f"**{escape_inline(shift)}**", ""]
+    for line in phrases.list_references(results):
+        lines += [escape_inline(clip(line, _MESSAGE)), ""]
     lines += [f"**{phrases.count_cells(len(cells))}**, {measured} measured: {phrases.list_verdicts(cells)}."]
     if ending.not_run[0] and (ending.exit_status == _INTERRUPTED or not results.not_measured):
         lines += [f"{ending.not_run[0]} of {phrases.count_cells(ending.not_run[1])} not measured."]

@@ -115,6 +115,7 @@ def _run(results: Results) -> str:
     if not phrases.count_verdicts(results):
         return "<p>No run: only the baselines are shown, as published or recorded.</p>"
     parts = [f'<p class="red"><strong>{_text(shift)}</strong></p>' for shift in phrases.describe_shifts(results)]
+    parts += [f'<p class="runs">{_text(line)}</p>' for line in phrases.list_references(results)]
     parts += [_run_line(results, platform, run) for platform, run in results.runs.items()]
     return "".join([*parts, render_totals(phrases.count_verdicts(results), results.not_measured)])
 

@@ -88,6 +88,8 @@ def _this_run(results: Results) -> list[str]:
     lines = ["### This run", ""]
     for shift in phrases.describe_shifts(results):
         lines += [f"**{escape_inline(shift)}**", ""]
+    for line in phrases.list_references(results):
+        lines += [escape_inline(line), ""]
     counts = phrases.count_verdicts(results)
     if not counts:
         lines += ["No run: only the baselines follow, as published or recorded.", ""]

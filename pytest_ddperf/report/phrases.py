@@ -241,6 +241,19 @@ def collect_notes(results: Results) -> list[str]:
     )
 
 
+def list_references(results: Results) -> list[str]:
+    """Describe both servers of each platform that was measured in pairs, one line each."""
+    lines = []
+    for platform in results.platforms:
+        sources = dict.fromkeys(cell.reference for cell in results.of(platform) if cell.reference)
+        run = results.runs.get(platform)
+        server = None if run is None else run.servers.get(platform)
+        tested = "its server" if server is None else f"{server.url} ({server.version})"
+        if sources:
+            lines.append(join_lines(f"{platform}: {tested}, in pairs with the reference {', '.join(sources)}"))
+    return lines
+
+
 def format_published(ms: float, platform: Platform | None) -> str:
     """Format a published value as in its table; a value read from a picture has three significant digits.
 

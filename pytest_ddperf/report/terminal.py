@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 import textwrap
 from collections import Counter
+from statistics import median
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.records import Clock, Outcome
+from pytest_ddperf.core.records import AGAINST, Clock, Outcome
 from pytest_ddperf.core.results import by_cause, format_decided, shared_notes
 from pytest_ddperf.core.scenarios import describe_scenario
 from pytest_ddperf.report.load_text import load_lines
@@ -27,7 +28,7 @@ from pytest_ddperf.report.phrases import (
     style_of,
     wrap_text,
 )
-from pytest_ddperf.text import format_change, format_ms, format_table
+from pytest_ddperf.text import format_change, format_interval, format_ms, format_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 
 MARKS = {Outcome.REGRESSED: "!", Outcome.IMPROVED: "*", Outcome.UNSTABLE: "~"}
+LEAST_SHIFTED = 3
+"""Cells that must be slower than the reference before this is called a difference of the servers as a whole."""
+
 LEGEND = {Outcome.REGRESSED: "! regressed", Outcome.IMPROVED: "* improved", Outcome.UNSTABLE: "~ unstable"}
 CLOCK_NAMES = {
     Clock.PREDICT: "server's predict time",
@@ -55,8 +59,12 @@ def format_verdict(record: CellRecord) -> str:
     if record.change is None:
         return f"{value} {record.outcome}"
     parts = [value, format_decided(record)]
+    if record.pairs:
+        parts += [*([] if record.interval is None else [format_interval(record.interval)]), f"{record.pairs} pairs"]
     if record.outcome not in {Outcome.OK, Outcome.REGRESSED, Outcome.IMPROVED, Outcome.REMEASURE}:
         parts.append(str(record.outcome))
+    if record.pairs:
+        return " ".join(parts)
     limit = format_limit(record)
     resolution = "" if record.resolution is None else format_resolution(record.resolution)
     beside = (limit and f"limit {limit}", format_removed(record), resolution and f"resolution {resolution}")
@@ -67,9 +75,11 @@ def format_verdict(record: CellRecord) -> str:
 
 def format_passes(record: CellRecord) -> str:
     """Format the passes by the gated clock, round by round: `64.9 65.1 64.8 | 65.0 ...`."""
-    if record.measurement is None:
-        return ""
-    return " | ".join(" ".join(format_ms(ms) for ms in one) for one in record.measurement.per_image_ms())
+    return "" if record.measurement is None else _format_rounds(record.measurement.per_image_ms())
+
+
+def _format_rounds(rounds_ms: Iterable[Sequence[float]]) -> str:
+    return " | ".join(" ".join(format_ms(ms) for ms in one) for one in rounds_ms)
 
 
 def describe_regression(record: CellRecord, baseline: Baseline, again: str = "") -> str:
@@ -83,7 +93,14 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
     key = record.key
     now, tolerance = record.now_ms or 0.0, record.tolerance or 0.0
     baseline_ms = record.baseline_ms or baseline.value_ms
-    figures = f"{format_ms(now)} ms per image now, baseline {format_ms(baseline_ms)} ms per image"
+    held, theirs, intended = "baseline", "", "If the change is intended: --ddperf-update-baselines=all."
+    if record.measurement is not None and record.measurement.against is not None:
+        held, theirs, intended = (
+            "reference",
+            f"Passes of the reference: {_format_rounds(record.measurement.against_per_image_ms())}.\n",
+            "",
+        )
+    figures = f"{format_ms(now)} ms per image now, {held} {format_ms(baseline_ms)} ms per image"
     if record.creep is not None and record.change == record.creep.change:  # not a single night's figures
         figures = (
             f"{format_ms(now)} ms per image in the latest nights, {format_ms(baseline_ms)} ms per image before the rise"
@@ -97,11 +114,12 @@ def describe_regression(record: CellRecord, baseline: Baseline, again: str = "")
     return (
         f"{key.model}, batch size {key.batch_size}, on {key.platform}{load} regressed: {figures}, "
         f"{format_decided(record)} (tolerance {tolerance * 100:g} %{beside}).\n"
-        f"Baseline: {baseline.source}.\n"
+        f"{held.capitalize()}: {baseline.source}.\n"
         f"Passes, ms per image by the {clock}: {format_passes(record)}.{_averages(record)}\n"
+        f"{theirs}"
         f"{record.reason[:1].upper()}{record.reason[1:]}.{notes}\n"
         f"{repeat}"
-        "If the change is intended: --ddperf-update-baselines=all."
+        f"{intended}"
     )
 
 
@@ -176,7 +194,11 @@ def format_table_title(title: str, platform: str, cells: Sequence[Result]) -> st
         return f"{platform}: {title}. ms per image (nothing measured)"
     clock = ", ".join(sorted(CLOCK_NAMES[Clock(one)] for one in clocks))
     kinds = Counter(cell.baseline_kind for cell in cells if cell.baseline_kind)
-    against = ", ".join(f"{kind} baseline" for kind, _ in kinds.most_common()) or "no baseline"
+    against = ", ".join(f"{kind} baseline" for kind, _ in kinds.most_common() if kind != AGAINST)
+    if AGAINST in kinds:
+        sources = dict.fromkeys(cell.reference for cell in cells if cell.reference)
+        against = f"{', '.join(sources)}, in pairs"
+    against = against or "no baseline"
     return f"{platform}: {title}. ms per image ({clock}), change against: {against}"
 
 
@@ -295,12 +317,29 @@ def format_gate_notes(cells: Sequence[Result], width: int = 80) -> list[Line]:
             "than their baselines"
         )
         lines += wrap_text(text, width, "red" if shift > 0 else "yellow")
+    lines += _shift_of_pairs(cells, width)
     if coarse := describe_coarse(cells):
         lines += wrap_text(f"warning: {coarse}", width, "yellow")
     for cell in cells:
         if cell.outcome is Outcome.UNSTABLE:
             lines += wrap_text(f"unstable {cell.key}: {cell.reason}", width, "yellow")
     return lines
+
+
+def _shift_of_pairs(cells: Sequence[Result], width: int) -> list[Line]:
+    """Say if a server is slower or faster than its reference as a whole; nothing is subtracted from its cells."""
+    paired = [cell for cell in cells if cell.baseline_kind == AGAINST and cell.change is not None and cell.tolerance]
+    if len(paired) < LEAST_SHIFTED:
+        return []
+    changes = [cell.change or 0.0 for cell in paired]
+    shift = median(changes)
+    if abs(shift) <= (paired[0].tolerance or 0.0) or min(changes) < 0 < max(changes):
+        return []
+    text = (
+        f"{paired[0].key.platform}: all {len(paired)} cells are {'slower' if shift > 0 else 'faster'} than the "
+        f"reference, by {abs(shift) * 100:.0f} % (median): a difference of the servers as a whole"
+    )
+    return wrap_text(text, width, "red" if shift > 0 else "yellow")
 
 
 def format_totals(cells: Sequence[Result], not_measured: int = 0, not_run: tuple[int, int] = (0, 0)) -> Line:

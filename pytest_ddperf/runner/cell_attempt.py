@@ -8,16 +8,18 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from pytest_ddperf.core.records import Clock, ColdStart, Measurement
+from pytest_ddperf.core.records import Against, Clock, ColdStart, Measurement
 from pytest_ddperf.core.scenarios import Scenario
+from pytest_ddperf.gate.pairs import PAIRS_PER_ROUND
 from pytest_ddperf.measure.gc_pause import PausedCollection
 from pytest_ddperf.measure.loop import measure_cell
+from pytest_ddperf.measure.pairs import REFERENCE, UNDER_TEST, Side, draw_orders, failures_of, measure_paired_cell
 from pytest_ddperf.servers.load_endpoint import LoadEndpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from pytest_ddperf.core.records import CellKey, Round
+    from pytest_ddperf.core.records import CellKey, Conditions, Round
     from pytest_ddperf.deepdetect.protocol import Answer
     from pytest_ddperf.deepdetect.timed import Timed
     from pytest_ddperf.measure.loop import Endpoint, Progress
@@ -51,6 +53,11 @@ class CellAttempt:
         self._show: Callable[[Progress], None] | None = None
         self.answered = False
 
+    @property
+    def created(self) -> bool:
+        """Whether we created the service."""
+        return self._service.created
+
     def predict(self) -> None:
         """Make one checked prediction.
 
@@ -74,7 +81,7 @@ class CellAttempt:
         scenario = Scenario.parse(key.scenario)
         run.board.ready()
         cold_start = self._time_cold_start()
-        conditions = run.records.conditions(self._service, run.target.images.route, scenario, key.batch_size)
+        conditions = self._conditions(scenario)
         if earlier is None or _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions):
             earlier = None
             cell = Measurement(key, conditions, (), cold_start)
@@ -96,13 +103,79 @@ class CellAttempt:
         began_s = time.time()
         with endpoint as measured_endpoint, PausedCollection() if scenario is None else contextlib.nullcontext():
             measured = measure_cell(measured_endpoint, passes, cell, self)
-        telemetry = run.board.telemetry(began_s, time.time(), earlier)
+        return self._with_facts(measured, began_s, earlier)
+
+    def measure_against(
+        self, other: CellAttempt, show: Callable[[Progress], None] | None, earlier: Measurement | None
+    ) -> Measurement:
+        """Measure one round of pairs.
+
+        Args:
+            other: the attempt at the same cell on the reference server.
+            show: called before every pair; None for no progress.
+            earlier: the cell's earlier measurement; the round is added to it if both services are still the same.
+
+        Raises:
+            SideFailedError: one of the servers failed.
+            TimingError: no clock can be used on both sides.
+        """
+        self._show = show
+        run, key = self._run, self._key
+        with failures_of(UNDER_TEST):
+            run.board.ready()
+            cold_start = self._time_cold_start()
+        with failures_of(REFERENCE):
+            other._time_cold_start()
+        conditions, theirs = self._conditions(None), other._conditions(None)
+        before = None if earlier is None else earlier.against
+        if (
+            earlier is None
+            or before is None
+            or _OF_SERVICE(earlier.conditions) != _OF_SERVICE(conditions)
+            or _OF_SERVICE(before.conditions) != _OF_SERVICE(theirs)
+        ):
+            earlier, seed = None, run.plan.seed
+            cell = Measurement(key, conditions, (), cold_start)
+            before = Against(other._run.target.open(), other._service.name, theirs, seed=seed)
+        else:
+            cell = replace(earlier, conditions=replace(conditions, clock=earlier.conditions.clock))
+        cell = replace(cell, against=before)
+        orders = draw_orders(PAIRS_PER_ROUND, f"{before.seed} {key} {len(cell.rounds)}")
+        sides = Side(self._batch.endpoint, self), Side(other._batch.endpoint, other)
+        began_s = time.time()
+        with PausedCollection():
+            measured = measure_paired_cell(sides, run.plan.passes, cell, orders, one_server=run.plan.is_one_server)
+        against = replace(measured.against or before, notes=tuple(self._compare_sides(other)))
+        return replace(self._with_facts(measured, began_s, earlier), against=against)
+
+    def _conditions(self, scenario: Scenario | None) -> Conditions:
+        run = self._run
+        return run.records.conditions(self._service, run.target.images.route, scenario, self._key.batch_size)
+
+    def _with_facts(self, measured: Measurement, began_s: float, earlier: Measurement | None) -> Measurement:
+        """Return a measurement with the board's sensor values and what is known of the network."""
+        run = self._run
         return replace(
             measured,
-            telemetry=telemetry,
-            network_files=run.records.network_files(key.model),
+            telemetry=run.board.telemetry(began_s, time.time(), earlier),
+            network_files=run.records.network_files(self._key.model),
             model_stats=run.target.model_stats(self._service),
         )
+
+    def _compare_sides(self, other: CellAttempt) -> Iterator[str]:
+        """Yield what limits a comparison with the other server."""
+        ours, theirs = self._service, other._service
+        kept = [name for one, name in ((ours, "the server under test"), (theirs, "the reference")) if not one.created]
+        if kept and self._run.plan.is_one_server and ours.name == theirs.name:
+            yield f"the service {ours.name} already existed and is asked twice"
+        elif kept:
+            yield (
+                f"the service of {' and that of '.join(kept)} already existed and is not recreated between rounds: "
+                "differences of start-up cannot be distinguished from a change"
+            )
+        difference = self._run.health.describe_difference(self._key, other._run.health)
+        if difference:
+            yield f"the predictions of the two servers differ, the reference's first: {difference}"
 
     def _time_cold_start(self) -> ColdStart:
         """Make the first prediction of a service, unless it has been made."""

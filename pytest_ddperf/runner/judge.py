@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections import defaultdict
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.core.load_summary import summarise_load
-from pytest_ddperf.core.records import CellRecord, Clock, Outcome, Unavailable, convert_published
+from pytest_ddperf.core.records import (
+    AGAINST,
+    Baseline,
+    CellRecord,
+    Clock,
+    Outcome,
+    Unavailable,
+    convert_published,
+)
 from pytest_ddperf.core.service_parameters import AUTO, TENSORRT
 from pytest_ddperf.errors import BatchNotRunError, ServerGoneError, ServerOutOfMemoryError
 from pytest_ddperf.gate import verdicts
+from pytest_ddperf.gate.pairs import estimate_round, judge_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_ddperf.core.networks import Network
     from pytest_ddperf.core.platform import Platform
-    from pytest_ddperf.core.records import Baseline, CellKey, Conditions, Creep, Measurement, ServerFacts
+    from pytest_ddperf.core.records import Against, CellKey, Conditions, Creep, Measurement, ServerFacts
     from pytest_ddperf.errors import DdperfError
+    from pytest_ddperf.gate.pairs import PairedRound
     from pytest_ddperf.runner.plan import PlatformPlan
 
 
@@ -45,6 +57,7 @@ class Judge:
         self._networks = networks
         # cells under load are judged apart, by the kind of load, because queueing adds its own scatter
         self._suites = defaultdict[str, dict[str, verdicts.Prepared]](dict)
+        self._pairs: dict[str, list[PairedRound]] = {}  # the rounds of each cell that was measured in pairs
 
     def judge(self, measurement: Measurement, nodeid: str, server: ServerFacts | None, choice: str = "") -> CellRecord:
         """Judge a cell from all its rounds and the cells judged so far.
@@ -58,6 +71,7 @@ class Judge:
         suite = self._suites[measurement.key.scenario[:1]]
         suite.pop(nodeid, None)  # a cell that is measured again is the newest
         if measurement.invalid:
+            self._pairs.pop(nodeid, None)
             return CellRecord(
                 key=measurement.key,
                 nodeid=nodeid,
@@ -69,6 +83,8 @@ class Judge:
                 cause=measurement.invalid,
                 detail=measurement.invalid,
             )
+        if measurement.against is not None:
+            return self._judge_pairs(measurement, measurement.against, nodeid, server)
         baseline, notes = self._comparable(measurement, choice)
         network = self._networks.get(measurement.key.model)
         if network is not None and (other := network.describe_other(measurement.model_stats.params)):
@@ -112,6 +128,39 @@ class Judge:
             shift_removed=verdict.shift_removed,
             platform_shifted=shifted,
             creep=None if crept is None else crept[0],
+        )
+
+    def _judge_pairs(
+        self, measurement: Measurement, against: Against, nodeid: str, server: ServerFacts | None
+    ) -> CellRecord:
+        """Judge a cell that was measured in pairs; neither baselines nor the history are consulted."""
+        self._pairs[nodeid] = [
+            estimate_round([math.log(now / then) for now, then in zip(ours, theirs, strict=True)])
+            for ours, theirs in zip(measurement.per_image_ms(), measurement.against_per_image_ms(), strict=True)
+        ]
+        others = [rounds for name, rounds in self._pairs.items() if name != nodeid]
+        verdict = judge_pairs(self._pairs[nodeid], others, self._plan.tolerance, self._plan.max_pairs)
+        now_ms = statistics.median(ms for one in measurement.per_image_ms() for ms in one)
+        reference = Baseline(
+            kind=AGAINST,
+            value_ms=now_ms / (1 + verdict.change),
+            source=f"{against.service} on {against.server.url} ({against.server.version})",
+            conditions=against.conditions,
+        )
+        return CellRecord(
+            key=measurement.key,
+            nodeid=nodeid,
+            outcome=Outcome(verdict.outcome),
+            reason=verdict.reason,
+            now_ms=now_ms,
+            tolerance=self._plan.tolerance,
+            measurement=measurement,
+            server=server,
+            change=verdict.change,
+            baseline=reference,
+            resolution=verdict.resolution,
+            notes=(*against.notes, *describe_differences(measurement.conditions, reference, self._plan.platform)),
+            interval=verdict.interval,
         )
 
     def _is_first_recording(self, key: CellKey, baseline: Baseline | None) -> bool:

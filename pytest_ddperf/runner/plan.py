@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_ddperf.baselines.store import BaselineStore
+from pytest_ddperf.config.options import SELF
 from pytest_ddperf.core.records import Clock, Conditions, Unavailable
 from pytest_ddperf.core.service_parameters import TENSORRT, TORCH
+from pytest_ddperf.deepdetect.url import THIS_HOST
+from pytest_ddperf.gate.pairs import MAX_PAIRS
 from pytest_ddperf.history.nights import read_nights
 from pytest_ddperf.measure.loop import Plan
 
@@ -43,6 +47,10 @@ class PlatformPlan:
             first recording of a cell is never regressed or unstable, because a published table is of another board.
         tune: whether the board's clocks are set to their highest during the measurement.
         load_requests: requests per pass under load: of each client, or in total at a fixed rate; None for the defaults.
+        against: the reference server, if its cells are measured in pairs; else None.
+        is_self: whether the reference is a second service on the server under test.
+        max_pairs: maximum number of pairs of a cell.
+        seed: seed of the order within the pairs.
     """
 
     platform: Platform
@@ -55,6 +63,32 @@ class PlatformPlan:
     recorded: Collection[CellKey] | None = None
     tune: bool = False
     load_requests: int | None = None
+    against: ServerOptions | None = None
+    is_self: bool = False
+    max_pairs: int = MAX_PAIRS
+    seed: int = 0
+
+    @property
+    def is_one_server(self) -> bool:
+        """Whether the reference is a service of the server under test; two embedded servers are two processes."""
+        return self.is_self or (self.against is not None and self.against.is_same_server(self.server))
+
+    @property
+    def shares_memory(self) -> bool:
+        """Whether the reference runs on the same host."""
+        hosts = [one.identity.rpartition(":")[0] or THIS_HOST for one in (self.server, self.against) if one is not None]
+        return hosts[0] == hosts[-1]
+
+    @property
+    def locks(self) -> list[str]:
+        """The servers to lock, in an order that is the same in every run."""
+        return sorted({one.identity for one in (self.server, self.against) if one is not None})
+
+    def for_reference(self) -> PlatformPlan:
+        """Return the plan of the reference, which has the commands and sensors of no board."""
+        assert self.against is not None  # noqa: S101 - the caller's part
+        platform = replace(self.platform, before=(), after=(), telemetry=None, cool_to_c=None)
+        return replace(self, platform=platform, server=self.against, against=None, is_self=False, tune=False)
 
     def conditions(
         self, service: OpenService, image_route: str, scenario: Scenario | None, batch_size: int
@@ -131,6 +165,8 @@ def create_plans(settings: Settings) -> tuple[dict[str, PlatformPlan], list[str]
     """
     store = BaselineStore(settings.catalog, project_dir=settings.project_dir)
     kind, mode = settings.value("baseline"), settings.value("update-baselines")
+    seed = settings.value("pair-seed")
+    seed = secrets.randbelow(2**32) if seed is None else seed
     plans: dict[str, PlatformPlan] = {}
     problems: dict[str, None] = {}
     for platform in settings.platforms:
@@ -152,5 +188,9 @@ def create_plans(settings: Settings) -> tuple[dict[str, PlatformPlan], list[str]
             least_rounds=1 if mode is None else RECORDED_ROUNDS,
             recorded=store.recorded_cells(platform) if mode == "accepted" else None,
             load_requests=settings.value("load-requests", platform),
+            against=None if (reference := settings.reference(platform)) is None else reference.server_options(platform),
+            is_self=settings.reference_url(platform) == SELF,
+            max_pairs=settings.value("max-pairs"),
+            seed=seed,
         )
     return plans, list(problems)

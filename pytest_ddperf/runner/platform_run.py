@@ -20,6 +20,7 @@ from pytest_ddperf.errors import (
 )
 from pytest_ddperf.runner.cell_attempt import CellAttempt
 from pytest_ddperf.runner.cell_records import CellRecords
+from pytest_ddperf.runner.pairs import measure_pairs
 from pytest_ddperf.runner.server_health import CutPrediction, explain_missing_service
 from pytest_ddperf.servers.services import explain_missing_model, find_other_side
 from pytest_ddperf.servers.target import Target
@@ -48,8 +49,10 @@ class PlatformRun:
         health: what happened to its server.
         say: prints a line for the user.
         marker: see `Board`.
+        target: its server; default: one of its own.
 
     Attributes:
+        reference: the server that it is compared with in pairs; None if there is none.
         records: the records of its cells.
         down: why none of its cells can be measured; None while they can.
         warm: the service of ours that has made its first prediction; None if there is none.
@@ -62,6 +65,8 @@ class PlatformRun:
         health: ServerHealth,
         say: Callable[[str], None],
         marker: Path | None = None,
+        *,
+        target: Target | None = None,
     ) -> None:
         self.plan = plan
         self.health = health
@@ -73,12 +78,34 @@ class PlatformRun:
             tune=plan.tune,
             marker=marker,
         )
-        self.target = Target(plan.server, say, self.board, health.in_flight)
+        self.target = target or Target(plan.server, say, self.board, health.in_flight, locks=plan.locks)
+        self.reference: PlatformRun | None = None
         self.records = CellRecords(plan, networks, say)
         self.down: DdperfError | None = None
         self.warm: OpenService | None = None
         self._networks = networks
         self._say = say
+
+    def add_reference(self, health: ServerHealth) -> None:
+        """Add the reference of the plan. The servers of both are locked together, when this one is opened.
+
+        Args:
+            health: what happened to the reference.
+        """
+        plan = self.plan.for_reference()
+        if self.plan.is_one_server:
+            health.in_flight = self.health.in_flight
+        host = self.target.connection if self.plan.is_self else None
+        target = Target(plan.server, self._say, None, health.in_flight, locks=(), host=host)
+        self.reference = PlatformRun(plan, self._networks, health, self._say, target=target)
+
+    def finish(self) -> None:
+        """Finish measuring, see `Target.finish`; the reference first, because this platform holds the locks of both."""
+        try:
+            if self.reference is not None:
+                self.reference.target.finish()
+        finally:
+            self.target.finish()
 
     def open(self) -> ServerFacts:
         """Return the facts of the server, opening it if necessary. A server marked as down is not asked again.
@@ -116,7 +143,7 @@ class PlatformRun:
         Raises:
             ServerError: the prediction failed, or the response does not match the request.
         """
-        self._attempt(key, CellAttempt.predict)
+        self.attempt(key, CellAttempt.predict)
 
     def measure(
         self, key: CellKey, show: Callable[[Progress], None] | None = None, earlier: Measurement | None = None
@@ -132,10 +159,12 @@ class PlatformRun:
             ServerError: the server failed, or returned something else.
             ConfigurationError: there are too few images, or the server does not report the requested clock.
         """
-        measured = self._attempt(key, lambda attempt: attempt.measure(show, earlier))
-        if self.target.was_replaced():
+        measured = self._measure(key, show, earlier)
+        targets = [self.target] if self.reference is None else [self.target, self.reference.target]
+        replaced = [one.was_replaced() for one in targets]  # each remembers what it sees
+        if any(replaced):
             self._say(f"ddperf: {key}: its service was replaced by another one of the same name, which is measured now")
-            measured = self._attempt(key, lambda attempt: attempt.measure(show, earlier))
+            measured = self._measure(key, show, earlier)
         described = self.target.describe_service()
         if described is not None:
             self.records.note_fixed_batch(key.model, described)
@@ -143,7 +172,14 @@ class PlatformRun:
         self.records.update_facts(self.target.refresh_facts())
         return measured
 
-    def _attempt(self, key: CellKey, use: Callable[[CellAttempt], T]) -> T:
+    def _measure(
+        self, key: CellKey, show: Callable[[Progress], None] | None, earlier: Measurement | None
+    ) -> Measurement:
+        if self.reference is None:
+            return self.attempt(key, lambda attempt: attempt.measure(show, earlier))
+        return measure_pairs(self, self.reference, key, show, earlier)
+
+    def attempt(self, key: CellKey, use: Callable[[CellAttempt], T]) -> T:
         """Call `use` with an attempt; repeat it once if its service was deleted, or if the server had not answered yet.
 
         Raises:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Runner:
     """Measures and judges cells; opens each platform's server when it is first needed.
 
-    Only one server is open at a time: it is closed before another platform is measured. So two runs that measure the
-    same servers in opposite order cannot deadlock, and platforms that share a server take turns.
+    Only one server is open at a time, or one pair: it is closed before another platform is measured. So two runs that
+    measure the same servers in opposite order cannot deadlock, and platforms that share a server take turns.
 
     Args:
         plans: the platforms, by id.
@@ -51,6 +51,9 @@ class Runner:
             name: PlatformRun(plan, networks, health[servers[name]], say, marker_path(run_id, name) if run_id else None)
             for name, plan in plans.items()
         }
+        for run in self.platforms.values():
+            if run.plan.against is not None:
+                run.add_reference(ServerHealth(say, now, sleep))
         self._current: PlatformRun | None = None
 
     def open(self, platform: str) -> PlatformRun:
@@ -62,7 +65,7 @@ class Runner:
         run = self.platforms[platform]
         if run is not self._current and run.down is None:
             if self._current is not None:
-                self._current.target.finish()
+                self._current.finish()
             self._current = run
         run.open()
         return run
@@ -71,7 +74,7 @@ class Runner:
         """Close all servers. May be called twice."""
         with contextlib.ExitStack() as stack:  # a failure does not keep the other servers from being closed
             for run in self.platforms.values():
-                stack.callback(run.target.finish)
+                stack.callback(run.finish)
         self._current = None
 
     def make_up(self) -> None:

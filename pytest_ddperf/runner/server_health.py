@@ -266,6 +266,22 @@ class ServerHealth:
                 "network now, or the server computes wrong results: check the server's log"
             )
 
+    def first_predictions(self, key: CellKey) -> Reference | None:
+        """Return the first predictions of a cell's model; None if it was not predicted."""
+        return self._references.get((key.platform, key.model))
+
+    def describe_difference(self, key: CellKey, other: ServerHealth) -> str:
+        """Describe how the first predictions of a model differ from those on another server; "" if they agree.
+
+        Networks with random weights, and networks that one of the servers has not predicted yet, are not compared.
+        """
+        ours, theirs = self.first_predictions(key), other.first_predictions(key)
+        if ours is None or theirs is None or ours.creation is not None or theirs.creation is not None:
+            return ""
+        common = ours.seen.keys() & theirs.seen.keys()
+        seen = [{uri: one.seen[uri] for uri in common} for one in (theirs, ours)]
+        return describe_disagreement(*seen, tie=TIE_ACROSS_SIZES, margin=MARGIN_ACROSS_SIZES)
+
     def forget_random(self, platform: str, current: OpenService | None) -> None:
         """Forget the predictions of services whose random weights no longer exist.
 

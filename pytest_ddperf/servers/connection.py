@@ -16,7 +16,7 @@ from pytest_ddperf.servers.generated_images import ensure_bench_images
 from pytest_ddperf.servers.lock import ServerLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.embedded.launch import EmbeddedServer
@@ -66,6 +66,9 @@ class Connection:
         say: prints a line for the user.
         surroundings: actions around the use of the server; None for none.
         in_flight: counts the predictions requested by all clients; default: a new counter.
+        locks: the servers to lock, in this order; default: this one. Two servers that are measured in turn are locked
+            together, by the connection that is opened first.
+        host: the open connection of the same server, which this one uses, too.
     """
 
     def __init__(
@@ -74,8 +77,13 @@ class Connection:
         say: Callable[[str], None],
         surroundings: Surroundings | None = None,
         in_flight: RequestsInFlight | None = None,
+        *,
+        locks: Sequence[str] | None = None,
+        host: Connection | None = None,
     ) -> None:
         self._options = options
+        self._locks = (options.identity,) if locks is None else locks
+        self._host = host
         self._say = say
         self._surroundings = surroundings
         self._in_flight = in_flight or RequestsInFlight()
@@ -88,6 +96,11 @@ class Connection:
     def is_open(self) -> bool:
         """Whether the server is locked and has a client."""
         return self._client is not None
+
+    @property
+    def url(self) -> str:
+        """The URL of the open server, which for an embedded one is known only then."""
+        return self._url
 
     @property
     def client(self) -> Client:
@@ -114,13 +127,14 @@ class Connection:
             return self._client
         options = self._options
         with contextlib.ExitStack() as opened:
-            lock = ServerLock(options.identity).acquire(options.lock_wait_s, self._say)
-            opened.callback(lock.release)
+            for server in self._locks:
+                lock = ServerLock(server).acquire(options.lock_wait_s, self._say)
+                opened.callback(lock.release)
             if self._surroundings is not None:
                 opened.callback(self._surroundings.end)
                 self._surroundings.begin()
-            self._url = options.url
-            if options.is_embedded:
+            self._url = options.url if self._host is None else self._host.url
+            if options.is_embedded and self._host is None:
                 self._embedded = _start_embedded(options)
                 opened.callback(self._embedded.stop)
                 self._url = self._embedded.url

@@ -30,8 +30,8 @@ _FOLDER_FOR_ALL_USERS = 0o1777  # as the folder for temporary files: users canno
 class ServerLock:
     """The lock of one server. The kernel releases it when the process that holds it ends, however it ends.
 
-    A process must hold at most one lock at a time. Otherwise two runs that measure the same two servers in opposite
-    order would deadlock.
+    A process that needs several locks acquires them in ascending order of the names. Otherwise two runs that measure
+    the same two servers in opposite order would deadlock.
 
     Args:
         name: the name that identifies the server, `server_url.server_name`.

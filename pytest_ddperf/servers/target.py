@@ -16,7 +16,7 @@ from pytest_ddperf.servers.request_images import load_images
 from pytest_ddperf.servers.services import open_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pytest_ddperf.config.server_options import ServerOptions
     from pytest_ddperf.core.networks import Network
@@ -37,6 +37,8 @@ class Target:
         say: prints a line for the user.
         surroundings: actions around the measurement; None for none.
         in_flight: counts the predictions requested from the server; default: a new counter.
+        locks: see `Connection`.
+        host: see `Connection`.
 
     Attributes:
         facts: facts of the server; None unless it is open.
@@ -49,9 +51,12 @@ class Target:
         say: Callable[[str], None],
         surroundings: Surroundings | None = None,
         in_flight: RequestsInFlight | None = None,
+        *,
+        locks: Sequence[str] | None = None,
+        host: Connection | None = None,
     ) -> None:
         self.options = options
-        self.connection = Connection(options, say, surroundings, in_flight)
+        self.connection = Connection(options, say, surroundings, in_flight, locks=locks, host=host)
         self._say = say
         self.current_service: OpenService | None = None
         self._described: ServiceInfo | None = None

@@ -121,6 +121,32 @@ class TestInfraExitCode:
         (tk1.path / "benchmarks" / "test_z.py").write_text("def test_other(): assert False\n", encoding="utf-8")
         assert tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE).ret == pytest.ExitCode.TESTS_FAILED
 
+    @plain_and_xdist
+    def test_is_the_status_where_no_server_responds(self, tk1: BenchProject, how: tuple[str, ...]) -> None:
+        tk1.server.close()
+        result = tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE, *how)
+        assert result.ret == 75
+        assert_names(result, "no server to measure", tk1.server.url)
+
+    def test_is_not_the_status_of_a_wrong_option(self, tk1: BenchProject) -> None:
+        result = tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE, "--ddperf-npasses=0")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+    @pytest.mark.parametrize(
+        "arguments", [("-k", "resnet999"), ("--ddperf-missing-service=skip", "--ddperf-service=none_{model}")]
+    )
+    def test_is_the_status_where_nothing_was_measured(self, tk1: BenchProject, arguments: tuple[str, ...]) -> None:
+        assert tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE, *arguments).ret == 75
+
+    def test_is_the_status_where_a_cell_is_unstable(self, tk1: BenchProject) -> None:
+        steady, of_rounds = tk1.server.latency_ms, [1.4, 1.4, 1.02, 1.4, 1.4, 1.4]
+        factors = iter([factor for factor in of_rounds for _ in range(6)])  # a warm-up and five passes
+        tk1.server.latency_ms = lambda service, batch: steady(service, batch) * next(factors)
+        result = tk1.run("--ddperf-models=googlenet", "--ddperf-batch-sizes=8", self.CODE)
+        assert set(tk1.verdicts().values()) == {"unstable"}
+        assert result.ret == 75
+        assert tk1.histories()[-1].exit_status == 0
+
     def test_is_not_where_all_is_well(self, tk1: BenchProject) -> None:
         assert tk1.run(*GOOGLENET_AND_SQUEEZENET, self.CODE).ret == pytest.ExitCode.OK
 
@@ -223,6 +249,7 @@ def test_where_it_cannot_be_made_anew_the_cells_that_nothing_vouches_for_say_so(
 
 
 STEPPING = """
+import itertools
 import time
 from types import SimpleNamespace
 import pytest

@@ -17,6 +17,9 @@ LONG = "x" * 5000
 WRONG = {
     "platform": ["tk2", ","],
     "url": ["localhost:8080", "ftp://board", "http://a b:80", ""],
+    "against": ["localhost:8080", "http://a b:80", ""],
+    "max-pairs": ["8", "many", ""],
+    "pair-seed": ["-1", "x"],
     "models": ["resnet5", "squeezenet", ""],
     "batch-sizes": ["0", "1,x", ""],
     "max-batch-size": ["0", "many", ""],

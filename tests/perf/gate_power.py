@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import gate_hosts
 import numpy as np
 from gate_noise import CELLS, PASSES, QUIET, SCENARIOS, VIRTUAL, Array, Host, Noise
+from gate_pairs import lines
 from gate_rules import RULES
 
 from pytest_ddperf.gate.creep import REFERENCE_NIGHTS
@@ -311,6 +312,12 @@ def table_hosts(nights: int) -> list[Row]:
     ]
 
 
+def table_pairs(nights: int) -> None:
+    """Two servers measured in pairs (--ddperf-against), tolerance 5 %."""
+    for line in lines(nights):
+        say(line)
+
+
 KINDS = ("A", "B", "B3", "C")
 TABLES: dict[str, Callable[[int], list[Row] | None]] = {
     "rules": table_rules,
@@ -319,6 +326,7 @@ TABLES: dict[str, Callable[[int], list[Row] | None]] = {
     "noises": table_noises,
     "virtual": table_virtual,
     "creep": table_creep,
+    "pairs": table_pairs,
     "speed": table_speed,
     "hosts": table_hosts,
 }

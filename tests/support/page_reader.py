@@ -32,7 +32,7 @@ class Rack(ScriptedServer):
     """
 
     def __init__(self) -> None:
-        self.boards = {name: TableServer(name) for name in BOARDS}
+        self.boards = {name: TableServer(name) for name in BOARDS} | {"tk1-old": TableServer("tk1")}
         super().__init__(self._forward)
 
     def _forward(self, request: Request) -> Reply:

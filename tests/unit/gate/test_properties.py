@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_ddperf.gate.verdicts import MAX_ROUNDS, Cell, judge, judge_some, prepare
-
-if TYPE_CHECKING:
-    import random
 
 GREENNESS = ["improved", "ok", "remeasure", "unstable", "regressed"]
 

@@ -403,3 +403,9 @@ def test_the_change_in_a_row_is_beside_its_limit() -> None:
     cell = replace(REGRESSED, limit=0.121, shift_removed=0.042)
     (row,) = rows(github.render_summary(results(cell), FAILED))
     assert row[5] == "+30.0 % (limit +12.1 %, common shift of +4.2 % removed)"
+
+
+def test_both_servers_of_a_measurement_in_pairs_come_first() -> None:
+    paired = replace(measured(), baseline_kind="against", baseline_source="resnet50 on http://old:8080 (v0.27)")
+    summary = github.render_summary(results(paired), PASSED)
+    assert summary.index("old:8080") < summary.index("1 cell")

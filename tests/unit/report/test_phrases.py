@@ -7,6 +7,8 @@ from every_row import every_row
 from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import RUN, measured, published
+from results_made import measured as made
+from results_made import results
 
 from pytest_ddperf.config.load_catalog import find_package_data, load_catalog
 from pytest_ddperf.core.records import Outcome
@@ -71,3 +73,12 @@ def test_a_published_value_is_printed_as_in_its_table(platform: str) -> None:
 
 def test_a_table_of_the_project_keeps_its_digits() -> None:
     assert phrases.format_published(3.4567, CATALOG.platforms["tx2"]) == "3.4567"
+
+
+def test_both_servers_of_a_measurement_in_pairs_are_named_once() -> None:
+    source = "resnet50 on http://old:8080 (v0.27)"
+    paired = [replace(made(batch_size=size), baseline_kind="against", baseline_source=source) for size in (1, 8)]
+    assert phrases.list_references(results(*paired)) == [
+        "tk1: http://tk1.lan:8080 (v0.28.0), in pairs with the reference http://old:8080 (v0.27)"
+    ]
+    assert phrases.list_references(results(made())) == []

@@ -1,0 +1,162 @@
+"""The reference of a measurement in pairs, from command line and ddperf.toml."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from every_row import every_row
+from messages import assert_names
+
+from pytest_ddperf.config.load_catalog import load_catalog
+from pytest_ddperf.config.options import OPTIONS
+from pytest_ddperf.config.resolve import resolve_settings
+from pytest_ddperf.config.settings import GivenValue, Origin, Settings
+from pytest_ddperf.errors import ConfigurationError
+from pytest_ddperf.runner.plan import create_plans
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_ddperf.config.server_options import ServerOptions
+
+PARSE = {option.name: option.type.parse for option in OPTIONS}
+NEW, OLD = "http://new:8080", "http://old:8080"
+
+
+def resolve(folder: Path, toml: str = "", /, **texts: str) -> Settings:
+    return resolve_from(Origin.COMMAND_LINE, folder, toml, texts)
+
+
+def resolve_from(origin: Origin, folder: Path, toml: str, texts: Mapping[str, str]) -> Settings:
+    (folder / "ddperf.toml").write_text(toml, encoding="utf-8")
+    texts = {"platform": "tk1", "url": NEW, **texts}
+    given = {name: GivenValue(PARSE[name](text), origin) for name, text in texts.items()}
+    return resolve_settings(given, load_catalog(folder), folder)
+
+
+def reference(folder: Path, toml: str = "", /, **texts: str) -> ServerOptions:
+    found = resolve(folder, toml, **texts).reference("tk1")
+    assert found is not None
+    return found.server_options("tk1")
+
+
+def test_without_the_option_there_is_no_reference(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, f'[platforms.tk1.against]\nurl = "{OLD}"\n')
+    assert settings.reference("tk1") is None
+    assert create_plans(settings)[0]["tk1"].against is None
+
+
+def test_everything_but_the_url_is_as_for_the_server_under_test(tmp_path: Path) -> None:
+    found = reference(tmp_path, against=OLD, repository="/opt/{model}", timeout="7", datatype="fp16")
+    assert (found.url, found.repository, found.timeout_s) == (OLD, "/opt/{model}", 7.0)
+    assert found.parameters.datatype == "fp16"
+
+
+def test_a_key_of_the_table_takes_precedence_over_the_command_line(tmp_path: Path) -> None:
+    toml = '[platforms.tk1.against]\nrepository = "/old/{model}"\ndatatype = "fp32"\n'
+    found = reference(tmp_path, toml, against=OLD, repository="/opt/{model}", datatype="fp16")
+    assert (found.url, found.repository, found.parameters.datatype) == (OLD, "/old/{model}", "fp32")
+
+
+def test_a_key_of_the_table_takes_precedence_over_the_settings_of_a_network(tmp_path: Path) -> None:
+    toml = '[platforms.tk1.knobs.resnet50]\nmllib = "tensorrt"\n[platforms.tk1.against]\nmllib = "ncnn"\n'
+    settings = resolve(tmp_path, toml, against=OLD)
+    assert settings.server_options("tk1").of("resnet50").parameters.mllib == "tensorrt"
+    assert reference(tmp_path, toml, against=OLD).of("resnet50").parameters.mllib == "ncnn"
+
+
+def test_without_a_value_the_url_is_that_of_the_table(tmp_path: Path) -> None:
+    assert reference(tmp_path, f'[platforms.tk1.against]\nurl = "{OLD}"\n', against="ddperf.toml").url == OLD
+
+
+def test_self_is_a_second_service_on_the_same_server_whatever_the_table_says(tmp_path: Path) -> None:
+    toml = f'[platforms.tk1.against]\nurl = "{OLD}"\nservice = "other"\n'
+    found = reference(tmp_path, toml, against="self", service="bench_{model}")
+    assert (found.url, found.service) == (NEW, "bench_{model}_b")
+
+
+def test_the_loads_of_files_are_ignored(tmp_path: Path) -> None:
+    settings = resolve(tmp_path, "[platforms.tk1]\nconcurrency = [2]\n", against=OLD)
+    assert settings.scenarios("tk1") == ("",)
+
+
+@every_row(
+    "texts, named",
+    [
+        ({"against": NEW}, [NEW, "self"]),
+        ({"against": "http://NEW:8080/"}, ["self"]),
+        ({"against": "ddperf.toml"}, [NEW, "[platforms.tk1.against]"]),
+        ({"against": f"tx1={OLD}"}, ["tx1"]),
+        ({"platform": "tk1,tx1", "url": f"tk1={NEW},tx1={NEW}", "against": OLD}, [OLD, "tk1=URL,tx1=URL"]),
+        ({"against": OLD, "max-passes": "9"}, ["--ddperf-max-passes", "--ddperf-max-pairs"]),
+        ({"against": OLD, "load-requests": "9"}, ["--ddperf-load-requests"]),
+    ],
+)
+def test_a_reference_that_cannot_be_one_is_refused(texts: dict[str, str], named: list[str], tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        resolve(tmp_path, **texts)
+    assert_names(error, *named)
+
+
+@every_row("name", ["baseline", "npasses"])
+def test_options_that_do_not_fit_are_ignored_in_the_ini_file(name: str, tmp_path: Path) -> None:
+    value = {"baseline": "report", "npasses": "9"}[name]
+    (tmp_path / "ddperf.toml").touch()
+    given = {
+        "platform": GivenValue(("tk1",), Origin.COMMAND_LINE),
+        "url": GivenValue({"": NEW}, Origin.COMMAND_LINE),
+        "against": GivenValue({"": OLD}, Origin.COMMAND_LINE),
+        name: GivenValue(PARSE[name](value), Origin.INI),
+    }
+    assert resolve_settings(given, load_catalog(tmp_path), tmp_path).reference("tk1") is not None
+
+
+@every_row("name", ["accept", "update-baselines"])
+def test_a_run_in_pairs_is_never_stored_as_a_baseline_wherever_that_was_asked_for(name: str, tmp_path: Path) -> None:
+    value = {"accept": "true", "update-baselines": "all"}[name]
+    with pytest.raises(ConfigurationError) as error:
+        resolve_from(Origin.INI, tmp_path, "", {"against": OLD, name: value})
+    assert_names(error, f"--ddperf-{name}", "--ddperf-against")
+
+
+def test_both_servers_are_locked_in_an_order_that_does_not_depend_on_their_roles(tmp_path: Path) -> None:
+    plans = [
+        create_plans(resolve(tmp_path, url=one, against=other))[0]["tk1"] for one, other in ((NEW, OLD), (OLD, NEW))
+    ]
+    assert [plan.locks for plan in plans] == [["new:8080", "old:8080"]] * 2
+
+
+@every_row(
+    "url, against, is_one_server, shares_memory",
+    [
+        (NEW, OLD, False, False),
+        (NEW, "http://new:9090", False, True),
+        (NEW, "self", True, True),
+        ("embedded", "embedded", False, True),
+        ("embedded", "self", True, True),
+        ("http://localhost:8080", "embedded", False, True),
+    ],
+)
+def test_what_both_sides_share(
+    url: str, against: str, is_one_server: bool, shares_memory: bool, tmp_path: Path
+) -> None:
+    plan = create_plans(resolve(tmp_path, platform="local", url=url, against=against))[0]["local"]
+    assert (plan.is_one_server, plan.shares_memory) == (is_one_server, shares_memory)
+
+
+def test_platforms_that_share_a_server_in_any_role_are_measured_by_one_process(tmp_path: Path) -> None:
+    urls = "tk1=http://a:1,tx1=http://b:1,gtx1080ti=http://c:1"
+    settings = resolve(tmp_path, platform="tk1,tx1,gtx1080ti", url=urls, against="tk1=http://b:1,tx1=http://d:1")
+    assert settings.servers_of == {
+        "tk1": "a:1 and b:1 and d:1",
+        "tx1": "a:1 and b:1 and d:1",
+        "gtx1080ti": "c:1",
+    }
+
+
+def test_a_run_without_a_seed_draws_one(tmp_path: Path) -> None:
+    seeds = {create_plans(resolve(tmp_path, against=OLD))[0]["tk1"].seed for _ in range(3)}
+    assert len(seeds) == 3
+    assert create_plans(resolve(tmp_path, **{"against": OLD, "pair-seed": "5"}))[0]["tk1"].seed == 5
